@@ -1,0 +1,102 @@
+/**
+ * The events that people's behaviour arrives as, and the catalogue record of an item.
+ *
+ * Times are integer milliseconds since the epoch. Ids are strings of 1..256 UTF-8 bytes without control
+ * characters. Fields that are not named here are kept, never refused.
+ *
+ * @module
+ */
+
+/** A scalar attribute of a user, an item or a context. */
+export type AttributeValue = string | number | boolean | readonly string[];
+
+/** Attributes by name. */
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** What all events share. */
+export interface EventBase {
+  /** Unique id of the event; a second event with the same id within the de-duplication window is skipped. */
+  readonly id?: string;
+  /** Whose event it is; the key of the record on the `events` topic. */
+  readonly user: string;
+  /** Event time in milliseconds since the epoch. */
+  readonly time: number;
+}
+
+/** A user did something with an item: a click, a view, a purchase, a rating. */
+export interface InteractionEvent extends EventBase {
+  readonly type: "interaction";
+  readonly item: string;
+  /** `click`, `view`, `like`, `cart`, `purchase`, `rating`, `dislike` or any other word of 1..64 bytes. */
+  readonly action: string;
+  /** Strength in the action's own unit: stars of a rating, price of a purchase, seconds of a view. */
+  readonly value?: number;
+  /** The request or impression that showed the item. */
+  readonly request?: string;
+  readonly surface?: string;
+}
+
+/** Restrictions on the items of an answer. */
+export interface RequestFilter {
+  /** Keep only items with at least one of these categories. */
+  readonly categories?: readonly string[];
+}
+
+/** A user asks for recommendations. */
+export interface RequestEvent extends EventBase {
+  readonly type: "request";
+  /** Id of the request; the answer and the outcome name it. */
+  readonly request: string;
+  /** How many items are wanted, 1..1000. */
+  readonly count: number;
+  /** Items to rank; without it, candidates are retrieved. */
+  readonly candidates?: readonly string[];
+  /** Items that must not be in the answer. */
+  readonly exclude?: readonly string[];
+  readonly filter?: RequestFilter;
+  readonly context?: Attributes;
+  readonly surface?: string;
+}
+
+/** A list that was shown: by another system, or ours as it really appeared. */
+export interface ImpressionEvent extends EventBase {
+  readonly type: "impression";
+  /** The request it answers; a click names it. */
+  readonly request?: string;
+  /** The items in the order in which they were shown. */
+  readonly items: readonly string[];
+  /** Probability with which the showing policy chose each item at its position, each in (0, 1]. */
+  readonly propensities?: readonly number[];
+  /** Position of each item, 0 is the top; without it, the order of `items`. */
+  readonly positions?: readonly number[];
+  readonly context?: Attributes;
+  readonly surface?: string;
+}
+
+/** Attributes of a user; they replace those of the same name. */
+export interface ProfileEvent extends EventBase {
+  readonly type: "profile";
+  readonly attributes: Attributes;
+}
+
+/** Erase all that is known of the user. */
+export interface ForgetEvent extends EventBase {
+  readonly type: "forget";
+}
+
+/** Anything that may stand on the `events` topic. */
+export type Event = InteractionEvent | RequestEvent | ImpressionEvent | ProfileEvent | ForgetEvent;
+
+/** The catalogue record of one item, on the `items` topic. */
+export interface ItemRecord {
+  readonly item: string;
+  readonly time: number;
+  readonly category?: string;
+  readonly categories?: readonly string[];
+  readonly title?: string;
+  readonly attributes?: Attributes;
+  /** Never recommended while true. */
+  readonly hidden?: boolean;
+  /** Not recommended from this time on, milliseconds since the epoch. */
+  readonly expires?: number;
+}

@@ -1,0 +1,58 @@
+/**
+ * A sample: one impression joined with its outcome, carrying everything a model may use *as it was at the
+ * impression*, and the prediction made then.
+ *
+ * @module
+ */
+
+/** The behaviours before the impression, oldest first; all arrays have the same length T. */
+export interface SampleHistory {
+  /** Item ids. */
+  readonly items: readonly string[];
+  /** Categories of each item, most important first; may be empty. */
+  readonly categories: readonly (readonly string[])[];
+  /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/features.md). */
+  readonly strengths: Float32Array;
+}
+
+/** One shown item of a sample. */
+export interface SampleRow {
+  readonly item: string;
+  readonly categories: readonly string[];
+  /** Values of the schema's item fields; `null` = missing. */
+  readonly fields: readonly (string | null)[];
+  /** Numeric features in the schema's order, not standardised; always finite. */
+  readonly numerics: Float32Array;
+  /** Logit of the causal prior (item mean + user mean − base rate) that the model starts from. */
+  readonly offset: number;
+  /** 1 = positive outcome within the window, 0 = none. */
+  readonly label: 0 | 1;
+  /** 0 is the top of the list. */
+  readonly position: number;
+  /** Probability with which the policy chose it, in (0, 1]; 1 when unknown. */
+  readonly propensity: number;
+  /** The frozen prediction, a probability; `NaN` when no model was live at the impression. */
+  readonly prediction: number;
+  /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
+  readonly oracle: number;
+}
+
+/** One impression joined with its outcome. */
+export interface Sample {
+  readonly request: string;
+  readonly user: string;
+  /** Event time of the impression, milliseconds since the epoch. */
+  readonly time: number;
+  /** Event time at which the outcome became final. */
+  readonly closedTime: number;
+  /** Parameter version that made the predictions; 0 = the initial parameters. */
+  readonly version: number;
+  /** Whether the user had no behaviour before the impression. */
+  readonly newUser: boolean;
+  readonly history: SampleHistory;
+  /** Values of the schema's user fields; `null` = missing. */
+  readonly userFields: readonly (string | null)[];
+  /** Values of the schema's context fields; `null` = missing. */
+  readonly contextFields: readonly (string | null)[];
+  readonly rows: readonly SampleRow[];
+}

@@ -1,0 +1,93 @@
+/**
+ * The interface of every model, and the numbers that go in and come out.
+ *
+ * A model here is the dense part: it sees vectors, not ids. Embedding rows are gathered before and their
+ * gradients scattered after, outside of it. One call handles one impression: a history of T behaviours
+ * shared by K candidates. Masked (padded) behaviours are simply not passed, which is the same as "a masked
+ * step carries the state".
+ *
+ * Letters: T behaviours, K candidates, d item vector (id ⊕ category), H hidden, U user input, C candidate
+ * input. All arrays are row-major Float32Array.
+ *
+ * @module
+ */
+
+import type { Parameters } from "./parameters.ts";
+
+/** Sizes that a model is built for. */
+export interface ModelSizes {
+  /** Width d of an item or behaviour vector. */
+  readonly d: number;
+  /** Width U of the user input x_u. */
+  readonly user: number;
+  /** Width C of the candidate/context input x_c. */
+  readonly context: number;
+}
+
+/** What a model needs to score the K candidates of one impression. */
+export interface ModelInput {
+  /** Number of behaviours T, at least 0. */
+  readonly T: number;
+  /** Number of candidates K, at least 1. */
+  readonly K: number;
+  /** Behaviour vectors [T, d], oldest first. */
+  readonly e: Float32Array;
+  /** Candidate vectors [K, d]. */
+  readonly q: Float32Array;
+  /** User input [U]. */
+  readonly xu: Float32Array;
+  /** Candidate and context input [K, C]. */
+  readonly xc: Float32Array;
+}
+
+/** A {@linkcode ModelInput} with outcomes. */
+export interface TrainingInput extends ModelInput {
+  /** Added to each logit before the loss: first-order weights, prior, corrections [K]. */
+  readonly wide: Float32Array;
+  /** Outcomes in {0, 1} [K]. */
+  readonly labels: Float32Array;
+  /** Weight of each candidate's loss [K]; the caller puts 1/(number of rows in the batch) in here. */
+  readonly weights: Float32Array;
+  /** Sampled negatives aligned with e [T, d]; row 0 is not used. Empty = no auxiliary loss. */
+  readonly negatives: Float32Array;
+  /** Factor of the auxiliary loss of this impression. */
+  readonly auxWeight: number;
+}
+
+/** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
+export interface InputGradients {
+  /** Σ weights·loss of the candidates plus auxWeight·auxiliary loss. */
+  readonly loss: number;
+  /** The unweighted auxiliary loss; 0 without one. */
+  readonly aux: number;
+  /** Final logits z = model + wide [K]. */
+  readonly logits: Float32Array;
+  /** ∂loss/∂z [K]: also the gradient with respect to `wide`. */
+  readonly z: Float32Array;
+  readonly e: Float32Array;
+  readonly q: Float32Array;
+  readonly xu: Float32Array;
+  readonly xc: Float32Array;
+  readonly negatives: Float32Array;
+}
+
+/** A click model: Base, DIN, DIEN and whatever follows. */
+export interface Model {
+  readonly name: string;
+  readonly sizes: ModelSizes;
+  /** The dense weights; training writes into them. */
+  readonly parameters: Parameters;
+  /** Length of the recurrent state in floats; 0 when the history is only a set of ids. */
+  readonly stateSize: number;
+  /** The state of a user without behaviours. */
+  initState(): Float32Array;
+  /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */
+  step(state: Float32Array, e: Float32Array): void;
+  /** Logits [K] without the wide part. Pure: changes neither input nor parameters. */
+  score(input: ModelInput): Float32Array;
+  /**
+   * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
+   * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.
+   */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients;
+}

@@ -1,0 +1,163 @@
+/**
+ * The log port: what meander asks of a partitioned, append-only log. Kafka's semantics are the model; the
+ * memory and SQLite logs offer the same ones, and one contract suite (`tests/contracts/log_contract.ts`)
+ * holds them all to it.
+ *
+ * Offsets are integers that grow within a partition, not necessarily without gaps (Kafka's transaction
+ * markers and compaction leave holes): "the next record" is the one with the smallest offset at or above a
+ * position, never `offset + 1`. Readers see committed records only.
+ *
+ * @module
+ */
+
+/** Whether old records may be dropped by position (`delete`) or all but the newest of each key (`compact`). */
+export type Cleanup = "delete" | "compact";
+
+/** A topic to create. */
+export interface TopicSpec {
+  readonly name: string;
+  /** Number of partitions, at least 1. */
+  readonly partitions: number;
+  readonly cleanup: Cleanup;
+}
+
+/** A record to append. */
+export interface NewRecord {
+  readonly topic: string;
+  /** Partition to write to; when absent, {@linkcode partitionOf} the key (a keyless record goes to 0). */
+  readonly partition?: number;
+  readonly key: string | null;
+  /** `null` is a tombstone: compaction forgets the key. */
+  readonly value: Uint8Array | null;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A record as read back. */
+export interface LogRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Uint8Array | null;
+  readonly time: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The readable range `[start, end)` of a partition. */
+export interface Bounds {
+  /** Smallest offset that can still be read. */
+  readonly start: number;
+  /** The offset that the next record will have at least; a reader that reached it has read everything. */
+  readonly end: number;
+}
+
+/** Options of {@linkcode Log.read}. */
+export interface ReadOptions {
+  /** At most this many records. @default {1000} */
+  readonly maxRecords?: number;
+  /** Stop after the record that passes this many bytes of values. @default {4 MiB} */
+  readonly maxBytes?: number;
+  /** How long to wait for a first record, milliseconds. @default {0} */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A batch of records and where to go on. */
+export interface ReadResult {
+  readonly records: readonly LogRecord[];
+  /** Position to read from next: past the last record and past any hole behind it. */
+  readonly next: number;
+}
+
+/** An input position to commit together with outputs. */
+export interface GroupOffset {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the next record to read. */
+  readonly offset: number;
+}
+
+/** What one atomic commit makes visible, all or nothing. */
+export interface Commit {
+  readonly records: readonly NewRecord[];
+  readonly group: string;
+  readonly offsets: readonly GroupOffset[];
+}
+
+/**
+ * A transactional writer. Opening a second writer with the same id fences the first: its commits fail with
+ * a {@linkcode LogError} of code `fenced`, and what it had not committed is never seen.
+ */
+export interface Writer extends AsyncDisposable {
+  readonly id: string;
+  /** Appends the records and stores the group's offsets atomically; resolves when both are durable. */
+  commit(commit: Commit): Promise<void>;
+}
+
+/** Called, and awaited, by a group membership. */
+export interface GroupHandlers {
+  /** These partitions (of every joined topic) are now ours. No one else handles them from here on. */
+  assigned(partitions: readonly number[]): Promise<void>;
+  /** These partitions go to someone else as soon as this resolves: finish, commit, let go. */
+  revoked(partitions: readonly number[]): Promise<void>;
+}
+
+/** Membership in a consumer group; the joined topics are co-partitioned. */
+export interface Membership extends AsyncDisposable {
+  readonly group: string;
+  /** The partitions held now, ascending. */
+  readonly partitions: readonly number[];
+  /** Revokes what is held, then leaves; resolves when others may take over. */
+  leave(): Promise<void>;
+}
+
+/** A partitioned, durable, append-only log. */
+export interface Log extends AsyncDisposable {
+  /** Creates what does not exist. @throws LogError `topic-mismatch` when a topic exists with another spec. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void>;
+  /** The topics that exist, by name. */
+  topics(): Promise<ReadonlyMap<string, TopicSpec>>;
+  /** Appends in order, all or nothing, and resolves with the offsets once durable. */
+  append(records: readonly NewRecord[]): Promise<readonly number[]>;
+  /** Reads committed records at or above `from`, in offset order. A `from` below the start begins there. */
+  read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
+  /** The readable range now. */
+  bounds(topic: string, partition: number): Promise<Bounds>;
+  /** The committed position of a group, or `null` when it never committed. */
+  committed(group: string, topic: string, partition: number): Promise<number | null>;
+  /** Opens a transactional writer, fencing any other with this id. */
+  writer(id: string): Promise<Writer>;
+  /** Joins a group; `assigned` has resolved when this resolves. */
+  join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
+  /** Drops the records below `before` of a `delete` topic. */
+  trim(topic: string, partition: number, before: number): Promise<void>;
+}
+
+/** Codes of {@linkcode LogError}. */
+export const LOG_ERROR_CODES = [
+  "unknown-topic",
+  "unknown-partition",
+  "topic-mismatch",
+  "fenced",
+  "locked",
+  "closed",
+  "corrupt",
+] as const;
+
+/** One of {@linkcode LOG_ERROR_CODES}. */
+export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
+
+/** An error of the log that callers may want to tell apart by its code. */
+export class LogError extends Error {
+  /** Which kind of failure it is. */
+  readonly code: LogErrorCode;
+
+  /** Makes an error with a code, a message and perhaps a cause. */
+  constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "LogError";
+    this.code = code;
+  }
+}
