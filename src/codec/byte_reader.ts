@@ -1,0 +1,106 @@
+/**
+ * Reads what {@linkcode ByteWriter} wrote.
+ *
+ * @module
+ */
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A cursor over bytes; every read checks the bounds. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #position = 0;
+
+  /** Reads from the start of `bytes`. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Whether everything was read. */
+  get done(): boolean {
+    return this.#position === this.#bytes.length;
+  }
+
+  /** Reads one byte. */
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  /** Reads an unsigned integer. */
+  uint(): number {
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) break;
+      scale *= 0x80;
+      if (scale > 2 ** 49) {
+        throw new SyntaxError("Cannot decode an unsigned integer: more than 8 bytes");
+      }
+    }
+    return value;
+  }
+
+  /** Reads a zigzag coded integer. */
+  int(): number {
+    const value = this.uint();
+    return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
+  }
+
+  /** Reads a 32-bit float. */
+  f32(): number {
+    return this.#view.getFloat32(this.#take(4), true);
+  }
+
+  /** Reads a 64-bit float. */
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  /** Reads `count` 32-bit floats. */
+  f32s(count: number): Float32Array {
+    const at = this.#take(4 * count);
+    const values = new Float32Array(count);
+    for (let i = 0; i < count; i++) values[i] = this.#view.getFloat32(at + 4 * i, true);
+    return values;
+  }
+
+  /** Reads `count` 64-bit floats. */
+  f64s(count: number): Float64Array {
+    const at = this.#take(8 * count);
+    const values = new Float64Array(count);
+    for (let i = 0; i < count; i++) values[i] = this.#view.getFloat64(at + 8 * i, true);
+    return values;
+  }
+
+  /** Reads length-prefixed bytes as a view, not a copy. */
+  bytes(): Uint8Array {
+    const length = this.uint();
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  /** Reads a string. */
+  string(): string {
+    return decoder.decode(this.bytes());
+  }
+
+  /** Reads a string or `null`. */
+  optionalString(): string | null {
+    return this.u8() === 0 ? null : this.string();
+  }
+
+  #take(count: number): number {
+    const at = this.#position;
+    if (at + count > this.#bytes.length) {
+      throw new SyntaxError(
+        `Cannot decode ${count} bytes at ${at}: the record ends at ${this.#bytes.length}`,
+      );
+    }
+    this.#position = at + count;
+    return at;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Writes the compact binary records of states, samples and parameters: varints, IEEE floats in little
+ * endian, length-prefixed UTF-8. {@linkcode ByteReader} reads them back.
+ *
+ * @module
+ */
+
+const encoder = new TextEncoder();
+
+/** A growing byte buffer with typed appends. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  /** Makes an empty writer with room for `capacity` bytes. */
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Number of bytes written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A copy of what was written. */
+  toBytes(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** Forgets what was written and keeps the room. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  /** Appends one byte, 0..255. */
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** Appends an integer in 0..2^53−1, seven bits a byte. */
+  uint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`Cannot encode a number as unsigned integer: current value is ${value}`);
+    }
+    this.#reserve(8);
+    while (value >= 0x80) {
+      this.#bytes[this.#length++] = (value % 0x80) | 0x80;
+      value = Math.floor(value / 0x80);
+    }
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** Appends an integer in −2^52..2^52, zigzag coded, so that small magnitudes are short. */
+  int(value: number): this {
+    return this.uint(value < 0 ? -2 * value - 1 : 2 * value);
+  }
+
+  /** Appends a 32-bit float. */
+  f32(value: number): this {
+    this.#reserve(4);
+    this.#view.setFloat32(this.#length, value, true);
+    this.#length += 4;
+    return this;
+  }
+
+  /** Appends a 64-bit float. */
+  f64(value: number): this {
+    this.#reserve(8);
+    this.#view.setFloat64(this.#length, value, true);
+    this.#length += 8;
+    return this;
+  }
+
+  /** Appends 32-bit floats without their count. */
+  f32s(values: Float32Array): this {
+    for (const value of values) this.f32(value);
+    return this;
+  }
+
+  /** Appends 64-bit floats without their count. */
+  f64s(values: Float64Array): this {
+    for (const value of values) this.f64(value);
+    return this;
+  }
+
+  /** Appends bytes with their length. */
+  bytes(value: Uint8Array): this {
+    this.uint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** Appends a string as UTF-8 with its length. */
+  string(value: string): this {
+    return this.bytes(encoder.encode(value));
+  }
+
+  /** Appends a string or `null`. */
+  optionalString(value: string | null): this {
+    return value === null ? this.u8(0) : this.u8(1).string(value);
+  }
+
+  #reserve(count: number): void {
+    const need = this.#length + count;
+    if (need <= this.#bytes.length) return;
+    const bytes = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * From ids to vectors: gathers the embedding rows of one impression into a {@linkcode ModelInput} and the wide
+ * part of the logit, and scatters gradients back. The scorer and the learner share it, so that both compute
+ * the same function of the same features.
+ *
+ * With k the width of an id's embedding and d = 2k:
+ *
+ * - behaviour `e_t = strength_t · [E_item ; mean E_category]`, candidate `q = [E_item ; mean E_category]`;
+ * - `x_u = [E_user ; user fields]`, `x_c = [standardised numerics ; context fields ; item fields]`;
+ * - `wide = bias + prior + linear · numerics + Σ first-order weights + ⟨E_user, q⟩`.
+ *
+ * @module
+ */
+
+import type { InputGradients, ModelInput } from "../models/model.ts";
+import { Parameters } from "../models/parameters.ts";
+import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
+import { type FeatureSchema, numericNames } from "./schema.ts";
+
+/** What is read of one impression; a `Sample` is one. */
+export interface Instance {
+  readonly user: string;
+  readonly userFields: readonly (string | null)[];
+  readonly contextFields: readonly (string | null)[];
+  readonly history: {
+    readonly items: readonly string[];
+    readonly categories: readonly (readonly string[])[];
+    readonly strengths: Float32Array;
+  };
+  readonly rows: readonly InstanceRow[];
+}
+
+/** One candidate of an {@linkcode Instance}. */
+export interface InstanceRow {
+  readonly item: string;
+  readonly categories: readonly string[];
+  readonly fields: readonly (string | null)[];
+  readonly numerics: Float32Array;
+  readonly offset: number;
+  /** 0 is the top; −1 = not placed yet, no position weight. */
+  readonly position: number;
+}
+
+/** The rows of one field, as far as gathering needs it. */
+export interface FieldTable {
+  readonly width: number;
+  /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
+  rowOf(key: string): number;
+  /** Adds `scale` times the row to `out[offset..offset+width)`. */
+  addRow(row: number, scale: number, out: Float32Array, offset: number): void;
+}
+
+/** A field table that gradients can be given to. */
+export interface TrainableTable extends FieldTable {
+  /** Adds `scale` times `gradient[offset..offset+width)` to the gradient of the row. */
+  accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void;
+}
+
+/** Running standardisation of the numeric features, frozen. */
+export interface Standardisation {
+  readonly mean: Float32Array;
+  /** 1/σ; 0 while nothing is known, which standardises to 0. */
+  readonly inverseDeviation: Float32Array;
+}
+
+/** Standardised numerics are clipped to ± this. */
+const CLIP = 5;
+
+/** A gathered impression: views on workspaces that the next `gather` overwrites. */
+export interface Assembled {
+  readonly input: ModelInput;
+  /** Added to the model's logits [K]. */
+  readonly wide: Float32Array;
+}
+
+/** The dense weights of the wide part. */
+export function createHead(schema: FeatureSchema): Parameters {
+  return new Parameters({ bias: [1], linear: [numericNames(schema).length] });
+}
+
+/** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
+export class Assembler {
+  readonly schema: FeatureSchema;
+  readonly k: number;
+  readonly d: number;
+  /** Width U of x_u. */
+  readonly userWidth: number;
+  /** Width C of x_c. */
+  readonly contextWidth: number;
+  readonly #numerics: number;
+  readonly #userNames: readonly string[];
+  readonly #contextNames: readonly string[];
+  readonly #itemNames: readonly string[];
+
+  #e = new Float32Array(0);
+  #q = new Float32Array(0);
+  readonly #xu: Float32Array;
+  #xc = new Float32Array(0);
+  #wide = new Float32Array(0);
+  readonly #userVector: Float32Array;
+
+  /** An assembler for item vectors of width 2k. */
+  constructor(schema: FeatureSchema, k: number) {
+    this.schema = schema;
+    this.k = k;
+    this.d = 2 * k;
+    this.#numerics = numericNames(schema).length;
+    this.#userNames = schema.userFields.map((name) => `user:${name}`);
+    this.#contextNames = schema.contextFields.map((name) => `context:${name}`);
+    this.#itemNames = schema.itemFields.map((name) => `item:${name}`);
+    this.userWidth = this.d + SMALL_WIDTH * this.#userNames.length;
+    this.contextWidth = this.#numerics +
+      SMALL_WIDTH * (this.#contextNames.length + this.#itemNames.length);
+    this.#xu = new Float32Array(this.userWidth);
+    this.#userVector = this.#xu.subarray(0, this.d);
+  }
+
+  /** Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order. */
+  gather(
+    instance: Instance,
+    tables: ReadonlyMap<string, FieldTable>,
+    head: Parameters,
+    standardisation: Standardisation,
+  ): Assembled {
+    const { k, d } = this;
+    const C = this.contextWidth;
+    const T = instance.history.items.length;
+    const K = instance.rows.length;
+    this.#e = this.#room(this.#e, T * d);
+    this.#q = this.#room(this.#q, K * d);
+    this.#xc = this.#room(this.#xc, K * C);
+    this.#wide = this.#room(this.#wide, K);
+    const item = table(tables, "item");
+    const category = table(tables, "category");
+    const bias = head.block("bias")[0]!;
+    const linear = head.block("linear");
+
+    for (let t = 0; t < T; t++) {
+      const strength = instance.history.strengths[t]!;
+      item.addRow(item.rowOf(instance.history.items[t]!), strength, this.#e, t * d);
+      addMean(category, instance.history.categories[t]!, strength, this.#e, t * d + k);
+    }
+
+    this.#xu.fill(0);
+    const user = table(tables, "user");
+    user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
+    let shared = bias + first(tables, "user", instance.user);
+    for (let f = 0; f < this.#userNames.length; f++) {
+      shared += addField(tables, this.#userNames[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
+    }
+    const context = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
+    for (let f = 0; f < this.#contextNames.length; f++) {
+      shared += addField(tables, this.#contextNames[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
+    }
+
+    for (let c = 0; c < K; c++) {
+      const row = instance.rows[c]!;
+      const at = c * C;
+      item.addRow(item.rowOf(row.item), 1, this.#q, c * d);
+      addMean(category, row.categories, 1, this.#q, c * d + k);
+      let z = shared + row.offset + first(tables, "item", row.item);
+      for (const name of row.categories) z += first(tables, "category", name) / row.categories.length;
+      if (row.position >= 0) {
+        z += first(tables, "position", String(Math.min(row.position, MAX_POSITION)));
+      }
+      for (let n = 0; n < this.#numerics; n++) {
+        const x = standardise(row.numerics[n]!, n, standardisation);
+        this.#xc[at + n] = x;
+        z += linear[n]! * x;
+      }
+      this.#xc.set(context, at + this.#numerics);
+      const fieldsAt = at + this.#numerics + context.length;
+      for (let f = 0; f < this.#itemNames.length; f++) {
+        z += addField(tables, this.#itemNames[f]!, row.fields[f], this.#xc, fieldsAt + SMALL_WIDTH * f);
+      }
+      for (let j = 0; j < d; j++) z += this.#userVector[j]! * this.#q[c * d + j]!;
+      this.#wide[c] = z;
+    }
+    return {
+      input: {
+        T,
+        K,
+        e: this.#e.subarray(0, T * d),
+        q: this.#q.subarray(0, K * d),
+        xu: this.#xu,
+        xc: this.#xc.subarray(0, K * C),
+      },
+      wide: this.#wide.subarray(0, K),
+    };
+  }
+
+  /** Gives the gradients of the last gathered impression to the tables and to the head's gradient array. */
+  scatter(
+    instance: Instance,
+    tables: ReadonlyMap<string, TrainableTable>,
+    gradients: InputGradients,
+    head: Parameters,
+    headGradients: Float32Array,
+  ): void {
+    const { k, d } = this;
+    const C = this.contextWidth;
+    const item = table(tables, "item");
+    const category = table(tables, "category");
+    const bias = head.block("bias", headGradients);
+    const linear = head.block("linear", headGradients);
+
+    for (let t = 0; t < instance.history.items.length; t++) {
+      const strength = instance.history.strengths[t]!;
+      item.accumulate(item.rowOf(instance.history.items[t]!), strength, gradients.e, t * d);
+      giveMean(category, instance.history.categories[t]!, strength, gradients.e, t * d + k);
+    }
+
+    const dUser = gradients.xu.slice();
+    const dContext = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
+    const dz = new Float32Array(1);
+    for (let c = 0; c < instance.rows.length; c++) {
+      const row = instance.rows[c]!;
+      const at = c * C;
+      const g = gradients.z[c]!;
+      dz[0] = dz[0]! + g;
+      // wide holds ⟨E_user, q⟩: each side's gradient is the other side.
+      for (let j = 0; j < d; j++) {
+        dUser[j] = dUser[j]! + g * this.#q[c * d + j]!;
+        gradients.q[c * d + j] = gradients.q[c * d + j]! + g * this.#userVector[j]!;
+      }
+      item.accumulate(item.rowOf(row.item), 1, gradients.q, c * d);
+      giveMean(category, row.categories, 1, gradients.q, c * d + k);
+      giveFirst(tables, "item", row.item, g);
+      for (const name of row.categories) giveFirst(tables, "category", name, g / row.categories.length);
+      if (row.position >= 0) {
+        giveFirst(tables, "position", String(Math.min(row.position, MAX_POSITION)), g);
+      }
+      for (let n = 0; n < this.#numerics; n++) linear[n] = linear[n]! + g * this.#xc[at + n]!;
+      const contextAt = at + this.#numerics;
+      for (let j = 0; j < dContext.length; j++) dContext[j] = dContext[j]! + gradients.xc[contextAt + j]!;
+      const fieldsAt = contextAt + dContext.length;
+      for (let f = 0; f < this.#itemNames.length; f++) {
+        giveField(tables, this.#itemNames[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
+      }
+    }
+    const total = dz[0]!;
+    bias[0] = bias[0]! + total;
+    const user = table(tables, "user");
+    user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
+    giveFirst(tables, "user", instance.user, total);
+    for (let f = 0; f < this.#userNames.length; f++) {
+      giveField(tables, this.#userNames[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, total);
+    }
+    for (let f = 0; f < this.#contextNames.length; f++) {
+      giveField(tables, this.#contextNames[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
+    }
+  }
+
+  #room(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
+    if (array.length < length) return new Float32Array(2 * length);
+    array.fill(0, 0, length);
+    return array;
+  }
+}
+
+/** One behaviour's vector e [2k], written into `out`. */
+export function behaviourVector(
+  tables: ReadonlyMap<string, FieldTable>,
+  item: string,
+  categories: readonly string[],
+  strength: number,
+  out: Float32Array,
+): void {
+  out.fill(0);
+  const items = table(tables, "item");
+  items.addRow(items.rowOf(item), strength, out, 0);
+  addMean(table(tables, "category"), categories, strength, out, items.width);
+}
+
+function standardise(value: number, index: number, by: Standardisation): number {
+  const x = (value - by.mean[index]!) * by.inverseDeviation[index]!;
+  return x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
+}
+
+function table<T extends FieldTable>(tables: ReadonlyMap<string, T>, name: string): T {
+  const found = tables.get(name);
+  if (found === undefined) {
+    throw new RangeError(`Cannot find table ${name}: tables are ${[...tables.keys()].join(", ")}`);
+  }
+  return found;
+}
+
+function addMean(
+  of: FieldTable,
+  keys: readonly string[],
+  scale: number,
+  out: Float32Array,
+  offset: number,
+): void {
+  for (const key of keys) of.addRow(of.rowOf(key), scale / keys.length, out, offset);
+}
+
+function giveMean(
+  to: TrainableTable,
+  keys: readonly string[],
+  scale: number,
+  gradient: Float32Array,
+  offset: number,
+): void {
+  for (const key of keys) to.accumulate(to.rowOf(key), scale / keys.length, gradient, offset);
+}
+
+const scalar = new Float32Array(1);
+
+function first(tables: ReadonlyMap<string, FieldTable>, name: string, key: string): number {
+  const weights = table(tables, `first:${name}`);
+  scalar[0] = 0;
+  weights.addRow(weights.rowOf(key), 1, scalar, 0);
+  return scalar[0]!;
+}
+
+function giveFirst(
+  tables: ReadonlyMap<string, TrainableTable>,
+  name: string,
+  key: string,
+  gradient: number,
+): void {
+  const weights = table(tables, `first:${name}`);
+  scalar[0] = gradient;
+  weights.accumulate(weights.rowOf(key), 1, scalar, 0);
+}
+
+function addField(
+  tables: ReadonlyMap<string, FieldTable>,
+  name: string,
+  value: string | null | undefined,
+  out: Float32Array,
+  offset: number,
+): number {
+  if (value === null || value === undefined) return 0;
+  const of = table(tables, name);
+  of.addRow(of.rowOf(value), 1, out, offset);
+  return first(tables, name, value);
+}
+
+function giveField(
+  tables: ReadonlyMap<string, TrainableTable>,
+  name: string,
+  value: string | null | undefined,
+  gradient: Float32Array,
+  offset: number,
+  dz: number,
+): void {
+  if (value === null || value === undefined) return;
+  const of = table(tables, name);
+  of.accumulate(of.rowOf(value), 1, gradient, offset);
+  giveFirst(tables, name, value, dz);
+}

@@ -1,0 +1,38 @@
+/**
+ * The embedding tables that a schema needs: one a field, plus one of first-order weights a field.
+ *
+ * @module
+ */
+
+import type { FeatureSchema } from "./schema.ts";
+
+/** A table of one field. */
+export interface FieldSpec {
+  /** `item`, `category`, `user`, `user:<attribute>`, ..., and the same with the prefix `first:`. */
+  readonly name: string;
+  /** Floats a row. */
+  readonly width: number;
+}
+
+/** Width of the embedding of a small field (an attribute, the hour). */
+export const SMALL_WIDTH = 4;
+
+/** Positions at and below this one share a first-order weight. */
+export const MAX_POSITION = 49;
+
+/** All tables of a schema, in a fixed order. @param k Width of an id's embedding; an item vector has 2k. */
+export function fieldSpecs(schema: FeatureSchema, k: number): readonly FieldSpec[] {
+  const small = [
+    ...schema.userFields.map((name) => `user:${name}`),
+    ...schema.contextFields.map((name) => `context:${name}`),
+    ...schema.itemFields.map((name) => `item:${name}`),
+  ];
+  const vectors: FieldSpec[] = [
+    { name: "item", width: k },
+    { name: "category", width: k },
+    { name: "user", width: 2 * k },
+    ...small.map((name) => ({ name, width: SMALL_WIDTH })),
+  ];
+  const first = [...vectors.map((spec) => spec.name), "position"];
+  return [...vectors, ...first.map((name) => ({ name: `first:${name}`, width: 1 }))];
+}

@@ -1,0 +1,79 @@
+/**
+ * The one declaration of features that training, scoring and replay all follow.
+ *
+ * Ids and fields become embeddings and first-order weights; the numeric features are derived from it by
+ * {@linkcode numericNames} and computed in `statistics.ts`.
+ *
+ * @module
+ */
+
+import type { Attributes, AttributeValue } from "../events/event.ts";
+
+/** Which attributes are features. The ids of user, item and category always are. */
+export interface FeatureSchema {
+  /** Profile attributes of the user. */
+  readonly userFields: readonly string[];
+  /** Attributes of the item. */
+  readonly itemFields: readonly string[];
+  /** `hour` (UTC hour of the event), `surface`, or a key of the event's context. */
+  readonly contextFields: readonly string[];
+  /** Item attributes for which each user's own click residual is tracked, beside the categories. */
+  readonly crosses: readonly string[];
+}
+
+/** A schema that fits any stream: ids, categories, hour and surface. */
+export const DEFAULT_SCHEMA: FeatureSchema = {
+  userFields: [],
+  itemFields: [],
+  contextFields: ["hour", "surface"],
+  crosses: [],
+};
+
+const BASE_NUMERICS = [
+  "prior",
+  "itemRate",
+  "itemCount",
+  "itemRecent",
+  "itemAge",
+  "userRate",
+  "userCount",
+  "userRecent",
+  "userCategory",
+  "userCategoryRecent",
+  "userPopularity",
+  "itemValue",
+  "userCategoryValue",
+  "userValueRecent",
+  "historyLength",
+  "recency",
+  "seen",
+] as const;
+
+/** Names of the numeric features of a schema, in the order of `SampleRow.numerics`. */
+export function numericNames(schema: FeatureSchema): readonly string[] {
+  return [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
+}
+
+/** The value of an attribute as a category of a field: lists by their first element, `null` when missing. */
+export function fieldValue(value: AttributeValue | undefined): string | null {
+  if (value === undefined) return null;
+  if (Array.isArray(value)) return value[0] ?? null;
+  return String(value);
+}
+
+/** Values of the named attributes. */
+export function fieldValues(names: readonly string[], attributes: Attributes): (string | null)[] {
+  return names.map((name) => fieldValue(Object.hasOwn(attributes, name) ? attributes[name] : undefined));
+}
+
+/** Values of the context fields of an event. */
+export function contextValues(
+  schema: FeatureSchema,
+  event: { readonly time: number; readonly surface?: string; readonly context?: Attributes },
+): (string | null)[] {
+  return schema.contextFields.map((name) => {
+    if (name === "hour") return String(Math.floor(event.time / 3_600_000) % 24);
+    if (name === "surface") return event.surface ?? null;
+    return fieldValue(event.context?.[name]);
+  });
+}

@@ -1,0 +1,269 @@
+/**
+ * Causal running statistics and the numeric features made of them. Every number is a function of outcomes
+ * that were final before the impression; nothing looks ahead.
+ *
+ * Smoothing: a rate with c positives among n outcomes is `m = (c + A·b) / (n + A)`, A = 5, b the overall rate.
+ * `prior = logit m_user + logit m_item − logit b` is the logit that the models start from, and
+ * `e = y − σ(prior)` is the surprise of an outcome. Values (stars, prices) have the additive analogue: overall
+ * mean r, item's and user's deviations d, and the surprise `f = value − (r + U + I)`.
+ *
+ * @module
+ */
+
+import { type FeatureSchema, numericNames } from "./schema.ts";
+
+/** Pseudo-outcomes that a smoothed rate starts with. */
+const A = 5;
+const USER_STEP = 0.2;
+const CATEGORY_STEP = 0.1;
+const ITEM_STEP = 0.05;
+const POPULARITY_BUCKETS = 16;
+/** Categories and cross values a user keeps; the least recently updated goes first. */
+const MAX_KEYS_PER_USER = 128;
+
+/** Outcomes and values over everything. */
+export class GlobalStatistics {
+  outcomes = 0;
+  positives = 0;
+  values = 0;
+  valueSum = 0;
+
+  /** The overall rate of positives, smoothed to lie inside (0, 1). */
+  get rate(): number {
+    return (this.positives + 1) / (this.outcomes + 2);
+  }
+
+  /** The overall mean value; 0 before the first. */
+  get meanValue(): number {
+    return this.values === 0 ? 0 : this.valueSum / this.values;
+  }
+}
+
+/** Outcomes and values of one item. */
+export class ItemStatistics {
+  outcomes = 0;
+  positives = 0;
+  /** Moving average of the surprise e, step 0.05. */
+  recent = 0;
+  values = 0;
+  valueSum = 0;
+  /** Σ (value − r − d_user). */
+  valueResidual = 0;
+}
+
+/** Residuals of one user for one category or attribute value. */
+export interface KeyStatistics {
+  outcomes: number;
+  /** Σ (y − m_item) for categories, Σ e for crosses. */
+  residual: number;
+  /** Moving average of e, step 0.1. */
+  recent: number;
+  values: number;
+  valueResidual: number;
+}
+
+/** Outcomes and values of one user. */
+export class UserStatistics {
+  outcomes = 0;
+  positives = 0;
+  /** Moving average of the surprise e, step 0.2. */
+  recent = 0;
+  values = 0;
+  valueSum = 0;
+  valueResidual = 0;
+  /** Moving average of the value surprise f, step 0.2. */
+  valueRecent = 0;
+  /** By `field\0value`, least recently updated first. */
+  readonly keys: Map<string, KeyStatistics> = new Map();
+  /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
+  readonly popularity: Float64Array = new Float64Array(2 * POPULARITY_BUCKETS);
+}
+
+/** What the features need to know of an item. */
+export interface ItemFacts {
+  readonly categories: readonly string[];
+  /** Values of the schema's crosses. */
+  readonly crosses: readonly (string | null)[];
+  readonly firstTime: number;
+  readonly statistics: ItemStatistics;
+}
+
+/** What the features need to know of a user. */
+export interface UserFacts {
+  readonly statistics: UserStatistics;
+  /** Number of behaviours in the window. */
+  readonly historyLength: number;
+  /** Event time of the newest behaviour, or `null`. */
+  readonly lastTime: number | null;
+}
+
+/** Computes numeric features and folds outcomes into the statistics of one task. */
+export class FeatureStatistics {
+  readonly overall: GlobalStatistics;
+  readonly #schema: FeatureSchema;
+  readonly #count: number;
+
+  /** Statistics for a schema, starting from `overall`. */
+  constructor(schema: FeatureSchema, overall: GlobalStatistics = new GlobalStatistics()) {
+    this.#schema = schema;
+    this.#count = numericNames(schema).length;
+    this.overall = overall;
+  }
+
+  /** The logit of the additive prior. */
+  prior(user: UserStatistics, item: ItemStatistics): number {
+    const b = this.overall.rate;
+    return logit(rate(user, b)) + logit(rate(item, b)) - logit(b);
+  }
+
+  /**
+   * The numeric features of showing `item` to `user` at `time`, in the order of `numericNames`.
+   *
+   * @param seen How often the item is among the user's behaviours in the window.
+   */
+  numerics(user: UserFacts, item: ItemFacts, time: number, seen: number): Float32Array {
+    const { statistics: u } = user;
+    const { statistics: i } = item;
+    const b = this.overall.rate;
+    const itemCount = Math.log1p(i.outcomes);
+    const categories = this.#overCategories(u, item.categories);
+    const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
+    const out = new Float32Array(this.#count);
+    let at = 0;
+    out[at++] = this.prior(u, i);
+    out[at++] = logit(rate(i, b));
+    out[at++] = itemCount;
+    out[at++] = i.recent;
+    out[at++] = Math.log1p(Math.max(0, time - item.firstTime) / 3_600_000);
+    out[at++] = logit(rate(u, b));
+    out[at++] = Math.log1p(u.outcomes);
+    out[at++] = u.recent;
+    out[at++] = categories.residual;
+    out[at++] = categories.recent;
+    out[at++] = u.popularity[bucket + 1]! / (u.popularity[bucket]! + A);
+    out[at++] = this.#deviation(i);
+    out[at++] = categories.value;
+    out[at++] = u.valueRecent;
+    out[at++] = Math.log1p(user.historyLength);
+    out[at++] = user.lastTime === null ? 0 : Math.log1p(Math.max(0, time - user.lastTime) / 60_000);
+    out[at++] = Math.log1p(seen);
+    for (let c = 0; c < this.#schema.crosses.length; c++) {
+      const stats = u.keys.get(crossKey(this.#schema.crosses[c]!, item.crosses[c] ?? null));
+      out[at++] = stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
+    }
+    return out;
+  }
+
+  /** The surprise f of a value, before it is learnt. */
+  valueSurprise(user: UserStatistics, item: ItemStatistics, value: number): number {
+    if (this.overall.values === 0) return 0;
+    const expected = this.overall.meanValue + user.valueResidual / (user.values + A) +
+      item.valueResidual / (item.values + A);
+    return value - expected;
+  }
+
+  /** Folds a final outcome. */
+  learnOutcome(user: UserStatistics, item: ItemFacts, label: 0 | 1): void {
+    const i = item.statistics;
+    const b = this.overall.rate;
+    const itemRate = rate(i, b);
+    const surprise = label - 1 / (1 + Math.exp(-this.prior(user, i)));
+    for (const category of item.categories) {
+      const stats = this.#touch(user, crossKey("category", category));
+      stats.outcomes++;
+      stats.residual += label - itemRate;
+      stats.recent += CATEGORY_STEP * (surprise - stats.recent);
+    }
+    for (let c = 0; c < this.#schema.crosses.length; c++) {
+      const stats = this.#touch(user, crossKey(this.#schema.crosses[c]!, item.crosses[c] ?? null));
+      stats.outcomes++;
+      stats.residual += surprise;
+    }
+    const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(Math.log1p(i.outcomes)));
+    user.popularity[bucket] = user.popularity[bucket]! + 1;
+    user.popularity[bucket + 1] = user.popularity[bucket + 1]! + surprise;
+    user.recent += USER_STEP * (surprise - user.recent);
+    i.recent += ITEM_STEP * (surprise - i.recent);
+    user.outcomes++;
+    user.positives += label;
+    i.outcomes++;
+    i.positives += label;
+    this.overall.outcomes++;
+    this.overall.positives += label;
+  }
+
+  /** Folds a value (stars, price). */
+  learnValue(user: UserStatistics, item: ItemFacts, value: number): void {
+    const i = item.statistics;
+    const mean = this.overall.values === 0 ? value : this.overall.meanValue;
+    const surprise = this.valueSurprise(user, i, value);
+    const itemDeviation = deviation(i, mean);
+    const userDeviation = deviation(user, mean);
+    for (const category of item.categories) {
+      const stats = this.#touch(user, crossKey("category", category));
+      stats.values++;
+      stats.valueResidual += value - mean - itemDeviation;
+    }
+    user.valueRecent += USER_STEP * (surprise - user.valueRecent);
+    user.valueResidual += value - mean - itemDeviation;
+    i.valueResidual += value - mean - userDeviation;
+    user.values++;
+    user.valueSum += value;
+    i.values++;
+    i.valueSum += value;
+    this.overall.values++;
+    this.overall.valueSum += value;
+  }
+
+  #deviation(item: ItemStatistics): number {
+    return this.overall.values === 0 ? 0 : deviation(item, this.overall.meanValue);
+  }
+
+  #overCategories(
+    user: UserStatistics,
+    categories: readonly string[],
+  ): { residual: number; recent: number; value: number } {
+    let residual = 0;
+    let recent = 0;
+    let value = 0;
+    for (const category of categories) {
+      const stats = user.keys.get(crossKey("category", category));
+      if (stats === undefined) continue;
+      residual += stats.residual / (stats.outcomes + A);
+      recent += stats.recent;
+      value += stats.valueResidual / (stats.values + A);
+    }
+    const n = Math.max(1, categories.length);
+    return { residual: residual / n, recent: recent / n, value: value / n };
+  }
+
+  #touch(user: UserStatistics, key: string): KeyStatistics {
+    const known = user.keys.get(key);
+    const stats = known ?? { outcomes: 0, residual: 0, recent: 0, values: 0, valueResidual: 0 };
+    if (known !== undefined) user.keys.delete(key);
+    user.keys.set(key, stats);
+    if (user.keys.size > MAX_KEYS_PER_USER) {
+      for (const oldest of user.keys.keys()) {
+        user.keys.delete(oldest);
+        break;
+      }
+    }
+    return stats;
+  }
+}
+
+function crossKey(field: string, value: string | null): string {
+  return `${field}\0${value ?? ""}`;
+}
+
+function rate(of: { readonly outcomes: number; readonly positives: number }, overall: number): number {
+  return (of.positives + A * overall) / (of.outcomes + A);
+}
+
+function deviation(of: { readonly values: number; readonly valueSum: number }, mean: number): number {
+  return (of.valueSum + A * mean) / (of.values + A) - mean;
+}
+
+function logit(p: number): number {
+  return Math.log(p / (1 - p));
+}

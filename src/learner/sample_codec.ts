@@ -1,0 +1,112 @@
+/**
+ * The binary record of a sample on the `samples` topic.
+ *
+ * ```text
+ * record = format u8, strings (dictionary), head, history, rows
+ * ```
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Sample, SampleRow } from "./sample.ts";
+
+const FORMAT = 1;
+
+/** Encodes a sample. Same sample, same bytes. */
+export function encodeSample(sample: Sample): Uint8Array {
+  const strings = new Map<string, number>();
+  const string = (value: string): number => {
+    const known = strings.get(value);
+    if (known !== undefined) return known;
+    strings.set(value, strings.size);
+    return strings.size - 1;
+  };
+  const body = new ByteWriter(1024);
+  const list = (values: readonly string[]) => {
+    body.uint(values.length);
+    for (const value of values) body.uint(string(value));
+  };
+  const fields = (values: readonly (string | null)[]) => {
+    body.uint(values.length);
+    for (const value of values) body.uint(value === null ? 0 : 1 + string(value));
+  };
+
+  body.uint(string(sample.request)).uint(string(sample.user));
+  body.f64(sample.time).f64(sample.closedTime).uint(sample.version).u8(sample.newUser ? 1 : 0);
+  fields(sample.userFields);
+  fields(sample.contextFields);
+  body.uint(sample.history.items.length);
+  for (let t = 0; t < sample.history.items.length; t++) {
+    body.uint(string(sample.history.items[t]!));
+    list(sample.history.categories[t]!);
+    body.f32(sample.history.strengths[t]!);
+  }
+  body.uint(sample.rows.length);
+  for (const row of sample.rows) {
+    body.uint(string(row.item));
+    list(row.categories);
+    fields(row.fields);
+    body.uint(row.numerics.length).f32s(row.numerics).f64(row.offset);
+    body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
+  }
+
+  const record = new ByteWriter(body.length + 512).u8(FORMAT).uint(strings.size);
+  for (const value of strings.keys()) record.string(value);
+  return record.bytes(body.toBytes()).toBytes();
+}
+
+/**
+ * Decodes a record of {@linkcode encodeSample}.
+ *
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeSample(bytes: Uint8Array): Sample {
+  const record = new ByteReader(bytes);
+  const format = record.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode a sample: format is ${format}, this reads ${FORMAT}`);
+  }
+  const strings = Array.from({ length: record.uint() }, () => record.string());
+  const body = new ByteReader(record.bytes());
+  const string = () => strings[body.uint()]!;
+  const list = () => Array.from({ length: body.uint() }, string);
+  const fields = () =>
+    Array.from({ length: body.uint() }, () => {
+      const at = body.uint();
+      return at === 0 ? null : strings[at - 1]!;
+    });
+
+  const request = string();
+  const user = string();
+  const time = body.f64();
+  const closedTime = body.f64();
+  const version = body.uint();
+  const newUser = body.u8() === 1;
+  const userFields = fields();
+  const contextFields = fields();
+  const T = body.uint();
+  const history = { items: [] as string[], categories: [] as string[][], strengths: new Float32Array(T) };
+  for (let t = 0; t < T; t++) {
+    history.items.push(string());
+    history.categories.push(list());
+    history.strengths[t] = body.f32();
+  }
+  const rows: SampleRow[] = [];
+  for (let n = body.uint(); n > 0; n--) {
+    rows.push({
+      item: string(),
+      categories: list(),
+      fields: fields(),
+      numerics: body.f32s(body.uint()),
+      offset: body.f64(),
+      label: body.u8() === 1 ? 1 : 0,
+      position: body.uint(),
+      propensity: body.f64(),
+      prediction: body.f64(),
+      oracle: body.f64(),
+    });
+  }
+  return { request, user, time, closedTime, version, newUser, history, userFields, contextFields, rows };
+}

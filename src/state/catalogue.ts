@@ -1,0 +1,114 @@
+/**
+ * The items a task knows: what the catalogue says of them, their running statistics, their popularity. Items
+ * are interned: a u32 index stands for an id within one process, and ids go into every durable record.
+ *
+ * @module
+ */
+
+import type { ItemRecord } from "../events/event.ts";
+import { type ItemFacts, ItemStatistics } from "../features/statistics.ts";
+import { type FeatureSchema, fieldValues } from "../features/schema.ts";
+
+/** One item. */
+export interface CatalogueItem extends ItemFacts {
+  readonly index: number;
+  readonly id: string;
+  /** Whether a catalogue record was seen, or only events that name it. */
+  listed: boolean;
+  categories: readonly string[];
+  /** Values of the schema's item fields. */
+  fields: readonly (string | null)[];
+  crosses: readonly (string | null)[];
+  hidden: boolean;
+  /** Not recommended from this time on. */
+  expires: number;
+  /** Event time of the first sight, or the time of the catalogue record when that is earlier. */
+  firstTime: number;
+  /** Event time of the newest catalogue record applied. */
+  recordTime: number;
+  /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. */
+  popularity: number;
+  readonly statistics: ItemStatistics;
+}
+
+/** Items by id and by index. */
+export class Catalogue {
+  readonly schema: FeatureSchema;
+  readonly #byId = new Map<string, CatalogueItem>();
+  readonly #items: CatalogueItem[] = [];
+
+  /** An empty catalogue; `schema` names the attributes that are features. */
+  constructor(schema: FeatureSchema) {
+    this.schema = schema;
+  }
+
+  /** Number of items. */
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** The item at an index that this catalogue gave out. */
+  at(index: number): CatalogueItem {
+    const item = this.#items[index];
+    if (item === undefined) {
+      throw new RangeError(`Cannot find item ${index} in the catalogue: it has ${this.#items.length}`);
+    }
+    return item;
+  }
+
+  /** The item, if known. */
+  get(id: string): CatalogueItem | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** All items in the order of their first sight. */
+  items(): Iterable<CatalogueItem> {
+    return this.#items;
+  }
+
+  /** The item, known from now on. */
+  intern(id: string, time: number): CatalogueItem {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const item: CatalogueItem = {
+      index: this.#items.length,
+      id,
+      listed: false,
+      categories: [],
+      fields: this.schema.itemFields.map(() => null),
+      crosses: this.schema.crosses.map(() => null),
+      hidden: false,
+      expires: Infinity,
+      firstTime: time,
+      recordTime: -Infinity,
+      popularity: -Infinity,
+      statistics: new ItemStatistics(),
+    };
+    this.#byId.set(id, item);
+    this.#items.push(item);
+    return item;
+  }
+
+  /** Applies a catalogue record; one older than the last applied changes nothing. */
+  apply(record: ItemRecord): CatalogueItem {
+    const item = this.intern(record.item, record.time);
+    if (record.time < item.recordTime) return item;
+    const attributes = record.attributes ?? {};
+    item.listed = true;
+    item.recordTime = record.time;
+    item.firstTime = Math.min(item.firstTime, record.time);
+    item.categories = record.categories ?? (record.category === undefined ? [] : [record.category]);
+    item.fields = fieldValues(this.schema.itemFields, attributes);
+    item.crosses = fieldValues(this.schema.crosses, attributes);
+    item.hidden = record.hidden ?? false;
+    item.expires = record.expires ?? Infinity;
+    return item;
+  }
+
+  /** Marks an item as removed: it stays in histories and is never recommended. */
+  remove(id: string, time: number): CatalogueItem {
+    const item = this.intern(id, time);
+    item.hidden = true;
+    return item;
+  }
+}

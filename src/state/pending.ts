@@ -1,0 +1,146 @@
+/**
+ * Impressions whose outcome is open, with everything the sample will need as it was at the impression.
+ *
+ * ```text
+ *   impression at t         click within (t, t + W]          watermark passes t + W
+ *   ●───────────────────────────●───────────────────────────────────●──────────▶ event time
+ *   features, prediction frozen   label of the item := 1             sample emitted, open labels := 0
+ * ```
+ *
+ * An explicit outcome (a rating, a dislike) closes its item at once; an impression with no open item left is
+ * emitted at once.
+ *
+ * @module
+ */
+
+import type { Sample } from "../learner/sample.ts";
+import type { Catalogue } from "./catalogue.ts";
+
+/** One item of a pending impression. */
+export interface PendingRow {
+  /** Index in the catalogue. */
+  readonly item: number;
+  readonly categories: readonly string[];
+  readonly fields: readonly (string | null)[];
+  readonly numerics: Float32Array;
+  /** The causal prior's logit. */
+  readonly offset: number;
+  /** The frozen prediction as a logit; `NaN` = none. */
+  readonly logit: number;
+  /** The outcome, `null` while open. */
+  label: 0 | 1 | null;
+  readonly position: number;
+  readonly propensity: number;
+  readonly oracle: number;
+}
+
+/** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
+export interface Pending {
+  readonly request: string;
+  /** Whether it was shown; an answer that nobody confirmed as shown makes no sample. */
+  readonly shown: boolean;
+  readonly time: number;
+  /** Event time at which open labels become 0. */
+  readonly deadline: number;
+  /** Running number in the task, which breaks ties of deadlines. */
+  readonly sequence: number;
+  readonly version: number;
+  readonly newUser: boolean;
+  readonly userFields: readonly (string | null)[];
+  readonly contextFields: readonly (string | null)[];
+  readonly historyItems: Uint32Array;
+  readonly historyCategories: readonly (readonly string[])[];
+  readonly historyStrengths: Float32Array;
+  readonly rows: readonly PendingRow[];
+}
+
+/** The sample of a settled impression. */
+export function toSample(user: string, pending: Pending, closedTime: number, catalogue: Catalogue): Sample {
+  return {
+    request: pending.request,
+    user,
+    time: pending.time,
+    closedTime,
+    version: pending.version,
+    newUser: pending.newUser,
+    history: {
+      items: Array.from(pending.historyItems, (item) => catalogue.at(item).id),
+      categories: pending.historyCategories,
+      strengths: pending.historyStrengths,
+    },
+    userFields: pending.userFields,
+    contextFields: pending.contextFields,
+    rows: pending.rows.map((row) => ({
+      item: catalogue.at(row.item).id,
+      categories: row.categories,
+      fields: row.fields,
+      numerics: row.numerics,
+      offset: row.offset,
+      label: row.label ?? 0,
+      position: row.position,
+      propensity: row.propensity,
+      prediction: 1 / (1 + Math.exp(-row.logit)),
+      oracle: row.oracle,
+    })),
+  };
+}
+
+/** An entry of a {@linkcode DeadlineQueue}. */
+export interface Deadline {
+  readonly time: number;
+  readonly sequence: number;
+  readonly user: string;
+  readonly request: string;
+}
+
+/** A binary heap of deadlines: earliest first, then by sequence number. O(log n) a push or pop. */
+export class DeadlineQueue {
+  readonly #heap: Deadline[] = [];
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** The earliest entry. */
+  peek(): Deadline | undefined {
+    return this.#heap[0];
+  }
+
+  /** Adds an entry. */
+  push(entry: Deadline): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!earlier(entry, heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+
+  /** Takes the earliest entry out. */
+  pop(): Deadline | undefined {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop();
+    if (top === undefined || last === undefined || heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && earlier(heap[child + 1]!, heap[child]!)) child++;
+      if (!earlier(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}
+
+function earlier(a: Deadline, b: Deadline): boolean {
+  return a.time < b.time || (a.time === b.time && a.sequence < b.sequence);
+}

@@ -1,0 +1,258 @@
+/**
+ * What a task knows of one user, and its binary record on the `state` topic.
+ *
+ * ```text
+ * record = version u8, lastOffset, items (dictionary), lists (dictionary of category lists),
+ *          sequence, statistics, profile, recent ids, hidden state, pending impressions
+ * ```
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Attributes } from "../events/event.ts";
+import { UserStatistics } from "../features/statistics.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { Pending, PendingRow } from "./pending.ts";
+import type { SequenceSlab } from "./sequence.ts";
+
+const FORMAT = 1;
+
+/** The state of one user. The behaviours are in a {@linkcode SequenceSlab}, at `row`. */
+export interface UserState {
+  readonly id: string;
+  readonly row: number;
+  readonly statistics: UserStatistics;
+  profile: Attributes;
+  /** Newest event ids, oldest first, for de-duplication. */
+  readonly recentIds: Set<string>;
+  /** Impressions whose outcome is open, by request. */
+  readonly pending: Map<string, Pending>;
+  /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
+  hidden: Float32Array;
+  /** Parameter version that made `hidden`. */
+  hiddenVersion: number;
+  /** Window start (as a count of all behaviours) that `hidden` was folded from. */
+  hiddenStart: number;
+  /** Offset of the last applied event; an event at or below it is a no-op. */
+  lastOffset: number;
+}
+
+/** A user without a past. */
+export function createUser(id: string, sequences: SequenceSlab): UserState {
+  return {
+    id,
+    row: sequences.allocate(),
+    statistics: new UserStatistics(),
+    profile: {},
+    recentIds: new Set(),
+    pending: new Map(),
+    hidden: new Float32Array(0),
+    hiddenVersion: 0,
+    hiddenStart: 0,
+    lastOffset: -1,
+  };
+}
+
+/** The binary record of a user. Same state, same bytes. */
+export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: Catalogue): Uint8Array {
+  const items = new Dictionary();
+  const lists = new Dictionary();
+  const body = new ByteWriter(1024);
+  const itemAt = (index: number) => items.index(catalogue.at(index).id);
+
+  const length = sequences.length(user.row);
+  body.uint(sequences.total(user.row)).uint(length);
+  let time = 0;
+  for (let i = 0; i < length; i++) {
+    body.uint(itemAt(sequences.item(user.row, i)));
+    body.int(sequences.time(user.row, i) - time);
+    body.f32(sequences.strength(user.row, i));
+    time = sequences.time(user.row, i);
+  }
+  writeStatistics(body, user.statistics);
+  body.string(JSON.stringify(user.profile));
+  body.uint(user.recentIds.size);
+  for (const id of user.recentIds) body.string(id);
+  body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
+  body.uint(user.pending.size);
+  for (const pending of user.pending.values()) writePending(body, pending, itemAt, lists);
+
+  const record = new ByteWriter(body.length + 256).u8(FORMAT).int(user.lastOffset);
+  items.write(record);
+  lists.write(record);
+  return record.bytes(body.toBytes()).toBytes();
+}
+
+/**
+ * Reads a record of {@linkcode encodeUser} into a new row.
+ *
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeUser(
+  id: string,
+  bytes: Uint8Array,
+  sequences: SequenceSlab,
+  catalogue: Catalogue,
+): UserState {
+  const record = new ByteReader(bytes);
+  const format = record.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`);
+  }
+  const lastOffset = record.int();
+  const items = Dictionary.read(record);
+  const lists = Dictionary.read(record).map((list) => JSON.parse(list) as string[]);
+  const body = new ByteReader(record.bytes());
+
+  const user = createUser(id, sequences);
+  user.lastOffset = lastOffset;
+  const total = body.uint();
+  const length = body.uint();
+  const behaviours = [];
+  let time = 0;
+  const itemAt = (at: number) => catalogue.intern(items[at]!, time).index;
+  for (let i = 0; i < length; i++) {
+    const at = body.uint();
+    time += body.int();
+    behaviours.push({ item: itemAt(at), time, strength: body.f32() });
+  }
+  sequences.restore(user.row, behaviours, total);
+  readStatistics(body, user.statistics);
+  user.profile = JSON.parse(body.string()) as Attributes;
+  for (let n = body.uint(); n > 0; n--) user.recentIds.add(body.string());
+  user.hidden = body.f32s(body.uint());
+  user.hiddenVersion = body.uint();
+  user.hiddenStart = body.uint();
+  for (let n = body.uint(); n > 0; n--) {
+    const pending = readPending(body, itemAt, lists);
+    user.pending.set(pending.request, pending);
+  }
+  return user;
+}
+
+class Dictionary {
+  readonly #indices = new Map<string, number>();
+
+  index(value: string): number {
+    const known = this.#indices.get(value);
+    if (known !== undefined) return known;
+    this.#indices.set(value, this.#indices.size);
+    return this.#indices.size - 1;
+  }
+
+  write(to: ByteWriter): void {
+    to.uint(this.#indices.size);
+    for (const value of this.#indices.keys()) to.string(value);
+  }
+
+  static read(from: ByteReader): string[] {
+    return Array.from({ length: from.uint() }, () => from.string());
+  }
+}
+
+function writeStatistics(to: ByteWriter, of: UserStatistics): void {
+  to.uint(of.outcomes).uint(of.positives).f64(of.recent);
+  to.uint(of.values).f64(of.valueSum).f64(of.valueResidual).f64(of.valueRecent);
+  to.f64s(of.popularity);
+  to.uint(of.keys.size);
+  for (const [key, stats] of of.keys) {
+    to.string(key).uint(stats.outcomes).f64(stats.residual).f64(stats.recent);
+    to.uint(stats.values).f64(stats.valueResidual);
+  }
+}
+
+function readStatistics(from: ByteReader, into: UserStatistics): void {
+  into.outcomes = from.uint();
+  into.positives = from.uint();
+  into.recent = from.f64();
+  into.values = from.uint();
+  into.valueSum = from.f64();
+  into.valueResidual = from.f64();
+  into.valueRecent = from.f64();
+  into.popularity.set(from.f64s(into.popularity.length));
+  for (let n = from.uint(); n > 0; n--) {
+    into.keys.set(from.string(), {
+      outcomes: from.uint(),
+      residual: from.f64(),
+      recent: from.f64(),
+      values: from.uint(),
+      valueResidual: from.f64(),
+    });
+  }
+}
+
+function writePending(
+  to: ByteWriter,
+  pending: Pending,
+  itemAt: (index: number) => number,
+  lists: Dictionary,
+): void {
+  const list = (values: readonly (string | null)[]) => lists.index(JSON.stringify(values));
+  to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
+  to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
+  to.uint(list(pending.userFields)).uint(list(pending.contextFields));
+  to.uint(pending.historyItems.length);
+  for (let t = 0; t < pending.historyItems.length; t++) {
+    to.uint(itemAt(pending.historyItems[t]!)).uint(list(pending.historyCategories[t]!));
+    to.f32(pending.historyStrengths[t]!);
+  }
+  to.uint(pending.rows.length);
+  for (const row of pending.rows) {
+    to.uint(itemAt(row.item)).uint(list(row.categories)).uint(list(row.fields));
+    to.uint(row.numerics.length).f32s(row.numerics).f64(row.offset).f64(row.logit);
+    to.u8(row.label === null ? 2 : row.label).uint(row.position).f64(row.propensity).f64(row.oracle);
+  }
+}
+
+function readPending(
+  from: ByteReader,
+  itemAt: (at: number) => number,
+  lists: readonly (readonly (string | null)[])[],
+): Pending {
+  const list = () => lists[from.uint()]!;
+  // The dictionary of lists holds lists of categories, which have no nulls, beside those of field values.
+  const categories = () => list() as readonly string[];
+  const head = {
+    request: from.string(),
+    shown: from.u8() === 1,
+    time: from.f64(),
+    deadline: from.f64(),
+    sequence: from.uint(),
+    version: from.uint(),
+    newUser: from.u8() === 1,
+    userFields: list(),
+    contextFields: list(),
+  };
+  const T = from.uint();
+  const historyItems = new Uint32Array(T);
+  const historyCategories: (readonly string[])[] = [];
+  const historyStrengths = new Float32Array(T);
+  for (let t = 0; t < T; t++) {
+    historyItems[t] = itemAt(from.uint());
+    historyCategories.push(categories());
+    historyStrengths[t] = from.f32();
+  }
+  const rows: PendingRow[] = [];
+  for (let n = from.uint(); n > 0; n--) {
+    const item = itemAt(from.uint());
+    const row = {
+      item,
+      categories: categories(),
+      fields: list(),
+      numerics: from.f32s(from.uint()),
+      offset: from.f64(),
+      logit: from.f64(),
+    };
+    const label = from.u8();
+    rows.push({
+      ...row,
+      label: label === 2 ? null : label === 1 ? 1 : 0,
+      position: from.uint(),
+      propensity: from.f64(),
+      oracle: from.f64(),
+    });
+  }
+  return { ...head, historyItems, historyCategories, historyStrengths, rows };
+}
