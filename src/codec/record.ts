@@ -1,0 +1,77 @@
+/**
+ * Self-describing binary records over {@linkcode ByteWriter}: a format version and a name first, and whole
+ * typed arrays copied as they lie in memory, which is little-endian on every platform that Deno runs on.
+ *
+ * @module
+ */
+
+import { ByteReader } from "./byte_reader.ts";
+import { ByteWriter } from "./byte_writer.ts";
+
+/** Any fixed-width numeric array. */
+export type NumericArray = Float32Array | Float64Array | Uint32Array | Uint8Array;
+
+/**
+ * Starts a record with its header.
+ *
+ * @param name what the record is, for example `adam`
+ * @param version format version in 0..255
+ */
+export function startRecord(name: string, version: number): ByteWriter {
+  return new ByteWriter().u8(version).string(name);
+}
+
+/**
+ * Opens a record behind its header.
+ *
+ * @throws {SyntaxError} if it is not a record of that name and version
+ *
+ * @example
+ * ```ts
+ * import { openRecord, readArray, startRecord, writeArray } from "./record.ts";
+ * import assert from "node:assert/strict";
+ * const writer = startRecord("point", 1);
+ * writeArray(writer, Float32Array.of(0.5, 7));
+ * const record = writer.toBytes();
+ * assert.deepEqual(readArray(openRecord(record, "point", 1), new Float32Array(2)), Float32Array.of(0.5, 7));
+ * assert.throws(() => openRecord(record, "circle", 1), SyntaxError);
+ * ```
+ */
+export function openRecord(bytes: Uint8Array, name: string, version: number): ByteReader {
+  const reader = new ByteReader(bytes);
+  const gotVersion = reader.u8();
+  const got = reader.string();
+  if (got !== name || gotVersion !== version) {
+    throw new SyntaxError(
+      `Cannot decode ${bytes.length} bytes as ${name} version ${version}: ` +
+        `current header is ${JSON.stringify(got.slice(0, 40))} version ${gotVersion}`,
+    );
+  }
+  return reader;
+}
+
+/** Checks that a record holds nothing more. */
+export function endRecord(reader: ByteReader, name: string): void {
+  if (!reader.done) throw new SyntaxError(`Cannot decode a record as ${name}: it goes on behind its end`);
+}
+
+/** Appends an array behind its length in bytes. */
+export function writeArray(writer: ByteWriter, values: NumericArray): void {
+  writer.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}
+
+/**
+ * Fills `target` with an array of exactly its length, and returns it.
+ *
+ * @throws {SyntaxError} if the stored array has another length; `target` is unchanged then
+ */
+export function readArray<T extends NumericArray>(reader: ByteReader, target: T): T {
+  const bytes = reader.bytes();
+  if (bytes.length !== target.byteLength) {
+    throw new SyntaxError(
+      `Cannot decode an array as ${target.length} numbers: it has ${bytes.length} bytes, not ${target.byteLength}`,
+    );
+  }
+  new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(bytes);
+  return target;
+}

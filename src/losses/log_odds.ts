@@ -1,0 +1,54 @@
+/**
+ * Log-odds correction for negatives that were kept with probability r while all positives were kept: the
+ * sampled odds are the true odds divided by r.
+ *
+ * There are two corrections, and exactly ONE may be used:
+ * - **in training** (our default): the loss sees z − ln r, so that z itself is unbiased and serving needs
+ *   nothing; r may differ from row to row, and a positive carries the r it would have had as a negative;
+ * - **at serving**: z was trained on the sampled rows as they are, and p = σ(z + ln r) (He et al., ADKDD'14).
+ *
+ * @module
+ */
+
+import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
+
+/**
+ * What the training-time correction adds to a logit before the loss: −ln r.
+ *
+ * @param rate probability r in (0, 1] with which a negative like this one is kept
+ * @throws {RangeError} if the rate is not in (0, 1]
+ */
+export function samplingOffset(rate: number): number {
+  if (!(rate > 0 && rate <= 1)) {
+    throw new RangeError(`Cannot correct a logit for sampling: current value of the rate is ${rate}`);
+  }
+  return -Math.log(rate);
+}
+
+/**
+ * The logistic loss of a sampled row with the correction in training, after which `sigmoid(z)` is unbiased.
+ *
+ * @param z logit, to become that of the true probability
+ * @param y outcome in {0, 1}
+ * @param rate probability in (0, 1] with which a negative like this one is kept
+ */
+export function sampledLoss(z: number, y: number, rate: number): RowLoss {
+  return logisticLoss(z + samplingOffset(rate), y);
+}
+
+/**
+ * The probability behind a logit that was trained on sampled rows without a correction.
+ *
+ * @param z logit, trained with the plain loss
+ * @param rate probability in (0, 1] with which negatives were kept
+ *
+ * @example
+ * ```ts
+ * import { servedProbability } from "./log_odds.ts";
+ * import assert from "node:assert/strict";
+ * assert.ok(Math.abs(servedProbability(-1.2, 0.1) - 0.029239) < 1e-6);
+ * ```
+ */
+export function servedProbability(z: number, rate: number): number {
+  return sigmoid(z - samplingOffset(rate));
+}

@@ -1,0 +1,49 @@
+/**
+ * The logistic loss of a logit, from which all losses here are made.
+ *
+ * Everything is computed from the logit z and not from the probability, so that it is finite and exact far
+ * out, where 1 − σ(z) would round to 0. Gradients are per row; a mean over B rows is weight 1/B.
+ *
+ * @module
+ */
+
+/** The loss of one row and its derivative with respect to the logit. */
+export interface RowLoss {
+  /** In nats, at least 0. */
+  readonly value: number;
+  /** ∂value/∂z. */
+  readonly gradient: number;
+}
+
+/** σ(z) = 1/(1 + e^−z), without overflow at either end. */
+export function sigmoid(z: number): number {
+  if (z >= 0) return 1 / (1 + Math.exp(-z));
+  const odds = Math.exp(z);
+  return odds / (1 + odds);
+}
+
+/** ln(1 + e^z), computed as max(z, 0) + ln(1 + e^−|z|). */
+export function softplus(z: number): number {
+  return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+}
+
+/**
+ * Binary cross-entropy from the logit: softplus(z) − y z, with ∂/∂z = σ(z) − y.
+ *
+ * @param z logit
+ * @param y outcome in {0, 1}
+ * @param weight factor of value and gradient, a constant for the gradient
+ *
+ * @example
+ * ```ts
+ * import { logisticLoss } from "./logistic.ts";
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(logisticLoss(0, 1), { value: Math.LN2, gradient: -0.5 });
+ * assert.equal(logisticLoss(-1000, 1).value, 1000);
+ * ```
+ */
+export function logisticLoss(z: number, y: number, weight = 1): RowLoss {
+  // softplus(z) − z is softplus(−z) in exact arithmetic, and keeps its digits for large z.
+  const value = y === 1 ? softplus(-z) : softplus(z);
+  return { value: weight * value, gradient: weight * (sigmoid(z) - y) };
+}

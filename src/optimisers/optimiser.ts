@@ -1,0 +1,78 @@
+/**
+ * What all optimisers of dense weights share.
+ *
+ * @module
+ */
+
+/** Turns gradients into new weights; its state is as long as the weights. */
+export interface Optimiser {
+  /** η; may be changed between steps, for a warm-up. */
+  learningRate: number;
+  /**
+   * Takes one step, writing into `values`.
+   *
+   * @param values weights
+   * @param gradients ∂loss/∂weights, of the same length
+   * @returns `false`, with nothing changed, if a gradient is not {@linkcode usable}: one bad batch must not
+   * poison the state
+   * @throws {RangeError} if a length is not that of the state
+   */
+  step(values: Float32Array, gradients: Float32Array): boolean;
+  /** The state as bytes: same state, same bytes. Options are not in it. */
+  encode(): Uint8Array;
+  /**
+   * Takes over an encoded state and goes on bit for bit as its owner would have.
+   *
+   * @throws {SyntaxError} if the bytes are no state of this kind and length; nothing is changed then
+   */
+  decode(bytes: Uint8Array): void;
+}
+
+/** Largest usable gradient: its square still fits in float32 with room for sums. */
+const LARGEST = 1e15;
+
+/** Whether `length` gradients from `start` are all finite and no larger than 1e15 in magnitude. */
+export function usable(gradients: Float32Array, start = 0, length = gradients.length): boolean {
+  for (let i = start; i < start + length; i++) {
+    // Written so that NaN fails.
+    if (!(Math.abs(gradients[i]!) <= LARGEST)) return false;
+  }
+  return true;
+}
+
+/**
+ * Scales gradients so that their Euclidean norm is at most `max`: times min(1, max/norm), no epsilon.
+ * Gradients whose norm is not finite are left for the optimiser to refuse.
+ *
+ * @param gradients changed in place
+ * @param max largest norm, above 0
+ * @returns the norm before scaling
+ *
+ * @example
+ * ```ts
+ * import { clipByGlobalNorm } from "./optimiser.ts";
+ * import assert from "node:assert/strict";
+ * const gradients = Float32Array.of(6, 8);
+ * assert.equal(clipByGlobalNorm(gradients, 5), 10);
+ * assert.deepEqual(gradients, Float32Array.of(3, 4));
+ * ```
+ */
+export function clipByGlobalNorm(gradients: Float32Array, max: number): number {
+  let squares = 0;
+  for (let i = 0; i < gradients.length; i++) squares += gradients[i]! * gradients[i]!;
+  const norm = Math.sqrt(squares);
+  if (norm > max && Number.isFinite(norm)) {
+    const scale = max / norm;
+    for (let i = 0; i < gradients.length; i++) gradients[i]! *= scale;
+  }
+  return norm;
+}
+
+/** Refuses arrays that are not as long as the state. */
+export function requireLength(size: number, values: Float32Array, gradients: Float32Array): void {
+  if (values.length !== size || gradients.length !== size) {
+    throw new RangeError(
+      `Cannot step ${values.length} weights by ${gradients.length} gradients: current state is for ${size}`,
+    );
+  }
+}
