@@ -1,0 +1,117 @@
+/**
+ * Numbers and foreign text as people read them, the same in the terminal and in the HTML report.
+ *
+ * @module
+ */
+
+import type { Figure } from "./report_data.ts";
+
+/** Stands for a figure that is not defined. */
+export const DASH = "–";
+
+const GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+// Control and format characters (the latter reorder or hide text), lone surrogates, line separators.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * A whole number with thousands separators.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatCount } from "./format.ts";
+ *
+ * assert.equal(formatCount(1234567), "1,234,567");
+ * assert.equal(formatCount(null), "–");
+ * ```
+ */
+export function formatCount(value: Figure | undefined): string {
+  return isKnown(value) ? GROUPED.format(value) : DASH;
+}
+
+/** A number with a fixed number of decimals, 4 by default: the grain at which AUCs are compared. */
+export function formatFixed(value: Figure | undefined, digits = 4): string {
+  return isKnown(value) ? value.toFixed(digits) : DASH;
+}
+
+/** A share in 0..1 as per cent. */
+export function formatPercent(value: Figure | undefined, digits = 1): string {
+  return isKnown(value) ? `${(100 * value).toFixed(digits)} %` : DASH;
+}
+
+/**
+ * A size in binary units.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatBytes } from "./format.ts";
+ *
+ * assert.equal(formatBytes(1536), "1.5 KiB");
+ * ```
+ */
+export function formatBytes(value: Figure | undefined): string {
+  if (!isKnown(value)) return DASH;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, value)) / 10));
+  return `${(value / 1024 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`;
+}
+
+/**
+ * A duration given in seconds.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatSeconds } from "./format.ts";
+ *
+ * assert.equal(formatSeconds(12.34), "12.3 s");
+ * assert.equal(formatSeconds(3725), "1 h 2 min 5 s");
+ * ```
+ */
+export function formatSeconds(value: Figure | undefined): string {
+  if (!isKnown(value)) return DASH;
+  if (value < 59.95) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value);
+  const [hours, minutes, seconds] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return `${hours > 0 ? `${hours} h ` : ""}${minutes} min ${seconds} s`;
+}
+
+/**
+ * A time in milliseconds since the epoch, in UTC to the second; a dash outside of what dates can express.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatTime } from "./format.ts";
+ *
+ * assert.equal(formatTime(874724710_000), "1997-09-20 03:05:10 UTC");
+ * ```
+ */
+export function formatTime(ms: Figure): string {
+  const date = new Date(ms ?? NaN);
+  return Number.isNaN(date.getTime())
+    ? DASH
+    : date.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+}
+
+/**
+ * Foreign text made safe to look at: what moves the cursor, hides or reorders text is shown as an escape,
+ * and what is longer than `limit` characters is cut with an ellipsis.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { printable } from "./format.ts";
+ *
+ * assert.equal(printable("a\u001b[2J\n"), "a\\u001b[2J\\u000a");
+ * assert.equal(printable("abcdef", 4), "abc…");
+ * ```
+ */
+export function printable(text: string, limit = Infinity): string {
+  const characters = [...text.slice(0, 2 * Math.min(limit, text.length) + 2)];
+  const cut = characters.length > limit
+    ? [...characters.slice(0, Math.max(0, limit - 1)), "…"].join("")
+    : text;
+  return cut.replace(INVISIBLE, (c) => `\\u${(c.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`);
+}
+
+function isKnown(value: Figure | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}

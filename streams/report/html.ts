@@ -1,0 +1,89 @@
+/**
+ * HTML from data: everything that is not markup of our own goes through {@linkcode escapeHtml}.
+ *
+ * @module
+ */
+
+import { printable } from "./format.ts";
+
+/** A table of text; cells are escaped by {@linkcode htmlTable}. */
+export interface TableData {
+  /** What the table holds, for readers that cannot see it. */
+  readonly caption: string;
+  readonly columns: readonly HtmlColumn[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** A column of a {@linkcode TableData}. */
+export interface HtmlColumn {
+  readonly title: string;
+  /** Shown when pointed at. */
+  readonly about?: string;
+  /** Numbers stand at the right; `code` is set in a fixed-width face and may wrap anywhere. @default {"text"} */
+  readonly kind?: "text" | "number" | "code";
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/**
+ * Foreign text for use between tags and in quoted attributes; characters that hide or reorder text become
+ * visible escapes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { escapeHtml } from "./html.ts";
+ *
+ * assert.equal(escapeHtml(`<img src=x onerror="a()">`), "&lt;img src=x onerror=&quot;a()&quot;&gt;");
+ * ```
+ */
+export function escapeHtml(text: string): string {
+  return printable(text).replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
+}
+
+/**
+ * A value as JSON that may stand inside a `<script>` element: no text in it can close the element.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { scriptJson } from "./html.ts";
+ *
+ * const json = scriptJson({ item: "</script><!--" });
+ * assert.ok(!json.includes("<"));
+ * assert.deepEqual(JSON.parse(json), { item: "</script><!--" });
+ * ```
+ */
+export function scriptJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** A table with a caption, column and row headings, in a box that scrolls sideways on a small screen. */
+export function htmlTable({ caption, columns, rows }: TableData): string {
+  const head = columns.map(({ title, about, kind = "text" }) =>
+    `<th scope="col" class="${kind}"${about === undefined ? "" : ` title="${escapeHtml(about)}"`}>` +
+    `${escapeHtml(title)}</th>`
+  );
+  const body = rows.map((row) =>
+    `<tr>${
+      columns.map(({ kind = "text" }, i) =>
+        i === 0
+          ? `<th scope="row" class="${kind}">${escapeHtml(row[i] ?? "")}</th>`
+          : `<td class="${kind}">${escapeHtml(row[i] ?? "")}</td>`
+      ).join("")
+    }</tr>`
+  );
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table>
+<caption>${escapeHtml(caption)}</caption>
+<thead><tr>${head.join("")}</tr></thead>
+<tbody>
+${body.join("\n")}
+</tbody></table></div>`;
+}

@@ -1,0 +1,161 @@
+/**
+ * What a replay has to tell: the one record behind the HTML report, the terminal tables and `--json`.
+ *
+ * Numbers that a run cannot know are `null`, never 0: the AUC of rows that were all clicked, the oracle of
+ * data that no simulator made. Reports show `null` as a dash.
+ *
+ * @module
+ */
+
+/** A figure, or `null` where it is not defined. */
+export type Figure = number | null;
+
+/** Quality over one set of rows; a row is one shown item with its frozen prediction and its outcome. */
+export interface SegmentMetrics {
+  /** Number of rows. */
+  readonly rows: number;
+  /** Area under the ROC curve, 0..1; ties count half. */
+  readonly auc: Figure;
+  /** AUC per user, weighted by the user's rows, over the users with both outcomes. */
+  readonly gauc: Figure;
+  /** Mean logistic loss in nats. */
+  readonly logLoss: Figure;
+  /** Log loss over the entropy of the click rate: 1 = no better than the constant. */
+  readonly normalizedEntropy: Figure;
+  /** Sum of predictions over sum of clicks: 1 = unbiased. */
+  readonly calibration: Figure;
+  /** Average precision. */
+  readonly prAuc: Figure;
+  /** Share of rows on the right side of 0.5. */
+  readonly accuracy: Figure;
+  /** Log loss of always predicting the click rate of these rows. */
+  readonly constantLogLoss: Figure;
+  /** Log loss of the true probabilities; absent or `null` when only nature knows them. */
+  readonly oracleLogLoss?: Figure;
+  /** AUC of the true probabilities. */
+  readonly oracleAuc?: Figure;
+}
+
+/** The segments that a report compares. */
+export interface ReportMetrics {
+  /** All rows from {@linkcode ReportData.evalFrom} on. */
+  readonly overall: SegmentMetrics;
+  /** The last rows: the model at its most experienced. */
+  readonly tail: SegmentMetrics;
+  /** Rows of users without a behaviour before the impression. */
+  readonly newUsers: SegmentMetrics;
+  /** Rows of users with at least one. */
+  readonly returningUsers: SegmentMetrics;
+}
+
+/** What went through the loop. */
+export interface ReportTotals {
+  readonly events: number;
+  readonly requests: number;
+  /** Lists that were shown. */
+  readonly impressions: number;
+  /** Items of those lists. */
+  readonly rows: number;
+  /** Rows with a positive outcome. */
+  readonly clicks: number;
+  /** Lines or records that could not be read as an event. */
+  readonly rejected: number;
+  /** Impressions joined with their outcome. */
+  readonly samples: number;
+  /** Parameter versions that were published. */
+  readonly versions: number;
+  /** Wall-clock time of the run. */
+  readonly seconds: number;
+  readonly eventsPerSecond: number;
+}
+
+/** The run as it stood after `rows` rows; quality is over the window that ends there. */
+export interface CurvePoint {
+  /** Rows judged so far: the horizontal axis. */
+  readonly rows: number;
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+  readonly auc: Figure;
+  readonly logLoss: Figure;
+  readonly normalizedEntropy: Figure;
+  /** Clicks over rows. */
+  readonly ctr: Figure;
+  /** Sum of predictions over sum of clicks. */
+  readonly calibration: Figure;
+  readonly eventsPerSecond: Figure;
+  /** Training loss of the target. */
+  readonly loss: Figure;
+  /** Training loss of the auxiliary task, for models that have one. */
+  readonly auxLoss?: Figure;
+  /** Parameter versions published so far. */
+  readonly versions: number;
+}
+
+/** Rows of similar prediction. */
+export interface CalibrationBin {
+  /** Mean prediction of the bin's rows. */
+  readonly predicted: number;
+  /** Share of the bin's rows that were clicked. */
+  readonly observed: number;
+  readonly rows: number;
+}
+
+/** A rejected line or record, as evidence. */
+export interface RejectedExample {
+  /** Where it stands: `file:line`, or `topic/partition@offset`. */
+  readonly where: string;
+  /** Why it was refused: the field and what was got. */
+  readonly reason: string;
+  /** Its bytes as text, shortened. May hold anything: renderers must escape it. */
+  readonly text: string;
+}
+
+/** All rejections of one code. */
+export interface RejectedGroup {
+  readonly code: string;
+  readonly count: number;
+  /** The first few, in order of arrival. */
+  readonly examples: readonly RejectedExample[];
+}
+
+/** Size of one embedding table. */
+export interface TableSize {
+  readonly name: string;
+  readonly rows: number;
+  readonly width: number;
+  readonly bytes: number;
+}
+
+/** One replay, told. */
+export interface ReportData {
+  /** The command that repeats the run. */
+  readonly command: string;
+  readonly model: string;
+  readonly dataSet: string;
+  /** Wall-clock start, milliseconds since the epoch. */
+  readonly started: number;
+  /** Wall-clock end, milliseconds since the epoch. */
+  readonly finished: number;
+  readonly totals: ReportTotals;
+  /** Rows before this one trained the model but are not in {@linkcode ReportMetrics}. */
+  readonly evalFrom: number;
+  readonly metrics: ReportMetrics;
+  readonly curve: readonly CurvePoint[];
+  /** Ascending by prediction. */
+  readonly calibration: readonly CalibrationBin[];
+  readonly rejected: readonly RejectedGroup[];
+  readonly parameters: {
+    /** Number of dense weights. */
+    readonly dense: number;
+    readonly tables: readonly TableSize[];
+  };
+  readonly state: {
+    readonly users: number;
+    readonly behaviours: number;
+    readonly bytes: number;
+  };
+  /** Digests by what they are of (state, parameters, predictions): equal runs have equal ones. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Anything that a reader must know to judge the figures. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,225 @@
+/**
+ * The end of a replay in the terminal: plain text tables with aligned columns.
+ *
+ * @module
+ */
+
+import {
+  DASH,
+  formatBytes,
+  formatCount,
+  formatFixed,
+  formatPercent,
+  formatSeconds,
+  formatTime,
+  printable,
+} from "./format.ts";
+import type { RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
+
+/** Options of the renderers of text. */
+export interface TextOptions {
+  /** Set headings apart by ANSI escapes; see {@linkcode wantsColour}. @default {false} */
+  readonly colour?: boolean;
+}
+
+/** A column of a text table. */
+export interface TextColumn {
+  readonly title: string;
+  /** Numbers stand at the right. @default {"left"} */
+  readonly align?: "left" | "right";
+}
+
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
+const ZERO_WIDTH = /^[\p{Mark}\u200b-\u200f]+$/u;
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/**
+ * Width of a text in terminal cells: combining marks take none, East Asian wide characters and emoji two.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { textWidth } from "./table.ts";
+ *
+ * assert.equal(textWidth("naïve"), 5);
+ * assert.equal(textWidth("推荐"), 4);
+ * assert.equal(textWidth("👩‍👩‍👧"), 2);
+ * ```
+ */
+export function textWidth(text: string): number {
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    if (!ZERO_WIDTH.test(segment)) width += WIDE.test(segment) ? 2 : 1;
+  }
+  return width;
+}
+
+/**
+ * Whether output to a stream should have colour: it is a terminal, and the environment variable `NO_COLOR`
+ * is unset or empty (https://no-color.org).
+ */
+export function wantsColour(isTerminal: boolean, noColor: string | undefined): boolean {
+  return isTerminal && (noColor === undefined || noColor === "");
+}
+
+/**
+ * Rows of text as a table: a heading line, a rule, and each column as wide as its widest cell.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { renderTable } from "./table.ts";
+ *
+ * const table = renderTable([{ title: "model" }, { title: "AUC", align: "right" }], [["dien", "0.787"]]);
+ * assert.equal(table, "model    AUC\n─────  ─────\ndien   0.787\n");
+ * ```
+ *
+ * @param rows Cells in the order of the columns; missing ones are blank.
+ */
+export function renderTable(
+  columns: readonly TextColumn[],
+  rows: readonly (readonly string[])[],
+  options: TextOptions = {},
+): string {
+  const widths = columns.map(({ title }, i) =>
+    rows.reduce((widest, row) => Math.max(widest, textWidth(row[i] ?? "")), textWidth(title))
+  );
+  const line = (cells: readonly string[]): string =>
+    columns.map(({ align }, i) => pad(cells[i] ?? "", widths[i] ?? 0, align)).join("  ").trimEnd();
+  const head = line(columns.map(({ title }) => title));
+  const rule = widths.map((width) => "─".repeat(width)).join("  ");
+  return [bold(head, options), rule, ...rows.map(line)].join("\n") + "\n";
+}
+
+/** Facts as two columns, names at the left. */
+export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string {
+  const width = facts.reduce((widest, [name]) => Math.max(widest, textWidth(name)), 0);
+  return facts.map(([name, value]) => `${pad(name, width)}  ${value}`.trimEnd() + "\n").join("");
+}
+
+/** Everything a replay prints when it is done: summary, quality by segment, rejections, notes. */
+export function renderSummary(data: ReportData, options: TextOptions = {}): string {
+  const sections: (readonly [title: string, body: string])[] = [
+    ["Summary", renderFacts(summaryFacts(data))],
+    [`Quality of frozen predictions, from row ${formatCount(data.evalFrom)} on`, renderMetrics(data.metrics)],
+  ];
+  if (data.rejected.length > 0) sections.push(["Rejected", renderRejected(data.rejected)]);
+  if (data.notes.length > 0) {
+    sections.push(["Notes", data.notes.map((note) => `- ${printable(note)}\n`).join("")]);
+  }
+  return sections.map(([title, body]) => `${bold(title, options)}\n\n${body}`).join("\n");
+}
+
+/** Name and value of each fact of the summary, as in the terminal so in the HTML report. */
+export function summaryFacts(data: ReportData): [name: string, value: string][] {
+  const { totals, parameters, state } = data;
+  const tableBytes = parameters.tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  const tableRows = parameters.tables.reduce((sum, { rows }) => sum + rows, 0);
+  return [
+    ["command", printable(data.command)],
+    ["data", printable(data.dataSet)],
+    ["model", printable(data.model)],
+    ["started", formatTime(data.started)],
+    ["finished", formatTime(data.finished)],
+    ["took", `${formatSeconds(totals.seconds)}, ${formatCount(totals.eventsPerSecond)} events/s`],
+    ["events", `${formatCount(totals.events)}, ${formatCount(totals.rejected)} rejected`],
+    ["requests", formatCount(totals.requests)],
+    ["impressions", `${formatCount(totals.impressions)} lists of ${formatCount(totals.rows)} items`],
+    ["clicks", `${formatCount(totals.clicks)}, ${clickRate(data)} of the items`],
+    ["samples", `${formatCount(totals.samples)} joined, ${formatCount(totals.versions)} versions published`],
+    [
+      "state",
+      `${formatCount(state.users)} users, ${formatCount(state.behaviours)} behaviours, ${
+        formatBytes(state.bytes)
+      }`,
+    ],
+    [
+      "parameters",
+      `${formatCount(parameters.dense)} dense, ${formatCount(tableRows)} embedding rows (${
+        formatBytes(tableBytes)
+      })`,
+    ],
+    ...Object.entries(data.digests).map(([name, digest]): [string, string] => [
+      `digest of ${printable(name)}`,
+      printable(digest),
+    ]),
+  ];
+}
+
+/** The columns of a table of quality: heading, explanation and cell. */
+export const METRIC_COLUMNS: readonly {
+  readonly title: string;
+  readonly about: string;
+  readonly cell: (metrics: SegmentMetrics) => string;
+}[] = [
+  { title: "rows", about: "shown items judged", cell: (m) => formatCount(m.rows) },
+  { title: "AUC", about: "area under the ROC curve", cell: (m) => formatFixed(m.auc) },
+  { title: "GAUC", about: "AUC within each user, weighted by rows", cell: (m) => formatFixed(m.gauc) },
+  { title: "log loss", about: "mean logistic loss, nats", cell: (m) => formatFixed(m.logLoss) },
+  {
+    title: "NE",
+    about: "normalised entropy: log loss over that of the constant click rate; below 1 is better than it",
+    cell: (m) => formatFixed(m.normalizedEntropy),
+  },
+  {
+    title: "calib.",
+    about: "predicted clicks over observed clicks",
+    cell: (m) => formatFixed(m.calibration, 3),
+  },
+  { title: "PR AUC", about: "average precision", cell: (m) => formatFixed(m.prAuc) },
+  { title: "accuracy", about: "share on the right side of 0.5", cell: (m) => formatPercent(m.accuracy) },
+  {
+    title: "constant",
+    about: "log loss of the constant click rate",
+    cell: (m) => formatFixed(m.constantLogLoss),
+  },
+  { title: "oracle", about: "log loss of the true probabilities", cell: (m) => formatFixed(m.oracleLogLoss) },
+  { title: "oracle AUC", about: "AUC of the true probabilities", cell: (m) => formatFixed(m.oracleAuc) },
+];
+
+/** Segments of a report in the order in which they are shown, with their names. */
+export function segments(metrics: ReportMetrics): [name: string, metrics: SegmentMetrics][] {
+  return [
+    ["overall", metrics.overall],
+    ["tail", metrics.tail],
+    ["new users", metrics.newUsers],
+    ["returning users", metrics.returningUsers],
+  ];
+}
+
+/** Quality by segment; a column in which nothing is known is left out. */
+export function renderMetrics(metrics: ReportMetrics, options: TextOptions = {}): string {
+  const all = segments(metrics);
+  const known = METRIC_COLUMNS.filter(({ cell }) => all.some(([, m]) => cell(m) !== DASH));
+  return renderTable(
+    [{ title: "segment" }, ...known.map(({ title }): TextColumn => ({ title, align: "right" }))],
+    all.map(([name, m]) => [name, ...known.map(({ cell }) => cell(m))]),
+    options,
+  );
+}
+
+/** Rejections by code, most frequent first, each with its first example. */
+export function renderRejected(groups: readonly RejectedGroup[], options: TextOptions = {}): string {
+  return renderTable(
+    [{ title: "code" }, { title: "count", align: "right" }, { title: "example" }, { title: "reason" }],
+    groups.toSorted((a, b) => b.count - a.count).map(({ code, count, examples: [first] }) => [
+      printable(code),
+      formatCount(count),
+      first === undefined ? DASH : printable(first.where),
+      first === undefined ? DASH : printable(first.reason, 100),
+    ]),
+    options,
+  );
+}
+
+function clickRate({ totals }: ReportData): string {
+  return formatPercent(totals.rows === 0 ? null : totals.clicks / totals.rows, 2);
+}
+
+function pad(text: string, width: number, align: "left" | "right" = "left"): string {
+  const blank = " ".repeat(Math.max(0, width - textWidth(text)));
+  return align === "right" ? blank + text : text + blank;
+}
+
+function bold(text: string, { colour = false }: TextOptions): string {
+  return colour ? `\x1b[1m${text}\x1b[22m` : text;
+}

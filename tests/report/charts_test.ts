@@ -1,0 +1,79 @@
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { reportCharts, wilsonInterval } from "../../streams/report/charts.ts";
+import { EXAMPLE, UNKNOWN } from "./example_report.ts";
+
+interface Option {
+  readonly yAxis: { readonly min: number; readonly max: number; readonly interval: number };
+  readonly series: readonly {
+    readonly name: string;
+    readonly data: readonly (readonly unknown[])[];
+    readonly markLine?: { readonly data: readonly { readonly name: string; readonly yAxis: number }[] };
+  }[];
+}
+
+function optionOf(id: string, data = EXAMPLE): Option | null {
+  const chart = reportCharts(data).find((chart) => chart.id === id);
+  assert.ok(chart, id);
+  return chart.option as Option | null;
+}
+
+Deno.test("reportCharts() draws reference lines within the axis", () => {
+  for (const id of ["auc", "normalized-entropy", "log-loss"]) {
+    const option = optionOf(id);
+    const marks = option?.series[0]?.markLine?.data ?? [];
+    assert.equal(marks.length, 2, id);
+    for (const { name, yAxis } of marks) {
+      assert.ok(option !== null && option.yAxis.min <= yAxis && yAxis <= option.yAxis.max, `${id}: ${name}`);
+    }
+  }
+});
+
+Deno.test("reportCharts() leaves a gap where a figure is not defined", () => {
+  const [first, second] = optionOf("auc")?.series[0]?.data ?? [];
+  assert.deepEqual(first, [2500, null]);
+  assert.equal(typeof second?.[1], "number");
+});
+
+Deno.test("reportCharts() predicts the click rate as calibration times observed rate", () => {
+  const [, predicted] = optionOf("click-rate")?.series ?? [];
+  const { ctr, calibration } = EXAMPLE.curve[20] ?? { ctr: null, calibration: null };
+  assert.ok(ctr !== null && calibration !== null);
+  assert.equal(predicted?.data[20]?.[1], Number((ctr * calibration).toPrecision(5)));
+});
+
+Deno.test("reportCharts() has nothing to draw for a run without figures", () => {
+  const empty = { overall: UNKNOWN, tail: UNKNOWN, newUsers: UNKNOWN, returningUsers: UNKNOWN };
+  for (const chart of reportCharts({ ...EXAMPLE, metrics: empty, curve: [], calibration: [] })) {
+    assert.equal(chart.option, null, chart.id);
+    assert.equal(chart.table.rows.length, 0, chart.id);
+  }
+});
+
+Deno.test("reportCharts() copes with one point and with constant curves", () => {
+  const [point] = EXAMPLE.curve.slice(5, 6);
+  assert.ok(point);
+  for (const curve of [[point], [point, { ...point, rows: point.rows + 1 }]]) {
+    const option = optionOf("auxiliary-loss", { ...EXAMPLE, curve });
+    assert.ok(option !== null && option.yAxis.max > option.yAxis.min && option.yAxis.interval > 0);
+  }
+});
+
+Deno.test("reportCharts() holds only finite numbers, nulls and gaps", () => {
+  const broken = EXAMPLE.curve.map((point) => ({ ...point, auc: NaN, loss: Infinity }));
+  for (const { option } of reportCharts({ ...EXAMPLE, curve: broken })) {
+    JSON.stringify(option, (_, value) => {
+      if (typeof value === "number") assert.ok(Number.isFinite(value));
+      return value;
+    });
+  }
+});
+
+Deno.test("wilsonInterval() holds the proportion and stays within 0..1", () => {
+  fc.assert(fc.property(fc.nat(100_000), fc.nat(100_000), (k, more) => {
+    const n = k + more;
+    const [low, high] = wilsonInterval(k, n);
+    const share = n === 0 ? 0.5 : k / n;
+    assert.ok(0 <= low && low <= share + 1e-12 && share - 1e-12 <= high && high <= 1);
+  }));
+});
