@@ -1,0 +1,284 @@
+/**
+ * Checks values against the descriptions in `schema.ts`.
+ *
+ * The happy path allocates next to nothing; what is wrong is put into words only once something is.
+ *
+ * @module
+ */
+
+import type { Event, ItemRecord } from "./event.ts";
+import { countKeys, plainFault } from "./plain.ts";
+import type { Recommendation } from "./recommendation.ts";
+import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";
+import {
+  ATTRIBUTE_LIST,
+  ATTRIBUTE_NAME,
+  ATTRIBUTE_TEXT,
+  EVENT_FIELDS,
+  type Field,
+  ITEM_FIELDS,
+  type Kind,
+  MAX_ATTRIBUTES,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+  type NamedFields,
+  RECOMMENDATION_FIELDS,
+} from "./schema.ts";
+
+/** An event, or why it is none. */
+export type DecodedEvent = { readonly ok: true; readonly event: Event } | Refusal;
+/** An item, or why it is none. */
+export type DecodedItem = { readonly ok: true; readonly item: ItemRecord } | Refusal;
+/** An answer, or why it is none. */
+export type DecodedRecommendation = { readonly ok: true; readonly recommendation: Recommendation } | Refusal;
+
+type Bag = Readonly<Record<string, unknown>>;
+
+const EVENTS: ReadonlyMap<unknown, NamedFields> = new Map(
+  Object.entries(EVENT_FIELDS).map(([type, fields]) => [type, Object.entries(fields)]),
+);
+const ITEM: NamedFields = Object.entries(ITEM_FIELDS);
+const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
+
+/**
+ * Checks that a value is an event. The event returned is the value itself, with any fields beyond the known ones.
+ *
+ * @example
+ * ```ts
+ * import { checkEvent } from "./check.ts";
+ * import assert from "node:assert/strict";
+ *
+ * assert.ok(checkEvent({ type: "forget", user: "u1", time: 1_700_000_000_000 }).ok);
+ * assert.deepEqual(checkEvent({ type: "forget", user: "u1", time: "now" }), {
+ *   ok: false,
+ *   code: "wrong-type",
+ *   reason: "Cannot take time of the forget event as integer milliseconds of 1990-01-01..2100-01-01: " +
+ *     'current value is "now"',
+ * });
+ * ```
+ */
+export function checkEvent(value: unknown): DecodedEvent {
+  return countKeys(value) < 0 ? refusePlain(value, "event") : checkEventFields(value);
+}
+
+/** Checks that a value is an item of the catalogue; the item returned is the value itself. */
+export function checkItem(value: unknown): DecodedItem {
+  return countKeys(value) < 0 ? refusePlain(value, "item") : checkItemFields(value);
+}
+
+/** Checks that a value is an answer; the recommendation returned is the value itself. */
+export function checkRecommendation(value: unknown): DecodedRecommendation {
+  return countKeys(value) < 0 ? refusePlain(value, "recommendation") : checkRecommendationFields(value);
+}
+
+/** The rest of {@linkcode checkEvent} once {@linkcode countKeys} has found the value to be plain. */
+export function checkEventFields(value: unknown): DecodedEvent {
+  if (!isObject(value)) return refuseFault(notAnObject(value), "event");
+  const type = value["type"];
+  const fields = EVENTS.get(type);
+  if (fields === undefined) return refuseFault(typeFault(type), "event");
+  const fault = fieldsFault(fields, value);
+  if (fault !== undefined) return refuseFault(fault, `${type} event`);
+  return { ok: true, event: value as unknown as Event };
+}
+
+/** The rest of {@linkcode checkItem} once {@linkcode countKeys} has found the value to be plain. */
+export function checkItemFields(value: unknown): DecodedItem {
+  const fault = isObject(value) ? fieldsFault(ITEM, value) : notAnObject(value);
+  if (fault !== undefined) return refuseFault(fault, "item");
+  return { ok: true, item: value as ItemRecord };
+}
+
+/** The rest of {@linkcode checkRecommendation} once {@linkcode countKeys} has found the value to be plain. */
+export function checkRecommendationFields(value: unknown): DecodedRecommendation {
+  const fault = isObject(value) ? fieldsFault(RECOMMENDATION, value) : notAnObject(value);
+  if (fault !== undefined) return refuseFault(fault, "recommendation");
+  return { ok: true, recommendation: value as Recommendation };
+}
+
+/** Puts into words what made {@linkcode countKeys} return -1. */
+export function refusePlain(value: unknown, what: string): Refusal {
+  const fault = plainFault(value) ?? { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
+  return refuseFault(fault, what);
+}
+
+function isObject(value: unknown): value is Bag {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function notAnObject(value: unknown): Fault {
+  return { code: "not-an-object", wanted: "an object", got: shown(value), path: "" };
+}
+
+function typeFault(type: unknown): Fault {
+  const code = type === undefined
+    ? "missing-field"
+    : typeof type === "string"
+    ? "unknown-type"
+    : "wrong-type";
+  return { code, wanted: `one of ${[...EVENTS.keys()].join(", ")}`, got: shown(type), path: ".type" };
+}
+
+function fieldsFault(fields: NamedFields, record: Bag): Fault | undefined {
+  for (let i = 0; i < fields.length; i++) {
+    const [name, field] = fields[i]!;
+    const value = record[name];
+    if (value === undefined) {
+      if (field.optional === true) continue;
+      return { code: "missing-field", wanted: describe(field), got: "undefined", path: `.${name}` };
+    }
+    const fault = kindFault(field, value) ?? lengthFault(field, value, record);
+    if (fault !== undefined) return within(`.${name}`, fault);
+  }
+  return undefined;
+}
+
+function lengthFault(field: Field, value: unknown, record: Bag): Fault | undefined {
+  if (field.kind !== "list" || field.sameLengthAs === undefined) return undefined;
+  const wanted = (record[field.sameLengthAs] as readonly unknown[]).length;
+  if ((value as readonly unknown[]).length === wanted) return undefined;
+  const as = `a list of ${wanted} entries, as many as ${field.sameLengthAs} has`;
+  return { code: "length-mismatch", wanted: as, got: shown(value), path: "" };
+}
+
+function kindFault(kind: Kind, value: unknown): Fault | undefined {
+  switch (kind.kind) {
+    case "list":
+      if (!Array.isArray(value)) break;
+      return listFault(kind, value);
+    case "object":
+      if (!isObject(value)) break;
+      return fieldsFault(kind.fields, value);
+    case "attributes":
+      if (!isObject(value)) break;
+      return attributesFault(kind, value);
+    default: {
+      const code = scalarCode(kind, value);
+      return code === "" ? undefined : { code, wanted: describe(kind), got: shown(value), path: "" };
+    }
+  }
+  return { code: "wrong-type", wanted: describe(kind), got: shown(value), path: "" };
+}
+
+function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fault | undefined {
+  let code: RefusalCode;
+  if (list.length < kind.minItems) code = "empty-list";
+  else if (list.length > kind.maxItems) code = "too-many-items";
+  else {
+    for (let i = 0; i < list.length; i++) {
+      const fault = kindFault(kind.of, list[i]);
+      if (fault !== undefined) return within(`[${i}]`, fault);
+    }
+    if (kind.unique !== true) return undefined;
+    const at = duplicateAt(list);
+    if (at < 0) return undefined;
+    return {
+      code: "duplicate-item",
+      wanted: describe(kind),
+      got: `${shown(list[at])} again`,
+      path: `[${at}]`,
+    };
+  }
+  return { code, wanted: describe(kind), got: shown(list), path: "" };
+}
+
+/** Index of the first entry that an earlier one equals, or -1. */
+function duplicateAt(values: readonly unknown[]): number {
+  // Comparing each with each needs no memory and wins up to about 16 entries.
+  if (values.length <= 16) return values.findIndex((value, i) => values.indexOf(value) < i);
+  const seen = new Set<unknown>();
+  for (let i = 0; i < values.length; i++) if (seen.size === seen.add(values[i]).size) return i;
+  return -1;
+}
+
+function attributesFault(kind: Kind, attributes: Bag): Fault | undefined {
+  const names = Object.keys(attributes);
+  if (names.length > MAX_ATTRIBUTES) {
+    return { code: "too-many-items", wanted: describe(kind), got: `${names.length} of them`, path: "" };
+  }
+  for (const name of names) {
+    const fault = attributeFault(name, attributes[name]);
+    if (fault !== undefined) return within(stepTo(name), fault);
+  }
+  return undefined;
+}
+
+function attributeFault(name: string, value: unknown): Fault | undefined {
+  const fault = kindFault(ATTRIBUTE_NAME, name);
+  if (fault !== undefined) return { ...fault, wanted: `an attribute with ${fault.wanted}` };
+  if (typeof value === "string") return kindFault(ATTRIBUTE_TEXT, value);
+  if (typeof value === "number" || typeof value === "boolean" || value === undefined) return undefined;
+  if (Array.isArray(value)) return kindFault(ATTRIBUTE_LIST, value);
+  const wanted = "a string, a number, true, false or a list of strings";
+  return { code: "wrong-type", wanted, got: shown(value), path: "" };
+}
+
+type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" }>;
+
+/** The code of what is wrong with a scalar; "" when nothing is. */
+function scalarCode(kind: ScalarKind, value: unknown): RefusalCode | "" {
+  switch (kind.kind) {
+    case "string":
+      return typeof value === "string" ? stringCode(kind, value) : "wrong-type";
+    case "boolean":
+      return typeof value === "boolean" ? "" : "wrong-type";
+    case "time":
+      if (typeof value !== "number") return "wrong-type";
+      if (!Number.isInteger(value)) return "time-not-integer";
+      return value >= MIN_TIME_MS && value < MAX_TIME_MS ? "" : "time-out-of-range";
+    case "integer":
+      if (typeof value !== "number" || !Number.isInteger(value)) return "wrong-type";
+      return value >= kind.minimum && value <= kind.maximum ? "" : "out-of-range";
+    case "number":
+      if (typeof value !== "number") return "wrong-type";
+      if (kind.above !== undefined && value <= kind.above) return "out-of-range";
+      if (kind.minimum !== undefined && value < kind.minimum) return "out-of-range";
+      return kind.maximum !== undefined && value > kind.maximum ? "out-of-range" : "";
+  }
+}
+
+function stringCode(kind: Kind & { kind: "string" }, value: string): RefusalCode | "" {
+  const { length } = value;
+  if (length < kind.minBytes) return "empty-string";
+  if (length > kind.maxBytes) return "string-too-long"; // a UTF-16 unit takes a byte at least
+  let bytes = length;
+  for (let i = 0; i < length; i++) {
+    const c = value.charCodeAt(i);
+    if (c >= 0x20 && c < 0x7f) continue;
+    if (c <= 0x9f && kind.plain) return "control-character";
+    if (c >= 0x80) bytes++;
+    if (c >= 0x800) bytes++;
+    if (c < 0xd800 || c > 0xdfff) continue;
+    const next = value.charCodeAt(i + 1); // NaN past the end: no comparison below holds
+    if (!(c < 0xdc00 && next >= 0xdc00 && next <= 0xdfff)) return "lone-surrogate";
+    i++; // its two units and the two just added make the four bytes of the pair
+  }
+  return bytes <= kind.maxBytes ? "" : "string-too-long";
+}
+
+/** A kind in words, for messages. */
+function describe(kind: Kind): string {
+  switch (kind.kind) {
+    case "string": {
+      const plain = kind.plain ? " without control characters" : "";
+      return `${kind.noun} of ${kind.minBytes}..${kind.maxBytes} bytes${plain}`;
+    }
+    case "time":
+      return "integer milliseconds of 1990-01-01..2100-01-01";
+    case "integer":
+      return `an integer ${kind.minimum}..${kind.maximum}`;
+    case "number":
+      if (kind.above !== undefined) return `a number in (${kind.above}, ${kind.maximum}]`;
+      return kind.minimum === undefined ? "a number" : `a number of ${kind.minimum} or more`;
+    case "boolean":
+      return "true or false";
+    case "attributes":
+      return `an object of at most ${MAX_ATTRIBUTES} attributes`;
+    case "object":
+      return "an object";
+    case "list": {
+      const different = kind.unique === true ? "different " : "";
+      return `a list of ${kind.minItems}..${kind.maxItems} ${different}entries`;
+    }
+  }
+}

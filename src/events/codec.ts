@@ -1,0 +1,86 @@
+/**
+ * Events, items and answers to and from their bytes on the log: UTF-8 JSON, one object a record.
+ *
+ * Decoding never throws: what cannot be taken comes back as a {@linkcode Refusal}. Encoding does: nothing is
+ * put on the log that would be refused when read.
+ *
+ * @module
+ */
+
+import {
+  checkEvent,
+  checkEventFields,
+  checkItem,
+  checkItemFields,
+  checkRecommendation,
+  checkRecommendationFields,
+  type DecodedEvent,
+  type DecodedItem,
+  type DecodedRecommendation,
+} from "./check.ts";
+import type { Event, ItemRecord } from "./event.ts";
+import { parseJson, refuseLarge } from "./json.ts";
+import type { Recommendation } from "./recommendation.ts";
+import type { Refusal } from "./refusal.ts";
+import { MAX_RECORD_BYTES } from "./schema.ts";
+
+const ENCODER = new TextEncoder();
+
+/**
+ * Decodes and validates one event. Fields beyond the known ones stay on it.
+ *
+ * @example
+ * ```ts
+ * import { decodeEvent, encodeEvent } from "./codec.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const event = { type: "interaction", user: "u1", time: 1_700_000_000_000, item: "i1", action: "click" } as const;
+ * assert.deepEqual(decodeEvent(encodeEvent(event)), { ok: true, event });
+ *
+ * const decoded = decodeEvent(new TextEncoder().encode('{"type":"interaction"'));
+ * assert.ok(!decoded.ok);
+ * assert.equal(decoded.code, "truncated-json");
+ * ```
+ */
+export function decodeEvent(bytes: Uint8Array): DecodedEvent {
+  const parsed = parseJson(bytes, "event");
+  return parsed.ok ? checkEventFields(parsed.value) : parsed;
+}
+
+/** Decodes and validates one item of the catalogue, as {@linkcode decodeEvent} does for events. */
+export function decodeItem(bytes: Uint8Array): DecodedItem {
+  const parsed = parseJson(bytes, "item");
+  return parsed.ok ? checkItemFields(parsed.value) : parsed;
+}
+
+/** Decodes and validates one answer, as {@linkcode decodeEvent} does for events. */
+export function decodeRecommendation(bytes: Uint8Array): DecodedRecommendation {
+  const parsed = parseJson(bytes, "recommendation");
+  return parsed.ok ? checkRecommendationFields(parsed.value) : parsed;
+}
+
+/** Bytes of an event. @throws TypeError when {@linkcode decodeEvent} would refuse them. */
+export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
+  return encode(event, checkEvent(event), "event");
+}
+
+/** Bytes of an item. @throws TypeError when {@linkcode decodeItem} would refuse them. */
+export function encodeItem(item: ItemRecord): Uint8Array<ArrayBuffer> {
+  return encode(item, checkItem(item), "item");
+}
+
+/** Bytes of an answer. @throws TypeError when {@linkcode decodeRecommendation} would refuse them. */
+export function encodeRecommendation(recommendation: Recommendation): Uint8Array<ArrayBuffer> {
+  return encode(recommendation, checkRecommendation(recommendation), "recommendation");
+}
+
+function encode(
+  value: unknown,
+  checked: { readonly ok: true } | Refusal,
+  what: string,
+): Uint8Array<ArrayBuffer> {
+  if (!checked.ok) throw new TypeError(checked.reason);
+  const bytes = ENCODER.encode(JSON.stringify(value));
+  if (bytes.length > MAX_RECORD_BYTES) throw new TypeError(refuseLarge(bytes.length, what).reason);
+  return bytes;
+}

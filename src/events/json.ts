@@ -1,0 +1,114 @@
+/**
+ * Strict JSON from bytes: what `JSON.parse` takes, less duplicate keys (it would keep the last one silently),
+ * deep nesting and non-finite numbers, with a reason for what is refused.
+ *
+ * `JSON.parse` does the work. One scan over the bytes before it bounds the depth and counts the colons outside
+ * of strings, which in valid JSON is the number of keys written; the parsed value has fewer when one was
+ * written twice. Only a text that was refused is read again, slowly, to say where it broke.
+ *
+ * @module
+ */
+
+import { refusePlain } from "./check.ts";
+import { explainJson } from "./json_fault.ts";
+import { countKeys } from "./plain.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+import { MAX_DEPTH, MAX_RECORD_BYTES } from "./schema.ts";
+
+/** A JSON value, or why the bytes are none. */
+export type ParsedJson = { readonly ok: true; readonly value: unknown } | Refusal;
+
+// A byte order mark within a record is an error; readers of files strip it from the start of a file.
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
+const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
+
+/**
+ * Parses the JSON of one `what` (an event, an item).
+ *
+ * @example
+ * ```ts
+ * import { parseJson } from "./json.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const parse = (text: string) => parseJson(new TextEncoder().encode(text), "event");
+ * assert.deepEqual(parse('{"a":1}'), { ok: true, value: { a: 1 } });
+ * assert.deepEqual(parse('{"a":1,"a":2}'), {
+ *   ok: false,
+ *   code: "duplicate-key",
+ *   reason: 'Cannot parse the event as JSON: key "a" at character 7 is there twice',
+ * });
+ * ```
+ */
+export function parseJson(bytes: Uint8Array, what: string): ParsedJson {
+  if (bytes.length > MAX_RECORD_BYTES) return refuseLarge(bytes.length, what);
+  const colons = countColons(bytes);
+  if (colons < 0) {
+    return refuse("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);
+  }
+  let text: string;
+  try {
+    text = DECODER.decode(bytes);
+  } catch {
+    return refuseUtf8(bytes, what);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return explainJson(text, what);
+  }
+  const keys = countKeys(value);
+  if (keys < 0) return refusePlain(value, what);
+  return keys === colons ? { ok: true, value } : explainJson(text, what);
+}
+
+/** Says that a record of `size` bytes is too large. */
+export function refuseLarge(size: number, what: string): Refusal {
+  return refuse(
+    "too-large",
+    `Cannot take the ${what} as a record of at most ${MAX_RECORD_BYTES} bytes: current value has ${size} bytes`,
+  );
+}
+
+/** Number of colons outside of strings; -1 when brackets nest too deep. */
+function countColons(bytes: Uint8Array): number {
+  let colons = 0;
+  let depth = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === QUOTE) {
+      for (i++; i < bytes.length && bytes[i]! !== QUOTE; i++) if (bytes[i]! === BACKSLASH) i++;
+    } else if (byte === COLON) {
+      colons++;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++depth > MAX_DEPTH) return -1;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      depth--;
+    }
+  }
+  return colons;
+}
+
+function refuseUtf8(bytes: Uint8Array, what: string): Refusal {
+  let good = 0;
+  let bad = bytes.length;
+  while (bad - good > 1) {
+    const middle = (good + bad) >>> 1;
+    if (isUtf8Start(bytes.subarray(0, middle))) good = middle;
+    else bad = middle;
+  }
+  const at = bad - 1;
+  const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0");
+  return refuse("invalid-utf8", `Cannot decode the ${what} as UTF-8: byte ${at} is 0x${byte}`);
+}
+
+function isUtf8Start(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Why a record was refused: a code for machines, a reason for people.
+ *
+ * @module
+ */
+
+/** Every way in which bytes, a file or an object can fail to be a record. */
+export const REFUSAL_CODES = [
+  // the bytes
+  "too-large",
+  "invalid-utf8",
+  "truncated-json",
+  "invalid-json",
+  "duplicate-key",
+  "too-deep",
+  // any value
+  "forbidden-key",
+  "not-finite",
+  "not-json",
+  // the fields
+  "not-an-object",
+  "unknown-type",
+  "missing-field",
+  "wrong-type",
+  "out-of-range",
+  "time-not-integer",
+  "time-out-of-range",
+  "empty-string",
+  "string-too-long",
+  "control-character",
+  "lone-surrogate",
+  "empty-list",
+  "too-many-items",
+  "duplicate-item",
+  "length-mismatch",
+  // files
+  "malformed-row",
+  "truncated-gzip",
+  "corrupt-gzip",
+] as const;
+
+/** One of {@linkcode REFUSAL_CODES}. */
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** A record that was not taken, and why. */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  /** A sentence that names the field and what was found there; a few hundred characters at most. */
+  readonly reason: string;
+}
+
+/** Makes a {@linkcode Refusal}. */
+export function refuse(code: RefusalCode, reason: string): Refusal {
+  return { ok: false, code, reason };
+}
+
+const MAX_SHOWN = 60;
+
+/**
+ * A value as it may stand in a message: on one line, escaped, at most about 70 characters long.
+ *
+ * @example
+ * ```ts
+ * import { shown } from "./refusal.ts";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(shown("a\u0085b"), '"a\\u0085b"');
+ * assert.equal(shown([1, 2]), "a list of 2");
+ * ```
+ */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value !== "string") return String(value);
+  const start = value.length > MAX_SHOWN ? value.slice(0, MAX_SHOWN) : value;
+  const escaped = JSON.stringify(start).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return start === value ? escaped : `${escaped}… (${value.length} characters)`;
+}
+
+/** What is wrong within a value, where, and what was wanted instead. */
+export interface Fault {
+  readonly code: RefusalCode;
+  readonly wanted: string;
+  readonly got: string;
+  /** Where it is, relative to the value that was checked: `[3]`, `.age`, or nothing for the value itself. */
+  readonly path: string;
+}
+
+/** A fault seen from one level further out. */
+export function within(step: string, fault: Fault): Fault {
+  return { ...fault, path: step + fault.path };
+}
+
+/** The step from an object to one of its fields, fit for a message. */
+export function stepTo(key: string): string {
+  return `.${/^\w{1,64}$/.test(key) ? key : shown(key)}`;
+}
+
+/** Puts a fault of a `what` (an event, an item) into words. */
+export function refuseFault({ code, wanted, got, path }: Fault, what: string): Refusal {
+  const subject = path === "" ? `the ${what}` : `${path.replace(/^\./, "")} of the ${what}`;
+  const state = code === "missing-field" ? "it is missing" : `current value is ${got}`;
+  return refuse(code, `Cannot take ${subject} as ${wanted}: ${state}`);
+}

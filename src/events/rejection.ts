@@ -1,0 +1,72 @@
+/**
+ * The record of something that was not taken, on the `rejected` topic or from a file: where it stood, why it was
+ * refused, and its bytes.
+ *
+ * @module
+ */
+
+import type { Refusal, RefusalCode } from "./refusal.ts";
+
+/** At most this many bytes of what was refused are kept. */
+export const MAX_REJECTED_BYTES = 64 * 1024;
+
+/** Where on the log a record stood. */
+export interface LogPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Where in a file a line stood. */
+export interface FilePlace {
+  readonly file: string;
+  /** Number of the line; the first is 1. */
+  readonly line: number;
+}
+
+/** What was refused, and why. */
+export type Rejection = (LogPlace | FilePlace) & {
+  readonly code: RefusalCode;
+  readonly reason: string;
+  /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
+  readonly bytes: string;
+  /** Present when `bytes` is only the beginning. */
+  readonly cut?: true;
+};
+
+/**
+ * Makes the record of a refusal. `size` is that of the whole when `bytes` is only its beginning.
+ *
+ * @example
+ * ```ts
+ * import { rejectionOf } from "./rejection.ts";
+ * import { decodeEvent } from "./codec.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const bytes = new TextEncoder().encode("[]");
+ * const decoded = decodeEvent(bytes);
+ * assert.ok(!decoded.ok);
+ * assert.deepEqual(rejectionOf({ file: "events.jsonl", line: 7 }, decoded, bytes), {
+ *   file: "events.jsonl",
+ *   line: 7,
+ *   code: "not-an-object",
+ *   reason: "Cannot take the event as an object: current value is a list of 0",
+ *   bytes: "W10=",
+ * });
+ * ```
+ */
+export function rejectionOf(
+  place: LogPlace | FilePlace,
+  refusal: Refusal,
+  bytes: Uint8Array,
+  size: number = bytes.length,
+): Rejection {
+  const kept = bytes.subarray(0, MAX_REJECTED_BYTES);
+  const rejection = { ...place, code: refusal.code, reason: refusal.reason, bytes: kept.toBase64() };
+  return kept.length < size ? { ...rejection, cut: true } : rejection;
+}
+
+/** Bytes of a rejection, for the `rejected` topic. */
+export function encodeRejection(rejection: Rejection): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(rejection));
+}

@@ -1,0 +1,227 @@
+/**
+ * Every record, described once, as data: the validator (`check.ts`) and the published JSON Schemas
+ * (`json_schema.ts`) both come from here, so they cannot drift apart.
+ *
+ * @module
+ */
+
+import type { Event, EventBase, ItemRecord, RequestFilter } from "./event.ts";
+import type { Recommendation, RecommendedItem } from "./recommendation.ts";
+
+/** Largest record, in bytes of UTF-8. */
+export const MAX_RECORD_BYTES = 1 << 20;
+/** Deepest nesting of objects and arrays in a record; the record itself is level 1. */
+export const MAX_DEPTH = 32;
+/** Largest id, in bytes of UTF-8. */
+export const MAX_ID_BYTES = 256;
+/** Largest name of an action, an attribute, a surface, in bytes of UTF-8. */
+export const MAX_NAME_BYTES = 64;
+/** Largest title or text attribute, in bytes of UTF-8. */
+export const MAX_TEXT_BYTES = 1024;
+/** Most items of a request, an impression or an answer. */
+export const MAX_ITEMS = 1000;
+/** Most items that a request may exclude. */
+export const MAX_EXCLUDED = 10_000;
+/** Most categories of an item, attributes of anything, values of a list attribute. */
+export const MAX_ATTRIBUTES = 64;
+/** Earliest time, inclusive: 1990-01-01T00:00:00Z. What claims to be older is a unit error (seconds). */
+export const MIN_TIME_MS = 631_152_000_000;
+/** Latest time, exclusive: 2100-01-01T00:00:00Z. What claims to be later is a unit error (microseconds). */
+export const MAX_TIME_MS = 4_102_444_800_000;
+
+/** Keys that no object of a record may have, at any depth: they reach for a prototype. */
+export const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
+
+/** What a field may hold. */
+export type Kind =
+  /** Text of minBytes..maxBytes bytes of UTF-8 without lone surrogates; `plain` = no control characters. */
+  | {
+    readonly kind: "string";
+    readonly minBytes: 0 | 1;
+    readonly maxBytes: number;
+    readonly plain: boolean;
+    readonly noun: string;
+  }
+  /** A finite number, within bounds if given; `above` is an exclusive lower bound. */
+  | { readonly kind: "number"; readonly above?: number; readonly minimum?: number; readonly maximum?: number }
+  | { readonly kind: "integer"; readonly minimum: number; readonly maximum: number }
+  /** Integer milliseconds since the epoch in [{@linkcode MIN_TIME_MS}, {@linkcode MAX_TIME_MS}). */
+  | { readonly kind: "time" }
+  | { readonly kind: "boolean" }
+  /** Attributes: at most {@linkcode MAX_ATTRIBUTES} scalars or lists of strings by name. */
+  | { readonly kind: "attributes" }
+  | { readonly kind: "object"; readonly fields: NamedFields }
+  | {
+    readonly kind: "list";
+    readonly of: Kind;
+    readonly minItems: 0 | 1;
+    readonly maxItems: number;
+    readonly unique?: true;
+    /** Another list of the record with as many entries. */
+    readonly sameLengthAs?: string;
+  };
+
+/** A field of a record: what it may hold, what it means, whether it may be absent. */
+export type Field = Kind & { readonly about: string; readonly optional?: true };
+
+/** Fields in the order in which they are checked. */
+export type NamedFields = readonly (readonly [name: string, field: Field])[];
+
+/** A field for each property of `R`, optional where the property is. */
+export type Fields<R> = {
+  readonly [K in keyof R]-?: Record<never, never> extends Pick<R, K> ? Field & { readonly optional: true }
+    : Field & { readonly optional?: never };
+};
+
+const id = { kind: "string", minBytes: 1, maxBytes: MAX_ID_BYTES, plain: true, noun: "an id" } as const;
+const name = { kind: "string", minBytes: 1, maxBytes: MAX_NAME_BYTES, plain: true, noun: "a name" } as const;
+const text = { kind: "string", minBytes: 0, maxBytes: MAX_TEXT_BYTES, plain: false, noun: "a text" } as const;
+const time = { kind: "time" } as const;
+const probability = { kind: "number", above: 0, maximum: 1 } as const;
+const position = { kind: "integer", minimum: 0, maximum: 9_999 } as const;
+const counter = { kind: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
+const categories = { kind: "list", of: id, minItems: 0, maxItems: MAX_ATTRIBUTES } as const;
+const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, unique: true } as const;
+
+/** What the name of an attribute may be. */
+export const ATTRIBUTE_NAME: Kind = name;
+/** What a text attribute, or an entry of a list attribute, may be. */
+export const ATTRIBUTE_TEXT: Kind = text;
+/** What a list attribute may be. */
+export const ATTRIBUTE_LIST: Kind = { kind: "list", of: text, minItems: 0, maxItems: MAX_ATTRIBUTES };
+
+const base: Fields<EventBase> = {
+  id: {
+    ...id,
+    optional: true,
+    about: "Unique id of the event; repeats within the de-duplication window are skipped.",
+  },
+  user: { ...id, about: "Whose event it is; the key of the record on the events topic." },
+  time: { ...time, about: "Event time." },
+};
+const surface = { ...name, optional: true, about: "Where in the product it happened." } as const;
+const context = { kind: "attributes", optional: true, about: "What else was known then, by name." } as const;
+
+const FILTER_FIELDS: Fields<RequestFilter> = {
+  categories: {
+    ...categories,
+    optional: true,
+    about: "Keep only items with at least one of these categories.",
+  },
+};
+
+/** The fields of each type of event, besides `type`. */
+export const EVENT_FIELDS: {
+  readonly [T in Event["type"]]: Fields<Omit<Extract<Event, { readonly type: T }>, "type">>;
+} = {
+  interaction: {
+    ...base,
+    item: { ...id, about: "The item acted upon." },
+    action: { ...name, about: "click, view, like, cart, purchase, rating, dislike or any other word." },
+    value: {
+      kind: "number",
+      optional: true,
+      about: "Strength in the action's own unit: stars of a rating, price of a purchase, seconds of a view.",
+    },
+    request: { ...id, optional: true, about: "The request or impression that showed the item." },
+    surface,
+  },
+  request: {
+    ...base,
+    request: { ...id, about: "Id of the request; the answer and the outcome name it." },
+    count: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "How many items are wanted." },
+    candidates: { ...items, optional: true, about: "Items to rank; without it, candidates are retrieved." },
+    exclude: {
+      kind: "list",
+      of: id,
+      minItems: 0,
+      maxItems: MAX_EXCLUDED,
+      optional: true,
+      about: "Items that must not be in the answer.",
+    },
+    filter: {
+      kind: "object",
+      fields: Object.entries(FILTER_FIELDS),
+      optional: true,
+      about: "Restrictions on the items of the answer.",
+    },
+    context,
+    surface,
+  },
+  impression: {
+    ...base,
+    request: { ...id, optional: true, about: "The request it answers; a click names it." },
+    items: { ...items, about: "The items in the order in which they were shown." },
+    propensities: {
+      kind: "list",
+      of: probability,
+      minItems: 1,
+      maxItems: MAX_ITEMS,
+      sameLengthAs: "items",
+      optional: true,
+      about: "Probability with which the showing policy chose each item at its position.",
+    },
+    positions: {
+      kind: "list",
+      of: position,
+      minItems: 1,
+      maxItems: MAX_ITEMS,
+      sameLengthAs: "items",
+      optional: true,
+      about: "Position of each item, 0 is the top; without it, the order of items.",
+    },
+    context,
+    surface,
+  },
+  profile: {
+    ...base,
+    attributes: { kind: "attributes", about: "Attributes of the user; they replace those of the same name." },
+  },
+  forget: base,
+};
+
+/** The fields of an item of the catalogue. */
+export const ITEM_FIELDS: Fields<ItemRecord> = {
+  item: { ...id, about: "Id of the item; the key of the record on the items topic." },
+  time: { ...time, about: "When this record became true." },
+  category: { ...id, optional: true, about: "The category, if there is one." },
+  categories: { ...categories, optional: true, about: "All categories, most important first." },
+  title: { ...text, optional: true, about: "What people call it." },
+  attributes: { kind: "attributes", optional: true, about: "Anything else that is known of it, by name." },
+  hidden: { kind: "boolean", optional: true, about: "Never recommended while true." },
+  expires: { ...time, optional: true, about: "Not recommended from this time on." },
+};
+
+const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
+  item: { ...id, about: "The item." },
+  score: { kind: "number", about: "Score of the model; larger is better." },
+  position: { ...position, about: "0 is the top." },
+  propensity: {
+    ...probability,
+    about: "Probability with which the policy chose the item at its position.",
+  },
+  source: { ...name, about: "Where the candidate came from." },
+};
+
+/** The fields of an answer. */
+export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
+  request: { ...id, about: "Id of the request that it answers." },
+  user: { ...id, about: "For whom; the key of the record on the recommendations topic." },
+  time: { ...time, about: "Event time of the request." },
+  items: {
+    kind: "list",
+    of: {
+      kind: "object",
+      fields: Object.entries(RECOMMENDED_ITEM_FIELDS),
+    },
+    minItems: 0,
+    maxItems: MAX_ITEMS,
+    about: "The ranked items, best first.",
+  },
+  model: { ...name, about: "Name of the model that scored." },
+  version: { ...counter, about: "Version of its parameters." },
+  stateVersion: { ...counter, about: "Version of the parameters that the user's state was folded with." },
+  experiment: { ...name, optional: true, about: "Name of the experiment." },
+  variant: { ...name, optional: true, about: "Name of the user's variant in it." },
+  tookMicros: { kind: "number", minimum: 0, about: "Microseconds from taking the request up to the answer." },
+};
