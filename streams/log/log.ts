@@ -7,6 +7,11 @@
  * markers and compaction leave holes): "the next record" is the one with the smallest offset at or above a
  * position, never `offset + 1`. Readers see committed records only.
  *
+ * What a reader of a `compact` topic may rely on, as in Kafka: it sees at least the final record of every key
+ * that is at or above its position, in offset order, and offsets are never reused. Earlier records of a key may
+ * be gone. A tombstone goes too, after a while (Kafka: `delete.retention.ms`; embedded logs: some number of
+ * newer tombstones later): a reader that may have fallen further behind starts again from the start.
+ *
  * @module
  */
 
@@ -26,10 +31,11 @@ export interface NewRecord {
   readonly topic: string;
   /** Partition to write to; when absent, {@linkcode partitionOf} the key (a keyless record goes to 0). */
   readonly partition?: number;
+  /** Well-formed UTF-16; never `null` on a `compact` topic. */
   readonly key: string | null;
-  /** `null` is a tombstone: compaction forgets the key. */
+  /** `null` is a tombstone: compaction forgets the key. Must not change until the append has resolved. */
   readonly value: Uint8Array | null;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, an integer from 0; Kafka also refuses more than an hour in the future. */
   readonly time: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -40,6 +46,7 @@ export interface LogRecord {
   readonly partition: number;
   readonly offset: number;
   readonly key: string | null;
+  /** To be read only: a log in memory hands out what it holds. */
   readonly value: Uint8Array | null;
   readonly time: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -55,12 +62,13 @@ export interface Bounds {
 
 /** Options of {@linkcode Log.read}. */
 export interface ReadOptions {
-  /** At most this many records. @default {1000} */
+  /** At most this many records, at least 1. @default {1000} */
   readonly maxRecords?: number;
   /** Stop after the record that passes this many bytes of values. @default {4 MiB} */
   readonly maxBytes?: number;
   /** How long to wait for a first record, milliseconds. @default {0} */
   readonly waitMs?: number;
+  /** Ends the wait: the read then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -92,11 +100,19 @@ export interface Commit {
  */
 export interface Writer extends AsyncDisposable {
   readonly id: string;
-  /** Appends the records and stores the group's offsets atomically; resolves when both are durable. */
+  /**
+   * Appends the records and stores the group's offsets atomically; resolves when both are durable. One at a
+   * time. When it rejects with anything but `fenced`, {@linkcode Log.committed} tells whether it took place.
+   */
   commit(commit: Commit): Promise<void>;
 }
 
-/** Called, and awaited, by a group membership. */
+/**
+ * Called, and awaited, by a group membership; never with an empty list, and never two at a time. A log may
+ * revoke more than it takes away and assign it again. A handler that throws ends the membership: what it
+ * was called for counts as let go, the rest is revoked, and the group goes on without it. Handlers must not
+ * wait for their own group to join or leave.
+ */
 export interface GroupHandlers {
   /** These partitions (of every joined topic) are now ours. No one else handles them from here on. */
   assigned(partitions: readonly number[]): Promise<void>;
@@ -107,9 +123,18 @@ export interface GroupHandlers {
 /** Membership in a consumer group; the joined topics are co-partitioned. */
 export interface Membership extends AsyncDisposable {
   readonly group: string;
-  /** The partitions held now, ascending. */
+  /** The partitions held now, ascending: from the call of `assigned` until `revoked` has settled. */
   readonly partitions: readonly number[];
-  /** Revokes what is held, then leaves; resolves when others may take over. */
+  /**
+   * Resolves when the membership ended by {@linkcode Membership.leave}. Rejects when it ended otherwise: with
+   * what a handler threw, or why the log lost it. Watch it: a rejection that nobody handles ends the process.
+   */
+  readonly ended: Promise<void>;
+  /**
+   * Revokes what is held, then leaves; resolves when others may take over.
+   *
+   * @throws what `revoked` threw; it has left all the same
+   */
   leave(): Promise<void>;
 }
 
@@ -119,9 +144,17 @@ export interface Log extends AsyncDisposable {
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
   /** The topics that exist, by name. */
   topics(): Promise<ReadonlyMap<string, TopicSpec>>;
-  /** Appends in order, all or nothing, and resolves with the offsets once durable. */
+  /**
+   * Appends in order, all or nothing, and resolves with the offsets once durable.
+   *
+   * @throws TypeError or RangeError when a key, header or time is not as {@linkcode NewRecord} says
+   */
   append(records: readonly NewRecord[]): Promise<readonly number[]>;
-  /** Reads committed records at or above `from`, in offset order. A `from` below the start begins there. */
+  /**
+   * Reads committed records at or above `from`, in offset order. A `from` below the start begins there.
+   *
+   * @throws RangeError when `from` is above the end: this log never gave that position
+   */
   read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
   /** The readable range now. */
   bounds(topic: string, partition: number): Promise<Bounds>;
@@ -129,9 +162,19 @@ export interface Log extends AsyncDisposable {
   committed(group: string, topic: string, partition: number): Promise<number | null>;
   /** Opens a transactional writer, fencing any other with this id. */
   writer(id: string): Promise<Writer>;
-  /** Joins a group; `assigned` has resolved when this resolves. */
+  /**
+   * Joins a group; `assigned` has resolved when this resolves. All members join the same topics. Partitions
+   * are shared in a balanced and sticky way; members beyond the number of partitions get none.
+   *
+   * @throws what this member's own handlers threw; it is not a member then
+   * @throws LogError `topic-mismatch` when the topics differ in their number of partitions
+   */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
-  /** Drops the records below `before` of a `delete` topic. */
+  /**
+   * Drops the records below `before` of a `delete` topic.
+   *
+   * @throws LogError `topic-mismatch` when the topic is compact
+   */
   trim(topic: string, partition: number, before: number): Promise<void>;
 }
 

@@ -1,0 +1,168 @@
+/**
+ * A consumer group whose members live in this process.
+ *
+ * A change of membership is one rebalance, and rebalances of a group run one after another:
+ * ```text
+ *   join or leave ──> plan ──> revoked() of all who lose something ──> assigned() of all who gain ──> done
+ *                      ^               | all settled                        | one failed
+ *                      └── expel the member whose handler failed <──────────┘
+ * ```
+ * No `assigned` begins before every `revoked` has settled, so no partition is ever in two hands.
+ *
+ * @module
+ */
+
+import { assignPartitions } from "./assignment.ts";
+import { type GroupHandlers, LogError, type Membership } from "./log.ts";
+
+/** A group of one process; a membership is made by {@linkcode LocalGroup.join}. */
+export class LocalGroup {
+  readonly name: string;
+  readonly #members = new Set<Member>();
+  #topics: readonly string[] = [];
+  #partitions = 0;
+  #idle: Promise<unknown> = Promise.resolve();
+
+  /** Makes an empty group. */
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /**
+   * Adds a member and shares the partitions anew; resolves when its `assigned` has.
+   *
+   * @throws what the member's own handler threw; it is then out, and its partitions are shared anew
+   * @throws LogError `topic-mismatch` when the group reads other topics
+   */
+  join(topics: readonly string[], partitions: number, handlers: GroupHandlers): Promise<Membership> {
+    return this.#inTurn(async () => {
+      if (this.#members.size === 0) [this.#topics, this.#partitions] = [[...topics].sort(), partitions];
+      if (`${this.#topics}` !== `${[...topics].sort()}`) {
+        throw new LogError(
+          "topic-mismatch",
+          `Cannot join group ${this.name} for ${topics.join(", ")}: its members read ${
+            this.#topics.join(", ")
+          }`,
+        );
+      }
+      const member: Member = new Member(this.name, handlers, () => this.#leave(member));
+      this.#members.add(member);
+      await this.#rebalance();
+      if (!this.#members.has(member)) await member.ended;
+      member.joined = true;
+      return member;
+    });
+  }
+
+  /** Revokes what every member holds and ends all memberships; rejects when a handler did. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      const members = [...this.#members];
+      this.#members.clear();
+      const outcomes = await Promise.allSettled(members.map((member) => member.end()));
+      const errors = outcomes.flatMap((outcome) => outcome.status === "rejected" ? [outcome.reason] : []);
+      if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors);
+    });
+  }
+
+  async #leave(member: Member): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#members.delete(member)) await member.end();
+    });
+    // Whoever gains from it need not be waited for; their handlers' errors reach their own `ended`.
+    this.#inTurn(() => this.#rebalance());
+  }
+
+  async #rebalance(): Promise<void> {
+    while (this.#members.size > 0) {
+      const held = new Map([...this.#members].map((member) => [member, member.partitions]));
+      const shares = [...assignPartitions(this.#partitions, held)];
+      if (!await this.#all(shares.map(([member, share]) => [member, member.release(share)]))) continue;
+      if (await this.#all(shares.map(([member, share]) => [member, member.take(share)]))) return;
+    }
+  }
+
+  /** Waits for all; members that failed are expelled. Tells whether none did. */
+  async #all(steps: readonly (readonly [Member, Promise<void>])[]): Promise<boolean> {
+    const outcomes = await Promise.allSettled(steps.map(([, step]) => step));
+    const failed = steps.flatMap(([member], i) => {
+      const outcome = outcomes[i];
+      return outcome?.status === "rejected" ? [{ member, reason: outcome.reason as unknown }] : [];
+    });
+    for (const { member } of failed) this.#members.delete(member);
+    await Promise.all(failed.map(({ member, reason }) => member.end(reason).catch(() => {})));
+    return failed.length === 0;
+  }
+
+  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.#idle.then(change);
+    this.#idle = result.catch(() => {}); // the caller has `result`; the next in turn must go on
+    return result;
+  }
+}
+
+class Member implements Membership {
+  readonly group: string;
+  readonly ended: Promise<void>;
+  /** Whether the caller of join() has the membership, and so `ended`, in hand. */
+  joined = false;
+  partitions: readonly number[] = [];
+  readonly #handlers: GroupHandlers;
+  readonly #end = Promise.withResolvers<void>();
+  readonly #askToLeave: () => Promise<void>;
+  #left: Promise<void> | undefined;
+
+  constructor(group: string, handlers: GroupHandlers, askToLeave: () => Promise<void>) {
+    this.group = group;
+    this.ended = this.#end.promise;
+    this.#handlers = handlers;
+    this.#askToLeave = askToLeave;
+  }
+
+  leave(): Promise<void> {
+    return this.#left ??= this.#askToLeave();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
+  }
+
+  /** Gives up all but `share`. What a failing handler was asked to let go is gone all the same. */
+  async release(share: readonly number[]): Promise<void> {
+    const lost = this.partitions.filter((partition) => !share.includes(partition));
+    if (lost.length === 0) return;
+    try {
+      await this.#handlers.revoked(lost);
+    } finally {
+      this.partitions = this.partitions.filter((partition) => share.includes(partition));
+    }
+  }
+
+  /** Takes what of `share` it does not hold; what a failing handler could not take is not held. */
+  async take(share: readonly number[]): Promise<void> {
+    const before = this.partitions;
+    const gained = share.filter((partition) => !before.includes(partition));
+    if (gained.length === 0) return;
+    this.partitions = share;
+    try {
+      await this.#handlers.assigned(gained);
+    } catch (error) {
+      this.partitions = before;
+      throw error;
+    }
+  }
+
+  /** Lets go of everything and settles `ended`: with the reason for which it is expelled, if any. */
+  async end(...reasons: readonly unknown[]): Promise<void> {
+    const errors = [...reasons];
+    await this.release([]).catch((error) => errors.push(error));
+    if (errors.length === 0) return this.#end.resolve();
+    const error = errors.length === 1
+      ? errors[0]
+      : new AggregateError(errors, `Cannot end the membership in ${this.group} cleanly`);
+    this.#end.reject(error);
+    const asked = reasons.length === 0;
+    if (asked || !this.joined) this.ended.catch(() => {}); // join() or leave() tells it
+    if (asked) throw error;
+  }
+}

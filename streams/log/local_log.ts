@@ -1,0 +1,380 @@
+/**
+ * What the logs inside one process share: checking, writing in groups, waiting for records, fencing, groups.
+ * A {@linkcode LogStore} below it only stores, synchronously.
+ *
+ * @module
+ */
+
+import { LocalGroup } from "./group.ts";
+import {
+  type Bounds,
+  type Commit,
+  type GroupHandlers,
+  type GroupOffset,
+  type Log,
+  LogError,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type TopicSpec,
+  type Writer,
+} from "./log.ts";
+import { partitionOf } from "./partitioner.ts";
+
+const MAX_PARTITIONS = 1024;
+/** A longer timer would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Records and group offsets that become visible together. */
+export interface LogWrite {
+  readonly records: readonly NewRecord[];
+  /** The partition of each record; valid ones. */
+  readonly partitions: readonly number[];
+  readonly group: string;
+  readonly offsets: readonly GroupOffset[];
+}
+
+/** The storage under a {@linkcode LocalLog}. Arguments have been checked: topics and partitions exist. */
+export interface LogStore {
+  readonly topics: ReadonlyMap<string, TopicSpec>;
+  /** Creates topics that do not exist, all or none. */
+  createTopics(topics: readonly TopicSpec[]): void;
+  /** Makes all the writes visible, or none of them when it throws before its last step; gives their offsets. */
+  write(writes: readonly LogWrite[]): readonly (readonly number[])[];
+  read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
+  bounds(topic: string, partition: number): Bounds;
+  committed(group: string, topic: string, partition: number): number | null;
+  trim(topic: string, partition: number, before: number): void;
+  close(): void;
+}
+
+/** How much a read may give. */
+export interface ReadLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+/** A write that waits for its turn. */
+interface PendingWrite {
+  readonly write: LogWrite;
+  readonly writer: LocalWriter | undefined;
+  readonly resolve: (offsets: readonly number[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A log inside one process, over a store. */
+export class LocalLog implements Log {
+  readonly #store: LogStore;
+  readonly #schedule: (flush: () => void) => void;
+  readonly #groups = new Map<string, LocalGroup>();
+  readonly #writers = new Map<string, LocalWriter>();
+  /** Readers that wait for a record, by topic and partition. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #pending: PendingWrite[] = [];
+  #closing: Promise<void> | undefined;
+  #closed = false;
+
+  /**
+   * Makes a log over a store.
+   *
+   * @param schedule when to write: writes that arrive until it calls back become one write of the store
+   */
+  constructor(store: LogStore, schedule: (flush: () => void) => void) {
+    this.#store = store;
+    this.#schedule = schedule;
+  }
+
+  /** See {@linkcode Log.createTopics}. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    return Promise.try(() => {
+      const known = this.#open().topics;
+      const missing = new Map<string, TopicSpec>();
+      for (const topic of topics) {
+        checkSpec(topic);
+        const existing = known.get(topic.name) ?? missing.get(topic.name);
+        if (existing === undefined) missing.set(topic.name, topic);
+        else if (existing.partitions !== topic.partitions || existing.cleanup !== topic.cleanup) {
+          throw new LogError(
+            "topic-mismatch",
+            `Cannot create topic ${topic.name} with ${describe(topic)}: it exists with ${describe(existing)}`,
+          );
+        }
+      }
+      if (missing.size > 0) this.#store.createTopics([...missing.values()]);
+    });
+  }
+
+  /** See {@linkcode Log.topics}. */
+  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return Promise.try(() => new Map(this.#open().topics));
+  }
+
+  /** See {@linkcode Log.append}. */
+  append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    return this.#write({ records, group: "", offsets: [] });
+  }
+
+  /** See {@linkcode Log.read}. */
+  read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
+    return Promise.try(() => {
+      const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
+      signal?.throwIfAborted();
+      this.#check(topic, partition);
+      const { end } = this.#store.bounds(topic, partition);
+      if (!Number.isInteger(from) || from > end) {
+        throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
+      }
+      const read = () => this.#store.read(topic, partition, from, { maxRecords, maxBytes });
+      const result = read();
+      if (result.records.length > 0 || waitMs <= 0) return result;
+      return this.#waitFor(`${topic}/${partition}`, read, waitMs, signal);
+    });
+  }
+
+  /** See {@linkcode Log.bounds}. */
+  bounds(topic: string, partition: number): Promise<Bounds> {
+    return Promise.try(() => {
+      this.#check(topic, partition);
+      return this.#store.bounds(topic, partition);
+    });
+  }
+
+  /** See {@linkcode Log.committed}. */
+  committed(group: string, topic: string, partition: number): Promise<number | null> {
+    return Promise.try(() => {
+      this.#check(topic, partition);
+      return this.#store.committed(group, topic, partition);
+    });
+  }
+
+  /** See {@linkcode Log.writer}. */
+  writer(id: string): Promise<Writer> {
+    return Promise.try(() => {
+      this.#open();
+      const writer: LocalWriter = new LocalWriter(id, (commit) => this.#write(commit, writer));
+      this.#writers.set(id, writer);
+      return writer;
+    });
+  }
+
+  /** See {@linkcode Log.join}. */
+  join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    return Promise.try(() => {
+      if (this.#closing !== undefined) {
+        throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+      }
+      const [first, ...others] = topics.map((topic) => this.#spec(topic));
+      if (first === undefined) throw new TypeError(`Cannot join group ${group}: no topics are given`);
+      const odd = others.find((spec) => spec.partitions !== first.partitions);
+      if (odd !== undefined) {
+        throw new LogError(
+          "topic-mismatch",
+          `Cannot co-partition ${odd.name} as ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
+        );
+      }
+      const joined = this.#groups.get(group) ?? new LocalGroup(group);
+      this.#groups.set(group, joined);
+      return joined.join(topics, first.partitions, handlers);
+    });
+  }
+
+  /** See {@linkcode Log.trim}. */
+  trim(topic: string, partition: number, before: number): Promise<void> {
+    return Promise.try(() => {
+      const spec = this.#check(topic, partition);
+      if (spec.cleanup !== "delete") {
+        throw new LogError("topic-mismatch", `Cannot trim ${topic}: its cleanup is ${spec.cleanup}`);
+      }
+      const { end } = this.#store.bounds(topic, partition);
+      if (!Number.isInteger(before) || before > end) {
+        throw new RangeError(`Cannot trim ${topic}/${partition} before ${before}: its end is ${end}`);
+      }
+      this.#store.trim(topic, partition, before);
+    });
+  }
+
+  /** Revokes what members hold, writes what is pending, then closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      const outcomes = await Promise.allSettled([...this.#groups.values()].map((group) => group.close()));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    } finally {
+      this.#flush();
+      this.#closed = true;
+      for (const wake of [...this.#waiting.values()].flatMap((readers) => [...readers])) wake();
+      this.#store.close();
+    }
+  }
+
+  #open(): LogStore {
+    if (this.#closed) throw new LogError("closed", "Cannot use the log: it is closed");
+    return this.#store;
+  }
+
+  #spec(topic: string): TopicSpec {
+    const spec = this.#open().topics.get(topic);
+    if (spec === undefined) {
+      throw new LogError("unknown-topic", `Cannot find topic ${topic}: it does not exist`);
+    }
+    return spec;
+  }
+
+  #check(topic: string, partition: number): TopicSpec {
+    const spec = this.#spec(topic);
+    if (!Number.isInteger(partition) || partition < 0 || partition >= spec.partitions) {
+      throw new LogError(
+        "unknown-partition",
+        `Cannot find partition ${partition} of ${topic}: it has partitions 0 to ${spec.partitions - 1}`,
+      );
+    }
+    return spec;
+  }
+
+  /** The partition a record goes to, once nothing is wrong with it. */
+  #place(record: NewRecord): number {
+    const spec = this.#spec(record.topic);
+    const { key, time, headers } = record;
+    if (key === null ? spec.cleanup === "compact" : !key.isWellFormed()) {
+      throw new TypeError(
+        key === null
+          ? `Cannot append to compact topic ${record.topic}: the key is null`
+          : `Cannot append to ${record.topic}: the key ${JSON.stringify(key)} has a lone surrogate`,
+      );
+    }
+    if (!Number.isSafeInteger(time) || time < 0) {
+      throw new RangeError(
+        `Cannot append to ${record.topic}: the time is ${time}, not milliseconds since 1970`,
+      );
+    }
+    if (headers !== undefined && !Object.entries(headers).flat().every((text) => text.isWellFormed())) {
+      throw new TypeError(`Cannot append to ${record.topic}: a header has a lone surrogate`);
+    }
+    const partition = record.partition ?? (key === null ? 0 : partitionOf(key, spec.partitions));
+    this.#check(record.topic, partition);
+    return partition;
+  }
+
+  #write(commit: Commit, writer?: LocalWriter): Promise<readonly number[]> {
+    return new Promise((resolve, reject) => {
+      const { records, group, offsets } = commit;
+      const partitions = records.map((record) => this.#place(record));
+      for (const { topic, partition, offset } of offsets) {
+        this.#check(topic, partition);
+        if (!Number.isSafeInteger(offset) || offset < 0) {
+          throw new RangeError(`Cannot commit offset ${offset} of ${topic}/${partition} for group ${group}`);
+        }
+      }
+      this.#pending.push({ write: { records, partitions, group, offsets }, writer, resolve, reject });
+      if (this.#pending.length === 1) this.#schedule(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    const pending = this.#pending.filter(({ writer, reject }) => {
+      const refusal = writer && this.#refusal(writer);
+      if (refusal) reject(refusal);
+      return !refusal;
+    });
+    this.#pending = [];
+    if (pending.length === 0) return;
+    try {
+      const offsets = this.#open().write(pending.map(({ write }) => write));
+      pending.forEach(({ resolve }, i) => resolve(offsets[i] ?? []));
+    } catch (error) {
+      for (const { reject } of pending) reject(error);
+    } finally {
+      // Also after an error: the store may have failed behind its last step, and waking costs nothing.
+      if (this.#waiting.size > 0) this.#wake(pending.map(({ write }) => write));
+    }
+  }
+
+  #refusal(writer: LocalWriter): LogError | undefined {
+    if (writer.closed) return new LogError("closed", `Cannot commit with writer ${writer.id}: it is closed`);
+    if (this.#writers.get(writer.id) === writer) return undefined;
+    return new LogError("fenced", `Cannot commit with writer ${writer.id}: another with its id was opened`);
+  }
+
+  #wake(writes: readonly LogWrite[]): void {
+    const places = new Set(
+      writes.flatMap(({ records, partitions }) => records.map(({ topic }, i) => `${topic}/${partitions[i]}`)),
+    );
+    for (const place of places) for (const wake of [...this.#waiting.get(place) ?? []]) wake();
+  }
+
+  #waitFor(place: string, read: () => ReadResult, waitMs: number, signal?: AbortSignal): Promise<ReadResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<ReadResult>();
+    const readers = this.#waiting.get(place) ?? new Set();
+    this.#waiting.set(place, readers);
+    const attempt = (last: boolean) => {
+      try {
+        this.#open();
+        const result = read();
+        if (result.records.length === 0 && !last) return;
+        resolve(result);
+      } catch (error) {
+        reject(error);
+      }
+      finish();
+    };
+    const wake = () => attempt(false);
+    const abort = () => {
+      reject(signal?.reason);
+      finish();
+    };
+    const timer = setTimeout(() => attempt(true), Math.min(waitMs, MAX_TIMEOUT_MS));
+    const finish = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      readers.delete(wake);
+      if (readers.size === 0) this.#waiting.delete(place);
+    };
+    readers.add(wake);
+    signal?.addEventListener("abort", abort);
+    return promise;
+  }
+}
+
+class LocalWriter implements Writer {
+  readonly id: string;
+  closed = false;
+  readonly #commit: (commit: Commit) => Promise<unknown>;
+
+  constructor(id: string, commit: (commit: Commit) => Promise<unknown>) {
+    this.id = id;
+    this.#commit = commit;
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    await this.#commit(commit);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+}
+
+function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
+  if (!/^[a-zA-Z0-9._-]{1,249}$/.test(name) || name === "." || name === "..") {
+    throw new RangeError(
+      `Cannot create topic ${JSON.stringify(name)}: a name has 1 to 249 of the characters a-z A-Z 0-9 . _ -`,
+    );
+  }
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
+    throw new RangeError(
+      `Cannot create topic ${name}: ${partitions} is not a number of partitions, 1 to ${MAX_PARTITIONS}`,
+    );
+  }
+  if (cleanup !== "delete" && cleanup !== "compact") {
+    throw new RangeError(`Cannot create topic ${name}: ${cleanup} is not a cleanup, delete or compact`);
+  }
+}
+
+function describe({ partitions, cleanup }: TopicSpec): string {
+  return `${partitions} partitions, cleanup ${cleanup}`;
+}
