@@ -29,15 +29,18 @@ export class Parameters {
     this.values = new Float32Array(total);
   }
 
+  /** Where the block `name` begins in {@linkcode Parameters.values}. @throws RangeError when there is no such block. */
+  offset(name: string): number {
+    const offset = this.#offsets.get(name);
+    if (offset === undefined) throw new RangeError(unknownBlock(name, this.shapes));
+    return offset;
+  }
+
   /** A view of the block `name` in {@linkcode Parameters.values}, or in another array of the same layout. */
   block(name: string, values: Float32Array = this.values): Float32Array {
     const shape = this.shapes.get(name);
     const offset = this.#offsets.get(name);
-    if (shape === undefined || offset === undefined) {
-      throw new RangeError(
-        `Cannot take block ${name} of the parameters: blocks are ${[...this.shapes.keys()].join(", ")}`,
-      );
-    }
+    if (shape === undefined || offset === undefined) throw new RangeError(unknownBlock(name, this.shapes));
     return values.subarray(offset, offset + size(shape));
   }
 }
@@ -45,4 +48,8 @@ export class Parameters {
 /** Number of elements of a shape. */
 export function size(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);
+}
+
+function unknownBlock(name: string, shapes: ReadonlyMap<string, Shape>): string {
+  return `Cannot take block ${name} of the parameters: blocks are ${[...shapes.keys()].join(", ")}`;
 }

@@ -1,0 +1,44 @@
+/**
+ * Pooling of a history into one vector, forward and backward.
+ *
+ * @module
+ */
+
+// T behaviours, d vector width
+
+/** `mean` Σe/max(1,T), `sum` Σe, `sqrt` Σe/√max(1,T); an empty history gives zeros. */
+export type Pooling = "mean" | "sum" | "sqrt";
+
+/**
+ * The factor of a pooled sum.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { poolScale } from "./pool.ts";
+ *
+ * assert.equal(poolScale("sqrt", 4), 0.5);
+ * assert.equal(poolScale("mean", 0), 1);
+ * ```
+ */
+export function poolScale(pooling: Pooling, T: number): number {
+  if (pooling === "sum") return 1;
+  return pooling === "mean" ? 1 / Math.max(1, T) : 1 / Math.sqrt(Math.max(1, T));
+}
+
+/** Writes scale·Σe [d] of the behaviours e [T,d]. */
+export function pool(p: Float32Array, e: Float32Array, T: number, scale: number): void {
+  const d = p.length;
+  for (let j = 0; j < d; j++) {
+    let sum = 0;
+    for (let t = 0, o = j; t < T; t++, o += d) sum += e[o]!;
+    p[j] = scale * sum;
+  }
+}
+
+/** Backward of {@linkcode pool}: each row of de [T,d] gains scale·dp [d]. */
+export function poolBackward(de: Float32Array, dp: Float32Array, T: number, scale: number): void {
+  const d = dp.length;
+  for (let t = 0, o = 0; t < T; t++) {
+    for (let j = 0; j < d; j++, o++) de[o]! += scale * dp[j]!;
+  }
+}

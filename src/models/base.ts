@@ -1,0 +1,91 @@
+/**
+ * Base: embedding + MLP over a pooled history, the yardstick of the other models (the base model of Zhou et
+ * al. 2018, "Deep Interest Network", with PReLU and one logit).
+ *
+ * ```text
+ * s = pool(e_1 … e_T)        z = MLP([xu ; q ; s ; xc])        dot head: z += ⟨Σe/√max(1,T), q⟩
+ * ```
+ *
+ * Left out: mini-batch-aware L2 (the embedding tables have Adagrad and expiry instead).
+ *
+ * @module
+ */
+
+import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
+import { mlpShapes } from "../kernels/mlp.ts";
+import { pool, poolBackward, type Pooling, poolScale } from "../kernels/pool.ts";
+import { Head } from "./head.ts";
+import { initialise } from "./initialise.ts";
+import { Inputs } from "./inputs.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import { Parameters } from "./parameters.ts";
+
+/** Options of the base model. */
+export interface BaseConfig {
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[];
+  /** How the history becomes s. @default {"mean"} */
+  readonly pooling?: Pooling;
+  /** Whether q∘s joins the MLP's input: the product layer of PNN (Qu et al. 2016). @default {false} */
+  readonly product?: boolean;
+  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean;
+}
+
+/** The base model; see {@linkcode createModel}. */
+export class Base implements Model {
+  readonly name = "base";
+  readonly sizes: ModelSizes;
+  readonly parameters: Parameters;
+  readonly stateSize = 0;
+  readonly #pooling: Pooling;
+  readonly #inputs: Inputs;
+  readonly #s: Part;
+  readonly #p: Part;
+  readonly #head: Head;
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: BaseConfig, random: () => number) {
+    const { widths = [64, 32], pooling = "mean", product = false, dotHead = true } = config;
+    this.sizes = sizes;
+    this.#pooling = pooling;
+    this.#inputs = new Inputs(sizes);
+    this.#s = new Part(sizes.d, true);
+    this.#p = new Part(sizes.d, true);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, this.#s, ...(product ? [[q, this.#s] as const] : []), xc];
+    this.parameters = new Parameters(mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]));
+    initialise(this.parameters, random);
+    this.#head = new Head(this.parameters, columns, dotHead ? [[this.#p, q]] : []);
+  }
+
+  /** An empty state: the history is a set of ids. */
+  initState(): Float32Array {
+    return new Float32Array(0);
+  }
+
+  /** Nothing to fold. */
+  step(_state: Float32Array, _e: Float32Array): void {}
+
+  /** See {@linkcode Model.score}. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    this.#forward(input);
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+    poolBackward(history.e, this.#s.gradient, input.T, poolScale(this.#pooling, input.T));
+    poolBackward(history.e, this.#p.gradient, input.T, poolScale("sqrt", input.T));
+    return this.#inputs.gradients(head, 0, 0);
+  }
+
+  #forward(input: ModelInput): void {
+    this.#inputs.bind(input);
+    pool(this.#s.clear(1), input.e, input.T, poolScale(this.#pooling, input.T));
+    pool(this.#p.clear(1), input.e, input.T, poolScale("sqrt", input.T));
+  }
+}

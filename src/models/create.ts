@@ -1,0 +1,66 @@
+/**
+ * Models by name.
+ *
+ * @module
+ */
+
+import { Base, type BaseConfig } from "./base.ts";
+import { Dien, type DienConfig } from "./dien.ts";
+import { Din, type DinConfig } from "./din.ts";
+import type { Model, ModelSizes } from "./model.ts";
+
+/** The options of each model. */
+export interface ModelConfigs {
+  readonly base: BaseConfig;
+  readonly din: DinConfig;
+  readonly dien: DienConfig;
+}
+
+/** A name that {@linkcode createModel} knows. */
+export type ModelName = keyof ModelConfigs;
+
+/** The names of all models, simplest first. */
+export const MODEL_NAMES = ["base", "din", "dien"] as const satisfies readonly ModelName[];
+
+const MAKERS: {
+  readonly [N in ModelName]: (sizes: ModelSizes, config: ModelConfigs[N], random: () => number) => Model;
+} = {
+  base: (sizes, config, random) => new Base(sizes, config, random),
+  din: (sizes, config, random) => new Din(sizes, config, random),
+  dien: (sizes, config, random) => new Dien(sizes, config, random),
+};
+
+/**
+ * Makes a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
+ * attention starts as the identity where it is square.
+ *
+ * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel } from "./create.ts";
+ *
+ * const sizes = { d: 2, user: 1, context: 0 };
+ * const model = createModel("dien", sizes, { hidden: 4 }, () => 0.25);
+ * const state = model.initState();
+ * model.step(state, new Float32Array([1, -1]));
+ * assert.equal(state.length, 4);
+ * const logits = model.score({
+ *   T: 0,
+ *   K: 3,
+ *   e: new Float32Array(0),
+ *   q: new Float32Array(6),
+ *   xu: new Float32Array(1),
+ *   xc: new Float32Array(0),
+ * });
+ * assert.deepEqual([...logits], [0, 0, 0]);
+ * ```
+ */
+export function createModel<N extends ModelName>(
+  name: N,
+  sizes: ModelSizes,
+  config: ModelConfigs[N],
+  random: () => number,
+): Model {
+  return MAKERS[name](sizes, config, random);
+}

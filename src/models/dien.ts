@@ -1,0 +1,212 @@
+/**
+ * DIEN: interests that evolve (Zhou et al. 2019, "Deep Interest Evolution Network for Click-Through Rate
+ * Prediction").
+ *
+ * ```text
+ * h_t = GRU1(gain·e_t, h_{t−1})                      interest extractor, target-independent: the user's state
+ * a_t = norm(s(h_t, q))                              attention of a candidate
+ * h'_t = AUGRU(h_t, h'_{t−1}, a_t)                   interest evolution, per candidate
+ * z = MLP([xu ; q ; m ; q∘m ; h'_T ; xc])            m = pool(e_1 … e_T)
+ * dot head: z += ⟨Σe/√max(1,T), q⟩
+ * loss += weight · auxiliary(h, e, negatives)        see kernels/auxiliary.ts
+ * ```
+ *
+ * H hidden units in both GRUs. The update gate is scaled as in the paper (not as in the authors' code, see
+ * kernels/gru.ts); the weights are `sigmoid` by default, since with softmax the whole history writes at most
+ * one step's worth into h'_T and each new behaviour changes all earlier weights.
+ *
+ * @module
+ */
+
+import {
+  type AttentionNorm,
+  type AttentionScore,
+  normalise,
+  normaliseBackward,
+} from "../kernels/attention.ts";
+import { Auxiliary, type AuxiliaryScore } from "../kernels/auxiliary.ts";
+import { Bilinear, bilinearShapes } from "../kernels/bilinear.ts";
+import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
+import { type AttentionalForm, Gru, type GruRun, gruShapes } from "../kernels/gru.ts";
+import { mlpShapes } from "../kernels/mlp.ts";
+import { pool, poolBackward, type Pooling, poolScale } from "../kernels/pool.ts";
+import { ProjectedUnit, projectedUnitShapes } from "../kernels/projected_unit.ts";
+import { Scratch } from "../kernels/scratch.ts";
+import { Head } from "./head.ts";
+import { initialise } from "./initialise.ts";
+import { Inputs } from "./inputs.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import { Parameters } from "./parameters.ts";
+
+/** Options of DIEN. */
+export interface DienConfig {
+  /** Width H of both GRUs. @default {32} */
+  readonly hidden?: number;
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[];
+  /** How the history becomes m. @default {"mean"} */
+  readonly pooling?: Pooling;
+  /** Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q. @default {"bilinear"} */
+  readonly attention?: "bilinear" | "mlp";
+  /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
+  readonly attentionWidths?: readonly number[];
+  /** From scores to weights. @default {"sigmoid"} */
+  readonly norm?: AttentionNorm;
+  /** How attention enters the second GRU. @default {"augru"} */
+  readonly form?: AttentionalForm;
+  /** Score of the auxiliary loss; `inner` needs H = d. @default {"mlp"} */
+  readonly auxiliary?: AuxiliaryScore;
+  /** Hidden widths of the auxiliary MLP; the authors use [100, 50]. @default {[50]} */
+  readonly auxiliaryWidths?: readonly number[];
+  /** Factor of the behaviours at the extractor's input. @default {1} */
+  readonly inputGain?: number;
+  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean;
+}
+
+const NONE = new Float32Array(0);
+
+/** DIEN; see {@linkcode createModel}. */
+export class Dien implements Model {
+  readonly name = "dien";
+  readonly sizes: ModelSizes;
+  readonly parameters: Parameters;
+  readonly stateSize: number;
+  readonly #pooling: Pooling;
+  readonly #norm: AttentionNorm;
+  readonly #gain: number;
+  readonly #inputs: Inputs;
+  readonly #p: Part;
+  readonly #m: Part;
+  readonly #final: Part;
+  readonly #extractor: Gru;
+  readonly #attention: AttentionScore;
+  readonly #evolution: Gru;
+  readonly #auxiliary: Auxiliary;
+  readonly #head: Head;
+  readonly #scaled = new Scratch();
+  readonly #dscaled = new Scratch();
+  readonly #dh = new Scratch();
+  readonly #weights = new Scratch();
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: DienConfig, random: () => number) {
+    const { hidden = 32, widths = [64, 32], pooling = "mean", norm = "sigmoid", form = "augru" } = config;
+    const { attention = "bilinear", attentionWidths = [80, 40], inputGain = 1, dotHead = true } = config;
+    const { auxiliary = "mlp", auxiliaryWidths = [50] } = config;
+    const { d } = sizes;
+    this.sizes = sizes;
+    this.stateSize = hidden;
+    this.#pooling = pooling;
+    this.#norm = norm;
+    this.#gain = inputGain;
+    this.#inputs = new Inputs(sizes);
+    const m = this.#m = new Part(d, true);
+    this.#p = new Part(d, true);
+    this.#final = new Part(hidden, false);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
+    const bilinear = attention === "bilinear";
+    this.parameters = new Parameters({
+      ...gruShapes("gru1", d, hidden),
+      ...(bilinear
+        ? bilinearShapes("attention", hidden, d)
+        : projectedUnitShapes("attention", hidden, d, attentionWidths)),
+      ...gruShapes("gru2", hidden, hidden),
+      ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
+      ...(auxiliary === "mlp"
+        ? mlpShapes("aux", [hidden + d, ...auxiliaryWidths, 1], { activation: "sigmoid" })
+        : {}),
+    });
+    initialise(this.parameters, random);
+    if (bilinear && hidden === d) {
+      const w = this.parameters.block("attention.W").fill(0);
+      for (let j = 0; j < d; j++) w[j * d + j] = 1;
+    }
+    this.#extractor = new Gru(this.parameters, "gru1", "gru");
+    this.#attention = bilinear
+      ? new Bilinear(this.parameters, "attention")
+      : new ProjectedUnit(this.parameters, "attention");
+    this.#evolution = new Gru(this.parameters, "gru2", form);
+    this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
+    this.#head = new Head(this.parameters, columns, dotHead ? [[this.#p, q]] : []);
+  }
+
+  /** h_0 = 0 [H]. */
+  initState(): Float32Array {
+    return new Float32Array(this.stateSize);
+  }
+
+  /** One step of the extractor: equal to the batch forward bit for bit. */
+  step(state: Float32Array, e: Float32Array): void {
+    const xw = this.#extractor.project(this.#scale(e), 1);
+    state.set(this.#extractor.run({ T: 1, K: 1, xw, start: state, keep: false }));
+  }
+
+  /** See {@linkcode Model.score}. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input, false);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    const { T, K, e, q, negatives, auxWeight } = input;
+    const { x, h, scores, extracted, evolved } = this.#forward(input, true);
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+
+    poolBackward(history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
+    poolBackward(history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    const dh = this.#dh.zeros(T * this.stateSize);
+    const evolution = this.#evolution.backward(evolved, this.#final.gradient, NONE, gradients);
+    this.#evolution.projectBackward(dh, h, evolution.xw, T, gradients);
+    normaliseBackward(evolution.attention, this.#weights.current, scores, T, this.#norm);
+    const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
+    this.#attention.backward({ T, K, h, q }, evolution.attention, into);
+    const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss({
+      ...{ T, weight: auxWeight, h, e, negatives },
+      ...{ dh, de: history.e, dnegatives: history.negatives },
+    }, gradients);
+    const extractor = this.#extractor.backward(extracted, NONE, dh, gradients);
+    const dx = this.#dscaled.zeros(e.length);
+    this.#extractor.projectBackward(dx, x, extractor.xw, T, gradients);
+    for (let o = 0; o < dx.length; o++) history.e[o]! += this.#gain * dx[o]!;
+    return this.#inputs.gradients(head, aux, auxWeight);
+  }
+
+  /** Fills the parts, and returns what the backward pass needs. */
+  #forward(input: ModelInput, keep: boolean): Forward {
+    const { T, K, e, q } = input;
+    const H = this.stateSize;
+    this.#inputs.bind(input);
+    pool(this.#m.clear(1), e, T, poolScale(this.#pooling, T));
+    pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
+    const x = this.#scale(e);
+    const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
+    const h = this.#extractor.run(extracted).subarray(H);
+    const scores = this.#attention.forward({ T, K, h, q }, keep);
+    const attention = this.#weights.take(K * T);
+    normalise(attention, scores, T, this.#norm);
+    const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
+    const states = this.#evolution.run(evolved);
+    this.#final.bind(states.subarray(states.length - K * H));
+    return { x, h, scores, extracted, evolved };
+  }
+
+  #scale(e: Float32Array): Float32Array {
+    if (this.#gain === 1) return e;
+    const x = this.#scaled.take(e.length);
+    for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    return x;
+  }
+}
+
+interface Forward {
+  /** Extractor inputs [T, d], states [T, H], attention scores [K, T]. */
+  readonly x: Float32Array;
+  readonly h: Float32Array;
+  readonly scores: Float32Array;
+  readonly extracted: GruRun;
+  readonly evolved: GruRun;
+}

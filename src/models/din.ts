@@ -1,0 +1,134 @@
+/**
+ * DIN: attention over the history for each candidate (Zhou et al. 2018, "Deep Interest Network").
+ *
+ * ```text
+ * g_t = unit([q ; e_t ; q−e_t ; q∘e_t])      w = norm(g)      v = Σ w_t e_t · 1/√max(1,T)   (softmax: · 1)
+ * z = MLP([xu ; q ; v ; q∘v ; xc])           keepPooled: p = Σe/√max(1,T) and q∘p after q∘v
+ * dot head: z += ⟨p, q⟩ + ⟨v, q⟩
+ * ```
+ *
+ * The paper's weights are `linear`; `sigmoid` keeps the intensity of an interest as well and is bounded;
+ * `softmax` is the authors' code. Left out: mini-batch-aware L2, and Dice in favour of PReLU (`Dice` exists as
+ * a kernel).
+ *
+ * @module
+ */
+
+import { ActivationUnit, activationUnitShapes } from "../kernels/activation_unit.ts";
+import { type AttentionNorm, normalise, normaliseBackward } from "../kernels/attention.ts";
+import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
+import { addXtY, addXW, addYWt } from "../kernels/gemm.ts";
+import { mlpShapes } from "../kernels/mlp.ts";
+import { pool, poolBackward, poolScale } from "../kernels/pool.ts";
+import { Scratch } from "../kernels/scratch.ts";
+import { Head } from "./head.ts";
+import { initialise } from "./initialise.ts";
+import { Inputs } from "./inputs.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import { Parameters } from "./parameters.ts";
+
+/** Options of DIN. */
+export interface DinConfig {
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[];
+  /** Hidden widths of the activation unit, at least one. @default {[80, 40]} */
+  readonly attentionWidths?: readonly number[];
+  /** From scores to weights. @default {"sigmoid"} */
+  readonly norm?: AttentionNorm;
+  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input beside v. @default {false} */
+  readonly keepPooled?: boolean;
+  /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean;
+}
+
+/** DIN; see {@linkcode createModel}. */
+export class Din implements Model {
+  readonly name = "din";
+  readonly sizes: ModelSizes;
+  readonly parameters: Parameters;
+  readonly stateSize = 0;
+  readonly #norm: AttentionNorm;
+  readonly #inputs: Inputs;
+  readonly #p: Part;
+  readonly #v: Part;
+  readonly #attention: ActivationUnit;
+  readonly #head: Head;
+  readonly #weights = new Scratch();
+  readonly #dweights = new Scratch();
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: DinConfig, random: () => number) {
+    const { widths = [64, 32], attentionWidths = [80, 40], norm = "sigmoid" } = config;
+    const { keepPooled = false, dotHead = true } = config;
+    this.sizes = sizes;
+    this.#norm = norm;
+    this.#inputs = new Inputs(sizes);
+    const p = this.#p = new Part(sizes.d, true);
+    const v = this.#v = new Part(sizes.d, false);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, v, [q, v], ...(keepPooled ? [p, [q, p] as const] : []), xc];
+    this.parameters = new Parameters({
+      ...activationUnitShapes("attention", sizes.d, attentionWidths),
+      ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
+    });
+    initialise(this.parameters, random);
+    this.#attention = new ActivationUnit(this.parameters, "attention");
+    this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], [v, q]] : []);
+  }
+
+  /** An empty state: the history is a set of ids. */
+  initState(): Float32Array {
+    return new Float32Array(0);
+  }
+
+  /** Nothing to fold. */
+  step(_state: Float32Array, _e: Float32Array): void {}
+
+  /** See {@linkcode Model.score}. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input, false);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    const { T, K, e, q } = input;
+    const { d } = this.sizes;
+    const scores = this.#forward(input, true);
+    const weights = this.#weights.current;
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+
+    poolBackward(history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    const dv = this.#v.gradient;
+    const scale = this.#scale(T);
+    for (let o = 0; o < dv.length; o++) dv[o]! *= scale;
+    addXtY(history.e, 0, weights, 0, dv, 0, K, T, d);
+    const dweights = this.#dweights.zeros(K * T);
+    addYWt(dweights, 0, dv, 0, e, 0, K, T, d);
+    normaliseBackward(dweights, weights, scores, T, this.#norm);
+    const into = { h: history.e, q: this.#inputs.q.gradient, parameters: gradients };
+    this.#attention.backward({ T, K, h: e, q }, dweights, into);
+    return this.#inputs.gradients(head, 0, 0);
+  }
+
+  /** Fills p and v; returns the scores [K, T]. */
+  #forward(input: ModelInput, keep: boolean): Float32Array {
+    const { T, K, e, q } = input;
+    this.#inputs.bind(input);
+    pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
+    const scores = this.#attention.forward({ T, K, h: e, q }, keep);
+    const weights = this.#weights.take(K * T);
+    normalise(weights, scores, T, this.#norm);
+    const v = this.#v.clear(K);
+    addXW(v, 0, weights, 0, e, 0, K, T, this.sizes.d);
+    const scale = this.#scale(T);
+    for (let o = 0; o < v.length; o++) v[o]! *= scale;
+    return scores;
+  }
+
+  /** Weights that do not sum to one would let v grow with T. */
+  #scale(T: number): number {
+    return this.#norm === "softmax" ? 1 : poolScale("sqrt", T);
+  }
+}
