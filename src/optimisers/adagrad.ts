@@ -98,15 +98,16 @@ export class RowAdagrad {
    * @param rows where row `row` is changed, in place
    * @param row index of the row
    * @param gradient [width], the sum over all uses of the row in this step
+   * @returns whether the row moved: a zero gradient leaves it as it is
    */
-  step(rows: AdagradRows, row: number, gradient: Float32Array): void {
+  step(rows: AdagradRows, row: number, gradient: Float32Array): boolean {
     const width = this.width, values = rows.values;
     let squares = 0;
     for (let i = 0; i < width; i++) squares += gradient[i]! * gradient[i]!;
-    // A zero gradient moves nothing, also where G + ε is 0.
-    if (squares === 0) return;
+    if (squares === 0) return false;
     const sum = rows.accumulators[row] = rows.accumulators[row]! + squares / width;
     const rate = this.learningRate / Math.sqrt(sum + this.#epsilon);
     for (let i = 0, at = row * width; i < width; i++, at++) values[at]! -= rate * gradient[i]!;
+    return true;
   }
 }

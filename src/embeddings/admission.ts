@@ -1,0 +1,57 @@
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { readArray, writeArray } from "../codec/record.ts";
+import { mix } from "./hash.ts";
+
+const COUNTERS = 1 << 18;
+const MASK = COUNTERS - 1;
+/** Counted sights after which all counters are halved: few enough that counters are mostly 0 or 1. */
+const HALVE_AFTER = COUNTERS / 2;
+
+/**
+ * Counts sights of ids that have no row yet, in 256 KiB however many there are: a count-min sketch of three
+ * one-byte counters an id with conservative update (Estan and Varghese, SIGCOMM'02), halved now and then so
+ * that what was seen long ago is forgotten.
+ *
+ * The estimate is never below the true count since the last two halvings; an id may thus get its row a
+ * sight too early, by collision, but not too late by one.
+ */
+export class AdmissionFilter {
+  readonly #counters = new Uint8Array(COUNTERS);
+  #counted = 0;
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return COUNTERS;
+  }
+
+  /** Counts one sight of an id by its hash and returns the estimate, 1..255. */
+  sight(hash: number): number {
+    if (++this.#counted > HALVE_AFTER) {
+      for (let i = 0; i < COUNTERS; i++) this.#counters[i]! >>>= 1;
+      this.#counted = 1;
+    }
+    const counters = this.#counters;
+    const a = hash & MASK, b = mix(hash ^ 0x5bd1e995) & MASK, c = mix(hash + 0x9e3779b9) & MASK;
+    const least = Math.min(counters[a]!, counters[b]!, counters[c]!);
+    const next = Math.min(least + 1, 255);
+    // Conservative: only counters below the new estimate are raised, so that rare ids do not inflate others.
+    if (counters[a]! < next) counters[a] = next;
+    if (counters[b]! < next) counters[b] = next;
+    if (counters[c]! < next) counters[c] = next;
+    return next;
+  }
+
+  /** Appends the state. */
+  encode(writer: ByteWriter): void {
+    writer.uint(this.#counted);
+    writeArray(writer, this.#counters);
+  }
+
+  /** Takes over what {@linkcode AdmissionFilter.encode} wrote. */
+  decode(reader: ByteReader): void {
+    const counted = reader.uint();
+    readArray(reader, this.#counters);
+    this.#counted = counted;
+  }
+}

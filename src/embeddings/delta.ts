@@ -1,0 +1,69 @@
+/**
+ * What a trainer publishes of an embedding table: rows by key, without optimiser state.
+ *
+ * Record `embedding-delta`, version 1:
+ *
+ *     name, width, full (1 byte), removed [n, keys…], upserts [n, keys…], values [1 + n, width] float32
+ *
+ * The first row of `values` is that of ids without a row. Keys are in ascending order, so equal content is
+ * equal bytes. A full delta stands for the whole table; another one applies on top of its predecessor,
+ * removals first.
+ *
+ * @module
+ */
+
+import { endRecord, openRecord, startRecord, writeArray } from "../codec/record.ts";
+
+const NAME = "embedding-delta";
+const VERSION = 1;
+
+/** A decoded delta. */
+export interface EmbeddingDelta {
+  /** The table's field. */
+  readonly name: string;
+  readonly width: number;
+  /** Whether it replaces the whole table. */
+  readonly full: boolean;
+  /** Keys that are gone; empty if full. */
+  readonly removed: readonly string[];
+  /** Keys with new values, one for each row of `values` after the first. */
+  readonly keys: readonly string[];
+  /** [1 + keys, width]. */
+  readonly values: Float32Array;
+}
+
+/** Encodes a delta. */
+export function encodeDelta(delta: EmbeddingDelta): Uint8Array {
+  const writer = startRecord(NAME, VERSION).string(delta.name).uint(delta.width).u8(delta.full ? 1 : 0);
+  for (const keys of [delta.removed, delta.keys]) {
+    writer.uint(keys.length);
+    for (const key of keys) writer.string(key);
+  }
+  writeArray(writer, delta.values);
+  return writer.toBytes();
+}
+
+/**
+ * Decodes a delta as a whole, so that a broken one is refused before anything was applied.
+ *
+ * @throws {SyntaxError} if it is not a delta
+ */
+export function decodeDelta(bytes: Uint8Array): EmbeddingDelta {
+  const reader = openRecord(bytes, NAME, VERSION);
+  const name = reader.string();
+  const width = reader.uint();
+  const full = reader.u8() === 1;
+  const readKeys = () => {
+    const keys: string[] = [];
+    for (let n = reader.uint(); n > 0; n--) keys.push(reader.string());
+    return keys;
+  };
+  const removed = readKeys();
+  const keys = readKeys();
+  const raw = reader.bytes();
+  endRecord(reader, NAME);
+  if (raw.length !== 4 * width * (keys.length + 1)) {
+    throw new SyntaxError(`Cannot decode a delta of ${name}: ${raw.length} bytes for ${keys.length} keys`);
+  }
+  return { name, width, full, removed, keys, values: new Float32Array(raw.slice().buffer) };
+}

@@ -1,0 +1,76 @@
+/**
+ * The gradients of one step, summed by row: an id that occurs often in a batch is updated once, by the sum.
+ *
+ * @module
+ */
+
+/** Sparse sums of row gradients, in the order of first touch. */
+export class GradientSums {
+  readonly #width: number;
+  #sums: Float32Array;
+  #rows: Uint32Array;
+  #count = 0;
+
+  /** Makes empty sums for rows of `width` weights. */
+  constructor(width: number) {
+    this.#width = width;
+    this.#sums = new Float32Array(64 * width);
+    this.#rows = new Uint32Array(64);
+  }
+
+  /** Number of touched rows. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes allocated; they stay for the next step. */
+  get bytes(): number {
+    return this.#sums.byteLength + this.#rows.byteLength;
+  }
+
+  /** The row that was touched as number `place`. */
+  row(place: number): number {
+    return this.#rows[place]!;
+  }
+
+  /** Its summed gradient [width], a view. */
+  sum(place: number): Float32Array {
+    return this.#sums.subarray(place * this.#width, (place + 1) * this.#width);
+  }
+
+  /** Makes a place of zeros for a row and returns it. */
+  touch(row: number): number {
+    if (this.#count === this.#rows.length) this.#grow();
+    const place = this.#count++;
+    this.#rows[place] = row;
+    this.#sums.fill(0, place * this.#width, (place + 1) * this.#width);
+    return place;
+  }
+
+  /** Adds `gradient[offset…]` to the sum at a place. */
+  add(place: number, gradient: Float32Array, offset: number): void {
+    const sums = this.#sums, width = this.#width;
+    for (let i = 0, to = place * width; i < width; i++, to++) sums[to]! += gradient[offset + i]!;
+  }
+
+  /** Sum of the squares of all summed gradients. */
+  squaredNorm(): number {
+    let total = 0;
+    for (let i = 0; i < this.#count * this.#width; i++) total += this.#sums[i]! * this.#sums[i]!;
+    return total;
+  }
+
+  /** Forgets all gradients. */
+  clear(): void {
+    this.#count = 0;
+  }
+
+  #grow(): void {
+    const sums = new Float32Array(2 * this.#sums.length);
+    sums.set(this.#sums);
+    this.#sums = sums;
+    const rows = new Uint32Array(2 * this.#rows.length);
+    rows.set(this.#rows);
+    this.#rows = rows;
+  }
+}

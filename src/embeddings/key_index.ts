@@ -1,0 +1,343 @@
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { writeArray } from "../codec/record.ts";
+import { hashString, mix } from "./hash.ts";
+
+/** Longest key in UTF-8 bytes; a longer one is never stored. */
+export const MAX_KEY_BYTES = 1024;
+/** Rows below this one have no key. */
+const FIRST_ROW = 2;
+/** A record of the slab: length (2 bytes), row (4 bytes), UTF-8 bytes. */
+const HEADER = 6;
+/** Marks a free row in `#offsets`; the other bits are the next free row. Slabs stay below 2 GiB. */
+const FREE = 0x80000000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * From string keys to dense row numbers from 2 on, without collisions: open addressing with linear probing,
+ * and a comparison of the full key whenever the hashes are equal.
+ *
+ * Everything lies in four typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
+ * its key, and the keys' bytes one behind the other. About 18 + 6 bytes a key and the key itself, and nothing
+ * that the garbage collector has to walk. A look-up neither allocates nor fails: keys that cannot be stored
+ * (ill-formed UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply never found.
+ *
+ * Freed rows are used again, the last freed first. Freed key bytes are reclaimed by compaction once they
+ * are 1/16 of the slab and it is full, which makes an insertion O(length of the key) on average.
+ */
+export class KeyIndex {
+  readonly #seed: number;
+  /** [hash, row] per slot, row 0 = empty. */
+  #slots = new Uint32Array(2 * 64);
+  #slab = new Uint8Array(1024);
+  #used = 0;
+  #dead = 0;
+  /** Place of each row's record in the slab, or `FREE | next free row`. */
+  #offsets = new Uint32Array(64);
+  #nextRow = FIRST_ROW;
+  #freeRow = 0;
+  #size = 0;
+  /** The bytes of the key in hand. */
+  readonly #key = new Uint8Array(MAX_KEY_BYTES);
+  #keyLength = 0;
+  #hash = 0;
+
+  /** Makes an empty index; the seed keeps outsiders from choosing keys that collide. */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** All rows ever given are below this one. */
+  get endRow(): number {
+    return this.#nextRow;
+  }
+
+  /** The row that the next insertion will give. */
+  get upcomingRow(): number {
+    return this.#freeRow === 0 ? this.#nextRow : this.#freeRow;
+  }
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return this.#slots.byteLength + this.#slab.byteLength + this.#offsets.byteLength + this.#key.byteLength;
+  }
+
+  /** Row of `key`, 0 if there is none. */
+  find(key: string): number {
+    return this.#load(key) ? this.#findLoaded() : 0;
+  }
+
+  /** Whether `key` can be stored at all. */
+  storable(key: string): boolean {
+    return this.#load(key);
+  }
+
+  /** Bytes that inserting the storable `key` would allocate on top, the old arrays still being there. */
+  growth(key: string): number {
+    this.#load(key);
+    const slab = this.#slabToGrow(HEADER + this.#keyLength);
+    const slots = this.#slotsToGrow() ? 2 * this.#slots.byteLength : 0;
+    const offsets = this.#offsetsToGrow() ? 2 * this.#offsets.byteLength : 0;
+    return slab + slots + offsets;
+  }
+
+  /**
+   * Gives a row to a key that is storable and has none yet.
+   *
+   * @throws {RangeError} if the key cannot be stored or has a row
+   */
+  insert(key: string): number {
+    if (!this.#load(key) || this.#findLoaded() !== 0) {
+      throw new RangeError(
+        `Cannot insert a key as a new row: current key is ${JSON.stringify(key.slice(0, 80))}`,
+      );
+    }
+    const need = HEADER + this.#keyLength;
+    if (this.#used + need > this.#slab.length) this.#makeRoom(need);
+    if (this.#slotsToGrow()) this.#setSlots(2 * this.#slots.length);
+    if (this.#offsetsToGrow()) {
+      this.#offsets = grown(this.#offsets, new Uint32Array(2 * this.#offsets.length));
+    }
+
+    const row = this.upcomingRow;
+    if (this.#freeRow === 0) this.#nextRow++;
+    else this.#freeRow = this.#offsets[row]! & ~FREE;
+    this.#offsets[row] = this.#used;
+    this.#writeRecord(row);
+    this.#place(this.#hash, row);
+    this.#size++;
+    return row;
+  }
+
+  /** Forgets the key of a live row and frees the row. */
+  remove(row: number): void {
+    const at = this.#offsets[row]!;
+    const mask = this.#slots.length / 2 - 1;
+    const slots = this.#slots;
+    let slot = this.#hashAt(at) & mask;
+    while (slots[2 * slot + 1] !== row) slot = (slot + 1) & mask;
+    // Close the gap instead of leaving a tombstone: move up each entry that its probe would no longer reach.
+    for (let next = (slot + 1) & mask; slots[2 * next + 1] !== 0; next = (next + 1) & mask) {
+      const home = slots[2 * next]! & mask;
+      if (((next - home) & mask) >= ((next - slot) & mask)) {
+        slots[2 * slot] = slots[2 * next]!;
+        slots[2 * slot + 1] = slots[2 * next + 1]!;
+        slot = next;
+      }
+    }
+    slots[2 * slot + 1] = 0;
+    this.#dead += HEADER + this.#lengthAt(at);
+    this.#offsets[row] = (FREE | this.#freeRow) >>> 0;
+    this.#freeRow = row;
+    this.#size--;
+  }
+
+  /** Whether `row` has a key. */
+  has(row: number): boolean {
+    return row >= FIRST_ROW && row < this.#nextRow && this.#offsets[row]! < FREE;
+  }
+
+  /** The key's bytes of a live row, valid until the next change. */
+  keyBytes(row: number): Uint8Array {
+    const at = this.#offsets[row]!;
+    return this.#slab.subarray(at + HEADER, at + HEADER + this.#lengthAt(at));
+  }
+
+  /** The key of a live row. */
+  key(row: number): string {
+    return decoder.decode(this.keyBytes(row));
+  }
+
+  /** Rows that have a key, ascending. */
+  *rows(): Generator<number> {
+    for (let row = FIRST_ROW; row < this.#nextRow; row++) if (this.#offsets[row]! < FREE) yield row;
+  }
+
+  /**
+   * Appends the index as it lies in memory. Sizes and dead bytes are part of it: they decide when the next
+   * array grows, and a restored index must do so at the same moment.
+   */
+  encode(writer: ByteWriter): void {
+    writer.uint(this.#slots.length).uint(this.#slab.length).uint(this.#offsets.length);
+    writer.uint(this.#dead).uint(this.#freeRow).uint(this.#size);
+    writeArray(writer, this.#slab.subarray(0, this.#used));
+    writeArray(writer, this.#offsets.subarray(0, this.#nextRow));
+  }
+
+  /**
+   * Reads what {@linkcode KeyIndex.encode} wrote; `seed` must be that of the writer.
+   *
+   * @throws {SyntaxError} if it contradicts itself
+   */
+  static decode(reader: ByteReader, seed: number): KeyIndex {
+    const index = new KeyIndex(seed);
+    const [slots, slab, offsets] = [reader.uint(), reader.uint(), reader.uint()];
+    index.#dead = reader.uint();
+    index.#freeRow = reader.uint();
+    index.#size = reader.uint();
+    const bytes = reader.bytes();
+    const places = reader.bytes();
+    const rows = places.length / 4;
+    // The arrays are at most so much larger than what is in them: a broken record must not exhaust memory.
+    const sane = Number.isInteger(rows) && rows >= FIRST_ROW && rows <= offsets && offsets <= 64 + 4 * rows &&
+      bytes.length <= slab && slab <= 4 * MAX_KEY_BYTES + 4 * bytes.length && slots >= 128 &&
+      (slots & (slots - 1)) === 0 && slots <= 128 + 16 * rows && index.#size <= slots * 3 / 8;
+    if (!sane) throw new SyntaxError("Cannot decode a key index: its sizes contradict each other");
+    index.#slab = grown(bytes, new Uint8Array(slab));
+    index.#used = bytes.length;
+    index.#offsets = new Uint32Array(offsets);
+    new Uint8Array(index.#offsets.buffer).set(places);
+    index.#nextRow = rows;
+    let live = 0;
+    for (let row = FIRST_ROW; row < rows; row++) {
+      const at = index.#offsets[row]!;
+      if (at >= FREE) continue;
+      live++;
+      if (at + HEADER > index.#used || at + HEADER + index.#lengthAt(at) > index.#used) {
+        throw new SyntaxError(`Cannot decode a key index: the key of row ${row} lies outside`);
+      }
+    }
+    if (live !== index.#size) {
+      throw new SyntaxError(`Cannot decode a key index: ${live} keys, not ${index.#size}`);
+    }
+    index.#setSlots(slots);
+    return index;
+  }
+
+  /** Puts key, length and hash in hand; `false` if it cannot be stored. */
+  #load(key: string): boolean {
+    const length = key.length;
+    if (length > MAX_KEY_BYTES) return false;
+    const bytes = this.#key;
+    let hash = this.#seed | 0;
+    for (let i = 0; i < length; i++) {
+      const unit = key.charCodeAt(i);
+      if (unit > 0x7f) return this.#loadWide(key);
+      bytes[i] = unit;
+      hash = Math.imul(hash ^ unit, 0x01000193);
+    }
+    this.#hash = mix(hash);
+    this.#keyLength = length;
+    return true;
+  }
+
+  #loadWide(key: string): boolean {
+    if (!key.isWellFormed()) return false;
+    const { read, written } = encoder.encodeInto(key, this.#key);
+    this.#hash = hashString(key, this.#seed);
+    this.#keyLength = written;
+    return read === key.length;
+  }
+
+  #findLoaded(): number {
+    const slots = this.#slots, hash = this.#hash;
+    const mask = slots.length / 2 - 1;
+    for (let slot = hash & mask;; slot = (slot + 1) & mask) {
+      const row = slots[2 * slot + 1]!;
+      if (row === 0) return 0;
+      if (slots[2 * slot] === hash && this.#equalsLoaded(this.#offsets[row]!)) return row;
+    }
+  }
+
+  #equalsLoaded(at: number): boolean {
+    const length = this.#keyLength, slab = this.#slab, key = this.#key;
+    if (this.#lengthAt(at) !== length) return false;
+    for (let i = 0, from = at + HEADER; i < length; i++) if (slab[from + i] !== key[i]) return false;
+    return true;
+  }
+
+  #lengthAt(at: number): number {
+    return this.#slab[at]! | this.#slab[at + 1]! << 8;
+  }
+
+  #rowAt(at: number): number {
+    const slab = this.#slab;
+    return (slab[at + 2]! | slab[at + 3]! << 8 | slab[at + 4]! << 16 | slab[at + 5]! << 24) >>> 0;
+  }
+
+  #hashAt(at: number): number {
+    const slab = this.#slab, end = at + HEADER + this.#lengthAt(at);
+    let hash = this.#seed | 0;
+    for (let i = at + HEADER; i < end; i++) {
+      if (slab[i]! > 0x7f) return hashString(decoder.decode(slab.subarray(at + HEADER, end)), this.#seed);
+      hash = Math.imul(hash ^ slab[i]!, 0x01000193);
+    }
+    return mix(hash);
+  }
+
+  #writeRecord(row: number): void {
+    const slab = this.#slab, at = this.#used, length = this.#keyLength;
+    slab[at] = length;
+    slab[at + 1] = length >>> 8;
+    slab[at + 2] = row;
+    slab[at + 3] = row >>> 8;
+    slab[at + 4] = row >>> 16;
+    slab[at + 5] = row >>> 24;
+    for (let i = 0; i < length; i++) slab[at + HEADER + i] = this.#key[i]!;
+    this.#used += HEADER + length;
+  }
+
+  #place(hash: number, row: number): void {
+    const slots = this.#slots, mask = slots.length / 2 - 1;
+    let slot = hash & mask;
+    while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
+    slots[2 * slot] = hash;
+    slots[2 * slot + 1] = row;
+  }
+
+  /** Places all live rows in new slots. */
+  #setSlots(length: number): void {
+    this.#slots = new Uint32Array(length);
+    for (const row of this.rows()) this.#place(this.#hashAt(this.#offsets[row]!), row);
+  }
+
+  #slotsToGrow(): boolean {
+    return 8 * (this.#size + 1) > 3 * this.#slots.length;
+  }
+
+  #offsetsToGrow(): boolean {
+    return this.#freeRow === 0 && this.#nextRow === this.#offsets.length;
+  }
+
+  /** Length of the slab that `need` more bytes call for, 0 if they fit or compaction makes room. */
+  #slabToGrow(need: number): number {
+    const length = this.#slab.length;
+    if (this.#used + need <= length || this.#dead >= Math.max(need, length >>> 4)) return 0;
+    return Math.max(this.#used + need, length + (length >>> 1));
+  }
+
+  #makeRoom(need: number): void {
+    const length = this.#slabToGrow(need);
+    if (length > 0) this.#slab = grown(this.#slab, new Uint8Array(length));
+    else this.#compact();
+  }
+
+  /** Moves live records to the front, in their order. */
+  #compact(): void {
+    let to = 0;
+    for (let from = 0; from < this.#used;) {
+      const length = HEADER + this.#lengthAt(from);
+      const row = this.#rowAt(from);
+      if (this.#offsets[row] === from) {
+        this.#slab.copyWithin(to, from, from + length);
+        this.#offsets[row] = to;
+        to += length;
+      }
+      from += length;
+    }
+    this.#used = to;
+    this.#dead = 0;
+  }
+}
+
+function grown<T extends Uint8Array | Uint32Array>(from: ArrayLike<number>, into: T): T {
+  into.set(from);
+  return into;
+}

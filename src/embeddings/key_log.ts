@@ -1,0 +1,50 @@
+/**
+ * Keys that were removed since the last publication, in few bytes and never more than a limit.
+ *
+ * @module
+ */
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** An append-only list of keys in one byte array: two bytes of length, then UTF-8. */
+export class KeyLog {
+  #bytes = new Uint8Array(0);
+  #used = 0;
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return this.#bytes.byteLength;
+  }
+
+  /** Appends a key; `false`, and nothing done, if more than `limitBytes` would be allocated. */
+  append(key: Uint8Array, limitBytes: number): boolean {
+    const end = this.#used + 2 + key.length;
+    if (end > this.#bytes.length) {
+      const length = Math.max(end, Math.min(limitBytes, 2 * this.#bytes.length));
+      if (length > limitBytes) return false;
+      const bytes = new Uint8Array(length);
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+    }
+    this.#bytes[this.#used] = key.length;
+    this.#bytes[this.#used + 1] = key.length >>> 8;
+    this.#bytes.set(key, this.#used + 2);
+    this.#used = end;
+    return true;
+  }
+
+  /** Forgets all keys and gives the memory back. */
+  clear(): void {
+    this.#bytes = new Uint8Array(0);
+    this.#used = 0;
+  }
+
+  /** The keys in order of their removal; a key may come more than once. */
+  *keys(): Generator<string> {
+    for (let at = 0; at < this.#used;) {
+      const end = at + 2 + (this.#bytes[at]! | this.#bytes[at + 1]! << 8);
+      yield decoder.decode(this.#bytes.subarray(at + 2, end));
+      at = end;
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { decodeDelta } from "./delta.ts";
+import { KeyIndex } from "./key_index.ts";
+import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from "./rows.ts";
+
+/**
+ * The scorer's copy of an embedding table: keys and values, no optimiser state, written by deltas alone.
+ *
+ * Row numbers are its own and not those of the trainer. They stay valid until the next delta.
+ *
+ * @example
+ * ```ts
+ * import { EmbeddingTable } from "./table.ts";
+ * import { ServingTable } from "./serving_table.ts";
+ * import assert from "node:assert/strict";
+ * const trained = new EmbeddingTable({ name: "item", width: 2, seed: 1 });
+ * const want = new Float32Array(2), got = new Float32Array(2);
+ * trained.copyRow(trained.sight("i17", 0), want, 0);
+ *
+ * const served = new ServingTable("item", 2);
+ * served.applyDelta(trained.encodeDelta());
+ * served.copyRow(served.lookup("i17"), got, 0);
+ * assert.deepEqual(got, want);
+ * assert.equal(served.lookup("i18"), 1); // Not known: the shared row of unknown ids.
+ * ```
+ */
+export class ServingTable {
+  /** The field. */
+  readonly name: string;
+  /** Length of a row. */
+  readonly width: number;
+  #index = new KeyIndex(0);
+  #chunks: Float32Array[];
+
+  /** Makes a table of zeros that knows no key. */
+  constructor(name: string, width: number) {
+    this.name = name;
+    this.width = width;
+    this.#chunks = [new Float32Array(ROWS_PER_CHUNK * width)];
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return this.#index.bytes + this.#chunks.length * ROWS_PER_CHUNK * this.width * 4;
+  }
+
+  /** Row of `key`, 1 if it has none of its own. */
+  lookup(key: string): number {
+    return this.#index.find(key) || UNKNOWN_ROW;
+  }
+
+  /** Copies the values of a row [width] to `out` from `offset` on. */
+  copyRow(row: number, out: Float32Array, offset: number): void {
+    const values = this.#chunks[row >> CHUNK_BITS]!, width = this.width;
+    const from = (row & CHUNK_MASK) * width;
+    for (let i = 0; i < width; i++) out[offset + i] = values[from + i]!;
+  }
+
+  /**
+   * Brings the table to the state that the delta was taken of. That it follows the last one is for the
+   * caller to know, who numbers the versions.
+   *
+   * @throws {SyntaxError} if the bytes are no delta; nothing is changed then
+   * @throws {RangeError} if it is a delta of another table
+   */
+  applyDelta(bytes: Uint8Array): void {
+    const delta = decodeDelta(bytes);
+    if (delta.name !== this.name || delta.width !== this.width) {
+      throw new RangeError(
+        `Cannot apply a delta of ${delta.name} (width ${delta.width}) to table ${this.name} (width ${this.width})`,
+      );
+    }
+    if (delta.full) {
+      this.#index = new KeyIndex(0);
+      this.#chunks = [new Float32Array(ROWS_PER_CHUNK * this.width)];
+    }
+    for (const key of delta.removed) {
+      const row = this.#index.find(key);
+      if (row !== PADDING_ROW) this.#index.remove(row);
+    }
+    this.#write(UNKNOWN_ROW, delta.values, 0);
+    for (const [i, key] of delta.keys.entries()) {
+      this.#write(this.#index.find(key) || this.#index.insert(key), delta.values, (i + 1) * this.width);
+    }
+  }
+
+  #write(row: number, values: Float32Array, from: number): void {
+    const chunk = this.#chunks[row >> CHUNK_BITS] ??= new Float32Array(ROWS_PER_CHUNK * this.width);
+    chunk.set(values.subarray(from, from + this.width), (row & CHUNK_MASK) * this.width);
+  }
+}

@@ -1,0 +1,476 @@
+import { endRecord, openRecord, startRecord } from "../codec/record.ts";
+import { RowAdagrad } from "../optimisers/adagrad.ts";
+import { usable } from "../optimisers/optimiser.ts";
+import { AdmissionFilter } from "./admission.ts";
+import { encodeDelta } from "./delta.ts";
+import { GradientSums } from "./gradient_sums.ts";
+import { fillNormal, hashString, mix } from "./hash.ts";
+import { KeyIndex } from "./key_index.ts";
+import { KeyLog } from "./key_log.ts";
+import {
+  CHUNK_BITS,
+  CHUNK_MASK,
+  chunkBytes,
+  decodeChunk,
+  encodeChunk,
+  newChunk,
+  PADDING_ROW,
+  type RowChunk,
+  ROWS_PER_CHUNK,
+  UNKNOWN_ROW,
+} from "./rows.ts";
+
+/** Options of {@linkcode EmbeddingTable}. */
+export interface EmbeddingTableOptions {
+  /** The field; part of what initial values depend on. */
+  readonly name: string;
+  /** Length of a row, at least 1. */
+  readonly width: number;
+  /** Part of what initial values depend on, an integer. */
+  readonly seed: number;
+  /** Standard deviation of initial values. @default {0.01} */
+  readonly initScale?: number;
+  /** η of row-wise Adagrad. @default {0.05} */
+  readonly learningRate?: number;
+  /** ε of row-wise Adagrad. @default {1e-8} */
+  readonly epsilon?: number;
+  /** Where the accumulator of a row starts. @default {0} */
+  readonly initialAccumulator?: number;
+  /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/sights. @default {0} */
+  readonly l2?: number;
+  /** Sights before an id gets its own row, 1..255. @default {1} */
+  readonly admitAfter?: number;
+  /** Budget of {@linkcode EmbeddingTable.bytes}. @default {Infinity} */
+  readonly maxBytes?: number;
+  /** A row goes when its id was not seen for this long, in event time. @default {Infinity} */
+  readonly expireAfterMs?: number;
+}
+
+const NAME = "embedding-table";
+const VERSION = 1;
+/** Share of the budget for gradients of a step and removed keys; the rest is for rows and keys. */
+const RESERVE = 1 / 8;
+/** A full table gives back this share of its rows at once, which makes eviction O(1) an event on average. */
+const EVICT_SHARE = 1 / 8;
+/** Expired rows are looked for when event time moved on by this share of the time to expiry. */
+const EXPIRY_SHARE = 1 / 16;
+/** Fewest bytes of removed keys that are remembered before the next delta becomes a full one. */
+const REMOVED_BYTES = 1 << 16;
+
+/**
+ * The embeddings of one field: a growing table of rows by string key, without collisions, with the state of
+ * its own optimiser (row-wise Adagrad), admission, expiry and a byte budget.
+ *
+ * Row {@linkcode PADDING_ROW} is zeros for ever; row {@linkcode UNKNOWN_ROW} is shared by ids without a row.
+ * A row's number is valid until the next {@linkcode EmbeddingTable.step} or
+ * {@linkcode EmbeddingTable.sweep}; only these two remove rows. So the life of a batch is:
+ * `sight` every id, compute, `accumulate` every gradient, `step`.
+ *
+ * The initial values of a row depend on (seed, field, key) alone and not on the order of arrival: two
+ * machines agree, and an id that comes back after its removal starts as it did.
+ *
+ * When the next row does not fit into `maxBytes`, new ids get row 1 and are counted as
+ * {@linkcode EmbeddingTable.refused} until the next step or sweep has evicted the 1/8 of rows that were used
+ * least recently (by event time, then by row number). The budget holds as long as one step touches no more
+ * than maxBytes / (16·(4·width + 4)) rows.
+ *
+ * A row costs 4·width + 27 bytes, and about 24 bytes and its key in the index. Look-ups and sights are O(1)
+ * and allocate nothing unless a row is made. Everything is a function of the calls and their order.
+ *
+ * @example
+ * ```ts
+ * import { EmbeddingTable } from "./table.ts";
+ * import assert from "node:assert/strict";
+ * const items = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0 });
+ * const row = items.sight("i17", 1_700_000_000_000);
+ * items.accumulate(row, Float32Array.of(1, -1), 0);
+ * items.step();
+ * const values = new Float32Array(2);
+ * items.copyRow(items.lookup("i17"), values, 0);
+ * assert.deepEqual(values, Float32Array.of(-0.05, 0.05)); // The first step of Adagrad is η · sign.
+ * ```
+ */
+export class EmbeddingTable {
+  /** The field. */
+  readonly name: string;
+  /** Length of a row. */
+  readonly width: number;
+  readonly #seed: number;
+  readonly #initScale: number;
+  readonly #l2: number;
+  readonly #admitAfter: number;
+  readonly #maxBytes: number;
+  readonly #expireAfterMs: number;
+  readonly #rule: RowAdagrad;
+  #filter: AdmissionFilter | undefined;
+  readonly #gradients: GradientSums;
+  readonly #removed = new KeyLog();
+  #index: KeyIndex;
+  #chunks: RowChunk[];
+  /** Whether a subscriber needs the whole table: nothing was published yet, or too much was removed. */
+  #wanted = true;
+  #full = false;
+  #newest = -Infinity;
+  #expiredAt = -Infinity;
+  #skipped = 0;
+  #refused = 0;
+
+  /**
+   * Makes a table that knows no key.
+   *
+   * @throws {RangeError} if an option is out of its range or the budget too small for a single chunk of rows
+   */
+  constructor(options: EmbeddingTableOptions) {
+    this.name = options.name;
+    this.width = options.width;
+    this.#initScale = options.initScale ?? 0.01;
+    this.#l2 = options.l2 ?? 0;
+    this.#admitAfter = options.admitAfter ?? 1;
+    this.#maxBytes = options.maxBytes ?? Infinity;
+    this.#expireAfterMs = options.expireAfterMs ?? Infinity;
+    requireInteger("width", this.width, 2 ** 16);
+    requireInteger("admitAfter", this.#admitAfter, 255);
+    if (!(this.#expireAfterMs > 0)) {
+      throw new RangeError(
+        `Cannot make a table with expireAfterMs: current value is ${options.expireAfterMs}`,
+      );
+    }
+    this.#seed = hashString(options.name, mix(options.seed));
+    this.#rule = new RowAdagrad(this.width, options);
+    this.#gradients = new GradientSums(this.width);
+    this.#filter = this.#admitAfter > 1 ? new AdmissionFilter() : undefined;
+    this.#index = new KeyIndex(this.#seed);
+    this.#chunks = [newChunk(this.width)];
+    if (!(this.#rowBytes() <= this.#rowLimit())) {
+      const least = Math.ceil(this.#rowBytes() / (1 - RESERVE));
+      throw new RangeError(
+        `Cannot make a table with maxBytes below ${least}: current value is ${options.maxBytes}`,
+      );
+    }
+    this.#initialise(UNKNOWN_ROW, "\u0000unknown");
+  }
+
+  /** Number of ids that have a row. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** Bytes allocated: rows, keys, index, filter, gradients and removed keys. */
+  get bytes(): number {
+    return this.#rowBytes() + this.#gradients.bytes + this.#removed.bytes;
+  }
+
+  /** Row gradients that were left out because they were not finite, or absurdly large. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Sights of ids that were due a row and found the table full. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** η; may be changed between steps. */
+  get learningRate(): number {
+    return this.#rule.learningRate;
+  }
+
+  set learningRate(value: number) {
+    this.#rule.learningRate = value;
+  }
+
+  /** Row of `key`, 1 if it has none of its own. Changes nothing. */
+  lookup(key: string): number {
+    return this.#index.find(key) || UNKNOWN_ROW;
+  }
+
+  /**
+   * Counts a sight of `key` by training and returns its row, which it gets with its `admitAfter`-th sight;
+   * until then 1.
+   *
+   * @param key the id
+   * @param time event time in milliseconds; an older one than the last is no harm
+   */
+  sight(key: string, time: number): number {
+    if (time > this.#newest) this.#newest = time;
+    const row = this.#index.find(key) || this.#admit(key);
+    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
+    if (time > chunk.lastUse[at]!) chunk.lastUse[at] = time;
+    chunk.sights[at]!++;
+    return row;
+  }
+
+  /** Copies the values of a row [width] to `out` from `offset` on. */
+  copyRow(row: number, out: Float32Array, offset: number): void {
+    const values = this.#chunk(row).values, width = this.width;
+    const from = (row & CHUNK_MASK) * width;
+    for (let i = 0; i < width; i++) out[offset + i] = values[from + i]!;
+  }
+
+  /** Adds `gradient[offset .. offset + width)` to what {@linkcode EmbeddingTable.step} applies to a row. */
+  accumulate(row: number, gradient: Float32Array, offset: number): void {
+    if (row === PADDING_ROW) return;
+    const pending = this.#chunk(row).pending, at = row & CHUNK_MASK;
+    if (pending[at] === 0) pending[at] = 1 + this.#gradients.touch(row);
+    this.#gradients.add(pending[at]! - 1, gradient, offset);
+  }
+
+  /** Sum of the squares of all accumulated gradients, for clipping by a norm. */
+  touchedNorm2(): number {
+    return this.#gradients.squaredNorm();
+  }
+
+  /**
+   * Applies row-wise Adagrad to the touched rows in the order of their first touch, forgets the gradients,
+   * then {@linkcode EmbeddingTable.sweep}s. A row whose gradient is not {@linkcode usable} stays as it is.
+   *
+   * @param scale factor of all gradients, for clipping
+   */
+  step(scale = 1): void {
+    const gradients = this.#gradients;
+    for (let place = 0; place < gradients.count; place++) {
+      this.#stepRow(gradients.row(place), gradients.sum(place), scale);
+    }
+    this.discard();
+    this.sweep();
+  }
+
+  /** Forgets the accumulated gradients without applying them. */
+  discard(): void {
+    for (let place = 0; place < this.#gradients.count; place++) {
+      const row = this.#gradients.row(place);
+      this.#chunk(row).pending[row & CHUNK_MASK] = 0;
+    }
+    this.#gradients.clear();
+  }
+
+  /**
+   * Removes expired rows, and the least recently used ones if the table is full. Only needed where ids are
+   * sighted without a {@linkcode EmbeddingTable.step}. Expired rows may stay for 1/16 of `expireAfterMs`.
+   *
+   * @throws {Error} if there are gradients to apply: their rows must not go
+   */
+  sweep(): void {
+    this.#requireNoGradients("sweep");
+    if (this.#newest - this.#expiredAt >= this.#expireAfterMs * EXPIRY_SHARE) {
+      this.#expiredAt = this.#newest;
+      this.#removeUpTo(this.#newest - this.#expireAfterMs, Infinity);
+    }
+    if (this.#full) {
+      this.#full = false;
+      this.#evict(Math.ceil(this.size * EVICT_SHARE));
+    }
+  }
+
+  /** Rows that a delta would carry now, ascending, without row 1. */
+  *changed(): Generator<number> {
+    for (const row of this.#index.rows()) {
+      if (this.#wanted || this.#chunk(row).changed[row & CHUNK_MASK] === 1) yield row;
+    }
+  }
+
+  /** Marks everything as published. */
+  clearChanged(): void {
+    for (const chunk of this.#chunks) chunk.changed.fill(0);
+    this.#removed.clear();
+    this.#wanted = false;
+  }
+
+  /**
+   * What changed since {@linkcode EmbeddingTable.clearChanged}, for {@linkcode ServingTable.applyDelta}. The
+   * first one is full, and so is one after very many removals.
+   */
+  encodeDelta(): Uint8Array {
+    if (this.#wanted) return this.encodeServing();
+    const gone = new Set(this.#removed.keys());
+    const removed = [...gone].filter((key) => this.#index.find(key) === 0).sort();
+    return this.#encode(this.changed(), false, removed);
+  }
+
+  /** All rows for a server, as a full delta: equal content is equal bytes, whatever its history. */
+  encodeServing(): Uint8Array {
+    return this.#encode(this.#index.rows(), true, []);
+  }
+
+  /**
+   * The whole state of training: a table that decodes it goes on bit for bit as this one.
+   *
+   * @throws {Error} if there are gradients to apply
+   */
+  encode(): Uint8Array {
+    this.#requireNoGradients("encode");
+    const writer = startRecord(NAME, VERSION).string(this.name).uint(this.width).uint(this.#seed);
+    writer.u8(this.#wanted ? 1 : 0).u8(this.#full ? 1 : 0).u8(this.#filter === undefined ? 0 : 1);
+    writer.f64(this.#newest).f64(this.#expiredAt).uint(this.#skipped).uint(this.#refused);
+    this.#index.encode(writer);
+    this.#filter?.encode(writer);
+    writer.uint(this.#chunks.length);
+    for (const chunk of this.#chunks) encodeChunk(writer, chunk);
+    const removed = [...this.#removed.keys()];
+    writer.uint(removed.length);
+    for (const key of removed) writer.string(key);
+    return writer.toBytes();
+  }
+
+  /**
+   * Takes over the state of a table of the same name, width and seed, in place of its own.
+   *
+   * @throws {SyntaxError} if the bytes are no such state; nothing is changed then
+   */
+  decode(bytes: Uint8Array): void {
+    const reader = openRecord(bytes, NAME, VERSION);
+    const name = reader.string(), width = reader.uint(), seed = reader.uint();
+    const wanted = reader.u8() === 1, full = reader.u8() === 1, filtered = reader.u8() === 1;
+    if (
+      name !== this.name || width !== this.width || seed !== this.#seed ||
+      filtered !== (this.#filter !== undefined)
+    ) {
+      throw new SyntaxError(
+        `Cannot decode a table as ${this.name} (width ${this.width}): it is ${name} (width ${width}), ` +
+          `or its seed or admission differs`,
+      );
+    }
+    const newest = reader.f64(), expiredAt = reader.f64(), skipped = reader.uint(), refused = reader.uint();
+    const index = KeyIndex.decode(reader, this.#seed);
+    const filter = filtered ? new AdmissionFilter() : undefined;
+    filter?.decode(reader);
+    const chunks: RowChunk[] = [];
+    for (let n = reader.uint(); n > 0; n--) chunks.push(decodeChunk(reader, width));
+    if (index.endRow > chunks.length * ROWS_PER_CHUNK) {
+      throw new SyntaxError(
+        `Cannot decode a table as ${name}: ${index.endRow} rows in ${chunks.length} chunks`,
+      );
+    }
+    const removed: string[] = [];
+    for (let n = reader.uint(); n > 0; n--) removed.push(reader.string());
+    endRecord(reader, NAME);
+
+    this.#gradients.clear();
+    this.#removed.clear();
+    const encoder = new TextEncoder();
+    for (const key of removed) this.#removed.append(encoder.encode(key), Infinity);
+    this.#wanted = wanted;
+    this.#full = full;
+    this.#newest = newest;
+    this.#expiredAt = expiredAt;
+    this.#skipped = skipped;
+    this.#refused = refused;
+    this.#index = index;
+    this.#filter = filter;
+    this.#chunks = chunks;
+  }
+
+  #chunk(row: number): RowChunk {
+    return this.#chunks[row >> CHUNK_BITS]!;
+  }
+
+  /** Gives a new id its row if it is due one and there is room. */
+  #admit(key: string): number {
+    const index = this.#index;
+    if (!index.storable(key)) return UNKNOWN_ROW;
+    if (this.#filter !== undefined && this.#filter.sight(hashString(key, this.#seed)) < this.#admitAfter) {
+      return UNKNOWN_ROW;
+    }
+    const fresh = index.upcomingRow === this.#chunks.length * ROWS_PER_CHUNK;
+    const growth = index.growth(key) + (fresh ? chunkBytes(this.width) : 0);
+    if (this.#rowBytes() + growth > this.#rowLimit()) {
+      this.#full = true;
+      this.#refused++;
+      return UNKNOWN_ROW;
+    }
+    if (fresh) this.#chunks.push(newChunk(this.width));
+    const row = index.insert(key);
+    this.#initialise(row, key);
+    return row;
+  }
+
+  #initialise(row: number, key: string): void {
+    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
+    const values = chunk.values.subarray(at * this.width, (at + 1) * this.width);
+    fillNormal(values, this.#initScale, [
+      hashString(key, mix(this.#seed ^ 0x243f6a88)),
+      hashString(key, mix(this.#seed ^ 0x85a308d3)),
+    ]);
+    chunk.accumulators[at] = this.#rule.initialAccumulator;
+    chunk.lastUse[at] = -Infinity;
+    chunk.sights[at] = 0;
+    chunk.changed[at] = 1;
+  }
+
+  #stepRow(row: number, gradient: Float32Array, scale: number): void {
+    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
+    const decay = this.#l2 / Math.max(1, chunk.sights[at]!);
+    for (let i = 0, from = at * this.width; i < gradient.length; i++) {
+      gradient[i] = scale * gradient[i]! + decay * chunk.values[from + i]!;
+    }
+    if (!usable(gradient)) this.#skipped++;
+    else if (this.#rule.step(chunk, at, gradient)) chunk.changed[at] = 1;
+  }
+
+  /** Removes the `count` least recently used rows, ties by row number. */
+  #evict(count: number): void {
+    const times = new Float64Array(this.size);
+    let n = 0;
+    for (const row of this.#index.rows()) times[n++] = this.#chunk(row).lastUse[row & CHUNK_MASK]!;
+    times.sort();
+    const last = times[count - 1];
+    if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last));
+  }
+
+  /** Removes rows last used before `time`, and the first `ties` of those used exactly then. */
+  #removeUpTo(time: number, ties: number): void {
+    for (const row of this.#index.rows()) {
+      const used = this.#chunk(row).lastUse[row & CHUNK_MASK]!;
+      if (used > time || (used === time && ties-- <= 0)) continue;
+      if (!this.#wanted && !this.#removed.append(this.#index.keyBytes(row), this.#removedLimit())) {
+        this.#wanted = true;
+        this.#removed.clear();
+      }
+      this.#index.remove(row);
+    }
+  }
+
+  #encode(rows: Iterable<number>, full: boolean, removed: readonly string[]): Uint8Array {
+    const width = this.width;
+    const entries = Array.from(rows, (row) => ({ key: this.#index.key(row), row }));
+    entries.sort((a, b) => a.key < b.key ? -1 : 1);
+    const values = new Float32Array((entries.length + 1) * width);
+    this.copyRow(UNKNOWN_ROW, values, 0);
+    entries.forEach(({ row }, i) => this.copyRow(row, values, (i + 1) * width));
+    return encodeDelta({
+      name: this.name,
+      width,
+      full,
+      removed,
+      keys: entries.map(({ key }) => key),
+      values,
+    });
+  }
+
+  /** Bytes of rows and keys, which the budget decides on. */
+  #rowBytes(): number {
+    return this.#chunks.length * chunkBytes(this.width) + this.#index.bytes + (this.#filter?.bytes ?? 0);
+  }
+
+  #rowLimit(): number {
+    return this.#maxBytes * (1 - RESERVE);
+  }
+
+  #removedLimit(): number {
+    return Math.min(this.#maxBytes * RESERVE / 2, Math.max(REMOVED_BYTES, this.#index.bytes));
+  }
+
+  #requireNoGradients(verb: string): void {
+    if (this.#gradients.count > 0) {
+      throw new Error(
+        `Cannot ${verb} table ${this.name}: ${this.#gradients.count} rows have gradients to apply`,
+      );
+    }
+  }
+}
+
+function requireInteger(option: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new RangeError(`Cannot make a table with ${option} outside 1..${most}: current value is ${value}`);
+  }
+}
