@@ -21,44 +21,44 @@ export function decayedCount(score: number, time: number, halfLifeMs: number): n
   return score === -Infinity ? 0 : 2 ** (score - time / halfLifeMs);
 }
 
-/** The best `capacity` items by score, best first; ties go to the smaller index. */
+/** The best `capacity` ids by score, best first; ties go to the smaller id. */
 export class TopList {
   readonly #capacity: number;
-  readonly #items: number[] = [];
+  readonly #ids: string[] = [];
   readonly #scores: number[] = [];
 
-  /** An empty list of at most `capacity` items. */
+  /** An empty list of at most `capacity` ids. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** Item indices, best first. */
-  get items(): readonly number[] {
-    return this.#items;
+  /** The ids, best first. */
+  get ids(): readonly string[] {
+    return this.#ids;
   }
 
-  /** Sets the score of an item, which must not be lower than before. O(capacity). */
-  update(item: number, score: number): void {
-    let at = this.#items.indexOf(item);
+  /** Sets the score of an id, which must not be lower than before. O(capacity). */
+  update(id: string, score: number): void {
+    let at = this.#ids.indexOf(id);
     if (at < 0) {
-      const last = this.#items.length - 1;
-      if (this.#items.length >= this.#capacity) {
-        if (!before(score, item, this.#scores[last]!, this.#items[last]!)) return;
+      const last = this.#ids.length - 1;
+      if (this.#ids.length >= this.#capacity) {
+        if (!before(score, id, this.#scores[last]!, this.#ids[last]!)) return;
         at = last;
       } else {
         at = last + 1;
       }
     }
-    while (at > 0 && before(score, item, this.#scores[at - 1]!, this.#items[at - 1]!)) {
-      this.#items[at] = this.#items[at - 1]!;
+    while (at > 0 && before(score, id, this.#scores[at - 1]!, this.#ids[at - 1]!)) {
+      this.#ids[at] = this.#ids[at - 1]!;
       this.#scores[at] = this.#scores[at - 1]!;
       at--;
     }
-    this.#items[at] = item;
+    this.#ids[at] = id;
     this.#scores[at] = score;
   }
 }
 
-function before(score: number, item: number, otherScore: number, otherItem: number): boolean {
-  return score > otherScore || (score === otherScore && item < otherItem);
+function before(score: number, id: string, otherScore: number, otherId: string): boolean {
+  return score > otherScore || (score === otherScore && id < otherId);
 }

@@ -1,0 +1,204 @@
+/**
+ * `deno task replay`: a data set through the whole loop, with a progress bar, a summary and a report.
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { auc } from "../src/metrics/ranking.ts";
+import { type Config, learnerOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import type { Log } from "../streams/log/log.ts";
+import { MemoryLog } from "../streams/log/memory_log.ts";
+import { SqliteLog } from "../streams/log/sqlite_log.ts";
+import { PROFILES } from "../streams/profiles.ts";
+import { replay, type ReplayView } from "../streams/replay.ts";
+import { replayJson, reportData } from "../streams/replay_report.ts";
+import { Progress } from "../streams/report/progress.ts";
+import { renderReport } from "../streams/report/report.ts";
+import { renderMetrics, renderRejected, renderSummary, wantsColour } from "../streams/report/table.ts";
+import { openSource, SOURCE_FORMATS, type SourceFormat } from "../streams/sources/source.ts";
+
+interface Flags {
+  readonly data: string;
+  readonly format: SourceFormat;
+  readonly model: ModelName;
+  readonly log: "memory" | "sqlite";
+  readonly logPath: string;
+  readonly limit?: number;
+  readonly seed: number;
+  readonly evalFrom: number;
+  readonly tail?: number;
+  readonly config?: string;
+  readonly json?: string;
+  readonly report?: string;
+}
+
+const WINDOW_ROWS = 5000;
+const FIXTURE = new URL("../fixtures/shop", import.meta.url).pathname;
+
+const program = new Command("deno task replay")
+  .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
+  .option("--data <path>", "file or folder to replay", FIXTURE)
+  .addOption(
+    new Option("--format <name>", "format of the data").choices([...SOURCE_FORMATS]).default("meander"),
+  )
+  .addOption(
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+  )
+  .addOption(new Option("--log <kind>", "log to run on").choices(["memory", "sqlite"]).default("memory"))
+  .option(
+    "--log-path <file>",
+    "file of the SQLite log; the same command again resumes it",
+    ".data/replay.sqlite",
+  )
+  .option("--limit <n>", "stop after this many events", integer)
+  .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
+  .option("--eval-from <n>", "metrics count rows from this one on", integer, 0)
+  .option("--tail <n>", "length of the second set of metrics in rows (default: the last third)", integer)
+  .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
+  .option("--json <file>", "write the figures as JSON")
+  .option("--report <file>", "write an HTML report")
+  .showHelpAfterError();
+
+program.parse(Deno.args, { from: "user" });
+const flags = program.opts<Flags>();
+
+try {
+  await main(flags);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  print(Deno.stderr, `error: ${message}\n`);
+  if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
+    print(Deno.stderr, `${error.stack}\n`);
+  }
+  Deno.exit(1);
+}
+
+async function main(flags: Flags): Promise<void> {
+  const config = await readConfig(flags);
+  const profile = PROFILES[flags.format];
+  const task = {
+    ...taskOptions(profile, config),
+    seed: flags.seed,
+    nowMicros: () => performance.now() * 1000,
+  };
+  const learner = learnerOptions(task, config, flags.seed);
+  const model = modelConfig(flags.model, config);
+  const manifest = JSON.stringify({
+    data: flags.data,
+    format: flags.format,
+    model: flags.model,
+    limit: flags.limit,
+    task,
+    learner,
+    modelConfig: model,
+    batchRows: config.batchRows,
+  });
+  const started = Date.now();
+  const meter = new Meter(flags.limit);
+  await using log = await openLog(flags);
+  using progress = meter.progress;
+  const result = await replay(log, openSource(flags.format, flags.data), {
+    model: flags.model,
+    modelConfig: model,
+    task,
+    learner,
+    ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
+    ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+    retain: flags.log === "sqlite",
+    manifest,
+    onRound: (view) => progress.update(meter.read(view)),
+  });
+  progress[Symbol.dispose]();
+  const data = reportData(result, {
+    command: `deno task replay ${Deno.args.join(" ")}`.trim(),
+    dataSet: `${flags.data} (${flags.format})`,
+    started,
+    finished: Date.now(),
+    evalFrom: flags.evalFrom,
+    tail: flags.tail ?? null,
+    speeds: meter.speeds,
+    notes: [],
+  });
+  const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
+  print(Deno.stdout, `${renderSummary(data, { colour })}\n\n${renderMetrics(data.metrics, { colour })}\n`);
+  if (data.rejected.length > 0) print(Deno.stdout, `\n${renderRejected(data.rejected, { colour })}\n`);
+  if (flags.json !== undefined) {
+    await Deno.writeTextFile(flags.json, `${JSON.stringify(replayJson(data), null, 2)}\n`);
+  }
+  if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderReport(data));
+}
+
+/** Follows the speed and the window metrics of a running replay. */
+class Meter {
+  readonly progress: Progress;
+  readonly speeds: { rows: number; eventsPerSecond: number }[] = [];
+  #lastTime = performance.now();
+  #lastEvents = 0;
+  #eventsPerSecond: number | null = null;
+
+  constructor(total: number | undefined) {
+    this.progress = new Progress({
+      ...(total === undefined ? {} : { total }),
+      isTerminal: Deno.stderr.isTerminal(),
+      now: Date.now,
+    });
+  }
+
+  read({ events, learning }: ReplayView) {
+    const now = performance.now();
+    const { rows } = learning.validation;
+    if (now - this.#lastTime >= 500) {
+      this.#eventsPerSecond = (events - this.#lastEvents) / (now - this.#lastTime) * 1000;
+      this.speeds.push({ rows: rows.length, eventsPerSecond: this.#eventsPerSecond });
+      this.#lastTime = now;
+      this.#lastEvents = events;
+    }
+    const start = Math.max(0, rows.length - WINDOW_ROWS);
+    const labels = () => rows.labels.subarray(start, rows.length);
+    return {
+      events,
+      eventsPerSecond: this.#eventsPerSecond,
+      get auc() {
+        return auc(labels(), rows.predictions.subarray(start, rows.length));
+      },
+      get ctr() {
+        const window = labels();
+        return window.length === 0 ? null : window.reduce((sum, label) => sum + label, 0) / window.length;
+      },
+    };
+  }
+}
+
+async function openLog(flags: Flags): Promise<Log> {
+  if (flags.log === "memory") return new MemoryLog();
+  const folder = flags.logPath.replace(/[^/\\]*$/, "");
+  if (folder !== "") await Deno.mkdir(folder, { recursive: true });
+  return await SqliteLog.open(flags.logPath);
+}
+
+async function readConfig(flags: Flags): Promise<Config> {
+  const file = flags.config ?? `${flags.data}/meander.json`;
+  try {
+    return parseConfig(await Deno.readTextFile(file), file);
+  } catch (error) {
+    const absent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+    if (absent && flags.config === undefined) return {};
+    if (absent) throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
+    throw error;
+  }
+}
+
+function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError("Not a whole number from 0 up.");
+  }
+  return value;
+}
+
+function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}

@@ -1,0 +1,319 @@
+/**
+ * The online learner: takes batches of samples in order, trains the dense weights and the embedding rows, and
+ * hands out parameter versions. Pure: reading, publishing and checkpointing are `streams/learning.ts`.
+ *
+ * A batch's loss is the *sum* over its rows, so that the row-wise Adagrad of the tables sees the same gradients
+ * however samples are grouped; Adam and Adagrad on the dense weights do not depend on that scale.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import { EmbeddingTable } from "../embeddings/table.ts";
+import {
+  Assembler,
+  behaviourVector,
+  createHead,
+  type FieldTable,
+  type TrainableTable,
+} from "../features/assembler.ts";
+import { fieldSpecs } from "../features/fields.ts";
+import { type FeatureSchema, numericNames } from "../features/schema.ts";
+import type { Model } from "../models/model.ts";
+import type { Parameters } from "../models/parameters.ts";
+import { Adagrad } from "../optimisers/adagrad.ts";
+import { Adam } from "../optimisers/adam.ts";
+import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
+import { NegativeReservoir } from "./negative_reservoir.ts";
+import { NumericScaler } from "./numeric_scaler.ts";
+import type { Sample } from "./sample.ts";
+import type { ParameterVersion } from "./version.ts";
+
+/** Options of a {@linkcode Learner}. */
+export interface LearnerOptions {
+  readonly schema: FeatureSchema;
+  /** Width k of an id's embedding. @default {16} */
+  readonly embeddingWidth?: number;
+  /** Optimiser of the model's dense weights. @default {"adagrad"} */
+  readonly optimiser?: "adam" | "adagrad";
+  /** Its learning rate. @default {0.03 for adagrad, 0.001 for adam} */
+  readonly learningRate?: number;
+  /** Adagrad's learning rate of bias and numeric weights. @default {0.1} */
+  readonly headLearningRate?: number;
+  /** Row-wise Adagrad's learning rate of vectors. @default {0.1} */
+  readonly embeddingLearningRate?: number;
+  /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
+  readonly firstOrderLearningRate?: number;
+  /** Standard deviation of a new row. @default {0.03} */
+  readonly embeddingScale?: number;
+  /** Largest norm of the dense gradient a row of the batch. @default {5} */
+  readonly clipNorm?: number;
+  /** Factor of the auxiliary loss. @default {0} */
+  readonly auxWeight?: number;
+  /** Sights before an id gets a row of its own. @default {1} */
+  readonly admitAfter?: number;
+  /** Bytes that the tables may hold together. @default {256 MiB} */
+  readonly tableBytes?: number;
+  /** Event time after which an unused row is dropped, milliseconds. @default {never} */
+  readonly expireAfterMs?: number;
+  /** @default {0} */
+  readonly seed?: number;
+}
+
+/** What learning a batch gave. */
+export interface LearnResult {
+  /** Rows learnt. */
+  readonly rows: number;
+  /** Mean loss a row. */
+  readonly loss: number;
+  /** Mean auxiliary loss an impression that had one; 0 without. */
+  readonly aux: number;
+  /** Whether the batch was learnt; a batch with a non-finite loss or gradient changes nothing. */
+  readonly usable: boolean;
+}
+
+const FORMAT = 1;
+const NO_NEGATIVES = new Float32Array(0);
+
+/** Trains one model online. */
+export class Learner {
+  readonly model: Model;
+  readonly tables: ReadonlyMap<string, EmbeddingTable>;
+  readonly head: Parameters;
+  /** Batches learnt. */
+  steps = 0;
+  /** Event time of the newest sample learnt. */
+  dataTime = 0;
+
+  readonly #options: LearnerOptions;
+  readonly #assembler: Assembler;
+  readonly #gradients: Float32Array;
+  readonly #headGradients: Float32Array;
+  readonly #optimiser: Optimiser;
+  readonly #headOptimiser: Optimiser;
+  readonly #scaler: NumericScaler;
+  readonly #reservoir: NegativeReservoir;
+  readonly #gatherTables: ReadonlyMap<string, FieldTable>;
+  readonly #scatterTables: ReadonlyMap<string, TrainableTable>;
+  #time = 0;
+
+  /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
+  constructor(model: Model, options: LearnerOptions) {
+    const { schema, embeddingWidth = 16, seed = 0, optimiser = "adagrad" } = options;
+    this.#options = options;
+    this.model = model;
+    this.#assembler = new Assembler(schema, embeddingWidth);
+    const specs = fieldSpecs(schema, embeddingWidth);
+    const bytes = (options.tableBytes ?? 256 * 2 ** 20) / specs.length;
+    this.tables = new Map(specs.map(({ name, width }) => {
+      const first = name.startsWith("first:");
+      return [
+        name,
+        new EmbeddingTable({
+          name,
+          width,
+          seed,
+          initScale: first ? 0 : options.embeddingScale ?? 0.03,
+          learningRate: first ? options.firstOrderLearningRate ?? 0.05 : options.embeddingLearningRate ?? 0.1,
+          initialAccumulator: 0.1,
+          admitAfter: options.admitAfter ?? 1,
+          maxBytes: bytes,
+          expireAfterMs: options.expireAfterMs ?? Infinity,
+        }),
+      ];
+    }));
+    this.head = createHead(schema);
+    this.#gradients = new Float32Array(model.parameters.values.length);
+    this.#headGradients = new Float32Array(this.head.values.length);
+    const dense = model.parameters.values.length;
+    this.#optimiser = optimiser === "adam"
+      ? new Adam(dense, { learningRate: options.learningRate ?? 0.001 })
+      : new Adagrad(dense, { learningRate: options.learningRate ?? 0.03, initialAccumulator: 1 });
+    this.#headOptimiser = new Adagrad(this.head.values.length, {
+      learningRate: options.headLearningRate ?? 0.1,
+      initialAccumulator: 1,
+    });
+    this.#scaler = new NumericScaler(numericNames(schema).length);
+    this.#reservoir = new NegativeReservoir(10_000, seed);
+    this.#gatherTables = new Map(
+      [...this.tables].map(([name, table]) => [name, {
+        width: table.width,
+        rowOf: (key) => table.sight(key, this.#time),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+      }]),
+    );
+    this.#scatterTables = new Map(
+      [...this.tables].map(([name, table]) => [name, {
+        width: table.width,
+        rowOf: (key) => table.lookup(key),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+        accumulate: (row, scale, gradient, offset) => table.accumulate(row, gradient, offset, scale),
+      }]),
+    );
+  }
+
+  /** Learns one batch: a step of every optimiser on the summed gradients. */
+  learn(samples: readonly Sample[]): LearnResult {
+    this.#gradients.fill(0);
+    this.#headGradients.fill(0);
+    const standardisation = this.#scaler.freeze();
+    let rows = 0;
+    let loss = 0;
+    let aux = 0;
+    let auxCount = 0;
+    for (const sample of samples) {
+      this.#time = sample.time;
+      const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
+      const negatives = this.#negatives(sample);
+      const gradients = this.model.loss({
+        ...input,
+        wide,
+        labels: Float32Array.from(sample.rows, (row) => row.label),
+        weights: new Float32Array(input.K).fill(1),
+        negatives: negatives.vectors,
+        auxWeight: this.#options.auxWeight ?? 0,
+      }, this.#gradients);
+      this.#assembler.scatter(sample, this.#scatterTables, gradients, this.head, this.#headGradients);
+      this.#scatterNegatives(negatives, gradients.negatives);
+      rows += input.K;
+      loss += gradients.loss;
+      if (negatives.vectors.length > 0) {
+        aux += gradients.aux;
+        auxCount++;
+      }
+    }
+    const usable = this.#step(rows, loss);
+    for (const sample of samples) {
+      for (const row of sample.rows) this.#scaler.update(row.numerics);
+      this.#reservoir.update(sample.history);
+      this.dataTime = Math.max(this.dataTime, sample.time);
+    }
+    this.steps++;
+    return { rows, loss: loss / Math.max(1, rows), aux: aux / Math.max(1, auxCount), usable };
+  }
+
+  /** Erases a user: the next sight starts from an initial row. */
+  forget(user: string): void {
+    this.tables.get("user")?.remove(user);
+    this.tables.get("first:user")?.remove(user);
+  }
+
+  /** The current weights as a version; a delta holds the rows changed since the last call. */
+  version(kind: "delta" | "full", version: number): ParameterVersion {
+    const tables = new Map<string, Uint8Array>();
+    for (const [name, table] of this.tables) {
+      tables.set(name, kind === "full" ? table.encodeRows() : table.encodeDelta());
+      if (kind === "delta") table.clearChanged();
+    }
+    return {
+      kind,
+      version,
+      predecessor: version - 1,
+      step: this.steps,
+      dataTime: this.dataTime,
+      dense: this.model.parameters.values.slice(),
+      head: this.head.values.slice(),
+      standardisation: this.#scaler.freeze(),
+      tables,
+    };
+  }
+
+  /** Everything that learning depends on. Same learner, same bytes. */
+  encode(): Uint8Array {
+    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.steps).f64(this.dataTime)
+      .uint(this.model.parameters.values.length).f32s(this.model.parameters.values)
+      .f32s(this.head.values)
+      .bytes(this.#optimiser.encode()).bytes(this.#headOptimiser.encode());
+    this.#scaler.encode(to);
+    this.#reservoir.encode(to);
+    for (const table of this.tables.values()) to.bytes(table.encode());
+    return to.toBytes();
+  }
+
+  /**
+   * Goes on from an encoded learner, bit for bit.
+   *
+   * @throws SyntaxError when the bytes are not of a learner of these sizes.
+   */
+  decode(bytes: Uint8Array): void {
+    const from = new ByteReader(bytes);
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a learner: format is ${format}, this reads ${FORMAT}`);
+    }
+    this.steps = from.uint();
+    this.dataTime = from.f64();
+    const dense = from.uint();
+    if (dense !== this.model.parameters.values.length) {
+      throw new SyntaxError(
+        `Cannot decode a learner: it has ${dense} dense weights, the model has ${this.model.parameters.values.length}`,
+      );
+    }
+    this.model.parameters.values.set(from.f32s(dense));
+    this.head.values.set(from.f32s(this.head.values.length));
+    this.#optimiser.decode(from.bytes());
+    this.#headOptimiser.decode(from.bytes());
+    this.#scaler.decode(from);
+    this.#reservoir.decode(from);
+    for (const table of this.tables.values()) table.decode(from.bytes());
+  }
+
+  #negatives(sample: Sample): Negatives {
+    const T = sample.history.items.length;
+    if (!((this.#options.auxWeight ?? 0) > 0) || T < 2) return { entries: [], vectors: NO_NEGATIVES };
+    const d = this.#assembler.d;
+    const vectors = new Float32Array(T * d);
+    const entries: NegativeEntry[] = [];
+    for (let t = 1; t < T; t++) {
+      const entry = this.#reservoir.draw(sample.history.items[t]!);
+      entries.push(entry);
+      behaviourVector(
+        this.#gatherTables,
+        entry.item,
+        entry.categories,
+        1,
+        vectors.subarray(t * d, (t + 1) * d),
+      );
+    }
+    return { entries, vectors };
+  }
+
+  #scatterNegatives(negatives: Negatives, gradient: Float32Array): void {
+    const { d, k } = this.#assembler;
+    const item = this.#scatterTables.get("item")!;
+    const category = this.#scatterTables.get("category")!;
+    negatives.entries.forEach((entry, at) => {
+      const offset = (at + 1) * d;
+      item.accumulate(item.rowOf(entry.item), 1, gradient, offset);
+      for (const name of entry.categories) {
+        category.accumulate(category.rowOf(name), 1 / entry.categories.length, gradient, offset + k);
+      }
+    });
+  }
+
+  #step(rows: number, loss: number): boolean {
+    const max = (this.#options.clipNorm ?? 5) * Math.max(1, rows);
+    const norm = clipByGlobalNorm(this.#gradients, max);
+    const headNorm = clipByGlobalNorm(this.#headGradients, max);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm) || !Number.isFinite(headNorm)) {
+      for (const table of this.tables.values()) table.discard();
+      return false;
+    }
+    this.#optimiser.step(this.model.parameters.values, this.#gradients);
+    this.#headOptimiser.step(this.head.values, this.#headGradients);
+    for (const table of this.tables.values()) table.step();
+    return true;
+  }
+}
+
+interface NegativeEntry {
+  readonly item: string;
+  readonly categories: readonly string[];
+}
+
+interface Negatives {
+  readonly entries: readonly NegativeEntry[];
+  /** [T, d]; row 0 is zero. Empty = none. */
+  readonly vectors: Float32Array;
+}

@@ -1,0 +1,70 @@
+/**
+ * A reservoir of recent behaviours, from which the auxiliary loss draws its negatives: popularity-weighted,
+ * seeded, never equal to the positive (models.md §6.6).
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { mulberry32 } from "../scorer/random.ts";
+import type { SampleHistory } from "./sample.ts";
+
+/** A behaviour to draw. */
+export interface ReservoirEntry {
+  readonly item: string;
+  readonly categories: readonly string[];
+}
+
+const TRIES = 8;
+
+/** The newest behaviours, up to a capacity; a ring. */
+export class NegativeReservoir {
+  readonly #capacity: number;
+  readonly #seed: number;
+  #entries: ReservoirEntry[] = [];
+  #next = 0;
+  #draws = 0;
+
+  /** An empty reservoir. */
+  constructor(capacity: number, seed: number) {
+    this.#capacity = capacity;
+    this.#seed = seed;
+  }
+
+  /** Takes the newest behaviour of a history in. */
+  update(history: SampleHistory): void {
+    const last = history.items.length - 1;
+    if (last < 0) return;
+    this.#entries[this.#next] = { item: history.items[last]!, categories: history.categories[last]! };
+    this.#next = (this.#next + 1) % this.#capacity;
+  }
+
+  /** A random behaviour whose item is not `positive`; the padding entry when there is none. */
+  draw(positive: string): ReservoirEntry {
+    if (this.#entries.length === 0) return { item: "", categories: [] };
+    const random = mulberry32((this.#seed + Math.imul(this.#draws++, 0x9e3779b9)) >>> 0);
+    let entry = this.#entries[0]!;
+    for (let i = 0; i < TRIES; i++) {
+      entry = this.#entries[Math.floor(random() * this.#entries.length)]!;
+      if (entry.item !== positive) break;
+    }
+    return entry;
+  }
+
+  /** Writes the reservoir. */
+  encode(to: ByteWriter): void {
+    to.uint(this.#next).uint(this.#draws).uint(this.#entries.length);
+    for (const { item, categories } of this.#entries) to.string(JSON.stringify([item, ...categories]));
+  }
+
+  /** Reads a reservoir of {@linkcode NegativeReservoir.encode} into this one. */
+  decode(from: ByteReader): void {
+    this.#next = from.uint();
+    this.#draws = from.uint();
+    this.#entries = Array.from({ length: from.uint() }, () => {
+      const [item, ...categories] = JSON.parse(from.string()) as [string, ...string[]];
+      return { item, categories };
+    });
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Running mean and variance of the numeric features, learnt from samples and frozen into each version.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Standardisation } from "../features/assembler.ts";
+
+const MIN_VARIANCE = 1e-6;
+
+/** Sums from which a standardisation is made. */
+export class NumericScaler {
+  #count = 0;
+  readonly #sum: Float64Array;
+  readonly #squares: Float64Array;
+
+  /** A scaler of `size` features that has seen nothing. */
+  constructor(size: number) {
+    this.#sum = new Float64Array(size);
+    this.#squares = new Float64Array(size);
+  }
+
+  /** Takes one row of features in. */
+  update(numerics: Float32Array): void {
+    this.#count++;
+    for (let i = 0; i < this.#sum.length; i++) {
+      const x = numerics[i]!;
+      this.#sum[i] = this.#sum[i]! + x;
+      this.#squares[i] = this.#squares[i]! + x * x;
+    }
+  }
+
+  /** The standardisation as of now; before the first row everything standardises to 0. */
+  freeze(): Standardisation {
+    const n = this.#sum.length;
+    const mean = new Float32Array(n);
+    const inverseDeviation = new Float32Array(n);
+    if (this.#count === 0) return { mean, inverseDeviation };
+    for (let i = 0; i < n; i++) {
+      const mu = this.#sum[i]! / this.#count;
+      mean[i] = mu;
+      inverseDeviation[i] = 1 / Math.sqrt(Math.max(MIN_VARIANCE, this.#squares[i]! / this.#count - mu * mu));
+    }
+    return { mean, inverseDeviation };
+  }
+
+  /** Writes the sums. */
+  encode(to: ByteWriter): void {
+    to.uint(this.#count).f64s(this.#sum).f64s(this.#squares);
+  }
+
+  /** Reads sums of {@linkcode NumericScaler.encode} into this scaler. */
+  decode(from: ByteReader): void {
+    this.#count = from.uint();
+    this.#sum.set(from.f64s(this.#sum.length));
+    this.#squares.set(from.f64s(this.#squares.length));
+  }
+}

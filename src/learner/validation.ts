@@ -1,0 +1,93 @@
+/**
+ * Progressive validation: every prediction was frozen at its impression and is judged here when its outcome is
+ * final, before the sample is learnt (models.md §10.1; McMahan et al., KDD 2013).
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { ProgressiveRows } from "../metrics/progressive_rows.ts";
+import type { LearnResult } from "./learner.ts";
+import type { Sample } from "./sample.ts";
+
+/** The state of learning after a batch. */
+export interface LearningMark {
+  /** Rows judged so far. */
+  readonly rows: number;
+  /** Event time of the newest sample. */
+  readonly time: number;
+  /** Mean loss of the batch a row. */
+  readonly loss: number;
+  readonly aux: number;
+  readonly version: number;
+}
+
+/** Judged rows, learning marks, and the running digest of all samples. */
+export class Validation {
+  readonly rows: ProgressiveRows = new ProgressiveRows();
+  readonly #users = new Map<string, number>();
+  #marks: LearningMark[] = [];
+  #digest: Uint8Array = new Uint8Array(32);
+
+  /** Marks of all batches, oldest first. */
+  get marks(): readonly LearningMark[] {
+    return this.#marks;
+  }
+
+  /**
+   * Digest of all samples in order: `d_n = SHA-256(d_{n−1} ‖ SHA-256(record_n))`, in hexadecimal.
+   */
+  get digest(): string {
+    return [...this.#digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** Judges a sample; `bytes` is its record. */
+  update(sample: Sample, bytes: Uint8Array): void {
+    const known = this.#users.get(sample.user);
+    const user = known ?? this.#users.size;
+    if (known === undefined) this.#users.set(sample.user, user);
+    for (const row of sample.rows) {
+      this.rows.update({
+        user,
+        label: row.label,
+        prediction: row.prediction,
+        oracle: row.oracle,
+        newUser: sample.newUser,
+      });
+    }
+    const record = createHash("sha256").update(bytes).digest();
+    this.#digest = createHash("sha256").update(this.#digest).update(record).digest();
+  }
+
+  /** Notes the state of learning after a batch. */
+  mark(result: LearnResult, time: number, version: number): void {
+    const { loss, aux } = result;
+    this.#marks.push({ rows: this.rows.length, time, loss, aux, version });
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.bytes(this.rows.encode()).bytes(this.#digest).uint(this.#users.size);
+    for (const user of this.#users.keys()) to.string(user);
+    to.uint(this.#marks.length);
+    for (const mark of this.#marks) {
+      to.uint(mark.rows).f64(mark.time).f64(mark.loss).f64(mark.aux).uint(mark.version);
+    }
+  }
+
+  /** Reads what {@linkcode Validation.encode} wrote into this empty one. */
+  decode(from: ByteReader): void {
+    this.rows.decode(from.bytes());
+    this.#digest = from.bytes().slice();
+    for (let n = from.uint(); n > 0; n--) this.#users.set(from.string(), this.#users.size);
+    this.#marks = Array.from({ length: from.uint() }, () => ({
+      rows: from.uint(),
+      time: from.f64(),
+      loss: from.f64(),
+      aux: from.f64(),
+      version: from.uint(),
+    }));
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * A parameter version as it travels on the `parameters` topic.
+ *
+ * ```text
+ * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
+ *          dense weights, head weights, standardisation, tables (name, bytes)..., crc32 of all before
+ * ```
+ *
+ * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
+ * holds every row. A subscriber at version v applies a delta whose predecessor is v, and else goes back to the
+ * last full snapshot.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Standardisation } from "../features/assembler.ts";
+
+const FORMAT = 1;
+
+/** A published version. */
+export interface ParameterVersion {
+  readonly kind: "delta" | "full";
+  readonly version: number;
+  /** The version that a delta goes on top of; for a full snapshot, the one before it. */
+  readonly predecessor: number;
+  /** Batches learnt. */
+  readonly step: number;
+  /** Event time of the newest sample learnt. */
+  readonly dataTime: number;
+  readonly dense: Float32Array;
+  readonly head: Float32Array;
+  readonly standardisation: Standardisation;
+  /** Rows by table: a delta or everything, as `kind` says. */
+  readonly tables: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Encodes a version with its checksum. */
+export function encodeVersion(version: ParameterVersion): Uint8Array {
+  const to = new ByteWriter(4 * version.dense.length + 4096)
+    .u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
+    .uint(version.version).uint(version.predecessor).uint(version.step).f64(version.dataTime)
+    .uint(version.dense.length).f32s(version.dense)
+    .uint(version.head.length).f32s(version.head)
+    .uint(version.standardisation.mean.length)
+    .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
+    .uint(version.tables.size);
+  for (const [name, bytes] of version.tables) to.string(name).bytes(bytes);
+  const body = to.toBytes();
+  return new ByteWriter(body.length + 16).bytes(body).uint(crc32(body)).toBytes();
+}
+
+/**
+ * Decodes a record of {@linkcode encodeVersion}.
+ *
+ * @throws SyntaxError when the checksum or the format is wrong.
+ */
+export function decodeVersion(record: Uint8Array): ParameterVersion {
+  const outer = new ByteReader(record);
+  const body = outer.bytes();
+  const [want, got] = [outer.uint(), crc32(body)];
+  if (want !== got) {
+    throw new SyntaxError(`Cannot decode a parameter version: its checksum is ${got}, it says ${want}`);
+  }
+  const from = new ByteReader(body);
+  const format = from.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode a parameter version: format is ${format}, this reads ${FORMAT}`);
+  }
+  const kind = from.u8() === 1 ? "full" : "delta";
+  const head = {
+    kind,
+    version: from.uint(),
+    predecessor: from.uint(),
+    step: from.uint(),
+    dataTime: from.f64(),
+    dense: from.f32s(from.uint()),
+    head: from.f32s(from.uint()),
+  } as const;
+  const n = from.uint();
+  const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
+  const tables = new Map<string, Uint8Array>();
+  for (let count = from.uint(); count > 0; count--) tables.set(from.string(), from.bytes());
+  return { ...head, standardisation, tables };
+}

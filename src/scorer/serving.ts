@@ -1,0 +1,25 @@
+/**
+ * What the task needs of the live model.
+ *
+ * @module
+ */
+
+import type { Instance } from "../features/assembler.ts";
+
+/** A model version that can be asked. */
+export interface Serving {
+  /** Name of the model. */
+  readonly model: string;
+  /** The parameter version. */
+  readonly version: number;
+  /** Floats of a user's recurrent state; 0 = none. */
+  readonly stateSize: number;
+  /** The recurrent state of a user without behaviours. */
+  initState(): Float32Array;
+  /** Folds a behaviour into the state, in place. */
+  step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
+  /** Logits of the rows of an impression, one a row. */
+  score(instance: Instance): Float32Array;
+  /** First-order weight of showing an item at a position (0 = top). */
+  positionWeight(position: number): number;
+}

@@ -1,0 +1,111 @@
+/**
+ * The live model of a task: applies parameter versions and scores with the newest.
+ *
+ * @module
+ */
+
+import { ServingTable } from "../embeddings/serving_table.ts";
+import {
+  Assembler,
+  behaviourVector,
+  createHead,
+  type FieldTable,
+  type Instance,
+  type Standardisation,
+} from "../features/assembler.ts";
+import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
+import { type FeatureSchema, numericNames } from "../features/schema.ts";
+import type { ParameterVersion } from "../learner/version.ts";
+import type { Model } from "../models/model.ts";
+import type { Parameters } from "../models/parameters.ts";
+import type { Serving } from "./serving.ts";
+
+/** A model with its parameters, as of one version. */
+export class ServingModel implements Serving {
+  readonly #model: Model;
+  readonly #assembler: Assembler;
+  readonly #tables: ReadonlyMap<string, ServingTable>;
+  readonly #fields: ReadonlyMap<string, FieldTable>;
+  readonly #head: Parameters;
+  readonly #behaviour: Float32Array;
+  #standardisation: Standardisation;
+  #version = 0;
+
+  /** A model at version 0, before any version is applied. @param k Width of an id's embedding. */
+  constructor(model: Model, schema: FeatureSchema, k: number) {
+    this.#model = model;
+    this.#assembler = new Assembler(schema, k);
+    this.#tables = new Map(
+      fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable({ name, width })]),
+    );
+    this.#fields = new Map(
+      [...this.#tables].map(([name, table]) => [name, {
+        width: table.width,
+        rowOf: (key) => table.lookup(key),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+      }]),
+    );
+    this.#head = createHead(schema);
+    this.#behaviour = new Float32Array(2 * k);
+    const n = numericNames(schema).length;
+    this.#standardisation = { mean: new Float32Array(n), inverseDeviation: new Float32Array(n) };
+  }
+
+  get model(): string {
+    return this.#model.name;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get stateSize(): number {
+    return this.#model.stateSize;
+  }
+
+  /**
+   * Applies a version: a delta on top of its predecessor, or a full snapshot on top of anything.
+   *
+   * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
+   */
+  apply(version: ParameterVersion): boolean {
+    if (version.version <= this.#version) return true;
+    if (version.kind === "delta" && version.predecessor !== this.#version) return false;
+    for (const [name, bytes] of version.tables) {
+      const table = this.#tables.get(name);
+      if (table === undefined) {
+        throw new SyntaxError(`Cannot apply version ${version.version}: table ${name} is not in the schema`);
+      }
+      if (version.kind === "full") table.decodeRows(bytes);
+      else table.applyDelta(bytes);
+    }
+    this.#model.parameters.values.set(version.dense);
+    this.#head.values.set(version.head);
+    this.#standardisation = version.standardisation;
+    this.#version = version.version;
+    return true;
+  }
+
+  initState(): Float32Array {
+    return this.#model.initState();
+  }
+
+  step(state: Float32Array, item: string, categories: readonly string[], strength: number): void {
+    behaviourVector(this.#fields, item, categories, strength, this.#behaviour);
+    this.#model.step(state, this.#behaviour);
+  }
+
+  score(instance: Instance): Float32Array {
+    const { input, wide } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+    const logits = this.#model.score(input);
+    for (let c = 0; c < logits.length; c++) logits[c] = logits[c]! + wide[c]!;
+    return logits;
+  }
+
+  positionWeight(position: number): number {
+    const table = this.#tables.get("first:position")!;
+    const weight = new Float32Array(1);
+    table.addRow(table.lookup(String(Math.min(position, MAX_POSITION))), 1, weight, 0);
+    return weight[0]!;
+  }
+}

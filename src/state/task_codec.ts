@@ -1,0 +1,112 @@
+/**
+ * Binary records of the `statistics` topic: one an item (key `item:<id>`), one for the task (key `task`).
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Catalogue, CatalogueItem } from "./catalogue.ts";
+import type { TaskCounter } from "./task_counters.ts";
+import type { TaskState } from "./task_state.ts";
+
+const FORMAT = 1;
+
+/** Key of the task's own record. */
+export const TASK_KEY = "task";
+
+/** Key of an item's record. */
+export function itemKey(id: string): string {
+  return `item:${id}`;
+}
+
+/** The item that a key of {@linkcode itemKey} names. */
+export function itemOfKey(key: string): string {
+  return key.slice("item:".length);
+}
+
+/** Encodes what the task knows of an item. */
+export function encodeItemState(item: CatalogueItem): Uint8Array {
+  const { statistics: s } = item;
+  return new ByteWriter()
+    .u8(FORMAT)
+    .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
+    .string(JSON.stringify([item.categories, item.fields, item.crosses]))
+    .f64(item.expires).f64(item.firstTime).f64(item.recordTime).f64(item.popularity)
+    .uint(s.outcomes).uint(s.positives).f64(s.recent).uint(s.values).f64(s.valueSum).f64(s.valueResidual)
+    .toBytes();
+}
+
+/**
+ * Reads a record of {@linkcode encodeItemState} into the catalogue.
+ *
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalogue): CatalogueItem {
+  const from = new ByteReader(bytes);
+  checkFormat(from, `item ${id}`);
+  const flags = from.u8();
+  const [categories, fields, crosses] = JSON.parse(from.string()) as [string[], string[], string[]];
+  const item = catalogue.intern(id, 0);
+  item.listed = (flags & 1) !== 0;
+  item.hidden = (flags & 2) !== 0;
+  item.categories = categories;
+  item.fields = fields;
+  item.crosses = crosses;
+  item.expires = from.f64();
+  item.firstTime = from.f64();
+  item.recordTime = from.f64();
+  item.popularity = from.f64();
+  const { statistics: s } = item;
+  s.outcomes = from.uint();
+  s.positives = from.uint();
+  s.recent = from.f64();
+  s.values = from.uint();
+  s.valueSum = from.f64();
+  s.valueResidual = from.f64();
+  return item;
+}
+
+/** Encodes the task's own numbers: clock, overall statistics, counters, and the position in the catalogue topic. */
+export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
+  const { overall } = task.statistics;
+  const to = new ByteWriter()
+    .u8(FORMAT).f64(task.maxTime).uint(task.nextSequence).uint(itemsNext)
+    .uint(overall.outcomes).uint(overall.positives).uint(overall.values).f64(overall.valueSum);
+  const counters = Object.entries(task.counters);
+  to.uint(counters.length);
+  for (const [name, value] of counters) to.string(name).uint(value);
+  return to.toBytes();
+}
+
+/**
+ * Reads a record of {@linkcode encodeTask} into a fresh task.
+ *
+ * @returns The position in the catalogue topic.
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeTask(bytes: Uint8Array, task: TaskState): number {
+  const from = new ByteReader(bytes);
+  checkFormat(from, "the task");
+  task.maxTime = from.f64();
+  task.nextSequence = from.uint();
+  const itemsNext = from.uint();
+  const { overall } = task.statistics;
+  overall.outcomes = from.uint();
+  overall.positives = from.uint();
+  overall.values = from.uint();
+  overall.valueSum = from.f64();
+  for (let n = from.uint(); n > 0; n--) {
+    const name = from.string();
+    const value = from.uint();
+    if (name in task.counters) task.counters[name as TaskCounter] = value;
+  }
+  return itemsNext;
+}
+
+function checkFormat(from: ByteReader, what: string): void {
+  const format = from.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode the state of ${what}: format is ${format}, this reads ${FORMAT}`);
+  }
+}

@@ -1,0 +1,545 @@
+/**
+ * The state machine of a task: one partition's events in, recommendations, samples and rejections out. It is
+ * deterministic and does no I/O; `streams/task.ts` reads, commits and restores around it.
+ *
+ * Watermark = max event time − allowed lateness. Before an event is applied, every impression whose deadline
+ * lies before the watermark is settled, so that the event sees all outcomes that are final by then.
+ *
+ * @module
+ */
+
+import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, RequestEvent } from "../events/event.ts";
+import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
+import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
+import { FeatureStatistics } from "../features/statistics.ts";
+import type { Sample } from "../learner/sample.ts";
+import { choose, type PolicyOptions } from "../scorer/policy.ts";
+import { hash32, mulberry32 } from "../scorer/random.ts";
+import type { Recommendation } from "../events/recommendation.ts";
+import { type Candidate, Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
+import type { Serving } from "../scorer/serving.ts";
+import { Catalogue, type CatalogueItem } from "./catalogue.ts";
+import { carryHidden, type FoldContext } from "./hidden_state.ts";
+import { DeadlineQueue, type Pending, type PendingRow, toSample } from "./pending.ts";
+import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
+import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
+import { createUser, type UserState } from "./user_state.ts";
+
+/** Options of a {@linkcode TaskState}. */
+export interface TaskOptions {
+  readonly schema: FeatureSchema;
+  readonly actions?: ActionPolicies;
+  readonly sequence?: SequenceOptions;
+  /** How long after an impression an outcome counts, milliseconds of event time. @default {600000} */
+  readonly outcomeWindowMs?: number;
+  /** How far behind the newest event time an event may come, milliseconds. @default {300000} */
+  readonly allowedLatenessMs?: number;
+  /**
+   * Whether our answer counts as shown (`served`), or only what an impression event says (`logged`, for
+   * replays of logs that another system made). @default {"served"}
+   */
+  readonly impressions?: "served" | "logged";
+  /** Newest event ids kept a user for de-duplication. @default {64} */
+  readonly dedupIds?: number;
+  /** @default {{ name: "greedy" }} */
+  readonly policy?: PolicyOptions;
+  readonly retrieval?: RetrievalOptions;
+  /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
+  readonly maxStaleVersions?: number;
+  /** Seed of exploration. @default {0} */
+  readonly seed?: number;
+  /** A clock in microseconds for `tookMicros`. @default {() => 0} */
+  readonly nowMicros?: () => number;
+}
+
+/** Why an event that could be decoded was not applied. */
+export interface Refusal {
+  readonly code: "too-late";
+  readonly reason: string;
+}
+
+/** What applying events gave; the caller empties it at a commit. */
+export interface TaskOutputs {
+  readonly recommendations: Recommendation[];
+  readonly samples: Sample[];
+  /** Users to erase everywhere. */
+  readonly forgotten: string[];
+}
+
+/** The state machine of one partition. */
+export class TaskState {
+  readonly catalogue: Catalogue;
+  readonly sequences: SequenceSlab;
+  readonly statistics: FeatureStatistics;
+  readonly retrieval: Retrieval;
+  readonly counters: TaskCounters = createTaskCounters();
+  readonly users = new Map<string, UserState>();
+  /** Users changed since the last commit. */
+  readonly dirtyUsers = new Set<UserState>();
+  /** Items changed since the last commit. */
+  readonly dirtyItems = new Set<CatalogueItem>();
+  /** Newest event time seen. */
+  maxTime = -Infinity;
+  /** Running number of the next pending impression. */
+  nextSequence = 0;
+
+  readonly #options: TaskOptions;
+  readonly #actions: ActionPolicies;
+  readonly #windowMs: number;
+  readonly #latenessMs: number;
+  readonly #deadlines = new DeadlineQueue();
+  readonly #serving: Serving;
+  readonly #fold: FoldContext;
+
+  /** An empty state; `serving` is asked at every score, so its version may move between events. */
+  constructor(options: TaskOptions, serving: Serving) {
+    this.#options = options;
+    this.#actions = options.actions ?? DEFAULT_ACTIONS;
+    this.#windowMs = options.outcomeWindowMs ?? 600_000;
+    this.#latenessMs = options.allowedLatenessMs ?? 300_000;
+    this.#serving = serving;
+    this.catalogue = new Catalogue(options.schema);
+    this.sequences = new SequenceSlab(options.sequence);
+    this.statistics = new FeatureStatistics(options.schema);
+    this.retrieval = new Retrieval(options.retrieval);
+    this.#fold = {
+      sequences: this.sequences,
+      catalogue: this.catalogue,
+      serving,
+      maxStaleVersions: options.maxStaleVersions ?? 100,
+      counters: this.counters,
+    };
+  }
+
+  /** No impression will ever be outcome-less that has a deadline before this event time. */
+  get watermark(): number {
+    return this.maxTime - this.#latenessMs;
+  }
+
+  /** Applies a catalogue record. */
+  applyItem(record: ItemRecord): void {
+    const item = this.catalogue.apply(record);
+    this.retrieval.add(item);
+    this.dirtyItems.add(item);
+    this.counters.items++;
+  }
+
+  /** Applies a tombstone of the catalogue. */
+  removeItem(id: string, time: number): void {
+    this.dirtyItems.add(this.catalogue.remove(id, time));
+  }
+
+  /**
+   * Applies one event.
+   *
+   * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
+   * @returns A refusal when the event is valid but cannot be applied, else `null`.
+   */
+  apply(event: Event, offset: number, out: TaskOutputs): Refusal | null {
+    this.#advance(Math.max(this.maxTime, event.time), out);
+    const user = this.#user(event.user);
+    if (offset <= user.lastOffset) {
+      this.counters.reapplied++;
+      return null;
+    }
+    user.lastOffset = offset;
+    this.dirtyUsers.add(user);
+    if (event.id !== undefined && !this.#firstSight(user, event.id)) {
+      this.counters.duplicates++;
+      return null;
+    }
+    this.counters.events++;
+    switch (event.type) {
+      case "interaction":
+        return this.#interaction(user, event, out);
+      case "request":
+        this.#request(user, event, out);
+        return null;
+      case "impression":
+        this.#impression(user, event, offset);
+        return null;
+      case "profile":
+        user.profile = { ...user.profile, ...event.attributes };
+        return null;
+      case "forget":
+        this.#forget(user, out);
+        return null;
+    }
+  }
+
+  /** Settles every open impression, as at the end of a finite stream. */
+  flush(out: TaskOutputs): void {
+    this.#settleBefore(Infinity, out);
+  }
+
+  /** Takes a restored user in. */
+  restoreUser(user: UserState): void {
+    this.users.set(user.id, user);
+    for (const pending of user.pending.values()) this.#watch(user.id, pending);
+  }
+
+  #user(id: string): UserState {
+    const known = this.users.get(id);
+    if (known !== undefined) return known;
+    const user = createUser(id, this.sequences);
+    this.users.set(id, user);
+    return user;
+  }
+
+  #firstSight(user: UserState, id: string): boolean {
+    if (user.recentIds.has(id)) return false;
+    user.recentIds.add(id);
+    if (user.recentIds.size > (this.#options.dedupIds ?? 64)) {
+      for (const oldest of user.recentIds) {
+        user.recentIds.delete(oldest);
+        break;
+      }
+    }
+    return true;
+  }
+
+  #advance(maxTime: number, out: TaskOutputs): void {
+    this.maxTime = maxTime;
+    this.#settleBefore(this.watermark, out);
+  }
+
+  #settleBefore(time: number, out: TaskOutputs): void {
+    for (let next = this.#deadlines.peek(); next !== undefined; next = this.#deadlines.peek()) {
+      if (next.time >= time) return;
+      this.#deadlines.pop();
+      const user = this.users.get(next.user);
+      const pending = user?.pending.get(next.request);
+      // The queue may hold entries of impressions that were settled or replaced meanwhile.
+      if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
+      if (pending.shown) {
+        this.#settle(user, pending, next.time, out);
+      } else {
+        user.pending.delete(pending.request);
+        this.dirtyUsers.add(user);
+        this.counters.unshown++;
+      }
+    }
+  }
+
+  #settle(user: UserState, pending: Pending, closedTime: number, out: TaskOutputs): void {
+    user.pending.delete(pending.request);
+    this.dirtyUsers.add(user);
+    for (const row of pending.rows) {
+      const item = this.catalogue.at(row.item);
+      const label = row.label ?? 0;
+      this.statistics.learnOutcome(user.statistics, item, label);
+      this.dirtyItems.add(item);
+      this.counters.rows++;
+      this.counters.positives += label;
+    }
+    this.counters.samples++;
+    out.samples.push(toSample(user.id, pending, closedTime, this.catalogue));
+  }
+
+  #watch(user: string, pending: Pending): void {
+    this.#deadlines.push({
+      time: pending.deadline,
+      sequence: pending.sequence,
+      user,
+      request: pending.request,
+    });
+  }
+
+  #interaction(user: UserState, event: InteractionEvent, out: TaskOutputs): Refusal | null {
+    this.counters.interactions++;
+    const policy = Object.hasOwn(this.#actions, event.action) ? this.#actions[event.action] : undefined;
+    if (policy === undefined) {
+      this.counters.otherActions++;
+      return null;
+    }
+    const item = this.catalogue.intern(event.item, event.time);
+    this.dirtyItems.add(item);
+    const positive = isPositive(policy, event.value);
+    const strength = this.#strength(user, item, policy, event.value);
+    this.#outcome(user, item, event, policy, out);
+    if (policy.surprise && event.value !== undefined) {
+      this.statistics.learnValue(user.statistics, item, event.value);
+    }
+    if (positive || (!policy.explicit && (policy.strength ?? 0) > 0)) {
+      this.retrieval.raise(item, event.time);
+    }
+    if (strength === null) return null;
+    const lastTime = this.sequences.lastTime(user.row);
+    if (lastTime !== null && event.time < lastTime - this.#latenessMs) {
+      this.counters.tooLate++;
+      const behind = lastTime - event.time;
+      return {
+        code: "too-late",
+        reason:
+          `event time is ${behind} ms before the user's newest behaviour, allowed are ${this.#latenessMs} ms`,
+      };
+    }
+    const atEnd = this.sequences.insert(user.row, { item: item.index, time: event.time, strength });
+    if (!atEnd) this.counters.late++;
+    this.counters.behaviours++;
+    carryHidden(user, atEnd, this.#fold);
+    return null;
+  }
+
+  #strength(
+    user: UserState,
+    item: CatalogueItem,
+    policy: ActionPolicy,
+    value: number | undefined,
+  ): number | null {
+    if (policy.strength === null) return null;
+    if (!policy.surprise) return policy.strength;
+    return policy.strength *
+      this.statistics.valueSurprise(
+        user.statistics,
+        item.statistics,
+        value ?? this.statistics.overall.meanValue,
+      );
+  }
+
+  /** Joins an interaction with the impression that it answers. */
+  #outcome(
+    user: UserState,
+    item: CatalogueItem,
+    event: InteractionEvent,
+    policy: ActionPolicy,
+    out: TaskOutputs,
+  ): void {
+    const positive = isPositive(policy, event.value);
+    if (!positive && !policy.explicit) return;
+    const pending = findPending(user, item.index, event);
+    const row = pending?.rows.find((row) => row.item === item.index);
+    if (pending === undefined || row === undefined) {
+      if (event.request !== undefined) this.counters.unmatchedOutcomes++;
+      return;
+    }
+    if (event.time > pending.deadline) {
+      this.counters.lateOutcomes++;
+      return;
+    }
+    if (positive) row.label = 1;
+    else row.label ??= 0;
+    if (pending.shown && pending.rows.every((row) => row.label !== null)) {
+      this.#settle(user, pending, event.time, out);
+    }
+  }
+
+  #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
+    this.counters.requests++;
+    const start = this.#options.nowMicros?.() ?? 0;
+    const candidates = this.#candidates(user, event);
+    const scored = this.#score(user, event, candidates.map(({ item }) => item));
+    const { pending } = scored;
+    const random = mulberry32(hash32(event.request, this.#options.seed ?? 0));
+    const choices = choose(
+      pending.rows.map((row) => row.logit),
+      event.count,
+      this.#options.policy ?? { name: "greedy" },
+      random,
+    );
+    out.recommendations.push({
+      request: event.request,
+      user: user.id,
+      time: event.time,
+      items: choices.map(({ index, propensity }, position) => ({
+        item: candidates[index]!.item,
+        score: 1 / (1 + Math.exp(-pending.rows[index]!.logit)),
+        position,
+        propensity,
+        source: candidates[index]!.source,
+      })),
+      model: this.#serving.model,
+      version: this.#serving.version,
+      stateVersion: this.sequences.total(user.row),
+      tookMicros: (this.#options.nowMicros?.() ?? 0) - start,
+    });
+    if (choices.length === 0) return;
+    const shown = (this.#options.impressions ?? "served") === "served";
+    const rows = shown
+      ? choices.map(({ index, propensity }, position) =>
+        this.#placed(pending.rows[index]!, position, propensity)
+      )
+      : pending.rows;
+    this.#open(user, { ...pending, shown, rows });
+  }
+
+  #candidates(user: UserState, event: RequestEvent): Candidate[] {
+    const excluded = new Set(event.exclude);
+    const categories = event.filter?.categories === undefined ? null : new Set(event.filter.categories);
+    const seen = event.candidates === undefined ? this.#window(user).seen : null;
+    const allowed = (id: string): boolean => {
+      if (excluded.has(id)) return false;
+      const item = this.catalogue.get(id);
+      if (item === undefined) return categories === null;
+      if (item.hidden || item.expires <= event.time) return false;
+      if (seen?.has(item.index)) return false;
+      return categories === null || item.categories.some((category) => categories.has(category));
+    };
+    if (event.candidates !== undefined) {
+      return event.candidates.filter(allowed).map((item) => ({ item, source: "given" }));
+    }
+    const recent = categories === null ? this.#recentCategories(user) : [...categories];
+    return this.retrieval.candidates(recent, allowed);
+  }
+
+  #recentCategories(user: UserState): string[] {
+    const categories = new Set<string>();
+    const length = this.sequences.length(user.row);
+    for (let i = length - 1; i >= Math.max(0, length - 10); i--) {
+      for (const category of this.catalogue.at(this.sequences.item(user.row, i)).categories) {
+        categories.add(category);
+      }
+    }
+    return [...categories].slice(0, 5);
+  }
+
+  #impression(user: UserState, event: ImpressionEvent, offset: number): void {
+    this.counters.impressions++;
+    const request = event.request ?? event.id ?? `offset:${offset}`;
+    const answered = user.pending.get(request);
+    const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
+    const reuse = answered !== undefined && event.items.every((item) => known.has(item));
+    const base: Pending = reuse ? answered : this.#score(user, { ...event, request }, event.items).pending;
+    const oracle = oracleOf(event);
+    const rows = event.items.map((item, place) => {
+      const row = reuse ? known.get(item)! : base.rows[place]!;
+      // A reused row of a served list already has the weight of the position that we meant for it.
+      const logit = answered?.shown && reuse ? row.logit - this.#positionWeight(row.position) : row.logit;
+      const position = event.positions?.[place] ?? place;
+      const propensity = event.propensities?.[place] ?? (answered?.shown ? row.propensity : 1);
+      return { ...this.#placed({ ...row, logit }, position, propensity), oracle: oracle?.[place] ?? NaN };
+    });
+    this.#open(user, { ...base, shown: true, rows });
+  }
+
+  #placed(row: PendingRow, position: number, propensity: number): PendingRow {
+    return { ...row, logit: row.logit + this.#positionWeight(position), position, propensity };
+  }
+
+  #positionWeight(position: number): number {
+    return this.#serving.positionWeight(position);
+  }
+
+  #open(user: UserState, pending: Pending): void {
+    const opened = { ...pending, sequence: this.nextSequence++ };
+    user.pending.set(opened.request, opened);
+    this.#watch(user.id, opened);
+  }
+
+  /** Scores items for a user as of now, with all that a sample will need. Positions are not placed yet. */
+  #score(
+    user: UserState,
+    event: RequestEvent | (ImpressionEvent & { readonly request: string }),
+    ids: readonly string[],
+  ): { readonly pending: Pending } {
+    const schema = this.#options.schema;
+    const window = this.#window(user);
+    const facts = {
+      statistics: user.statistics,
+      historyLength: window.items.length,
+      lastTime: this.sequences.lastTime(user.row),
+    };
+    const items = ids.map((id) => this.catalogue.intern(id, event.time));
+    const userFields = fieldValues(schema.userFields, user.profile);
+    const contextFields = contextValues(schema, event);
+    const rows = items.map((item) => {
+      const numerics = this.statistics.numerics(facts, item, event.time, window.seen.get(item.index) ?? 0);
+      return {
+        item: item.id,
+        categories: item.categories,
+        fields: item.fields,
+        numerics,
+        offset: numerics[0]!,
+        position: -1,
+      };
+    });
+    const logits = rows.length === 0 ? new Float32Array(0) : this.#serving.score({
+      user: user.id,
+      userFields,
+      contextFields,
+      history: {
+        items: window.items.map((item) => item.id),
+        categories: window.items.map((item) => item.categories),
+        strengths: window.strengths,
+      },
+      rows,
+    });
+    return {
+      pending: {
+        request: event.request,
+        shown: false,
+        time: event.time,
+        deadline: event.time + this.#windowMs,
+        sequence: 0,
+        version: this.#serving.version,
+        newUser: this.sequences.total(user.row) === 0,
+        userFields,
+        contextFields,
+        historyItems: Uint32Array.from(window.items, (item) => item.index),
+        historyCategories: window.items.map((item) => item.categories),
+        historyStrengths: window.strengths,
+        rows: rows.map((row, place) => ({
+          item: items[place]!.index,
+          categories: row.categories,
+          fields: row.fields,
+          numerics: row.numerics,
+          offset: row.offset,
+          logit: logits[place]!,
+          label: null,
+          position: 0,
+          propensity: 1,
+          oracle: NaN,
+        })),
+      },
+    };
+  }
+
+  /** The behaviours that models read, and how often each item is among them. */
+  #window(user: UserState): {
+    readonly items: CatalogueItem[];
+    readonly strengths: Float32Array;
+    readonly seen: Map<number, number>;
+  } {
+    const { sequences } = this;
+    const start = sequences.windowStart(user.row);
+    const length = sequences.length(user.row) - start;
+    const items: CatalogueItem[] = [];
+    const strengths = new Float32Array(length);
+    const seen = new Map<number, number>();
+    for (let i = 0; i < length; i++) {
+      const item = this.catalogue.at(sequences.item(user.row, start + i));
+      items.push(item);
+      strengths[i] = sequences.strength(user.row, start + i);
+      seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
+    }
+    return { items, strengths, seen };
+  }
+
+  #forget(user: UserState, out: TaskOutputs): void {
+    this.users.delete(user.id);
+    this.dirtyUsers.delete(user);
+    this.sequences.release(user.row);
+    this.counters.forgotten++;
+    out.forgotten.push(user.id);
+  }
+}
+
+/** The impression that an interaction answers: the one it names, else the newest that shows the item. */
+function findPending(user: UserState, item: number, event: InteractionEvent): Pending | undefined {
+  if (event.request !== undefined) return user.pending.get(event.request);
+  let newest: Pending | undefined;
+  for (const pending of user.pending.values()) {
+    if (!pending.shown || pending.time > event.time || pending.deadline < event.time) continue;
+    if (pending.rows.some((row) => row.item === item && row.label === null)) newest = pending;
+  }
+  return newest;
+}
+
+/** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */
+function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
+  const oracle = (event as { readonly oracle?: unknown }).oracle;
+  return Array.isArray(oracle) && oracle.length === event.items.length &&
+      oracle.every((p) => typeof p === "number")
+    ? oracle
+    : undefined;
+}

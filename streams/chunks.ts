@@ -1,0 +1,57 @@
+/**
+ * A large value as several records of a compacted topic, written in one commit: keys `<key>/0`, `<key>/1`, ...,
+ * each value a chunk. The first chunk starts with the number of chunks and the checksum of the whole.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { ByteReader } from "../src/codec/byte_reader.ts";
+import { ByteWriter } from "../src/codec/byte_writer.ts";
+import { type Log, LogError, type NewRecord } from "./log/log.ts";
+import { readAll } from "./log/read_all.ts";
+
+const CHUNK_BYTES = 512 * 1024;
+
+/** The records that hold `value` under `key` in partition 0 of `topic`. */
+export function chunkRecords(topic: string, key: string, value: Uint8Array, time: number): NewRecord[] {
+  const count = Math.max(1, Math.ceil(value.length / CHUNK_BYTES));
+  const head = new ByteWriter().uint(count).uint(crc32(value)).toBytes();
+  return Array.from({ length: count }, (_, at) => {
+    const part = value.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES);
+    const bytes = at === 0 ? new ByteWriter(part.length + 32).bytes(head).bytes(part).toBytes() : part;
+    return { topic, partition: 0, key: `${key}/${at}`, value: bytes, time };
+  });
+}
+
+/**
+ * The newest value under `key`, or `null`.
+ *
+ * @throws LogError `corrupt` when chunks are missing or the checksum is wrong.
+ */
+export async function readChunks(log: Log, topic: string, key: string): Promise<Uint8Array | null> {
+  const chunks = new Map<string, Uint8Array>();
+  for await (const record of readAll(log, topic, 0)) {
+    if (record.key?.startsWith(`${key}/`) && record.value !== null) chunks.set(record.key, record.value);
+  }
+  const first = chunks.get(`${key}/0`);
+  if (first === undefined) return null;
+  const outer = new ByteReader(first);
+  const head = new ByteReader(outer.bytes());
+  const [count, checksum] = [head.uint(), head.uint()];
+  const parts = [outer.bytes()];
+  for (let at = 1; at < count; at++) parts.push(chunks.get(`${key}/${at}`) ?? new Uint8Array(0));
+  const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    value.set(part, offset);
+    offset += part.length;
+  }
+  if (crc32(value) !== checksum) {
+    throw new LogError(
+      "corrupt",
+      `Cannot read ${key} of ${topic}: the checksum of its ${count} chunks is wrong`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,145 @@
+/**
+ * The configuration file of a replay or a run (`meander.json`): everything that has a default may be overridden.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
+import type { LearnerOptions } from "../src/learner/learner.ts";
+import type { ModelConfigs, ModelName } from "../src/models/create.ts";
+import type { TaskOptions } from "../src/state/task_state.ts";
+
+const names = z.array(z.string().min(1).max(64)).max(32);
+const positive = z.number().positive();
+const count = z.int().positive();
+const rate = z.number().min(0).max(1);
+const widths = z.array(count).max(8);
+
+const actionSchema = z.strictObject({
+  positive: z.union([z.boolean(), z.number()]),
+  explicit: z.boolean().optional(),
+  strength: z.number().nullable(),
+  surprise: z.boolean().optional(),
+});
+
+const configSchema = z.strictObject({
+  features: z.strictObject({
+    userFields: names,
+    itemFields: names,
+    contextFields: names,
+    crosses: names,
+  }).partial(),
+  actions: z.record(z.string(), actionSchema),
+  sequence: z.strictObject({ capacity: count, window: count, hop: count }).partial(),
+  outcomeWindowMs: z.int().min(0),
+  allowedLatenessMs: z.int().min(0),
+  impressions: z.enum(["served", "logged"]),
+  dedupIds: count,
+  policy: z.discriminatedUnion("name", [
+    z.strictObject({ name: z.literal("greedy") }),
+    z.strictObject({ name: z.literal("epsilon"), epsilon: rate }),
+  ]),
+  retrieval: z.strictObject({ halfLifeMs: positive, maxCandidates: count }).partial(),
+  maxStaleVersions: z.int().min(0),
+  batchRows: count,
+  learner: z.strictObject({
+    embeddingWidth: count,
+    optimiser: z.enum(["adam", "adagrad"]),
+    learningRate: positive,
+    headLearningRate: positive,
+    embeddingLearningRate: positive,
+    firstOrderLearningRate: positive,
+    embeddingScale: z.number().min(0),
+    clipNorm: positive,
+    auxWeight: z.number().min(0),
+    admitAfter: count,
+    tableBytes: count,
+    expireAfterMs: positive,
+  }).partial(),
+  models: z.strictObject({
+    base: z.strictObject({
+      widths,
+      pooling: z.enum(["mean", "sum", "sqrt"]),
+      product: z.boolean(),
+      dotHead: z.boolean(),
+    }).partial(),
+    din: z.strictObject({
+      widths,
+      attentionWidths: widths,
+      norm: z.enum(["sigmoid", "softmax", "linear"]),
+      keepPooled: z.boolean(),
+      dotHead: z.boolean(),
+    }).partial(),
+    dien: z.strictObject({
+      hidden: count,
+      widths,
+      pooling: z.enum(["mean", "sum", "sqrt"]),
+      attention: z.enum(["bilinear", "mlp"]),
+      attentionWidths: widths,
+      norm: z.enum(["sigmoid", "softmax", "maxnorm"]),
+      form: z.enum(["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"]),
+      auxiliary: z.enum(["mlp", "inner"]),
+      auxiliaryWidths: widths,
+      inputGain: positive,
+      dotHead: z.boolean(),
+    }).partial(),
+  }).partial(),
+}).partial();
+
+/** A configuration file, decoded. */
+export type Config = z.infer<typeof configSchema>;
+
+/**
+ * The hyper-parameters that one-pass learning starts from: an un-normalised pooled history (÷√T), products of
+ * history and candidate in the MLP, and behaviours scaled up at the GRU's input.
+ */
+export const DEFAULT_MODELS: ModelConfigs = {
+  base: { pooling: "sqrt", product: true },
+  din: { keepPooled: true },
+  dien: { pooling: "sqrt", inputGain: 5 },
+};
+
+/**
+ * Parses a configuration file.
+ *
+ * @throws SyntaxError naming the file and every field that is wrong.
+ */
+export function parseConfig(text: string, file: string): Config {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
+  }
+  const result = configSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  throw new SyntaxError(`Cannot use ${file} as configuration: ${issues.join("; ")}`);
+}
+
+/** The options of the task: those of a profile, overridden by the configuration. */
+export function taskOptions(profile: TaskOptions, config: Config): TaskOptions {
+  const { features, actions, learner: _learner, models: _models, batchRows: _rows, ...rest } = config;
+  return defined({
+    ...profile,
+    ...rest,
+    schema: { ...profile.schema, ...defined(features ?? {}) },
+    actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...actions },
+  }) as TaskOptions;
+}
+
+/** The options of the learner for a task. */
+export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
+  return { ...defined(config.learner ?? {}), schema: task.schema, seed } as LearnerOptions;
+}
+
+/** The configuration of a model. */
+export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
+  return { ...DEFAULT_MODELS[name], ...defined(config.models?.[name] ?? {}) } as ModelConfigs[N];
+}
+
+/** Without the fields that are `undefined`, as exact optional properties want it. */
+function defined<T extends object>(value: T): object {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined));
+}

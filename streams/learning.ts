@@ -1,0 +1,250 @@
+/**
+ * The runtime of the learner: reads samples in order, judges their frozen predictions, learns them in batches,
+ * publishes versions, and writes checkpoints.
+ *
+ * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples
+ * alone. After a crash the learner goes back to its last checkpoint and learns the samples since then again;
+ * versions that are already on the log are made again but not published twice.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../src/codec/byte_reader.ts";
+import { ByteWriter } from "../src/codec/byte_writer.ts";
+import type { Learner } from "../src/learner/learner.ts";
+import type { Sample } from "../src/learner/sample.ts";
+import { decodeSample } from "../src/learner/sample_codec.ts";
+import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
+import { Validation } from "../src/learner/validation.ts";
+import { chunkRecords, readChunks } from "./chunks.ts";
+import type { Log, NewRecord, Writer } from "./log/log.ts";
+import type { Topics } from "./topics.ts";
+
+/** Options of a {@linkcode Learning}. */
+export interface LearningOptions {
+  /** Rows after which a batch is full. @default {64} */
+  readonly batchRows?: number;
+  /** Batches between two checkpoints. @default {100} */
+  readonly checkpointBatches?: number;
+  /** Versions between two full snapshots. @default {50} */
+  readonly snapshotVersions?: number;
+  /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
+  readonly recoveryBatches?: number;
+  /** Drop samples that no checkpoint needs any more. @default {false} */
+  readonly trimSamples?: boolean;
+}
+
+const FORMAT = 1;
+
+/** Consumes the samples of one partition for one model. */
+export class Learning implements AsyncDisposable {
+  readonly learner: Learner;
+  readonly validation: Validation = new Validation();
+  /** Newest version made. */
+  version = 0;
+  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  failures = 0;
+
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #writer: Writer;
+  readonly #options: Required<LearningOptions>;
+  /** Position behind the last learnt sample. */
+  #next = 0;
+  /** Position behind the last read sample. */
+  #read = 0;
+  #batch: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
+  #batchRows = 0;
+  #forgotten: string[] = [];
+  /** Newest version on the log. */
+  #published = 0;
+  /** Usable batches still needed before publishing goes on; 0 = healthy. */
+  #recovery = 0;
+  /** The next version must be a full snapshot, since changes were lost track of. */
+  #needsFull = false;
+  #good: Uint8Array;
+
+  private constructor(log: Log, topics: Topics, learner: Learner, writer: Writer, options: LearningOptions) {
+    this.#log = log;
+    this.#topics = topics;
+    this.learner = learner;
+    this.#writer = writer;
+    this.#options = {
+      batchRows: options.batchRows ?? 64,
+      checkpointBatches: options.checkpointBatches ?? 100,
+      snapshotVersions: options.snapshotVersions ?? 50,
+      recoveryBatches: options.recoveryBatches ?? 5,
+      trimSamples: options.trimSamples ?? false,
+    };
+    this.#good = learner.encode();
+  }
+
+  /** Goes on from the last checkpoint, or publishes the initial parameters as version 1. */
+  static async open(
+    log: Log,
+    topics: Topics,
+    learner: Learner,
+    options: LearningOptions = {},
+  ): Promise<Learning> {
+    const writer = await log.writer(`${topics.samples}-learner-${learner.model.name}`);
+    const learning = new Learning(log, topics, learner, writer, options);
+    learning.#published = await learning.#newestVersion();
+    const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
+    if (checkpoint === null) {
+      learning.#needsFull = true;
+      await learning.#commit(learning.#publish());
+    } else {
+      learning.#decode(checkpoint);
+    }
+    learning.#read = learning.#next;
+    return learning;
+  }
+
+  /**
+   * Learns all full batches that are on the log.
+   *
+   * @param final Also the last, partial one: the stream has ended.
+   */
+  async drain(final = false): Promise<void> {
+    for (;;) {
+      const { records, next } = await this.#log.read(this.#topics.samples, 0, this.#read, {
+        maxRecords: 256,
+      });
+      for (const record of records) {
+        this.#read = record.offset + 1;
+        if (record.value === null) {
+          if (record.key !== null) this.#forgotten.push(record.key);
+          continue;
+        }
+        const sample = decodeSample(record.value);
+        this.#batch.push({ sample, bytes: record.value });
+        this.#batchRows += sample.rows.length;
+        if (this.#batchRows >= this.#options.batchRows) await this.#learn();
+      }
+      this.#read = next;
+      if (records.length === 0) break;
+    }
+    if (final) {
+      if (this.#batch.length > 0) await this.#learn();
+      await this.checkpoint();
+    }
+  }
+
+  /** Writes everything that going on depends on, with the position in the samples, atomically. */
+  async checkpoint(records: readonly NewRecord[] = []): Promise<void> {
+    const bytes = this.#encode();
+    await this.#commit([
+      ...records,
+      ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
+    ]);
+    if (this.#options.trimSamples) await this.#log.trim(this.#topics.samples, 0, this.#next);
+  }
+
+  /** Lets go without a checkpoint. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  async #learn(): Promise<void> {
+    for (const { sample, bytes } of this.#batch) this.validation.update(sample, bytes);
+    const result = this.learner.learn(this.#batch.map(({ sample }) => sample));
+    this.validation.mark(result, this.learner.dataTime, this.version);
+    for (const user of this.#forgotten) this.learner.forget(user);
+    this.#forgotten = [];
+    this.#batch = [];
+    this.#batchRows = 0;
+    this.#next = this.#read;
+    if (!result.usable) this.#rollBack();
+    else if (this.#recovery > 0) this.#recovery--;
+    const records = this.#recovery > 0 ? [] : this.#publish();
+    if (this.learner.steps % this.#options.checkpointBatches === 0 && this.#recovery === 0) {
+      this.#good = this.learner.encode();
+      await this.checkpoint(records);
+    } else if (records.length > 0) {
+      await this.#commit(records);
+    }
+  }
+
+  /** Goes back to the weights of the last checkpoint and holds publishing until batches are usable again. */
+  #rollBack(): void {
+    const steps = this.learner.steps;
+    this.learner.decode(this.#good);
+    this.learner.steps = steps;
+    this.failures++;
+    this.#recovery = this.#options.recoveryBatches;
+    this.#needsFull = true;
+  }
+
+  /** Makes the next version; the records to append are those that the log does not have yet. */
+  #publish(): NewRecord[] {
+    this.version++;
+    const versions = this.#needsFull ? [] : [this.learner.version("delta", this.version)];
+    if (this.#needsFull || this.version % this.#options.snapshotVersions === 0) {
+      versions.push(this.learner.version("full", this.version));
+    }
+    this.#needsFull = false;
+    if (this.version <= this.#published) return [];
+    return versions.map((version) => ({
+      topic: this.#topics.parameters,
+      partition: 0,
+      key: this.learner.model.name,
+      value: encodeVersion(version),
+      time: this.learner.dataTime,
+    }));
+  }
+
+  async #commit(records: readonly NewRecord[]): Promise<void> {
+    await this.#writer.commit({
+      records,
+      group: `${this.#topics.samples}-learner-${this.learner.model.name}`,
+      offsets: [{ topic: this.#topics.samples, partition: 0, offset: this.#next }],
+    });
+    const { parameters } = this.#topics;
+    if (records.filter((record) => record.topic === parameters).length === 0) return;
+    this.#published = Math.max(this.#published, this.version);
+    if (this.version % this.#options.snapshotVersions === 0) {
+      const { end } = await this.#log.bounds(parameters, 0);
+      await this.#log.trim(parameters, 0, end - 1);
+    }
+  }
+
+  async #newestVersion(): Promise<number> {
+    const { start, end } = await this.#log.bounds(this.#topics.parameters, 0);
+    let newest = 0;
+    for (let next = start; next < end;) {
+      const result = await this.#log.read(this.#topics.parameters, 0, next);
+      for (const record of result.records) {
+        if (record.value !== null) newest = Math.max(newest, decodeVersion(record.value).version);
+      }
+      if (result.next === next) break;
+      next = result.next;
+    }
+    return newest;
+  }
+
+  #encode(): Uint8Array {
+    const to = new ByteWriter(1 << 16).u8(FORMAT)
+      .uint(this.#next).uint(this.version).uint(this.failures).uint(this.#recovery).u8(
+        this.#needsFull ? 1 : 0,
+      )
+      .bytes(this.learner.encode()).bytes(this.#good);
+    this.validation.encode(to);
+    return to.toBytes();
+  }
+
+  #decode(bytes: Uint8Array): void {
+    const from = new ByteReader(bytes);
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
+    }
+    this.#next = from.uint();
+    this.version = from.uint();
+    this.failures = from.uint();
+    this.#recovery = from.uint();
+    this.#needsFull = from.u8() === 1;
+    this.learner.decode(from.bytes());
+    this.#good = from.bytes().slice();
+    this.validation.decode(from);
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Ready-made configurations: what is a feature, an outcome and a behaviour in each known data set.
+ *
+ * @module
+ */
+
+import type { TaskOptions } from "../src/state/task_state.ts";
+import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
+import type { SourceFormat } from "./sources/source.ts";
+
+const MINUTE = 60_000;
+
+/** Task options by source format. Replays learn from the lists that were really shown. */
+export const PROFILES: Readonly<Record<SourceFormat, TaskOptions>> = {
+  meander: { schema: DEFAULT_SCHEMA, impressions: "logged" },
+  // A rating of 4 stars is the click and settles its impression at once; all rated movies are behaviours.
+  "ml-100k": {
+    schema: {
+      userFields: ["age", "gender", "occupation"],
+      itemFields: ["decade"],
+      contextFields: [],
+      crosses: ["decade"],
+    },
+    impressions: "logged",
+  },
+  sparrow: {
+    schema: { userFields: [], itemFields: ["decade"], contextFields: [], crosses: ["decade"] },
+    // In MovieLens 20M the label of the samples is a rating of 3.5 stars or more.
+    actions: { rating: { positive: 3.5, explicit: true, strength: 1, surprise: true } },
+    impressions: "logged",
+  },
+  taobao: {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    impressions: "logged",
+  },
+  "open-bandit": {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    outcomeWindowMs: MINUTE,
+    allowedLatenessMs: 0,
+    impressions: "logged",
+  },
+};

@@ -1,0 +1,179 @@
+/**
+ * A replay: one source through the whole loop, in lockstep, so that the result is a function of the source, the
+ * options and the seed alone.
+ *
+ * ```text
+ *   feed → [ round of the task → learn its samples → publish → apply the new version ] → ... → flush → report
+ * ```
+ *
+ * A round ends with the sample that fills a batch; the learner then learns it and the next round predicts with
+ * the new version. Killed at any moment, the same command on the same log goes on to the same result, bit for
+ * bit: the task restarts at its last commit, the learner at its last checkpoint, the feeder at its last batch.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { Assembler } from "../src/features/assembler.ts";
+import { Learner, type LearnerOptions } from "../src/learner/learner.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../src/models/create.ts";
+import type { Model } from "../src/models/model.ts";
+import { mulberry32 } from "../src/scorer/random.ts";
+import { ServingModel } from "../src/scorer/serving_model.ts";
+import type { TaskOptions, TaskState } from "../src/state/task_state.ts";
+import { encodeItemState } from "../src/state/task_codec.ts";
+import { encodeUser } from "../src/state/user_state.ts";
+import { chunkRecords, readChunks } from "./chunks.ts";
+import { Feeder } from "./feeder.ts";
+import { Learning, type LearningOptions } from "./learning.ts";
+import type { Log } from "./log/log.ts";
+import { ParameterSubscriber } from "./parameters.ts";
+import { RejectionSummary } from "./rejections.ts";
+import type { SourceRecord } from "./sources/source.ts";
+import { Task } from "./task.ts";
+import { topicNames, type Topics, topicSpecs } from "./topics.ts";
+
+/** What is replayed, and how. */
+export interface ReplayOptions<N extends ModelName = ModelName> {
+  readonly model: N;
+  readonly modelConfig: ModelConfigs[N];
+  readonly task: TaskOptions;
+  readonly learner: LearnerOptions;
+  readonly learning?: LearningOptions;
+  /** Events a round has at most. @default {1024} */
+  readonly roundEvents?: number;
+  /** Events after which the source counts as ended. */
+  readonly limit?: number;
+  /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
+  readonly retain?: boolean;
+  /** Everything that the result depends on, as text: a log made by another one is refused. */
+  readonly manifest: string;
+  /** Called after every round. */
+  readonly onRound?: (replay: ReplayView) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What can be seen of a replay while it runs and when it is done. */
+export interface ReplayView {
+  readonly task: TaskState;
+  readonly learning: Learning;
+  /** Events that the task has read. */
+  readonly events: number;
+}
+
+/** The result of a replay. */
+export interface ReplayResult extends ReplayView {
+  readonly rejections: RejectionSummary;
+  readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
+}
+
+const MANIFEST_KEY = "replay-manifest";
+
+/**
+ * Runs a replay to its end.
+ *
+ * @throws RangeError when the log holds a replay with another manifest.
+ */
+export async function replay<N extends ModelName>(
+  log: Log,
+  source: AsyncIterable<SourceRecord>,
+  options: ReplayOptions<N>,
+): Promise<ReplayResult> {
+  const topics = topicNames();
+  await log.createTopics(topicSpecs(topics, 1));
+  await checkManifest(log, topics, options.manifest);
+
+  const k = options.learner.embeddingWidth ?? 16;
+  const make = () => makeModel(options, k);
+  const serving = new ServingModel(make(), options.task.schema, k);
+  const retain = options.retain ?? true;
+  await using learning = await Learning.open(log, topics, new Learner(make(), options.learner), {
+    trimSamples: !retain,
+    ...options.learning,
+  });
+  const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
+  await using task = await Task.open(log, topics, 0, options.task, serving);
+  await using feeder = await Feeder.open(
+    log,
+    topics,
+    source,
+    options.limit === undefined ? {} : { limit: options.limit },
+  );
+  const rejections = new RejectionSummary();
+  const limits = { rows: options.learning?.batchRows ?? 64, events: options.roundEvents ?? 1024 };
+
+  await learning.drain();
+  await subscriber.update();
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const { complete } = await task.round(limits);
+    if (!complete) {
+      await rejections.update(log, topics.rejected, !retain);
+      if (!retain) await trimConsumed(log, topics, task.committed);
+      if (await feeder.feed()) continue;
+      break;
+    }
+    await learning.drain();
+    await subscriber.update();
+    options.onRound?.({ task: task.state, learning, events: task.next });
+  }
+  await task.flush();
+  await learning.drain(true);
+  await subscriber.update();
+  await rejections.update(log, topics.rejected, !retain);
+  options.onRound?.({ task: task.state, learning, events: task.next });
+  return {
+    task: task.state,
+    learning,
+    events: task.next,
+    rejections,
+    digests: {
+      states: stateDigest(task.state),
+      samples: learning.validation.digest,
+      parameters: createHash("sha256").update(learning.learner.encode()).digest("hex"),
+    },
+  };
+}
+
+function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Model {
+  const { d, userWidth, contextWidth } = new Assembler(options.task.schema, k);
+  const random = mulberry32(options.learner.seed ?? 0);
+  return createModel(
+    options.model,
+    { d, user: userWidth, context: contextWidth },
+    options.modelConfig,
+    random,
+  );
+}
+
+/** SHA-256 over the records of all users and items, by id. */
+function stateDigest(task: TaskState): string {
+  const hash = createHash("sha256");
+  for (const id of [...task.users.keys()].sort()) {
+    hash.update(id).update(encodeUser(task.users.get(id)!, task.sequences, task.catalogue));
+  }
+  for (const item of [...task.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    hash.update(item.id).update(encodeItemState(item));
+  }
+  return hash.digest("hex");
+}
+
+async function trimConsumed(log: Log, topics: Topics, committed: number): Promise<void> {
+  await log.trim(topics.events, 0, committed);
+  const { end } = await log.bounds(topics.recommendations, 0);
+  await log.trim(topics.recommendations, 0, end);
+}
+
+async function checkManifest(log: Log, topics: Topics, manifest: string): Promise<void> {
+  const known = await readChunks(log, topics.checkpoints, MANIFEST_KEY);
+  if (known === null) {
+    await log.append(chunkRecords(topics.checkpoints, MANIFEST_KEY, new TextEncoder().encode(manifest), 0));
+    return;
+  }
+  const text = new TextDecoder().decode(known);
+  if (text !== manifest) {
+    throw new RangeError(
+      `Cannot go on with this log: it holds a replay of ${text}, wanted is ${manifest}; take another --log-path`,
+    );
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * From a finished replay to its figures: the report's data and the machine-readable result.
+ *
+ * @module
+ */
+
+import { auc, type Numbers } from "../src/metrics/ranking.ts";
+import { calibration, logLoss, normalizedEntropy } from "../src/metrics/probability.ts";
+import type { ProgressiveRows } from "../src/metrics/progressive_rows.ts";
+import type { ReplayResult } from "./replay.ts";
+import type { CalibrationBin, CurvePoint, ReportData } from "./report/report_data.ts";
+
+/** What a replay cannot know of itself. */
+export interface ReplayFacts {
+  readonly command: string;
+  readonly dataSet: string;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly started: number;
+  readonly finished: number;
+  /** First row that counts. */
+  readonly evalFrom: number;
+  /** Length of the tail in rows; `null` = a third. */
+  readonly tail: number | null;
+  /** Throughput as it was measured: rows judged and events a second. */
+  readonly speeds: readonly { readonly rows: number; readonly eventsPerSecond: number }[];
+  readonly notes: readonly string[];
+}
+
+const CURVE_POINTS = 100;
+const CURVE_WINDOW_SHARE = 0.05;
+const MIN_CURVE_WINDOW = 1000;
+const CALIBRATION_BINS = 20;
+
+/** Collects everything that the report shows. */
+export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData {
+  const { task, learning, rejections, digests } = result;
+  const { rows } = learning.validation;
+  const { counters } = task;
+  const seconds = (facts.finished - facts.started) / 1000;
+  const from = Math.min(facts.evalFrom, rows.length);
+  const tailRows = facts.tail ?? Math.floor(rows.length / 3);
+  const tables = [...learning.learner.tables.values()];
+  return {
+    command: facts.command,
+    model: learning.learner.model.name,
+    dataSet: facts.dataSet,
+    started: facts.started,
+    finished: facts.finished,
+    totals: {
+      events: counters.events,
+      requests: counters.requests,
+      impressions: counters.impressions,
+      rows: counters.rows,
+      clicks: counters.positives,
+      rejected: rejections.count,
+      samples: counters.samples,
+      versions: learning.version,
+      seconds,
+      eventsPerSecond: counters.events / Math.max(seconds, 1e-9),
+    },
+    evalFrom: from,
+    metrics: {
+      overall: rows.report(from),
+      tail: rows.report(Math.max(0, rows.length - tailRows)),
+      newUsers: rows.report(from, rows.length, "new"),
+      returningUsers: rows.report(from, rows.length, "returning"),
+    },
+    curve: curve(result, facts),
+    calibration: calibrationBins(rows, from),
+    rejected: rejections.groups,
+    parameters: {
+      dense: learning.learner.model.parameters.values.length + learning.learner.head.values.length,
+      tables: tables.map((table) => ({
+        name: table.name,
+        rows: table.size,
+        width: table.width,
+        bytes: table.bytes,
+      })),
+    },
+    state: { users: task.users.size, behaviours: counters.behaviours, bytes: task.sequences.bytes },
+    digests,
+    notes: facts.notes,
+  };
+}
+
+/** The machine-readable result of `--json`. */
+export function replayJson(data: ReportData): Record<string, unknown> {
+  return {
+    command: data.command,
+    model: data.model,
+    events: data.totals.events,
+    requests: data.totals.requests,
+    impressions: data.totals.impressions,
+    rejected: data.totals.rejected,
+    seconds: data.totals.seconds,
+    metrics: data.metrics.overall,
+    tail: data.metrics.tail,
+    newUsers: data.metrics.newUsers,
+    returningUsers: data.metrics.returningUsers,
+    versions: data.totals.versions,
+    rejectedByCode: Object.fromEntries(data.rejected.map(({ code, count }) => [code, count])),
+    digests: data.digests,
+  };
+}
+
+function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
+  const { rows, marks } = learning.validation;
+  const window = Math.max(MIN_CURVE_WINDOW, Math.floor(rows.length * CURVE_WINDOW_SHARE));
+  const points: CurvePoint[] = [];
+  const every = Math.max(1, Math.floor(marks.length / CURVE_POINTS));
+  for (let at = every - 1; at < marks.length; at += every) {
+    const mark = marks[at]!;
+    const start = Math.max(0, mark.rows - window);
+    const labels = rows.labels.subarray(start, mark.rows);
+    const predictions = rows.predictions.subarray(start, mark.rows);
+    const recent = marks.slice(Math.max(0, at - every + 1), at + 1);
+    points.push({
+      rows: mark.rows,
+      time: mark.time,
+      auc: auc(labels, predictions),
+      logLoss: logLoss(labels, predictions),
+      normalizedEntropy: normalizedEntropy(labels, predictions),
+      ctr: mean(labels),
+      calibration: calibration(labels, predictions),
+      eventsPerSecond: speedAt(facts, mark.rows),
+      loss: mean(recent.map(({ loss }) => loss)),
+      auxLoss: mean(recent.map(({ aux }) => aux)),
+      versions: mark.version,
+    });
+  }
+  return points;
+}
+
+function speedAt(facts: ReplayFacts, rows: number): number | null {
+  return facts.speeds.find((speed) => speed.rows >= rows)?.eventsPerSecond ?? null;
+}
+
+/** Bins of equally many rows, ascending by prediction. */
+function calibrationBins(rows: ProgressiveRows, from: number): CalibrationBin[] {
+  const labels = rows.labels.subarray(from, rows.length);
+  const predictions = rows.predictions.subarray(from, rows.length);
+  const order = Uint32Array.from(labels, (_, i) => i).sort((a, b) => predictions[a]! - predictions[b]!);
+  const bins: CalibrationBin[] = [];
+  for (let b = 0; b < CALIBRATION_BINS; b++) {
+    const part = order.subarray(
+      Math.floor(b * order.length / CALIBRATION_BINS),
+      Math.floor((b + 1) * order.length / CALIBRATION_BINS),
+    );
+    if (part.length === 0) continue;
+    bins.push({
+      predicted: mean(Array.from(part, (i) => predictions[i]!))!,
+      observed: mean(Array.from(part, (i) => labels[i]!))!,
+      rows: part.length,
+    });
+  }
+  return bins;
+}
+
+function mean(values: Numbers): number | null {
+  if (values.length === 0) return null;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+}

@@ -1,0 +1,270 @@
+/**
+ * The runtime of a task: reads one partition's events, lets {@linkcode TaskState} apply them, and commits
+ * outputs, changed states and input position together. A crash at any moment resumes from the last commit.
+ *
+ * Work is done in *rounds*. Where a round ends depends on the events alone (so many samples' rows, or so many
+ * events), never on how the log cut them into batches: a restart sees the same rounds again.
+ *
+ * @module
+ */
+
+import { decodeEvent, decodeItem } from "../src/events/codec.ts";
+import type { RefusalCode } from "../src/events/refusal.ts";
+import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
+import { encodeSample } from "../src/learner/sample_codec.ts";
+import type { Serving } from "../src/scorer/serving.ts";
+import {
+  decodeItemState,
+  decodeTask,
+  encodeItemState,
+  encodeTask,
+  itemKey,
+  itemOfKey,
+  TASK_KEY,
+} from "../src/state/task_codec.ts";
+import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
+import { decodeUser, encodeUser } from "../src/state/user_state.ts";
+import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import { readAll } from "./log/read_all.ts";
+import type { Topics } from "./topics.ts";
+
+/** Header of a catalogue record: it applies before the event at this offset of partition 0. */
+export const BEFORE_EVENT = "before-event";
+
+/** Where a round ends. */
+export interface RoundLimits {
+  /** Rows of emitted samples after which a round ends. */
+  readonly rows: number;
+  /** Events after which a round ends. */
+  readonly events: number;
+}
+
+/** What a round did. */
+export interface RoundResult {
+  /** Events read. */
+  readonly events: number;
+  /** Whether the round came to its end; if not, the log had no more events, and nothing was committed. */
+  readonly complete: boolean;
+}
+
+const encoder = new TextEncoder();
+
+/** One partition's task. */
+export class Task implements AsyncDisposable {
+  readonly partition: number;
+  readonly state: TaskState;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #group: string;
+  readonly #writer: Writer;
+  /** Where to read on. */
+  #next: number;
+  #committed: number;
+  #roundEvents = 0;
+  #roundRows = 0;
+  #items: LogRecord[] = [];
+  /** Position behind the last applied catalogue record. */
+  #itemsApplied = 0;
+  /** Position behind the last read catalogue record. */
+  #itemsRead = 0;
+  #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  #rejected: NewRecord[] = [];
+
+  private constructor(
+    log: Log,
+    topics: Topics,
+    group: string,
+    partition: number,
+    state: TaskState,
+    writer: Writer,
+    next: number,
+  ) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#group = group;
+    this.partition = partition;
+    this.state = state;
+    this.#writer = writer;
+    this.#next = next;
+    this.#committed = next;
+  }
+
+  /** Takes the partition over: fences any other owner, then restores the state. */
+  static async open(
+    log: Log,
+    topics: Topics,
+    partition: number,
+    options: TaskOptions,
+    serving: Serving,
+  ): Promise<Task> {
+    const group = `${topics.events}-tasks`;
+    const writer = await log.writer(`${group}-${partition}`);
+    const next = await log.committed(group, topics.events, partition) ?? 0;
+    const task = new Task(log, topics, group, partition, new TaskState(options, serving), writer, next);
+    await task.#restore();
+    return task;
+  }
+
+  /** Offset of the next event to read. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Offset up to which everything is committed. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** Applies events until the round ends or the log has no more; commits at the end of a round. */
+  async round(limits: RoundLimits): Promise<RoundResult> {
+    await this.#readItems();
+    let events = 0;
+    for (;;) {
+      const wanted = limits.events - this.#roundEvents;
+      const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, {
+        maxRecords: Math.min(wanted, 256),
+      });
+      if (records.length === 0) {
+        this.#next = next;
+        return { events, complete: false };
+      }
+      for (const record of records) {
+        this.#apply(record);
+        this.#next = record.offset + 1;
+        events++;
+        this.#roundEvents++;
+        if (this.#roundRows >= limits.rows || this.#roundEvents >= limits.events) {
+          await this.commit();
+          return { events, complete: true };
+        }
+      }
+    }
+  }
+
+  /** Settles what is open at the end of a finite stream, and commits. */
+  async flush(): Promise<void> {
+    this.state.flush(this.#out);
+    await this.commit();
+  }
+
+  /** Makes everything since the last commit visible, atomically. */
+  async commit(): Promise<void> {
+    const { state, partition } = this;
+    const topics = this.#topics;
+    const time = state.maxTime === -Infinity ? 0 : state.maxTime;
+    const records: NewRecord[] = [];
+    const add = (topic: string, key: string, value: Uint8Array | null) =>
+      records.push({ topic, partition, key, value, time });
+    for (const recommendation of this.#out.recommendations) {
+      add(topics.recommendations, recommendation.user, encoder.encode(JSON.stringify(recommendation)));
+    }
+    for (const sample of this.#out.samples) add(topics.samples, sample.user, encodeSample(sample));
+    for (const user of this.#out.forgotten) {
+      add(topics.samples, user, null);
+      add(topics.state, user, null);
+    }
+    records.push(...this.#rejected);
+    for (const user of state.dirtyUsers) {
+      add(topics.state, user.id, encodeUser(user, state.sequences, state.catalogue));
+    }
+    for (const item of state.dirtyItems) add(topics.statistics, itemKey(item.id), encodeItemState(item));
+    add(topics.statistics, TASK_KEY, encodeTask(state, this.#itemsApplied));
+    await this.#writer.commit({
+      records,
+      group: this.#group,
+      offsets: [{ topic: topics.events, partition, offset: this.#next }],
+    });
+    this.#committed = this.#next;
+    state.dirtyUsers.clear();
+    state.dirtyItems.clear();
+    this.#out = { recommendations: [], samples: [], forgotten: [] };
+    this.#rejected = [];
+    this.#roundEvents = 0;
+    this.#roundRows = 0;
+  }
+
+  /** Lets the partition go without committing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  #apply(record: LogRecord): void {
+    this.#applyItems(record.offset);
+    const decoded = decodeEvent(record.value ?? new Uint8Array(0));
+    const before = this.#out.samples.length;
+    const refused = decoded.ok ? this.state.apply(decoded.event, record.offset, this.#out) : decoded;
+    if (refused !== null) this.#reject(record, refused.code, refused.reason);
+    for (let s = before; s < this.#out.samples.length; s++) {
+      this.#roundRows += this.#out.samples[s]!.rows.length;
+    }
+  }
+
+  #reject(record: LogRecord, code: RefusalCode, reason: string): void {
+    this.state.counters.rejected++;
+    const { topic, partition, offset } = record;
+    const value = encodeRejection(
+      { topic, partition, offset, code, reason },
+      record.value ?? new Uint8Array(0),
+    );
+    this.#rejected.push({
+      topic: this.#topics.rejected,
+      partition: this.partition,
+      key: record.key,
+      value,
+      time: record.time,
+    });
+  }
+
+  async #readItems(): Promise<void> {
+    for (;;) {
+      const { records, next } = await this.#log.read(this.#topics.items, 0, this.#itemsRead);
+      this.#items.push(...records);
+      this.#itemsRead = next;
+      if (records.length === 0) return;
+    }
+  }
+
+  /** Applies the catalogue records that come before the event at `offset`. */
+  #applyItems(offset: number): void {
+    let applied = 0;
+    for (const record of this.#items) {
+      if (Number(record.headers[BEFORE_EVENT] ?? -1) > offset) break;
+      this.#applyItem(record);
+      this.#itemsApplied = record.offset + 1;
+      applied++;
+    }
+    if (applied > 0) this.#items = this.#items.slice(applied);
+  }
+
+  #applyItem(record: LogRecord): void {
+    if (record.value === null) {
+      if (record.key !== null) this.state.removeItem(record.key, record.time);
+      return;
+    }
+    const decoded = decodeItem(record.value);
+    if (decoded.ok) this.state.applyItem(decoded.item);
+    else this.#reject(record, decoded.code, decoded.reason);
+  }
+
+  async #restore(): Promise<void> {
+    const { state, partition } = this;
+    const statistics = new Map<string, Uint8Array>();
+    for await (const { key, value } of readAll(this.#log, this.#topics.statistics, partition)) {
+      if (key !== null && value !== null) statistics.set(key, value);
+    }
+    for (const [key, value] of statistics) {
+      if (key === TASK_KEY) this.#itemsApplied = decodeTask(value, state);
+      else state.retrieval.add(decodeItemState(itemOfKey(key), value, state.catalogue));
+    }
+    this.#itemsRead = this.#itemsApplied;
+    const users = new Map<string, Uint8Array>();
+    for await (const { key, value } of readAll(this.#log, this.#topics.state, partition)) {
+      if (key === null) continue;
+      if (value === null) users.delete(key);
+      else users.set(key, value);
+    }
+    for (const [id, bytes] of users) {
+      state.restoreUser(decodeUser(id, bytes, state.sequences, state.catalogue));
+    }
+  }
+}

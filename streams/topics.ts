@@ -1,0 +1,59 @@
+/**
+ * The topics of a deployment: their names, partitions and policies.
+ *
+ * @module
+ */
+
+import type { TopicSpec } from "./log/log.ts";
+
+/** Names of the topics under a prefix. */
+export interface Topics {
+  /** Behaviour, keyed by user. */
+  readonly events: string;
+  /** Catalogue, keyed by item, compacted. */
+  readonly items: string;
+  /** Answers, keyed by user. */
+  readonly recommendations: string;
+  /** Impressions joined with outcomes, keyed by user; a tombstone erases the user from the learner. */
+  readonly samples: string;
+  /** Changelog of user states, keyed by user, compacted. */
+  readonly state: string;
+  /** Changelog of item statistics and of the task itself, compacted. */
+  readonly statistics: string;
+  /** Numbered parameter versions, keyed by model. */
+  readonly parameters: string;
+  /** The learner's own state, keyed by model and chunk, compacted. */
+  readonly checkpoints: string;
+  /** What could not be used, with the reason. */
+  readonly rejected: string;
+}
+
+/** The topic names under a prefix. */
+export function topicNames(prefix = "meander."): Topics {
+  return {
+    events: `${prefix}events`,
+    items: `${prefix}items`,
+    recommendations: `${prefix}recommendations`,
+    samples: `${prefix}samples`,
+    state: `${prefix}state`,
+    statistics: `${prefix}statistics`,
+    parameters: `${prefix}parameters`,
+    checkpoints: `${prefix}checkpoints`,
+    rejected: `${prefix}rejected`,
+  };
+}
+
+/** The topics to create for `partitions` tasks. */
+export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
+  return [
+    { name: topics.events, partitions, cleanup: "delete" },
+    { name: topics.items, partitions: 1, cleanup: "compact" },
+    { name: topics.recommendations, partitions, cleanup: "delete" },
+    { name: topics.samples, partitions, cleanup: "delete" },
+    { name: topics.state, partitions, cleanup: "compact" },
+    { name: topics.statistics, partitions, cleanup: "compact" },
+    { name: topics.parameters, partitions: 1, cleanup: "delete" },
+    { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
+    { name: topics.rejected, partitions, cleanup: "delete" },
+  ];
+}
