@@ -1,0 +1,147 @@
+/**
+ * Open Bandit: impressions of a fashion shop with their position, the true probability of the policy, and clicks.
+ *
+ * People are anonymous there: the tuple of four hashed features stands for the user. It is the user's id, joined
+ * by dots, and the four are attributes of the profile too. The affinity of the tuple to the shown item
+ * goes into the context of the impression. Times lose their microseconds.
+ *
+ * Data: Y. Saito, S. Aihara, M. Matsutani, Y. Narita, "Open Bandit Dataset and Pipeline", arXiv 2008.07146, 2020.
+ *
+ * @module
+ */
+
+import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
+import { integerOf, numberOf, type Row, textOf } from "./fields.ts";
+
+/** The columns of a log that are taken; `index` is the unnamed first one. */
+export const BANDIT_COLUMNS = [
+  "index",
+  "timestamp",
+  "item_id",
+  "position",
+  "click",
+  "propensity_score",
+  "user_feature_0",
+  "user_feature_1",
+  "user_feature_2",
+  "user_feature_3",
+] as const;
+
+/** The columns of `item_context.csv` that are taken. */
+export const ITEM_COLUMNS = [
+  "item_id",
+  "item_feature_0",
+  "item_feature_1",
+  "item_feature_2",
+  "item_feature_3",
+] as const;
+
+const USER_FEATURES = BANDIT_COLUMNS.filter((column) => column.startsWith("user_feature_"));
+const AFFINITY = "user-item_affinity_";
+
+/** Takes a row of a log: the impression, and the click if there was one. @throws SyntaxError when it is none. */
+export function parseImpression(
+  row: Row,
+): readonly [ImpressionEvent] | readonly [ImpressionEvent, InteractionEvent] {
+  const item = String(integerOf(row, "item_id"));
+  const user = userOf(row);
+  const time = timeOf(row);
+  const request = `r${integerOf(row, "index")}`;
+  const column = AFFINITY + item;
+  const impression: ImpressionEvent = {
+    type: "impression",
+    user,
+    time,
+    request,
+    items: [item],
+    propensities: [numberOf(row, "propensity_score", Number.MIN_VALUE, 1)],
+    positions: [integerOf(row, "position", 1, 3) - 1],
+    ...(row[column] === undefined ? {} : { context: { affinity: numberOf(row, column) } }),
+  };
+  if (integerOf(row, "click", 0, 1) === 0) return [impression];
+  return [impression, { type: "interaction", user, time, item, action: "click", request }];
+}
+
+/** The profile of the user of a row. @throws SyntaxError when the row has none. */
+export function parseUser(row: Row): ProfileEvent {
+  const attributes = Object.fromEntries(USER_FEATURES.map((column) => [column, textOf(row, column)]));
+  return { type: "profile", user: userOf(row), time: timeOf(row), attributes };
+}
+
+/** Takes a row of `item_context.csv`; the item counts as known from `time` on. @throws SyntaxError */
+export function parseItem(row: Row, time: number): ItemRecord {
+  return {
+    item: String(integerOf(row, "item_id")),
+    time,
+    category: textOf(row, "item_feature_1"),
+    attributes: {
+      item_feature_0: numberOf(row, "item_feature_0"),
+      item_feature_2: textOf(row, "item_feature_2"),
+      item_feature_3: textOf(row, "item_feature_3"),
+    },
+  };
+}
+
+/**
+ * The reverse of {@linkcode parseImpression}: a row per impression; a click is expected right after its impression.
+ *
+ * @example
+ * ```ts
+ * import { parseImpression, toRows } from "./open_bandit.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const row = {
+ *   ...{ index: "7", timestamp: "2019-11-24 00:01:03.979000+00:00", item_id: "2", position: "2", click: "1" },
+ *   ...{ propensity_score: "0.045525", user_feature_0: "a", user_feature_1: "b", user_feature_2: "c" },
+ *   ...{ user_feature_3: "d", "user-item_affinity_2": "0.5" },
+ * };
+ * assert.deepEqual([...toRows(parseImpression(row))], [row]);
+ * ```
+ */
+export function* toRows(events: Iterable<Event>): Generator<Row> {
+  let shown: ImpressionEvent | undefined;
+  for (const event of events) {
+    if (event.type === "interaction" && event.action === "click" && event.request === shown?.request) {
+      if (shown !== undefined) yield toRow(shown, "1");
+      shown = undefined;
+    } else if (event.type === "impression") {
+      if (shown !== undefined) yield toRow(shown, "0");
+      shown = event;
+    }
+  }
+  if (shown !== undefined) yield toRow(shown, "0");
+}
+
+function toRow(impression: ImpressionEvent, click: "0" | "1"): Row {
+  const [date, clock] = new Date(impression.time).toISOString().replace("Z", "").split("T");
+  const item = impression.items[0] ?? "";
+  const affinity = impression.context?.["affinity"];
+  return {
+    index: (impression.request ?? "").slice(1),
+    timestamp: `${date} ${clock}000+00:00`,
+    item_id: item,
+    position: String((impression.positions?.[0] ?? 0) + 1),
+    click,
+    propensity_score: String(impression.propensities?.[0] ?? 1),
+    ...Object.fromEntries(impression.user.split(".").map((feature, i) => [`user_feature_${i}`, feature])),
+    ...(affinity === undefined ? {} : { [AFFINITY + item]: String(affinity) }),
+  };
+}
+
+function userOf(row: Row): string {
+  const features = USER_FEATURES.map((column) => textOf(row, column));
+  if (features.some((feature) => feature.includes("."))) {
+    throw new SyntaxError("Cannot join the user features with dots: one of them has a dot");
+  }
+  return features.join(".");
+}
+
+function timeOf(row: Row): number {
+  const text = textOf(row, "timestamp");
+  const parts = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,9})?\+00:00$/.exec(text);
+  const time = Date.parse(`${parts?.[1]}T${parts?.[2]}${(parts?.[3] ?? "").slice(0, 4)}Z`);
+  if (Number.isFinite(time)) return time;
+  throw new SyntaxError(
+    `Cannot take column timestamp as a time of UTC: current value is ${JSON.stringify(text)}`,
+  );
+}

@@ -1,0 +1,67 @@
+/**
+ * Taobao's UserBehavior: what people did, without what they were shown.
+ *
+ * Data: Alibaba, Tianchi data set 649.
+ *
+ * @module
+ */
+
+import type { InteractionEvent, ItemRecord } from "../events/event.ts";
+import { integerOf, type Row, textOf } from "./fields.ts";
+
+/** Columns of the file, which has no header. */
+export const BEHAVIOR_COLUMNS = ["user", "item", "category", "behavior", "seconds"] as const;
+
+/** A row as {@linkcode BEHAVIOR_COLUMNS} names it. */
+export type BehaviorRow = Readonly<Record<(typeof BEHAVIOR_COLUMNS)[number], string>>;
+
+const ACTIONS: ReadonlyMap<string, string> = new Map([
+  ["pv", "view"],
+  ["cart", "cart"],
+  ["fav", "like"],
+  ["buy", "purchase"],
+]);
+const BEHAVIORS: ReadonlyMap<string, string> = new Map(
+  [...ACTIONS].map(([behavior, action]) => [action, behavior]),
+);
+
+/**
+ * Takes a row: the interaction, and the item as the row knows it. @throws SyntaxError when it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseBehavior } from "./taobao.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const row = { user: "1", item: "5", category: "36", behavior: "fav", seconds: "1511848894" };
+ * assert.deepEqual(parseBehavior(row), {
+ *   item: { item: "5", time: 1511848894000, category: "36" },
+ *   event: { type: "interaction", user: "1", time: 1511848894000, item: "5", action: "like" },
+ * });
+ * ```
+ */
+export function parseBehavior(row: Row): { readonly item: ItemRecord; readonly event: InteractionEvent } {
+  const user = textOf(row, "user");
+  const item = textOf(row, "item");
+  const action = ACTIONS.get(textOf(row, "behavior"));
+  if (action === undefined) {
+    const got = JSON.stringify(row["behavior"]);
+    throw new SyntaxError(`Cannot take column behavior as pv, cart, fav or buy: current value is ${got}`);
+  }
+  const time = integerOf(row, "seconds") * 1000;
+  return {
+    item: { item, time, category: textOf(row, "category") },
+    event: { type: "interaction", user, time, item, action },
+  };
+}
+
+/** The reverse of {@linkcode parseBehavior}. @throws RangeError when the action has no word there. */
+export function toBehavior(event: InteractionEvent, item: ItemRecord): BehaviorRow {
+  const behavior = BEHAVIORS.get(event.action);
+  if (behavior === undefined) {
+    const words = [...BEHAVIORS.keys()].join(", ");
+    throw new RangeError(`Cannot write action ${event.action} as a behavior of Taobao: it knows ${words}`);
+  }
+  const seconds = String(event.time / 1000);
+  return { user: event.user, item: event.item, category: item.category ?? "", behavior, seconds };
+}

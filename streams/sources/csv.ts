@@ -1,0 +1,125 @@
+/**
+ * Rows of a CSV file, with the numbers of their lines, going on after a malformed one.
+ *
+ * None of the formats read here has line breaks within a field. So a line is a row, and a quote that is never closed
+ * costs one line and not the rest of the file.
+ *
+ * @module
+ */
+
+import { CsvParseStream } from "@std/csv";
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import type { Row } from "../../src/adapters/fields.ts";
+import { type Line, readLines } from "./lines.ts";
+
+/** A row, or a line that is none. */
+export type CsvLine =
+  | { readonly ok: true; readonly line: Line; readonly row: Row }
+  | { readonly ok: false; readonly line: Line; readonly refusal: Refusal };
+
+/** Options of {@linkcode readCsv}. */
+export interface CsvOptions {
+  /** Names of the columns; of a file with a header, those that it must have. */
+  readonly columns: readonly string[];
+  /** Whether the first line names the columns. @default {false} */
+  readonly header?: boolean;
+  /** Name for a column whose name in the header is empty. */
+  readonly unnamed?: string;
+  /** Character between fields. @default {","} */
+  readonly separator?: string;
+  /** @default {"utf-8"} */
+  readonly encoding?: "utf-8" | "latin1";
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a CSV file; see the module. @throws SyntaxError when the header lacks a column
+ */
+export async function* readCsv(path: string, options: CsvOptions): AsyncGenerator<CsvLine> {
+  const { separator = ",", encoding = "utf-8", signal } = options;
+  const decoder = new TextDecoder(encoding, { fatal: true });
+  let columns = options.header === true ? undefined : options.columns;
+  for await (const lines of readLines(path, signal)) {
+    const texts: Text[] = [];
+    for (const line of lines) {
+      const text = decode(line, decoder);
+      if (!text.ok) yield text;
+      else if (columns === undefined) columns = await readHeader(path, text, options);
+      else texts.push(text);
+    }
+    if (columns !== undefined) yield* parseRows(texts, columns, separator);
+  }
+}
+
+type Text = { readonly ok: true; readonly line: Line; readonly text: string };
+
+function decode(line: Line, decoder: TextDecoder): Text | (CsvLine & { readonly ok: false }) {
+  if (line.refusal !== undefined) return { ok: false, line, refusal: line.refusal };
+  try {
+    return { ok: true, line, text: decoder.decode(line.bytes) };
+  } catch {
+    const refusal = refuse("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+    return { ok: false, line, refusal };
+  }
+}
+
+async function readHeader(path: string, text: Text, options: CsvOptions): Promise<readonly string[]> {
+  const { separator = ",", unnamed = "" } = options;
+  const rows = await Array.fromAsync(
+    ReadableStream.from([text.text]).pipeThrough(new CsvParseStream({ separator })),
+  );
+  const columns = rows.flat().map((name) => name === "" ? unnamed : name);
+  const absent = options.columns.find((name) => !columns.includes(name));
+  if (absent === undefined) return columns;
+  throw new SyntaxError(`Cannot read ${path}: column ${absent} is missing in line ${text.line.number}`);
+}
+
+// A batch is parsed in one go. When the parser refuses it, its halves are tried, so a bad line among n costs about
+// log n further passes and nothing else.
+async function* parseRows(
+  texts: readonly Text[],
+  columns: readonly string[],
+  separator: string,
+): AsyncGenerator<CsvLine> {
+  if (texts.length === 0) return;
+  const outcome = await parse(texts, columns, separator);
+  if (!(outcome instanceof SyntaxError)) {
+    for (const [i, text] of texts.entries()) {
+      const row = outcome[i];
+      if (row !== undefined) yield { ok: true, line: text.line, row };
+    }
+    return;
+  }
+  const [first] = texts;
+  if (texts.length === 1 && first !== undefined) {
+    const { line } = first;
+    const reason = outcome.message.replace("line 1", `line ${line.number}`);
+    return yield {
+      ok: false,
+      line,
+      refusal: refuse("malformed-row", `Cannot parse the row as CSV: ${reason}`),
+    };
+  }
+  const half = texts.length >>> 1;
+  yield* parseRows(texts.slice(0, half), columns, separator);
+  yield* parseRows(texts.slice(half), columns, separator);
+}
+
+/** The rows of all texts, or why there is not one for each. */
+async function parse(
+  texts: readonly Text[],
+  columns: readonly string[],
+  separator: string,
+): Promise<readonly Row[] | SyntaxError> {
+  const whole = texts.map(({ text }) => text).join("\n");
+  try {
+    const rows = await Array.fromAsync(
+      ReadableStream.from([whole]).pipeThrough(new CsvParseStream({ columns, separator })),
+    );
+    if (rows.length === texts.length) return rows;
+    return new SyntaxError(`Syntax error on line 1: expected ${texts.length} rows but got ${rows.length}`);
+  } catch (error) {
+    if (error instanceof SyntaxError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Finding the files of a data set.
+ *
+ * @module
+ */
+
+/** Whether a path is a folder. @throws Deno.errors.NotFound when it is nothing at all */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await Deno.stat(path)).isDirectory;
+}
+
+/** Path of a file within a folder. */
+export function within(folder: string, name: string): string {
+  return `${folder.replace(/[/\\]+$/, "")}/${name}`;
+}
+
+/** Path of the first of these names that a folder has. */
+export async function fileIn(folder: string, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const path = within(folder, name);
+    try {
+      if ((await Deno.stat(path)).isFile) return path;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,156 @@
+/**
+ * Lines of a file as bytes: numbered, of bounded size, from plain or gzipped files, in constant memory.
+ *
+ * @module
+ */
+
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { refuseLarge } from "../../src/events/json.ts";
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+
+/** A line that is not blank, without its end. */
+export interface Line {
+  /** 1 is the first line of the file; blank lines count. */
+  readonly number: number;
+  /** The line; of one that is refused, perhaps only its beginning. */
+  readonly bytes: Uint8Array;
+  /** Size of the whole line in bytes. */
+  readonly size: number;
+  /** Why it cannot be used: it is too large, or the file broke off here. */
+  readonly refusal?: Refusal;
+}
+
+const LF = 0x0a, CR = 0x0d, SPACE = 0x20, TAB = 0x09;
+
+/**
+ * Cuts chunks of bytes into lines. How the bytes are chunked makes no difference.
+ *
+ * Lines end with LF or CR LF, the last one perhaps with nothing. Blank lines and a byte order mark at the start are
+ * dropped. A line of more than {@linkcode MAX_RECORD_BYTES} is refused; only its beginning is held in memory.
+ */
+export class LineSplitter {
+  #number = 1;
+  /** The beginning of a line that is not complete yet: all of it up to the limit, then less. */
+  #parts: Uint8Array[] = [];
+  #held = 0;
+  #size = 0;
+
+  /** The lines that are complete with this chunk. They may be views of it: do not write to it afterwards. */
+  push(chunk: Uint8Array): Line[] {
+    const lines: Line[] = [];
+    let start = 0;
+    for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, start)) {
+      this.#hold(chunk.subarray(start, end));
+      this.#finish(lines);
+      start = end + 1;
+    }
+    this.#hold(chunk.subarray(start));
+    return lines;
+  }
+
+  /** The last line, if it has no end; a `refusal` tells that the file broke off in it or before it. */
+  end(refusal?: Refusal): Line[] {
+    const lines: Line[] = [];
+    this.#finish(lines, refusal);
+    return lines;
+  }
+
+  #hold(part: Uint8Array): void {
+    if (part.length === 0) return;
+    this.#size += part.length;
+    if (this.#size <= MAX_RECORD_BYTES + 1) { // one more for a CR
+      this.#parts.push(part);
+      this.#held += part.length;
+    } else if (this.#held < MAX_REJECTED_BYTES) {
+      this.#parts.push(new Uint8Array(part.subarray(0, MAX_REJECTED_BYTES - this.#held)));
+      this.#held = Math.min(this.#held + part.length, MAX_REJECTED_BYTES);
+    } else if (this.#held > MAX_REJECTED_BYTES) {
+      this.#parts = [new Uint8Array(this.#joined().subarray(0, MAX_REJECTED_BYTES))];
+      this.#held = MAX_REJECTED_BYTES;
+    }
+  }
+
+  #joined(): Uint8Array {
+    const [first] = this.#parts;
+    if (first !== undefined && this.#parts.length === 1) return first;
+    const whole = new Uint8Array(this.#held);
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+
+  #finish(lines: Line[], refusal?: Refusal): void {
+    const number = this.#number++;
+    let bytes = this.#joined();
+    let size = this.#size;
+    this.#parts = [];
+    this.#held = 0;
+    this.#size = 0;
+    if (bytes.length === size && bytes[size - 1] === CR) bytes = bytes.subarray(0, --size);
+    if (number === 1 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+      bytes = bytes.subarray(3);
+      size -= 3;
+    }
+    if (refusal !== undefined) lines.push({ number, bytes, size, refusal });
+    else if (size > MAX_RECORD_BYTES) lines.push({ number, bytes, size, refusal: refuseLarge(size, "line") });
+    else if (!isBlank(bytes)) lines.push({ number, bytes, size });
+  }
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte !== SPACE && byte !== TAB) return false;
+  return true;
+}
+
+/**
+ * Reads the lines of a file, a few hundred at a time; a name that ends with `.gz` is unzipped.
+ *
+ * A gzip that is cut off or corrupt ends with a refused line that says so.
+ *
+ * @throws Deno.errors.NotFound, and whatever else reading may fail with
+ */
+export async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<readonly Line[]> {
+  const splitter = new LineSplitter();
+  const gzipped = path.endsWith(".gz");
+  const file = (await Deno.open(path)).readable;
+  try {
+    for await (const chunk of gzipped ? gunzip(file) : file) {
+      signal?.throwIfAborted();
+      const lines = splitter.push(chunk);
+      if (lines.length > 0) yield lines;
+    }
+  } catch (error) {
+    const refusal = gzipped ? gzipRefusal(error) : undefined;
+    if (refusal === undefined) throw error;
+    yield splitter.end(refusal);
+    return;
+  }
+  yield splitter.end();
+}
+
+// Not DecompressionStream: it cannot tell a cut-off file from a corrupt one, unpacks a chunk of any ratio at
+// once, and fails on files of several members, such as `cat a.gz b.gz` makes.
+function gunzip(file: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  // An error comes out of the iteration; leaving the iteration closes the file.
+  return pipeline(Readable.from(file), createGunzip({ chunkSize: 64 * 1024 }), () => {});
+}
+
+function gzipRefusal(error: unknown): Refusal | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "Z_BUF_ERROR") {
+    return refuse(
+      "truncated-gzip",
+      "Cannot read the file as gzip: it ends in the middle of the compressed data",
+    );
+  }
+  if (code === "Z_DATA_ERROR") {
+    return refuse("corrupt-gzip", `Cannot read the file as gzip: ${(error as Error).message}`);
+  }
+  return undefined;
+}

@@ -1,0 +1,66 @@
+/**
+ * Open Bandit: the folder of a campaign, with `item_context.csv` and one log, or one log alone.
+ *
+ * @module
+ */
+
+import {
+  BANDIT_COLUMNS,
+  ITEM_COLUMNS,
+  parseImpression,
+  parseItem,
+  parseUser,
+} from "../../src/adapters/open_bandit.ts";
+import { readCsv } from "./csv.ts";
+import { isFolder, within } from "./files.ts";
+import { mapRow, rejected, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
+
+const ITEM_FILE = "item_context.csv";
+
+/** Items first, then the impressions in the order of the rows; a profile stands before a user's first impression. */
+export async function* openOpenBandit(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  if (!await isFolder(path)) {
+    yield* readLog(path, options);
+    return;
+  }
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(path)) if (/\.csv(?:\.gz)?$/.test(name)) names.push(name);
+  const logs = names.filter((name) => name !== ITEM_FILE);
+  const [log] = logs;
+  if (log === undefined || logs.length > 1) {
+    const found = logs.length === 0 ? "none" : logs.sort().join(", ");
+    throw new Deno.errors.NotFound(
+      `Cannot open ${path} as open-bandit: wanted one log beside ${ITEM_FILE}, got ${found}`,
+    );
+  }
+  const events = readLog(within(path, log), options);
+  if (!names.includes(ITEM_FILE)) yield* events;
+  else yield* withCatalogue(events, (time) => readItems(within(path, ITEM_FILE), time, options));
+}
+
+async function* readLog(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  const known = new Set<string>(); // tuples of hashed features: as many as the shop has kinds of people
+  for await (
+    const read of readCsv(file, { header: true, unnamed: "index", columns: BANDIT_COLUMNS, ...options })
+  ) {
+    if (!read.ok) {
+      yield rejected(file, read.line, read.refusal);
+      continue;
+    }
+    const records = mapRow(file, read.line, () => {
+      const events = parseImpression(read.row);
+      return { events: known.has(events[0].user) ? events : [parseUser(read.row), ...events] };
+    });
+    for (const record of records) {
+      if (record.kind === "event") known.add(record.event.user);
+      yield record;
+    }
+  }
+}
+
+async function* readItems(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  for await (const read of readCsv(file, { header: true, columns: ITEM_COLUMNS, ...options })) {
+    if (!read.ok) yield rejected(file, read.line, read.refusal);
+    else yield* mapRow(file, read.line, () => ({ items: [parseItem(read.row, time)] }));
+  }
+}
