@@ -123,7 +123,7 @@ export function summaryFacts(data: ReportData): [name: string, value: string][] 
     ["took", `${formatSeconds(totals.seconds)}, ${formatCount(totals.eventsPerSecond)} events/s`],
     ["events", `${formatCount(totals.events)}, ${formatCount(totals.rejected)} rejected`],
     ["requests", formatCount(totals.requests)],
-    ["impressions", `${formatCount(totals.impressions)} lists of ${formatCount(totals.rows)} items`],
+    ["impressions", `${formatCount(totals.impressions)} lists, ${formatCount(totals.rows)} items in them`],
     ["clicks", `${formatCount(totals.clicks)}, ${clickRate(data)} of the items`],
     ["samples", `${formatCount(totals.samples)} joined, ${formatCount(totals.versions)} versions published`],
     [
