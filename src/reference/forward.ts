@@ -1,0 +1,105 @@
+/**
+ * Base, DIN and DIEN op by op: the same formulas as `src/models`, batched over users with padded histories.
+ *
+ * @module
+ */
+
+import * as tf from "@tensorflow/tfjs";
+import type { BaseConfig } from "../models/base.ts";
+import type { DienConfig } from "../models/dien.ts";
+import type { DinConfig } from "../models/din.ts";
+import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
+import { auxiliaryLoss } from "./auxiliary.ts";
+import { gru, stateAt } from "./gru.ts";
+import { mlp, pooled, repeat } from "./layers.ts";
+import type { Weights } from "./tensorflow.ts";
+
+// B users, T behaviours, K candidates, d vector, H hidden, U user input, C candidate input
+
+/** A batch of impressions. */
+export interface Batch {
+  /** Behaviours [B, T, d], oldest first, T at least 1. */
+  readonly e: tf.Tensor;
+  /** 1 = a real behaviour [B, T]. */
+  readonly mask: tf.Tensor;
+  /** Candidates [B, K, d]. */
+  readonly q: tf.Tensor;
+  /** User input [B, U]. */
+  readonly xu: tf.Tensor;
+  /** Candidate input [B, K, C]. */
+  readonly xc: tf.Tensor;
+  /** Sampled negatives [B, T, d]; no auxiliary loss without. */
+  readonly negatives?: tf.Tensor;
+}
+
+/** What a model makes of a batch; intermediate values for tests by name. */
+export interface Forward {
+  /** [B, K]. */
+  readonly logits: tf.Tensor;
+  readonly aux: tf.Scalar;
+  readonly values: Readonly<Record<string, tf.Tensor>>;
+}
+
+/** Base, see `models/base.ts`. */
+export function baseForward(weights: Weights, config: BaseConfig, batch: Batch): Forward {
+  const { pooling = "mean", product = false, dotHead = true } = config;
+  const { K, q, xu, xc } = rowsOf(batch);
+  const s = pooled(batch.e, batch.mask, pooling);
+  const wide = repeat(s, K);
+  let z = mlp(weights, "mlp", tf.concat([xu, q, wide, ...(product ? [tf.mul(q, wide)] : []), xc], 1));
+  if (dotHead) z = tf.add(z, dot(repeat(pooled(batch.e, batch.mask, "sqrt"), K), q));
+  return { logits: tf.reshape(z, [-1, K]), aux: tf.scalar(0), values: { s } };
+}
+
+/** DIN, see `models/din.ts`. */
+export function dinForward(weights: Weights, config: DinConfig, batch: Batch): Forward {
+  const { norm = "sigmoid", keepPooled = false, dotHead = true } = config;
+  const { K, q, xu, xc } = rowsOf(batch);
+  const e = repeat(batch.e, K), mask = repeat(batch.mask, K);
+  const g = activationUnit(weights, "attention", q, e);
+  const w = normalise(g, mask, norm);
+  const v = pooled(tf.mul(e, tf.expandDims(w, 2)), mask, norm === "softmax" ? "sum" : "sqrt");
+  const p = pooled(e, mask, "sqrt");
+  const kept = keepPooled ? [p, tf.mul(q, p)] : [];
+  let z = mlp(weights, "mlp", tf.concat([xu, q, v, tf.mul(q, v), ...kept, xc], 1));
+  if (dotHead) z = tf.add(z, tf.add(dot(p, q), dot(v, q)));
+  return { logits: tf.reshape(z, [-1, K]), aux: tf.scalar(0), values: { g: tf.mul(g, mask), w, v } };
+}
+
+/** DIEN, see `models/dien.ts`. */
+export function dienForward(weights: Weights, config: DienConfig, batch: Batch): Forward {
+  const { pooling = "mean", attention = "bilinear", norm = "sigmoid", form = "augru" } = config;
+  const { auxiliary = "mlp", inputGain = 1, dotHead = true } = config;
+  const { K, q, xu, xc } = rowsOf(batch);
+  const { e, negatives } = batch;
+  const h = gru(weights, "gru1", "gru", { x: tf.mul(e, inputGain), mask: batch.mask });
+  const states = repeat(h, K), mask = repeat(batch.mask, K);
+  const score = (attention === "bilinear" ? bilinear : projectedUnit)(weights, "attention", q, states);
+  const a = normalise(score, mask, norm);
+  const final = stateAt(gru(weights, "gru2", form, { x: states, mask, attention: a }), -1);
+  const mean = pooled(e, batch.mask, pooling);
+  const m = repeat(mean, K);
+  let z = mlp(weights, "mlp", tf.concat([xu, q, m, tf.mul(q, m), final, xc], 1));
+  if (dotHead) z = tf.add(z, dot(repeat(pooled(e, batch.mask, "sqrt"), K), q));
+  const aux = negatives === undefined
+    ? tf.scalar(0)
+    : auxiliaryLoss(weights, "aux", auxiliary, { h, e, negatives, mask: batch.mask });
+  const values = { h, score: tf.mul(score, mask), attention: a, final, mean };
+  return { logits: tf.reshape(z, [-1, K]), aux, values };
+}
+
+/** Candidates as rows [B·K, …]; the user input is repeated. */
+function rowsOf({ q, xu, xc }: Batch) {
+  const [, K = 0, d = 0] = q.shape;
+  return {
+    K,
+    q: tf.reshape(q, [-1, d]),
+    xu: repeat(xu, K),
+    xc: tf.reshape(xc, [q.size / d, xc.shape[2] ?? 0]),
+  };
+}
+
+/** ⟨a, b⟩ of each row [B, 1]. */
+function dot(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.mul(a, b), 1, true);
+}

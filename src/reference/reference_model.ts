@@ -1,0 +1,162 @@
+/**
+ * The tfjs reference as a {@linkcode Model}: slow, readable, differentiated by tfjs. A learner may run on it
+ * to check the plain kernels end to end.
+ *
+ * @module
+ */
+
+import * as tf from "@tensorflow/tfjs";
+import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
+import type { InputGradients, Model, ModelInput, TrainingInput } from "../models/model.ts";
+import type { ModelSizes } from "../models/model.ts";
+import type { Parameters } from "../models/parameters.ts";
+import { baseForward, type Batch, dienForward, dinForward, type Forward } from "./forward.ts";
+import { gru } from "./gru.ts";
+import { weightedLogisticLoss } from "./layers.ts";
+import { type Backend, startTensorflow, type Weights } from "./tensorflow.ts";
+
+type ForwardFunction = (weights: Weights, batch: Batch) => Forward;
+
+/** A model with the parameters of {@linkcode createModel} whose every number comes from tfjs. */
+export async function referenceModel<N extends ModelName>(
+  name: N,
+  sizes: ModelSizes,
+  config: ModelConfigs[N],
+  random: () => number,
+  backend: Backend = "cpu",
+): Promise<Model> {
+  await startTensorflow(backend);
+  const { parameters, stateSize } = createModel(name, sizes, config, random);
+  return new ReferenceModel(name, { sizes, parameters, stateSize, config });
+}
+
+interface Parts {
+  readonly sizes: ModelSizes;
+  readonly parameters: Parameters;
+  readonly stateSize: number;
+  readonly config: ModelConfigs[ModelName];
+}
+
+const FORWARD: Readonly<Record<ModelName, (config: Parts["config"]) => ForwardFunction>> = {
+  base: (config) => (weights, batch) => baseForward(weights, config as ModelConfigs["base"], batch),
+  din: (config) => (weights, batch) => dinForward(weights, config as ModelConfigs["din"], batch),
+  dien: (config) => (weights, batch) => dienForward(weights, config as ModelConfigs["dien"], batch),
+};
+
+class ReferenceModel implements Model {
+  readonly name: string;
+  readonly sizes: ModelSizes;
+  readonly parameters: Parameters;
+  readonly stateSize: number;
+  readonly #forward: ForwardFunction;
+  readonly #inputGain: number;
+
+  constructor(name: ModelName, { sizes, parameters, stateSize, config }: Parts) {
+    this.name = name;
+    this.sizes = sizes;
+    this.parameters = parameters;
+    this.stateSize = stateSize;
+    this.#forward = FORWARD[name](config);
+    this.#inputGain = "inputGain" in config ? config.inputGain ?? 1 : 1;
+  }
+
+  initState(): Float32Array {
+    return new Float32Array(this.stateSize);
+  }
+
+  step(state: Float32Array, e: Float32Array): void {
+    if (this.stateSize === 0) return;
+    const next = tf.tidy(() =>
+      gru(this.#weights(), "gru1", "gru", {
+        x: tf.mul(tf.tensor3d(e, [1, 1, e.length]), this.#inputGain),
+        mask: tf.ones([1, 1]),
+        start: tf.tensor2d(state, [1, state.length]),
+      }).dataSync()
+    );
+    state.set(next);
+  }
+
+  score(input: ModelInput): Float32Array {
+    return tf.tidy(() => {
+      const { mask, tensors } = this.#tensors(input);
+      return this.#forward(this.#weights(), { ...tensors, mask }).logits.dataSync() as Float32Array;
+    });
+  }
+
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    return tf.tidy(() => {
+      const { mask, tensors } = this.#tensors(input);
+      const weights = this.#weights();
+      const trained = variables({ ...weights, ...tensors });
+      const wide = tf.tensor2d(input.wide, [1, input.K]);
+      let logits: tf.Tensor = wide;
+      let aux: tf.Tensor = tf.scalar(0);
+      try {
+        const { value, grads } = tf.variableGrads(() => {
+          const forward = this.#forward(trained, { ...trained as unknown as typeof tensors, mask });
+          logits = tf.keep(tf.add(forward.logits, wide));
+          aux = tf.keep(forward.aux);
+          const y = tf.tensor2d(input.labels, [1, input.K]), w = tf.tensor2d(input.weights, [1, input.K]);
+          const target = weightedLogisticLoss(logits, y, w);
+          return tf.add(target, tf.mul(forward.aux, input.auxWeight)) as tf.Scalar;
+        }, Object.values(trained));
+        const read = (name: string, length: number) =>
+          (grads[trained[name]?.name ?? ""]?.dataSync() ?? new Float32Array(length)).slice(0, length);
+        for (const name of this.parameters.shapes.keys()) {
+          const into = this.parameters.block(name, gradients);
+          read(name, into.length).forEach((g, i) => into[i] = (into[i] ?? NaN) + g);
+        }
+        const z = logits.dataSync() as Float32Array;
+        return {
+          loss: value.dataSync()[0] ?? NaN,
+          aux: aux.dataSync()[0] ?? NaN,
+          logits: z,
+          z: z.map((x, k) => (input.weights[k] ?? NaN) * (1 / (1 + Math.exp(-x)) - (input.labels[k] ?? NaN))),
+          e: read("e", input.e.length) as Float32Array,
+          q: read("q", input.q.length) as Float32Array,
+          xu: read("xu", input.xu.length) as Float32Array,
+          xc: read("xc", input.xc.length) as Float32Array,
+          negatives: read("negatives", input.negatives.length) as Float32Array,
+        };
+      } finally {
+        Object.values(trained).forEach((variable) => variable.dispose());
+        logits.dispose();
+        aux.dispose();
+      }
+    });
+  }
+
+  #weights(): Record<string, tf.Tensor> {
+    const blocks = [...this.parameters.shapes].map(([name, shape]) =>
+      [name, tf.tensor(this.parameters.block(name).slice(), [...shape])] as const
+    );
+    return Object.fromEntries(blocks);
+  }
+
+  /** A batch of one; an empty history becomes one masked behaviour, because tfjs has no empty loops. */
+  #tensors(input: ModelInput & Partial<TrainingInput>) {
+    const { d, user, context } = this.sizes;
+    const { T, K, negatives = new Float32Array(0) } = input;
+    const steps = Math.max(1, T);
+    const history = (x: Float32Array) => {
+      const padded = new Float32Array(steps * d);
+      padded.set(x);
+      return tf.tensor3d(padded, [1, steps, d]);
+    };
+    const tensors = {
+      e: history(input.e),
+      q: tf.tensor3d(input.q.slice(), [1, K, d]),
+      xu: tf.tensor2d(input.xu.slice(), [1, user]),
+      xc: tf.tensor3d(input.xc.slice(), [1, K, context]),
+      ...(negatives.length > 0 ? { negatives: history(negatives) } : {}),
+    };
+    return { tensors, mask: tf.fill([1, steps], T > 0 ? 1 : 0) };
+  }
+}
+
+/** tfjs names variables globally, so they are made for one call and disposed after it. */
+function variables(tensors: Readonly<Record<string, tf.Tensor>>): Record<string, tf.Variable> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, tf.variable(tensor, true)]),
+  );
+}
