@@ -47,10 +47,10 @@ export class GradientSums {
     return place;
   }
 
-  /** Adds `gradient[offset…]` to the sum at a place. */
-  add(place: number, gradient: Float32Array, offset: number): void {
+  /** Adds `scale · gradient[offset…]` to the sum at a place. */
+  add(place: number, gradient: Float32Array, offset: number, scale: number): void {
     const sums = this.#sums, width = this.#width;
-    for (let i = 0, to = place * width; i < width; i++, to++) sums[to]! += gradient[offset + i]!;
+    for (let i = 0, to = place * width; i < width; i++, to++) sums[to]! += scale * gradient[offset + i]!;
   }
 
   /** Sum of the squares of all summed gradients. */

@@ -60,6 +60,13 @@ export class ServingTable {
     for (let i = 0; i < width; i++) out[offset + i] = values[from + i]!;
   }
 
+  /** Adds `scale` times a row [width] to `out` from `offset` on. */
+  addRow(row: number, scale: number, out: Float32Array, offset: number): void {
+    const values = this.#chunks[row >> CHUNK_BITS]!, width = this.width;
+    const from = (row & CHUNK_MASK) * width;
+    for (let i = 0; i < width; i++) out[offset + i]! += scale * values[from + i]!;
+  }
+
   /**
    * Brings the table to the state that the delta was taken of. That it follows the last one is for the
    * caller to know, who numbers the versions.

@@ -1,24 +1,12 @@
 import { endRecord, openRecord, startRecord } from "../codec/record.ts";
 import { RowAdagrad } from "../optimisers/adagrad.ts";
 import { usable } from "../optimisers/optimiser.ts";
-import { AdmissionFilter } from "./admission.ts";
 import { encodeDelta } from "./delta.ts";
 import { GradientSums } from "./gradient_sums.ts";
 import { fillNormal, hashString, mix } from "./hash.ts";
-import { KeyIndex } from "./key_index.ts";
 import { KeyLog } from "./key_log.ts";
-import {
-  CHUNK_BITS,
-  CHUNK_MASK,
-  chunkBytes,
-  decodeChunk,
-  encodeChunk,
-  newChunk,
-  PADDING_ROW,
-  type RowChunk,
-  ROWS_PER_CHUNK,
-  UNKNOWN_ROW,
-} from "./rows.ts";
+import { RowStore, type RowStoreOptions } from "./row_store.ts";
+import { CHUNK_MASK, PADDING_ROW, UNKNOWN_ROW } from "./rows.ts";
 
 /** Options of {@linkcode EmbeddingTable}. */
 export interface EmbeddingTableOptions {
@@ -50,10 +38,6 @@ const NAME = "embedding-table";
 const VERSION = 1;
 /** Share of the budget for gradients of a step and removed keys; the rest is for rows and keys. */
 const RESERVE = 1 / 8;
-/** A full table gives back this share of its rows at once, which makes eviction O(1) an event on average. */
-const EVICT_SHARE = 1 / 8;
-/** Expired rows are looked for when event time moved on by this share of the time to expiry. */
-const EXPIRY_SHARE = 1 / 16;
 /** Fewest bytes of removed keys that are remembered before the next delta becomes a full one. */
 const REMOVED_BYTES = 1 << 16;
 
@@ -62,16 +46,16 @@ const REMOVED_BYTES = 1 << 16;
  * its own optimiser (row-wise Adagrad), admission, expiry and a byte budget.
  *
  * Row {@linkcode PADDING_ROW} is zeros for ever; row {@linkcode UNKNOWN_ROW} is shared by ids without a row.
- * A row's number is valid until the next {@linkcode EmbeddingTable.step} or
- * {@linkcode EmbeddingTable.sweep}; only these two remove rows. So the life of a batch is:
+ * A row's number is valid until the next {@linkcode EmbeddingTable.step},
+ * {@linkcode EmbeddingTable.sweep} or {@linkcode EmbeddingTable.remove}. So the life of a batch is:
  * `sight` every id, compute, `accumulate` every gradient, `step`.
  *
  * The initial values of a row depend on (seed, field, key) alone and not on the order of arrival: two
  * machines agree, and an id that comes back after its removal starts as it did.
  *
  * When the next row does not fit into `maxBytes`, new ids get row 1 and are counted as
- * {@linkcode EmbeddingTable.refused} until the next step or sweep has evicted the 1/8 of rows that were used
- * least recently (by event time, then by row number). The budget holds as long as one step touches no more
+ * {@linkcode EmbeddingTable.refused} until the next step or sweep, which evicts the 1/8 of rows that were used
+ * least recently (by event time, then by row number). From then on it evicts ahead, so that few are refused. The budget holds as long as one step touches no more
  * than maxBytes / (16·(4·width + 4)) rows.
  *
  * A row costs 4·width + 27 bytes, and about 24 bytes and its key in the index. Look-ups and sights are O(1)
@@ -98,22 +82,15 @@ export class EmbeddingTable {
   readonly #seed: number;
   readonly #initScale: number;
   readonly #l2: number;
-  readonly #admitAfter: number;
   readonly #maxBytes: number;
-  readonly #expireAfterMs: number;
+  readonly #storeOptions: RowStoreOptions;
   readonly #rule: RowAdagrad;
-  #filter: AdmissionFilter | undefined;
   readonly #gradients: GradientSums;
   readonly #removed = new KeyLog();
-  #index: KeyIndex;
-  #chunks: RowChunk[];
+  #store: RowStore;
   /** Whether a subscriber needs the whole table: nothing was published yet, or too much was removed. */
   #wanted = true;
-  #full = false;
-  #newest = -Infinity;
-  #expiredAt = -Infinity;
   #skipped = 0;
-  #refused = 0;
 
   /**
    * Makes a table that knows no key.
@@ -125,39 +102,30 @@ export class EmbeddingTable {
     this.width = options.width;
     this.#initScale = options.initScale ?? 0.01;
     this.#l2 = options.l2 ?? 0;
-    this.#admitAfter = options.admitAfter ?? 1;
     this.#maxBytes = options.maxBytes ?? Infinity;
-    this.#expireAfterMs = options.expireAfterMs ?? Infinity;
+    const { admitAfter = 1, expireAfterMs = Infinity } = options;
     requireInteger("width", this.width, 2 ** 16);
-    requireInteger("admitAfter", this.#admitAfter, 255);
-    if (!(this.#expireAfterMs > 0)) {
-      throw new RangeError(
-        `Cannot make a table with expireAfterMs: current value is ${options.expireAfterMs}`,
-      );
+    requireInteger("admitAfter", admitAfter, 255);
+    if (!(expireAfterMs > 0)) {
+      throw new RangeError(`Cannot make a table with expireAfterMs: current value is ${expireAfterMs}`);
     }
     this.#seed = hashString(options.name, mix(options.seed));
     this.#rule = new RowAdagrad(this.width, options);
     this.#gradients = new GradientSums(this.width);
-    this.#filter = this.#admitAfter > 1 ? new AdmissionFilter() : undefined;
-    this.#index = new KeyIndex(this.#seed);
-    this.#chunks = [newChunk(this.width)];
-    if (!(this.#rowBytes() <= this.#rowLimit())) {
-      const least = Math.ceil(this.#rowBytes() / (1 - RESERVE));
-      throw new RangeError(
-        `Cannot make a table with maxBytes below ${least}: current value is ${options.maxBytes}`,
-      );
-    }
+    const maxBytes = this.#maxBytes * (1 - RESERVE);
+    this.#storeOptions = { width: this.width, seed: this.#seed, admitAfter, maxBytes, expireAfterMs };
+    this.#store = new RowStore(this.#storeOptions);
     this.#initialise(UNKNOWN_ROW, "\u0000unknown");
   }
 
   /** Number of ids that have a row. */
   get size(): number {
-    return this.#index.size;
+    return this.#store.size;
   }
 
   /** Bytes allocated: rows, keys, index, filter, gradients and removed keys. */
   get bytes(): number {
-    return this.#rowBytes() + this.#gradients.bytes + this.#removed.bytes;
+    return this.#store.bytes + this.#gradients.bytes + this.#removed.bytes;
   }
 
   /** Row gradients that were left out because they were not finite, or absurdly large. */
@@ -167,7 +135,7 @@ export class EmbeddingTable {
 
   /** Sights of ids that were due a row and found the table full. */
   get refused(): number {
-    return this.#refused;
+    return this.#store.refused;
   }
 
   /** η; may be changed between steps. */
@@ -181,7 +149,7 @@ export class EmbeddingTable {
 
   /** Row of `key`, 1 if it has none of its own. Changes nothing. */
   lookup(key: string): number {
-    return this.#index.find(key) || UNKNOWN_ROW;
+    return this.#store.find(key) || UNKNOWN_ROW;
   }
 
   /**
@@ -192,27 +160,46 @@ export class EmbeddingTable {
    * @param time event time in milliseconds; an older one than the last is no harm
    */
   sight(key: string, time: number): number {
-    if (time > this.#newest) this.#newest = time;
-    const row = this.#index.find(key) || this.#admit(key);
-    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
-    if (time > chunk.lastUse[at]!) chunk.lastUse[at] = time;
-    chunk.sights[at]!++;
+    let row = this.#store.find(key);
+    if (row === 0) {
+      row = this.#store.admit(key);
+      if (row !== UNKNOWN_ROW) this.#initialise(row, key);
+    }
+    this.#store.touch(row, time);
     return row;
   }
 
   /** Copies the values of a row [width] to `out` from `offset` on. */
   copyRow(row: number, out: Float32Array, offset: number): void {
-    const values = this.#chunk(row).values, width = this.width;
+    const values = this.#store.chunk(row).values, width = this.width;
     const from = (row & CHUNK_MASK) * width;
     for (let i = 0; i < width; i++) out[offset + i] = values[from + i]!;
   }
 
-  /** Adds `gradient[offset .. offset + width)` to what {@linkcode EmbeddingTable.step} applies to a row. */
-  accumulate(row: number, gradient: Float32Array, offset: number): void {
+  /** Adds `scale` times a row [width] to `out` from `offset` on. */
+  addRow(row: number, scale: number, out: Float32Array, offset: number): void {
+    const values = this.#store.chunk(row).values, width = this.width;
+    const from = (row & CHUNK_MASK) * width;
+    for (let i = 0; i < width; i++) out[offset + i]! += scale * values[from + i]!;
+  }
+
+  /** Adds `scale · gradient[offset .. offset + width)` to what {@linkcode EmbeddingTable.step} applies to a row. */
+  accumulate(row: number, gradient: Float32Array, offset: number, scale = 1): void {
     if (row === PADDING_ROW) return;
-    const pending = this.#chunk(row).pending, at = row & CHUNK_MASK;
+    const pending = this.#store.chunk(row).pending, at = row & CHUNK_MASK;
     if (pending[at] === 0) pending[at] = 1 + this.#gradients.touch(row);
-    this.#gradients.add(pending[at]! - 1, gradient, offset);
+    this.#gradients.add(pending[at]! - 1, gradient, offset, scale);
+  }
+
+  /**
+   * Forgets a key and its row, as when a user is erased. An unknown key is none of ours.
+   *
+   * @throws {Error} if there are gradients to apply: their rows must not go
+   */
+  remove(key: string): void {
+    this.#requireNoGradients("remove a key from");
+    const row = this.#store.find(key);
+    if (row !== 0) this.#store.remove(row, this.#forget);
   }
 
   /** Sum of the squares of all accumulated gradients, for clipping by a norm. */
@@ -239,7 +226,7 @@ export class EmbeddingTable {
   discard(): void {
     for (let place = 0; place < this.#gradients.count; place++) {
       const row = this.#gradients.row(place);
-      this.#chunk(row).pending[row & CHUNK_MASK] = 0;
+      this.#store.chunk(row).pending[row & CHUNK_MASK] = 0;
     }
     this.#gradients.clear();
   }
@@ -252,26 +239,19 @@ export class EmbeddingTable {
    */
   sweep(): void {
     this.#requireNoGradients("sweep");
-    if (this.#newest - this.#expiredAt >= this.#expireAfterMs * EXPIRY_SHARE) {
-      this.#expiredAt = this.#newest;
-      this.#removeUpTo(this.#newest - this.#expireAfterMs, Infinity);
-    }
-    if (this.#full) {
-      this.#full = false;
-      this.#evict(Math.ceil(this.size * EVICT_SHARE));
-    }
+    this.#store.sweep(this.#forget);
   }
 
   /** Rows that a delta would carry now, ascending, without row 1. */
   *changed(): Generator<number> {
-    for (const row of this.#index.rows()) {
-      if (this.#wanted || this.#chunk(row).changed[row & CHUNK_MASK] === 1) yield row;
+    for (const row of this.#store.rows()) {
+      if (this.#wanted || this.#store.chunk(row).changed[row & CHUNK_MASK] === 1) yield row;
     }
   }
 
   /** Marks everything as published. */
   clearChanged(): void {
-    for (const chunk of this.#chunks) chunk.changed.fill(0);
+    for (const chunk of this.#store.chunks) chunk.changed.fill(0);
     this.#removed.clear();
     this.#wanted = false;
   }
@@ -283,13 +263,13 @@ export class EmbeddingTable {
   encodeDelta(): Uint8Array {
     if (this.#wanted) return this.encodeServing();
     const gone = new Set(this.#removed.keys());
-    const removed = [...gone].filter((key) => this.#index.find(key) === 0).sort();
+    const removed = [...gone].filter((key) => this.#store.find(key) === 0).sort();
     return this.#encode(this.changed(), false, removed);
   }
 
   /** All rows for a server, as a full delta: equal content is equal bytes, whatever its history. */
   encodeServing(): Uint8Array {
-    return this.#encode(this.#index.rows(), true, []);
+    return this.#encode(this.#store.rows(), true, []);
   }
 
   /**
@@ -300,12 +280,8 @@ export class EmbeddingTable {
   encode(): Uint8Array {
     this.#requireNoGradients("encode");
     const writer = startRecord(NAME, VERSION).string(this.name).uint(this.width).uint(this.#seed);
-    writer.u8(this.#wanted ? 1 : 0).u8(this.#full ? 1 : 0).u8(this.#filter === undefined ? 0 : 1);
-    writer.f64(this.#newest).f64(this.#expiredAt).uint(this.#skipped).uint(this.#refused);
-    this.#index.encode(writer);
-    this.#filter?.encode(writer);
-    writer.uint(this.#chunks.length);
-    for (const chunk of this.#chunks) encodeChunk(writer, chunk);
+    writer.u8(this.#wanted ? 1 : 0).uint(this.#skipped);
+    this.#store.encode(writer);
     const removed = [...this.#removed.keys()];
     writer.uint(removed.length);
     for (const key of removed) writer.string(key);
@@ -320,27 +296,14 @@ export class EmbeddingTable {
   decode(bytes: Uint8Array): void {
     const reader = openRecord(bytes, NAME, VERSION);
     const name = reader.string(), width = reader.uint(), seed = reader.uint();
-    const wanted = reader.u8() === 1, full = reader.u8() === 1, filtered = reader.u8() === 1;
-    if (
-      name !== this.name || width !== this.width || seed !== this.#seed ||
-      filtered !== (this.#filter !== undefined)
-    ) {
+    if (name !== this.name || width !== this.width || seed !== this.#seed) {
       throw new SyntaxError(
-        `Cannot decode a table as ${this.name} (width ${this.width}): it is ${name} (width ${width}), ` +
-          `or its seed or admission differs`,
+        `Cannot decode a table as ${this.name} (width ${this.width}): ` +
+          `it is ${name} (width ${width}), or made with another seed`,
       );
     }
-    const newest = reader.f64(), expiredAt = reader.f64(), skipped = reader.uint(), refused = reader.uint();
-    const index = KeyIndex.decode(reader, this.#seed);
-    const filter = filtered ? new AdmissionFilter() : undefined;
-    filter?.decode(reader);
-    const chunks: RowChunk[] = [];
-    for (let n = reader.uint(); n > 0; n--) chunks.push(decodeChunk(reader, width));
-    if (index.endRow > chunks.length * ROWS_PER_CHUNK) {
-      throw new SyntaxError(
-        `Cannot decode a table as ${name}: ${index.endRow} rows in ${chunks.length} chunks`,
-      );
-    }
+    const wanted = reader.u8() === 1, skipped = reader.uint();
+    const store = RowStore.decode(reader, this.#storeOptions);
     const removed: string[] = [];
     for (let n = reader.uint(); n > 0; n--) removed.push(reader.string());
     endRecord(reader, NAME);
@@ -350,55 +313,23 @@ export class EmbeddingTable {
     const encoder = new TextEncoder();
     for (const key of removed) this.#removed.append(encoder.encode(key), Infinity);
     this.#wanted = wanted;
-    this.#full = full;
-    this.#newest = newest;
-    this.#expiredAt = expiredAt;
     this.#skipped = skipped;
-    this.#refused = refused;
-    this.#index = index;
-    this.#filter = filter;
-    this.#chunks = chunks;
-  }
-
-  #chunk(row: number): RowChunk {
-    return this.#chunks[row >> CHUNK_BITS]!;
-  }
-
-  /** Gives a new id its row if it is due one and there is room. */
-  #admit(key: string): number {
-    const index = this.#index;
-    if (!index.storable(key)) return UNKNOWN_ROW;
-    if (this.#filter !== undefined && this.#filter.sight(hashString(key, this.#seed)) < this.#admitAfter) {
-      return UNKNOWN_ROW;
-    }
-    const fresh = index.upcomingRow === this.#chunks.length * ROWS_PER_CHUNK;
-    const growth = index.growth(key) + (fresh ? chunkBytes(this.width) : 0);
-    if (this.#rowBytes() + growth > this.#rowLimit()) {
-      this.#full = true;
-      this.#refused++;
-      return UNKNOWN_ROW;
-    }
-    if (fresh) this.#chunks.push(newChunk(this.width));
-    const row = index.insert(key);
-    this.#initialise(row, key);
-    return row;
+    this.#store = store;
   }
 
   #initialise(row: number, key: string): void {
-    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
+    const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
     const values = chunk.values.subarray(at * this.width, (at + 1) * this.width);
     fillNormal(values, this.#initScale, [
       hashString(key, mix(this.#seed ^ 0x243f6a88)),
       hashString(key, mix(this.#seed ^ 0x85a308d3)),
     ]);
     chunk.accumulators[at] = this.#rule.initialAccumulator;
-    chunk.lastUse[at] = -Infinity;
-    chunk.sights[at] = 0;
     chunk.changed[at] = 1;
   }
 
   #stepRow(row: number, gradient: Float32Array, scale: number): void {
-    const chunk = this.#chunk(row), at = row & CHUNK_MASK;
+    const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
     const decay = this.#l2 / Math.max(1, chunk.sights[at]!);
     for (let i = 0, from = at * this.width; i < gradient.length; i++) {
       gradient[i] = scale * gradient[i]! + decay * chunk.values[from + i]!;
@@ -407,32 +338,9 @@ export class EmbeddingTable {
     else if (this.#rule.step(chunk, at, gradient)) chunk.changed[at] = 1;
   }
 
-  /** Removes the `count` least recently used rows, ties by row number. */
-  #evict(count: number): void {
-    const times = new Float64Array(this.size);
-    let n = 0;
-    for (const row of this.#index.rows()) times[n++] = this.#chunk(row).lastUse[row & CHUNK_MASK]!;
-    times.sort();
-    const last = times[count - 1];
-    if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last));
-  }
-
-  /** Removes rows last used before `time`, and the first `ties` of those used exactly then. */
-  #removeUpTo(time: number, ties: number): void {
-    for (const row of this.#index.rows()) {
-      const used = this.#chunk(row).lastUse[row & CHUNK_MASK]!;
-      if (used > time || (used === time && ties-- <= 0)) continue;
-      if (!this.#wanted && !this.#removed.append(this.#index.keyBytes(row), this.#removedLimit())) {
-        this.#wanted = true;
-        this.#removed.clear();
-      }
-      this.#index.remove(row);
-    }
-  }
-
   #encode(rows: Iterable<number>, full: boolean, removed: readonly string[]): Uint8Array {
     const width = this.width;
-    const entries = Array.from(rows, (row) => ({ key: this.#index.key(row), row }));
+    const entries = Array.from(rows, (row) => ({ key: this.#store.key(row), row }));
     entries.sort((a, b) => a.key < b.key ? -1 : 1);
     const values = new Float32Array((entries.length + 1) * width);
     this.copyRow(UNKNOWN_ROW, values, 0);
@@ -447,17 +355,15 @@ export class EmbeddingTable {
     });
   }
 
-  /** Bytes of rows and keys, which the budget decides on. */
-  #rowBytes(): number {
-    return this.#chunks.length * chunkBytes(this.width) + this.#index.bytes + (this.#filter?.bytes ?? 0);
-  }
-
-  #rowLimit(): number {
-    return this.#maxBytes * (1 - RESERVE);
-  }
+  /** Remembers a key that goes for the next delta, which becomes a full one if these are too many. */
+  readonly #forget = (key: Uint8Array): void => {
+    if (this.#wanted || this.#removed.append(key, this.#removedLimit())) return;
+    this.#wanted = true;
+    this.#removed.clear();
+  };
 
   #removedLimit(): number {
-    return Math.min(this.#maxBytes * RESERVE / 2, Math.max(REMOVED_BYTES, this.#index.bytes));
+    return Math.min(this.#maxBytes * RESERVE / 2, Math.max(REMOVED_BYTES, this.#store.indexBytes));
   }
 
   #requireNoGradients(verb: string): void {

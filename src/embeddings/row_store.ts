@@ -1,0 +1,218 @@
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { AdmissionFilter } from "./admission.ts";
+import { hashString } from "./hash.ts";
+import { KeyIndex } from "./key_index.ts";
+import {
+  CHUNK_BITS,
+  CHUNK_MASK,
+  chunkBytes,
+  decodeChunk,
+  encodeChunk,
+  newChunk,
+  type RowChunk,
+  ROWS_PER_CHUNK,
+  UNKNOWN_ROW,
+} from "./rows.ts";
+
+/** Options of {@linkcode RowStore}. */
+export interface RowStoreOptions {
+  /** Length of a row. */
+  readonly width: number;
+  /** Of the hash of keys. */
+  readonly seed: number;
+  /** Sights before an id gets its own row, 1..255. */
+  readonly admitAfter: number;
+  /** Budget of {@linkcode RowStore.bytes}. */
+  readonly maxBytes: number;
+  /** A row goes when its id was not seen for this long, in event time. */
+  readonly expireAfterMs: number;
+}
+
+/** A full store gives back this share of its rows at once, which makes eviction O(1) an event on average. */
+const EVICT_SHARE = 1 / 8;
+/** Once it was full, it evicts when no more than this share of its rows is free: before ids are refused. */
+const SPARE_SHARE = 1 / 32;
+/** Expired rows are looked for when event time moved on by this share of the time to expiry. */
+const EXPIRY_SHARE = 1 / 16;
+
+/**
+ * The rows of a trained table and who has them: admission, last use, expiry and eviction within a budget.
+ * What the rows mean is for {@linkcode EmbeddingTable} to know.
+ */
+export class RowStore {
+  readonly #options: RowStoreOptions;
+  readonly #filter: AdmissionFilter | undefined;
+  #index: KeyIndex;
+  #chunks: RowChunk[];
+  #newest = -Infinity;
+  #expiredAt = -Infinity;
+  #refused = 0;
+  /** {@linkcode RowStore.refused} at the last sweep. */
+  #refusedBefore = 0;
+
+  /**
+   * Makes a store without keys.
+   *
+   * @throws {RangeError} if the budget is too small for a single chunk of rows
+   */
+  constructor(options: RowStoreOptions) {
+    this.#options = options;
+    this.#index = new KeyIndex(options.seed);
+    this.#filter = options.admitAfter > 1 ? new AdmissionFilter() : undefined;
+    this.#chunks = [newChunk(options.width)];
+    if (!(this.bytes <= options.maxBytes)) {
+      throw new RangeError(`Cannot keep rows in ${options.maxBytes} bytes: one chunk takes ${this.bytes}`);
+    }
+  }
+
+  /** Number of ids that have a row. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return this.#chunks.length * chunkBytes(this.#options.width) + this.indexBytes +
+      (this.#filter?.bytes ?? 0);
+  }
+
+  /** Bytes allocated for keys and index. */
+  get indexBytes(): number {
+    return this.#index.bytes;
+  }
+
+  /** Ids that were due a row and found no room. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Row of `key`, 0 if there is none. */
+  find(key: string): number {
+    return this.#index.find(key);
+  }
+
+  /** The key of a row. */
+  key(row: number): string {
+    return this.#index.key(row);
+  }
+
+  /** Rows that have a key, ascending. */
+  rows(): Iterable<number> {
+    return this.#index.rows();
+  }
+
+  /** All chunks. */
+  get chunks(): readonly RowChunk[] {
+    return this.#chunks;
+  }
+
+  /** The chunk of a row, whose place in it is `row & CHUNK_MASK`. */
+  chunk(row: number): RowChunk {
+    return this.#chunks[row >> CHUNK_BITS]!;
+  }
+
+  /** Gives an id without a row one if it is due and there is room, else {@linkcode UNKNOWN_ROW}. */
+  admit(key: string): number {
+    const index = this.#index, { admitAfter, maxBytes, seed, width } = this.#options;
+    if (!index.storable(key)) return UNKNOWN_ROW;
+    if (this.#filter !== undefined && this.#filter.sight(hashString(key, seed)) < admitAfter) {
+      return UNKNOWN_ROW;
+    }
+    const fresh = index.upcomingRow === this.#chunks.length * ROWS_PER_CHUNK;
+    if (this.bytes + index.growth(key) + (fresh ? chunkBytes(width) : 0) > maxBytes) {
+      this.#refused++;
+      return UNKNOWN_ROW;
+    }
+    if (fresh) this.#chunks.push(newChunk(width));
+    const row = index.insert(key);
+    const chunk = this.chunk(row), at = row & CHUNK_MASK;
+    chunk.lastUse[at] = -Infinity;
+    chunk.sights[at] = 0;
+    return row;
+  }
+
+  /** Counts a sight of a row at an event time. */
+  touch(row: number, time: number): void {
+    if (time > this.#newest) this.#newest = time;
+    const chunk = this.chunk(row), at = row & CHUNK_MASK;
+    if (time > chunk.lastUse[at]!) chunk.lastUse[at] = time;
+    chunk.sights[at]!++;
+  }
+
+  /** Removes a row; `forget` sees its key before. */
+  remove(row: number, forget: (key: Uint8Array) => void): void {
+    forget(this.#index.keyBytes(row));
+    this.#index.remove(row);
+  }
+
+  /** Removes expired rows, and the least recently used ones if room is short; `forget` sees each key before. */
+  sweep(forget: (key: Uint8Array) => void): void {
+    const { expireAfterMs } = this.#options;
+    if (this.#newest - this.#expiredAt >= expireAfterMs * EXPIRY_SHARE) {
+      this.#expiredAt = this.#newest;
+      this.#removeUpTo(this.#newest - expireAfterMs, Infinity, forget);
+    }
+    const free = this.#index.endRow - this.size;
+    const short = this.#refused > 0 && free <= this.size * SPARE_SHARE;
+    if (short || this.#refused > this.#refusedBefore) this.#evict(Math.ceil(this.size * EVICT_SHARE), forget);
+    this.#refusedBefore = this.#refused;
+  }
+
+  /** Appends the whole state. */
+  encode(writer: ByteWriter): void {
+    writer.u8(this.#filter === undefined ? 0 : 1).f64(this.#newest).f64(this.#expiredAt);
+    writer.uint(this.#refused).uint(this.#refusedBefore);
+    this.#index.encode(writer);
+    this.#filter?.encode(writer);
+    writer.uint(this.#chunks.length);
+    for (const chunk of this.#chunks) encodeChunk(writer, chunk);
+  }
+
+  /**
+   * Reads what {@linkcode RowStore.encode} wrote; `options` must be those of the writer.
+   *
+   * @throws {SyntaxError} if it contradicts itself
+   */
+  static decode(reader: ByteReader, options: RowStoreOptions): RowStore {
+    const store = new RowStore(options);
+    if ((reader.u8() === 1) !== (store.#filter !== undefined)) {
+      throw new SyntaxError(
+        "Cannot decode rows: one side counts sights before admission and the other does not",
+      );
+    }
+    store.#newest = reader.f64();
+    store.#expiredAt = reader.f64();
+    store.#refused = reader.uint();
+    store.#refusedBefore = reader.uint();
+    store.#index = KeyIndex.decode(reader, options.seed);
+    store.#filter?.decode(reader);
+    store.#chunks = [];
+    for (let n = reader.uint(); n > 0; n--) store.#chunks.push(decodeChunk(reader, options.width));
+    if (store.#index.endRow > store.#chunks.length * ROWS_PER_CHUNK) {
+      throw new SyntaxError(
+        `Cannot decode rows: ${store.#index.endRow} rows in ${store.#chunks.length} chunks`,
+      );
+    }
+    return store;
+  }
+
+  /** Removes the `count` least recently used rows, ties by row number. */
+  #evict(count: number, forget: (key: Uint8Array) => void): void {
+    const times = new Float64Array(this.size);
+    let n = 0;
+    for (const row of this.rows()) times[n++] = this.chunk(row).lastUse[row & CHUNK_MASK]!;
+    times.sort();
+    const last = times[count - 1];
+    if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last), forget);
+  }
+
+  /** Removes rows last used before `time`, and the first `ties` of those used exactly then. */
+  #removeUpTo(time: number, ties: number, forget: (key: Uint8Array) => void): void {
+    for (const row of this.rows()) {
+      const used = this.chunk(row).lastUse[row & CHUNK_MASK]!;
+      if (used > time || (used === time && ties-- <= 0)) continue;
+      this.remove(row, forget);
+    }
+  }
+}

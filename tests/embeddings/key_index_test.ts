@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { openRecord, startRecord } from "../../src/codec/record.ts";
+import { KeyIndex } from "../../src/embeddings/key_index.ts";
+
+// Few, short and wide keys: collisions of slots, removals and reuse all happen within a few steps.
+const key = fc.oneof(
+  fc.nat(40).map((n) => `k${n}`),
+  fc.string({ unit: "grapheme", maxLength: 3 }).filter((text) => text.isWellFormed()),
+  fc.nat(3).map((n) => "long".repeat(100 + n)),
+);
+
+/** A map and an index after the same puts (a key that is absent) and removals (one that is present). */
+function play(keys: readonly string[], index: KeyIndex, model: Map<string, number>): void {
+  for (const next of keys) {
+    const row = model.get(next);
+    if (row === undefined) {
+      const upcoming = index.upcomingRow;
+      model.set(next, index.insert(next));
+      assert.equal(model.get(next), upcoming);
+    } else {
+      index.remove(row);
+      model.delete(next);
+    }
+  }
+}
+
+function assertSame(index: KeyIndex, model: Map<string, number>): void {
+  assert.equal(index.size, model.size);
+  for (const [text, row] of model) {
+    assert.equal(index.find(text), row);
+    assert.equal(index.key(row), text);
+  }
+  assert.deepEqual([...index.rows()], [...model.values()].sort((a, b) => a - b));
+}
+
+function copyOf(index: KeyIndex): KeyIndex {
+  const writer = startRecord("test", 1);
+  index.encode(writer);
+  return KeyIndex.decode(openRecord(writer.toBytes(), "test", 1), 7);
+}
+
+Deno.test("KeyIndex() behaves as a Map when keys come and go", () => {
+  fc.assert(fc.property(fc.array(key, { maxLength: 400 }), (keys) => {
+    const index = new KeyIndex(7), model = new Map<string, number>();
+    play(keys, index, model);
+    assertSame(index, model);
+  }));
+});
+
+Deno.test("KeyIndex.decode() goes on as the encoded one when keys come and go", () => {
+  const keys = fc.array(key, { maxLength: 200 });
+  fc.assert(fc.property(keys, keys, (before, after) => {
+    const index = new KeyIndex(7), model = new Map<string, number>();
+    play(before, index, model);
+    const copy = copyOf(index), copyModel = new Map(model);
+    play(after, index, model);
+    play(after, copy, copyModel);
+    assert.deepEqual(copyModel, model);
+    assertSame(copy, model);
+    assert.equal(copy.bytes, index.bytes);
+  }));
+});
+
+Deno.test("KeyIndex.growth() is what an insertion allocates, old arrays included", () => {
+  const index = new KeyIndex(7);
+  for (let i = 0; i < 5000; i++) {
+    const before = index.bytes, growth = index.growth(`key-${i}`);
+    index.insert(`key-${i}`);
+    assert.ok(index.bytes - before <= growth && (growth === 0) === (index.bytes === before), `key ${i}`);
+  }
+});
+
+Deno.test("KeyIndex() keeps its size when keys are replaced for ever", () => {
+  const index = new KeyIndex(7);
+  const rows: number[] = [];
+  for (let i = 0; i < 1000; i++) rows.push(index.insert(`warm-${i}`));
+  let most = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const slot = i % rows.length;
+    index.remove(rows[slot] ?? 0);
+    rows[slot] = index.insert(`key-${i}`);
+    if (i === 5000) most = index.bytes;
+  }
+  assert.ok(index.bytes <= most, `${index.bytes} after ${most}`);
+  assert.ok(index.endRow <= 1002);
+});
+
+Deno.test("KeyIndex.decode() throws a SyntaxError when any byte count contradicts the rest", () => {
+  const index = new KeyIndex(7);
+  for (let i = 0; i < 100; i++) index.insert(`key-${i}`);
+  const writer = startRecord("test", 1);
+  index.encode(writer);
+  const bytes = writer.toBytes();
+  for (let length = 6; length < bytes.length; length += 7) {
+    assert.throws(() => KeyIndex.decode(openRecord(bytes.subarray(0, length), "test", 1), 7), SyntaxError);
+  }
+});
+
+Deno.test("KeyIndex.insert() refuses a key when it is there or cannot be stored", () => {
+  const index = new KeyIndex(7);
+  index.insert("a");
+  for (const bad of ["a", "\udc00", "ж".repeat(513)]) assert.throws(() => index.insert(bad), RangeError);
+  assert.equal(index.size, 1);
+});

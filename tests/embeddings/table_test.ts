@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ServingTable } from "../../src/embeddings/serving_table.ts";
+import { EmbeddingTable, type EmbeddingTableOptions } from "../../src/embeddings/table.ts";
+import { rowOf, tableContract } from "../contracts/table_contract.ts";
+import { assertClose, goldenTest } from "../golden_vectors.ts";
+
+tableContract("EmbeddingTable", (keys) => {
+  const table = make({ width: 3 });
+  for (const key of keys) table.sight(key, 0);
+  return table;
+});
+
+function make(options: Partial<EmbeddingTableOptions> = {}): EmbeddingTable {
+  return new EmbeddingTable({ name: "item", width: 2, seed: 1, ...options });
+}
+
+/** One step that moves `key` alone. */
+function train(table: EmbeddingTable, key: string, time: number, gradient: readonly number[]): void {
+  table.accumulate(table.sight(key, time), Float32Array.from(gradient), 0);
+  table.step();
+}
+
+/** A generator of integers below 2^32 (xorshift), for streams too long for fast-check. */
+function integers(seed: number): () => number {
+  let x = seed;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return x >>> 0;
+  };
+}
+
+// deno-lint-ignore no-explicit-any -- the golden cases of one file have different layouts
+goldenTest<any>(
+  "EmbeddingTable.step() equals the golden steps of row-wise Adagrad",
+  "optim.json",
+  (cases) => {
+    const golden = cases.adagrad;
+    const { lr, epsilon } = golden.config;
+    const table = make({ width: 3, initScale: 0, learningRate: lr, epsilon });
+    for (const [step, ids] of golden.inputs.ids.entries()) {
+      ids.forEach((id: number, i: number) => {
+        table.accumulate(table.sight(`${id}`, 0), Float32Array.from(golden.inputs.gradients[step][i]), 0);
+      });
+      table.step();
+      golden.outputs.adagrad.steps[step].table.forEach((want: number[], id: number) => {
+        const row = table.lookup(`${id}`);
+        if (row === 1) return;
+        // Ours starts at zero: compare the way gone from the golden start.
+        const moved = want.map((w, k) => w - golden.params.table[id][k]);
+        assertClose(rowOf(table, row), moved, 1e-5, `row ${id} after step ${step + 1}`);
+      });
+    }
+  },
+);
+
+Deno.test("EmbeddingTable() gives a row the same start when ids come in another order or come back", () => {
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  const forward = make(), backward = make();
+  for (const key of keys) forward.sight(key, 0);
+  for (const key of keys.toReversed()) backward.sight(key, 9);
+  for (const key of keys) {
+    assert.deepEqual(rowOf(forward, forward.lookup(key)), rowOf(backward, backward.lookup(key)));
+  }
+  assert.deepEqual(forward.encodeServing(), backward.encodeServing());
+  const start = (options: Partial<EmbeddingTableOptions>) => {
+    const table = make(options);
+    return rowOf(table, table.sight("k1", 0));
+  };
+  assert.notDeepEqual(start({}), start({ seed: 2 }));
+  assert.notDeepEqual(start({}), start({ name: "user" }));
+
+  const returning = make({ expireAfterMs: 1000 });
+  train(returning, "k1", 0, [1, 1]);
+  train(returning, "k2", 5000, [1, 1]);
+  assert.equal(returning.lookup("k1"), 1);
+  assert.deepEqual(rowOf(returning, returning.sight("k1", 5000)), start({}));
+});
+
+Deno.test("EmbeddingTable() starts rows from a normal distribution of the given scale", () => {
+  const table = make({ width: 4, initScale: 0.5 });
+  const values: number[] = [];
+  for (let i = 0; i < 5000; i++) values.push(...rowOf(table, table.sight(`i${i}`, 0)));
+  const mean = (f: (x: number, i: number) => number) =>
+    values.reduce((sum, x, i) => sum + f(x / 0.5, i), 0) / values.length;
+  // Four standard errors over n = 20000.
+  assert.ok(Math.abs(mean((x) => x)) < 4 * Math.sqrt(1 / 20000));
+  assert.ok(Math.abs(mean((x) => x * x) - 1) < 4 * Math.sqrt(2 / 20000));
+  assert.ok(Math.abs(mean((x) => x ** 4) - 3) < 4 * Math.sqrt(96 / 20000));
+  // Neighbours within and across rows are not correlated.
+  for (const lag of [1, 2, 4]) {
+    assert.ok(Math.abs(mean((x, i) => x * (values[i + lag] ?? 0) / 0.5)) < 4 * Math.sqrt(1 / 20000));
+  }
+});
+
+Deno.test("EmbeddingTable.sight() gives an id its row with the sight that admitAfter names", () => {
+  const table = make({ admitAfter: 3 });
+  assert.deepEqual([1, 2, 3, 4].map(() => table.sight("a", 0) > 1), [false, false, true, true]);
+  assert.equal(table.lookup("b"), 1);
+  assert.equal(table.size, 1);
+});
+
+Deno.test("EmbeddingTable.accumulate() never changes row 0 and trains row 1", () => {
+  const table = make();
+  const before = rowOf(table, 1);
+  table.accumulate(0, Float32Array.of(1, 1), 0);
+  table.accumulate(1, Float32Array.of(9, 1, 1), 1);
+  table.step();
+  assert.deepEqual(rowOf(table, 0), [0, 0]);
+  assert.notDeepEqual(rowOf(table, 1), before);
+});
+
+Deno.test("EmbeddingTable.step() skips and counts a row when its gradient is not finite", () => {
+  const table = make();
+  const [a, b] = [table.sight("a", 0), table.sight("b", 0)];
+  const [startA, startB] = [rowOf(table, a), rowOf(table, b)];
+  table.accumulate(a, Float32Array.of(NaN, 0), 0);
+  table.accumulate(b, Float32Array.of(1, 0), 0);
+  table.step();
+  assert.equal(table.skipped, 1);
+  assert.deepEqual(rowOf(table, a), startA);
+  assert.notDeepEqual(rowOf(table, b), startB);
+});
+
+Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () => {
+  const table = make();
+  const before = rowOf(table, table.sight("a", 0));
+  table.accumulate(table.lookup("a"), Float32Array.of(3, 4), 0);
+  assert.equal(table.touchedNorm2(), 25);
+  table.discard();
+  table.step();
+  assert.equal(table.touchedNorm2(), 0);
+  assert.deepEqual(rowOf(table, table.lookup("a")), before);
+});
+
+Deno.test("EmbeddingTable.step() decays a touched row by l2 over its sights", () => {
+  const plain = make({ initScale: 1 }), decayed = make({ initScale: 1, l2: 0.5 });
+  for (const table of [plain, decayed]) for (let i = 0; i < 4; i++) table.sight("a", 0);
+  const start = rowOf(plain, plain.lookup("a"));
+  plain.accumulate(plain.lookup("a"), Float32Array.from(start, (w) => 0.3 + 0.5 / 4 * w), 0);
+  decayed.accumulate(decayed.lookup("a"), Float32Array.of(0.3, 0.3), 0);
+  plain.step();
+  decayed.step();
+  assertClose(rowOf(decayed, decayed.lookup("a")), rowOf(plain, plain.lookup("a")), 1e-6, "row");
+});
+
+Deno.test("EmbeddingTable.sweep() removes ids when they were not seen for expireAfterMs of event time", () => {
+  const table = make({ expireAfterMs: 1600 });
+  table.sight("old", 0);
+  table.sight("late", 900);
+  table.sight("late", 100); // An older time does not shorten its life.
+  table.sight("new", 1600);
+  table.sweep();
+  assert.deepEqual(["old", "late", "new"].map((key) => table.lookup(key) > 1), [false, true, true]);
+});
+
+Deno.test("EmbeddingTable.sweep() and encode() refuse when there are gradients to apply", () => {
+  const table = make();
+  table.accumulate(table.sight("a", 0), Float32Array.of(1, 1), 0);
+  assert.throws(() => table.sweep(), /gradients to apply/);
+  assert.throws(() => table.encode(), /gradients to apply/);
+});
+
+Deno.test("EmbeddingTable() refuses options when they are out of range", () => {
+  const bad: Partial<EmbeddingTableOptions>[] = [
+    { width: 0 },
+    { width: 1.5 },
+    { admitAfter: 0 },
+    { admitAfter: 256 },
+    { maxBytes: 1000 },
+    { expireAfterMs: 0 },
+    { expireAfterMs: NaN },
+  ];
+  for (const options of bad) assert.throws(() => make(options), RangeError, JSON.stringify(options));
+});
+
+Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million ids come", () => {
+  const maxBytes = 4_000_000;
+  const table = make({ width: 8, maxBytes });
+  const next = integers(1);
+  const gradient = new Float32Array(8).fill(0.01);
+  let most = 0;
+  for (let i = 0; i < 1_000_000; i++) {
+    // One id in four is one of a hundred hot ones; the others are never seen again.
+    const hot = next() % 4 === 0;
+    const row = table.sight(hot ? `hot-${next() % 100}` : `cold-${i}`, i);
+    if (i % 16 === 0) table.accumulate(row, gradient, 0);
+    if (i % 256 === 0) {
+      table.step();
+      most = Math.max(most, table.bytes);
+    }
+  }
+  assert.ok(most <= maxBytes, `${most} bytes`);
+  assert.ok(most > maxBytes / 2, `${most} bytes: the budget is there to be used`);
+  assert.ok(table.size > 20_000, `${table.size} rows`);
+  assert.ok(table.refused < 10_000, `${table.refused} refused`);
+  for (let i = 0; i < 100; i++) assert.ok(table.lookup(`hot-${i}`) > 1, `hot-${i}`);
+});
+
+/** What may happen to a table; keys are few, so that they collide, go and come back. */
+const action = fc.oneof(
+  fc.record({ do: fc.constant("train" as const), key: fc.nat(30), g: fc.integer({ min: -4, max: 4 }) }),
+  fc.record({ do: fc.constant("sight" as const), key: fc.nat(3000), g: fc.constant(0) }),
+  fc.record({ do: fc.constant("wait" as const), key: fc.nat(500), g: fc.constant(0) }),
+  fc.record({ do: fc.constant("flood" as const), key: fc.nat(5), g: fc.constant(0) }),
+  fc.record({ do: fc.constant("publish" as const), key: fc.constant(0), g: fc.constant(0) }),
+);
+type Action = typeof action extends fc.Arbitrary<infer A> ? A : never;
+
+// Width 1 and this budget hold about a thousand rows: floods evict, waits expire.
+const TIGHT = { width: 1, maxBytes: 60_000, expireAfterMs: 2000, l2: 0.01 };
+
+/** Plays actions; `published` sees each delta. */
+function play(
+  table: EmbeddingTable,
+  clock: { time: number },
+  actions: readonly Action[],
+  published: Uint8Array[],
+) {
+  for (const { do: what, key, g } of actions) {
+    clock.time += 1;
+    if (what === "train") train(table, `k${key}`, clock.time, [g]);
+    else if (what === "sight") table.sight(`s${key}`, clock.time);
+    else if (what === "wait") clock.time += key;
+    else if (what === "flood") {
+      for (let i = 0; i < 300; i++) table.sight(`f${key}-${i}`, clock.time);
+      table.sweep();
+    } else {
+      published.push(table.encodeDelta());
+      table.clearChanged();
+    }
+  }
+}
+
+const actions = fc.array(action, { maxLength: 60 });
+
+Deno.test("ServingTable() equals the trained table when it applies every delta in turn", () => {
+  fc.assert(fc.property(actions, (list) => {
+    const table = make(TIGHT), deltas: Uint8Array[] = [];
+    play(table, { time: 0 }, list, deltas);
+    deltas.push(table.encodeDelta());
+    const direct = new ServingTable("item", 1), replayed = new ServingTable("item", 1);
+    direct.applyDelta(table.encodeServing());
+    for (const delta of deltas) replayed.applyDelta(delta);
+    assert.equal(replayed.size, table.size);
+    assert.equal(direct.size, table.size);
+    for (const key of keysOf(list)) {
+      const want = rowOf(table, table.lookup(key));
+      assert.deepEqual(rowOf(replayed, replayed.lookup(key)), want, key);
+      assert.deepEqual(rowOf(direct, direct.lookup(key)), want, key);
+      assert.equal(replayed.lookup(key) > 1, table.lookup(key) > 1, key);
+    }
+  }));
+});
+
+for (const admitAfter of [1, 2]) {
+  Deno.test(`EmbeddingTable.decode() goes on bit for bit with admitAfter ${admitAfter}`, () => {
+    fc.assert(
+      fc.property(actions, actions, (before, after) => {
+        const options = { ...TIGHT, admitAfter, maxBytes: TIGHT.maxBytes + (admitAfter > 1 ? 300_000 : 0) };
+        const table = make(options), copy = make(options), clock = { time: 0 };
+        play(table, clock, before, []);
+        const state = table.encode();
+        copy.decode(state);
+        assert.deepEqual(copy.encode(), state);
+        const [deltas, copyDeltas]: [Uint8Array[], Uint8Array[]] = [[], []];
+        play(copy, { ...clock }, after, copyDeltas);
+        play(table, clock, after, deltas);
+        assert.deepEqual(copyDeltas, deltas);
+        assert.deepEqual(copy.encode(), table.encode());
+      }),
+      { numRuns: admitAfter > 1 ? 20 : 100 },
+    );
+  });
+}
+
+Deno.test("EmbeddingTable() holds what a Map and plain arrays hold when nothing is evicted", () => {
+  const steps = fc.array(fc.array(fc.tuple(fc.string({ maxLength: 2 }), fc.integer({ min: -9, max: 9 }))), {
+    maxLength: 40,
+  });
+  fc.assert(fc.property(steps, (batches) => {
+    const table = make({ width: 1, initScale: 0, initialAccumulator: 0.5 });
+    const model = new Map<string, { w: number; sum: number }>();
+    for (const batch of batches) {
+      const sums = new Map<string, number>();
+      for (const [key, g] of batch) {
+        table.accumulate(table.sight(key, 0), Float32Array.of(g), 0);
+        sums.set(key, (sums.get(key) ?? 0) + g);
+      }
+      table.step();
+      for (const [key, g] of sums) {
+        const row = model.get(key) ?? { w: 0, sum: 0.5 };
+        if (g !== 0) {
+          row.sum = Math.fround(row.sum + g * g);
+          row.w = Math.fround(row.w - 0.05 / Math.sqrt(row.sum + 1e-8) * g);
+        }
+        model.set(key, row);
+      }
+    }
+    assert.equal(table.size, model.size);
+    for (const [key, { w }] of model) assert.deepEqual(rowOf(table, table.lookup(key)), [w], key);
+  }));
+});
+
+Deno.test("EmbeddingTable.decode() changes nothing when the state is cut or of another table", () => {
+  const table = make(), other = make();
+  for (let i = 0; i < 20; i++) table.sight(`k${i}`, i);
+  const state = table.encode(), empty = other.encode();
+  for (let length = 0; length < state.length; length += 997) {
+    assert.throws(() => other.decode(state.subarray(0, length)), SyntaxError);
+  }
+  assert.throws(() => make({ seed: 2 }).decode(state), SyntaxError);
+  assert.throws(() => make({ width: 3 }).decode(state), SyntaxError);
+  assert.throws(() => make({ admitAfter: 2 }).decode(state), SyntaxError);
+  assert.deepEqual(other.encode(), empty);
+});
+
+Deno.test("EmbeddingTable.changed() yields rows since the last publication", () => {
+  const table = make();
+  const [a, b] = [table.sight("a", 0), table.sight("b", 0)];
+  assert.deepEqual([...table.changed()], [a, b]);
+  table.clearChanged();
+  assert.deepEqual([...table.changed()], []);
+  train(table, "b", 0, [0, 0]);
+  assert.deepEqual([...table.changed()], [], "a zero gradient changes nothing");
+  train(table, "b", 0, [1, 0]);
+  assert.deepEqual([...table.changed()], [b]);
+});
+
+/** Every key that the actions may have touched. */
+function keysOf(list: readonly Action[]): Set<string> {
+  return new Set(list.flatMap(({ do: what, key }) => {
+    if (what === "flood") return Array.from({ length: 300 }, (_, i) => `f${key}-${i}`);
+    return [`${what === "sight" ? "s" : "k"}${key}`];
+  }));
+}
