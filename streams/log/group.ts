@@ -65,12 +65,13 @@ export class LocalGroup {
     });
   }
 
-  async #leave(member: Member): Promise<void> {
-    await this.#inTurn(async () => {
+  #leave(member: Member): Promise<void> {
+    const left = this.#inTurn(async () => {
       if (this.#members.delete(member)) await member.end();
     });
     // Whoever gains from it need not be waited for; their handlers' errors reach their own `ended`.
     this.#inTurn(() => this.#rebalance());
+    return left;
   }
 
   async #rebalance(): Promise<void> {

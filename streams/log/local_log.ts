@@ -43,7 +43,8 @@ export interface LogStore {
   /** Makes all the writes visible, or none of them when it throws before its last step; gives their offsets. */
   write(writes: readonly LogWrite[]): readonly (readonly number[])[];
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
-  bounds(topic: string, partition: number): Bounds;
+  start(topic: string, partition: number): number;
+  end(topic: string, partition: number): number;
   committed(group: string, topic: string, partition: number): number | null;
   trim(topic: string, partition: number, before: number): void;
   close(): void;
@@ -121,7 +122,7 @@ export class LocalLog implements Log {
       const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
       signal?.throwIfAborted();
       this.#check(topic, partition);
-      const { end } = this.#store.bounds(topic, partition);
+      const end = this.#store.end(topic, partition);
       if (!Number.isInteger(from) || from > end) {
         throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
       }
@@ -136,7 +137,7 @@ export class LocalLog implements Log {
   bounds(topic: string, partition: number): Promise<Bounds> {
     return Promise.try(() => {
       this.#check(topic, partition);
-      return this.#store.bounds(topic, partition);
+      return { start: this.#store.start(topic, partition), end: this.#store.end(topic, partition) };
     });
   }
 
@@ -186,7 +187,7 @@ export class LocalLog implements Log {
       if (spec.cleanup !== "delete") {
         throw new LogError("topic-mismatch", `Cannot trim ${topic}: its cleanup is ${spec.cleanup}`);
       }
-      const { end } = this.#store.bounds(topic, partition);
+      const end = this.#store.end(topic, partition);
       if (!Number.isInteger(before) || before > end) {
         throw new RangeError(`Cannot trim ${topic}/${partition} before ${before}: its end is ${end}`);
       }

@@ -5,7 +5,7 @@
  */
 
 import { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./local_log.ts";
-import type { Bounds, Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log.ts";
+import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log.ts";
 
 /** Options of {@linkcode MemoryLog}. */
 export interface MemoryLogOptions {
@@ -90,9 +90,12 @@ class MemoryStore implements LogStore {
     return this.#at(topic, partition).read(from, limits);
   }
 
-  bounds(topic: string, partition: number): Bounds {
-    const { start, end } = this.#at(topic, partition);
-    return { start, end };
+  start(topic: string, partition: number): number {
+    return this.#at(topic, partition).start;
+  }
+
+  end(topic: string, partition: number): number {
+    return this.#at(topic, partition).end;
   }
 
   committed(group: string, topic: string, partition: number): number | null {

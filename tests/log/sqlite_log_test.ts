@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { LogError } from "../../streams/log/log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { all, hasCode, logContract, record, texts } from "../contracts/log_contract.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "meander-sqlite-log-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const path = () => `${folder}/${crypto.randomUUID()}.db`;
+
+logContract(
+  "SqliteLog",
+  ({ place, onStep }) => SqliteLog.open(`${folder}/${place}.db`, onStep ? { onStep } : {}),
+);
+
+Deno.test("SqliteLog.open() refuses a file that this process has open", async () => {
+  const file = path();
+  await using log = await SqliteLog.open(file);
+  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  await assert.rejects(SqliteLog.open(file), (error: LogError) => {
+    assert.equal(error.code, "locked");
+    assert.ok(error.message.includes(file), error.message);
+    return true;
+  });
+  await log.append([record("t", 0, "still works")]);
+});
+
+Deno.test("SqliteLog.open() refuses a file that another process has open, until that is killed", async () => {
+  const file = path();
+  const writer = spawnWriter(file, "process");
+  await writer.acknowledged(1);
+  await assert.rejects(SqliteLog.open(file), hasCode("locked"));
+  await writer.kill();
+  await using log = await SqliteLog.open(file);
+  assert.ok((await log.topics()).has("out"));
+});
+
+for (const durability of ["process", "power"] as const) {
+  Deno.test(`SqliteLog.commit() loses and halves nothing by kill -9 with durability ${durability}`, async () => {
+    for (const commits of [1, 40, 150]) {
+      const file = path();
+      const writer = spawnWriter(file, durability);
+      await writer.acknowledged(commits);
+      const acknowledged = await writer.kill();
+      assert.ok(acknowledged >= commits);
+      const found = await consistentCommits(file);
+      // The commit after the last acknowledged one may have been done when the process was killed.
+      assert.ok(found >= acknowledged, `${found} found, ${acknowledged} acknowledged`);
+    }
+  });
+}
+
+Deno.test("SqliteLog.commit() is whole or absent when the process kills itself at any of its steps", async () => {
+  const found: number[] = [];
+  for (let step = 0; step < 7; step++) {
+    const file = path();
+    const writer = spawnWriter(file, "process", step);
+    assert.equal(await writer.finished(), 3);
+    found.push(await consistentCommits(file));
+  }
+  // begin, four records, commit; then committed.
+  assert.deepEqual(found, [3, 3, 3, 3, 3, 3, 4]);
+});
+
+Deno.test("SqliteLog.open() refuses files that are not its own, and leaves them as they are", async () => {
+  const foreign = path();
+  const other = new DatabaseSync(foreign);
+  other.exec("CREATE TABLE precious (x); INSERT INTO precious VALUES (1)");
+  other.close();
+  const text = path();
+  await Deno.writeTextFile(text, "not a database, only a text that is long enough ".repeat(100));
+  for (const file of [foreign, text]) {
+    const before = await Deno.readFile(file);
+    await assert.rejects(SqliteLog.open(file), (error: LogError) => {
+      assert.equal(error.code, "corrupt");
+      assert.ok(error.message.includes(file), error.message);
+      return true;
+    });
+    assert.deepEqual(await Deno.readFile(file), before);
+  }
+});
+
+Deno.test("SqliteLog.open() refuses a newer format and names both", async () => {
+  const file = path();
+  await (await SqliteLog.open(file))[Symbol.asyncDispose]();
+  const db = new DatabaseSync(file);
+  db.exec("PRAGMA user_version = 7");
+  db.close();
+  await assert.rejects(SqliteLog.open(file), (error: LogError) => {
+    assert.equal(error.code, "corrupt");
+    assert.match(error.message, /format is 7, .* up to 1/);
+    return true;
+  });
+});
+
+Deno.test("SqliteLog.read() reports a damaged file as corrupt", async () => {
+  const file = path();
+  {
+    await using log = await SqliteLog.open(file);
+    await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+    await log.append(Array.from({ length: 2000 }, (_, i) => record("t", 0, `${i}`.repeat(50))));
+  }
+  const bytes = await Deno.readFile(file);
+  bytes.fill(0xa5, bytes.length / 2);
+  await Deno.writeFile(file, bytes);
+  await assert.rejects(async () => {
+    await using log = await SqliteLog.open(file);
+    await all(log, "t", 0);
+  }, hasCode("corrupt"));
+});
+
+Deno.test("SqliteLog.open() creates the folder, and says so when it cannot open the file", async () => {
+  const file = `${folder}/deep/er/log.db`;
+  await (await SqliteLog.open(file))[Symbol.asyncDispose]();
+  assert.ok((await Deno.stat(file)).isFile);
+  await assert.rejects(SqliteLog.open(folder), (error: Error) => error.message.includes(folder));
+  await assert.rejects(SqliteLog.open(path(), { tombstones: 0 }), RangeError);
+});
+
+Deno.test("SqliteLog.commit() of several writers in one turn is one transaction", async () => {
+  const steps: string[] = [];
+  await using log = await SqliteLog.open(path(), { onStep: (step) => steps.push(step) });
+  await log.createTopics([{ name: "t", partitions: 4, cleanup: "delete" }]);
+  const writers = await Promise.all([0, 1, 2, 3].map((p) => log.writer(`t.${p}`)));
+  await Promise.all(
+    writers.map((writer, p) =>
+      writer.commit({
+        records: [record("t", p, `${p}`)],
+        group: "g",
+        offsets: [{ topic: "t", partition: p, offset: p }],
+      })
+    ),
+  );
+  assert.deepEqual(steps, ["begin", "record", "record", "record", "record", "commit", "committed"]);
+  for (let p = 0; p < 4; p++) {
+    assert.deepEqual(texts(await all(log, "t", p)), [`${p}`]);
+    assert.equal(await log.committed("g", "t", p), p);
+  }
+});
+
+/** Checks that the log holds whole commits 0..n-1 in order, and gives n. */
+async function consistentCommits(file: string): Promise<number> {
+  await using log = await SqliteLog.open(file);
+  const n = await log.committed("group", "out", 0) ?? 0;
+  const numbers = Array.from({ length: n }, (_, i) => `${i}`);
+  assert.deepEqual(texts(await all(log, "out", 1)), numbers);
+  assert.deepEqual(texts(await all(log, "out", 0)), numbers.flatMap((i) => [`${i}.0`, `${i}.1`, `${i}.2`]));
+  return n;
+}
+
+/** Runs sqlite_writer.ts. */
+function spawnWriter(file: string, durability: string, killAt?: number) {
+  const script = new URL("./sqlite_writer.ts", import.meta.url).pathname;
+  const args = ["run", "--allow-all", "--no-check", script, file, durability];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: killAt === undefined ? args : [...args, `${killAt}`],
+    stdout: "piped",
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let lines = 0;
+  const acknowledged = async (commits: number) => {
+    while (lines < commits) {
+      const { value, done } = await output.read();
+      if (done) break;
+      lines += value.split("\n").length - 1;
+    }
+    return lines;
+  };
+  const finished = async () => {
+    const total = await acknowledged(Infinity);
+    await child.status;
+    return total;
+  };
+  return {
+    /** Waits for so many acknowledged commits. */
+    acknowledged,
+    /** Waits for its end and gives the number of acknowledged commits. */
+    finished,
+    /** Kills it and gives the number of acknowledged commits. */
+    kill: () => {
+      child.kill("SIGKILL");
+      return finished();
+    },
+  };
+}
