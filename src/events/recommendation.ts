@@ -31,7 +31,7 @@ export interface Recommendation {
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
-  /** Version of the parameters that the user's state was folded with. */
+  /** Number of behaviours that the user's state had folded. */
   readonly stateVersion: number;
   readonly experiment?: string;
   readonly variant?: string;

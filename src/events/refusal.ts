@@ -37,6 +37,8 @@ export const REFUSAL_CODES = [
   "malformed-row",
   "truncated-gzip",
   "corrupt-gzip",
+  // the stream
+  "too-late",
 ] as const;
 
 /** One of {@linkcode REFUSAL_CODES}. */

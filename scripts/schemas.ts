@@ -1,0 +1,49 @@
+/**
+ * Writes the JSON Schemas of the records to docs/schemas/. With `--check` it only compares, and fails when a file is
+ * not up to date.
+ *
+ *     deno task schemas [--check]
+ *
+ * @module
+ */
+
+import { jsonSchemas } from "../src/events/json_schema.ts";
+
+const folder = new URL("../docs/schemas/", import.meta.url);
+
+/** The files by name, with their text. */
+export function schemaFiles(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(jsonSchemas()).map((
+      [name, schema],
+    ) => [`${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]),
+  );
+}
+
+/** Names of the files that differ from what {@linkcode schemaFiles} makes, or are not there. */
+export async function staleFiles(): Promise<string[]> {
+  const stale: string[] = [];
+  for (const [name, text] of schemaFiles()) {
+    const found = await Deno.readTextFile(new URL(name, folder)).catch(() => undefined);
+    if (found !== text) stale.push(name);
+  }
+  return stale;
+}
+
+async function print(line: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) {
+  const stale = await staleFiles();
+  if (!Deno.args.includes("--check")) {
+    await Deno.mkdir(folder, { recursive: true });
+    for (const [name, text] of schemaFiles()) await Deno.writeTextFile(new URL(name, folder), text);
+    await print(`wrote ${schemaFiles().size} schemas, ${stale.length} changed`);
+  } else if (stale.length > 0) {
+    await print(`not up to date: ${stale.join(", ")}; run \`deno task schemas\``);
+    Deno.exit(1);
+  } else {
+    await print("schemas are up to date");
+  }
+}
