@@ -17,11 +17,11 @@ import { replayJson, reportData } from "../streams/replay_report.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
 import { renderMetrics, renderRejected, renderSummary, wantsColour } from "../streams/report/table.ts";
-import { openSource, SOURCE_FORMATS, type SourceFormat } from "../streams/sources/source.ts";
+import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 
 interface Flags {
   readonly data: string;
-  readonly format: SourceFormat;
+  readonly format: Format;
   readonly model: ModelName;
   readonly log: "memory" | "sqlite";
   readonly logPath: string;
@@ -41,7 +41,7 @@ const program = new Command("deno task replay")
   .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
   .option("--data <path>", "file or folder to replay", FIXTURE)
   .addOption(
-    new Option("--format <name>", "format of the data").choices([...SOURCE_FORMATS]).default("meander"),
+    new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"),
   )
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
@@ -60,20 +60,6 @@ const program = new Command("deno task replay")
   .option("--json <file>", "write the figures as JSON")
   .option("--report <file>", "write an HTML report")
   .showHelpAfterError();
-
-program.parse(Deno.args, { from: "user" });
-const flags = program.opts<Flags>();
-
-try {
-  await main(flags);
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  print(Deno.stderr, `error: ${message}\n`);
-  if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
-    print(Deno.stderr, `${error.stack}\n`);
-  }
-  Deno.exit(1);
-}
 
 async function main(flags: Flags): Promise<void> {
   const config = await readConfig(flags);
@@ -201,4 +187,18 @@ function integer(text: string): number {
 function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+program.parse(Deno.args, { from: "user" });
+const flags = program.opts<Flags>();
+
+try {
+  await main(flags);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  print(Deno.stderr, `error: ${message}\n`);
+  if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
+    print(Deno.stderr, `${error.stack}\n`);
+  }
+  Deno.exit(1);
 }

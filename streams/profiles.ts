@@ -6,12 +6,12 @@
 
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
-import type { SourceFormat } from "./sources/source.ts";
+import type { Format } from "./sources/open.ts";
 
 const MINUTE = 60_000;
 
 /** Task options by source format. Replays learn from the lists that were really shown. */
-export const PROFILES: Readonly<Record<SourceFormat, TaskOptions>> = {
+export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
   meander: { schema: DEFAULT_SCHEMA, impressions: "logged" },
   // A rating of 4 stars is the click and settles its impression at once; all rated movies are behaviours.
   "ml-100k": {

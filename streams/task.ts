@@ -202,9 +202,9 @@ export class Task implements AsyncDisposable {
   #reject(record: LogRecord, code: RefusalCode, reason: string): void {
     this.state.counters.rejected++;
     const { topic, partition, offset } = record;
+    const bytes = record.value ?? new Uint8Array(0);
     const value = encodeRejection(
-      { topic, partition, offset, code, reason },
-      record.value ?? new Uint8Array(0),
+      rejectionOf({ topic, partition, offset }, { ok: false, code, reason }, bytes),
     );
     this.#rejected.push({
       topic: this.#topics.rejected,

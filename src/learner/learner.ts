@@ -203,8 +203,8 @@ export class Learner {
   version(kind: "delta" | "full", version: number): ParameterVersion {
     const tables = new Map<string, Uint8Array>();
     for (const [name, table] of this.tables) {
-      tables.set(name, kind === "full" ? table.encodeRows() : table.encodeDelta());
-      if (kind === "delta") table.clearChanged();
+      tables.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
+      table.clearChanged();
     }
     return {
       kind,

@@ -36,7 +36,7 @@ export class ServingModel implements Serving {
     this.#model = model;
     this.#assembler = new Assembler(schema, k);
     this.#tables = new Map(
-      fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable({ name, width })]),
+      fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
     );
     this.#fields = new Map(
       [...this.#tables].map(([name, table]) => [name, {
@@ -76,8 +76,7 @@ export class ServingModel implements Serving {
       if (table === undefined) {
         throw new SyntaxError(`Cannot apply version ${version.version}: table ${name} is not in the schema`);
       }
-      if (version.kind === "full") table.decodeRows(bytes);
-      else table.applyDelta(bytes);
+      table.applyDelta(bytes);
     }
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
