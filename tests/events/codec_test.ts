@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkEvent } from "../../src/events/check.ts";
+import {
+  decodeEvent,
+  decodeItem,
+  decodeRecommendation,
+  encodeEvent,
+  encodeItem,
+  encodeRecommendation,
+} from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { REFUSAL_CODES } from "../../src/events/refusal.ts";
+import { anyEvent, anyItem, anyRecommendation } from "./arbitraries.ts";
+import { BREAKS, goodEvent, seeded, testLines } from "./broken_lines.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const decode = (value: unknown) => decodeEvent(encode(JSON.stringify(value)));
+const forget = { type: "forget", user: "u1", time: 1_700_000_000_000 } as const;
+const click = { ...forget, type: "interaction", item: "i1", action: "click" } as const;
+
+Deno.test("decodeEvent() gives back every event that encodeEvent() wrote", () => {
+  fc.assert(fc.property(anyEvent, (event) => {
+    assert.deepEqual(decodeEvent(encodeEvent(event)), { ok: true, event });
+  }));
+});
+
+Deno.test("decodeItem() gives back every item that encodeItem() wrote", () => {
+  fc.assert(fc.property(anyItem, (item) => {
+    assert.deepEqual(decodeItem(encodeItem(item)), { ok: true, item });
+  }));
+});
+
+Deno.test("decodeRecommendation() gives back every answer that encodeRecommendation() wrote", () => {
+  fc.assert(fc.property(anyRecommendation, (recommendation) => {
+    assert.deepEqual(decodeRecommendation(encodeRecommendation(recommendation)), {
+      ok: true,
+      recommendation,
+    });
+  }));
+});
+
+Deno.test("decodeEvent() never throws, and takes only what JSON.parse takes", () => {
+  const pieces = fc.constantFrom(
+    '{"',
+    '"type":',
+    '"forget"',
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\",
+    "1e9",
+    " ",
+  );
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }),
+    fc.array(pieces, { maxLength: 20 }).map((parts) => encode(parts.join(""))),
+    fc.tuple(anyEvent, fc.nat(), fc.nat(255)).map(([event, at, byte]) => {
+      const bytes = encodeEvent(event);
+      bytes[at % bytes.length] = byte;
+      return bytes;
+    }),
+  );
+  fc.assert(
+    fc.property(bytes, (bytes) => {
+      const decoded = decodeEvent(bytes);
+      if (decoded.ok) assert.deepEqual(decoded.event, JSON.parse(new TextDecoder().decode(bytes)));
+      else assert.ok(REFUSAL_CODES.includes(decoded.code) && decoded.reason.length < 500);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+for (const { name, code, make } of BREAKS) {
+  Deno.test(`decodeEvent() refuses a line with ${name} as ${code}`, () => {
+    const random = seeded(7);
+    for (let i = 0; i < 5; i++) {
+      const bytes = make(random);
+      const decoded = decodeEvent(bytes);
+      assert.equal(
+        decoded.ok ? "taken" : decoded.code,
+        code,
+        new TextDecoder().decode(bytes.subarray(0, 300)),
+      );
+      if (decoded.ok) continue;
+      assert.ok(decoded.reason.length < 500, decoded.reason);
+      assert.doesNotMatch(decoded.reason, /\p{Cc}/u);
+    }
+  });
+}
+
+Deno.test("decodeEvent() refuses exactly the broken lines of a stream, each with its code", () => {
+  let broken = 0;
+  for (const line of testLines(seeded(42), 20_000, 0.1)) {
+    const decoded = decodeEvent(line.bytes);
+    assert.equal(decoded.ok ? undefined : decoded.code, line.broken?.code, line.broken?.name);
+    if (line.broken !== undefined) broken++;
+  }
+  assert.ok(broken > 1800 && broken < 2200);
+});
+
+Deno.test("decodeEvent() says which field is wrong and what was there", () => {
+  const reason = (value: unknown) => {
+    const decoded = decode(value);
+    return decoded.ok ? "taken" : decoded.reason;
+  };
+  assert.equal(
+    reason({ ...click, item: 5 }),
+    "Cannot take item of the interaction event as an id of 1..256 bytes without control characters: current value is 5",
+  );
+  assert.equal(
+    reason({ ...forget, type: "impression", items: ["a", "b"], propensities: [0.5, 0] }),
+    "Cannot take propensities[1] of the impression event as a number in (0, 1]: current value is 0",
+  );
+  assert.match(
+    reason({ ...forget, type: "profile", attributes: { age: null } }),
+    /attributes\.age of the profile/,
+  );
+  assert.match(reason({ ...click, user: undefined }), /^Cannot take user of .*: it is missing$/);
+  assert.match(reason({ ...click, x: { prototype: 1 } }), /^Cannot take x of the event .*the key prototype/);
+  assert.match(reason({ ...click, item: "x".repeat(1000) }), /"x{60}"… \(1000 characters\)$/);
+});
+
+Deno.test("decodeEvent() takes what stands on its bounds and refuses what stands past them", () => {
+  const list = (n: number) => Array.from({ length: n }, (_, i) => `i${i}`);
+  const names = (n: number) => Object.fromEntries(list(n).map((name) => [name, 1]));
+  const nested = (depth: number) => JSON.parse("[".repeat(depth) + "]".repeat(depth));
+  const request = { ...forget, type: "request", request: "r1", count: 1 };
+  const cases: [good: unknown, bad: unknown][] = [
+    [{ ...forget, time: 631_152_000_000 }, { ...forget, time: 631_151_999_999 }],
+    [{ ...forget, time: 4_102_444_799_999 }, { ...forget, time: 4_102_444_800_000 }],
+    [{ ...forget, user: "€".repeat(85) + "x" }, { ...forget, user: "€".repeat(85) + "xy" }],
+    [{ ...forget, user: "😀".repeat(64) }, { ...forget, user: "😀".repeat(64) + "x" }],
+    [{ ...request, count: 1000 }, { ...request, count: 1001 }],
+    [request, { ...request, count: 0 }],
+    [{ ...request, candidates: list(1000) }, { ...request, candidates: list(1001) }],
+    [{ ...request, exclude: list(10_000) }, { ...request, exclude: list(10_001) }],
+    [{ ...request, exclude: ["a", "a"] }, { ...request, candidates: ["a", "a"] }],
+    [{ ...request, context: names(64) }, { ...request, context: names(65) }],
+    [{ ...request, context: { a: "x".repeat(1024) } }, { ...request, context: { a: "x".repeat(1025) } }],
+    [{ ...click, action: "x".repeat(64) }, { ...click, action: "x".repeat(65) }],
+    [{ ...forget, deep: nested(31) }, { ...forget, deep: nested(32) }],
+  ];
+  for (const [good, bad] of cases) {
+    assert.ok(decode(good).ok, JSON.stringify(good).slice(0, 200));
+    assert.ok(checkEvent(good).ok, JSON.stringify(good).slice(0, 200));
+    assert.ok(!decode(bad).ok, JSON.stringify(bad).slice(0, 200));
+    assert.ok(!checkEvent(bad).ok, JSON.stringify(bad).slice(0, 200));
+  }
+});
+
+Deno.test("decodeEvent() takes a record of exactly 1 MiB", () => {
+  const room = (1 << 20) - encode(JSON.stringify({ ...forget, note: "" })).length;
+  assert.ok(decode({ ...forget, note: "x".repeat(room) }).ok);
+  assert.equal(decode({ ...forget, note: "x".repeat(room + 1) }).ok, false);
+});
+
+Deno.test("checkEvent() refuses objects that JSON could not carry", () => {
+  const circular: Record<string, unknown> = { ...forget };
+  circular["self"] = circular;
+  for (const extra of [1n, () => 1, Symbol("x"), NaN]) assert.ok(!checkEvent({ ...forget, extra }).ok);
+  assert.equal(checkEvent(circular).ok, false);
+  assert.ok(checkEvent({ ...click, value: undefined }).ok);
+});
+
+Deno.test("encodeEvent() throws what decodeEvent() would refuse", () => {
+  assert.throws(() => encodeEvent({ ...click, value: NaN }), /Cannot take value .* current value is NaN/);
+  assert.throws(
+    () => encodeEvent({ ...forget, note: "x".repeat(1 << 20) } as Event),
+    /at most 1048576 bytes/,
+  );
+});
+
+Deno.test("goodEvent() makes events that are taken", () => {
+  const random = seeded(1);
+  for (let i = 0; i < 100; i++) assert.ok(decode(goodEvent(random)).ok);
+});
