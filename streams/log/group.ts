@@ -17,6 +17,7 @@ import { type GroupHandlers, LogError, type Membership } from "./log.ts";
 
 /** A group of one process; a membership is made by {@linkcode LocalGroup.join}. */
 export class LocalGroup {
+  /** The group's name. */
   readonly name: string;
   readonly #members = new Set<Member>();
   #topics: readonly string[] = [];

@@ -28,31 +28,43 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Records and group offsets that become visible together. */
 export interface LogWrite {
+  /** To be appended in order. */
   readonly records: readonly NewRecord[];
   /** The partition of each record; valid ones. */
   readonly partitions: readonly number[];
+  /** The group whose offsets are stored. */
   readonly group: string;
+  /** Positions of the group; may be empty. */
   readonly offsets: readonly GroupOffset[];
 }
 
 /** The storage under a {@linkcode LocalLog}. Arguments have been checked: topics and partitions exist. */
 export interface LogStore {
+  /** The topics that exist, by name. */
   readonly topics: ReadonlyMap<string, TopicSpec>;
   /** Creates topics that do not exist, all or none. */
   createTopics(topics: readonly TopicSpec[]): void;
   /** Makes all the writes visible, or none of them when it throws before its last step; gives their offsets. */
   write(writes: readonly LogWrite[]): readonly (readonly number[])[];
+  /** Reads from a position that is not above the end. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
+  /** Smallest offset that can be read. */
   start(topic: string, partition: number): number;
+  /** The next offset. */
   end(topic: string, partition: number): number;
+  /** The position of a group, or `null`. */
   committed(group: string, topic: string, partition: number): number | null;
+  /** Drops what is below an offset that is not above the end. */
   trim(topic: string, partition: number, before: number): void;
+  /** Frees what it holds; no other call follows. */
   close(): void;
 }
 
 /** How much a read may give. */
 export interface ReadLimits {
+  /** At most this many records. */
   readonly maxRecords: number;
+  /** Stop after the record that reaches this many bytes of values. */
   readonly maxBytes: number;
 }
 

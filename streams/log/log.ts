@@ -20,14 +20,17 @@ export type Cleanup = "delete" | "compact";
 
 /** A topic to create. */
 export interface TopicSpec {
+  /** 1 to 249 of the characters `a-z A-Z 0-9 . _ -`. */
   readonly name: string;
   /** Number of partitions, at least 1. */
   readonly partitions: number;
+  /** What may be dropped. */
   readonly cleanup: Cleanup;
 }
 
 /** A record to append. */
 export interface NewRecord {
+  /** Topic to write to. */
   readonly topic: string;
   /** Partition to write to; when absent, {@linkcode partitionOf} the key (a keyless record goes to 0). */
   readonly partition?: number;
@@ -37,18 +40,25 @@ export interface NewRecord {
   readonly value: Uint8Array | null;
   /** Milliseconds since the epoch, an integer from 0; Kafka also refuses more than an hour in the future. */
   readonly time: number;
+  /** Names and values, well-formed UTF-16. @default {{}} */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A record as read back. */
 export interface LogRecord {
+  /** Topic it was read from. */
   readonly topic: string;
+  /** Partition it was read from. */
   readonly partition: number;
+  /** Its place in the partition. */
   readonly offset: number;
+  /** As appended. */
   readonly key: string | null;
-  /** To be read only: a log in memory hands out what it holds. */
+  /** As appended. To be read only: a log in memory hands out what it holds. */
   readonly value: Uint8Array | null;
+  /** As appended, milliseconds since the epoch. */
   readonly time: number;
+  /** As appended; empty when there were none. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -64,7 +74,7 @@ export interface Bounds {
 export interface ReadOptions {
   /** At most this many records, at least 1. @default {1000} */
   readonly maxRecords?: number;
-  /** Stop after the record that passes this many bytes of values. @default {4 MiB} */
+  /** Stop after the record that reaches this many bytes of values. @default {4 MiB} */
   readonly maxBytes?: number;
   /** How long to wait for a first record, milliseconds. @default {0} */
   readonly waitMs?: number;
@@ -74,6 +84,7 @@ export interface ReadOptions {
 
 /** A batch of records and where to go on. */
 export interface ReadResult {
+  /** In offset order. */
   readonly records: readonly LogRecord[];
   /** Position to read from next: past the last record and past any hole behind it. */
   readonly next: number;
@@ -81,7 +92,9 @@ export interface ReadResult {
 
 /** An input position to commit together with outputs. */
 export interface GroupOffset {
+  /** The input topic. */
   readonly topic: string;
+  /** The input partition. */
   readonly partition: number;
   /** Offset of the next record to read. */
   readonly offset: number;
@@ -89,8 +102,11 @@ export interface GroupOffset {
 
 /** What one atomic commit makes visible, all or nothing. */
 export interface Commit {
+  /** Outputs, appended in order. */
   readonly records: readonly NewRecord[];
+  /** The group whose offsets are stored. */
   readonly group: string;
+  /** Input positions. */
   readonly offsets: readonly GroupOffset[];
 }
 
@@ -99,6 +115,7 @@ export interface Commit {
  * a {@linkcode LogError} of code `fenced`, and what it had not committed is never seen.
  */
 export interface Writer extends AsyncDisposable {
+  /** What it was opened with. */
   readonly id: string;
   /**
    * Appends the records and stores the group's offsets atomically; resolves when both are durable. One at a
@@ -122,6 +139,7 @@ export interface GroupHandlers {
 
 /** Membership in a consumer group; the joined topics are co-partitioned. */
 export interface Membership extends AsyncDisposable {
+  /** The group's name. */
   readonly group: string;
   /** The partitions held now, ascending: from the call of `assigned` until `revoked` has settled. */
   readonly partitions: readonly number[];

@@ -26,8 +26,11 @@ const CHUNK = 128;
 
 /** Which table a {@linkcode RecordTable} is. */
 export interface RecordTableOptions {
+  /** Name of the table. */
   readonly name: string;
+  /** Whose records it holds. */
   readonly topic: TopicSpec;
+  /** Whose records it holds. */
   readonly partition: number;
   /** How many of the newest tombstones stay. */
   readonly tombstones: number;

@@ -23,6 +23,7 @@ const FORMAT = 1;
 
 /** The file under a {@linkcode SqliteLog}. */
 export class SqliteStore implements LogStore {
+  /** The topics that exist, by name. */
   readonly topics = new Map<string, TopicSpec>();
   /** The number of each topic in the file. */
   readonly #ids = new Map<string, number>();
@@ -68,6 +69,7 @@ export class SqliteStore implements LogStore {
     }
   }
 
+  /** See {@linkcode LogStore.createTopics}. */
   createTopics(topics: readonly TopicSpec[]): void {
     const ids: number[] = [];
     this.#transaction(() => {
@@ -83,6 +85,7 @@ export class SqliteStore implements LogStore {
     }
   }
 
+  /** See {@linkcode LogStore.write}. */
   write(writes: readonly LogWrite[]): number[][] {
     const touched = new Map<RecordTable, number>();
     const place = (record: NewRecord, partition: number) => {
@@ -115,23 +118,28 @@ export class SqliteStore implements LogStore {
     return offsets;
   }
 
+  /** See {@linkcode LogStore.read}. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult {
     return this.#guard(() => this.#table(topic, partition).read(from, limits));
   }
 
+  /** See {@linkcode LogStore.start}. */
   start(topic: string, partition: number): number {
     return this.#guard(() => this.#table(topic, partition).start);
   }
 
+  /** See {@linkcode LogStore.end}. */
   end(topic: string, partition: number): number {
     return this.#guard(() => this.#table(topic, partition).end);
   }
 
+  /** See {@linkcode LogStore.committed}. */
   committed(group: string, topic: string, partition: number): number | null {
     const row = this.#guard(() => this.#position.get(group, topic, partition));
     return row === undefined ? null : Number(row["offset"]);
   }
 
+  /** See {@linkcode LogStore.trim}. */
   trim(topic: string, partition: number, before: number): void {
     const table = this.#guard(() => this.#table(topic, partition));
     if (before <= table.start) return;
@@ -142,6 +150,7 @@ export class SqliteStore implements LogStore {
     table.trimmed = before;
   }
 
+  /** See {@linkcode LogStore.close}. */
   close(): void {
     this.#db.close();
   }
@@ -168,6 +177,8 @@ export class SqliteStore implements LogStore {
     if (empty) this.#db.exec(SCHEMA);
     this.#db.exec("COMMIT");
     this.#db.prepare("PRAGMA journal_mode = WAL").get();
+    // Zeroes what is deleted in pages that are written anyway: free, where zeroing all of it costs 2.6 times.
+    this.#db.exec("PRAGMA secure_delete = FAST");
     // fullfsync: on macOS a plain fsync leaves the data in the drive's cache.
     this.#db.exec(`PRAGMA fullfsync = 1; PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
   }
