@@ -12,6 +12,7 @@ import {
   sampleEvents,
   type SparrowSample,
 } from "../../src/adapters/sparrow.ts";
+import type { Row } from "../../src/adapters/fields.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
@@ -55,8 +56,17 @@ export async function* readSparrowSamples(
   options: SourceOptions = {},
 ): AsyncGenerator<SparrowSample> {
   for await (const read of readCsv(path, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
-    if (!read.ok) throw new SyntaxError(`${path}:${read.line.number}: ${read.refusal.reason}`);
-    yield parseSample(read.row);
+    const place = `${path}:${read.line.number}`;
+    if (!read.ok) throw new SyntaxError(`${place}: ${read.refusal.reason}`);
+    yield sampleAt(place, read.row);
+  }
+}
+
+function sampleAt(place: string, row: Row): SparrowSample {
+  try {
+    return parseSample(row);
+  } catch (cause) {
+    throw cause instanceof SyntaxError ? new SyntaxError(`${place}: ${cause.message}`, { cause }) : cause;
   }
 }
 
