@@ -1,0 +1,165 @@
+/**
+ * The tfjs models over whole padded batches, with masks: every value, inner value and gradient of the golden
+ * vectors; and Dice.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import {
+  baseForward,
+  type Batch,
+  dienForward,
+  dinForward,
+  type Forward,
+} from "../../src/reference/forward.ts";
+import { dice, weightedLogisticLoss } from "../../src/reference/layers.ts";
+import { startTensorflow, type Weights } from "../../src/reference/tensorflow.ts";
+import { assertClose } from "../golden_vectors.ts";
+import {
+  assertBlocks,
+  BACKWARD,
+  flat,
+  FORWARD,
+  type GoldenCase,
+  goldenModelTest,
+  type Nested,
+  rows,
+  writeBlocks,
+} from "../models/golden.ts";
+
+const SIZES = { d: 4, user: 3, context: 2 };
+const PAPER = { widths: [5, 3], dotHead: false } as const;
+const FORWARD_OF: Record<ModelName, (weights: Weights, config: object, batch: Batch) => Forward> = {
+  base: baseForward,
+  din: dinForward,
+  dien: dienForward,
+};
+
+interface Case {
+  readonly model: ModelName;
+  readonly config: object;
+  readonly golden: GoldenCase;
+  readonly variant: string;
+  readonly what: string;
+}
+
+async function assertForward({ model, config, golden, variant, what }: Case): Promise<void> {
+  await startTensorflow();
+  const want = golden.outputs[variant], grads = golden.grads[variant];
+  assert.ok(want && grads, what);
+  const { parameters } = createModel(model, SIZES, config as ModelConfigs[ModelName], () => 0.5);
+  writeBlocks(parameters, golden.params);
+  const { inputs } = golden;
+  const B = rows(inputs.e).length, K = flat(inputs.y).length / B;
+  const tensor = (nested: Nested | undefined, shape: number[]) => tf.tensor(flat(nested), shape);
+  const T = flat(inputs.mask).length / B;
+  const history = [B, T, SIZES.d];
+  const names = ["e", "q", "xu", "xc", ...("aux" in want ? ["negative"] : [])];
+  const blocks = [...parameters.shapes.keys()];
+  tf.tidy(() => {
+    const mask = tensor(inputs.mask, [B, T]), y = tensor(inputs.y, [B, K]);
+    const mean = tf.fill([B, K], 1 / (B * K));
+    const starts = [
+      ...[tensor(inputs.e, history), tensor(inputs.q, [B, K, SIZES.d]), tensor(inputs.xu, [B, SIZES.user])],
+      ...[
+        tensor(inputs.xc, [B, 1, SIZES.context]),
+        ...("aux" in want ? [tensor(inputs.negative, history)] : []),
+      ],
+      ...blocks.map((name) => tensor([...parameters.block(name)], [...parameters.shapes.get(name) ?? []])),
+    ];
+    const run = (...x: tf.Tensor[]) => {
+      const [e, q, xu, xc] = x.slice(0, 4) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const negatives = "aux" in want ? { negatives: x[4] ?? e } : {};
+      const weights = Object.fromEntries(blocks.map((name, i) => [name, x[names.length + i] ?? e]));
+      const batch = { e, mask, q, xu, xc: tf.tile(xc, [1, K, 1]), ...negatives };
+      return FORWARD_OF[model](weights, config, batch);
+    };
+    const total = (forward: Forward) => {
+      const target = weightedLogisticLoss(forward.logits, y, mean);
+      return "aux" in want ? tf.add(target, tf.mul(forward.aux, Number(inputs.alpha))) : target;
+    };
+    const forward = run(...starts);
+    assertClose(forward.logits.dataSync(), flat(want.logit), FORWARD, `${what} logits`);
+    assertClose(total(forward).dataSync(), flat(want.loss), FORWARD, `${what} loss`);
+    if ("aux" in want) assertClose(forward.aux.dataSync(), flat(want.aux), FORWARD, `${what} aux`);
+    for (const [name, value] of Object.entries(forward.values)) {
+      if (want[name] !== undefined) {
+        assertClose(value.dataSync(), flat(want[name]), FORWARD, `${what} ${name}`);
+      }
+    }
+    const got = tf.grads((...x) => total(run(...x)))(starts).map((gradient) => gradient.dataSync());
+    names.forEach((name, i) =>
+      assertClose(got[i] ?? [], flat(grads.inputs[name]), BACKWARD, `${what} gradient of ${name}`)
+    );
+    const gradients = Float32Array.from(got.slice(names.length).flatMap((values) => [...values]));
+    assertBlocks(parameters, gradients, grads.params, what);
+  });
+}
+
+goldenModelTest(
+  "baseForward() over a masked batch equals every value and gradient",
+  "base.json",
+  async ({ main }) => {
+    assert.ok(main);
+    for (const pooling of ["mean", "sum"]) {
+      const config = { ...PAPER, pooling };
+      await assertForward({ model: "base", config, golden: main, variant: pooling, what: pooling });
+    }
+  },
+);
+
+goldenModelTest(
+  "dinForward() over a masked batch equals every value and gradient",
+  "din.json",
+  async (cases) => {
+    for (const key of ["model", "candidates"]) {
+      for (const norm of ["sigmoid", "softmax", "linear"]) {
+        const golden = cases[key];
+        assert.ok(golden, key);
+        const config = { ...PAPER, attentionWidths: [5, 3], norm };
+        await assertForward({ model: "din", config, golden, variant: norm, what: `${key} ${norm}` });
+      }
+    }
+  },
+);
+
+goldenModelTest(
+  "dienForward() over a masked batch equals every value and gradient",
+  "dien.json",
+  async (cases) => {
+    for (const [key, golden] of Object.entries(cases)) {
+      for (const variant of Object.keys(golden.outputs)) {
+        const inner = variant === "sigmoidInner";
+        const config = {
+          ...{ ...PAPER, hidden: 4, auxiliaryWidths: [6, 4] },
+          ...{ norm: inner ? "sigmoid" : variant, auxiliary: inner ? "inner" : "mlp" },
+        };
+        await assertForward({ model: "dien", config, golden, variant, what: `${key} ${variant}` });
+      }
+    }
+  },
+);
+
+goldenModelTest("dice() equals the vectors in value and gradient", "dice.json", async (cases) => {
+  await startTensorflow();
+  for (const [name, { params, inputs, outputs, grads }] of Object.entries(cases)) {
+    const want = outputs.dice, gradient = grads?.dice;
+    if (want === undefined || gradient === undefined) continue;
+    const n = flat(params.alpha as number[]).length;
+    tf.tidy(() => {
+      const rank2 = (x: Nested | undefined) => tf.tensor2d(flat(x), [flat(x).length / n, n]);
+      const [alpha, mean, variance] = [params.alpha as number[], inputs.mean, inputs.variance].map((x) =>
+        tf.tensor1d(flat(x))
+      ) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const f = (s: tf.Tensor, slope: tf.Tensor) => dice(s, slope, mean, variance);
+      assertClose(f(rank2(inputs.s), alpha).dataSync(), flat(want.f), FORWARD, `${name} f`);
+      const sum = (s: tf.Tensor, slope: tf.Tensor) => tf.sum(tf.mul(f(s, slope), rank2(inputs.fixed)));
+      const [ds, da] = tf.grads((...x) => sum(x[0] ?? alpha, x[1] ?? alpha))([rank2(inputs.s), alpha]);
+      assertClose(ds?.dataSync() ?? [], flat(gradient.inputs.s), BACKWARD, `${name} gradient of s`);
+      assertClose(da?.dataSync() ?? [], flat(gradient.params.alpha as number[]), BACKWARD, `${name} alpha`);
+    });
+  }
+});
