@@ -10,9 +10,11 @@ import sinon from "sinon";
 
 /** One call of a spy. */
 export interface SpyCall<Args extends unknown[] = unknown[], Return = unknown> {
+  /** What it was given. */
   readonly args: Args;
   /** Absent when the call threw. */
   readonly returned?: Return;
+  /** What it threw. */
   readonly error?: Error;
 }
 
@@ -49,6 +51,7 @@ export interface Stub<Args extends unknown[] = unknown[], Return = unknown>
  * ```
  */
 export function spy<Args extends unknown[], Return>(func: (...args: Args) => Return): Spy<Args, Return>;
+/** A function that does nothing and remembers its calls. */
 export function spy(): Spy<unknown[], undefined>;
 export function spy(func: (...args: unknown[]) => unknown = () => undefined): Spy {
   return watch(sinon.spy(func), () => {});

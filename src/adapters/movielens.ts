@@ -61,7 +61,9 @@ export const USER_COLUMNS = ["user", "age", "gender", "occupation", "zip"] as co
 
 /** A row of `u.data`. */
 export interface Rating {
+  /** Id of the user. */
   readonly user: number;
+  /** Id of the movie. */
   readonly item: number;
   /** Stars, 1..5. */
   readonly rating: number;

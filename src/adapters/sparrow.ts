@@ -27,7 +27,9 @@ export const SAMPLE_COLUMNS: readonly string[] = [
 
 /** A row of samples, typed. */
 export interface SparrowSample {
+  /** Id of the movie. */
   readonly movieId: number;
+  /** Id of the user. */
   readonly userId: number;
   /** Stars, 0.5..5 in halves. */
   readonly rating: number;
@@ -35,18 +37,27 @@ export interface SparrowSample {
   readonly timestamp: number;
   /** Whether the rating is 3.5 or more. */
   readonly label: 0 | 1;
+  /** Year in which the movie came out. */
   readonly releaseYear: number;
   /** Up to three genres. */
   readonly movieGenres: readonly string[];
+  /** Number of ratings of the movie, over all time. */
   readonly movieRatingCount: number;
+  /** Mean rating of the movie, over all time: it knows the future. */
   readonly movieAvgRating: number;
+  /** Standard deviation of the movie's ratings, over all time. */
   readonly movieRatingStddev: number;
   /** Up to five liked movies before this one, **oldest first** (the file has the newest first). */
   readonly userRatedMovies: readonly number[];
+  /** Number of the user's ratings before this one. */
   readonly userRatingCount: number;
+  /** Mean release year of the movies that the user rated before, cut to an integer. */
   readonly userAvgReleaseYear: number;
+  /** Standard deviation of those years. */
   readonly userReleaseYearStddev: number;
+  /** Mean of the user's ratings before this one. */
   readonly userAvgRating: number;
+  /** Standard deviation of the user's ratings before this one. */
   readonly userRatingStddev: number;
   /** Up to five favourite genres, dearest first. */
   readonly userGenres: readonly string[];

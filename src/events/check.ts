@@ -161,24 +161,23 @@ function kindFault(kind: Kind, value: unknown): Fault | undefined {
 }
 
 function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fault | undefined {
-  let code: RefusalCode;
-  if (list.length < kind.minItems) code = "empty-list";
-  else if (list.length > kind.maxItems) code = "too-many-items";
-  else {
-    for (let i = 0; i < list.length; i++) {
-      const fault = kindFault(kind.of, list[i]);
-      if (fault !== undefined) return within(`[${i}]`, fault);
-    }
-    if (kind.unique !== true) return undefined;
-    const at = duplicateAt(list);
-    if (at < 0) return undefined;
-    return {
-      code: "duplicate-item",
-      wanted: describe(kind),
-      got: `${shown(list[at])} again`,
-      path: `[${at}]`,
-    };
+  if (list.length < kind.minItems) return sizeFault("empty-list", kind, list);
+  if (list.length > kind.maxItems) return sizeFault("too-many-items", kind, list);
+  for (let i = 0; i < list.length; i++) {
+    const fault = kindFault(kind.of, list[i]);
+    if (fault !== undefined) return within(`[${i}]`, fault);
   }
+  const at = kind.unique === true ? duplicateAt(list) : -1;
+  if (at < 0) return undefined;
+  return {
+    code: "duplicate-item",
+    wanted: "an entry unlike those before",
+    got: shown(list[at]),
+    path: `[${at}]`,
+  };
+}
+
+function sizeFault(code: RefusalCode, kind: Kind, list: readonly unknown[]): Fault {
   return { code, wanted: describe(kind), got: shown(list), path: "" };
 }
 

@@ -25,7 +25,9 @@ export interface EventBase {
 
 /** A user did something with an item: a click, a view, a purchase, a rating. */
 export interface InteractionEvent extends EventBase {
+  /** Tells the types of events apart. */
   readonly type: "interaction";
+  /** The item acted upon. */
   readonly item: string;
   /** `click`, `view`, `like`, `cart`, `purchase`, `rating`, `dislike` or any other word of 1..64 bytes. */
   readonly action: string;
@@ -33,6 +35,7 @@ export interface InteractionEvent extends EventBase {
   readonly value?: number;
   /** The request or impression that showed the item. */
   readonly request?: string;
+  /** Where in the product it happened. */
   readonly surface?: string;
 }
 
@@ -44,6 +47,7 @@ export interface RequestFilter {
 
 /** A user asks for recommendations. */
 export interface RequestEvent extends EventBase {
+  /** Tells the types of events apart. */
   readonly type: "request";
   /** Id of the request; the answer and the outcome name it. */
   readonly request: string;
@@ -53,13 +57,17 @@ export interface RequestEvent extends EventBase {
   readonly candidates?: readonly string[];
   /** Items that must not be in the answer. */
   readonly exclude?: readonly string[];
+  /** Restrictions on the items of the answer. */
   readonly filter?: RequestFilter;
+  /** What else is known now, by name. */
   readonly context?: Attributes;
+  /** Where in the product it happens. */
   readonly surface?: string;
 }
 
 /** A list that was shown: by another system, or ours as it really appeared. */
 export interface ImpressionEvent extends EventBase {
+  /** Tells the types of events apart. */
   readonly type: "impression";
   /** The request it answers; a click names it. */
   readonly request?: string;
@@ -69,18 +77,23 @@ export interface ImpressionEvent extends EventBase {
   readonly propensities?: readonly number[];
   /** Position of each item, 0 is the top; without it, the order of `items`. */
   readonly positions?: readonly number[];
+  /** What else was known then, by name. */
   readonly context?: Attributes;
+  /** Where in the product it was shown. */
   readonly surface?: string;
 }
 
 /** Attributes of a user; they replace those of the same name. */
 export interface ProfileEvent extends EventBase {
+  /** Tells the types of events apart. */
   readonly type: "profile";
+  /** At most 64 attributes. */
   readonly attributes: Attributes;
 }
 
 /** Erase all that is known of the user. */
 export interface ForgetEvent extends EventBase {
+  /** Tells the types of events apart. */
   readonly type: "forget";
 }
 
@@ -89,11 +102,17 @@ export type Event = InteractionEvent | RequestEvent | ImpressionEvent | ProfileE
 
 /** The catalogue record of one item, on the `items` topic. */
 export interface ItemRecord {
+  /** Id of the item; the key of the record on the `items` topic. */
   readonly item: string;
+  /** When this record became true, milliseconds since the epoch. */
   readonly time: number;
+  /** The category, if there is one. */
   readonly category?: string;
+  /** All categories, most important first; at most 64. */
   readonly categories?: readonly string[];
+  /** What people call it; at most 1024 bytes. */
   readonly title?: string;
+  /** Anything else that is known of it, by name; at most 64. */
   readonly attributes?: Attributes;
   /** Never recommended while true. */
   readonly hidden?: boolean;

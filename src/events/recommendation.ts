@@ -7,6 +7,7 @@
 
 /** One item of an answer. */
 export interface RecommendedItem {
+  /** The item. */
   readonly item: string;
   /** Score of the model; larger is better. */
   readonly score: number;
@@ -22,6 +23,7 @@ export interface RecommendedItem {
 export interface Recommendation {
   /** Id of the request. */
   readonly request: string;
+  /** For whom; the key of the record on the `recommendations` topic. */
   readonly user: string;
   /** Event time of the request, milliseconds since the epoch. */
   readonly time: number;
@@ -33,7 +35,9 @@ export interface Recommendation {
   readonly version: number;
   /** Number of behaviours that the user's state had folded. */
   readonly stateVersion: number;
+  /** Name of the experiment. */
   readonly experiment?: string;
+  /** Name of the user's variant in it. */
   readonly variant?: string;
   /** Microseconds from taking the request up to the answer. */
   readonly tookMicros: number;

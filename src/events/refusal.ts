@@ -46,7 +46,9 @@ export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /** A record that was not taken, and why. */
 export interface Refusal {
+  /** Tells a refusal from what was taken. */
   readonly ok: false;
+  /** What is wrong, for machines. */
   readonly code: RefusalCode;
   /** A sentence that names the field and what was found there; a few hundred characters at most. */
   readonly reason: string;
@@ -85,8 +87,11 @@ export function shown(value: unknown): string {
 
 /** What is wrong within a value, where, and what was wanted instead. */
 export interface Fault {
+  /** What is wrong. */
   readonly code: RefusalCode;
+  /** What should have been there, in words. */
   readonly wanted: string;
+  /** What was there, fit for a message. */
   readonly got: string;
   /** Where it is, relative to the value that was checked: `[3]`, `.age`, or nothing for the value itself. */
   readonly path: string;

@@ -12,13 +12,17 @@ export const MAX_REJECTED_BYTES = 64 * 1024;
 
 /** Where on the log a record stood. */
 export interface LogPlace {
+  /** Name of the topic. */
   readonly topic: string;
+  /** Partition of the topic. */
   readonly partition: number;
+  /** Offset in the partition. */
   readonly offset: number;
 }
 
 /** Where in a file a line stood. */
 export interface FilePlace {
+  /** Path of the file as it was opened. */
   readonly file: string;
   /** Number of the line; the first is 1. */
   readonly line: number;

@@ -27,13 +27,14 @@ export interface CsvOptions {
   readonly unnamed?: string;
   /** Character between fields. @default {","} */
   readonly separator?: string;
-  /** @default {"utf-8"} */
+  /** Encoding of the text. @default {"utf-8"} */
   readonly encoding?: "utf-8" | "latin1";
+  /** Stops reading. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Reads a CSV file; see the module. @throws SyntaxError when the header lacks a column
+ * Reads the rows of a file, `.gz` or not. @throws SyntaxError when the header lacks a column
  */
 export async function* readCsv(path: string, options: CsvOptions): AsyncGenerator<CsvLine> {
   const { separator = ",", encoding = "utf-8", signal } = options;

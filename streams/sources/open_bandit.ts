@@ -29,7 +29,7 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
   const [log] = logs;
   if (log === undefined || logs.length > 1) {
     const found = logs.length === 0 ? "none" : logs.sort().join(", ");
-    throw new Deno.errors.NotFound(
+    throw new Error(
       `Cannot open ${path} as open-bandit: wanted one log beside ${ITEM_FILE}, got ${found}`,
     );
   }

@@ -19,7 +19,9 @@ export type SourceRecord =
 
 /** What an adapter makes of a row. */
 export interface Mapped {
+  /** Items, which come first. */
   readonly items?: readonly ItemRecord[];
+  /** Events, in their order. */
   readonly events?: readonly Event[];
 }
 
