@@ -6,7 +6,7 @@
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A cursor over bytes; every read checks the bounds. */
+/** A cursor over bytes. Every read checks the bounds and throws a SyntaxError on bytes that it cannot be. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -28,20 +28,26 @@ export class ByteReader {
     return this.#view.getUint8(this.#take(1));
   }
 
-  /** Reads an unsigned integer. */
+  /** Reads an integer in 0..2^53−1. */
   uint(): number {
     let value = 0;
-    let scale = 1;
-    for (;;) {
+    for (let scale = 1; scale <= 2 ** 49; scale *= 0x80) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) break;
-      scale *= 0x80;
-      if (scale > 2 ** 49) {
-        throw new SyntaxError("Cannot decode an unsigned integer: more than 8 bytes");
-      }
+      if (byte < 0x80 && Number.isSafeInteger(value)) return value;
     }
-    return value;
+    throw new SyntaxError("Cannot decode an unsigned integer: it is beyond 2^53 − 1");
+  }
+
+  /**
+   * Reads how many things follow, each of at least one byte: damaged bytes cannot ask for more memory than
+   * they are long.
+   */
+  count(): number {
+    const count = this.uint();
+    const left = this.#bytes.length - this.#position;
+    if (count > left) throw new SyntaxError(`Cannot decode ${count} elements: ${left} bytes are left`);
+    return count;
   }
 
   /** Reads a zigzag coded integer. */
@@ -85,7 +91,12 @@ export class ByteReader {
 
   /** Reads a string. */
   string(): string {
-    return decoder.decode(this.bytes());
+    const bytes = this.bytes();
+    try {
+      return decoder.decode(bytes);
+    } catch (cause) {
+      throw new SyntaxError(`Cannot decode ${bytes.length} bytes as UTF-8`, { cause });
+    }
   }
 
   /** Reads a string or `null`. */

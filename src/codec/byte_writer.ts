@@ -55,7 +55,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends an integer in −2^52..2^52, zigzag coded, so that small magnitudes are short. */
+  /** Appends an integer in −2^52..2^52−1, zigzag coded, so that small magnitudes are short. */
   int(value: number): this {
     return this.uint(value < 0 ? -2 * value - 1 : 2 * value);
   }
@@ -78,13 +78,17 @@ export class ByteWriter {
 
   /** Appends 32-bit floats without their count. */
   f32s(values: Float32Array): this {
-    for (const value of values) this.f32(value);
+    this.#reserve(4 * values.length);
+    for (let i = 0; i < values.length; i++) this.#view.setFloat32(this.#length + 4 * i, values[i]!, true);
+    this.#length += 4 * values.length;
     return this;
   }
 
   /** Appends 64-bit floats without their count. */
   f64s(values: Float64Array): this {
-    for (const value of values) this.f64(value);
+    this.#reserve(8 * values.length);
+    for (let i = 0; i < values.length; i++) this.#view.setFloat64(this.#length + 8 * i, values[i]!, true);
+    this.#length += 8 * values.length;
     return this;
   }
 
@@ -97,7 +101,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends a string as UTF-8 with its length. */
+  /** Appends a string as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
   string(value: string): this {
     return this.bytes(encoder.encode(value));
   }

@@ -10,19 +10,15 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
 const FORMAT = 1;
 
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
-  const strings = new Map<string, number>();
-  const string = (value: string): number => {
-    const known = strings.get(value);
-    if (known !== undefined) return known;
-    strings.set(value, strings.size);
-    return strings.size - 1;
-  };
+  const strings = new Dictionary();
+  const string = (value: string) => strings.index(value);
   const body = new ByteWriter(1024);
   const list = (values: readonly string[]) => {
     body.uint(values.length);
@@ -52,8 +48,8 @@ export function encodeSample(sample: Sample): Uint8Array {
     body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
   }
 
-  const record = new ByteWriter(body.length + 512).u8(FORMAT).uint(strings.size);
-  for (const value of strings.keys()) record.string(value);
+  const record = new ByteWriter(body.length + 512).u8(FORMAT);
+  strings.encode(record);
   return record.bytes(body.toBytes()).toBytes();
 }
 
@@ -68,14 +64,14 @@ export function decodeSample(bytes: Uint8Array): Sample {
   if (format !== FORMAT) {
     throw new SyntaxError(`Cannot decode a sample: format is ${format}, this reads ${FORMAT}`);
   }
-  const strings = Array.from({ length: record.uint() }, () => record.string());
+  const at = readDictionary(record);
   const body = new ByteReader(record.bytes());
-  const string = () => strings[body.uint()]!;
-  const list = () => Array.from({ length: body.uint() }, string);
+  const string = () => at(body.uint());
+  const list = () => Array.from({ length: body.count() }, string);
   const fields = () =>
-    Array.from({ length: body.uint() }, () => {
-      const at = body.uint();
-      return at === 0 ? null : strings[at - 1]!;
+    Array.from({ length: body.count() }, () => {
+      const index = body.uint();
+      return index === 0 ? null : at(index - 1);
     });
 
   const request = string();
@@ -86,7 +82,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const newUser = body.u8() === 1;
   const userFields = fields();
   const contextFields = fields();
-  const T = body.uint();
+  const T = body.count();
   const history = { items: [] as string[], categories: [] as string[][], strengths: new Float32Array(T) };
   for (let t = 0; t < T; t++) {
     history.items.push(string());
@@ -94,7 +90,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     history.strengths[t] = body.f32();
   }
   const rows: SampleRow[] = [];
-  for (let n = body.uint(); n > 0; n--) {
+  for (let n = body.count(); n > 0; n--) {
     rows.push({
       item: string(),
       categories: list(),
@@ -107,6 +103,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
       prediction: body.f64(),
       oracle: body.f64(),
     });
+  }
+  if (!body.done || !record.done) {
+    throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
   return { request, user, time, closedTime, version, newUser, history, userFields, contextFields, rows };
 }

@@ -61,7 +61,7 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
   const outer = new ByteReader(record);
   const body = outer.bytes();
   const [want, got] = [outer.uint(), crc32(body)];
-  if (want !== got) {
+  if (want !== got || !outer.done) {
     throw new SyntaxError(`Cannot decode a parameter version: its checksum is ${got}, it says ${want}`);
   }
   const from = new ByteReader(body);
@@ -82,6 +82,6 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
   const n = from.uint();
   const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
   const tables = new Map<string, Uint8Array>();
-  for (let count = from.uint(); count > 0; count--) tables.set(from.string(), from.bytes());
+  for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
   return { ...head, standardisation, tables };
 }

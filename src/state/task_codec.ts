@@ -96,10 +96,10 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   overall.positives = from.uint();
   overall.values = from.uint();
   overall.valueSum = from.f64();
-  for (let n = from.uint(); n > 0; n--) {
+  for (let n = from.count(); n > 0; n--) {
     const name = from.string();
     const value = from.uint();
-    if (name in task.counters) task.counters[name as TaskCounter] = value;
+    if (Object.hasOwn(task.counters, name)) task.counters[name as TaskCounter] = value;
   }
   return itemsNext;
 }

@@ -11,6 +11,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Attributes } from "../events/event.ts";
 import { UserStatistics } from "../features/statistics.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -58,7 +59,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
 /** The binary record of a user. Same state, same bytes. */
 export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: Catalogue): Uint8Array {
   const items = new Dictionary();
-  const lists = new Dictionary();
+  const lists = new Lists();
   const body = new ByteWriter(1024);
   const itemAt = (index: number) => items.index(catalogue.at(index).id);
 
@@ -80,8 +81,8 @@ export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: 
   for (const pending of user.pending.values()) writePending(body, pending, itemAt, lists);
 
   const record = new ByteWriter(body.length + 256).u8(FORMAT).int(user.lastOffset);
-  items.write(record);
-  lists.write(record);
+  items.encode(record);
+  lists.encode(record);
   return record.bytes(body.toBytes()).toBytes();
 }
 
@@ -102,17 +103,17 @@ export function decodeUser(
     throw new SyntaxError(`Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`);
   }
   const lastOffset = record.int();
-  const items = Dictionary.read(record);
-  const lists = Dictionary.read(record).map((list) => JSON.parse(list) as string[]);
+  const items = readDictionary(record);
+  const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
   const body = new ByteReader(record.bytes());
 
   const user = createUser(id, sequences);
   user.lastOffset = lastOffset;
   const total = body.uint();
-  const length = body.uint();
+  const length = body.count();
   const behaviours = [];
   let time = 0;
-  const itemAt = (at: number) => catalogue.intern(items[at]!, time).index;
+  const itemAt = (at: number) => catalogue.intern(items(at), time).index;
   for (let i = 0; i < length; i++) {
     const at = body.uint();
     time += body.int();
@@ -121,34 +122,35 @@ export function decodeUser(
   sequences.restore(user.row, behaviours, total);
   readStatistics(body, user.statistics);
   user.profile = JSON.parse(body.string()) as Attributes;
-  for (let n = body.uint(); n > 0; n--) user.recentIds.add(body.string());
+  for (let n = body.count(); n > 0; n--) user.recentIds.add(body.string());
   user.hidden = body.f32s(body.uint());
   user.hiddenVersion = body.uint();
   user.hiddenStart = body.uint();
-  for (let n = body.uint(); n > 0; n--) {
+  for (let n = body.count(); n > 0; n--) {
     const pending = readPending(body, itemAt, lists);
     user.pending.set(pending.request, pending);
+  }
+  if (!body.done || !record.done) {
+    throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
   }
   return user;
 }
 
-class Dictionary {
-  readonly #indices = new Map<string, number>();
+/** Lists of strings by their JSON; one that many rows share is put into words once. */
+class Lists {
+  readonly #dictionary = new Dictionary();
+  readonly #indices = new Map<readonly (string | null)[], number>();
 
-  index(value: string): number {
-    const known = this.#indices.get(value);
+  index(list: readonly (string | null)[]): number {
+    const known = this.#indices.get(list);
     if (known !== undefined) return known;
-    this.#indices.set(value, this.#indices.size);
-    return this.#indices.size - 1;
+    const index = this.#dictionary.index(JSON.stringify(list));
+    this.#indices.set(list, index);
+    return index;
   }
 
-  write(to: ByteWriter): void {
-    to.uint(this.#indices.size);
-    for (const value of this.#indices.keys()) to.string(value);
-  }
-
-  static read(from: ByteReader): string[] {
-    return Array.from({ length: from.uint() }, () => from.string());
+  encode(to: ByteWriter): void {
+    this.#dictionary.encode(to);
   }
 }
 
@@ -172,7 +174,7 @@ function readStatistics(from: ByteReader, into: UserStatistics): void {
   into.valueResidual = from.f64();
   into.valueRecent = from.f64();
   into.popularity.set(from.f64s(into.popularity.length));
-  for (let n = from.uint(); n > 0; n--) {
+  for (let n = from.count(); n > 0; n--) {
     into.keys.set(from.string(), {
       outcomes: from.uint(),
       residual: from.f64(),
@@ -187,9 +189,9 @@ function writePending(
   to: ByteWriter,
   pending: Pending,
   itemAt: (index: number) => number,
-  lists: Dictionary,
+  lists: Lists,
 ): void {
-  const list = (values: readonly (string | null)[]) => lists.index(JSON.stringify(values));
+  const list = (values: readonly (string | null)[]) => lists.index(values);
   to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(list(pending.userFields)).uint(list(pending.contextFields));
@@ -209,9 +211,9 @@ function writePending(
 function readPending(
   from: ByteReader,
   itemAt: (at: number) => number,
-  lists: readonly (readonly (string | null)[])[],
+  lists: (at: number) => readonly (string | null)[],
 ): Pending {
-  const list = () => lists[from.uint()]!;
+  const list = () => lists(from.uint());
   // The dictionary of lists holds lists of categories, which have no nulls, beside those of field values.
   const categories = () => list() as readonly string[];
   const head = {
@@ -225,7 +227,7 @@ function readPending(
     userFields: list(),
     contextFields: list(),
   };
-  const T = from.uint();
+  const T = from.count();
   const historyItems = new Uint32Array(T);
   const historyCategories: (readonly string[])[] = [];
   const historyStrengths = new Float32Array(T);
@@ -235,7 +237,7 @@ function readPending(
     historyStrengths[t] = from.f32();
   }
   const rows: PendingRow[] = [];
-  for (let n = from.uint(); n > 0; n--) {
+  for (let n = from.count(); n > 0; n--) {
     const item = itemAt(from.uint());
     const row = {
       item,
