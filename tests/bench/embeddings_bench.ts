@@ -15,7 +15,7 @@ import { EmbeddingTable } from "../../src/embeddings/table.ts";
 const IDS = 100_000;
 const WIDTH = 16;
 
-// A fixed permutation, so that neighbours in time are not neighbours in memory.
+// Used in another order than they came in, so that neighbours in time are not neighbours in memory.
 const order = Uint32Array.from({ length: IDS }, (_, i) => (i * 48_271) % IDS);
 const decoder = new TextDecoder();
 const encoded = Array.from(order, (n) => new TextEncoder().encode(`item-${n}`));
@@ -39,9 +39,9 @@ function newRow(): NaiveRow {
 
 const table = new EmbeddingTable({ name: "item", width: WIDTH, seed: 1 });
 const naive = new Map<string, NaiveRow>();
-for (const key of freshKeys()) {
-  table.sight(key, 0);
-  naive.set(key, newRow());
+for (let i = 0; i < IDS; i++) {
+  table.sight(`item-${i}`, 0);
+  naive.set(`item-${i}`, newRow());
 }
 const served = new ServingTable("item", WIDTH);
 served.applyDelta(table.encodeServing());

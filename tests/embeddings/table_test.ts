@@ -112,6 +112,30 @@ Deno.test("EmbeddingTable.accumulate() never changes row 0 and trains row 1", ()
   assert.notDeepEqual(rowOf(table, 1), before);
 });
 
+Deno.test("EmbeddingTable.accumulate() and step() scale gradients alike", () => {
+  const [once, twice] = [make(), make()];
+  once.accumulate(once.sight("a", 0), Float32Array.of(2, -4), 0, 0.5);
+  once.step();
+  twice.accumulate(twice.sight("a", 0), Float32Array.of(2, -4), 0);
+  twice.step(0.5);
+  assert.deepEqual(twice.encode(), once.encode());
+});
+
+Deno.test("EmbeddingTable.remove() forgets the key here and at the subscriber", () => {
+  const table = make(), served = new ServingTable("item", 2);
+  for (const key of ["a", "b"]) train(table, key, 0, [1, 1]);
+  served.applyDelta(table.encodeDelta());
+  table.clearChanged();
+  table.remove("a");
+  table.remove("never seen");
+  served.applyDelta(table.encodeDelta());
+  for (const each of [table, served]) {
+    assert.deepEqual([each.lookup("a"), each.lookup("b") > 1, each.size], [1, true, 1]);
+  }
+  table.accumulate(table.lookup("b"), Float32Array.of(1, 1), 0);
+  assert.throws(() => table.remove("b"), /gradients to apply/);
+});
+
 Deno.test("EmbeddingTable.step() skips and counts a row when its gradient is not finite", () => {
   const table = make();
   const [a, b] = [table.sight("a", 0), table.sight("b", 0)];
