@@ -21,6 +21,7 @@ const VERSION = 1;
 export interface EmbeddingDelta {
   /** The table's field. */
   readonly name: string;
+  /** Length of a row. */
   readonly width: number;
   /** Whether it replaces the whole table. */
   readonly full: boolean;

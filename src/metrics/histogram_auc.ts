@@ -2,7 +2,9 @@ import type { Metric } from "./metric.ts";
 
 /** State of {@linkcode HistogramAuc}: rows by bin of the prediction, from 0 to 1. */
 export interface HistogramAucState {
+  /** Positives in each bin. */
   readonly positives: readonly number[];
+  /** Negatives in each bin. */
   readonly negatives: readonly number[];
 }
 
@@ -69,7 +71,11 @@ export class HistogramAuc implements Metric<number | null, HistogramAucState> {
     return positives === 0 || below === 0 ? null : won / (positives * below);
   }
 
-  /** @throws {RangeError} if the other has another number of bins */
+  /**
+   * Takes in all rows of another.
+   *
+   * @throws {RangeError} if it has another number of bins
+   */
   merge(other: HistogramAuc): void {
     const bins = this.#positives.length;
     if (other.#positives.length !== bins) {

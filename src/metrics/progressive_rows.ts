@@ -21,14 +21,21 @@ export type Segment = "all" | "new" | "returning";
 
 /** All figures of a range of rows; `null` where one is undefined. */
 export interface MetricsReport {
+  /** How many rows. */
   readonly rows: number;
+  /** Area under the ROC curve. */
   readonly auc: number | null;
+  /** AUC within users, weighted by their rows. */
   readonly gauc: number | null;
-  /** In nats. */
+  /** Mean log loss in nats. */
   readonly logLoss: number | null;
+  /** Log loss over that of the best constant. */
   readonly normalizedEntropy: number | null;
+  /** Σ predictions / Σ labels. */
   readonly calibration: number | null;
+  /** Average precision. */
   readonly prAuc: number | null;
+  /** Share of rows where `prediction >= 0.5` agrees with the label. */
   readonly accuracy: number | null;
   /** Log loss of the best constant for these rows. */
   readonly constantLogLoss: number | null;

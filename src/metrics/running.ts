@@ -9,7 +9,9 @@ import { entropy, rowLogLoss } from "./probability.ts";
 
 /** State of {@linkcode RunningMean}. */
 export interface RunningMeanState {
+  /** Number of values. */
   readonly count: number;
+  /** Their sum. */
   readonly sum: number;
 }
 
@@ -75,13 +77,15 @@ export class RunningMean {
 
 /** Figures of {@linkcode RunningProbability}; `null` where one is undefined. */
 export interface ProbabilityFigures {
+  /** Number of rows. */
   readonly rows: number;
   /** Share of positives. */
   readonly rate: number | null;
-  /** In nats. */
+  /** Mean log loss in nats. */
   readonly logLoss: number | null;
   /** Log loss of the best constant. */
   readonly constantLogLoss: number | null;
+  /** Log loss over that of the best constant. */
   readonly normalizedEntropy: number | null;
   /** Σ predictions / Σ labels. */
   readonly calibration: number | null;
@@ -91,12 +95,15 @@ export interface ProbabilityFigures {
 
 /** State of {@linkcode RunningProbability}. */
 export interface RunningProbabilityState {
+  /** Number of rows. */
   readonly rows: number;
+  /** Rows with label 1. */
   readonly positives: number;
+  /** Rows on the right side of 0.5. */
   readonly right: number;
-  /** In units of 2^−24 nats. */
+  /** Sum of log losses, in units of 2^−24 nats. */
   readonly loss: number;
-  /** In units of 2^−24. */
+  /** Sum of predictions, in units of 2^−24. */
   readonly predicted: number;
 }
 

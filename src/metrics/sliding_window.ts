@@ -10,7 +10,9 @@ export interface SlidingWindowOptions {
 
 /** State of {@linkcode SlidingWindow}. */
 export interface SlidingWindowState<State> {
+  /** Number of rows that were given. */
   readonly position: number;
+  /** Rows that came too late. */
   readonly tooOld: number;
   /** Number of the bucket and state of its metric, oldest first. */
   readonly buckets: readonly (readonly [number, State])[];
