@@ -200,13 +200,13 @@ Deno.test("EmbeddingTable() refuses options when they are out of range", () => {
   for (const options of bad) assert.throws(() => make(options), RangeError, JSON.stringify(options));
 });
 
-Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million ids come", () => {
+Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million ids come once each", () => {
   const maxBytes = 4_000_000;
   const table = make({ width: 8, maxBytes });
   const next = integers(1);
   const gradient = new Float32Array(8).fill(0.01);
   let most = 0;
-  for (let i = 0; i < 1_000_000; i++) {
+  for (let i = 0; i < 1_400_000; i++) {
     // One id in four is one of a hundred hot ones; the others are never seen again.
     const hot = next() % 4 === 0;
     const row = table.sight(hot ? `hot-${next() % 100}` : `cold-${i}`, i);
@@ -219,7 +219,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million id
   assert.ok(most <= maxBytes, `${most} bytes`);
   assert.ok(most > maxBytes / 2, `${most} bytes: the budget is there to be used`);
   assert.ok(table.size > 20_000, `${table.size} rows`);
-  assert.ok(table.refused < 10_000, `${table.refused} refused`);
+  assert.ok(table.refused < 1000, `${table.refused} refused`);
   for (let i = 0; i < 100; i++) assert.ok(table.lookup(`hot-${i}`) > 1, `hot-${i}`);
 });
 
