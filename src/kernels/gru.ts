@@ -25,6 +25,7 @@
  */
 
 import type { Parameters, Shape } from "../models/parameters.ts";
+import { exp } from "./exp.ts";
 import { addXtY, addXW, addYWt } from "./gemm.ts";
 import { Scratch } from "./scratch.ts";
 
@@ -113,6 +114,7 @@ export class Gru {
   readonly #dattention = new Scratch();
   readonly #dstate = new Scratch();
   readonly #dbias: Float32Array;
+  readonly #input: Float64Array;
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, form: GruForm) {
@@ -125,6 +127,7 @@ export class Gru {
     this.#u = parameters.offset(`${prefix}.U`);
     this.#b = parameters.offset(`${prefix}.b`);
     this.#dbias = new Float32Array(width);
+    this.#input = new Float64Array(width);
   }
 
   /** x·W [T, 3H] of the inputs x [T, n], in one product; valid until the next call. */
@@ -165,20 +168,29 @@ export class Gru {
       const at = keep ? t * slice : 0;
       gates.fill(0, 3 * at, 3 * (at + slice));
       addXW(gates, 3 * at, states, from, this.#parameters.values, this.#u, K, H, 3 * H);
+      const { scaled } = this.#gate;
+      if (!scaled) this.#takeInput(xw, t, 1);
       for (let k = 0; k < K; k++) {
         const a = attention.length > 0 ? attention[k * T + t]! : 1;
         const row = k * H;
-        this.#cell(xw, t, a, states, from + row, to + row, gates, 3 * (at + row), products, at + row);
+        if (scaled) this.#takeInput(xw, t, a);
+        this.#cell(a, states, from + row, to + row, gates, 3 * (at + row), products, at + row);
       }
     }
     if (keep) return states;
     return states.subarray((T & 1) * slice, ((T & 1) + 1) * slice);
   }
 
-  /** One lane's step; `z` holds h·U in `gates` and becomes u, r, c; `p` receives what r multiplies. */
+  /** Holds scale·xW+b of step t for the cells: the lanes share it unless their attention scales it. */
+  #takeInput(xw: Float32Array, t: number, scale: number): void {
+    const input = this.#input;
+    const values = this.#parameters.values;
+    const xo = t * input.length, b = this.#b;
+    for (let j = 0; j < input.length; j++) input[j] = scale * xw[xo + j]! + values[b + j]!;
+  }
+
+  /** One lane's step; from `z`, `gates` holds h·U and receives u, r, c; `products` what r multiplies. */
   #cell(
-    xw: Float32Array,
-    t: number,
     a: number,
     states: Float32Array,
     from: number,
@@ -189,22 +201,17 @@ export class Gru {
     p: number,
   ): void {
     const H = this.hidden;
-    const { alpha0, alpha1, beta0, beta1, scaled, before } = this.#gate;
+    const { alpha0, alpha1, beta0, beta1, before } = this.#gate;
     const alpha = alpha0 + alpha1 * a;
     const beta = beta0 + beta1 * a;
-    const scale = scaled ? a : 1;
-    const values = this.#parameters.values;
-    const b = this.#b;
-    const xo = t * 3 * H;
-    for (let j = 0; j < 2 * H; j++) {
-      gates[z + j] = 1 / (1 + Math.exp(-(scale * xw[xo + j]! + values[b + j]! + gates[z + j]!)));
-    }
+    const input = this.#input;
+    for (let j = 0; j < 2 * H; j++) gates[z + j] = 1 / (1 + exp(-(input[j]! + gates[z + j]!)));
     if (before) this.#resetBefore(states, from, gates, z);
     for (let j = 0; j < H; j++) {
       const c = z + 2 * H + j;
       const product = gates[c]!;
       const reset = before ? 1 : gates[z + H + j]!;
-      const candidate = Math.tanh(scale * xw[xo + 2 * H + j]! + values[b + 2 * H + j]! + reset * product);
+      const candidate = 1 - 2 / (1 + exp(2 * (input[2 * H + j]! + reset * product))); // tanh
       const g = alpha + beta * gates[z + j]!;
       products[p + j] = product;
       gates[c] = candidate;
