@@ -10,17 +10,18 @@
 
 import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, RequestEvent } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
-import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
+import type { FeatureSchema } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
-import { choose, type PolicyOptions } from "../scorer/policy.ts";
-import { hash32, mulberry32 } from "../scorer/random.ts";
+import { Answerer } from "../scorer/answerer.ts";
+import { ListScorer } from "../scorer/list_scorer.ts";
+import type { PolicyOptions } from "../scorer/policy.ts";
 import type { Recommendation } from "../events/recommendation.ts";
-import { type Candidate, Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
+import { Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
-import { DeadlineQueue, type Pending, type PendingRow, toSample } from "./pending.ts";
+import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { createUser, type UserState } from "./user_state.ts";
@@ -88,7 +89,9 @@ export class TaskState {
   readonly #windowMs: number;
   readonly #latenessMs: number;
   readonly #deadlines = new DeadlineQueue();
-  readonly #serving: Serving;
+  readonly #scorer: ListScorer;
+  readonly #answerer: Answerer;
+  readonly #served: boolean;
   readonly #fold: FoldContext;
 
   /** An empty state; `serving` is asked at every score, so its version may move between events. */
@@ -97,11 +100,23 @@ export class TaskState {
     this.#actions = options.actions ?? DEFAULT_ACTIONS;
     this.#windowMs = options.outcomeWindowMs ?? 600_000;
     this.#latenessMs = options.allowedLatenessMs ?? 300_000;
-    this.#serving = serving;
+    this.#served = (options.impressions ?? "served") === "served";
     this.catalogue = new Catalogue(options.schema);
     this.sequences = new SequenceSlab(options.sequence);
     this.statistics = new FeatureStatistics(options.schema);
     this.retrieval = new Retrieval(options.retrieval);
+    this.#scorer = new ListScorer(this, serving, this.#windowMs);
+    this.#answerer = new Answerer({
+      catalogue: this.catalogue,
+      sequences: this.sequences,
+      retrieval: this.retrieval,
+      scorer: this.#scorer,
+      serving,
+    }, {
+      policy: options.policy ?? { name: "greedy" },
+      seed: options.seed ?? 0,
+      nowMicros: options.nowMicros ?? (() => 0),
+    });
     this.#fold = {
       sequences: this.sequences,
       catalogue: this.catalogue,
@@ -326,71 +341,12 @@ export class TaskState {
 
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     this.counters.requests++;
-    const start = this.#options.nowMicros?.() ?? 0;
-    const candidates = this.#candidates(user, event);
-    const scored = this.#score(user, event, candidates.map(({ item }) => item));
-    const { pending } = scored;
-    const random = mulberry32(hash32(event.request, this.#options.seed ?? 0));
-    const choices = choose(
-      pending.rows.map((row) => row.logit),
-      event.count,
-      this.#options.policy ?? { name: "greedy" },
-      random,
-    );
-    out.recommendations.push({
-      request: event.request,
-      user: user.id,
-      time: event.time,
-      items: choices.map(({ index, propensity }, position) => ({
-        item: candidates[index]!.item,
-        score: 1 / (1 + Math.exp(-pending.rows[index]!.logit)),
-        position,
-        propensity,
-        source: candidates[index]!.source,
-      })),
-      model: this.#serving.model,
-      version: this.#serving.version,
-      stateVersion: this.sequences.total(user.row),
-      tookMicros: (this.#options.nowMicros?.() ?? 0) - start,
-    });
-    if (choices.length === 0) return;
-    const shown = (this.#options.impressions ?? "served") === "served";
-    const rows = shown
-      ? choices.map(({ index, propensity }, position) =>
-        this.#placed(pending.rows[index]!, position, propensity)
-      )
-      : pending.rows;
-    this.#open(user, { ...pending, shown, rows });
-  }
-
-  #candidates(user: UserState, event: RequestEvent): Candidate[] {
-    const excluded = new Set(event.exclude);
-    const categories = event.filter?.categories === undefined ? null : new Set(event.filter.categories);
-    const seen = event.candidates === undefined ? this.#window(user).seen : null;
-    const allowed = (id: string): boolean => {
-      if (excluded.has(id)) return false;
-      const item = this.catalogue.get(id);
-      if (item === undefined) return categories === null;
-      if (item.hidden || item.expires <= event.time) return false;
-      if (seen?.has(item.index)) return false;
-      return categories === null || item.categories.some((category) => categories.has(category));
-    };
-    if (event.candidates !== undefined) {
-      return event.candidates.filter(allowed).map((item) => ({ item, source: "given" }));
-    }
-    const recent = categories === null ? this.#recentCategories(user) : [...categories];
-    return this.retrieval.candidates(recent, allowed);
-  }
-
-  #recentCategories(user: UserState): string[] {
-    const categories = new Set<string>();
-    const length = this.sequences.length(user.row);
-    for (let i = length - 1; i >= Math.max(0, length - 10); i--) {
-      for (const category of this.catalogue.at(this.sequences.item(user.row, i)).categories) {
-        categories.add(category);
-      }
-    }
-    return [...categories].slice(0, 5);
+    const { recommendation, scored, chosen } = this.#answerer.answer(user, event);
+    out.recommendations.push(recommendation);
+    if (chosen.rows.length === 0) return;
+    // What was answered counts as shown, or waits for an impression event to say what was.
+    if (this.#served) this.#open(user, { ...chosen, shown: true });
+    else this.#open(user, scored);
   }
 
   #impression(user: UserState, event: ImpressionEvent, offset: number): void {
@@ -398,121 +354,27 @@ export class TaskState {
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
     const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
-    const reuse = answered !== undefined && event.items.every((item) => known.has(item));
-    const base: Pending = reuse ? answered : this.#score(user, { ...event, request }, event.items).pending;
+    // A list that we answered keeps the predictions made then; any other is scored now.
+    const reused = answered !== undefined && event.items.every((item) => known.has(item)) ? answered : null;
+    const base = reused ?? this.#scorer.score(user, event.items, { ...event, request });
     const oracle = oracleOf(event);
     const rows = event.items.map((item, place) => {
-      const row = reuse ? known.get(item)! : base.rows[place]!;
-      // A reused row of a served list already has the weight of the position that we meant for it.
-      const logit = answered?.shown && reuse ? row.logit - this.#positionWeight(row.position) : row.logit;
+      const row = reused === null ? base.rows[place]! : known.get(item)!;
+      const logit = reused?.shown ? this.#scorer.unplacedLogit(row) : row.logit;
       const position = event.positions?.[place] ?? place;
-      const propensity = event.propensities?.[place] ?? (answered?.shown ? row.propensity : 1);
-      return { ...this.#placed({ ...row, logit }, position, propensity), oracle: oracle?.[place] ?? NaN };
+      const propensity = event.propensities?.[place] ?? (reused?.shown ? row.propensity : 1);
+      return {
+        ...this.#scorer.place({ ...row, logit }, position, propensity),
+        oracle: oracle?.[place] ?? NaN,
+      };
     });
     this.#open(user, { ...base, shown: true, rows });
-  }
-
-  #placed(row: PendingRow, position: number, propensity: number): PendingRow {
-    return { ...row, logit: row.logit + this.#positionWeight(position), position, propensity };
-  }
-
-  #positionWeight(position: number): number {
-    return this.#serving.positionWeight(position);
   }
 
   #open(user: UserState, pending: Pending): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     user.pending.set(opened.request, opened);
     this.#watch(user.id, opened);
-  }
-
-  /** Scores items for a user as of now, with all that a sample will need. Positions are not placed yet. */
-  #score(
-    user: UserState,
-    event: RequestEvent | (ImpressionEvent & { readonly request: string }),
-    ids: readonly string[],
-  ): { readonly pending: Pending } {
-    const schema = this.#options.schema;
-    const window = this.#window(user);
-    const facts = {
-      statistics: user.statistics,
-      historyLength: window.items.length,
-      lastTime: this.sequences.lastTime(user.row),
-    };
-    const items = ids.map((id) => this.catalogue.intern(id, event.time));
-    const userFields = fieldValues(schema.userFields, user.profile);
-    const contextFields = contextValues(schema, event);
-    const rows = items.map((item) => {
-      const numerics = this.statistics.numerics(facts, item, event.time, window.seen.get(item.index) ?? 0);
-      return {
-        item: item.id,
-        categories: item.categories,
-        fields: item.fields,
-        numerics,
-        offset: numerics[0]!,
-        position: -1,
-      };
-    });
-    const logits = rows.length === 0 ? new Float32Array(0) : this.#serving.score({
-      user: user.id,
-      userFields,
-      contextFields,
-      history: {
-        items: window.items.map((item) => item.id),
-        categories: window.items.map((item) => item.categories),
-        strengths: window.strengths,
-      },
-      rows,
-    });
-    return {
-      pending: {
-        request: event.request,
-        shown: false,
-        time: event.time,
-        deadline: event.time + this.#windowMs,
-        sequence: 0,
-        version: this.#serving.version,
-        newUser: this.sequences.total(user.row) === 0,
-        userFields,
-        contextFields,
-        historyItems: Uint32Array.from(window.items, (item) => item.index),
-        historyCategories: window.items.map((item) => item.categories),
-        historyStrengths: window.strengths,
-        rows: rows.map((row, place) => ({
-          item: items[place]!.index,
-          categories: row.categories,
-          fields: row.fields,
-          numerics: row.numerics,
-          offset: row.offset,
-          logit: logits[place]!,
-          label: null,
-          position: 0,
-          propensity: 1,
-          oracle: NaN,
-        })),
-      },
-    };
-  }
-
-  /** The behaviours that models read, and how often each item is among them. */
-  #window(user: UserState): {
-    readonly items: CatalogueItem[];
-    readonly strengths: Float32Array;
-    readonly seen: Map<number, number>;
-  } {
-    const { sequences } = this;
-    const start = sequences.windowStart(user.row);
-    const length = sequences.length(user.row) - start;
-    const items: CatalogueItem[] = [];
-    const strengths = new Float32Array(length);
-    const seen = new Map<number, number>();
-    for (let i = 0; i < length; i++) {
-      const item = this.catalogue.at(sequences.item(user.row, start + i));
-      items.push(item);
-      strengths[i] = sequences.strength(user.row, start + i);
-      seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
-    }
-    return { items, strengths, seen };
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
