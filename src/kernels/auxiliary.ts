@@ -27,13 +27,17 @@ export interface AuxiliaryInput {
   readonly T: number;
   /** Factor of the loss in the gradients. */
   readonly weight: number;
-  /** States [T, H], behaviours [T, d], sampled negatives [T, d] (row 0 is not used). */
+  /** States [T, H]. */
   readonly h: Float32Array;
+  /** Behaviours [T, d]. */
   readonly e: Float32Array;
+  /** Sampled negatives [T, d]; row 0 is not used. */
   readonly negatives: Float32Array;
-  /** Gradients, in the same shapes. */
+  /** ∂/∂h [T, H]. */
   readonly dh: Float32Array;
+  /** ∂/∂e [T, d]. */
   readonly de: Float32Array;
+  /** ∂/∂negatives [T, d]. */
   readonly dnegatives: Float32Array;
 }
 

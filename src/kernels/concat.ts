@@ -10,7 +10,9 @@ import { Scratch } from "./scratch.ts";
 
 /** A vector per row, or one that all rows share, and its gradient. */
 export class Part {
+  /** Length of one vector. */
   readonly width: number;
+  /** Whether one vector stands in every row. */
   readonly shared: boolean;
   /** [K, width], or [width] when shared. */
   values: Float32Array = new Float32Array(0);

@@ -34,9 +34,13 @@ export interface BaseConfig {
 
 /** The base model; see {@linkcode createModel}. */
 export class Base implements Model {
+  /** See {@linkcode Model.name}. */
   readonly name = "base";
+  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
+  /** No state: the history is a set of ids. */
   readonly stateSize = 0;
   readonly #pooling: Pooling;
   readonly #inputs: Inputs;

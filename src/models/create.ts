@@ -11,8 +11,11 @@ import type { Model, ModelSizes } from "./model.ts";
 
 /** The options of each model. */
 export interface ModelConfigs {
+  /** Embedding + MLP. */
   readonly base: BaseConfig;
+  /** Attention over the history. */
   readonly din: DinConfig;
+  /** Interest extractor, attention and AUGRU. */
   readonly dien: DienConfig;
 }
 

@@ -68,9 +68,13 @@ const NONE = new Float32Array(0);
 
 /** DIEN; see {@linkcode createModel}. */
 export class Dien implements Model {
+  /** See {@linkcode Model.name}. */
   readonly name = "dien";
+  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
+  /** H: the state is h_T. */
   readonly stateSize: number;
   readonly #pooling: Pooling;
   readonly #norm: AttentionNorm;

@@ -43,9 +43,13 @@ export interface DinConfig {
 
 /** DIN; see {@linkcode createModel}. */
 export class Din implements Model {
+  /** See {@linkcode Model.name}. */
   readonly name = "din";
+  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
+  /** No state: the history is a set of ids. */
   readonly stateSize = 0;
   readonly #norm: AttentionNorm;
   readonly #inputs: Inputs;

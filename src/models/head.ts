@@ -13,6 +13,7 @@ import type { Parameters } from "./parameters.ts";
 
 /** What {@linkcode Head.loss} computes; the arrays are valid until the next call. */
 export interface HeadLoss {
+  /** Σ weights·loss of the candidates. */
   readonly loss: number;
   /** Final logits [K]. */
   readonly logits: Float32Array;

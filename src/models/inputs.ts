@@ -11,8 +11,11 @@ import type { InputGradients, ModelInput, ModelSizes, TrainingInput } from "./mo
 
 /** The parts every model has, and the gradients of the history. */
 export class Inputs {
+  /** User input, shared by the candidates. */
   readonly xu: Part;
+  /** Candidate vectors. */
   readonly q: Part;
+  /** Candidate and context input. */
   readonly xc: Part;
   readonly #sizes: ModelSizes;
   readonly #e = new Scratch();

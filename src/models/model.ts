@@ -64,16 +64,23 @@ export interface InputGradients {
   readonly logits: Float32Array;
   /** ∂loss/∂z [K]: also the gradient with respect to `wide`. */
   readonly z: Float32Array;
+  /** ∂loss/∂e [T, d]. */
   readonly e: Float32Array;
+  /** ∂loss/∂q [K, d]. */
   readonly q: Float32Array;
+  /** ∂loss/∂xu [U], summed over the candidates. */
   readonly xu: Float32Array;
+  /** ∂loss/∂xc [K, C]. */
   readonly xc: Float32Array;
+  /** ∂loss/∂negatives [T, d]; empty without an auxiliary loss. */
   readonly negatives: Float32Array;
 }
 
 /** A click model: Base, DIN, DIEN and whatever follows. */
 export interface Model {
+  /** Which model it is: `base`, `din`, `dien`. */
   readonly name: string;
+  /** The widths it was built for. */
   readonly sizes: ModelSizes;
   /** The dense weights; training writes into them. */
   readonly parameters: Parameters;

@@ -13,12 +13,14 @@ export type Backend = "cpu" | "wasm";
 /** Arrays by name, as tensors. */
 export type Weights = Readonly<Record<string, tf.Tensor>>;
 
-/** Starts tfjs on a back end. */
+/** Starts tfjs on a back end; there is one for the whole process, the last that was started. */
 export async function startTensorflow(backend: Backend = "cpu"): Promise<void> {
   // tfjs recommends its native binding, at length, wherever it believes to be in Node.
   tf.env().set("IS_NODE", false);
   if (backend === "wasm") {
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
+    // Not being Node, tfjs would start threads, by a path that Deno's workers do not take.
+    tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     const entry = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
     setWasmPaths(new URL("../wasm-out/", entry).pathname);
   }

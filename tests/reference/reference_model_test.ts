@@ -40,6 +40,19 @@ Deno.test("createModel() and referenceModel() agree in scores, losses, steps and
   }
 });
 
+Deno.test("referenceModel() gives on wasm what it gives on the cpu", async () => {
+  const results: Float32Array[] = [];
+  for (const backend of ["wasm", "cpu"] as const) {
+    const model = await referenceModel("dien", SIZES, { hidden: 4 }, half, backend);
+    randomise(model, 9);
+    const gradients = new Float32Array(model.parameters.values.length);
+    model.loss(impression(SIZES, 4, 3), gradients);
+    results.push(gradients);
+  }
+  const [wasm, cpu] = results;
+  assertClose(wasm ?? [], cpu ?? [], 1e-5, "gradients");
+});
+
 Deno.test("referenceModel() leaves no tensor behind", async () => {
   const model = await referenceModel("dien", SIZES, { hidden: 4 }, half);
   const run = () => {
