@@ -18,6 +18,8 @@ const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
 const POPULARITY_BUCKETS = 16;
+/** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
+const MAX_VALUE = 1e9;
 /** Categories and cross values a user keeps; the least recently updated goes first. */
 const MAX_KEYS_PER_USER = 128;
 
@@ -73,7 +75,7 @@ export class UserStatistics {
   valueResidual = 0;
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
-  /** By `field\0value`, least recently updated first. */
+  /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
   readonly keys: Map<string, KeyStatistics> = new Map();
   /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
   readonly popularity: Float64Array = new Float64Array(2 * POPULARITY_BUCKETS);
@@ -159,7 +161,7 @@ export class FeatureStatistics {
     if (this.overall.values === 0) return 0;
     const expected = this.overall.meanValue + user.valueResidual / (user.values + A) +
       item.valueResidual / (item.values + A);
-    return value - expected;
+    return clip(value) - expected;
   }
 
   /** Folds a final outcome. */
@@ -169,7 +171,7 @@ export class FeatureStatistics {
     const itemRate = rate(i, b);
     const surprise = label - 1 / (1 + Math.exp(-this.prior(user, i)));
     for (const category of item.categories) {
-      const stats = this.#touch(user, crossKey("category", category));
+      const stats = this.#touch(user, categoryKey(category));
       stats.outcomes++;
       stats.residual += label - itemRate;
       stats.recent += CATEGORY_STEP * (surprise - stats.recent);
@@ -193,14 +195,15 @@ export class FeatureStatistics {
   }
 
   /** Folds a value (stars, price). */
-  learnValue(user: UserStatistics, item: ItemFacts, value: number): void {
+  learnValue(user: UserStatistics, item: ItemFacts, raw: number): void {
+    const value = clip(raw);
     const i = item.statistics;
     const mean = this.overall.values === 0 ? value : this.overall.meanValue;
     const surprise = this.valueSurprise(user, i, value);
     const itemDeviation = deviation(i, mean);
     const userDeviation = deviation(user, mean);
     for (const category of item.categories) {
-      const stats = this.#touch(user, crossKey("category", category));
+      const stats = this.#touch(user, categoryKey(category));
       stats.values++;
       stats.valueResidual += value - mean - itemDeviation;
     }
@@ -227,7 +230,7 @@ export class FeatureStatistics {
     let recent = 0;
     let value = 0;
     for (const category of categories) {
-      const stats = user.keys.get(crossKey("category", category));
+      const stats = user.keys.get(categoryKey(category));
       if (stats === undefined) continue;
       residual += stats.residual / (stats.outcomes + A);
       recent += stats.recent;
@@ -252,8 +255,16 @@ export class FeatureStatistics {
   }
 }
 
-function crossKey(field: string, value: string | null): string {
-  return `${field}\0${value ?? ""}`;
+function categoryKey(category: string): string {
+  return `category\0${category}`;
+}
+
+function crossKey(attribute: string, value: string | null): string {
+  return `cross:${attribute}\0${value ?? ""}`;
+}
+
+function clip(value: number): number {
+  return Math.max(-MAX_VALUE, Math.min(MAX_VALUE, value));
 }
 
 function rate(of: { readonly outcomes: number; readonly positives: number }, overall: number): number {

@@ -17,6 +17,7 @@ export interface ReservoirEntry {
 }
 
 const TRIES = 8;
+const PADDING: ReservoirEntry = { item: "", categories: [] };
 
 /** The newest behaviours, up to a capacity; a ring. */
 export class NegativeReservoir {
@@ -40,16 +41,14 @@ export class NegativeReservoir {
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** A random behaviour whose item is not `positive`; the padding entry when there is none. */
+  /** A random behaviour whose item is not `positive`; the padding entry when a few tries find none. */
   draw(positive: string): ReservoirEntry {
-    if (this.#entries.length === 0) return { item: "", categories: [] };
     const random = mulberry32((this.#seed + Math.imul(this.#draws++, 0x9e3779b9)) >>> 0);
-    let entry = this.#entries[0]!;
     for (let i = 0; i < TRIES; i++) {
-      entry = this.#entries[Math.floor(random() * this.#entries.length)]!;
-      if (entry.item !== positive) break;
+      const entry = this.#entries[Math.floor(random() * this.#entries.length)];
+      if (entry !== undefined && entry.item !== positive) return entry;
     }
-    return entry;
+    return PADDING;
   }
 
   /** Writes the reservoir. */
@@ -62,7 +61,7 @@ export class NegativeReservoir {
   decode(from: ByteReader): void {
     this.#next = from.uint();
     this.#draws = from.uint();
-    this.#entries = Array.from({ length: from.uint() }, () => {
+    this.#entries = Array.from({ length: from.count() }, () => {
       const [item, ...categories] = JSON.parse(from.string()) as [string, ...string[]];
       return { item, categories };
     });

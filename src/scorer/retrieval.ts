@@ -28,14 +28,27 @@ export interface Candidate {
   readonly source: CandidateSource;
 }
 
-/** Keeps the lists that candidates come from. */
+/** What an item was ranked by. */
+interface Ranked {
+  readonly categories: readonly string[];
+  readonly firstTime: number;
+  readonly hidden: boolean;
+}
+
+/**
+ * Keeps the lists that candidates come from. They are a function of the items alone, not of their history, so a
+ * restored task retrieves what it would have without the crash: an item only moves up as events arrive, and when
+ * the catalogue moves one down or out, the lists are made again at the next request.
+ */
 export class Retrieval {
   readonly halfLifeMs: number;
   readonly maxCandidates: number;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
-  readonly #popular: TopList;
-  readonly #byCategory = new Map<string, TopList>();
-  readonly #fresh: TopList;
+  readonly #ranked = new Map<CatalogueItem, Ranked>();
+  #popular: TopList;
+  #byCategory = new Map<string, TopList>();
+  #fresh: TopList;
+  #stale = false;
 
   /** Empty lists. */
   constructor(options: RetrievalOptions = {}) {
@@ -49,13 +62,20 @@ export class Retrieval {
   /** Counts a positive for the item. */
   raise(item: CatalogueItem, time: number): void {
     item.popularity = raise(item.popularity, time, this.halfLifeMs);
-    this.#rank(item);
+    this.add(item);
   }
 
-  /** Takes an item in: when it is listed in the catalogue, or restored. */
+  /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
   add(item: CatalogueItem): void {
-    if (item.listed) this.#fresh.update(item.id, item.firstTime);
-    if (item.popularity > -Infinity) this.#rank(item);
+    const { categories, firstTime, hidden } = item;
+    const before = this.#ranked.get(item);
+    if (
+      before?.categories !== categories || before.firstTime !== firstTime || before.hidden !== hidden
+    ) {
+      this.#ranked.set(item, { categories, firstTime, hidden });
+      this.#stale ||= before !== undefined && !before.hidden;
+    }
+    if (!this.#stale) this.#rank(item);
   }
 
   /**
@@ -65,6 +85,7 @@ export class Retrieval {
    * @param allowed Whether an item may be recommended.
    */
   candidates(categories: readonly string[], allowed: (item: string) => boolean): Candidate[] {
+    if (this.#stale) this.#rankAll();
     const lists: { readonly ids: readonly string[]; readonly source: CandidateSource }[] = [];
     for (const category of new Set(categories)) {
       const list = this.#byCategory.get(category);
@@ -84,7 +105,18 @@ export class Retrieval {
     return [...found.values()];
   }
 
+  #rankAll(): void {
+    this.#popular = new TopList(this.#sizes.popular);
+    this.#byCategory = new Map();
+    this.#fresh = new TopList(this.#sizes.fresh);
+    for (const item of this.#ranked.keys()) this.#rank(item);
+    this.#stale = false;
+  }
+
   #rank(item: CatalogueItem): void {
+    if (item.hidden) return;
+    if (item.listed) this.#fresh.update(item.id, item.firstTime);
+    if (item.popularity === -Infinity) return;
     this.#popular.update(item.id, item.popularity);
     for (const category of item.categories) {
       let list = this.#byCategory.get(category);

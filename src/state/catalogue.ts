@@ -89,7 +89,7 @@ export class Catalogue {
     return item;
   }
 
-  /** Applies a catalogue record; one older than the last applied changes nothing. */
+  /** Applies a catalogue record; one older than the last applied changes nothing. A repeated category counts once. */
   apply(record: ItemRecord): CatalogueItem {
     const item = this.intern(record.item, record.time);
     if (record.time < item.recordTime) return item;
@@ -97,7 +97,11 @@ export class Catalogue {
     item.listed = true;
     item.recordTime = record.time;
     item.firstTime = Math.min(item.firstTime, record.time);
-    item.categories = record.categories ?? (record.category === undefined ? [] : [record.category]);
+    const categories = [
+      ...new Set(record.categories ?? (record.category === undefined ? [] : [record.category])),
+    ];
+    // An unchanged list keeps its identity: that is how others see that nothing changed.
+    if (!sameList(item.categories, categories)) item.categories = categories;
     item.fields = fieldValues(this.schema.itemFields, attributes);
     item.crosses = fieldValues(this.schema.crosses, attributes);
     item.hidden = record.hidden ?? false;
@@ -111,4 +115,8 @@ export class Catalogue {
     item.hidden = true;
     return item;
   }
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }

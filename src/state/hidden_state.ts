@@ -35,8 +35,10 @@ export function carryHidden(user: UserState, atEnd: boolean, context: FoldContex
   const length = sequences.length(user.row);
   const first = sequences.windowStart(user.row);
   const start = sequences.total(user.row) - length + first;
-  const stale = serving.version - user.hiddenVersion > maxStaleVersions;
-  if (atEnd && !stale && user.hidden.length > 0 && user.hiddenStart === start) {
+  const behind = serving.version - user.hiddenVersion;
+  const fresh = behind >= 0 && behind <= maxStaleVersions;
+  // A restored state may be of another model: then its length differs, or its version is ahead of ours.
+  if (atEnd && fresh && user.hidden.length === serving.stateSize && user.hiddenStart === start) {
     step(user, length - 1, context);
     counters.steps++;
     return;

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "./fake_serving.ts";
+import { anyStream, Durable, inventory, outputs, run, SMALL, take } from "./streams.ts";
+
+for (const impressions of ["served", "logged"] as const) {
+  const options = { ...SMALL, impressions };
+  Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${impressions}`, () => {
+    fc.assert(
+      fc.property(anyStream, fc.infiniteStream(fc.integer({ min: 1, max: 12 })), (steps, gaps) => {
+        const want = run(steps, options);
+        const serving = new FakeServing();
+        const durable = new Durable();
+        const got = outputs();
+        let task = new TaskState(options, serving);
+        let out = outputs();
+        let left = gaps.next().value;
+        steps.forEach((step, offset) => {
+          take(task, serving, step, offset, out);
+          if (--left > 0 && offset < steps.length - 1) return;
+          durable.commit(task, out);
+          got.recommendations.push(...out.recommendations);
+          got.samples.push(...out.samples);
+          got.forgotten.push(...out.forgotten);
+          out = outputs();
+          task = durable.restore(options, serving);
+          left = gaps.next().value;
+        });
+        assert.deepEqual(got, want.out);
+        assert.deepEqual(inventory(task), inventory(want.task));
+      }),
+      { numRuns: 300 },
+    );
+  });
+}

@@ -1,0 +1,49 @@
+import type { Instance } from "../../src/features/assembler.ts";
+import { hash32 } from "../../src/scorer/random.ts";
+import type { Serving } from "../../src/scorer/serving.ts";
+
+/**
+ * A model that is cheap and depends on everything it is given: its step does not commute, its scores change
+ * with every feature, and both with the version.
+ */
+export class FakeServing implements Serving {
+  readonly model = "fake";
+  readonly stateSize: number;
+  version = 0;
+
+  constructor(stateSize = 3) {
+    this.stateSize = stateSize;
+  }
+
+  initState(): Float32Array {
+    return new Float32Array(this.stateSize).fill(0.25);
+  }
+
+  step(state: Float32Array, item: string, categories: readonly string[], strength: number): void {
+    let carry = strength * unit(item) + unit(categories.join()) + 0.01 * this.version;
+    for (let i = 0; i < state.length; i++) {
+      carry = Math.sin((i + 1) * (state[i]! + carry) + carry * state[i]!);
+      state[i] = carry;
+    }
+  }
+
+  score({ user, userFields, contextFields, history, rows }: Instance): Float32Array {
+    const shared = unit([user, ...userFields, ...contextFields, ...history.items].join()) +
+      history.strengths.reduce((sum, strength, t) => sum + strength / (t + 1), 0);
+    return Float32Array.from(rows, (row) => {
+      const numerics = row.numerics.reduce((sum, x, i) => sum + Math.sin(x * (i + 1)), 0);
+      return Math.sin(
+        shared + numerics + unit([row.item, ...row.categories, ...row.fields].join()) + this.version,
+      );
+    });
+  }
+
+  positionWeight(position: number): number {
+    return -position / 8;
+  }
+}
+
+/** A number in [−1, 1) that stands for a text. */
+function unit(text: string): number {
+  return hash32(text) / 2 ** 31 - 1;
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Behaviour, SequenceSlab } from "../../src/state/sequence.ts";
+
+const sizes = fc.integer({ min: 1, max: 12 }).chain((capacity) =>
+  fc.integer({ min: 1, max: capacity }).chain((window) =>
+    fc.record({
+      capacity: fc.constant(capacity),
+      window: fc.constant(window),
+      hop: fc.integer({ min: 1, max: window }),
+    })
+  )
+);
+const behaviour = fc.record({
+  item: fc.nat(2 ** 32 - 1),
+  time: fc.integer({ min: 0, max: 20 }),
+  strength: fc.float({ noNaN: true }),
+}, { noNullPrototype: true });
+
+function stored(slab: SequenceSlab, row: number): Behaviour[] {
+  return Array.from({ length: slab.length(row) }, (_, i) => ({
+    item: slab.item(row, i),
+    time: slab.time(row, i),
+    strength: slab.strength(row, i),
+  }));
+}
+
+Deno.test("SequenceSlab.insert() keeps the newest behaviours in time order when they come in any order", () => {
+  fc.assert(fc.property(sizes, fc.array(behaviour, { size: "max", maxLength: 40 }), (options, behaviours) => {
+    const slab = new SequenceSlab(options);
+    const row = slab.allocate();
+    let model: Behaviour[] = [];
+    behaviours.forEach((next, n) => {
+      const behind = model.filter(({ time }) => time <= next.time).length;
+      const atEnd = behind === model.length;
+      model = model.toSpliced(behind, 0, next).slice(-options.capacity);
+      assert.equal(slab.insert(row, next), atEnd);
+      assert.deepEqual(stored(slab, row), model);
+      assert.equal(slab.total(row), n + 1);
+      assert.equal(slab.lastTime(row), model.at(-1)?.time);
+    });
+  }));
+});
+
+Deno.test("SequenceSlab.windowStart() follows its formula when behaviours are counted", () => {
+  fc.assert(fc.property(sizes, fc.nat(60), (options, n) => {
+    const { capacity, window: T, hop: P } = options;
+    const slab = new SequenceSlab(options);
+    const row = slab.allocate();
+    for (let i = 0; i < n; i++) slab.insert(row, { item: i, time: i, strength: 1 });
+    const s = Math.max(0, Math.ceil((n - T) / P) * P);
+    const length = slab.length(row) - slab.windowStart(row);
+    assert.equal(length, n - s);
+    assert.equal(slab.length(row), Math.min(n, capacity));
+    if (n >= T) assert.ok(T - P < length && length <= T);
+    if (length > 0) assert.equal(slab.item(row, slab.windowStart(row)), s);
+  }));
+});
+
+Deno.test("SequenceSlab() keeps rows apart when rows are taken, filled and given back", () => {
+  const slab = new SequenceSlab({ capacity: 3, window: 2, hop: 1 });
+  // More rows than the first slab has room for.
+  const rows = Array.from({ length: 200 }, (_, i) => {
+    const row = slab.allocate();
+    for (let n = 0; n <= i % 5; n++) slab.insert(row, { item: i, time: n, strength: n });
+    return row;
+  });
+  assert.equal(new Set(rows).size, 200);
+  rows.forEach((row, i) => assert.ok(stored(slab, row).every(({ item }) => item === i)));
+
+  slab.release(rows[17]!);
+  const again = slab.allocate();
+  assert.equal(again, rows[17]);
+  assert.equal(slab.length(again), 0);
+  assert.equal(slab.total(again), 0);
+  assert.equal(slab.lastTime(again), null);
+  assert.equal(slab.windowStart(again), 0);
+});
+
+Deno.test("SequenceSlab.restore() gives the same row when behaviours and total were read back", () => {
+  fc.assert(fc.property(sizes, fc.array(behaviour, { size: "max", maxLength: 40 }), (options, behaviours) => {
+    const slab = new SequenceSlab(options);
+    const row = slab.allocate();
+    for (const next of behaviours) slab.insert(row, next);
+    const copy = slab.allocate();
+    slab.restore(copy, stored(slab, row), slab.total(row));
+    assert.deepEqual(stored(slab, copy), stored(slab, row));
+    assert.equal(slab.total(copy), slab.total(row));
+    assert.equal(slab.windowStart(copy), slab.windowStart(row));
+  }));
+});
+
+Deno.test("SequenceSlab() throws a RangeError when the sizes do not fit each other", () => {
+  const wrong = [
+    { capacity: 0 },
+    { capacity: 65_536 },
+    { capacity: 10, window: 11 },
+    { window: 0 },
+    { window: 5, hop: 6 },
+    { hop: 0 },
+    { capacity: NaN },
+  ];
+  for (const options of wrong) assert.throws(() => new SequenceSlab(options), RangeError);
+});
