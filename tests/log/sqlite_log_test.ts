@@ -139,6 +139,22 @@ Deno.test("SqliteLog.commit() of several writers in one turn is one transaction"
   }
 });
 
+Deno.test("SqliteLog.append() that fails gives no offsets away", async () => {
+  let failing = false;
+  const onStep = (step: string) => {
+    if (failing && step === "commit") throw new Error("crash");
+  };
+  await using log = await SqliteLog.open(path(), { onStep });
+  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  await log.append([record("t", 0, "a")]);
+  failing = true;
+  await assert.rejects(log.append([record("t", 0, "b")]), /crash/);
+  failing = false;
+  // A position above what is stored would be refused when the file is opened again.
+  assert.deepEqual(await log.bounds("t", 0), { start: 0, end: 1 });
+  assert.deepEqual(await log.append([record("t", 0, "c")]), [1]);
+});
+
 /** Checks that the log holds whole commits 0..n-1 in order, and gives n. */
 async function consistentCommits(file: string): Promise<number> {
   await using log = await SqliteLog.open(file);
