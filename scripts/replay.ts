@@ -26,6 +26,7 @@ interface Flags {
   readonly log: "memory" | "sqlite";
   readonly logPath: string;
   readonly limit?: number;
+  readonly memory?: number;
   readonly seed: number;
   readonly evalFrom: number;
   readonly tail?: number;
@@ -53,6 +54,7 @@ const program = new Command("deno task replay")
     ".data/replay.sqlite",
   )
   .option("--limit <n>", "stop after this many events", integer)
+  .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
   .option("--eval-from <n>", "metrics count rows from this one on", integer, 0)
   .option("--tail <n>", "length of the second set of metrics in rows (default: the last third)", integer)
@@ -69,7 +71,11 @@ async function main(flags: Flags): Promise<void> {
     seed: flags.seed,
     nowMicros: () => performance.now() * 1000,
   };
-  const learner = learnerOptions(task, config, flags.seed);
+  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+  const learner = {
+    ...(flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) }),
+    ...learnerOptions(task, config, flags.seed),
+  };
   const model = modelConfig(flags.model, config);
   const manifest = JSON.stringify({
     data: flags.data,
@@ -93,6 +99,7 @@ async function main(flags: Flags): Promise<void> {
     ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
     retain: flags.log === "sqlite",
+    ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     manifest,
     onRound: (view) => progress.update(meter.read(view)),
   });
@@ -182,6 +189,13 @@ function integer(text: string): number {
     throw new InvalidArgumentError("Not a whole number from 0 up.");
   }
   return value;
+}
+
+function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
+  const unit = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[match[2]?.toUpperCase() ?? "B"] ?? 1;
+  return Math.floor(Number(match[1]) * unit);
 }
 
 function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -22,7 +22,6 @@ import { mulberry32 } from "../src/scorer/random.ts";
 import { ServingModel } from "../src/scorer/serving_model.ts";
 import type { TaskOptions, TaskState } from "../src/state/task_state.ts";
 import { encodeItemState } from "../src/state/task_codec.ts";
-import { encodeUser } from "../src/state/user_state.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
 import { Feeder } from "./feeder.ts";
 import { Learning, type LearningOptions } from "./learning.ts";
@@ -40,6 +39,8 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly task: TaskOptions;
   readonly learner: LearnerOptions;
   readonly learning?: LearningOptions;
+  /** Memory for user states, bytes; the least recently active ones leave it. @default {no bound} */
+  readonly stateBytes?: number;
   /** Events a round has at most. @default {1024} */
   readonly roundEvents?: number;
   /** Events after which the source counts as ended. */
@@ -92,7 +93,7 @@ export async function replay<N extends ModelName>(
     ...options.learning,
   });
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-  await using task = await Task.open(log, topics, 0, options.task, serving);
+  await using task = await Task.open(log, topics, 0, options.task, serving, options.stateBytes);
   await using feeder = await Feeder.open(
     log,
     topics,
@@ -128,7 +129,7 @@ export async function replay<N extends ModelName>(
     events: task.next,
     rejections,
     digests: {
-      states: stateDigest(task.state),
+      states: await stateDigest(task),
       samples: learning.validation.digest,
       parameters: createHash("sha256").update(learning.learner.encode()).digest("hex"),
     },
@@ -147,12 +148,10 @@ function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): M
 }
 
 /** SHA-256 over the records of all users and items, by id. */
-function stateDigest(task: TaskState): string {
+async function stateDigest(task: Task): Promise<string> {
   const hash = createHash("sha256");
-  for (const id of [...task.users.keys()].sort()) {
-    hash.update(id).update(encodeUser(task.users.get(id)!, task.sequences, task.catalogue));
-  }
-  for (const item of [...task.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+  for await (const [id, record] of task.records()) hash.update(id).update(record);
+  for (const item of [...task.state.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     hash.update(item.id).update(encodeItemState(item));
   }
   return hash.digest("hex");

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { DecodedEvent } from "../src/events/check.ts";
 import { decodeEvent, decodeItem } from "../src/events/codec.ts";
 import type { RefusalCode } from "../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
@@ -23,13 +24,15 @@ import {
   TASK_KEY,
 } from "../src/state/task_codec.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
-import { decodeUser, encodeUser } from "../src/state/user_state.ts";
-import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import { type Log, LogError, type LogRecord, type NewRecord, type Writer } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
 import type { Topics } from "./topics.ts";
 
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
+
+/** Header of a user's record that has open impressions: such a user must be in memory. */
+const PENDING = "pending";
 
 /** Where a round ends. */
 export interface RoundLimits {
@@ -60,6 +63,7 @@ export class Task implements AsyncDisposable {
   /** Where to read on. */
   #next: number;
   #committed: number;
+  readonly #maxStateBytes: number;
   #roundEvents = 0;
   #roundRows = 0;
   #items: LogRecord[] = [];
@@ -78,7 +82,9 @@ export class Task implements AsyncDisposable {
     state: TaskState,
     writer: Writer,
     next: number,
+    maxStateBytes: number,
   ) {
+    this.#maxStateBytes = maxStateBytes;
     this.#log = log;
     this.#topics = topics;
     this.#group = group;
@@ -89,18 +95,24 @@ export class Task implements AsyncDisposable {
     this.#committed = next;
   }
 
-  /** Takes the partition over: fences any other owner, then restores the state. */
+  /**
+   * Takes the partition over: fences any other owner, then restores the state.
+   *
+   * @param maxStateBytes Memory for user states; beyond it the least recently active ones stay on the log.
+   */
   static async open(
     log: Log,
     topics: Topics,
     partition: number,
     options: TaskOptions,
     serving: Serving,
+    maxStateBytes = Infinity,
   ): Promise<Task> {
     const group = `${topics.events}-tasks`;
     const writer = await log.writer(`${group}-${partition}`);
     const next = await log.committed(group, topics.events, partition) ?? 0;
-    const task = new Task(log, topics, group, partition, new TaskState(options, serving), writer, next);
+    const state = new TaskState(options, serving);
+    const task = new Task(log, topics, group, partition, state, writer, next, maxStateBytes);
     await task.#restore();
     return task;
   }
@@ -128,8 +140,11 @@ export class Task implements AsyncDisposable {
         this.#next = next;
         return { events, complete: false };
       }
-      for (const record of records) {
-        this.#apply(record);
+      const decoded = records.map((record) => decodeEvent(record.value ?? new Uint8Array(0)));
+      await this.#warm(decoded);
+      for (let at = 0; at < records.length; at++) {
+        const record = records[at]!;
+        this.#apply(record, decoded[at]!);
         this.#next = record.offset + 1;
         events++;
         this.#roundEvents++;
@@ -165,7 +180,16 @@ export class Task implements AsyncDisposable {
     }
     records.push(...this.#rejected);
     for (const user of state.dirtyUsers) {
-      add(topics.state, user.id, encodeUser(user, state.sequences, state.catalogue));
+      const headers = user.pending.size > 0 ? { [PENDING]: String(user.pending.size) } : {};
+      const record = {
+        topic: topics.state,
+        partition,
+        key: user.id,
+        value: state.record(user),
+        time,
+        headers,
+      };
+      records.push(record);
     }
     for (const item of state.dirtyItems) add(topics.statistics, itemKey(item.id), encodeItemState(item));
     add(topics.statistics, TASK_KEY, encodeTask(state, this.#itemsApplied));
@@ -181,6 +205,21 @@ export class Task implements AsyncDisposable {
     this.#rejected = [];
     this.#roundEvents = 0;
     this.#roundRows = 0;
+    if (this.#log.latest !== undefined) state.evict(this.#maxStateBytes);
+  }
+
+  /** The records of all users, cold ones too, by id; for digests and exports. */
+  async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
+    const { state } = this;
+    for (const id of [...state.users.keys(), ...state.cold].sort()) {
+      const user = state.users.get(id);
+      if (user !== undefined) {
+        yield [id, state.record(user)];
+        continue;
+      }
+      const record = await this.#log.latest?.(this.#topics.state, this.partition, id);
+      if (record?.value) yield [id, record.value];
+    }
   }
 
   /** Lets the partition go without committing. */
@@ -188,9 +227,24 @@ export class Task implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
-  #apply(record: LogRecord): void {
+  /** Restores the users of these events that are cold. */
+  async #warm(events: readonly DecodedEvent[]): Promise<void> {
+    for (const decoded of events) {
+      if (!decoded.ok || !this.state.cold.has(decoded.event.user)) continue;
+      const { user } = decoded.event;
+      const record = await this.#log.latest?.(this.#topics.state, this.partition, user);
+      if (!record?.value) {
+        throw new LogError(
+          "corrupt",
+          `Cannot restore user ${user}: ${this.#topics.state} has no record of it`,
+        );
+      }
+      this.state.restoreUser(user, record.value);
+    }
+  }
+
+  #apply(record: LogRecord, decoded: DecodedEvent): void {
     this.#applyItems(record.offset);
-    const decoded = decodeEvent(record.value ?? new Uint8Array(0));
     const before = this.#out.samples.length;
     const refused = decoded.ok ? this.state.apply(decoded.event, record.offset, this.#out) : decoded;
     if (refused !== null) this.#reject(record, refused.code, refused.reason);
@@ -257,14 +311,16 @@ export class Task implements AsyncDisposable {
       else state.retrieval.add(decodeItemState(itemOfKey(key), value, state.catalogue));
     }
     this.#itemsRead = this.#itemsApplied;
+    const lazily = this.#log.latest !== undefined;
     const users = new Map<string, Uint8Array>();
-    for await (const { key, value } of readAll(this.#log, this.#topics.state, partition)) {
+    for await (const { key, value, headers } of readAll(this.#log, this.#topics.state, partition)) {
       if (key === null) continue;
-      if (value === null) users.delete(key);
+      users.delete(key);
+      state.cold.delete(key);
+      if (value === null) continue;
+      if (lazily && headers[PENDING] === undefined) state.cold.add(key);
       else users.set(key, value);
     }
-    for (const [id, bytes] of users) {
-      state.restoreUser(decodeUser(id, bytes, state.sequences, state.catalogue));
-    }
+    for (const [id, bytes] of users) state.restoreUser(id, bytes);
   }
 }

@@ -66,6 +66,11 @@ export class SequenceSlab {
     this.#totals = new Float64Array(0);
   }
 
+  /** Bytes of one row. */
+  get rowBytes(): number {
+    return this.capacity * 16 + 10;
+  }
+
   /** Bytes held by the slabs. */
   get bytes(): number {
     return this.#items.byteLength + this.#times.byteLength + this.#strengths.byteLength +

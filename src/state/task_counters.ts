@@ -25,6 +25,8 @@ const NAMES = [
   "forgotten",
   "steps",
   "refolds",
+  "evicted",
+  "restored",
   "rejected",
 ] as const;
 

@@ -24,7 +24,7 @@ import { carryHidden, type FoldContext } from "./hidden_state.ts";
 import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
-import { createUser, type UserState } from "./user_state.ts";
+import { createUser, decodeUser, encodeUser, type UserState } from "./user_state.ts";
 
 /** Options of a {@linkcode TaskState}. */
 export interface TaskOptions {
@@ -67,6 +67,9 @@ export interface TaskOutputs {
   readonly forgotten: string[];
 }
 
+/** Bytes in memory a byte of a record, beside the slab: maps, strings and objects; measured as 2 to 4. */
+const RECORD_GROWTH = 3;
+
 /** The state machine of one partition. */
 export class TaskState {
   readonly catalogue: Catalogue;
@@ -74,7 +77,10 @@ export class TaskState {
   readonly statistics: FeatureStatistics;
   readonly retrieval: Retrieval;
   readonly counters: TaskCounters = createTaskCounters();
+  /** Users in memory, least recently active first. */
   readonly users = new Map<string, UserState>();
+  /** Users that have a record on the log and are not in memory; one must be restored before its next event. */
+  readonly cold = new Set<string>();
   /** Users changed since the last commit. */
   readonly dirtyUsers = new Set<UserState>();
   /** Items changed since the last commit. */
@@ -89,6 +95,7 @@ export class TaskState {
   readonly #windowMs: number;
   readonly #latenessMs: number;
   readonly #deadlines = new DeadlineQueue();
+  #userBytes = 0;
   readonly #scorer: ListScorer;
   readonly #answerer: Answerer;
   readonly #served: boolean;
@@ -187,16 +194,63 @@ export class TaskState {
     this.#settleBefore(Infinity, out);
   }
 
-  /** Takes a restored user in. */
-  restoreUser(user: UserState): void {
-    this.users.set(user.id, user);
+  /** Takes a user in from its record. */
+  restoreUser(id: string, record: Uint8Array): void {
+    const user = decodeUser(id, record, this.sequences, this.catalogue);
+    this.#weigh(user, record.length);
+    this.cold.delete(id);
+    this.users.set(id, user);
+    this.counters.restored++;
     for (const pending of user.pending.values()) this.#watch(user.id, pending);
+  }
+
+  /** The record of a user for the changelog. */
+  record(user: UserState): Uint8Array {
+    const record = encodeUser(user, this.sequences, this.catalogue);
+    this.#weigh(user, record.length);
+    return record;
+  }
+
+  /** Estimated bytes of the users in memory. */
+  get userBytes(): number {
+    return this.#userBytes;
+  }
+
+  /**
+   * Lets the least recently active users go cold until those in memory fit into `maxBytes`. Only right after a
+   * commit: what leaves memory must be on the log. Users with an open impression stay.
+   */
+  evict(maxBytes: number): void {
+    if (this.#userBytes <= maxBytes) return;
+    for (const user of this.users.values()) {
+      if (user.pending.size > 0) continue;
+      this.#remove(user);
+      this.cold.add(user.id);
+      this.counters.evicted++;
+      if (this.#userBytes <= maxBytes) return;
+    }
+  }
+
+  #weigh(user: UserState, recordBytes: number): void {
+    const bytes = this.sequences.rowBytes + RECORD_GROWTH * recordBytes;
+    this.#userBytes += bytes - user.bytes;
+    user.bytes = bytes;
+  }
+
+  #remove(user: UserState): void {
+    this.users.delete(user.id);
+    this.sequences.release(user.row);
+    this.#userBytes -= user.bytes;
   }
 
   #user(id: string): UserState {
     const known = this.users.get(id);
-    if (known !== undefined) return known;
-    const user = createUser(id, this.sequences);
+    if (known === undefined && this.cold.has(id)) {
+      throw new Error(`Cannot apply an event of user ${id}: its state is on the log and was not restored`);
+    }
+    const user = known ?? createUser(id, this.sequences);
+    // Taken out and put in again, so that the map stays in the order of activity.
+    if (known !== undefined) this.users.delete(id);
     this.users.set(id, user);
     return user;
   }
@@ -378,9 +432,8 @@ export class TaskState {
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
-    this.users.delete(user.id);
+    this.#remove(user);
     this.dirtyUsers.delete(user);
-    this.sequences.release(user.row);
     this.counters.forgotten++;
     out.forgotten.push(user.id);
   }

@@ -38,6 +38,8 @@ export interface UserState {
   hiddenStart: number;
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
+  /** Estimated bytes in memory, as of its last record. */
+  bytes: number;
 }
 
 /** A user without a past. */
@@ -53,6 +55,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     hiddenVersion: 0,
     hiddenStart: 0,
     lastOffset: -1,
+    bytes: 0,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type GroupOffset,
   type Log,
   LogError,
+  type LogRecord,
   type Membership,
   type NewRecord,
   type ReadOptions,
@@ -48,6 +49,8 @@ export interface LogStore {
   write(writes: readonly LogWrite[]): readonly (readonly number[])[];
   /** Reads from a position that is not above the end. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
+  /** The newest record of a key of a compacted topic, or `null`. */
+  latest(topic: string, partition: number, key: string): LogRecord | null;
   /** Smallest offset that can be read. */
   start(topic: string, partition: number): number;
   /** The next offset. */
@@ -142,6 +145,14 @@ export class LocalLog implements Log {
       const result = read();
       if (result.records.length > 0 || waitMs <= 0) return result;
       return this.#waitFor(`${topic}/${partition}`, read, waitMs, signal);
+    });
+  }
+
+  /** See {@linkcode Log.latest}. */
+  latest(topic: string, partition: number, key: string): Promise<LogRecord | null> {
+    return Promise.try(() => {
+      this.#check(topic, partition);
+      return this.#store.latest(topic, partition, key);
     });
   }
 

@@ -174,6 +174,11 @@ export interface Log extends AsyncDisposable {
    * @throws RangeError when `from` is above the end: this log never gave that position
    */
   read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
+  /**
+   * The newest record of a key of a compacted topic, or `null`. Only logs that index their keys have it; with
+   * it, a task need not hold every user in memory.
+   */
+  latest?(topic: string, partition: number, key: string): Promise<LogRecord | null>;
   /** The readable range now. */
   bounds(topic: string, partition: number): Promise<Bounds>;
   /** The committed position of a group, or `null` when it never committed. */

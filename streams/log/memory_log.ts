@@ -102,6 +102,10 @@ class MemoryStore implements LogStore {
     return this.#offsets.get(`${group}/${topic}/${partition}`) ?? null;
   }
 
+  latest(topic: string, partition: number, key: string): LogRecord | null {
+    return this.#at(topic, partition).latest(key);
+  }
+
   trim(topic: string, partition: number, before: number): void {
     this.#at(topic, partition).trim(before);
   }
@@ -173,6 +177,11 @@ class Partition {
       if (records.length >= maxRecords || bytes >= maxBytes) return { records, next: record.offset + 1 };
     }
     return { records, next: this.end };
+  }
+
+  latest(key: string): LogRecord | null {
+    const slot = this.#slots?.get(key);
+    return slot === undefined ? null : this.#records[slot] ?? null;
   }
 
   trim(before: number): void {

@@ -52,6 +52,7 @@ export class RecordTable {
   readonly #first: StatementSync;
   readonly #deleteBelow: StatementSync;
   readonly #forget: StatementSync | undefined;
+  readonly #latest: StatementSync | undefined;
   /** Values of rows that are not inserted yet; empty outside a transaction. */
   #rows: SQLInputValue[] = [];
   /** Tombstones written since old ones were last deleted; unknown at first. */
@@ -73,6 +74,7 @@ export class RecordTable {
     this.#first = db.prepare(`SELECT min("offset") AS first FROM ${name}`);
     this.#deleteBelow = db.prepare(`DELETE FROM ${name} WHERE "offset" < ?`);
     if (topic.cleanup === "compact") {
+      this.#latest = db.prepare(`SELECT "offset", key, value, time, headers FROM ${name} WHERE key = ?`);
       this.#forget = db.prepare(
         `DELETE FROM ${name} WHERE value IS NULL AND "offset" < (SELECT "offset" FROM ${name} WHERE value IS NULL ` +
           'ORDER BY "offset" DESC LIMIT 1 OFFSET ?)',
@@ -151,6 +153,12 @@ export class RecordTable {
       if (rows.length < limit) return { records, next: this.end };
     }
     return { records, next };
+  }
+
+  /** The record of a key; see `Log.latest`. */
+  latest(key: string): LogRecord | null {
+    const row = this.#latest?.get(key.includes("\0") ? Buffer.from(key) : key);
+    return row === undefined ? null : this.#record(row as unknown as Row);
   }
 
   #record({ offset, key, value, time, headers }: Row): LogRecord {

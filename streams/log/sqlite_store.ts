@@ -13,7 +13,14 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { LogStore, LogWrite, ReadLimits } from "./local_log.ts";
-import { type Cleanup, LogError, type NewRecord, type ReadResult, type TopicSpec } from "./log.ts";
+import {
+  type Cleanup,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type ReadResult,
+  type TopicSpec,
+} from "./log.ts";
 import { RecordTable, recordTableSchema } from "./record_table.ts";
 import type { SqliteLogOptions } from "./sqlite_log.ts";
 
@@ -121,6 +128,11 @@ export class SqliteStore implements LogStore {
   /** See {@linkcode LogStore.read}. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult {
     return this.#guard(() => this.#table(topic, partition).read(from, limits));
+  }
+
+  /** See {@linkcode LogStore.latest}. */
+  latest(topic: string, partition: number, key: string): LogRecord | null {
+    return this.#guard(() => this.#table(topic, partition).latest(key));
   }
 
   /** See {@linkcode LogStore.start}. */
