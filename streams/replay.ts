@@ -25,7 +25,7 @@ import { encodeItemState } from "../src/state/task_codec.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
 import { Feeder } from "./feeder.ts";
 import { Learning, type LearningOptions } from "./learning.ts";
-import type { Log } from "./log/log.ts";
+import type { Log, TopicSpec } from "./log/log.ts";
 import { ParameterSubscriber } from "./parameters.ts";
 import { RejectionSummary } from "./rejections.ts";
 import type { SourceRecord } from "./sources/source.ts";
@@ -81,7 +81,7 @@ export async function replay<N extends ModelName>(
   options: ReplayOptions<N>,
 ): Promise<ReplayResult> {
   const topics = topicNames();
-  await log.createTopics(topicSpecs(topics, 1));
+  await log.createTopics(specs(topics));
   await checkManifest(log, topics, options.manifest);
 
   const k = options.learner.embeddingWidth ?? 16;
@@ -110,7 +110,7 @@ export async function replay<N extends ModelName>(
     const { complete } = await task.round(limits);
     if (!complete) {
       await rejections.update(log, topics.rejected, !retain);
-      if (!retain) await trimConsumed(log, topics, task.committed);
+      if (!retain) await trimConsumed(log, topics, task);
       if (await feeder.feed()) continue;
       break;
     }
@@ -157,8 +157,16 @@ async function stateDigest(task: Task): Promise<string> {
   return hash.digest("hex");
 }
 
-async function trimConsumed(log: Log, topics: Topics, committed: number): Promise<void> {
-  await log.trim(topics.events, 0, committed);
+/** A replayed catalogue is a history: each record applies at its place among the events, so none may be compacted. */
+function specs(topics: Topics): TopicSpec[] {
+  return topicSpecs(topics, 1).map((spec) =>
+    spec.name === topics.items ? { ...spec, cleanup: "delete" } : spec
+  );
+}
+
+async function trimConsumed(log: Log, topics: Topics, task: Task): Promise<void> {
+  await log.trim(topics.events, 0, task.committed);
+  await log.trim(topics.items, 0, task.committedItems);
   const { end } = await log.bounds(topics.recommendations, 0);
   await log.trim(topics.recommendations, 0, end);
 }

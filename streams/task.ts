@@ -69,6 +69,7 @@ export class Task implements AsyncDisposable {
   #items: LogRecord[] = [];
   /** Position behind the last applied catalogue record. */
   #itemsApplied = 0;
+  #itemsCommitted = 0;
   /** Position behind the last read catalogue record. */
   #itemsRead = 0;
   #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
@@ -125,6 +126,11 @@ export class Task implements AsyncDisposable {
   /** Offset up to which everything is committed. */
   get committed(): number {
     return this.#committed;
+  }
+
+  /** Position in the catalogue topic up to which everything is committed. */
+  get committedItems(): number {
+    return this.#itemsCommitted;
   }
 
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
@@ -199,6 +205,7 @@ export class Task implements AsyncDisposable {
       offsets: [{ topic: topics.events, partition, offset: this.#next }],
     });
     this.#committed = this.#next;
+    this.#itemsCommitted = this.#itemsApplied;
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
     this.#out = { recommendations: [], samples: [], forgotten: [] };
@@ -310,7 +317,7 @@ export class Task implements AsyncDisposable {
       if (key === TASK_KEY) this.#itemsApplied = decodeTask(value, state);
       else state.retrieval.add(decodeItemState(itemOfKey(key), value, state.catalogue));
     }
-    this.#itemsRead = this.#itemsApplied;
+    this.#itemsRead = this.#itemsCommitted = this.#itemsApplied;
     const lazily = this.#log.latest !== undefined;
     const users = new Map<string, Uint8Array>();
     for await (const { key, value, headers } of readAll(this.#log, this.#topics.state, partition)) {

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import type { ReplayOptions } from "../../streams/replay.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+import { syntheticRecords } from "../streams/synthetic.ts";
+import { Crash, CrashingLog } from "./crashing_log.ts";
+import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
+
+/** Replays on `log`, dying at operation `at`; whether it died. */
+async function dies(
+  log: Log,
+  records: readonly SourceRecord[],
+  options: ReplayOptions,
+  at: number,
+): Promise<boolean> {
+  try {
+    await replayOn(new CrashingLog(log, at), records, options);
+    return false;
+  } catch (error) {
+    if (!(error instanceof Crash)) throw error;
+    return true;
+  }
+}
+
+async function operationsOf(records: readonly SourceRecord[], options: ReplayOptions): Promise<number> {
+  const log = new CrashingLog(new MemoryLog());
+  await replayOn(log, records, options);
+  return log.operations;
+}
+
+for (const model of ["base", "din", "dien"] as const) {
+  Deno.test(`replay() of ${model} gives the same bits after a crash at any operation of the log`, async () => {
+    const records = syntheticRecords({ views: 60, users: 8, seed: 3 });
+    const options = smallReplay(model);
+    const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
+    const operations = await operationsOf(records, options);
+    // Every operation for the model that is fast; a part for the others, where only the numbers differ.
+    for (let at = 1; at < operations; at += model === "base" ? 1 : 7) {
+      const log = new MemoryLog();
+      assert.ok(await dies(log, records, options, at), `operation ${at} of ${operations}`);
+      const got = outcomeOf(await replayOn(log, records, options));
+      assert.deepEqual(got, want, `after a crash at operation ${at} of ${operations}`);
+    }
+  });
+}
+
+Deno.test("replay() gives the same bits after many crashes in a row, the end included", async () => {
+  const records = syntheticRecords({ views: 120, users: 12, seed: 4 });
+  const options = smallReplay("dien");
+  const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
+  for (const seed of [1, 2, 3]) {
+    const random = mulberry32(seed);
+    const log = new MemoryLog();
+    let crashes = 0;
+    // A process that dies within its first operations gets nowhere: leave time to start and to go on a little.
+    while (await dies(log, records, options, 20 + Math.floor(random() * 60))) {
+      if (++crashes > 200) assert.fail("the replay does not come to its end");
+    }
+    assert.ok(crashes >= 5, `${crashes} crashes with seed ${seed}`);
+    assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want, `seed ${seed}`);
+  }
+});
+
+Deno.test("replay() on a SQLite log that is closed and opened again goes on to the same bits", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-crash-" });
+  try {
+    const records = syntheticRecords({ views: 120, users: 12, seed: 5 });
+    const options = smallReplay("dien");
+    const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
+    const random = mulberry32(6);
+    const path = `${folder}/log.sqlite`;
+    for (let crashes = 0;; crashes++) {
+      await using log = await SqliteLog.open(path);
+      if (await dies(log, records, options, 40 + Math.floor(random() * 80))) continue;
+      assert.ok(crashes >= 3, `${crashes} crashes`);
+      assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want);
+      return;
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,63 @@
+/**
+ * Replays in this process, small and fast: options, and what two replays must agree on.
+ *
+ * @module
+ */
+
+import type { ModelName } from "../../src/models/create.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+import { sourceOf } from "../streams/synthetic.ts";
+
+/** Options that reach every path on a few hundred events: several checkpoints, snapshots, and short rounds. */
+export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {}): ReplayOptions {
+  const schema = {
+    userFields: ["age"],
+    itemFields: ["band"],
+    contextFields: ["hour", "surface"],
+    crosses: ["band"],
+  };
+  return {
+    model,
+    modelConfig: DEFAULT_MODELS[model],
+    task: {
+      schema,
+      impressions: "logged",
+      outcomeWindowMs: 5 * 60_000,
+      policy: { name: "epsilon", epsilon: 0.2 },
+      maxStaleVersions: 3,
+    },
+    learner: { schema, embeddingWidth: 4, auxWeight: model === "dien" ? 0.1 : 0 },
+    learning: { batchRows: 32, checkpointBatches: 5, snapshotVersions: 4 },
+    roundEvents: 40,
+    manifest: model,
+    ...over,
+  };
+}
+
+/** Replays records on a log. */
+export function replayOn(
+  log: Log,
+  records: readonly SourceRecord[],
+  options: ReplayOptions,
+): Promise<ReplayResult> {
+  return replay(log, sourceOf(records), options);
+}
+
+/** What must be the same, bit for bit, however often a replay was stopped. */
+export function outcomeOf({ task, learning, rejections, digests, events }: ReplayResult): object {
+  // How often a user left memory and came back is a cost of the run, not a result.
+  const { restored: _restored, evicted: _evicted, ...counters } = task.counters;
+  return {
+    digests,
+    events,
+    counters,
+    metrics: learning.validation.rows.report(),
+    marks: learning.validation.marks,
+    version: learning.version,
+    failures: learning.failures,
+    rejected: rejections.groups,
+  };
+}
