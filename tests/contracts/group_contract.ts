@@ -7,18 +7,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { GroupHandlers, Log, Membership } from "../../streams/log/log.ts";
-import { all, hasCode, newPlace, type OpenLog, record, texts } from "./log_contract.ts";
+import { all, hasCode, type LogSuite, newPlace, record, texts } from "./log_suite.ts";
 
 const PARTITIONS = 4;
 
 /** Registers the tests of groups for one implementation. */
-export function groupContract(name: string, open: OpenLog, runs: number): void {
+export function groupContract(suite: LogSuite): void {
   const test = (title: string, body: (log: Log, topic: string, group: string) => Promise<void>) =>
-    Deno.test(`${name}.join() ${title}`, async () => {
-      const place = newPlace();
-      await using log = await open({ place });
-      await log.createTopics([{ name: place, partitions: PARTITIONS, cleanup: "delete" }]);
-      await body(log, place, `${place}.group`);
+    suite.test(`join() ${title}`, async (log, topic) => {
+      await log.createTopics([{ name: topic, partitions: PARTITIONS, cleanup: "delete" }]);
+      await body(log, topic, `${topic}.group`);
     });
 
   test("gives a lone member every partition, in assigned() before it resolves", async (log, topic, group) => {
@@ -88,7 +86,7 @@ export function groupContract(name: string, open: OpenLog, runs: number): void {
             tokens.check();
           },
         ),
-        { numRuns: Math.ceil(runs / 3) },
+        { numRuns: Math.ceil(suite.runs / 3) },
       );
     },
   );
@@ -219,9 +217,9 @@ export function groupContract(name: string, open: OpenLog, runs: number): void {
     await assert.rejects(log.join(group, [], handlers), TypeError);
   });
 
-  Deno.test(`${name}.asyncDispose() revokes what members hold while the log still works`, async () => {
+  Deno.test(`${suite.name}.asyncDispose() revokes what members hold while the log still works`, async () => {
     const topic = newPlace();
-    const log = await open({ place: topic });
+    const log = await suite.open({ place: topic });
     await log.createTopics([{ name: topic, partitions: PARTITIONS, cleanup: "delete" }]);
     const tokens = new Tokens();
     const revoked = async () => void await log.append([record(topic, 0, "last words")]);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { LogError } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { all, hasCode, logContract, record, texts } from "../contracts/log_contract.ts";
+import { logContract } from "../contracts/log_contract.ts";
+import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-sqlite-log-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
