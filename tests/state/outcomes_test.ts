@@ -1,0 +1,302 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Story } from "./story.ts";
+import { anyStream, run, SMALL, START, take } from "./streams.ts";
+
+Deno.test("TaskState.apply() takes a click as an outcome when it is within the window, border included", () => {
+  for (const [time, label] of [[1000, 1], [1099, 1], [1100, 1], [1101, 0]] as const) {
+    for (const request of [{}, { request: "r" }]) {
+      const story = new Story();
+      story.show(1000, ["a", "b"], { request: "r" });
+      story.click(time, "b", request);
+      assert.deepEqual(story.labels(), { r: `a0 b${label}` }, `click at ${time}`);
+      assert.equal(story.task.counters.lateOutcomes, label === 0 && "request" in request ? 1 : 0);
+    }
+  }
+});
+
+Deno.test("TaskState.apply() settles an impression when the watermark has passed its deadline", () => {
+  const story = new Story();
+  story.show(1000, ["a"], { request: "r" });
+  story.tick(1130);
+  assert.equal(story.task.watermark, 1100);
+  assert.equal(story.samples.length, 0);
+  story.click(1100, "a");
+  assert.equal(story.samples.length, 1, "every item has its outcome");
+  story.show(1130, ["b"], { request: "s" });
+  story.tick(1261);
+  assert.deepEqual(story.samples.map(({ request, closedTime }) => [request, closedTime]), [["r", 1100], [
+    "s",
+    1230,
+  ]]);
+});
+
+Deno.test("TaskState.apply() settles impressions in the order of their deadlines before it applies the event", () => {
+  const story = new Story();
+  story.show(1020, ["a"], { request: "late" });
+  story.show(1000, ["b"], { request: "early" });
+  story.show(1020, ["c"], { request: "tie" });
+  const before = story.task.statistics.overall.outcomes;
+  const { items } = story.ask(2000, "q", { candidates: ["a"] });
+  assert.deepEqual(story.samples.map(({ request }) => request), ["early", "late", "tie"]);
+  assert.equal(before, 0);
+  assert.equal(items.length, 1);
+  assert.equal(story.task.statistics.overall.outcomes, 3);
+});
+
+Deno.test("TaskState.apply() settles at once when an explicit outcome closes the last open item", () => {
+  const story = new Story();
+  story.show(1000, ["a", "b", "c"], { request: "r" });
+  story.act(1001, "rating", "a", { value: 5 });
+  story.act(1002, "rating", "b", { value: 3 });
+  assert.equal(story.samples.length, 0);
+  story.act(1003, "dislike", "c");
+  assert.equal(story.samples.length, 1);
+  assert.equal(story.samples[0]?.closedTime, 1003);
+  assert.deepEqual(story.labels(), { r: "a1 b0 c0" });
+});
+
+Deno.test("TaskState.apply() leaves the outcome open when the action is no outcome", () => {
+  const story = new Story();
+  story.show(1000, ["a"], { request: "r" });
+  story.act(1001, "view", "a");
+  story.act(1002, "hover", "a");
+  assert.equal(story.samples.length, 0);
+  assert.deepEqual(story.labels(), { r: "a0" });
+  assert.equal(story.task.counters.otherActions, 1);
+});
+
+Deno.test("TaskState.apply() joins a click with the impression that it names", () => {
+  const story = new Story();
+  story.show(1000, ["a", "x"], { request: "r1" });
+  story.show(1001, ["a", "x"], { request: "r2" });
+  story.click(1002, "a", { request: "r1" });
+  story.click(1003, "a", { request: "none" });
+  story.click(1004, "b", { request: "r1" });
+  assert.equal(story.task.counters.unmatchedOutcomes, 2);
+  assert.deepEqual(story.labels(), { r1: "a1 x0", r2: "a0 x0" });
+});
+
+Deno.test("TaskState.apply() joins a click that names none with the newest impression of the item that is open", () => {
+  const story = new Story();
+  story.show(1000, ["a", "x"], { request: "r1" });
+  story.show(1001, ["a", "x"], { request: "r2" });
+  story.show(1002, ["b", "x"], { request: "r3" });
+  story.show(1020, ["a", "x"], { request: "r4" });
+  story.click(1010, "a");
+  assert.deepEqual(story.labels(), { r1: "a0 x0", r2: "a1 x0", r3: "b0 x0", r4: "a0 x0" });
+
+  const again = new Story();
+  again.show(1000, ["a", "x"], { request: "r1" });
+  again.show(1001, ["a", "x"], { request: "r2" });
+  again.click(1010, "a");
+  again.click(1011, "a");
+  assert.deepEqual(again.labels(), { r1: "a1 x0", r2: "a1 x0" });
+});
+
+Deno.test("TaskState.apply() joins a click with the newest impression by time when impressions came out of order", () => {
+  const story = new Story();
+  story.show(1001, ["a", "x"], { request: "r2" });
+  story.show(1000, ["a", "x"], { request: "r1" });
+  story.click(1010, "a");
+  assert.deepEqual(story.labels(), { r1: "a0 x0", r2: "a1 x0" });
+});
+
+Deno.test("TaskState.apply() keeps the predictions of the answer when an impression confirms it", () => {
+  for (const impressions of ["served", "logged"] as const) {
+    const story = new Story({ impressions });
+    story.click(999, "z");
+    const answer = story.ask(1000, "r", { candidates: ["a", "b", "c"] });
+    story.serving.version = 7;
+    story.click(1001, "y");
+    const shown = answer.items.map(({ item }) => item).toReversed().slice(0, 2);
+    story.show(1002, shown, { request: "r", positions: [3, 5] });
+    story.task.flush(story.out);
+    assert.equal(story.samples.length, 1);
+    const [sample] = story.samples;
+    assert.equal(sample?.time, 1000);
+    assert.equal(sample?.version, 0);
+    assert.deepEqual(sample?.history.items, ["z"]);
+    assert.deepEqual(sample?.rows.map(({ item, position }) => [item, position]), [[shown[0], 3], [
+      shown[1],
+      5,
+    ]]);
+    for (const row of sample?.rows ?? []) {
+      const score = answer.items.find(({ item }) => item === row.item)?.score ?? NaN;
+      const logit = Math.log(score / (1 - score)) + story.serving.positionWeight(row.position);
+      assert.ok(Math.abs(row.prediction - 1 / (1 + Math.exp(-logit))) < 1e-12, impressions);
+      assert.equal(row.propensity, 1);
+    }
+  }
+});
+
+Deno.test("TaskState.apply() scores anew when the shown list holds an item that was not answered", () => {
+  const story = new Story({ impressions: "logged" });
+  story.ask(1000, "r", { candidates: ["a", "b"] });
+  story.serving.version = 7;
+  story.show(1002, ["a", "other"], { request: "r", propensities: [0.5, 0.25] });
+  assert.deepEqual(story.labels(), { r: "a0 other0" });
+  assert.deepEqual([story.samples[0]?.version, story.samples[0]?.time], [7, 1002]);
+  assert.deepEqual(story.samples[0]?.rows.map(({ propensity }) => propensity), [0.5, 0.25]);
+});
+
+Deno.test("TaskState.apply() makes no sample of an answer when nobody says that it was shown", () => {
+  const story = new Story({ impressions: "logged" });
+  story.ask(1000, "r", { candidates: ["a"] });
+  story.tick(1130);
+  assert.equal(story.task.users.get("u")?.pending.size, 1);
+  story.tick(1131);
+  assert.equal(story.task.users.get("u")?.pending.size, 0);
+  assert.deepEqual(story.labels(), {});
+  assert.equal(story.task.counters.unshown, 1);
+});
+
+Deno.test("TaskState.apply() makes a sample of an answer when answers count as shown", () => {
+  const story = new Story({ policy: { name: "epsilon", epsilon: 0.5 } });
+  const { items } = story.ask(1000, "r", { candidates: ["a", "b", "c"], count: 2 });
+  story.task.flush(story.out);
+  assert.deepEqual(
+    story.samples[0]?.rows.map(({ item, position, propensity }) => ({ item, position, propensity })),
+    items.map(({ item, position, propensity }) => ({ item, position, propensity })),
+  );
+});
+
+Deno.test("TaskState.apply() makes one sample a request when an impression comes after the outcome was settled", () => {
+  const story = new Story();
+  story.ask(1000, "r", { candidates: ["a"] });
+  story.click(1001, "a", { request: "r" });
+  assert.equal(story.samples.length, 1);
+  story.show(1002, ["a"], { request: "r" });
+  assert.deepEqual(story.labels(), { r: "a1" });
+  assert.equal(story.samples.length, 1);
+});
+
+Deno.test("TaskState.flush() leaves no impression open and gives as many samples as it counts", () => {
+  fc.assert(fc.property(anyStream, (steps) => {
+    const { task, out } = run(steps);
+    task.flush(out);
+    for (const user of task.users.values()) assert.equal(user.pending.size, 0);
+    assert.equal(out.samples.length, task.counters.samples);
+    const rows = out.samples.flatMap((sample) => sample.rows);
+    assert.equal(rows.length, task.counters.rows);
+    assert.equal(rows.filter(({ label }) => label === 1).length, task.counters.positives);
+    assert.equal(task.statistics.overall.outcomes, rows.length);
+  }));
+});
+
+Deno.test("TaskState.flush() gives samples as of the impression whatever others did since", () => {
+  fc.assert(fc.property(anyStream, anyStream, (before, after) => {
+    const show = {
+      kind: "event" as const,
+      event: {
+        type: "impression",
+        user: "u0",
+        request: "the one",
+        items: ["i0", "i1", "i2"],
+        time: START + 9000,
+      } as const,
+    };
+    const others = after.filter((step) => step.kind !== "event" || step.event.user !== "u0");
+    const taken = ([...steps]: typeof before) => {
+      const { task, serving, out } = run([...before, show]);
+      steps.forEach((step, i) => take(task, serving, step, 1000 + i, out));
+      task.flush(out);
+      const sample = out.samples.find(({ request }) => request === "the one");
+      assert.ok(sample !== undefined);
+      return sample;
+    };
+    assert.deepEqual(taken(others), taken([]));
+  }));
+});
+
+Deno.test("TaskState.apply() changes nothing when an event is applied again", () => {
+  fc.assert(fc.property(anyStream, (stream) => {
+    const steps = stream.filter((step) => step.kind === "event" && step.event.type !== "forget");
+    const { task, serving, out } = run(steps);
+    const [records, given] = [snapshot(task), structuredClone(out)];
+    steps.forEach((step, offset) => take(task, serving, step, offset, out));
+    assert.equal(task.counters.reapplied, steps.length);
+    task.counters.reapplied = 0;
+    assert.deepEqual(snapshot(task), records);
+    assert.deepEqual(out, given);
+  }));
+
+  function snapshot(task: ReturnType<typeof run>["task"]): unknown {
+    const users = [...task.users.values()].sort((a, b) => a.row - b.row);
+    return structuredClone([
+      users,
+      task.counters,
+      task.statistics.overall,
+      [...task.catalogue.items()],
+      task.maxTime,
+    ]);
+  }
+});
+
+Deno.test("TaskState.apply() skips an event when its id is among the newest ids of the user", () => {
+  const story = new Story({ dedupIds: 2 });
+  story.click(1, "a", { id: "e1" });
+  story.click(2, "a", { id: "e1" });
+  story.click(3, "a", { id: "e2" });
+  story.click(4, "a", { id: "e1" });
+  story.click(5, "a", { id: "e1", user: "v" });
+  assert.equal(story.task.counters.duplicates, 2);
+  story.click(6, "a", { id: "e3" });
+  story.click(7, "a", { id: "e1" });
+  assert.equal(story.task.counters.duplicates, 2, "e1 was forgotten for e3");
+  assert.equal(story.task.counters.behaviours, 5);
+});
+
+Deno.test("TaskState.apply() refuses an interaction when it is beyond the lateness, and takes it at the border", () => {
+  const story = new Story();
+  story.click(1000, "a");
+  assert.equal(story.click(970, "b"), null);
+  const refusal = story.click(969, "c");
+  assert.equal(refusal?.code, "too-late");
+  assert.match(refusal?.reason ?? "", /31 ms before .* allowed are 30 ms/);
+  assert.deepEqual([story.task.counters.tooLate, story.task.counters.late, story.task.counters.behaviours], [
+    1,
+    1,
+    2,
+  ]);
+  assert.equal(story.click(1, "d", { user: "v" }), null, "another user's sequence is not disturbed");
+});
+
+Deno.test("TaskState.apply() leaves no trace of an interaction that it refuses", () => {
+  const story = new Story();
+  story.show(900, ["b", "x"], { request: "r" });
+  story.click(1000, "a");
+  assert.equal(story.act(950, "rating", "b", { value: 5 })?.code, "too-late");
+  assert.equal(story.task.statistics.overall.values, 0);
+  assert.equal(story.task.catalogue.get("b")?.popularity, -Infinity);
+  assert.deepEqual(story.labels(), { r: "b0 x0" });
+});
+
+Deno.test("TaskState.apply() erases all that is known of a user when it is told to forget", () => {
+  const story = new Story();
+  story.click(1000, "a", { id: "e1" });
+  story.act(1001, "rating", "b", { value: 5 });
+  story.show(1002, ["a", "b"], { request: "r" });
+  const row = story.task.users.get("u")?.row;
+  story.forget(1003);
+  assert.equal(story.task.users.has("u"), false);
+  assert.deepEqual(story.out.forgotten, ["u"]);
+  assert.deepEqual(story.labels(), {}, "its open impression makes no sample");
+
+  story.click(1004, "c", { user: "v" });
+  const next = story.task.users.get("v");
+  assert.equal(next?.row, row, "the row is used again");
+  assert.equal(story.task.sequences.total(next?.row ?? -1), 1);
+
+  story.click(1005, "a", { id: "e1" });
+  story.show(1006, ["a"], { request: "s" });
+  assert.equal(story.task.counters.duplicates, 0);
+  story.task.flush(story.out);
+  assert.deepEqual(story.samples[0]?.history.items, ["a"]);
+});
+
+Deno.test("TaskState() gives the same outputs and bytes when the same stream is run twice", () => {
+  fc.assert(
+    fc.property(anyStream, (steps) => assert.deepEqual(run(steps, SMALL).out, run(steps, SMALL).out)),
+  );
+});

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { Story } from "./story.ts";
+
+function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {
+  return story.ask(time, `r${time}`, more).items.map(({ item }) => item).sort();
+}
+
+Deno.test("TaskState.apply() ranks the given candidates by score when a request names them", () => {
+  const story = new Story();
+  const answer = story.ask(1000, "r", { candidates: ["a", "b", "c", "d"], count: 3 });
+  assert.equal(answer.items.length, 3);
+  assert.deepEqual(
+    answer.items.map(({ position, source }) => [position, source]),
+    [0, 1, 2].map((p) => [p, "given"]),
+  );
+  const scores = answer.items.map(({ score }) => score);
+  assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
+  assert.deepEqual([answer.request, answer.user, answer.time, answer.model, answer.version], [
+    "r",
+    "u",
+    1000,
+    "fake",
+    0,
+  ]);
+});
+
+Deno.test("TaskState.apply() leaves items out of an answer when they may not be in it", () => {
+  const story = new Story();
+  story.item("a", { category: "x" });
+  story.item("b", { category: "y" });
+  story.item("hidden", { category: "x", hidden: true });
+  story.item("expired", { category: "x", expires: 1000 });
+  story.item("expiring", { category: "x", expires: 1001 });
+  story.item("removed", { category: "x" });
+  story.task.removeItem("removed", 1);
+  const all = ["a", "b", "hidden", "expired", "expiring", "removed", "unknown"];
+  assert.deepEqual(items(story, 1000, { candidates: all }), ["a", "b", "expiring", "unknown"]);
+  assert.deepEqual(items(story, 1000, { candidates: all, exclude: ["a"] }), ["b", "expiring", "unknown"]);
+  assert.deepEqual(items(story, 1000, { candidates: all, filter: { categories: ["x"] } }), ["a", "expiring"]);
+  assert.deepEqual(items(story, 1000, { candidates: all, filter: { categories: [] } }), []);
+  assert.deepEqual(items(story, 1000, { candidates: all, filter: {} }), ["a", "b", "expiring", "unknown"]);
+  assert.deepEqual(items(story, 1000), ["a", "b", "expiring"], "retrieved");
+  assert.deepEqual(items(story, 1000, { filter: { categories: ["y"] } }), ["b"], "retrieved");
+});
+
+Deno.test("TaskState.apply() leaves out what the user has in the window unless it is asked for", () => {
+  const story = new Story();
+  for (const item of ["a", "b", "c"]) story.item(item);
+  story.click(1, "a");
+  assert.deepEqual(items(story, 2), ["b", "c"]);
+  assert.deepEqual(items(story, 3, { candidates: ["a", "b"] }), ["a", "b"]);
+});
+
+Deno.test("TaskState.apply() retrieves popular items, those of recent categories and new ones", () => {
+  const story = new Story();
+  for (const [item, category] of [["a1", "x"], ["a2", "x"], ["b1", "y"], ["b2", "y"]] as const) {
+    story.item(item, { category });
+    story.click(10, item, { user: "other" });
+  }
+  story.item("fresh", {}, 20);
+  story.click(21, "a1");
+  const { items } = story.ask(22, "r");
+  const sources = Object.fromEntries(items.map(({ item, source }) => [item, source]));
+  assert.deepEqual(sources, { a2: "category", b1: "popular", b2: "popular", fresh: "new" });
+});
+
+Deno.test("TaskState.apply() answers with an empty list when nothing passes, and waits for no outcome", () => {
+  const story = new Story();
+  assert.deepEqual(story.ask(1000, "r").items, []);
+  assert.equal(story.task.users.get("u")?.pending.size, 0);
+});
+
+Deno.test("TaskState.apply() explores the same way when the request and the seed are the same", () => {
+  const candidates = Array.from({ length: 20 }, (_, i) => `i${i}`);
+  const answer = (seed: number, request: string) =>
+    new Story({ seed, policy: { name: "epsilon", epsilon: 1 } }).ask(1000, request, { candidates })
+      .items.map(({ item }) => item).join();
+  assert.equal(answer(1, "r"), answer(1, "r"));
+  assert.notEqual(answer(1, "r"), answer(2, "r"));
+  assert.notEqual(answer(1, "r"), answer(1, "s"));
+});
+
+Deno.test("TaskState.apply() uses the profile of the user as it is at the request", () => {
+  const schema = { userFields: ["age"], itemFields: [], contextFields: ["surface"], crosses: [] };
+  const story = new Story({ schema });
+  const profile = (time: number, attributes: Record<string, string>) =>
+    story.task.apply({ type: "profile", user: "u", time, attributes }, 1000 + time, story.out);
+  profile(1, { age: "18", city: "Rome" });
+  story.task.apply(
+    { type: "request", user: "u", time: 2, request: "r", count: 1, candidates: ["a"], surface: "web" },
+    1002,
+    story.out,
+  );
+  profile(3, { age: "19" });
+  assert.deepEqual(story.task.users.get("u")?.profile, { age: "19", city: "Rome" });
+  story.task.flush(story.out);
+  assert.deepEqual([story.samples[0]?.userFields, story.samples[0]?.contextFields], [["18"], ["web"]]);
+});

@@ -1,0 +1,82 @@
+import type {
+  ImpressionEvent,
+  InteractionEvent,
+  ItemRecord,
+  ProfileEvent,
+  RequestEvent,
+} from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { type Refusal, type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "./fake_serving.ts";
+import { outputs } from "./streams.ts";
+
+type Base = "type" | "user" | "time";
+
+/** A task whose events are told in short: at a time, user `u` does something. */
+export class Story {
+  readonly serving = new FakeServing();
+  readonly task: TaskState;
+  readonly out: TaskOutputs = outputs();
+  #offset = 0;
+
+  /** Windows of 100 ms, a lateness of 30 ms, no exploration, unless said. */
+  constructor(options: Partial<TaskOptions> = {}) {
+    this.task = new TaskState({
+      schema: { userFields: [], itemFields: [], contextFields: [], crosses: [] },
+      outcomeWindowMs: 100,
+      allowedLatenessMs: 30,
+      ...options,
+    }, this.serving);
+  }
+
+  /** Samples so far. */
+  get samples(): readonly Sample[] {
+    return this.out.samples;
+  }
+
+  item(item: string, record: Omit<ItemRecord, "item" | "time"> = {}, time = 0): void {
+    this.task.applyItem({ item, time, ...record });
+  }
+
+  act(time: number, action: string, item: string, more: Partial<InteractionEvent> = {}): Refusal | null {
+    const event = { type: "interaction", user: "u", time, action, item, ...more } as const;
+    return this.task.apply(event, this.#offset++, this.out);
+  }
+
+  click(time: number, item: string, more: Partial<InteractionEvent> = {}): Refusal | null {
+    return this.act(time, "click", item, more);
+  }
+
+  show(time: number, items: readonly string[], more: Partial<Omit<ImpressionEvent, Base>> = {}): void {
+    this.task.apply({ type: "impression", user: "u", time, items, ...more }, this.#offset++, this.out);
+  }
+
+  ask(time: number, request: string, more: Partial<Omit<RequestEvent, Base>> = {}): Recommendation {
+    this.task.apply(
+      { type: "request", user: "u", time, request, count: 10, ...more },
+      this.#offset++,
+      this.out,
+    );
+    return this.out.recommendations.at(-1)!;
+  }
+
+  forget(time: number): void {
+    this.task.apply({ type: "forget", user: "u", time }, this.#offset++, this.out);
+  }
+
+  /** An event of somebody else that does nothing but move the clock. */
+  tick(time: number): void {
+    const event: ProfileEvent = { type: "profile", user: "nobody", time, attributes: {} };
+    this.task.apply(event, this.#offset++, this.out);
+  }
+
+  /** Settles everything, and gives the labels of the samples by request. */
+  labels(): Record<string, string> {
+    this.task.flush(this.out);
+    return Object.fromEntries(this.samples.map(({ request, rows }) => [
+      request,
+      rows.map(({ item, label }) => `${item}${label}`).join(" "),
+    ]));
+  }
+}
