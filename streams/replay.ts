@@ -47,7 +47,7 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly limit?: number;
   /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
   readonly retain?: boolean;
-  /** Everything that the result depends on, as text: a log made by another one is refused. */
+  /** Everything that the result depends on, as JSON: a log made by another one is refused. */
   readonly manifest: string;
   /** Called after every round. */
   readonly onRound?: (replay: ReplayView) => void;
@@ -177,10 +177,26 @@ async function checkManifest(log: Log, topics: Topics, manifest: string): Promis
     await log.append(chunkRecords(topics.checkpoints, MANIFEST_KEY, new TextEncoder().encode(manifest), 0));
     return;
   }
-  const text = new TextDecoder().decode(known);
-  if (text !== manifest) {
+  const differences = differing(JSON.parse(new TextDecoder().decode(known)), JSON.parse(manifest), "");
+  if (differences.length > 0) {
     throw new RangeError(
-      `Cannot go on with this log: it holds a replay of ${text}, wanted is ${manifest}; take another --log-path`,
+      `Cannot go on with this log, it holds another replay: ${
+        differences.join("; ")
+      }; take another --log-path`,
     );
   }
+}
+
+/** The places where two JSON values differ, in words. */
+function differing(known: unknown, wanted: unknown, path: string): string[] {
+  if (isRecord(known) && isRecord(wanted)) {
+    const keys = [...new Set([...Object.keys(known), ...Object.keys(wanted)])];
+    return keys.flatMap((key) => differing(known[key], wanted[key], path === "" ? key : `${path}.${key}`));
+  }
+  const [was, is] = [JSON.stringify(known), JSON.stringify(wanted)];
+  return was === is ? [] : [`${path} is ${was}, wanted is ${is}`];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

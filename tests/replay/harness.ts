@@ -32,7 +32,7 @@ export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {})
     learner: { schema, embeddingWidth: 4, auxWeight: model === "dien" ? 0.1 : 0 },
     learning: { batchRows: 32, checkpointBatches: 5, snapshotVersions: 4 },
     roundEvents: 40,
-    manifest: model,
+    manifest: JSON.stringify({ model }),
     ...over,
   };
 }
