@@ -19,6 +19,11 @@ export interface FeatureSchema {
   readonly contextFields: readonly string[];
   /** Item attributes for which each user's own click residual is tracked, beside the categories. */
   readonly crosses: readonly string[];
+  /**
+   * Names of numeric features that come with the samples, in place of ours: for benchmarks on published
+   * features. Our statistics refuse such a schema. @default {those of numericNames}
+   */
+  readonly numerics?: readonly string[];
 }
 
 /** A schema that fits any stream: ids, categories, hour and surface. */
@@ -51,7 +56,7 @@ const BASE_NUMERICS = [
 
 /** Names of the numeric features of a schema, in the order of `SampleRow.numerics`. */
 export function numericNames(schema: FeatureSchema): readonly string[] {
-  return [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
+  return schema.numerics ?? [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
 }
 
 /** The value of an attribute as a category of a field: lists by their first element, `null` when missing. */

@@ -105,8 +105,17 @@ export class FeatureStatistics {
   readonly #schema: FeatureSchema;
   readonly #count: number;
 
-  /** Statistics for a schema, starting from `overall`. */
+  /**
+   * Statistics for a schema, starting from `overall`.
+   *
+   * @throws RangeError when the schema names numeric features of its own: they are not made here.
+   */
   constructor(schema: FeatureSchema, overall: GlobalStatistics = new GlobalStatistics()) {
+    if (schema.numerics !== undefined) {
+      throw new RangeError(
+        `Cannot compute the numeric features of a schema that names its own: ${schema.numerics.join(", ")}`,
+      );
+    }
     this.#schema = schema;
     this.#count = numericNames(schema).length;
     this.overall = overall;
