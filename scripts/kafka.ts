@@ -1,0 +1,62 @@
+/**
+ * Runs a Kafka broker for development: one KRaft node on the loopback interface, ready in seconds. Needs Java 17
+ * and Maven; the jars are fetched once, into `.data/kafka`. Stops cleanly on Ctrl-C, on SIGTERM, and when the
+ * process that started it is gone.
+ *
+ *     deno task kafka [--port 9092] [--data .data/kafka/9092] [--fresh]
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError } from "commander";
+import { startBroker } from "../streams/log/kafka/dev_broker.ts";
+
+interface Options {
+  readonly port: number;
+  readonly data?: string;
+  readonly fresh: boolean;
+}
+
+const { port, data = `.data/kafka/${port}`, fresh } = new Command("kafka")
+  .description("Run a Kafka broker for development.")
+  .option("--port <port>", "TCP port to listen on", toPort, 9092)
+  .option("--data <folder>", "folder of the log (default: .data/kafka/<port>)")
+  .option("--fresh", "empty the folder first", false)
+  .parse(Deno.args, { from: "user" })
+  .opts<Options>();
+
+const parent = Deno.ppid;
+const started = performance.now();
+const broker = await startBroker({ port, data: await absolute(data), fresh }).catch(async (error) => {
+  await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+  Deno.exit(1);
+});
+const seconds = ((performance.now() - started) / 1000).toFixed(1);
+await print(`Kafka is ready at ${broker.address} after ${seconds} s, data in ${data}; Ctrl-C stops it`);
+
+const stop = () => void broker.stop();
+Deno.addSignalListener("SIGINT", stop);
+Deno.addSignalListener("SIGTERM", stop);
+const watch = setInterval(() => {
+  if (Deno.ppid !== parent) stop();
+}, 500);
+await broker.ended;
+clearInterval(watch);
+Deno.exit();
+
+async function absolute(folder: string): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  return await Deno.realPath(folder);
+}
+
+function toPort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new InvalidArgumentError("a port is 1 to 65535");
+  }
+  return port;
+}
+
+async function print(line: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+}

@@ -1,0 +1,213 @@
+/**
+ * A Kafka broker for development and tests: one KRaft node, run from jars that Maven fetches. Needs Java 17,
+ * Maven and a POSIX shell, nothing else.
+ *
+ * @module
+ */
+
+import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** Options of {@linkcode startBroker}. */
+export interface DevBrokerOptions {
+  /** TCP port on the loopback interface. @default {a free one} */
+  readonly port?: number;
+  /** Folder of the log. @default {a temporary folder, removed at the end} */
+  readonly data?: string;
+  /** Whether to empty the folder first. @default {false} */
+  readonly fresh?: boolean;
+  /** Lines of `server.properties` to add or replace, by name. @default {{}} */
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** A running broker. Disposing kills it and waits until it is dead. */
+export interface DevBroker extends AsyncDisposable {
+  /** Its address as a client wants it: `127.0.0.1:port`. */
+  readonly address: string;
+  /** Resolves when the broker has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** Ends it cleanly; takes about two seconds. */
+  stop(): Promise<void>;
+}
+
+const POM = fileURLToPath(new URL("../../../scripts/kafka/pom.xml", import.meta.url));
+const JARS = fileURLToPath(new URL("../../../.data/kafka", import.meta.url));
+/** Any 16 bytes will do, as long as a folder always meets the same. */
+const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
+const START_TIMEOUT_MS = 60_000;
+/** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
+const JVM = [
+  "-Xmx256m",
+  "-XX:+UseSerialGC",
+  "-XX:TieredStopAtLevel=1",
+  "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+];
+
+/**
+ * Runs Java under a shell that ends it when our end of its standard input closes, so that it dies with us, even
+ * by kill -9. A line on the input kills it at once. Ctrl-C reaches the whole process group, so it is ignored here:
+ * whoever started the broker stops it.
+ */
+const GUARD = `
+trap '' INT
+exec 3<&0 </dev/null >"$1" 2>&1; shift
+"$@" 3<&- & java=$!
+{ if read -r _ <&3; then kill -9 $java; else kill $java; fi; } 2>/dev/null & guard=$!
+wait $java
+kill $guard 2>/dev/null
+`;
+
+/**
+ * Starts a broker; resolves when it takes connections: three seconds, and ten more the first time, for the jars.
+ *
+ * @throws Error when Java or Maven is missing, the jars cannot be fetched, or the broker does not start
+ */
+export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBroker> {
+  const jars = await fetchJars();
+  const java = ["java", ...JVM, "-cp", `${jars}/*`];
+  const port = options.port ?? await freePort();
+  if (await accepts(port)) throw new Error(`Cannot start a Kafka broker on port ${port}: it is in use`);
+  const data = options.data ?? await Deno.makeTempDir({ prefix: "meander-kafka-" });
+  if (options.fresh) await remove(data);
+  await Deno.mkdir(data, { recursive: true });
+  const properties = `${data}/server.properties`;
+  await Deno.writeTextFile(properties, serverProperties(port, await freePort(), data, options.properties));
+  if (!await exists(`${data}/log/meta.properties`)) {
+    await run([...java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties]);
+  }
+  const child = new Deno.Command("sh", {
+    args: ["-c", GUARD, "sh", `${data}/broker.log`, ...java, "kafka.Kafka", properties],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const input = child.stdin.getWriter();
+  let running = true;
+  const ended = child.status.then(async () => {
+    running = false;
+    await input.close().catch(() => {}); // closed already when stop() did it
+    if (options.data === undefined) await remove(data);
+  });
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (!await accepts(port)) {
+    if (running && performance.now() < deadline) {
+      await delay(50);
+      continue;
+    }
+    const log = await Deno.readTextFile(`${data}/broker.log`).catch(() => "");
+    await input.write(KILL).catch(() => {});
+    await ended;
+    throw new Error(`Cannot start a Kafka broker on port ${port}: it said\n${log.slice(-2000)}`);
+  }
+  return {
+    address: `127.0.0.1:${port}`,
+    ended,
+    async stop() {
+      await input.close().catch(() => {});
+      await ended;
+    },
+    async [Symbol.asyncDispose]() {
+      await input.write(KILL).catch(() => {}); // ended already
+      await ended;
+    },
+  };
+}
+
+const KILL = new TextEncoder().encode("kill\n");
+
+/** The folder of the jars that the committed pom.xml names; Maven fetches them the first time. */
+async function fetchJars(): Promise<string> {
+  const pom = await Deno.readFile(POM);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", pom)).toHex().slice(0, 12);
+  const folder = `${JARS}/libs-${digest}`;
+  if (await exists(folder)) return folder;
+  await Deno.mkdir(JARS, { recursive: true });
+  // Whoever fetches at the same time does so into a folder of their own; the first one to finish wins.
+  const fetched = await Deno.makeTempDir({ dir: JARS, prefix: "fetching-" });
+  try {
+    await run(["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", `-DoutputDirectory=${fetched}`]);
+    await Deno.rename(fetched, folder).catch(async (error) => {
+      if (!await exists(folder)) throw error;
+    });
+  } finally {
+    await remove(fetched);
+  }
+  return folder;
+}
+
+function serverProperties(
+  port: number,
+  controllerPort: number,
+  data: string,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const properties: Record<string, string> = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": `${data}/log`,
+    "num.partitions": "1",
+    "auto.create.topics.enable": "false",
+    "log.cleaner.dedupe.buffer.size": "8388608",
+    // One node has no replicas.
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    // Quick to form a group, and to come back after kill -9 (4 s instead of 13).
+    "group.initial.rebalance.delay.ms": "0",
+    "broker.session.timeout.ms": "1000",
+    "broker.heartbeat.interval.ms": "250",
+    ...more,
+  };
+  return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
+}
+
+/** Runs a command to its end. @throws Error with what it printed, when it cannot be run or fails */
+async function run([command = "", ...args]: readonly string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output()
+    .catch((cause) => {
+      throw new Error(`Cannot run ${command}: is it installed?`, { cause });
+    });
+  if (success) return;
+  const text = new TextDecoder();
+  throw new Error(`Cannot run ${command} ${args.at(-1)}: ${text.decode(stdout)}${text.decode(stderr)}`);
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const settle = (accepted: boolean) => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once("connect", () => settle(true)).once("error", () => settle(false));
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+async function remove(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
