@@ -15,6 +15,12 @@ function applied(events: readonly InteractionEvent[], options: TaskOptions = SMA
   return task;
 }
 
+function known(task: TaskState, id: string): UserState {
+  const user = task.users.get(id);
+  assert.ok(user !== undefined);
+  return user;
+}
+
 function sequence(task: TaskState, user: UserState): unknown[] {
   const { sequences, catalogue } = task;
   return Array.from({ length: sequences.length(user.row) }, (_, i) => [
@@ -41,7 +47,7 @@ Deno.test("carryHidden() gives the fold over the window when behaviours come in 
     const task = new TaskState(SMALL, serving);
     arriving.forEach((event, offset) => {
       task.apply(event, offset, outputs());
-      const user = task.users.get(event.user)!;
+      const user = known(task, event.user);
       assert.deepEqual(user.hidden, folded(task, user, serving));
     });
   }));
@@ -52,7 +58,7 @@ Deno.test("TaskState() ends with the same sequences and states when clicks are l
     const [want, got] = [applied(ordered), applied(arriving)];
     assert.equal(got.users.size, want.users.size);
     for (const [id, user] of want.users) {
-      const other = got.users.get(id)!;
+      const other = known(got, id);
       assert.deepEqual(sequence(got, other), sequence(want, user));
       assert.deepEqual(other.hidden, user.hidden);
       assert.equal(other.hiddenStart, user.hiddenStart);
@@ -89,7 +95,7 @@ Deno.test("carryHidden() folds again when the version moved on by more than maxS
     task.apply({ type: "interaction", user: "u", item: `i${n}`, action: "click", time: n }, n, outputs());
   click(0);
   click(1);
-  const user = task.users.get("u")!;
+  const user = known(task, "u");
   serving.version = 1;
   click(2);
   assert.equal(user.hiddenVersion, 0);
@@ -105,7 +111,7 @@ Deno.test("carryHidden() folds again when a restored state is of another size or
   const click = (n: number) =>
     task.apply({ type: "interaction", user: "u", item: `i${n}`, action: "click", time: n }, n, outputs());
   click(0);
-  const user = task.users.get("u")!;
+  const user = known(task, "u");
   user.hidden = Float32Array.of(1, 2);
   click(1);
   assert.deepEqual(user.hidden, folded(task, user, serving));

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type {
   ImpressionEvent,
   InteractionEvent,
@@ -58,7 +59,9 @@ export class Story {
       this.#offset++,
       this.out,
     );
-    return this.out.recommendations.at(-1)!;
+    const answer = this.out.recommendations.at(-1);
+    assert.equal(answer?.request, request);
+    return answer;
   }
 
   forget(time: number): void {

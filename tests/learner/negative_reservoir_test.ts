@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
+
+function take(reservoir: NegativeReservoir, ...items: string[]): NegativeReservoir {
+  for (const item of items) {
+    reservoir.update({
+      items: ["older", item],
+      categories: [[], [`c${item}`]],
+      strengths: new Float32Array(2),
+    });
+  }
+  return reservoir;
+}
+
+function draws(reservoir: NegativeReservoir, n: number, positive = ""): string[] {
+  return Array.from({ length: n }, () => reservoir.draw(positive).item);
+}
+
+Deno.test("NegativeReservoir.draw() never gives the positive, whatever is in the reservoir", () => {
+  fc.assert(fc.property(fc.array(fc.constantFrom("a", "b", "c")), fc.nat(), (items, seed) => {
+    const reservoir = take(new NegativeReservoir(5, seed), ...items);
+    for (const item of draws(reservoir, 20, "a")) assert.ok(item !== "a" && [...items, ""].includes(item));
+  }));
+});
+
+Deno.test("NegativeReservoir.draw() gives the padding entry when there is none", () => {
+  assert.deepEqual(new NegativeReservoir(5, 1).draw("a"), { item: "", categories: [] });
+  assert.deepEqual(take(new NegativeReservoir(5, 1), "a", "a").draw("a"), { item: "", categories: [] });
+});
+
+Deno.test("NegativeReservoir.draw() gives an item as often as it was taken in", () => {
+  const reservoir = take(new NegativeReservoir(10, 3), "a", "b", "b", "b");
+  const count = draws(reservoir, 4000).filter((item) => item === "b").length;
+  // Four standard deviations of a binomial count around 3000.
+  assert.ok(Math.abs(count - 3000) < 4 * Math.sqrt(4000 * 0.75 * 0.25), `${count}`);
+});
+
+Deno.test("NegativeReservoir.update() keeps the newest when it is full, and takes nothing of an empty history", () => {
+  const reservoir = take(new NegativeReservoir(2, 1), "a", "b", "c");
+  reservoir.update({ items: [], categories: [], strengths: new Float32Array() });
+  assert.deepEqual(new Set(draws(reservoir, 50)), new Set(["b", "c"]));
+  assert.deepEqual(reservoir.draw("b"), { item: "c", categories: ["cc"] });
+});
+
+Deno.test("NegativeReservoir.decode() draws on as if never stopped", () => {
+  fc.assert(fc.property(fc.array(fc.string()), fc.array(fc.string()), fc.nat(9), (before, after, drawn) => {
+    const whole = take(new NegativeReservoir(4, 9), ...before);
+    draws(whole, drawn);
+    const writer = new ByteWriter();
+    whole.encode(writer);
+    const restored = new NegativeReservoir(4, 9);
+    restored.decode(new ByteReader(writer.toBytes()));
+    assert.deepEqual(draws(take(restored, ...after), 10), draws(take(whole, ...after), 10));
+  }));
+});

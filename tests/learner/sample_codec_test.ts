@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Sample } from "../../src/learner/sample.ts";
+import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
+
+const text = fc.string({ unit: "grapheme" });
+const texts = fc.array(text, { maxLength: 3 });
+const fields = fc.array(fc.option(text), { maxLength: 3 });
+const row = fc.record({
+  item: text,
+  categories: texts,
+  fields,
+  numerics: fc.float32Array(),
+  offset: fc.double(),
+  label: fc.constantFrom(0 as const, 1 as const),
+  position: fc.nat(9999),
+  propensity: fc.double(),
+  prediction: fc.double(),
+  oracle: fc.double(),
+}, { noNullPrototype: true });
+const history = fc.array(fc.tuple(text, texts, fc.float())).map((behaviours) => ({
+  items: behaviours.map(([item]) => item),
+  categories: behaviours.map(([, categories]) => categories),
+  strengths: Float32Array.from(behaviours, ([, , strength]) => strength),
+}));
+const sample: fc.Arbitrary<Sample> = fc.record({
+  request: text,
+  user: text,
+  time: fc.maxSafeInteger(),
+  closedTime: fc.maxSafeInteger(),
+  version: fc.maxSafeNat(),
+  newUser: fc.boolean(),
+  history,
+  userFields: fields,
+  contextFields: fields,
+  rows: fc.array(row),
+}, { noNullPrototype: true });
+
+Deno.test("decodeSample() gives what encodeSample() took, and the same bytes again", () => {
+  fc.assert(fc.property(sample, (sample) => {
+    const bytes = encodeSample(sample);
+    const decoded = decodeSample(bytes);
+    assert.deepEqual(decoded, sample);
+    assert.deepEqual(encodeSample(decoded), bytes);
+  }));
+});
+
+Deno.test("decodeSample() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+  fc.assert(
+    fc.property(sample, (sample) => {
+      const whole = encodeSample(sample);
+      for (let length = 0; length < whole.length; length++) {
+        assert.throws(() => decodeSample(whole.subarray(0, length)), SyntaxError);
+      }
+      assert.throws(() => decodeSample(Uint8Array.of(...whole, 0)), SyntaxError);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("decodeSample() throws nothing but SyntaxErrors when a byte is damaged", () => {
+  fc.assert(
+    fc.property(sample, fc.integer({ min: 1, max: 255 }), (sample, damage) => {
+      const whole = encodeSample(sample);
+      for (let at = 0; at < whole.length; at++) {
+        const bytes = whole.slice();
+        bytes[at]! ^= damage;
+        try {
+          decodeSample(bytes);
+        } catch (error) {
+          assert.ok(error instanceof SyntaxError, `byte ${at}: ${error}`);
+        }
+      }
+    }),
+    { numRuns: 20 },
+  );
+});

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+
+const version: fc.Arbitrary<ParameterVersion> = fc.record({
+  kind: fc.constantFrom("delta", "full"),
+  version: fc.maxSafeNat(),
+  predecessor: fc.maxSafeNat(),
+  step: fc.maxSafeNat(),
+  dataTime: fc.double(),
+  dense: fc.float32Array(),
+  head: fc.float32Array(),
+  standardisation: fc.nat(5).chain((length) =>
+    fc.record({
+      mean: fc.float32Array({ minLength: length, maxLength: length }),
+      inverseDeviation: fc.float32Array({ minLength: length, maxLength: length }),
+    }, { noNullPrototype: true })
+  ),
+  tables: fc.array(fc.tuple(fc.string(), fc.uint8Array())).map((tables) => new Map(tables)),
+}, { noNullPrototype: true });
+
+Deno.test("decodeVersion() gives what encodeVersion() took", () => {
+  fc.assert(
+    fc.property(version, (version) => assert.deepEqual(decodeVersion(encodeVersion(version)), version)),
+  );
+});
+
+Deno.test("decodeVersion() throws a SyntaxError when any byte is damaged in any bit", () => {
+  const [some] = fc.sample(version, { numRuns: 1, seed: 1 });
+  assert.ok(some !== undefined);
+  const whole = encodeVersion({
+    ...some,
+    tables: new Map([["item", Uint8Array.of(1, 2, 3)], ["user", new Uint8Array()]]),
+  });
+  for (let at = 0; at < whole.length; at++) {
+    for (let bit = 0; bit < 8; bit++) {
+      const bytes = whole.slice();
+      bytes[at]! ^= 1 << bit;
+      assert.throws(() => decodeVersion(bytes), SyntaxError, `bit ${bit} of byte ${at}`);
+    }
+  }
+});
+
+Deno.test("decodeVersion() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+  fc.assert(
+    fc.property(version, (version) => {
+      const whole = encodeVersion(version);
+      for (let length = 0; length < whole.length; length++) {
+        assert.throws(() => decodeVersion(whole.subarray(0, length)), SyntaxError);
+      }
+      assert.throws(() => decodeVersion(Uint8Array.of(...whole, 0)), SyntaxError);
+    }),
+    { numRuns: 20 },
+  );
+});
