@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  Assembler,
+  behaviourVector,
+  createHead,
+  type Instance,
+  type TrainableTable,
+} from "../../src/features/assembler.ts";
+import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
+import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
+import type { ModelInput } from "../../src/models/model.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+
+const K = 2;
+const SCHEMA: FeatureSchema = {
+  userFields: ["age", "city"],
+  itemFields: ["brand"],
+  contextFields: ["hour", "surface"],
+  crosses: ["brand"],
+};
+const N = numericNames(SCHEMA).length;
+
+/** Rows by key, each with a gradient; a row that was never asked for gets random values. */
+class MapTable implements TrainableTable {
+  readonly width: number;
+  readonly keys: string[] = [];
+  readonly rows: Float32Array[] = [];
+  readonly gradients: Float32Array[] = [];
+  readonly #random: () => number;
+
+  constructor(width: number, random: () => number) {
+    this.width = width;
+    this.#random = random;
+  }
+
+  rowOf(key: string): number {
+    const known = this.keys.indexOf(key);
+    if (known >= 0) return known;
+    this.keys.push(key);
+    this.rows.push(Float32Array.from({ length: this.width }, () => 2 * this.#random() - 1));
+    this.gradients.push(new Float32Array(this.width));
+    return this.keys.length - 1;
+  }
+
+  values(key: string): Float32Array {
+    return this.rows[this.rowOf(key)] ?? new Float32Array();
+  }
+
+  addRow(row: number, scale: number, out: Float32Array, offset: number): void {
+    this.rows[row]?.forEach((x, i) => out[offset + i]! += scale * x);
+  }
+
+  accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void {
+    const sum = this.gradients[row] ?? new Float32Array();
+    for (let i = 0; i < sum.length; i++) sum[i]! += scale * gradient[offset + i]!;
+  }
+}
+
+/** Everything that one impression is gathered from. */
+class Setting {
+  readonly random: () => number;
+  readonly tables: ReadonlyMap<string, MapTable>;
+  readonly head = createHead(SCHEMA);
+  readonly standardisation;
+  readonly assembler = new Assembler(SCHEMA, K);
+
+  constructor(seed: number) {
+    this.random = mulberry32(seed);
+    this.tables = new Map(
+      fieldSpecs(SCHEMA, K).map(({ name, width }) => [name, new MapTable(width, this.random)]),
+    );
+    this.head.values.set(this.floats(N + 1));
+    this.standardisation = { mean: this.floats(N), inverseDeviation: this.floats(N).map((x) => 3 + 2 * x) };
+  }
+
+  floats(length: number): Float32Array {
+    return Float32Array.from({ length }, () => 2 * this.random() - 1);
+  }
+
+  table(name: string): MapTable {
+    const table = this.tables.get(name);
+    assert.ok(table !== undefined, name);
+    return table;
+  }
+
+  /** What `gather` gives, copied. */
+  gather(instance: Instance): { readonly input: ModelInput; readonly wide: Float32Array } {
+    return structuredClone(this.assembler.gather(instance, this.tables, this.head, this.standardisation));
+  }
+}
+
+const categories = fc.array(fc.constantFrom("c0", "c1", "c2"), { maxLength: 3 });
+const item = fc.constantFrom("i0", "i1", "i2", "i3");
+const value = fc.option(fc.constantFrom("v0", "v1"));
+const number = fc.float({ min: -2, max: 2, noNaN: true });
+const row = fc.record({
+  item,
+  categories,
+  fields: fc.tuple(value),
+  numerics: fc.float32Array({ min: -2, max: 2, noNaN: true, minLength: N, maxLength: N }),
+  offset: number,
+  position: fc.constantFrom(-1, 0, 1, MAX_POSITION, MAX_POSITION + 1, 9999),
+}, { noNullPrototype: true });
+const instance: fc.Arbitrary<Instance> = fc.record({
+  user: fc.constantFrom("u0", "u1"),
+  userFields: fc.tuple(value, value),
+  contextFields: fc.tuple(value, value),
+  history: fc.array(fc.tuple(item, categories, number), { maxLength: 5 }).map((behaviours) => ({
+    items: behaviours.map(([item]) => item),
+    categories: behaviours.map(([, categories]) => categories),
+    strengths: Float32Array.from(behaviours, ([, , strength]) => strength),
+  })),
+  rows: fc.array(row, { minLength: 1, maxLength: 4 }),
+}, { noNullPrototype: true });
+
+function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
+  assert.equal(got.length, want.length, what);
+  for (let i = 0; i < want.length; i++) {
+    const gap = Math.abs((got[i] ?? NaN) - (want[i] ?? NaN));
+    assert.ok(
+      gap <= tolerance * Math.max(1, Math.abs(want[i] ?? NaN)),
+      `${what}[${i}]: got ${got[i]}, want ${want[i]}`,
+    );
+  }
+}
+
+/** The formulas of the module's doc, one after the other, over plain arrays. */
+function naive(
+  setting: Setting,
+  instance: Instance,
+): { readonly input: ModelInput; readonly wide: number[] } {
+  const row = (name: string, key: string) => [...setting.table(name).values(key)];
+  const scaled = (vector: readonly number[], scale: number) => vector.map((x) => scale * x);
+  const sum = (vectors: readonly (readonly number[])[], width: number) =>
+    vectors.reduce(
+      (total, vector) => total.map((x, i) => x + (vector[i] ?? NaN)),
+      new Array<number>(width).fill(0),
+    );
+  const vector = (item: string, categories: readonly string[]) => [
+    ...row("item", item),
+    ...sum(categories.map((name) => scaled(row("category", name), 1 / categories.length)), K),
+  ];
+  const field = (name: string, value: string | null | undefined) =>
+    value === null || value === undefined ? new Array<number>(4).fill(0) : row(name, value);
+  const first = (name: string, value: string | null | undefined) =>
+    value === null || value === undefined ? 0 : row(`first:${name}`, value)[0] ?? NaN;
+  const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x / values.length, 0);
+
+  const { history, rows, user, userFields, contextFields } = instance;
+  const e = history.items.flatMap((item, t) =>
+    scaled(vector(item, history.categories[t] ?? []), history.strengths[t] ?? NaN)
+  );
+  const q = rows.map((row) => vector(row.item, row.categories));
+  const userVector = row("user", user);
+  const standardised = rows.map(({ numerics }) =>
+    [...numerics].map((x, n) => {
+      const { mean, inverseDeviation } = setting.standardisation;
+      return Math.max(-5, Math.min(5, (x - (mean[n] ?? NaN)) * (inverseDeviation[n] ?? NaN)));
+    })
+  );
+  const [bias = NaN, ...linear] = setting.head.values;
+  const named = (prefix: string, names: readonly string[], values: readonly (string | null)[]) =>
+    names.map((name, f) => [`${prefix}:${name}`, values[f]] as const);
+  const ofUser = named("user", SCHEMA.userFields, userFields);
+  const ofContext = named("context", SCHEMA.contextFields, contextFields);
+  const wide = rows.map((row, c) => {
+    const ofItem = named("item", SCHEMA.itemFields, row.fields);
+    const fields = [...ofUser, ...ofContext, ...ofItem].reduce(
+      (sum, [name, value]) => sum + first(name, value),
+      0,
+    );
+    return bias + row.offset + fields + first("user", user) + first("item", row.item) +
+      mean(row.categories.map((name) => first("category", name))) +
+      (row.position < 0 ? 0 : first("position", String(Math.min(MAX_POSITION, row.position)))) +
+      linear.reduce((sum, weight, n) => sum + weight * (standardised[c]?.[n] ?? NaN), 0) +
+      userVector.reduce((sum, x, j) => sum + x * (q[c]?.[j] ?? NaN), 0);
+  });
+  return {
+    input: {
+      T: history.items.length,
+      K: rows.length,
+      e: Float32Array.from(e),
+      q: Float32Array.from(q.flat()),
+      xu: Float32Array.from([...userVector, ...ofUser.flatMap(([name, value]) => field(name, value))]),
+      xc: Float32Array.from(rows.flatMap((row, c) => [
+        ...standardised[c] ?? [],
+        ...ofContext.flatMap(([name, value]) => field(name, value)),
+        ...named("item", SCHEMA.itemFields, row.fields).flatMap(([name, value]) => field(name, value)),
+      ])),
+    },
+    wide,
+  };
+}
+
+Deno.test("Assembler.gather() equals its formulas, also when the workspaces were used before", () => {
+  fc.assert(fc.property(fc.array(instance, { minLength: 1, maxLength: 4 }), fc.nat(), (instances, seed) => {
+    const setting = new Setting(seed);
+    for (const instance of instances) {
+      const got = setting.gather(instance);
+      const want = naive(setting, instance);
+      assert.deepEqual([got.input.T, got.input.K], [want.input.T, want.input.K]);
+      for (const name of ["e", "q", "xu", "xc"] as const) {
+        assertClose(got.input[name], want.input[name], 1e-5, name);
+      }
+      assertClose(got.wide, want.wide, 1e-5, "wide");
+    }
+  }));
+});
+
+Deno.test("Assembler.scatter() equals central differences for every row and weight", () => {
+  fc.assert(
+    fc.property(instance, fc.nat(), (instance, seed) => {
+      const setting = new Setting(seed);
+      const { input, wide } = setting.gather(instance);
+      // The loss is a random linear functional of all that is gathered.
+      const of = { e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide };
+      const names = ["e", "q", "xu", "xc", "z"] as const;
+      const weights = Object.fromEntries(
+        names.map((name) => [name, setting.floats(of[name].length)]),
+      ) as typeof of;
+      const loss = () => {
+        const { input, wide } = setting.gather(instance);
+        const at = { ...input, z: wide };
+        return names.reduce(
+          (sum, name) => sum + at[name].reduce((s, x, i) => s + x * weights[name][i]!, 0),
+          0,
+        );
+      };
+
+      const headGradients = new Float32Array(N + 1);
+      const gradients = {
+        ...structuredClone(weights),
+        loss: 0,
+        aux: 0,
+        logits: new Float32Array(),
+        negatives: new Float32Array(),
+      };
+      setting.assembler.scatter(instance, setting.tables, gradients, setting.head, headGradients);
+
+      const parameters = [
+        ["head", setting.head.values, headGradients] as const,
+        ...[...setting.tables].flatMap(([name, { keys, rows, gradients }]) =>
+          keys.map((key, r) =>
+            [`${name} ${key}`, rows[r] ?? headGradients, gradients[r] ?? headGradients] as const
+          )
+        ),
+      ];
+      // The loss is a product of two parameters at most, so a wide step is exact but for rounding.
+      const STEP = 0.5;
+      for (const [name, values, gradient] of parameters) {
+        for (let i = 0; i < values.length; i++) {
+          const value = values[i]!;
+          values[i] = value + STEP;
+          const above = loss();
+          values[i] = value - STEP;
+          const below = loss();
+          values[i] = value;
+          assertClose([gradient[i]!], [(above - below) / (2 * STEP)], 2e-4, `${name} ${i}`);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("behaviourVector() equals a behaviour that is gathered with others", () => {
+  fc.assert(fc.property(instance, fc.nat(), (instance, seed) => {
+    const setting = new Setting(seed);
+    const { input: { e } } = setting.gather(instance);
+    const { items, categories, strengths } = instance.history;
+    const out = new Float32Array(2 * K).fill(9);
+    items.forEach((item, t) => {
+      behaviourVector(setting.tables, item, categories[t] ?? [], strengths[t]!, out);
+      assert.deepEqual(out, e.slice(t * 2 * K, (t + 1) * 2 * K));
+    });
+  }));
+});
+
+Deno.test("Assembler.gather() throws a RangeError when a table is missing", () => {
+  const setting = new Setting(1);
+  const tables = new Map([...setting.tables].filter(([name]) => name !== "user"));
+  const instance = {
+    user: "u",
+    userFields: [null, null],
+    contextFields: [null, null],
+    history: { items: [], categories: [], strengths: new Float32Array() },
+    rows: [],
+  };
+  assert.throws(
+    () => setting.assembler.gather(instance, tables, setting.head, setting.standardisation),
+    RangeError,
+  );
+});

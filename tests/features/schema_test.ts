@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import {
+  contextValues,
+  DEFAULT_SCHEMA,
+  fieldValue,
+  fieldValues,
+  numericNames,
+} from "../../src/features/schema.ts";
+
+Deno.test("fieldValue() gives a text, the first of a list, or null when there is none", () => {
+  assert.deepEqual(
+    ["a", 7, true, ["x", "y"], [], undefined].map(fieldValue),
+    ["a", "7", "true", "x", null, null],
+  );
+});
+
+Deno.test("fieldValues() takes only what the attributes themselves have", () => {
+  assert.deepEqual(fieldValues(["age", "toString", "city"], { city: "Rome" }), [null, null, "Rome"]);
+});
+
+Deno.test("contextValues() gives hour, surface and keys of the context in the order of the schema", () => {
+  const schema = { ...DEFAULT_SCHEMA, contextFields: ["page", "hour", "valueOf", "surface"] };
+  const time = Date.UTC(2024, 1, 29, 23, 59, 59, 999);
+  assert.deepEqual(contextValues(schema, { time, surface: "web", context: { page: 3 } }), [
+    "3",
+    "23",
+    null,
+    "web",
+  ]);
+  assert.deepEqual(contextValues(schema, { time: time + 1 }), [null, "0", null, null]);
+});
+
+Deno.test("numericNames() are unique when crosses are named like other features", () => {
+  const names = numericNames({ ...DEFAULT_SCHEMA, crosses: ["prior", "brand"] });
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual(names.slice(-2), ["userCross:prior", "userCross:brand"]);
+});
