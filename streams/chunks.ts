@@ -36,11 +36,15 @@ export async function readChunks(log: Log, topic: string, key: string): Promise<
   }
   const first = chunks.get(`${key}/0`);
   if (first === undefined) return null;
-  const outer = new ByteReader(first);
-  const head = new ByteReader(outer.bytes());
-  const [count, checksum] = [head.uint(), head.uint()];
-  const parts = [outer.bytes()];
-  for (let at = 1; at < count; at++) parts.push(chunks.get(`${key}/${at}`) ?? new Uint8Array(0));
+  const { count, checksum, part } = readFirst(first, topic, key);
+  const parts = [part];
+  for (let at = 1; at < count; at++) {
+    const chunk = chunks.get(`${key}/${at}`);
+    if (chunk === undefined) {
+      throw new LogError("corrupt", `Cannot read ${key} of ${topic}: chunk ${at} of ${count} is missing`);
+    }
+    parts.push(chunk);
+  }
   const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {
@@ -54,4 +58,14 @@ export async function readChunks(log: Log, topic: string, key: string): Promise<
     );
   }
   return value;
+}
+
+function readFirst(bytes: Uint8Array, topic: string, key: string) {
+  try {
+    const outer = new ByteReader(bytes);
+    const head = new ByteReader(outer.bytes());
+    return { count: head.uint(), checksum: head.uint(), part: outer.bytes() };
+  } catch (cause) {
+    throw new LogError("corrupt", `Cannot read ${key} of ${topic}: its first chunk is damaged`, { cause });
+  }
 }

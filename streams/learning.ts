@@ -17,7 +17,7 @@ import { decodeSample } from "../src/learner/sample_codec.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
-import type { Log, NewRecord, Writer } from "./log/log.ts";
+import { type Log, LogError, type LogRecord, type NewRecord, type Writer } from "./log/log.ts";
 import type { Topics } from "./topics.ts";
 
 /** Options of a {@linkcode Learning}. */
@@ -55,6 +55,7 @@ export class Learning implements AsyncDisposable {
   #read = 0;
   #batch: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
   #batchRows = 0;
+  /** Users to erase with the batch in hand. */
   #forgotten: string[] = [];
   /** Newest version on the log. */
   #published = 0;
@@ -62,7 +63,10 @@ export class Learning implements AsyncDisposable {
   #recovery = 0;
   /** The next version must be a full snapshot, since changes were lost track of. */
   #needsFull = false;
+  /** The learner as of the last checkpoint: where a failure goes back to. */
   #good: Uint8Array;
+  /** Users erased since: going back must not bring them back. */
+  #erased: string[] = [];
 
   private constructor(log: Log, topics: Topics, learner: Learner, writer: Writer, options: LearningOptions) {
     this.#log = log;
@@ -116,7 +120,7 @@ export class Learning implements AsyncDisposable {
           if (record.key !== null) this.#forgotten.push(record.key);
           continue;
         }
-        const sample = decodeSample(record.value);
+        const sample = decode(record);
         this.#batch.push({ sample, bytes: record.value });
         this.#batchRows += sample.rows.length;
         if (this.#batchRows >= this.#options.batchRows) await this.#learn();
@@ -124,15 +128,21 @@ export class Learning implements AsyncDisposable {
       this.#read = next;
       if (records.length === 0) break;
     }
-    if (final) {
-      if (this.#batch.length > 0) await this.#learn();
-      await this.checkpoint();
-    }
+    if (!final) return;
+    if (this.#batch.length > 0) await this.#learn();
+    const erased = this.#erase();
+    this.#next = this.#read;
+    await this.checkpoint(erased && this.#recovery === 0 ? this.#publish() : []);
   }
 
   /** Writes everything that going on depends on, with the position in the samples, atomically. */
   async checkpoint(records: readonly NewRecord[] = []): Promise<void> {
-    const bytes = this.#encode();
+    const learner = this.learner.encode();
+    if (this.#recovery === 0) {
+      this.#good = learner;
+      this.#erased = [];
+    }
+    const bytes = this.#encode(learner);
     await this.#commit([
       ...records,
       ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
@@ -149,16 +159,14 @@ export class Learning implements AsyncDisposable {
     for (const { sample, bytes } of this.#batch) this.validation.update(sample, bytes);
     const result = this.learner.learn(this.#batch.map(({ sample }) => sample));
     this.validation.mark(result, this.learner.dataTime, this.version);
-    for (const user of this.#forgotten) this.learner.forget(user);
-    this.#forgotten = [];
     this.#batch = [];
     this.#batchRows = 0;
     this.#next = this.#read;
     if (!result.usable) this.#rollBack();
     else if (this.#recovery > 0) this.#recovery--;
+    this.#erase();
     const records = this.#recovery > 0 ? [] : this.#publish();
     if (this.learner.steps % this.#options.checkpointBatches === 0 && this.#recovery === 0) {
-      this.#good = this.learner.encode();
       await this.checkpoint(records);
     } else if (records.length > 0) {
       await this.#commit(records);
@@ -170,9 +178,17 @@ export class Learning implements AsyncDisposable {
     const steps = this.learner.steps;
     this.learner.decode(this.#good);
     this.learner.steps = steps;
+    for (const user of this.#erased) this.learner.forget(user);
     this.failures++;
     this.#recovery = this.#options.recoveryBatches;
     this.#needsFull = true;
+  }
+
+  /** Erases whom the batch in hand forgot. @returns Whether there was anyone. */
+  #erase(): boolean {
+    for (const user of this.#forgotten) this.learner.forget(user);
+    this.#erased.push(...this.#forgotten);
+    return this.#forgotten.splice(0).length > 0;
   }
 
   /** Makes the next version; the records to append are those that the log does not have yet. */
@@ -222,12 +238,14 @@ export class Learning implements AsyncDisposable {
     return newest;
   }
 
-  #encode(): Uint8Array {
+  #encode(learner: Uint8Array): Uint8Array {
     const to = new ByteWriter(1 << 16).u8(FORMAT)
-      .uint(this.#next).uint(this.version).uint(this.failures).uint(this.#recovery).u8(
-        this.#needsFull ? 1 : 0,
-      )
-      .bytes(this.learner.encode()).bytes(this.#good);
+      .uint(this.#next).uint(this.version).uint(this.failures).uint(this.#recovery)
+      .u8(this.#needsFull ? 1 : 0)
+      // Empty stands for "the same".
+      .bytes(learner).bytes(this.#good === learner ? new Uint8Array(0) : this.#good)
+      .uint(this.#erased.length);
+    for (const user of this.#erased) to.string(user);
     this.validation.encode(to);
     return to.toBytes();
   }
@@ -243,8 +261,20 @@ export class Learning implements AsyncDisposable {
     this.failures = from.uint();
     this.#recovery = from.uint();
     this.#needsFull = from.u8() === 1;
-    this.learner.decode(from.bytes());
-    this.#good = from.bytes().slice();
+    const learner = from.bytes();
+    const good = from.bytes();
+    this.learner.decode(learner);
+    this.#good = (good.length === 0 ? learner : good).slice();
+    this.#erased = Array.from({ length: from.count() }, () => from.string());
     this.validation.decode(from);
+  }
+}
+
+function decode(record: LogRecord): Sample {
+  try {
+    return decodeSample(record.value ?? new Uint8Array(0));
+  } catch (cause) {
+    const { topic, partition, offset } = record;
+    throw new LogError("corrupt", `Cannot learn the sample at ${topic}/${partition}@${offset}`, { cause });
   }
 }

@@ -69,12 +69,17 @@ export interface LearnResult {
   readonly loss: number;
   /** Mean auxiliary loss an impression that had one; 0 without. */
   readonly aux: number;
-  /** Whether the batch was learnt; a batch with a non-finite loss or gradient changes nothing. */
+  /**
+   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight; a step that
+   * drove a weight beyond all bounds is only found behind it: go back to an earlier state then.
+   */
   readonly usable: boolean;
 }
 
 const FORMAT = 1;
 const NO_NEGATIVES = new Float32Array(0);
+/** No sound weight is larger. Products of a few of this size are still finite in float32. */
+const LARGEST_WEIGHT = 1e6;
 
 /** Trains one model online. */
 export class Learner {
@@ -96,6 +101,8 @@ export class Learner {
   readonly #reservoir: NegativeReservoir;
   readonly #gatherTables: ReadonlyMap<string, FieldTable>;
   readonly #scatterTables: ReadonlyMap<string, TrainableTable>;
+  /** Rows given a gradient since the last step, by table; repeats are few enough. */
+  readonly #touched: ReadonlyMap<EmbeddingTable, number[]>;
   #time = 0;
 
   /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
@@ -143,13 +150,20 @@ export class Learner {
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
     );
+    this.#touched = new Map([...this.tables.values()].map((table) => [table, []]));
     this.#scatterTables = new Map(
-      [...this.tables].map(([name, table]) => [name, {
-        width: table.width,
-        rowOf: (key) => table.lookup(key),
-        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
-        accumulate: (row, scale, gradient, offset) => table.accumulate(row, gradient, offset, scale),
-      }]),
+      [...this.tables].map(([name, table]) => {
+        const touched = this.#touched.get(table)!;
+        return [name, {
+          width: table.width,
+          rowOf: (key) => table.lookup(key),
+          addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+          accumulate: (row, scale, gradient, offset) => {
+            touched.push(row);
+            table.accumulate(row, gradient, offset, scale);
+          },
+        }];
+      }),
     );
   }
 
@@ -297,14 +311,37 @@ export class Learner {
     const norm = clipByGlobalNorm(this.#gradients, max);
     const headNorm = clipByGlobalNorm(this.#headGradients, max);
     if (!Number.isFinite(loss) || !Number.isFinite(norm) || !Number.isFinite(headNorm)) {
-      for (const table of this.tables.values()) table.discard();
+      for (const [table, touched] of this.#touched) {
+        table.discard();
+        touched.length = 0;
+      }
       return false;
     }
     this.#optimiser.step(this.model.parameters.values, this.#gradients);
     this.#headOptimiser.step(this.head.values, this.#headGradients);
     for (const table of this.tables.values()) table.step();
-    return true;
+    return this.#sound();
   }
+
+  /** Whether the last step left every weight finite and within bounds. */
+  #sound(): boolean {
+    let sound = bounded(this.model.parameters.values) && bounded(this.head.values);
+    for (const [table, rows] of this.#touched) {
+      const row = new Float32Array(table.width);
+      for (const index of rows) {
+        table.copyRow(index, row, 0);
+        sound &&= bounded(row);
+      }
+      rows.length = 0;
+    }
+    return sound;
+  }
+}
+
+function bounded(weights: Float32Array): boolean {
+  // Written so that NaN fails.
+  for (let i = 0; i < weights.length; i++) if (!(Math.abs(weights[i]!) <= LARGEST_WEIGHT)) return false;
+  return true;
 }
 
 interface NegativeEntry {

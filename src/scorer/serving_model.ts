@@ -67,17 +67,13 @@ export class ServingModel implements Serving {
    * Applies a version: a delta on top of its predecessor, or a full snapshot on top of anything.
    *
    * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
+   * @throws SyntaxError when it is of another model or schema; nothing is changed then.
    */
   apply(version: ParameterVersion): boolean {
     if (version.version <= this.#version) return true;
     if (version.kind === "delta" && version.predecessor !== this.#version) return false;
-    for (const [name, bytes] of version.tables) {
-      const table = this.#tables.get(name);
-      if (table === undefined) {
-        throw new SyntaxError(`Cannot apply version ${version.version}: table ${name} is not in the schema`);
-      }
-      table.applyDelta(bytes);
-    }
+    this.#check(version);
+    for (const [name, bytes] of version.tables) this.#tables.get(name)?.applyDelta(bytes);
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
@@ -106,5 +102,24 @@ export class ServingModel implements Serving {
     const weight = new Float32Array(1);
     table.addRow(table.lookup(String(Math.min(position, MAX_POSITION))), 1, weight, 0);
     return weight[0]!;
+  }
+
+  #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
+    const unknown = [...tables.keys()].find((name) => !this.#tables.has(name));
+    if (unknown !== undefined) {
+      throw new SyntaxError(`Cannot apply version ${version}: table ${unknown} is not in the schema`);
+    }
+    const sizes: [string, number, number][] = [
+      ["dense weights", dense.length, this.#model.parameters.values.length],
+      ["head weights", head.length, this.#head.values.length],
+      ["numeric features", standardisation.mean.length, this.#standardisation.mean.length],
+    ];
+    for (const [what, got, want] of sizes) {
+      if (got !== want) {
+        throw new SyntaxError(
+          `Cannot apply version ${version} to this ${this.#model.name}: it has ${got} ${what}, not ${want}`,
+        );
+      }
+    }
   }
 }

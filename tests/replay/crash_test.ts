@@ -33,7 +33,7 @@ async function operationsOf(records: readonly SourceRecord[], options: ReplayOpt
 
 for (const model of ["base", "din", "dien"] as const) {
   Deno.test(`replay() of ${model} gives the same bits after a crash at any operation of the log`, async () => {
-    const records = syntheticRecords({ views: 60, users: 8, seed: 3 });
+    const records = syntheticRecords({ views: 40, users: 8, seed: 3 });
     const options = smallReplay(model);
     const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
     const operations = await operationsOf(records, options);
