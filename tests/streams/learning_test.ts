@@ -1,0 +1,359 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decodeDelta } from "../../src/embeddings/delta.ts";
+import { encodeSample } from "../../src/learner/sample_codec.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { decodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import type { InputGradients, Model, TrainingInput } from "../../src/models/model.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { Learning, type LearningOptions } from "../../streams/learning.ts";
+import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { ParameterSubscriber } from "../../streams/parameters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+
+const topics = topicNames();
+/** Batches of 8 samples of 4 rows. */
+const OPTIONS: LearningOptions = {
+  batchRows: 32,
+  checkpointBatches: 4,
+  snapshotVersions: 3,
+  recoveryBatches: 2,
+};
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  return log;
+}
+
+const sampleRecord = (sample: Sample): NewRecord => ({
+  topic: topics.samples,
+  partition: 0,
+  key: sample.user,
+  value: encodeSample(sample),
+  time: sample.time,
+});
+
+const tombstone = (user: string): NewRecord => ({
+  topic: topics.samples,
+  partition: 0,
+  key: user,
+  value: null,
+  time: 0,
+});
+
+async function versionsOn(log: Log): Promise<ParameterVersion[]> {
+  const records = await Array.fromAsync(readAll(log, topics.parameters, 0));
+  return records.map(({ value }) => decodeVersion(value ?? new Uint8Array(0)));
+}
+
+/** What must not depend on how often the learner was stopped. */
+const stateOf = (learning: Learning) => ({
+  learner: learning.learner.encode(),
+  version: learning.version,
+  failures: learning.failures,
+  digest: learning.validation.digest,
+  marks: learning.validation.marks,
+  rows: learning.validation.rows.encode(),
+});
+
+/** A base model that is broken from its `from`-th call of loss on, for `count` calls. */
+function brokenModel(
+  from: number,
+  count: number,
+  breakIt: (model: Model, result: InputGradients) => InputGradients,
+) {
+  const model = makeModel("base");
+  let calls = 0;
+  return new Proxy(model, {
+    get(target, name) {
+      if (name !== "loss") return Reflect.get(target, name, target);
+      return (input: TrainingInput, gradients: Float32Array) => {
+        const result = target.loss(input, gradients);
+        calls++;
+        return calls >= from && calls < from + count ? breakIt(target, result) : result;
+      };
+    },
+  });
+}
+
+Deno.test("Learning.open() publishes the initial parameters once, as version 1", async () => {
+  const log = await createLog();
+  for (let n = 0; n < 2; n++) {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+    assert.equal(learning.version, 1);
+  }
+  const versions = await versionsOn(log);
+  assert.deepEqual(versions.map(({ kind, version }) => [kind, version]), [["full", 1]]);
+});
+
+Deno.test("Learning.drain() learns full batches, publishes each, and keeps the topic as short as the last snapshot", async () => {
+  const log = await createLog();
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  const samples = makeSamples(8 * 4 + 5);
+  await log.append(samples.map(sampleRecord));
+  await learning.drain();
+  assert.equal(learning.learner.steps, 4);
+  assert.equal(learning.version, 5);
+  // Versions 1, 2, then 3 with a snapshot that replaces all before it, then 4 and 5.
+  assert.deepEqual(
+    (await versionsOn(log)).map(({ kind, version, predecessor }) => [kind, version, predecessor]),
+    [
+      ["full", 3, 2],
+      ["delta", 4, 3],
+      ["delta", 5, 4],
+    ],
+  );
+  await learning.drain();
+  assert.equal(learning.learner.steps, 4, "five samples are not a batch");
+  await learning.drain(true);
+  assert.equal(learning.learner.steps, 5);
+  assert.equal(learning.validation.rows.length, 4 * samples.length);
+});
+
+Deno.test("Learning.drain() cuts the same batches however the samples arrive", async () => {
+  const samples = makeSamples(60, 3);
+  const run = async (parts: readonly number[]) => {
+    const log = await createLog();
+    await using learning = await Learning.open(log, topics, makeLearner("dien"), OPTIONS);
+    let at = 0;
+    for (const part of [...parts, samples.length]) {
+      await log.append(samples.slice(at, at += part).map(sampleRecord));
+      await learning.drain();
+    }
+    await learning.drain(true);
+    return stateOf(learning);
+  };
+  const want = await run([]);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 25 }), { maxLength: 10 }), async (parts) => {
+      assert.deepEqual(await run(parts), want);
+    }),
+    { numRuns: 10 },
+  );
+});
+
+Deno.test("Learning.open() goes on from any crash as if there had been none", async () => {
+  const samples = makeSamples(8 * 11 + 3, 4);
+  const records = [
+    ...samples.slice(0, 40).map(sampleRecord),
+    tombstone("u2"),
+    ...samples.slice(40).map(sampleRecord),
+    tombstone("u3"),
+  ];
+  const run = async (log: Log) => {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+    await learning.drain();
+    await learning.drain(true);
+    return stateOf(learning);
+  };
+  const start = async () => {
+    const log = await createLog();
+    await log.append(records);
+    return log;
+  };
+  const whole = new CrashingLog(await start());
+  const want = await run(whole);
+  const { operations } = whole;
+  const versions = await versionsOn(whole);
+  for (let at = 1; at < operations; at++) {
+    const log = await start();
+    await assert.rejects(run(new CrashingLog(log, at)), Crash);
+    assert.deepEqual(await run(log), want, `after a crash at operation ${at}`);
+    const published = await versionsOn(log);
+    assert.deepEqual(published.slice(-1), versions.slice(-1), `the last version after ${at}`);
+    const names = published.map(({ kind, version }) => `${kind} ${version}`);
+    assert.deepEqual(names, [...new Set(names)], `each version once after ${at}`);
+  }
+});
+
+Deno.test("Learning.drain() erases whom the stream forgets, also behind its last sample, and publishes that", async () => {
+  const log = await createLog();
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  const samples = makeSamples(80);
+  await log.append([...samples.map(sampleRecord), tombstone("u1")]);
+  await learning.drain();
+  await subscriber.update();
+  const sample = samples.find(({ user }) => user === "u1");
+  assert.ok(sample);
+  const stranger = { ...sample, user: "nobody" };
+  assert.notDeepEqual(serving.score(sample), serving.score(stranger), "no batch has come since");
+  await learning.drain(true);
+  await subscriber.update();
+  assert.deepEqual(serving.score(sample), serving.score(stranger));
+  assert.equal(learning.learner.tables.get("user")?.lookup("u1"), 1);
+});
+
+for (
+  const [what, breakIt] of [
+    ["the loss", (_, result) => ({ ...result, loss: NaN })],
+    ["the weights", (model, result) => {
+      model.parameters.values.fill(Infinity);
+      return result;
+    }],
+  ] satisfies [string, (model: Model, result: InputGradients) => InputGradients][]
+) {
+  Deno.test(`Learning.drain() publishes nothing unsound when ${what} break, goes back, and recovers`, async () => {
+    const log = await createLog();
+    // The seventh batch of eight samples is the broken one.
+    await using learning = await Learning.open(
+      log,
+      topics,
+      makeLearner(brokenModel(6 * 8 + 3, 1, breakIt)),
+      OPTIONS,
+    );
+    const samples = makeSamples(8 * 12, 5);
+    await log.append(samples.slice(0, 8 * 4).map(sampleRecord));
+    await learning.drain();
+    const good = learning.learner.model.parameters.values.slice();
+    await log.append(samples.slice(8 * 4, 8 * 7).map(sampleRecord));
+    await learning.drain();
+    assert.equal(learning.failures, 1);
+    assert.equal(learning.version, 7, "the broken batch made no version");
+    assert.deepEqual(learning.learner.model.parameters.values, good, "back at the checkpoint of batch 4");
+
+    await log.append(samples.slice(8 * 7, 8 * 8).map(sampleRecord));
+    await learning.drain();
+    assert.equal(learning.version, 7, "one usable batch is not enough");
+    await log.append(samples.slice(8 * 8).map(sampleRecord));
+    await learning.drain(true);
+    assert.equal(learning.failures, 1);
+    const versions = await versionsOn(log);
+    assert.ok(versions.every(isSound));
+    assert.equal(versions.at(-1)?.version, learning.version);
+
+    const resumed = versions.find(({ version }) => version === 8) ?? versions[0];
+    assert.equal(resumed?.kind, "full", "after going back, deltas would lie");
+    const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+    await new ParameterSubscriber(log, topics.parameters, serving).update();
+    assert.equal(serving.version, learning.version);
+    assert.deepEqual(learning.validation.rows.length, 4 * samples.length, "every row was judged");
+  });
+}
+
+Deno.test("Learning.drain() goes back to the same weights after a crash in the middle of a recovery", async () => {
+  const samples = makeSamples(8 * 12, 6);
+  const poisoned = samples.map((sample, s) =>
+    s === 52 ? { ...sample, rows: sample.rows.map(poison) } : sample
+  );
+  const records = [
+    ...poisoned.slice(0, 36).map(sampleRecord),
+    // Erased between the checkpoint and the failure: going back must not bring u4 back.
+    tombstone("u4"),
+    ...poisoned.slice(36).map(sampleRecord).filter(({ key }) => key !== "u4"),
+  ];
+  const run = async (log: Log) => {
+    await using learning = await Learning.open(log, topics, makeLearner("dien"), OPTIONS);
+    await learning.drain();
+    await learning.drain(true);
+    assert.equal(learning.failures, 1);
+    assert.equal(learning.learner.tables.get("user")?.lookup("u4"), 1);
+    return stateOf(learning);
+  };
+  const start = async () => {
+    const log = await createLog();
+    await log.append(records);
+    return log;
+  };
+  const whole = new CrashingLog(await start());
+  const want = await run(whole);
+  const { operations } = whole;
+  assert.ok((await versionsOn(whole)).every(isSound));
+  for (let at = 1; at < operations; at += 2) {
+    const log = await start();
+    await assert.rejects(run(new CrashingLog(log, at)), Crash);
+    assert.deepEqual(await run(log), want, `after a crash at operation ${at}`);
+  }
+});
+
+Deno.test("Learning.drain() stays at its last sound version when every batch fails", async () => {
+  const log = await createLog();
+  const learner = makeLearner("din", { embeddingLearningRate: 1e30, learningRate: 1e30 });
+  await using learning = await Learning.open(log, topics, learner, OPTIONS);
+  await log.append(makeSamples(8 * 6).map(sampleRecord));
+  await learning.drain(true);
+  assert.ok(learning.failures > 0);
+  const versions = await versionsOn(log);
+  assert.ok(versions.length > 0 && versions.every(isSound));
+});
+
+Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() a damaged sample", async () => {
+  const log = await createLog();
+  await log.append(makeSamples(40).map(sampleRecord));
+  {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+    await learning.drain(true);
+  }
+  const [checkpoint] = await Array.fromAsync(readAll(log, topics.checkpoints, 0));
+  const bytes = checkpoint?.value?.slice();
+  assert.ok(checkpoint?.key && bytes);
+  const write = (value: Uint8Array) =>
+    log.append([{ topic: topics.checkpoints, partition: 0, key: checkpoint.key, value, time: 0 }]);
+  for (const place of [0, 3, 100, bytes.length - 1]) {
+    const damaged = bytes.slice();
+    damaged[place] = (damaged[place] ?? 0) ^ 0x55;
+    await write(damaged);
+    await assert.rejects(Learning.open(log, topics, makeLearner("base"), OPTIONS), corrupt, `byte ${place}`);
+  }
+  await write(bytes.subarray(0, 5));
+  await assert.rejects(Learning.open(log, topics, makeLearner("base"), OPTIONS), corrupt);
+  await write(bytes);
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  const { end } = await log.bounds(topics.samples, 0);
+  const sample = makeSamples(1)[0];
+  assert.ok(sample);
+  await log.append([{ ...sampleRecord(sample), value: encodeSample(sample).subarray(0, 40) }]);
+  await assert.rejects(learning.drain(), (error: unknown) => {
+    assert.ok(corrupt(error));
+    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end}`));
+    return true;
+  });
+});
+
+Deno.test("Learning.checkpoint() drops the samples that no one needs any more, if so told", async () => {
+  const log = await createLog();
+  await using learning = await Learning.open(log, topics, makeLearner("base"), {
+    ...OPTIONS,
+    trimSamples: true,
+  });
+  await log.append(makeSamples(8 * 5 + 2).map(sampleRecord));
+  await learning.drain();
+  assert.equal((await log.bounds(topics.samples, 0)).start, 8 * 4, "the checkpoint of batch 4");
+  await learning.drain(true);
+  const { start, end } = await log.bounds(topics.samples, 0);
+  assert.equal(start, end);
+});
+
+Deno.test("Learning.open() fences another learner of the same model", async () => {
+  const log = await createLog();
+  await using first = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  await using second = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  await log.append(makeSamples(8).map(sampleRecord));
+  await assert.rejects(
+    first.drain(),
+    (error: unknown) => error instanceof LogError && error.code === "fenced",
+  );
+  await second.drain();
+  assert.equal(second.version, 2);
+});
+
+function poison(row: Sample["rows"][number]): Sample["rows"][number] {
+  return { ...row, numerics: row.numerics.map(() => NaN) };
+}
+
+function corrupt(error: unknown): boolean {
+  assert.ok(error instanceof LogError, String(error));
+  assert.equal(error.code, "corrupt");
+  return true;
+}
+
+function isSound({ dense, head, tables }: ParameterVersion): boolean {
+  const rows = [...tables.values()].map((bytes) => decodeDelta(bytes).values);
+  return [dense, head, ...rows].every((values) => values.every((value) => Math.abs(value) <= 1e6));
+}
