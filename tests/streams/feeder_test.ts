@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
+import { Feeder } from "../../streams/feeder.ts";
+import type { Log, LogRecord } from "../../streams/log/log.ts";
+import { LogError } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { BEFORE_EVENT } from "../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { countEvents, sourceOf, syntheticRecords } from "./synthetic.ts";
+
+const topics = topicNames();
+const records = syntheticRecords({ views: 30, users: 6, seed: 2 });
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  return log;
+}
+
+async function feedAll(log: Log, options: { batch?: number; limit?: number }): Promise<number> {
+  await using feeder = await Feeder.open(log, topics, sourceOf(records), options);
+  while (await feeder.feed());
+  return feeder.events;
+}
+
+const contentOf = async (log: Log) => {
+  const all: LogRecord[][] = [];
+  for (const topic of [topics.events, topics.items, topics.rejected]) {
+    all.push(await Array.fromAsync(readAll(log, topic, 0)));
+  }
+  return all;
+};
+
+Deno.test("Feeder.feed() appends every record once and in order, with any batch", async () => {
+  const log = await createLog();
+  assert.equal(await feedAll(log, {}), countEvents(records));
+  const want = await contentOf(log);
+  const events = want[0]?.map(({ value }) => decodeEvent(value ?? new Uint8Array(0)));
+  assert.deepEqual(
+    events?.map((decoded) => decoded.ok && decoded.event),
+    records.flatMap((record) => record.kind === "event" ? [record.event] : []),
+  );
+  assert.deepEqual(want[2]?.length, records.filter(({ kind }) => kind === "rejected").length);
+  for (const batch of [1, 2, 7, 64]) {
+    const other = await createLog();
+    await feedAll(other, { batch });
+    assert.deepEqual(await contentOf(other), want, `batch ${batch}`);
+    await feedAll(other, { batch });
+    assert.deepEqual(await contentOf(other), want, "nothing is left to feed");
+  }
+});
+
+Deno.test("Feeder.feed() marks an item with the number of events before it", async () => {
+  const log = await createLog();
+  await feedAll(log, { batch: 11 });
+  let events = 0;
+  const before = new Map<string, number>();
+  for (const record of records) {
+    if (record.kind === "event") events++;
+    if (record.kind === "item") before.set(record.item.item, events);
+  }
+  const [, items] = await contentOf(log);
+  assert.ok(items && items.length > 0);
+  for (const { value, headers } of items) {
+    const decoded = decodeItem(value ?? new Uint8Array(0));
+    assert.ok(decoded.ok);
+    assert.equal(Number(headers[BEFORE_EVENT]), before.get(decoded.item.item));
+  }
+});
+
+Deno.test("Feeder.open() goes on after a crash at any operation, without a loss and without a repeat", async () => {
+  const whole = new CrashingLog(await createLog());
+  await feedAll(whole, { batch: 9 });
+  const { operations } = whole;
+  const want = await contentOf(whole);
+  for (let at = 1; at < operations; at++) {
+    const log = await createLog();
+    await assert.rejects(feedAll(new CrashingLog(log, at), { batch: 9 }), Crash);
+    await feedAll(log, { batch: 5 });
+    assert.deepEqual(await contentOf(log), want, `after a crash at operation ${at}`);
+  }
+});
+
+Deno.test("Feeder.feed() stops at the limit, and a higher limit goes on", async () => {
+  const log = await createLog();
+  assert.equal(await feedAll(log, { batch: 4, limit: 10 }), 10);
+  assert.equal((await log.bounds(topics.events, 0)).end, 10);
+  assert.equal(await feedAll(log, { batch: 4, limit: 25 }), 25);
+  const other = await createLog();
+  await feedAll(other, { limit: 25 });
+  assert.deepEqual(await contentOf(log), await contentOf(other));
+});
+
+Deno.test("Feeder.open() fences another feeder of the same log", async () => {
+  const log = await createLog();
+  await using first = await Feeder.open(log, topics, sourceOf(records), { batch: 4 });
+  await first.feed();
+  await using second = await Feeder.open(log, topics, sourceOf(records), { batch: 4 });
+  await assert.rejects(
+    first.feed(),
+    (error: unknown) => error instanceof LogError && error.code === "fenced",
+  );
+  while (await second.feed());
+  const want = await createLog();
+  await feedAll(want, {});
+  assert.deepEqual(await contentOf(log), await contentOf(want));
+});
+
+Deno.test("Feeder closes its source, also before the end", async () => {
+  let closed = false;
+  async function* source() {
+    try {
+      yield* sourceOf(records);
+    } finally {
+      closed = true;
+    }
+  }
+  {
+    await using feeder = await Feeder.open(await createLog(), topics, source(), { batch: 3 });
+    await feeder.feed();
+  }
+  assert.ok(closed);
+});

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { LogError } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { ParameterSubscriber } from "../../streams/parameters.ts";
+import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
+
+const serve = () => new ServingModel(makeModel("base", 99), SCHEMA, WIDTH);
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: "p", partitions: 1, cleanup: "delete" }]);
+  return log;
+}
+
+const publish = (log: MemoryLog, ...values: (ParameterVersion | Uint8Array | null)[]) =>
+  log.append(values.map((value) => ({
+    topic: "p",
+    key: "base",
+    value: value === null || value instanceof Uint8Array ? value : encodeVersion(value),
+    time: 0,
+  })));
+
+/** Versions 1 (full), 2, 3, ... (deltas), and the full snapshot of the last. */
+function makeVersions(count: number): { deltas: ParameterVersion[]; snapshot: ParameterVersion } {
+  const learner = makeLearner("base");
+  const deltas = [learner.version("full", 1)];
+  for (const batch of batches(makeSamples(8 * (count - 1)))) {
+    learner.learn(batch);
+    deltas.push(learner.version("delta", deltas.length + 1));
+  }
+  return { deltas, snapshot: learner.version("full", count) };
+}
+
+Deno.test("ParameterSubscriber.update() follows the topic, however its versions arrive", async () => {
+  const { deltas } = makeVersions(6);
+  const log = await createLog();
+  const [step, jump] = [serve(), serve()];
+  const subscriber = new ParameterSubscriber(log, "p", step);
+  assert.equal(await subscriber.update(), 0, "nothing was published");
+  for (const [v, version] of deltas.entries()) {
+    await publish(log, version);
+    assert.equal(await subscriber.update(), v + 1);
+  }
+  assert.equal(await subscriber.update(), 6);
+  assert.equal(await new ParameterSubscriber(log, "p", jump).update(), 6);
+  for (const probe of makeSamples(5, 70)) assert.deepEqual(jump.score(probe), step.score(probe));
+});
+
+Deno.test("ParameterSubscriber.update() passes a gap over until the next full snapshot", async () => {
+  const { deltas, snapshot } = makeVersions(6);
+  const log = await createLog();
+  const serving = serve();
+  const subscriber = new ParameterSubscriber(log, "p", serving);
+  await publish(log, ...deltas.slice(0, 2), null, ...deltas.slice(3));
+  assert.equal(await subscriber.update(), 2, "version 3 is missing");
+  const [probe] = makeSamples(1, 70);
+  assert.ok(probe);
+  const stale = serving.score(probe);
+  await publish(log, snapshot);
+  assert.equal(await subscriber.update(), 6);
+  assert.notDeepEqual(serving.score(probe), stale);
+});
+
+Deno.test("ParameterSubscriber.update() starts where the publisher has trimmed the topic to", async () => {
+  const { deltas, snapshot } = makeVersions(4);
+  const log = await createLog();
+  await publish(log, ...deltas, snapshot);
+  await log.trim("p", 0, deltas.length);
+  assert.equal(await new ParameterSubscriber(log, "p", serve()).update(), 4);
+});
+
+Deno.test("ParameterSubscriber.update() calls a damaged version corrupt, and names its place", async () => {
+  const { deltas } = makeVersions(3);
+  const bytes = encodeVersion(deltas[2] ?? assert.fail());
+  const damages: [string, Uint8Array][] = [
+    ["empty", new Uint8Array(0)],
+    ["cut", bytes.subarray(0, bytes.length - 1)],
+    ["longer", Uint8Array.of(...bytes, 0)],
+    ...[0, 5, 40, bytes.length >> 1, bytes.length - 1].map((at): [string, Uint8Array] => [
+      `byte ${at}`,
+      bytes.with(at, (bytes[at] ?? 0) ^ 0x10),
+    ]),
+  ];
+  for (const [what, damaged] of damages) {
+    const log = await createLog();
+    const serving = serve();
+    const subscriber = new ParameterSubscriber(log, "p", serving);
+    await publish(log, ...deltas.slice(0, 2), damaged);
+    await assert.rejects(subscriber.update(), (error: unknown) => {
+      assert.ok(error instanceof LogError, `${what}: ${error}`);
+      assert.equal(error.code, "corrupt");
+      assert.match(error.message, /p\/0@2/);
+      return true;
+    });
+    assert.equal(serving.version, 2, `${what}: what came before it is live`);
+  }
+});
