@@ -92,6 +92,8 @@ export class ByteReader {
   /** Reads a string. */
   string(): string {
     const bytes = this.bytes();
+    const text = shortAscii(bytes);
+    if (text !== null) return text;
     try {
       return decoder.decode(bytes);
     } catch (cause) {
@@ -114,4 +116,15 @@ export class ByteReader {
     this.#position = at + count;
     return at;
   }
+}
+
+/** A text of up to 32 ASCII letters, as nearly all ids are, else `null`; a call of the decoder costs more. */
+function shortAscii(bytes: Uint8Array): string | null {
+  if (bytes.length > 32) return null;
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i]! > 0x7f) return null;
+    text += String.fromCharCode(bytes[i]!);
+  }
+  return text;
 }

@@ -103,12 +103,28 @@ export class ByteWriter {
 
   /** Appends a string as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
   string(value: string): this {
-    return this.bytes(encoder.encode(value));
+    return this.#shortAscii(value) ? this : this.bytes(encoder.encode(value));
   }
 
   /** Appends a string or `null`. */
   optionalString(value: string | null): this {
     return value === null ? this.u8(0) : this.u8(1).string(value);
+  }
+
+  /** Appends a string of up to 127 ASCII letters, as nearly all ids are; a call of the encoder costs more. */
+  #shortAscii(value: string): boolean {
+    const length = value.length;
+    if (length > 0x7f) return false;
+    this.#reserve(1 + length);
+    const at = this.#length + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return false;
+      this.#bytes[at + i] = code;
+    }
+    this.#bytes[at - 1] = length;
+    this.#length = at + length;
+    return true;
   }
 
   #reserve(count: number): void {
