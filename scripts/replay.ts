@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
@@ -87,6 +88,10 @@ async function main(flags: Flags): Promise<void> {
     modelConfig: model,
     batchRows: config.batchRows,
   });
+  // Before the replay: a folder that cannot be made must not cost its result.
+  for (const file of [flags.json, flags.report]) {
+    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
+  }
   const started = Date.now();
   const meter = new Meter(flags.limit);
   await using log = await openLog(flags);
@@ -165,10 +170,7 @@ class Meter {
 }
 
 async function openLog(flags: Flags): Promise<Log> {
-  if (flags.log === "memory") return new MemoryLog();
-  const folder = flags.logPath.replace(/[^/\\]*$/, "");
-  if (folder !== "") await Deno.mkdir(folder, { recursive: true });
-  return await SqliteLog.open(flags.logPath);
+  return flags.log === "memory" ? new MemoryLog() : await SqliteLog.open(flags.logPath);
 }
 
 async function readConfig(flags: Flags): Promise<Config> {

@@ -193,7 +193,7 @@ function differing(known: unknown, wanted: unknown, path: string): string[] {
     const keys = [...new Set([...Object.keys(known), ...Object.keys(wanted)])];
     return keys.flatMap((key) => differing(known[key], wanted[key], path === "" ? key : `${path}.${key}`));
   }
-  const [was, is] = [JSON.stringify(known), JSON.stringify(wanted)];
+  const [was, is] = [known, wanted].map((value) => value === undefined ? "not set" : JSON.stringify(value));
   return was === is ? [] : [`${path} is ${was}, wanted is ${is}`];
 }
 

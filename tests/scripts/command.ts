@@ -1,0 +1,37 @@
+/**
+ * Runs `scripts/replay.ts` as its own process, as a user does.
+ *
+ * @module
+ */
+
+const REPLAY = new URL("../../scripts/replay.ts", import.meta.url).pathname;
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The command, not started yet. Its output goes to pipes, so to no terminal. */
+export function replayCommand(args: readonly string[]): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-check", REPLAY, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs the command to its end. */
+export async function runReplay(...args: string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await replayCommand(args).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** A folder that is gone when the test is. */
+export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "meander-replay-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
+import { type Ended, runReplay, temporaryFolder } from "./command.ts";
+
+/** A folder with a small data set. */
+async function dataFolder() {
+  const folder = await temporaryFolder();
+  await writeFolder(syntheticRecords({ views: 60, users: 10, seed: 8 }), `${folder.path}/shop`);
+  return folder;
+}
+
+function assertFails({ code, stdout, stderr }: Ended, ...told: (string | RegExp)[]): void {
+  assert.notEqual(code, 0);
+  assert.equal(stdout, "", "nothing on standard output");
+  for (const part of told) {
+    assert.match(stderr, typeof part === "string" ? new RegExp(RegExp.escape(part)) : part);
+  }
+  assert.doesNotMatch(stderr, /^\s+at /m, "no stack trace");
+}
+
+Deno.test("replay --help names every option and ends well", async () => {
+  const { code, stdout } = await runReplay("--help");
+  assert.equal(code, 0);
+  const options = "data format model log log-path limit seed eval-from tail config json report".split(" ");
+  for (const option of options) assert.match(stdout, new RegExp(`--${option}\\b`));
+  assert.match(stdout, /deno task replay/);
+});
+
+Deno.test("replay refuses flags that it does not know or cannot use, and shows the help", async () => {
+  const cases: [string[], RegExp][] = [
+    [["--colour"], /unknown option '--colour'/],
+    [["--limit", "many"], /'many' is invalid.*whole number/s],
+    [["--limit", "-5"], /'-5' is invalid/],
+    [["--seed", "1.5"], /'1.5' is invalid/],
+    [["--format", "csv"], /'csv' is invalid.*meander, ml-100k, sparrow, taobao, open-bandit/s],
+    [["--model", "gpt"], /'gpt' is invalid.*base, din, dien/s],
+    [["--log", "paper"], /'paper' is invalid.*memory, sqlite/s],
+    [["somewhere"], /too many arguments/],
+    [["--data"], /argument missing/],
+  ];
+  await Promise.all(cases.map(async ([args, told]) => assertFails(await runReplay(...args), told, "Usage:")));
+});
+
+Deno.test("replay says what is wrong with its data", async () => {
+  await using folder = await dataFolder();
+  const empty = `${folder.path}/empty`;
+  await Deno.mkdir(empty);
+  assertFails(await runReplay("--data", `${folder.path}/nowhere`), `${folder.path}/nowhere`, /^error: /);
+  assertFails(await runReplay("--data", empty), "has no events.jsonl", empty);
+  for (const format of ["ml-100k", "sparrow", "open-bandit"]) {
+    assertFails(await runReplay("--data", empty, "--format", format), /^error: /, empty);
+  }
+  assertFails(await runReplay("--data", empty, "--format", "taobao"), /^error: /);
+});
+
+Deno.test("replay names every field of a configuration that is wrong", async () => {
+  await using folder = await dataFolder();
+  const data = `${folder.path}/shop`;
+  const config = `${folder.path}/config.json`;
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({
+      learner: { learningRate: -1, embeddingWidth: "wide" },
+      models: { dien: { norm: "none" } },
+      colour: "red",
+      policy: { name: "epsilon", epsilon: 2 },
+      actions: { click: { positive: "yes", strength: 1 } },
+    }),
+  );
+  const wrong = await runReplay("--data", data, "--config", config);
+  const fields = ["learner.learningRate", "learner.embeddingWidth", "models.dien.norm", "colour"];
+  assertFails(wrong, config, ...fields, "policy.epsilon", "actions.click.positive");
+  await Deno.writeTextFile(config, "{");
+  assertFails(await runReplay("--data", data, "--config", config), config, "JSON");
+  assertFails(await runReplay("--data", data, "--config", `${config}.not`), `${config}.not`, "no such file");
+  await Deno.writeTextFile(`${data}/meander.json`, '{"batchRows":0}');
+  assertFails(await runReplay("--data", data), `${data}/meander.json`, "batchRows");
+});
+
+Deno.test("replay writes plain text, the figures as JSON, and a report of its own", async () => {
+  await using folder = await dataFolder();
+  const data = `${folder.path}/shop`;
+  const [json, report] = [`${folder.path}/out/figures.json`, `${folder.path}/out/report.html`];
+  const ended = await runReplay("--data", data, "--model", "base", "--json", json, "--report", report);
+  assert.equal(ended.code, 0, ended.stderr);
+  for (const text of [ended.stdout, ended.stderr]) {
+    // deno-lint-ignore no-control-regex -- this is what must not be there
+    assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f]/, "no colours and no bar outside of a terminal");
+  }
+  assert.match(ended.stderr, /^[\d,]+ events · .*AUC.*\n$/);
+  assert.match(ended.stdout, /digest of parameters\s+[0-9a-f]{64}/);
+  assert.match(ended.stdout, /truncated-json/);
+
+  const figures = JSON.parse(await Deno.readTextFile(json));
+  const sound = syntheticRecords({ views: 60, users: 10, seed: 8 });
+  assert.equal(
+    figures.command,
+    `deno task replay --data ${data} --model base --json ${json} --report ${report}`,
+  );
+  assert.equal(figures.model, "base");
+  assert.equal(figures.requests, 60);
+  assert.equal(figures.impressions, count(sound, "impression"));
+  assert.equal(figures.rejected, Object.values<number>(figures.rejectedByCode).reduce((a, b) => a + b));
+  assert.ok(figures.seconds > 0);
+  const metrics = "rows auc gauc logLoss normalizedEntropy calibration prAuc accuracy constantLogLoss".split(
+    " ",
+  );
+  for (const part of ["metrics", "tail"]) {
+    assert.deepEqual(Object.keys(figures[part]), metrics, part);
+    for (const name of metrics) assert.equal(typeof figures[part][name], "number", `${part}.${name}`);
+  }
+  assert.equal(figures.tail.rows, Math.floor(figures.metrics.rows / 3));
+  assert.deepEqual(Object.keys(figures.digests), ["states", "samples", "parameters"]);
+  for (const digest of Object.values<string>(figures.digests)) assert.match(digest, /^[0-9a-f]{64}$/);
+
+  const page = await Deno.readTextFile(report);
+  assert.match(page, /^<!doctype html>/i);
+  assert.doesNotMatch(page, /<(?:script|img|link|iframe)[^>]*(?:src|href)\s*=\s*["']?(?!data:)[^"'\s>]/i);
+  assert.doesNotMatch(page, /@import|url\(\s*["']?https?:/i);
+  for (const part of [...Object.values<string>(figures.digests), "base"]) {
+    assert.ok(page.includes(part), part);
+  }
+});
+
+Deno.test("replay --eval-from, --tail and --limit choose what is counted", async () => {
+  await using folder = await dataFolder();
+  const json = `${folder.path}/figures.json`;
+  const args = ["--data", `${folder.path}/shop`, "--model", "base", "--json", json];
+  const figures = async (...more: string[]) => {
+    const ended = await runReplay(...args, ...more);
+    assert.equal(ended.code, 0, ended.stderr);
+    return JSON.parse(await Deno.readTextFile(json));
+  };
+  const all = await figures();
+  const some = await figures("--eval-from", "100", "--tail", "50");
+  assert.deepEqual([some.metrics.rows, some.tail.rows], [all.metrics.rows - 100, 50]);
+  assert.deepEqual(some.digests, all.digests, "what is counted changes nothing");
+  const limited = await figures("--limit", "90");
+  assert.ok(
+    limited.events <= 90 && limited.events > 80,
+    `${limited.events} events, repeated ones not counted`,
+  );
+  const seeded = await figures("--seed", "5");
+  assert.notEqual(seeded.digests.parameters, all.digests.parameters);
+  const none = await figures("--limit", "0");
+  assert.deepEqual([none.events, none.metrics.rows, none.metrics.auc], [0, 0, null]);
+});
+
+Deno.test("replay refuses a log that is in use, that holds another replay, or that is none", async () => {
+  await using folder = await dataFolder();
+  const path = `${folder.path}/logs/log.sqlite`;
+  const args = ["--data", `${folder.path}/shop`, "--model", "base", "--log", "sqlite", "--log-path"];
+  {
+    await using _log = await SqliteLog.open(path);
+    assertFails(await runReplay(...args, path), path, /^error: .*(?:in use|open|locked)/);
+  }
+  const first = await runReplay(...args, path);
+  assert.equal(first.code, 0, first.stderr);
+  const digest = /digest of parameters\s+([0-9a-f]{64})/.exec(first.stdout)?.[1];
+  assert.ok(digest);
+  assertFails(await runReplay(...args, path, "--seed", "1"), "seed is 0, wanted is 1", "--log-path");
+  assertFails(await runReplay(...args, path, "--limit", "10"), "limit is not set, wanted is 10");
+  assertFails(await runReplay(...args, path, "--model", "din"), 'model is "base", wanted is "din"');
+  const again = await runReplay(...args, path);
+  assert.equal(again.code, 0, again.stderr);
+  assert.ok(again.stdout.includes(digest), "a finished replay has the same result again");
+
+  const text = `${folder.path}/notes.txt`;
+  await Deno.writeTextFile(text, "dear diary, ".repeat(100));
+  assertFails(await runReplay(...args, text), text);
+  assert.match(await Deno.readTextFile(text), /^dear diary/);
+});
+
+function count(records: ReturnType<typeof syntheticRecords>, type: string): number {
+  return records.filter((record) => record.kind === "event" && record.event.type === type).length;
+}
