@@ -13,6 +13,7 @@ import type { ModelInput } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 
 const K = 2;
+const HOUR = 3_600_000;
 const SCHEMA: FeatureSchema = {
   userFields: ["age", "city"],
   itemFields: ["brand"],
@@ -90,7 +91,8 @@ class Setting {
   }
 }
 
-const categories = fc.array(fc.constantFrom("c0", "c1", "c2"), { maxLength: 3 });
+const categories = fc.uniqueArray(fc.constantFrom("c0", "c1", "c2"), { maxLength: 3 });
+const action = fc.constantFrom("click", "purchase");
 const item = fc.constantFrom("i0", "i1", "i2", "i3");
 const value = fc.option(fc.constantFrom("v0", "v1"));
 const number = fc.float({ min: -2, max: 2, noNaN: true });
@@ -106,10 +108,16 @@ const instance: fc.Arbitrary<Instance> = fc.record({
   user: fc.constantFrom("u0", "u1"),
   userFields: fc.tuple(value, value),
   contextFields: fc.tuple(value, value),
-  history: fc.array(fc.tuple(item, categories, number), { maxLength: 5 }).map((behaviours) => ({
+  time: fc.integer({ min: 90 * HOUR, max: 100 * HOUR }),
+  history: fc.array(fc.tuple(item, categories, action, fc.nat(95 * HOUR), number), {
+    size: "max",
+    maxLength: 10,
+  }).map((behaviours) => ({
     items: behaviours.map(([item]) => item),
     categories: behaviours.map(([, categories]) => categories),
-    strengths: Float32Array.from(behaviours, ([, , strength]) => strength),
+    actions: behaviours.map(([, , action]) => action),
+    times: Float64Array.from(behaviours, ([, , , time]) => time).sort(),
+    strengths: Float32Array.from(behaviours, ([, , , , strength]) => strength),
   })),
   rows: fc.array(row, { minLength: 1, maxLength: 4 }),
 }, { noNullPrototype: true });
@@ -172,6 +180,7 @@ function naive(
     );
     return bias + row.offset + fields + first("user", user) + first("item", row.item) +
       mean(row.categories.map((name) => first("category", name))) +
+      mean(row.categories.map((name) => transitions(instance, name, (key) => first("transition", key)))) +
       (row.position < 0 ? 0 : first("position", String(Math.min(MAX_POSITION, row.position)))) +
       linear.reduce((sum, weight, n) => sum + weight * (standardised[c]?.[n] ?? NaN), 0) +
       userVector.reduce((sum, x, j) => sum + x * (q[c]?.[j] ?? NaN), 0);
@@ -191,6 +200,30 @@ function naive(
     },
     wide,
   };
+}
+
+/** The cross features of a history and one category of a candidate, each times its weight. */
+function transitions({ history, time }: Instance, to: string, weight: (key: string) => number): number {
+  const behaviours = history.items.map((_, t) => ({
+    action: history.actions[t] ?? "",
+    categories: history.categories[t] ?? [],
+    strength: history.strengths[t] ?? NaN,
+    age: Math.max(0, time - (history.times[t] ?? NaN)),
+  })).reverse();
+  let sum = 0;
+  behaviours.slice(0, 8).forEach(({ action, categories, strength, age }, rank) => {
+    for (const from of categories) {
+      const value = strength * 0.6 ** rank * 2 ** (-age / (24 * HOUR)) / categories.length;
+      sum += value * weight(`${action}:${from}>${to}`);
+    }
+  });
+  for (const action of ["click", "purchase"]) {
+    const newest = behaviours.find((other) => other.action === action && other.categories.includes(to));
+    if (newest !== undefined) {
+      sum += weight(`${action}@${Math.floor(Math.log2(1 + newest.age / HOUR))}:${to}`);
+    }
+  }
+  return sum;
 }
 
 Deno.test("Assembler.gather() equals its formulas, also when the workspaces were used before", () => {
@@ -284,7 +317,14 @@ Deno.test("Assembler.gather() throws a RangeError when a table is missing", () =
     user: "u",
     userFields: [null, null],
     contextFields: [null, null],
-    history: { items: [], categories: [], strengths: new Float32Array() },
+    time: 0,
+    history: {
+      items: [],
+      categories: [],
+      actions: [],
+      times: new Float64Array(),
+      strengths: new Float32Array(),
+    },
     rows: [],
   };
   assert.throws(

@@ -11,7 +11,9 @@ Deno.test("fieldSpecs() gives one table and one of first-order weights a field, 
   const want = new Map([
     ...Object.entries(vectors),
     ...small.map((name) => [name, SMALL_WIDTH] as const),
-    ...[...Object.keys(vectors), ...small, "position"].map((name) => [`first:${name}`, 1] as const),
+    ...[...Object.keys(vectors), ...small, "position", "transition"].map((name) =>
+      [`first:${name}`, 1] as const
+    ),
   ]);
   assert.equal(specs.length, want.size);
   assert.deepEqual(new Map(specs.map(({ name, width }) => [name, width])), want);

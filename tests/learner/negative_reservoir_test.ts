@@ -2,15 +2,20 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { SampleHistory } from "../../src/learner/sample.ts";
 import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
+
+const EMPTY: SampleHistory = {
+  items: [],
+  categories: [],
+  actions: [],
+  times: new Float64Array(),
+  strengths: new Float32Array(),
+};
 
 function take(reservoir: NegativeReservoir, ...items: string[]): NegativeReservoir {
   for (const item of items) {
-    reservoir.update({
-      items: ["older", item],
-      categories: [[], [`c${item}`]],
-      strengths: new Float32Array(2),
-    });
+    reservoir.update({ ...EMPTY, items: ["older", item], categories: [[], [`c${item}`]] });
   }
   return reservoir;
 }
@@ -40,7 +45,7 @@ Deno.test("NegativeReservoir.draw() gives an item as often as it was taken in", 
 
 Deno.test("NegativeReservoir.update() keeps the newest when it is full, and takes nothing of an empty history", () => {
   const reservoir = take(new NegativeReservoir(2, 1), "a", "b", "c");
-  reservoir.update({ items: [], categories: [], strengths: new Float32Array() });
+  reservoir.update(EMPTY);
   assert.deepEqual(new Set(draws(reservoir, 50)), new Set(["b", "c"]));
   assert.deepEqual(reservoir.draw("b"), { item: "c", categories: ["cc"] });
 });

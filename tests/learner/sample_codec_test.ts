@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/schema.ts";
 import type { Sample } from "../../src/learner/sample.ts";
 import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
 
 const text = fc.string({ unit: "grapheme" });
+const time = fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS });
 const texts = fc.array(text, { maxLength: 3 });
 const fields = fc.array(fc.option(text), { maxLength: 3 });
 const row = fc.record({
@@ -18,16 +20,18 @@ const row = fc.record({
   prediction: fc.double(),
   oracle: fc.double(),
 }, { noNullPrototype: true });
-const history = fc.array(fc.tuple(text, texts, fc.float())).map((behaviours) => ({
+const history = fc.array(fc.tuple(text, texts, text, time, fc.float())).map((behaviours) => ({
   items: behaviours.map(([item]) => item),
   categories: behaviours.map(([, categories]) => categories),
-  strengths: Float32Array.from(behaviours, ([, , strength]) => strength),
+  actions: behaviours.map(([, , action]) => action),
+  times: Float64Array.from(behaviours, ([, , , time]) => time),
+  strengths: Float32Array.from(behaviours, ([, , , , strength]) => strength),
 }));
 const sample: fc.Arbitrary<Sample> = fc.record({
   request: text,
   user: text,
-  time: fc.maxSafeInteger(),
-  closedTime: fc.maxSafeInteger(),
+  time,
+  closedTime: time,
   version: fc.maxSafeNat(),
   newUser: fc.boolean(),
   history,

@@ -13,6 +13,7 @@ const sizes = fc.integer({ min: 1, max: 12 }).chain((capacity) =>
 );
 const behaviour = fc.record({
   item: fc.nat(2 ** 32 - 1),
+  action: fc.constantFrom("click", "view", "rating"),
   time: fc.integer({ min: 0, max: 20 }),
   strength: fc.float({ noNaN: true }),
 }, { noNullPrototype: true });
@@ -20,6 +21,7 @@ const behaviour = fc.record({
 function stored(slab: SequenceSlab, row: number): Behaviour[] {
   return Array.from({ length: slab.length(row) }, (_, i) => ({
     item: slab.item(row, i),
+    action: slab.action(row, i),
     time: slab.time(row, i),
     strength: slab.strength(row, i),
   }));
@@ -47,7 +49,7 @@ Deno.test("SequenceSlab.windowStart() follows its formula when behaviours are co
     const { capacity, window: T, hop: P } = options;
     const slab = new SequenceSlab(options);
     const row = slab.allocate();
-    for (let i = 0; i < n; i++) slab.insert(row, { item: i, time: i, strength: 1 });
+    for (let i = 0; i < n; i++) slab.insert(row, { item: i, action: "click", time: i, strength: 1 });
     const s = Math.max(0, Math.ceil((n - T) / P) * P);
     const length = slab.length(row) - slab.windowStart(row);
     assert.equal(length, n - s);
@@ -62,7 +64,7 @@ Deno.test("SequenceSlab() keeps rows apart when rows are taken, filled and given
   // More rows than the first slab has room for.
   const rows = Array.from({ length: 200 }, (_, i) => {
     const row = slab.allocate();
-    for (let n = 0; n <= i % 5; n++) slab.insert(row, { item: i, time: n, strength: n });
+    for (let n = 0; n <= i % 5; n++) slab.insert(row, { item: i, action: `${i % 3}`, time: n, strength: n });
     return row;
   });
   assert.equal(new Set(rows).size, 200);
