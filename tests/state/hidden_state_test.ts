@@ -67,6 +67,17 @@ Deno.test("TaskState() ends with the same sequences and states when clicks are l
   }));
 });
 
+Deno.test("TaskState() gives a user the same sequence and state whatever other users do", () => {
+  fc.assert(fc.property(clicksWithin(LATENESS), ({ arriving }) => {
+    const together = applied(arriving);
+    for (const [id, user] of together.users) {
+      const alone = applied(arriving.filter((event) => event.user === id));
+      assert.deepEqual(sequence(alone, known(alone, id)), sequence(together, user));
+      assert.deepEqual(known(alone, id).hidden, user.hidden);
+    }
+  }));
+});
+
 Deno.test("carryHidden() steps T/P + 1 times a behaviour on average when behaviours come in order", () => {
   const options = { ...SMALL, sequence: { capacity: 50, window: 50, hop: 10 } };
   let steps = 0;
