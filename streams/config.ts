@@ -29,6 +29,8 @@ const configSchema = z.strictObject({
     itemFields: names,
     contextFields: names,
     crosses: names,
+    transitions: z.strictObject({ behaviours: count, decay: z.number().gt(0).max(1), halfLifeMs: positive })
+      .partial().nullable(),
   }).partial(),
   actions: z.record(z.string(), actionSchema),
   sequence: z.strictObject({ capacity: count, window: count, hop: count }).partial(),
@@ -50,6 +52,7 @@ const configSchema = z.strictObject({
     headLearningRate: positive,
     embeddingLearningRate: positive,
     firstOrderLearningRate: positive,
+    crossLearningRate: positive,
     embeddingScale: z.number().min(0),
     clipNorm: positive,
     auxWeight: z.number().min(0),
@@ -84,6 +87,19 @@ const configSchema = z.strictObject({
       inputGain: positive,
       dotHead: z.boolean(),
     }).partial(),
+    mimn: z.strictObject({
+      slots: count.max(255),
+      hidden: count,
+      topK: count,
+      slotKeyWeight: rate,
+      decay: positive.max(1),
+      regularisation: z.number().min(0),
+      scoreMode: z.enum(["direct", "controller"]),
+      widths,
+      inputGain: positive,
+      keepPooled: z.boolean(),
+      dotHead: z.boolean(),
+    }).partial(),
   }).partial(),
 }).partial();
 
@@ -98,6 +114,7 @@ export const DEFAULT_MODELS: ModelConfigs = {
   base: { pooling: "sqrt", product: true },
   din: { keepPooled: true },
   dien: { pooling: "sqrt", inputGain: 5 },
+  mimn: { inputGain: 5, keepPooled: true },
 };
 
 /**

@@ -12,21 +12,21 @@
  * @module
  */
 
+import type { SampleHistory } from "../learner/sample.ts";
 import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
+import { Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {
   readonly user: string;
   readonly userFields: readonly (string | null)[];
   readonly contextFields: readonly (string | null)[];
-  readonly history: {
-    readonly items: readonly string[];
-    readonly categories: readonly (readonly string[])[];
-    readonly strengths: Float32Array;
-  };
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+  readonly history: SampleHistory;
   readonly rows: readonly InstanceRow[];
 }
 
@@ -98,6 +98,8 @@ export class Assembler {
   #xc = new Float32Array(0);
   #wide = new Float32Array(0);
   readonly #userVector: Float32Array;
+  /** By category, of the impression in hand. */
+  readonly #crossedLogits = new Map<string, number>();
 
   /** An assembler for item vectors of width 2k. */
   constructor(schema: FeatureSchema, k: number) {
@@ -153,6 +155,8 @@ export class Assembler {
       shared += addField(tables, this.#contextNames[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
     }
 
+    const transitions = this.#transitions(instance);
+    this.#crossedLogits.clear();
     for (let c = 0; c < K; c++) {
       const row = instance.rows[c]!;
       const at = c * C;
@@ -160,6 +164,9 @@ export class Assembler {
       addMean(category, row.categories, 1, this.#q, c * d + k);
       let z = shared + row.offset + first(tables, "item", row.item);
       for (const name of row.categories) z += first(tables, "category", name) / row.categories.length;
+      for (const name of row.categories) {
+        z += this.#crossed(name, transitions, tables) / row.categories.length;
+      }
       if (row.position >= 0) {
         z += first(tables, "position", String(Math.min(row.position, MAX_POSITION)));
       }
@@ -213,6 +220,8 @@ export class Assembler {
     const dUser = gradients.xu.slice();
     const dContext = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
     const dz = new Float32Array(1);
+    const crossed = new Map<string, number>();
+    const transitions = this.#transitions(instance);
     for (let c = 0; c < instance.rows.length; c++) {
       const row = instance.rows[c]!;
       const at = c * C;
@@ -227,6 +236,9 @@ export class Assembler {
       giveMean(category, row.categories, 1, gradients.q, c * d + k);
       giveFirst(tables, "item", row.item, g);
       for (const name of row.categories) giveFirst(tables, "category", name, g / row.categories.length);
+      for (const name of row.categories) {
+        crossed.set(name, (crossed.get(name) ?? 0) + g / row.categories.length);
+      }
       if (row.position >= 0) {
         giveFirst(tables, "position", String(Math.min(row.position, MAX_POSITION)), g);
       }
@@ -237,6 +249,9 @@ export class Assembler {
       for (let f = 0; f < this.#itemNames.length; f++) {
         giveField(tables, this.#itemNames[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
       }
+    }
+    for (const [name, g] of crossed) {
+      transitions?.forEach([name], (key, value) => giveFirst(tables, "transition", key, g * value));
     }
     const total = dz[0]!;
     bias[0] = bias[0]! + total;
@@ -249,6 +264,27 @@ export class Assembler {
     for (let f = 0; f < this.#contextNames.length; f++) {
       giveField(tables, this.#contextNames[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
     }
+  }
+
+  /** The cross features' part of the logit is the same for all candidates of a category: computed once. */
+  #crossed(
+    category: string,
+    transitions: Transitions | null,
+    tables: ReadonlyMap<string, FieldTable>,
+  ): number {
+    if (transitions === null) return 0;
+    const known = this.#crossedLogits.get(category);
+    if (known !== undefined) return known;
+    let z = 0;
+    transitions.forEach([category], (key, value) => z += value * first(tables, "transition", key));
+    this.#crossedLogits.set(category, z);
+    return z;
+  }
+
+  #transitions(instance: Instance): Transitions | null {
+    const { transitions } = this.schema;
+    if (transitions === null || instance.history.items.length === 0) return null;
+    return new Transitions(instance.history, instance.time, transitions ?? {});
   }
 
   #room(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {

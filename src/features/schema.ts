@@ -8,6 +8,7 @@
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";
+import type { TransitionOptions } from "./transitions.ts";
 
 /** Which attributes are features. The ids of user, item and category always are. */
 export interface FeatureSchema {
@@ -19,6 +20,8 @@ export interface FeatureSchema {
   readonly contextFields: readonly string[];
   /** Item attributes for which each user's own click residual is tracked, beside the categories. */
   readonly crosses: readonly string[];
+  /** Crosses of the newest behaviours and the candidate's category; `null` = none. @default {{}} */
+  readonly transitions?: TransitionOptions | null;
   /**
    * Names of numeric features that come with the samples, in place of ours: for benchmarks on published
    * features. Our statistics refuse such a schema. @default {those of numericNames}

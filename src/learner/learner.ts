@@ -45,6 +45,8 @@ export interface LearnerOptions {
   readonly embeddingLearningRate?: number;
   /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
   readonly firstOrderLearningRate?: number;
+  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
+  readonly crossLearningRate?: number;
   /** Standard deviation of a new row. @default {0.03} */
   readonly embeddingScale?: number;
   /** Largest norm of the dense gradient a row of the batch. @default {5} */
@@ -122,7 +124,7 @@ export class Learner {
           width,
           seed,
           initScale: first ? 0 : options.embeddingScale ?? 0.03,
-          learningRate: first ? options.firstOrderLearningRate ?? 0.05 : options.embeddingLearningRate ?? 0.1,
+          learningRate: tableRate(name, options),
           initialAccumulator: 0.1,
           admitAfter: options.admitAfter ?? 1,
           maxBytes: bytes,
@@ -342,6 +344,12 @@ function bounded(weights: Float32Array): boolean {
   // Written so that NaN fails.
   for (let i = 0; i < weights.length; i++) if (!(Math.abs(weights[i]!) <= LARGEST_WEIGHT)) return false;
   return true;
+}
+
+function tableRate(name: string, options: LearnerOptions): number {
+  if (name === "first:transition") return options.crossLearningRate ?? 0.2;
+  if (name.startsWith("first:")) return options.firstOrderLearningRate ?? 0.05;
+  return options.embeddingLearningRate ?? 0.1;
 }
 
 interface NegativeEntry {

@@ -11,6 +11,10 @@ export interface SampleHistory {
   readonly items: readonly string[];
   /** Categories of each item, most important first; may be empty. */
   readonly categories: readonly (readonly string[])[];
+  /** What was done: click, purchase, ... */
+  readonly actions: readonly string[];
+  /** Event time of each behaviour, milliseconds since the epoch. */
+  readonly times: Float64Array;
   /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/features.md). */
   readonly strengths: Float32Array;
 }

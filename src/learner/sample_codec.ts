@@ -37,6 +37,7 @@ export function encodeSample(sample: Sample): Uint8Array {
   for (let t = 0; t < sample.history.items.length; t++) {
     body.uint(string(sample.history.items[t]!));
     list(sample.history.categories[t]!);
+    body.uint(string(sample.history.actions[t]!)).int(sample.time - sample.history.times[t]!);
     body.f32(sample.history.strengths[t]!);
   }
   body.uint(sample.rows.length);
@@ -83,10 +84,18 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const userFields = fields();
   const contextFields = fields();
   const T = body.count();
-  const history = { items: [] as string[], categories: [] as string[][], strengths: new Float32Array(T) };
+  const history = {
+    items: [] as string[],
+    categories: [] as string[][],
+    actions: [] as string[],
+    times: new Float64Array(T),
+    strengths: new Float32Array(T),
+  };
   for (let t = 0; t < T; t++) {
     history.items.push(string());
     history.categories.push(list());
+    history.actions.push(string());
+    history.times[t] = time - body.int();
     history.strengths[t] = body.f32();
   }
   const rows: SampleRow[] = [];

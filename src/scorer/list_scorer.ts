@@ -9,6 +9,7 @@ import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
+import type { SampleHistory } from "../learner/sample.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
@@ -26,8 +27,7 @@ export interface ListContext {
 /** The behaviours that models read. */
 export interface Window {
   /** Oldest first. */
-  readonly items: readonly CatalogueItem[];
-  readonly strengths: Float32Array;
+  readonly history: SampleHistory;
   /** How often each item, by index, is among them. */
   readonly seen: ReadonlyMap<number, number>;
 }
@@ -40,6 +40,7 @@ export class ListScorer {
   readonly #statistics: FeatureStatistics;
   readonly #serving: Serving;
   readonly #windowMs: number;
+  readonly #item: (id: string, time: number) => CatalogueItem;
 
   /** @param windowMs How long after the impression an outcome counts. */
   constructor(
@@ -47,6 +48,8 @@ export class ListScorer {
       readonly catalogue: Catalogue;
       readonly sequences: SequenceSlab;
       readonly statistics: FeatureStatistics;
+      /** The item of an id, known from now on. */
+      item(id: string, time: number): CatalogueItem;
     },
     serving: Serving,
     windowMs: number,
@@ -57,6 +60,7 @@ export class ListScorer {
     this.#statistics = state.statistics;
     this.#serving = serving;
     this.#windowMs = windowMs;
+    this.#item = (id, time) => state.item(id, time);
   }
 
   /** The window of a user. */
@@ -64,33 +68,38 @@ export class ListScorer {
     const sequences = this.#sequences;
     const start = sequences.windowStart(user.row);
     const length = sequences.length(user.row) - start;
-    const items: CatalogueItem[] = [];
+    const items: string[] = [];
+    const categories: (readonly string[])[] = [];
+    const actions: string[] = [];
+    const times = new Float64Array(length);
     const strengths = new Float32Array(length);
     const seen = new Map<number, number>();
     for (let i = 0; i < length; i++) {
       const item = this.#catalogue.at(sequences.item(user.row, start + i));
-      items.push(item);
+      items.push(item.id);
+      categories.push(item.categories);
+      actions.push(sequences.action(user.row, start + i));
+      times[i] = sequences.time(user.row, start + i);
       strengths[i] = sequences.strength(user.row, start + i);
       seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
     }
-    return { items, strengths, seen };
+    return { history: { items, categories, actions, times, strengths }, seen };
   }
 
   /** Scores items in the given order; they are not shown and have no positions yet. */
   score(user: UserState, ids: readonly string[], at: ListContext): Pending {
     const schema = this.#schema;
-    const window = this.window(user);
+    const { history, seen } = this.window(user);
     const facts = {
       statistics: user.statistics,
-      historyLength: window.items.length,
+      historyLength: history.items.length,
       lastTime: this.#sequences.lastTime(user.row),
     };
-    const items = ids.map((id) => this.#catalogue.intern(id, at.time));
+    const items = ids.map((id) => this.#item(id, at.time));
     const userFields = fieldValues(schema.userFields, user.profile);
     const contextFields = contextValues(schema, at);
-    const historyCategories = window.items.map((item) => item.categories);
     const rows = items.map((item) => {
-      const numerics = this.#statistics.numerics(facts, item, at.time, window.seen.get(item.index) ?? 0);
+      const numerics = this.#statistics.numerics(facts, item, at.time, seen.get(item.index) ?? 0);
       return {
         item: item.id,
         categories: item.categories,
@@ -104,11 +113,8 @@ export class ListScorer {
       user: user.id,
       userFields,
       contextFields,
-      history: {
-        items: window.items.map((item) => item.id),
-        categories: historyCategories,
-        strengths: window.strengths,
-      },
+      time: at.time,
+      history,
       rows,
     });
     return {
@@ -121,9 +127,7 @@ export class ListScorer {
       newUser: this.#sequences.total(user.row) === 0,
       userFields,
       contextFields,
-      historyItems: Uint32Array.from(window.items, (item) => item.index),
-      historyCategories,
-      historyStrengths: window.strengths,
+      history,
       rows: rows.map((row, place) => ({
         item: items[place]!.index,
         categories: row.categories,

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Sample } from "../learner/sample.ts";
+import type { Sample, SampleHistory } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
 
 /** One item of a pending impression. */
@@ -48,9 +48,7 @@ export interface Pending {
   readonly newUser: boolean;
   readonly userFields: readonly (string | null)[];
   readonly contextFields: readonly (string | null)[];
-  readonly historyItems: Uint32Array;
-  readonly historyCategories: readonly (readonly string[])[];
-  readonly historyStrengths: Float32Array;
+  readonly history: SampleHistory;
   readonly rows: readonly PendingRow[];
 }
 
@@ -63,11 +61,7 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     closedTime,
     version: pending.version,
     newUser: pending.newUser,
-    history: {
-      items: Array.from(pending.historyItems, (item) => catalogue.at(item).id),
-      categories: pending.historyCategories,
-      strengths: pending.historyStrengths,
-    },
+    history: pending.history,
     userFields: pending.userFields,
     contextFields: pending.contextFields,
     rows: pending.rows.map((row) => ({

@@ -25,11 +25,16 @@ export interface SequenceOptions {
 export interface Behaviour {
   /** Index of the item in the catalogue. */
   readonly item: number;
+  /** What was done: click, purchase, ... */
+  readonly action: string;
   /** Event time, milliseconds since the epoch. */
   readonly time: number;
   /** Signed strength. */
   readonly strength: number;
 }
+
+/** Actions that may be behaviours at most; an index fits a byte. */
+const MAX_ACTIONS = 256;
 
 /** Slabs of behaviour sequences with a free list of rows. */
 export class SequenceSlab {
@@ -37,6 +42,8 @@ export class SequenceSlab {
   readonly window: number;
   readonly hop: number;
   #items: Uint32Array;
+  /** Index into {@linkcode SequenceSlab.#actionNames}. */
+  #actions: Uint8Array;
   #times: Float64Array;
   #strengths: Float32Array;
   /** Behaviours stored in the row. */
@@ -44,6 +51,7 @@ export class SequenceSlab {
   /** Behaviours ever inserted into the row. */
   #totals: Float64Array;
   #rows = 0;
+  readonly #actionNames: string[] = [];
   readonly #free: number[] = [];
 
   /** @throws RangeError when the sizes do not fit each other. */
@@ -60,6 +68,7 @@ export class SequenceSlab {
     this.window = window;
     this.hop = hop;
     this.#items = new Uint32Array(0);
+    this.#actions = new Uint8Array(0);
     this.#times = new Float64Array(0);
     this.#strengths = new Float32Array(0);
     this.#lengths = new Uint16Array(0);
@@ -68,12 +77,13 @@ export class SequenceSlab {
 
   /** Bytes of one row. */
   get rowBytes(): number {
-    return this.capacity * 16 + 10;
+    return this.capacity * 17 + 10;
   }
 
   /** Bytes held by the slabs. */
   get bytes(): number {
-    return this.#items.byteLength + this.#times.byteLength + this.#strengths.byteLength +
+    return this.#items.byteLength + this.#actions.byteLength + this.#times.byteLength +
+      this.#strengths.byteLength +
       this.#lengths.byteLength + this.#totals.byteLength;
   }
 
@@ -119,6 +129,11 @@ export class SequenceSlab {
     return this.#items[row * this.capacity + index]!;
   }
 
+  /** Action at a place of the row. */
+  action(row: number, index: number): string {
+    return this.#actionNames[this.#actions[row * this.capacity + index]!]!;
+  }
+
   /** Strength at a place of the row. */
   strength(row: number, index: number): number {
     return this.#strengths[row * this.capacity + index]!;
@@ -152,6 +167,7 @@ export class SequenceSlab {
       this.#shift(base + place, base + length, base + place + 1);
     }
     this.#items[base + place] = behaviour.item;
+    this.#actions[base + place] = this.#actionIndex(behaviour.action);
     this.#times[base + place] = behaviour.time;
     this.#strengths[base + place] = behaviour.strength;
     this.#lengths[row] = length + 1;
@@ -164,8 +180,18 @@ export class SequenceSlab {
     this.#totals[row] = total;
   }
 
+  #actionIndex(name: string): number {
+    const known = this.#actionNames.indexOf(name);
+    if (known >= 0) return known;
+    if (this.#actionNames.length === MAX_ACTIONS) {
+      throw new RangeError(`Cannot store action ${name}: ${MAX_ACTIONS} others are behaviours already`);
+    }
+    return this.#actionNames.push(name) - 1;
+  }
+
   #shift(from: number, to: number, target: number): void {
     this.#items.copyWithin(target, from, to);
+    this.#actions.copyWithin(target, from, to);
     this.#times.copyWithin(target, from, to);
     this.#strengths.copyWithin(target, from, to);
   }
@@ -174,6 +200,8 @@ export class SequenceSlab {
     const N = this.capacity;
     const items = new Uint32Array(rows * N);
     items.set(this.#items);
+    const actions = new Uint8Array(rows * N);
+    actions.set(this.#actions);
     const times = new Float64Array(rows * N);
     times.set(this.#times);
     const strengths = new Float32Array(rows * N);
@@ -183,6 +211,7 @@ export class SequenceSlab {
     const totals = new Float64Array(rows);
     totals.set(this.#totals);
     this.#items = items;
+    this.#actions = actions;
     this.#times = times;
     this.#strengths = strengths;
     this.#lengths = lengths;

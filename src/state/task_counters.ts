@@ -19,14 +19,14 @@ const NAMES = [
   "late",
   "tooLate",
   "lateOutcomes",
+  "parkedOutcomes",
   "unmatchedOutcomes",
+  "crowdedOut",
   "unshown",
   "otherActions",
   "forgotten",
   "steps",
   "refolds",
-  "evicted",
-  "restored",
   "rejected",
 ] as const;
 

@@ -70,6 +70,13 @@ export interface TaskOutputs {
 /** Bytes in memory a byte of a record, beside the slab: maps, strings and objects; measured as 2 to 4. */
 const RECORD_GROWTH = 3;
 
+/** Attributes a profile keeps. */
+const MAX_ATTRIBUTES = 256;
+/** Open impressions a user may have; the oldest is settled early when one more comes. */
+const MAX_PENDING = 100;
+/** Outcomes kept a user that wait for their impression. */
+const MAX_PARKED = 64;
+
 /** The state machine of one partition. */
 export class TaskState {
   readonly catalogue: Catalogue;
@@ -85,6 +92,9 @@ export class TaskState {
   readonly dirtyUsers = new Set<UserState>();
   /** Items changed since the last commit. */
   readonly dirtyItems = new Set<CatalogueItem>();
+  /** Users that left memory, and users that were restored, since this process began. */
+  evicted = 0;
+  restored = 0;
   /** Newest event time seen. */
   maxTime = -Infinity;
   /** Running number of the next pending impression. */
@@ -148,7 +158,18 @@ export class TaskState {
 
   /** Applies a tombstone of the catalogue. */
   removeItem(id: string, time: number): void {
-    this.dirtyItems.add(this.catalogue.remove(id, time));
+    const item = this.catalogue.remove(id, time);
+    this.retrieval.add(item);
+    this.dirtyItems.add(item);
+  }
+
+  /** The item of an id; one that is new is durable from now on, with the time of its first sight. */
+  item(id: string, time: number): CatalogueItem {
+    const known = this.catalogue.get(id);
+    if (known !== undefined) return known;
+    const item = this.catalogue.intern(id, time);
+    this.dirtyItems.add(item);
+    return item;
   }
 
   /**
@@ -178,10 +199,11 @@ export class TaskState {
         this.#request(user, event, out);
         return null;
       case "impression":
-        this.#impression(user, event, offset);
-        return null;
+        return this.#impression(user, event, offset, out);
       case "profile":
-        user.profile = { ...user.profile, ...event.attributes };
+        user.profile = Object.fromEntries(
+          Object.entries({ ...user.profile, ...event.attributes }).slice(-MAX_ATTRIBUTES),
+        );
         return null;
       case "forget":
         this.#forget(user, out);
@@ -200,7 +222,7 @@ export class TaskState {
     this.#weigh(user, record.length);
     this.cold.delete(id);
     this.users.set(id, user);
-    this.counters.restored++;
+    this.restored++;
     for (const pending of user.pending.values()) this.#watch(user.id, pending);
   }
 
@@ -226,7 +248,7 @@ export class TaskState {
       if (user.pending.size > 0) continue;
       this.#remove(user);
       this.cold.add(user.id);
-      this.counters.evicted++;
+      this.evicted++;
       if (this.#userBytes <= maxBytes) return;
     }
   }
@@ -293,6 +315,7 @@ export class TaskState {
   #settle(user: UserState, pending: Pending, closedTime: number, out: TaskOutputs): void {
     user.pending.delete(pending.request);
     this.dirtyUsers.add(user);
+    this.#firstSight(user, settledId(pending.request));
     for (const row of pending.rows) {
       const item = this.catalogue.at(row.item);
       const label = row.label ?? 0;
@@ -321,7 +344,11 @@ export class TaskState {
       this.counters.otherActions++;
       return null;
     }
-    const item = this.catalogue.intern(event.item, event.time);
+    if (policy.strength !== null) {
+      const refusal = this.#tooLate(user, event.time);
+      if (refusal !== null) return refusal;
+    }
+    const item = this.item(event.item, event.time);
     this.dirtyItems.add(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
@@ -333,21 +360,28 @@ export class TaskState {
       this.retrieval.raise(item, event.time);
     }
     if (strength === null) return null;
-    const lastTime = this.sequences.lastTime(user.row);
-    if (lastTime !== null && event.time < lastTime - this.#latenessMs) {
-      this.counters.tooLate++;
-      const behind = lastTime - event.time;
-      return {
-        code: "too-late",
-        reason:
-          `event time is ${behind} ms before the user's newest behaviour, allowed are ${this.#latenessMs} ms`,
-      };
-    }
-    const atEnd = this.sequences.insert(user.row, { item: item.index, time: event.time, strength });
+    const atEnd = this.sequences.insert(user.row, {
+      item: item.index,
+      action: event.action,
+      time: event.time,
+      strength,
+    });
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
     carryHidden(user, atEnd, this.#fold);
     return null;
+  }
+
+  /** Refuses what is too late for the sequence, before it changes anything. */
+  #tooLate(user: UserState, time: number): Refusal | null {
+    const lastTime = this.sequences.lastTime(user.row);
+    if (lastTime === null || time >= lastTime - this.#latenessMs) return null;
+    this.counters.tooLate++;
+    return {
+      code: "too-late",
+      reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
+        `allowed are ${this.#latenessMs} ms`,
+    };
   }
 
   #strength(
@@ -378,8 +412,12 @@ export class TaskState {
     if (!positive && !policy.explicit) return;
     const pending = findPending(user, item.index, event);
     const row = pending?.rows.find((row) => row.item === item.index);
-    if (pending === undefined || row === undefined) {
-      if (event.request !== undefined) this.counters.unmatchedOutcomes++;
+    if (pending === undefined) {
+      if (event.request !== undefined) this.#park(user, event.request, item.id, positive ? 1 : 0, event.time);
+      return;
+    }
+    if (row === undefined) {
+      this.counters.unmatchedOutcomes++;
       return;
     }
     if (event.time > pending.deadline) {
@@ -393,20 +431,43 @@ export class TaskState {
     }
   }
 
+  /** Keeps an outcome whose impression has not come, as long as one may still come in time. */
+  #park(user: UserState, request: string, item: string, label: 0 | 1, time: number): void {
+    if (user.recentIds.has(settledId(request))) {
+      this.counters.lateOutcomes++;
+      return;
+    }
+    const kept = user.parked.filter((outcome) => outcome.time >= this.watermark);
+    const dropped = user.parked.length - kept.length + Math.max(0, kept.length + 1 - MAX_PARKED);
+    this.counters.unmatchedOutcomes += dropped;
+    this.counters.parkedOutcomes++;
+    user.parked = [...kept, { request, item, label, time }].slice(-MAX_PARKED);
+  }
+
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     this.counters.requests++;
     const { recommendation, scored, chosen } = this.#answerer.answer(user, event);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
-    if (this.#served) this.#open(user, { ...chosen, shown: true });
-    else this.#open(user, scored);
+    if (this.#served) this.#open(user, { ...chosen, shown: true }, out);
+    else this.#open(user, scored, out);
   }
 
-  #impression(user: UserState, event: ImpressionEvent, offset: number): void {
+  #impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
+    const age = this.watermark - (event.time + this.#windowMs);
+    if (age > 0) {
+      this.counters.tooLate++;
+      return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
+    }
     this.counters.impressions++;
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
+    // Its sample is out: to open it again would count its outcomes twice.
+    if (answered === undefined && user.recentIds.has(settledId(request))) {
+      this.counters.duplicates++;
+      return null;
+    }
     const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
     // A list that we answered keeps the predictions made then; any other is scored now.
     const reused = answered !== undefined && event.items.every((item) => known.has(item)) ? answered : null;
@@ -422,13 +483,37 @@ export class TaskState {
         oracle: oracle?.[place] ?? NaN,
       };
     });
-    this.#open(user, { ...base, shown: true, rows });
+    this.#open(user, { ...base, shown: true, rows }, out);
+    return null;
   }
 
-  #open(user: UserState, pending: Pending): void {
+  #open(user: UserState, pending: Pending, out: TaskOutputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     user.pending.set(opened.request, opened);
     this.#watch(user.id, opened);
+    if (opened.shown) this.#unpark(user, opened, out);
+    if (user.pending.size <= MAX_PENDING) return;
+    for (const oldest of user.pending.values()) {
+      this.counters.crowdedOut++;
+      if (oldest.shown) this.#settle(user, oldest, this.maxTime, out);
+      else user.pending.delete(oldest.request);
+      return;
+    }
+  }
+
+  /** Joins the outcomes that came before their impression. */
+  #unpark(user: UserState, pending: Pending, out: TaskOutputs): void {
+    const own = user.parked.filter((outcome) => outcome.request === pending.request);
+    if (own.length === 0) return;
+    user.parked = user.parked.filter((outcome) => outcome.request !== pending.request);
+    for (const { item, label, time } of own) {
+      const index = this.catalogue.get(item)?.index;
+      const row = pending.rows.find((row) => row.item === index);
+      if (row === undefined || time > pending.deadline) this.counters.unmatchedOutcomes++;
+      else if (label === 1) row.label = 1;
+      else row.label ??= 0;
+    }
+    if (pending.rows.every((row) => row.label !== null)) this.#settle(user, pending, this.maxTime, out);
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
@@ -439,12 +524,18 @@ export class TaskState {
   }
 }
 
+/** Stands for a settled request among the recent ids; no event's id has a control character. */
+function settledId(request: string): string {
+  return `\0settled:${request}`;
+}
+
 /** The impression that an interaction answers: the one it names, else the newest that shows the item. */
 function findPending(user: UserState, item: number, event: InteractionEvent): Pending | undefined {
   if (event.request !== undefined) return user.pending.get(event.request);
   let newest: Pending | undefined;
   for (const pending of user.pending.values()) {
     if (!pending.shown || pending.time > event.time || pending.deadline < event.time) continue;
+    if (newest !== undefined && pending.time < newest.time) continue;
     if (pending.rows.some((row) => row.item === item && row.label === null)) newest = pending;
   }
   return newest;

@@ -2,8 +2,8 @@
  * What a task knows of one user, and its binary record on the `state` topic.
  *
  * ```text
- * record = version u8, lastOffset, items (dictionary), lists (dictionary of category lists),
- *          sequence, statistics, profile, recent ids, hidden state, pending impressions
+ * record = version u8, lastOffset, strings (dictionary), lists (dictionary of lists of strings),
+ *          sequence, statistics, profile, recent ids, hidden state, parked outcomes, pending impressions
  * ```
  *
  * @module
@@ -20,6 +20,14 @@ import type { SequenceSlab } from "./sequence.ts";
 
 const FORMAT = 1;
 
+/** An outcome whose impression has not come yet. */
+export interface ParkedOutcome {
+  readonly request: string;
+  readonly item: string;
+  readonly label: 0 | 1;
+  readonly time: number;
+}
+
 /** The state of one user. The behaviours are in a {@linkcode SequenceSlab}, at `row`. */
 export interface UserState {
   readonly id: string;
@@ -30,6 +38,8 @@ export interface UserState {
   readonly recentIds: Set<string>;
   /** Impressions whose outcome is open, by request. */
   readonly pending: Map<string, Pending>;
+  /** Outcomes that came before their impression, oldest first; bounded in number. */
+  parked: ParkedOutcome[];
   /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
   hidden: Float32Array;
   /** Parameter version that made `hidden`. */
@@ -51,6 +61,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     profile: {},
     recentIds: new Set(),
     pending: new Map(),
+    parked: [],
     hidden: new Float32Array(0),
     hiddenVersion: 0,
     hiddenStart: 0,
@@ -61,10 +72,10 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
 
 /** The binary record of a user. Same state, same bytes. */
 export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: Catalogue): Uint8Array {
-  const items = new Dictionary();
+  const strings = new Dictionary();
   const lists = new Lists();
   const body = new ByteWriter(1024);
-  const itemAt = (index: number) => items.index(catalogue.at(index).id);
+  const itemAt = (index: number) => strings.index(catalogue.at(index).id);
 
   const length = sequences.length(user.row);
   body.uint(sequences.total(user.row)).uint(length);
@@ -72,6 +83,7 @@ export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: 
   for (let i = 0; i < length; i++) {
     body.uint(itemAt(sequences.item(user.row, i)));
     body.int(sequences.time(user.row, i) - time);
+    body.uint(strings.index(sequences.action(user.row, i)));
     body.f32(sequences.strength(user.row, i));
     time = sequences.time(user.row, i);
   }
@@ -80,11 +92,15 @@ export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: 
   body.uint(user.recentIds.size);
   for (const id of user.recentIds) body.string(id);
   body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
+  body.uint(user.parked.length);
+  for (const { request, item, label, time } of user.parked) {
+    body.string(request).uint(strings.index(item)).u8(label).f64(time);
+  }
   body.uint(user.pending.size);
-  for (const pending of user.pending.values()) writePending(body, pending, itemAt, lists);
+  for (const pending of user.pending.values()) writePending(body, pending, itemAt, strings, lists);
 
   const record = new ByteWriter(body.length + 256).u8(FORMAT).int(user.lastOffset);
-  items.encode(record);
+  strings.encode(record);
   lists.encode(record);
   return record.bytes(body.toBytes()).toBytes();
 }
@@ -106,7 +122,7 @@ export function decodeUser(
     throw new SyntaxError(`Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`);
   }
   const lastOffset = record.int();
-  const items = readDictionary(record);
+  const strings = readDictionary(record);
   const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
   const body = new ByteReader(record.bytes());
 
@@ -116,11 +132,11 @@ export function decodeUser(
   const length = body.count();
   const behaviours = [];
   let time = 0;
-  const itemAt = (at: number) => catalogue.intern(items(at), time).index;
+  const itemAt = (at: number) => catalogue.intern(strings(at), time).index;
   for (let i = 0; i < length; i++) {
     const at = body.uint();
     time += body.int();
-    behaviours.push({ item: itemAt(at), time, strength: body.f32() });
+    behaviours.push({ item: itemAt(at), time, action: strings(body.uint()), strength: body.f32() });
   }
   sequences.restore(user.row, behaviours, total);
   readStatistics(body, user.statistics);
@@ -130,7 +146,12 @@ export function decodeUser(
   user.hiddenVersion = body.uint();
   user.hiddenStart = body.uint();
   for (let n = body.count(); n > 0; n--) {
-    const pending = readPending(body, itemAt, lists);
+    const request = body.string();
+    const item = strings(body.uint());
+    user.parked.push({ request, item, label: body.u8() === 1 ? 1 : 0, time: body.f64() });
+  }
+  for (let n = body.count(); n > 0; n--) {
+    const pending = readPending(body, itemAt, strings, lists);
     user.pending.set(pending.request, pending);
   }
   if (!body.done || !record.done) {
@@ -192,16 +213,18 @@ function writePending(
   to: ByteWriter,
   pending: Pending,
   itemAt: (index: number) => number,
+  strings: Dictionary,
   lists: Lists,
 ): void {
   const list = (values: readonly (string | null)[]) => lists.index(values);
   to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(list(pending.userFields)).uint(list(pending.contextFields));
-  to.uint(pending.historyItems.length);
-  for (let t = 0; t < pending.historyItems.length; t++) {
-    to.uint(itemAt(pending.historyItems[t]!)).uint(list(pending.historyCategories[t]!));
-    to.f32(pending.historyStrengths[t]!);
+  const { items, categories, actions, times, strengths } = pending.history;
+  to.uint(items.length);
+  for (let t = 0; t < items.length; t++) {
+    to.uint(strings.index(items[t]!)).uint(list(categories[t]!)).uint(strings.index(actions[t]!));
+    to.int(pending.time - times[t]!).f32(strengths[t]!);
   }
   to.uint(pending.rows.length);
   for (const row of pending.rows) {
@@ -214,6 +237,7 @@ function writePending(
 function readPending(
   from: ByteReader,
   itemAt: (at: number) => number,
+  strings: (at: number) => string,
   lists: (at: number) => readonly (string | null)[],
 ): Pending {
   const list = () => lists(from.uint());
@@ -231,13 +255,17 @@ function readPending(
     contextFields: list(),
   };
   const T = from.count();
-  const historyItems = new Uint32Array(T);
+  const items: string[] = [];
   const historyCategories: (readonly string[])[] = [];
-  const historyStrengths = new Float32Array(T);
+  const actions: string[] = [];
+  const times = new Float64Array(T);
+  const strengths = new Float32Array(T);
   for (let t = 0; t < T; t++) {
-    historyItems[t] = itemAt(from.uint());
+    items.push(strings(from.uint()));
     historyCategories.push(categories());
-    historyStrengths[t] = from.f32();
+    actions.push(strings(from.uint()));
+    times[t] = head.time - from.int();
+    strengths[t] = from.f32();
   }
   const rows: PendingRow[] = [];
   for (let n = from.count(); n > 0; n--) {
@@ -259,5 +287,5 @@ function readPending(
       oracle: from.f64(),
     });
   }
-  return { ...head, historyItems, historyCategories, historyStrengths, rows };
+  return { ...head, history: { items, categories: historyCategories, actions, times, strengths }, rows };
 }

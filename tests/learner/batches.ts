@@ -22,6 +22,7 @@ export const SCHEMA: FeatureSchema = {
   itemFields: ["band"],
   contextFields: ["hour"],
   crosses: [],
+  transitions: null,
 };
 
 /** A model of the sizes that {@linkcode SCHEMA} needs. */
@@ -59,6 +60,8 @@ export function makeSamples(count: number, seed = 1, list = 4): Sample[] {
       history: {
         items: history.map((i) => `i${i}`),
         categories: history.map((i) => [`c${i % 3}`]),
+        actions: Array.from({ length: T }, () => "click"),
+        times: new Float64Array(T).fill(1_700_000_000_000 + s * 1000 - 60_000),
         strengths: new Float32Array(T).fill(1),
       },
       userFields: [below(2) === 0 ? null : "30"],

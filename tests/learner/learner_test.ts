@@ -148,7 +148,13 @@ Deno.test("Learner.learn() of a sample without history and of one with a single 
     const learner = makeLearner(model);
     const sample = makeSamples(1, 1, 1)[0];
     assert.ok(sample);
-    const empty = { items: [], categories: [], strengths: new Float32Array(0) };
+    const empty = {
+      items: [],
+      categories: [],
+      actions: [],
+      times: new Float64Array(0),
+      strengths: new Float32Array(0),
+    };
     const result = learner.learn([{ ...sample, history: empty }]);
     assert.ok(result.usable && Number.isFinite(result.loss));
     assert.equal(result.rows, 1);

@@ -73,8 +73,36 @@ Deno.test("TaskState.apply() joins a click with the impression that it names", (
   story.click(1002, "a", { request: "r1" });
   story.click(1003, "a", { request: "none" });
   story.click(1004, "b", { request: "r1" });
-  assert.equal(story.task.counters.unmatchedOutcomes, 2);
+  assert.equal(story.task.counters.unmatchedOutcomes, 1, "r1 does not show b");
+  assert.equal(story.task.counters.parkedOutcomes, 1, "none may still come");
   assert.deepEqual(story.labels(), { r1: "a1 x0", r2: "a0 x0" });
+});
+
+Deno.test("TaskState.apply() joins a click that comes before the impression that it names", () => {
+  const story = new Story();
+  story.click(1010, "b", { request: "r" });
+  story.act(1012, "dislike", "c", { request: "r" });
+  story.show(1000, ["a", "b", "c"], { request: "r" });
+  assert.deepEqual(story.labels(), { r: "a0 b1 c0" });
+  story.click(2000, "d", { request: "s" });
+  story.show(2000, ["d"], { request: "s" });
+  assert.equal(story.samples.at(-1)?.request, "s", "every item had its outcome when the list came");
+  assert.equal(story.task.counters.unmatchedOutcomes, 0);
+});
+
+Deno.test("TaskState.apply() gives up waiting for an impression when none can come in time", () => {
+  const story = new Story();
+  story.click(1000, "a", { request: "never" });
+  story.click(1031, "b", { request: "never" });
+  assert.equal(story.task.counters.unmatchedOutcomes, 1, "the first is behind the watermark, 1001");
+  assert.equal(story.show(800, ["a"], { request: "never" })?.code, "too-late");
+});
+
+Deno.test("TaskState.apply() settles the oldest impression early when a user has very many open", () => {
+  const story = new Story();
+  for (let i = 0; i < 101; i++) story.show(1000, ["a"], { request: `r${i}` });
+  assert.deepEqual(story.samples.map(({ request }) => request), ["r0"]);
+  assert.equal(story.task.counters.crowdedOut, 1);
 });
 
 Deno.test("TaskState.apply() joins a click that names none with the newest impression of the item that is open", () => {

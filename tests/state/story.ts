@@ -49,8 +49,12 @@ export class Story {
     return this.act(time, "click", item, more);
   }
 
-  show(time: number, items: readonly string[], more: Partial<Omit<ImpressionEvent, Base>> = {}): void {
-    this.task.apply({ type: "impression", user: "u", time, items, ...more }, this.#offset++, this.out);
+  show(
+    time: number,
+    items: readonly string[],
+    more: Partial<Omit<ImpressionEvent, Base>> = {},
+  ): Refusal | null {
+    return this.task.apply({ type: "impression", user: "u", time, items, ...more }, this.#offset++, this.out);
   }
 
   ask(time: number, request: string, more: Partial<Omit<RequestEvent, Base>> = {}): Recommendation {

@@ -197,8 +197,6 @@ export class Durable {
     if (this.#task !== undefined) decodeTask(this.#task, task);
     for (const [id, bytes] of this.items) task.retrieval.add(decodeItemState(id, bytes, task.catalogue));
     for (const [id, bytes] of this.users) task.restoreUser(id, bytes);
-    // How often users were restored is no part of what a task has seen.
-    task.counters.restored = 0;
     return task;
   }
 }
