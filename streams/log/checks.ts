@@ -1,0 +1,111 @@
+/**
+ * What every log refuses, in the same words.
+ *
+ * @module
+ */
+
+import { type GroupOffset, LogError, type NewRecord, type TopicSpec } from "./log.ts";
+import { partitionOf } from "./partitioner.ts";
+
+const MAX_PARTITIONS = 1024;
+
+/** @throws RangeError when a topic cannot be like that */
+export function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
+  if (!/^[a-zA-Z0-9._-]{1,249}$/.test(name) || name === "." || name === "..") {
+    throw new RangeError(
+      `Cannot create topic ${JSON.stringify(name)}: a name has 1 to 249 of the characters a-z A-Z 0-9 . _ -`,
+    );
+  }
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
+    throw new RangeError(
+      `Cannot create topic ${name}: ${partitions} is not a number of partitions, 1 to ${MAX_PARTITIONS}`,
+    );
+  }
+  if (cleanup !== "delete" && cleanup !== "compact") {
+    throw new RangeError(`Cannot create topic ${name}: ${cleanup} is not a cleanup, delete or compact`);
+  }
+}
+
+/** @throws LogError `topic-mismatch` when a topic that exists is not like that */
+export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
+  if (existing.partitions === wanted.partitions && existing.cleanup === wanted.cleanup) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot create topic ${wanted.name} with ${describeSpec(wanted)}: it exists with ${
+      describeSpec(existing)
+    }`,
+  );
+}
+
+/** A spec in words, without the name. */
+export function describeSpec({ partitions, cleanup }: TopicSpec): string {
+  return `${partitions} partitions, cleanup ${cleanup}`;
+}
+
+/** @throws LogError `unknown-partition` when a topic has no such partition */
+export function checkPartition({ name, partitions }: TopicSpec, partition: number): void {
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return;
+  throw new LogError(
+    "unknown-partition",
+    `Cannot find partition ${partition} of ${name}: it has partitions 0 to ${partitions - 1}`,
+  );
+}
+
+/**
+ * The partition that a record goes to, once nothing is wrong with it.
+ *
+ * @param spec of the record's topic
+ * @throws TypeError or RangeError when the record is not as {@linkcode NewRecord} says
+ * @throws LogError `unknown-partition`
+ */
+export function placeOf({ topic, key, time, headers, partition }: NewRecord, spec: TopicSpec): number {
+  if (key === null ? spec.cleanup === "compact" : !key.isWellFormed()) {
+    throw new TypeError(
+      key === null
+        ? `Cannot append to compact topic ${topic}: the key is null`
+        : `Cannot append to ${topic}: the key ${JSON.stringify(key)} has a lone surrogate`,
+    );
+  }
+  if (!Number.isSafeInteger(time) || time < 0) {
+    throw new RangeError(`Cannot append to ${topic}: the time is ${time}, not milliseconds since 1970`);
+  }
+  if (headers !== undefined && !Object.entries(headers).flat().every((text) => text.isWellFormed())) {
+    throw new TypeError(`Cannot append to ${topic}: a header has a lone surrogate`);
+  }
+  const place = partition ?? (key === null ? 0 : partitionOf(key, spec.partitions));
+  checkPartition(spec, place);
+  return place;
+}
+
+/** @throws RangeError when an offset is none */
+export function checkOffset(group: string, { topic, partition, offset }: GroupOffset): void {
+  if (Number.isSafeInteger(offset) && offset >= 0) return;
+  throw new RangeError(`Cannot commit offset ${offset} of ${topic}/${partition} for group ${group}`);
+}
+
+/**
+ * The number of partitions that co-partitioned topics have.
+ *
+ * @throws TypeError when there are no topics
+ * @throws LogError `topic-mismatch` when they differ
+ */
+export function coPartitions(group: string, specs: readonly TopicSpec[]): number {
+  const [first, ...others] = specs;
+  if (first === undefined) throw new TypeError(`Cannot join group ${group}: no topics are given`);
+  const odd = others.find(({ partitions }) => partitions !== first.partitions);
+  if (odd === undefined) return first.partitions;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot co-partition ${odd.name} as ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
+  );
+}
+
+/** @throws RangeError or LogError `topic-mismatch` when a partition cannot be trimmed there */
+export function checkTrim(spec: TopicSpec, partition: number, before: number, end: number): void {
+  if (spec.cleanup !== "delete") {
+    throw new LogError("topic-mismatch", `Cannot trim ${spec.name}: its cleanup is ${spec.cleanup}`);
+  }
+  if (!Number.isInteger(before) || before > end) {
+    throw new RangeError(`Cannot trim ${spec.name}/${partition} before ${before}: its end is ${end}`);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Who gets which partitions, in the words of Kafka's consumer protocol: the members tell what they hold, the one
+ * that the broker made leader plans, all are told their shares.
+ *
+ * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves goes to nobody in
+ * the round that takes it from its holder; the holder lets go and asks for another round, which gives it away.
+ * ```text
+ *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is told 0 1, b is told nothing yet ("more")
+ *            a lets 2 and 3 go, and joins again
+ *   round 2  a holds 0 1, b nothing     plan a: 0 1, b: 2 3   b is told 2 3
+ * ```
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { AssignerProtocol } from "kafkajs";
+import { assignPartitions } from "../assignment.ts";
+
+/** Name of the protocol: members of one group must speak the same. */
+export const ASSIGNER = "meander-cooperative";
+
+const VERSION = 1;
+
+/** A member as the leader sees it. */
+export interface GroupMember {
+  /** Given by the broker. */
+  readonly id: string;
+  /** What it holds. */
+  readonly held: readonly number[];
+}
+
+/** What a member is told. */
+export interface Share {
+  /** The partitions it has from now on, ascending. */
+  readonly partitions: readonly number[];
+  /** Whether another member must let go of something first that it will have then. */
+  readonly more: boolean;
+}
+
+/**
+ * Plans a round: the final shares are balanced and sticky, and nobody is told a partition that another holds.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { planShares } from "./assigner.ts";
+ *
+ * const shares = planShares(2, [{ id: "a", held: [0, 1] }, { id: "b", held: [] }]);
+ * assert.deepEqual(shares.get("a"), { partitions: [0], more: false });
+ * assert.deepEqual(shares.get("b"), { partitions: [], more: true });
+ * ```
+ */
+export function planShares(partitions: number, members: readonly GroupMember[]): ReadonlyMap<string, Share> {
+  // By id, so that the plan does not depend on the order in which the broker lists the members.
+  const sorted = members.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const holders = new Map(sorted.toReversed().flatMap(({ id, held }) => held.map((p) => [p, id] as const)));
+  const target = assignPartitions(partitions, new Map(sorted.map(({ id, held }) => [id, held])));
+  return new Map([...target].map(([id, share]) => {
+    const free = share.filter((partition) => (holders.get(partition) ?? id) === id);
+    return [id, { partitions: free, more: free.length < share.length }];
+  }));
+}
+
+/** What a member tells the group. */
+export function encodeMember(topics: readonly string[], held: readonly number[]): Buffer {
+  const userData = Buffer.from(JSON.stringify(held));
+  return AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics: [...topics], userData });
+}
+
+/** Undoes {@linkcode encodeMember}. */
+export function decodeMember(id: string, metadata: Uint8Array): GroupMember {
+  const decoded = AssignerProtocol.MemberMetadata.decode(Buffer.from(metadata));
+  return { id, held: JSON.parse(decoded?.userData.toString() ?? "[]") };
+}
+
+/** What a member is told, in a form that Kafka's own tools can show. */
+export function encodeShare(topics: readonly string[], { partitions, more }: Share): Buffer {
+  const assignment = Object.fromEntries(topics.map((topic) => [topic, [...partitions]]));
+  const userData = Buffer.from(JSON.stringify(more));
+  return AssignerProtocol.MemberAssignment.encode({ version: VERSION, assignment, userData });
+}
+
+/** Undoes {@linkcode encodeShare}. */
+export function decodeShare(assignment: Uint8Array): Share {
+  const decoded = AssignerProtocol.MemberAssignment.decode(Buffer.from(assignment));
+  if (decoded === null) return { partitions: [], more: false };
+  const [partitions = []] = Object.values(decoded.assignment);
+  return { partitions, more: decoded.userData.toString() === "true" };
+}

@@ -1,0 +1,257 @@
+/**
+ * Finding the right broker for a request, and trying again while brokers come and go.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { KafkaConfig } from "kafkajs";
+import { LogError } from "../log.ts";
+import { type Broker, type Cluster, createCluster } from "./patch.ts";
+
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 1000;
+const PAUSE_GROWTH = 1.6;
+/** A refresh that was under way already may have been too early for a topic; the second one is not. */
+const MAX_REFRESHES = 2;
+/** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
+const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
+const COORDINATORS = { group: 0, transaction: 1 } as const;
+
+/** What a coordinator coordinates. */
+export type CoordinatorKind = keyof typeof COORDINATORS;
+
+/** Connections to a cluster. */
+export class KafkaClient implements AsyncDisposable {
+  readonly #cluster: Cluster;
+  readonly #retryMs: number;
+  readonly #coordinators = new Map<string, number>();
+  readonly #closing = new AbortController();
+  /** What still uses the connections; a request after they have closed would open them again. */
+  readonly #running = new Set<Promise<unknown>>();
+
+  /** Makes a client that is not connected yet. */
+  constructor(config: KafkaConfig, retryMs: number) {
+    // We try again ourselves: kafkajs would go on behind our back after the log was closed.
+    this.#cluster = createCluster({ ...config, retry: { retries: 0 } });
+    this.#retryMs = retryMs;
+  }
+
+  /** Aborted when the client closes. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** @throws Error when no broker can be reached in time, refuses us, or is too old */
+  async connect(): Promise<void> {
+    await this.retry(() => this.#cluster.connect());
+    const { versions } = await this.any();
+    const { api, version, kafka } = NEEDED_VERSION;
+    if ((versions[api]?.maxVersion ?? 0) < version) {
+      throw new Error(`Cannot use this Kafka cluster: it is older than ${kafka}`);
+    }
+  }
+
+  /** Any connected broker. */
+  any(): Promise<Broker> {
+    return this.#cluster.brokerPool.findConnectedBroker();
+  }
+
+  /** The broker that creates topics. */
+  async controller(): Promise<Broker> {
+    await this.#cluster.refreshMetadata();
+    return await this.#cluster.findControllerBroker();
+  }
+
+  /** The broker that leads a partition. @throws LogError `unknown-topic` when there is no such partition */
+  async leader(topic: string, partition: number): Promise<Broker> {
+    return await this.#cluster.findBroker({ nodeId: await this.leaderId(topic, partition) });
+  }
+
+  /** The number of the node that leads a partition. */
+  async leaderId(topic: string, partition: number): Promise<number> {
+    for (let tries = 0;; tries++) {
+      const partitions = this.#partitions(topic);
+      const found = partitions.find(({ partitionId }) => partitionId === partition);
+      if (found !== undefined) return found.leader;
+      if (partitions.length > 0 || tries > MAX_REFRESHES) {
+        throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it is gone`);
+      }
+      await this.#refreshMetadata(topic);
+    }
+  }
+
+  #partitions(topic: string): ReturnType<Cluster["findTopicPartitionMetadata"]> {
+    try {
+      return this.#cluster.findTopicPartitionMetadata(topic);
+    } catch {
+      return []; // nothing is known of any topic yet
+    }
+  }
+
+  /** A broker by its number. */
+  node(nodeId: number): Promise<Broker> {
+    return this.#cluster.findBroker({ nodeId });
+  }
+
+  /** The broker that coordinates a group or a transactional id. */
+  async coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
+    const key = `${kind}/${id}`;
+    const known = this.#coordinators.get(key);
+    if (known !== undefined) return await this.#cluster.findBroker({ nodeId: known });
+    const broker = await this.any();
+    const { coordinator } = await broker.findGroupCoordinator({
+      groupId: id,
+      coordinatorType: COORDINATORS[kind],
+    });
+    this.#coordinators.set(key, coordinator.nodeId);
+    return await this.#cluster.findBroker(coordinator);
+  }
+
+  /** Forgets who leads and coordinates, and asks again. */
+  async refresh(): Promise<void> {
+    this.#coordinators.clear();
+    await this.#refreshMetadata();
+  }
+
+  async #refreshMetadata(...topics: readonly string[]): Promise<void> {
+    const { targetTopics } = this.#cluster;
+    for (const topic of topics) targetTopics.add(topic);
+    try {
+      await this.#cluster.refreshMetadata();
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error;
+      // One topic that was deleted makes kafkajs refuse them all; the others come back when they are asked for.
+      targetTopics.clear();
+      for (const topic of topics) targetTopics.add(topic);
+      await this.#cluster.refreshMetadata();
+    }
+  }
+
+  /**
+   * Tries until it succeeds, fails for good, or the time is over (it then rejects as the last try did).
+   *
+   * @param isTransient which errors to try again after
+   */
+  retry<Result>(
+    operation: () => Promise<Result>,
+    isTransient: (error: unknown) => boolean = isPassing,
+  ): Promise<Result> {
+    return this.once(() => this.#retry(operation, isTransient));
+  }
+
+  /** Runs an operation that uses the connections; they stay open until it has ended. */
+  async once<Result>(operation: () => Promise<Result>): Promise<Result> {
+    this.throwIfClosed();
+    const running = operation();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #retry<Result>(
+    operation: () => Promise<Result>,
+    isTransient: (error: unknown) => boolean,
+  ): Promise<Result> {
+    const until = performance.now() + this.#retryMs;
+    for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * PAUSE_GROWTH, LONGEST_PAUSE_MS)) {
+      this.throwIfClosed();
+      try {
+        return await operation();
+      } catch (error) {
+        this.throwIfClosed();
+        if (!isTransient(error) || performance.now() + pause > until) throw error;
+        await this.pause(pause);
+        // A transaction that still ends tells nothing about the brokers.
+        if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS") await this.refresh().catch(() => {});
+      }
+    }
+  }
+
+  /** Waits; rejects with a LogError `closed` as soon as the client closes. */
+  async pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.closing }).catch(() => {});
+    this.throwIfClosed();
+  }
+
+  /** @throws LogError `closed` when the client is closing */
+  throwIfClosed(): void {
+    if (this.closing.aborted) throw new LogError("closed", "Cannot use the log: it is closed");
+  }
+
+  /** Closes the connections once the brokers have answered what they were asked. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#running);
+    await this.#cluster.disconnect();
+  }
+}
+
+const PASSING_NAMES: ReadonlySet<string> = new Set([
+  "KafkaJSConnectionError",
+  "KafkaJSConnectionClosedError",
+  "KafkaJSRequestTimeoutError",
+  "KafkaJSBrokerNotFound",
+  "KafkaJSLockTimeout",
+  "KafkaJSMetadataNotLoaded",
+  "KafkaJSTopicMetadataNotLoaded",
+]);
+const PASSING_TYPES: ReadonlySet<string> = new Set([
+  "CORRUPT_MESSAGE",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "REQUEST_TIMED_OUT",
+  "BROKER_NOT_AVAILABLE",
+  "REPLICA_NOT_AVAILABLE",
+  "NETWORK_EXCEPTION",
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  "NOT_CONTROLLER",
+  "KAFKA_STORAGE_ERROR",
+  "LISTENER_NOT_FOUND",
+  "FENCED_LEADER_EPOCH",
+  "UNKNOWN_LEADER_EPOCH",
+  "OFFSET_NOT_AVAILABLE",
+  "PREFERRED_LEADER_NOT_AVAILABLE",
+  "UNSTABLE_OFFSET_COMMIT",
+  "CONCURRENT_TRANSACTIONS",
+]);
+
+/** Whether an error may be over when one tries again. */
+export function isPassing(error: unknown): boolean {
+  for (const cause of causes(error)) {
+    const type = typeOf(cause);
+    if (type !== undefined) return PASSING_TYPES.has(type);
+    if (PASSING_NAMES.has(cause.name)) return true;
+  }
+  return false;
+}
+
+/** Kafka's name of an error, looked for in its causes too; `undefined` when it is none of Kafka's. */
+export function kafkaType(error: unknown): string | undefined {
+  for (const cause of causes(error)) {
+    const type = typeOf(cause);
+    if (type !== undefined) return type;
+  }
+  return undefined;
+}
+
+/** Whether the broker says that it does not know a topic, or hides it from us. */
+export function isUnknownTopic(error: unknown): boolean {
+  const type = kafkaType(error);
+  return type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "TOPIC_AUTHORIZATION_FAILED";
+}
+
+function typeOf(error: Error): string | undefined {
+  return "type" in error && typeof error.type === "string" ? error.type : undefined;
+}
+
+function* causes(error: unknown): Generator<Error> {
+  for (let depth = 0; error instanceof Error && depth < 10; error = error.cause, depth++) yield error;
+}

@@ -1,0 +1,175 @@
+/**
+ * A place in a partition, with the records that follow it and a few that went before.
+ *
+ * ```text
+ *        heldFrom        start                 position        stableEnd
+ *   ────────┼──────────────┼──────────────────────┼────────────────┼──────>  offsets
+ *           │  read, kept  │  held for the next   │ to be fetched  │
+ * ```
+ * Records that were read are kept for a while, because readers that stop in the middle of a batch come back for
+ * the rest of it.
+ *
+ * @module
+ */
+
+import type { LogRecord, ReadResult } from "../log.ts";
+
+/** Bytes of records behind the place that are kept, at least. */
+const KEPT_BYTES = 256 << 10;
+/** What a record takes beside its value, about. */
+const RECORD_BYTES = 100;
+/** Fewer records than these are added to the chunk before them. */
+const SMALL_CHUNK = 512;
+
+interface Chunk {
+  readonly records: LogRecord[];
+  bytes: number;
+}
+
+/** Holds records of one partition, from one place on. */
+export class Cursor {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the next fetch begins: behind everything that is held. */
+  position: number;
+  /** Where transactions that have not ended begin, when it was last asked; -1 before that. */
+  stableEnd = -1;
+  /** The node that led the partition at the last fetch. */
+  node = -1;
+  /** Reads that wait for it. */
+  waiting = 0;
+  /** Until when it is to be watched although no read waits, on the clock of `performance.now()`. */
+  watchedUntil = 0;
+  /** Whether a poll that is under way watches it. */
+  polled = false;
+  /** The fetch that is under way. */
+  filling: Promise<void> | undefined;
+  #heldFrom: number;
+  #start: number;
+  readonly #chunks: Chunk[] = [];
+  /** Where `start` is: in this chunk, at this record. */
+  #chunk = 0;
+  #index = 0;
+  #changed = Promise.withResolvers<void>();
+
+  /** Stands at a position, with nothing held. */
+  constructor(topic: string, partition: number, start: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.position = start;
+    this.#start = start;
+    this.#heldFrom = start;
+  }
+
+  /** Resolves when there is something to do for those who wait, or when {@linkcode Cursor.wake} is called. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** Whether nothing is held for the next read. */
+  get isEmpty(): boolean {
+    return this.#chunk === this.#chunks.length;
+  }
+
+  /** Whether the broker is known to have more than is held. */
+  get isBehind(): boolean {
+    return this.position < this.stableEnd;
+  }
+
+  /** Bytes of all that is held. */
+  get bytes(): number {
+    return this.#chunks.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Bytes of what is held for the next reads. */
+  get bytesAhead(): number {
+    let ahead = 0;
+    for (let i = this.#chunk; i < this.#chunks.length; i++) ahead += this.#chunks[i]?.bytes ?? 0;
+    const current = this.#chunks[this.#chunk];
+    return current === undefined ? ahead : ahead - current.bytes * (this.#index / current.records.length);
+  }
+
+  /** Whether reading could go on at an offset without a fetch that begins elsewhere. */
+  holds(offset: number): boolean {
+    return this.#heldFrom <= offset && offset <= this.position;
+  }
+
+  /** Stands at an offset that it {@linkcode Cursor.holds}. */
+  seek(offset: number): void {
+    if (offset === this.#start) return;
+    this.#start = offset;
+    this.#chunk = this.#chunks.findIndex(({ records }) => (records.at(-1)?.offset ?? -1) >= offset);
+    this.#index = 0;
+    const chunk = this.#chunks[this.#chunk];
+    if (chunk === undefined) this.#chunk = this.#chunks.length;
+    else this.#index = lowerBound(chunk.records, offset);
+  }
+
+  /** Takes in records that were fetched from `position` on, and what the fetch told. */
+  accept(records: LogRecord[], next: number, stableEnd: number): void {
+    this.position = next;
+    this.stableEnd = stableEnd;
+    if (records.length > 0) this.#hold(records);
+    if (records.length > 0 || this.isBehind) this.wake();
+  }
+
+  #hold(records: LogRecord[]): void {
+    const bytes = records.reduce((sum, { value }) => sum + RECORD_BYTES + (value?.length ?? 0), 0);
+    const last = this.#chunks.at(-1);
+    if (last === undefined || last.records.length > SMALL_CHUNK || records.length > SMALL_CHUNK) {
+      this.#chunks.push({ records, bytes });
+    } else {
+      if (this.isEmpty) [this.#chunk, this.#index] = [this.#chunks.length - 1, last.records.length];
+      last.records.push(...records);
+      last.bytes += bytes;
+    }
+  }
+
+  /** Takes records from where it stands; it then stands behind them and behind what is no record. */
+  take(maxRecords: number, maxBytes: number): ReadResult {
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    while (records.length < maxRecords && bytes < maxBytes) {
+      const chunk = this.#chunks[this.#chunk];
+      if (chunk === undefined) break;
+      const record = chunk.records[this.#index++];
+      if (record !== undefined) {
+        records.push(record);
+        bytes += record.value?.length ?? 0;
+      }
+      if (this.#index >= chunk.records.length) [this.#chunk, this.#index] = [this.#chunk + 1, 0];
+    }
+    this.#start = this.isEmpty ? this.position : (records.at(-1)?.offset ?? this.#start - 1) + 1;
+    this.#forget();
+    return { records, next: this.#start };
+  }
+
+  /** Lets those go on who wait for {@linkcode Cursor.changed}. */
+  wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Drops the chunks that were read, but for the last {@linkcode KEPT_BYTES}. */
+  #forget(): void {
+    let kept = 0;
+    let first = this.#chunk;
+    while (first > 0 && kept < KEPT_BYTES) kept += this.#chunks[--first]?.bytes ?? 0;
+    if (first === 0) return;
+    this.#heldFrom = (this.#chunks[first - 1]?.records.at(-1)?.offset ?? -1) + 1;
+    this.#chunks.splice(0, first);
+    this.#chunk -= first;
+  }
+}
+
+/** Index of the first record at or above an offset. */
+function lowerBound(records: readonly LogRecord[], offset: number): number {
+  let low = 0;
+  let high = records.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((records[middle]?.offset ?? Infinity) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,233 @@
+/**
+ * The only place that touches the insides of kafkajs. The log uses kafkajs for what it does well: connections, TLS,
+ * SASL, metadata and the encoding of small requests. Records, transactions and groups are our own modules beside
+ * this one, because there kafkajs 2.2.4 is wrong or slow. Its faults, and what keeps us from each:
+ *
+ * 1. *Read committed is not read committed.* Of transactions that were aborted and overlap, records are delivered;
+ *    a record whose key is four zero bytes counts as an abort. Not ours: `record_batch.ts` filters by producer, as
+ *    the protocol says.
+ * 2. *An endless loop on compacted topics.* A segment that holds only an empty batch is fetched for ever. Not
+ *    ours: `decodeBatches()` moves the position past every batch, with records or without.
+ * 3. *The transaction manager ignores the `retry` option*, so taking over from a crashed writer takes at least
+ *    300 ms. Not ours: `producer.ts`.
+ * 4. *A timer fires every millisecond on each connection, for ever* (and prints `TimeoutNegativeWarning`): the
+ *    queue of requests looks for pending ones also when there are none. **Patched here.**
+ *
+ * `tests/log/kafka_faults_test.ts` holds the log to all four on a real broker. The patch names private files, so
+ * any version of kafkajs but 2.2.4 is refused.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { Kafka, type KafkaConfig } from "kafkajs";
+import manifest from "kafkajs/package.json" with { type: "json" };
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+
+/** The version whose insides are known. */
+const KAFKAJS = "2.2.4";
+
+if (manifest.version !== KAFKAJS) {
+  throw new Error(`Cannot use kafkajs ${manifest.version}: its patch is for ${KAFKAJS} only`);
+}
+
+interface Queue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+const queue: Queue = RequestQueue.prototype;
+const schedule = queue.scheduleCheckPendingRequests;
+queue.scheduleCheckPendingRequests = function (this: Queue) {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+};
+
+/** A partition in kafkajs' requests; offsets are decimal strings there. */
+export interface PartitionOffset {
+  readonly partition: number;
+  readonly offset: string;
+}
+
+interface ProducerIdentity {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
+/** A request and how to read its answer, as kafkajs sends it. */
+interface Protocol<Answer> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly encode: () => Promise<unknown>;
+  };
+  readonly response: {
+    readonly decode: (payload: Uint8Array) => Promise<Answer>;
+    readonly parse: (answer: Answer) => Promise<Answer>;
+  };
+  readonly requestTimeout?: number;
+}
+
+/** A broker of the cluster, as far as we use kafkajs' own. Errors are thrown with a `type`. */
+export interface Broker {
+  readonly nodeId: number;
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+  readonly connectionPool: { send<Answer>(protocol: Protocol<Answer>): Promise<Answer> };
+  disconnect(): Promise<void>;
+  metadata(topics: readonly string[]): Promise<{
+    readonly topicMetadata: readonly {
+      readonly topic: string;
+      readonly isInternal: boolean;
+      readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+    }[];
+  }>;
+  listOffsets(request: {
+    readonly replicaId: -1;
+    readonly isolationLevel: 1;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
+    }[];
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly PartitionOffset[] }[] }>;
+  deleteRecords(request: {
+    readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionOffset[] }[];
+  }): Promise<void>;
+  createTopics(request: {
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly numPartitions: number;
+      readonly replicationFactor: number;
+      readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+    }[];
+    readonly validateOnly?: boolean;
+    readonly timeout?: number;
+  }): Promise<void>;
+  describeConfigs(request: {
+    readonly resources: readonly {
+      readonly type: 2;
+      readonly name: string;
+      readonly configNames: readonly string[];
+    }[];
+  }): Promise<{
+    readonly resources: readonly {
+      readonly resourceName: string;
+      readonly configEntries: readonly { readonly configName: string; readonly configValue: string }[];
+    }[];
+  }>;
+  findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: 0 | 1 }): Promise<{
+    readonly coordinator: { readonly nodeId: number };
+  }>;
+  joinGroup(request: {
+    readonly groupId: string;
+    readonly sessionTimeout: number;
+    readonly rebalanceTimeout: number;
+    readonly memberId: string;
+    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Uint8Array }[];
+  }): Promise<{
+    readonly generationId: number;
+    readonly leaderId: string;
+    readonly memberId: string;
+    readonly members: readonly { readonly memberId: string; readonly memberMetadata: Uint8Array }[];
+  }>;
+  syncGroup(request: {
+    readonly groupId: string;
+    readonly generationId: number;
+    readonly memberId: string;
+    readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Uint8Array }[];
+  }): Promise<{ readonly memberAssignment: Uint8Array }>;
+  heartbeat(request: {
+    readonly groupId: string;
+    readonly groupGenerationId: number;
+    readonly memberId: string;
+  }): Promise<unknown>;
+  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+  initProducerId(request: {
+    readonly transactionalId: string | undefined;
+    readonly transactionTimeout: number;
+  }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
+  addPartitionsToTxn(
+    request: ProducerIdentity & {
+      readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+    },
+  ): Promise<unknown>;
+  addOffsetsToTxn(request: ProducerIdentity & { readonly groupId: string }): Promise<unknown>;
+  txnOffsetCommit(
+    request: ProducerIdentity & {
+      readonly groupId: string;
+      readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionOffset[] }[];
+    },
+  ): Promise<unknown>;
+  endTxn(request: ProducerIdentity & { readonly transactionResult: boolean }): Promise<unknown>;
+}
+
+/** A set of connections to the brokers of a cluster: to each broker one for fetches and one for the rest. */
+export interface Cluster {
+  readonly targetTopics: Set<string>;
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findBroker(node: { readonly nodeId: number }): Promise<Broker>;
+  findControllerBroker(): Promise<Broker>;
+  findTopicPartitionMetadata(topic: string): readonly {
+    readonly partitionId: number;
+    readonly leader: number;
+  }[];
+}
+
+/** Makes a set of connections; nothing is connected yet. */
+export function createCluster(config: KafkaConfig): Cluster {
+  const kafka: object = new Kafka(config);
+  const name = Object.getOwnPropertySymbols(kafka).find((symbol) =>
+    symbol.description === "private:Kafka:createCluster"
+  );
+  if (name === undefined) throw new Error("Cannot find how kafkajs makes a cluster");
+  return Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
+}
+
+/** The error that kafkajs makes of a code that a broker gave. */
+export function protocolError(code: number): Error {
+  return createErrorFromCode(code);
+}
+
+/** A request that kafkajs does not know. */
+export interface RawRequest<Answer> {
+  readonly name: string;
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly body: Uint8Array;
+  readonly decode: (payload: Uint8Array) => Answer;
+  /** For requests that wait at the broker. @default {kafkajs' `requestTimeout`} */
+  readonly timeoutMs?: number;
+}
+
+/** Sends a request of our own over a connection of kafkajs. */
+export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): Promise<Answer> {
+  const { name, apiKey, apiVersion, body, timeoutMs } = raw;
+  try {
+    return await broker.connectionPool.send<Answer>({
+      request: {
+        apiKey,
+        apiVersion,
+        apiName: name,
+        encode: () =>
+          Promise.resolve(
+            new Encoder(body.length).writeBuffer(Buffer.from(body.buffer, body.byteOffset, body.length)),
+          ),
+      },
+      response: {
+        decode: (payload) => Promise.try(raw.decode, payload),
+        parse: (answer) => Promise.resolve(answer),
+      },
+      ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),
+    });
+  } catch (error) {
+    // As kafkajs does after its own requests: the next one connects again.
+    if (error instanceof Error && error.name === "KafkaJSConnectionClosedError") await broker.disconnect();
+    throw error;
+  }
+}

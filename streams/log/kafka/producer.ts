@@ -1,0 +1,293 @@
+/**
+ * Writing records so that none is lost or doubled: alone (idempotent) or together with group offsets, all or
+ * nothing (transactional).
+ *
+ * A producer is good until its first failure. Then what it had begun is aborted as far as the brokers can be
+ * reached, and it refuses everything: going on would mean to open its transactional id again, which could fence a
+ * rightful new owner. Whoever still owns the id opens another producer.
+ *
+ * @module
+ */
+
+import type { GroupOffset } from "../log.ts";
+import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import type { Compression } from "./codecs.ts";
+import { protocolError } from "./patch.ts";
+import { encodeBatch } from "./record_batch.ts";
+import { type PlacedRecord, type Produce, produce } from "./requests.ts";
+
+/** Options of {@linkcode Producer.open}. */
+export interface ProducerOptions {
+  /** Makes it transactional, and fences any other with this id. @default {none} */
+  readonly transactionalId?: string;
+  /** After this, the broker aborts what an owner that died has left open. */
+  readonly transactionTimeoutMs: number;
+  /** Of what is written. */
+  readonly compression: Compression;
+  /** Records are written in batches of about so many bytes, and one record at least. */
+  readonly batchBytes: number;
+}
+
+const MAX_SEQUENCE = 2 ** 31;
+const FENCED: ReadonlySet<string> = new Set([
+  "INVALID_PRODUCER_EPOCH",
+  "PRODUCER_FENCED",
+  "INVALID_PRODUCER_ID_MAPPING",
+]);
+
+/** Whether a failure means that another producer with our transactional id was opened. */
+export function isFenced(error: unknown): boolean {
+  return FENCED.has(kafkaType(error) ?? "");
+}
+
+/** Records of one partition, with their places in what was asked for. */
+interface Part {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: PlacedRecord[];
+  readonly places: number[];
+  bytes: number;
+}
+
+/** Writes records; one call at a time. */
+export class Producer {
+  readonly #client: KafkaClient;
+  readonly #options: ProducerOptions;
+  readonly #identity: { readonly producerId: string; readonly producerEpoch: number };
+  /** Records written to each partition, modulo 2^31. */
+  readonly #sequences = new Map<string, number>();
+
+  private constructor(
+    client: KafkaClient,
+    options: ProducerOptions,
+    identity: { readonly producerId: string; readonly producerEpoch: number },
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#identity = identity;
+  }
+
+  /** Opens a producer; resolves once every transaction that its id had begun before is over. */
+  static async open(client: KafkaClient, options: ProducerOptions): Promise<Producer> {
+    const { transactionalId, transactionTimeoutMs: transactionTimeout } = options;
+    const identity = await client.retry(async () => {
+      const broker = transactionalId === undefined
+        ? await client.any()
+        : await client.coordinator("transaction", transactionalId);
+      return await broker.initProducerId({ transactionalId, transactionTimeout });
+    });
+    return new Producer(client, options, identity);
+  }
+
+  /** Appends records, each durable by itself; gives their offsets. Records of one batch are written together. */
+  async write(records: readonly PlacedRecord[]): Promise<number[]> {
+    return await this.#write(split(records, this.#options.batchBytes), records.length);
+  }
+
+  /** Whether {@linkcode Producer.write} would write these all or nothing, because one batch holds them. */
+  static isOneBatch(records: readonly PlacedRecord[], batchBytes: number): boolean {
+    return split(records, batchBytes).length <= 1;
+  }
+
+  /**
+   * Appends records and stores group offsets in one transaction; gives the records' offsets.
+   *
+   * @throws as the brokers do; see {@linkcode isFenced}
+   */
+  async commit(
+    records: readonly PlacedRecord[],
+    group: string,
+    offsets: readonly GroupOffset[],
+  ): Promise<number[]> {
+    if (records.length === 0 && offsets.length === 0) return [];
+    try {
+      const parts = split(records, this.#options.batchBytes);
+      if (parts.length > 0) await this.#addPartitions(parts);
+      // Both must have ended before an abort: what arrives after it would begin another transaction.
+      const [written, stored] = await Promise.allSettled([
+        this.#write(parts, records.length),
+        offsets.length > 0 ? this.#storeOffsets(group, offsets) : undefined,
+      ]);
+      if (written.status === "rejected") throw written.reason;
+      if (stored.status === "rejected") throw stored.reason;
+      await this.#end(true);
+      return written.value;
+    } catch (error) {
+      if (!isFenced(error)) await this.#abort();
+      throw error;
+    }
+  }
+
+  async #addPartitions(parts: readonly Part[]): Promise<void> {
+    const topics = new Map<string, Set<number>>();
+    for (const { topic, partition } of parts) {
+      const partitions = topics.get(topic);
+      if (partitions === undefined) topics.set(topic, new Set([partition]));
+      else partitions.add(partition);
+    }
+    const added = [...topics].map(([topic, partitions]) => ({ topic, partitions: [...partitions] }));
+    await this.#client.retry(async () => {
+      const coordinator = await this.#coordinator();
+      await coordinator.addPartitionsToTxn({ ...this.#transaction, topics: added });
+    }, isPassingForPartitions);
+  }
+
+  async #storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+    await this.#client.retry(async () => {
+      const coordinator = await this.#coordinator();
+      await coordinator.addOffsetsToTxn({ ...this.#transaction, groupId: group });
+    });
+    const topics = Map.groupBy(offsets, ({ topic }) => topic);
+    await this.#client.retry(async () => {
+      const coordinator = await this.#client.coordinator("group", group);
+      await coordinator.txnOffsetCommit({
+        ...this.#transaction,
+        groupId: group,
+        topics: [...topics].map(([topic, partitions]) => ({
+          topic,
+          partitions: partitions.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
+        })),
+      });
+    }, isPassingForPartitions);
+  }
+
+  /** Trying again is safe: of a transaction that has ended in this way, the coordinator says that all is well. */
+  async #end(committed: boolean): Promise<void> {
+    await this.#client.retry(async () => {
+      const coordinator = await this.#coordinator();
+      await coordinator.endTxn({ ...this.#transaction, transactionResult: committed });
+    });
+  }
+
+  /** Frees the readers that wait behind the transaction; without it they wait for its timeout. */
+  async #abort(): Promise<void> {
+    try {
+      await this.#client.once(async () => {
+        const coordinator = await this.#coordinator();
+        await coordinator.endTxn({ ...this.#transaction, transactionResult: false });
+      });
+    } catch {
+      // The caller has the failure that matters.
+    }
+  }
+
+  /** Writes the parts in order; parts of different partitions together. */
+  async #write(parts: readonly Part[], count: number): Promise<number[]> {
+    const offsets = new Array<number>(count).fill(-1);
+    const waiting = Map.groupBy(parts, ({ topic, partition }) => `${topic}/${partition}`);
+    for (let wave = 0;; wave++) {
+      const now = [...waiting.values()].flatMap((parts) => parts[wave] ?? []);
+      if (now.length === 0) return offsets;
+      const batches = await Promise.all(now.map((part) => this.#encode(part)));
+      const bases = await this.#send(batches);
+      for (const { topic, partition, places } of now) {
+        const base = bases.get(`${topic}/${partition}`) ?? -1;
+        for (const [i, place] of places.entries()) offsets[place] = base + i;
+      }
+    }
+  }
+
+  async #encode({ topic, partition, records }: Part): Promise<Produce> {
+    const key = `${topic}/${partition}`;
+    const sequence = this.#sequences.get(key) ?? 0;
+    this.#sequences.set(key, (sequence + records.length) % MAX_SEQUENCE);
+    const { transactionalId, compression } = this.#options;
+    const batch = await encodeBatch(
+      records.map(({ record }) => record),
+      {
+        id: Number(this.#identity.producerId),
+        epoch: this.#identity.producerEpoch,
+        transactional: transactionalId !== undefined,
+      },
+      sequence,
+      compression,
+    );
+    return { topic, partition, batch };
+  }
+
+  /** Sends each batch to its leader until it is written; the brokers drop what they have seen. */
+  async #send(batches: readonly Produce[]): Promise<Map<string, number>> {
+    const bases = new Map<string, number>();
+    let left = batches;
+    await this.#client.retry(async () => {
+      const leaders = await Promise.all(
+        left.map(({ topic, partition }) => this.#client.leaderId(topic, partition)),
+      );
+      const perNode = Map.groupBy(left.map((batch, i) => ({ batch, node: leaders[i] ?? -1 })), (b) => b.node);
+      const results = await Promise.allSettled([...perNode].map(async ([node, sent]) => {
+        const broker = await this.#client.node(node);
+        return await produce(broker, this.#options.transactionalId ?? null, sent.map(({ batch }) => batch));
+      }));
+      const failures: unknown[] = [];
+      for (const result of results) {
+        if (result.status === "rejected") failures.push(result.reason);
+        else {
+          for (const { topic, partition, errorCode, offset } of result.value) {
+            if (errorCode === 0) bases.set(`${topic}/${partition}`, offset);
+            else failures.push(producedError(errorCode, topic, partition));
+          }
+        }
+      }
+      left = left.filter(({ topic, partition }) => !bases.has(`${topic}/${partition}`));
+      const lasting = failures.find((error) => !isPassingForPartitions(error));
+      if (failures.length > 0) throw lasting ?? failures[0];
+    }, isPassingForPartitions);
+    return bases;
+  }
+
+  #coordinator() {
+    return this.#client.coordinator("transaction", this.#transaction.transactionalId);
+  }
+
+  get #transaction() {
+    const { transactionalId } = this.#options;
+    if (transactionalId === undefined) {
+      throw new TypeError("Cannot commit: the producer is not transactional");
+    }
+    return { transactionalId, ...this.#identity };
+  }
+}
+
+/** A topic that exists may be unknown to a broker that has just started to lead it. */
+function isPassingForPartitions(error: unknown): boolean {
+  return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+}
+
+/** Code of PRODUCER_FENCED, which kafkajs does not know. */
+const PRODUCER_FENCED = 90;
+
+function producedError(code: number, topic: string, partition: number): Error {
+  const cause = protocolError(code === PRODUCER_FENCED ? 47 : code);
+  return new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });
+}
+
+/** Splits records by partition, and each partition's into batches, in order. */
+function split(records: readonly PlacedRecord[], batchBytes: number): Part[] {
+  const parts: Part[] = [];
+  const open = new Map<string, Part>();
+  for (const [place, placed] of records.entries()) {
+    const { record: { topic }, partition } = placed;
+    const bytes = sizeOf([placed]);
+    const key = `${topic}/${partition}`;
+    let part = open.get(key);
+    if (part === undefined || part.bytes + bytes > batchBytes) {
+      part = { topic, partition, records: [], places: [], bytes: 0 };
+      open.set(key, part);
+      parts.push(part);
+    }
+    part.records.push(placed);
+    part.places.push(place);
+    part.bytes += bytes;
+  }
+  return parts;
+}
+
+/** About the bytes that records take. */
+export function sizeOf(records: readonly PlacedRecord[]): number {
+  let bytes = 0;
+  for (const { record: { key, value, headers } } of records) {
+    bytes += 32 + (key?.length ?? 0) + (value?.length ?? 0);
+    for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 4;
+  }
+  return bytes;
+}

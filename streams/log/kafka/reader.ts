@@ -1,0 +1,279 @@
+/**
+ * Reading partitions from any position, so that a read in sequence costs no round trip.
+ *
+ * No consumer group is needed to read. A read takes from the {@linkcode Cursor} that stands where it wants to
+ * begin; so several readers of a partition do not disturb each other. Records come to cursors in two ways:
+ *
+ * - **Fetches that return at once**, for one cursor: when a read finds it empty, and ahead of time when it runs low
+ *   and there is more.
+ * - **Polls that wait**, one at a time for each broker: they watch all the cursors that stand at the end of their
+ *   partitions and have been waited on lately. They have connections of their own, because a broker answers the
+ *   requests of a connection one after the other.
+ *
+ * @module
+ */
+
+import type { ReadOptions, ReadResult } from "../log.ts";
+import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import { Cursor } from "./cursor.ts";
+import { protocolError } from "./patch.ts";
+import { decodeBatches } from "./record_batch.ts";
+import { fetchBatches, type Fetched, partitionBounds } from "./requests.ts";
+
+/** Limits of a {@linkcode KafkaReader}. */
+export interface ReaderLimits {
+  /** Bytes of a partition to fetch at a time; before they are unpacked. */
+  readonly fetchBytes: number;
+  /** Bytes of records to hold for readers; the places least recently read go first. */
+  readonly bufferBytes: number;
+}
+
+/** How long a poll waits for a record; a cursor that comes in between waits as long to be watched. */
+const POLL_MS = 100;
+/** A cursor that has not been waited on for so long is not watched any more. */
+const WATCH_MS = 2000;
+const MAX_CURSORS = 1024;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** Longest pause between looks for what we have committed ourselves and is not to be seen yet. */
+const OWN_PAUSE_MS = 20;
+
+/** Reads the partitions of a cluster. */
+export class KafkaReader {
+  readonly #client: KafkaClient;
+  readonly #polls: KafkaClient;
+  readonly #limits: ReaderLimits;
+  /** The least recently used one first. */
+  readonly #cursors = new Set<Cursor>();
+  readonly #byPartition = new Map<string, Set<Cursor>>();
+  /** Nodes that a poll is under way at. */
+  readonly #polling = new Set<number>();
+
+  /**
+   * @param client for fetches that return at once
+   * @param polls for fetches that wait
+   */
+  constructor(client: KafkaClient, polls: KafkaClient, limits: ReaderLimits) {
+    this.#client = client;
+    this.#polls = polls;
+    this.#limits = limits;
+  }
+
+  /**
+   * See `Log.read`.
+   *
+   * @param ownEnd offset below which there are records of ours, which must not be missed
+   */
+  async read(
+    topic: string,
+    partition: number,
+    from: number,
+    ownEnd: () => number,
+    options: ReadOptions,
+  ): Promise<ReadResult> {
+    const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
+    const until = performance.now() + waitMs;
+    const start = Math.max(0, from);
+    for (let pause = 1;; pause = Math.min(pause * 2, OWN_PAUSE_MS)) {
+      signal?.throwIfAborted();
+      this.#client.throwIfClosed();
+      const cursor = this.#cursorAt(topic, partition, start);
+      if (cursor.isEmpty && (waitMs <= 0 || !cursor.polled)) await orAborted(this.#fill(cursor), signal);
+      else if (cursor.isEmpty) await this.#wait(cursor, until, signal);
+      // Another reader of this place may have moved the cursor meanwhile.
+      if (!cursor.holds(start)) continue;
+      cursor.seek(start);
+      if (!cursor.isEmpty) {
+        const result = cursor.take(maxRecords, maxBytes);
+        if (cursor.isBehind && cursor.bytesAhead < this.#limits.fetchBytes / 2) this.#fillAhead(cursor);
+        return result;
+      }
+      if (cursor.isBehind) continue;
+      if (cursor.position < ownEnd()) await this.#client.pause(pause);
+      else if (performance.now() >= until) return cursor.take(0, 0);
+      else {
+        this.#watch(cursor);
+        await this.#wait(cursor, until, signal);
+      }
+    }
+  }
+
+  /** Drops what is held of a partition. */
+  forget(topic: string, partition: number): void {
+    for (const cursor of this.#byPartition.get(`${topic}/${partition}`) ?? []) this.#drop(cursor);
+  }
+
+  /** A cursor that holds an offset, standing there; the most recently used of its partition is tried first. */
+  #cursorAt(topic: string, partition: number, offset: number): Cursor {
+    const key = `${topic}/${partition}`;
+    const cursors = this.#byPartition.get(key) ?? new Set();
+    this.#byPartition.set(key, cursors);
+    const found = [...cursors].findLast((cursor) => cursor.holds(offset));
+    const cursor = found ?? new Cursor(topic, partition, offset);
+    cursor.seek(offset);
+    for (const set of [this.#cursors, cursors]) {
+      set.delete(cursor);
+      set.add(cursor);
+    }
+    if (found === undefined) this.#evict();
+    return cursor;
+  }
+
+  #evict(): void {
+    let bytes = 0;
+    for (const cursor of this.#cursors) bytes += cursor.bytes;
+    for (const cursor of this.#cursors) {
+      if (this.#cursors.size <= MAX_CURSORS && bytes <= this.#limits.bufferBytes) return;
+      if (this.#cursors.size === 1) return;
+      bytes -= cursor.bytes;
+      this.#drop(cursor);
+    }
+  }
+
+  #drop(cursor: Cursor): void {
+    const key = `${cursor.topic}/${cursor.partition}`;
+    this.#cursors.delete(cursor);
+    this.#byPartition.get(key)?.delete(cursor);
+    if (this.#byPartition.get(key)?.size === 0) this.#byPartition.delete(key);
+    cursor.wake();
+  }
+
+  /** Fetches what follows what a cursor holds. */
+  #fill(cursor: Cursor): Promise<void> {
+    return cursor.filling ??= this.#fetch(cursor).finally(() => cursor.filling = undefined);
+  }
+
+  #fillAhead(cursor: Cursor): void {
+    this.#fill(cursor).catch(() => {}); // the read that finds it empty meets the failure again
+  }
+
+  async #fetch(cursor: Cursor): Promise<void> {
+    const { topic, partition } = cursor;
+    const { fetchBytes } = this.#limits;
+    try {
+      await this.#client.retry(async () => {
+        cursor.node = await this.#client.leaderId(topic, partition);
+        const broker = await this.#client.node(cursor.node);
+        const from = { topic, partition, offset: cursor.position, maxBytes: fetchBytes };
+        const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
+        if (fetched !== undefined) await this.#accept(cursor, fetched, from.offset);
+      });
+    } catch (error) {
+      if (kafkaType(error) !== "OFFSET_OUT_OF_RANGE") {
+        this.#drop(cursor);
+        throw error;
+      }
+      const { start, end } = await this.#client.retry(async () =>
+        await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
+      );
+      if (cursor.position >= start) {
+        this.#drop(cursor);
+        throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);
+      }
+      cursor.accept([], start, end);
+    }
+  }
+
+  async #accept(cursor: Cursor, fetched: Fetched, from: number): Promise<void> {
+    const { topic, partition, errorCode, bytes, aborted, stableEnd } = fetched;
+    if (errorCode !== 0) throw protocolError(errorCode);
+    const { records, next } = await decodeBatches(bytes, topic, partition, from, aborted);
+    if (from !== cursor.position) return; // another fetch was quicker
+    cursor.accept(records, next, stableEnd);
+    this.#evict();
+  }
+
+  /** Has a cursor watched for a while by the polls at its node. */
+  #watch(cursor: Cursor): void {
+    cursor.watchedUntil = performance.now() + WATCH_MS;
+    if (this.#polling.has(cursor.node)) return;
+    this.#polling.add(cursor.node);
+    this.#poll(cursor.node).catch(() => {}).finally(() => this.#polling.delete(cursor.node));
+  }
+
+  /** Polls a node for as long as there is something to watch there. */
+  async #poll(node: number): Promise<void> {
+    for (;;) {
+      const watched = this.#watched(node);
+      if (watched.length === 0) return;
+      for (const cursor of watched) cursor.polled = true;
+      try {
+        await this.#polls.once(() => this.#pollOnce(node, watched));
+      } catch (error) {
+        // Those who wait fetch for themselves, which finds the new leader or tells what is wrong.
+        for (const cursor of watched) cursor.watchedUntil = 0;
+        if (isPassing(error)) await this.#polls.once(() => this.#polls.refresh());
+      } finally {
+        for (const cursor of watched) {
+          cursor.polled = false;
+          if (cursor.watchedUntil === 0) cursor.wake();
+        }
+      }
+    }
+  }
+
+  async #pollOnce(node: number, watched: readonly Cursor[]): Promise<void> {
+    const { fetchBytes } = this.#limits;
+    const broker = await this.#polls.node(node);
+    const partitions = watched.map(({ topic, partition, position }) => ({
+      topic,
+      partition,
+      offset: position,
+      maxBytes: fetchBytes,
+    }));
+    const limits = { waitMs: POLL_MS, maxBytes: 8 * fetchBytes };
+    for (const fetched of await fetchBatches(broker, partitions, limits)) {
+      const i = partitions.findIndex((p) => p.topic === fetched.topic && p.partition === fetched.partition);
+      const [cursor, from] = [watched[i], partitions[i]?.offset];
+      if (cursor !== undefined && from !== undefined) await this.#accept(cursor, fetched, from);
+    }
+  }
+
+  /** The cursors to watch at a node, one a partition at most. */
+  #watched(node: number): Cursor[] {
+    const now = performance.now();
+    const watched = new Map<string, Cursor>();
+    for (const cursor of this.#cursors) {
+      if (cursor.node !== node || cursor.isBehind) continue;
+      if (cursor.waiting === 0 && cursor.watchedUntil < now || cursor.bytesAhead > this.#limits.fetchBytes) {
+        continue;
+      }
+      watched.set(`${cursor.topic}/${cursor.partition}`, cursor);
+    }
+    return [...watched.values()];
+  }
+
+  /** Waits until something has come to a cursor, or the time is over. */
+  async #wait(cursor: Cursor, until: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const left = Math.min(Math.max(0, until - performance.now()), MAX_TIMEOUT_MS);
+    const timer = setTimeout(resolve, left);
+    const aborted = () => reject(signal?.reason);
+    const { closing } = this.#client;
+    const closed = () => resolve(); // the reader looks, and says so
+    signal?.addEventListener("abort", aborted);
+    closing.addEventListener("abort", closed);
+    cursor.changed.then(resolve);
+    cursor.waiting++;
+    try {
+      await promise;
+    } finally {
+      cursor.waiting--;
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+      closing.removeEventListener("abort", closed);
+    }
+  }
+}
+
+/** The promise's outcome, unless the signal comes first. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

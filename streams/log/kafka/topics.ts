@@ -1,0 +1,176 @@
+/**
+ * The topics of a cluster: what they are like, and making those that are missing.
+ *
+ * @module
+ */
+
+import { checkSame, checkSpec, describeSpec } from "../checks.ts";
+import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
+import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
+import type { Broker } from "./patch.ts";
+
+/** How {@linkcode KafkaTopics} makes topics. */
+export interface TopicDefaults {
+  /** Copies of each partition, or -1 for the cluster's default. */
+  readonly replicationFactor: number;
+  /** Configuration beside the cleanup policy. */
+  readonly topicConfig: Readonly<Record<string, string>>;
+}
+
+const TOPIC_RESOURCE = 2;
+const CLEANUP = "cleanup.policy";
+const TIMEOUT_MS = 30_000;
+const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
+
+/** What is known of a topic; the cleanup only when we may ask for it. */
+interface Known {
+  readonly name: string;
+  readonly partitions: number;
+  readonly cleanup: Cleanup | undefined;
+}
+
+/** Knows the topics of a cluster. */
+export class KafkaTopics {
+  readonly #client: KafkaClient;
+  readonly #defaults: TopicDefaults;
+  /** Of topics that were asked for; neither partitions nor cleanup change in practice. */
+  readonly #specs = new Map<string, TopicSpec>();
+
+  /** Nothing is known yet. */
+  constructor(client: KafkaClient, defaults: TopicDefaults) {
+    this.#client = client;
+    this.#defaults = defaults;
+  }
+
+  /** What a topic is like; asked for once. @throws LogError `unknown-topic` */
+  async spec(name: string): Promise<TopicSpec> {
+    this.#client.throwIfClosed();
+    const cached = this.#specs.get(name);
+    if (cached !== undefined) return cached;
+    const known = await this.#find(name);
+    if (known === undefined) {
+      throw new LogError(
+        "unknown-topic",
+        `Cannot find topic ${name}: it does not exist, or is hidden from us`,
+      );
+    }
+    const spec = specOf(known);
+    this.#specs.set(name, spec);
+    return spec;
+  }
+
+  /** Asks again next time. */
+  forget(name: string): void {
+    this.#specs.delete(name);
+  }
+
+  /** All topics that we may see. */
+  async list(): Promise<Map<string, TopicSpec>> {
+    const known = await this.#client.retry(async () => await describe(await this.#client.any(), []));
+    return new Map(known.map((topic) => [topic.name, specOf(topic)]));
+  }
+
+  /**
+   * Makes the topics that do not exist.
+   *
+   * @throws RangeError when one cannot be like that
+   * @throws LogError `topic-mismatch` when one exists and is another; then none is made
+   * @throws LogError `unknown-topic` with a list of what is missing, when we may not make them
+   */
+  async create(topics: readonly TopicSpec[]): Promise<void> {
+    this.#client.throwIfClosed();
+    const missing = new Map<string, TopicSpec>();
+    for (const topic of topics) {
+      checkSpec(topic);
+      const wanted = missing.get(topic.name);
+      if (wanted !== undefined) checkSame(wanted, topic);
+      missing.set(topic.name, topic);
+    }
+    for (const topic of topics) {
+      const found = await this.#find(topic.name);
+      if (found === undefined) continue;
+      checkSame({ ...found, cleanup: found.cleanup ?? topic.cleanup }, topic);
+      missing.delete(topic.name);
+    }
+    if (missing.size > 0) await this.#make([...missing.values()]);
+  }
+
+  async #make(topics: readonly TopicSpec[]): Promise<void> {
+    const { replicationFactor, topicConfig } = this.#defaults;
+    const request = topics.map(({ name, partitions, cleanup }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries({ ...topicConfig, [CLEANUP]: cleanup })
+        .map(([name, value]) => ({ name, value })),
+    }));
+    await this.#client.retry(async () => {
+      const controller = await this.#client.controller();
+      try {
+        await controller.createTopics({ topics: request, timeout: TIMEOUT_MS });
+      } catch (error) {
+        const errors = error instanceof Error && "errors" in error ? error.errors as unknown[] : [error];
+        if (errors.some((each) => DENIED.has(kafkaType(each) ?? ""))) {
+          const list = topics.map((topic) => `${topic.name} (${describeSpec(topic)})`).join(", ");
+          throw new LogError("unknown-topic", `Cannot create what is missing, as we may not: ${list}`, {
+            cause: error,
+          });
+        }
+        // Somebody else may have been quicker; whether theirs is like ours is seen below.
+        const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
+        if (bad !== undefined) throw bad;
+      }
+    });
+    for (const topic of topics) {
+      const made = await this.#client.retry(async () => {
+        const [known] = await describe(await this.#client.any(), [topic.name]);
+        return known;
+      }, (error) => isPassing(error) || isUnknownTopic(error));
+      if (made !== undefined) checkSame({ ...made, cleanup: made.cleanup ?? topic.cleanup }, topic);
+    }
+  }
+
+  async #find(name: string): Promise<Known | undefined> {
+    try {
+      return await this.#client.retry(async () => {
+        const [known] = await describe(await this.#client.any(), [name]);
+        return known;
+      });
+    } catch (error) {
+      if (isUnknownTopic(error) || kafkaType(error) === "INVALID_TOPIC_EXCEPTION") return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Describes topics, or all of them when none is named. @throws as the broker does, when one is unknown */
+async function describe(broker: Broker, names: readonly string[]): Promise<Known[]> {
+  const { topicMetadata } = await broker.metadata(names);
+  const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
+  if (topics.length === 0) return [];
+  const cleanups = await describeCleanups(broker, topics.map(({ topic }) => topic));
+  return topics.map(({ topic, partitionMetadata }) => ({
+    name: topic,
+    partitions: partitionMetadata.length,
+    cleanup: cleanups.get(topic),
+  }));
+}
+
+async function describeCleanups(broker: Broker, names: readonly string[]): Promise<Map<string, Cleanup>> {
+  try {
+    const { resources } = await broker.describeConfigs({
+      resources: names.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: [CLEANUP] })),
+    });
+    return new Map(resources.map(({ resourceName, configEntries }) => {
+      const policy = configEntries.find(({ configName }) => configName === CLEANUP)?.configValue ?? "";
+      return [resourceName, policy.includes("compact") ? "compact" : "delete"];
+    }));
+  } catch (error) {
+    if (DENIED.has(kafkaType(error) ?? "")) return new Map();
+    throw error;
+  }
+}
+
+function specOf({ name, partitions, cleanup = "delete" }: Known): TopicSpec {
+  return { name, partitions, cleanup };
+}

@@ -1,0 +1,252 @@
+/**
+ * Kafka's primitive types: big-endian integers, zigzag varints, UTF-8 with a length before it.
+ *
+ * @module
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** 2^32: the high halves of 64-bit integers are multiplied, never shifted. */
+const HIGH = 0x100000000;
+
+/** Reads from a buffer; what it hands out are views of that buffer, not copies. */
+export class WireReader {
+  /** The next byte to read. */
+  position = 0;
+  /** What it reads from. */
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+
+  /** Starts at the first byte. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Number of bytes that are left. */
+  get left(): number {
+    return this.bytes.length - this.position;
+  }
+
+  /** INT8. */
+  int8(): number {
+    return this.#view.getInt8(this.position++);
+  }
+
+  /** INT16. */
+  int16(): number {
+    const value = this.#view.getInt16(this.position);
+    this.position += 2;
+    return value;
+  }
+
+  /** INT32. */
+  int32(): number {
+    const value = this.#view.getInt32(this.position);
+    this.position += 4;
+    return value;
+  }
+
+  /** INT64, as a number: exact up to 2^53, as all offsets, times and producer ids are in practice. */
+  int64(): number {
+    const high = this.#view.getInt32(this.position);
+    const low = this.#view.getUint32(this.position + 4);
+    this.position += 8;
+    return high * HIGH + low;
+  }
+
+  /** VARINT or VARLONG, zigzag encoded; exact up to 2^53. */
+  varint(): number {
+    const { bytes } = this;
+    let byte = bytes[this.position++]!;
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    let value = byte & 0x7f;
+    for (let scale = 0x80;; scale *= 0x80) {
+      byte = bytes[this.position++]!;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) break;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** UNSIGNED_VARINT. */
+  uvarint(): number {
+    let value = 0;
+    for (let scale = 1;; scale *= 0x80) {
+      const byte = this.bytes[this.position++]!;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  /** So many bytes; -1 is null. */
+  take(length: number): Uint8Array | null {
+    if (length < 0) return null;
+    return this.bytes.subarray(this.position, this.position += length);
+  }
+
+  /** So many bytes of UTF-8; -1 is null. */
+  text(length: number): string | null {
+    if (length < 0) return null;
+    const { bytes, position } = this;
+    this.position += length;
+    if (length > SHORT) return decoder.decode(bytes.subarray(position, position + length));
+    // Most keys are short and ASCII; a call of the decoder costs more than all of this.
+    let text = "";
+    for (let i = position; i < position + length; i++) {
+      const byte = bytes[i]!;
+      if (byte >= 0x80) return decoder.decode(bytes.subarray(position, position + length));
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  /** STRING or NULLABLE_STRING. */
+  string(): string | null {
+    return this.text(this.int16());
+  }
+
+  /** ARRAY. */
+  array<Item>(read: () => Item): Item[] {
+    const length = this.int32();
+    return Array.from({ length: Math.max(0, length) }, read);
+  }
+
+  /** COMPACT_ARRAY. */
+  compactArray<Item>(read: () => Item): Item[] {
+    const length = this.uvarint() - 1;
+    return Array.from({ length: Math.max(0, length) }, read);
+  }
+
+  /** TAG_BUFFER, which is passed over. */
+  tags(): void {
+    for (let count = this.uvarint(); count > 0; count--) {
+      this.uvarint();
+      const size = this.uvarint();
+      this.position += size;
+    }
+  }
+}
+
+const SHORT = 32;
+
+/** Writes into a growing buffer. */
+export class WireWriter {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+
+  /** Starts with room for so many bytes. */
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Number of bytes written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A view of what was written, valid until more is. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what was written and keeps the room. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  /** INT8. */
+  int8(value: number): this {
+    this.#reserve(1);
+    this.#view.setInt8(this.#length++, value);
+    return this;
+  }
+
+  /** INT16. */
+  int16(value: number): this {
+    this.#reserve(2);
+    this.#view.setInt16(this.#length, value);
+    this.#length += 2;
+    return this;
+  }
+
+  /** INT32, or UINT32 with the same bits. */
+  int32(value: number): this {
+    this.#reserve(4);
+    this.setInt32(this.#length, value);
+    this.#length += 4;
+    return this;
+  }
+
+  /** Replaces four bytes that were written. */
+  setInt32(position: number, value: number): void {
+    this.#view.setInt32(position, value);
+  }
+
+  /** INT64 of a safe integer. */
+  int64(value: number): this {
+    return this.int32(Math.floor(value / HIGH)).int32(value % HIGH);
+  }
+
+  /** VARINT or VARLONG, zigzag encoded. */
+  varint(value: number): this {
+    return this.uvarint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  /** UNSIGNED_VARINT. */
+  uvarint(value: number): this {
+    this.#reserve(8);
+    while (value >= 0x80) {
+      this.#bytes[this.#length++] = (value % 0x80) | 0x80;
+      value = Math.floor(value / 0x80);
+    }
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** Bytes as they are. */
+  raw(bytes: Uint8Array): this {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  /** STRING or NULLABLE_STRING. */
+  string(text: string | null): this {
+    if (text === null) return this.int16(-1);
+    const bytes = encoder.encode(text);
+    return this.int16(bytes.length).raw(bytes);
+  }
+
+  /** COMPACT_STRING. */
+  compactString(text: string): this {
+    const bytes = encoder.encode(text);
+    return this.uvarint(bytes.length + 1).raw(bytes);
+  }
+
+  /** The bytes of a record's key, value or header, with a VARINT before them. */
+  varBytes(value: string | Uint8Array | null): this {
+    if (value === null) return this.varint(-1);
+    if (typeof value !== "string") return this.varint(value.length).raw(value);
+    if (value.length >= SHORT) return this.varBytes(encoder.encode(value));
+    // A short text is written behind one byte for its length, which is enough for 63 bytes; a longer one moves.
+    this.#reserve(value.length * 3 + 2);
+    const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length + 1));
+    if (written > 63) return this.varint(written).raw(encoder.encode(value));
+    this.#bytes[this.#length] = written * 2;
+    this.#length += 1 + written;
+    return this;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}

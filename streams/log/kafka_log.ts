@@ -1,0 +1,405 @@
+/**
+ * The log on Kafka.
+ *
+ * @module
+ */
+
+import { type KafkaConfig, logLevel } from "kafkajs";
+import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "./checks.ts";
+import { isUnknownTopic, KafkaClient } from "./kafka/client.ts";
+import type { Compression } from "./kafka/codecs.ts";
+import { KafkaMember } from "./kafka/member.ts";
+import { isFenced, Producer, type ProducerOptions, sizeOf } from "./kafka/producer.ts";
+import { KafkaReader } from "./kafka/reader.ts";
+import { partitionBounds, type PlacedRecord, stableOffset } from "./kafka/requests.ts";
+import { KafkaTopics } from "./kafka/topics.ts";
+import {
+  type Bounds,
+  type Commit,
+  type GroupHandlers,
+  type Log,
+  LogError,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type TopicSpec,
+  type Writer,
+} from "./log.ts";
+
+/** Options of {@linkcode KafkaLog.open}. */
+export interface KafkaLogOptions {
+  /** Brokers to ask first, as `host:port`. */
+  readonly brokers: readonly string[];
+  /** Anything else that kafkajs' `KafkaConfig` has: `clientId`, `ssl`, `sasl`, timeouts, logging. @default {{}} */
+  readonly kafka?: Omit<KafkaConfig, "brokers" | "retry">;
+  /** How what is written is compressed; all compressions are read. @default {"zstd"} */
+  readonly compression?: Compression;
+  /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {60_000} */
+  readonly retryMs?: number;
+  /** After so long the brokers abort what a writer that died has begun; readers wait behind it. @default {10_000} */
+  readonly transactionTimeoutMs?: number;
+  /** After so long without a heartbeat, a group gives a member's partitions to others. @default {6000} */
+  readonly sessionMs?: number;
+  /** Time between heartbeats; as long does a member take to notice a change of the group. @default {500} */
+  readonly heartbeatMs?: number;
+  /** How long a group waits for members whose handlers are busy. @default {300_000} */
+  readonly rebalanceMs?: number;
+  /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
+  readonly replicationFactor?: number;
+  /** Configuration of new topics. @default {{ "max.message.bytes": "8388608" }} */
+  readonly topicConfig?: Readonly<Record<string, string>>;
+  /** Bytes of a partition to fetch at a time. @default {1 MiB} */
+  readonly fetchBytes?: number;
+  /** Bytes of records that are held for readers; beside them, one fetch for each read under way. @default {64 MiB} */
+  readonly bufferBytes?: number;
+}
+
+/** A single record may be larger; the topic's `max.message.bytes` limits it. */
+const BATCH_BYTES = 900_000;
+
+/**
+ * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
+ *
+ * - **Reading** needs no group; a read in sequence is served from memory (see `kafka/reader.ts`). Committed records
+ *   only. Values are views of what was fetched: copy what you keep for long.
+ * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
+ *   has resolved includes it, although the brokers finish transactions a moment later.
+ * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction.
+ * - **A writer that has failed** refuses every later commit: open another with its id, if it is still yours.
+ * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
+ * - Brokers that are away for less than `retryMs` are waited for, everywhere.
+ *
+ * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
+ */
+export class KafkaLog implements Log {
+  readonly #options: Required<KafkaLogOptions>;
+  readonly #client: KafkaClient;
+  readonly #polls: KafkaClient;
+  readonly #topics: KafkaTopics;
+  readonly #reader: KafkaReader;
+  readonly #members = new Set<KafkaMember>();
+  /** Writes under way, which closing waits for. */
+  readonly #writes = new Set<Promise<unknown>>();
+  /** Behind the newest of our own records, by partition. */
+  readonly #ownEnds = new Map<string, number>();
+  /** For appends to one partition, and to several. */
+  readonly #appenders: { readonly plain: Appender; readonly atomic: Appender };
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: KafkaLogOptions) {
+    this.#options = {
+      kafka: {},
+      compression: "zstd",
+      retryMs: 60_000,
+      transactionTimeoutMs: 10_000,
+      sessionMs: 6000,
+      heartbeatMs: 500,
+      rebalanceMs: 300_000,
+      replicationFactor: -1,
+      topicConfig: { "max.message.bytes": "8388608" },
+      fetchBytes: 1 << 20,
+      bufferBytes: 64 << 20,
+      ...options,
+    };
+    this.#client = this.#newClient();
+    this.#polls = this.#newClient();
+    this.#topics = new KafkaTopics(this.#client, this.#options);
+    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
+    this.#appenders = {
+      plain: new Appender(() => this.#producer(), (producer, records) => producer.write(records)),
+      atomic: new Appender(
+        () => this.#producer(`append-${crypto.randomUUID()}`),
+        (producer, records) => producer.commit(records, "", []),
+      ),
+    };
+  }
+
+  /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses us, or is too old */
+  static async open(options: KafkaLogOptions): Promise<KafkaLog> {
+    const log = new KafkaLog(options);
+    try {
+      await Promise.all([log.#client.connect(), log.#polls.connect()]);
+      return log;
+    } catch (error) {
+      await log[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when we may not create what is missing */
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    await this.#topics.create(topics);
+  }
+
+  /** See {@linkcode Log.topics}. Topics that Kafka keeps for itself are left out. */
+  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return await this.#topics.list();
+  }
+
+  /** See {@linkcode Log.append}. */
+  async append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    const placed = await this.#place(records);
+    return await this.#write(async () => {
+      const appender = Producer.isOneBatch(placed, BATCH_BYTES) ? "plain" : "atomic";
+      const offsets = await this.#appenders[appender].append(placed);
+      this.#remember(placed, offsets);
+      return offsets;
+    });
+  }
+
+  /** See {@linkcode Log.read}. */
+  async read(
+    topic: string,
+    partition: number,
+    from: number,
+    options: ReadOptions = {},
+  ): Promise<ReadResult> {
+    options.signal?.throwIfAborted();
+    await this.#check(topic, partition);
+    if (!Number.isSafeInteger(from)) {
+      throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
+    }
+    const ownEnd = () => this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+    try {
+      return await this.#reader.read(topic, partition, from, ownEnd, options);
+    } catch (error) {
+      throw this.#translate(error, topic);
+    }
+  }
+
+  /** See {@linkcode Log.bounds}. */
+  async bounds(topic: string, partition: number): Promise<Bounds> {
+    await this.#check(topic, partition);
+    for (;;) {
+      const bounds = await this.#client.retry(async () =>
+        partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
+      );
+      if (bounds.end >= (this.#ownEnds.get(`${topic}/${partition}`) ?? 0)) return bounds;
+      await this.#client.pause(2);
+    }
+  }
+
+  /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
+  async committed(group: string, topic: string, partition: number): Promise<number | null> {
+    await this.#check(topic, partition);
+    return await this.#client.retry(async () =>
+      stableOffset(await this.#client.coordinator("group", group), group, { topic, partition })
+    );
+  }
+
+  /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
+  async writer(id: string): Promise<Writer> {
+    const producer = await this.#producer(id);
+    return new KafkaWriter(id, async ({ records, group, offsets }) => {
+      this.#client.throwIfClosed();
+      const placed = await this.#place(records);
+      for (const offset of offsets) {
+        await this.#check(offset.topic, offset.partition);
+        checkOffset(group, offset);
+      }
+      return () =>
+        this.#write(async () => {
+          this.#remember(placed, await producer.commit(placed, group, offsets));
+        });
+    });
+  }
+
+  /** See {@linkcode Log.join}. */
+  async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    if (this.#closing !== undefined) {
+      throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+    }
+    const specs = await Promise.all(topics.map((topic) => this.#topics.spec(topic)));
+    const partitions = coPartitions(group, specs);
+    const { sessionMs, heartbeatMs, rebalanceMs } = this.#options;
+    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs };
+    return await KafkaMember.join(this.#newClient(), this.#client, options, handlers, (member) => {
+      this.#members.add(member);
+      member.ended.catch(() => {}).finally(() => this.#members.delete(member));
+    });
+  }
+
+  /** See {@linkcode Log.trim}. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    const spec = await this.#check(topic, partition);
+    const { start, end } = await this.bounds(topic, partition);
+    checkTrim(spec, partition, before, end);
+    if (before <= start) return;
+    await this.#client.retry(async () => {
+      const leader = await this.#client.leader(topic, partition);
+      await leader.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${before}` }] }] });
+    });
+    this.#reader.forget(topic, partition);
+  }
+
+  /** Revokes what members hold, lets writes end, then closes every connection. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      const outcomes = await Promise.allSettled([...this.#members].map((member) => member.leave()));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    } finally {
+      await Promise.allSettled(this.#writes);
+      await Promise.all([this.#client, this.#polls].map((client) => client[Symbol.asyncDispose]()));
+    }
+  }
+
+  #newClient(): KafkaClient {
+    const { brokers, kafka, retryMs } = this.#options;
+    return new KafkaClient({ logLevel: logLevel.NOTHING, ...kafka, brokers: [...brokers] }, retryMs);
+  }
+
+  #producer(transactionalId?: string): Promise<Producer> {
+    const { transactionTimeoutMs, compression } = this.#options;
+    const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytes: BATCH_BYTES };
+    return Producer.open(
+      this.#client,
+      transactionalId === undefined ? options : { ...options, transactionalId },
+    );
+  }
+
+  async #check(topic: string, partition: number): Promise<TopicSpec> {
+    const spec = await this.#topics.spec(topic);
+    checkPartition(spec, partition);
+    return spec;
+  }
+
+  async #place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
+    const specs = new Map<string, TopicSpec>();
+    for (const { topic } of records) {
+      if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
+    }
+    return records.flatMap((record) => {
+      const spec = specs.get(record.topic);
+      return spec === undefined ? [] : { record, partition: placeOf(record, spec) };
+    });
+  }
+
+  /** Runs a write; closing waits for it. */
+  async #write<Result>(write: () => Promise<Result>): Promise<Result> {
+    this.#client.throwIfClosed();
+    const writing = write();
+    this.#writes.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writes.delete(writing);
+    }
+  }
+
+  #remember(records: readonly PlacedRecord[], offsets: readonly number[]): void {
+    for (const [i, { record: { topic }, partition }] of records.entries()) {
+      const end = (offsets[i] ?? -1) + 1;
+      const key = `${topic}/${partition}`;
+      if (end > (this.#ownEnds.get(key) ?? 0)) this.#ownEnds.set(key, end);
+    }
+  }
+
+  #translate(error: unknown, topic: string): unknown {
+    if (!isUnknownTopic(error)) return error;
+    this.#topics.forget(topic);
+    return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
+      cause: error,
+    });
+  }
+}
+
+/** A writer over a transactional producer. */
+class KafkaWriter implements Writer {
+  readonly id: string;
+  readonly #prepare: (commit: Commit) => Promise<() => Promise<void>>;
+  /** Why it refuses to commit. */
+  #refusal: LogError | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param prepare checks a commit; what it gives back carries it out */
+  constructor(id: string, prepare: (commit: Commit) => Promise<() => Promise<void>>) {
+    this.id = id;
+    this.#prepare = prepare;
+  }
+
+  commit(commit: Commit): Promise<void> {
+    const done = this.#last.then(() => this.#commit(commit));
+    this.#last = done.catch(() => {}); // the caller has it
+    return done;
+  }
+
+  async #commit(commit: Commit): Promise<void> {
+    const carryOut = await this.#prepare(commit);
+    if (this.#refusal !== undefined) throw this.#refusal;
+    try {
+      await carryOut();
+    } catch (cause) {
+      const message = `Cannot commit with writer ${this.id}`;
+      if (isFenced(cause)) {
+        this.#refusal = new LogError("fenced", `${message}: another with its id was opened`, { cause });
+        throw this.#refusal;
+      }
+      this.#refusal = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
+      throw cause;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#last;
+    this.#refusal ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
+  }
+}
+
+/** An append that waits for its turn. */
+interface PendingAppend {
+  readonly records: readonly PlacedRecord[];
+  readonly bytes: number;
+  readonly resolve: (offsets: number[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Appends with a producer that is opened when it is needed. Appends that come while one is under way go together
+ * in the next, up to a batch: so that what was one batch stays one.
+ */
+class Appender {
+  readonly #open: () => Promise<Producer>;
+  readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>;
+  readonly #pending: PendingAppend[] = [];
+  #producer: Promise<Producer> | undefined;
+  #isSending = false;
+
+  constructor(
+    open: () => Promise<Producer>,
+    send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>,
+  ) {
+    this.#open = open;
+    this.#send = send;
+  }
+
+  append(records: readonly PlacedRecord[]): Promise<number[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<number[]>();
+    this.#pending.push({ records, bytes: sizeOf(records), resolve, reject });
+    if (!this.#isSending) this.#sendAll();
+    return promise;
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#isSending = true;
+    while (this.#pending.length > 0) {
+      let bytes = 0;
+      const beyond = this.#pending.findIndex((one, i) => (bytes += one.bytes) > BATCH_BYTES && i > 0);
+      const sent = this.#pending.splice(0, beyond < 0 ? Infinity : beyond);
+      try {
+        const producer = await (this.#producer ??= this.#open());
+        const offsets = await this.#send(producer, sent.flatMap(({ records }) => records));
+        let start = 0;
+        for (const { records, resolve } of sent) resolve(offsets.slice(start, start += records.length));
+      } catch (error) {
+        this.#producer = undefined; // a producer is good until its first failure
+        for (const { reject } of sent) reject(error);
+      }
+    }
+    this.#isSending = false;
+  }
+}
