@@ -7,6 +7,7 @@
 import { Base, type BaseConfig } from "./base.ts";
 import { Dien, type DienConfig } from "./dien.ts";
 import { Din, type DinConfig } from "./din.ts";
+import { Mimn, type MimnConfig } from "./mimn.ts";
 import type { Model, ModelSizes } from "./model.ts";
 
 /** The options of each model. */
@@ -17,13 +18,15 @@ export interface ModelConfigs {
   readonly din: DinConfig;
   /** Interest extractor, attention and AUGRU. */
   readonly dien: DienConfig;
+  /** Memory of constant size, one step a behaviour. */
+  readonly mimn: MimnConfig;
 }
 
 /** A name that {@linkcode createModel} knows. */
 export type ModelName = keyof ModelConfigs;
 
 /** The names of all models, simplest first. */
-export const MODEL_NAMES = ["base", "din", "dien"] as const satisfies readonly ModelName[];
+export const MODEL_NAMES = ["base", "din", "dien", "mimn"] as const satisfies readonly ModelName[];
 
 const MAKERS: {
   readonly [N in ModelName]: (sizes: ModelSizes, config: ModelConfigs[N], random: () => number) => Model;
@@ -31,11 +34,12 @@ const MAKERS: {
   base: (sizes, config, random) => new Base(sizes, config, random),
   din: (sizes, config, random) => new Din(sizes, config, random),
   dien: (sizes, config, random) => new Dien(sizes, config, random),
+  mimn: (sizes, config, random) => new Mimn(sizes, config, random),
 };
 
 /**
  * Makes a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
- * attention starts as the identity where it is square.
+ * attention starts as the identity where it is square, MIMN's rebalancing Wg as −4 times the identity.
  *
  * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit.
  *

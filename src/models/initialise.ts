@@ -8,10 +8,12 @@ import type { Parameters } from "./parameters.ts";
 
 /** Start slope of every PReLU. */
 const PRELU_SLOPE = 0.1;
+/** Blocks whose columns are three gates. */
+const GATES = /^(gru\d*|controller|miu)\./;
 
 /**
  * Fills the blocks in order: matrices Glorot uniform, ±√(6/(inputs + outputs)), biases 0, PReLU slopes
- * (`alpha…`) 0.1. Each gate of a block under `gru…` counts as a matrix of its own.
+ * (`alpha…`) 0.1. Each gate of a GRU's block counts as a matrix of its own.
  *
  * @param random uniform in [0, 1); called once per matrix element, so a seed decides every bit.
  */
@@ -22,7 +24,7 @@ export function initialise(parameters: Parameters, random: () => number): void {
       block.fill(/\.alpha\d*$/.test(name) ? PRELU_SLOPE : 0);
       continue;
     }
-    const limit = Math.sqrt(6 / (inputs + (name.startsWith("gru") ? outputs / 3 : outputs)));
+    const limit = Math.sqrt(6 / (inputs + (GATES.test(name) ? outputs / 3 : outputs)));
     for (let i = 0; i < block.length; i++) block[i] = (2 * random() - 1) * limit;
   }
 }

@@ -38,6 +38,12 @@ export interface ModelInput {
   readonly xu: Float32Array;
   /** Candidate and context input [K, C]. */
   readonly xc: Float32Array;
+  /**
+   * A folded state of the user, for a {@linkcode Model.lifelong} model; the others do not look at it. `score`
+   * answers from it and ignores e; in `loss` it is the state before e_1, a constant without gradient.
+   * Absent: e is folded from the start state.
+   */
+  readonly state?: Float32Array;
 }
 
 /** A {@linkcode ModelInput} with outcomes. */
@@ -56,10 +62,12 @@ export interface TrainingInput extends ModelInput {
 
 /** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
 export interface InputGradients {
-  /** Σ weights·loss of the candidates plus auxWeight·auxiliary loss. */
+  /** Σ weights·(loss of the candidates + regularisation) plus auxWeight·auxiliary loss. */
   readonly loss: number;
   /** The unweighted auxiliary loss; 0 without one. */
   readonly aux: number;
+  /** A regularisation of the state (MIMN), in `loss` once a unit of weight; absent in models without. */
+  readonly regularisation?: number;
   /** Final logits z = model + wide [K]. */
   readonly logits: Float32Array;
   /** ∂loss/∂z [K]: also the gradient with respect to `wide`. */
@@ -76,9 +84,9 @@ export interface InputGradients {
   readonly negatives: Float32Array;
 }
 
-/** A click model: Base, DIN, DIEN and whatever follows. */
+/** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
 export interface Model {
-  /** Which model it is: `base`, `din`, `dien`. */
+  /** Which model it is: `base`, `din`, `dien`, `mimn`. */
   readonly name: string;
   /** The widths it was built for. */
   readonly sizes: ModelSizes;
@@ -86,6 +94,8 @@ export interface Model {
   readonly parameters: Parameters;
   /** Length of the recurrent state in floats; 0 when the history is only a set of ids. */
   readonly stateSize: number;
+  /** Whether the state is all that is needed of a history, however long: see {@linkcode ModelInput.state}. */
+  readonly lifelong?: boolean;
   /** The state of a user without behaviours. */
   initState(): Float32Array;
   /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */

@@ -12,6 +12,7 @@ import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.
 import { auxiliaryLoss } from "./auxiliary.ts";
 import { gru, stateAt } from "./gru.ts";
 import { mlp, pooled, repeat } from "./layers.ts";
+import type { MimnTensors } from "./mimn.ts";
 import type { Weights } from "./tensorflow.ts";
 
 // B users, T behaviours, K candidates, d vector, H hidden, U user input, C candidate input
@@ -30,6 +31,8 @@ export interface Batch {
   readonly xc: tf.Tensor;
   /** Sampled negatives [B, T, d]; no auxiliary loss without. */
   readonly negatives?: tf.Tensor;
+  /** MIMN's state before the first behaviour, a constant; the model's own start without. */
+  readonly state?: MimnTensors;
 }
 
 /** What a model makes of a batch; intermediate values for tests by name. */
@@ -37,6 +40,8 @@ export interface Forward {
   /** [B, K]. */
   readonly logits: tf.Tensor;
   readonly aux: tf.Scalar;
+  /** Regularisation of each user's state [B]; none without. */
+  readonly regularisation?: tf.Tensor;
   readonly values: Readonly<Record<string, tf.Tensor>>;
 }
 
@@ -89,7 +94,7 @@ export function dienForward(weights: Weights, config: DienConfig, batch: Batch):
 }
 
 /** Candidates as rows [B·K, …]; the user input is repeated. */
-function rowsOf({ q, xu, xc }: Batch) {
+export function rowsOf({ q, xu, xc }: Batch) {
   const [, K = 0, d = 0] = q.shape;
   return {
     K,
@@ -100,6 +105,6 @@ function rowsOf({ q, xu, xc }: Batch) {
 }
 
 /** ⟨a, b⟩ of each row [B, 1]. */
-function dot(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+export function dot(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   return tf.sum(tf.mul(a, b), 1, true);
 }

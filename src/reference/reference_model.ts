@@ -7,12 +7,15 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
+import { Mimn } from "../models/mimn.ts";
+import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
 import type { InputGradients, Model, ModelInput, TrainingInput } from "../models/model.ts";
 import type { ModelSizes } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import { baseForward, type Batch, dienForward, dinForward, type Forward } from "./forward.ts";
 import { gru } from "./gru.ts";
 import { weightedLogisticLoss } from "./layers.ts";
+import { mimnForward, mimnStart, mimnStep, type MimnTensors } from "./mimn.ts";
 import { type Backend, startTensorflow, type Weights } from "./tensorflow.ts";
 
 type ForwardFunction = (weights: Weights, batch: Batch) => Forward;
@@ -26,8 +29,11 @@ export async function referenceModel<N extends ModelName>(
   backend: Backend = "cpu",
 ): Promise<Model> {
   await startTensorflow(backend);
-  const { parameters, stateSize } = createModel(name, sizes, config, random);
-  return new ReferenceModel(name, { sizes, parameters, stateSize, config });
+  const model = createModel(name, sizes, config, random);
+  const { parameters, stateSize } = model;
+  const parts = { sizes, parameters, stateSize, config };
+  if (model instanceof Mimn) return new MimnReferenceModel(name, parts, model.layout);
+  return new ReferenceModel(name, parts);
 }
 
 interface Parts {
@@ -41,6 +47,7 @@ const FORWARD: Readonly<Record<ModelName, (config: Parts["config"]) => ForwardFu
   base: (config) => (weights, batch) => baseForward(weights, config as ModelConfigs["base"], batch),
   din: (config) => (weights, batch) => dinForward(weights, config as ModelConfigs["din"], batch),
   dien: (config) => (weights, batch) => dienForward(weights, config as ModelConfigs["dien"], batch),
+  mimn: (config) => (weights, batch) => mimnForward(weights, config as ModelConfigs["mimn"], batch),
 };
 
 class ReferenceModel implements Model {
@@ -48,6 +55,7 @@ class ReferenceModel implements Model {
   readonly sizes: ModelSizes;
   readonly parameters: Parameters;
   readonly stateSize: number;
+  readonly lifelong: boolean = false;
   readonly #forward: ForwardFunction;
   readonly #inputGain: number;
 
@@ -67,7 +75,7 @@ class ReferenceModel implements Model {
   step(state: Float32Array, e: Float32Array): void {
     if (this.stateSize === 0) return;
     const next = tf.tidy(() =>
-      gru(this.#weights(), "gru1", "gru", {
+      gru(this.weights(), "gru1", "gru", {
         x: tf.mul(tf.tensor3d(e, [1, 1, e.length]), this.#inputGain),
         mask: tf.ones([1, 1]),
         start: tf.tensor2d(state, [1, state.length]),
@@ -79,25 +87,29 @@ class ReferenceModel implements Model {
   score(input: ModelInput): Float32Array {
     return tf.tidy(() => {
       const { mask, tensors } = this.#tensors(input);
-      return this.#forward(this.#weights(), { ...tensors, mask }).logits.dataSync() as Float32Array;
+      const batch = { ...tensors, mask, ...this.start(input) };
+      return this.#forward(this.weights(), batch).logits.dataSync() as Float32Array;
     });
   }
 
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     return tf.tidy(() => {
       const { mask, tensors } = this.#tensors(input);
-      const weights = this.#weights();
+      const weights = this.weights();
       const trained = variables({ ...weights, ...tensors });
       const wide = tf.tensor2d(input.wide, [1, input.K]);
       let logits: tf.Tensor = wide;
       let aux: tf.Tensor = tf.scalar(0);
+      let regularisation: tf.Tensor = tf.scalar(0);
       try {
         const { value, grads } = tf.variableGrads(() => {
-          const forward = this.#forward(trained, { ...trained as unknown as typeof tensors, mask });
+          const batch = { ...trained as unknown as typeof tensors, mask, ...this.start(input) };
+          const forward = this.#forward(trained, batch);
           logits = tf.keep(tf.add(forward.logits, wide));
           aux = tf.keep(forward.aux);
+          regularisation = tf.keep(tf.sum(forward.regularisation ?? tf.zeros([1])));
           const y = tf.tensor2d(input.labels, [1, input.K]), w = tf.tensor2d(input.weights, [1, input.K]);
-          const target = weightedLogisticLoss(logits, y, w);
+          const target = tf.add(weightedLogisticLoss(logits, y, w), tf.mul(tf.sum(w), regularisation));
           return tf.add(target, tf.mul(forward.aux, input.auxWeight)) as tf.Scalar;
         }, Object.values(trained));
         const read = (name: string, length: number) =>
@@ -110,6 +122,7 @@ class ReferenceModel implements Model {
         return {
           loss: value.dataSync()[0] ?? NaN,
           aux: aux.dataSync()[0] ?? NaN,
+          ...(this.lifelong ? { regularisation: regularisation.dataSync()[0] ?? NaN } : {}),
           logits: z,
           z: z.map((x, k) => (input.weights[k] ?? NaN) * (1 / (1 + Math.exp(-x)) - (input.labels[k] ?? NaN))),
           e: read("e", input.e.length) as Float32Array,
@@ -122,11 +135,18 @@ class ReferenceModel implements Model {
         Object.values(trained).forEach((variable) => variable.dispose());
         logits.dispose();
         aux.dispose();
+        regularisation.dispose();
       }
     });
   }
 
-  #weights(): Record<string, tf.Tensor> {
+  /** The state that e goes on from. */
+  protected start(_input: ModelInput): { readonly state?: MimnTensors } {
+    return {};
+  }
+
+  /** The blocks as tensors. */
+  protected weights(): Record<string, tf.Tensor> {
     const blocks = [...this.parameters.shapes].map(([name, shape]) =>
       [name, tf.tensor(this.parameters.block(name).slice(), [...shape])] as const
     );
@@ -151,6 +171,65 @@ class ReferenceModel implements Model {
       ...(negatives.length > 0 ? { negatives: history(negatives) } : {}),
     };
     return { tensors, mask: tf.fill([1, steps], T > 0 ? 1 : 0) };
+  }
+}
+
+/** MIMN's state has parts, and may come with the input. */
+class MimnReferenceModel extends ReferenceModel {
+  override readonly lifelong = true;
+  readonly #layout: MimnLayout;
+  readonly #config: ModelConfigs["mimn"];
+
+  constructor(name: ModelName, parts: Parts, layout: MimnLayout) {
+    super(name, parts);
+    this.#layout = layout;
+    this.#config = parts.config as ModelConfigs["mimn"];
+  }
+
+  override initState(): Float32Array {
+    return tf.tidy(() => this.#flat(mimnStart(this.weights(), 1)));
+  }
+
+  override step(state: Float32Array, e: Float32Array): void {
+    state.set(tf.tidy(() => {
+      const input = {
+        state: this.#tensorsOf(state),
+        e: tf.tensor2d(e, [1, e.length]),
+        mask: tf.ones([1, 1]),
+      };
+      return this.#flat(mimnStep(this.weights(), this.#config, input).state);
+    }));
+  }
+
+  override score(input: ModelInput): Float32Array {
+    const { K, q, xu, xc, state } = input;
+    // The behaviours are in the state already.
+    return super.score(state === undefined ? input : { T: 0, K, e: new Float32Array(0), q, xu, xc, state });
+  }
+
+  protected override start({ state }: ModelInput): { readonly state?: MimnTensors } {
+    return state === undefined ? {} : { state: this.#tensorsOf(state) };
+  }
+
+  #tensorsOf(flat: Float32Array): MimnTensors {
+    const { slots, width } = this.#layout;
+    const view = this.#layout.view(flat);
+    const row = (x: Float32Array) => tf.tensor2d(x.slice(), [1, x.length]);
+    const grid = (x: Float32Array) => tf.tensor3d(x.slice(), [1, slots, width]);
+    return {
+      ...{ memory: grid(view.memory), read: row(view.read), controller: row(view.controller) },
+      ...{ usage: row(view.usage), added: row(view.added), channels: grid(view.channels) },
+      ...{ count: row(view.count), sum: this.#layout.summed ? row(view.sum) : tf.zeros([1, width]) },
+    };
+  }
+
+  #flat(tensors: MimnTensors): Float32Array {
+    const state = new Float32Array(this.stateSize);
+    const view = this.#layout.view(state);
+    for (const name of Object.keys(view) as (keyof MimnState)[]) {
+      if (view[name].length > 0) view[name].set(tensors[name].dataSync());
+    }
+    return state;
   }
 }
 

@@ -47,6 +47,21 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
   }],
   ["dien", { hidden: 3, widths: [5], norm: "linear", form: "augruResetBefore", pooling: "sum" }],
   ["dien", { hidden: 3, widths: [5], attention: "mlp", form: "keepScaled", inputGain: 0.5 }],
+  ["mimn", { hidden: 5, widths: [6, 4] }],
+  ["mimn", {
+    slots: 3,
+    hidden: 4,
+    topK: 2,
+    slotKeyWeight: 1,
+    decay: 1,
+    regularisation: 2,
+    widths: [6],
+    inputGain: 2,
+    keepPooled: true,
+    dotHead: false,
+  }],
+  ["mimn", { slots: 2, hidden: 3, topK: 5, slotKeyWeight: 0, widths: [5], dotHead: false }],
+  ["mimn", { slots: 3, hidden: 3, scoreMode: "controller", widths: [5], inputGain: 0.5 }],
 ];
 
 /** Sizes of the models under test. */
@@ -70,9 +85,9 @@ export function impression({ d, user, context }: ModelSizes, T: number, K: numbe
 
 function lossOf(model: Model, input: TrainingInput) {
   const gradients = new Float32Array(model.parameters.values.length);
-  const { loss, aux, ...rest } = model.loss(input, gradients);
+  const { loss, aux, regularisation = 0, ...rest } = model.loss(input, gradients);
   const arrays = Object.entries({ ...rest, gradients }).map(([name, x]) => [name, x.slice()] as const);
-  return { loss, aux, arrays: Object.fromEntries(arrays) };
+  return { loss, aux, regularisation, arrays: Object.fromEntries(arrays) };
 }
 
 /** Options of {@linkcode modelContract}. */
@@ -159,7 +174,8 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
       assert.equal(aux, 0, label);
       for (const x of Object.values(arrays)) assert.ok(x.every(Number.isFinite), label);
       for (const name of model.parameters.shapes.keys()) {
-        if (name.startsWith("mlp")) continue;
+        // A lifelong model reads its start state, which is trained, where the others have zeros.
+        if (name.startsWith("mlp") || model.lifelong) continue;
         assert.ok(model.parameters.block(name, arrays.gradients).every((g) => g === 0), `${label} ${name}`);
       }
     }
@@ -174,23 +190,27 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     else assert.throws(() => assertClose(after, before, 1e-4, label));
   });
 
-  each("starts from a zero state and folds finite steps that depend on the order", (model, label) => {
-    const state = model.initState();
-    assert.deepEqual(state, new Float32Array(model.stateSize), label);
-    const [a, b] = [floats(model.sizes.d, 1), floats(model.sizes.d, 2)];
-    const fold = (...steps: Float32Array[]) => {
-      const folded = model.initState();
-      for (const e of steps) model.step(folded, e);
-      return folded;
-    };
-    assert.ok(fold(a, b).every(Number.isFinite), label);
-    if (model.stateSize > 0) assert.notDeepEqual(fold(a, b), fold(b, a), label);
-  });
+  each(
+    "starts from a zero state, or a trained one, and folds finite steps that depend on the order",
+    (model, label) => {
+      const start = model.initState();
+      assert.equal(start.length, model.stateSize, label);
+      if (!model.lifelong) assert.ok(start.every((x) => x === 0), label);
+      const [a, b] = [floats(model.sizes.d, 1), floats(model.sizes.d, 2)];
+      const fold = (...steps: Float32Array[]) => {
+        const folded = model.initState();
+        for (const e of steps) model.step(folded, e);
+        return folded;
+      };
+      assert.ok(fold(a, b).every(Number.isFinite), label);
+      if (model.stateSize > 0) assert.notDeepEqual(fold(a, b), fold(b, a), label);
+    },
+  );
 
   each("has the gradient ∂loss/∂z of the logistic loss", (model, label) => {
     const input = impression(model.sizes, 3, 4);
-    const { loss, aux, arrays } = lossOf(model, input);
-    let want = input.auxWeight * aux;
+    const { loss, aux, regularisation, arrays } = lossOf(model, input);
+    let want = input.auxWeight * aux + regularisation * input.weights.reduce((sum, w) => sum + w, 0);
     arrays.logits?.forEach((z, k) => {
       const y = input.labels[k] ?? NaN, w = input.weights[k] ?? NaN;
       want += w * (Math.log1p(Math.exp(z)) - y * z);
@@ -198,4 +218,65 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     });
     assertClose([loss], [want], 1e-5, label);
   });
+
+  each(
+    "scores from a folded state what it scores from the behaviours, if it is lifelong",
+    (model, label) =>
+      over((T, K, seed) => {
+        if (!model.lifelong) return;
+        const input = impression(model.sizes, T, K, seed);
+        const state = fold(model, model.initState(), input.e);
+        const before = state.slice();
+        const want = model.score(input);
+        assertSame(model.score({ ...input, T: 0, e: new Float32Array(0), state }), want, label);
+        assertSame(
+          model.score({ ...impression(model.sizes, 9, K, 77), ...candidates(input), state }),
+          want,
+          label,
+        );
+        assert.deepEqual(state, before, label);
+      }),
+  );
+
+  each(
+    "goes on from a state as if it had seen the behaviours in it, if it is lifelong",
+    (model, label) =>
+      over((T, K, seed) => {
+        if (!model.lifelong) return;
+        const input = impression(model.sizes, T, K, seed);
+        const stored = Math.floor(T / 2), at = stored * model.sizes.d;
+        const state = fold(model, model.initState(), input.e.subarray(0, at));
+        const before = state.slice();
+        const window = {
+          ...input,
+          T: T - stored,
+          e: input.e.slice(at),
+          negatives: new Float32Array(0),
+          state,
+        };
+        const [part, whole] = [lossOf(model, window), lossOf(model, input)];
+        assertSame(part.arrays.logits ?? before, whole.arrays.logits ?? before, label);
+        assertClose([part.loss, part.regularisation], [whole.loss, whole.regularisation], 1e-6, label);
+        assertClose(part.arrays.e ?? [], whole.arrays.e?.slice(at) ?? [], 1e-4, label);
+        assert.deepEqual(state, before, label);
+        for (const name of ["M0", "r0"]) {
+          assert.ok(
+            model.parameters.block(name, part.arrays.gradients).every((g) => g === 0),
+            `${label} ${name}`,
+          );
+        }
+      }),
+  );
+}
+
+/** What an impression says about its candidates. */
+function candidates({ q, xu, xc }: TrainingInput) {
+  return { q, xu, xc };
+}
+
+/** Steps a state over behaviours [T, d]. */
+function fold(model: Model, state: Float32Array, e: Float32Array): Float32Array {
+  const { d } = model.sizes;
+  for (let o = 0; o < e.length; o += d) model.step(state, e.slice(o, o + d));
+  return state;
 }

@@ -25,6 +25,8 @@ export interface GoldenCase {
   readonly grads: Readonly<
     Record<string, { readonly params: Tree; readonly inputs: Readonly<Record<string, Nested>> }>
   >;
+  /** The state of each user before the first behaviour, where it is given. */
+  readonly starts?: readonly Float32Array[];
 }
 
 /** Tolerances of the vectors for float32, forward and gradients. */
@@ -138,6 +140,8 @@ export function validSteps(mask: Nested | undefined): number[] {
 export interface BatchResult {
   readonly loss: number;
   readonly aux: number;
+  /** Of each user; 0 for a model without. */
+  readonly regularisation: number[];
   readonly logits: number[];
   /** Logits of `score`. */
   readonly scores: number[];
@@ -146,7 +150,7 @@ export interface BatchResult {
 }
 
 /** Runs a model impression by impression over a case, valid steps only, and puts the gradients back in place. */
-export function runBatch(model: Model, { inputs }: GoldenCase, auxiliary: boolean): BatchResult {
+export function runBatch(model: Model, { inputs, starts }: GoldenCase, auxiliary: boolean): BatchResult {
   const { d } = model.sizes;
   const users = rows(inputs.e);
   const T = rows(users[0]).length;
@@ -154,7 +158,7 @@ export function runBatch(model: Model, { inputs }: GoldenCase, auxiliary: boolea
   const valid = users.map((_, b) => validSteps(rows(inputs.mask)[b]));
   const allPairs = valid.reduce((sum, steps) => sum + Math.max(0, steps.length - 1), 0);
   const gradients = new Float32Array(model.parameters.values.length);
-  const logits: number[] = [], scores: number[] = [];
+  const logits: number[] = [], scores: number[] = [], regularisation: number[] = [];
   const back: Record<string, number[]> = { e: [], negative: [], q: [], xu: [], xc: [] };
   let loss = 0, aux = 0;
   users.forEach((history, b) => {
@@ -166,6 +170,11 @@ export function runBatch(model: Model, { inputs }: GoldenCase, auxiliary: boolea
       ...{ T: steps.length, K, e: gather(history), q: row("q"), xu: row("xu") },
       xc: Float32Array.from({ length: K * xc.length }, (_, i) => xc[i % xc.length] ?? NaN),
     };
+    const start = starts?.[b];
+    const folded = start?.slice();
+    for (let t = 0; folded !== undefined && t < steps.length; t++) {
+      model.step(folded, input.e.subarray(t * d, (t + 1) * d));
+    }
     const pairs = Math.max(0, steps.length - 1);
     const training: TrainingInput = {
       ...input,
@@ -173,12 +182,14 @@ export function runBatch(model: Model, { inputs }: GoldenCase, auxiliary: boolea
       weights: new Float32Array(K).fill(1 / (users.length * K)),
       negatives: auxiliary ? gather(rows(inputs.negative)[b]) : new Float32Array(0),
       ...(auxiliary ? { auxWeight: Number(inputs.alpha) * pairs / Math.max(1, allPairs) } : {}),
+      ...(start === undefined ? {} : { state: start }),
     };
-    scores.push(...model.score(input));
+    scores.push(...model.score(folded === undefined ? input : { ...input, state: folded }));
     const result = model.loss(training, gradients);
     loss += result.loss;
     aux += result.aux * pairs / Math.max(1, allPairs);
     logits.push(...result.logits);
+    regularisation.push(result.regularisation ?? 0);
     const scatter = (packed: Float32Array) => {
       const full = new Array<number>(T * d).fill(0);
       packed.forEach((x, o) => full[(steps[Math.floor(o / d)] ?? NaN) * d + o % d] = x);
@@ -192,7 +203,7 @@ export function runBatch(model: Model, { inputs }: GoldenCase, auxiliary: boolea
       back.xc?.push(result.xc.reduce((sum, x, i) => sum + (i % xc.length === j ? x : 0), 0));
     }
   });
-  return { loss, aux, logits, scores, gradients, inputs: back };
+  return { loss, aux, regularisation, logits, scores, gradients, inputs: back };
 }
 
 /** Runs a variant of a case and compares logits, losses and all gradients. */
@@ -204,6 +215,7 @@ export function assertBatch(model: Model, golden: GoldenCase, variant: string, w
   assertClose(got.scores, flat(outputs.logit), FORWARD, `${what} scores`);
   assertClose([got.loss], flat(outputs.loss), FORWARD, `${what} loss`);
   if ("aux" in outputs) assertClose([got.aux], flat(outputs.aux), FORWARD, `${what} aux`);
+  if ("reg" in outputs) assertClose(got.regularisation, flat(outputs.reg), FORWARD, `${what} reg`);
   assertBlocks(model.parameters, got.gradients, grads?.params ?? {}, what);
   for (const [name, want] of Object.entries(grads?.inputs ?? {})) {
     assertClose(got.inputs[name] ?? [], flat(want), BACKWARD, `${what} gradient of ${name}`);

@@ -15,6 +15,7 @@ import {
   dinForward,
   type Forward,
 } from "../../src/reference/forward.ts";
+import { mimnForward } from "../../src/reference/mimn.ts";
 import { dice, weightedLogisticLoss } from "../../src/reference/layers.ts";
 import { startTensorflow, type Weights } from "../../src/reference/tensorflow.ts";
 import { assertClose } from "../golden_vectors.ts";
@@ -36,6 +37,7 @@ const FORWARD_OF: Record<ModelName, (weights: Weights, config: object, batch: Ba
   base: baseForward,
   din: dinForward,
   dien: dienForward,
+  mimn: mimnForward,
 };
 
 interface Case {

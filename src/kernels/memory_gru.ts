@@ -1,0 +1,134 @@
+/**
+ * The paper's GRU, as `kernels/gru.ts` has it in its form "gru", one row at a time: in a memory network a
+ * row's input, or the state that it goes on from, depends on the rows before it.
+ *
+ * ```text
+ * u = σ(xWu + hUu + bu)    r = σ(xWr + hUr + br)    c = tanh(xWc + r∘(hUc) + bc)    h' = (1−u)∘h + u∘c
+ * ```
+ *
+ * @module
+ */
+
+import type { Parameters } from "../models/parameters.ts";
+import { exp } from "./exp.ts";
+import { addRowSum, addXtY, addXW, addYWt } from "./gemm.ts";
+import { Scratch } from "./scratch.ts";
+
+// H hidden, n inputs; gates in the order u, r, c
+
+/** A GRU over blocks as `gruShapes` makes them. What `forward` wrote into a row, `backward` reads. */
+export class RowGru {
+  /** Hidden width H. */
+  readonly hidden: number;
+  readonly #parameters: Parameters;
+  readonly #w: number;
+  readonly #u: number;
+  readonly #b: number;
+  readonly #xw = new Scratch();
+  readonly #dxw = new Scratch();
+  readonly #before = new Scratch();
+  readonly #gates = new Scratch();
+  readonly #products = new Scratch();
+  readonly #back = new Scratch();
+
+  /** Binds the blocks under `prefix`. */
+  constructor(parameters: Parameters, prefix: string) {
+    const [width = 0] = parameters.shapes.get(`${prefix}.b`) ?? [];
+    this.hidden = width / 3;
+    this.#parameters = parameters;
+    this.#w = parameters.offset(`${prefix}.W`);
+    this.#u = parameters.offset(`${prefix}.U`);
+    this.#b = parameters.offset(`${prefix}.b`);
+  }
+
+  /** Makes rows whose inputs are 0. */
+  begin(rows: number): void {
+    const H = this.hidden;
+    this.#xw.zeros(rows * 3 * H);
+    this.#before.take(rows * H);
+    this.#gates.take(rows * 3 * H);
+    this.#products.take(rows * H);
+  }
+
+  /** Adds x·W to the inputs of `rows` rows from `row`: x [rows, n] from `at`, against n inputs from `first`. */
+  addInput(row: number, rows: number, x: Float32Array, at: number, first: number, n: number): void {
+    const width = 3 * this.hidden;
+    const xw = this.#xw.current;
+    addXW(xw, row * width, x, at, this.#parameters.values, this.#w + first * width, rows, n, width);
+  }
+
+  /** One step of a row: from the state at `from` of h [H] to the state at `to`, which may be the same. */
+  forward(row: number, h: Float32Array, from: number, to: number): void {
+    const H = this.hidden;
+    const values = this.#parameters.values, b = this.#b;
+    const [xw, gates] = [this.#xw.current, this.#gates.current];
+    const [before, products] = [this.#before.current, this.#products.current];
+    const z = row * 3 * H, p = row * H;
+    gates.fill(0, z, z + 3 * H);
+    addXW(gates, z, h, from, values, this.#u, 1, H, 3 * H);
+    for (let j = 0; j < 2 * H; j++) {
+      gates[z + j] = 1 / (1 + exp(-(xw[z + j]! + values[b + j]! + gates[z + j]!)));
+    }
+    for (let j = 0; j < H; j++) {
+      const c = z + 2 * H + j, u = gates[z + j]!, state = h[from + j]!, product = gates[c]!;
+      const input = xw[c]! + values[b + 2 * H + j]!;
+      const candidate = 1 - 2 / (1 + exp(2 * (input + gates[z + H + j]! * product))); // tanh
+      products[p + j] = product;
+      before[p + j] = state;
+      gates[c] = candidate;
+      h[to + j] = (1 - u) * state + u * candidate;
+    }
+  }
+
+  /** Makes room for the gradients of the rows of `begin`. */
+  beginBackward(): void {
+    this.#dxw.take(this.#xw.current.length);
+    this.#back.take(this.#xw.current.length);
+  }
+
+  /** One row back: ∂/∂h' at `at` of dh [H] becomes ∂/∂h. */
+  backward(row: number, dh: Float32Array, at: number): void {
+    const H = this.hidden;
+    const [dxw, back, gates] = [this.#dxw.current, this.#back.current, this.#gates.current];
+    const [before, products] = [this.#before.current, this.#products.current];
+    const z = row * 3 * H, p = row * H;
+    for (let j = 0; j < H; j++) {
+      const u = gates[z + j]!, r = gates[z + H + j]!, c = gates[z + 2 * H + j]!, g = dh[at + j]!;
+      const zc = g * u * (1 - c * c);
+      const zr = zc * products[p + j]! * r * (1 - r);
+      const zu = g * (c - before[p + j]!) * u * (1 - u);
+      dxw[z + j] = back[z + j] = zu;
+      dxw[z + H + j] = back[z + H + j] = zr;
+      dxw[z + 2 * H + j] = zc;
+      back[z + 2 * H + j] = zc * r;
+      dh[at + j] = g * (1 - u);
+    }
+    addYWt(dh, at, back, z, this.#parameters.values, this.#u, 1, H, 3 * H);
+  }
+
+  /** After the last row: adds ∂/∂U and ∂/∂b of `rows` rows. */
+  finish(rows: number, gradients: Float32Array): void {
+    const H = this.hidden;
+    addXtY(gradients, this.#u, this.#before.current, 0, this.#back.current, 0, rows, H, 3 * H);
+    addRowSum(gradients, this.#b, this.#dxw.current, 0, rows, 3 * H);
+  }
+
+  /** Backward of {@linkcode RowGru.addInput} to W, from row 0 on. */
+  addWeightGradient(
+    rows: number,
+    x: Float32Array,
+    first: number,
+    n: number,
+    gradients: Float32Array,
+  ): void {
+    const width = 3 * this.hidden;
+    addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
+  }
+
+  /** Backward of {@linkcode RowGru.addInput} to x: adds to dx [rows, n] from its beginning. */
+  addInputGradient(row: number, rows: number, dx: Float32Array, first: number, n: number): void {
+    const width = 3 * this.hidden;
+    const at = row * width;
+    addYWt(dx, 0, this.#dxw.current, at, this.#parameters.values, this.#w + first * width, rows, n, width);
+  }
+}

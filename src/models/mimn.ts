@@ -1,0 +1,261 @@
+/**
+ * MIMN: a memory of constant size in place of a history (Pi et al. 2019, "Practice on Long Sequential User
+ * Behavior Modeling for Click-Through Rate Prediction"), with its user interest centre: `step` folds a
+ * behaviour into the user's state when it happens, `score` needs the state and no history.
+ *
+ * ```text
+ * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see kernels/mimn_memory.ts
+ * S = induction unit                                                 see kernels/mimn_induction.ts
+ * rq = read of M for q    v = attention of q over S    p = Σe/√max(1,n)
+ * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p]
+ * dot head: z += ⟨p, q⟩ + ⟨v, q⟩
+ * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
+ * ```
+ *
+ * m slots as wide as a behaviour. A training window may go on from a stored state, a constant without
+ * gradient (mode S); without one it starts from the trained M0 and r0 (mode R). Left out: the authors' shift
+ * and sharpening of the write weight (P rebalances it, as in the paper), their bug that forgets the channels
+ * which the last behaviour did not choose, and DIEN's auxiliary loss, which they try.
+ *
+ * @module
+ */
+
+import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
+import { unevenness } from "../kernels/memory.ts";
+import { mlpShapes } from "../kernels/mlp.ts";
+import { ChannelReader } from "../kernels/mimn_channels.ts";
+import { ControllerReader, controllerReaderShapes } from "../kernels/mimn_controller_reader.ts";
+import { inductionShapes, InductionUnit } from "../kernels/mimn_induction.ts";
+import { MemoryNetwork, memoryShapes } from "../kernels/mimn_memory.ts";
+import { KeyReader, keyReaderShapes, type MemoryReader } from "../kernels/mimn_reader.ts";
+import { Scratch } from "../kernels/scratch.ts";
+import { Head } from "./head.ts";
+import { initialise } from "./initialise.ts";
+import { Inputs } from "./inputs.ts";
+import { MimnLayout, type MimnState } from "./mimn_state.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import { Parameters } from "./parameters.ts";
+
+/** Options of MIMN. */
+export interface MimnConfig {
+  /** Memory slots m, at most 255. @default {4} */
+  readonly slots?: number;
+  /** Width Hc of the controller. @default {32} */
+  readonly hidden?: number;
+  /** Channels κ that a behaviour updates. @default {1} */
+  readonly topK?: number;
+  /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
+  readonly slotKeyWeight?: number;
+  /** What the write mass of the slots keeps a step, ρ in (0, 1]. @default {0.999} */
+  readonly decay?: number;
+  /** Factor λ of the utilisation regularisation. @default {0.1} */
+  readonly regularisation?: number;
+  /** How a candidate reads: by a key of its own, or through the controller as in the authors' code. @default {"direct"} */
+  readonly scoreMode?: "direct" | "controller";
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[];
+  /** Factor of the behaviours (and of a candidate that acts as one) at the memory's input. @default {1} */
+  readonly inputGain?: number;
+  /** Whether p and q∘p join the MLP's input. @default {false} */
+  readonly keepPooled?: boolean;
+  /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean;
+}
+
+/** Steps that `score` folds at a time, so that a long history needs no more room than this. */
+const CHUNK = 128;
+
+/** MIMN; see {@linkcode createModel}. */
+export class Mimn implements Model {
+  /** See {@linkcode Model.name}. */
+  readonly name = "mimn";
+  /** See {@linkcode Model.sizes}. */
+  readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
+  readonly parameters: Parameters;
+  /** M, r, c, g, A, S, n and, for the pooled parts, Σe. */
+  readonly stateSize: number;
+  /** See {@linkcode Model.lifelong}. */
+  readonly lifelong = true;
+  /** Where the parts of a state are. */
+  readonly layout: MimnLayout;
+  readonly #gain: number;
+  readonly #regularisation: number;
+  readonly #inputs: Inputs;
+  readonly #rq: Part;
+  readonly #v: Part;
+  readonly #a: Part;
+  readonly #p: Part;
+  readonly #memory: MemoryNetwork;
+  readonly #induction: InductionUnit;
+  readonly #reader: MemoryReader;
+  readonly #channels: ChannelReader;
+  readonly #head: Head;
+  readonly #state: MimnState;
+  readonly #dstate: MimnState;
+  readonly #flat: Float32Array;
+  readonly #dflat: Float32Array;
+  readonly #scaled = new Scratch();
+  readonly #dscaled = new Scratch();
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: MimnConfig, random: () => number) {
+    const { slots = 4, hidden = 32, topK = 1, slotKeyWeight = 0.5, decay = 0.999 } = config;
+    const { regularisation = 0.1, scoreMode = "direct", widths = [64, 32], inputGain = 1 } = config;
+    const { keepPooled = false, dotHead = true } = config;
+    const { d } = sizes;
+    this.sizes = sizes;
+    this.layout = new MimnLayout({ slots, width: d, controller: hidden, summed: keepPooled || dotHead });
+    this.stateSize = this.layout.size;
+    this.#gain = inputGain;
+    this.#regularisation = regularisation;
+    this.#inputs = new Inputs(sizes);
+    const rq = this.#rq = new Part(d, false), v = this.#v = new Part(d, false);
+    const a = this.#a = new Part(d, true), p = this.#p = new Part(d, true);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, rq, v, [q, a], [q, v], ...(keepPooled ? [p, [q, p] as const] : []), xc];
+    const direct = scoreMode === "direct";
+    this.parameters = new Parameters({
+      ...memoryShapes(slots, d, hidden),
+      ...inductionShapes(d),
+      ...(direct ? keyReaderShapes(d) : controllerReaderShapes(d, hidden)),
+      "reader.W": [d, d],
+      ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
+    });
+    initialise(this.parameters, random);
+    const wg = this.parameters.block("Wg").fill(0);
+    for (let i = 0; i < slots; i++) wg[i * slots + i] = -4;
+    const w = this.parameters.block("reader.W").fill(0);
+    for (let j = 0; j < d; j++) w[j * d + j] = 1;
+    this.#memory = new MemoryNetwork(this.parameters, { slotKeyWeight, decay });
+    this.#induction = new InductionUnit(this.parameters, topK);
+    this.#reader = direct
+      ? new KeyReader(this.parameters, slotKeyWeight)
+      : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
+    this.#channels = new ChannelReader(this.parameters, d);
+    this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], [v, q]] : []);
+    this.#flat = new Float32Array(this.stateSize);
+    this.#dflat = new Float32Array(this.stateSize);
+    this.#state = this.layout.view(this.#flat);
+    this.#dstate = this.layout.view(this.#dflat);
+  }
+
+  /** M0 and r0, and zeros. */
+  initState(): Float32Array {
+    const state = new Float32Array(this.stateSize);
+    const { memory, read } = this.layout.view(state);
+    memory.set(this.parameters.block("M0"));
+    read.set(this.parameters.block("r0"));
+    return state;
+  }
+
+  /** One behaviour into the memory: equal to the batch forward bit for bit. */
+  step(state: Float32Array, e: Float32Array): void {
+    this.#start(state);
+    this.#fold(1, e);
+    state.set(this.#flat);
+  }
+
+  /** Logits [K] from `input.state`, whose cost no history changes; without one, from a fold of `input.e`. */
+  score(input: ModelInput): Float32Array {
+    const { T, e, K } = input;
+    const { d } = this.sizes;
+    this.#inputs.bind(input);
+    this.#start(input.state);
+    for (let t = 0; input.state === undefined && t < T; t += CHUNK) {
+      const steps = Math.min(CHUNK, T - t);
+      this.#fold(steps, e.subarray(t * d, (t + steps) * d));
+    }
+    this.#read(input);
+    return this.#head.logits(K).slice();
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    const { T, K, e, q, weights } = input;
+    this.#inputs.bind(input);
+    this.#start(input.state);
+    const x = this.#fold(T, e);
+    this.#read(input);
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+
+    this.#dflat.fill(0);
+    const state = this.#state, dstate = this.#dstate, n = Math.max(1, state.count[0]!);
+    const dq = this.#inputs.q.gradient;
+    this.#reader.backward(this.#rq.gradient, q, state, { q: dq, state: dstate, parameters: gradients });
+    const into = { q: dq, channels: dstate.channels, parameters: gradients };
+    this.#channels.backward(this.#v.gradient, K, q, into);
+    for (let j = 0; j < dstate.added.length; j++) dstate.added[j]! += this.#a.gradient[j]! / n;
+    const weight = weights.reduce((sum, w) => sum + w, 0) * this.#regularisation;
+    const uneven = unevenness(dstate.usage, state.usage, 0, weight);
+    const dx = this.#dscaled.zeros(e.length);
+    this.#induction.backward(dstate.channels, dx, gradients);
+    this.#memory.backward(x, dstate, dx, gradients);
+    if (input.state === undefined) this.#startBackward(gradients);
+    for (let t = 0, o = 0; t < T; t++) {
+      for (let j = 0; j < this.sizes.d; j++, o++) {
+        history.e[o]! += this.#gain * dx[o]! + this.#p.gradient[j]! / Math.sqrt(n);
+      }
+    }
+    const back = this.#inputs.gradients(head, 0, 0);
+    return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
+  }
+
+  /** Takes the state to go on from. */
+  #start(state: Float32Array | undefined): void {
+    if (state !== undefined) {
+      this.layout.check(state);
+      return this.#flat.set(state);
+    }
+    this.#flat.fill(0);
+    this.#state.memory.set(this.parameters.block("M0"));
+    this.#state.read.set(this.parameters.block("r0"));
+  }
+
+  #startBackward(gradients: Float32Array): void {
+    const { memory, read } = this.#dstate;
+    const m0 = this.parameters.block("M0", gradients), r0 = this.parameters.block("r0", gradients);
+    for (let o = 0; o < m0.length; o++) m0[o]! += memory[o]!;
+    for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
+  }
+
+  /** Folds T behaviours into the state at hand; returns them as the memory saw them. */
+  #fold(T: number, e: Float32Array): Float32Array {
+    const state = this.#state;
+    const x = this.#scale(e);
+    this.#memory.run(T, x, state);
+    const { memory, weights, final } = this.#memory;
+    this.#induction.run({ T, e: x, memory, weights }, state.channels);
+    state.memory.set(final.memory);
+    state.read.set(final.read);
+    state.controller.set(final.controller);
+    state.usage.set(final.usage);
+    state.added.set(final.added);
+    state.channels.set(this.#induction.channels);
+    state.count[0]! += T;
+    const { sum } = state, d = sum.length;
+    for (let t = 0; t < T; t++) {
+      for (let j = 0; j < d; j++) sum[j]! += e[t * d + j]!;
+    }
+    return x;
+  }
+
+  /** Fills the parts that depend on the state at hand. */
+  #read({ K, q }: ModelInput): void {
+    const { added, channels, count, sum } = this.#state;
+    const n = Math.max(1, count[0]!);
+    this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
+    this.#channels.forward(this.#v.clear(K), K, q, channels);
+    const a = this.#a.clear(1), p = this.#p.clear(1);
+    for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
+    for (let j = 0; j < sum.length; j++) p[j] = sum[j]! / Math.sqrt(n);
+  }
+
+  #scale(e: Float32Array): Float32Array {
+    if (this.#gain === 1) return e;
+    const x = this.#scaled.take(e.length);
+    for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    return x;
+  }
+}

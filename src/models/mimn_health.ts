@@ -1,0 +1,58 @@
+/**
+ * Health of MIMN's memory: whether its slots hold different things, and whether all of them are used.
+ *
+ * @module
+ */
+
+import type { MimnLayout } from "./mimn_state.ts";
+
+// m slots, d slot width
+
+/** What {@linkcode slotHealth} measures of one user's memory. */
+export interface SlotHealth {
+  /**
+   * Mean cosine of the pairs of slots, in [−1, 1]: near 1 the m slots are one, and above 0.999 after training
+   * something is wrong. `NaN` for a single slot; a slot of zeros counts 0.
+   */
+  readonly cosine: number;
+  /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
+  readonly usage: readonly number[];
+  /** Write mass Σg: the number of behaviours, as far as the decay has kept it. */
+  readonly mass: number;
+}
+
+/**
+ * Measures the slots of a state. Costs m²·d/2 multiplications.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { slotHealth } from "./mimn_health.ts";
+ * import { MimnLayout } from "./mimn_state.ts";
+ *
+ * const layout = new MimnLayout({ slots: 2, width: 2, controller: 1, summed: false });
+ * const state = new Float32Array(layout.size);
+ * const { memory, usage } = layout.view(state);
+ * memory.set([1, 0, 0, 2]);
+ * usage.set([3, 1]);
+ * assert.deepEqual(slotHealth(state, layout), { cosine: 0, usage: [0.75, 0.25], mass: 4 });
+ * ```
+ */
+export function slotHealth(state: Float32Array, layout: MimnLayout): SlotHealth {
+  const { slots, width } = layout;
+  const { memory, usage } = layout.view(state);
+  const inner = (a: number, b: number) => {
+    let sum = 0;
+    for (let j = 0; j < width; j++) sum += memory[a * width + j]! * memory[b * width + j]!;
+    return sum;
+  };
+  let cosine = 0;
+  for (let a = 0; a < slots; a++) {
+    for (let b = 0; b < a; b++) cosine += inner(a, b) / Math.max(Math.sqrt(inner(a, a) * inner(b, b)), 1e-12);
+  }
+  const mass = usage.reduce((sum, g) => sum + g, 0);
+  return {
+    cosine: cosine / (slots * (slots - 1) / 2),
+    usage: Array.from(usage, (g) => g / Math.max(mass, 1e-12)),
+    mass,
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * The layout of MIMN's user state in one flat array, and its start.
+ *
+ * @module
+ */
+
+import type { MemoryState } from "../kernels/mimn_memory.ts";
+
+// m slots, d width of slots, behaviours and channels, Hc controller width
+
+/** Views of the parts of a state. */
+export interface MimnState extends MemoryState {
+  /** Channels S [m, d]. */
+  readonly channels: Float32Array;
+  /** Number n of behaviours [1]. */
+  readonly count: Float32Array;
+  /** Sum of the behaviours' vectors [d], empty where the model does not use it. */
+  readonly sum: Float32Array;
+}
+
+/** Sizes of a {@linkcode MimnLayout}. */
+export interface MimnSizes {
+  /** Slots m. */
+  readonly slots: number;
+  /** Width d. */
+  readonly width: number;
+  /** Controller width Hc. */
+  readonly controller: number;
+  /** Whether the state holds the sum of the behaviours. */
+  readonly summed: boolean;
+}
+
+/**
+ * Where the parts are: M [m, d], r [d], c [Hc], g [m], A [d], S [m, d], n [1], and Σe [d] where it is used.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MimnLayout } from "./mimn_state.ts";
+ *
+ * const layout = new MimnLayout({ slots: 4, width: 32, controller: 32, summed: true });
+ * assert.equal(4 * layout.size, 1556); // bytes a user
+ * ```
+ */
+export class MimnLayout implements MimnSizes {
+  /** Slots m. */
+  readonly slots: number;
+  /** Width d. */
+  readonly width: number;
+  /** Controller width Hc. */
+  readonly controller: number;
+  /** Whether the state holds the sum of the behaviours. */
+  readonly summed: boolean;
+  /** Length of a state in floats. */
+  readonly size: number;
+
+  /** The layout of a model with these sizes. */
+  constructor({ slots, width, controller, summed }: MimnSizes) {
+    this.slots = slots;
+    this.width = width;
+    this.controller = controller;
+    this.summed = summed;
+    this.size = 2 * slots * width + 2 * width + controller + slots + 1 + (summed ? width : 0);
+  }
+
+  /** @throws TypeError when the length of a state is not that of the layout. */
+  check(state: Float32Array): void {
+    if (state.length !== this.size) {
+      throw new TypeError(
+        `Cannot read a state of MIMN: its length is ${state.length}, the layout asks for ${this.size}`,
+      );
+    }
+  }
+
+  /** Views of a state's parts; writing to them writes to the state. @throws TypeError as `check`. */
+  view(state: Float32Array): MimnState {
+    this.check(state);
+    const { slots, width, controller } = this;
+    let at = 0;
+    const next = (length: number) => state.subarray(at, at += length);
+    return {
+      memory: next(slots * width),
+      read: next(width),
+      controller: next(controller),
+      usage: next(slots),
+      added: next(width),
+      channels: next(slots * width),
+      count: next(1),
+      sum: next(this.summed ? width : 0),
+    };
+  }
+}

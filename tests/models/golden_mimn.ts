@@ -1,0 +1,119 @@
+/**
+ * Golden tests of MIMN, for every implementation of it.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { MimnConfig } from "../../src/models/mimn.ts";
+import { MimnLayout, type MimnState } from "../../src/models/mimn_state.ts";
+import type { Model, ModelSizes } from "../../src/models/model.ts";
+import { assertClose } from "../golden_vectors.ts";
+import {
+  assertBatch,
+  assertBlocks,
+  BACKWARD,
+  flat,
+  FORWARD,
+  type GoldenCase,
+  goldenModelTest,
+  type Nested,
+  rows,
+  runBatch,
+  type Tree,
+  writeBlocks,
+} from "./golden.ts";
+
+/** Makes a model; its start weights do not matter. */
+export type MakeMimn = (sizes: ModelSizes, config: MimnConfig) => Model | Promise<Model>;
+
+/** Sizes of the vectors. */
+export const MIMN_SIZES: ModelSizes = { d: 6, user: 2, context: 2 };
+
+/** The layout of their states. */
+export const MIMN_LAYOUT = new MimnLayout({ slots: 4, width: 6, controller: 5, summed: false });
+
+/** The cases of the whole model, each with one variant of its own name. */
+export const MIMN_CASES = ["main", "kappa2", "slotKeysOnly", "clip", "holes", "window"] as const;
+
+/** Names of a state's parts in the vectors. */
+export const MIMN_PARTS: Readonly<Record<string, keyof MimnState>> = {
+  M: "memory",
+  r: "read",
+  c: "controller",
+  g: "usage",
+  A: "added",
+  S: "channels",
+  n: "count",
+};
+
+/** The options of a case. */
+export function mimnConfig(golden: GoldenCase): MimnConfig {
+  const { config } = golden as unknown as { config: Record<string, number> };
+  const { kappa = NaN, slotKeyWeight = NaN, rho = NaN, lambda = NaN } = config;
+  return {
+    ...{ slots: 4, hidden: 5, widths: [5, 3], dotHead: false },
+    ...{ topK: kappa, slotKeyWeight, decay: rho, regularisation: lambda },
+  };
+}
+
+/** The case with a start state for each user, if it has them. */
+function withStarts(golden: GoldenCase): GoldenCase {
+  const start = golden.inputs.start as unknown as Readonly<Record<string, Nested>> | undefined;
+  if (start === undefined) return golden;
+  const starts = rows(golden.inputs.e).map((_, b) => {
+    const state = new Float32Array(MIMN_LAYOUT.size);
+    const view = MIMN_LAYOUT.view(state);
+    for (const [name, part] of Object.entries(MIMN_PARTS)) view[part].set(flat(rows(start[name])[b]));
+    return state;
+  });
+  return { ...golden, starts };
+}
+
+/** Registers the golden tests of one implementation, named `what`. */
+export function goldenMimnTests(what: string, make: MakeMimn): void {
+  goldenModelTest(`${what} of mimn equals every value and gradient`, "mimn.json", async (cases) => {
+    for (const name of MIMN_CASES) {
+      const golden = cases[name];
+      assert.ok(golden, name);
+      assertBatch(await make(MIMN_SIZES, mimnConfig(golden)), withStarts(golden), name, name);
+    }
+  });
+
+  goldenModelTest(`${what} of mimn equals the regularisation's own gradient`, "mimn.json", async (cases) => {
+    const { regOnly } = cases;
+    assert.ok(regOnly?.grads.regOnly);
+    // The loss is linear in λ: what λ = 1 adds to λ = 0 is the regularisation.
+    const [a, b] = await Promise.all([0, 1].map(async (regularisation) => {
+      const model = await make(MIMN_SIZES, { ...mimnConfig(regOnly), regularisation });
+      writeBlocks(model.parameters, regOnly.params);
+      return { model, ...runBatch(model, regOnly, false) };
+    }));
+    assert.ok(a && b);
+    const difference = b.gradients.map((g, i) => g - (a.gradients[i] ?? NaN));
+    assertBlocks(b.model.parameters, difference, regOnly.grads.regOnly.params, "regOnly");
+    assertClose(b.regularisation, flat(regOnly.outputs.regOnly?.reg), FORWARD, "regOnly reg");
+    for (const [name, want] of Object.entries(regOnly.grads.regOnly.inputs)) {
+      const got = (b.inputs[name] ?? []).map((g, i) => g - (a.inputs[name]?.[i] ?? NaN));
+      assertClose(got, flat(want), BACKWARD, `regOnly gradient of ${name}`);
+    }
+  });
+
+  goldenModelTest(`${what} of mimn equals the state after every behaviour`, "mimn.json", async ({ main }) => {
+    assert.ok(main);
+    const model = await make(MIMN_SIZES, mimnConfig(main));
+    writeBlocks(model.parameters, main.params);
+    const states = main.outputs.main?.states as unknown as Tree;
+    rows(main.inputs.e).forEach((behaviours, b) => {
+      const state = model.initState();
+      rows(behaviours).forEach((e, t) => {
+        if (flat(rows(main.inputs.mask)[b])[t] === 1) model.step(state, Float32Array.from(flat(e)));
+        const view = MIMN_LAYOUT.view(state);
+        for (const [name, part] of Object.entries(MIMN_PARTS)) {
+          const want = flat(rows(rows(states[name] as Nested)[b])[t]);
+          assertClose(view[part], want, FORWARD, `user ${b} step ${t} ${name}`);
+        }
+      });
+    });
+  });
+}
