@@ -100,19 +100,6 @@ const configSchema = z.strictObject({
       keepPooled: z.boolean(),
       dotHead: z.boolean(),
     }).partial(),
-    mimn: z.strictObject({
-      slots: count.max(255),
-      hidden: count,
-      topK: count,
-      slotKeyWeight: rate,
-      decay: positive.max(1),
-      regularisation: z.number().min(0),
-      scoreMode: z.enum(["direct", "controller"]),
-      widths,
-      inputGain: positive,
-      keepPooled: z.boolean(),
-      dotHead: z.boolean(),
-    }).partial(),
   }).partial(),
 }).partial();
 
@@ -127,7 +114,6 @@ export const DEFAULT_MODELS: ModelConfigs = {
   base: { pooling: "sqrt", product: true },
   din: { keepPooled: true },
   dien: { pooling: "sqrt", inputGain: 5 },
-  mimn: { inputGain: 5, keepPooled: true },
   mimn: { inputGain: 5, keepPooled: true },
 };
 
