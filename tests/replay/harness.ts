@@ -48,12 +48,10 @@ export function replayOn(
 
 /** What must be the same, bit for bit, however often a replay was stopped. */
 export function outcomeOf({ task, learning, rejections, digests, events }: ReplayResult): object {
-  // How often a user left memory and came back is a cost of the run, not a result.
-  const { restored: _restored, evicted: _evicted, ...counters } = task.counters;
   return {
     digests,
     events,
-    counters,
+    counters: { ...task.counters },
     metrics: learning.validation.rows.report(),
     marks: learning.validation.marks,
     version: learning.version,

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import {
+  type Config,
+  DEFAULT_MODELS,
+  learnerOptions,
+  modelConfig,
+  parseConfig,
+  taskOptions,
+} from "../../streams/config.ts";
+import { PROFILES } from "../../streams/profiles.ts";
+
+const parse = (value: unknown) => parseConfig(JSON.stringify(value), "meander.json");
+
+Deno.test("parseConfig() takes every field, and nothing at all", () => {
+  assert.deepEqual(parse({}), {});
+  const config: Config = {
+    features: { userFields: ["age"], crosses: [] },
+    actions: {
+      click: { positive: true, strength: 1 },
+      skip: { positive: false, explicit: true, strength: null },
+    },
+    sequence: { capacity: 50 },
+    outcomeWindowMs: 0,
+    allowedLatenessMs: 1000,
+    impressions: "served",
+    dedupIds: 10,
+    policy: { name: "epsilon", epsilon: 0.1 },
+    retrieval: { halfLifeMs: 1.5 },
+    maxStaleVersions: 0,
+    batchRows: 1,
+    learner: { optimiser: "adam", learningRate: 0.01, auxWeight: 0 },
+    models: { base: { widths: [] }, din: { norm: "softmax" }, dien: { form: "agru" } },
+  };
+  assert.deepEqual(parse(config), config);
+});
+
+Deno.test("parseConfig() refuses what is wrong, and names the file and each field", () => {
+  const cases: [unknown, string[]][] = [
+    [[], ["(top)"]],
+    [null, ["(top)"]],
+    [{ colour: 1 }, ["colour"]],
+    [{ learner: { learningrate: 1 } }, ["learner", "learningrate"]],
+    [{ learner: { learningRate: 0 }, batchRows: 1.5 }, ["learner.learningRate", "batchRows"]],
+    [{ features: { userFields: "age" } }, ["features.userFields"]],
+    [{ features: { itemFields: ["a", ""] } }, ["features.itemFields.1"]],
+    [{ actions: { click: { positive: true } } }, ["actions.click.strength"]],
+    [{ actions: { click: { positive: true, strength: 1, weight: 2 } } }, ["actions.click", "weight"]],
+    [{ policy: { name: "softmax" } }, ["policy.name"]],
+    [{ policy: { name: "epsilon", epsilon: -0.1 } }, ["policy.epsilon"]],
+    [{ impressions: "both" }, ["impressions"]],
+    [{ outcomeWindowMs: -1, allowedLatenessMs: "5" }, ["outcomeWindowMs", "allowedLatenessMs"]],
+    [{ models: { dien: { hidden: 0, widths: [-1] } } }, ["models.dien.hidden", "models.dien.widths.0"]],
+    [{ models: { gpt: {} } }, ["models", "gpt"]],
+  ];
+  for (const [value, fields] of cases) {
+    assert.throws(() => parse(value), (error: unknown) => {
+      assert.ok(error instanceof SyntaxError, String(error));
+      for (const part of ["meander.json", ...fields]) assert.ok(error.message.includes(part), error.message);
+      return true;
+    }, JSON.stringify(value));
+  }
+  assert.throws(() => parseConfig("{batchRows: 1}", "here.json"), /Cannot read here\.json as JSON/);
+});
+
+Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
+  const profile = PROFILES["ml-100k"];
+  assert.deepEqual(taskOptions(profile, {}).schema, profile.schema);
+  assert.deepEqual(taskOptions(profile, {}).actions, DEFAULT_ACTIONS);
+  const options = taskOptions(profile, {
+    features: { itemFields: ["year"] },
+    actions: { click: { positive: false, strength: null } },
+    outcomeWindowMs: 5,
+    batchRows: 3,
+  });
+  assert.deepEqual(options.schema, { ...profile.schema, itemFields: ["year"] });
+  assert.deepEqual(options.actions?.click, { positive: false, strength: null });
+  assert.deepEqual(options.actions?.rating, DEFAULT_ACTIONS.rating, "the others stay");
+  assert.equal(options.outcomeWindowMs, 5);
+  assert.equal(options.impressions, "logged");
+  assert.ok(!("batchRows" in options) && !("features" in options));
+  assert.deepEqual(PROFILES.meander.schema, DEFAULT_SCHEMA);
+});
+
+Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves open", () => {
+  const task = taskOptions(PROFILES.meander, {});
+  assert.deepEqual(learnerOptions(task, { learner: { learningRate: 0.5 } }, 7), {
+    learningRate: 0.5,
+    schema: DEFAULT_SCHEMA,
+    seed: 7,
+  });
+  assert.deepEqual(modelConfig("dien", {}), DEFAULT_MODELS.dien);
+  assert.deepEqual(modelConfig("dien", { models: { dien: { hidden: 8 } } }), {
+    ...DEFAULT_MODELS.dien,
+    hidden: 8,
+  });
+  assert.deepEqual(modelConfig("base", { models: { dien: { hidden: 8 } } }), DEFAULT_MODELS.base);
+});
