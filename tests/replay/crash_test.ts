@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import type { ReplayOptions } from "../../streams/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
+import { topicNames } from "../../streams/topics.ts";
 import { syntheticRecords } from "../streams/synthetic.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
@@ -23,6 +26,12 @@ async function dies(
     if (!(error instanceof Crash)) throw error;
     return true;
   }
+}
+
+/** The answers that were given, in order. */
+async function answersOn(log: Log): Promise<Recommendation[]> {
+  const records = await Array.fromAsync(readAll(log, topicNames().recommendations, 0));
+  return records.map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))));
 }
 
 async function operationsOf(records: readonly SourceRecord[], options: ReplayOptions): Promise<number> {
@@ -46,6 +55,27 @@ for (const model of ["base", "din", "dien"] as const) {
     }
   });
 }
+
+Deno.test("replay() answers the same after a crash, from its own retrieval and without a catalogue", async () => {
+  const records = syntheticRecords({ views: 60, users: 8, seed: 6 }).flatMap((record): SourceRecord[] => {
+    if (record.kind === "item") return [];
+    if (record.kind === "rejected" || record.event.type !== "request") return [record];
+    const { candidates: _given, ...event } = record.event;
+    return [{ ...record, event }];
+  });
+  const options = smallReplay("dien", { task: { ...smallReplay("dien").task, impressions: "served" } });
+  const whole = new CrashingLog(new MemoryLog());
+  const want = outcomeOf(await replayOn(whole, records, options));
+  const { operations } = whole;
+  const answers = await answersOn(whole);
+  assert.ok(answers.some(({ items }) => items.length > 3));
+  for (let at = 1; at < operations; at += 3) {
+    const log = new MemoryLog();
+    assert.ok(await dies(log, records, options, at));
+    assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want, `operation ${at}`);
+    assert.deepEqual(await answersOn(log), answers, `answers after a crash at operation ${at}`);
+  }
+});
 
 Deno.test("replay() gives the same bits after many crashes in a row, the end included", async () => {
   const records = syntheticRecords({ views: 120, users: 12, seed: 4 });
