@@ -25,6 +25,8 @@ export interface DevBrokerOptions {
 export interface DevBroker extends AsyncDisposable {
   /** Its address as a client wants it: `127.0.0.1:port`. */
   readonly address: string;
+  /** The folder of its jars: the class path of Kafka's Java clients. */
+  readonly jars: string;
   /** Resolves when the broker has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** Ends it cleanly; takes about two seconds. */
@@ -102,6 +104,7 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
   }
   return {
     address: `127.0.0.1:${port}`,
+    jars,
     ended,
     async stop() {
       await input.close().catch(() => {});

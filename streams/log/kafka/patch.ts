@@ -29,9 +29,14 @@ import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 /** The version whose insides are known. */
 const KAFKAJS = "2.2.4";
 
-if (manifest.version !== KAFKAJS) {
-  throw new Error(`Cannot use kafkajs ${manifest.version}: its patch is for ${KAFKAJS} only`);
+/** @throws Error when this is not the version that the patch is for */
+export function checkVersion(version: string): void {
+  if (version !== KAFKAJS) {
+    throw new Error(`Cannot use kafkajs ${version}: the patch is for ${KAFKAJS} only`);
+  }
 }
+
+checkVersion(manifest.version);
 
 interface Queue {
   readonly pending: readonly unknown[];

@@ -1,0 +1,146 @@
+/**
+ * The faults of kafkajs 2.2.4 that `streams/log/kafka/patch.ts` lists: none of them may come back through a change
+ * of ours, or a new version of kafkajs.
+ */
+
+import assert from "node:assert/strict";
+import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import type { DevBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { KafkaClient } from "../../streams/log/kafka/client.ts";
+import { checkVersion } from "../../streams/log/kafka/patch.ts";
+import { fetchBatches } from "../../streams/log/kafka/requests.ts";
+import { WireReader } from "../../streams/log/kafka/wire.ts";
+import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { openLog, testBroker } from "./kafka_broker.ts";
+
+const broker = await testBroker({ "log.cleaner.backoff.ms": "50", "log.retention.check.interval.ms": "50" });
+const brokers = [broker?.address ?? ""];
+const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry: { initialRetryTime: 20 } });
+const test = (name: string, body: (broker: DevBroker) => Promise<void>) =>
+  Deno.test({ name, ignore: broker === undefined, fn: async () => broker && await body(broker) });
+
+Deno.test("checkVersion() refuses any kafkajs but the one that is patched", () => {
+  checkVersion("2.2.4");
+  for (const other of ["2.2.3", "2.2.5", "2.3.0", "3.0.0"]) {
+    assert.throws(() => checkVersion(other), {
+      message: `Cannot use kafkajs ${other}: the patch is for 2.2.4 only`,
+    });
+  }
+});
+
+Deno.test("scheduleCheckPendingRequests() sets no timer for an idle connection, but one when throttled", () => {
+  const logger = { debug() {} };
+  const queue = new RequestQueue({ logger, requestTimeout: 1, enforceRequestTimeout: false });
+  queue.scheduleCheckPendingRequests();
+  assert.equal(queue.throttleCheckTimeoutId, null);
+  queue.maybeThrottle(60_000);
+  queue.scheduleCheckPendingRequests();
+  assert.notEqual(queue.throttleCheckTimeoutId, null);
+  queue.destroy();
+});
+
+test("read() shows nothing of two aborted transactions that overlap, wherever it begins", async (broker) => {
+  await using log = await openLog(broker);
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  await using first = await transactional(`${topic}.1`);
+  await using second = await transactional(`${topic}.2`);
+  const one = await first.producer.transaction();
+  const two = await second.producer.transaction();
+  for (const text of ["a", "b"]) {
+    await one.send({ topic, messages: [{ value: `one ${text}` }] });
+    await two.send({ topic, messages: [{ value: `two ${text}` }] });
+  }
+  await one.abort();
+  await log.append([record(topic, 0, "between")]);
+  await two.abort();
+  await log.append([record(topic, 0, "end")]);
+  const whole = await all(log, topic, 0);
+  assert.deepEqual(texts(whole), ["between", "end"]);
+  const { end } = await log.bounds(topic, 0);
+  for (let from = 0; from <= end; from++) {
+    await using fresh = await openLog(broker);
+    assert.deepEqual(
+      await all(fresh, topic, 0, from),
+      whole.filter(({ offset }) => offset >= from),
+      `${from}`,
+    );
+  }
+});
+
+test("read() takes a record with a key of zero bytes for no marker", async (broker) => {
+  await using log = await openLog(broker);
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  await using first = await transactional(`${topic}.1`);
+  const aborted = await first.producer.transaction();
+  const key = "\0\0\0\0";
+  await aborted.send({ topic, messages: [{ key, value: "marker?" }, { value: "aborted" }] });
+  await aborted.send({ topic, messages: [{ value: "aborted" }] });
+  await aborted.abort();
+  await log.append([{ ...record(topic, 0, "end"), key }]);
+  assert.deepEqual(texts(await all(log, topic, 0)), ["end"]);
+});
+
+test("read() passes an empty batch that compaction left", async (broker) => {
+  const topic = newPlace();
+  await using log = await openLog(broker, {
+    compression: "none",
+    topicConfig: { "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.001", "segment.ms": "100" },
+  });
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact" }]);
+  const value = new Uint8Array(300_000);
+  const append = async (key: string) => await log.append([{ topic, partition: 0, key, value, time: 1 }]);
+  {
+    // Its last batch is kept although its records go, so that it could go on.
+    await using writer = await openLog(broker, { compression: "none" });
+    for (let i = 0; i < 4; i++) await writer.append([{ topic, partition: 0, key: "a", value, time: 1 }]);
+  }
+  await using client = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }, 10_000);
+  await client.connect();
+  const firstBatch = async () => {
+    const from = { topic, partition: 0, offset: 0, maxBytes: 1 };
+    const [fetched] = await fetchBatches(await client.leader(topic, 0), [from], { waitMs: 0, maxBytes: 1 });
+    const reader = new WireReader(fetched?.bytes ?? new Uint8Array());
+    reader.position = 57;
+    return { count: reader.int32(), bytes: fetched?.bytes.length };
+  };
+  // The cleaner runs in its own time; each append closes a segment that it may clean.
+  for (let round = 0; (await firstBatch()).count > 0; round++) {
+    assert.ok(round < 200, "the cleaner has not come");
+    await append("a");
+    await append("b");
+  }
+  await using fresh = await openLog(broker);
+  const kept = await all(fresh, topic, 0);
+  assert.ok(kept.length >= 2);
+  assert.equal(kept.at(-1)?.key, "b");
+});
+
+test("writer() takes over from one that left a transaction open, and frees the readers behind it", async (broker) => {
+  await using log = await openLog(broker);
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  const id = `${topic}.writer`;
+  await using dead = await transactional(id);
+  const open = await dead.producer.transaction();
+  await open.send({ topic, messages: [{ value: "open" }] });
+  await log.append([record(topic, 0, "behind")]);
+  const stuck = await openLog(broker);
+  assert.deepEqual(await stuck.bounds(topic, 0), { start: 0, end: 0 });
+  await stuck[Symbol.asyncDispose]();
+  await using successor = await log.writer(id);
+  await successor.commit({ records: [record(topic, 0, "after")], group: "g", offsets: [] });
+  assert.deepEqual(texts(await all(log, topic, 0)), ["behind", "after"]);
+});
+
+async function transactional(transactionalId: string): Promise<AsyncDisposable & { producer: Producer }> {
+  const producer = kafka.producer({
+    transactionalId,
+    maxInFlightRequests: 1,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  return { producer, [Symbol.asyncDispose]: () => producer.disconnect() };
+}
