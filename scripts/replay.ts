@@ -9,6 +9,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import { type Config, learnerOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import type { Learning } from "../streams/learning.ts";
 import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
@@ -17,7 +18,7 @@ import { replay, type ReplayView } from "../streams/replay.ts";
 import { replayJson, reportData } from "../streams/replay_report.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
-import { renderMetrics, renderRejected, renderSummary, wantsColour } from "../streams/report/table.ts";
+import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 
 interface Flags {
@@ -117,11 +118,10 @@ async function main(flags: Flags): Promise<void> {
     evalFrom: flags.evalFrom,
     tail: flags.tail ?? null,
     speeds: meter.speeds,
-    notes: [],
+    notes: failureNotes(result.learning),
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
-  print(Deno.stdout, `${renderSummary(data, { colour })}\n\n${renderMetrics(data.metrics, { colour })}\n`);
-  if (data.rejected.length > 0) print(Deno.stdout, `\n${renderRejected(data.rejected, { colour })}\n`);
+  print(Deno.stdout, renderSummary(data, { colour }));
   if (flags.json !== undefined) {
     await Deno.writeTextFile(flags.json, `${JSON.stringify(replayJson(data), null, 2)}\n`);
   }
@@ -167,6 +167,13 @@ class Meter {
       },
     };
   }
+}
+
+function failureNotes({ failures }: Learning): string[] {
+  if (failures === 0) return [];
+  return [
+    `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,
+  ];
 }
 
 async function openLog(flags: Flags): Promise<Log> {

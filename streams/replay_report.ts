@@ -123,8 +123,9 @@ function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       ctr: mean(labels),
       calibration: calibration(labels, predictions),
       eventsPerSecond: speedAt(facts, mark.rows),
-      loss: mean(recent.map(({ loss }) => loss)),
-      auxLoss: mean(recent.map(({ aux }) => aux)),
+      // A batch that failed has a loss that is not finite.
+      loss: mean(recent.map(({ loss }) => loss).filter(Number.isFinite)),
+      auxLoss: mean(recent.map(({ aux }) => aux).filter(Number.isFinite)),
       versions: mark.version,
     });
   }

@@ -90,7 +90,8 @@ Deno.test("replay writes plain text, the figures as JSON, and a report of its ow
   }
   assert.match(ended.stderr, /^[\d,]+ events · .*AUC.*\n$/);
   assert.match(ended.stdout, /digest of parameters\s+[0-9a-f]{64}/);
-  assert.match(ended.stdout, /truncated-json/);
+  assert.equal(ended.stdout.match(/truncated-json/g)?.length, 1);
+  assert.equal(ended.stdout.match(/returning users/g)?.length, 1, "no table twice");
 
   const figures = JSON.parse(await Deno.readTextFile(json));
   const sound = syntheticRecords({ views: 60, users: 10, seed: 8 });

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import type { ReplayResult } from "../../streams/replay.ts";
+import { replayJson, reportData } from "../../streams/replay_report.ts";
+import { replayOn, smallReplay } from "../replay/harness.ts";
+import { syntheticRecords } from "./synthetic.ts";
+
+const FACTS = {
+  command: "deno task replay",
+  dataSet: "synthetic",
+  started: 1000,
+  finished: 3000,
+  evalFrom: 0,
+  tail: null,
+  speeds: [],
+  notes: [],
+};
+
+const run = (over = {}, views = 200): Promise<ReplayResult> => {
+  const options = smallReplay("base");
+  const learner = { ...options.learner, ...over };
+  return replayOn(new MemoryLog(), syntheticRecords({ views, seed: 5 }), { ...options, learner });
+};
+
+Deno.test("reportData() agrees with the replay: totals, metrics, curve, calibration", async () => {
+  const result = await run();
+  const { rows } = result.learning.validation;
+  const data = reportData(result, FACTS);
+  assert.equal(data.totals.events, result.task.counters.events);
+  assert.equal(data.totals.rows, rows.length);
+  assert.equal(data.totals.seconds, 2);
+  assert.equal(data.totals.eventsPerSecond, data.totals.events / 2);
+  assert.equal(data.totals.rejected, result.rejections.count);
+  assert.deepEqual(data.metrics.overall, rows.report());
+  assert.deepEqual(data.metrics.tail, rows.report(rows.length - Math.floor(rows.length / 3)));
+  assert.equal(data.metrics.newUsers.rows + data.metrics.returningUsers.rows, rows.length);
+  assert.equal(data.calibration.reduce((sum, bin) => sum + bin.rows, 0), rows.length);
+  const predicted = data.calibration.map((bin) => bin.predicted);
+  assert.deepEqual(predicted, predicted.toSorted((a, b) => a - b));
+  const observed = data.calibration.reduce((sum, bin) => sum + bin.rows * bin.observed, 0);
+  assert.ok(Math.abs(observed - data.totals.clicks) < 1e-6);
+  assert.equal(data.curve.at(-1)?.rows, rows.length);
+  assert.ok(data.curve.length > 10 && data.curve.length <= 200);
+});
+
+Deno.test("reportData() with an evaluation that starts behind the last row has no figures, and no failure", async () => {
+  const data = reportData(await run({}, 30), { ...FACTS, evalFrom: 1e9, tail: 1e9 });
+  assert.equal(data.metrics.overall.rows, 0);
+  assert.equal(data.metrics.overall.auc, null);
+  assert.equal(data.metrics.tail.rows, data.totals.rows, "a tail longer than the replay is the replay");
+  assert.deepEqual(data.calibration, []);
+});
+
+Deno.test("reportData() draws a curve without the losses of batches that failed", async () => {
+  const result = await run({ learningRate: 1e38 });
+  assert.ok(result.learning.failures > 0);
+  for (const { loss, auxLoss } of reportData(result, FACTS).curve) {
+    assert.ok((loss === null || Number.isFinite(loss)) && (auxLoss === null || Number.isFinite(auxLoss)));
+  }
+});
+
+Deno.test("replayJson() has the fields that others read, and survives JSON", async () => {
+  const data = reportData(await run({}, 60), FACTS);
+  const json = JSON.parse(JSON.stringify(replayJson(data)));
+  const fields = "command model events requests impressions rejected seconds metrics tail digests".split(" ");
+  for (const field of fields) assert.ok(field in json, field);
+  assert.deepEqual(json.metrics, JSON.parse(JSON.stringify(data.metrics.overall)));
+  assert.deepEqual(json.tail, JSON.parse(JSON.stringify(data.metrics.tail)));
+  assert.deepEqual(Object.keys(json.digests).sort(), ["parameters", "samples", "states"]);
+});
