@@ -51,7 +51,10 @@ const TUNING_SHARE = 0.8;
 
 /** One pass over the training rows in a seeded order, then the frozen model on the test rows. */
 const P2: Protocol = {
-  config: { batchRows: 64 },
+  config: {
+    batchRows: 64,
+    learner: { optimiser: "adam", firstOrderLearningRate: 0.02, embeddingScale: 0.01 },
+  },
   read: async (folder, seed) => ({
     train: shuffled(await readSparrow(folder, "trainSamples.substitute.csv"), seed),
     test: await readSparrow(folder, "testSamples.csv"),
@@ -69,7 +72,22 @@ const P2: Protocol = {
 
 /** One pass over the tasks in order, each batch predicted before it is learnt; the second half is judged. */
 const P3: Protocol = {
-  config: { batchRows: 16 * TASK_SIZE },
+  config: {
+    batchRows: 16 * TASK_SIZE,
+    learner: {
+      embeddingWidth: 32,
+      optimiser: "adam",
+      learningRate: 0.003,
+      embeddingLearningRate: 0.15,
+      firstOrderLearningRate: 0.005,
+      embeddingScale: 0.003,
+    },
+    models: {
+      base: { widths: [128, 64] },
+      din: { widths: [128, 64], keepPooled: false },
+      dien: { widths: [128, 64] },
+    },
+  },
   read: async (folder) => ({
     train: taobaoSamples(await readBehaviors(`${folder}/stream-2017-11-26.csv`)),
     test: [],

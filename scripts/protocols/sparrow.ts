@@ -7,8 +7,7 @@
  * @module
  */
 
-import { parseMovie, type SparrowSample } from "../../src/adapters/sparrow.ts";
-import { MOVIE_COLUMNS } from "../../src/adapters/sparrow.ts";
+import { MOVIE_COLUMNS, parseMovie, type SparrowSample } from "../../src/adapters/sparrow.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import type { Sample } from "../../src/learner/sample.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
@@ -28,6 +27,8 @@ export const SPARROW_SCHEMA: FeatureSchema = {
   itemFields: [],
   contextFields: [],
   crosses: [],
+  // They depend on the times of behaviours, which the files do not have.
+  transitions: null,
   numerics: NUMERICS,
 };
 
@@ -70,6 +71,9 @@ export function toSample(
     history: {
       items,
       categories: items.map((item) => genres.get(item) ?? []),
+      actions: items.map(() => "rating"),
+      // The files do not say when the behaviours were.
+      times: new Float64Array(items.length).fill(time),
       strengths: new Float32Array(items.length).fill(1),
     },
     userFields: Array.from({ length: USER_GENRES }, (_, j) => row.userGenres[j] ?? null),

@@ -19,6 +19,8 @@ export const TAOBAO_SCHEMA: FeatureSchema = {
   itemFields: [],
   contextFields: [],
   crosses: [],
+  // The protocol has its own, as a numeric feature.
+  transitions: null,
   numerics: TaobaoStatistics.names,
 };
 
@@ -64,6 +66,8 @@ function toSample(behavior: Behavior, items: readonly string[], statistics: Taob
     history: {
       items: history.map(({ item }) => item),
       categories: history.map(({ category }) => [category]),
+      actions: history.map(({ action }) => action),
+      times: Float64Array.from(history, (behavior) => behavior.time),
       strengths: new Float32Array(history.length).fill(1),
     },
     userFields: [],

@@ -15,8 +15,7 @@
  * @module
  */
 
-import { parseBehavior } from "../../src/adapters/taobao.ts";
-import { BEHAVIOR_COLUMNS } from "../../src/adapters/taobao.ts";
+import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { readCsv } from "../../streams/sources/csv.ts";
 
