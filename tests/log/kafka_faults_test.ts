@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
 import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import type { DevBroker } from "../../streams/log/kafka/dev_broker.ts";
@@ -133,6 +134,25 @@ test("writer() takes over from one that left a transaction open, and frees the r
   await using successor = await log.writer(id);
   await successor.commit({ records: [record(topic, 0, "after")], group: "g", offsets: [] });
   assert.deepEqual(texts(await all(log, topic, 0)), ["behind", "after"]);
+});
+
+test("KafkaLog opens no connection twice, and closes them all", async (broker) => {
+  const sockets: Socket[] = [];
+  const socketFactory = (
+    { host, port, onConnect }: { host: string; port: number; onConnect: () => void },
+  ) => {
+    const socket = connect({ host, port }, onConnect);
+    sockets.push(socket);
+    return socket;
+  };
+  const topic = newPlace();
+  {
+    await using log = await openLog(broker, { kafka: { socketFactory } });
+    await log.createTopics([{ name: topic, partitions: 20, cleanup: "delete" }]);
+    await Promise.all(Array.from({ length: 20 }, (_, p) => log.read(topic, p, 0, { waitMs: 1 })));
+    assert.ok(sockets.length <= 4, `${sockets.length} sockets`);
+  }
+  for (const socket of sockets) assert.ok(socket.destroyed || socket.writableEnded);
 });
 
 async function transactional(transactionalId: string): Promise<AsyncDisposable & { producer: Producer }> {

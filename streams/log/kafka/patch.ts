@@ -12,8 +12,11 @@
  *    300 ms. Not ours: `producer.ts`.
  * 4. *A timer fires every millisecond on each connection, for ever* (and prints `TimeoutNegativeWarning`): the
  *    queue of requests looks for pending ones also when there are none. **Patched here.**
+ * 5. *Requests that find a connection closed each open it*: all but one of the sockets are never closed. And a socket
+ *    that is closed already is closed again at each failure while a broker is away, which adds a listener to it each
+ *    time. **Patched here.**
  *
- * `tests/log/kafka_faults_test.ts` holds the log to all four on a real broker. The patch names private files, so
+ * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
  *
  * @module
@@ -24,6 +27,7 @@ import { Kafka, type KafkaConfig } from "kafkajs";
 import manifest from "kafkajs/package.json" with { type: "json" };
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import NetworkConnection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 /** The version whose insides are known. */
@@ -48,6 +52,27 @@ const queue: Queue = RequestQueue.prototype;
 const schedule = queue.scheduleCheckPendingRequests;
 queue.scheduleCheckPendingRequests = function (this: Queue) {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+};
+
+interface Connection {
+  socket: unknown;
+  connect(): Promise<unknown>;
+  disconnect(): Promise<unknown>;
+}
+
+const connection: Connection = NetworkConnection.prototype;
+const { connect, disconnect } = connection;
+const connecting = new WeakMap<Connection, Promise<unknown>>();
+connection.connect = function (this: Connection) {
+  const opening = connecting.get(this) ?? connect.call(this).finally(() => connecting.delete(this));
+  connecting.set(this, opening);
+  return opening;
+};
+connection.disconnect = async function (this: Connection) {
+  const { socket } = this;
+  const done = await disconnect.call(this);
+  if (this.socket === socket) this.socket = undefined;
+  return done;
 };
 
 /** A partition in kafkajs' requests; offsets are decimal strings there. */
