@@ -20,11 +20,19 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
       itemFields: ["decade"],
       contextFields: [],
       crosses: ["decade"],
+      // A page of ratings is in no order of interest: what was rated before says nothing by its place.
+      transitions: null,
     },
     impressions: "logged",
   },
   sparrow: {
-    schema: { userFields: [], itemFields: ["decade"], contextFields: [], crosses: ["decade"] },
+    schema: {
+      userFields: [],
+      itemFields: ["decade"],
+      contextFields: [],
+      crosses: ["decade"],
+      transitions: null,
+    },
     // In MovieLens 20M the label of the samples is a rating of 3.5 stars or more.
     actions: { rating: { positive: 3.5, explicit: true, strength: 1, surprise: true } },
     impressions: "logged",

@@ -50,6 +50,9 @@ export interface RoundResult {
   readonly complete: boolean;
 }
 
+/** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
+const MAX_AHEAD_MS = 3_600_000;
+
 const encoder = new TextEncoder();
 
 /** One partition's task. */
@@ -253,6 +256,15 @@ export class Task implements AsyncDisposable {
   #apply(record: LogRecord, decoded: DecodedEvent): void {
     this.#applyItems(record.offset);
     const before = this.#out.samples.length;
+    if (decoded.ok && decoded.event.time > record.time + MAX_AHEAD_MS) {
+      const ahead = decoded.event.time - record.time;
+      this.#reject(
+        record,
+        "in-the-future",
+        `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`,
+      );
+      return;
+    }
     const refused = decoded.ok ? this.state.apply(decoded.event, record.offset, this.#out) : decoded;
     if (refused !== null) this.#reject(record, refused.code, refused.reason);
     for (let s = before; s < this.#out.samples.length; s++) {

@@ -39,6 +39,7 @@ export const REFUSAL_CODES = [
   "corrupt-gzip",
   // the stream
   "too-late",
+  "in-the-future",
 ] as const;
 
 /** One of {@linkcode REFUSAL_CODES}. */
