@@ -38,7 +38,7 @@ interface Flags {
 }
 
 const WINDOW_ROWS = 5000;
-const FIXTURE = new URL("../fixtures/shop", import.meta.url).pathname;
+const FIXTURE = "fixtures/shop";
 
 const program = new Command("deno task replay")
   .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
@@ -80,6 +80,7 @@ async function main(flags: Flags): Promise<void> {
   };
   const model = modelConfig(flags.model, config);
   const manifest = JSON.stringify({
+    files: await fileSizes(flags.data),
     data: flags.data,
     format: flags.format,
     model: flags.model,
@@ -174,6 +175,17 @@ function failureNotes({ failures }: Learning): string[] {
   return [
     `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,
   ];
+}
+
+/** Name and size of every file of the data: a log must not be resumed with other data under the same path. */
+async function fileSizes(path: string): Promise<Record<string, number>> {
+  const { isDirectory, size } = await Deno.stat(path);
+  if (!isDirectory) return { [path]: size };
+  const sizes: [string, number][] = [];
+  for await (const { name, isFile } of Deno.readDir(path)) {
+    if (isFile) sizes.push([name, (await Deno.stat(`${path}/${name}`)).size]);
+  }
+  return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function openLog(flags: Flags): Promise<Log> {

@@ -69,7 +69,9 @@ export class Task implements AsyncDisposable {
   readonly #maxStateBytes: number;
   #roundEvents = 0;
   #roundRows = 0;
+  /** Catalogue records read ahead, applied up to `#itemsAt`. */
   #items: LogRecord[] = [];
+  #itemsAt = 0;
   /** Position behind the last applied catalogue record. */
   #itemsApplied = 0;
   #itemsCommitted = 0;
@@ -187,7 +189,7 @@ export class Task implements AsyncDisposable {
       add(topics.samples, user, null);
       add(topics.state, user, null);
     }
-    records.push(...this.#rejected);
+    for (const record of this.#rejected) records.push(record);
     for (const user of state.dirtyUsers) {
       const headers = user.pending.size > 0 ? { [PENDING]: String(user.pending.size) } : {};
       const record = {
@@ -291,7 +293,7 @@ export class Task implements AsyncDisposable {
   async #readItems(): Promise<void> {
     for (;;) {
       const { records, next } = await this.#log.read(this.#topics.items, 0, this.#itemsRead);
-      this.#items.push(...records);
+      for (const record of records) this.#items.push(record);
       this.#itemsRead = next;
       if (records.length === 0) return;
     }
@@ -299,14 +301,14 @@ export class Task implements AsyncDisposable {
 
   /** Applies the catalogue records that come before the event at `offset`. */
   #applyItems(offset: number): void {
-    let applied = 0;
-    for (const record of this.#items) {
-      if (Number(record.headers[BEFORE_EVENT] ?? -1) > offset) break;
+    for (; this.#itemsAt < this.#items.length; this.#itemsAt++) {
+      const record = this.#items[this.#itemsAt]!;
+      if (Number(record.headers[BEFORE_EVENT] ?? -1) > offset) return;
       this.#applyItem(record);
       this.#itemsApplied = record.offset + 1;
-      applied++;
     }
-    if (applied > 0) this.#items = this.#items.slice(applied);
+    this.#items = [];
+    this.#itemsAt = 0;
   }
 
   #applyItem(record: LogRecord): void {
@@ -320,6 +322,15 @@ export class Task implements AsyncDisposable {
   }
 
   async #restore(): Promise<void> {
+    try {
+      await this.#readState();
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw new LogError("corrupt", `Cannot restore task ${this.partition}: ${cause.message}`, { cause });
+    }
+  }
+
+  async #readState(): Promise<void> {
     const { state, partition } = this;
     const statistics = new Map<string, Uint8Array>();
     for await (const { key, value } of readAll(this.#log, this.#topics.statistics, partition)) {

@@ -35,7 +35,7 @@ export interface SampleRow {
   readonly position: number;
   /** Probability with which the policy chose it, in (0, 1]; 1 when unknown. */
   readonly propensity: number;
-  /** The frozen prediction, a probability; `NaN` when no model was live at the impression. */
+  /** The frozen prediction, a probability. */
   readonly prediction: number;
   /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
   readonly oracle: number;

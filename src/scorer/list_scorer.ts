@@ -134,7 +134,8 @@ export class ListScorer {
         fields: row.fields,
         numerics: row.numerics,
         offset: row.offset,
-        logit: logits[place]!,
+        // A model that has run away answers no number; the prior always does.
+        logit: Number.isFinite(logits[place]) ? logits[place]! : row.offset,
         label: null,
         position: 0,
         propensity: 1,

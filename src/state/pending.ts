@@ -25,7 +25,7 @@ export interface PendingRow {
   readonly numerics: Float32Array;
   /** The causal prior's logit. */
   readonly offset: number;
-  /** The frozen prediction as a logit; `NaN` = none. */
+  /** The frozen prediction as a logit. */
   readonly logit: number;
   /** The outcome, `null` while open. */
   label: 0 | 1 | null;

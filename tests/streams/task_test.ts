@@ -252,5 +252,5 @@ Deno.test("Task.open() calls a state that it cannot read by name", async () => {
   await runToEnd(log);
   const value = Uint8Array.of(1, 2, 3);
   await log.append([{ topic: topics.statistics, partition: 0, key: "item:i1", value, time: 0 }]);
-  await assert.rejects(open(log), SyntaxError);
+  await assert.rejects(open(log), { name: "LogError", code: "corrupt" });
 });
