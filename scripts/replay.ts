@@ -14,7 +14,7 @@ import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { PROFILES } from "../streams/profiles.ts";
-import { replay, type ReplayView } from "../streams/replay.ts";
+import { KERNELS, type Kernels, replay, type ReplayView } from "../streams/replay.ts";
 import { replayJson, reportData } from "../streams/replay_report.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
@@ -25,6 +25,7 @@ interface Flags {
   readonly data: string;
   readonly format: Format;
   readonly model: ModelName;
+  readonly kernels: Kernels;
   readonly log: "memory" | "sqlite";
   readonly logPath: string;
   readonly limit?: number;
@@ -48,6 +49,10 @@ const program = new Command("deno task replay")
   )
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+  )
+  .addOption(
+    new Option("--kernels <name>", "what computes the model: tfjs is the slow reference")
+      .choices([...KERNELS]).default("plain"),
   )
   .addOption(new Option("--log <kind>", "log to run on").choices(["memory", "sqlite"]).default("memory"))
   .option(
@@ -84,6 +89,7 @@ async function main(flags: Flags): Promise<void> {
     data: flags.data,
     format: flags.format,
     model: flags.model,
+    kernels: flags.kernels,
     limit: flags.limit,
     task,
     learner,
@@ -101,6 +107,7 @@ async function main(flags: Flags): Promise<void> {
   const result = await replay(log, openSource(flags.format, flags.data), {
     model: flags.model,
     modelConfig: model,
+    kernels: flags.kernels,
     task,
     learner,
     ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),

@@ -32,10 +32,18 @@ import type { SourceRecord } from "./sources/source.ts";
 import { Task } from "./task.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
+/** Implementations of the models' mathematics, all of the same function. */
+export const KERNELS = ["plain", "tfjs-cpu", "tfjs-wasm"] as const;
+
+/** One of {@linkcode KERNELS}. */
+export type Kernels = (typeof KERNELS)[number];
+
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly model: N;
   readonly modelConfig: ModelConfigs[N];
+  /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"plain"} */
+  readonly kernels?: Kernels;
   readonly task: TaskOptions;
   readonly learner: LearnerOptions;
   readonly learning?: LearningOptions;
@@ -85,13 +93,17 @@ export async function replay<N extends ModelName>(
   await checkManifest(log, topics, options.manifest);
 
   const k = options.learner.embeddingWidth ?? 16;
-  const make = () => makeModel(options, k);
-  const serving = new ServingModel(make(), options.task.schema, k);
+  const serving = new ServingModel(await makeModel(options, k), options.task.schema, k);
   const retain = options.retain ?? true;
-  await using learning = await Learning.open(log, topics, new Learner(make(), options.learner), {
-    trimSamples: !retain,
-    ...options.learning,
-  });
+  await using learning = await Learning.open(
+    log,
+    topics,
+    new Learner(await makeModel(options, k), options.learner),
+    {
+      trimSamples: !retain,
+      ...options.learning,
+    },
+  );
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
   await using task = await Task.open(log, topics, 0, options.task, serving, options.stateBytes);
   await using feeder = await Feeder.open(
@@ -136,15 +148,15 @@ export async function replay<N extends ModelName>(
   };
 }
 
-function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Model {
+async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Promise<Model> {
   const { d, userWidth, contextWidth } = new Assembler(options.task.schema, k);
+  const sizes = { d, user: userWidth, context: contextWidth };
   const random = mulberry32(options.learner.seed ?? 0);
-  return createModel(
-    options.model,
-    { d, user: userWidth, context: contextWidth },
-    options.modelConfig,
-    random,
-  );
+  const { model, modelConfig, kernels = "plain" } = options;
+  if (kernels === "plain") return createModel(model, sizes, modelConfig, random);
+  // Only here: tfjs takes a second to load, and nothing else needs it.
+  const { referenceModel } = await import("../src/reference/reference_model.ts");
+  return await referenceModel(model, sizes, modelConfig, random, kernels === "tfjs-wasm" ? "wasm" : "cpu");
 }
 
 /** SHA-256 over the records of all users and items, by id. */
