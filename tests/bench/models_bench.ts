@@ -53,11 +53,21 @@ async function compare(
 }
 
 for (const name of MODEL_NAMES) {
-  if (name === "dien") {
-    await compare(name, "dien step", (model) => {
+  if (name === "dien" || name === "mimn") {
+    await compare(name, `${name} step`, (model) => {
       const state = model.initState(), e = floats(SIZES.d, 2);
       return () => model.step(state, e);
     }, ["cpu", "wasm"]);
+  }
+  if (name === "mimn") {
+    for (const history of [50, 1000]) {
+      await compare(name, `mimn score K=100 from the state of ${history} behaviours`, (model) => {
+        const state = model.initState();
+        for (let t = 0; t < history; t++) model.step(state, floats(SIZES.d, t));
+        const input = { ...impression(SIZES, 0, 100), state };
+        return () => model.score(input);
+      }, []);
+    }
   }
   // tfjs on the CPU needs seconds for 100 candidates of an attention model: left out.
   await compare(name, `${name} score K=100 T=${T}`, (model) => {
