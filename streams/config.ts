@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
+import type { FeatureSchema } from "../src/features/schema.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
@@ -103,8 +104,17 @@ const configSchema = z.strictObject({
   }).partial(),
 }).partial();
 
-/** A configuration file, decoded. */
-export type Config = z.infer<typeof configSchema>;
+/** A configuration file, decoded: what is absent has its default. docs/configuration.md lists every key. */
+export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "nowMicros">> {
+  /** Which attributes are features. */
+  readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
+  /** Rows of a batch of the learner. @default {64} */
+  readonly batchRows?: number;
+  /** Options of the learner. */
+  readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed">>;
+  /** Options of the models, by name. */
+  readonly models?: Partial<ModelConfigs>;
+}
 
 /**
  * The hyper-parameters that one-pass learning starts from: an un-normalised pooled history (÷√T), products of
@@ -130,7 +140,7 @@ export function parseConfig(text: string, file: string): Config {
     throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
   }
   const result = configSchema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) return result.data as Config;
   const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
   throw new SyntaxError(`Cannot use ${file} as configuration: ${issues.join("; ")}`);
 }

@@ -38,7 +38,9 @@ const FORMAT = 1;
 
 /** Consumes the samples of one partition for one model. */
 export class Learning implements AsyncDisposable {
+  /** What is trained. */
   readonly learner: Learner;
+  /** The judged predictions. */
   readonly validation: Validation = new Validation();
   /** Newest version made. */
   version = 0;

@@ -40,12 +40,17 @@ export type Kernels = (typeof KERNELS)[number];
 
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
+  /** Name of the model. */
   readonly model: N;
+  /** Its options. */
   readonly modelConfig: ModelConfigs[N];
   /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"plain"} */
   readonly kernels?: Kernels;
+  /** Options of the task. */
   readonly task: TaskOptions;
+  /** Options of the learner. */
   readonly learner: LearnerOptions;
+  /** Options of the learner's runtime. */
   readonly learning?: LearningOptions;
   /** Memory for user states, bytes; the least recently active ones leave it. @default {no bound} */
   readonly stateBytes?: number;
@@ -59,12 +64,15 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly manifest: string;
   /** Called after every round. */
   readonly onRound?: (replay: ReplayView) => void;
+  /** Ends the replay between two rounds. */
   readonly signal?: AbortSignal;
 }
 
 /** What can be seen of a replay while it runs and when it is done. */
 export interface ReplayView {
+  /** The state of the task. */
   readonly task: TaskState;
+  /** The learner and what it judged. */
   readonly learning: Learning;
   /** Events that the task has read. */
   readonly events: number;
@@ -72,7 +80,9 @@ export interface ReplayView {
 
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
+  /** What was refused, by code. */
   readonly rejections: RejectionSummary;
+  /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
 }
 

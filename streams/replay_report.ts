@@ -12,10 +12,13 @@ import type { CalibrationBin, CurvePoint, ReportData } from "./report/report_dat
 
 /** What a replay cannot know of itself. */
 export interface ReplayFacts {
+  /** The command that made the replay. */
   readonly command: string;
+  /** What was replayed, in words. */
   readonly dataSet: string;
   /** Wall clock, milliseconds since the epoch. */
   readonly started: number;
+  /** Wall clock, milliseconds since the epoch. */
   readonly finished: number;
   /** First row that counts. */
   readonly evalFrom: number;
@@ -23,6 +26,7 @@ export interface ReplayFacts {
   readonly tail: number | null;
   /** Throughput as it was measured: rows judged and events a second. */
   readonly speeds: readonly { readonly rows: number; readonly eventsPerSecond: number }[];
+  /** Remarks on the run, one sentence each. */
   readonly notes: readonly string[];
 }
 

@@ -57,7 +57,9 @@ const encoder = new TextEncoder();
 
 /** One partition's task. */
 export class Task implements AsyncDisposable {
+  /** The partition it owns. */
   readonly partition: number;
+  /** Its state machine. */
   readonly state: TaskState;
   readonly #log: Log;
   readonly #topics: Topics;

@@ -21,21 +21,31 @@ import { Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {
+  /** Whose impression it is. */
   readonly user: string;
+  /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
+  /** Values of the schema's context fields; `null` = missing. */
   readonly contextFields: readonly (string | null)[];
   /** Event time, milliseconds since the epoch. */
   readonly time: number;
+  /** The behaviours that the model reads. */
   readonly history: SampleHistory;
+  /** The candidates. */
   readonly rows: readonly InstanceRow[];
 }
 
 /** One candidate of an {@linkcode Instance}. */
 export interface InstanceRow {
+  /** Id of the item. */
   readonly item: string;
+  /** Categories of the item, most important first. */
   readonly categories: readonly string[];
+  /** Values of the schema's item fields; `null` = missing. */
   readonly fields: readonly (string | null)[];
+  /** Numeric features in the schema's order, not standardised. */
   readonly numerics: Float32Array;
+  /** Logit of the causal prior. */
   readonly offset: number;
   /** 0 is the top; −1 = not placed yet, no position weight. */
   readonly position: number;
@@ -43,6 +53,7 @@ export interface InstanceRow {
 
 /** The rows of one field, as far as gathering needs it. */
 export interface FieldTable {
+  /** Floats a row. */
   readonly width: number;
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;
@@ -58,6 +69,7 @@ export interface TrainableTable extends FieldTable {
 
 /** Running standardisation of the numeric features, frozen. */
 export interface Standardisation {
+  /** Mean of each numeric feature. */
   readonly mean: Float32Array;
   /** 1/σ; 0 while nothing is known, which standardises to 0. */
   readonly inverseDeviation: Float32Array;
@@ -68,6 +80,7 @@ const CLIP = 5;
 
 /** A gathered impression: views on workspaces that the next `gather` overwrites. */
 export interface Assembled {
+  /** What the model reads. */
   readonly input: ModelInput;
   /** Added to the model's logits [K]. */
   readonly wide: Float32Array;
@@ -80,8 +93,11 @@ export function createHead(schema: FeatureSchema): Parameters {
 
 /** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
 export class Assembler {
+  /** Which attributes are features. */
   readonly schema: FeatureSchema;
+  /** Width k of an id's embedding. */
   readonly k: number;
+  /** Width d = 2k of an item vector. */
   readonly d: number;
   /** Width U of x_u. */
   readonly userWidth: number;

@@ -25,9 +25,13 @@ const MAX_KEYS_PER_USER = 128;
 
 /** Outcomes and values over everything. */
 export class GlobalStatistics {
+  /** Outcomes that are final. */
   outcomes = 0;
+  /** Positive ones among them. */
   positives = 0;
+  /** Values seen. */
   values = 0;
+  /** Σ of the values. */
   valueSum = 0;
 
   /** The overall rate of positives, smoothed to lie inside (0, 1). */
@@ -43,11 +47,15 @@ export class GlobalStatistics {
 
 /** Outcomes and values of one item. */
 export class ItemStatistics {
+  /** Outcomes that are final. */
   outcomes = 0;
+  /** Positive ones among them. */
   positives = 0;
   /** Moving average of the surprise e, step 0.05. */
   recent = 0;
+  /** Values seen. */
   values = 0;
+  /** Σ of the values. */
   valueSum = 0;
   /** Σ (value − r − d_user). */
   valueResidual = 0;
@@ -55,23 +63,31 @@ export class ItemStatistics {
 
 /** Residuals of one user for one category or attribute value. */
 export interface KeyStatistics {
+  /** Outcomes that are final. */
   outcomes: number;
   /** Σ (y − m_item) for categories, Σ e for crosses. */
   residual: number;
   /** Moving average of e, step 0.1. */
   recent: number;
+  /** Values seen. */
   values: number;
+  /** Σ (value − r − d_item). */
   valueResidual: number;
 }
 
 /** Outcomes and values of one user. */
 export class UserStatistics {
+  /** Outcomes that are final. */
   outcomes = 0;
+  /** Positive ones among them. */
   positives = 0;
   /** Moving average of the surprise e, step 0.2. */
   recent = 0;
+  /** Values seen. */
   values = 0;
+  /** Σ of the values. */
   valueSum = 0;
+  /** Σ (value − r − d_item). */
   valueResidual = 0;
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
@@ -83,15 +99,19 @@ export class UserStatistics {
 
 /** What the features need to know of an item. */
 export interface ItemFacts {
+  /** Categories, most important first. */
   readonly categories: readonly string[];
   /** Values of the schema's crosses. */
   readonly crosses: readonly (string | null)[];
+  /** Event time of the first sight, milliseconds since the epoch. */
   readonly firstTime: number;
+  /** What was learnt of the item. */
   readonly statistics: ItemStatistics;
 }
 
 /** What the features need to know of a user. */
 export interface UserFacts {
+  /** What was learnt of the user. */
   readonly statistics: UserStatistics;
   /** Number of behaviours in the window. */
   readonly historyLength: number;
@@ -101,6 +121,7 @@ export interface UserFacts {
 
 /** Computes numeric features and folds outcomes into the statistics of one task. */
 export class FeatureStatistics {
+  /** What was learnt of everything. */
   readonly overall: GlobalStatistics;
   readonly #schema: FeatureSchema;
   readonly #count: number;

@@ -32,6 +32,7 @@ import type { ParameterVersion } from "./version.ts";
 
 /** Options of a {@linkcode Learner}. */
 export interface LearnerOptions {
+  /** Which attributes are features. */
   readonly schema: FeatureSchema;
   /** Width k of an id's embedding. @default {16} */
   readonly embeddingWidth?: number;
@@ -59,7 +60,7 @@ export interface LearnerOptions {
   readonly tableBytes?: number;
   /** Event time after which an unused row is dropped, milliseconds. @default {never} */
   readonly expireAfterMs?: number;
-  /** @default {0} */
+  /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number;
 }
 
@@ -85,8 +86,11 @@ const LARGEST_WEIGHT = 1e6;
 
 /** Trains one model online. */
 export class Learner {
+  /** The model that is trained. */
   readonly model: Model;
+  /** Embedding tables by field, in the order of `fieldSpecs`. */
   readonly tables: ReadonlyMap<string, EmbeddingTable>;
+  /** The dense weights of the wide part. */
   readonly head: Parameters;
   /** Batches learnt. */
   steps = 0;

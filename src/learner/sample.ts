@@ -21,7 +21,9 @@ export interface SampleHistory {
 
 /** One shown item of a sample. */
 export interface SampleRow {
+  /** Id of the item. */
   readonly item: string;
+  /** Categories of the item, most important first. */
   readonly categories: readonly string[];
   /** Values of the schema's item fields; `null` = missing. */
   readonly fields: readonly (string | null)[];
@@ -43,7 +45,9 @@ export interface SampleRow {
 
 /** One impression joined with its outcome. */
 export interface Sample {
+  /** Id of the request or impression. */
   readonly request: string;
+  /** Whose impression it was. */
   readonly user: string;
   /** Event time of the impression, milliseconds since the epoch. */
   readonly time: number;
@@ -53,10 +57,12 @@ export interface Sample {
   readonly version: number;
   /** Whether the user had no behaviour before the impression. */
   readonly newUser: boolean;
+  /** The behaviours before the impression. */
   readonly history: SampleHistory;
   /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */
   readonly contextFields: readonly (string | null)[];
+  /** The shown items. */
   readonly rows: readonly SampleRow[];
 }

@@ -20,12 +20,15 @@ export interface LearningMark {
   readonly time: number;
   /** Mean loss of the batch a row. */
   readonly loss: number;
+  /** Mean auxiliary loss of the batch; 0 without. */
   readonly aux: number;
+  /** Newest version made before the batch. */
   readonly version: number;
 }
 
 /** Judged rows, learning marks, and the running digest of all samples. */
 export class Validation {
+  /** All judged rows. */
   readonly rows: ProgressiveRows = new ProgressiveRows();
   readonly #users = new Map<string, number>();
   #marks: LearningMark[] = [];

@@ -22,7 +22,9 @@ const FORMAT = 1;
 
 /** A published version. */
 export interface ParameterVersion {
+  /** Whether it changes its predecessor or stands for itself. */
   readonly kind: "delta" | "full";
+  /** Its number; the first is 1. */
   readonly version: number;
   /** The version that a delta goes on top of; for a full snapshot, the one before it. */
   readonly predecessor: number;
@@ -30,8 +32,11 @@ export interface ParameterVersion {
   readonly step: number;
   /** Event time of the newest sample learnt. */
   readonly dataTime: number;
+  /** All dense weights of the model. */
   readonly dense: Float32Array;
+  /** All dense weights of the wide part. */
   readonly head: Float32Array;
+  /** The frozen standardisation of the numeric features. */
   readonly standardisation: Standardisation;
   /** Rows by table: a delta or everything, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;

@@ -24,7 +24,9 @@ export type CandidateSource = "given" | "popular" | "category" | "new";
 
 /** A retrieved candidate. */
 export interface Candidate {
+  /** Id of the item. */
   readonly item: string;
+  /** The list that it came from. */
   readonly source: CandidateSource;
 }
 
@@ -41,7 +43,9 @@ interface Ranked {
  * the catalogue moves one down or out, the lists are made again at the next request.
  */
 export class Retrieval {
+  /** Half-life of popularity, milliseconds of event time. */
   readonly halfLifeMs: number;
+  /** Candidates a request gets at most. */
   readonly maxCandidates: number;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
   readonly #ranked = new Map<CatalogueItem, Ranked>();

@@ -11,14 +11,19 @@ import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 
 /** One item. */
 export interface CatalogueItem extends ItemFacts {
+  /** Its number in this process. */
   readonly index: number;
+  /** Its id. */
   readonly id: string;
   /** Whether a catalogue record was seen, or only events that name it. */
   listed: boolean;
+  /** Categories, most important first. */
   categories: readonly string[];
   /** Values of the schema's item fields. */
   fields: readonly (string | null)[];
+  /** Values of the schema's crosses. */
   crosses: readonly (string | null)[];
+  /** Never recommended while true. */
   hidden: boolean;
   /** Not recommended from this time on. */
   expires: number;
@@ -28,11 +33,13 @@ export interface CatalogueItem extends ItemFacts {
   recordTime: number;
   /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. */
   popularity: number;
+  /** What was learnt of the item. */
   readonly statistics: ItemStatistics;
 }
 
 /** Items by id and by index. */
 export class Catalogue {
+  /** Which attributes are features. */
   readonly schema: FeatureSchema;
   readonly #byId = new Map<string, CatalogueItem>();
   readonly #items: CatalogueItem[] = [];

@@ -20,8 +20,11 @@ import type { Catalogue } from "./catalogue.ts";
 export interface PendingRow {
   /** Index in the catalogue. */
   readonly item: number;
+  /** Categories at the impression. */
   readonly categories: readonly string[];
+  /** Values of the schema's item fields at the impression. */
   readonly fields: readonly (string | null)[];
+  /** Numeric features at the impression, not standardised. */
   readonly numerics: Float32Array;
   /** The causal prior's logit. */
   readonly offset: number;
@@ -29,26 +32,37 @@ export interface PendingRow {
   readonly logit: number;
   /** The outcome, `null` while open. */
   label: 0 | 1 | null;
+  /** 0 is the top. */
   readonly position: number;
+  /** Probability of the policy's choice, in (0, 1]. */
   readonly propensity: number;
+  /** True probability, known only to a simulator; `NaN` when unknown. */
   readonly oracle: number;
 }
 
 /** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
 export interface Pending {
+  /** Id of the request or impression. */
   readonly request: string;
   /** Whether it was shown; an answer that nobody confirmed as shown makes no sample. */
   readonly shown: boolean;
+  /** Event time of the impression. */
   readonly time: number;
   /** Event time at which open labels become 0. */
   readonly deadline: number;
   /** Running number in the task, which breaks ties of deadlines. */
   readonly sequence: number;
+  /** Parameter version that made the predictions. */
   readonly version: number;
+  /** Whether the user had no behaviour before. */
   readonly newUser: boolean;
+  /** Values of the schema's user fields. */
   readonly userFields: readonly (string | null)[];
+  /** Values of the schema's context fields. */
   readonly contextFields: readonly (string | null)[];
+  /** The behaviours before the impression. */
   readonly history: SampleHistory;
+  /** The scored items. */
   readonly rows: readonly PendingRow[];
 }
 
@@ -81,9 +95,13 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
 
 /** An entry of a {@linkcode DeadlineQueue}. */
 export interface Deadline {
+  /** When the impression is settled, event time. */
   readonly time: number;
+  /** Running number of the impression. */
   readonly sequence: number;
+  /** Whose impression it is. */
   readonly user: string;
+  /** Id of the request or impression. */
   readonly request: string;
 }
 

@@ -38,8 +38,11 @@ const MAX_ACTIONS = 256;
 
 /** Slabs of behaviour sequences with a free list of rows. */
 export class SequenceSlab {
+  /** Behaviours kept a user, N. */
   readonly capacity: number;
+  /** Longest window T that a model reads. */
   readonly window: number;
+  /** Hop P by which the window's start moves. */
   readonly hop: number;
   #items: Uint32Array;
   /** Index into {@linkcode SequenceSlab.#actionNames}. */
@@ -54,7 +57,7 @@ export class SequenceSlab {
   readonly #actionNames: string[] = [];
   readonly #free: number[] = [];
 
-  /** @throws RangeError when the sizes do not fit each other. */
+  /** Makes slabs without rows. @throws RangeError when the sizes do not fit each other. */
   constructor(options: SequenceOptions = {}) {
     const { capacity = 100, window = 50, hop = 10 } = options;
     if (

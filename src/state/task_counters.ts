@@ -4,7 +4,8 @@
  * @module
  */
 
-const NAMES = [
+/** The names of all counters. */
+export const TASK_COUNTERS = [
   "events",
   "items",
   "interactions",
@@ -31,12 +32,12 @@ const NAMES = [
 ] as const;
 
 /** Name of a counter. */
-export type TaskCounter = (typeof NAMES)[number];
+export type TaskCounter = (typeof TASK_COUNTERS)[number];
 
 /** Counters since the beginning of the log. */
 export type TaskCounters = Record<TaskCounter, number>;
 
 /** All counters at 0. */
 export function createTaskCounters(): TaskCounters {
-  return Object.fromEntries(NAMES.map((name) => [name, 0])) as TaskCounters;
+  return Object.fromEntries(TASK_COUNTERS.map((name) => [name, 0])) as TaskCounters;
 }

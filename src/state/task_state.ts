@@ -28,8 +28,11 @@ import { createUser, decodeUser, encodeUser, type UserState } from "./user_state
 
 /** Options of a {@linkcode TaskState}. */
 export interface TaskOptions {
+  /** Which attributes are features. */
   readonly schema: FeatureSchema;
+  /** What each action means. @default {DEFAULT_ACTIONS} */
   readonly actions?: ActionPolicies;
+  /** Sizes of the behaviour sequences. */
   readonly sequence?: SequenceOptions;
   /** How long after an impression an outcome counts, milliseconds of event time. @default {600000} */
   readonly outcomeWindowMs?: number;
@@ -42,8 +45,9 @@ export interface TaskOptions {
   readonly impressions?: "served" | "logged";
   /** Newest event ids kept a user for de-duplication. @default {64} */
   readonly dedupIds?: number;
-  /** @default {{ name: "greedy" }} */
+  /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions;
+  /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions;
   /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number;
@@ -55,13 +59,17 @@ export interface TaskOptions {
 
 /** Why an event that could be decoded was not applied. */
 export interface Refusal {
+  /** For machines. */
   readonly code: "too-late";
+  /** A sentence for people. */
   readonly reason: string;
 }
 
 /** What applying events gave; the caller empties it at a commit. */
 export interface TaskOutputs {
+  /** Answers, in the order of their requests. */
   readonly recommendations: Recommendation[];
+  /** Impressions whose outcome became final, in that order. */
   readonly samples: Sample[];
   /** Users to erase everywhere. */
   readonly forgotten: string[];
@@ -79,24 +87,30 @@ const MAX_PARKED = 64;
 
 /** The state machine of one partition. */
 export class TaskState {
+  /** The items. */
   readonly catalogue: Catalogue;
+  /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
+  /** Running statistics over everything. */
   readonly statistics: FeatureStatistics;
+  /** The lists that candidates come from. */
   readonly retrieval: Retrieval;
+  /** What was counted. */
   readonly counters: TaskCounters = createTaskCounters();
   /** Users in memory, least recently active first. */
-  readonly users = new Map<string, UserState>();
+  readonly users: Map<string, UserState> = new Map();
   /** Users that have a record on the log and are not in memory; one must be restored before its next event. */
-  readonly cold = new Set<string>();
+  readonly cold: Set<string> = new Set();
   /** Users changed since the last commit. */
-  readonly dirtyUsers = new Set<UserState>();
+  readonly dirtyUsers: Set<UserState> = new Set();
   /** Items changed since the last commit. */
-  readonly dirtyItems = new Set<CatalogueItem>();
-  /** Users that left memory, and users that were restored, since this process began. */
+  readonly dirtyItems: Set<CatalogueItem> = new Set();
+  /** Users that left memory since this process began. */
   evicted = 0;
+  /** Users that were restored since this process began. */
   restored = 0;
   /** Newest event time seen. */
-  maxTime = -Infinity;
+  maxTime: number = -Infinity;
   /** Running number of the next pending impression. */
   nextSequence = 0;
 

@@ -22,17 +22,25 @@ const FORMAT = 1;
 
 /** An outcome whose impression has not come yet. */
 export interface ParkedOutcome {
+  /** The request it names. */
   readonly request: string;
+  /** The item it is about. */
   readonly item: string;
+  /** 1 = positive. */
   readonly label: 0 | 1;
+  /** Event time. */
   readonly time: number;
 }
 
 /** The state of one user. The behaviours are in a {@linkcode SequenceSlab}, at `row`. */
 export interface UserState {
+  /** Id of the user. */
   readonly id: string;
+  /** Row of the behaviours in the slab. */
   readonly row: number;
+  /** What was learnt of the user. */
   readonly statistics: UserStatistics;
+  /** Attributes of the user. */
   profile: Attributes;
   /** Newest event ids, oldest first, for de-duplication. */
   readonly recentIds: Set<string>;

@@ -50,7 +50,9 @@ export interface ReportMetrics {
 
 /** What went through the loop. */
 export interface ReportTotals {
+  /** Events applied. */
   readonly events: number;
+  /** Requests answered. */
   readonly requests: number;
   /** Lists that were shown. */
   readonly impressions: number;
@@ -66,6 +68,7 @@ export interface ReportTotals {
   readonly versions: number;
   /** Wall-clock time of the run. */
   readonly seconds: number;
+  /** Events a second of wall clock. */
   readonly eventsPerSecond: number;
 }
 
@@ -75,13 +78,17 @@ export interface CurvePoint {
   readonly rows: number;
   /** Event time, milliseconds since the epoch. */
   readonly time: number;
+  /** AUC of the window. */
   readonly auc: Figure;
+  /** Log loss of the window, nats. */
   readonly logLoss: Figure;
+  /** Normalised entropy of the window. */
   readonly normalizedEntropy: Figure;
   /** Clicks over rows. */
   readonly ctr: Figure;
   /** Sum of predictions over sum of clicks. */
   readonly calibration: Figure;
+  /** Throughput when the point was made. */
   readonly eventsPerSecond: Figure;
   /** Training loss of the target. */
   readonly loss: Figure;
@@ -97,6 +104,7 @@ export interface CalibrationBin {
   readonly predicted: number;
   /** Share of the bin's rows that were clicked. */
   readonly observed: number;
+  /** Rows in the bin. */
   readonly rows: number;
 }
 
@@ -112,7 +120,9 @@ export interface RejectedExample {
 
 /** All rejections of one code. */
 export interface RejectedGroup {
+  /** Code of the refusals. */
   readonly code: string;
+  /** How many there are. */
   readonly count: number;
   /** The first few, in order of arrival. */
   readonly examples: readonly RejectedExample[];
@@ -120,9 +130,13 @@ export interface RejectedGroup {
 
 /** Size of one embedding table. */
 export interface TableSize {
+  /** Name of the table. */
   readonly name: string;
+  /** Ids that have a row. */
   readonly rows: number;
+  /** Floats a row. */
   readonly width: number;
+  /** Bytes allocated. */
   readonly bytes: number;
 }
 
@@ -130,25 +144,33 @@ export interface TableSize {
 export interface ReportData {
   /** The command that repeats the run. */
   readonly command: string;
+  /** Name of the model. */
   readonly model: string;
+  /** What was replayed, in words. */
   readonly dataSet: string;
   /** Wall-clock start, milliseconds since the epoch. */
   readonly started: number;
   /** Wall-clock end, milliseconds since the epoch. */
   readonly finished: number;
+  /** Counts and throughput. */
   readonly totals: ReportTotals;
   /** Rows before this one trained the model but are not in {@linkcode ReportMetrics}. */
   readonly evalFrom: number;
+  /** Quality by segment. */
   readonly metrics: ReportMetrics;
+  /** Quality over the rows. */
   readonly curve: readonly CurvePoint[];
   /** Ascending by prediction. */
   readonly calibration: readonly CalibrationBin[];
+  /** Refusals by code, largest first. */
   readonly rejected: readonly RejectedGroup[];
+  /** Sizes of what was learnt. */
   readonly parameters: {
     /** Number of dense weights. */
     readonly dense: number;
     readonly tables: readonly TableSize[];
   };
+  /** Sizes of the task's state. */
   readonly state: {
     readonly users: number;
     readonly behaviours: number;
