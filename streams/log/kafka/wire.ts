@@ -55,7 +55,7 @@ export class WireReader {
     return high * HIGH + low;
   }
 
-  /** VARINT or VARLONG, zigzag encoded; exact up to 2^53. */
+  /** VARINT or VARLONG, zigzag encoded; exact up to 2^52. */
   varint(): number {
     const { bytes } = this;
     let byte = bytes[this.position++]!;
@@ -190,7 +190,7 @@ export class WireWriter {
     return this.int32(Math.floor(value / HIGH)).int32(value % HIGH);
   }
 
-  /** VARINT or VARLONG, zigzag encoded. */
+  /** VARINT or VARLONG, zigzag encoded; exact up to 2^52. */
   varint(value: number): this {
     return this.uvarint(value >= 0 ? value * 2 : -value * 2 - 1);
   }

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { COMPRESSIONS } from "../../../streams/log/kafka/codecs.ts";
+import { type BatchProducer, decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
+import { WireWriter } from "../../../streams/log/kafka/wire.ts";
+import type { NewRecord } from "../../../streams/log/log.ts";
+import { record, texts } from "../../contracts/log_suite.ts";
+
+const plain: BatchProducer = { id: 7, epoch: 0, transactional: false };
+
+Deno.test("decodeBatches() reads back what encodeBatch() wrote, with every compression", async () => {
+  const text = fc.string({ unit: "binary", maxLength: 80 });
+  const records = fc.array(
+    fc.record({
+      topic: fc.constant("t"),
+      key: fc.option(text),
+      value: fc.option(fc.uint8Array({ maxLength: 200 })),
+      time: fc.nat({ max: 2 ** 50 }),
+      headers: fc.dictionary(fc.oneof(text, fc.constant("__proto__")), text, { maxKeys: 3 }),
+    }),
+    { minLength: 1, maxLength: 20 },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      records,
+      fc.constantFrom(...COMPRESSIONS),
+      fc.nat(2 ** 40),
+      async (records, compression, base) => {
+        const bytes = at(base, await encodeBatch(records, plain, 3, compression));
+        const decoded = await decodeBatches(bytes, "t", 5, base, []);
+        assert.equal(decoded.next, base + records.length);
+        assert.deepEqual(
+          decoded.records.map(({ headers, ...rest }) => ({ ...rest, headers: Object.entries(headers) })),
+          records.map(({ headers, ...rest }, i) => ({
+            ...rest,
+            partition: 5,
+            offset: base + i,
+            headers: Object.entries(headers),
+          })),
+        );
+      },
+    ),
+  );
+});
+
+Deno.test("decodeBatches() begins at the wanted offset and stops where the fetch was cut off", async () => {
+  const batches = join(
+    at(10, await batch("a", "b", "c")),
+    at(13, await batch("d", "e")),
+    at(20, await batch("f")),
+  );
+  const decode = (bytes: Uint8Array, from: number) => decodeBatches(bytes, "t", 0, from, []);
+  const whole = await decode(batches, 11);
+  assert.deepEqual(texts(whole.records), ["b", "c", "d", "e", "f"]);
+  assert.equal(whole.next, 21);
+  for (let cut = 0; cut < batches.length; cut++) {
+    const { records, next } = await decode(batches.subarray(0, cut), 11);
+    assert.ok([0, 2, 4].includes(records.length));
+    assert.equal(next, [11, 11, 13, 13, 15][records.length]);
+  }
+});
+
+Deno.test("decodeBatches() leaves out what was aborted, however transactions overlap", async () => {
+  const tx = (id: number): BatchProducer => ({ id, epoch: 0, transactional: true });
+  // Producer 1 aborts 0-2, commits 8; producer 2 aborts 1-5; producer 3 commits; the plain one is never touched.
+  const log = [
+    await encodeBatch([record("t", 0, "1 aborted"), record("t", 0, "1 aborted")], tx(1), 0, "none"),
+    await encodeBatch([record("t", 0, "2 aborted")], tx(2), 0, "none"),
+    await encodeBatch([record("t", 0, "3 kept")], tx(3), 0, "none"),
+    marker(1, "abort"),
+    await encodeBatch([record("t", 0, "2 aborted")], tx(2), 1, "zstd"),
+    await encodeBatch([record("t", 0, "plain")], plain, 0, "none"),
+    marker(2, "abort"),
+    await encodeBatch([record("t", 0, "1 kept")], tx(1), 2, "none"),
+    marker(3, "commit"),
+    marker(1, "commit"),
+  ];
+  const sizes = [2, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
+  const aborted = [{ producerId: 2, firstOffset: 2 }, { producerId: 1, firstOffset: 0 }];
+  const expected = [[3, "3 kept"], [6, "plain"], [8, "1 kept"]] as const;
+  for (const [i, start] of starts.entries()) {
+    const bytes = join(...log.slice(i).map((batch, j) => at(starts[i + j] ?? 0, batch)));
+    // A broker tells of the transactions that were open at the offset or began behind it.
+    const told = aborted.filter(({ producerId }) => start <= (producerId === 1 ? 4 : 7));
+    const { records, next } = await decodeBatches(bytes, "t", 0, start, told);
+    assert.deepEqual(
+      texts(records),
+      expected.filter(([offset]) => offset >= start).map(([, text]) => text),
+      `from ${start}`,
+    );
+    assert.equal(next, 11);
+  }
+});
+
+Deno.test("decodeBatches() passes an empty batch and gives the broker's time when the topic wants it", async () => {
+  const empty = at(0, await batch("gone", "gone"));
+  new DataView(empty.buffer).setInt32(57, 0);
+  const stamped = at(2, await batch("a"));
+  new DataView(stamped.buffer).setInt16(21, 8);
+  new DataView(stamped.buffer).setBigInt64(35, 123_456n);
+  const { records, next } = await decodeBatches(join(empty.subarray(0), stamped), "t", 0, 0, []);
+  assert.deepEqual(records.map(({ offset, time }) => [offset, time]), [[2, 123_456]]);
+  assert.equal(next, 3);
+});
+
+Deno.test("decodeBatches() refuses the formats before Kafka 0.11", async () => {
+  const old = at(5, await batch("a"));
+  old[16] = 1;
+  await assert.rejects(decodeBatches(old, "t", 3, 0, []), {
+    name: "RangeError",
+    message: "Cannot read t/3@5: its format is 1, not 2",
+  });
+});
+
+function batch(...texts: readonly string[]): Promise<Uint8Array> {
+  const records: NewRecord[] = texts.map((text) => record("t", 0, text));
+  return encodeBatch(records, plain, 0, "none");
+}
+
+/** The control batch that ends a transaction. */
+function marker(producerId: number, kind: "commit" | "abort"): Uint8Array {
+  const key = new WireWriter().int16(0).int16(kind === "abort" ? 0 : 1).bytes;
+  const body = new WireWriter().int8(0).varint(0).varint(0).varBytes(key).varBytes(new Uint8Array(6)).varint(
+    0,
+  );
+  const record = new WireWriter().varint(body.length).raw(body.bytes);
+  const writer = new WireWriter()
+    .int64(0).int32(49 + record.length).int32(0).int8(2).int32(0).int16(0x30).int32(0).int64(0).int64(0)
+    .int64(producerId).int16(0).int32(-1).int32(1).raw(record.bytes);
+  return writer.bytes.slice();
+}
+
+/** The batch as a broker stores it at an offset. */
+function at(offset: number, batch: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = batch.slice();
+  new DataView(copy.buffer).setBigInt64(0, BigInt(offset));
+  return copy;
+}
+
+function join(...parts: readonly Uint8Array[]): Uint8Array {
+  const writer = new WireWriter();
+  for (const part of parts) writer.raw(part);
+  return writer.bytes;
+}
