@@ -7,7 +7,7 @@
 
 /** How people behave in a category, in logits unless said. */
 export interface Habit {
-  /** Added to the intent for the category itself by a click in it: below 0, one look is enough. */
+  /** Added to the intent for the category itself by a click in it, beyond what its department gets. */
   readonly again: number;
   /** Added to the intent for the category's first successor by a click, half of it for the second. */
   readonly onward: number;
@@ -24,13 +24,13 @@ export interface Habit {
 /** The four ways of shopping. */
 export const HABITS = {
   /** Durable: several are compared, one is bought, then none for long. */
-  compared: { again: 1.6, onward: 1.6, cart: 0.12, purchase: 0.5, sated: 2.5, satedDays: 20 },
+  compared: { again: 1, onward: 1.7, cart: 0.12, purchase: 0.5, sated: 2.5, satedDays: 20 },
   /** Goes with something else: one look is enough, and it leads on. */
-  accessory: { again: 0.5, onward: 2.4, cart: 0.25, purchase: 0.6, sated: 1.5, satedDays: 8 },
+  accessory: { again: 0, onward: 2.2, cart: 0.25, purchase: 0.6, sated: 1.5, satedDays: 8 },
   /** Used up: bought without comparing, and again when the pack is empty. */
-  consumable: { again: 1, onward: 1.6, cart: 0.5, purchase: 0.8, sated: 2, satedDays: 2 },
+  consumable: { again: 0.4, onward: 1.6, cart: 0.5, purchase: 0.8, sated: 2, satedDays: 2 },
   /** Never enough of it. */
-  leisure: { again: 2, onward: 1.4, cart: 0.15, purchase: 0.6, sated: 0.3, satedDays: 1 },
+  leisure: { again: 1.3, onward: 1.2, cart: 0.15, purchase: 0.6, sated: 0.3, satedDays: 1 },
 } as const satisfies Readonly<Record<string, Habit>>;
 
 /** A category of the shop. */
@@ -55,39 +55,41 @@ type Row = readonly [
 ];
 
 const DEPARTMENTS: Readonly<Record<string, readonly Row[]>> = {
-  electronics: [
+  phones: [
     ["phone", "compared", 500, "phone-case charger"],
     ["phone-case", "accessory", 20, "charger"],
     ["charger", "accessory", 25, "headphones"],
     ["headphones", "compared", 90, "charger"],
-    ["laptop", "compared", 900, "mouse headphones"],
-    ["mouse", "accessory", 30, "laptop-bag"],
-    ["laptop-bag", "accessory", 50, "charger"],
+  ],
+  computers: [
+    ["laptop", "compared", 900, "mouse laptop-bag"],
+    ["mouse", "accessory", 30, "keyboard"],
+    ["keyboard", "accessory", 60, "laptop-bag"],
+    ["laptop-bag", "accessory", 50, "headphones"],
   ],
   games: [
     ["console", "compared", 400, "controller game"],
     ["controller", "accessory", 55, "game"],
-    ["game", "leisure", 50, "headphones"],
+    ["game", "leisure", 50, "headset"],
+    ["headset", "accessory", 70, "game"],
   ],
   kitchen: [
     ["espresso-machine", "compared", 350, "coffee mug"],
-    ["coffee", "consumable", 12, "mug", 6],
+    ["coffee", "consumable", 12, "mug chocolate", 6],
     ["mug", "accessory", 10, "coffee"],
+    ["chocolate", "consumable", 5, "coffee", 4],
   ],
-  sport: [
+  running: [
     ["running-shoes", "compared", 110, "socks sports-watch"],
     ["socks", "accessory", 12, "energy-bars"],
     ["energy-bars", "consumable", 15, "running-shoes", 5],
-    ["sports-watch", "compared", 200, "energy-bars"],
-    ["bicycle", "compared", 700, "helmet"],
-    ["helmet", "accessory", 60, "energy-bars"],
+    ["sports-watch", "compared", 200, "running-shoes"],
+  ],
+  outdoors: [
     ["tent", "compared", 180, "sleeping-bag stove"],
     ["sleeping-bag", "accessory", 80, "stove"],
     ["stove", "accessory", 45, "coffee"],
-  ],
-  family: [
-    ["novel", "leisure", 12, "coffee"],
-    ["pet-food", "consumable", 30, "novel", 8],
+    ["guidebook", "leisure", 20, "tent"],
   ],
 };
 
@@ -102,12 +104,12 @@ export const CATEGORY_INDEX: ReadonlyMap<string, number> = new Map(
 /** The lifestyles, each with the categories that its people like; an index into {@linkcode CATEGORIES} each. */
 export const LIFESTYLES: ReadonlyMap<string, readonly number[]> = new Map(
   Object.entries({
-    gamer: "console controller game laptop mouse headphones",
+    gamer: "console controller game headset laptop mouse keyboard",
     runner: "running-shoes socks energy-bars sports-watch headphones",
-    outdoors: "tent sleeping-bag stove bicycle helmet energy-bars",
-    homebody: "novel coffee mug espresso-machine pet-food",
-    commuter: "phone phone-case charger headphones bicycle laptop-bag",
-    student: "laptop laptop-bag mouse phone coffee game novel",
+    outdoors: "tent sleeping-bag stove guidebook running-shoes energy-bars",
+    homebody: "coffee mug espresso-machine chocolate guidebook game",
+    commuter: "phone phone-case charger headphones coffee laptop-bag",
+    student: "laptop laptop-bag mouse keyboard phone coffee game",
   }).map(([name, likes]) => [name, indices(likes)]),
 );
 

@@ -59,7 +59,7 @@ export function createItems({ items, start, days }: CatalogueOptions, random: Ra
       band,
       price: Math.max(1, Math.round(logNormal(random, price, 0.15))),
       brand: choose(random, BRANDS),
-      quality: 0.6 * normal(random),
+      quality: 0.8 * normal(random),
       born,
       dies: Math.round(Math.max(born, start) + (3 + exponential(random, 45)) * DAY),
     };
@@ -72,9 +72,9 @@ export function itemRecord(item: Item): ItemRecord {
   return {
     item: item.id,
     time: item.born,
-    category: name,
+    categories: [name, department],
     title: `${item.brand} ${name.replaceAll("-", " ")}`,
-    attributes: { department, brand: item.brand, band: BANDS[item.band] as string, price: item.price },
+    attributes: { brand: item.brand, band: BANDS[item.band] as string, price: item.price },
     expires: item.dies,
   };
 }

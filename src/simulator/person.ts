@@ -4,11 +4,12 @@
  * The logit of a click on an item, if it is looked at, is the sum of
  *
  * - how readily the person clicks, and how good and how new the item is;
- * - **interests**: two or three categories liked for days or weeks; they fade in and out (drift), and a new one
- *   is often an old one again (return);
- * - **intent**: what the person is after now. Each click fades the old intent and adds to that for its own
- *   category (burst) and for the ones people turn to next (chain: phone, then case, then charger); so the order
- *   of the clicks matters, and the last counts most. A visit may begin with a need from outside;
+ * - **interests**: one or two categories liked for days or weeks, and their departments a little; they fade in
+ *   and out (drift), and a new one is often an old one again (return);
+ * - **intent**: what the person is after now. Each click halves the old intent and adds to that for the whole
+ *   department (burst) and for the categories people turn to next (chain: phone, then case, then charger); so
+ *   the order of the clicks matters, and the last counts most. Intent waits for the person to come back: a
+ *   search for a tent goes on over several visits. A visit may also begin with a need from outside;
  * - **satiety**: who has bought is done with the category for a while; a consumable is wanted again when the
  *   pack is used up (periodic return);
  * - **fatigue** of an item clicked a short while ago, and the distance between its price band and the person's.
@@ -24,17 +25,16 @@ import type { Item } from "./item.ts";
 import { CATEGORIES, type Category, type Habit, HABITS, LIFESTYLES } from "./categories.ts";
 import { choose, exponential, logNormal, normal, pick, type Random } from "./random.ts";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+const DAY = 86_400_000;
 
 /** Weights of the parts of the logit, and the times in which what passes passes. */
 export const BEHAVIOUR = {
   /** Logit of a click on an average item by a person who is after nothing. */
-  base: -3,
+  base: -3.6,
   /** Deviation of people's readiness to click. */
   readiness: 0.5,
   /** Mean strength of an interest, and its deviation. */
-  interest: 1.6,
+  interest: 1.2,
   interestSpread: 0.3,
   /** Mean life of an interest, and the time it takes to come up and to fade, days. */
   interestDays: 16,
@@ -43,12 +43,16 @@ export const BEHAVIOUR = {
   revival: 0.35,
   lifestyle: 0.8,
   /** What a click leaves of the older intent, and the time in which intent shrinks by e, days. */
-  intentKept: 0.6,
-  intentDays: 3,
-  /** Intent for a category stays in [−limit, limit]. */
-  intentLimit: 3.5,
+  intentKept: 0.5,
+  intentDays: 8,
+  /** What a click adds to the intent for each category of its department. */
+  around: 1.2,
+  /** Strength of an interest in the other categories of its department, as a share. */
+  kin: 0.4,
+  /** Intent for a category stays within ± this. */
+  intentLimit: 4,
   /** Probability that a visit begins with a need, and its strength. */
-  need: 0.08,
+  need: 0.06,
   needStrength: 1.6,
   /** How much a purchase makes people want what goes with it. */
   afterPurchase: 0.8,
@@ -75,6 +79,11 @@ export interface Act {
   /** Price, of a purchase. */
   readonly value?: number;
 }
+
+/** The categories of each category's department. */
+const DEPARTMENTS: readonly (readonly number[])[] = CATEGORIES.map((_, category) =>
+  [...CATEGORIES.keys()].filter((other) => akin(other, category))
+);
 
 interface Spell {
   readonly category: number;
@@ -154,9 +163,9 @@ export class Person {
   interest(category: number, time: number): number {
     let most = 0;
     for (const spell of this.#spells) {
-      if (spell.category !== category) continue;
-      const ramp = Math.min(time - spell.from, spell.to - time) / (BEHAVIOUR.rampDays * DAY);
-      most = Math.max(most, spell.strength * Math.min(1, ramp));
+      const ramp = Math.min(1, Math.min(time - spell.from, spell.to - time) / (BEHAVIOUR.rampDays * DAY));
+      if (spell.category === category) most = Math.max(most, ramp * spell.strength);
+      else if (akin(spell.category, category)) most = Math.max(most, ramp * spell.strength * BEHAVIOUR.kin);
     }
     return most;
   }
@@ -195,6 +204,7 @@ export class Person {
     const { again, onward } = habit(item.category);
     this.#clicked.set(item.id, time);
     this.#fade(time, BEHAVIOUR.intentKept);
+    for (const category of department(item.category)) this.#want(category, BEHAVIOUR.around);
     this.#want(item.category, again);
     this.#wantNext(item.category, onward);
   }
@@ -273,4 +283,12 @@ function spells(likes: readonly number[], { start, end }: Span, random: Random):
 /** What is left of 1 after a time (milliseconds) in which it shrinks by e every so many days. */
 function fading(age: number, days: number): number {
   return Math.exp(-age / (days * DAY));
+}
+
+function akin(a: number, b: number): boolean {
+  return (CATEGORIES[a] as Category).department === (CATEGORIES[b] as Category).department;
+}
+
+function department(category: number): readonly number[] {
+  return DEPARTMENTS[category] as readonly number[];
 }

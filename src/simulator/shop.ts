@@ -120,7 +120,7 @@ export const LIST_LENGTH = 10;
  *   were seen to turn to after the last one;
  * - explore: any item.
  *
- * An item that is there already is drawn again, so position tells nothing of quality. It knows what the log knows
+ * An item that is there already is drawn again, so position tells hardly anything of quality. It knows what the log knows
  * and no more.
  */
 export class Shop implements Policy {

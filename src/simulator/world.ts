@@ -27,7 +27,7 @@ const FAD = 0.8;
 export interface WorldOptions {
   /** Same seed, same world. */
   readonly seed: number;
-  /** How many people there are; 60 % from the start, the others come one by one. @default {480} */
+  /** How many people there are; 60 % from the start, the others come one by one. @default {600} */
   readonly users?: number;
   /** How many items are sold in all. @default {420} */
   readonly items?: number;
@@ -117,7 +117,7 @@ export class World {
   #current: { life: Life; done: number; clicked: boolean } | null = null;
 
   /** Use {@linkcode createWorld}. */
-  constructor({ seed, users = 480, items = 420, days = 28, start = Date.UTC(2025, 2, 3) }: WorldOptions) {
+  constructor({ seed, users = 600, items = 420, days = 28, start = Date.UTC(2025, 2, 3) }: WorldOptions) {
     for (const [name, size] of Object.entries({ users, items, days })) {
       if (!Number.isSafeInteger(size) || size < 1) {
         throw new RangeError(
@@ -212,7 +212,7 @@ export class World {
     const joins = this.start + (fromStart ? 0 : random() * (this.end - this.start));
     const life = {
       person: new Person(id, this, random),
-      everyMs: 7.5 * DAY / Math.exp(0.9 * normal(random)),
+      everyMs: 9.6 * DAY / Math.exp(0.9 * normal(random)),
       leaves: Math.min(this.end, joins + (2 + exponential(random, 60)) * DAY),
       random,
       page: 0,
