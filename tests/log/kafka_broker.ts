@@ -4,22 +4,23 @@
  * @module
  */
 
-import { type DevBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { type DevBroker, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka_log.ts";
 
-/** Starts a broker for one test file; tells loudly, and gives nothing, when that cannot be. */
+/** Starts a broker for one test file; tells loudly, and gives nothing, when there cannot be one here. */
 export async function testBroker(
   properties: Readonly<Record<string, string>> = {},
 ): Promise<DevBroker | undefined> {
   try {
-    const broker = await startBroker({ properties });
-    Deno.test.afterAll(async () => await broker[Symbol.asyncDispose]());
-    return broker;
+    await prepareBroker();
   } catch (error) {
     const text = `SKIPPED: the tests of the Kafka log, as there is no broker: ${error}\n`;
     await Deno.stderr.write(new TextEncoder().encode(text));
     return undefined;
   }
+  const broker = await startBroker({ properties });
+  Deno.test.afterAll(async () => await broker[Symbol.asyncDispose]());
+  return broker;
 }
 
 /** Opens a log with times that are short enough for tests. */

@@ -228,7 +228,8 @@ export function isPassing(error: unknown): boolean {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
     if (type !== undefined) return PASSING_TYPES.has(type);
-    if (PASSING_NAMES.has(cause.name)) return true;
+    // A certificate that is not trusted comes as a failed connection, too; it will not be trusted later.
+    if (PASSING_NAMES.has(cause.name)) return !/certificate/i.test(cause.message);
   }
   return false;
 }

@@ -119,6 +119,16 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
 
 const KILL = new TextEncoder().encode("kill\n");
 
+/**
+ * Makes sure that a broker can be started here, and fetches its jars.
+ *
+ * @throws Error when Java or Maven is missing, or the jars cannot be fetched
+ */
+export async function prepareBroker(): Promise<void> {
+  await run(["java", "-version"]);
+  await fetchJars();
+}
+
 /** The folder of the jars that the committed pom.xml names; Maven fetches them the first time. */
 async function fetchJars(): Promise<string> {
   const pom = await Deno.readFile(POM);

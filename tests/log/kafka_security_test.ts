@@ -1,0 +1,102 @@
+/** TLS with a certificate of one's own, SASL, and users who may not do everything. */
+
+import assert from "node:assert/strict";
+import { newPlace, record, texts } from "../contracts/log_suite.ts";
+import { openLog, testBroker } from "./kafka_broker.ts";
+
+const PASSWORD = "not-a-secret";
+const folder = await Deno.makeTempDir();
+Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
+
+const made = await keytool(
+  ["-genkeypair", "-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1", "-validity", "2"],
+) && await keytool(["-exportcert", "-rfc", "-file", `${folder}/ca.pem`]);
+const login = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+const broker = !made ? undefined : await testBroker({
+  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
+  "inter.broker.listener.name": "PLAINTEXT",
+  "sasl.enabled.mechanisms": "PLAIN",
+  "sasl.mechanism.inter.broker.protocol": "PLAIN",
+  "listener.name.plaintext.plain.sasl.jaas.config":
+    `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
+  "ssl.keystore.location": `${folder}/keys.p12`,
+  "ssl.keystore.password": PASSWORD,
+  "ssl.truststore.type": "PEM",
+  "ssl.truststore.location": `${folder}/ca.pem`,
+  "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+  "super.users": "User:admin;User:ANONYMOUS",
+});
+
+if (broker !== undefined) {
+  const as = (username: string, password = PASSWORD) => ({
+    kafka: {
+      ssl: { ca: [Deno.readTextFileSync(`${folder}/ca.pem`)] },
+      sasl: { mechanism: "plain" as const, username, password },
+    },
+  });
+
+  Deno.test("KafkaLog works over TLS and SASL", async () => {
+    await using log = await openLog(broker, as("admin"));
+    const topic = newPlace();
+    await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+    await log.append([record(topic, 0, "a")]);
+    await using writer = await log.writer(`${topic}.writer`);
+    await using member = await log.join(topic, [topic], {
+      assigned: () => Promise.resolve(),
+      revoked: () => Promise.resolve(),
+    });
+    assert.deepEqual(member.partitions, [0, 1]);
+    const commit = {
+      records: [record(topic, 0, "b")],
+      group: topic,
+      offsets: [{ topic, partition: 0, offset: 1 }],
+    };
+    const reading = log.read(topic, 0, 1, { waitMs: 30_000 });
+    await writer.commit(commit);
+    assert.deepEqual(texts((await reading).records), ["b"]);
+    assert.equal(await log.committed(topic, topic, 0), 1);
+  });
+
+  Deno.test("open() says why it is refused, at once", async () => {
+    await assert.rejects(openLog(broker, as("admin", "wrong")), /Authentication failed/);
+    await assert.rejects(openLog(broker, { kafka: { ...as("admin").kafka, ssl: true } }), /certificate/);
+  });
+
+  Deno.test("createTopics() lists what is missing when it may not create it", async () => {
+    await using log = await openLog(broker, as("guest"));
+    await assert.rejects(
+      log.createTopics([
+        { name: "first", partitions: 2, cleanup: "delete" },
+        { name: "second", partitions: 1, cleanup: "compact" },
+      ]),
+      {
+        code: "unknown-topic",
+        message: "Cannot create what is missing, as we may not: " +
+          "first (2 partitions, cleanup delete), second (1 partitions, cleanup compact)",
+      },
+    );
+    await assert.rejects(log.append([record("first", 0, "a")]), { code: "unknown-topic" });
+    await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
+  });
+}
+
+async function keytool(args: readonly string[]): Promise<boolean> {
+  const store = [
+    "-keystore",
+    `${folder}/keys.p12`,
+    "-storetype",
+    "PKCS12",
+    "-storepass",
+    PASSWORD,
+    "-alias",
+    "broker",
+  ];
+  const { success } = await new Deno.Command("keytool", { args: [...args, ...store] }).output()
+    .catch(() => ({ success: false }));
+  if (!success) {
+    await Deno.stderr.write(
+      new TextEncoder().encode("SKIPPED: the security tests of the Kafka log need keytool\n"),
+    );
+  }
+  return success;
+}
