@@ -123,6 +123,11 @@ export class Dien implements Model {
         : {}),
     });
     initialise(this.parameters, random);
+    // The evolved interest starts without a say, so that learning starts from the pooled model and what an
+    // untrained recurrence says is no noise (zero-initialised residual branches: Goyal et al. 2017, §5.1).
+    const before = sizes.user + 3 * d;
+    const width = widths[0] ?? 1;
+    this.parameters.block("mlp.W1").fill(0, before * width, (before + hidden) * width);
     if (bilinear && hidden === d) {
       const w = this.parameters.block("attention.W").fill(0);
       for (let j = 0; j < d; j++) w[j * d + j] = 1;
