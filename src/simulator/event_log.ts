@@ -68,10 +68,10 @@ export function pageEvents(view: PageView, number: number, world: World): readon
   const oracle = Array.from(truth, (p) => Math.round(p * 1e4) / 1e4);
   const shown = { type: "impression", id: `s${id}`, user, time: time + 40, request, items, oracle } as const;
   events.push(shown);
-  for (const { item, action, time, value, position } of answers) {
+  for (const [i, { item, action, time, value }] of answers.entries()) {
     events.push({
       type: "interaction",
-      id: `${action[0]}${id}-${position}`,
+      id: `a${id}-${i}`,
       user,
       time,
       item: item.id,
