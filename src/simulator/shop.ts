@@ -6,6 +6,7 @@
 
 import { CATEGORIES } from "./categories.ts";
 import type { Item } from "./item.ts";
+import { BEHAVIOUR } from "./person.ts";
 import { choose, pick, type Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 import type { Answer, Visit, World } from "./world.ts";
@@ -72,8 +73,11 @@ export class BestPolicy implements Policy {
 
   /** Best first, which is also the best order. It does not look ahead to what a click leads to. */
   list({ user, time }: Visit): readonly string[] {
-    return this.#world.onSale(time)
-      .map(({ id }) => ({ id, p: this.#world.truth(user, [id], time)[0] ?? 0 }))
+    const items = this.#world.onSale(time).map(({ id }) => id);
+    const truth = this.#world.truth(user, items, time);
+    // One call for all is many times faster; it then takes the effect of the position out again.
+    return items
+      .map((id, position) => ({ id, p: (truth[position] ?? 0) * (1 + BEHAVIOUR.examination * position) }))
       .sort((a, b) => b.p - a.p)
       .slice(0, LIST_LENGTH)
       .map(({ id }) => id);
