@@ -74,7 +74,7 @@ async function main(flags: Flags): Promise<void> {
   const config = await readConfig(flags);
   const profile = PROFILES[flags.format];
   const task = {
-    ...taskOptions(profile, config),
+    ...taskOptions(profile, config, flags.model),
     seed: flags.seed,
     nowMicros: () => performance.now() * 1000,
   };

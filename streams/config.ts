@@ -145,13 +145,23 @@ export function parseConfig(text: string, file: string): Config {
   throw new SyntaxError(`Cannot use ${file} as configuration: ${issues.join("; ")}`);
 }
 
-/** The options of the task: those of a profile, overridden by the configuration. */
-export function taskOptions(profile: TaskOptions, config: Config): TaskOptions {
+/**
+ * Models that read the history in its order. Base and DIN are functions of the set of behaviours, so the crosses
+ * of the newest ones, which know the order, are off for them unless the configuration asks for them.
+ */
+const ORDERED_MODELS: ReadonlySet<ModelName> = new Set<ModelName>(["dien", "mimn"]);
+
+/** The options of the task of a model: those of a profile, overridden by the configuration. */
+export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
   const { features, actions, learner: _learner, models: _models, batchRows: _rows, ...rest } = config;
   return defined({
     ...profile,
     ...rest,
-    schema: { ...profile.schema, ...defined(features ?? {}) },
+    schema: {
+      transitions: ORDERED_MODELS.has(model) ? {} : null,
+      ...profile.schema,
+      ...defined(features ?? {}),
+    },
     actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...actions },
   }) as TaskOptions;
 }

@@ -66,14 +66,21 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
 
 Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
   const profile = PROFILES["ml-100k"];
-  assert.deepEqual(taskOptions(profile, {}).schema, profile.schema);
-  assert.deepEqual(taskOptions(profile, {}).actions, DEFAULT_ACTIONS);
+  assert.deepEqual(taskOptions(profile, {}, "dien").schema, profile.schema);
+  assert.deepEqual(taskOptions(PROFILES.meander, {}, "dien").schema, { ...DEFAULT_SCHEMA, transitions: {} });
+  assert.deepEqual(taskOptions(PROFILES.meander, {}, "base").schema, {
+    ...DEFAULT_SCHEMA,
+    transitions: null,
+  });
+  const asked = taskOptions(PROFILES.meander, { features: { transitions: { behaviours: 3 } } }, "base");
+  assert.deepEqual(asked.schema.transitions, { behaviours: 3 });
+  assert.deepEqual(taskOptions(profile, {}, "base").actions, DEFAULT_ACTIONS);
   const options = taskOptions(profile, {
     features: { itemFields: ["year"] },
     actions: { click: { positive: false, strength: null } },
     outcomeWindowMs: 5,
     batchRows: 3,
-  });
+  }, "dien");
   assert.deepEqual(options.schema, { ...profile.schema, itemFields: ["year"] });
   assert.deepEqual(options.actions?.click, { positive: false, strength: null });
   assert.deepEqual(options.actions?.rating, DEFAULT_ACTIONS.rating, "the others stay");
@@ -84,10 +91,10 @@ Deno.test("taskOptions() lays the configuration over the profile, field by field
 });
 
 Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves open", () => {
-  const task = taskOptions(PROFILES.meander, {});
+  const task = taskOptions(PROFILES.meander, {}, "dien");
   assert.deepEqual(learnerOptions(task, { learner: { learningRate: 0.5 } }, 7), {
     learningRate: 0.5,
-    schema: DEFAULT_SCHEMA,
+    schema: { ...DEFAULT_SCHEMA, transitions: {} },
     seed: 7,
   });
   assert.deepEqual(modelConfig("dien", {}), DEFAULT_MODELS.dien);
