@@ -47,7 +47,12 @@ export interface KafkaLogOptions {
   readonly rebalanceMs?: number;
   /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
   readonly replicationFactor?: number;
-  /** Configuration of new topics. @default {{ "max.message.bytes": "8388608" }} */
+  /**
+   * Configuration of new topics, beside records of 8 MiB at most and no limit of age. Kafka measures age by the
+   * records' own time: with a limit, old events go as soon as a segment of them is full.
+   *
+   * @default {{}}
+   */
   readonly topicConfig?: Readonly<Record<string, string>>;
   /** Bytes of a partition to fetch at a time. @default {1 MiB} */
   readonly fetchBytes?: number;
@@ -97,14 +102,18 @@ export class KafkaLog implements Log {
       heartbeatMs: 500,
       rebalanceMs: 300_000,
       replicationFactor: -1,
-      topicConfig: { "max.message.bytes": "8388608" },
+      topicConfig: {},
       fetchBytes: 1 << 20,
       bufferBytes: 64 << 20,
       ...options,
     };
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
-    this.#topics = new KafkaTopics(this.#client, this.#options);
+    const { replicationFactor, topicConfig } = this.#options;
+    this.#topics = new KafkaTopics(this.#client, {
+      replicationFactor,
+      topicConfig: { "max.message.bytes": `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
+    });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
     this.#appenders = {
       plain: new Appender(() => this.#producer(), (producer, records) => producer.write(records)),

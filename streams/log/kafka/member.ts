@@ -44,6 +44,8 @@ export interface MemberOptions {
 
 /** What the broker says to a member that is out. */
 const OUT: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID"]);
+/** Time between heartbeats of a member that waits for what another lets go. */
+const EXPECTING_MS = 50;
 /** Pause before joining again when brokers cannot be reached. */
 const RETRY_MS = 100;
 const CHANGING = "REBALANCE_IN_PROGRESS";
@@ -230,16 +232,22 @@ export class KafkaMember implements Membership {
       memberId,
       groupAssignment,
     });
+    const share = decodeShare(memberAssignment);
     this.#beating = new AbortController();
-    this.#beat(this.#beating.signal);
-    return decodeShare(memberAssignment);
+    this.#beat(this.#beating.signal, share.more);
+    return share;
   }
 
-  /** Tells the group that we live, and notices what it tells; ends with the signal. */
-  async #beat(signal: AbortSignal): Promise<void> {
+  /**
+   * Tells the group that we live, and notices what it tells; ends with the signal.
+   *
+   * @param isExpecting whether another round is about to come, which nobody should wait for
+   */
+  async #beat(signal: AbortSignal, isExpecting: boolean): Promise<void> {
     const { group: groupId, heartbeatMs } = this.#options;
+    const pauseMs = isExpecting ? Math.min(heartbeatMs, EXPECTING_MS) : heartbeatMs;
     for (;;) {
-      await delay(heartbeatMs, undefined, { signal }).catch(() => {});
+      await delay(pauseMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
         const coordinator = await this.#client.coordinator("group", groupId);
