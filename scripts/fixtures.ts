@@ -35,9 +35,13 @@ const FIXTURES = new URL("../fixtures/", import.meta.url);
 
 /** A sample: the world at its end, what was shown in it, and the log it left. */
 export interface Sample {
+  /** What all of it follows from. */
   readonly seed: number;
+  /** The world at its end. */
   readonly world: World;
+  /** The pages in the order of time. */
   readonly views: readonly PageView[];
+  /** The log in the order of arrival. */
   readonly lines: readonly Arrival[];
 }
 

@@ -35,8 +35,11 @@ export const HABITS = {
 
 /** A category of the shop. */
 export interface Category {
+  /** Unique among the categories. */
   readonly name: string;
+  /** Categories of one department attract each other. */
   readonly department: string;
+  /** How people shop in it. */
   readonly habit: keyof typeof HABITS;
   /** Median price. */
   readonly price: number;

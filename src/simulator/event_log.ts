@@ -32,6 +32,7 @@ export interface Arrival {
   readonly time: number;
   /** JSON without a line end; not even JSON, perhaps, when malformed. */
   readonly line: string;
+  /** What is wrong with it, if anything. */
   readonly fault: Fault;
 }
 

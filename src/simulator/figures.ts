@@ -11,6 +11,7 @@ import type { PageView } from "./shop.ts";
 
 /** A shown item. */
 export interface Shown {
+  /** Its id. */
   readonly item: string;
   /** Whether it was clicked. */
   readonly label: 0 | 1;
@@ -20,12 +21,17 @@ export interface Shown {
 
 /** The two ends of the scale for log loss, and where popularity stands between them. */
 export interface Scale {
+  /** How many rows the figures are of. */
   readonly rows: number;
   /** Log loss of the best constant for these rows, in nats. */
   readonly constantLoss: number;
+  /** Log loss of the true probabilities. */
   readonly oracleLoss: number;
+  /** AUC of the true probabilities. */
   readonly oracleAuc: number;
+  /** Log loss of {@linkcode popularityPredictions}. */
   readonly popularityLoss: number;
+  /** AUC of {@linkcode popularityPredictions}. */
   readonly popularityAuc: number;
 }
 

@@ -17,25 +17,31 @@ const BRANDS = ["Alder", "Birk", "Cairn", "Dune", "Elm", "Fjord", "Glen", "Heath
 
 /** An item as the simulator knows it; {@linkcode itemRecord} is what the world gets to see. */
 export interface Item {
+  /** `i` and the number of the item in order of birth. */
   readonly id: string;
   /** Index into {@linkcode CATEGORIES}. */
   readonly category: number;
   /** Index into {@linkcode BANDS}. */
   readonly band: number;
+  /** Asked price, at least 1. */
   readonly price: number;
+  /** Of no consequence: noise. */
   readonly brand: string;
   /** How much better than others everybody finds it, in logits. */
   readonly quality: number;
   /** On sale in [born, dies), milliseconds since the epoch. */
   readonly born: number;
+  /** First moment off sale. */
   readonly dies: number;
 }
 
 /** When the shop is open and how many items it sells in that time. */
 export interface CatalogueOptions {
+  /** How many items are sold in all. */
   readonly items: number;
   /** First moment, milliseconds since the epoch. */
   readonly start: number;
+  /** How long the shop is open, days. */
   readonly days: number;
 }
 

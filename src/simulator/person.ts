@@ -73,8 +73,11 @@ export const BEHAVIOUR = {
 
 /** What a person does with an item, in the order of time. */
 export interface Act {
+  /** What it is done with. */
   readonly item: Item;
+  /** What is done; an item is clicked before anything else. */
   readonly action: "click" | "like" | "cart" | "purchase";
+  /** Milliseconds since the epoch. */
   readonly time: number;
   /** Price, of a purchase. */
   readonly value?: number;
@@ -94,12 +97,15 @@ interface Spell {
 
 /** The span of time that a person's life must cover, milliseconds since the epoch. */
 export interface Span {
+  /** First moment. */
   readonly start: number;
+  /** First moment after it. */
   readonly end: number;
 }
 
 /** A person; time only goes forward: nothing may be asked of a time before the latest act that was settled. */
 export class Person {
+  /** Id of the user in the log. */
   readonly id: string;
   /** How readily the person clicks, in logits. */
   readonly readiness: number;

@@ -25,6 +25,7 @@ export interface PageView extends Visit {
   readonly items: readonly string[] | null;
   /** True probability of a click on each; empty when nothing was shown. */
   readonly truth: Float64Array;
+  /** What the person does about it, in the order of time. */
   readonly answers: readonly Answer[];
 }
 

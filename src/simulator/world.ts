@@ -39,6 +39,7 @@ export interface WorldOptions {
 
 /** A person opens a page. */
 export interface Visit {
+  /** Who it is. */
   readonly user: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -58,8 +59,9 @@ export interface Answer extends Act {
 export interface Fad {
   /** Index of the category. */
   readonly category: number;
-  /** The wave is there in [from, to), milliseconds since the epoch. */
+  /** First moment of it, milliseconds since the epoch. */
   readonly from: number;
+  /** First moment without it. */
   readonly to: number;
 }
 
@@ -107,9 +109,11 @@ export function createWorld(options: WorldOptions): World {
 export class World {
   /** All items, in order of birth. */
   readonly items: readonly Item[];
+  /** One a week. */
   readonly fads: readonly Fad[];
-  /** The world lasts in [start, end), milliseconds since the epoch. */
+  /** First moment, milliseconds since the epoch. */
   readonly start: number;
+  /** First moment after the end. */
   readonly end: number;
   readonly #item: ReadonlyMap<string, Item>;
   readonly #lives = new Map<string, Life>();
