@@ -71,7 +71,7 @@ export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalo
 export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
   const { overall } = task.statistics;
   const to = new ByteWriter()
-    .u8(FORMAT).f64(task.maxTime).uint(task.nextSequence).uint(itemsNext)
+    .u8(FORMAT).f64(task.maxTime).uint(task.join.nextSequence).uint(itemsNext)
     .uint(overall.outcomes).uint(overall.positives).uint(overall.values).f64(overall.valueSum);
   const counters = Object.entries(task.counters);
   to.uint(counters.length);
@@ -89,7 +89,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
   checkFormat(from, "the task");
   task.maxTime = from.f64();
-  task.nextSequence = from.uint();
+  task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
   overall.outcomes = from.uint();

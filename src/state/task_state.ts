@@ -20,8 +20,8 @@ import type { Recommendation } from "../events/recommendation.ts";
 import { Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
+import { ImpressionJoin } from "./impression_join.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
-import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { createUser, decodeUser, encodeUser, type UserState } from "./user_state.ts";
@@ -80,10 +80,6 @@ const RECORD_GROWTH = 3;
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
-/** Open impressions a user may have; the oldest is settled early when one more comes. */
-const MAX_PENDING = 100;
-/** Outcomes kept a user that wait for their impression. */
-const MAX_PARKED = 64;
 
 /** The state machine of one partition. */
 export class TaskState {
@@ -95,6 +91,8 @@ export class TaskState {
   readonly statistics: FeatureStatistics;
   /** The lists that candidates come from. */
   readonly retrieval: Retrieval;
+  /** The open impressions. */
+  readonly join: ImpressionJoin;
   /** What was counted. */
   readonly counters: TaskCounters = createTaskCounters();
   /** Users in memory, least recently active first. */
@@ -111,14 +109,10 @@ export class TaskState {
   restored = 0;
   /** Newest event time seen. */
   maxTime: number = -Infinity;
-  /** Running number of the next pending impression. */
-  nextSequence = 0;
 
-  readonly #options: TaskOptions;
   readonly #actions: ActionPolicies;
   readonly #windowMs: number;
   readonly #latenessMs: number;
-  readonly #deadlines = new DeadlineQueue();
   #userBytes = 0;
   readonly #scorer: ListScorer;
   readonly #answerer: Answerer;
@@ -127,7 +121,6 @@ export class TaskState {
 
   /** An empty state; `serving` is asked at every score, so its version may move between events. */
   constructor(options: TaskOptions, serving: Serving) {
-    this.#options = options;
     this.#actions = options.actions ?? DEFAULT_ACTIONS;
     this.#windowMs = options.outcomeWindowMs ?? 600_000;
     this.#latenessMs = options.allowedLatenessMs ?? 300_000;
@@ -136,6 +129,7 @@ export class TaskState {
     this.sequences = new SequenceSlab(options.sequence);
     this.statistics = new FeatureStatistics(options.schema);
     this.retrieval = new Retrieval(options.retrieval);
+    this.join = new ImpressionJoin(this, options.dedupIds ?? 64);
     this.#scorer = new ListScorer(this, serving, this.#windowMs);
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
@@ -201,7 +195,7 @@ export class TaskState {
     }
     user.lastOffset = offset;
     this.dirtyUsers.add(user);
-    if (event.id !== undefined && !this.#firstSight(user, event.id)) {
+    if (event.id !== undefined && !this.join.firstSight(user, event.id)) {
       this.counters.duplicates++;
       return null;
     }
@@ -227,7 +221,7 @@ export class TaskState {
 
   /** Settles every open impression, as at the end of a finite stream. */
   flush(out: TaskOutputs): void {
-    this.#settleBefore(Infinity, out);
+    this.join.settleBefore(Infinity, out);
   }
 
   /** Takes a user in from its record. */
@@ -237,7 +231,7 @@ export class TaskState {
     this.cold.delete(id);
     this.users.set(id, user);
     this.restored++;
-    for (const pending of user.pending.values()) this.#watch(user.id, pending);
+    for (const pending of user.pending.values()) this.join.watch(user.id, pending);
   }
 
   /** The record of a user for the changelog. */
@@ -291,64 +285,9 @@ export class TaskState {
     return user;
   }
 
-  #firstSight(user: UserState, id: string): boolean {
-    if (user.recentIds.has(id)) return false;
-    user.recentIds.add(id);
-    if (user.recentIds.size > (this.#options.dedupIds ?? 64)) {
-      for (const oldest of user.recentIds) {
-        user.recentIds.delete(oldest);
-        break;
-      }
-    }
-    return true;
-  }
-
   #advance(maxTime: number, out: TaskOutputs): void {
     this.maxTime = maxTime;
-    this.#settleBefore(this.watermark, out);
-  }
-
-  #settleBefore(time: number, out: TaskOutputs): void {
-    for (let next = this.#deadlines.peek(); next !== undefined; next = this.#deadlines.peek()) {
-      if (next.time >= time) return;
-      this.#deadlines.pop();
-      const user = this.users.get(next.user);
-      const pending = user?.pending.get(next.request);
-      // The queue may hold entries of impressions that were settled or replaced meanwhile.
-      if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
-      if (pending.shown) {
-        this.#settle(user, pending, next.time, out);
-      } else {
-        user.pending.delete(pending.request);
-        this.dirtyUsers.add(user);
-        this.counters.unshown++;
-      }
-    }
-  }
-
-  #settle(user: UserState, pending: Pending, closedTime: number, out: TaskOutputs): void {
-    user.pending.delete(pending.request);
-    this.dirtyUsers.add(user);
-    this.#firstSight(user, settledId(pending.request));
-    for (const row of pending.rows) {
-      const item = this.catalogue.at(row.item);
-      const label = row.label ?? 0;
-      this.statistics.learnOutcome(user.statistics, item, label);
-      this.dirtyItems.add(item);
-      this.counters.rows++;
-      this.counters.positives += label;
-    }
-    this.counters.samples++;
-    out.samples.push(toSample(user.id, pending, closedTime, this.catalogue));
-  }
-
-  #watch(user: string, pending: Pending): void {
-    this.#deadlines.push({
-      time: pending.deadline,
-      sequence: pending.sequence,
-      user,
-      request: pending.request,
-    });
+    this.join.settleBefore(this.watermark, out);
   }
 
   #interaction(user: UserState, event: InteractionEvent, out: TaskOutputs): Refusal | null {
@@ -366,7 +305,9 @@ export class TaskState {
     this.dirtyItems.add(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
-    this.#outcome(user, item, event, policy, out);
+    if (positive || policy.explicit) {
+      this.join.outcome(user, item, { ...event, label: positive ? 1 : 0 }, out);
+    }
     if (policy.surprise && event.value !== undefined) {
       this.statistics.learnValue(user.statistics, item, event.value);
     }
@@ -414,58 +355,14 @@ export class TaskState {
       );
   }
 
-  /** Joins an interaction with the impression that it answers. */
-  #outcome(
-    user: UserState,
-    item: CatalogueItem,
-    event: InteractionEvent,
-    policy: ActionPolicy,
-    out: TaskOutputs,
-  ): void {
-    const positive = isPositive(policy, event.value);
-    if (!positive && !policy.explicit) return;
-    const pending = findPending(user, item.index, event);
-    const row = pending?.rows.find((row) => row.item === item.index);
-    if (pending === undefined) {
-      if (event.request !== undefined) this.#park(user, event.request, item.id, positive ? 1 : 0, event.time);
-      return;
-    }
-    if (row === undefined) {
-      this.counters.unmatchedOutcomes++;
-      return;
-    }
-    if (event.time > pending.deadline) {
-      this.counters.lateOutcomes++;
-      return;
-    }
-    if (positive) row.label = 1;
-    else row.label ??= 0;
-    if (pending.shown && pending.rows.every((row) => row.label !== null)) {
-      this.#settle(user, pending, event.time, out);
-    }
-  }
-
-  /** Keeps an outcome whose impression has not come, as long as one may still come in time. */
-  #park(user: UserState, request: string, item: string, label: 0 | 1, time: number): void {
-    if (user.recentIds.has(settledId(request))) {
-      this.counters.lateOutcomes++;
-      return;
-    }
-    const kept = user.parked.filter((outcome) => outcome.time >= this.watermark);
-    const dropped = user.parked.length - kept.length + Math.max(0, kept.length + 1 - MAX_PARKED);
-    this.counters.unmatchedOutcomes += dropped;
-    this.counters.parkedOutcomes++;
-    user.parked = [...kept, { request, item, label, time }].slice(-MAX_PARKED);
-  }
-
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     this.counters.requests++;
     const { recommendation, scored, chosen } = this.#answerer.answer(user, event);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
-    if (this.#served) this.#open(user, { ...chosen, shown: true }, out);
-    else this.#open(user, scored, out);
+    if (this.#served) this.join.open(user, { ...chosen, shown: true }, out);
+    else this.join.open(user, scored, out);
   }
 
   #impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
@@ -478,7 +375,7 @@ export class TaskState {
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
     // Its sample is out: to open it again would count its outcomes twice.
-    if (answered === undefined && user.recentIds.has(settledId(request))) {
+    if (answered === undefined && this.join.isSettled(user, request)) {
       this.counters.duplicates++;
       return null;
     }
@@ -497,37 +394,8 @@ export class TaskState {
         oracle: oracle?.[place] ?? NaN,
       };
     });
-    this.#open(user, { ...base, shown: true, rows }, out);
+    this.join.open(user, { ...base, shown: true, rows }, out);
     return null;
-  }
-
-  #open(user: UserState, pending: Pending, out: TaskOutputs): void {
-    const opened = { ...pending, sequence: this.nextSequence++ };
-    user.pending.set(opened.request, opened);
-    this.#watch(user.id, opened);
-    if (opened.shown) this.#unpark(user, opened, out);
-    if (user.pending.size <= MAX_PENDING) return;
-    for (const oldest of user.pending.values()) {
-      this.counters.crowdedOut++;
-      if (oldest.shown) this.#settle(user, oldest, this.maxTime, out);
-      else user.pending.delete(oldest.request);
-      return;
-    }
-  }
-
-  /** Joins the outcomes that came before their impression. */
-  #unpark(user: UserState, pending: Pending, out: TaskOutputs): void {
-    const own = user.parked.filter((outcome) => outcome.request === pending.request);
-    if (own.length === 0) return;
-    user.parked = user.parked.filter((outcome) => outcome.request !== pending.request);
-    for (const { item, label, time } of own) {
-      const index = this.catalogue.get(item)?.index;
-      const row = pending.rows.find((row) => row.item === index);
-      if (row === undefined || time > pending.deadline) this.counters.unmatchedOutcomes++;
-      else if (label === 1) row.label = 1;
-      else row.label ??= 0;
-    }
-    if (pending.rows.every((row) => row.label !== null)) this.#settle(user, pending, this.maxTime, out);
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
@@ -536,23 +404,6 @@ export class TaskState {
     this.counters.forgotten++;
     out.forgotten.push(user.id);
   }
-}
-
-/** Stands for a settled request among the recent ids; no event's id has a control character. */
-function settledId(request: string): string {
-  return `\0settled:${request}`;
-}
-
-/** The impression that an interaction answers: the one it names, else the newest that shows the item. */
-function findPending(user: UserState, item: number, event: InteractionEvent): Pending | undefined {
-  if (event.request !== undefined) return user.pending.get(event.request);
-  let newest: Pending | undefined;
-  for (const pending of user.pending.values()) {
-    if (!pending.shown || pending.time > event.time || pending.deadline < event.time) continue;
-    if (newest !== undefined && pending.time < newest.time) continue;
-    if (pending.rows.some((row) => row.item === item && row.label === null)) newest = pending;
-  }
-  return newest;
 }
 
 /** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */

@@ -32,7 +32,7 @@ Deno.test("decodeTask() gives the same clock, counters and position when tasks c
     const copy = new TaskState(SMALL, new FakeServing());
     assert.equal(decodeTask(encodeTask(task, itemsNext), copy), itemsNext);
     assert.equal(copy.maxTime, task.maxTime);
-    assert.equal(copy.nextSequence, task.nextSequence);
+    assert.equal(copy.join.nextSequence, task.join.nextSequence);
     assert.deepEqual(copy.counters, task.counters);
     assert.deepEqual(copy.statistics.overall, task.statistics.overall);
   }));
