@@ -9,13 +9,13 @@ import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from ".
 import { isUnknownTopic, KafkaClient } from "./kafka/client.ts";
 import type { Compression } from "./kafka/codecs.ts";
 import { KafkaMember } from "./kafka/member.ts";
-import { isFenced, Producer, type ProducerOptions, sizeOf } from "./kafka/producer.ts";
+import { Producer, type ProducerOptions } from "./kafka/producer.ts";
 import { KafkaReader } from "./kafka/reader.ts";
 import { partitionBounds, type PlacedRecord, stableOffset } from "./kafka/requests.ts";
 import { KafkaTopics } from "./kafka/topics.ts";
+import { Appender, BATCH_BYTES, KafkaWriter } from "./kafka/writers.ts";
 import {
   type Bounds,
-  type Commit,
   type GroupHandlers,
   type Log,
   LogError,
@@ -59,9 +59,6 @@ export interface KafkaLogOptions {
   /** Bytes of records that are held for readers; beside them, one fetch for each read under way. @default {64 MiB} */
   readonly bufferBytes?: number;
 }
-
-/** A single record may be larger; the topic's `max.message.bytes` limits it. */
-const BATCH_BYTES = 900_000;
 
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
@@ -314,101 +311,5 @@ export class KafkaLog implements Log {
     return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
       cause: error,
     });
-  }
-}
-
-/** A writer over a transactional producer. */
-class KafkaWriter implements Writer {
-  readonly id: string;
-  readonly #prepare: (commit: Commit) => Promise<() => Promise<void>>;
-  /** Why it refuses to commit. */
-  #refusal: LogError | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-
-  /** @param prepare checks a commit; what it gives back carries it out */
-  constructor(id: string, prepare: (commit: Commit) => Promise<() => Promise<void>>) {
-    this.id = id;
-    this.#prepare = prepare;
-  }
-
-  commit(commit: Commit): Promise<void> {
-    const done = this.#last.then(() => this.#commit(commit));
-    this.#last = done.catch(() => {}); // the caller has it
-    return done;
-  }
-
-  async #commit(commit: Commit): Promise<void> {
-    const carryOut = await this.#prepare(commit);
-    if (this.#refusal !== undefined) throw this.#refusal;
-    try {
-      await carryOut();
-    } catch (cause) {
-      const message = `Cannot commit with writer ${this.id}`;
-      if (isFenced(cause)) {
-        this.#refusal = new LogError("fenced", `${message}: another with its id was opened`, { cause });
-        throw this.#refusal;
-      }
-      this.#refusal = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
-      throw cause;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
-    this.#refusal ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
-  }
-}
-
-/** An append that waits for its turn. */
-interface PendingAppend {
-  readonly records: readonly PlacedRecord[];
-  readonly bytes: number;
-  readonly resolve: (offsets: number[]) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/**
- * Appends with a producer that is opened when it is needed. Appends that come while one is under way go together
- * in the next, up to a batch: so that what was one batch stays one.
- */
-class Appender {
-  readonly #open: () => Promise<Producer>;
-  readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>;
-  readonly #pending: PendingAppend[] = [];
-  #producer: Promise<Producer> | undefined;
-  #isSending = false;
-
-  constructor(
-    open: () => Promise<Producer>,
-    send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>,
-  ) {
-    this.#open = open;
-    this.#send = send;
-  }
-
-  append(records: readonly PlacedRecord[]): Promise<number[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<number[]>();
-    this.#pending.push({ records, bytes: sizeOf(records), resolve, reject });
-    if (!this.#isSending) this.#sendAll();
-    return promise;
-  }
-
-  async #sendAll(): Promise<void> {
-    this.#isSending = true;
-    while (this.#pending.length > 0) {
-      let bytes = 0;
-      const beyond = this.#pending.findIndex((one, i) => (bytes += one.bytes) > BATCH_BYTES && i > 0);
-      const sent = this.#pending.splice(0, beyond < 0 ? Infinity : beyond);
-      try {
-        const producer = await (this.#producer ??= this.#open());
-        const offsets = await this.#send(producer, sent.flatMap(({ records }) => records));
-        let start = 0;
-        for (const { records, resolve } of sent) resolve(offsets.slice(start, start += records.length));
-      } catch (error) {
-        this.#producer = undefined; // a producer is good until its first failure
-        for (const { reject } of sent) reject(error);
-      }
-    }
-    this.#isSending = false;
   }
 }
