@@ -117,6 +117,7 @@ export * from "./src/state/user_state.ts";
 export * from "./src/state/sequence.ts";
 export * from "./src/state/catalogue.ts";
 export * from "./src/state/pending.ts";
+export * from "./src/state/impression_join.ts";
 export * from "./src/scorer/serving.ts";
 export * from "./src/scorer/serving_model.ts";
 export * from "./src/scorer/policy.ts";

@@ -61,7 +61,7 @@ export class ImpressionJoin {
   readonly #dedupIds: number;
   readonly #deadlines = new DeadlineQueue();
 
-  /** @param dedupIds Newest event ids and settled requests kept a user. */
+  /** Makes a join without open impressions. @param dedupIds Newest event ids and settled requests kept a user. */
   constructor(state: JoinState, dedupIds: number) {
     this.#state = state;
     this.#dedupIds = dedupIds;

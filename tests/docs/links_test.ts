@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { pages, readPage, ROOT } from "./pages.ts";
+
+Deno.test("docs link only to files and folders that exist", async () => {
+  let links = 0;
+  for (const page of await pages()) {
+    for (const [, target = ""] of (await readPage(page)).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      links++;
+      await assert.doesNotReject(Deno.stat(new URL(target, new URL(page, ROOT))), `${page}: ${target}`);
+    }
+  }
+  assert.ok(links > 100);
+});
+
+Deno.test("docs name only paths of the repository that exist", async () => {
+  for (const page of await pages()) {
+    const paths = (await readPage(page)).matchAll(
+      /`((?:src|streams|scripts|tests|fixtures|docs)\/[\w./-]*\w)`/g,
+    );
+    for (const [, path = ""] of paths) {
+      await assert.doesNotReject(Deno.stat(new URL(path, ROOT)), `${page}: ${path}`);
+    }
+  }
+});
+
+Deno.test("docs/architecture.md has a row for every folder of src and streams", async () => {
+  const page = await readPage("docs/architecture.md");
+  for (const parent of ["src", "streams"]) {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(parent, ROOT))) {
+      if (isDirectory) assert.ok(page.includes(`\`${parent}/${name}\``), `${parent}/${name}`);
+    }
+  }
+});
+
+Deno.test("README links to every page of docs", async () => {
+  const readme = await readPage("README.md");
+  for (const page of await pages()) {
+    if (/^docs\/[\w-]+\.md$/.test(page)) assert.ok(readme.includes(`(${page})`), page);
+  }
+});

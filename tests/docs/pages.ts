@@ -1,0 +1,30 @@
+/**
+ * The pages of documentation, for the tests that hold them to the code.
+ *
+ * @module
+ */
+
+/** The root of the repository. */
+export const ROOT = new URL("../../", import.meta.url);
+
+/** Paths of all Markdown pages that readers start from, relative to the root. */
+export async function pages(): Promise<readonly string[]> {
+  const found = ["README.md", "CHANGELOG.md"];
+  for (const folder of ["docs/", "docs/decisions/"]) {
+    for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
+      if (name.endsWith(".md")) found.push(folder + name);
+    }
+  }
+  return found.toSorted();
+}
+
+/** The text of a page. */
+export async function readPage(page: string): Promise<string> {
+  return await Deno.readTextFile(new URL(page, ROOT));
+}
+
+/** The bodies of a page's fenced blocks of a language, in order. */
+export function blocks(text: string, language: string): readonly string[] {
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+    .flatMap(([, name, body]) => name === language ? [body ?? ""] : []);
+}
