@@ -45,9 +45,10 @@ function address(
 
 goldenModelTest("Addressing by content alone equals the vectors", "mimn.json", ({ addressing: golden }) => {
   assert.ok(golden);
+  const { outputs, grads: expected } = golden;
   const k = flat(golden.inputs.k), M = Float32Array.from(flat(golden.inputs.M));
   for (const [variant, beta] of [["beta1", 1], ["beta2", 2]] as const) {
-    const want = golden.outputs[variant], grads = golden.grads[variant]?.inputs;
+    const want = outputs[variant], grads = expected[variant]?.inputs;
     assert.ok(want && grads);
     const keys = Float32Array.from([...k, beta]);
     // The loss is read·[1, −2], so ∂/∂w_i is M_i·[1, −2].
