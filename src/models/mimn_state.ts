@@ -62,7 +62,7 @@ export class MimnLayout implements MimnSizes {
     this.size = 2 * slots * width + 2 * width + controller + slots + 1 + (summed ? width : 0);
   }
 
-  /** @throws TypeError when the length of a state is not that of the layout. */
+  /** Refuses an array that cannot be a state. @throws TypeError when its length is not the layout's. */
   check(state: Float32Array): void {
     if (state.length !== this.size) {
       throw new TypeError(
