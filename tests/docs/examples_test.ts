@@ -25,7 +25,7 @@ Deno.test("README's example prints the output that is pasted below it", async ()
   assert.equal(await deno(["run", "-A", "--ext=ts", "-"], example), output);
 });
 
-Deno.test("the examples of docs pass", async () => {
-  const files = (await pages()).filter((page) => page.startsWith("docs/"));
+Deno.test("the examples of docs and of mod.ts pass", async () => {
+  const files = ["mod.ts", ...(await pages()).filter((page) => page.startsWith("docs/"))];
   assert.match(await deno(["test", "-A", "--doc", ...files]), /ok \| \d+ passed \| 0 failed/);
 });
