@@ -212,18 +212,17 @@ export class Learning implements AsyncDisposable {
   }
 
   async #commit(records: readonly NewRecord[]): Promise<void> {
+    const { parameters } = this.#topics;
+    const { end } = await this.#log.bounds(parameters, 0);
     await this.#writer.commit({
       records,
       group: `${this.#topics.samples}-learner-${this.learner.model.name}`,
       offsets: [{ topic: this.#topics.samples, partition: 0, offset: this.#next }],
     });
-    const { parameters } = this.#topics;
     if (records.filter((record) => record.topic === parameters).length === 0) return;
     this.#published = Math.max(this.#published, this.version);
-    if (this.version % this.#options.snapshotVersions === 0) {
-      const { end } = await this.#log.bounds(parameters, 0);
-      await this.#log.trim(parameters, 0, end - 1);
-    }
+    // The full snapshot of this commit makes all before it superfluous.
+    if (this.version % this.#options.snapshotVersions === 0) await this.#log.trim(parameters, 0, end);
   }
 
   async #newestVersion(): Promise<number> {

@@ -16,11 +16,11 @@ import type { SampleHistory } from "../learner/sample.ts";
 
 /** Options of the cross features. */
 export interface TransitionOptions {
-  /** Newest behaviours that are crossed. @default {8} */
+  /** Newest behaviours that are crossed. @default {12} */
   readonly behaviours?: number;
   /** Factor a rank, in (0, 1]. @default {0.6} */
   readonly decay?: number;
-  /** Age at which a behaviour counts half, milliseconds. @default {one day} */
+  /** Age at which a behaviour counts half, milliseconds. @default {4 days} */
   readonly halfLifeMs?: number;
 }
 
@@ -33,7 +33,7 @@ export class Transitions {
 
   /** Prepares the history, as seen at `time`. */
   constructor(history: SampleHistory, time: number, options: TransitionOptions) {
-    const { behaviours = 8, decay = 0.6, halfLifeMs = 24 * HOUR } = options;
+    const { behaviours = 12, decay = 0.6, halfLifeMs = 96 * HOUR } = options;
     const T = history.items.length;
     for (let t = T - 1, rank = 0; t >= Math.max(0, T - behaviours); t--, rank++) {
       const categories = history.categories[t]!;

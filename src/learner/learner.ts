@@ -46,7 +46,7 @@ export interface LearnerOptions {
   readonly embeddingLearningRate?: number;
   /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
   readonly firstOrderLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
+  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.3} */
   readonly crossLearningRate?: number;
   /** Standard deviation of a new row. @default {0.03} */
   readonly embeddingScale?: number;
@@ -351,7 +351,7 @@ function bounded(weights: Float32Array): boolean {
 }
 
 function tableRate(name: string, options: LearnerOptions): number {
-  if (name === "first:transition") return options.crossLearningRate ?? 0.2;
+  if (name === "first:transition") return options.crossLearningRate ?? 0.3;
   if (name.startsWith("first:")) return options.firstOrderLearningRate ?? 0.05;
   return options.embeddingLearningRate ?? 0.1;
 }

@@ -211,9 +211,9 @@ function transitions({ history, time }: Instance, to: string, weight: (key: stri
     age: Math.max(0, time - (history.times[t] ?? NaN)),
   })).reverse();
   let sum = 0;
-  behaviours.slice(0, 8).forEach(({ action, categories, strength, age }, rank) => {
+  behaviours.slice(0, 12).forEach(({ action, categories, strength, age }, rank) => {
     for (const from of categories) {
-      const value = strength * 0.6 ** rank * 2 ** (-age / (24 * HOUR)) / categories.length;
+      const value = strength * 0.6 ** rank * 2 ** (-age / (96 * HOUR)) / categories.length;
       sum += value * weight(`${action}:${from}>${to}`);
     }
   });
