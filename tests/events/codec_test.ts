@@ -97,7 +97,11 @@ Deno.test("decodeEvent() refuses exactly the broken lines of a stream, each with
   let broken = 0;
   for (const line of testLines(seeded(42), 20_000, 0.1)) {
     const decoded = decodeEvent(line.bytes);
-    assert.equal(decoded.ok ? undefined : decoded.code, line.broken?.code, line.broken?.name ?? "a sound line");
+    assert.equal(
+      decoded.ok ? undefined : decoded.code,
+      line.broken?.code,
+      line.broken?.name ?? "a sound line",
+    );
     if (line.broken !== undefined) broken++;
   }
   assert.ok(broken > 1800 && broken < 2200);
