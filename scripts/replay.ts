@@ -26,7 +26,9 @@ interface Flags {
   readonly format: Format;
   readonly model: ModelName;
   readonly kernels: Kernels;
-  readonly log: "memory" | "sqlite";
+  readonly log: "memory" | "sqlite" | "kafka";
+  readonly brokers: string;
+  readonly prefix: string;
   readonly logPath: string;
   readonly limit?: number;
   readonly memory?: number;
@@ -54,12 +56,16 @@ const program = new Command("deno task replay")
     new Option("--kernels <name>", "what computes the model: tfjs is the slow reference")
       .choices([...KERNELS]).default("plain"),
   )
-  .addOption(new Option("--log <kind>", "log to run on").choices(["memory", "sqlite"]).default("memory"))
+  .addOption(
+    new Option("--log <kind>", "log to run on").choices(["memory", "sqlite", "kafka"]).default("memory"),
+  )
   .option(
     "--log-path <file>",
     "file of the SQLite log; the same command again resumes it",
     ".data/replay.sqlite",
   )
+  .option("--brokers <list>", "Kafka brokers as host:port, with commas between", "127.0.0.1:9092")
+  .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", "meander.")
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
@@ -112,7 +118,8 @@ async function main(flags: Flags): Promise<void> {
     learner,
     ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
-    retain: flags.log === "sqlite",
+    retain: flags.log !== "memory",
+    prefix: flags.prefix,
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     manifest,
     onRound: (view) => progress.update(meter.read(view)),
@@ -196,7 +203,17 @@ async function fileSizes(path: string): Promise<Record<string, number>> {
 }
 
 async function openLog(flags: Flags): Promise<Log> {
-  return flags.log === "memory" ? new MemoryLog() : await SqliteLog.open(flags.logPath);
+  switch (flags.log) {
+    case "memory":
+      return new MemoryLog();
+    case "sqlite":
+      return await SqliteLog.open(flags.logPath);
+    case "kafka": {
+      // Only here: nothing else needs kafkajs.
+      const { KafkaLog } = await import("../streams/log/kafka_log.ts");
+      return await KafkaLog.open({ brokers: flags.brokers.split(",") });
+    }
+  }
 }
 
 async function readConfig(flags: Flags): Promise<Config> {

@@ -62,6 +62,8 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly retain?: boolean;
   /** Everything that the result depends on, as JSON: a log made by another one is refused. */
   readonly manifest: string;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
   /** Called after every round. */
   readonly onRound?: (replay: ReplayView) => void;
   /** Ends the replay between two rounds. */
@@ -98,7 +100,7 @@ export async function replay<N extends ModelName>(
   source: AsyncIterable<SourceRecord>,
   options: ReplayOptions<N>,
 ): Promise<ReplayResult> {
-  const topics = topicNames();
+  const topics = topicNames(options.prefix);
   await log.createTopics(specs(topics));
   await checkManifest(log, topics, options.manifest);
 
@@ -138,17 +140,17 @@ export async function replay<N extends ModelName>(
     }
     await learning.drain();
     await subscriber.update();
-    options.onRound?.({ task: task.state, learning, events: task.next });
+    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state) });
   }
   await task.flush();
   await learning.drain(true);
   await subscriber.update();
   await rejections.update(log, topics.rejected, !retain);
-  options.onRound?.({ task: task.state, learning, events: task.next });
+  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state) });
   return {
     task: task.state,
     learning,
-    events: task.next,
+    events: eventsRead(task.state),
     rejections,
     digests: {
       states: await stateDigest(task),
@@ -156,6 +158,10 @@ export async function replay<N extends ModelName>(
       parameters: createHash("sha256").update(learning.learner.encode()).digest("hex"),
     },
   };
+}
+
+function eventsRead({ counters }: TaskState): number {
+  return counters.events + counters.duplicates + counters.reapplied;
 }
 
 async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Promise<Model> {
