@@ -124,7 +124,7 @@ export const DEFAULT_MODELS: ModelConfigs = {
   base: { pooling: "sqrt", product: true },
   din: { keepPooled: true },
   dien: { pooling: "sqrt", inputGain: 5 },
-  mimn: { inputGain: 5, keepPooled: true },
+  mimn: { keepPooled: true },
 };
 
 /**
