@@ -6,6 +6,7 @@ import { weightedLogisticLoss } from "../../src/reference/layers.ts";
 import { mimnForward, type MimnTensors } from "../../src/reference/mimn.ts";
 import { referenceModel } from "../../src/reference/reference_model.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
+import { impression, SIZES } from "../contracts/model_contract.ts";
 import { assertClose } from "../golden_vectors.ts";
 import {
   assertBlocks,
@@ -101,3 +102,17 @@ goldenModelTest(
     }
   },
 );
+
+Deno.test("referenceModel() of mimn leaves no tensor behind, with a state or without", async () => {
+  const model = await referenceModel("mimn", SIZES, { hidden: 4 }, half);
+  const run = () => {
+    const input = impression(SIZES, 3, 2), state = model.initState();
+    model.step(state, input.e.slice(0, SIZES.d));
+    for (const given of [input, { ...input, state }]) {
+      model.score(given);
+      model.loss(given, new Float32Array(model.parameters.values.length));
+    }
+    return tf.memory().numTensors;
+  };
+  assert.equal(run(), run());
+});
