@@ -5,6 +5,15 @@
  * @module
  */
 
+import {
+  checkOffset,
+  checkPartition,
+  checkSame,
+  checkSpec,
+  checkTrim,
+  coPartitions,
+  placeOf,
+} from "./checks.ts";
 import { LocalGroup } from "./group.ts";
 import {
   type Bounds,
@@ -21,9 +30,7 @@ import {
   type TopicSpec,
   type Writer,
 } from "./log.ts";
-import { partitionOf } from "./partitioner.ts";
 
-const MAX_PARTITIONS = 1024;
 /** A longer timer would fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -110,12 +117,7 @@ export class LocalLog implements Log {
         checkSpec(topic);
         const existing = known.get(topic.name) ?? missing.get(topic.name);
         if (existing === undefined) missing.set(topic.name, topic);
-        else if (existing.partitions !== topic.partitions || existing.cleanup !== topic.cleanup) {
-          throw new LogError(
-            "topic-mismatch",
-            `Cannot create topic ${topic.name} with ${describe(topic)}: it exists with ${describe(existing)}`,
-          );
-        }
+        else checkSame(existing, topic);
       }
       if (missing.size > 0) this.#store.createTopics([...missing.values()]);
     });
@@ -188,18 +190,10 @@ export class LocalLog implements Log {
       if (this.#closing !== undefined) {
         throw new LogError("closed", `Cannot join group ${group}: the log closes`);
       }
-      const [first, ...others] = topics.map((topic) => this.#spec(topic));
-      if (first === undefined) throw new TypeError(`Cannot join group ${group}: no topics are given`);
-      const odd = others.find((spec) => spec.partitions !== first.partitions);
-      if (odd !== undefined) {
-        throw new LogError(
-          "topic-mismatch",
-          `Cannot co-partition ${odd.name} as ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
-        );
-      }
+      const partitions = coPartitions(group, topics.map((topic) => this.#spec(topic)));
       const joined = this.#groups.get(group) ?? new LocalGroup(group);
       this.#groups.set(group, joined);
-      return joined.join(topics, first.partitions, handlers);
+      return joined.join(topics, partitions, handlers);
     });
   }
 
@@ -207,13 +201,7 @@ export class LocalLog implements Log {
   trim(topic: string, partition: number, before: number): Promise<void> {
     return Promise.try(() => {
       const spec = this.#check(topic, partition);
-      if (spec.cleanup !== "delete") {
-        throw new LogError("topic-mismatch", `Cannot trim ${topic}: its cleanup is ${spec.cleanup}`);
-      }
-      const end = this.#store.end(topic, partition);
-      if (!Number.isInteger(before) || before > end) {
-        throw new RangeError(`Cannot trim ${topic}/${partition} before ${before}: its end is ${end}`);
-      }
+      checkTrim(spec, partition, before, this.#store.end(topic, partition));
       this.#store.trim(topic, partition, before);
     });
   }
@@ -250,48 +238,17 @@ export class LocalLog implements Log {
 
   #check(topic: string, partition: number): TopicSpec {
     const spec = this.#spec(topic);
-    if (!Number.isInteger(partition) || partition < 0 || partition >= spec.partitions) {
-      throw new LogError(
-        "unknown-partition",
-        `Cannot find partition ${partition} of ${topic}: it has partitions 0 to ${spec.partitions - 1}`,
-      );
-    }
+    checkPartition(spec, partition);
     return spec;
-  }
-
-  /** The partition a record goes to, once nothing is wrong with it. */
-  #place(record: NewRecord): number {
-    const spec = this.#spec(record.topic);
-    const { key, time, headers } = record;
-    if (key === null ? spec.cleanup === "compact" : !key.isWellFormed()) {
-      throw new TypeError(
-        key === null
-          ? `Cannot append to compact topic ${record.topic}: the key is null`
-          : `Cannot append to ${record.topic}: the key ${JSON.stringify(key)} has a lone surrogate`,
-      );
-    }
-    if (!Number.isSafeInteger(time) || time < 0) {
-      throw new RangeError(
-        `Cannot append to ${record.topic}: the time is ${time}, not milliseconds since 1970`,
-      );
-    }
-    if (headers !== undefined && !Object.entries(headers).flat().every((text) => text.isWellFormed())) {
-      throw new TypeError(`Cannot append to ${record.topic}: a header has a lone surrogate`);
-    }
-    const partition = record.partition ?? (key === null ? 0 : partitionOf(key, spec.partitions));
-    this.#check(record.topic, partition);
-    return partition;
   }
 
   #write(commit: Commit, writer?: LocalWriter): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const { records, group, offsets } = commit;
-      const partitions = records.map((record) => this.#place(record));
-      for (const { topic, partition, offset } of offsets) {
-        this.#check(topic, partition);
-        if (!Number.isSafeInteger(offset) || offset < 0) {
-          throw new RangeError(`Cannot commit offset ${offset} of ${topic}/${partition} for group ${group}`);
-        }
+      const partitions = records.map((record) => placeOf(record, this.#spec(record.topic)));
+      for (const offset of offsets) {
+        this.#check(offset.topic, offset.partition);
+        checkOffset(group, offset);
       }
       this.#pending.push({ write: { records, partitions, group, offsets }, writer, resolve, reject });
       if (this.#pending.length === 1) this.#schedule(() => this.#flush());
@@ -381,24 +338,4 @@ class LocalWriter implements Writer {
     this.closed = true;
     return Promise.resolve();
   }
-}
-
-function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
-  if (!/^[a-zA-Z0-9._-]{1,249}$/.test(name) || name === "." || name === "..") {
-    throw new RangeError(
-      `Cannot create topic ${JSON.stringify(name)}: a name has 1 to 249 of the characters a-z A-Z 0-9 . _ -`,
-    );
-  }
-  if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-    throw new RangeError(
-      `Cannot create topic ${name}: ${partitions} is not a number of partitions, 1 to ${MAX_PARTITIONS}`,
-    );
-  }
-  if (cleanup !== "delete" && cleanup !== "compact") {
-    throw new RangeError(`Cannot create topic ${name}: ${cleanup} is not a cleanup, delete or compact`);
-  }
-}
-
-function describe({ partitions, cleanup }: TopicSpec): string {
-  return `${partitions} partitions, cleanup ${cleanup}`;
 }
