@@ -6,6 +6,9 @@
  * alone. After a crash the learner goes back to its last checkpoint and learns the samples since then again;
  * versions that are already on the log are made again but not published twice.
  *
+ * Several partitions have no order among each other, so the one in which their samples were taken is written
+ * beside each version: made again, a version is the same.
+ *
  * @module
  */
 
@@ -17,7 +20,16 @@ import { decodeSample } from "../src/learner/sample_codec.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
-import { type Log, LogError, type LogRecord, type NewRecord, type Writer } from "./log/log.ts";
+import {
+  type Log,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type ReadResult,
+  type Writer,
+} from "./log/log.ts";
+import { readAll } from "./log/read_all.ts";
+import { decodeOrder, encodeOrder, orderKey, SampleOrder, type Stretch } from "./sample_order.ts";
 import type { Topics } from "./topics.ts";
 
 /** Options of a {@linkcode Learning}. */
@@ -34,9 +46,21 @@ export interface LearningOptions {
   readonly trimSamples?: boolean;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Format 1 knew one partition, and had no count of them. */
+const OLD_FORMAT = 1;
 
-/** Consumes the samples of one partition for one model. */
+/** Options of {@linkcode Learning.step}. */
+export interface LearningStepOptions {
+  /** Samples to take at most. @default {8} */
+  readonly maxSamples?: number;
+  /** How long to wait for a first one, milliseconds. @default {0} */
+  readonly waitMs?: number;
+  /** Ends the wait: the step then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Consumes the samples of all partitions for one model. */
 export class Learning implements AsyncDisposable {
   /** What is trained. */
   readonly learner: Learner;
@@ -51,10 +75,14 @@ export class Learning implements AsyncDisposable {
   readonly #topics: Topics;
   readonly #writer: Writer;
   readonly #options: Required<LearningOptions>;
-  /** Position behind the last learnt sample. */
-  #next = 0;
-  /** Position behind the last read sample. */
-  #read = 0;
+  /** Positions behind the last learnt samples, by partition. */
+  #next: number[];
+  /** Positions behind the last read samples, by partition. */
+  #read: number[];
+  /** The order in which they were taken. */
+  #order = new SampleOrder();
+  /** The partition to look at first. */
+  #turn = 0;
   #batch: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
   #batchRows = 0;
   /** Users to erase with the batch in hand. */
@@ -70,11 +98,18 @@ export class Learning implements AsyncDisposable {
   /** Users erased since: going back must not bring them back. */
   #erased: string[] = [];
 
-  private constructor(log: Log, topics: Topics, learner: Learner, writer: Writer, options: LearningOptions) {
+  private constructor(
+    { log, topics, partitions }: { readonly log: Log; readonly topics: Topics; readonly partitions: number },
+    learner: Learner,
+    writer: Writer,
+    options: LearningOptions,
+  ) {
     this.#log = log;
     this.#topics = topics;
     this.learner = learner;
     this.#writer = writer;
+    this.#next = new Array<number>(partitions).fill(0);
+    this.#read = [...this.#next];
     this.#options = {
       batchRows: options.batchRows ?? 64,
       checkpointBatches: options.checkpointBatches ?? 100,
@@ -93,7 +128,8 @@ export class Learning implements AsyncDisposable {
     options: LearningOptions = {},
   ): Promise<Learning> {
     const writer = await log.writer(`${topics.samples}-learner-${learner.model.name}`);
-    const learning = new Learning(log, topics, learner, writer, options);
+    const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
+    const learning = new Learning({ log, topics, partitions }, learner, writer, options);
     learning.#published = await learning.#newestVersion();
     const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
     if (checkpoint === null) {
@@ -102,7 +138,8 @@ export class Learning implements AsyncDisposable {
     } else {
       learning.#decode(checkpoint);
     }
-    learning.#read = learning.#next;
+    learning.#read = [...learning.#next];
+    if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder());
     return learning;
   }
 
@@ -112,29 +149,44 @@ export class Learning implements AsyncDisposable {
    * @param final Also the last, partial one: the stream has ended.
    */
   async drain(final = false): Promise<void> {
-    for (;;) {
-      const { records, next } = await this.#log.read(this.#topics.samples, 0, this.#read, {
-        maxRecords: 256,
-      });
-      for (const record of records) {
-        this.#read = record.offset + 1;
-        if (record.value === null) {
-          if (record.key !== null) this.#forgotten.push(record.key);
-          continue;
-        }
-        const sample = decode(record);
-        this.#batch.push({ sample, bytes: record.value });
-        this.#batchRows += sample.rows.length;
-        if (this.#batchRows >= this.#options.batchRows) await this.#learn();
-      }
-      this.#read = next;
-      if (records.length === 0) break;
-    }
+    while (await this.#takeAny(256));
     if (!final) return;
     if (this.#batch.length > 0) await this.#learn();
     const erased = this.#erase();
-    this.#next = this.#read;
+    this.#next = [...this.#read];
+    this.#order.seal();
     await this.checkpoint(erased && this.#recovery === 0 ? this.#publish() : []);
+  }
+
+  /**
+   * Learns some of what there is, for a service that has other things to do as well.
+   *
+   * @returns Whether there was anything.
+   */
+  async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
+    if (await this.#takeAny(maxSamples)) return true;
+    if (waitMs <= 0) return false;
+    const others = new AbortController();
+    const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
+    const reads = this.#read.map(async (from, partition) => {
+      const options = { maxRecords: maxSamples, waitMs, signal: either };
+      return { partition, result: await this.#log.read(this.#topics.samples, partition, from, options) };
+    });
+    try {
+      const { partition, result } = await Promise.race(reads);
+      return await this.#take(partition, result);
+    } finally {
+      others.abort();
+      await Promise.allSettled(reads); // a read that comes second loses nothing: it is done again
+    }
+  }
+
+  /** Samples that were judged and not learnt yet, or are still to be read, by partition. */
+  async lag(): Promise<number> {
+    const ends = await Promise.all(
+      this.#next.map((_, partition) => this.#log.bounds(this.#topics.samples, partition)),
+    );
+    return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (this.#next[partition] ?? 0)), 0);
   }
 
   /** Writes everything that going on depends on, with the position in the samples, atomically. */
@@ -145,16 +197,77 @@ export class Learning implements AsyncDisposable {
       this.#erased = [];
     }
     const bytes = this.#encode(learner);
+    this.#order.forget();
     await this.#commit([
       ...records,
       ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
     ]);
-    if (this.#options.trimSamples) await this.#log.trim(this.#topics.samples, 0, this.#next);
+    if (!this.#options.trimSamples) return;
+    for (const [partition, next] of this.#next.entries()) {
+      await this.#log.trim(this.#topics.samples, partition, next);
+    }
   }
 
   /** Lets go without a checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
+  }
+
+  /** Takes what there is of the next partition that has something. */
+  async #takeAny(maxRecords: number): Promise<boolean> {
+    const { length } = this.#read;
+    for (let tried = 0; tried < length; tried++) {
+      const partition = this.#turn;
+      this.#turn = (partition + 1) % length;
+      const from = this.#read[partition] ?? 0;
+      const result = await this.#log.read(this.#topics.samples, partition, from, { maxRecords });
+      if (await this.#take(partition, result)) return true;
+    }
+    return false;
+  }
+
+  /** Takes samples below the offset `end`, and learns each batch that they fill. */
+  async #take(partition: number, { records, next }: ReadResult, end = Infinity): Promise<boolean> {
+    for (const record of records) {
+      if (record.offset >= end) {
+        this.#read[partition] = end;
+        return true;
+      }
+      this.#read[partition] = record.offset + 1;
+      this.#order.add(partition, record.offset + 1);
+      if (record.value === null) {
+        if (record.key !== null) this.#forgotten.push(record.key);
+        continue;
+      }
+      const sample = decode(record);
+      this.#batch.push({ sample, bytes: record.value });
+      this.#batchRows += sample.rows.length;
+      if (this.#batchRows >= this.#options.batchRows) await this.#learn();
+    }
+    this.#read[partition] = next;
+    return records.length > 0;
+  }
+
+  /** Takes samples in the order of an earlier life. */
+  async #takeAgain(order: readonly Stretch[]): Promise<void> {
+    for (const { partition, end } of order) {
+      for (;;) {
+        const from = this.#read[partition] ?? end;
+        if (from >= end) break;
+        const result = await this.#log.read(this.#topics.samples, partition, from);
+        if (!await this.#take(partition, result, end)) break;
+      }
+    }
+  }
+
+  /** The order of the samples since the last checkpoint, as far as versions were published. */
+  async #publishedOrder(): Promise<Stretch[]> {
+    const key = orderKey(this.learner.model.name);
+    let order: Stretch[] = [];
+    for await (const record of readAll(this.#log, this.#topics.checkpoints, 0)) {
+      if (record.key === key && record.value !== null) order = decodeOrder(record.value);
+    }
+    return order;
   }
 
   async #learn(): Promise<void> {
@@ -163,7 +276,8 @@ export class Learning implements AsyncDisposable {
     this.validation.mark(result, this.learner.dataTime, this.version);
     this.#batch = [];
     this.#batchRows = 0;
-    this.#next = this.#read;
+    this.#next = [...this.#read];
+    this.#order.seal();
     if (!result.usable) this.#rollBack();
     else if (this.#recovery > 0) this.#recovery--;
     this.#erase();
@@ -214,10 +328,19 @@ export class Learning implements AsyncDisposable {
   async #commit(records: readonly NewRecord[]): Promise<void> {
     const { parameters } = this.#topics;
     const { end } = await this.#log.bounds(parameters, 0);
+    const { samples, checkpoints } = this.#topics;
+    const { name } = this.learner.model;
+    const order: NewRecord[] = this.#next.length === 1 ? [] : [{
+      topic: checkpoints,
+      partition: 0,
+      key: orderKey(name),
+      value: encodeOrder(this.#order.sealed),
+      time: this.learner.dataTime,
+    }];
     await this.#writer.commit({
-      records,
-      group: `${this.#topics.samples}-learner-${this.learner.model.name}`,
-      offsets: [{ topic: this.#topics.samples, partition: 0, offset: this.#next }],
+      records: [...records, ...order],
+      group: `${samples}-learner-${name}`,
+      offsets: this.#next.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
     if (records.filter((record) => record.topic === parameters).length === 0) return;
     this.#published = Math.max(this.#published, this.version);
@@ -240,8 +363,9 @@ export class Learning implements AsyncDisposable {
   }
 
   #encode(learner: Uint8Array): Uint8Array {
-    const to = new ByteWriter(1 << 16).u8(FORMAT)
-      .uint(this.#next).uint(this.version).uint(this.failures).uint(this.#recovery)
+    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.#next.length);
+    for (const next of this.#next) to.uint(next);
+    to.uint(this.version).uint(this.failures).uint(this.#recovery)
       .u8(this.#needsFull ? 1 : 0)
       // Empty stands for "the same".
       .bytes(learner).bytes(this.#good === learner ? new Uint8Array(0) : this.#good)
@@ -254,10 +378,12 @@ export class Learning implements AsyncDisposable {
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format !== FORMAT) {
+    if (format !== FORMAT && format !== OLD_FORMAT) {
       throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
     }
-    this.#next = from.uint();
+    const partitions = format === OLD_FORMAT ? 1 : from.count();
+    // Partitions may have been added since, none can go away.
+    for (let partition = 0; partition < partitions; partition++) this.#next[partition] = from.uint();
     this.version = from.uint();
     this.failures = from.uint();
     this.#recovery = from.uint();

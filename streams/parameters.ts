@@ -8,6 +8,14 @@ import { decodeVersion } from "../src/learner/version.ts";
 import type { ServingModel } from "../src/scorer/serving_model.ts";
 import { type Log, LogError } from "./log/log.ts";
 
+/** Options of {@linkcode ParameterSubscriber.update}. */
+export interface UpdateOptions {
+  /** How long to wait for a version when there is none, milliseconds. @default {0} */
+  readonly waitMs?: number;
+  /** Ends the wait: the update then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
 /** Follows the `parameters` topic of one model. */
 export class ParameterSubscriber {
   readonly #log: Log;
@@ -29,9 +37,12 @@ export class ParameterSubscriber {
    * @returns The version that is live afterwards.
    * @throws LogError `corrupt` when a record cannot be decoded.
    */
-  async update(): Promise<number> {
-    for (;;) {
-      const { records, next } = await this.#log.read(this.#topic, 0, this.#next);
+  async update({ waitMs = 0, ...options }: UpdateOptions = {}): Promise<number> {
+    for (let wait = waitMs;; wait = 0) {
+      const { records, next } = await this.#log.read(this.#topic, 0, this.#next, {
+        waitMs: wait,
+        ...options,
+      });
       for (const record of records) {
         if (record.value === null) continue;
         try {

@@ -1,0 +1,87 @@
+/**
+ * The order in which a learner took the samples of several partitions. Partitions have no order among each other,
+ * so what was taken first is written down, and taken in the same order again after a crash.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../src/codec/byte_reader.ts";
+import { ByteWriter } from "../src/codec/byte_writer.ts";
+
+/** Samples of one partition that were taken one after the other. */
+export interface Stretch {
+  /** The partition. */
+  readonly partition: number;
+  /** Offset behind the last of them. */
+  readonly end: number;
+}
+
+const FORMAT = 1;
+
+/** Key of a model's record on the topic `checkpoints`. */
+export function orderKey(model: string): string {
+  return `${model}-order`;
+}
+
+/** The order since the last checkpoint: what was learnt, and what waits for its batch to be full. */
+export class SampleOrder {
+  #sealed: Stretch[] = [];
+  #open: Stretch[] = [];
+
+  /** The order of what was learnt, oldest first. */
+  get sealed(): readonly Stretch[] {
+    return this.#sealed;
+  }
+
+  /** Notes that a partition was read up to `end`. */
+  add(partition: number, end: number): void {
+    extend(this.#open, { partition, end });
+  }
+
+  /** Notes that all so far was learnt. */
+  seal(): void {
+    for (const stretch of this.#open) extend(this.#sealed, stretch);
+    this.#open = [];
+  }
+
+  /** Drops what was learnt: a checkpoint holds it. */
+  forget(): void {
+    this.#sealed = [];
+  }
+}
+
+/** Encodes an order: 2 bytes a stretch and more where offsets are far apart. */
+export function encodeOrder(order: readonly Stretch[]): Uint8Array {
+  const to = new ByteWriter().u8(FORMAT).uint(order.length);
+  const ends = new Map<number, number>();
+  for (const { partition, end } of order) {
+    to.uint(partition).uint(end - (ends.get(partition) ?? 0));
+    ends.set(partition, end);
+  }
+  return to.toBytes();
+}
+
+/**
+ * Decodes an order.
+ *
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeOrder(bytes: Uint8Array): Stretch[] {
+  const from = new ByteReader(bytes);
+  const format = from.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode an order of samples: format is ${format}, this reads ${FORMAT}`);
+  }
+  const ends = new Map<number, number>();
+  return Array.from({ length: from.count() }, () => {
+    const partition = from.uint();
+    const end = from.uint() + (ends.get(partition) ?? 0);
+    ends.set(partition, end);
+    return { partition, end };
+  });
+}
+
+function extend(order: Stretch[], stretch: Stretch): void {
+  if (order.at(-1)?.partition === stretch.partition) order.pop();
+  order.push(stretch);
+}
