@@ -47,3 +47,27 @@ Deno.test("docs/configuration.md names every key that the configuration knows", 
   const page = await readPage("docs/configuration.md");
   for (const key of [...keys, "widths"]) assert.match(page, new RegExp(`\\b${key}\\b`));
 });
+
+Deno.test("docs/configuration.md has the defaults that the options' own docs have", async () => {
+  const sources = ["learner/learner", "features/transitions", "state/sequence", "state/task_state"];
+  const defaults = new Map<string, string>();
+  for (const source of sources) {
+    const text = await Deno.readTextFile(new URL(`src/${source}.ts`, ROOT));
+    for (
+      const [, value = "", name = ""] of text.matchAll(
+        /@default \{(.+?)\} (?:\*\/)?\s+(?:\*\/\s+)?readonly (\w+)\?:/g,
+      )
+    ) {
+      defaults.set(name, value);
+    }
+  }
+  let compared = 0;
+  for (const [key, fallback] of await rows()) {
+    const known = defaults.get(key.split(".").at(-1) ?? "");
+    const [, json = ""] = /^`(.*)`$/.exec(fallback) ?? [];
+    if (known === undefined || !/^([\d.]+|"\w+")$/.test(known)) continue;
+    assert.equal(json, known, key);
+    compared++;
+  }
+  assert.ok(compared > 15);
+});
