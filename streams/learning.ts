@@ -9,14 +9,19 @@
  * Several partitions have no order among each other, so the one in which their samples were taken is written
  * beside each version: made again, a version is the same.
  *
+ * When a step breaks the weights, it goes back to the last checkpoint; when the guard finds served predictions
+ * out of their band, to weights that were served for a while without complaint.
+ *
  * @module
  */
 
 import { ByteReader } from "../src/codec/byte_reader.ts";
 import { ByteWriter } from "../src/codec/byte_writer.ts";
+import { Guard, type GuardAction, type GuardOptions } from "../src/learner/guard.ts";
 import type { Learner } from "../src/learner/learner.ts";
 import type { Sample } from "../src/learner/sample.ts";
 import { decodeSample } from "../src/learner/sample_codec.ts";
+import { Snapshots } from "../src/learner/snapshots.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
@@ -44,11 +49,11 @@ export interface LearningOptions {
   readonly recoveryBatches?: number;
   /** Drop samples that no checkpoint needs any more. @default {false} */
   readonly trimSamples?: boolean;
+  /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
+  readonly guard?: GuardOptions | null;
 }
 
-const FORMAT = 2;
-/** Format 1 knew one partition, and had no count of them. */
-const OLD_FORMAT = 1;
+const FORMAT = 3;
 
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
@@ -70,11 +75,19 @@ export class Learning implements AsyncDisposable {
   version = 0;
   /** Batches that were thrown away because of a non-finite loss or gradient. */
   failures = 0;
+  /** Times that the guard took served weights back. */
+  rollbacks = 0;
+  /** Batches whose weights were not published, since they or those served were not trusted. */
+  pausedBatches = 0;
+  /** Watches the served predictions. */
+  readonly guard: Guard;
 
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #writer: Writer;
-  readonly #options: Required<LearningOptions>;
+  readonly #options: Required<Omit<LearningOptions, "guard">>;
+  readonly #guarded: boolean;
+  readonly #snapshots: Snapshots;
   /** Positions behind the last learnt samples, by partition. */
   #next: number[];
   /** Positions behind the last read samples, by partition. */
@@ -93,10 +106,8 @@ export class Learning implements AsyncDisposable {
   #recovery = 0;
   /** The next version must be a full snapshot, since changes were lost track of. */
   #needsFull = false;
-  /** The learner as of the last checkpoint: where a failure goes back to. */
-  #good: Uint8Array;
-  /** Users erased since: going back must not bring them back. */
-  #erased: string[] = [];
+  /** The guard chose the weights: they are to be published whatever its health. */
+  #chosen = false;
 
   private constructor(
     { log, topics, partitions }: { readonly log: Log; readonly topics: Topics; readonly partitions: number },
@@ -117,7 +128,9 @@ export class Learning implements AsyncDisposable {
       recoveryBatches: options.recoveryBatches ?? 5,
       trimSamples: options.trimSamples ?? false,
     };
-    this.#good = learner.encode();
+    this.#guarded = options.guard !== null;
+    this.guard = new Guard(options.guard ?? {});
+    this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
   }
 
   /** Goes on from the last checkpoint, or publishes the initial parameters as version 1. */
@@ -155,7 +168,7 @@ export class Learning implements AsyncDisposable {
     const erased = this.#erase();
     this.#next = [...this.#read];
     this.#order.seal();
-    await this.checkpoint(erased && this.#recovery === 0 ? this.#publish() : []);
+    await this.checkpoint(erased && this.#publishes ? this.#publish() : []);
   }
 
   /**
@@ -192,9 +205,8 @@ export class Learning implements AsyncDisposable {
   /** Writes everything that going on depends on, with the position in the samples, atomically. */
   async checkpoint(records: readonly NewRecord[] = []): Promise<void> {
     const learner = this.learner.encode();
-    if (this.#recovery === 0) {
-      this.#good = learner;
-      this.#erased = [];
+    if (this.#recovery === 0 && this.guard.health === "healthy") {
+      this.#snapshots.keep(learner, this.validation.rows.length);
     }
     const bytes = this.#encode(learner);
     this.#order.forget();
@@ -272,16 +284,22 @@ export class Learning implements AsyncDisposable {
 
   async #learn(): Promise<void> {
     for (const { sample, bytes } of this.#batch) this.validation.update(sample, bytes);
-    const result = this.learner.learn(this.#batch.map(({ sample }) => sample));
+    const samples = this.#batch.map(({ sample }) => sample);
+    const result = this.learner.learn(samples);
     this.validation.mark(result, this.learner.dataTime, this.version);
     this.#batch = [];
     this.#batchRows = 0;
     this.#next = [...this.#read];
     this.#order.seal();
-    if (!result.usable) this.#rollBack();
-    else if (this.#recovery > 0) this.#recovery--;
+    if (!result.usable) this.#fail();
+    else {
+      if (this.#recovery > 0) this.#recovery--;
+      if (this.#guarded) this.#obey(this.guard.update(samples, result.logLoss, this.version));
+    }
     this.#erase();
-    const records = this.#recovery > 0 ? [] : this.#publish();
+    const publishes = this.#publishes || this.#chosen;
+    if (!publishes) this.pausedBatches++;
+    const records = publishes ? this.#publish() : [];
     if (this.learner.steps % this.#options.checkpointBatches === 0 && this.#recovery === 0) {
       await this.checkpoint(records);
     } else if (records.length > 0) {
@@ -289,21 +307,35 @@ export class Learning implements AsyncDisposable {
     }
   }
 
+  get #publishes(): boolean {
+    return this.#recovery === 0 && this.guard.publishes;
+  }
+
   /** Goes back to the weights of the last checkpoint and holds publishing until batches are usable again. */
-  #rollBack(): void {
-    const steps = this.learner.steps;
-    this.learner.decode(this.#good);
-    this.learner.steps = steps;
-    for (const user of this.#erased) this.learner.forget(user);
+  #fail(): void {
+    this.#snapshots.restore(this.learner, "last");
     this.failures++;
     this.#recovery = this.#options.recoveryBatches;
     this.#needsFull = true;
   }
 
+  #obey(action: GuardAction): void {
+    if (this.guard.health === "healthy") this.#snapshots.trust(this.validation.rows.length);
+    if (action === "publish" || action === "hold") return;
+    if (action === "roll back") {
+      this.#snapshots.distrust();
+      this.rollbacks++;
+    }
+    if (action !== "adopt") this.#snapshots.restore(this.learner, "trusted");
+    this.#recovery = 0;
+    this.#needsFull = true;
+    this.#chosen = true;
+  }
+
   /** Erases whom the batch in hand forgot. @returns Whether there was anyone. */
   #erase(): boolean {
     for (const user of this.#forgotten) this.learner.forget(user);
-    this.#erased.push(...this.#forgotten);
+    this.#snapshots.erase(this.#forgotten);
     return this.#forgotten.splice(0).length > 0;
   }
 
@@ -315,6 +347,7 @@ export class Learning implements AsyncDisposable {
       versions.push(this.learner.version("full", this.version));
     }
     this.#needsFull = false;
+    this.#chosen = false;
     if (this.version <= this.#published) return [];
     return versions.map((version) => ({
       topic: this.#topics.parameters,
@@ -365,12 +398,10 @@ export class Learning implements AsyncDisposable {
   #encode(learner: Uint8Array): Uint8Array {
     const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.#next.length);
     for (const next of this.#next) to.uint(next);
-    to.uint(this.version).uint(this.failures).uint(this.#recovery)
-      .u8(this.#needsFull ? 1 : 0)
-      // Empty stands for "the same".
-      .bytes(learner).bytes(this.#good === learner ? new Uint8Array(0) : this.#good)
-      .uint(this.#erased.length);
-    for (const user of this.#erased) to.string(user);
+    to.uint(this.version).uint(this.failures).uint(this.rollbacks).uint(this.pausedBatches)
+      .uint(this.#recovery).u8(this.#needsFull ? 1 : 0);
+    this.#snapshots.encode(to, learner);
+    this.guard.encode(to);
     this.validation.encode(to);
     return to.toBytes();
   }
@@ -378,21 +409,21 @@ export class Learning implements AsyncDisposable {
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format !== FORMAT && format !== OLD_FORMAT) {
+    if (format !== FORMAT) {
       throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
     }
-    const partitions = format === OLD_FORMAT ? 1 : from.count();
     // Partitions may have been added since, none can go away.
-    for (let partition = 0; partition < partitions; partition++) this.#next[partition] = from.uint();
+    for (let partition = 0, count = from.count(); partition < count; partition++) {
+      this.#next[partition] = from.uint();
+    }
     this.version = from.uint();
     this.failures = from.uint();
+    this.rollbacks = from.uint();
+    this.pausedBatches = from.uint();
     this.#recovery = from.uint();
     this.#needsFull = from.u8() === 1;
-    const learner = from.bytes();
-    const good = from.bytes();
-    this.learner.decode(learner);
-    this.#good = (good.length === 0 ? learner : good).slice();
-    this.#erased = Array.from({ length: from.count() }, () => from.string());
+    this.learner.decode(this.#snapshots.decode(from));
+    this.guard.decode(from);
     this.validation.decode(from);
   }
 }

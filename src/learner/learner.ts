@@ -70,6 +70,8 @@ export interface LearnResult {
   readonly rows: number;
   /** Mean loss a row. */
   readonly loss: number;
+  /** Mean log loss a row of the weights before the step: without auxiliary loss and regularisation. */
+  readonly logLoss: number;
   /** Mean auxiliary loss an impression that had one; 0 without. */
   readonly aux: number;
   /**
@@ -180,24 +182,27 @@ export class Learner {
     const standardisation = this.#scaler.freeze();
     let rows = 0;
     let loss = 0;
+    let logLoss = 0;
     let aux = 0;
     let auxCount = 0;
     for (const sample of samples) {
       this.#time = sample.time;
       const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
       const negatives = this.#negatives(sample);
+      const auxWeight = this.#options.auxWeight ?? 0;
       const gradients = this.model.loss({
         ...input,
         wide,
         labels: Float32Array.from(sample.rows, (row) => row.label),
         weights: new Float32Array(input.K).fill(1),
         negatives: negatives.vectors,
-        auxWeight: this.#options.auxWeight ?? 0,
+        auxWeight,
       }, this.#gradients);
       this.#assembler.scatter(sample, this.#scatterTables, gradients, this.head, this.#headGradients);
       this.#scatterNegatives(negatives, gradients.negatives);
       rows += input.K;
       loss += gradients.loss;
+      logLoss += gradients.loss - auxWeight * gradients.aux - input.K * (gradients.regularisation ?? 0);
       if (negatives.vectors.length > 0) {
         aux += gradients.aux;
         auxCount++;
@@ -210,7 +215,8 @@ export class Learner {
       this.dataTime = Math.max(this.dataTime, sample.time);
     }
     this.steps++;
-    return { rows, loss: loss / Math.max(1, rows), aux: aux / Math.max(1, auxCount), usable };
+    const count = Math.max(1, rows);
+    return { rows, loss: loss / count, logLoss: logLoss / count, aux: aux / Math.max(1, auxCount), usable };
   }
 
   /** Erases a user: the next sight starts from an initial row. */

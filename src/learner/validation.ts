@@ -65,7 +65,7 @@ export class Validation {
   }
 
   /** Notes the state of learning after a batch. */
-  mark(result: LearnResult, time: number, version: number): void {
+  mark(result: Pick<LearnResult, "loss" | "aux">, time: number, version: number): void {
     const { loss, aux } = result;
     this.#marks.push({ rows: this.rows.length, time, loss, aux, version });
   }

@@ -1,0 +1,376 @@
+/**
+ * The guard of a learner: judges the predictions that were served, and says when the weights behind them must not
+ * be trusted. Pure and deterministic; `streams/learning.ts` does what it says.
+ *
+ * ```text
+ *            out of band                 so for a whole window
+ *  healthy ───────────────▶ suspect ───────────────────────────▶ rolled back ◀─┐ out of band
+ *     ▲ ▲    in band again    │           served version in band, or patience  │ │ again
+ *     │ └─────────────────────┘                                 └▶ recovering ──┘
+ *     └───────────────────────────── a whole window in band ────────┘
+ * ```
+ *
+ * The band. A row's excess is the log loss of its frozen prediction minus that of the causal prior the model starts
+ * from, so that hard rows do not look like a bad model. A batch's is the mean over its users of the user's
+ * mean: no one user can hide what happens to the others. With H the entropy of the label rate, the newest window
+ * is out of band when
+ *
+ *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
+ *     Σ p / Σ y outside [low, high]                                      calibration
+ *
+ * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
+ * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. The quarter of the window that is newest is tested
+ * too, which is sooner with a coarse fault (an idea of ADWIN: Bifet & Gavaldà, SDM 2007); two levels are those of
+ * DDM (Gama et al., SBIA 2004).
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { logisticLoss } from "../losses/logistic.ts";
+import { entropy, rowLogLoss } from "../metrics/probability.ts";
+import { correlatedVariance, mean, type Series } from "./series.ts";
+import type { Sample } from "./sample.ts";
+
+/** Options of a {@linkcode Guard}. */
+export interface GuardOptions {
+  /** Rows of the newest window. @default {1024} */
+  readonly windowRows?: number;
+  /** Rows of the reference before it. @default {8192} */
+  readonly referenceRows?: number;
+  /** Rows before which it does not act. @default {4096} */
+  readonly warmUpRows?: number;
+  /** Most by which normalised entropy may be above the reference's. @default {0.1} */
+  readonly margin?: number;
+  /** Smallest Σ predictions / Σ labels. @default {0.5} */
+  readonly minCalibration?: number;
+  /** Largest Σ predictions / Σ labels. @default {2} */
+  readonly maxCalibration?: number;
+  /** Standard errors by which the band must be left. @default {5} */
+  readonly confidence?: number;
+  /** Rows after which a world that stays changed is taken for the new one. @default {16384} */
+  readonly patienceRows?: number;
+}
+
+/** How much the served versions are trusted. */
+export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
+
+/** One of {@linkcode HEALTH}. */
+export type Health = (typeof HEALTH)[number];
+
+/** Why a state was left. */
+export const REASONS = ["entropy", "calibration", "in band", "patience"] as const;
+
+/** A change of health. */
+export interface HealthChange {
+  /** The state it came to. */
+  readonly to: Health;
+  /** Why. */
+  readonly reason: (typeof REASONS)[number];
+  /** Rows judged so far. */
+  readonly rows: number;
+  /** Newest version made before. */
+  readonly version: number;
+}
+
+/**
+ * What is to be done after a batch: publish the weights; keep them back; publish the last trusted ones and go on
+ * from there; the same, because what was learnt meanwhile is worse; or publish everything learnt meanwhile.
+ */
+export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
+
+/** Figures of one batch: [rows, label rate, excess, over, under, gain]. */
+type Block = readonly number[];
+const ROWS = 0, RATE = 1, EXCESS = 2, OVER = 3, UNDER = 4, GAIN = 5, FIELDS = 6;
+/** A variance needs some values. */
+const MIN_BLOCKS = 8;
+const FORMAT = 1;
+
+/**
+ * Watches one model.
+ *
+ * Memory: six numbers a batch of both windows. Time: linear in them, a batch.
+ *
+ * @example
+ * ```ts
+ * import { Guard } from "./guard.ts";
+ * import assert from "node:assert/strict";
+ * const guard = new Guard();
+ * assert.equal(guard.update([], 0.3, 1), "publish");
+ * assert.equal(guard.health, "healthy");
+ * ```
+ */
+export class Guard {
+  readonly #options: Required<GuardOptions>;
+  #health: Health = "healthy";
+  #changes: HealthChange[] = [];
+  #rows = 0;
+  /** Oldest version whose predictions count: those before it are of weights that were given up. */
+  #since = 0;
+  /** Rows since publishing stopped. */
+  #held = 0;
+  #recent: Block[] = [];
+  #reference: Block[] = [];
+
+  /**
+   * A guard that has seen nothing.
+   *
+   * @throws RangeError when an option is not above 0, or the calibration's band is empty.
+   */
+  constructor(options: GuardOptions = {}) {
+    this.#options = {
+      windowRows: 1024,
+      referenceRows: 8192,
+      warmUpRows: 4096,
+      margin: 0.1,
+      minCalibration: 0.5,
+      maxCalibration: 2,
+      confidence: 5,
+      patienceRows: 16_384,
+      ...options,
+    };
+    for (const [name, value] of Object.entries(this.#options)) {
+      if (!(value > 0)) throw new RangeError(`Cannot take ${name} as above 0: current value is ${value}`);
+    }
+    const { minCalibration, maxCalibration } = this.#options;
+    if (!(minCalibration < maxCalibration)) {
+      throw new RangeError(
+        `Cannot take a band of calibration: current value is [${minCalibration}, ${maxCalibration}]`,
+      );
+    }
+  }
+
+  /** How much the served versions are trusted. */
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** Whether new versions may be published. */
+  get publishes(): boolean {
+    return this.#health === "healthy" || this.#health === "recovering";
+  }
+
+  /** All changes of health, oldest first. */
+  get changes(): readonly HealthChange[] {
+    return this.#changes;
+  }
+
+  /** Rows after which weights that were published and not complained about are trusted. */
+  get trustRows(): number {
+    return 2 * this.#options.windowRows;
+  }
+
+  /**
+   * Judges a batch.
+   *
+   * @param samples the batch, with the predictions that were served
+   * @param logLoss mean log loss a row of the learner's own weights on it, before it learnt it
+   * @param version newest version made; what the guard asks to publish must become `version + 1`
+   */
+  update(samples: readonly Sample[], logLoss: number, version: number): GuardAction {
+    const rows = samples.reduce((sum, sample) => sum + sample.rows.length, 0);
+    if (rows === 0) return this.publishes ? "publish" : "hold";
+    this.#rows += rows;
+    this.#held += rows;
+    const counts = samples.every((sample) => sample.version >= this.#since);
+    if (counts) this.#push(this.#blockOf(samples, rows, logLoss));
+    return this.#decide(version);
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.u8(FORMAT).u8(HEALTH.indexOf(this.#health)).uint(this.#rows).uint(this.#since).uint(this.#held);
+    to.uint(this.#changes.length);
+    for (const change of this.#changes) {
+      to.u8(HEALTH.indexOf(change.to)).u8(REASONS.indexOf(change.reason))
+        .uint(change.rows).uint(change.version);
+    }
+    for (const blocks of [this.#recent, this.#reference]) {
+      to.uint(blocks.length).f64s(Float64Array.from(blocks.flat()));
+    }
+  }
+
+  /**
+   * Reads what {@linkcode Guard.encode} wrote, in place of its own.
+   *
+   * @throws SyntaxError when the bytes are not of a guard.
+   */
+  decode(from: ByteReader): void {
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads ${FORMAT}`);
+    }
+    this.#health = named(HEALTH, from.u8());
+    this.#rows = from.uint();
+    this.#since = from.uint();
+    this.#held = from.uint();
+    this.#changes = Array.from({ length: from.count() }, () => ({
+      to: named(HEALTH, from.u8()),
+      reason: named(REASONS, from.u8()),
+      rows: from.uint(),
+      version: from.uint(),
+    }));
+    const blocks = () => Array.from({ length: from.count() }, () => [...from.f64s(FIELDS)]);
+    this.#recent = blocks();
+    this.#reference = blocks();
+  }
+
+  #decide(version: number): GuardAction {
+    const { windowRows, patienceRows } = this.#options;
+    const full = rowsOf(this.#recent) >= windowRows;
+    const broken = this.#broken(this.#recent) ?? this.#broken(newest(this.#recent, windowRows / 4));
+    switch (this.#health) {
+      case "healthy":
+        if (broken === null) return "publish";
+        this.#become("suspect", broken, version);
+        this.#held = 0;
+        return "hold";
+      case "suspect": {
+        if (!full) return "hold";
+        const lasting = this.#broken(this.#recent);
+        if (lasting !== null) return this.#giveUp(lasting, version);
+        if (this.#held < windowRows) return "hold";
+        // The dip is over, but what was learnt from it may be wrong.
+        if (this.#worse()) return this.#giveUp("entropy", version);
+        this.#become("healthy", "in band", version);
+        return "publish";
+      }
+      case "rolled back": {
+        if (!full) return "hold";
+        if (this.#broken(this.#recent) === null) {
+          const action = this.#worse() ? "restart" : "adopt";
+          this.#resume("in band", version);
+          return action;
+        }
+        if (this.#held < patienceRows || this.#worse()) return "hold";
+        this.#reference = [];
+        this.#resume("patience", version);
+        return "adopt";
+      }
+      case "recovering":
+        if (broken !== null) return this.#giveUp(broken, version);
+        if (full) this.#become("healthy", "in band", version);
+        return "publish";
+    }
+  }
+
+  #giveUp(reason: HealthChange["reason"], version: number): GuardAction {
+    this.#become("rolled back", reason, version);
+    this.#forget(version);
+    return "roll back";
+  }
+
+  #resume(reason: HealthChange["reason"], version: number): void {
+    this.#become("recovering", reason, version);
+    this.#forget(version);
+  }
+
+  #forget(version: number): void {
+    this.#since = version + 1;
+    this.#held = 0;
+    this.#recent = [];
+  }
+
+  #become(to: Health, reason: HealthChange["reason"], version: number): void {
+    this.#health = to;
+    this.#changes.push({ to, reason, rows: this.#rows, version });
+  }
+
+  /** Whether the learner's own weights did worse than the served ones on the newest window. */
+  #worse(): boolean {
+    return mean(column(this.#recent, GAIN)) > 0;
+  }
+
+  /** Moves both windows on; what is judged while something is wrong never becomes the reference. */
+  #push(block: Block): void {
+    const { windowRows, referenceRows } = this.#options;
+    this.#recent.push(block);
+    let rows = rowsOf(this.#recent);
+    for (
+      let first = this.#recent[0];
+      first && rows - rowsOf([first]) >= windowRows;
+      first = this.#recent[0]
+    ) {
+      rows -= rowsOf([first]);
+      this.#recent.shift();
+      if (this.#health === "healthy") this.#reference.push(first);
+    }
+    this.#reference = newest(this.#reference, referenceRows);
+  }
+
+  /** Why the blocks are out of band; `null` when they are not, or nobody can say. */
+  #broken(blocks: readonly Block[]): "entropy" | "calibration" | null {
+    const { margin, warmUpRows } = this.#options;
+    if (this.#rows < warmUpRows || blocks.length === 0) return null;
+    const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
+    const rate = mean(column([...reference, ...blocks], RATE));
+    // Without a reference it is the prior that must be beaten.
+    const before = reference.length === 0 ? 0 : mean(column(reference, EXCESS));
+    if (this.#above(before + margin * entropy(rate), blocks, reference, EXCESS)) return "entropy";
+    if (this.#above(0, blocks, reference, OVER) || this.#above(0, blocks, reference, UNDER)) {
+      return "calibration";
+    }
+    return null;
+  }
+
+  /** Whether the mean of a figure is above a bound by more than chance. */
+  #above(bound: number, blocks: readonly Block[], reference: readonly Block[], field: number): boolean {
+    const now = column(blocks, field);
+    const then = column(reference, field);
+    const enough = (values: Series) => values.length < MIN_BLOCKS ? 0 : correlatedVariance(values);
+    if (now.length < MIN_BLOCKS && then.length === 0) return false;
+    const variance = Math.max(enough(now), enough(then));
+    const error = Math.sqrt(variance * (1 / now.length + (then.length === 0 ? 0 : 1 / then.length)));
+    return mean(now) - bound > this.#options.confidence * error;
+  }
+
+  #blockOf(samples: readonly Sample[], rows: number, logLoss: number): Block {
+    const { minCalibration, maxCalibration } = this.#options;
+    const users = new Map<string, { rows: number; excess: number; predicted: number; positives: number }>();
+    let served = 0;
+    for (const sample of samples) {
+      const user = users.get(sample.user) ?? { rows: 0, excess: 0, predicted: 0, positives: 0 };
+      users.set(sample.user, user);
+      for (const { label, prediction, offset } of sample.rows) {
+        const loss = rowLogLoss(label, prediction);
+        served += loss;
+        user.rows++;
+        user.excess += loss - logisticLoss(offset, label).value;
+        user.predicted += prediction;
+        user.positives += label;
+      }
+    }
+    const block = [rows, 0, 0, 0, 0, logLoss - served / rows];
+    for (const user of users.values()) {
+      if (user.rows === 0) continue;
+      const share = 1 / user.rows / users.size;
+      block[RATE]! += share * user.positives;
+      block[EXCESS]! += share * user.excess;
+      block[OVER]! += share * (user.predicted - maxCalibration * user.positives);
+      block[UNDER]! += share * (minCalibration * user.positives - user.predicted);
+    }
+    return block;
+  }
+}
+
+/** The newest blocks that have at least so many rows together. */
+function newest(blocks: readonly Block[], rows: number): Block[] {
+  let from = blocks.length;
+  for (let sum = 0; from > 0 && sum < rows; from--) sum += blocks[from - 1]![ROWS]!;
+  return blocks.slice(from);
+}
+
+function rowsOf(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
+}
+
+function column(blocks: readonly Block[], field: number): Series {
+  return Float64Array.from(blocks, (block) => block[field]!);
+}
+
+function named<T extends string>(names: readonly T[], index: number): T {
+  const name = names[index];
+  if (name === undefined) throw new SyntaxError(`Cannot decode a guard: nothing has the number ${index}`);
+  return name;
+}
