@@ -93,6 +93,7 @@ const configSchema = z.strictObject({
       hidden: count,
       topK: count,
       slotKeyWeight: rate,
+      sharpness: z.number().gt(2).lt(42),
       decay: positive.max(1),
       regularisation: z.number().min(0),
       scoreMode: z.enum(["direct", "controller"]),

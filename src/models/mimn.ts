@@ -46,6 +46,12 @@ export interface MimnConfig {
   readonly topK?: number;
   /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
   readonly slotKeyWeight?: number;
+  /**
+   * Sharpness β of the memory's heads at the start, in (2, 42): the larger, the fewer slots a behaviour reads
+   * and writes. Low, all slots get the same writes and become one.
+   * @default {26}
+   */
+  readonly sharpness?: number;
   /** What the write mass of the slots keeps a step, ρ in (0, 1]. @default {0.999} */
   readonly decay?: number;
   /** Factor λ of the utilisation regularisation. @default {0.1} */
@@ -102,7 +108,7 @@ export class Mimn implements Model {
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number) {
     const { slots = 4, hidden = 32, topK = 1, slotKeyWeight = 0.5, decay = 0.999 } = config;
     const { regularisation = 0.1, scoreMode = "direct", widths = [64, 32], inputGain = 1 } = config;
-    const { keepPooled = false, dotHead = true } = config;
+    const { keepPooled = false, dotHead = true, sharpness = 26 } = config;
     const { d } = sizes;
     this.sizes = sizes;
     this.layout = new MimnLayout({ slots, width: d, controller: hidden, summed: keepPooled || dotHead });
@@ -123,6 +129,8 @@ export class Mimn implements Model {
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
     });
     initialise(this.parameters, random);
+    const bp = this.parameters.block("bp");
+    bp[d] = bp[2 * d + 1] = Math.log(Math.expm1(sharpness / 2 - 1)); // β = 2(1 + softplus(bp))
     const wg = this.parameters.block("Wg").fill(0);
     for (let i = 0; i < slots; i++) wg[i * slots + i] = -4;
     const w = this.parameters.block("reader.W").fill(0);

@@ -55,6 +55,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
     slotKeyWeight: 1,
     decay: 1,
     regularisation: 2,
+    sharpness: 5,
     widths: [6],
     inputGain: 2,
     keepPooled: true,

@@ -92,6 +92,15 @@ Deno.test("Mimn with weights of zero, or with huge behaviours, stays finite", ()
   }
 });
 
+Deno.test("Mimn starts with heads as sharp as it was told", () => {
+  for (const sharpness of [2.5, 10, 40]) {
+    const model = new Mimn(SIZES, { sharpness }, half), bp = model.parameters.block("bp");
+    for (const at of [SIZES.d, 2 * SIZES.d + 1]) {
+      assertClose([2 * (1 + Math.log1p(Math.exp(bp[at] ?? NaN)))], [sharpness], 1e-6, "β");
+    }
+  }
+});
+
 Deno.test("Mimn refuses a state of another length", () => {
   const model = new Mimn(SIZES, {}, half), input = impression(SIZES, 1, 1);
   const state = new Float32Array(3);

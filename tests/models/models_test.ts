@@ -71,6 +71,7 @@ Deno.test("createModel() draws the same weights from the same numbers, within Gl
     for (const [block, [inputs = 0, outputs]] of a.parameters.shapes) {
       const values = [...a.parameters.block(block)];
       if (block.includes(".alpha")) assert.ok(values.every((x) => x === Math.fround(0.1)), block);
+      else if (block === "bp") assert.deepEqual(values.flatMap((x, j) => x === 0 ? [] : [j]), [16, 33]);
       else if (outputs === undefined) assert.ok(values.every((x) => x === 0), block);
       else if (IDENTITIES[block] !== undefined) {
         const { factor, size } = IDENTITIES[block];
