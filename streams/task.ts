@@ -50,6 +50,22 @@ export interface RoundResult {
   readonly complete: boolean;
 }
 
+/** Options of {@linkcode Task.step}. */
+export interface StepOptions {
+  /** A clock in milliseconds that never goes back, for the times below. */
+  readonly now: () => number;
+  /** Events to read at most. @default {256} */
+  readonly maxEvents?: number;
+  /** How long to wait for a first event, milliseconds; at most until a commit is due. @default {0} */
+  readonly waitMs?: number;
+  /** Time from a commit to the next, and the longest that an event waits for its own, milliseconds. @default {100} */
+  readonly commitIntervalMs?: number;
+  /** Events after which a commit is due in any case. @default {1000} */
+  readonly commitEvents?: number;
+  /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
+  readonly signal?: AbortSignal;
+}
+
 /** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
 const MAX_AHEAD_MS = 3_600_000;
 
@@ -71,6 +87,10 @@ export class Task implements AsyncDisposable {
   readonly #maxStateBytes: number;
   #roundEvents = 0;
   #roundRows = 0;
+  /** When the first event after the last commit was applied, and when the last commit was, by the clock of steps. */
+  #uncommittedSince = Infinity;
+  #committedAt = -Infinity;
+  #itemsReadAt = -Infinity;
   /** Catalogue records read ahead, applied up to `#itemsAt`. */
   #items: LogRecord[] = [];
   #itemsAt = 0;
@@ -167,6 +187,52 @@ export class Task implements AsyncDisposable {
         }
       }
     }
+  }
+
+  /**
+   * Applies what is there, for a service, and commits when a commit is due: an event that comes after a while of
+   * silence is committed at once, those that come one after the other together.
+   *
+   * @returns Events applied.
+   */
+  async step(options: StepOptions): Promise<number> {
+    const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
+    const untilDue = this.isDirty ? this.#committedAt + commitIntervalMs - now() : waitMs;
+    const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, {
+      maxRecords: maxEvents,
+      waitMs: Math.max(0, Math.min(waitMs, untilDue)),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (now() - this.#itemsReadAt >= commitIntervalMs) {
+      await this.#readItems();
+      this.#itemsReadAt = now();
+    }
+    const decoded = records.map((record) => decodeEvent(record.value ?? new Uint8Array(0)));
+    await this.#warm(decoded);
+    const commit = async () => {
+      await this.commit();
+      this.#committedAt = now();
+      this.#uncommittedSince = Infinity;
+    };
+    for (let at = 0; at < records.length; at++) {
+      const record = records[at]!;
+      this.#apply(record, decoded[at]!);
+      this.#next = record.offset + 1;
+      this.#roundEvents++;
+      if (this.#uncommittedSince === Infinity) this.#uncommittedSince = now();
+      if (this.#roundEvents >= commitEvents || now() - this.#uncommittedSince >= commitIntervalMs) {
+        await commit();
+        await this.#warm(decoded.slice(at + 1)); // the commit may have let some of them go cold
+      }
+    }
+    this.#next = next;
+    if (this.isDirty && now() - this.#committedAt >= commitIntervalMs) await commit();
+    return records.length;
+  }
+
+  /** Whether something was applied and not committed. */
+  get isDirty(): boolean {
+    return this.#roundEvents > 0;
   }
 
   /** Settles what is open at the end of a finite stream, and commits. */

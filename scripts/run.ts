@@ -1,0 +1,164 @@
+/**
+ * `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C.
+ *
+ *     deno task run --log kafka --brokers 127.0.0.1:9092 --partitions 4
+ *
+ * @module
+ */
+
+import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
+import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { learnerOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
+import { topicNames } from "../streams/topics.ts";
+import {
+  addLogFlags,
+  byteSize,
+  count,
+  type LogFlags,
+  openLog,
+  print,
+  readConfig,
+  runCommand,
+} from "./service_flags.ts";
+
+interface Flags extends LogFlags {
+  readonly roles: readonly Role[];
+  readonly partitions?: number;
+  readonly model: ModelName;
+  readonly config?: string;
+  readonly memory?: number;
+  readonly seed: number;
+  readonly commitInterval: number;
+}
+
+const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
+const STATUS_MS = 10_000;
+/** Whoever stops us may kill us after ten seconds. What is not committed then is done again by the next owner. */
+const PATIENCE_MS = 9000;
+
+const logger = getLogger(["meander", "run"]);
+
+async function main(flags: Flags): Promise<number> {
+  await configure({
+    sinks: { stderr: (record: LogRecord) => print(Deno.stderr, lineOf(record)) },
+    loggers: [
+      { category: "meander", sinks: ["stderr"], lowestLevel: "info" },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+    ],
+  });
+  const stop = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      logger.info("stops on {signal}", { signal });
+      stop.resolve();
+      setTimeout(() => {
+        logger.error("could not stop in {ms} ms: what is not committed is left to the next owner", {
+          ms: PATIENCE_MS,
+        });
+        Deno.exit(1);
+      }, PATIENCE_MS);
+    });
+  }
+  const config = await readConfig(flags.config);
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA }, config, flags.model),
+    seed: flags.seed,
+    nowMicros: () => performance.now() * 1000,
+  };
+  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+  const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
+  logger.info("opens the log {place}", { place: flags.log === "sqlite" ? flags.logPath : flags.brokers });
+  const log = await Promise.race([openLog(flags), stop.promise]);
+  if (log === undefined) return 0;
+  await using _log = log;
+  const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
+  await using service = await Service.start(log, {
+    roles: flags.roles,
+    model: flags.model,
+    modelConfig: modelConfig(flags.model, config),
+    task,
+    learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
+    ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
+    partitions: flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log],
+    prefix: flags.prefix,
+    commitIntervalMs: flags.commitInterval,
+    ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
+  });
+  const meter = new Meter();
+  let asking = false;
+  const timer = setInterval(async () => {
+    if (asking) return; // the log is away, and has been told so
+    asking = true;
+    await service.status().then((status) => meter.report(status), () => {}); // a failure is told by who needs the log
+    asking = false;
+  }, STATUS_MS);
+  try {
+    await Promise.race([stop.promise, service.ended]);
+    await service.stop();
+    await service.ended;
+  } finally {
+    clearInterval(timer);
+  }
+  logger.info("has stopped");
+  return 0;
+}
+
+/** Writes what a service does, with the speed since the last time. */
+class Meter {
+  #time = performance.now();
+  #events = 0;
+
+  report({ events, partitions, version, learner }: ServiceStatus): void {
+    const now = performance.now();
+    const speed = (events - this.#events) / (now - this.#time) * 1000;
+    [this.#time, this.#events] = [now, events];
+    const figure = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
+    logger.info(
+      "{speed} events/s, partitions {partitions}, lag {lag}, version {version}, AUC {auc}, CTR {ctr}, " +
+        "samples waiting {samples}",
+      {
+        speed: Math.round(speed),
+        partitions: partitions.map((one) => `${one.partition}${one.restoring ? "?" : ""}`).join(",") || "-",
+        lag: partitions.reduce((sum, one) => sum + one.lag, 0),
+        version: Math.max(version, learner?.version ?? 0),
+        auc: figure(learner?.auc),
+        ctr: figure(learner?.ctr),
+        samples: learner?.lag ?? "-",
+      },
+    );
+  }
+}
+
+function lineOf({ timestamp, level, category, message }: LogRecord): string {
+  const text = message.map((part) => typeof part === "string" ? part : String(part)).join("");
+  return `${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${category.slice(1).join(".")}: ${text}\n`;
+}
+
+function roles(text: string): readonly Role[] {
+  const wanted = text.split(",");
+  const odd = wanted.find((role) => !(ROLES as readonly string[]).includes(role));
+  if (odd !== undefined) {
+    throw new InvalidArgumentError(`Roles are ${ROLES.join(", ")}, with commas between.`);
+  }
+  return wanted as Role[];
+}
+
+const program = addLogFlags(
+  new Command("deno task run").description("Runs the engine as a service: answers requests and learns."),
+)
+  .option("--roles <list>", `what this process does, of ${ROLES.join(",")}`, roles, ROLES)
+  .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
+  .addOption(
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+  )
+  .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)")
+  .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
+  .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
+  .option("--commit-interval <ms>", "time from a commit to the next", count, 100)
+  .showHelpAfterError()
+  .parse(Deno.args, { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

@@ -1,0 +1,86 @@
+/**
+ * What the commands on a running deployment share: `run`, `check` and `ingest`.
+ *
+ * @module
+ */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Config, parseConfig } from "../streams/config.ts";
+import type { Log } from "../streams/log/log.ts";
+import { SqliteLog } from "../streams/log/sqlite_log.ts";
+
+/** Where the log of a deployment is. */
+export interface LogFlags {
+  readonly log: "sqlite" | "kafka";
+  readonly logPath: string;
+  readonly brokers: string;
+  readonly prefix: string;
+}
+
+/** How long an operation waits for brokers that are away, before it begins anew. */
+const RETRY_MS = 120_000;
+
+/** Adds the options of {@linkcode LogFlags}. */
+export function addLogFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
+    .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite")
+    .option("--brokers <list>", "Kafka brokers as host:port, with commas between", "127.0.0.1:9092")
+    .option("--prefix <text>", "prefix of the topics' names", "meander.");
+}
+
+/** Opens the log. @param retryMs how long brokers that are away are waited for */
+export async function openLog(flags: LogFlags, retryMs = RETRY_MS): Promise<Log> {
+  if (flags.log === "sqlite") return await SqliteLog.open(flags.logPath);
+  // Only here: nothing else needs kafkajs.
+  const { KafkaLog } = await import("../streams/log/kafka_log.ts");
+  return await KafkaLog.open({ brokers: flags.brokers.split(","), retryMs });
+}
+
+/** Reads a configuration; without a file, `meander.json` in the working folder if there is one. */
+export async function readConfig(file: string | undefined): Promise<Config> {
+  const path = file ?? "meander.json";
+  try {
+    return parseConfig(await Deno.readTextFile(path), path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (file === undefined) return {};
+    throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
+  }
+}
+
+/** A whole number from 1 up. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError("Not a whole number from 1 up.");
+  }
+  return value;
+}
+
+/** A size such as 512MB, in bytes. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
+  const unit = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[match[2]?.toUpperCase() ?? "B"] ?? 1;
+  return Math.floor(Number(match[1]) * unit);
+}
+
+/** Writes text to standard output or standard error. */
+export function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+/** Runs a command; an error becomes a line on standard error and the exit code 1. */
+export async function runCommand(main: () => Promise<number>): Promise<never> {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    print(Deno.stderr, `error: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
+      print(Deno.stderr, `${error.stack}\n`);
+    }
+    Deno.exit(1);
+  }
+}

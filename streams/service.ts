@@ -1,0 +1,375 @@
+/**
+ * The engine as a service: tasks for the partitions of `events` and a learner for the samples, on a log that other
+ * processes may share.
+ *
+ * ```text
+ *   group of `events`     ──> a task for each partition assigned ──> recommendations, samples, state
+ *   group of `parameters` ──> the learner, in one process at a time <── samples
+ *                                  └──> parameters ──> the live model of every process
+ * ```
+ *
+ * Who owns what is the group's decision alone; that nothing is done twice when two believe to own the same is the
+ * writer's, which fences. The wall clock decides when to commit and how long to wait, nothing else.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { Assembler } from "../src/features/assembler.ts";
+import { Learner, type LearnerOptions } from "../src/learner/learner.ts";
+import { auc } from "../src/metrics/ranking.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../src/models/create.ts";
+import type { Model } from "../src/models/model.ts";
+import { mulberry32 } from "../src/scorer/random.ts";
+import { ServingModel } from "../src/scorer/serving_model.ts";
+import type { TaskOptions } from "../src/state/task_state.ts";
+import { Learning, type LearningOptions } from "./learning.ts";
+import type { Log } from "./log/log.ts";
+import { ParameterSubscriber } from "./parameters.ts";
+import { Crew } from "./service/crew.ts";
+import { type Job, Worker } from "./service/worker.ts";
+import { Task } from "./task.ts";
+import { topicNames, type Topics, topicSpecs } from "./topics.ts";
+
+/** What a process can do. */
+export const ROLES = ["task", "learner"] as const;
+
+/** One of {@linkcode ROLES}. */
+export type Role = (typeof ROLES)[number];
+
+/** Options of a {@linkcode Service}. */
+export interface ServiceOptions<N extends ModelName = ModelName> {
+  /** What this process does. @default {all} */
+  readonly roles?: readonly Role[];
+  /** Name of the model. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+  /** Options of the tasks. */
+  readonly task: TaskOptions;
+  /** Options of the learner. */
+  readonly learner: LearnerOptions;
+  /** Options of the learner's runtime. */
+  readonly learning?: LearningOptions;
+  /** Partitions of the topics, when they do not exist yet. @default {1} */
+  readonly partitions?: number;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** Memory for user states of all partitions, bytes. @default {no bound} */
+  readonly stateBytes?: number;
+  /** Time from a commit to the next, milliseconds. @default {100} */
+  readonly commitIntervalMs?: number;
+  /** Events after which a task commits in any case. @default {1000} */
+  readonly commitEvents?: number;
+  /** The first pause after a failure, milliseconds. @default {1000} */
+  readonly pauseMs?: number;
+  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+/** A partition as its task sees it. */
+export interface PartitionStatus {
+  /** The partition of `events`. */
+  readonly partition: number;
+  /** Whether the task is still being restored. */
+  readonly restoring: boolean;
+  /** Offset up to which everything is committed; 0 while it is restored. */
+  readonly committed: number;
+  /** Events that are not committed, holes of the log included. */
+  readonly lag: number;
+  /** No outcome of an older impression will be taken; milliseconds since the epoch, `null` before the first event. */
+  readonly watermark: number | null;
+  /** Users in memory. */
+  readonly users: number;
+}
+
+/** The learner, where it works. */
+export interface LearnerStatus {
+  /** Newest version made. */
+  readonly version: number;
+  /** Rows judged. */
+  readonly rows: number;
+  /** Samples that were not learnt yet, holes of the log included. */
+  readonly lag: number;
+  /** Of the newest rows, or `null`. */
+  readonly auc: number | null;
+  /** Share of positives of the newest rows, or `null`. */
+  readonly ctr: number | null;
+}
+
+/** What can be seen of a service from outside. */
+export interface ServiceStatus {
+  /** Events applied by this process. */
+  readonly events: number;
+  /** The partitions it holds, ascending. */
+  readonly partitions: readonly PartitionStatus[];
+  /** The live parameter version; 0 = none yet, or no tasks here. */
+  readonly version: number;
+  /** The learner, if it works in this process now. */
+  readonly learner: LearnerStatus | null;
+}
+
+/** How long a step waits when there is nothing to do. */
+const IDLE_MS = 1000;
+const WATCH_MS = 1000;
+const WINDOW_ROWS = 5000;
+
+const logger = getLogger(["meander", "service"]);
+
+/**
+ * Runs tasks and the learner until it is stopped. Start as many of them, in as many processes, as there is work
+ * for: the log's groups share it out, and a learner beyond the first stands by.
+ */
+export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
+  /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
+  readonly ended: Promise<void>;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #options: ServiceOptions<N>;
+  readonly #now: () => number;
+  readonly #serving: ServingModel;
+  readonly #partitions: number;
+  readonly #tasks: Crew<TaskJob> | undefined;
+  readonly #learners: Crew<LearningJob> | undefined;
+  readonly #follower: Worker<Job> | undefined;
+  readonly #served = Promise.withResolvers<void>();
+  readonly #watch: ReturnType<typeof setInterval>;
+  #events = 0;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#partitions = partitions;
+    this.#options = options;
+    const now = this.#now = options.now ?? (() => performance.now());
+    const k = options.learner.embeddingWidth ?? 16;
+    this.#serving = new ServingModel(this.#makeModel(), options.task.schema, k);
+    const { roles = ROLES, model, pauseMs } = options;
+    const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
+    if (roles.includes("learner")) {
+      this.#learners = new Crew(log, {
+        ...common,
+        group: `${topics.samples}-learner-${model}`,
+        topic: topics.parameters,
+        name: () => "learner",
+        open: () => this.#openLearner(),
+      });
+    }
+    if (roles.includes("task")) {
+      const subscriber = new ParameterSubscriber(log, topics.parameters, this.#serving);
+      this.#follower = new Worker({
+        ...common,
+        name: "parameters",
+        open: () => Promise.resolve(new FollowJob(subscriber, this.#served.resolve)),
+      });
+      this.#tasks = new Crew(log, {
+        ...common,
+        group: `${topics.events}-tasks`,
+        topic: topics.events,
+        name: (partition) => `task ${partition}`,
+        open: (partition, signal) => this.#openTask(partition, signal),
+      });
+    }
+    const parts = [this.#learners, this.#follower, this.#tasks];
+    this.ended = Promise.all(parts.map((part) => part?.ended)).then(() => {});
+    this.ended.catch(() => {}); // also when nobody watches, stopping must go on
+    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+  }
+
+  /**
+   * Creates the topics that are missing, and begins.
+   *
+   * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
+   */
+  static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
+    const topics = topicNames(options.prefix);
+    const existing = (await log.topics()).get(topics.events)?.partitions;
+    const partitions = options.partitions ?? existing ?? 1;
+    await log.createTopics(topicSpecs(topics, partitions));
+    return new Service(log, topics, partitions, options);
+  }
+
+  /** How it is doing. */
+  async status(): Promise<ServiceStatus> {
+    const tasks = this.#tasks?.workers ?? [];
+    const learning = this.#learners?.workers[0]?.[1].job?.learning;
+    return {
+      events: this.#events,
+      partitions: await Promise.all(
+        tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task)),
+      ),
+      version: this.#serving.version,
+      learner: learning === undefined ? null : await learnerStatus(learning),
+    };
+  }
+
+  /** Finishes what is in hand, commits, leaves the groups. Never rejects: `ended` tells what went wrong. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  /** See {@linkcode Service.stop}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    // The tasks first: the learner may still take what they commit.
+    await this.#tasks?.stop();
+    await this.#follower?.stop();
+    await this.#learners?.stop();
+    clearInterval(this.#watch);
+  }
+
+  async #statusOf(partition: number, task: Task | undefined): Promise<PartitionStatus> {
+    const { events } = this.#topics;
+    const { end } = await this.#log.bounds(events, partition);
+    const committed = task?.committed ?? await this.#log.committed(`${events}-tasks`, events, partition) ?? 0;
+    const watermark = task?.state.watermark ?? -Infinity;
+    return {
+      partition,
+      restoring: task === undefined,
+      committed,
+      lag: Math.max(0, end - committed),
+      watermark: watermark === -Infinity ? null : watermark,
+      users: task?.state.users.size ?? 0,
+    };
+  }
+
+  #look(): void {
+    const workers = [...this.#tasks?.workers ?? [], ...this.#learners?.workers ?? []];
+    for (const [, worker] of workers) worker.watch();
+    this.#follower?.watch();
+  }
+
+  async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
+    if (this.#serving.version === 0) {
+      logger.info("task {partition}: waits for a first version of the parameters", { partition });
+    }
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", abort);
+    try {
+      await Promise.race([this.#served.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    const { task: options, stateBytes = Infinity, commitIntervalMs = 100, commitEvents = 1000 } =
+      this.#options;
+    const started = this.#now();
+    const bytes = stateBytes / this.#partitions;
+    const task = await Task.open(this.#log, this.#topics, partition, options, this.#serving, bytes);
+    logger.info("task {partition}: begins at {offset} with {users} users, restored in {ms} ms", {
+      partition,
+      offset: task.next,
+      users: task.state.users.size + task.state.cold.size,
+      ms: Math.round(this.#now() - started),
+    });
+    const limits = { now: this.#now, waitMs: IDLE_MS, commitIntervalMs, commitEvents };
+    return new TaskJob(task, limits, (events) => this.#events += events);
+  }
+
+  async #openLearner(): Promise<LearningJob> {
+    const learner = new Learner(this.#makeModel(), this.#options.learner);
+    const learning = await Learning.open(this.#log, this.#topics, learner, this.#options.learning);
+    logger.info("learner: begins with version {version} after {rows} rows", {
+      version: learning.version,
+      rows: learning.validation.rows.length,
+    });
+    return new LearningJob(learning);
+  }
+
+  #makeModel(): Model {
+    const { model, modelConfig, task: { schema }, learner } = this.#options;
+    const { d, userWidth, contextWidth } = new Assembler(schema, learner.embeddingWidth ?? 16);
+    const sizes = { d, user: userWidth, context: contextWidth };
+    return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
+  }
+}
+
+/** A task of a service. */
+class TaskJob implements Job {
+  readonly task: Task;
+  readonly #limits: Omit<Parameters<Task["step"]>[0], "signal">;
+  readonly #onEvents: (events: number) => void;
+
+  constructor(
+    task: Task,
+    limits: Omit<Parameters<Task["step"]>[0], "signal">,
+    onEvents: (events: number) => void,
+  ) {
+    this.task = task;
+    this.#limits = limits;
+    this.#onEvents = onEvents;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    this.#onEvents(await this.task.step({ ...this.#limits, signal }));
+  }
+
+  async finish(): Promise<void> {
+    if (this.task.isDirty) await this.task.commit();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.task[Symbol.asyncDispose]();
+  }
+}
+
+/** The learner of a service. */
+class LearningJob implements Job {
+  readonly learning: Learning;
+
+  constructor(learning: Learning) {
+    this.learning = learning;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    await this.learning.step({ waitMs: IDLE_MS, signal });
+  }
+
+  async finish(): Promise<void> {
+    await this.learning.checkpoint();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.learning[Symbol.asyncDispose]();
+  }
+}
+
+/** Keeps the live model at the newest version. */
+class FollowJob implements Job {
+  readonly #subscriber: ParameterSubscriber;
+  readonly #onServed: () => void;
+
+  constructor(subscriber: ParameterSubscriber, onServed: () => void) {
+    this.#subscriber = subscriber;
+    this.#onServed = onServed;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    if (await this.#subscriber.update({ waitMs: IDLE_MS, signal }) > 0) this.#onServed();
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+async function learnerStatus(learning: Learning): Promise<LearnerStatus> {
+  const { rows } = learning.validation;
+  const labels = rows.labels.subarray(-WINDOW_ROWS);
+  return {
+    version: learning.version,
+    rows: rows.length,
+    lag: await learning.lag(),
+    auc: auc(labels, rows.predictions.subarray(-WINDOW_ROWS)),
+    ctr: labels.length === 0 ? null : labels.reduce((sum, label) => sum + label, 0) / labels.length,
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * One partition's work, for as long as the group leaves it to us.
+ *
+ * ```text
+ *   open ──> step, step, step ... ──> stop() ──> finish, dispose
+ *    ^            | failed for now
+ *    └── pause <──┘
+ * ```
+ *
+ * @module
+ */
+
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { LogError } from "../log/log.ts";
+
+/** What a {@linkcode Worker} does. */
+export interface Job extends AsyncDisposable {
+  /** Does what there is to do, or waits a second at most for something. May reject with the signal's reason. */
+  step(signal: AbortSignal): Promise<void>;
+  /** Makes what was done durable; no step follows. */
+  finish(): Promise<void>;
+}
+
+/** Options of a {@linkcode Worker}. */
+export interface WorkerOptions<J extends Job> {
+  /** What it does, for people. */
+  readonly name: string;
+  /** Begins, or begins anew after a failure. May reject with the signal's reason. */
+  readonly open: (signal: AbortSignal) => Promise<J>;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** The first pause after a failure, milliseconds; it doubles, to half a minute at most. @default {1000} */
+  readonly pauseMs?: number;
+}
+
+const LONGEST_PAUSE_MS = 30_000;
+/** A stall that is worth a word, and the time between words. */
+const STALL_MS = 5000;
+const REMIND_MS = 30_000;
+
+const logger = getLogger(["meander", "service"]);
+
+/** Works on one partition until it is told to stop. */
+export class Worker<J extends Job> {
+  /** What it does, for people. */
+  readonly name: string;
+  /** Resolves when it has stopped; rejects when it has failed for good. */
+  readonly ended: Promise<void>;
+  readonly #options: WorkerOptions<J>;
+  readonly #stopping = new AbortController();
+  #job: J | undefined;
+  /** When it last came around, and when it last was reported as stalled. */
+  #lastTurn: number;
+  #reported = -Infinity;
+
+  /** Begins to work. */
+  constructor(options: WorkerOptions<J>) {
+    this.name = options.name;
+    this.#options = options;
+    this.#lastTurn = options.now();
+    this.ended = this.#run();
+  }
+
+  /** What it works at, unless it is still opening it. */
+  get job(): J | undefined {
+    return this.#job;
+  }
+
+  /** Finishes the step in hand, makes it durable, and lets go. Never rejects: `ended` tells. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.ended.catch(() => {}); // whoever watches `ended` has it
+  }
+
+  /** Says so when nothing has moved for a while, and when it moves again. */
+  watch(): void {
+    const { name } = this;
+    const now = this.#options.now();
+    const seconds = Math.round((now - this.#lastTurn) / 1000);
+    if (now - this.#lastTurn < STALL_MS) {
+      if (this.#reported !== -Infinity) logger.info("{name}: goes on", { name });
+      this.#reported = -Infinity;
+    } else if (now - this.#reported >= REMIND_MS) {
+      this.#reported = now;
+      const what = this.#job === undefined ? "is opening" : "waits for the log";
+      logger.warn(`{name}: ${what} for {seconds} s`, { name, seconds });
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { name } = this;
+    let pauseMs = this.#options.pauseMs ?? 1000;
+    for (;;) {
+      try {
+        return await this.#work(signal);
+      } catch (error) {
+        if (signal.aborted && error === signal.reason) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!isPassing(error)) {
+          logger.error("{name}: failed: {reason}", { name, reason });
+          throw error;
+        }
+        if (signal.aborted) {
+          logger.warn("{name}: let go without its last commit: {reason}", { name, reason });
+          return;
+        }
+        logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        // When another has taken the partition over, the group takes it from us before the pause ends.
+        await delay(pauseMs, undefined, { signal }).catch(() => {});
+        if (signal.aborted) return;
+        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const { open, now } = this.#options;
+    await using job = await open(signal);
+    this.#job = job;
+    try {
+      while (!signal.aborted) {
+        await job.step(signal).catch((error) => {
+          if (!signal.aborted || error !== signal.reason) throw error;
+        });
+        this.#lastTurn = now();
+        // A log in this process answers without a turn of the event loop: timers and signals need theirs.
+        await turn();
+      }
+      await job.finish();
+    } finally {
+      this.#job = undefined;
+    }
+  }
+}
+
+/** Whether an error may go away by itself: a writer that was fenced or broke, brokers that are away. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof LogError) return error.code === "fenced" || error.code === "closed";
+  return error instanceof Error && error.name.startsWith("KafkaJS");
+}

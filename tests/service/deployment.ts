@@ -1,0 +1,110 @@
+/**
+ * A small deployment to test the service on: its options, its input, and what a reader of its outputs sees.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { DEFAULT_MODELS } from "../../streams/config.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import type { ServiceOptions } from "../../streams/service.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { SCHEMA, WIDTH } from "../learner/batches.ts";
+import { syntheticRecords } from "../streams/synthetic.ts";
+
+/** Options of a service that commits often. */
+export const OPTIONS: ServiceOptions<"base"> = {
+  model: "base",
+  modelConfig: DEFAULT_MODELS.base,
+  task: { schema: SCHEMA, outcomeWindowMs: 300_000, allowedLatenessMs: 3_600_000 },
+  learner: { schema: SCHEMA, embeddingWidth: WIDTH },
+  learning: { batchRows: 32, checkpointBatches: 4, snapshotVersions: 3 },
+  commitIntervalMs: 5,
+  commitEvents: 16,
+  pauseMs: 10,
+};
+
+/** The events of a small shop that is shown our answers: no impressions, no faults, nobody who leaves. */
+export function shopEvents(views: number, users: number, seed = 3): Event[] {
+  return syntheticRecords({ views, users, seed }).flatMap((record) => {
+    if (record.kind !== "event") return [];
+    const { event } = record;
+    return event.type === "impression" || event.type === "forget" ? [] : [event];
+  });
+}
+
+/** Events and the catalogue as records; the log places each by its key. */
+export function recordsOf(events: readonly Event[], prefix?: string): NewRecord[] {
+  const topics = topicNames(prefix);
+  const items = syntheticRecords({ views: 0 }).flatMap((record) =>
+    record.kind === "item" ? [record.item] : []
+  );
+  return [
+    ...items.map((item) => ({
+      topic: topics.items,
+      key: item.item,
+      value: encodeItem(item),
+      time: item.time,
+    })),
+    ...events.map((event) => ({
+      topic: topics.events,
+      key: event.user,
+      value: encodeEvent(event),
+      time: event.time,
+    })),
+  ];
+}
+
+/** The requests among events, in order. */
+export function requestsOf(events: readonly Event[]): string[] {
+  return events.flatMap((event) => event.type === "request" ? [event.request] : []);
+}
+
+/** All answers on the log. */
+export async function answersOn(log: Log, prefix?: string): Promise<Recommendation[]> {
+  const records = await allOf(log, topicNames(prefix).recommendations);
+  return records.map((value) => JSON.parse(new TextDecoder().decode(value)));
+}
+
+/** The requests of all samples on the log. */
+export async function sampledRequestsOn(log: Log, prefix?: string): Promise<string[]> {
+  const records = await allOf(log, topicNames(prefix).samples);
+  return records.map((value) => decodeSample(value).request);
+}
+
+/** Waits until something is so; fails when it is not within 30 seconds. */
+export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!await condition()) {
+    assert.ok(performance.now() < deadline, `${what} within 30 seconds`);
+    await delay(10);
+  }
+}
+
+/** Waits until tasks have committed all events. */
+export async function untilCommitted(log: Log, prefix?: string): Promise<void> {
+  const { events } = topicNames(prefix);
+  const partitions = (await log.topics()).get(events)?.partitions ?? 0;
+  await until(async () => {
+    for (let p = 0; p < partitions; p++) {
+      const { end } = await log.bounds(events, p);
+      if ((await log.committed(`${events}-tasks`, events, p) ?? 0) < end) return false;
+    }
+    return true;
+  }, "all events are committed");
+}
+
+async function allOf(log: Log, topic: string): Promise<Uint8Array[]> {
+  const partitions = (await log.topics()).get(topic)?.partitions ?? 0;
+  const values: Uint8Array[] = [];
+  for (let p = 0; p < partitions; p++) {
+    for await (const { value } of readAll(log, topic, p)) if (value !== null) values.push(value);
+  }
+  return values;
+}

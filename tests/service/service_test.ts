@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { Service, type ServiceOptions } from "../../streams/service.ts";
+import { Task } from "../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import {
+  answersOn,
+  OPTIONS,
+  recordsOf,
+  requestsOf,
+  sampledRequestsOn,
+  shopEvents,
+  until,
+  untilCommitted,
+} from "./deployment.ts";
+
+const topics = topicNames();
+const PARTITIONS = 4;
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  return log;
+}
+
+const start = (log: Log, options: Partial<ServiceOptions<"base">> = {}) =>
+  Service.start(log, { ...OPTIONS, partitions: PARTITIONS, ...options });
+
+/** Each request was answered once, and no sample is there twice. */
+async function assertOnce(log: Log, requests: readonly string[]): Promise<void> {
+  assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), [...requests].sort());
+  const sampled = await sampledRequestsOn(log);
+  assert.deepEqual([...new Set(sampled)].sort(), sampled.sort());
+  assert.ok(sampled.length > requests.length / 2, `${sampled.length} samples of ${requests.length} requests`);
+}
+
+for (
+  const [name, open] of [
+    ["memory", () => Promise.resolve(new MemoryLog())],
+    ["sqlite", async () => await SqliteLog.open(`${await Deno.makeTempDir()}/log.sqlite`)],
+  ] as const
+) {
+  Deno.test(`Service on a ${name} log answers every request once, learns from the outcomes and serves what it learnt`, async () => {
+    await using log = await open();
+    await using service = await start(log);
+    const events = shopEvents(600, 25);
+    const half = events.length / 2;
+    await log.append(recordsOf(events.slice(0, half)));
+    await untilCommitted(log);
+    await until(async () => (await service.status()).version > 3, "versions are published and applied");
+    await log.append(recordsOf(events.slice(half)).filter(({ topic }) => topic === topics.events));
+    await untilCommitted(log);
+    await until(async () => ((await service.status()).learner?.lag ?? 99) < 32, "samples are learnt");
+    const status = await service.status();
+    assert.deepEqual(status.partitions.map(({ partition, lag }) => [partition, lag]), [
+      [0, 0],
+      [1, 0],
+      [2, 0],
+      [3, 0],
+    ]);
+    assert.equal(status.events, events.length);
+    assert.ok(status.partitions.every(({ watermark, users }) => watermark !== null && users > 0));
+    assert.ok((status.learner?.auc ?? 0) > 0.55, `AUC ${status.learner?.auc}`);
+    await service.stop();
+    await service.ended;
+    await assertOnce(log, requestsOf(events));
+    const versions = new Set((await answersOn(log)).map(({ version }) => version));
+    assert.ok(versions.size > 1 && !versions.has(0), `answers of versions ${[...versions]}`);
+  });
+}
+
+Deno.test("Service answers every request once when its process dies again and again", async () => {
+  const log = await createLog();
+  const events = shopEvents(600, 25);
+  await log.append(recordsOf(events));
+  const random = mulberry32(5);
+  let deaths = 0;
+  for (let done = false; !done;) {
+    // Some die while they are restored, some in the middle of a commit, before or after it took place.
+    const service = await start(new CrashingLog(log, 40 + Math.floor(random() * 120)), {
+      commitEvents: 4,
+    });
+    const died = service.ended.then(() => false, (error) => {
+      assert.ok(error instanceof Crash);
+      return true;
+    });
+    done = !await Promise.race([died, untilCommitted(log).then(() => false)]);
+    if (!done) deaths++;
+    await service.stop();
+  }
+  assert.ok(deaths >= 10, `${deaths} deaths`);
+  await assertOnce(log, requestsOf(events));
+});
+
+Deno.test("Service hands partitions over when another comes or goes, and no request is answered twice", async () => {
+  const log = await createLog();
+  const events = shopEvents(800, 40);
+  const records = recordsOf(events);
+  const parts = 8;
+  let other: Service<"base"> | undefined;
+  await using service = await start(log);
+  for (let part = 0; part < parts; part++) {
+    const share = Math.ceil(records.length / parts);
+    await log.append(records.slice(part * share, (part + 1) * share));
+    // In the middle of the work: it comes, and goes, while events are waiting.
+    if (other === undefined) {
+      other = await start(log, { roles: ["task"] });
+      await until(
+        async () => (await service.status()).partitions.length === PARTITIONS / 2,
+        "it has its share",
+      );
+      continue;
+    }
+    await other.stop();
+    await other.ended;
+    other = undefined;
+    await until(async () => (await service.status()).partitions.length === PARTITIONS, "all are taken back");
+  }
+  await untilCommitted(log);
+  await other?.stop();
+  await assertOnce(log, requestsOf(events));
+});
+
+Deno.test("Service with another learner in the group has one learn, and the other when that is gone", async () => {
+  const log = await createLog();
+  const first = await start(log);
+  await until(async () => (await first.status()).learner !== null, "the first learns");
+  await using second = await start(log, { roles: ["learner"] });
+  await turn();
+  assert.equal((await second.status()).learner, null);
+  await first.stop();
+  await until(async () => (await second.status()).learner !== null, "the second has taken over");
+});
+
+Deno.test("Service begins anew with a partition whose writer was fenced, while the group leaves it to it", async () => {
+  const log = await createLog();
+  const events = shopEvents(60, 10);
+  await using service = await start(log);
+  await log.append(recordsOf(events.slice(0, 40)));
+  await untilCommitted(log);
+  // Somebody outside the group opens the writer of a partition and goes away.
+  await (await log.writer(`${topics.events}-tasks-0`))[Symbol.asyncDispose]();
+  await log.append(recordsOf(events.slice(40)).filter(({ topic }) => topic === topics.events));
+  await untilCommitted(log);
+  await service.stop();
+  await service.ended;
+  assert.deepEqual((await answersOn(log)).length, requestsOf(events).length);
+});
+
+Deno.test("Service waits with its answers for a first version of the parameters", async () => {
+  const log = await createLog();
+  const events = shopEvents(20, 5);
+  await log.append(recordsOf(events));
+  await using tasks = await start(log, { roles: ["task"] });
+  await until(async () => (await tasks.status()).partitions.length === PARTITIONS, "it has the partitions");
+  const status = await tasks.status();
+  assert.equal(status.version, 0);
+  assert.ok(status.partitions.every(({ restoring }) => restoring));
+  await using _learner = await start(log, { roles: ["learner"] });
+  await untilCommitted(log);
+  assert.deepEqual((await answersOn(log)).length, requestsOf(events).length);
+});
+
+Deno.test("Service.stop() commits what is in hand, also before a commit is due", async () => {
+  const log = await createLog();
+  await using service = await start(log, { commitIntervalMs: 3_600_000, commitEvents: 1000 });
+  const events = shopEvents(30, 5);
+  // The first events after silence are committed at once; those that follow wait for an hour.
+  await log.append(recordsOf(events.slice(0, 20)));
+  await until(async () => (await service.status()).events === 20, "the first are applied");
+  await log.append(recordsOf(events.slice(20)).filter(({ topic }) => topic === topics.events));
+  await until(async () => (await service.status()).events === events.length, "all are applied");
+  assert.ok((await answersOn(log)).length < requestsOf(events).length);
+  await service.stop();
+  assert.equal((await answersOn(log)).length, requestsOf(events).length);
+});
+
+Deno.test("Service.ended rejects when a state on the log is damaged", async () => {
+  const log = await createLog();
+  await log.append([{
+    topic: topics.statistics,
+    partition: 2,
+    key: "item:x",
+    value: Uint8Array.of(9),
+    time: 0,
+  }]);
+  const service = await start(log);
+  await assert.rejects(service.ended, { name: "LogError", code: "corrupt" });
+  await service.stop();
+});
+
+Deno.test("Service.start() refuses topics with another number of partitions", async () => {
+  const log = await createLog();
+  await assert.rejects(start(log, { partitions: 2 }), { code: "topic-mismatch" });
+});
+
+Deno.test("Task.step() commits an event that comes after silence at once, and then those of an interval together", async () => {
+  const log = await createLog();
+  const events = shopEvents(30, 1);
+  const serving = { ...servingStub };
+  let time = 0;
+  await log.append([{
+    topic: topics.events,
+    partition: 0,
+    key: "u",
+    value: encodeEvent(events[0] ?? assert.fail()),
+    time: events[0]?.time ?? 0,
+  }]);
+  await using task = await Task.open(log, topics, 0, OPTIONS.task, serving);
+  const options = { now: () => time, commitIntervalMs: 100 };
+  assert.equal(await task.step(options), 1);
+  assert.equal(task.isDirty, false);
+  for (const event of events.slice(1, 4)) {
+    await log.append([{
+      topic: topics.events,
+      partition: 0,
+      key: "u",
+      value: encodeEvent(event),
+      time: event.time,
+    }]);
+    time += 30;
+    await task.step(options);
+    assert.equal(task.isDirty, true);
+  }
+  time += 30;
+  assert.equal(await task.step(options), 0);
+  assert.equal(task.isDirty, false);
+  assert.equal(task.committed, 4);
+});
+
+/** A model that likes everything alike. */
+const servingStub = {
+  model: "stub",
+  version: 1,
+  stateSize: 0,
+  initState: () => new Float32Array(0),
+  step: () => {},
+  score: ({ rows }: { readonly rows: readonly unknown[] }) => new Float32Array(rows.length),
+  positionWeight: () => 0,
+};
