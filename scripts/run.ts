@@ -12,13 +12,13 @@ import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
-import { topicNames } from "../streams/topics.ts";
 import {
   addLogFlags,
   byteSize,
   count,
   type LogFlags,
   openLog,
+  partitionsOf,
   print,
   readConfig,
   runCommand,
@@ -34,7 +34,6 @@ interface Flags extends LogFlags {
   readonly commitInterval: number;
 }
 
-const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
 const STATUS_MS = 10_000;
 /** Whoever stops us may kill us after ten seconds. What is not committed then is done again by the next owner. */
 const PATIENCE_MS = 9000;
@@ -74,7 +73,6 @@ async function main(flags: Flags): Promise<number> {
   const log = await Promise.race([openLog(flags), stop.promise]);
   if (log === undefined) return 0;
   await using _log = log;
-  const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
   await using service = await Service.start(log, {
     roles: flags.roles,
     model: flags.model,
@@ -82,7 +80,7 @@ async function main(flags: Flags): Promise<number> {
     task,
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
     ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
-    partitions: flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log],
+    partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),

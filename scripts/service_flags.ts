@@ -8,6 +8,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Config, parseConfig } from "../streams/config.ts";
 import type { Log } from "../streams/log/log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
+import { topicNames } from "../streams/topics.ts";
 
 /** Where the log of a deployment is. */
 export interface LogFlags {
@@ -19,6 +20,9 @@ export interface LogFlags {
 
 /** How long an operation waits for brokers that are away, before it begins anew. */
 const RETRY_MS = 120_000;
+
+/** One process gains nothing from several partitions: statistics of items are kept for each. */
+const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
 
 /** Adds the options of {@linkcode LogFlags}. */
 export function addLogFlags(command: Command): Command {
@@ -35,6 +39,15 @@ export async function openLog(flags: LogFlags, retryMs = RETRY_MS): Promise<Log>
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../streams/log/kafka_log.ts");
   return await KafkaLog.open({ brokers: flags.brokers.split(","), retryMs });
+}
+
+/** The partitions that a deployment has, or shall have. */
+export async function partitionsOf(
+  log: Log,
+  flags: LogFlags & { readonly partitions?: number },
+): Promise<number> {
+  const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
+  return flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log];
 }
 
 /** Reads a configuration; without a file, `meander.json` in the working folder if there is one. */

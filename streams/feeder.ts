@@ -18,6 +18,12 @@ export interface FeederOptions {
   readonly batch?: number;
   /** Events after which the source counts as ended. @default {all} */
   readonly limit?: number;
+  /**
+   * Feed a running deployment of any number of partitions: each event goes to the partition of its user, an item
+   * applies as soon as it is seen, and this name keeps the position apart from those of other sources. Without it,
+   * all goes to partition 0 and an item applies before the event that follows it, as a replay needs it.
+   */
+  readonly name?: string;
 }
 
 /** Appends a source to the topics `events`, `items` and `rejected`, in the source's order. */
@@ -28,6 +34,9 @@ export class Feeder implements AsyncDisposable {
   readonly #source: AsyncIterator<SourceRecord>;
   readonly #batch: number;
   readonly #limit: number;
+  readonly #keyed: boolean;
+  readonly #group: string;
+  readonly #resumedFrom: number;
   /** Source records appended. */
   #position: number;
   /** Source records taken out of the iterator. */
@@ -50,7 +59,9 @@ export class Feeder implements AsyncDisposable {
     this.#source = source[Symbol.asyncIterator]();
     this.#batch = options.batch ?? 1000;
     this.#limit = options.limit ?? Infinity;
-    this.#position = position;
+    this.#keyed = options.name !== undefined;
+    this.#group = groupOf(topics, options.name);
+    this.#position = this.#resumedFrom = position;
     this.#events = events;
   }
 
@@ -61,13 +72,21 @@ export class Feeder implements AsyncDisposable {
     source: AsyncIterable<SourceRecord>,
     options: FeederOptions = {},
   ): Promise<Feeder> {
-    const writer = await log.writer(`${topics.events}-feeder`);
-    const position = await log.committed(group(topics), topics.events, 0) ?? 0;
-    const { end } = await log.bounds(topics.events, 0);
-    return new Feeder(log, topics, writer, source, options, position, end);
+    const { name } = options;
+    const suffix = name === undefined ? "" : `-${name}`;
+    const writer = await log.writer(`${topics.events}-feeder${suffix}`);
+    const position = await log.committed(groupOf(topics, name), topics.events, 0) ?? 0;
+    // Among events of other sources, those of this one are counted when they are passed over.
+    const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
+    return new Feeder(log, topics, writer, source, options, position, events);
   }
 
-  /** Events appended so far. */
+  /** Source records that were appended by earlier feeders. */
+  get resumedFrom(): number {
+    return this.#resumedFrom;
+  }
+
+  /** Events appended so far, by earlier feeders too. */
   get events(): number {
     return this.#events;
   }
@@ -80,7 +99,10 @@ export class Feeder implements AsyncDisposable {
       const next = await this.#source.next();
       if (next.done) break;
       this.#taken++;
-      if (this.#taken <= this.#position) continue;
+      if (this.#taken <= this.#position) {
+        if (this.#keyed && next.value.kind === "event") this.#events++;
+        continue;
+      }
       taken++;
       records.push(this.#record(next.value));
     }
@@ -88,7 +110,7 @@ export class Feeder implements AsyncDisposable {
     this.#position += taken;
     await this.#writer.commit({
       records,
-      group: group(this.#topics),
+      group: this.#group,
       offsets: [{ topic: this.#topics.events, partition: 0, offset: this.#position }],
     });
     return true;
@@ -102,12 +124,13 @@ export class Feeder implements AsyncDisposable {
 
   #record(from: SourceRecord): NewRecord {
     const { events, items, rejected } = this.#topics;
+    const place = this.#keyed ? {} : { partition: 0 };
     switch (from.kind) {
       case "event":
         this.#events++;
         return {
           topic: events,
-          partition: 0,
+          ...place,
           key: from.event.user,
           value: encodeEvent(from.event),
           time: from.event.time,
@@ -119,7 +142,7 @@ export class Feeder implements AsyncDisposable {
           key: from.item.item,
           value: encodeItem(from.item),
           time: from.item.time,
-          headers: { [BEFORE_EVENT]: String(this.#events) },
+          ...(this.#keyed ? {} : { headers: { [BEFORE_EVENT]: String(this.#events) } }),
         };
       case "rejected":
         return { topic: rejected, partition: 0, key: null, value: encodeRejection(from.rejection), time: 0 };
@@ -127,6 +150,6 @@ export class Feeder implements AsyncDisposable {
   }
 }
 
-function group(topics: Topics): string {
-  return `${topics.events}-source`;
+function groupOf(topics: Topics, name: string | undefined): string {
+  return name === undefined ? `${topics.events}-source` : `${topics.events}-source-${name}`;
 }
