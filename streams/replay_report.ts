@@ -129,7 +129,8 @@ function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       eventsPerSecond: speedAt(facts, mark.rows),
       // A batch that failed has a loss that is not finite.
       loss: mean(recent.map(({ loss }) => loss).filter(Number.isFinite)),
-      auxLoss: mean(recent.map(({ aux }) => aux).filter(Number.isFinite)),
+      // 0 is the loss of a task that was not trained, which has no curve.
+      auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
       versions: mark.version,
     });
   }

@@ -167,7 +167,13 @@ export function reportCharts(data: ReportData): Chart[] {
       fromZero: true,
     },
   ];
-  return [...curves.map((spec) => curveChart(spec, data.curve)), calibrationChart(data.calibration)];
+  const trained = data.curve.length === 0 || data.curve.some(({ auxLoss }) => typeof auxLoss === "number");
+  return [
+    ...curves.filter(({ id }) => id !== "auxiliary-loss" || trained).map((spec) =>
+      curveChart(spec, data.curve)
+    ),
+    calibrationChart(data.calibration),
+  ];
 }
 
 function predictedRate({ ctr, calibration }: CurvePoint): Figure {
