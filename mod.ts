@@ -148,6 +148,7 @@ export * from "./streams/parameters.ts";
 export * from "./streams/rejections.ts";
 export * from "./streams/profiles.ts";
 export * from "./streams/config.ts";
+export * from "./streams/service.ts";
 export * from "./streams/replay.ts";
 export * from "./streams/replay_report.ts";
 export * from "./streams/report/report_data.ts";
