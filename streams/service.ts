@@ -363,12 +363,14 @@ class FollowJob implements Job {
 }
 
 async function learnerStatus(learning: Learning): Promise<LearnerStatus> {
+  const lag = await learning.lag();
+  // Views, which the next row ends: nothing may be awaited from here on.
   const { rows } = learning.validation;
   const labels = rows.labels.subarray(-WINDOW_ROWS);
   return {
     version: learning.version,
     rows: rows.length,
-    lag: await learning.lag(),
+    lag,
     auc: auc(labels, rows.predictions.subarray(-WINDOW_ROWS)),
     ctr: labels.length === 0 ? null : labels.reduce((sum, label) => sum + label, 0) / labels.length,
   };

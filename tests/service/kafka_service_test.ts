@@ -1,0 +1,89 @@
+/** Two processes share a deployment on a real broker, and one of them is killed in the middle of its work. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { Learning } from "../../streams/learning.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { makeLearner } from "../learner/batches.ts";
+import {
+  answersOn,
+  OPTIONS,
+  recordsOf,
+  requestsOf,
+  sampledRequestsOn,
+  shopEvents,
+  until,
+  untilCommitted,
+} from "./deployment.ts";
+
+const broker = await testBroker();
+const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
+const PARTITIONS = 4;
+
+if (broker !== undefined) {
+  Deno.test("Service on Kafka answers each request once when one of two processes is killed", async () => {
+    const prefix = "killed.";
+    const topics = topicNames(prefix);
+    await using log = await openLog(broker);
+    await log.createTopics(topicSpecs(topics, PARTITIONS));
+    const events = shopEvents(1500, 60);
+    const records = recordsOf(events, prefix);
+    const third = Math.ceil(records.length / 3);
+    await using victim = startWorker(broker.address, prefix);
+    await using survivor = startWorker(broker.address, prefix);
+    await log.append(records.slice(0, third));
+    await untilCommitted(log, prefix);
+    await log.append(records.slice(third, 2 * third));
+    await until(
+      async () => (await committedOf(topics.events)) > 1.3 * third,
+      "half of the second third is done",
+    );
+    victim.kill("SIGKILL");
+    await victim.status;
+    await log.append(records.slice(2 * third));
+    await untilCommitted(log, prefix);
+    await until(async () => {
+      const group = `${topics.samples}-learner-base`;
+      let lag = 0;
+      for (let p = 0; p < PARTITIONS; p++) {
+        const { end } = await log.bounds(topics.samples, p);
+        lag += end - (await log.committed(group, topics.samples, p) ?? 0);
+      }
+      return lag < 100;
+    }, "the survivor has learnt");
+    survivor.kill("SIGTERM");
+    assert.ok((await survivor.status).success);
+
+    const answered = (await answersOn(log, prefix)).map(({ request }) => request).sort();
+    assert.deepEqual(answered, requestsOf(events).sort());
+    const sampled = (await sampledRequestsOn(log, prefix)).sort();
+    assert.deepEqual([...new Set(sampled)], sampled);
+    // The learner judges each sample once: what it has judged and what is left for it are all there are.
+    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS.learning);
+    await learning.drain(true);
+    const rows = await rowsOf();
+    assert.equal(learning.validation.rows.length, rows);
+
+    async function committedOf(topic: string): Promise<number> {
+      let sum = 0;
+      for (let p = 0; p < PARTITIONS; p++) sum += await log.committed(`${topic}-tasks`, topic, p) ?? 0;
+      return sum;
+    }
+
+    async function rowsOf(): Promise<number> {
+      const answers = new Map(
+        (await answersOn(log, prefix)).map(({ request, items }) => [request, items.length]),
+      );
+      return sampled.reduce((sum, request) => sum + (answers.get(request) ?? 0), 0);
+    }
+  });
+}
+
+/** A process that is stopped, if it still lives, when the test is over. */
+function startWorker(address: string, prefix: string) {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", WORKER, address, prefix],
+    stderr: "inherit",
+  }).spawn();
+}
