@@ -223,6 +223,29 @@ Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million id
   for (let i = 0; i < 100; i++) assert.ok(table.lookup(`hot-${i}`) > 1, `hot-${i}`);
 });
 
+Deno.test("EmbeddingTable() holds its budget and keeps the head of a Zipf stream over a million ids", () => {
+  const maxBytes = 4_000_000;
+  const table = make({ width: 8, maxBytes });
+  const next = integers(2);
+  const gradient = new Float32Array(8).fill(0.01);
+  const ids = 1_000_000;
+  let most = 0;
+  for (let i = 0; i < 1_000_000; i++) {
+    // The id is exp of a uniform number, so id k comes with a probability of ln(1 + 1/k) / ln(ids): Zipf's law.
+    const id = Math.floor(ids ** ((next() + 0.5) / 2 ** 32));
+    const row = table.sight(`i${id}`, i);
+    if (i % 16 === 0) table.accumulate(row, gradient, 0);
+    if (i % 256 === 0) {
+      table.step();
+      most = Math.max(most, table.bytes);
+    }
+  }
+  assert.ok(most <= maxBytes, `${most} bytes`);
+  assert.ok(most > maxBytes / 2, `${most} bytes: the budget is there to be used`);
+  assert.ok(table.refused < 1000, `${table.refused} refused`);
+  for (let id = 1; id <= 200; id++) assert.ok(table.lookup(`i${id}`) > 1, `i${id}`);
+});
+
 /** What may happen to a table; keys are few, so that they collide, go and come back. */
 const action = fc.oneof(
   fc.record({ do: fc.constant("train" as const), key: fc.nat(30), g: fc.integer({ min: -4, max: 4 }) }),
