@@ -147,7 +147,9 @@ export class Learning implements AsyncDisposable {
     const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
     if (checkpoint === null) {
       learning.#needsFull = true;
-      await learning.#commit(learning.#publish());
+      const records = learning.#publish();
+      // An earlier life may have got further: its order of samples must stay.
+      if (records.length > 0) await learning.#commit(records);
     } else {
       learning.#decode(checkpoint);
     }

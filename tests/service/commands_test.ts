@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { Feeder } from "../../streams/feeder.ts";
+import { inspect } from "../../streams/inspection.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { Service } from "../../streams/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../streams/synthetic.ts";
+import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "./deployment.ts";
+
+const topics = topicNames();
+const SCRIPTS = fileURLToPath(new URL("../../scripts/", import.meta.url));
+
+const command = (script: string, ...args: string[]) =>
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `${SCRIPTS}${script}.ts`, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+
+async function run(script: string, ...args: string[]) {
+  const { code, stdout, stderr } = await command(script, ...args).output();
+  return { code, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
+  const records = syntheticRecords({ views: 120, users: 15 });
+  await writeFolder(records, `${folder}/shop`);
+  await Deno.writeTextFile(
+    `${folder}/meander.json`,
+    JSON.stringify({ batchRows: 16, outcomeWindowMs: 60_000, learner: { embeddingWidth: 4 } }),
+  );
+  const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
+
+  const missing = await run("check", ...log);
+  assert.equal(missing.code, 1);
+  assert.match(missing.text, /PROBLEM: topic meander\.events is missing/);
+
+  const ingest = () => run("ingest", ...log, "--from", `${folder}/shop`, "--partitions", "2");
+  const first = await ingest();
+  assert.equal(first.code, 0, first.errors);
+  assert.match(first.text, new RegExp(`done: ${countEvents(records)} events`));
+  const again = await ingest();
+  assert.match(again.errors, new RegExp(`goes on after ${records.length} records`));
+
+  await using child = command("run", ...log, "--model", "base", "--config", `${folder}/meander.json`).spawn();
+  const decoder = new TextDecoder();
+  let errors = "", stopped = false;
+  for await (const chunk of child.stderr) {
+    errors += decoder.decode(chunk);
+    if (stopped || (errors.match(/task \d: begins/g) ?? []).length < 2) continue;
+    stopped = true;
+    child.kill("SIGTERM");
+  }
+  await child.stdout.cancel();
+  assert.equal((await child.status).code, 0, errors);
+  assert.match(errors, /stops on SIGTERM[^]*has stopped/);
+
+  // Whatever it had no time for is done by the next one.
+  {
+    await using open = await SqliteLog.open(`${folder}/log.sqlite`);
+    await using _service = await Service.start(open, OPTIONS_OF_RUN);
+    await untilCommitted(open);
+    const requests = records.flatMap((record) =>
+      record.kind === "event" && record.event.type === "request" ? [record.event.request] : []
+    );
+    assert.deepEqual((await answersOn(open)).map(({ request }) => request).sort(), requests.sort());
+  }
+  const check = await run("check", ...log);
+  assert.equal(check.code, 0, check.text);
+  assert.match(check.text, /base at version \d+\nall is well/);
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** As the command above has them. */
+const OPTIONS_OF_RUN = {
+  ...OPTIONS,
+  task: {
+    schema: { ...OPTIONS.task.schema, userFields: [], itemFields: [], contextFields: ["hour", "surface"] },
+  },
+  learner: {
+    schema: { ...OPTIONS.task.schema, userFields: [], itemFields: [], contextFields: ["hour", "surface"] },
+    embeddingWidth: 4,
+  },
+};
+
+Deno.test("run refuses a role that does not exist", async () => {
+  const { code, errors } = await run("run", "--roles", "task,cook");
+  assert.equal(code, 1);
+  assert.match(errors, /Roles are task, learner/);
+});
+
+Deno.test("Feeder with a name puts each event on its user's partition, once, beside other sources", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 3));
+  const sources = [1, 2].map((seed) => syntheticRecords({ views: 30, users: 9, seed }));
+  for (const batch of [7, 1000, 1000]) {
+    for (const [s, records] of sources.entries()) {
+      await using feeder = await Feeder.open(log, topics, sourceOf(records), { name: `source ${s}`, batch });
+      await feeder.feed();
+      if (batch === 1000) assert.equal(await feeder.feed(), false);
+      if (batch === 1000) assert.equal(feeder.events, countEvents(records));
+    }
+  }
+  let events = 0;
+  for (let p = 0; p < 3; p++) {
+    for await (const { key } of readAll(log, topics.events, p)) {
+      assert.equal(partitionOf(key ?? "", 3), p);
+      events++;
+    }
+  }
+  assert.equal(events, sources.reduce((sum, records) => sum + countEvents(records), 0));
+  for await (const { headers } of readAll(log, topics.items, 0)) assert.deepEqual(headers, {});
+});
+
+Deno.test("inspect() tells what is missing, how far tasks are, and which version is live", async () => {
+  const log = new MemoryLog();
+  assert.equal((await inspect(log)).problems.length, 9);
+  await log.createTopics(topicSpecs(topics, 2));
+  await log.append(recordsOf(shopEvents(60, 10)));
+  const before = await inspect(log);
+  assert.deepEqual(before.problems, [
+    "no task has committed partition 0",
+    "no task has committed partition 1",
+    "no parameters are published: is there a learner?",
+  ]);
+  await using service = await Service.start(log, OPTIONS);
+  await untilCommitted(log);
+  await service.stop();
+  const after = await inspect(log);
+  assert.deepEqual(after.problems, []);
+  assert.ok(
+    after.partitions.every(({ end, committed, eventTime }) => committed === end && (eventTime ?? 0) > 0),
+  );
+  assert.ok((after.versions.get("base") ?? 0) > 0);
+});
