@@ -3,7 +3,7 @@
  * be trusted. Pure and deterministic; `streams/learning.ts` does what it says.
  *
  * ```text
- *            out of band                 so for a whole window
+ *            out of band                so for another quarter
  *  healthy ───────────────▶ suspect ───────────────────────────▶ rolled back ◀─┐ out of band
  *     ▲ ▲    in band again    │           served version in band, or patience  │ │ again
  *     │ └─────────────────────┘                                 └▶ recovering ──┘
@@ -19,9 +19,10 @@
  *     Σ p / Σ y outside [low, high]                                      calibration
  *
  * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
- * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. The quarter of the window that is newest is tested
- * too, which is sooner with a coarse fault (an idea of ADWIN: Bifet & Gavaldà, SDM 2007); two levels are those of
- * DDM (Gama et al., SBIA 2004).
+ * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. The newest quarter of the window and the newest
+ * batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). A batch is judged before it is published, so
+ * what a coarse fault taught in its first batch is never served: a learner adapts to wrong labels within a few
+ * batches, and one that has adapted looks sound for as long as they last.
  *
  * @module
  */
@@ -49,7 +50,7 @@ export interface GuardOptions {
   readonly maxCalibration?: number;
   /** Standard errors by which the band must be left. @default {5} */
   readonly confidence?: number;
-  /** Rows after which a world that stays changed is taken for the new one. @default {16384} */
+  /** Rows after which a world that stays changed is taken for the new one. @default {8192} */
   readonly patienceRows?: number;
 }
 
@@ -127,7 +128,7 @@ export class Guard {
       minCalibration: 0.5,
       maxCalibration: 2,
       confidence: 5,
-      patienceRows: 16_384,
+      patienceRows: 8192,
       ...options,
     };
     for (const [name, value] of Object.entries(this.#options)) {
@@ -219,16 +220,17 @@ export class Guard {
   #decide(version: number): GuardAction {
     const { windowRows, patienceRows } = this.#options;
     const full = rowsOf(this.#recent) >= windowRows;
-    const broken = this.#broken(this.#recent) ?? this.#broken(newest(this.#recent, windowRows / 4));
     switch (this.#health) {
-      case "healthy":
+      case "healthy": {
+        const broken = this.#brokenNow();
         if (broken === null) return "publish";
         this.#become("suspect", broken, version);
         this.#held = 0;
         return "hold";
+      }
       case "suspect": {
-        if (!full) return "hold";
-        const lasting = this.#broken(this.#recent);
+        if (this.#held < windowRows / 4) return "hold";
+        const lasting = this.#broken(newest(this.#recent, this.#held));
         if (lasting !== null) return this.#giveUp(lasting, version);
         if (this.#held < windowRows) return "hold";
         // The dip is over, but what was learnt from it may be wrong.
@@ -238,7 +240,8 @@ export class Guard {
       }
       case "rolled back": {
         if (!full) return "hold";
-        if (this.#broken(this.#recent) === null) {
+        // Now the burden of proof is the other way round: chance is no excuse.
+        if (this.#broken(this.#recent, 0) === null) {
           const action = this.#worse() ? "restart" : "adopt";
           this.#resume("in band", version);
           return action;
@@ -248,10 +251,12 @@ export class Guard {
         this.#resume("patience", version);
         return "adopt";
       }
-      case "recovering":
+      case "recovering": {
+        const broken = this.#brokenNow();
         if (broken !== null) return this.#giveUp(broken, version);
         if (full) this.#become("healthy", "in band", version);
         return "publish";
+      }
     }
   }
 
@@ -299,30 +304,28 @@ export class Guard {
     this.#reference = newest(this.#reference, referenceRows);
   }
 
+  /** Why the newest batch, the newest quarter or all of the window is out of band. */
+  #brokenNow(): "entropy" | "calibration" | null {
+    return this.#broken(this.#recent.slice(-1)) ??
+      this.#broken(newest(this.#recent, this.#options.windowRows / 4)) ??
+      this.#broken(this.#recent);
+  }
+
   /** Why the blocks are out of band; `null` when they are not, or nobody can say. */
-  #broken(blocks: readonly Block[]): "entropy" | "calibration" | null {
+  #broken(
+    blocks: readonly Block[],
+    confidence: number = this.#options.confidence,
+  ): "entropy" | "calibration" | null {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
     const rate = mean(column([...reference, ...blocks], RATE));
     // Without a reference it is the prior that must be beaten.
     const before = reference.length === 0 ? 0 : mean(column(reference, EXCESS));
-    if (this.#above(before + margin * entropy(rate), blocks, reference, EXCESS)) return "entropy";
-    if (this.#above(0, blocks, reference, OVER) || this.#above(0, blocks, reference, UNDER)) {
-      return "calibration";
-    }
-    return null;
-  }
-
-  /** Whether the mean of a figure is above a bound by more than chance. */
-  #above(bound: number, blocks: readonly Block[], reference: readonly Block[], field: number): boolean {
-    const now = column(blocks, field);
-    const then = column(reference, field);
-    const enough = (values: Series) => values.length < MIN_BLOCKS ? 0 : correlatedVariance(values);
-    if (now.length < MIN_BLOCKS && then.length === 0) return false;
-    const variance = Math.max(enough(now), enough(then));
-    const error = Math.sqrt(variance * (1 / now.length + (then.length === 0 ? 0 : 1 / then.length)));
-    return mean(now) - bound > this.#options.confidence * error;
+    const above = (bound: number, field: number) =>
+      meanAbove(bound, column(blocks, field), column(reference, field), confidence);
+    if (above(before + margin * entropy(rate), EXCESS)) return "entropy";
+    return above(0, OVER) || above(0, UNDER) ? "calibration" : null;
   }
 
   #blockOf(samples: readonly Sample[], rows: number, logLoss: number): Block {
@@ -352,6 +355,15 @@ export class Guard {
     }
     return block;
   }
+}
+
+/** Whether the mean of `now` is above a bound, by more than `confidence` standard errors. */
+function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
+  const enough = (values: Series) => values.length < MIN_BLOCKS ? 0 : correlatedVariance(values);
+  if (now.length < MIN_BLOCKS && then.length === 0) return false;
+  const variance = Math.max(enough(now), enough(then));
+  const error = Math.sqrt(variance * (1 / now.length + (then.length === 0 ? 0 : 1 / then.length)));
+  return mean(now) - bound > confidence * error;
 }
 
 /** The newest blocks that have at least so many rows together. */

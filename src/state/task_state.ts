@@ -80,6 +80,8 @@ const RECORD_GROWTH = 3;
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
+/** A rating far off its scale must not drown the rest of a history for as long as it is in there. */
+const MAX_SURPRISE = 10;
 
 /** The state machine of one partition. */
 export class TaskState {
@@ -347,12 +349,12 @@ export class TaskState {
   ): number | null {
     if (policy.strength === null) return null;
     if (!policy.surprise) return policy.strength;
-    return policy.strength *
-      this.statistics.valueSurprise(
-        user.statistics,
-        item.statistics,
-        value ?? this.statistics.overall.meanValue,
-      );
+    const surprise = this.statistics.valueSurprise(
+      user.statistics,
+      item.statistics,
+      value ?? this.statistics.overall.meanValue,
+    );
+    return policy.strength * Math.max(-MAX_SURPRISE, Math.min(MAX_SURPRISE, surprise));
   }
 
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
