@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { correlatedVariance } from "../../src/learner/series.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import { makeSamples } from "./batches.ts";
+
+const OPTIONS: GuardOptions = {
+  windowRows: 320,
+  referenceRows: 1280,
+  warmUpRows: 640,
+  patienceRows: 1600,
+};
+
+/** How a batch of 8 samples of 4 rows was served. */
+interface Served {
+  /** Probabilities are those of the outcomes' own distribution, or of their opposite, or far too high. */
+  readonly how: "well" | "upside down" | "too high";
+  readonly version?: number;
+  readonly user?: string;
+}
+
+/** Batches of rows that are positive with probability 0.7 or 0.1, and predicted like that. */
+function batchMaker(seed: number): (served: Served) => Sample[] {
+  const random = mulberry32(seed);
+  const template = makeSamples(8, seed);
+  return ({ how, version = 1, user }) =>
+    template.map((sample, s) => ({
+      ...sample,
+      user: user ?? `u${s}`,
+      version,
+      rows: sample.rows.map((row) => {
+        const p = random() < 0.4 ? 0.7 : 0.1;
+        const label = random() < p ? 1 : 0;
+        const prediction = how === "well" ? p : how === "too high" ? 0.95 : 1 - p;
+        return { ...row, label, prediction, offset: Math.log(0.34 / 0.66) };
+      }),
+    }));
+}
+
+const GOOD_LOSS = 0.44;
+
+/** The actions over `count` batches. */
+function feed(
+  guard: Guard,
+  make: (served: Served) => Sample[],
+  count: number,
+  served: Served,
+  logLoss = GOOD_LOSS,
+): GuardAction[] {
+  return Array.from({ length: count }, () => guard.update(make(served), logLoss, served.version ?? 1));
+}
+
+const healths = (guard: Guard) => guard.changes.map(({ to }) => to);
+
+Deno.test("Guard.update() publishes every batch of a healthy stream, whatever the seed", () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const guard = new Guard(OPTIONS);
+      const actions = feed(guard, batchMaker(seed), 200, { how: "well" });
+      assert.ok(actions.every((action) => action === "publish"));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("Guard.update() does not act before it is warm", () => {
+  const guard = new Guard(OPTIONS);
+  assert.ok(feed(guard, batchMaker(1), 19, { how: "upside down" }).every((action) => action === "publish"));
+});
+
+for (const how of ["upside down", "too high"] as const) {
+  Deno.test(`Guard.update() holds the first batch that was served ${how}, then rolls back, then recovers`, () => {
+    const guard = new Guard(OPTIONS);
+    const make = batchMaker(2);
+    feed(guard, make, 60, { how: "well" });
+    const actions = feed(guard, make, 4, { how });
+    assert.ok(actions.slice(0, 3).every((action) => action === "hold"), String(actions));
+    assert.equal(actions[3], "roll back");
+    assert.equal(guard.publishes, false);
+    // In flight still: judged, but not held against the version that is served now.
+    assert.ok(feed(guard, make, 30, { how, version: 1 }).every((action) => action === "hold"));
+    const back = feed(guard, make, 10, { how: "well", version: 2 }, GOOD_LOSS + 1);
+    assert.deepEqual(back.slice(-1), ["restart"], "what was learnt meanwhile is worse");
+    feed(guard, make, 10, { how: "well", version: 11 });
+    assert.deepEqual(healths(guard), ["suspect", "rolled back", "recovering", "healthy"]);
+  });
+}
+
+Deno.test("Guard.update() forgives a dip that does not last", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(3);
+  feed(guard, make, 60, { how: "well" });
+  assert.deepEqual(feed(guard, make, 1, { how: "upside down" }), ["hold"]);
+  const actions = feed(guard, make, 12, { how: "well" }, GOOD_LOSS - 1);
+  assert.equal(actions.at(-1), "publish");
+  assert.deepEqual(healths(guard), ["suspect", "healthy"]);
+});
+
+Deno.test("Guard.update() adopts a world that stays changed, once its patience is over", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(4);
+  feed(guard, make, 60, { how: "well" });
+  feed(guard, make, 4, { how: "upside down" });
+  const actions = feed(guard, make, 50, { how: "upside down", version: 2 }, GOOD_LOSS);
+  assert.ok(actions.slice(0, 49).every((action) => action === "hold"));
+  assert.equal(actions[49], "adopt");
+  assert.deepEqual(guard.changes.at(-1), {
+    to: "recovering",
+    reason: "patience",
+    rows: 32 * 114,
+    version: 2,
+  });
+  feed(guard, make, 10, { how: "well", version: 3 });
+  assert.equal(guard.health, "healthy");
+});
+
+Deno.test("Guard.update() is not fooled by one user who is most of the rows", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(5);
+  feed(guard, make, 60, { how: "well" });
+  const mixed = () => [
+    ...Array.from({ length: 6 }, () => make({ how: "well", user: "robot" })).flat(),
+    ...make({ how: "upside down" }),
+  ];
+  assert.equal(guard.update(mixed(), GOOD_LOSS, 1), "hold");
+});
+
+Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () => {
+  const plan: Served[] = [
+    ...Array.from({ length: 40 }, (): Served => ({ how: "well" })),
+    ...Array.from({ length: 10 }, (): Served => ({ how: "upside down" })),
+    ...Array.from({ length: 40 }, (): Served => ({ how: "well", version: 2 })),
+  ];
+  const run = (stop: number) => {
+    let guard = new Guard(OPTIONS);
+    const make = batchMaker(6);
+    const actions = plan.map((served, b) => {
+      if (b === stop) {
+        const to = new ByteWriter();
+        guard.encode(to);
+        guard = new Guard(OPTIONS);
+        guard.decode(new ByteReader(to.toBytes()));
+      }
+      return guard.update(make(served), GOOD_LOSS, served.version ?? 1);
+    });
+    return { actions, changes: guard.changes };
+  };
+  const want = run(-1);
+  assert.ok(want.changes.length > 2);
+  for (let stop = 0; stop < plan.length; stop += 3) assert.deepEqual(run(stop), want, `stopped at ${stop}`);
+});
+
+Deno.test("Guard() refuses options that are not above 0 and an empty band", () => {
+  for (const options of [{ margin: 0 }, { windowRows: -1 }, { confidence: NaN }, { minCalibration: 3 }]) {
+    assert.throws(() => new Guard(options), RangeError, JSON.stringify(options));
+  }
+});
+
+Deno.test("correlatedVariance() is the plain variance of independent values and more of a slow wave", () => {
+  const random = mulberry32(7);
+  const noise = Float64Array.from({ length: 4000 }, () => random() - 0.5);
+  assert.ok(Math.abs(correlatedVariance(noise) * 12 - 1) < 0.1);
+  const wave = Float64Array.from({ length: 4000 }, (_, i) => Math.sin(i / 10));
+  assert.ok(correlatedVariance(wave) > 5);
+  assert.equal(correlatedVariance(new Float64Array(9)), 0);
+});
