@@ -129,6 +129,7 @@ export * from "./src/learner/version.ts";
 export * from "./src/learner/learner.ts";
 export * from "./src/learner/validation.ts";
 export * from "./src/learner/guard.ts";
+export * from "./src/learner/guard.ts";
 
 // Logs. KafkaLog is imported from streams/log/kafka_log.ts, so that nobody else loads a Kafka client.
 export * from "./streams/log/log.ts";

@@ -8,7 +8,14 @@ import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
-import { type Config, learnerOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  parseConfig,
+  taskOptions,
+} from "../streams/config.ts";
 import type { Learning } from "../streams/learning.ts";
 import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
@@ -101,6 +108,7 @@ async function main(flags: Flags): Promise<void> {
     learner,
     modelConfig: model,
     batchRows: config.batchRows,
+    guard: config.guard,
   });
   // Before the replay: a folder that cannot be made must not cost its result.
   for (const file of [flags.json, flags.report]) {
@@ -116,7 +124,7 @@ async function main(flags: Flags): Promise<void> {
     kernels: flags.kernels,
     task,
     learner,
-    ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
+    learning: learningOptions(config),
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
     retain: flags.log !== "memory",
     prefix: flags.prefix,
@@ -133,7 +141,7 @@ async function main(flags: Flags): Promise<void> {
     evalFrom: flags.evalFrom,
     tail: flags.tail ?? null,
     speeds: meter.speeds,
-    notes: failureNotes(result.learning),
+    notes: healthNotes(result.learning),
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   print(Deno.stdout, renderSummary(data, { colour }));
@@ -184,11 +192,24 @@ class Meter {
   }
 }
 
-function failureNotes({ failures }: Learning): string[] {
-  if (failures === 0) return [];
-  return [
-    `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,
-  ];
+function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): string[] {
+  const notes: string[] = [];
+  if (failures > 0) {
+    notes.push(
+      `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,
+    );
+  }
+  if (guard.changes.length > 0) {
+    const changes = guard.changes.map(({ to, reason, rows, version }) =>
+      `${to} (${reason}) at row ${rows}, version ${version}`
+    );
+    notes.push(
+      `served predictions left their band: ${rollbacks} rollbacks, ${pausedBatches} batches not published; ${
+        changes.join("; ")
+      }`,
+    );
+  }
+  return notes;
 }
 
 /** Name and size of every file of the data: a log must not be resumed with other data under the same path. */

@@ -7,9 +7,11 @@
 import { z } from "zod";
 import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
 import type { FeatureSchema } from "../src/features/schema.ts";
+import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
+import type { LearningOptions } from "./learning.ts";
 
 const names = z.array(z.string().min(1).max(64)).max(32);
 const positive = z.number().positive();
@@ -61,6 +63,16 @@ const configSchema = z.strictObject({
     tableBytes: count,
     expireAfterMs: positive,
   }).partial(),
+  guard: z.strictObject({
+    windowRows: count,
+    referenceRows: count,
+    warmUpRows: count,
+    margin: positive,
+    minCalibration: positive,
+    maxCalibration: positive,
+    confidence: positive,
+    patienceRows: count,
+  }).partial().nullable(),
   models: z.strictObject({
     base: z.strictObject({
       widths,
@@ -113,6 +125,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly batchRows?: number;
   /** Options of the learner. */
   readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed">>;
+  /** The band in which served predictions must stay; `null` = no guard. */
+  readonly guard?: GuardOptions | null;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
@@ -154,7 +168,15 @@ const ORDERED_MODELS: ReadonlySet<ModelName> = new Set<ModelName>(["dien", "mimn
 
 /** The options of the task of a model: those of a profile, overridden by the configuration. */
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
-  const { features, actions, learner: _learner, models: _models, batchRows: _rows, ...rest } = config;
+  const {
+    features,
+    actions,
+    learner: _learner,
+    models: _models,
+    batchRows: _rows,
+    guard: _guard,
+    ...rest
+  } = config;
   return defined({
     ...profile,
     ...rest,
@@ -170,6 +192,11 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
 /** The options of the learner for a task. */
 export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
   return { ...defined(config.learner ?? {}), schema: task.schema, seed } as LearnerOptions;
+}
+
+/** The options of the learner's runtime. */
+export function learningOptions({ batchRows, guard }: Config): LearningOptions {
+  return defined({ batchRows, guard }) as LearningOptions;
 }
 
 /** The configuration of a model. */

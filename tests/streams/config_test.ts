@@ -31,6 +31,7 @@ Deno.test("parseConfig() takes every field, and nothing at all", () => {
     maxStaleVersions: 0,
     batchRows: 1,
     learner: { optimiser: "adam", learningRate: 0.01, auxWeight: 0 },
+    guard: { margin: 0.2 },
     models: { base: { widths: [] }, din: { norm: "softmax" }, dien: { form: "agru" } },
   };
   assert.deepEqual(parse(config), config);
