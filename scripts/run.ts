@@ -10,7 +10,7 @@ import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { learnerOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
 import {
   addLogFlags,
@@ -79,7 +79,7 @@ async function main(flags: Flags): Promise<number> {
     modelConfig: modelConfig(flags.model, config),
     task,
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
-    ...(config.batchRows === undefined ? {} : { learning: { batchRows: config.batchRows } }),
+    learning: learningOptions(config),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,

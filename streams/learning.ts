@@ -49,6 +49,8 @@ export interface LearningOptions {
   readonly recoveryBatches?: number;
   /** Drop samples that no checkpoint needs any more. @default {false} */
   readonly trimSamples?: boolean;
+  /** Newest judged rows to keep at least, for figures; they are part of every checkpoint. @default {all} */
+  readonly keepRows?: number;
   /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
   readonly guard?: GuardOptions | null;
 }
@@ -70,7 +72,7 @@ export class Learning implements AsyncDisposable {
   /** What is trained. */
   readonly learner: Learner;
   /** The judged predictions. */
-  readonly validation: Validation = new Validation();
+  readonly validation: Validation;
   /** Newest version made. */
   version = 0;
   /** Batches that were thrown away because of a non-finite loss or gradient. */
@@ -127,7 +129,9 @@ export class Learning implements AsyncDisposable {
       snapshotVersions: options.snapshotVersions ?? 50,
       recoveryBatches: options.recoveryBatches ?? 5,
       trimSamples: options.trimSamples ?? false,
+      keepRows: options.keepRows ?? Infinity,
     };
+    this.validation = new Validation({ rows: this.#options.keepRows });
     this.#guarded = options.guard !== null;
     this.guard = new Guard(options.guard ?? {});
     this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
@@ -208,7 +212,7 @@ export class Learning implements AsyncDisposable {
   async checkpoint(records: readonly NewRecord[] = []): Promise<void> {
     const learner = this.learner.encode();
     if (this.#recovery === 0 && this.guard.health === "healthy") {
-      this.#snapshots.keep(learner, this.validation.rows.length);
+      this.#snapshots.keep(learner, this.validation.judged);
     }
     const bytes = this.#encode(learner);
     this.#order.forget();
@@ -322,7 +326,7 @@ export class Learning implements AsyncDisposable {
   }
 
   #obey(action: GuardAction): void {
-    if (this.guard.health === "healthy") this.#snapshots.trust(this.validation.rows.length);
+    if (this.guard.health === "healthy") this.#snapshots.trust(this.validation.judged);
     if (action === "publish" || action === "hold") return;
     if (action === "roll back") {
       this.#snapshots.distrust();

@@ -113,6 +113,8 @@ export interface ServiceStatus {
 const IDLE_MS = 1000;
 const WATCH_MS = 1000;
 const WINDOW_ROWS = 5000;
+/** Judged rows that a learner keeps, unless its options say otherwise. */
+const KEPT_ROWS = 20_000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -273,10 +275,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   async #openLearner(): Promise<LearningJob> {
     const learner = new Learner(this.#makeModel(), this.#options.learner);
-    const learning = await Learning.open(this.#log, this.#topics, learner, this.#options.learning);
+    const options = { keepRows: KEPT_ROWS, ...this.#options.learning };
+    const learning = await Learning.open(this.#log, this.#topics, learner, options);
     logger.info("learner: begins with version {version} after {rows} rows", {
       version: learning.version,
-      rows: learning.validation.rows.length,
+      rows: learning.validation.judged,
     });
     return new LearningJob(learning);
   }
@@ -369,7 +372,7 @@ async function learnerStatus(learning: Learning): Promise<LearnerStatus> {
   const labels = rows.labels.subarray(-WINDOW_ROWS);
   return {
     version: learning.version,
-    rows: rows.length,
+    rows: learning.validation.judged,
     lag,
     auc: auc(labels, rows.predictions.subarray(-WINDOW_ROWS)),
     ctr: labels.length === 0 ? null : labels.reduce((sum, label) => sum + label, 0) / labels.length,

@@ -26,15 +26,33 @@ export interface LearningMark {
   readonly version: number;
 }
 
+/** Options of a {@linkcode Validation}. */
+export interface ValidationOptions {
+  /** Newest rows to keep at least; at times there are twice as many. @default {all} */
+  readonly rows?: number;
+}
+
 /** Judged rows, learning marks, and the running digest of all samples. */
 export class Validation {
-  /** All judged rows. */
+  /** The judged rows, as many as are kept. */
   readonly rows: ProgressiveRows = new ProgressiveRows();
-  readonly #users = new Map<string, number>();
+  readonly #keep: number;
+  #dropped = 0;
+  #users = new Map<string, number>();
   #marks: LearningMark[] = [];
   #digest: Uint8Array = new Uint8Array(32);
 
-  /** Marks of all batches, oldest first. */
+  /** Nothing is judged yet. */
+  constructor({ rows = Infinity }: ValidationOptions = {}) {
+    this.#keep = rows;
+  }
+
+  /** Number of rows judged, those included that are not kept any more. */
+  get judged(): number {
+    return this.#dropped + this.rows.length;
+  }
+
+  /** Marks of the batches whose rows are kept, oldest first. */
   get marks(): readonly LearningMark[] {
     return this.#marks;
   }
@@ -62,6 +80,17 @@ export class Validation {
     }
     const record = createHash("sha256").update(bytes).digest();
     this.#digest = createHash("sha256").update(this.#digest).update(record).digest();
+    if (this.rows.length >= 2 * this.#keep) this.#drop(this.rows.length - this.#keep);
+  }
+
+  #drop(count: number): void {
+    const users = [...this.#users.keys()];
+    const kept = this.rows.drop(count).map((index) => users[index] ?? "");
+    this.#users = new Map(kept.map((user, index) => [user, index]));
+    this.#marks = this.#marks.flatMap((mark) =>
+      mark.rows > count ? [{ ...mark, rows: mark.rows - count }] : []
+    );
+    this.#dropped += count;
   }
 
   /** Notes the state of learning after a batch. */
@@ -78,6 +107,7 @@ export class Validation {
     for (const mark of this.#marks) {
       to.uint(mark.rows).f64(mark.time).f64(mark.loss).f64(mark.aux).uint(mark.version);
     }
+    to.uint(this.#dropped);
   }
 
   /** Reads what {@linkcode Validation.encode} wrote into this empty one. */
@@ -92,5 +122,6 @@ export class Validation {
       aux: from.f64(),
       version: from.uint(),
     }));
+    this.#dropped = from.uint();
   }
 }

@@ -152,6 +152,27 @@ export class ProgressiveRows {
     return { ...report, oracleLogLoss: logLoss(labels, oracles), oracleAuc: auc(labels, oracles) };
   }
 
+  /**
+   * Forgets the oldest rows. O(rows).
+   *
+   * @returns For each user index that is left, in the order of first sight, what it was; the n-th is n from now on.
+   */
+  drop(count: number): number[] {
+    const { length } = this;
+    for (const column of [this.#labels, this.#newUsers, this.#users, this.#predictions, this.#oracles]) {
+      column.copyWithin(0, Math.min(count, column.length), length);
+    }
+    this.#length = Math.max(0, length - count);
+    const indices = new Map<number, number>();
+    for (let i = 0; i < this.#length; i++) {
+      const user = this.#users[i] ?? 0;
+      const index = indices.get(user) ?? indices.size;
+      indices.set(user, index);
+      this.#users[i] = index;
+    }
+    return [...indices.keys()];
+  }
+
   /** Forgets all rows. */
   reset(): void {
     this.#length = 0;
