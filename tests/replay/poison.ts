@@ -5,6 +5,7 @@
  */
 
 import type { Event } from "../../src/events/event.ts";
+import type { Log, NewRecord, Writer } from "../../streams/log/log.ts";
 import { syntheticRecords } from "../streams/synthetic.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 
@@ -127,7 +128,31 @@ export function churned(records: readonly SourceRecord[]): SourceRecord[] {
   });
 }
 
+const TEN_YEARS = 10 * 365 * 86_400_000;
+
 /** A clock is ten years ahead. */
 export function jumped(records: readonly SourceRecord[]): SourceRecord[] {
-  return within(records, (event) => [{ ...event, time: event.time + 10 * 365 * 86_400_000 }]);
+  return within(records, (event) => [{ ...event, time: event.time + TEN_YEARS }]);
+}
+
+/** A log with a clock of its own: events of {@linkcode jumped} arrive when they would have without the jump. */
+export function clockedLog(log: Log, before: number): Log {
+  const onTime = (record: NewRecord): NewRecord =>
+    record.time < before ? record : { ...record, time: record.time - TEN_YEARS };
+  return new Proxy(log, {
+    get(target, name) {
+      if (name !== "writer") {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      }
+      return async (id: string): Promise<Writer> => {
+        const writer = await target.writer(id);
+        return {
+          id,
+          commit: (commit) => writer.commit({ ...commit, records: commit.records.map(onTime) }),
+          [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+        };
+      };
+    },
+  });
 }
