@@ -23,7 +23,7 @@ import {
   itemOfKey,
   TASK_KEY,
 } from "../src/state/task_codec.ts";
-import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
+import { isWaiting, type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type NewRecord, type Writer } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
 import type { Topics } from "./topics.ts";
@@ -259,7 +259,7 @@ export class Task implements AsyncDisposable {
     }
     for (const record of this.#rejected) records.push(record);
     for (const user of state.dirtyUsers) {
-      const headers = user.pending.size > 0 ? { [PENDING]: String(user.pending.size) } : {};
+      const headers = isWaiting(user) ? { [PENDING]: "1" } : {};
       const record = {
         topic: topics.state,
         partition,

@@ -99,7 +99,7 @@ export class Answerer {
     const { catalogue, retrieval, scorer } = this.#state;
     const excluded = new Set(event.exclude);
     const categories = event.filter?.categories === undefined ? null : new Set(event.filter.categories);
-    const seen = event.candidates === undefined ? scorer.window(user).seen : null;
+    const seen = event.candidates === undefined ? scorer.window(user, event.time).seen : null;
     const allowed = (id: string): boolean => {
       if (excluded.has(id)) return false;
       const item = catalogue.get(id);

@@ -63,11 +63,12 @@ export class ListScorer {
     this.#item = (id, time) => state.item(id, time);
   }
 
-  /** The window of a user. */
-  window(user: UserState): Window {
+  /** The window of a user as of `time`: a behaviour that happened later is not in it, even when it is known. */
+  window(user: UserState, time: number): Window {
     const sequences = this.#sequences;
     const start = sequences.windowStart(user.row);
-    const length = sequences.length(user.row) - start;
+    let length = sequences.length(user.row) - start;
+    while (length > 0 && sequences.time(user.row, start + length - 1) > time) length--;
     const items: string[] = [];
     const categories: (readonly string[])[] = [];
     const actions: string[] = [];
@@ -89,11 +90,11 @@ export class ListScorer {
   /** Scores items in the given order; they are not shown and have no positions yet. */
   score(user: UserState, ids: readonly string[], at: ListContext): Pending {
     const schema = this.#schema;
-    const { history, seen } = this.window(user);
+    const { history, seen } = this.window(user, at.time);
     const facts = {
       statistics: user.statistics,
       historyLength: history.items.length,
-      lastTime: this.#sequences.lastTime(user.row),
+      lastTime: history.times.at(-1) ?? null,
     };
     const items = ids.map((id) => this.#item(id, at.time));
     const userFields = fieldValues(schema.userFields, user.profile);
@@ -124,7 +125,7 @@ export class ListScorer {
       deadline: at.time + this.#windowMs,
       sequence: 0,
       version: this.#serving.version,
-      newUser: this.#sequences.total(user.row) === 0,
+      newUser: history.items.length === 0,
       userFields,
       contextFields,
       history,
@@ -137,6 +138,7 @@ export class ListScorer {
         // A model that has run away answers no number; the prior always does.
         logit: Number.isFinite(logits[place]) ? logits[place]! : row.offset,
         label: null,
+        closed: false,
         position: 0,
         propensity: 1,
         oracle: NaN,

@@ -1,20 +1,25 @@
 /**
- * The join of impressions with their outcomes: opens what is shown, labels what is answered, parks outcomes that
- * come before their impression, and settles what the watermark has passed. See `pending.ts` for the timeline.
+ * The join of impressions with their outcomes: opens what is shown, labels what is answered, and settles what the
+ * watermark has passed. See `pending.ts` for the timeline.
+ *
+ * An interaction that comes before the impression that it names is parked *whole*: were it in the history or in the
+ * statistics when its impression is scored, the features would know the label. It is applied when the impression
+ * opens, or when the watermark passes it and none can come any more.
  *
  * @module
  */
 
+import type { InteractionEvent } from "../events/event.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { UserState } from "./user_state.ts";
+import type { ParkedInteraction, UserState } from "./user_state.ts";
 
 /** Open impressions a user may have; the oldest is settled early when one more comes. */
 const MAX_PENDING = 100;
-/** Outcomes kept a user that wait for their impression. */
+/** Interactions a user may have waiting; the oldest is applied when one more comes. */
 const MAX_PARKED = 64;
 
 /** An outcome of an item. */
@@ -23,6 +28,8 @@ export interface Outcome {
   readonly request?: string;
   /** 1 is positive, 0 explicitly negative. */
   readonly label: 0 | 1;
+  /** Whether it is final: no later outcome of the item is expected. */
+  readonly explicit: boolean;
   /** Event time. */
   readonly time: number;
 }
@@ -47,24 +54,39 @@ export interface JoinState {
   readonly watermark: number;
 }
 
+/** Applies a parked interaction. */
+export type Release<Outputs> = (user: UserState, event: InteractionEvent, out: Outputs) => void;
+
 /** Where samples go. */
 export interface JoinOutputs {
   /** In the order in which they are settled. */
   readonly samples: Sample[];
 }
 
+/** Options of an {@linkcode ImpressionJoin}. */
+export interface JoinOptions {
+  /** Newest event ids and settled requests kept a user. */
+  readonly dedupIds: number;
+  /** Whether answers count as shown, so that an impression event may still say otherwise. */
+  readonly served: boolean;
+}
+
 /** Joins the impressions of one task with their outcomes. */
-export class ImpressionJoin {
+export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Running number of the next impression that opens. */
   nextSequence = 0;
   readonly #state: JoinState;
   readonly #dedupIds: number;
+  readonly #served: boolean;
+  readonly #release: Release<Outputs>;
   readonly #deadlines = new DeadlineQueue();
 
-  /** Makes a join without open impressions. @param dedupIds Newest event ids and settled requests kept a user. */
-  constructor(state: JoinState, dedupIds: number) {
+  /** A join over `state`, which `release` hands parked interactions back to. */
+  constructor(state: JoinState, options: JoinOptions, release: Release<Outputs>) {
     this.#state = state;
-    this.#dedupIds = dedupIds;
+    this.#dedupIds = options.dedupIds;
+    this.#served = options.served;
+    this.#release = release;
   }
 
   /** Notes an id; whether it is none of the user's newest ones. */
@@ -86,11 +108,15 @@ export class ImpressionJoin {
   }
 
   /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */
-  settleBefore(time: number, out: JoinOutputs): void {
+  settleBefore(time: number, out: Outputs): void {
     for (let next = this.#deadlines.peek(); next !== undefined; next = this.#deadlines.peek()) {
       if (next.time >= time) return;
       this.#deadlines.pop();
       const user = this.#state.users.get(next.user);
+      if (next.request === null) {
+        if (user !== undefined) this.#releaseParked(user, next.sequence, out);
+        continue;
+      }
       const pending = user?.pending.get(next.request);
       // The queue may hold entries of impressions that were settled or replaced meanwhile.
       if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
@@ -104,7 +130,7 @@ export class ImpressionJoin {
     }
   }
 
-  #settle(user: UserState, pending: Pending, closedTime: number, out: JoinOutputs): void {
+  #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
     user.pending.delete(pending.request);
     this.#state.dirtyUsers.add(user);
     this.firstSight(user, settledId(pending.request));
@@ -120,26 +146,62 @@ export class ImpressionJoin {
     out.samples.push(toSample(user.id, pending, closedTime, this.#state.catalogue));
   }
 
-  /** Takes the deadline of a restored impression in. */
-  watch(user: string, pending: Pending): void {
-    this.#deadlines.push({
-      time: pending.deadline,
-      sequence: pending.sequence,
-      user,
-      request: pending.request,
-    });
+  /** Takes a restored user's open impressions and waiting interactions in. */
+  restore(user: UserState): void {
+    for (const pending of user.pending.values()) this.#watch(user.id, pending);
+    for (const parked of user.parked) this.#watchParked(user.id, parked);
+  }
+
+  /** Whether an interaction comes before the impression that it names, so that it has to wait. */
+  mustWait(user: UserState, event: InteractionEvent): boolean {
+    if (event.request === undefined || event.time < this.#state.watermark) return false;
+    if (this.isSettled(user, event.request)) return false;
+    const pending = user.pending.get(event.request);
+    if (pending === undefined || !pending.shown) return true;
+    // What we answered may turn out to have been shown otherwise.
+    return this.#served && !pending.rows.some((row) => this.#state.catalogue.at(row.item).id === event.item);
+  }
+
+  /** Lets an interaction wait for the impression that it names. */
+  park(user: UserState, event: InteractionEvent, out: Outputs): void {
+    this.#state.counters.parked++;
+    const parked = { sequence: this.nextSequence++, event };
+    user.parked.push(parked);
+    this.#watchParked(user.id, parked);
+    if (user.parked.length <= MAX_PARKED) return;
+    const oldest = user.parked.shift();
+    if (oldest !== undefined) this.#release(user, oldest.event, out);
+  }
+
+  /** Takes out the interactions that waited for a request. */
+  takeParked(user: UserState, request: string): InteractionEvent[] {
+    const own = user.parked.filter(({ event }) => event.request === request);
+    if (own.length > 0) user.parked = user.parked.filter(({ event }) => event.request !== request);
+    return own.map(({ event }) => event);
+  }
+
+  #releaseParked(user: UserState, sequence: number, out: Outputs): void {
+    const at = user.parked.findIndex((parked) => parked.sequence === sequence);
+    const [due] = at < 0 ? [] : user.parked.splice(at, 1);
+    if (due === undefined) return;
+    this.#state.dirtyUsers.add(user);
+    this.#release(user, due.event, out);
+  }
+
+  #watch(user: string, { deadline: time, sequence, request }: Pending): void {
+    this.#deadlines.push({ time, sequence, user, request });
+  }
+
+  #watchParked(user: string, { sequence, event: { time } }: ParkedInteraction): void {
+    this.#deadlines.push({ time, sequence, user, request: null });
   }
 
   /** Joins an interaction with the impression that it answers. */
-  outcome(user: UserState, item: CatalogueItem, event: Outcome, out: JoinOutputs): void {
+  outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
     const pending = findPending(user, item.index, event);
     const row = pending?.rows.find((row) => row.item === item.index);
-    if (pending === undefined) {
-      if (event.request !== undefined) this.#park(user, event.request, item.id, event.label, event.time);
-      return;
-    }
-    if (row === undefined) {
-      this.#state.counters.unmatchedOutcomes++;
+    if (pending === undefined || row === undefined) {
+      if (event.request !== undefined) this.#unmatched(user, event.request);
       return;
     }
     if (event.time > pending.deadline) {
@@ -148,53 +210,28 @@ export class ImpressionJoin {
     }
     if (event.label === 1) row.label = 1;
     else row.label ??= 0;
-    if (pending.shown && pending.rows.every((row) => row.label !== null)) {
+    row.closed ||= event.explicit;
+    if (pending.shown && pending.rows.every((row) => row.closed)) {
       this.#settle(user, pending, event.time, out);
     }
   }
 
-  /** Keeps an outcome whose impression has not come, as long as one may still come in time. */
-  #park(user: UserState, request: string, item: string, label: 0 | 1, time: number): void {
-    if (this.isSettled(user, request)) {
-      this.#state.counters.lateOutcomes++;
-      return;
-    }
-    const kept = user.parked.filter((outcome) => outcome.time >= this.#state.watermark);
-    const dropped = user.parked.length - kept.length + Math.max(0, kept.length + 1 - MAX_PARKED);
-    this.#state.counters.unmatchedOutcomes += dropped;
-    this.#state.counters.parkedOutcomes++;
-    user.parked = [...kept, { request, item, label, time }].slice(-MAX_PARKED);
+  #unmatched(user: UserState, request: string): void {
+    if (this.isSettled(user, request)) this.#state.counters.lateOutcomes++;
+    else this.#state.counters.unmatchedOutcomes++;
   }
 
   /** Opens an impression, in place of one of the same request. */
-  open(user: UserState, pending: Pending, out: JoinOutputs): void {
+  open(user: UserState, pending: Pending, out: Outputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     user.pending.set(opened.request, opened);
-    this.watch(user.id, opened);
-    if (opened.shown) this.#unpark(user, opened, out);
+    this.#watch(user.id, opened);
     if (user.pending.size <= MAX_PENDING) return;
     for (const oldest of user.pending.values()) {
       this.#state.counters.crowdedOut++;
       if (oldest.shown) this.#settle(user, oldest, this.#state.maxTime, out);
       else user.pending.delete(oldest.request);
       return;
-    }
-  }
-
-  /** Joins the outcomes that came before their impression. */
-  #unpark(user: UserState, pending: Pending, out: JoinOutputs): void {
-    const own = user.parked.filter((outcome) => outcome.request === pending.request);
-    if (own.length === 0) return;
-    user.parked = user.parked.filter((outcome) => outcome.request !== pending.request);
-    for (const { item, label, time } of own) {
-      const index = this.#state.catalogue.get(item)?.index;
-      const row = pending.rows.find((row) => row.item === index);
-      if (row === undefined || time > pending.deadline) this.#state.counters.unmatchedOutcomes++;
-      else if (label === 1) row.label = 1;
-      else row.label ??= 0;
-    }
-    if (pending.rows.every((row) => row.label !== null)) {
-      this.#settle(user, pending, this.#state.maxTime, out);
     }
   }
 }

@@ -7,8 +7,9 @@
  *   features, prediction frozen   label of the item := 1             sample emitted, open labels := 0
  * ```
  *
- * An explicit outcome (a rating, a dislike) closes its item at once; an impression with no open item left is
- * emitted at once.
+ * An explicit outcome (a rating, a dislike) closes its item at once; an impression whose items are all closed is
+ * emitted at once. One whose items were all clicked waits: if clicks were learnt sooner than their absence, the
+ * model would believe in too many.
  *
  * @module
  */
@@ -32,6 +33,8 @@ export interface PendingRow {
   readonly logit: number;
   /** The outcome, `null` while open. */
   label: 0 | 1 | null;
+  /** Whether an explicit action (a rating, a dislike) made the outcome final. */
+  closed: boolean;
   /** 0 is the top. */
   readonly position: number;
   /** Probability of the policy's choice, in (0, 1]. */
@@ -93,16 +96,16 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
   };
 }
 
-/** An entry of a {@linkcode DeadlineQueue}. */
+/** An entry of a {@linkcode DeadlineQueue}: of an impression, or of an event that waits for one. */
 export interface Deadline {
-  /** When the impression is settled, event time. */
+  /** When the impression is settled, or when the event stops waiting: event time. */
   readonly time: number;
   /** Running number of the impression. */
   readonly sequence: number;
   /** Whose impression it is. */
   readonly user: string;
-  /** Id of the request or impression. */
-  readonly request: string;
+  /** Id of the request or impression; `null` = an event waits. */
+  readonly request: string | null;
 }
 
 /** A binary heap of deadlines: earliest first, then by sequence number. O(log n) a push or pop. */

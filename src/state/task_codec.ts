@@ -71,11 +71,12 @@ export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalo
 export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
   const { overall } = task.statistics;
   const to = new ByteWriter()
-    .u8(FORMAT).f64(task.maxTime).uint(task.join.nextSequence).uint(itemsNext)
+    .u8(FORMAT).uint(task.join.nextSequence).uint(itemsNext)
     .uint(overall.outcomes).uint(overall.positives).uint(overall.values).f64(overall.valueSum);
   const counters = Object.entries(task.counters);
   to.uint(counters.length);
   for (const [name, value] of counters) to.string(name).uint(value);
+  task.clock.encode(to);
   return to.toBytes();
 }
 
@@ -88,7 +89,6 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
   checkFormat(from, "the task");
-  task.maxTime = from.f64();
   task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
@@ -101,6 +101,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
     const value = from.uint();
     if (Object.hasOwn(task.counters, name)) task.counters[name as TaskCounter] = value;
   }
+  task.clock.decode(from);
   return itemsNext;
 }
 

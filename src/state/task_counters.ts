@@ -20,7 +20,7 @@ export const TASK_COUNTERS = [
   "late",
   "tooLate",
   "lateOutcomes",
-  "parkedOutcomes",
+  "parked",
   "unmatchedOutcomes",
   "crowdedOut",
   "unshown",

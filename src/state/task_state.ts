@@ -21,6 +21,8 @@ import { Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { ImpressionJoin } from "./impression_join.ts";
+import { EventClock } from "./event_clock.ts";
+import type { Pending } from "./pending.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
@@ -94,7 +96,7 @@ export class TaskState {
   /** The lists that candidates come from. */
   readonly retrieval: Retrieval;
   /** The open impressions. */
-  readonly join: ImpressionJoin;
+  readonly join: ImpressionJoin<TaskOutputs>;
   /** What was counted. */
   readonly counters: TaskCounters = createTaskCounters();
   /** Users in memory, least recently active first. */
@@ -109,8 +111,8 @@ export class TaskState {
   evicted = 0;
   /** Users that were restored since this process began. */
   restored = 0;
-  /** Newest event time seen. */
-  maxTime: number = -Infinity;
+  /** Event time of the partition. */
+  readonly clock: EventClock = new EventClock();
 
   readonly #actions: ActionPolicies;
   readonly #windowMs: number;
@@ -131,7 +133,11 @@ export class TaskState {
     this.sequences = new SequenceSlab(options.sequence);
     this.statistics = new FeatureStatistics(options.schema);
     this.retrieval = new Retrieval(options.retrieval);
-    this.join = new ImpressionJoin(this, options.dedupIds ?? 64);
+    this.join = new ImpressionJoin<TaskOutputs>(
+      this,
+      { dedupIds: options.dedupIds ?? 64, served: this.#served },
+      (user, event, out) => this.#applyInteraction(user, event, out),
+    );
     this.#scorer = new ListScorer(this, serving, this.#windowMs);
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
@@ -156,6 +162,11 @@ export class TaskState {
   /** No impression will ever be outcome-less that has a deadline before this event time. */
   get watermark(): number {
     return this.maxTime - this.#latenessMs;
+  }
+
+  /** Newest event time that counts, see {@linkcode EventClock}. */
+  get maxTime(): number {
+    return this.clock.time;
   }
 
   /** Applies a catalogue record. */
@@ -189,7 +200,8 @@ export class TaskState {
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
   apply(event: Event, offset: number, out: TaskOutputs): Refusal | null {
-    this.#advance(Math.max(this.maxTime, event.time), out);
+    this.clock.update(event.user, event.time);
+    this.join.settleBefore(this.watermark, out);
     const user = this.#user(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -233,7 +245,7 @@ export class TaskState {
     this.cold.delete(id);
     this.users.set(id, user);
     this.restored++;
-    for (const pending of user.pending.values()) this.join.watch(user.id, pending);
+    this.join.restore(user);
   }
 
   /** The record of a user for the changelog. */
@@ -255,7 +267,7 @@ export class TaskState {
   evict(maxBytes: number): void {
     if (this.#userBytes <= maxBytes) return;
     for (const user of this.users.values()) {
-      if (user.pending.size > 0) continue;
+      if (isWaiting(user)) continue;
       this.#remove(user);
       this.cold.add(user.id);
       this.evicted++;
@@ -287,11 +299,6 @@ export class TaskState {
     return user;
   }
 
-  #advance(maxTime: number, out: TaskOutputs): void {
-    this.maxTime = maxTime;
-    this.join.settleBefore(this.watermark, out);
-  }
-
   #interaction(user: UserState, event: InteractionEvent, out: TaskOutputs): Refusal | null {
     this.counters.interactions++;
     const policy = Object.hasOwn(this.#actions, event.action) ? this.#actions[event.action] : undefined;
@@ -303,12 +310,23 @@ export class TaskState {
       const refusal = this.#tooLate(user, event.time);
       if (refusal !== null) return refusal;
     }
+    if (this.join.mustWait(user, event)) this.join.park(user, event, out);
+    else this.#applyInteraction(user, event, out);
+    return null;
+  }
+
+  /** Applies an interaction of a known action: outcome, value, popularity, behaviour. */
+  #applyInteraction(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
+    const policy = this.#actions[event.action];
+    if (policy === undefined) return;
     const item = this.item(event.item, event.time);
     this.dirtyItems.add(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     if (positive || policy.explicit) {
-      this.join.outcome(user, item, { ...event, label: positive ? 1 : 0 }, out);
+      const { request, time } = event;
+      const outcome = { time, label: positive ? 1 : 0, explicit: policy.explicit ?? false } as const;
+      this.join.outcome(user, item, request === undefined ? outcome : { ...outcome, request }, out);
     }
     if (policy.surprise && event.value !== undefined) {
       this.statistics.learnValue(user.statistics, item, event.value);
@@ -316,7 +334,7 @@ export class TaskState {
     if (positive || (!policy.explicit && (policy.strength ?? 0) > 0)) {
       this.retrieval.raise(item, event.time);
     }
-    if (strength === null) return null;
+    if (strength === null) return;
     const atEnd = this.sequences.insert(user.row, {
       item: item.index,
       action: event.action,
@@ -326,13 +344,12 @@ export class TaskState {
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
     carryHidden(user, atEnd, this.#fold);
-    return null;
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
   #tooLate(user: UserState, time: number): Refusal | null {
-    const lastTime = this.sequences.lastTime(user.row);
-    if (lastTime === null || time >= lastTime - this.#latenessMs) return null;
+    const lastTime = Math.min(this.sequences.lastTime(user.row) ?? -Infinity, this.maxTime);
+    if (time >= lastTime - this.#latenessMs) return null;
     this.counters.tooLate++;
     return {
       code: "too-late",
@@ -363,7 +380,7 @@ export class TaskState {
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
-    if (this.#served) this.join.open(user, { ...chosen, shown: true }, out);
+    if (this.#served) this.#show(user, { ...chosen, shown: true }, out);
     else this.join.open(user, scored, out);
   }
 
@@ -382,22 +399,32 @@ export class TaskState {
       return null;
     }
     const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
-    // A list that we answered keeps the predictions made then; any other is scored now.
-    const reused = answered !== undefined && event.items.every((item) => known.has(item)) ? answered : null;
-    const base = reused ?? this.#scorer.score(user, event.items, { ...event, request });
+    // What we answered keeps its prediction and its outcomes; the rest is scored now.
+    const others = event.items.filter((item) => !known.has(item));
+    const scored = answered === undefined || others.length > 0
+      ? this.#scorer.score(user, others, { ...event, request })
+      : null;
+    others.forEach((item, place) => known.set(item, scored!.rows[place]!));
     const oracle = oracleOf(event);
     const rows = event.items.map((item, place) => {
-      const row = reused === null ? base.rows[place]! : known.get(item)!;
-      const logit = reused?.shown ? this.#scorer.unplacedLogit(row) : row.logit;
+      const row = known.get(item)!;
+      const placed = answered?.shown === true && answered.rows.includes(row);
+      const logit = placed ? this.#scorer.unplacedLogit(row) : row.logit;
       const position = event.positions?.[place] ?? place;
-      const propensity = event.propensities?.[place] ?? (reused?.shown ? row.propensity : 1);
+      const propensity = event.propensities?.[place] ?? (placed ? row.propensity : 1);
       return {
         ...this.#scorer.place({ ...row, logit }, position, propensity),
         oracle: oracle?.[place] ?? NaN,
       };
     });
-    this.join.open(user, { ...base, shown: true, rows }, out);
+    this.#show(user, { ...(answered ?? scored!), shown: true, rows }, out);
     return null;
+  }
+
+  /** Opens what was shown, then applies the interactions that were waiting for it. */
+  #show(user: UserState, pending: Pending, out: TaskOutputs): void {
+    this.join.open(user, pending, out);
+    for (const event of this.join.takeParked(user, pending.request)) this.#applyInteraction(user, event, out);
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
@@ -406,6 +433,11 @@ export class TaskState {
     this.counters.forgotten++;
     out.forgotten.push(user.id);
   }
+}
+
+/** Whether something of the user waits for a deadline, for which it has to be in memory. */
+export function isWaiting({ pending, parked }: UserState): boolean {
+  return pending.size + parked.length > 0;
 }
 
 /** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */

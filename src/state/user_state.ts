@@ -3,7 +3,7 @@
  *
  * ```text
  * record = version u8, lastOffset, strings (dictionary), lists (dictionary of lists of strings),
- *          sequence, statistics, profile, recent ids, hidden state, parked outcomes, pending impressions
+ *          sequence, statistics, profile, recent ids, hidden state, parked interactions, pending impressions
  * ```
  *
  * @module
@@ -12,7 +12,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
-import type { Attributes } from "../events/event.ts";
+import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { UserStatistics } from "../features/statistics.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Pending, PendingRow } from "./pending.ts";
@@ -20,16 +20,12 @@ import type { SequenceSlab } from "./sequence.ts";
 
 const FORMAT = 1;
 
-/** An outcome whose impression has not come yet. */
-export interface ParkedOutcome {
-  /** The request it names. */
-  readonly request: string;
-  /** The item it is about. */
-  readonly item: string;
-  /** 1 = positive. */
-  readonly label: 0 | 1;
-  /** Event time. */
-  readonly time: number;
+/** An interaction that waits for the impression that it names. */
+export interface ParkedInteraction {
+  /** Running number in the task, which breaks ties of time. */
+  readonly sequence: number;
+  /** The event. */
+  readonly event: InteractionEvent;
 }
 
 /** The state of one user. The behaviours are in a {@linkcode SequenceSlab}, at `row`. */
@@ -46,8 +42,8 @@ export interface UserState {
   readonly recentIds: Set<string>;
   /** Impressions whose outcome is open, by request. */
   readonly pending: Map<string, Pending>;
-  /** Outcomes that came before their impression, oldest first; bounded in number. */
-  parked: ParkedOutcome[];
+  /** Interactions that came before the impression that they name, oldest first; bounded in number. */
+  parked: ParkedInteraction[];
   /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
   hidden: Float32Array;
   /** Parameter version that made `hidden`. */
@@ -101,9 +97,7 @@ export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: 
   for (const id of user.recentIds) body.string(id);
   body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
   body.uint(user.parked.length);
-  for (const { request, item, label, time } of user.parked) {
-    body.string(request).uint(strings.index(item)).u8(label).f64(time);
-  }
+  for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
   body.uint(user.pending.size);
   for (const pending of user.pending.values()) writePending(body, pending, itemAt, strings, lists);
 
@@ -154,9 +148,7 @@ export function decodeUser(
   user.hiddenVersion = body.uint();
   user.hiddenStart = body.uint();
   for (let n = body.count(); n > 0; n--) {
-    const request = body.string();
-    const item = strings(body.uint());
-    user.parked.push({ request, item, label: body.u8() === 1 ? 1 : 0, time: body.f64() });
+    user.parked.push({ sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent });
   }
   for (let n = body.count(); n > 0; n--) {
     const pending = readPending(body, itemAt, strings, lists);
@@ -238,7 +230,7 @@ function writePending(
   for (const row of pending.rows) {
     to.uint(itemAt(row.item)).uint(list(row.categories)).uint(list(row.fields));
     to.uint(row.numerics.length).f32s(row.numerics).f64(row.offset).f64(row.logit);
-    to.u8(row.label === null ? 2 : row.label).uint(row.position).f64(row.propensity).f64(row.oracle);
+    to.u8((row.label ?? 2) + (row.closed ? 4 : 0)).uint(row.position).f64(row.propensity).f64(row.oracle);
   }
 }
 
@@ -286,10 +278,12 @@ function readPending(
       offset: from.f64(),
       logit: from.f64(),
     };
-    const label = from.u8();
+    const outcome = from.u8();
+    const label = outcome & 3;
     rows.push({
       ...row,
       label: label === 2 ? null : label === 1 ? 1 : 0,
+      closed: (outcome & 4) !== 0,
       position: from.uint(),
       propensity: from.f64(),
       oracle: from.f64(),
