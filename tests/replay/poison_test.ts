@@ -83,7 +83,7 @@ Deno.test("Guard does nothing in a replay without poison", async () => {
 });
 
 /** In nats a row: every version is at least so much better than the prior on clean rows. */
-const BAND = 0.1;
+const BAND = 0.05;
 
 for (
   const [what, poison, distance] of [
