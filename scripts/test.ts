@@ -25,7 +25,6 @@ const summary = tail.replace(/\x1b\[[0-9;]*m/g, "").match(
   /(\d+) passed[^|]*\| (\d+) failed(?:[^|]*\| (\d+) ignored)?/,
 );
 const [passed, failed, skipped] = [summary?.[1] ?? "0", summary?.[2] ?? "1", summary?.[3] ?? "0"];
-await Deno.stdout.write(
-  new TextEncoder().encode(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`),
-);
+const skips = skipped === "0" ? "" : `${skipped} skipped: their reasons are above\n`;
+await Deno.stdout.write(new TextEncoder().encode(`\n${skips}${passed} passed, ${failed} failed\n`));
 Deno.exit(code);
