@@ -78,11 +78,11 @@ export async function sampledRequestsOn(log: Log, prefix?: string): Promise<stri
   return records.map((value) => decodeSample(value).request);
 }
 
-/** Waits until something is so; fails when it is not within 30 seconds. */
+/** Waits until something is so; fails when it is not within 120 seconds. */
 export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   while (!await condition()) {
-    assert.ok(performance.now() < deadline, `${what} within 30 seconds`);
+    assert.ok(performance.now() < deadline, `${what} within 120 seconds`);
     await delay(10);
   }
 }
