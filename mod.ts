@@ -106,6 +106,7 @@ export { ByteReader } from "./src/codec/byte_reader.ts";
 export { ByteWriter } from "./src/codec/byte_writer.ts";
 
 // State, scorer, learner.
+export { EventClock } from "./src/state/event_clock.ts";
 export {
   type Refusal as TaskRefusal,
   type TaskOptions,

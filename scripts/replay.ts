@@ -22,7 +22,7 @@ import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { PROFILES } from "../streams/profiles.ts";
 import { KERNELS, type Kernels, replay, type ReplayView } from "../streams/replay.ts";
-import { replayJson, reportData } from "../streams/replay_report.ts";
+import { counterNotes, replayJson, reportData } from "../streams/replay_report.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
@@ -141,7 +141,7 @@ async function main(flags: Flags): Promise<void> {
     evalFrom: flags.evalFrom,
     tail: flags.tail ?? null,
     speeds: meter.speeds,
-    notes: healthNotes(result.learning),
+    notes: [...healthNotes(result.learning), ...counterNotes(result.task.counters)],
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   print(Deno.stdout, renderSummary(data, { colour }));
@@ -214,7 +214,14 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): s
 
 /** Name and size of every file of the data: a log must not be resumed with other data under the same path. */
 async function fileSizes(path: string): Promise<Record<string, number>> {
-  const { isDirectory, size } = await Deno.stat(path);
+  const { isDirectory, size } = await Deno.stat(path).catch((cause) => {
+    throw new Error(
+      `Cannot read the data ${path}: ${
+        cause instanceof Deno.errors.NotFound ? "no such file or folder" : cause.message
+      }`,
+      { cause },
+    );
+  });
   if (!isDirectory) return { [path]: size };
   const sizes: [string, number][] = [];
   for await (const { name, isFile } of Deno.readDir(path)) {

@@ -7,7 +7,9 @@
 import { auc, type Numbers } from "../src/metrics/ranking.ts";
 import { calibration, logLoss, normalizedEntropy } from "../src/metrics/probability.ts";
 import type { ProgressiveRows } from "../src/metrics/progressive_rows.ts";
+import type { TaskCounter, TaskCounters } from "../src/state/task_counters.ts";
 import type { ReplayResult } from "./replay.ts";
+import { formatCount } from "./report/format.ts";
 import type { CalibrationBin, CurvePoint, ReportData } from "./report/report_data.ts";
 
 /** What a replay cannot know of itself. */
@@ -81,10 +83,32 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
         bytes: table.bytes,
       })),
     },
-    state: { users: task.users.size, behaviours: counters.behaviours, bytes: task.sequences.bytes },
+    state: {
+      users: task.users.size + task.cold.size,
+      behaviours: counters.behaviours,
+      bytes: task.sequences.bytes,
+    },
     digests,
     notes: facts.notes,
   };
+}
+
+const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, note: string])[] = [
+  ["duplicates", "events came twice and were skipped"],
+  ["otherActions", "interactions have an action that the configuration does not know: they changed nothing"],
+  ["late", "behaviours came late and were put in their place"],
+  ["parked", "interactions came before the impression that they name and waited for it"],
+  ["lateOutcomes", "outcomes came after the window of their impression: the label stayed 0"],
+  ["unmatchedOutcomes", "outcomes name an impression that never came or does not show the item"],
+  ["unshown", "answers were not confirmed as shown: they made no sample"],
+  ["crowdedOut", "impressions were settled early, because their user had too many open"],
+  ["forgotten", "users were erased"],
+];
+
+/** What a task counted that its user may want to know, in words. */
+export function counterNotes(counters: TaskCounters): string[] {
+  return COUNTER_NOTES.filter(([name]) => counters[name] > 0)
+    .map(([name, note]) => `${formatCount(counters[name])} ${note}.`);
 }
 
 /** The machine-readable result of `--json`. */
