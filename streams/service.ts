@@ -14,6 +14,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { Assembler } from "../src/features/assembler.ts";
 import { Learner, type LearnerOptions } from "../src/learner/learner.ts";
@@ -281,7 +282,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       version: learning.version,
       rows: learning.validation.judged,
     });
-    return new LearningJob(learning);
+    return new LearningJob(learning, this.#tasks === undefined ? undefined : this.#now);
   }
 
   #makeModel(): Model {
@@ -324,13 +325,20 @@ class TaskJob implements Job {
 /** The learner of a service. */
 class LearningJob implements Job {
   readonly learning: Learning;
+  readonly #now: (() => number) | undefined;
 
-  constructor(learning: Learning) {
+  /** @param now a clock in milliseconds, when there are tasks to leave half of the time to */
+  constructor(learning: Learning, now: (() => number) | undefined) {
     this.learning = learning;
+    this.#now = now;
   }
 
   async step(signal: AbortSignal): Promise<void> {
-    await this.learning.step({ waitMs: IDLE_MS, signal });
+    const started = this.#now?.() ?? 0;
+    if (await this.learning.step()) {
+      // A commit of a task takes many turns of the event loop: each would wait for a batch to be learnt.
+      if (this.#now) await delay(this.#now() - started, undefined, { signal }).catch(() => {});
+    } else await this.learning.step({ waitMs: IDLE_MS, signal });
   }
 
   async finish(): Promise<void> {

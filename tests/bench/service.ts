@@ -21,6 +21,8 @@ import { topicNames, topicSpecs } from "../../streams/topics.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
+/** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
+const STEP_MS = 60_000;
 const [rate = "50", model = "base"] = Deno.args;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
@@ -56,7 +58,7 @@ for (;;) {
 const seconds = (performance.now() - begun) / 1000;
 print(`throughput: ${Math.round(feeder.events / seconds)} events/s, ${model}, ${feeder.events} events\n`);
 
-await delay(15_000); // the learner has samples to catch up with
+while (await waiting() > 200) await delay(100);
 const sent = new Map<string, number>();
 const latencies: number[] = [];
 const stop = new AbortController();
@@ -78,8 +80,8 @@ for (let n = 0; n < SECONDS * Number(rate); n++) {
   const request = `bench-${n}`;
   sent.set(request, performance.now());
   const user = `u${n % 500}`;
-  const value = encodeEvent({ type: "request", user, time: time + n, request, count: 10 });
-  log.append([{ topic: topics.events, key: user, value, time: time + n }]);
+  const value = encodeEvent({ type: "request", user, time: time + n * STEP_MS, request, count: 10 });
+  log.append([{ topic: topics.events, key: user, value, time: time + n * STEP_MS }]);
 }
 await delay(2000);
 stop.abort();
@@ -99,6 +101,16 @@ async function progress(): Promise<{ committed: number; end: number }> {
     end += (await log.bounds(topics.events, p)).end;
   }
   return { committed, end };
+}
+
+/** Samples that were not learnt yet. */
+async function waiting(): Promise<number> {
+  let sum = 0;
+  for (let p = 0; p < PARTITIONS; p++) {
+    const { end } = await log.bounds(topics.samples, p);
+    sum += end - (await log.committed(`${topics.samples}-learner-${model}`, topics.samples, p) ?? 0);
+  }
+  return sum;
 }
 
 function print(text: string): void {
