@@ -12,6 +12,7 @@ import { addLogFlags, type LogFlags, openLog, print, runCommand } from "./servic
 const RETRY_MS = 10_000;
 
 async function main(flags: LogFlags): Promise<number> {
+  if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags, RETRY_MS);
   const inspection = await inspect(log, flags.prefix);
   print(Deno.stdout, render(inspection));
