@@ -6,7 +6,8 @@
 
 import { Command } from "commander";
 import { inspect, type Inspection } from "../streams/inspection.ts";
-import { addLogFlags, type LogFlags, openLog, print, runCommand } from "./service_flags.ts";
+import { print, runCommand } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;

@@ -12,15 +12,8 @@ import { Command, Option } from "commander";
 import { Feeder } from "../streams/feeder.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
-import {
-  addLogFlags,
-  count,
-  type LogFlags,
-  openLog,
-  partitionsOf,
-  print,
-  runCommand,
-} from "./service_flags.ts";
+import { count, print, runCommand } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly from: string;

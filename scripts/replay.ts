@@ -5,7 +5,7 @@
  */
 
 import { dirname } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import {
@@ -21,12 +21,13 @@ import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { PROFILES } from "../streams/profiles.ts";
-import { KERNELS, type Kernels, replay, type ReplayView } from "../streams/replay.ts";
+import { KERNELS, type Kernels, replay, type ReplayResult, type ReplayView } from "../streams/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay_report.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
+import { byteSize, integer, print, runCommand } from "./command_line.ts";
 
 interface Flags {
   readonly data: string;
@@ -83,7 +84,10 @@ const program = new Command("deno task replay")
   .option("--report <file>", "write an HTML report")
   .showHelpAfterError();
 
-async function main(flags: Flags): Promise<void> {
+async function main(flags: Flags): Promise<number> {
+  if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {
+    throw new Error(`Cannot keep the log in ${flags.logPath}: --log is ${flags.log}, wanted is sqlite`);
+  }
   const config = await readConfig(flags);
   const profile = PROFILES[flags.format];
   const task = {
@@ -141,7 +145,7 @@ async function main(flags: Flags): Promise<void> {
     evalFrom: flags.evalFrom,
     tail: flags.tail ?? null,
     speeds: meter.speeds,
-    notes: [...healthNotes(result.learning), ...counterNotes(result.task.counters)],
+    notes: [...healthNotes(result.learning), ...counterNotes(result.task.counters), ...emptyNotes(result)],
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   print(Deno.stdout, renderSummary(data, { colour }));
@@ -149,6 +153,7 @@ async function main(flags: Flags): Promise<void> {
     await Deno.writeTextFile(flags.json, `${JSON.stringify(replayJson(data), null, 2)}\n`);
   }
   if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderReport(data));
+  return 0;
 }
 
 /** Follows the speed and the window metrics of a running replay. */
@@ -212,6 +217,11 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): s
   return notes;
 }
 
+function emptyNotes({ task, rejections }: ReplayResult): string[] {
+  if (task.counters.events > 0) return [];
+  return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];
+}
+
 /** Name and size of every file of the data: a log must not be resumed with other data under the same path. */
 async function fileSizes(path: string): Promise<Record<string, number>> {
   const { isDirectory, size } = await Deno.stat(path).catch((cause) => {
@@ -239,6 +249,7 @@ async function openLog(flags: Flags): Promise<Log> {
     case "kafka": {
       // Only here: nothing else needs kafkajs.
       const { KafkaLog } = await import("../streams/log/kafka_log.ts");
+      print(Deno.stderr, `Connecting to Kafka at ${flags.brokers}\n`);
       return await KafkaLog.open({ brokers: flags.brokers.split(",") });
     }
   }
@@ -256,36 +267,7 @@ async function readConfig(flags: Flags): Promise<Config> {
   }
 }
 
-function integer(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError("Not a whole number from 0 up.");
-  }
-  return value;
-}
-
-function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
-  if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
-  const unit = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[match[2]?.toUpperCase() ?? "B"] ?? 1;
-  return Math.floor(Number(match[1]) * unit);
-}
-
-function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
-}
-
 program.parse(Deno.args, { from: "user" });
 const flags = program.opts<Flags>();
 
-try {
-  await main(flags);
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  print(Deno.stderr, `error: ${message}\n`);
-  if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
-    print(Deno.stderr, `${error.stack}\n`);
-  }
-  Deno.exit(1);
-}
+await runCommand(() => main(flags));

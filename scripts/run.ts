@@ -12,17 +12,8 @@ import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
-import {
-  addLogFlags,
-  byteSize,
-  count,
-  type LogFlags,
-  openLog,
-  partitionsOf,
-  print,
-  readConfig,
-  runCommand,
-} from "./service_flags.ts";
+import { byteSize, count, print, runCommand } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog, partitionsOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly roles: readonly Role[];

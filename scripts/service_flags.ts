@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type Config, parseConfig } from "../streams/config.ts";
 import type { Log } from "../streams/log/log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
@@ -59,41 +59,5 @@ export async function readConfig(file: string | undefined): Promise<Config> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     if (file === undefined) return {};
     throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
-  }
-}
-
-/** A whole number from 1 up. */
-export function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError("Not a whole number from 1 up.");
-  }
-  return value;
-}
-
-/** A size such as 512MB, in bytes. */
-export function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
-  if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
-  const unit = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[match[2]?.toUpperCase() ?? "B"] ?? 1;
-  return Math.floor(Number(match[1]) * unit);
-}
-
-/** Writes text to standard output or standard error. */
-export function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
-}
-
-/** Runs a command; an error becomes a line on standard error and the exit code 1. */
-export async function runCommand(main: () => Promise<number>): Promise<never> {
-  try {
-    Deno.exit(await main());
-  } catch (error) {
-    print(Deno.stderr, `error: ${error instanceof Error ? error.message : String(error)}\n`);
-    if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
-      print(Deno.stderr, `${error.stack}\n`);
-    }
-    Deno.exit(1);
   }
 }

@@ -102,7 +102,7 @@ export function renderSummary(data: ReportData, options: TextOptions = {}): stri
     ["Summary", renderFacts(summaryFacts(data))],
     [`Quality of frozen predictions, from row ${formatCount(data.evalFrom)} on`, renderMetrics(data.metrics)],
   ];
-  if (data.rejected.length > 0) sections.push(["Rejected", renderRejected(data.rejected)]);
+  if (data.rejected.length > 0) sections.push(["Rejected", renderRejected(data.rejected, options)]);
   if (data.notes.length > 0) {
     sections.push(["Notes", data.notes.map((note) => `- ${printable(note)}\n`).join("")]);
   }
@@ -205,7 +205,7 @@ export function renderRejected(groups: readonly RejectedGroup[], options: TextOp
       printable(code),
       formatCount(count),
       first === undefined ? DASH : printable(first.where),
-      first === undefined ? DASH : printable(first.reason, 100),
+      first === undefined ? DASH : printable(first.reason, options.colour ? 100 : 240),
     ]),
     options,
   );

@@ -1,0 +1,56 @@
+/**
+ * What commands share: arguments, output and the end of the process.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from "commander";
+
+const MIN_BYTES = 16 * 2 ** 20;
+
+/** A whole number from 1 up. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError("Not a whole number from 1 up.");
+  }
+  return value;
+}
+
+/** A whole number from 0 up. */
+export function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError("Not a whole number from 0 up.");
+  }
+  return value;
+}
+
+/** A size such as 512MB, in bytes; at least 16 MB, so that every part of the memory has room for something. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
+  const unit = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[match[2]?.toUpperCase() ?? "B"] ?? 1;
+  const bytes = Math.floor(Number(match[1]) * unit);
+  if (bytes < MIN_BYTES) throw new InvalidArgumentError("Less than 16MB.");
+  return bytes;
+}
+
+/** Writes text to standard output or standard error. */
+export function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+/** Runs a command; an error becomes a line on standard error and the exit code 1. */
+export async function runCommand(main: () => Promise<number>): Promise<never> {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    print(Deno.stderr, `error: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
+      print(Deno.stderr, `${error.stack}\n`);
+    }
+    Deno.exit(1);
+  }
+}
