@@ -38,6 +38,8 @@ Deno.test("replay refuses flags that it does not know or cannot use, and shows t
     [["--log", "paper"], /'paper' is invalid.*memory, sqlite/s],
     [["somewhere"], /too many arguments/],
     [["--data"], /argument missing/],
+    [["--memory", "1KB"], /'1KB' is invalid.*Less than 16MB/s],
+    [["--memory", "much"], /'much' is invalid.*a size such as 512MB/s],
   ];
   await Promise.all(cases.map(async ([args, told]) => assertFails(await runReplay(...args), told, "Usage:")));
 });
@@ -52,6 +54,10 @@ Deno.test("replay says what is wrong with its data", async () => {
     assertFails(await runReplay("--data", empty, "--format", format), /^error: /, empty);
   }
   assertFails(await runReplay("--data", empty, "--format", "taobao"), /^error: /);
+});
+
+Deno.test("replay refuses a file for a log that it does not use", async () => {
+  assertFails(await runReplay("--log-path", "x.sqlite"), /^error: .*--log is memory, wanted is sqlite/);
 });
 
 Deno.test("replay names every field of a configuration that is wrong", async () => {
