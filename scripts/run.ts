@@ -23,6 +23,7 @@ interface Flags extends LogFlags {
   readonly memory?: number;
   readonly seed: number;
   readonly commitInterval: number;
+  readonly serveVersion?: number;
 }
 
 const STATUS_MS = 10_000;
@@ -74,6 +75,7 @@ async function main(flags: Flags): Promise<number> {
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
+    ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
   });
   const meter = new Meter();
@@ -147,6 +149,7 @@ const program = addLogFlags(
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option("--commit-interval <ms>", "time from a commit to the next", count, 100)
+  .option("--serve-version <n>", "stay at this version of the parameters (default: the newest)", count)
   .showHelpAfterError()
   .parse(Deno.args, { from: "user" });
 

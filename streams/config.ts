@@ -48,6 +48,9 @@ const configSchema = z.strictObject({
   retrieval: z.strictObject({ halfLifeMs: positive, maxCandidates: count }).partial(),
   maxStaleVersions: z.int().min(0),
   batchRows: count,
+  checkpointBatches: count,
+  snapshotVersions: count,
+  keepRows: count,
   learner: z.strictObject({
     embeddingWidth: count,
     optimiser: z.enum(["adam", "adagrad"]),
@@ -123,6 +126,12 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
   /** Rows of a batch of the learner. @default {64} */
   readonly batchRows?: number;
+  /** Batches between two checkpoints of the learner. @default {100} */
+  readonly checkpointBatches?: number;
+  /** Versions between two full snapshots; older versions than the newest one are dropped. @default {50} */
+  readonly snapshotVersions?: number;
+  /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
+  readonly keepRows?: number;
   /** Options of the learner. */
   readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed">>;
   /** The band in which served predictions must stay; `null` = no guard. */
@@ -174,6 +183,9 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     learner: _learner,
     models: _models,
     batchRows: _rows,
+    checkpointBatches: _checkpoint,
+    snapshotVersions: _snapshot,
+    keepRows: _keep,
     guard: _guard,
     ...rest
   } = config;
@@ -195,8 +207,9 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
 }
 
 /** The options of the learner's runtime. */
-export function learningOptions({ batchRows, guard }: Config): LearningOptions {
-  return defined({ batchRows, guard }) as LearningOptions;
+export function learningOptions(config: Config): LearningOptions {
+  const { batchRows, checkpointBatches, snapshotVersions, keepRows, guard } = config;
+  return defined({ batchRows, checkpointBatches, snapshotVersions, keepRows, guard }) as LearningOptions;
 }
 
 /** The configuration of a model. */

@@ -215,11 +215,12 @@ export class Learning implements AsyncDisposable {
       this.#snapshots.keep(learner, this.validation.judged);
     }
     const bytes = this.#encode(learner);
-    this.#order.forget();
     await this.#commit([
       ...records,
       ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
     ]);
+    // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
+    this.#order.forget();
     if (!this.#options.trimSamples) return;
     for (const [partition, next] of this.#next.entries()) {
       await this.#log.trim(this.#topics.samples, partition, next);

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { decodeVersion } from "../src/learner/version.ts";
 import type { ServingModel } from "../src/scorer/serving_model.ts";
-import { type Log, LogError } from "./log/log.ts";
+import { type Log, LogError, type LogRecord } from "./log/log.ts";
 
 /** Options of {@linkcode ParameterSubscriber.update}. */
 export interface UpdateOptions {
@@ -21,13 +22,19 @@ export class ParameterSubscriber {
   readonly #log: Log;
   readonly #topic: string;
   readonly #serving: ServingModel;
+  readonly #last: number;
   #next = 0;
 
-  /** Starts at the beginning of the topic, which the publisher trims to its last full snapshot. */
-  constructor(log: Log, topic: string, serving: ServingModel) {
+  /**
+   * Starts at the beginning of the topic, which the publisher trims to its last full snapshot.
+   *
+   * @param last the version to stay at
+   */
+  constructor(log: Log, topic: string, serving: ServingModel, last = Infinity) {
     this.#log = log;
     this.#topic = topic;
     this.#serving = serving;
+    this.#last = last;
   }
 
   /**
@@ -36,25 +43,38 @@ export class ParameterSubscriber {
    *
    * @returns The version that is live afterwards.
    * @throws LogError `corrupt` when a record cannot be decoded.
+   * @throws RangeError when the version to stay at is not on the log any more.
    */
   async update({ waitMs = 0, ...options }: UpdateOptions = {}): Promise<number> {
     for (let wait = waitMs;; wait = 0) {
+      if (this.#serving.version === this.#last) {
+        if (wait > 0) await delay(wait, undefined, options).catch(() => options.signal?.throwIfAborted());
+        return this.#last;
+      }
       const { records, next } = await this.#log.read(this.#topic, 0, this.#next, {
         waitMs: wait,
         ...options,
       });
       for (const record of records) {
-        if (record.value === null) continue;
-        try {
-          this.#serving.apply(decodeVersion(record.value));
-        } catch (cause) {
-          throw new LogError("corrupt", `Cannot apply the parameters at ${this.#topic}/0@${record.offset}`, {
-            cause,
-          });
-        }
+        if (record.value !== null && this.#serving.version !== this.#last) this.#apply(record, record.value);
       }
       this.#next = next;
       if (records.length === 0) return this.#serving.version;
+    }
+  }
+  #apply({ offset }: LogRecord, value: Uint8Array): void {
+    let version: number;
+    try {
+      const parameters = decodeVersion(value);
+      ({ version } = parameters);
+      if (version <= this.#last) this.#serving.apply(parameters);
+    } catch (cause) {
+      throw new LogError("corrupt", `Cannot apply the parameters at ${this.#topic}/0@${offset}`, { cause });
+    }
+    if (version > this.#last) {
+      throw new RangeError(
+        `Cannot serve version ${this.#last}: ${this.#topic} leads from ${this.#serving.version} to ${version}`,
+      );
     }
   }
 }

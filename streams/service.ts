@@ -62,6 +62,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly commitIntervalMs?: number;
   /** Events after which a task commits in any case. @default {1000} */
   readonly commitEvents?: number;
+  /** Serve this version of the parameters for good; the log must still have it. @default {the newest} */
+  readonly serveVersion?: number;
   /** The first pause after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
@@ -148,7 +150,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const now = this.#now = options.now ?? (() => performance.now());
     const k = options.learner.embeddingWidth ?? 16;
     this.#serving = new ServingModel(this.#makeModel(), options.task.schema, k);
-    const { roles = ROLES, model, pauseMs } = options;
+    const { roles = ROLES, model, pauseMs, serveVersion } = options;
     const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
     if (roles.includes("learner")) {
       this.#learners = new Crew(log, {
@@ -160,7 +162,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       });
     }
     if (roles.includes("task")) {
-      const subscriber = new ParameterSubscriber(log, topics.parameters, this.#serving);
+      const subscriber = new ParameterSubscriber(log, topics.parameters, this.#serving, serveVersion);
       this.#follower = new Worker({
         ...common,
         name: "parameters",

@@ -97,3 +97,26 @@ Deno.test("ParameterSubscriber.update() calls a damaged version corrupt, and nam
     assert.equal(serving.version, 2, `${what}: what came before it is live`);
   }
 });
+
+Deno.test("ParameterSubscriber.update() stays at the version it was told, and says when it is gone", async () => {
+  const { deltas, snapshot } = makeVersions(6);
+  const log = await createLog();
+  const [probe] = makeSamples(1, 70);
+  assert.ok(probe);
+  const [serving, want] = [serve(), serve()];
+  for (const version of deltas.slice(0, 3)) want.apply(version);
+  const subscriber = new ParameterSubscriber(log, "p", serving, 3);
+  await publish(log, ...deltas.slice(0, 2));
+  assert.equal(await subscriber.update(), 2, "not there yet");
+  await publish(log, ...deltas.slice(2), snapshot);
+  assert.equal(await subscriber.update(), 3);
+  assert.equal(await subscriber.update({ waitMs: 1 }), 3);
+  assert.deepEqual(serving.score(probe), want.score(probe));
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assert.rejects(subscriber.update({ waitMs: 60_000, signal }), { message: "enough" });
+  await log.trim("p", 0, deltas.length);
+  await assert.rejects(new ParameterSubscriber(log, "p", serve(), 3).update(), {
+    name: "RangeError",
+    message: "Cannot serve version 3: p leads from 0 to 6",
+  });
+});
