@@ -44,6 +44,8 @@ const configSchema = z.strictObject({
   policy: z.discriminatedUnion("name", [
     z.strictObject({ name: z.literal("greedy") }),
     z.strictObject({ name: z.literal("epsilon"), epsilon: rate }),
+    z.strictObject({ name: z.literal("boltzmann"), temperature: positive }),
+    z.strictObject({ name: z.literal("thompson"), scale: positive.optional() }),
   ]),
   retrieval: z.strictObject({ halfLifeMs: positive, maxCandidates: count }).partial(),
   maxStaleVersions: z.int().min(0),

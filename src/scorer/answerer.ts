@@ -12,10 +12,11 @@ import type { Pending } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
-import { choose, type PolicyOptions } from "./policy.ts";
+import { type Candidates, choose, type PolicyOptions } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
 import type { Candidate, Retrieval } from "./retrieval.ts";
 import type { Serving } from "./serving.ts";
+import { logitDeviation } from "./thompson.ts";
 
 /** Behaviours whose categories retrieval looks at, and how many categories it takes. */
 const RECENT_BEHAVIOURS = 10;
@@ -66,7 +67,7 @@ export class Answerer {
     const candidates = this.#candidates(user, event);
     const scored = scorer.score(user, candidates.map(({ item }) => item), event);
     const random = mulberry32(hash32(event.request, this.#options.seed));
-    const choices = choose(scored.rows.map((row) => row.logit), event.count, this.#options.policy, random);
+    const choices = choose(this.#scores(scored), event.count, this.#options.policy, random);
     const chosen = {
       ...scored,
       rows: choices.map(({ index, propensity }, position) =>
@@ -93,6 +94,16 @@ export class Answerer {
         tookMicros: this.#options.nowMicros() - start,
       },
     };
+  }
+
+  #scores({ rows }: Pending): Candidates {
+    const { catalogue } = this.#state;
+    const scores = rows.map(({ logit }) => logit);
+    if (this.#options.policy.name !== "thompson") return { scores };
+    const deviations = rows.map(({ item, logit }) =>
+      logitDeviation(catalogue.at(item).statistics.outcomes, logit)
+    );
+    return { scores, deviations };
   }
 
   #candidates(user: UserState, event: RequestEvent): Candidate[] {

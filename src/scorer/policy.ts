@@ -7,6 +7,8 @@
  * @module
  */
 
+import { largestProbability } from "./thompson.ts";
+
 /** How a list is chosen. */
 export type PolicyOptions =
   | { readonly name: "greedy" }
@@ -14,6 +16,18 @@ export type PolicyOptions =
     readonly name: "epsilon";
     /** Probability of a uniform choice at each position, in [0, 1]. */
     readonly epsilon: number;
+  }
+  | {
+    /** At each position the softmax of what is left: the Plackett-Luce distribution over lists. */
+    readonly name: "boltzmann";
+    /** The scores are divided by it, above 0; small is greedy, large is uniform. */
+    readonly temperature: number;
+  }
+  | {
+    /** At each position the largest of fresh draws from each candidate's posterior. */
+    readonly name: "thompson";
+    /** Factor on the deviations, above 0. @default {1} */
+    readonly scale?: number;
   };
 
 /** A chosen candidate. */
@@ -24,10 +38,17 @@ export interface Choice {
   readonly propensity: number;
 }
 
+/** Candidates as a policy sees them, all arrays of one length. */
+export interface Candidates {
+  /** One finite score each, a logit; ties go to the smaller index. */
+  readonly scores: ArrayLike<number>;
+  /** Standard deviation of each score, above 0; only Thompson sampling reads it. @default {1 each} */
+  readonly deviations?: ArrayLike<number>;
+}
+
 /**
  * Orders candidates by score, exploring as the policy says.
  *
- * @param scores One score a candidate; ties go to the smaller index.
  * @param count Length of the list, at most the number of candidates.
  * @param random Uniform numbers in [0, 1); greedy draws none.
  *
@@ -36,25 +57,123 @@ export interface Choice {
  * import assert from "node:assert/strict";
  * import { choose } from "./policy.ts";
  *
- * const list = choose([0.1, 0.9, 0.5], 2, { name: "greedy" }, () => 0);
+ * const list = choose({ scores: [0.1, 0.9, 0.5] }, 2, { name: "greedy" }, () => 0);
  * assert.deepEqual(list, [{ index: 1, propensity: 1 }, { index: 2, propensity: 1 }]);
  * ```
  */
 export function choose(
-  scores: ArrayLike<number>,
+  candidates: Candidates,
   count: number,
   policy: PolicyOptions,
   random: () => number,
 ): Choice[] {
-  const epsilon = policy.name === "epsilon" ? policy.epsilon : 0;
-  const rest = Array.from({ length: scores.length }, (_, index) => index)
-    .sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const list: Choice[] = [];
-  while (list.length < count && rest.length > 0) {
-    const explore = epsilon > 0 && random() < epsilon;
-    const place = explore ? Math.floor(random() * rest.length) : 0;
-    const propensity = (place === 0 ? 1 - epsilon : 0) + epsilon / rest.length;
-    list.push({ index: rest.splice(place, 1)[0]!, propensity });
+  const list = draw(candidates, Math.min(count, candidates.scores.length), policy, random);
+  const propensities = propensitiesOf(candidates, list, policy);
+  return list.map((index, place) => ({ index, propensity: propensities[place]! }));
+}
+
+/**
+ * The probabilities with which a policy would have made the choices of a list, each given those above it.
+ *
+ * Exact for greedy, epsilon and Boltzmann; by numeric integration for Thompson (error: `thompson.ts`).
+ *
+ * @param list Indices into the candidates, from the top, none twice.
+ * @returns One probability in [0, 1] a place.
+ */
+export function propensitiesOf(
+  candidates: Candidates,
+  list: readonly number[],
+  policy: PolicyOptions,
+): number[] {
+  if (policy.name === "boltzmann") return plackettLuce(candidates.scores, list, policy.temperature);
+  const rest = ranked(candidates.scores);
+  const deviations = deviationsOf(candidates, policy);
+  return list.map((index) => {
+    const place = rest.indexOf(index);
+    const propensity = policy.name === "thompson"
+      ? largestProbability(index, rest, candidates.scores, deviations)
+      : policy.name === "epsilon"
+      ? (place === 0 ? 1 - policy.epsilon : 0) + policy.epsilon / rest.length
+      : place === 0
+      ? 1
+      : 0;
+    rest.splice(place, 1);
+    return propensity;
+  });
+}
+
+function draw(
+  candidates: Candidates,
+  count: number,
+  policy: PolicyOptions,
+  random: () => number,
+): number[] {
+  const { scores } = candidates;
+  switch (policy.name) {
+    case "greedy":
+      return ranked(scores).slice(0, count);
+    case "boltzmann":
+      // The largest of score/τ + Gumbel noise, and so on down, is a Plackett-Luce draw.
+      return ranked(Array.from(scores, (score) => score / policy.temperature + gumbel(random)))
+        .slice(0, count);
+    case "epsilon": {
+      const rest = ranked(scores);
+      return Array.from({ length: count }, () => {
+        const explore = policy.epsilon > 0 && random() < policy.epsilon;
+        return rest.splice(explore ? Math.floor(random() * rest.length) : 0, 1)[0]!;
+      });
+    }
+    case "thompson": {
+      const rest = ranked(scores);
+      const deviations = deviationsOf(candidates, policy);
+      return Array.from({ length: count }, () => {
+        const draws = rest.map((index) => scores[index]! + deviations[index]! * normal(random));
+        return rest.splice(draws.indexOf(Math.max(...draws)), 1)[0]!;
+      });
+    }
   }
-  return list;
+}
+
+/** Log sums of exponentials from the bottom up: no difference of large numbers, no overflow. */
+function plackettLuce(scores: ArrayLike<number>, list: readonly number[], temperature: number): number[] {
+  const logits = Array.from(scores, (score) => score / temperature);
+  const chosen = new Set(list);
+  const below = logits.filter((_, index) => !chosen.has(index));
+  const top = Math.max(...below);
+  let rest = below.length === 0
+    ? -Infinity
+    : top + Math.log(below.reduce((s, x) => s + Math.exp(x - top), 0));
+  const propensities = new Array<number>(list.length);
+  for (let place = list.length - 1; place >= 0; place--) {
+    const logit = logits[list[place]!]!;
+    const larger = Math.max(rest, logit);
+    rest = larger + Math.log(Math.exp(rest - larger) + Math.exp(logit - larger));
+    propensities[place] = Math.min(1, Math.exp(logit - rest));
+  }
+  return propensities;
+}
+
+/** Indices by score, largest first, ties to the smaller index. */
+function ranked(scores: ArrayLike<number>): number[] {
+  return Array.from({ length: scores.length }, (_, index) => index)
+    .sort((a, b) => scores[b]! - scores[a]! || a - b);
+}
+
+function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions): number[] {
+  const scale = policy.name === "thompson" ? policy.scale ?? 1 : 0;
+  return Array.from(scores, (_, index) => scale * (deviations?.[index] ?? 1));
+}
+
+/** −ln(−ln u), u in (0, 1). */
+function gumbel(random: () => number): number {
+  return -Math.log(-Math.log(positive(random)));
+}
+
+function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(positive(random))) * Math.cos(2 * Math.PI * random());
+}
+
+/** A uniform number that is never 0. */
+function positive(random: () => number): number {
+  return Math.max(2 ** -33, random());
 }
