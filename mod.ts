@@ -60,6 +60,12 @@ export {
 } from "./src/events/check.ts";
 export { type JsonSchema, jsonSchemas } from "./src/events/json_schema.ts";
 
+// Foreign formats, to and from.
+export type { JsonObject, Mapped } from "./src/adapters/mapped.ts";
+export { parseMetarank, toMetarank } from "./src/adapters/metarank.ts";
+export { type GorseOptions, parseGorse, toGorse } from "./src/adapters/gorse.ts";
+export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
+
 // Features and embeddings.
 export * from "./src/features/actions.ts";
 export * from "./src/features/schema.ts";
@@ -144,9 +150,11 @@ export { partitionOf } from "./streams/log/partitioner.ts";
 // Sources, the loop, its report.
 export { type SourceOptions, type SourceRecord } from "./streams/sources/source.ts";
 export * from "./streams/sources/open.ts";
+export * from "./streams/sources/adapters.ts";
 export * from "./streams/topics.ts";
 export * from "./streams/task.ts";
 export * from "./streams/feeder.ts";
+export * from "./streams/topic_feeder.ts";
 export * from "./streams/learning.ts";
 export * from "./streams/parameters.ts";
 export * from "./streams/rejections.ts";

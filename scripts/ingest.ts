@@ -1,8 +1,9 @@
 /**
- * `deno task ingest`: feeds a data set into the events and items of a deployment, each event to the partition of its
- * user. Stopped or killed, the same command goes on where it was.
+ * `deno task ingest`: feeds a data set, or a topic of another system, into the events and items of a deployment, each
+ * event to the partition of its user. Stopped or killed, the same command goes on where it was.
  *
  *     deno task ingest --from fixtures/shop --log kafka --rate 500
+ *     deno task ingest --from kafka:clicks --format metarank --log kafka
  *
  * @module
  */
@@ -10,8 +11,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { Feeder } from "../streams/feeder.ts";
+import type { Log } from "../streams/log/log.ts";
+import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
-import { topicNames, topicSpecs } from "../streams/topics.ts";
+import { TopicFeeder } from "../streams/topic_feeder.ts";
+import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
 import { count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
 
@@ -19,6 +23,8 @@ interface Flags extends LogFlags {
   readonly from: string;
   readonly format: Format;
   readonly name?: string;
+  readonly start: "earliest" | "latest";
+  readonly once?: true;
   readonly rate?: number;
   readonly limit?: number;
   readonly partitions?: number;
@@ -27,6 +33,18 @@ interface Flags extends LogFlags {
 /** Without a rate, records a commit; with one, a tenth of a second's events. */
 const BATCH = 1000;
 const PROGRESS_MS = 2000;
+const WAIT_MS = 1000;
+const TOPIC = /^kafka:(.+)$/;
+
+/** What is being fed, whatever it comes from. */
+interface Feed extends AsyncDisposable {
+  /** Appends what there is next; whether there may be more. */
+  feed(): Promise<boolean>;
+  /** Events appended so far. */
+  readonly events: number;
+  /** In words, beside the events. */
+  readonly notes: string;
+}
 
 async function main(flags: Flags): Promise<number> {
   const { rate } = flags;
@@ -35,31 +53,110 @@ async function main(flags: Flags): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => stopping.abort());
   }
+  const topic = TOPIC.exec(flags.from)?.[1];
+  if (topic !== undefined && !isJson(flags.format)) {
+    throw new Error(
+      `Cannot read a topic as ${flags.format}: its records must be of ${JSON_FORMATS.join(", ")}`,
+    );
+  }
   await using log = await openLog(flags);
   await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
-  await using feeder = await Feeder.open(log, topics, openSource(flags.format, flags.from), {
-    name: flags.name ?? `${flags.format}:${flags.from}`,
-    batch: rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.floor(rate / 10))),
-    ...(flags.limit === undefined ? {} : { limit: flags.limit }),
-  });
-  if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
+  const open = topic === undefined ? openFile : openTopic;
+  await using feed = await open(log, topics, flags, stopping.signal);
   let first: number | undefined;
   let begun = performance.now(), told = begun;
-  while (!stopping.signal.aborted && await feeder.feed()) {
+  while (!stopping.signal.aborted && (flags.limit === undefined || feed.events < flags.limit)) {
+    if (!await feed.feed()) break;
     const now = performance.now();
     // The first batch passes over what was there: its time tells nothing of the rate.
-    if (first === undefined) [first, begun] = [feeder.events, now];
+    if (first === undefined) [first, begun] = [feed.events, now];
     if (now - told >= PROGRESS_MS) {
       told = now;
-      print(Deno.stderr, `${feeder.events} events, ${speed(feeder.events - first, now - begun)} events/s\n`);
+      const events = `${feed.events} events, ${speed(feed.events - first, now - begun)} events/s`;
+      print(Deno.stderr, `${events}${feed.notes}\n`);
     }
     if (rate === undefined) continue;
-    const aheadMs = (feeder.events - first) / rate * 1000 - (now - begun);
+    const aheadMs = (feed.events - first) / rate * 1000 - (now - begun);
     if (aheadMs > 0) await delay(aheadMs, undefined, { signal: stopping.signal }).catch(() => {});
   }
   const state = stopping.signal.aborted ? "stopped" : "done";
-  print(Deno.stdout, `${state}: ${feeder.events} events of ${flags.from} are in ${topics.events}\n`);
+  print(
+    Deno.stdout,
+    `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${feed.notes}\n`,
+  );
   return 0;
+}
+
+async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
+  const feeder = await Feeder.open(log, topics, openSource(flags.format, flags.from), {
+    name: nameOf(flags),
+    batch: batchOf(flags),
+    ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+  });
+  if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
+  return {
+    feed: () => feeder.feed(),
+    get events() {
+      return feeder.events;
+    },
+    notes: "",
+    [Symbol.asyncDispose]: () => feeder[Symbol.asyncDispose](),
+  };
+}
+
+async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSignal): Promise<Feed> {
+  const { format, start, once = false } = flags;
+  const topic = TOPIC.exec(flags.from)?.[1] ?? "";
+  const source = flags.log === "kafka" ? log : await openLog({ ...flags, log: "kafka" });
+  const close = async () => {
+    if (source !== log) await source[Symbol.asyncDispose]();
+  };
+  try {
+    const foreign = { log: source, topic, format: format as JsonFormat };
+    const feeder = await TopicFeeder.open(log, topics, foreign, {
+      name: nameOf(flags),
+      batch: batchOf(flags),
+      start,
+    });
+    if (feeder.skipped > 0) {
+      print(Deno.stderr, `warning: ${topic} has dropped ${feeder.skipped} offsets that were not fed yet\n`);
+    }
+    return {
+      feed: async () => {
+        const taken = await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal })
+          .catch((error) => {
+            if (!signal.aborted) throw error;
+            return 0;
+          });
+        return taken > 0 || !once;
+      },
+      get events() {
+        return feeder.events;
+      },
+      get notes() {
+        return `, ${feeder.items} items, ${feeder.rejected} rejected`;
+      },
+      [Symbol.asyncDispose]: async () => {
+        await feeder[Symbol.asyncDispose]();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function nameOf({ name, format, from }: Flags): string {
+  return name ?? `${format}:${from}`;
+}
+
+function batchOf({ rate }: Flags): number {
+  return rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.floor(rate / 10)));
+}
+
+function isJson(format: Format): format is Format & JsonFormat {
+  return (JSON_FORMATS as readonly string[]).includes(format);
 }
 
 function speed(events: number, ms: number): number {
@@ -67,11 +164,18 @@ function speed(events: number, ms: number): number {
 }
 
 const program = addLogFlags(
-  new Command("deno task ingest").description("Feeds a data set into the events and items of a deployment."),
+  new Command("deno task ingest").description(
+    "Feeds a data set, or a topic of another system, into the events and items of a deployment.",
+  ),
 )
-  .requiredOption("--from <path>", "file or folder to read")
+  .requiredOption("--from <path>", "file or folder to read, or kafka:TOPIC to follow a topic of the brokers")
   .addOption(new Option("--format <name>", "its format").choices([...FORMATS]).default("meander"))
   .option("--name <text>", "name under which the position is kept (default: format and path)")
+  .addOption(
+    new Option("--start <where>", "of a topic that was never fed").choices(["earliest", "latest"])
+      .default("earliest"),
+  )
+  .option("--once", "of a topic: stop at its end instead of waiting for more")
   .option("--rate <n>", "events a second at most", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)

@@ -60,7 +60,7 @@ export class Feeder implements AsyncDisposable {
     this.#batch = options.batch ?? 1000;
     this.#limit = options.limit ?? Infinity;
     this.#keyed = options.name !== undefined;
-    this.#group = groupOf(topics, options.name);
+    this.#group = feederGroup(topics, options.name);
     this.#position = this.#resumedFrom = position;
     this.#events = events;
   }
@@ -73,9 +73,8 @@ export class Feeder implements AsyncDisposable {
     options: FeederOptions = {},
   ): Promise<Feeder> {
     const { name } = options;
-    const suffix = name === undefined ? "" : `-${name}`;
-    const writer = await log.writer(`${topics.events}-feeder${suffix}`);
-    const position = await log.committed(groupOf(topics, name), topics.events, 0) ?? 0;
+    const writer = await log.writer(feederId(topics, name));
+    const position = await log.committed(feederGroup(topics, name), topics.events, 0) ?? 0;
     // Among events of other sources, those of this one are counted when they are passed over.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
     return new Feeder(log, topics, writer, source, options, position, events);
@@ -150,6 +149,12 @@ export class Feeder implements AsyncDisposable {
   }
 }
 
-function groupOf(topics: Topics, name: string | undefined): string {
+/** The writer of the feeder of a name. */
+export function feederId(topics: Topics, name?: string): string {
+  return name === undefined ? `${topics.events}-feeder` : `${topics.events}-feeder-${name}`;
+}
+
+/** The group that keeps the position of the feeder of a name. */
+export function feederGroup(topics: Topics, name?: string): string {
   return name === undefined ? `${topics.events}-source` : `${topics.events}-source-${name}`;
 }

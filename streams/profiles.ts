@@ -4,11 +4,13 @@
  * @module
  */
 
+import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import type { Format } from "./sources/open.ts";
 
 const MINUTE = 60_000;
+const WANTED = { positive: true, strength: 1 } as const;
 
 /** Task options by source format. Replays learn from the lists that were really shown. */
 export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
@@ -45,6 +47,18 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
     schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
     outcomeWindowMs: MINUTE,
     allowedLatenessMs: 0,
+    impressions: "logged",
+  },
+  metarank: { schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] }, impressions: "logged" },
+  // The types of feedback of Gorse's own examples, beside ours.
+  gorse: {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    actions: { ...DEFAULT_ACTIONS, star: WANTED, fork: WANTED, share: WANTED },
+    impressions: "logged",
+  },
+  easyrec: {
+    schema: DEFAULT_SCHEMA,
+    actions: { ...DEFAULT_ACTIONS, play: WANTED },
     impressions: "logged",
   },
 };

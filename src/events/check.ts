@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Event, ItemRecord } from "./event.ts";
+import type { AttributeValue, Event, ItemRecord } from "./event.ts";
 import { countKeys, plainFault } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
 import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";
@@ -69,6 +69,11 @@ export function checkItem(value: unknown): DecodedItem {
 /** Checks that a value is an answer; the recommendation returned is the value itself. */
 export function checkRecommendation(value: unknown): DecodedRecommendation {
   return countKeys(value) < 0 ? refusePlain(value, "recommendation") : checkRecommendationFields(value);
+}
+
+/** Whether a value may stand among attributes under this name. */
+export function isAttribute(name: string, value: unknown): value is AttributeValue {
+  return value !== undefined && countKeys({ [name]: value }) > 0 && attributeFault(name, value) === undefined;
 }
 
 /** The rest of {@linkcode checkEvent} once {@linkcode countKeys} has found the value to be plain. */

@@ -33,21 +33,18 @@ const LF = 0x0a, CR = 0x0d, SPACE = 0x20, TAB = 0x09;
  */
 export class LineSplitter {
   #number = 1;
-  /** The beginning of a line that is not complete yet: all of it up to the limit, then less. */
-  #parts: Uint8Array[] = [];
-  #held = 0;
-  #size = 0;
+  readonly #held = new HeldBytes();
 
   /** The lines that are complete with this chunk. They may be views of it: do not write to it afterwards. */
   push(chunk: Uint8Array): Line[] {
     const lines: Line[] = [];
     let start = 0;
     for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, start)) {
-      this.#hold(chunk.subarray(start, end));
+      this.#held.push(chunk.subarray(start, end));
       this.#finish(lines);
       start = end + 1;
     }
-    this.#hold(chunk.subarray(start));
+    this.#held.push(chunk.subarray(start));
     return lines;
   }
 
@@ -58,7 +55,28 @@ export class LineSplitter {
     return lines;
   }
 
-  #hold(part: Uint8Array): void {
+  #finish(lines: Line[], refusal?: Refusal): void {
+    const number = this.#number++;
+    let { bytes, size } = this.#held.take();
+    if (bytes.length === size && bytes[size - 1] === CR) bytes = bytes.subarray(0, --size);
+    if (number === 1 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+      bytes = bytes.subarray(3);
+      size -= 3;
+    }
+    if (refusal !== undefined) lines.push({ number, bytes, size, refusal });
+    else if (size > MAX_RECORD_BYTES) lines.push({ number, bytes, size, refusal: refuseLarge(size, "line") });
+    else if (!isBlank(bytes)) lines.push({ number, bytes, size });
+  }
+}
+
+/** The bytes of a record that comes in parts: all of them up to {@linkcode MAX_RECORD_BYTES}, then its beginning. */
+export class HeldBytes {
+  #parts: Uint8Array[] = [];
+  #held = 0;
+  #size = 0;
+
+  /** Adds a part; it is kept as a view. */
+  push(part: Uint8Array): void {
     if (part.length === 0) return;
     this.#size += part.length;
     if (this.#size <= MAX_RECORD_BYTES + 1) { // one more for a CR
@@ -73,6 +91,15 @@ export class LineSplitter {
     }
   }
 
+  /** What is held, and the size of the whole; begins anew. */
+  take(): { readonly bytes: Uint8Array; readonly size: number } {
+    const whole = { bytes: this.#joined(), size: this.#size };
+    this.#parts = [];
+    this.#held = 0;
+    this.#size = 0;
+    return whole;
+  }
+
   #joined(): Uint8Array {
     const [first] = this.#parts;
     if (first !== undefined && this.#parts.length === 1) return first;
@@ -84,23 +111,6 @@ export class LineSplitter {
     }
     return whole;
   }
-
-  #finish(lines: Line[], refusal?: Refusal): void {
-    const number = this.#number++;
-    let bytes = this.#joined();
-    let size = this.#size;
-    this.#parts = [];
-    this.#held = 0;
-    this.#size = 0;
-    if (bytes.length === size && bytes[size - 1] === CR) bytes = bytes.subarray(0, --size);
-    if (number === 1 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
-      bytes = bytes.subarray(3);
-      size -= 3;
-    }
-    if (refusal !== undefined) lines.push({ number, bytes, size, refusal });
-    else if (size > MAX_RECORD_BYTES) lines.push({ number, bytes, size, refusal: refuseLarge(size, "line") });
-    else if (!isBlank(bytes)) lines.push({ number, bytes, size });
-  }
 }
 
 function isBlank(bytes: Uint8Array): boolean {
@@ -108,15 +118,27 @@ function isBlank(bytes: Uint8Array): boolean {
   return true;
 }
 
+/** What cuts the chunks of a file into records. */
+export interface Splitter {
+  /** The records that are complete with this chunk; they may be views of it. */
+  push(chunk: Uint8Array): readonly Line[];
+  /** What is left at the end; a `refusal` tells that the file broke off. */
+  end(refusal?: Refusal): readonly Line[];
+}
+
 /**
  * Reads the lines of a file, a few hundred at a time; a name that ends with `.gz` is unzipped.
  *
  * A gzip that is cut off or corrupt ends with a refused line that says so.
  *
+ * @param splitter what cuts, when the records are not lines
  * @throws Deno.errors.NotFound, and whatever else reading may fail with
  */
-export async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<readonly Line[]> {
-  const splitter = new LineSplitter();
+export async function* readLines(
+  path: string,
+  signal?: AbortSignal,
+  splitter: Splitter = new LineSplitter(),
+): AsyncGenerator<readonly Line[]> {
   const gzipped = path.endsWith(".gz");
   const file = (await Deno.open(path)).readable;
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { openEasyRec, openGorse, openMetarank } from "./foreign.ts";
 import { openMovieLens } from "./movielens.ts";
 import { openNative } from "./native.ts";
 import { openOpenBandit } from "./open_bandit.ts";
@@ -12,7 +13,16 @@ import { openTaobao } from "./taobao.ts";
 import type { SourceOptions, SourceRecord } from "./source.ts";
 
 /** The formats that can be read. */
-export const FORMATS = ["meander", "ml-100k", "sparrow", "taobao", "open-bandit"] as const;
+export const FORMATS = [
+  "meander",
+  "ml-100k",
+  "sparrow",
+  "taobao",
+  "open-bandit",
+  "metarank",
+  "gorse",
+  "easyrec",
+] as const;
 
 /** One of {@linkcode FORMATS}. */
 export type Format = (typeof FORMATS)[number];
@@ -25,6 +35,9 @@ const OPENERS: Readonly<
   "sparrow": openSparrow,
   "taobao": openTaobao,
   "open-bandit": openOpenBandit,
+  "metarank": openMetarank,
+  "gorse": openGorse,
+  "easyrec": openEasyRec,
 };
 
 /**

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { checkEvent, checkItem } from "../../src/events/check.ts";
+import type { Mapped } from "../../src/adapters/mapped.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import type { Refusal } from "../../src/events/refusal.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { adapt, type Adapted } from "./adapters.ts";
 import type { Line } from "./lines.ts";
 
 /** An event, an item, or what could not be taken as either; each with the place that it came from. */
@@ -16,14 +17,6 @@ export type SourceRecord =
   | { readonly kind: "event"; readonly event: Event } & FilePlace
   | { readonly kind: "item"; readonly item: ItemRecord } & FilePlace
   | { readonly kind: "rejected"; readonly rejection: Rejection } & FilePlace;
-
-/** What an adapter makes of a row. */
-export interface Mapped {
-  /** Items, which come first. */
-  readonly items?: readonly ItemRecord[];
-  /** Events, in their order. */
-  readonly events?: readonly Event[];
-}
 
 /** Options of a source. */
 export interface SourceOptions {
@@ -37,31 +30,15 @@ export function rejected(file: string, line: Line, refusal: Refusal): SourceReco
   return { kind: "rejected", rejection: rejectionOf(place, refusal, line.bytes, line.size), ...place };
 }
 
-/**
- * The records of a row of a foreign format. All of them pass our validator or none is taken; what an adapter throws as
- * a `SyntaxError` becomes a rejection.
- */
+/** The records of a row of a foreign format; see {@linkcode adapt}. */
 export function mapRow(file: string, line: Line, map: () => Mapped): readonly SourceRecord[] {
-  let mapped: Mapped;
-  try {
-    mapped = map();
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return [rejected(file, line, refuse("malformed-row", error.message))];
-  }
-  const place = { file, line: line.number };
-  const records: SourceRecord[] = [];
-  for (const item of mapped.items ?? []) {
-    const checked = checkItem(item);
-    if (!checked.ok) return [rejected(file, line, checked)];
-    records.push({ kind: "item", item, ...place });
-  }
-  for (const event of mapped.events ?? []) {
-    const checked = checkEvent(event);
-    if (!checked.ok) return [rejected(file, line, checked)];
-    records.push({ kind: "event", event, ...place });
-  }
-  return records;
+  return placed(file, line, adapt(map));
+}
+
+/** What a line of a file gives, with its place. */
+export function placed(file: string, line: Line, adapted: Adapted): readonly SourceRecord[] {
+  if (!adapted.ok) return [rejected(file, line, adapted)];
+  return adapted.records.map((record) => ({ ...record, file, line: line.number }));
 }
 
 /**

@@ -1,0 +1,120 @@
+/**
+ * The behaviour table of EasyRec and TorchEasyRec: `request_id, user_id, item_id, event_type, event_time, duration`.
+ *
+ * An `exposure` is an impression of one item; its request is request and item joined, and the outcome that has both
+ * names it. So each outcome finds its exposure, whatever the order and however long the rows of a request are apart.
+ * `buy` is our `purchase`; other words are actions as they are; `duration` (seconds) is the value. Times are seconds or
+ * milliseconds since the epoch, or dates. `scene_id` is the surface.
+ *
+ * @module
+ */
+
+import type { Event } from "../events/event.ts";
+import {
+  extra,
+  fieldError,
+  given,
+  type JsonObject,
+  type Mapped,
+  objectOf,
+  parseDate,
+  stringIn,
+} from "./mapped.ts";
+
+/** Columns that a CSV file must have. */
+export const EASYREC_COLUMNS = ["user_id", "item_id", "event_type", "event_time"] as const;
+
+/** Times below are seconds: as milliseconds they would be before 1973. */
+const FIRST_MS = 1e11;
+
+/**
+ * Takes a row, of JSON or of text. @throws SyntaxError when it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseEasyRec, toEasyRec } from "./easyrec.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const row = { request_id: "r1", user_id: "ann", item_id: "tent", event_type: "buy", event_time: 1700000000 };
+ * const { events = [] } = parseEasyRec(row);
+ * assert.deepEqual(events, [
+ *   {
+ *     ...{ type: "interaction", user: "ann", time: 1_700_000_000_000, item: "tent", action: "purchase" },
+ *     ...{ request: "r1/tent", list: "r1" },
+ *   },
+ * ]);
+ * assert.deepEqual(events.map(toEasyRec), [row]);
+ * ```
+ */
+export function parseEasyRec(value: unknown): Mapped {
+  const row = objectOf(value, "the row");
+  const user = idIn(row, "user_id");
+  const item = idIn(row, "item_id");
+  const list = row["request_id"] === "" ? undefined : optionalIdIn(row, "request_id");
+  const base = { user, time: timeIn(row) };
+  const event = stringIn(row, "event_type");
+  if (event === undefined) throw fieldError("event_type", "a word", event);
+  const shared = given({
+    request: list === undefined ? undefined : `${list}/${item}`,
+    list,
+    surface: row["scene_id"] === "" ? undefined : optionalIdIn(row, "scene_id"),
+  });
+  const duration = durationIn(row);
+  if (event === "exposure") {
+    return {
+      events: [{ type: "impression", ...base, items: [item], ...shared, ...given({ duration }) }],
+    };
+  }
+  const action = event === "buy" ? "purchase" : event;
+  return {
+    events: [{ type: "interaction", ...base, item, action, ...given({ value: duration }), ...shared }],
+  };
+}
+
+/** The reverse of {@linkcode parseEasyRec}; times are seconds. @throws RangeError when EasyRec has nothing like it */
+export function toEasyRec(event: Event): JsonObject {
+  if (event.type !== "impression" && event.type !== "interaction") {
+    throw new RangeError(`Cannot write a ${event.type} event as a row of EasyRec: it has none like it`);
+  }
+  const isSeen = event.type === "impression";
+  const word = isSeen ? "exposure" : event.action === "purchase" ? "buy" : event.action;
+  return given({
+    request_id: extra(event, "list"),
+    user_id: event.user,
+    item_id: isSeen ? event.items[0] : event.item,
+    event_type: word,
+    event_time: event.time / 1000,
+    duration: isSeen ? extra(event, "duration") : event.value,
+    scene_id: event.surface,
+  });
+}
+
+function idIn(row: JsonObject, field: string): string {
+  const id = optionalIdIn(row, field);
+  if (id !== undefined) return id;
+  throw new SyntaxError(`Cannot take field ${field} as an id: it is missing`);
+}
+
+/** Tables often have whole numbers as ids. */
+function optionalIdIn(row: JsonObject, field: string): string | undefined {
+  const value = row[field] ?? undefined;
+  if (value === undefined || typeof value === "string") return value;
+  if (Number.isSafeInteger(value)) return String(value);
+  throw fieldError(field, "an id", value);
+}
+
+function durationIn({ duration }: JsonObject): number | undefined {
+  if (duration === undefined || duration === null || duration === "") return undefined;
+  const value = typeof duration === "string" ? Number(duration) : duration;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw fieldError("duration", "a number of seconds", duration);
+}
+
+function timeIn({ event_time: value }: JsonObject): number {
+  const text = typeof value === "string" ? value : "";
+  const number = typeof value === "number" ? value : /^\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!Number.isNaN(number)) return number < FIRST_MS ? Math.round(number * 1000) : number;
+  const time = parseDate(text);
+  if (!Number.isNaN(time)) return time;
+  throw fieldError("event_time", "seconds, milliseconds or a date", value);
+}

@@ -1,0 +1,218 @@
+/**
+ * Gorse's users, items and feedback: JSON as its REST API has it, and the rows of its CSV exports.
+ *
+ * | Gorse                                          | here                                                           |
+ * | ---------------------------------------------- | -------------------------------------------------------------- |
+ * | user: `Labels`                                 | `profile` with these attributes                                |
+ * | item: `Categories`, `Labels`, `Comment`        | item: `categories`, attributes, `title`; `IsHidden` is `hidden` |
+ * | feedback of a read type                        | `impression` of one item: seen, perhaps not wanted             |
+ * | other feedback                                 | `interaction`; the type is the action, `Value` the value       |
+ *
+ * Which actions are positive is for the configuration to say (`actions`), as `positive_feedback_types` does there.
+ * Repeats are kept, while Gorse adds them up. `Updated`, labels of feedback and what attributes may not be are kept on
+ * the event. Years before 1990, such as Go's zero time, count as no time.
+ *
+ * Read in Gorse 0.5.11.
+ *
+ * @module
+ */
+
+import { checkItem } from "../events/check.ts";
+import type { Event, ItemRecord, ProfileEvent } from "../events/event.ts";
+import { MIN_TIME_MS } from "../events/schema.ts";
+import type { Row } from "./fields.ts";
+import {
+  extra,
+  fieldError,
+  given,
+  joinAttributes,
+  type JsonObject,
+  type Mapped,
+  numberIn,
+  objectOf,
+  parseDate,
+  requiredIn,
+  splitAttributes,
+  stringIn,
+} from "./mapped.ts";
+
+/** Options of {@linkcode parseGorse}. */
+export interface GorseOptions {
+  /** Time of what has none. */
+  readonly time: number;
+  /** Types of feedback which say no more than that somebody saw the item. @default {["read"]} */
+  readonly readTypes?: readonly string[];
+}
+
+/** Columns of the CSV exports, and the JSON fields they are. */
+const COLUMNS: ReadonlyMap<string, string> = new Map([
+  ["user_id", "UserId"],
+  ["item_id", "ItemId"],
+  ["feedback_type", "FeedbackType"],
+  ["value", "Value"],
+  ["time_stamp", "Timestamp"],
+  ["timestamp", "Timestamp"],
+  ["updated", "Updated"],
+  ["is_hidden", "IsHidden"],
+  ["categories", "Categories"],
+  ["labels", "Labels"],
+  ["description", "Comment"],
+  ["comment", "Comment"],
+]);
+
+/**
+ * Takes a user, an item or a feedback, whichever its fields are of. @throws SyntaxError when it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseGorse, toGorse } from "./gorse.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const star = { FeedbackType: "star", UserId: "ann", ItemId: "deno", Timestamp: "2023-11-14T22:13:20.000Z" };
+ * const { events = [] } = parseGorse(star, { time: 0 });
+ * assert.deepEqual(events, [
+ *   { type: "interaction", user: "ann", time: 1_700_000_000_000, item: "deno", action: "star" },
+ * ]);
+ * assert.deepEqual(events.map(toGorse), [star]);
+ * ```
+ */
+export function parseGorse(value: unknown, options: GorseOptions): Mapped {
+  const record = objectOf(value, "the record");
+  const has = (field: string) => record[field] !== undefined && record[field] !== null;
+  if (has("FeedbackType")) return { events: [parseFeedback(record, options)] };
+  if (has("ItemId")) return { items: [parseItem(record, options.time)] };
+  if (has("UserId")) return { events: [parseUser(record, options.time)] };
+  throw new SyntaxError("Cannot take it as a user, an item or a feedback: it has no UserId and no ItemId");
+}
+
+/** The JSON of a row of a CSV export. @throws SyntaxError when labels are no JSON */
+export function gorseRow(row: Row): JsonObject {
+  const record: Record<string, unknown> = {};
+  for (const [column, text] of Object.entries(row)) {
+    const field = COLUMNS.get(column);
+    if (field !== undefined && text !== "") record[field] = cellOf(field, text);
+  }
+  return record;
+}
+
+function cellOf(field: string, text: string): unknown {
+  switch (field) {
+    case "IsHidden":
+      return text === "1" || /^true$/i.test(text);
+    case "Categories":
+      return text.split("|");
+    case "Value":
+      return Number(text);
+    case "Labels":
+      try {
+        return JSON.parse(text);
+      } catch (cause) {
+        throw new SyntaxError(`Cannot take column labels as JSON: ${(cause as Error).message}`, { cause });
+      }
+    default:
+      return text;
+  }
+}
+
+/** The reverse of {@linkcode parseGorse}. @throws RangeError when Gorse has nothing like it */
+export function toGorse(record: Event | ItemRecord): JsonObject {
+  if (!("type" in record)) return fromItem(record);
+  switch (record.type) {
+    case "profile":
+      return given({
+        UserId: record.user,
+        Labels: labelsOf(record, record.attributes),
+        Comment: extra(record, "comment"),
+      });
+    case "impression":
+    case "interaction": {
+      const isSeen = record.type === "impression";
+      return given({
+        FeedbackType: isSeen ? extra(record, "feedback") ?? "read" : record.action,
+        UserId: record.user,
+        ItemId: isSeen ? record.items[0] : record.item,
+        Value: isSeen ? extra(record, "value") : record.value,
+        Timestamp: new Date(record.time).toISOString(),
+        Updated: extra(record, "updated"),
+        Labels: extra(record, "labels"),
+        Comment: extra(record, "comment"),
+      });
+    }
+    default:
+      throw new RangeError(`Cannot write a ${record.type} event as a record of Gorse: it has none like it`);
+  }
+}
+
+function parseFeedback(record: JsonObject, { time, readTypes = ["read"] }: GorseOptions): Event {
+  const action = requiredIn(record, "FeedbackType");
+  const base = { user: requiredIn(record, "UserId"), time: timeIn(record) ?? time };
+  const item = requiredIn(record, "ItemId");
+  const value = numberIn(record, "Value");
+  const kept = given({
+    updated: stringIn(record, "Updated"),
+    labels: record["Labels"] ?? undefined,
+    comment: stringIn(record, "Comment") || undefined,
+  });
+  if (!readTypes.includes(action)) {
+    return { type: "interaction", ...base, item, action, ...given({ value }), ...kept };
+  }
+  const feedback = action === "read" ? undefined : action;
+  return { type: "impression", ...base, items: [item], ...given({ value, feedback }), ...kept };
+}
+
+function parseUser(record: JsonObject, time: number): Event {
+  const { attributes = {}, ...rest } = splitLabels(record);
+  const profile: ProfileEvent = { type: "profile", user: requiredIn(record, "UserId"), time, attributes };
+  return { ...profile, ...rest, ...given({ comment: stringIn(record, "Comment") || undefined }) };
+}
+
+function parseItem(record: JsonObject, time: number): ItemRecord {
+  const item = requiredIn(record, "ItemId");
+  const hidden = record["IsHidden"] ?? false;
+  if (typeof hidden !== "boolean") throw fieldError("IsHidden", "true or false", hidden);
+  const categories = record["Categories"] ?? [];
+  if (!Array.isArray(categories)) throw fieldError("Categories", "a list", categories);
+  const comment = stringIn(record, "Comment") || undefined;
+  const isTitle = checkItem({ item: "i", time: MIN_TIME_MS, title: comment }).ok;
+  return {
+    item,
+    time: timeIn(record) ?? time,
+    ...(hidden ? { hidden } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(isTitle ? given({ title: comment }) : given({ comment })),
+    ...splitLabels(record),
+  };
+}
+
+function fromItem(item: ItemRecord): JsonObject {
+  return given({
+    ItemId: item.item,
+    IsHidden: item.hidden ?? false,
+    Categories: item.categories ?? [],
+    Timestamp: new Date(item.time).toISOString(),
+    Labels: labelsOf(item, item.attributes),
+    Comment: item.title ?? extra(item, "comment"),
+  });
+}
+
+/** Labels that are an object are attributes; any others are kept, and an attribute `labels` if they may be one. */
+function splitLabels({ Labels: labels }: JsonObject): ReturnType<typeof splitAttributes> {
+  if (labels === undefined || labels === null) return {};
+  if (typeof labels === "object" && !Array.isArray(labels)) return splitAttributes(labels as JsonObject);
+  return { ...splitAttributes({ labels }), ...{ labels } };
+}
+
+function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes"]): unknown {
+  const labels = extra(record, "labels");
+  if (labels !== undefined) return labels;
+  const joined = joinAttributes(record, attributes);
+  return Object.keys(joined).length === 0 ? undefined : joined;
+}
+
+function timeIn(record: JsonObject): number | undefined {
+  const text = stringIn(record, "Timestamp");
+  if (text === undefined) return undefined;
+  const time = parseDate(text);
+  if (Number.isNaN(time)) throw fieldError("Timestamp", "a date", text);
+  return time < MIN_TIME_MS ? undefined : time;
+}

@@ -1,0 +1,124 @@
+/**
+ * What adapters of foreign formats make of a record, and the parts that those of JSON share.
+ *
+ * An event of ours keeps fields that it does not know, so what a foreign record has beyond ours travels along and
+ * comes out again: `other` holds attributes that ours may not be, by name.
+ *
+ * @module
+ */
+
+import { isAttribute } from "../events/check.ts";
+import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
+import { shown } from "../events/refusal.ts";
+import { MAX_ATTRIBUTES } from "../events/schema.ts";
+
+/** What an adapter makes of a record. */
+export interface Mapped {
+  /** Items, which come first. */
+  readonly items?: readonly ItemRecord[];
+  /** Events, in their order. */
+  readonly events?: readonly Event[];
+}
+
+/** A JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Takes a value as an object. @throws SyntaxError when it is none */
+export function objectOf(value: unknown, what: string): JsonObject {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw new SyntaxError(`Cannot take ${what} as an object: current value is ${shown(value)}`);
+}
+
+/** Takes a field as a string; `null` is absent. @throws SyntaxError when it is anything else */
+export function stringIn(record: JsonObject, field: string): string | undefined {
+  const value = record[field] ?? undefined;
+  if (value === undefined || typeof value === "string") return value;
+  throw fieldError(field, "a string", value);
+}
+
+/** Takes a field as a string. @throws SyntaxError when it is missing or anything else */
+export function requiredIn(record: JsonObject, field: string): string {
+  const value = stringIn(record, field);
+  if (value !== undefined) return value;
+  throw new SyntaxError(`Cannot take field ${field} as a string: it is missing`);
+}
+
+/** Takes a field as a number; `null` is absent. @throws SyntaxError when it is anything else */
+export function numberIn(record: JsonObject, field: string): number | undefined {
+  const value = record[field] ?? undefined;
+  if (value === undefined || typeof value === "number") return value;
+  throw fieldError(field, "a number", value);
+}
+
+/** Says that a field cannot be taken. */
+export function fieldError(field: string, wanted: string, value: unknown): SyntaxError {
+  return new SyntaxError(`Cannot take field ${field} as ${wanted}: current value is ${shown(value)}`);
+}
+
+const DATE =
+  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?)?(?: ?(Z|UTC|[-+]\d\d:?\d\d))?(?: [A-Z]{1,5})?$/;
+
+/**
+ * Milliseconds of a date in any of the ways in which these formats write one: ISO 8601, SQL, Go's `String()`. Without a
+ * zone it is UTC; what is finer than a millisecond is cut off. `NaN` when it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseDate } from "./mapped.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const time = Date.UTC(2020, 0, 1, 1, 1, 1);
+ * assert.equal(parseDate("2020-01-01 01:01:01.000000001 +0000 UTC"), time);
+ * assert.equal(parseDate("2020-01-01T03:01:01+02:00"), time);
+ * assert.ok(Number.isNaN(parseDate("yesterday")));
+ * ```
+ */
+export function parseDate(text: string): number {
+  const [, day, clock = "00:00", fraction = "", zone = "Z"] = DATE.exec(text) ?? [];
+  if (day === undefined) return NaN;
+  const seconds = clock.length === 5 ? `${clock}:00` : clock;
+  const offset = zone === "UTC" || zone === "Z" ? "Z" : `${zone.slice(0, 3)}:${zone.slice(-2)}`;
+  return Date.parse(`${day}T${seconds}${fraction.slice(0, 4)}${offset}`);
+}
+
+/** Attributes, and what may not be one (lists of numbers, objects, long texts), by name. */
+export interface Split {
+  /** What features may be made of. */
+  readonly attributes?: Attributes;
+  /** The rest, which is only kept. */
+  readonly other?: JsonObject;
+}
+
+/** Splits named values into attributes and the rest; what is empty is absent. */
+export function splitAttributes(values: JsonObject): Split {
+  const attributes: Record<string, AttributeValue> = {};
+  const other: Record<string, unknown> = {};
+  let room = MAX_ATTRIBUTES;
+  for (const [name, value] of Object.entries(values)) {
+    if (room > 0 && isAttribute(name, value)) {
+      attributes[name] = value;
+      room--;
+    } else other[name] = value;
+  }
+  return {
+    ...(room < MAX_ATTRIBUTES ? { attributes } : {}),
+    ...(Object.keys(other).length > 0 ? { other } : {}),
+  };
+}
+
+/** The reverse of {@linkcode splitAttributes}. */
+export function joinAttributes(record: Event | ItemRecord, attributes: Attributes = {}): JsonObject {
+  return { ...attributes, ...(extra(record, "other") as JsonObject | undefined) };
+}
+
+/** A field of a record that ours do not know. */
+export function extra(record: Event | ItemRecord, field: string): unknown {
+  return (record as unknown as JsonObject)[field];
+}
+
+/** The fields that are not `undefined`. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

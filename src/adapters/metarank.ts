@@ -1,0 +1,269 @@
+/**
+ * Metarank's events: `item`, `user`, `ranking` and `interaction`.
+ *
+ * | Metarank                     | here                                                                            |
+ * | ---------------------------- | ------------------------------------------------------------------------------- |
+ * | `item` (`metadata`)          | item; the fields `title`, `category`, `categories` are ours, others attributes  |
+ * | `user`                       | `profile`                                                                       |
+ * | `ranking`                    | `impression`, its `id` is the request; fields are its context                   |
+ * | `label` > 0 of a ranked item | a `click` right after it                                                        |
+ * | `interaction`                | `interaction`; `type` is the action, `ranking` the request, field `value` the value |
+ * | `session` without a `user`   | stands for the user                                                             |
+ *
+ * What ours have no place for (`session`, `tenant`, fields of ranked items, lists of numbers) is kept on the event.
+ * Unknown fields of an event are not: Metarank itself ignores them.
+ *
+ * Read in `Event.scala` of Metarank 0.7.11.
+ *
+ * @module
+ */
+
+import { checkItem } from "../events/check.ts";
+import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
+import { shown } from "../events/refusal.ts";
+import {
+  extra,
+  fieldError,
+  given,
+  joinAttributes,
+  type JsonObject,
+  type Mapped,
+  numberIn,
+  objectOf,
+  parseDate,
+  requiredIn,
+  splitAttributes,
+  stringIn,
+} from "./mapped.ts";
+
+/** Kinds of a Metarank event, and who reads each. */
+const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
+  item: parseItem,
+  metadata: parseItem,
+  user: parseUser,
+  ranking: parseRanking,
+  interaction: parseInteraction,
+};
+
+/**
+ * Takes an event of Metarank. @throws SyntaxError when it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseMetarank, toMetarank } from "./metarank.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const click = {
+ *   ...{ event: "interaction", id: "e1", timestamp: 1700000000000, fields: [] },
+ *   ...{ user: "ann", item: "tent", type: "click", ranking: "r1" },
+ * };
+ * const { events = [] } = parseMetarank(click);
+ * assert.deepEqual(events, [
+ *   {
+ *     ...{ type: "interaction", id: "e1", user: "ann", time: 1700000000000 },
+ *     ...{ item: "tent", action: "click", request: "r1" },
+ *   },
+ * ]);
+ * assert.deepEqual([...toMetarank(events)], [click]);
+ * ```
+ */
+export function parseMetarank(value: unknown): Mapped {
+  const record = objectOf(value, "the event");
+  const kind = requiredIn(record, "event");
+  if (Object.hasOwn(PARSERS, kind)) return PARSERS[kind]!(record);
+  throw fieldError("event", `one of ${Object.keys(PARSERS).join(", ")}`, kind);
+}
+
+/** The reverse of {@linkcode parseMetarank}; `fields` of an item come in the order ours first, attributes, others. */
+export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
+  for (const record of records) {
+    if (extra(record, "implied") === true) continue; // the click of a label, which is on its ranking
+    yield "type" in record ? fromEvent(record) : fromItem(record);
+  }
+}
+
+function parseItem(record: JsonObject): Mapped {
+  const item = requiredIn(record, "item");
+  const time = timeIn(record);
+  const own: Record<string, unknown> = {};
+  const rest: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(namedValues(record))) {
+    const isOurs = OWN_ITEM_FIELDS.includes(name) && checkItem({ item: "i", time, [name]: value }).ok;
+    (isOurs ? own : rest)[name] = value;
+  }
+  return { items: [{ item, time, ...own, ...splitAttributes(rest), ...shared(record) }] };
+}
+
+const OWN_ITEM_FIELDS = ["title", "category", "categories"];
+
+function parseUser(record: JsonObject): Mapped {
+  const user = requiredIn(record, "user");
+  const { attributes = {}, other } = splitAttributes(namedValues(record));
+  const profile: ProfileEvent = { type: "profile", user, time: timeIn(record), attributes };
+  return { events: [{ ...profile, ...given({ other }), ...shared(record) }] };
+}
+
+function parseRanking(record: JsonObject): Mapped {
+  const request = requiredIn(record, "id");
+  const time = timeIn(record);
+  const who = userOf(record);
+  const { items } = record;
+  if (!Array.isArray(items)) throw fieldError("items", "a list", items);
+  const shownItems = items.map((item, i) => objectOf(item, `items[${i}]`));
+  const ids = shownItems.map((item) => requiredIn(item, "id"));
+  const { attributes: context, other } = splitAttributes(namedValues(record));
+  const impression: ImpressionEvent = {
+    type: "impression",
+    ...who,
+    time,
+    request,
+    items: ids,
+    ...given({
+      context,
+      other,
+      labels: listOf(shownItems, (item) => numberIn(item, "label")),
+      relevancies: listOf(shownItems, (item) => numberIn(item, "relevancy")),
+      itemFields: listOf(shownItems, (item) => {
+        const values = namedValues(item);
+        return Object.keys(values).length === 0 ? undefined : values;
+      }),
+    }),
+    ...shared(record),
+  };
+  const clicks = shownItems.flatMap((item, i): InteractionEvent[] => {
+    if ((numberIn(item, "label") ?? 0) <= 0) return [];
+    const implied = { implied: true };
+    const { user } = who;
+    return [{ type: "interaction", user, time, item: ids[i] ?? "", action: "click", request, ...implied }];
+  });
+  return { events: [impression, ...clicks] };
+}
+
+function parseInteraction(record: JsonObject): Mapped {
+  const { value, ...rest } = namedValues(record);
+  const isValue = typeof value === "number";
+  const other = isValue || value === undefined ? rest : { ...rest, value };
+  const interaction: InteractionEvent = {
+    type: "interaction",
+    ...userOf(record),
+    time: timeIn(record),
+    item: requiredIn(record, "item"),
+    action: requiredIn(record, "type"),
+    ...given({
+      request: stringIn(record, "ranking"),
+      value: isValue ? value : undefined,
+      other: Object.keys(other).length > 0 ? other : undefined,
+    }),
+    ...shared(record),
+  };
+  return { events: [interaction] };
+}
+
+function fromEvent(event: Event): JsonObject {
+  const { user, time } = event;
+  const base = { id: event.id, timestamp: time, tenant: extra(event, "tenant") };
+  const anonymous = extra(event, "anonymous") === true;
+  const who = { user: anonymous ? undefined : user, session: anonymous ? user : extra(event, "session") };
+  switch (event.type) {
+    case "profile":
+      return given({
+        event: "user",
+        ...base,
+        fields: fieldsOf(joinAttributes(event, event.attributes)),
+        user,
+      });
+    case "impression": {
+      const at = (field: string, i: number) =>
+        (extra(event, field) as unknown[] | undefined)?.[i] ?? undefined;
+      return given({
+        event: "ranking",
+        ...base,
+        fields: fieldsOf(joinAttributes(event, event.context)),
+        ...who,
+        items: event.items.map((id, i) => {
+          const values = at("itemFields", i) as JsonObject | undefined;
+          const fields = values === undefined ? undefined : fieldsOf(values);
+          return given({ id, fields, label: at("labels", i), relevancy: at("relevancies", i) });
+        }),
+      });
+    }
+    case "interaction":
+      return given({
+        event: "interaction",
+        ...base,
+        fields: fieldsOf(given({ value: event.value, ...joinAttributes(event) })),
+        ...who,
+        item: event.item,
+        type: event.action,
+        ranking: event.request,
+      });
+    default:
+      throw new RangeError(`Cannot write a ${event.type} event as one of Metarank: it has none like it`);
+  }
+}
+
+function fromItem(item: ItemRecord): JsonObject {
+  const { title, category, categories, attributes, time } = item;
+  return given({
+    event: "item",
+    id: extra(item, "id"),
+    timestamp: time,
+    tenant: extra(item, "tenant"),
+    fields: fieldsOf({ ...given({ title, category, categories }), ...joinAttributes(item, attributes) }),
+    item: item.item,
+  });
+}
+
+/** The id and the tenant of an event. */
+function shared(record: JsonObject): { readonly id?: string; readonly tenant?: string } {
+  return given({ id: stringIn(record, "id"), tenant: stringIn(record, "tenant") });
+}
+
+function userOf(
+  record: JsonObject,
+): { readonly user: string; readonly session?: string; readonly anonymous?: true } {
+  const user = stringIn(record, "user");
+  const session = stringIn(record, "session");
+  if (user !== undefined) return { user, ...given({ session }) };
+  if (session !== undefined) return { user: session, anonymous: true };
+  throw new SyntaxError("Cannot tell whose event it is: it has neither a user nor a session");
+}
+
+/** A list with `null` where `value` has none; `undefined` when it has none anywhere. */
+function listOf<T>(items: readonly JsonObject[], value: (item: JsonObject) => T | undefined): unknown {
+  const values = items.map((item) => value(item) ?? null);
+  return values.every((each) => each === null) ? undefined : values;
+}
+
+/** `[{name, value}]` as values by name. @throws SyntaxError when it is none, or has a name twice */
+function namedValues({ fields }: JsonObject): JsonObject {
+  if (fields === undefined || fields === null) return {};
+  if (!Array.isArray(fields)) throw fieldError("fields", "a list", fields);
+  const values: Record<string, unknown> = {};
+  for (const [i, each] of fields.entries()) {
+    const field = objectOf(each, `fields[${i}]`);
+    const name = requiredIn(field, "name");
+    if (Object.hasOwn(values, name)) {
+      throw new SyntaxError(`Cannot take fields: ${shown(name)} is there twice`);
+    }
+    const { value } = field;
+    if (value === undefined || (typeof value === "object" && !Array.isArray(value))) {
+      const wanted = "a string, a number, true, false, or a list";
+      throw fieldError(`fields[${i}].value`, wanted, value);
+    }
+    values[name] = value;
+  }
+  return values;
+}
+
+function fieldsOf(values: JsonObject): readonly JsonObject[] {
+  return Object.entries(values).map(([name, value]) => ({ name, value }));
+}
+
+function timeIn({ timestamp }: JsonObject): number {
+  if (typeof timestamp === "number") return timestamp;
+  const text = typeof timestamp === "string" ? timestamp : "";
+  const time = /^\d{1,16}$/.test(text) ? Number(text) : parseDate(text);
+  if (!Number.isNaN(time)) return time;
+  throw fieldError("timestamp", "milliseconds or a date", timestamp);
+}

@@ -1,0 +1,86 @@
+/**
+ * Foreign JSON, record by record, wherever it comes from: a file, a topic.
+ *
+ * @module
+ */
+
+import { parseEasyRec } from "../../src/adapters/easyrec.ts";
+import { parseGorse } from "../../src/adapters/gorse.ts";
+import type { Mapped } from "../../src/adapters/mapped.ts";
+import { parseMetarank } from "../../src/adapters/metarank.ts";
+import { checkEvent, checkItem } from "../../src/events/check.ts";
+import type { Event, ItemRecord } from "../../src/events/event.ts";
+import { parseJson } from "../../src/events/json.ts";
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+
+/** How a JSON value of a format is taken; `time` is that of what has none. Throws a SyntaxError when it cannot be. */
+export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
+
+/** Adapters of the formats that are JSON. */
+export const JSON_ADAPTERS = {
+  meander: parseOwn,
+  metarank: parseMetarank,
+  gorse: parseGorse,
+  easyrec: parseEasyRec,
+} as const satisfies Readonly<Record<string, JsonAdapter>>;
+
+/** A format whose records are JSON, so that it may come from a topic. */
+export type JsonFormat = keyof typeof JSON_ADAPTERS;
+
+/** The names of {@linkcode JSON_ADAPTERS}. */
+export const JSON_FORMATS = Object.keys(JSON_ADAPTERS) as readonly JsonFormat[];
+
+/** An event or an item of ours. */
+export type OwnRecord =
+  | { readonly kind: "event"; readonly event: Event }
+  | { readonly kind: "item"; readonly item: ItemRecord };
+
+/** What a record gives, or why it is refused. */
+export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Refusal;
+
+/**
+ * Runs an adapter. All that it gives passes our validator or none is taken; what it throws as a `SyntaxError` is a
+ * refusal.
+ */
+export function adapt(map: () => Mapped): Adapted {
+  let mapped: Mapped;
+  try {
+    mapped = map();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return refuse("malformed-row", error.message);
+  }
+  const records: OwnRecord[] = [];
+  for (const item of mapped.items ?? []) {
+    const checked = checkItem(item);
+    if (!checked.ok) return checked;
+    records.push({ kind: "item", item });
+  }
+  for (const event of mapped.events ?? []) {
+    const checked = checkEvent(event);
+    if (!checked.ok) return checked;
+    records.push({ kind: "event", event });
+  }
+  return { ok: true, records };
+}
+
+/** Takes bytes of JSON: a value, or a list of values that are taken all or none. */
+export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number): Adapted {
+  const parsed = parseJson(bytes, "record");
+  if (!parsed.ok) return parsed;
+  const { value } = parsed;
+  if (!Array.isArray(value)) return adapt(() => adapter(value, { time }));
+  return adapt(() => {
+    const all = value.map((each) => adapter(each, { time }));
+    return {
+      items: all.flatMap(({ items = [] }) => items),
+      events: all.flatMap(({ events = [] }) => events),
+    };
+  });
+}
+
+/** Ours: an event has a type, an item has none. The validator says what is wrong. */
+function parseOwn(value: unknown): Mapped {
+  const isItem = typeof value === "object" && value !== null && !("type" in value) && "item" in value;
+  return isItem ? { items: [value as ItemRecord] } : { events: [value as Event] };
+}

@@ -1,0 +1,103 @@
+/**
+ * Files of other systems: events of Metarank, dumps of Gorse, behaviour tables of EasyRec.
+ *
+ * @module
+ */
+
+import { EASYREC_COLUMNS, parseEasyRec } from "../../src/adapters/easyrec.ts";
+import type { Row } from "../../src/adapters/fields.ts";
+import { gorseRow, parseGorse } from "../../src/adapters/gorse.ts";
+import { parseMetarank } from "../../src/adapters/metarank.ts";
+import type { Mapped } from "../../src/adapters/mapped.ts";
+import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { adaptJson, type JsonAdapter } from "./adapters.ts";
+import { readCsv } from "./csv.ts";
+import { fileIn, isFolder, within } from "./files.ts";
+import { JsonSplitter } from "./json_values.ts";
+import { readLines } from "./lines.ts";
+import { mapRow, placed, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
+import { sortByTime } from "./sort_by_time.ts";
+
+/** A file's ending; what is not CSV is JSON. */
+const CSV = /\.csv(\.gz)?$/;
+const DATA = /\.(jsonl?|ndjson|csv)(\.gz)?$/;
+
+/**
+ * Metarank's events, in the order of the files: a file of JSON lines or one list, or a folder of such files by name.
+ */
+export async function* openMetarank(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  for (const file of await filesOf(path)) yield* readJson(file, parseMetarank, options);
+}
+
+/**
+ * A folder with `users`, `items` and `feedback`, each as `.csv`, `.jsonl` or `.json`, perhaps with `.gz`; or one such
+ * file. Dumps are sorted by key, so all are put in the order of time; users, and items without a time, come first.
+ */
+export function openGorse(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  return sortByTime(readGorse(path, options));
+}
+
+async function* readGorse(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  const map = (row: Row) => parseGorse(gorseRow(row), { time: MIN_TIME_MS });
+  for (const file of await isFolder(path) ? await gorseFiles(path) : [path]) {
+    if (CSV.test(file)) yield* readRows(file, [], map, options);
+    else yield* readJson(file, parseGorse, options);
+  }
+}
+
+/** The behaviour table of EasyRec, as CSV with a header or as JSON; put in the order of time. */
+export function openEasyRec(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  return sortByTime(readEasyRec(path, options));
+}
+
+async function* readEasyRec(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  for (const file of await filesOf(path)) {
+    if (CSV.test(file)) yield* readRows(file, EASYREC_COLUMNS, parseEasyRec, options);
+    else yield* readJson(file, parseEasyRec, options);
+  }
+}
+
+async function* readJson(
+  file: string,
+  adapter: JsonAdapter,
+  { signal }: SourceOptions,
+): AsyncGenerator<SourceRecord> {
+  for await (const lines of readLines(file, signal, new JsonSplitter())) {
+    for (const line of lines) {
+      yield* placed(file, line, line.refusal ?? adaptJson(line.bytes, adapter, MIN_TIME_MS));
+    }
+  }
+}
+
+async function* readRows(
+  file: string,
+  columns: readonly string[],
+  map: (row: Row) => Mapped,
+  options: SourceOptions,
+): AsyncGenerator<SourceRecord> {
+  for await (const read of readCsv(file, { header: true, columns, ...options })) {
+    if (read.ok) yield* mapRow(file, read.line, () => map(read.row));
+    else yield rejected(file, read.line, read.refusal);
+  }
+}
+
+/** The file, or those of the folder by name. @throws Deno.errors.NotFound when there is none */
+async function filesOf(path: string): Promise<readonly string[]> {
+  if (!await isFolder(path)) return [path];
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(path)) if (isFile && DATA.test(name)) names.push(name);
+  if (names.length > 0) return names.sort().map((name) => within(path, name));
+  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no file of JSON or CSV`);
+}
+
+async function gorseFiles(folder: string): Promise<readonly string[]> {
+  const endings = ["csv", "jsonl", "ndjson", "json"].flatMap((ending) => [ending, `${ending}.gz`]);
+  const found = await Promise.all(
+    ["users", "items", "feedback"].map((name) =>
+      fileIn(folder, endings.map((ending) => `${name}.${ending}`))
+    ),
+  );
+  const files = found.filter((file) => file !== undefined);
+  if (files.length > 0) return files;
+  throw new Deno.errors.NotFound(`Cannot open ${folder} as gorse: it has no users, items or feedback`);
+}

@@ -1,0 +1,129 @@
+/**
+ * JSON values of a file as bytes: one a line, or the entries of a list, whichever the file has.
+ *
+ * @module
+ */
+
+import { refuseLarge } from "../../src/events/json.ts";
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+import { HeldBytes, type Line, LineSplitter, type Splitter } from "./lines.ts";
+
+const LF = 0x0a, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
+const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
+
+/**
+ * Cuts a file whose first character is `[` into the entries of that list, any other one into lines; the number of an
+ * entry is that of the line it begins in. How the bytes are chunked makes no difference.
+ *
+ * After a list there may be another one. Entries are told apart by the commas between them: whether one is JSON is for
+ * the reader to find out. As lines are, an entry of more than 1 MiB is refused without being held.
+ */
+export class JsonSplitter implements Splitter {
+  #inner: Splitter | undefined;
+  /** Chunks of nothing but white space at the start. */
+  #blank: Uint8Array[] = [];
+
+  /** See {@linkcode Splitter}. */
+  push(chunk: Uint8Array): readonly Line[] {
+    if (this.#inner !== undefined) return this.#inner.push(chunk);
+    this.#blank.push(chunk);
+    const first = chunk.find((byte) => !isBlank(byte));
+    if (first === undefined && this.#blank.length < MAX_BLANK_CHUNKS) return [];
+    return this.#begin(first === OPEN_BRACKET ? new ListSplitter() : new LineSplitter());
+  }
+
+  /** See {@linkcode Splitter}. */
+  end(refusal?: Refusal): readonly Line[] {
+    const before = this.#inner === undefined ? this.#begin(new LineSplitter()) : [];
+    return [...before, ...this.#inner?.end(refusal) ?? []];
+  }
+
+  #begin(inner: Splitter): readonly Line[] {
+    this.#inner = inner;
+    const lines = this.#blank.flatMap((chunk) => inner.push(chunk));
+    this.#blank = [];
+    return lines;
+  }
+}
+
+/** So much white space at the start of a file is taken for lines. */
+const MAX_BLANK_CHUNKS = 100;
+
+/** Cuts `[a, b, c]` at the commas of its first level. */
+class ListSplitter implements Splitter {
+  readonly #held = new HeldBytes();
+  /** Of the byte at hand, from 1. */
+  #line = 1;
+  /** Where the entry began; 0 = it has nothing but white space yet. */
+  #began = 0;
+  /** Brackets open, the list's own included; 0 = outside of it. */
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+
+  push(chunk: Uint8Array): readonly Line[] {
+    const entries: Line[] = [];
+    let start = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i]!;
+      if (byte === LF) this.#line++;
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (byte === BACKSLASH) this.#escaped = true;
+        else if (byte === QUOTE) this.#inString = false;
+        continue;
+      }
+      if (this.#began === 0 && isBlank(byte)) {
+        start = i + 1;
+        continue;
+      }
+      if (this.#depth === 0 && this.#began === 0 && byte === OPEN_BRACKET) { // the first list, or one more
+        this.#depth = 1;
+        start = i + 1;
+        continue;
+      }
+      if (this.#depth === 1 && (byte === COMMA || byte === CLOSE_BRACKET)) {
+        this.#held.push(chunk.subarray(start, i));
+        this.#finish(entries);
+        start = i + 1;
+        if (byte === CLOSE_BRACKET) this.#depth = 0;
+        continue;
+      }
+      if (this.#began === 0) [this.#began, start] = [this.#line, i];
+      if (byte === QUOTE) this.#inString = true;
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++;
+      else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && this.#depth > 1) this.#depth--;
+    }
+    if (this.#began !== 0) this.#held.push(chunk.subarray(start));
+    return entries;
+  }
+
+  end(refusal?: Refusal): readonly Line[] {
+    const entries: Line[] = [];
+    const broken = refusal ??
+      (this.#depth > 0
+        ? refuse("truncated-json", "Cannot parse the file as a list of JSON: it ends before the list does")
+        : undefined);
+    if (this.#began === 0 && broken !== undefined) this.#began = this.#line;
+    this.#finish(entries, broken);
+    return entries;
+  }
+
+  #finish(entries: Line[], refusal?: Refusal): void {
+    const number = this.#began;
+    const { bytes, size } = this.#held.take();
+    this.#began = 0;
+    this.#inString = this.#escaped = false;
+    if (number === 0) return; // an empty list, or a comma too many
+    if (refusal !== undefined) entries.push({ number, bytes, size, refusal });
+    else if (size > MAX_RECORD_BYTES) {
+      entries.push({ number, bytes, size, refusal: refuseLarge(size, "entry") });
+    } else entries.push({ number, bytes, size });
+  }
+}
+
+/** Whether a byte is white space, or one of the three of a byte order mark. */
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0xef || byte === 0xbb || byte === 0xbf;
+}

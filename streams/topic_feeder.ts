@@ -1,0 +1,297 @@
+/**
+ * Feeds a topic of another system into a deployment, resumably: what is appended and the position in that topic are
+ * committed together, so a restarted feeder skips exactly what is already there.
+ *
+ * @module
+ */
+
+import { encodeEvent, encodeItem } from "../src/events/codec.ts";
+import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/schema.ts";
+import { feederGroup, feederId } from "./feeder.ts";
+import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "./sources/adapters.ts";
+import type { Topics } from "./topics.ts";
+
+/** What a {@linkcode TopicFeeder} reads. */
+export interface ForeignTopic {
+  /** The log that has it: that of the deployment, or another. */
+  readonly log: Log;
+  /** Its name. */
+  readonly topic: string;
+  /** What its records are. */
+  readonly format: JsonFormat;
+}
+
+/** Options of a {@linkcode TopicFeeder}. */
+export interface TopicFeederOptions {
+  /** Keeps the position apart from those of others. @default {format and topic} */
+  readonly name?: string;
+  /** Records of the topic a commit. @default {1000} */
+  readonly batch?: number;
+  /** Where to begin when nothing was ever fed. @default {"earliest"} */
+  readonly start?: "earliest" | "latest";
+}
+
+/**
+ * Appends a topic of any number of partitions to `events`, `items` and `rejected`.
+ *
+ * The order within a partition of the topic is kept. Among partitions, the record with the oldest time goes first, so
+ * that one with many old records does not make the others late.
+ */
+export class TopicFeeder implements AsyncDisposable {
+  readonly #source: ForeignTopic;
+  readonly #adapter: JsonAdapter;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #writer: Writer;
+  readonly #group: string;
+  /** The topic that the committed positions are filed under. */
+  readonly #positions: string;
+  readonly #batch: number;
+  readonly #partitions: readonly SourcePartition[];
+  #events = 0;
+  #items = 0;
+  #rejected = 0;
+  #skipped = 0;
+
+  private constructor(
+    source: ForeignTopic,
+    log: Log,
+    topics: Topics,
+    writer: Writer,
+    group: string,
+    positions: string,
+    batch: number,
+    partitions: readonly SourcePartition[],
+  ) {
+    this.#source = source;
+    this.#adapter = JSON_ADAPTERS[source.format];
+    this.#log = log;
+    this.#topics = topics;
+    this.#writer = writer;
+    this.#group = group;
+    this.#positions = positions;
+    this.#batch = batch;
+    this.#partitions = partitions;
+  }
+
+  /**
+   * A feeder that goes on where the last one of this name stopped, which it fences.
+   *
+   * @throws Error when there is no such topic
+   */
+  static async open(
+    log: Log,
+    topics: Topics,
+    source: ForeignTopic,
+    options: TopicFeederOptions = {},
+  ): Promise<TopicFeeder> {
+    const { name = `${source.format}:${source.topic}`, batch = 1000, start = "earliest" } = options;
+    const spec = (await source.log.topics()).get(source.topic);
+    if (spec === undefined) {
+      throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
+    }
+    const writer = await log.writer(feederId(topics, name));
+    let positions = source.topic;
+    if (source.log !== log) {
+      // A commit names a topic of its own log: an empty one of as many partitions stands for the foreign one.
+      positions = `${topics.events}-from-${source.topic}`;
+      await log.createTopics([{ name: positions, partitions: spec.partitions, cleanup: "delete" }]);
+    }
+    const group = feederGroup(topics, name);
+    const partitions: SourcePartition[] = [];
+    for (let partition = 0; partition < spec.partitions; partition++) {
+      const committed = await log.committed(group, positions, partition);
+      const bounds = await source.log.bounds(source.topic, partition);
+      const next = committed ?? (start === "latest" ? bounds.end : bounds.start);
+      partitions.push(new SourcePartition(source, partition, next));
+    }
+    const feeder = new TopicFeeder(source, log, topics, writer, group, positions, batch, partitions);
+    // Otherwise a restart before the first record would begin at a later end.
+    if (start === "latest") await feeder.#commit([], partitions);
+    feeder.#skipped = await feeder.#lost();
+    return feeder;
+  }
+
+  /** Events appended by this feeder. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Items appended by this feeder. */
+  get items(): number {
+    return this.#items;
+  }
+
+  /** Records that this feeder put on `rejected`. */
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  /** Offsets which the topic has dropped before they could be fed. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Offsets of the topic that are not fed yet, holes included. */
+  async lag(): Promise<number> {
+    const { log, topic } = this.#source;
+    let lag = 0;
+    for (const { partition, next } of this.#partitions) {
+      lag += Math.max(0, (await log.bounds(topic, partition)).end - next);
+    }
+    return lag;
+  }
+
+  /**
+   * Appends the next batch.
+   *
+   * @param options `waitMs`: how long to wait for a first record; `signal`: ends the wait, and the feed rejects
+   * @returns Records taken from the topic; 0 = it has no more now.
+   */
+  async feed(options: { readonly waitMs?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
+    const { waitMs = 0, signal } = options;
+    const batch: NewRecord[] = [];
+    const moved = new Set<SourcePartition>();
+    let taken = 0;
+    await Promise.all(this.#partitions.map((partition) => partition.fill()));
+    if (waitMs > 0 && this.#partitions.every(({ head }) => head === undefined)) {
+      await this.#wait(waitMs, signal);
+    }
+    for (; taken < this.#batch; taken++) {
+      const oldest = this.#oldest();
+      const record = oldest?.head;
+      if (oldest === undefined || record === undefined) break;
+      batch.push(...this.#adapt(record));
+      oldest.take();
+      moved.add(oldest);
+      if (oldest.head === undefined) await oldest.fill();
+    }
+    if (taken > 0) await this.#commit(batch, moved);
+    return taken;
+  }
+
+  /** Lets the name go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  #oldest(): SourcePartition | undefined {
+    let oldest: SourcePartition | undefined;
+    for (const partition of this.#partitions) {
+      if (partition.head === undefined) continue;
+      if (oldest?.head === undefined || partition.head.time < oldest.head.time) oldest = partition;
+    }
+    return oldest;
+  }
+
+  /** Until a partition has something. */
+  async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const enough = new AbortController();
+    const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+    const waits = this.#partitions.map((partition) => partition.fill(waitMs, ends));
+    try {
+      await Promise.race(waits);
+    } finally {
+      enough.abort();
+      await Promise.allSettled(waits);
+    }
+  }
+
+  async #lost(): Promise<number> {
+    const { log, topic } = this.#source;
+    let lost = 0;
+    for (const { partition, next } of this.#partitions) {
+      lost += Math.max(0, (await log.bounds(topic, partition)).start - next);
+    }
+    return lost;
+  }
+
+  async #commit(records: readonly NewRecord[], partitions: Iterable<SourcePartition>): Promise<void> {
+    const offsets = [...partitions].map(({ partition, next }) => ({
+      topic: this.#positions,
+      partition,
+      offset: next,
+    }));
+    await this.#writer.commit({ records, group: this.#group, offsets });
+  }
+
+  #adapt(record: LogRecord): NewRecord[] {
+    const { topic, partition, offset, key, value, time } = record;
+    const { events, items, rejected } = this.#topics;
+    if (value === null) return []; // a tombstone of a topic that compacts: there is nothing to take
+    const adapted = adaptJson(value, this.#adapter, clamp(time));
+    if (!adapted.ok) {
+      this.#rejected++;
+      const rejection = encodeRejection(rejectionOf({ topic, partition, offset }, adapted, value));
+      return [{ topic: rejected, partition: 0, key, value: rejection, time }];
+    }
+    return adapted.records.map((own) => {
+      if (own.kind === "item") {
+        this.#items++;
+        const { item } = own;
+        return { topic: items, partition: 0, key: item.item, value: encodeItem(item), time: item.time };
+      }
+      this.#events++;
+      const { event } = own;
+      return { topic: events, key: event.user, value: encodeEvent(event), time: event.time };
+    });
+  }
+}
+
+/** A partition of the foreign topic, read ahead. */
+class SourcePartition {
+  readonly partition: number;
+  readonly #source: ForeignTopic;
+  /** Read, and not taken from `#at` on. */
+  #records: readonly LogRecord[] = [];
+  #at = 0;
+  /** Where the log is to be read next. */
+  #readTo: number;
+  /** Behind what was taken. */
+  #next: number;
+
+  constructor(source: ForeignTopic, partition: number, next: number) {
+    this.#source = source;
+    this.partition = partition;
+    this.#readTo = this.#next = next;
+  }
+
+  /** Behind what was taken: the position to commit. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The next record, if one was read. */
+  get head(): LogRecord | undefined {
+    return this.#records[this.#at];
+  }
+
+  /** Takes the head. */
+  take(): void {
+    const { head } = this;
+    if (head === undefined) return;
+    this.#at++;
+    this.#next = this.head === undefined ? this.#readTo : head.offset + 1;
+  }
+
+  /** Reads on when there is no head. */
+  async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
+    if (this.head !== undefined) return;
+    const { log, topic } = this.#source;
+    const options = {
+      maxRecords: 1000,
+      maxBytes: 1 << 20,
+      waitMs,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const { records, next } = await log.read(topic, this.partition, this.#readTo, options);
+    [this.#records, this.#at, this.#readTo] = [records, 0, next];
+    if (records.length === 0) this.#next = next; // past a hole
+  }
+}
+
+function clamp(time: number): number {
+  return Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
+}

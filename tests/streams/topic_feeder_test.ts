@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import type { Rejection } from "../../src/events/rejection.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { TopicFeeder, type TopicFeederOptions } from "../../streams/topic_feeder.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+
+const topics = topicNames();
+const TIME = 1_700_000_000_000;
+const PARTITIONS = 3;
+
+/** Record `n` of the foreign topic: mostly clicks, now and then an item, a broken one, a list. */
+function foreign(n: number): NewRecord {
+  const click = (k: number) => ({
+    ...{ event: "interaction", id: `e${n}-${k}`, timestamp: TIME + n, type: "click" },
+    ...{ user: `u${n % 7}`, item: `i${n}` },
+  });
+  const value = n % 11 === 3
+    ? { event: "item", item: `i${n}`, timestamp: TIME + n }
+    : n % 11 === 5
+    ? { event: "click" }
+    : n % 11 === 7
+    ? [click(0), click(1)]
+    : click(0);
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  return { topic: "clicks", partition: n % PARTITIONS, key: null, value: bytes, time: TIME + n };
+}
+
+async function logs(records: number, apart: boolean): Promise<{ source: MemoryLog; log: MemoryLog }> {
+  const log = new MemoryLog();
+  const source = apart ? new MemoryLog() : log;
+  await log.createTopics(topicSpecs(topics, 2));
+  await source.createTopics([{ name: "clicks", partitions: PARTITIONS, cleanup: "delete" }]);
+  await source.append(Array.from({ length: records }, (_, n) => foreign(n)));
+  return { source, log };
+}
+
+async function feedAll(source: Log, log: Log, options: TopicFeederOptions = {}): Promise<TopicFeeder> {
+  const feeder = await TopicFeeder.open(
+    log,
+    topics,
+    { log: source, topic: "clicks", format: "metarank" },
+    options,
+  );
+  await using _feeder = feeder;
+  while (await feeder.feed() > 0);
+  return feeder;
+}
+
+async function content(log: Log) {
+  const all = [];
+  for (const topic of [topics.events, topics.items, topics.rejected]) {
+    for (let p = 0; p < 2; p++) {
+      if (topic === topics.items && p > 0) continue;
+      for await (const { key, value, time } of readAll(log, topic, p)) {
+        all.push([topic, p, key, new TextDecoder().decode(value ?? undefined), time]);
+      }
+    }
+  }
+  return all;
+}
+
+Deno.test("TopicFeeder.feed() puts each event on its user's partition, items and rejections beside them", async () => {
+  const { source, log } = await logs(110, false);
+  const feeder = await feedAll(source, log);
+  assert.deepEqual([feeder.events, feeder.items, feeder.rejected], [100, 10, 10]);
+  assert.equal(await feeder.lag(), 0);
+  const times: number[] = [];
+  for (let p = 0; p < 2; p++) {
+    for await (const { key, time } of readAll(log, topics.events, p)) {
+      assert.equal(partitionOf(key ?? "", 2), p);
+      if (p === 0) times.push(time);
+    }
+  }
+  assert.deepEqual(times, times.toSorted((a, b) => a - b), "the oldest goes first among partitions");
+  const { records: [first] } = await log.read(topics.rejected, 0, 0);
+  const rejection: Rejection = JSON.parse(new TextDecoder().decode(first?.value ?? undefined));
+  assert.ok("topic" in rejection);
+  const { topic, partition, offset, code, reason } = rejection;
+  assert.deepEqual([topic, partition, offset, code], ["clicks", 5 % PARTITIONS, 1, "malformed-row"]);
+  assert.match(reason, /field event as one of/);
+});
+
+Deno.test("TopicFeeder goes on after a crash at any operation, without a loss and without a repeat", async () => {
+  for (const apart of [false, true]) {
+    const { source, log } = await logs(33, apart);
+    const whole = new CrashingLog(log);
+    await feedAll(apart ? source : whole, whole, { batch: 7 });
+    const want = await content(log);
+    for (let at = 1; at < whole.operations; at++) {
+      const { source, log } = await logs(33, apart);
+      const crashing = new CrashingLog(log, at);
+      await assert.rejects(feedAll(apart ? source : crashing, crashing, { batch: 7 }), Crash);
+      await feedAll(source, log, { batch: 5 });
+      const key = (all: unknown[][]) => all.map((record) => JSON.stringify(record)).sort();
+      assert.deepEqual(key(await content(log)), key(want), `after a crash at operation ${at}`);
+    }
+  }
+});
+
+Deno.test("TopicFeeder.open() begins at the end when asked, and remembers that it did", async () => {
+  const { source, log } = await logs(20, false);
+  assert.equal((await feedAll(source, log, { start: "latest" })).events, 0);
+  await source.append([foreign(22)]);
+  assert.equal((await feedAll(source, log, { start: "latest" })).events, 1);
+  assert.equal((await feedAll(source, log, { name: "another" })).events, 19);
+});
+
+Deno.test("TopicFeeder.feed() waits for a record, and stops waiting on a signal", async () => {
+  const { source, log } = await logs(0, false);
+  await using feeder = await TopicFeeder.open(log, topics, {
+    log: source,
+    topic: "clicks",
+    format: "metarank",
+  });
+  const waiting = feeder.feed({ waitMs: 60_000 });
+  await source.append([foreign(1)]);
+  assert.equal(await waiting, 1);
+  const stop = new AbortController();
+  const stopped = feeder.feed({ waitMs: 60_000, signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await assert.rejects(stopped, /enough/);
+  await source.append([foreign(2)]);
+  assert.equal(await feeder.feed({ waitMs: 60_000 }), 1);
+});
+
+Deno.test("TopicFeeder.open() tells what was dropped before it was fed, and refuses a topic that is not there", async () => {
+  const { source, log } = await logs(30, false);
+  await feedAll(source, log, { start: "latest" });
+  await source.append(Array.from({ length: 9 }, (_, n) => foreign(n)));
+  for (let p = 0; p < PARTITIONS; p++) await source.trim("clicks", p, 12);
+  assert.equal((await feedAll(source, log)).skipped, 2 * PARTITIONS);
+  const missing = { log: source, topic: "none", format: "metarank" } as const;
+  await assert.rejects(TopicFeeder.open(log, topics, missing), /Cannot feed topic none: it does not exist/);
+});
