@@ -10,40 +10,12 @@ import type { DienConfig } from "../models/dien.ts";
 import type { DinConfig } from "../models/din.ts";
 import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";
+import { type Batch, type Forward, rowsOf } from "./batch.ts";
 import { gru, stateAt } from "./gru.ts";
-import { mlp, pooled, repeat } from "./layers.ts";
-import type { MimnTensors } from "./mimn.ts";
+import { dot, mlp, pooled, repeat } from "./layers.ts";
 import type { Weights } from "./tensorflow.ts";
 
 // B users, T behaviours, K candidates, d vector, H hidden, U user input, C candidate input
-
-/** A batch of impressions. */
-export interface Batch {
-  /** Behaviours [B, T, d], oldest first, T at least 1. */
-  readonly e: tf.Tensor;
-  /** 1 = a real behaviour [B, T]. */
-  readonly mask: tf.Tensor;
-  /** Candidates [B, K, d]. */
-  readonly q: tf.Tensor;
-  /** User input [B, U]. */
-  readonly xu: tf.Tensor;
-  /** Candidate input [B, K, C]. */
-  readonly xc: tf.Tensor;
-  /** Sampled negatives [B, T, d]; no auxiliary loss without. */
-  readonly negatives?: tf.Tensor;
-  /** MIMN's state before the first behaviour, a constant; the model's own start without. */
-  readonly state?: MimnTensors;
-}
-
-/** What a model makes of a batch; intermediate values for tests by name. */
-export interface Forward {
-  /** [B, K]. */
-  readonly logits: tf.Tensor;
-  readonly aux: tf.Scalar;
-  /** Regularisation of each user's state [B]; none without. */
-  readonly regularisation?: tf.Tensor;
-  readonly values: Readonly<Record<string, tf.Tensor>>;
-}
 
 /** Base, see `models/base.ts`. */
 export function baseForward(weights: Weights, config: BaseConfig, batch: Batch): Forward {
@@ -91,20 +63,4 @@ export function dienForward(weights: Weights, config: DienConfig, batch: Batch):
     : auxiliaryLoss(weights, "aux", auxiliary, { h, e, negatives, mask: batch.mask });
   const values = { h, score: tf.mul(score, mask), attention: a, final, mean };
   return { logits: tf.reshape(z, [-1, K]), aux, values };
-}
-
-/** Candidates as rows [B·K, …]; the user input is repeated. */
-export function rowsOf({ q, xu, xc }: Batch) {
-  const [, K = 0, d = 0] = q.shape;
-  return {
-    K,
-    q: tf.reshape(q, [-1, d]),
-    xu: repeat(xu, K),
-    xc: tf.reshape(xc, [q.size / d, xc.shape[2] ?? 0]),
-  };
-}
-
-/** ⟨a, b⟩ of each row [B, 1]. */
-export function dot(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
-  return tf.sum(tf.mul(a, b), 1, true);
 }

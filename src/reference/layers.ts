@@ -1,5 +1,5 @@
 /**
- * MLP, Dice, pooling and losses, op by op.
+ * MLP, Dice, pooling, products and losses, op by op.
  *
  * @module
  */
@@ -49,4 +49,9 @@ export function repeat(x: tf.Tensor, K: number): tf.Tensor {
 /** Σ w·(softplus(z) − y·z), all of one shape. */
 export function weightedLogisticLoss(z: tf.Tensor, y: tf.Tensor, w: tf.Tensor): tf.Scalar {
   return tf.sum(tf.mul(w, tf.sub(tf.softplus(z), tf.mul(y, z)))) as tf.Scalar;
+}
+
+/** ⟨a, b⟩ of each row [B, 1]. */
+export function dot(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.mul(a, b), 1, true);
 }

@@ -7,32 +7,12 @@
 import * as tf from "@tensorflow/tfjs";
 import type { MimnConfig } from "../models/mimn.ts";
 import { normalise } from "./attention.ts";
-import { type Batch, dot, type Forward, rowsOf } from "./forward.ts";
+import { type Batch, type Forward, type MimnTensors, rowsOf } from "./batch.ts";
 import { gru, stateAt } from "./gru.ts";
-import { mlp, repeat } from "./layers.ts";
+import { dot, mlp, repeat } from "./layers.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 
 // B users, T behaviours, K candidates, d vector, m slots, Hc controller
-
-/** Tensors of a user's state, or of its course: with a dimension T after B. */
-export interface MimnTensors {
-  /** [B, m, d]. */
-  readonly memory: tf.Tensor;
-  /** [B, d]. */
-  readonly read: tf.Tensor;
-  /** [B, Hc]. */
-  readonly controller: tf.Tensor;
-  /** [B, m]. */
-  readonly usage: tf.Tensor;
-  /** [B, d]. */
-  readonly added: tf.Tensor;
-  /** [B, m, d]. */
-  readonly channels: tf.Tensor;
-  /** [B, 1]. */
-  readonly count: tf.Tensor;
-  /** [B, d]. */
-  readonly sum: tf.Tensor;
-}
 
 /** What happened at one step. */
 interface Step {

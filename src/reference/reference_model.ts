@@ -12,10 +12,11 @@ import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
 import type { InputGradients, Model, ModelInput, TrainingInput } from "../models/model.ts";
 import type { ModelSizes } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
-import { baseForward, type Batch, dienForward, dinForward, type Forward } from "./forward.ts";
+import type { Batch, Forward, MimnTensors } from "./batch.ts";
+import { baseForward, dienForward, dinForward } from "./forward.ts";
 import { gru } from "./gru.ts";
 import { weightedLogisticLoss } from "./layers.ts";
-import { mimnForward, mimnStart, mimnStep, type MimnTensors } from "./mimn.ts";
+import { mimnForward, mimnStart, mimnStep } from "./mimn.ts";
 import { type Backend, startTensorflow, type Weights } from "./tensorflow.ts";
 
 type ForwardFunction = (weights: Weights, batch: Batch) => Forward;

@@ -7,20 +7,9 @@
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";
 import { LocalLog } from "./local_log.ts";
-import { SqliteStore } from "./sqlite_store.ts";
+import { type SqliteLogOptions, SqliteStore } from "./sqlite_store.ts";
 
-/** Options of {@linkcode SqliteLog.open}. */
-export interface SqliteLogOptions {
-  /**
-   * What a resolved append or commit survives. `process`: the death of the process, kill -9 included.
-   * `power`: also the death of the machine, at the price of one fsync a write. @default {"process"}
-   */
-  readonly durability?: "process" | "power";
-  /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
-  readonly tombstones?: number;
-  /** Called between the steps of a write; throwing is a crash there. For tests. */
-  readonly onStep?: (step: string) => void;
-}
+export type { SqliteLogOptions };
 
 /**
  * A {@linkcode Log} in a SQLite file (`node:sqlite`, write-ahead log).

@@ -1,5 +1,5 @@
 /**
- * How {@linkcode SqliteLog} lies in its file. Format 1:
+ * How a `SqliteLog` lies in its file. Format 1:
  *
  * ```text
  * topics     id, name, partitions, cleanup
@@ -22,13 +22,25 @@ import {
   type TopicSpec,
 } from "./log.ts";
 import { RecordTable, recordTableSchema } from "./record_table.ts";
-import type { SqliteLogOptions } from "./sqlite_log.ts";
 
 /** "mndr": tells our files from other SQLite files. */
 const APPLICATION_ID = 0x6d6e6472;
 const FORMAT = 1;
 
-/** The file under a {@linkcode SqliteLog}. */
+/** Options of `SqliteLog.open()`. */
+export interface SqliteLogOptions {
+  /**
+   * What a resolved append or commit survives. `process`: the death of the process, kill -9 included.
+   * `power`: also the death of the machine, at the price of one fsync a write. @default {"process"}
+   */
+  readonly durability?: "process" | "power";
+  /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
+  readonly tombstones?: number;
+  /** Called between the steps of a write; throwing is a crash there. For tests. */
+  readonly onStep?: (step: string) => void;
+}
+
+/** The file under a `SqliteLog`. */
 export class SqliteStore implements LogStore {
   /** The topics that exist, by name. */
   readonly topics = new Map<string, TopicSpec>();
@@ -45,7 +57,7 @@ export class SqliteStore implements LogStore {
   readonly #position: StatementSync;
   readonly #saveTrim: StatementSync;
 
-  /** Opens or creates the file; see {@linkcode SqliteLog.open}. */
+  /** Opens or creates the file; see `SqliteLog.open()`. */
   constructor(path: string, { durability = "process", tombstones = 10_000, onStep }: SqliteLogOptions) {
     if (!Number.isInteger(tombstones) || tombstones < 1) {
       throw new RangeError(`Cannot keep ${tombstones} tombstones: at least 1 is needed`);

@@ -8,13 +8,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
-import {
-  baseForward,
-  type Batch,
-  dienForward,
-  dinForward,
-  type Forward,
-} from "../../src/reference/forward.ts";
+import type { Batch, Forward } from "../../src/reference/batch.ts";
+import { baseForward, dienForward, dinForward } from "../../src/reference/forward.ts";
 import { mimnForward } from "../../src/reference/mimn.ts";
 import { dice, weightedLogisticLoss } from "../../src/reference/layers.ts";
 import { startTensorflow, type Weights } from "../../src/reference/tensorflow.ts";

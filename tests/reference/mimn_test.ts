@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
 import { createModel } from "../../src/models/create.ts";
-import type { Batch, Forward } from "../../src/reference/forward.ts";
+import type { Batch, Forward, MimnTensors } from "../../src/reference/batch.ts";
 import { weightedLogisticLoss } from "../../src/reference/layers.ts";
-import { mimnForward, type MimnTensors } from "../../src/reference/mimn.ts";
+import { mimnForward } from "../../src/reference/mimn.ts";
 import { referenceModel } from "../../src/reference/reference_model.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
 import { impression, SIZES } from "../contracts/model_contract.ts";
