@@ -140,6 +140,19 @@ export * from "./src/learner/validation.ts";
 export * from "./src/learner/guard.ts";
 export * from "./src/learner/guard.ts";
 
+// Experiments.
+export * from "./src/experiments/experiment.ts";
+export * from "./src/experiments/changes.ts";
+export * from "./src/experiments/buckets.ts";
+export * from "./src/experiments/assignment.ts";
+export * from "./src/experiments/user_metrics.ts";
+export * from "./src/experiments/totals.ts";
+export * from "./src/experiments/effect.ts";
+export * from "./src/experiments/confidence_sequence.ts";
+export * from "./src/experiments/sample_ratio.ts";
+export * from "./src/experiments/verdict.ts";
+export * from "./src/experiments/interleaving.ts";
+
 // Logs. KafkaLog is imported from streams/log/kafka_log.ts, so that nobody else loads a Kafka client.
 export * from "./streams/log/log.ts";
 export * from "./streams/log/local_log.ts";

@@ -5,6 +5,9 @@
  * @module
  */
 
+import type { Exposure } from "../experiments/experiment.ts";
+import type { Team } from "../experiments/interleaving.ts";
+
 /** The behaviours before the impression, oldest first; all arrays have the same length T. */
 export interface SampleHistory {
   /** Item ids. */
@@ -41,6 +44,10 @@ export interface SampleRow {
   readonly prediction: number;
   /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
   readonly oracle: number;
+  /** Sum of the values of the positive interactions within the window; absent = 0. */
+  readonly reward?: number;
+  /** Which of two interleaved variants put it here. */
+  readonly team?: Team;
 }
 
 /** One impression joined with its outcome. */
@@ -57,6 +64,8 @@ export interface Sample {
   readonly version: number;
   /** Whether the user had no behaviour before the impression. */
   readonly newUser: boolean;
+  /** The experiments that the list was part of; absent = none. */
+  readonly exposures?: readonly Exposure[];
   /** The behaviours before the impression. */
   readonly history: SampleHistory;
   /** Values of the schema's user fields; `null` = missing. */

@@ -11,9 +11,12 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import type { Exposure } from "../experiments/experiment.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Format 1 knows no exposures, rewards and teams. */
+const OLDEST_FORMAT = 1;
 
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
@@ -47,7 +50,11 @@ export function encodeSample(sample: Sample): Uint8Array {
     fields(row.fields);
     body.uint(row.numerics.length).f32s(row.numerics).f64(row.offset);
     body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
+    body.f64(row.reward ?? 0).u8(row.team === undefined ? 0 : 1 + row.team);
   }
+  const exposures = sample.exposures ?? [];
+  body.uint(exposures.length);
+  for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
 
   const record = new ByteWriter(body.length + 512).u8(FORMAT);
   strings.encode(record);
@@ -62,8 +69,10 @@ export function encodeSample(sample: Sample): Uint8Array {
 export function decodeSample(bytes: Uint8Array): Sample {
   const record = new ByteReader(bytes);
   const format = record.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode a sample: format is ${format}, this reads ${FORMAT}`);
+  if (format < OLDEST_FORMAT || format > FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode a sample: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    );
   }
   const at = readDictionary(record);
   const body = new ByteReader(record.bytes());
@@ -100,21 +109,44 @@ export function decodeSample(bytes: Uint8Array): Sample {
   }
   const rows: SampleRow[] = [];
   for (let n = body.count(); n > 0; n--) {
-    rows.push({
+    const row = {
       item: string(),
       categories: list(),
       fields: fields(),
       numerics: body.f32s(body.uint()),
       offset: body.f64(),
-      label: body.u8() === 1 ? 1 : 0,
+      label: body.u8() === 1 ? 1 as const : 0 as const,
       position: body.uint(),
       propensity: body.f64(),
       prediction: body.f64(),
       oracle: body.f64(),
+    };
+    const reward = format > 1 ? body.f64() : 0;
+    const team = format > 1 ? body.u8() : 0;
+    rows.push({
+      ...row,
+      ...(reward === 0 ? {} : { reward }),
+      ...(team === 0 ? {} : { team: team === 1 ? 0 as const : 1 as const }),
     });
+  }
+  const exposures: Exposure[] = [];
+  for (let n = format > 1 ? body.count() : 0; n > 0; n--) {
+    exposures.push({ experiment: string(), variant: string() });
   }
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
-  return { request, user, time, closedTime, version, newUser, history, userFields, contextFields, rows };
+  const sample = {
+    request,
+    user,
+    time,
+    closedTime,
+    version,
+    newUser,
+    history,
+    userFields,
+    contextFields,
+    rows,
+  };
+  return exposures.length === 0 ? sample : { ...sample, exposures };
 }

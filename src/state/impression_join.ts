@@ -28,6 +28,8 @@ export interface Outcome {
   readonly request?: string;
   /** 1 is positive, 0 explicitly negative. */
   readonly label: 0 | 1;
+  /** Value of a positive outcome. @default {0} */
+  readonly reward?: number;
   /** Whether it is final: no later outcome of the item is expected. */
   readonly explicit: boolean;
   /** Event time. */
@@ -211,6 +213,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     if (event.label === 1) row.label = 1;
     else row.label ??= 0;
     row.closed ||= event.explicit;
+    if (event.reward !== undefined && event.reward !== 0) row.reward = (row.reward ?? 0) + event.reward;
     if (pending.shown && pending.rows.every((row) => row.closed)) {
       this.#settle(user, pending, event.time, out);
     }

@@ -14,6 +14,8 @@
  * @module
  */
 
+import type { Exposure } from "../experiments/experiment.ts";
+import type { Team } from "../experiments/interleaving.ts";
 import type { Sample, SampleHistory } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
 
@@ -41,6 +43,10 @@ export interface PendingRow {
   readonly propensity: number;
   /** True probability, known only to a simulator; `NaN` when unknown. */
   readonly oracle: number;
+  /** Sum of the values of the positive outcomes so far; absent = 0. */
+  reward?: number;
+  /** Which of two interleaved variants put it here. */
+  readonly team?: Team;
 }
 
 /** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
@@ -59,6 +65,8 @@ export interface Pending {
   readonly version: number;
   /** Whether the user had no behaviour before. */
   readonly newUser: boolean;
+  /** The experiments that the list was part of; absent = none. */
+  readonly exposures?: readonly Exposure[];
   /** Values of the schema's user fields. */
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields. */
@@ -78,6 +86,7 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     closedTime,
     version: pending.version,
     newUser: pending.newUser,
+    ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
     history: pending.history,
     userFields: pending.userFields,
     contextFields: pending.contextFields,
@@ -92,6 +101,8 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
       propensity: row.propensity,
       prediction: 1 / (1 + Math.exp(-row.logit)),
       oracle: row.oracle,
+      ...(row.reward === undefined ? {} : { reward: row.reward }),
+      ...(row.team === undefined ? {} : { team: row.team }),
     })),
   };
 }

@@ -325,7 +325,8 @@ export class TaskState {
     const strength = this.#strength(user, item, policy, event.value);
     if (positive || policy.explicit) {
       const { request, time } = event;
-      const outcome = { time, label: positive ? 1 : 0, explicit: policy.explicit ?? false } as const;
+      const reward = positive ? event.value ?? 0 : 0;
+      const outcome = { time, label: positive ? 1 : 0, reward, explicit: policy.explicit ?? false } as const;
       this.join.outcome(user, item, request === undefined ? outcome : { ...outcome, request }, out);
     }
     if (policy.surprise && event.value !== undefined) {

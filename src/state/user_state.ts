@@ -13,12 +13,15 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
+import type { Exposure } from "../experiments/experiment.ts";
 import { UserStatistics } from "../features/statistics.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Pending, PendingRow } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Format 1 knows no exposures, rewards and teams. */
+const OLDEST_FORMAT = 1;
 
 /** An interaction that waits for the impression that it names. */
 export interface ParkedInteraction {
@@ -120,8 +123,10 @@ export function decodeUser(
 ): UserState {
   const record = new ByteReader(bytes);
   const format = record.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`);
+  if (format < OLDEST_FORMAT || format > FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode the state of user ${id}: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    );
   }
   const lastOffset = record.int();
   const strings = readDictionary(record);
@@ -151,7 +156,7 @@ export function decodeUser(
     user.parked.push({ sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent });
   }
   for (let n = body.count(); n > 0; n--) {
-    const pending = readPending(body, itemAt, strings, lists);
+    const pending = readPending(body, format, { itemAt, strings, lists });
     user.pending.set(pending.request, pending);
   }
   if (!body.done || !record.done) {
@@ -231,14 +236,23 @@ function writePending(
     to.uint(itemAt(row.item)).uint(list(row.categories)).uint(list(row.fields));
     to.uint(row.numerics.length).f32s(row.numerics).f64(row.offset).f64(row.logit);
     to.u8((row.label ?? 2) + (row.closed ? 4 : 0)).uint(row.position).f64(row.propensity).f64(row.oracle);
+    to.f64(row.reward ?? 0).u8(row.team === undefined ? 0 : 1 + row.team);
+  }
+  const exposures = pending.exposures ?? [];
+  to.uint(exposures.length);
+  for (const { experiment, variant } of exposures) {
+    to.uint(strings.index(experiment)).uint(strings.index(variant));
   }
 }
 
 function readPending(
   from: ByteReader,
-  itemAt: (at: number) => number,
-  strings: (at: number) => string,
-  lists: (at: number) => readonly (string | null)[],
+  format: number,
+  { itemAt, strings, lists }: {
+    readonly itemAt: (at: number) => number;
+    readonly strings: (at: number) => string;
+    readonly lists: (at: number) => readonly (string | null)[];
+  },
 ): Pending {
   const list = () => lists(from.uint());
   // The dictionary of lists holds lists of categories, which have no nulls, beside those of field values.
@@ -280,14 +294,26 @@ function readPending(
     };
     const outcome = from.u8();
     const label = outcome & 3;
-    rows.push({
+    const shown = {
       ...row,
-      label: label === 2 ? null : label === 1 ? 1 : 0,
+      label: label === 2 ? null : label === 1 ? 1 as const : 0 as const,
       closed: (outcome & 4) !== 0,
       position: from.uint(),
       propensity: from.f64(),
       oracle: from.f64(),
+    };
+    const reward = format > 1 ? from.f64() : 0;
+    const team = format > 1 ? from.u8() : 0;
+    rows.push({
+      ...shown,
+      ...(reward === 0 ? {} : { reward }),
+      ...(team === 0 ? {} : { team: team === 1 ? 0 as const : 1 as const }),
     });
   }
-  return { ...head, history: { items, categories: historyCategories, actions, times, strengths }, rows };
+  const exposures: Exposure[] = [];
+  for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
+    exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
+  }
+  const history = { items, categories: historyCategories, actions, times, strengths };
+  return { ...head, history, rows, ...(exposures.length === 0 ? {} : { exposures }) };
 }

@@ -19,7 +19,23 @@ const row = fc.record({
   propensity: fc.double(),
   prediction: fc.double(),
   oracle: fc.double(),
-}, { noNullPrototype: true });
+  reward: fc.double().filter((reward) => reward !== 0),
+  team: fc.constantFrom(0 as const, 1 as const),
+}, {
+  requiredKeys: [
+    "item",
+    "categories",
+    "fields",
+    "numerics",
+    "offset",
+    "label",
+    "position",
+    "propensity",
+    "prediction",
+    "oracle",
+  ],
+  noNullPrototype: true,
+});
 const history = fc.array(fc.tuple(text, texts, text, time, fc.float())).map((behaviours) => ({
   items: behaviours.map(([item]) => item),
   categories: behaviours.map(([, categories]) => categories),
@@ -27,7 +43,7 @@ const history = fc.array(fc.tuple(text, texts, text, time, fc.float())).map((beh
   times: Float64Array.from(behaviours, ([, , , time]) => time),
   strengths: Float32Array.from(behaviours, ([, , , , strength]) => strength),
 }));
-const sample: fc.Arbitrary<Sample> = fc.record({
+const plainSample = fc.record({
   request: text,
   user: text,
   time,
@@ -39,6 +55,14 @@ const sample: fc.Arbitrary<Sample> = fc.record({
   contextFields: fields,
   rows: fc.array(row),
 }, { noNullPrototype: true });
+const exposures = fc.array(fc.record({ experiment: text, variant: text }, { noNullPrototype: true }), {
+  minLength: 1,
+  maxLength: 2,
+});
+const sample: fc.Arbitrary<Sample> = fc.oneof(
+  plainSample,
+  fc.tuple(plainSample, exposures).map(([sample, exposures]) => ({ ...sample, exposures })),
+);
 
 Deno.test("decodeSample() gives what encodeSample() took, and the same bytes again", () => {
   fc.assert(fc.property(sample, (sample) => {
@@ -78,4 +102,30 @@ Deno.test("decodeSample() throws nothing but SyntaxErrors when a byte is damaged
     }),
     { numRuns: 20 },
   );
+});
+
+Deno.test("decodeSample() reads format 1, which knew no exposures and rewards", () => {
+  // Written by version 0.1.0 before experiments.
+  const hex = "010402723103616e6e0474656e740763616d70696e674400010000000000408f400000000000409f4003010000" +
+    "00010201030100010000003f000000000000f0bf0102000000000000d03f000000000000e03f000000000000e8" +
+    "3f";
+  const sample = decodeSample(Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16)));
+  assert.deepEqual([sample.request, sample.user, sample.version, sample.exposures], [
+    "r1",
+    "ann",
+    3,
+    undefined,
+  ]);
+  assert.deepEqual(sample.rows, [{
+    item: "tent",
+    categories: ["camping"],
+    fields: [null],
+    numerics: Float32Array.of(0.5),
+    offset: -1,
+    label: 1,
+    position: 2,
+    propensity: 0.25,
+    prediction: 0.5,
+    oracle: 0.75,
+  }]);
 });

@@ -1,0 +1,251 @@
+/**
+ * Changes of experiments: start, change of traffic, stop, promote. Each takes the records there are and gives a
+ * new record, or a list of everything that is wrong.
+ *
+ * @module
+ */
+
+import { splitVariants } from "./assignment.ts";
+import { BUCKETS, proportions, shareOut } from "./buckets.ts";
+import {
+  type Experiment,
+  type ExperimentRecord,
+  isExperiment,
+  type Span,
+  type Variant,
+  VARIANT_SETTINGS,
+} from "./experiment.ts";
+
+/** An experiment as people write it: what is absent has a default. */
+export type ExperimentDraft =
+  & Pick<Experiment, "name" | "variants">
+  & Partial<
+    Pick<
+      Experiment,
+      | "hypothesis"
+      | "layer"
+      | "salt"
+      | "mode"
+      | "traffic"
+      | "metric"
+      | "guardRails"
+      | "stopRule"
+      | "overrides"
+    >
+  >;
+
+/** Models that need nothing to run. */
+export const BUILT_IN_MODELS = ["prior"] as const;
+
+/** The experiments that a change is made among. */
+export interface Surroundings {
+  /** The newest record of each name. */
+  readonly records: ReadonlyMap<string, ExperimentRecord>;
+  /** Models that the deployment runs. */
+  readonly models: readonly string[];
+}
+
+/** A change that cannot be made. */
+export class ExperimentError extends Error {
+  /** Everything that is wrong, a sentence each. */
+  readonly faults: readonly string[];
+
+  /** Says all of it. */
+  constructor(what: string, faults: readonly string[]) {
+    super(`Cannot ${what}: ${faults.join("; ")}`);
+    this.name = "ExperimentError";
+    this.faults = faults;
+  }
+}
+
+/**
+ * Starts an experiment, or starts a stopped one again: its users keep their variants.
+ *
+ * @throws ExperimentError With everything that is wrong.
+ */
+export function startExperiment(draft: ExperimentDraft, { records, models }: Surroundings): Experiment {
+  const { name, variants } = draft;
+  const known = records.get(name);
+  const before = known !== undefined && isExperiment(known) ? known : undefined;
+  const experiment = {
+    hypothesis: "",
+    layer: "default",
+    salt: before?.salt ?? name,
+    mode: "split",
+    traffic: 1,
+    metric: "ctr",
+    guardRails: [],
+    stopRule: {},
+    overrides: {},
+    ...draft,
+    unit: "user",
+    status: "running",
+    revision: (before?.revision ?? 0) + 1,
+  } as const;
+  const faults = [
+    ...before?.status === "running" ? ["it is running already"] : [],
+    ...name === "holdout" ? ["its name is taken by the holdout"] : [],
+    ...variantFaults(experiment, models),
+    ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
+  ];
+  if (faults.length > 0) throw new ExperimentError(`start experiment ${name}`, faults);
+  const sameVariants = before !== undefined && before.salt === experiment.salt &&
+    before.variants.map((v) => v.name).join("\0") === variants.map((v) => v.name).join("\0");
+  const wanted = variantSizes(variants);
+  const free = variants.map(() => []);
+  return {
+    ...experiment,
+    spans: layerSpans(name, experiment.layer, experiment.traffic, before?.spans ?? [], records),
+    variantSpans: shareOut(sameVariants ? before.variantSpans : free, wanted),
+  };
+}
+
+/**
+ * Changes the share of users that are in an experiment; nobody changes variant, and who can stay stays.
+ *
+ * @param traffic In (0, 1].
+ * @throws ExperimentError When it is not running, or its layer has not that many users left.
+ */
+export function changeTraffic(name: string, traffic: number, { records }: Surroundings): Experiment {
+  const what = `set the traffic of experiment ${name}`;
+  const experiment = running(name, records, what);
+  const faults = layerFaults({ ...experiment, traffic }, records);
+  if (faults.length > 0) throw new ExperimentError(what, faults);
+  return {
+    ...experiment,
+    traffic,
+    spans: layerSpans(name, experiment.layer, traffic, experiment.spans, records),
+    revision: experiment.revision + 1,
+  };
+}
+
+/** Stops an experiment; everybody gets the defaults again. @throws ExperimentError When it is over already. */
+export function stopExperiment(name: string, reason: string, { records }: Surroundings): Experiment {
+  const experiment = find(name, records, `stop experiment ${name}`);
+  if (experiment.status === "stopped") {
+    throw new ExperimentError(`stop experiment ${name}`, ["it is stopped already"]);
+  }
+  const { winner: _, ...rest } = experiment;
+  return { ...rest, status: "stopped", reason, revision: experiment.revision + 1 };
+}
+
+/**
+ * Gives everybody a variant; {@linkcode stopExperiment} takes it back.
+ *
+ * @throws ExperimentError When there is no such variant, or another experiment changes the same settings.
+ */
+export function promoteVariant(name: string, variant: string, { records }: Surroundings): Experiment {
+  const what = `promote variant ${variant} of experiment ${name}`;
+  const experiment = find(name, records, what);
+  const chosen = splitVariants(experiment).find((one) => one.name === variant);
+  if (chosen === undefined) {
+    const names = splitVariants(experiment).map((one) => one.name).join(", ");
+    throw new ExperimentError(what, [`it has no such variant that is shown, but ${names}`]);
+  }
+  const rival = [...records.values()].filter(isExperiment).find((other) =>
+    other.name !== name && other.status === "promoted" &&
+    changed([chosen]).some((setting) =>
+      changed(other.variants.filter((v) => v.name === other.winner)).includes(setting)
+    )
+  );
+  if (rival !== undefined) {
+    throw new ExperimentError(what, [`${rival.name} is promoted and changes the same: stop it first`]);
+  }
+  return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
+}
+
+function find(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
+  const record = records.get(name);
+  if (record === undefined || !isExperiment(record)) {
+    throw new ExperimentError(what, ["there is no such experiment"]);
+  }
+  return record;
+}
+
+function running(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
+  const experiment = find(name, records, what);
+  if (experiment.status !== "running") throw new ExperimentError(what, [`it is ${experiment.status}`]);
+  return experiment;
+}
+
+function variantFaults(
+  { variants, overrides, mode }: Pick<Experiment, "variants" | "overrides" | "mode">,
+  models: readonly string[],
+): string[] {
+  const faults: string[] = [];
+  const shown = splitVariants({ variants });
+  const names = variants.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) faults.push(`two variants are called ${twice}`);
+  if (shown.length === 0) faults.push("every variant is a shadow: one must be shown");
+  if (variants.length < 2) faults.push("it has one variant: two are needed to compare");
+  if (mode === "interleave" && shown.length !== 2) {
+    faults.push(`it interleaves ${shown.length} variants: current choice is two`);
+  }
+  const known = [...BUILT_IN_MODELS, ...models];
+  for (const { name, model } of variants) {
+    if (model === undefined || known.includes(model)) continue;
+    faults.push(`variant ${name} wants model ${model}: this deployment runs ${known.join(", ")}`);
+  }
+  const empty = shown.find((_, v) => variantSizes(shown)[v] === 0);
+  if (empty !== undefined) faults.push(`variant ${empty.name} gets less than 0.01 % of the users`);
+  for (const [user, name] of Object.entries(overrides)) {
+    if (!names.includes(name)) faults.push(`user ${user} is to get variant ${name}, which does not exist`);
+  }
+  return faults;
+}
+
+/** What is wrong with an experiment's place among the others that run. */
+function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
+  const { name, layer, traffic, variants } = experiment;
+  const faults: string[] = [];
+  if (!(traffic > 0 && traffic <= 1)) {
+    return [`traffic must be above 0 % and at most 100 %: current value is ${percent(traffic)}`];
+  }
+  const others = [...records.values()].filter(isExperiment)
+    .filter((other) => other.name !== name && other.status === "running");
+  const beside = others.filter((other) => other.layer === layer);
+  const used = beside.reduce((sum, other) => sum + Math.round(other.traffic * BUCKETS), 0);
+  if (used + Math.round(traffic * BUCKETS) > BUCKETS) {
+    faults.push(
+      `layer ${layer} has ${percent(1 - used / BUCKETS)} of its users left, wanted is ${percent(traffic)} (` +
+        `${beside.map((other) => `${other.name} has ${percent(other.traffic)}`).join(", ")})`,
+    );
+  }
+  const own = changed(variants);
+  for (const other of others.filter((one) => one.layer !== layer)) {
+    const both = changed(other.variants).filter((setting) => own.includes(setting));
+    if (both.length === 0) continue;
+    faults.push(
+      `layers ${layer} and ${other.layer} overlap: ${other.name} changes ${both.join(", ")} too; ` +
+        `put both into one layer`,
+    );
+  }
+  return faults;
+}
+
+function changed(variants: readonly Variant[]): string[] {
+  return VARIANT_SETTINGS.filter((setting) => variants.some((variant) => variant[setting] !== undefined));
+}
+
+function layerSpans(
+  name: string,
+  layer: string,
+  traffic: number,
+  own: readonly Span[],
+  records: ReadonlyMap<string, ExperimentRecord>,
+): readonly Span[] {
+  const taken = [...records.values()].filter(isExperiment)
+    .filter((other) => other.name !== name && other.status === "running" && other.layer === layer)
+    .flatMap(({ spans }) => spans);
+  const overlaps = own.some(([from, to]) => taken.some(([start, end]) => from < end && start < to));
+  return shareOut([overlaps ? [] : own], [Math.round(traffic * BUCKETS)], taken)[0] ?? [];
+}
+
+function variantSizes(variants: readonly Variant[]): number[] {
+  return proportions(variants.map(({ weight, shadow }) => shadow === true ? 0 : weight ?? 1), BUCKETS);
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toFixed(2))} %`;
+}

@@ -1,0 +1,144 @@
+/**
+ * Interleaving: one list drafted from two, so that each user compares both at once.
+ *
+ * @module
+ */
+
+import { type Interval, sequenceInterval } from "./confidence_sequence.ts";
+
+/** Which list an item was drafted from: 0 or 1. */
+export type Team = 0 | 1;
+
+/** A place of a drafted list. */
+export interface Drafted<T> {
+  /** What stands there. */
+  readonly item: T;
+  /** Whose pick it was. */
+  readonly team: Team;
+  /** Probability of this item here given those above, in (0, 1]: the coin's, for the order of the lists is given. */
+  readonly propensity: number;
+}
+
+/**
+ * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks its
+ * best item that is not there yet.
+ *
+ * @param lists Both lists, best first, none with an item twice.
+ * @param random A uniform number in [0, 1) a round.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { teamDraft } from "./interleaving.ts";
+ *
+ * const list = teamDraft([["a", "b", "c"], ["b", "d", "a"]], 4, () => 0.9); // 1 picks first, always
+ * assert.deepEqual(list.map(({ item, team }) => item + team), ["b1", "a0", "d1", "c0"]);
+ * ```
+ */
+export function teamDraft<T>(
+  lists: readonly [readonly T[], readonly T[]],
+  count: number,
+  random: () => number,
+): Drafted<T>[] {
+  const drafted: Drafted<T>[] = [];
+  const taken = new Set<T>();
+  const next = [0, 0];
+  const best = (team: Team): T | undefined => {
+    while (next[team]! < lists[team].length && taken.has(lists[team][next[team]!]!)) next[team]!++;
+    return lists[team][next[team]!];
+  };
+  const pick = (team: Team, item: T, propensity: number) => {
+    taken.add(item);
+    drafted.push({ item, team, propensity });
+  };
+  while (drafted.length < count) {
+    const first: Team = random() < 0.5 ? 0 : 1;
+    const [mine, other] = [best(first), best(first === 0 ? 1 : 0)];
+    if (mine === undefined && other === undefined) break;
+    if (mine !== undefined) pick(first, mine, other === undefined || other === mine ? 1 : 0.5);
+    const second: Team = first === 0 ? 1 : 0;
+    const reply = drafted.length < count ? best(second) : undefined;
+    // Given what was picked first, the reply is certain, unless the first pick was both teams' and hid the coin.
+    if (reply !== undefined) {
+      pick(second, reply, mine !== undefined && mine === other ? replyOdds(lists, taken) : 1);
+    }
+  }
+  return drafted;
+}
+
+/** After a pick that both wanted, the coin is not known: either team may be the one that replies. */
+function replyOdds<T>(lists: readonly [readonly T[], readonly T[]], taken: ReadonlySet<T>): number {
+  const [mine, other] = lists.map((list) => list.find((item) => !taken.has(item)));
+  return mine === undefined || other === undefined || mine === other ? 1 : 0.5;
+}
+
+/** Which of two variants people prefer. */
+export interface Preference {
+  /** Users who clicked something that one team drafted. */
+  readonly users: number;
+  /** Users by whom the first and the second team got more clicks, and ties. */
+  readonly wins: readonly [first: number, second: number, ties: number];
+  /** Mean of the users' preferences, −1 = all for the first, 1 = all for the second. */
+  readonly value: number;
+  /** Its interval, which holds at all times. */
+  readonly interval: Interval;
+}
+
+/**
+ * Adds up who is preferred. A user's preference is (clicks on the second team's items − on the first's) over both,
+ * in [−1, 1], over all lists of the user: users are independent of each other, clicks of one user are not.
+ *
+ * Merging adds users; one user must not be in two.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { InterleavingTotals } from "./interleaving.ts";
+ *
+ * const totals = new InterleavingTotals();
+ * for (let user = 0; user < 500; user++) totals.update(`u${user}`, user % 5 === 0 ? [1, 0] : [0, 1]);
+ * assert.deepEqual(totals.get(0.05).wins, [100, 400, 0]);
+ * assert.ok(totals.get(0.05).interval.low > 0);
+ * ```
+ */
+export class InterleavingTotals {
+  readonly #clicks = new Map<string, [number, number]>();
+  #sum = 0;
+  #squares = 0;
+  #wins: [number, number, number] = [0, 0, 0];
+
+  /** Adds the clicks of a list of a user, by team. */
+  update(user: string, [first, second]: readonly [number, number]): void {
+    if (first + second === 0) return;
+    const clicks = this.#clicks.get(user) ?? [0, 0];
+    if (clicks[0] + clicks[1] > 0) this.#add(clicks, -1);
+    clicks[0] += first;
+    clicks[1] += second;
+    this.#clicks.set(user, clicks);
+    this.#add(clicks, 1);
+  }
+
+  /** Adds the users of another task. */
+  merge(other: InterleavingTotals): void {
+    for (const [user, clicks] of other.#clicks) this.update(user, clicks);
+  }
+
+  /** The preference so far. */
+  get(alpha: number, tunedFor = 5000): Preference {
+    const users = this.#clicks.size;
+    const value = users === 0 ? 0 : this.#sum / users;
+    const variance = users < 2 ? Infinity : (this.#squares / users - value ** 2) / (users - 1);
+    const interval = users < 2
+      ? { low: -1, high: 1 }
+      : sequenceInterval({ value, variance, n: users }, { alpha, tunedFor });
+    const [first, second, ties] = this.#wins;
+    return { users, wins: [first, second, ties], value, interval };
+  }
+
+  #add([first, second]: readonly [number, number], sign: 1 | -1): void {
+    const preference = (second - first) / (first + second);
+    this.#sum += sign * preference;
+    this.#squares += sign * preference ** 2;
+    this.#wins[first > second ? 0 : second > first ? 1 : 2] += sign;
+  }
+}

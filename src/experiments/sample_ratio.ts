@@ -1,0 +1,84 @@
+/**
+ * Whether users arrive in the arms as they should: a test that may be looked at after every user.
+ *
+ * @module
+ */
+
+/** Options of {@linkcode SampleRatio}. */
+export interface SampleRatioOptions {
+  /** Probability of ever raising the alarm when nothing is wrong. @default {0.01} */
+  readonly alpha?: number;
+  /**
+   * Weight of the prior in users: how small a deviation is looked for. The default is at its best for shares that
+   * are off by one percentage point.
+   * @default {2500}
+   */
+  readonly concentration?: number;
+}
+
+/**
+ * Sequential test of a multinomial against given shares, by its Bayes factor with a Dirichlet prior around them
+ * (Lindon and Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022):
+ *
+ * after each user of arm i, B ← B · (k θᵢ + xᵢ) / (k + n) / θᵢ
+ *
+ * B is a martingale that starts at 1 when the shares are right, so P(B ever ≥ 1/α) ≤ α.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { SampleRatio } from "./sample_ratio.ts";
+ *
+ * const ratio = new SampleRatio([0.5, 0.5]);
+ * for (let user = 0; user < 1000; user++) ratio.update(user % 4 === 0 ? 0 : 1);
+ * assert.ok(ratio.mismatch);
+ * assert.deepEqual(ratio.counts, [250, 750]);
+ * ```
+ */
+export class SampleRatio {
+  readonly #shares: readonly number[];
+  readonly #alpha: number;
+  readonly #concentration: number;
+  readonly #counts: number[];
+  #n = 0;
+  #logFactor = 0;
+  #largest = 0;
+
+  /** Nobody yet. @param shares What each arm is to get, above 0; their sum is 1. */
+  constructor(shares: readonly number[], { alpha = 0.01, concentration = 2500 }: SampleRatioOptions = {}) {
+    const sum = shares.reduce((sum, share) => sum + share, 0);
+    if (shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
+      throw new RangeError(`Cannot take ${shares.join(", ")} as shares: they must be above 0 and sum to 1`);
+    }
+    this.#shares = shares;
+    this.#alpha = alpha;
+    this.#concentration = concentration;
+    this.#counts = shares.map(() => 0);
+  }
+
+  /** Users of each arm. */
+  get counts(): readonly number[] {
+    return this.#counts;
+  }
+
+  /** Smallest error rate at which the alarm would have been raised by now. */
+  get p(): number {
+    return Math.min(1, Math.exp(-this.#largest));
+  }
+
+  /** Whether the alarm was raised; it stays raised. */
+  get mismatch(): boolean {
+    return this.p <= this.#alpha;
+  }
+
+  /** A new user of an arm. */
+  update(arm: number): void {
+    const share = this.#shares[arm];
+    if (share === undefined) throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);
+    const k = this.#concentration;
+    this.#logFactor += Math.log((k * share + this.#counts[arm]!) / ((k + this.#n) * share));
+    this.#counts[arm]!++;
+    this.#n++;
+    this.#largest = Math.max(this.#largest, this.#logFactor);
+  }
+}

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Experiments } from "../../src/experiments/assignment.ts";
+import {
+  bucketOf,
+  BUCKETS,
+  proportions,
+  saltSeed,
+  shareOut,
+  spanSize,
+} from "../../src/experiments/buckets.ts";
+import {
+  changeTraffic,
+  type ExperimentDraft,
+  ExperimentError,
+  promoteVariant,
+  startExperiment,
+  stopExperiment,
+} from "../../src/experiments/changes.ts";
+import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+
+const MODELS = ["dien", "base"];
+const USERS = Array.from({ length: 100_000 }, (_, u) => `u${u}`);
+
+function draft(over: Partial<ExperimentDraft> & { name: string }): ExperimentDraft {
+  return { variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon: 0.1 } }], ...over };
+}
+
+function among(...records: ExperimentRecord[]) {
+  return { records: new Map(records.map((record) => [record.name, record])), models: MODELS };
+}
+
+/** χ² of counts against equal expectation, in standard deviations of a normal number (Wilson and Hilferty). */
+function excess(counts: ArrayLike<number>, expected: number, degrees: number): number {
+  let chi2 = 0;
+  for (let i = 0; i < counts.length; i++) chi2 += (counts[i]! - expected) ** 2 / expected;
+  return (Math.cbrt(chi2 / degrees) - (1 - 2 / (9 * degrees))) / Math.sqrt(2 / (9 * degrees));
+}
+
+Deno.test("bucketOf() spreads users evenly, whatever their ids look like", () => {
+  const ids = [
+    (u: number) => `u${u}`,
+    (u: number) => String(1_000_000 + 7 * u),
+    (u: number) => `user-${u.toString(16).padStart(12, "0")}@example.org`,
+  ];
+  for (const id of ids) {
+    for (const salt of ["a", "b", "checkout button"]) {
+      const counts = new Uint32Array(BUCKETS);
+      for (let u = 0; u < 200_000; u++) counts[bucketOf(id(u), saltSeed(salt))]!++;
+      assert.ok(Math.abs(excess(counts, 20, BUCKETS - 1)) < 4, `salt ${salt}`);
+    }
+  }
+});
+
+Deno.test("bucketOf() of two salts is independent", () => {
+  const salts = ["a", "b", "c", "layer:default", "layer:ui", "layer:uj"];
+  for (const [i, one] of salts.entries()) {
+    for (const other of salts.slice(0, i)) {
+      const [x, y] = [saltSeed(one), saltSeed(other)];
+      for (const parts of [2, 10]) {
+        const counts = new Uint32Array(parts * parts);
+        const part = BUCKETS / parts;
+        for (const user of USERS) {
+          counts[parts * Math.floor(bucketOf(user, x) / part) + Math.floor(bucketOf(user, y) / part)]!++;
+        }
+        const z = excess(counts, USERS.length / counts.length, counts.length - 1);
+        assert.ok(Math.abs(z) < 4, `${one} and ${other} in ${parts} parts: ${z}`);
+      }
+    }
+  }
+});
+
+Deno.test("Experiments.assign() is sticky, splits by weight and leaves the others alone", () => {
+  const variants = [{ name: "A", weight: 3 }, { name: "B", maxCandidates: 50 }];
+  const experiment = startExperiment(draft({ name: "e", traffic: 0.4, variants }), among());
+  const [first, second] = [new Experiments([experiment]), new Experiments([structuredClone(experiment)])];
+  const counts = new Map<string, number>();
+  for (const user of USERS) {
+    const { exposures, settings } = first.assign(user);
+    assert.deepEqual(exposures, second.assign(user).exposures);
+    const name = exposures[0]?.variant ?? "none";
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    assert.deepEqual(settings, name === "B" ? { maxCandidates: 50 } : {});
+  }
+  for (const [name, share] of [["A", 0.3], ["B", 0.1], ["none", 0.6]] as const) {
+    const sd = Math.sqrt(USERS.length * share * (1 - share));
+    assert.ok(
+      Math.abs((counts.get(name) ?? 0) - share * USERS.length) < 4 * sd,
+      `${name} ${counts.get(name)}`,
+    );
+  }
+});
+
+Deno.test("Experiments.assign() in two layers is independent", () => {
+  const a = startExperiment(draft({ name: "a" }), among());
+  const b = startExperiment(
+    draft({ name: "b", layer: "models", variants: [{ name: "A" }, { name: "B", model: "base" }] }),
+    among(a),
+  );
+  const experiments = new Experiments([a, b]);
+  const counts = new Uint32Array(4);
+  for (const user of USERS) {
+    const [x, y] = experiments.assign(user).exposures;
+    counts[(x?.variant === "A" ? 0 : 2) + (y?.variant === "A" ? 0 : 1)]!++;
+  }
+  assert.ok(Math.abs(excess(counts, USERS.length / 4, 3)) < 4, counts.join());
+});
+
+Deno.test("changeTraffic() moves nobody who can stay, neither in nor between variants", () => {
+  const shares = fc.integer({ min: 1, max: 100 }).map((percent) => percent / 100);
+  const property = fc.property(shares, shares, (from, to) => {
+    const before = startExperiment(draft({ name: "e", traffic: from }), among());
+    const after = changeTraffic("e", to, among(before));
+    const [old, now] = [new Experiments([before]), new Experiments([after])];
+    assert.equal(spanSize(after.spans), Math.round(to * BUCKETS));
+    for (let u = 0; u < 3000; u++) {
+      const [was] = old.assign(`u${u}`).exposures;
+      const [is] = now.assign(`u${u}`).exposures;
+      if (was !== undefined && is !== undefined) assert.deepEqual(was, is);
+      if (to >= from) assert.ok(was === undefined || is !== undefined);
+      else assert.ok(is === undefined || was !== undefined);
+    }
+  });
+  fc.assert(property, { numRuns: 20 });
+});
+
+Deno.test("shareOut() moves as many buckets as must move, and no more", () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 10 }), { minLength: 3, maxLength: 3 })
+    .filter((weights) => weights.some((weight) => weight > 0))
+    .map((weights) => proportions(weights, BUCKETS));
+  const owners = (spans: ReturnType<typeof shareOut>) => {
+    const by = new Int8Array(BUCKETS);
+    spans.forEach((own, o) => own.forEach(([from, to]) => by.fill(o, from, to)));
+    return by;
+  };
+  fc.assert(fc.property(fc.array(sizes, { minLength: 2, maxLength: 4 }), ([first, ...others]) => {
+    let owned = shareOut([[], [], []], first!);
+    for (const wanted of others) {
+      const next = shareOut(owned, wanted);
+      const [was, is] = [owners(owned), owners(next)];
+      const moved = was.reduce((sum, o, bucket) => sum + (o === is[bucket] ? 0 : 1), 0);
+      const needed = wanted.reduce((sum, size, o) => sum + Math.max(0, size - spanSize(owned[o]!)), 0);
+      assert.equal(moved, needed);
+      assert.deepEqual(next.map(spanSize), wanted);
+      owned = next;
+    }
+  }));
+  assert.throws(() => shareOut([[]], [10], [[0, 9995]]), /5 are missing/);
+});
+
+Deno.test("Experiments.assign() keeps the holdout out of everything and obeys overrides", () => {
+  const held = { name: "holdout", salt: "h", share: 0.1 } as const;
+  const experiment = startExperiment(
+    draft({ name: "e", traffic: 0.01, overrides: { u1: "B", u2: "A" } }),
+    among(held),
+  );
+  const experiments = new Experiments([experiment, held]);
+  let count = 0;
+  for (const user of USERS) {
+    const { exposures, settings } = experiments.assign(user);
+    if (exposures[0]?.experiment !== "holdout") continue;
+    count++;
+    assert.deepEqual([exposures.length, settings], [1, {}]);
+  }
+  assert.ok(Math.abs(count - 10_000) < 400, String(count));
+  const free = new Experiments([experiment]);
+  assert.deepEqual(free.assign("u1").exposures, [{ experiment: "e", variant: "B" }]);
+  assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);
+});
+
+Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes it back, startExperiment() finds everybody again", () => {
+  const running = startExperiment(draft({ name: "e", traffic: 0.1 }), among());
+  const promoted = promoteVariant("e", "B", among(running));
+  const settings = { policy: { name: "epsilon", epsilon: 0.1 } };
+  const all = { exposures: [], settings, shadows: [], interleaved: null };
+  for (const user of USERS.slice(0, 100)) assert.deepEqual(new Experiments([promoted]).assign(user), all);
+  const stopped = stopExperiment("e", "not needed", among(promoted));
+  assert.deepEqual(new Experiments([stopped]).assign("u1").settings, {});
+  const again = new Experiments([startExperiment(draft({ name: "e", traffic: 0.1 }), among(stopped))]);
+  const first = new Experiments([running]);
+  for (const user of USERS.slice(0, 1000)) {
+    assert.deepEqual(again.assign(user).exposures, first.assign(user).exposures);
+  }
+});
+
+Deno.test("startExperiment() and the other changes say all that is wrong", () => {
+  const other = startExperiment(draft({ name: "other", traffic: 0.7 }), among());
+  const small = (over: Partial<ExperimentDraft>) => draft({ name: "e", traffic: 0.1, ...over });
+  const cases: [ExperimentDraft, RegExp][] = [
+    [small({ traffic: 0.4 }), /layer default has 30 % of its users left, wanted is 40 % \(other has 70 %\)/],
+    [small({ traffic: 1.2 }), /traffic must be above 0 % and at most 100 %: current value is 120 %/],
+    [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
+    [
+      small({ variants: [{ name: "A" }, { name: "B", model: "gpt" }] }),
+      /model gpt: this deployment runs prior/,
+    ],
+    [small({ variants: [{ name: "A" }] }), /two are needed/],
+    [small({ variants: [{ name: "A" }, { name: "A" }] }), /two variants are called A/],
+    [small({ variants: [{ name: "A", weight: 1e6 }, { name: "B" }] }), /B gets less than 0.01 %/],
+    [small({ mode: "interleave", variants: [{ name: "A" }, { name: "B", shadow: true }] }), /interleaves 1/],
+    [small({ overrides: { ann: "C" } }), /user ann is to get variant C/],
+    [small({ name: "other" }), /running already/],
+    [small({ name: "holdout" }), /taken by the holdout/],
+  ];
+  for (const [wrong, message] of cases) {
+    assert.throws(
+      () => startExperiment(wrong, among(other)),
+      (error) => error instanceof ExperimentError && message.test(error.message),
+      String(message),
+    );
+  }
+  assert.throws(() => stopExperiment("x", "", among()), /no such experiment/);
+  assert.throws(() => changeTraffic("other", 2, among(other)), /at most 100 %/);
+  assert.throws(() => promoteVariant("other", "Z", among(other)), /no such variant that is shown, but A, B/);
+});

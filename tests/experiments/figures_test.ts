@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { startExperiment } from "../../src/experiments/changes.ts";
+import { effectOf } from "../../src/experiments/effect.ts";
+import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import { ExperimentTotals } from "../../src/experiments/totals.ts";
+import { addSample, METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
+import { verdicts } from "../../src/experiments/verdict.ts";
+import { createRandom, normal } from "../../src/simulator/random.ts";
+import { list } from "./lists.ts";
+
+const NONE = { records: new Map(), models: [] };
+
+function user(clicks: number, rows: number): Float64Array {
+  const sums = new Float64Array(METRIC_FIELDS.length);
+  addSample(sums, list("u", clicks, { rows }));
+  return sums;
+}
+
+const people = fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 5, max: 12 })), {
+  minLength: 5,
+  maxLength: 40,
+});
+
+Deno.test("effectOf() has the variance of the users' influences", () => {
+  fc.assert(fc.property(people, people, (a, b) => {
+    const [control, treatment] = [a, b].map((users) => {
+      const moments = new Moments();
+      for (const [clicks, rows] of users) moments.update(user(clicks, rows), undefined);
+      return moments;
+    }) as [Moments, Moments];
+    const { control: arm } = effectOf(control, treatment, "ctr", false);
+    const [y, x] = [0, 1].map((i) => a.reduce((sum, pair) => sum + pair[i]!, 0)) as [number, number];
+    const influences = a.map(([clicks, rows]) => (clicks - y / x * rows) / (x / a.length));
+    const variance = influences.reduce((sum, i) => sum + i * i, 0) / a.length / (a.length - 1);
+    assert.ok(Math.abs(arm.value! - y / x) < 1e-12);
+    assert.ok(Math.abs(arm.variance - variance) < 1e-9 * (1 + variance));
+  }));
+});
+
+Deno.test("effectOf() with CUPED narrows the interval by what the pre-period explains, and stays unbiased", () => {
+  const random = createRandom(5);
+  const lifts: number[] = [];
+  let [plain, cuped, explained] = [0, 0, 0];
+  const draw = (p: number, n: number) => Array.from({ length: n }).filter(() => random() < p).length;
+  for (let run = 0; run < 60; run++) {
+    const arms = [0.3, 0.33].map((rate) => {
+      const moments = new Moments();
+      for (let u = 0; u < 400; u++) {
+        const taste = 0.5 * normal(random);
+        const p = (rate: number) => 1 / (1 + Math.exp(-Math.log(rate / (1 - rate)) - taste));
+        moments.update(user(draw(p(rate), 20), 20), user(draw(p(0.3), 20), 20));
+      }
+      return moments;
+    }) as [Moments, Moments];
+    const without = effectOf(...arms, "ctr", false);
+    const effect = effectOf(...arms, "ctr");
+    lifts.push(effect.lift!);
+    plain += without.variance;
+    cuped += effect.variance;
+    explained += effect.explained / 60;
+  }
+  assert.ok(cuped < 0.8 * plain, `${cuped / plain}`);
+  assert.ok(explained > 0.2 && explained < 1, `${explained}`);
+  const mean = lifts.reduce((sum, lift) => sum + lift, 0) / 60;
+  const observed = lifts.reduce((sum, lift) => sum + (lift - mean) ** 2, 0) / 59;
+  assert.ok(Math.abs(mean - 0.092) < 4 * Math.sqrt(observed / 60), `${mean}`);
+  // The stated variance is the real one: a χ² with 59 degrees of freedom stays within these bounds.
+  assert.ok(cuped / 60 / observed > 0.6 && cuped / 60 / observed < 1.8, `${cuped / 60 / observed}`);
+});
+
+Deno.test("ExperimentTotals() gives the same figures however users are split over tasks", () => {
+  const experiment = startExperiment({ name: "e", variants: [{ name: "A" }, { name: "B" }] }, NONE);
+  const visits = fc.array(fc.tuple(fc.nat(12), fc.nat(4), fc.boolean()), { maxLength: 60 });
+  fc.assert(fc.property(visits, fc.integer({ min: 1, max: 4 }), (visits, tasks) => {
+    const whole = new ExperimentTotals(experiment);
+    const parts = Array.from({ length: tasks }, () => new ExperimentTotals(experiment));
+    visits.forEach(([id, clicks, exposed], time) => {
+      const variant = id % 2 === 0 ? "A" : "B";
+      const sample = list(`u${id}`, clicks, exposed ? { time, exposure: ["e", variant] } : { time });
+      whole.update(sample);
+      parts[id % tasks]!.update(sample);
+    });
+    const [first, ...others] = parts;
+    for (const other of others) first!.merge(other);
+    for (const variant of [0, 1]) {
+      const [a, b] = [whole.moments(variant).sums, first!.moments(variant).sums];
+      for (let i = 0; i < a.length; i++) assert.ok(Math.abs(a[i]! - b[i]!) < 1e-6 * (1 + Math.abs(a[i]!)));
+    }
+  }));
+});
+
+Deno.test("ExperimentTotals() leaves overrides and users out who changed variant, and knows the pre-period", () => {
+  const variants = [{ name: "A" }, { name: "B" }];
+  const experiment = startExperiment({ name: "e", variants, overrides: { boss: "B" } }, NONE);
+  const joined: number[] = [];
+  const totals = new ExperimentTotals(experiment, (variant) => joined.push(variant));
+  totals.update(list("ann", 3, { time: 1 }));
+  totals.update(list("ann", 2, { time: 2, exposure: ["e", "B"] }));
+  totals.update(list("ann", 4, { time: 3, exposure: ["e", "A"] }));
+  totals.update(list("boss", 9, { time: 4, exposure: ["e", "B"] }));
+  totals.update(list("bob", 1, { time: 5, exposure: ["e", "A"] }));
+  assert.deepEqual(joined, [1, 0]);
+  assert.equal(totals.moved, 1);
+  assert.deepEqual([0, 1].map((v) => totals.moments(v).total("clicks")), [1, 2]);
+  assert.equal(totals.moments(1).get(METRIC_FIELDS.length + METRIC_FIELDS.indexOf("clicks"), 0), 3);
+  assert.equal(totals.moments(1, "new").users, 0);
+});
+
+Deno.test("verdicts() speaks plainly", () => {
+  const experiment = startExperiment({
+    name: "e",
+    variants: [{ name: "A" }, { name: "B" }],
+    guardRails: [{ metric: "listsPerUser", tolerance: 0.1 }],
+    stopRule: { maxUsers: 4000 },
+  }, NONE);
+  const tell = (
+    rates: readonly [number, number],
+    users: number,
+    lists: readonly [number, number] = [1, 1],
+  ) => {
+    const random = createRandom(2);
+    const ratio = new SampleRatio([0.5, 0.5]);
+    const totals = new ExperimentTotals(experiment, (variant) => ratio.update(variant));
+    for (let u = 0; u < users; u++) {
+      const arm = u % 2;
+      const visits = lists[arm]! + Number(lists[arm]! > 1 && u % 3 === 0);
+      for (let time = 0; time < visits; time++) {
+        const clicks = Array.from({ length: 10 }).filter(() => random() < rates[arm]!).length;
+        totals.update(list(`u${u}`, clicks, { time, exposure: ["e", "AB"[arm]!] }));
+      }
+    }
+    return verdicts(totals, ratio)[0]!.text;
+  };
+  assert.match(tell([0.1, 0.2], 2000), /^B is better: \+\d+\.\d % \[\d+\.\d, \d+\.\d\] ctr$/);
+  assert.match(tell([0.2, 0.1], 2000), /^B is worse: −\d+\.\d % \[−\d+\.\d, −\d+\.\d\] ctr$/);
+  assert.match(tell([0.1, 0.106], 1000), /^cannot say yet: about \d+ more users if/);
+  assert.match(tell([0.1, 0.2], 100), /^cannot say yet: at least 100 more users$/);
+  assert.match(tell([0.1, 0.1], 4200), /^no difference found in 4200 users/);
+  assert.match(tell([0.1, 0.2], 2000, [2, 1]), /^stop: B makes listsPerUser worse: −\d+\.\d %/);
+  const skewed = new SampleRatio([0.5, 0.5]);
+  for (let u = 0; u < 10_000; u++) skewed.update(u % 100 < 48 ? 0 : 1);
+  const [verdict] = verdicts(new ExperimentTotals(experiment), skewed);
+  assert.match(verdict!.text, /^invalid: users are split 48:52 \(4800 and 5200 users, p = /);
+});

@@ -1,0 +1,21 @@
+import type { Sample } from "../../src/learner/sample.ts";
+
+/** A sample of `rows` items with the first `clicks` of them clicked. */
+export function list(
+  user: string,
+  clicks: number,
+  { rows = 10, time = 0, exposure }: { rows?: number; time?: number; exposure?: [string, string] } = {},
+): Sample {
+  const nothing = { items: [], categories: [], actions: [] };
+  return {
+    ...{ request: `${user}-${time}`, user, time, closedTime: time, version: 1, newUser: false },
+    ...{ userFields: [], contextFields: [] },
+    history: { ...nothing, times: new Float64Array(0), strengths: new Float32Array(0) },
+    rows: Array.from({ length: rows }, (_, position) => ({
+      ...{ item: `i${position}`, categories: [], fields: [], numerics: new Float32Array(0), offset: 0 },
+      ...{ position, propensity: 1, prediction: 0.3, oracle: NaN },
+      label: position < clicks ? 1 as const : 0 as const,
+    })),
+    ...(exposure === undefined ? {} : { exposures: [{ experiment: exposure[0], variant: exposure[1] }] }),
+  };
+}
