@@ -173,6 +173,7 @@ export * from "./streams/parameters.ts";
 export * from "./streams/rejections.ts";
 export * from "./streams/profiles.ts";
 export * from "./streams/config.ts";
+export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_settings.ts";
 export * from "./streams/service.ts";
 export * from "./streams/replay.ts";
 export * from "./streams/replay_report.ts";

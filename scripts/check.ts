@@ -1,28 +1,69 @@
 /**
- * `deno task check`: looks at a deployment; exit code 1 when something is missing.
+ * `deno task check`: looks at a deployment and says what is missing and what to do.
+ *
+ * Exit code 0: all is well; 1: something is missing; 2: it could not look.
  *
  * @module
  */
 
 import { Command } from "commander";
-import { inspect, type Inspection } from "../streams/inspection.ts";
-import { print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+import { inspect, type Inspection, type Problem } from "../streams/inspection.ts";
+import type { KafkaLog } from "../streams/log/kafka_log.ts";
+import type { Log } from "../streams/log/log.ts";
+import { topicNames, topicSpecs } from "../streams/topics.ts";
+import { count, print } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
+
+interface Flags extends LogFlags {
+  readonly rights?: true;
+  readonly maxLag?: number;
+  readonly json?: true;
+}
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;
+const DEFAULT_LATENESS_MS = 300_000;
 
-async function main(flags: LogFlags): Promise<number> {
+async function main(flags: Flags): Promise<number> {
+  const { allowedLatenessMs = DEFAULT_LATENESS_MS } = await readConfig(flags.config);
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags, RETRY_MS);
-  const inspection = await inspect(log, flags.prefix);
-  print(Deno.stdout, render(inspection));
-  return inspection.problems.length === 0 ? 0 : 1;
+  const found = await inspect(log, {
+    prefix: flags.prefix,
+    ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
+  });
+  const problems = [...found.problems, ...(flags.rights ? await rightsOf(log, flags.prefix) : [])];
+  const inspection = { ...found, problems };
+  if (flags.json) print(Deno.stdout, `${JSON.stringify({ ...inspection, allowedLatenessMs }, null, 2)}\n`);
+  else print(Deno.stdout, render(inspection, allowedLatenessMs));
+  return problems.length === 0 ? 0 : 1;
 }
 
-function render({ topics, partitions, versions, problems }: Inspection): string {
-  const time = (ms: number | null) => ms === null || ms === 0 ? "-" : new Date(ms).toISOString();
-  const models = [...versions].map(([model, version]) => `${model} at version ${version}`);
+function isKafka(log: Log): log is KafkaLog {
+  return "missingRights" in log; // without loading a client of Kafka that a SQLite log has no use for
+}
+
+/** The rights that are missing, with the command that gives each. */
+async function rightsOf(log: Log, prefix: string): Promise<readonly Problem[]> {
+  if (!isKafka(log)) return [];
+  const names = topicNames(prefix);
+  const existing = await log.topics();
+  const missing = await log.missingRights({
+    topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
+    groups: [`${names.events}-tasks`],
+    transactionalId: `${names.events}-tasks-check`,
+  });
+  const options = { Topic: "--topic", Group: "--group", TransactionalId: "--transactional-id" };
+  return missing.map(({ operation, resource, name }) => ({
+    what: `the right to ${operation} ${resource} ${name} is missing`,
+    remedy: `kafka-acls.sh --add --allow-principal User:<us> --operation ${operation} ` +
+      `${options[resource]} ${prefix} --resource-pattern-type prefixed`,
+  }));
+}
+
+function render({ topics, partitions, learners, problems }: Inspection, latenessMs: number): string {
+  const time = (ms: number | null) => ms === null ? "-" : new Date(ms).toISOString();
+  const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
   return [
     table([
       ["topic", "partitions", "records"],
@@ -30,18 +71,23 @@ function render({ topics, partitions, versions, problems }: Inspection): string 
     ]),
     "",
     table([
-      ["partition", "end", "committed", "lag", "newest event"],
-      ...partitions.map(({ partition, end, committed, eventTime }) => [
-        partition,
-        end,
-        committed ?? "-",
-        end - (committed ?? 0),
-        time(eventTime),
+      ["partition", "end", "committed", "lag", "watermark", "member"],
+      ...partitions.map((one) => [
+        one.partition,
+        one.end,
+        one.committed ?? "-",
+        one.lag,
+        time(one.eventTime === null ? null : one.eventTime - latenessMs),
+        member(one.member === null ? null : one.member && `${one.member.host} ${one.member.id.slice(-8)}`),
       ]),
     ]),
     "",
-    `parameters: ${models.join(", ") || "-"}`,
-    ...problems.map((problem) => `PROBLEM: ${problem}`),
+    table([
+      ["model", "version", "samples waiting", "learners"],
+      ...learners.map((one) => [one.model, one.version, one.lag, one.members?.length ?? ""]),
+    ]),
+    "",
+    ...problems.flatMap(({ what, remedy }) => [`PROBLEM: ${what}`, `      -> ${remedy}`]),
     problems.length === 0 ? "all is well" : "something is missing",
     "",
   ].join("\n");
@@ -56,7 +102,27 @@ function table(rows: readonly (readonly (string | number)[])[]): string {
 }
 
 const program = addLogFlags(
-  new Command("deno task check").description("Looks at a deployment: topics, lag, live version."),
-).showHelpAfterError().parse(Deno.args, { from: "user" });
+  new Command("deno task check").description(
+    "Looks at a deployment: topics, lag, members, live version, and what to do about what is missing.",
+  ),
+)
+  .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
+  .option("--max-lag <n>", "events that a partition may be behind", count)
+  .option("--json", "print it as JSON")
+  .addHelpText(
+    "after",
+    "\nExit code: 0 all is well, 1 something is missing, 2 it could not look.\n\nExamples:\n" +
+      "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
+      "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
+  )
+  .showHelpAfterError()
+  .parse(Deno.args, { from: "user" });
 
-await runCommand(() => main(program.opts<LogFlags>()));
+const flags = program.opts<Flags>();
+try {
+  Deno.exit(await main(flags));
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  print(Deno.stderr, `error: Cannot look at ${placeOf(flags)}: ${reason}\n`);
+  Deno.exit(2);
+}

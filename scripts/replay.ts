@@ -28,14 +28,14 @@ import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { byteSize, integer, print, runCommand } from "./command_line.ts";
+import { addKafkaFlags, type KafkaFlags, openKafka } from "./service_flags.ts";
 
-interface Flags {
+interface Flags extends KafkaFlags {
   readonly data: string;
   readonly format: Format;
   readonly model: ModelName;
   readonly kernels: Kernels;
   readonly log: "memory" | "sqlite" | "kafka";
-  readonly brokers: string;
   readonly prefix: string;
   readonly logPath: string;
   readonly limit?: number;
@@ -51,8 +51,10 @@ interface Flags {
 const WINDOW_ROWS = 5000;
 const FIXTURE = "fixtures/shop";
 
-const program = new Command("deno task replay")
-  .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
+const program = addKafkaFlags(
+  new Command("deno task replay")
+    .description("Replays a data set through the whole loop: events, state, recommendations, learning."),
+)
   .option("--data <path>", "file or folder to replay", FIXTURE)
   .addOption(
     new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"),
@@ -72,7 +74,6 @@ const program = new Command("deno task replay")
     "file of the SQLite log; the same command again resumes it",
     ".data/replay.sqlite",
   )
-  .option("--brokers <list>", "Kafka brokers as host:port, with commas between", "127.0.0.1:9092")
   .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", "meander.")
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
@@ -120,7 +121,7 @@ async function main(flags: Flags): Promise<number> {
   }
   const started = Date.now();
   const meter = new Meter(flags.limit);
-  await using log = await openLog(flags);
+  await using log = await openLog(flags, config);
   using progress = meter.progress;
   const result = await replay(log, openSource(flags.format, flags.data), {
     model: flags.model,
@@ -240,17 +241,15 @@ async function fileSizes(path: string): Promise<Record<string, number>> {
   return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-async function openLog(flags: Flags): Promise<Log> {
+async function openLog(flags: Flags, config: Config): Promise<Log> {
   switch (flags.log) {
     case "memory":
       return new MemoryLog();
     case "sqlite":
       return await SqliteLog.open(flags.logPath);
     case "kafka": {
-      // Only here: nothing else needs kafkajs.
-      const { KafkaLog } = await import("../streams/log/kafka_log.ts");
-      print(Deno.stderr, `Connecting to Kafka at ${flags.brokers}\n`);
-      return await KafkaLog.open({ brokers: flags.brokers.split(",") });
+      print(Deno.stderr, "Connecting to Kafka\n");
+      return await openKafka(flags, config);
     }
   }
 }

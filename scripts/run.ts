@@ -13,13 +13,12 @@ import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog, partitionsOf, readConfig } from "./service_flags.ts";
+import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly model: ModelName;
-  readonly config?: string;
   readonly memory?: number;
   readonly seed: number;
   readonly commitInterval: number;
@@ -61,7 +60,7 @@ async function main(flags: Flags): Promise<number> {
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
-  logger.info("opens the log {place}", { place: flags.log === "sqlite" ? flags.logPath : flags.brokers });
+  logger.info("opens the log {place}", { place: placeOf(flags) });
   const log = await Promise.race([openLog(flags), stop.promise]);
   if (log === undefined) return 0;
   await using _log = log;
@@ -145,7 +144,6 @@ const program = addLogFlags(
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
   )
-  .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)")
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option("--commit-interval <ms>", "time from a commit to the next", count, 100)

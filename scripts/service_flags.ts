@@ -1,21 +1,35 @@
 /**
- * What the commands on a running deployment share: `run`, `check` and `ingest`.
+ * What the commands on a log share: `run`, `check`, `ingest` and `replay`.
  *
  * @module
  */
 
 import { type Command, Option } from "commander";
 import { type Config, parseConfig } from "../streams/config.ts";
+import { kafkaOptions, type KafkaSettings } from "../streams/kafka_settings.ts";
+import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { topicNames } from "../streams/topics.ts";
 
+/** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */
+export interface KafkaFlags {
+  readonly brokers?: string;
+  readonly tls?: true;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly sasl?: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly saslUser?: string;
+  readonly saslPasswordFile?: string;
+}
+
 /** Where the log of a deployment is. */
-export interface LogFlags {
+export interface LogFlags extends KafkaFlags {
   readonly log: "sqlite" | "kafka";
   readonly logPath: string;
-  readonly brokers: string;
   readonly prefix: string;
+  readonly config?: string;
 }
 
 /** How long an operation waits for brokers that are away, before it begins anew. */
@@ -26,19 +40,70 @@ const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
 
 /** Adds the options of {@linkcode LogFlags}. */
 export function addLogFlags(command: Command): Command {
+  return addKafkaFlags(
+    command
+      .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
+      .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite"),
+  )
+    .option("--prefix <text>", "prefix of the topics' names", "meander.")
+    .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
+}
+
+/** Adds the options of {@linkcode KafkaFlags}. */
+export function addKafkaFlags(command: Command): Command {
+  const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"];
   return command
-    .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
-    .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite")
-    .option("--brokers <list>", "Kafka brokers as host:port, with commas between", "127.0.0.1:9092")
-    .option("--prefix <text>", "prefix of the topics' names", "meander.");
+    .option("--brokers <list>", "Kafka brokers as host:port, with commas between (default: 127.0.0.1:9092)")
+    .option("--tls", "encrypt connections to Kafka")
+    .option("--tls-ca <file>", "certificates to trust, as PEM")
+    .option("--tls-cert <file>", "our own certificate, as PEM")
+    .option("--tls-key <file>", "its key, as PEM; a passphrase in MEANDER_TLS_PASSPHRASE")
+    .addOption(new Option("--sasl <mechanism>", "log in to Kafka").choices(mechanisms))
+    .option("--sasl-user <name>", "as this user (default: MEANDER_SASL_USERNAME)")
+    .option("--sasl-password-file <file>", "with the password in it (default: MEANDER_SASL_PASSWORD)");
 }
 
 /** Opens the log. @param retryMs how long brokers that are away are waited for */
 export async function openLog(flags: LogFlags, retryMs = RETRY_MS): Promise<Log> {
   if (flags.log === "sqlite") return await SqliteLog.open(flags.logPath);
+  return await openKafka(flags, await readConfig(flags.config), retryMs);
+}
+
+/** Opens a Kafka log as flags and configuration have it. */
+export async function openKafka(flags: KafkaFlags, config: Config, retryMs = RETRY_MS): Promise<KafkaLog> {
+  const options = await kafkaOptions(settingsOf(flags, config.kafka ?? {}), {
+    readFile: (path) => Deno.readTextFile(path),
+    env: (name) => Deno.env.get(name),
+  });
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../streams/log/kafka_log.ts");
-  return await KafkaLog.open({ brokers: flags.brokers.split(","), retryMs });
+  return await KafkaLog.open({ retryMs, ...options });
+}
+
+/** Settings with what the flags say. */
+function settingsOf(flags: KafkaFlags, settings: KafkaSettings): KafkaSettings {
+  const { brokers, tls, tlsCa, tlsCert, tlsKey, sasl, saslUser, saslPasswordFile } = flags;
+  const files = given({ caFile: tlsCa, certFile: tlsCert, keyFile: tlsKey });
+  const ownTls = typeof settings.tls === "object" ? settings.tls : {};
+  const mechanism = sasl ?? settings.sasl?.mechanism;
+  const login = given({ username: saslUser, passwordFile: saslPasswordFile });
+  return {
+    ...settings,
+    ...(brokers === undefined ? {} : { brokers: brokers.split(",") }),
+    ...(tls || Object.keys(files).length > 0 ? { tls: { ...ownTls, ...files } } : {}),
+    ...(mechanism === undefined ? {} : { sasl: { ...settings.sasl, mechanism, ...login } }),
+  };
+}
+
+function given(fields: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),
+  );
+}
+
+/** The place of a log, for people. */
+export function placeOf({ log, logPath, brokers }: LogFlags): string {
+  return log === "sqlite" ? logPath : brokers ?? "Kafka";
 }
 
 /** The partitions that a deployment has, or shall have. */

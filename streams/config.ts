@@ -11,6 +11,7 @@ import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
+import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import type { LearningOptions } from "./learning.ts";
 
 const names = z.array(z.string().min(1).max(64)).max(32);
@@ -68,6 +69,7 @@ const configSchema = z.strictObject({
     tableBytes: count,
     expireAfterMs: positive,
   }).partial(),
+  kafka: kafkaSchema,
   guard: z.strictObject({
     windowRows: count,
     referenceRows: count,
@@ -138,6 +140,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed">>;
   /** The band in which served predictions must stay; `null` = no guard. */
   readonly guard?: GuardOptions | null;
+  /** How to reach the brokers of a Kafka log. */
+  readonly kafka?: KafkaSettings;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
@@ -189,6 +193,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     snapshotVersions: _snapshot,
     keepRows: _keep,
     guard: _guard,
+    kafka: _kafka,
     ...rest
   } = config;
   return defined({

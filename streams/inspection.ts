@@ -1,13 +1,13 @@
 /**
- * A look at a deployment from outside, by its log alone.
+ * A look at a deployment from outside, by its log alone. It writes nothing.
  *
  * @module
  */
 
 import { decodeVersion } from "../src/learner/version.ts";
-import type { Log, LogRecord } from "./log/log.ts";
+import type { GroupMember, Log, LogRecord, TopicSpec } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
-import { topicNames, topicSpecs } from "./topics.ts";
+import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
 /** A topic that there should be. */
 export interface TopicView {
@@ -27,8 +27,32 @@ export interface PartitionView {
   readonly end: number;
   /** Offset up to which its task has committed; `null` = no task ever did. */
   readonly committed: number | null;
+  /** Events that no task has committed, holes of the log included. */
+  readonly lag: number;
   /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
   readonly eventTime: number | null;
+  /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
+  readonly member: GroupMember | null | undefined;
+}
+
+/** The learner of a model, seen from outside. */
+export interface LearnerView {
+  /** Name of the model. */
+  readonly model: string;
+  /** Newest version on the log. */
+  readonly version: number;
+  /** Samples that are in no checkpoint yet, holes of the log included. */
+  readonly lag: number;
+  /** Who learns, and who stands by; `undefined` = the log cannot tell. */
+  readonly members: readonly GroupMember[] | undefined;
+}
+
+/** Something that is wrong. */
+export interface Problem {
+  /** What is wrong. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly remedy: string;
 }
 
 /** A deployment, seen from outside. */
@@ -37,50 +61,162 @@ export interface Inspection {
   readonly topics: readonly TopicView[];
   /** The partitions of `events`. */
   readonly partitions: readonly PartitionView[];
-  /** Newest parameter version by model. */
-  readonly versions: ReadonlyMap<string, number>;
-  /** What is missing, in words; empty = all is well. */
-  readonly problems: readonly string[];
+  /** The models that have published something. */
+  readonly learners: readonly LearnerView[];
+  /** Empty = all is well. */
+  readonly problems: readonly Problem[];
 }
 
-/** Looks at the deployment under a prefix. */
-export async function inspect(log: Log, prefix?: string): Promise<Inspection> {
-  const names = topicNames(prefix);
+/** Options of {@linkcode inspect}. */
+export interface InspectionOptions {
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** Lag of a partition that is still well. @default {Infinity} */
+  readonly maxLag?: number;
+}
+
+/** Looks at a deployment. */
+export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
+  const names = topicNames(options.prefix);
   const existing = await log.topics();
-  const problems: string[] = [];
-  const topics = await Promise.all(
-    topicSpecs(names, 1).map(async ({ name, cleanup }) => {
-      const spec = existing.get(name);
-      if (spec === undefined) problems.push(`topic ${name} is missing`);
-      else if (spec.cleanup !== cleanup) {
-        problems.push(`topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`);
-      }
-      const partitions = spec?.partitions ?? 0;
-      let records = 0;
-      for (let p = 0; p < partitions; p++) {
-        const { start, end } = await log.bounds(name, p);
-        records += end - start;
-      }
-      return { name, partitions, records };
-    }),
-  );
+  const problems: Problem[] = [];
+  const topics = await lookAtTopics(log, names, existing, problems);
+  const members = existing.has(names.events) ? await log.members?.(`${names.events}-tasks`) : undefined;
   const partitions: PartitionView[] = [];
   for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
-    const { end } = await log.bounds(names.events, partition);
-    const committed = await log.committed(`${names.events}-tasks`, names.events, partition);
-    if (committed === null && end > 0) problems.push(`no task has committed partition ${partition}`);
-    // Each commit of a task ends with the task's own record, at its newest event time.
-    const last = existing.has(names.statistics) ? await newest(log, names.statistics, partition) : undefined;
-    partitions.push({ partition, end, committed, eventTime: last === undefined ? null : last.time });
+    partitions.push(await lookAtPartition(log, names, existing, partition, members));
   }
-  const versions = new Map<string, number>();
+  problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
+  const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
-    for await (const { key, value } of readAll(log, names.parameters, 0)) {
-      if (key !== null && value !== null) versions.set(key, decodeVersion(value).version);
+    for (const [model, version] of await newestVersions(log, names.parameters)) {
+      learners.push(await lookAtLearner(log, names, existing, model, version));
     }
-    if (versions.size === 0) problems.push("no parameters are published: is there a learner?");
+    if (learners.length === 0) {
+      const remedy = "run a process with the role `learner`: it publishes a first version at once";
+      problems.push({ what: "no parameters are published", remedy });
+    }
   }
-  return { topics, partitions, versions, problems };
+  for (const { model, members } of learners) {
+    if (members === undefined || members.length > 0 || log.members === undefined) continue;
+    problems.push({
+      what: `nobody learns ${model}`,
+      remedy: `run a process with the role \`learner\` and --model ${model}`,
+    });
+  }
+  return { topics, partitions, learners, problems };
+}
+
+async function lookAtTopics(
+  log: Log,
+  names: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  problems: Problem[],
+): Promise<readonly TopicView[]> {
+  const events = existing.get(names.events)?.partitions;
+  const views: TopicView[] = [];
+  for (const { name, cleanup, partitions: wanted } of topicSpecs(names, events ?? 1)) {
+    const spec = existing.get(name);
+    if (spec === undefined) {
+      const size = events === undefined ? "" : ` with ${wanted} partitions`;
+      problems.push({
+        what: `topic ${name} is missing`,
+        remedy: `start \`deno task run\`, which makes it; or make it${size}, cleanup.policy=${cleanup}; ` +
+          "or, if it exists, let us DESCRIBE it",
+      });
+      views.push({ name, partitions: 0, records: 0 });
+      continue;
+    }
+    if (spec.cleanup !== cleanup) {
+      problems.push({
+        what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
+        remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
+          `--add-config cleanup.policy=${cleanup}`,
+      });
+    }
+    if (spec.partitions !== wanted) {
+      problems.push({
+        what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
+        remedy: `${names.events} and it must have as many: begin anew under another --prefix`,
+      });
+    }
+    let records = 0;
+    for (let p = 0; p < spec.partitions; p++) {
+      const { start, end } = await log.bounds(name, p);
+      records += end - start;
+    }
+    views.push({ name, partitions: spec.partitions, records });
+  }
+  return views;
+}
+
+async function lookAtPartition(
+  log: Log,
+  { events, statistics }: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  partition: number,
+  members: readonly GroupMember[] | undefined,
+): Promise<PartitionView> {
+  const { start, end } = await log.bounds(events, partition);
+  const committed = await log.committed(`${events}-tasks`, events, partition);
+  // Each commit of a task ends with the task's own record, at its newest event time.
+  const known = partition < (existing.get(statistics)?.partitions ?? 0);
+  const last = known ? await newest(log, statistics, partition) : undefined;
+  return {
+    partition,
+    end,
+    committed,
+    lag: Math.max(0, end - (committed ?? start)),
+    eventTime: last === undefined || last.time === 0 ? null : last.time,
+    member: members === undefined
+      ? undefined
+      : members.find(({ partitions }) => partitions.includes(partition)) ?? null,
+  };
+}
+
+function problemsOf({ partition, committed, end, lag, member }: PartitionView, maxLag: number): Problem[] {
+  const problems: Problem[] = [];
+  if (committed === null && end > 0) {
+    problems.push({
+      what: `no task has committed partition ${partition}`,
+      remedy: "run a process with the role `task`; if there is one, see what it says",
+    });
+  }
+  if (lag > maxLag) {
+    problems.push({
+      what: `partition ${partition} is ${lag} events behind`,
+      remedy: "add a process with the role `task`, up to one a partition, or give the learner its own",
+    });
+  }
+  if (member === null) {
+    const remedy = "run a process with the role `task`; after a crash, wait until the session is over";
+    problems.push({ what: `nobody has partition ${partition}`, remedy });
+  }
+  return problems;
+}
+
+async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
+  const versions = new Map<string, number>();
+  for await (const { key, value } of readAll(log, topic, 0)) {
+    if (key !== null && value !== null) versions.set(key, decodeVersion(value).version);
+  }
+  return versions;
+}
+
+async function lookAtLearner(
+  log: Log,
+  { samples }: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  model: string,
+  version: number,
+): Promise<LearnerView> {
+  const group = `${samples}-learner-${model}`;
+  let lag = 0;
+  for (let p = 0; p < (existing.get(samples)?.partitions ?? 0); p++) {
+    const { start, end } = await log.bounds(samples, p);
+    lag += Math.max(0, end - (await log.committed(group, samples, p) ?? start));
+  }
+  return { model, version, lag, members: await log.members?.(group) };
 }
 
 /** The last record of a partition. */

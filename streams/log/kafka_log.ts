@@ -8,15 +8,18 @@ import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "./checks.ts";
 import { isUnknownTopic, KafkaClient } from "./kafka/client.ts";
 import type { Compression } from "./kafka/codecs.ts";
+import { groupMembers } from "./kafka/groups.ts";
 import { KafkaMember } from "./kafka/member.ts";
 import { Producer, type ProducerOptions } from "./kafka/producer.ts";
 import { KafkaReader } from "./kafka/reader.ts";
 import { partitionBounds, type PlacedRecord, stableOffset } from "./kafka/requests.ts";
+import { type MissingRight, missingRights, type WantedRights } from "./kafka/rights.ts";
 import { KafkaTopics } from "./kafka/topics.ts";
 import { Appender, BATCH_BYTES, KafkaWriter } from "./kafka/writers.ts";
 import {
   type Bounds,
   type GroupHandlers,
+  type GroupMember,
   type Log,
   LogError,
   type Membership,
@@ -224,6 +227,16 @@ export class KafkaLog implements Log {
       this.#members.add(member);
       member.ended.catch(() => {}).finally(() => this.#members.delete(member));
     });
+  }
+
+  /** See {@linkcode Log.members}. */
+  async members(group: string): Promise<readonly GroupMember[]> {
+    return await groupMembers(this.#client, group);
+  }
+
+  /** Which rights we do not have; tried by a transaction that is aborted. */
+  async missingRights(wanted: WantedRights): Promise<readonly MissingRight[]> {
+    return await missingRights(this.#client, wanted);
   }
 
   /** See {@linkcode Log.trim}. */

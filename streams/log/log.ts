@@ -156,6 +156,16 @@ export interface Membership extends AsyncDisposable {
   leave(): Promise<void>;
 }
 
+/** A member of a group, seen from outside. */
+export interface GroupMember {
+  /** What the log calls it. */
+  readonly id: string;
+  /** Where it runs. */
+  readonly host: string;
+  /** What it was told to have. */
+  readonly partitions: readonly number[];
+}
+
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
   /** Creates what does not exist. @throws LogError `topic-mismatch` when a topic exists with another spec. */
@@ -193,6 +203,8 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `topic-mismatch` when the topics differ in their number of partitions
    */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
+  /** Who is in a group, in any process. Only logs that processes share have it. */
+  members?(group: string): Promise<readonly GroupMember[]>;
   /**
    * Drops the records below `before` of a `delete` topic.
    *

@@ -10,6 +10,7 @@ import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka_log.ts";
 /** Starts a broker for one test file; tells loudly, and gives nothing, when there cannot be one here. */
 export async function testBroker(
   properties: Readonly<Record<string, string>> = {},
+  scramUsers: Readonly<Record<string, string>> = {},
 ): Promise<DevBroker | undefined> {
   try {
     await prepareBroker();
@@ -18,7 +19,7 @@ export async function testBroker(
     await Deno.stderr.write(new TextEncoder().encode(text));
     return undefined;
   }
-  const broker = await startBroker({ properties });
+  const broker = await startBroker({ properties, scramUsers });
   Deno.test.afterAll(async () => await broker[Symbol.asyncDispose]());
   return broker;
 }

@@ -2,7 +2,12 @@
 
 import assert from "node:assert/strict";
 import { newPlace, record, texts } from "../contracts/log_suite.ts";
+import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/kafka_settings.ts";
+import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
+
+const CHECK = new URL("../../scripts/check.ts", import.meta.url).pathname;
 
 const PASSWORD = "not-a-secret";
 const folder = await Deno.makeTempDir();
@@ -15,17 +20,19 @@ const login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 const broker = !made ? undefined : await testBroker({
   "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
   "inter.broker.listener.name": "PLAINTEXT",
-  "sasl.enabled.mechanisms": "PLAIN",
+  "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
   "sasl.mechanism.inter.broker.protocol": "PLAIN",
   "listener.name.plaintext.plain.sasl.jaas.config":
     `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
+  "listener.name.plaintext.scram-sha-512.sasl.jaas.config":
+    "org.apache.kafka.common.security.scram.ScramLoginModule required;",
   "ssl.keystore.location": `${folder}/keys.p12`,
   "ssl.keystore.password": PASSWORD,
   "ssl.truststore.type": "PEM",
   "ssl.truststore.location": `${folder}/ca.pem`,
   "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-  "super.users": "User:admin;User:ANONYMOUS",
-});
+  "super.users": "User:admin;User:ANONYMOUS;User:scram",
+}, { scram: PASSWORD });
 
 if (broker !== undefined) {
   const as = (username: string, password = PASSWORD) => ({
@@ -77,6 +84,65 @@ if (broker !== undefined) {
     );
     await assert.rejects(log.append([record("first", 0, "a")]), { code: "unknown-topic" });
     await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
+  });
+
+  Deno.test("kafkaOptions() reads certificates and passwords from files, or passwords from the environment", async () => {
+    await Deno.writeTextFile(`${folder}/password`, `${PASSWORD}\n`);
+    const tls = { caFile: `${folder}/ca.pem` };
+    const open = (settings: KafkaSettings, env: Readonly<Record<string, string>> = {}) =>
+      kafkaOptions({ brokers: [broker.address], retryMs: 20_000, tls, ...settings }, {
+        readFile: (path) => Deno.readTextFile(path),
+        env: (name) => env[name],
+      }).then(KafkaLog.open);
+    const { username, password } = SECRETS;
+    const plain = { mechanism: "plain", username: "admin", passwordFile: `${folder}/password` } as const;
+    const scram = { mechanism: "scram-sha-512" } as const;
+    for (
+      const opening of [
+        open({ sasl: plain }),
+        open({ sasl: scram }, { [username]: "scram", [password]: PASSWORD }),
+      ]
+    ) {
+      await using log = await opening;
+      assert.ok(!(await log.topics()).has("nothing"));
+    }
+    await assert.rejects(
+      open({ sasl: scram }, { [username]: "scram", [password]: "wrong" }),
+      /[Aa]uthentication/,
+    );
+    await assert.rejects(
+      open({ sasl: scram }),
+      /there is no username, neither set nor in MEANDER_SASL_USERNAME/,
+    );
+    await assert.rejects(open({ tls: { caFile: `${folder}/none.pem` } }), /CA certificates from .*none.pem/);
+  });
+
+  Deno.test("check looks over TLS and SASL, and tells which rights are missing", async () => {
+    const check = async (user: string, ...more: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", CHECK, "--log", "kafka", "--brokers", broker.address]
+          .concat(["--tls-ca", `${folder}/ca.pem`, "--sasl", "plain", "--sasl-user", user, ...more]),
+        env: { [SECRETS.password]: PASSWORD },
+      }).output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code, text: text(stdout), errors: text(stderr) };
+    };
+    await using log = await openLog(broker, as("admin"));
+    await log.createTopics(topicSpecs(topicNames("check."), 2));
+    const admin = await check("admin", "--prefix", "check.", "--rights");
+    assert.equal(admin.code, 1, admin.errors);
+    assert.match(admin.text, /PROBLEM: nobody has partition 0\n +-> run a process with the role `task`/);
+    assert.doesNotMatch(admin.text, /right/);
+    const guest = await check("guest", "--prefix", "check.", "--rights");
+    assert.equal(guest.code, 1);
+    assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*let us DESCRIBE it/);
+    assert.match(
+      guest.text,
+      /right to Write TransactionalId check.events-tasks-check is missing\n +-> kafka-acls.sh/,
+    );
+    const nobody = await check("nobody");
+    assert.equal(nobody.code, 2);
+    assert.match(nobody.errors, /Cannot look at 127.0.0.1:\d+: .*Authentication failed/);
   });
 }
 

@@ -19,6 +19,8 @@ export interface DevBrokerOptions {
   readonly fresh?: boolean;
   /** Lines of `server.properties` to add or replace, by name. @default {{}} */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Passwords of users that may log in by SCRAM-SHA-512; taken when the folder is new. @default {{}} */
+  readonly scramUsers?: Readonly<Record<string, string>>;
 }
 
 /** A running broker. Disposing kills it and waits until it is dead. */
@@ -76,7 +78,10 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
   const properties = `${data}/server.properties`;
   await Deno.writeTextFile(properties, serverProperties(port, await freePort(), data, options.properties));
   if (!await exists(`${data}/log/meta.properties`)) {
-    await run([...java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties]);
+    const users = Object.entries(options.scramUsers ?? {}).flatMap((
+      [name, password],
+    ) => ["--add-scram", `SCRAM-SHA-512=[name=${name},password=${password}]`]);
+    await run([...java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties, ...users]);
   }
   const child = new Deno.Command("sh", {
     args: ["-c", GUARD, "sh", `${data}/broker.log`, ...java, "kafka.Kafka", properties],

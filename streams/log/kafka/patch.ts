@@ -151,6 +151,15 @@ export interface Broker {
   findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: 0 | 1 }): Promise<{
     readonly coordinator: { readonly nodeId: number };
   }>;
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly members: readonly {
+        readonly memberId: string;
+        readonly clientHost: string;
+        readonly memberAssignment: Uint8Array;
+      }[];
+    }[];
+  }>;
   joinGroup(request: {
     readonly groupId: string;
     readonly sessionTimeout: number;
