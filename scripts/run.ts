@@ -26,8 +26,11 @@ interface Flags extends LogFlags {
 }
 
 const STATUS_MS = 10_000;
-/** Whoever stops us may kill us after ten seconds. What is not committed then is done again by the next owner. */
-const PATIENCE_MS = 9000;
+/**
+ * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
+ * restored, was never seen by anyone: the next owner does it again. So it is no failure.
+ */
+const PATIENCE_MS = 8000;
 
 const logger = getLogger(["meander", "run"]);
 
@@ -45,10 +48,10 @@ async function main(flags: Flags): Promise<number> {
       logger.info("stops on {signal}", { signal });
       stop.resolve();
       setTimeout(() => {
-        logger.error("could not stop in {ms} ms: what is not committed is left to the next owner", {
+        logger.warn("ends without its last commit after {ms} ms: the next owner does it again", {
           ms: PATIENCE_MS,
         });
-        Deno.exit(1);
+        Deno.exit(0);
       }, PATIENCE_MS);
     });
   }
@@ -56,7 +59,7 @@ async function main(flags: Flags): Promise<number> {
   const task = {
     ...taskOptions({ schema: DEFAULT_SCHEMA }, config, flags.model),
     seed: flags.seed,
-    nowMicros: () => performance.now() * 1000,
+    nowMicros: () => Math.round(performance.now() * 1000),
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };

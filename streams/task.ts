@@ -252,11 +252,17 @@ export class Task implements AsyncDisposable {
     for (const recommendation of this.#out.recommendations) {
       add(topics.recommendations, recommendation.user, encoder.encode(JSON.stringify(recommendation)));
     }
-    for (const sample of this.#out.samples) add(topics.samples, sample.user, encodeSample(sample));
-    for (const user of this.#out.forgotten) {
+    const { samples, forgotten } = this.#out;
+    let told = 0;
+    for (const { user, afterSamples } of forgotten) {
+      for (const sample of samples.slice(told, afterSamples)) {
+        add(topics.samples, sample.user, encodeSample(sample));
+      }
+      told = afterSamples;
       add(topics.samples, user, null);
       add(topics.state, user, null);
     }
+    for (const sample of samples.slice(told)) add(topics.samples, sample.user, encodeSample(sample));
     for (const record of this.#rejected) records.push(record);
     for (const user of state.dirtyUsers) {
       const headers = isWaiting(user) ? { [PENDING]: "1" } : {};

@@ -67,6 +67,14 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A user to erase. */
+export interface Forgotten {
+  /** Whom. */
+  readonly user: string;
+  /** Samples given before: those that follow are of another life. */
+  readonly afterSamples: number;
+}
+
 /** What applying events gave; the caller empties it at a commit. */
 export interface TaskOutputs {
   /** Answers, in the order of their requests. */
@@ -74,7 +82,7 @@ export interface TaskOutputs {
   /** Impressions whose outcome became final, in that order. */
   readonly samples: Sample[];
   /** Users to erase everywhere. */
-  readonly forgotten: string[];
+  readonly forgotten: Forgotten[];
 }
 
 /** Bytes in memory a byte of a record, beside the slab: maps, strings and objects; measured as 2 to 4. */
@@ -432,7 +440,7 @@ export class TaskState {
     this.#remove(user);
     this.dirtyUsers.delete(user);
     this.counters.forgotten++;
-    out.forgotten.push(user.id);
+    out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
   }
 }
 

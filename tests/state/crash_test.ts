@@ -21,8 +21,11 @@ for (const impressions of ["served", "logged"] as const) {
           if (--left > 0 && offset < steps.length - 1) return;
           durable.commit(task, out);
           got.recommendations.push(...out.recommendations);
+          const before = got.samples.length;
           got.samples.push(...out.samples);
-          got.forgotten.push(...out.forgotten);
+          for (const { user, afterSamples } of out.forgotten) {
+            got.forgotten.push({ user, afterSamples: before + afterSamples });
+          }
           out = outputs();
           task = durable.restore(options, serving);
           left = gaps.next().value;

@@ -316,7 +316,7 @@ Deno.test("TaskState.apply() erases all that is known of a user when it is told 
   const row = story.task.users.get("u")?.row;
   story.forget(1003);
   assert.equal(story.task.users.has("u"), false);
-  assert.deepEqual(story.out.forgotten, ["u"]);
+  assert.deepEqual(story.out.forgotten, [{ user: "u", afterSamples: 0 }]);
   assert.deepEqual(story.labels(), {}, "its open impression makes no sample");
 
   story.click(1004, "c", { user: "v" });

@@ -181,7 +181,7 @@ export class Durable {
 
   /** Writes what changed since the last commit, as `streams/task.ts` does. */
   commit(task: TaskState, out: TaskOutputs): void {
-    for (const user of out.forgotten) this.users.delete(user);
+    for (const { user } of out.forgotten) this.users.delete(user);
     for (const user of task.dirtyUsers) {
       this.users.set(user.id, encodeUser(user, task.sequences, task.catalogue));
     }

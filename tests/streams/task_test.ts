@@ -247,6 +247,32 @@ Deno.test("Task.commit() erases a forgotten user from the state and tells the le
   assert.deepEqual((await Array.fromAsync(restored.records())).map(([id]) => id), ["stayer"]);
 });
 
+Deno.test("Task.commit() keeps the order of a user's samples and erasures, wherever commits are", async () => {
+  const [time, user] = [Date.UTC(2024, 0, 1), "leaver"];
+  // A rating of all that was shown settles it at once.
+  const life = (n: number) => [
+    eventRecord({ type: "impression", id: `s${n}`, user, time: time + n, items: ["a"] }),
+    eventRecord({
+      type: "interaction",
+      user,
+      time: time + n + 1,
+      item: "a",
+      action: "rating",
+      value: 5,
+      request: `s${n}`,
+    }),
+  ];
+  const input = [...life(0), eventRecord({ type: "forget", user, time: time + 10 }), ...life(20)];
+  const orders = await Promise.all([1, input.length].map(async (size) => {
+    const log = await createLog(input);
+    await using task = await open(log);
+    for (let at = 0; at < input.length; at += size) await task.round({ rows: 100, events: size });
+    const told = await Array.fromAsync(readAll(log, topics.samples, 0));
+    return told.map(({ value }) => value === null ? "erased" : "sample");
+  }));
+  assert.deepEqual(orders, [["sample", "erased", "sample"], ["sample", "erased", "sample"]]);
+});
+
 Deno.test("Task.open() calls a state that it cannot read by name", async () => {
   const log = await createLog(events.slice(0, 60).map(eventRecord));
   await runToEnd(log);

@@ -1,0 +1,83 @@
+/**
+ * Lets a deployment on a real Kafka broker suffer, and looks whether it kept its promises: every request answered
+ * once, every sample learnt once, every state what a run without faults would have left. Needs Java 17 and Maven.
+ *
+ *     deno task chaos                 # a minute
+ *     deno task chaos --long          # 200,000 events, 100 kills: a quarter of an hour
+ *     deno task chaos --seed 7        # other people, other faults
+ *
+ * @module
+ */
+
+import { Command, Option } from "commander";
+import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { runChaos } from "../tests/chaos/chaos.ts";
+import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
+import { LONG, SHORT } from "../tests/chaos/sizes.ts";
+import { count, integer, print, runCommand } from "./command_line.ts";
+
+interface Flags {
+  readonly seed: number;
+  readonly long: boolean;
+  readonly events?: number;
+  readonly kills?: number;
+  readonly model: ModelName;
+  readonly show: boolean;
+  readonly folder?: string;
+}
+
+async function main(flags: Flags): Promise<number> {
+  const size = flags.long ? LONG : SHORT;
+  const { seed, model } = flags;
+  const counts = { ...size.counts, kill: flags.kills ?? size.counts.kill };
+  const schedule = makeSchedule({ seed, counts, gapMs: size.gapMs });
+  if (flags.show) {
+    print(Deno.stdout, describe(schedule));
+    return 0;
+  }
+  const folder = flags.folder ?? await Deno.makeTempDir({ prefix: "meander-chaos-" });
+  print(
+    Deno.stdout,
+    `seed ${seed}, ${schedule.length} faults, ${model}; what processes say is in ${folder}\n`,
+  );
+  const { problems, figures } = await runChaos({
+    seed,
+    schedule,
+    events: flags.events ?? size.events,
+    users: size.users,
+    model,
+    folder,
+    tell: (line) => print(Deno.stdout, `${line}\n`),
+  });
+  for (const [name, value] of Object.entries(figures)) print(Deno.stdout, `${name}: ${value}\n`);
+  if (problems.length === 0) {
+    print(Deno.stdout, "all is well\n");
+    if (flags.folder === undefined) await Deno.remove(folder, { recursive: true });
+    return 0;
+  }
+  const again = ["deno task chaos --seed", seed, ...Deno.args.filter((_, at) => !isSeed(at))].join(" ");
+  print(Deno.stdout, `\n${problems.join("\n")}\n\nthe faults of seed ${seed}:\n${describe(schedule)}`);
+  print(Deno.stdout, `${problems.length} problems; again with: ${again}\n`);
+  return 1;
+}
+
+/** Whether the argument at a place is the seed or its flag. */
+function isSeed(at: number): boolean {
+  return Deno.args[at] === "--seed" || Deno.args[at - 1] === "--seed";
+}
+
+const program = new Command("deno task chaos")
+  .description("Lets a deployment on Kafka suffer faults, and looks whether it kept its promises.")
+  .option("--seed <n>", "seed of people and faults", integer, 1)
+  .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
+  .option("--events <n>", "events that people make", count)
+  .option("--kills <n>", "kills with SIGKILL", integer)
+  .addOption(
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("base"),
+  )
+  .option("--show", "only print the faults of the seed", false)
+  .option("--folder <path>", "keep the broker's data and what the processes say in here")
+  .showHelpAfterError()
+  .parse(Deno.args, { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

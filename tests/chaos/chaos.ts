@@ -1,0 +1,237 @@
+/**
+ * Runs a deployment on a real broker through a schedule of faults while people use it, then looks whether anything of
+ * what we promise was broken.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import type { ModelName } from "../../src/models/create.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  taskOptions,
+} from "../../streams/config.ts";
+import { type DevBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import type { Deployment } from "./deployment.ts";
+import { Fleet } from "./fleet.ts";
+import { endOf, type Fault } from "./schedule.ts";
+import { catalogue, traffic } from "./traffic.ts";
+import { type Verdict, verify } from "./verify.ts";
+
+/** Options of {@linkcode runChaos}. */
+export interface ChaosOptions {
+  /** Seed of the people. */
+  readonly seed: number;
+  /** What happens. */
+  readonly schedule: readonly Fault[];
+  /** Events that people make. */
+  readonly events: number;
+  /** People. */
+  readonly users: number;
+  /** Partitions. @default {4} */
+  readonly partitions?: number;
+  /** Processes with tasks. @default {2} */
+  readonly tasks?: number;
+  /** Processes that learn, or wait to. @default {2} */
+  readonly learners?: number;
+  /** What scores and learns. @default {"base"} */
+  readonly model?: ModelName;
+  /** For the broker's data and what the processes say. */
+  readonly folder: string;
+  /** Takes what happens, for people. */
+  readonly tell: (line: string) => void;
+}
+
+const PREFIX = "chaos.";
+/** Versions are kept for good, since all tasks serve the first; no guard, whose judgement depends on checkpoints. */
+const CONFIG: Config = {
+  outcomeWindowMs: 60_000,
+  allowedLatenessMs: 180_000,
+  batchRows: 256,
+  checkpointBatches: 10,
+  snapshotVersions: 1_000_000,
+  guard: null,
+  learner: { embeddingWidth: 8 },
+};
+const SERVED = 1;
+/** Time between two appends of events. */
+const APPEND_MS = 200;
+/** After the last fault and event, how long without any progress is too long. */
+const STUCK_MS = 120_000;
+
+/** Runs it all; the verdict has what the processes did wrong, too. */
+export async function runChaos(options: ChaosOptions): Promise<Verdict> {
+  const { folder, schedule, tell, tasks = 2, learners = 2, partitions = 4, model = "base" } = options;
+  const topics = topicNames(PREFIX);
+  const problems: string[] = [];
+  const report = (problem: string) => {
+    tell(`PROBLEM ${problem}`);
+    problems.push(problem);
+  };
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(CONFIG));
+  const data = `${folder}/kafka`;
+  await using brokers = new RestartingBroker(await startBroker({ data, fresh: true }), data);
+  const { address } = brokers;
+  await using log = await KafkaLog.open({ brokers: [address], retryMs: 300_000 });
+  await log.createTopics(topicSpecs(topics, partitions));
+  const people = { seed: options.seed, events: options.events, users: options.users, partitions };
+  await log.append([...catalogue(topics, people)]);
+  await using fleet = new Fleet({
+    folder,
+    report,
+    args: [
+      ...["--log", "kafka", "--brokers", address, "--prefix", PREFIX, "--model", model],
+      ...["--config", `${folder}/meander.json`, "--serve-version", `${SERVED}`],
+    ],
+  });
+  for (let n = 0; n < tasks; n++) fleet.start(`task-${n}`);
+  for (let n = 0; n < learners; n++) fleet.start(`learner-${n}`);
+  const durationMs = endOf(schedule) + 1000;
+  const started = performance.now();
+  const clock = () => `${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s `;
+  const suffering = schedule.map(async (fault) => {
+    await delay(Math.max(0, fault.atMs - (performance.now() - started)));
+    tell(`${clock()} ${fault.kind} ${fault.target} for ${(fault.lastsMs / 1000).toFixed(1)} s`);
+    await suffer(fault, fleet, brokers);
+  });
+  const sent = await drive(log, [...traffic(topics, people)], durationMs);
+  await Promise.all(suffering);
+  tell(`${clock()} ${sent} events are sent, all faults are over`);
+  const deployment = deploymentOf(model);
+  if (!await settled(log, deployment, partitions)) {
+    report(`nothing moves, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
+  }
+  tell(`${clock()} all is done`);
+  await Promise.all(fleet.names.map((name) => fleet.stop(name)));
+  tell(`${clock()} all processes have stopped; looks at what they left`);
+  await using fresh = await KafkaLog.open({ brokers: [address] });
+  const verdict = await verify(fresh, deployment);
+  return {
+    problems: [...problems, ...verdict.problems],
+    figures: {
+      ...verdict.figures,
+      faults: schedule.length,
+      "processes started": fleet.started,
+      "slowest stop, ms": Math.round(fleet.slowestStopMs),
+      seconds: Math.round((performance.now() - started) / 1000),
+    },
+  };
+}
+
+/** The deployment as `deno task run` makes it of the configuration. */
+export function deploymentOf<N extends ModelName>(model: N): Deployment<N> {
+  const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, CONFIG, model), seed: 0 };
+  return {
+    prefix: PREFIX,
+    model,
+    modelConfig: modelConfig(model, CONFIG),
+    task,
+    learner: learnerOptions(task, CONFIG, 0),
+    learning: { ...learningOptions(CONFIG), keepRows: 20_000 },
+    serveVersion: SERVED,
+  };
+}
+
+/** Lets a fault happen; resolves when it is over. */
+async function suffer(
+  { kind, target, lastsMs }: Fault,
+  fleet: Fleet,
+  broker: RestartingBroker,
+): Promise<void> {
+  switch (kind) {
+    case "kill":
+      await fleet.kill(target);
+      await delay(lastsMs);
+      return fleet.start(target);
+    case "freeze":
+      return await fleet.freeze(target, lastsMs);
+    case "leave":
+      await fleet.stop(target);
+      await delay(lastsMs);
+      return fleet.start(target);
+    case "join":
+      fleet.start(target);
+      await delay(lastsMs);
+      return await fleet.stop(target);
+    case "kill-joining":
+      fleet.start(target);
+      await fleet.joined(target);
+      await delay(lastsMs);
+      return await fleet.kill(target);
+    case "broker":
+      return await broker.restart(lastsMs);
+  }
+}
+
+/** Appends the events evenly over a time. */
+async function drive(log: Log, records: readonly NewRecord[], durationMs: number): Promise<number> {
+  const started = performance.now();
+  let sent = 0;
+  while (sent < records.length) {
+    const due = Math.ceil(records.length * Math.min(1, (performance.now() - started) / durationMs));
+    if (due > sent) await log.append(records.slice(sent, due));
+    sent = Math.max(sent, due);
+    await delay(APPEND_MS);
+  }
+  return sent;
+}
+
+/** Waits until all events are committed and all samples are learnt that fill a batch. */
+async function settled(log: Log, { model, learning }: Deployment, partitions: number): Promise<boolean> {
+  const { events, samples } = topicNames(PREFIX);
+  const lag = async (group: string, topic: string) => {
+    let sum = 0;
+    for (let p = 0; p < partitions; p++) {
+      const { end } = await log.bounds(topic, p);
+      sum += end - (await log.committed(group, topic, p) ?? 0);
+    }
+    return sum;
+  };
+  let best = Infinity;
+  for (let since = performance.now(); performance.now() - since < STUCK_MS;) {
+    const tasks = await lag(`${events}-tasks`, events);
+    const learner = await lag(`${samples}-learner-${model}`, samples);
+    // A sample has a row at least, and a hole of a transaction may follow it.
+    if (tasks === 0 && learner < (learning.batchRows ?? 0) / 2) return true;
+    if (tasks + learner < best) [best, since] = [tasks + learner, performance.now()];
+    await delay(200);
+  }
+  return false;
+}
+
+/** A broker that dies and comes back at the same place. */
+class RestartingBroker implements AsyncDisposable {
+  readonly address: string;
+  readonly #data: string;
+  #broker: DevBroker;
+  /** A broker that is away cannot die. */
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(broker: DevBroker, data: string) {
+    this.#broker = broker;
+    this.#data = data;
+    this.address = broker.address;
+  }
+
+  /** Kills it; it is away for so long, and then needs seconds to come back. */
+  restart(awayMs: number): Promise<void> {
+    return this.#last = this.#last.then(async () => {
+      await this.#broker[Symbol.asyncDispose]();
+      await delay(awayMs);
+      this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#last.catch(() => {}); // whoever restarted it knows
+    await this.#broker[Symbol.asyncDispose]();
+  }
+}

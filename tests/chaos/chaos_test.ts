@@ -1,0 +1,42 @@
+/**
+ * A short run of `deno task chaos`: most of a minute, since a member that is silent is only noticed after a session of
+ * six seconds, and processes take their time to start.
+ */
+
+import assert from "node:assert/strict";
+import { prepareBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { runChaos } from "./chaos.ts";
+import { describe, makeSchedule } from "./schedule.ts";
+import { SHORT } from "./sizes.ts";
+
+const SEED = 1;
+const isPossible = await prepareBroker().then(() => true, async (error) => {
+  const text = `SKIPPED: the chaos run, as there is no broker: ${error}\n`;
+  await Deno.stderr.write(new TextEncoder().encode(text));
+  return false;
+});
+
+Deno.test({
+  name:
+    "A deployment on Kafka keeps its promises through kills, zombies, joins, leaves and a broker that dies",
+  ignore: !isPossible,
+  async fn() {
+    const schedule = makeSchedule({ ...SHORT, seed: SEED });
+    const folder = await Deno.makeTempDir({ prefix: "meander-chaos-" });
+    const { events, users } = SHORT;
+    const { problems, figures } = await runChaos({
+      seed: SEED,
+      schedule,
+      events,
+      users,
+      folder,
+      tell: () => {},
+    });
+    const again = `deno task chaos --seed ${SEED}; what the processes said is in ${folder}\n${
+      describe(schedule)
+    }`;
+    assert.deepEqual(problems, [], `again with: ${again}`);
+    assert.ok((figures["recommendations"] ?? 0) > 2000 && (figures["rows learnt"] ?? 0) > 10_000);
+    await Deno.remove(folder, { recursive: true });
+  },
+});

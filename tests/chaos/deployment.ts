@@ -1,0 +1,32 @@
+/**
+ * A deployment, as its processes were told to be.
+ *
+ * @module
+ */
+
+import { Assembler } from "../../src/features/assembler.ts";
+import type { LearnerOptions } from "../../src/learner/learner.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import type { Model } from "../../src/models/model.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import type { TaskOptions } from "../../src/state/task_state.ts";
+import type { LearningOptions } from "../../streams/learning.ts";
+
+/** What a verifier must know; see `ServiceOptions`. */
+export interface Deployment<N extends ModelName = ModelName> {
+  readonly prefix: string;
+  readonly model: N;
+  readonly modelConfig: ModelConfigs[N];
+  readonly task: TaskOptions;
+  readonly learner: LearnerOptions;
+  readonly learning: LearningOptions;
+  /** The version that the tasks served all the time. */
+  readonly serveVersion: number;
+}
+
+/** A fresh model of the deployment. */
+export function modelOf<N extends ModelName>({ model, modelConfig, task, learner }: Deployment<N>): Model {
+  const { d, userWidth, contextWidth } = new Assembler(task.schema, learner.embeddingWidth ?? 16);
+  const sizes = { d, user: userWidth, context: contextWidth };
+  return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
+}

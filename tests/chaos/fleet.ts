@@ -1,0 +1,137 @@
+/**
+ * The processes of a deployment: `deno task run`, as users have it, started, hurt and ended by name.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** Options of a {@linkcode Fleet}. */
+export interface FleetOptions {
+  /** Arguments of every process. */
+  readonly args: readonly string[];
+  /** What each process says goes to `<name>.log` in here. */
+  readonly folder: string;
+  /** Takes a sentence about a process that did what it must not. */
+  readonly report: (problem: string) => void;
+}
+
+interface Member {
+  readonly child: Deno.ChildProcess;
+  readonly said: string[];
+  /** Whether it may end: somebody ended it. */
+  isDoomed: boolean;
+}
+
+const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
+/** What a process has from SIGTERM to its end. */
+const GRACE_MS = 10_000;
+/** For a process to be told its partitions. */
+const JOIN_MS = 60_000;
+const ASSIGNED = /events-tasks assigns/;
+
+/** Processes by name; those called `learner-…` learn, the others run tasks. */
+export class Fleet implements AsyncDisposable {
+  readonly #options: FleetOptions;
+  readonly #members = new Map<string, Member>();
+  /** Processes started. */
+  started = 0;
+  /** From SIGTERM to the end, milliseconds, the longest. */
+  slowestStopMs = 0;
+
+  /** No process runs yet. */
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Names of those that run, or are stopped for a while. */
+  get names(): string[] {
+    return [...this.#members.keys()];
+  }
+
+  /** Starts a process. */
+  start(name: string): void {
+    const { args } = this.#options;
+    const roles = name.startsWith("learner") ? "learner" : "task";
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", RUN, ...args, "--roles", roles],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const member: Member = { child, said: [], isDoomed: false };
+    this.#members.set(name, member);
+    this.started++;
+    this.#listen(name, member);
+    this.#watch(name, member);
+  }
+
+  /** Ends a process at once. */
+  async kill(name: string): Promise<void> {
+    await this.#end(name, "SIGKILL");
+  }
+
+  /** Asks a process to end, which must do so in time and with 0. */
+  async stop(name: string): Promise<void> {
+    const started = performance.now();
+    const status = await this.#end(name, "SIGTERM");
+    const ms = performance.now() - started;
+    this.slowestStopMs = Math.max(this.slowestStopMs, ms);
+    if (ms > GRACE_MS) this.#options.report(`${name} took ${Math.round(ms)} ms to stop`);
+    if (status !== undefined && status.code !== 0) {
+      this.#options.report(`${name} ended with ${status.code} on SIGTERM`);
+    }
+  }
+
+  /** Stops a process for a while, as a machine that swaps does. */
+  async freeze(name: string, ms: number): Promise<void> {
+    const child = this.#members.get(name)?.child;
+    child?.kill("SIGSTOP");
+    await delay(ms);
+    child?.kill("SIGCONT");
+  }
+
+  /** Resolves when a process was told its first partitions. */
+  async joined(name: string): Promise<void> {
+    const deadline = performance.now() + JOIN_MS;
+    while (!this.#members.get(name)?.said.some((line) => ASSIGNED.test(line))) {
+      if (performance.now() > deadline) return this.#options.report(`${name} was told no partitions`);
+      await delay(5);
+    }
+  }
+
+  /** Kills what still runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.names.map((name) => this.kill(name)));
+  }
+
+  async #end(name: string, signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus | undefined> {
+    const member = this.#members.get(name);
+    if (member === undefined) return undefined;
+    member.isDoomed = true;
+    member.child.kill(signal);
+    const status = await member.child.status;
+    this.#members.delete(name);
+    return status;
+  }
+
+  async #listen(name: string, { child, said }: Member): Promise<void> {
+    const path = `${this.#options.folder}/${name}.log`;
+    using file = await Deno.open(path, { create: true, append: true });
+    await file.write(new TextEncoder().encode(`--- started, pid ${child.pid}\n`));
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      said.push(text);
+      await file.write(new TextEncoder().encode(text));
+    }
+  }
+
+  /** A process that ends by itself is a fault of ours; the deployment goes on with another one. */
+  async #watch(name: string, member: Member): Promise<void> {
+    const { code, signal } = await member.child.status;
+    if (member.isDoomed) return;
+    const last = member.said.slice(-3).join("");
+    this.#options.report(`${name} ended by itself with ${signal ?? code}, saying:\n${last}`);
+    this.start(name);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * A log that reads some topics of another one and keeps everything else to itself: what was there can be worked
+ * through again, and nothing of it is touched.
+ *
+ * @module
+ */
+
+import {
+  type Bounds,
+  type GroupHandlers,
+  type Log,
+  LogError,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type TopicSpec,
+  type Writer,
+} from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+
+/** See the module. Its own topics are in memory. */
+export class OverlayLog implements Log {
+  readonly #below: Log;
+  readonly #shown: ReadonlySet<string>;
+  readonly #own = new MemoryLog();
+  readonly #goesOn: boolean;
+
+  /**
+   * @param shown topics of `below` that are read from there
+   * @param goesOn whether the positions of groups are those of `below`, instead of none
+   */
+  constructor(below: Log, shown: readonly string[], goesOn = false) {
+    this.#below = below;
+    this.#shown = new Set(shown);
+    this.#goesOn = goesOn;
+  }
+
+  createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    return this.#own.createTopics(topics);
+  }
+
+  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return this.#own.topics();
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    const shown = records.find(({ topic }) => this.#shown.has(topic));
+    if (shown !== undefined) {
+      throw new LogError("closed", `Cannot append to ${shown.topic}: it is shown, not ours`);
+    }
+    return this.#own.append(records);
+  }
+
+  read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult> {
+    return this.#of(topic).read(topic, partition, from, options);
+  }
+
+  bounds(topic: string, partition: number): Promise<Bounds> {
+    return this.#of(topic).bounds(topic, partition);
+  }
+
+  committed(group: string, topic: string, partition: number): Promise<number | null> {
+    return this.#goesOn ? this.#below.committed(group, topic, partition) : Promise.resolve(null);
+  }
+
+  async writer(id: string): Promise<Writer> {
+    const writer = await this.#own.writer(id);
+    return {
+      id,
+      // Positions in topics that are shown may be anywhere: our own log would refuse them.
+      commit: async ({ records, group, offsets }) => {
+        const own = offsets.filter(({ topic }) => !this.#shown.has(topic));
+        await writer.commit({ records, group, offsets: own });
+      },
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
+  }
+
+  join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    return this.#own.join(group, topics, handlers);
+  }
+
+  trim(topic: string, partition: number, before: number): Promise<void> {
+    return this.#shown.has(topic) ? Promise.resolve() : this.#own.trim(topic, partition, before);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#own[Symbol.asyncDispose]();
+  }
+
+  #of(topic: string): Log {
+    return this.#shown.has(topic) ? this.#below : this.#own;
+  }
+}

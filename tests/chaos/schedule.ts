@@ -1,0 +1,132 @@
+/**
+ * When which process of a deployment suffers what: a pure function of a seed, so that a run that failed can be
+ * repeated with the same faults. What the faults meet depends on the machine; that is the point of having many.
+ *
+ * ```text
+ *   task-0    ──x────┌──────────────▒▒▒▒▒▒▒▒──────    x killed, ┌ started again
+ *   task-1    ───────────x──┌─────────────────────    ▒ stopped for longer than a session
+ *   guest          ┌──────────┘                       joins, and leaves again
+ *   learner-0 ──────────────────────────x───┌─────
+ *   broker    ─────────────────x────┌─────────────
+ * ```
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../../src/scorer/random.ts";
+
+/** What can happen. */
+export const FAULT_KINDS = [
+  /** SIGKILL; started again `lastsMs` later. */
+  "kill",
+  /** SIGSTOP, SIGCONT `lastsMs` later: the process wakes up when others have its partitions. */
+  "freeze",
+  /** SIGTERM, which must end it with 0; started again `lastsMs` later. */
+  "leave",
+  /** Another process joins, and gets its SIGTERM `lastsMs` later. */
+  "join",
+  /** Another process joins, and is killed `lastsMs` after it was told its partitions: while it restores them. */
+  "kill-joining",
+  /** SIGKILL of the broker; started again `lastsMs` later. */
+  "broker",
+] as const;
+
+/** One of {@linkcode FAULT_KINDS}. */
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** A fault. */
+export interface Fault {
+  /** When it begins, milliseconds from the start. */
+  readonly atMs: number;
+  /** What happens. */
+  readonly kind: FaultKind;
+  /** To whom: `task-0`, `learner-1`, `guest-3`, `broker`. */
+  readonly target: string;
+  /** See {@linkcode FAULT_KINDS}. */
+  readonly lastsMs: number;
+}
+
+/** Options of {@linkcode makeSchedule}. */
+export interface ScheduleOptions {
+  /** Same seed, same schedule. */
+  readonly seed: number;
+  /** How often each kind happens. */
+  readonly counts: Readonly<Record<FaultKind, number>>;
+  /** Processes that run tasks. @default {2} */
+  readonly tasks?: number;
+  /** Processes that learn, or wait to. @default {2} */
+  readonly learners?: number;
+  /** Mean time between two faults, milliseconds. @default {5000} */
+  readonly gapMs?: number;
+}
+
+/** How long each kind lasts at least and at most, milliseconds. */
+const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
+  "kill": [0, 8000],
+  "freeze": [7500, 12_000],
+  "leave": [0, 3000],
+  "join": [2000, 15_000],
+  "kill-joining": [0, 400],
+  "broker": [200, 12_000],
+};
+/** How long a process that was started is left alone. */
+const YOUNG_MS = 1000;
+/** One kill in so many is of a learner. */
+const LEARNER_SHARE = 0.25;
+
+/** The faults, in the order of time. */
+export function makeSchedule(options: ScheduleOptions): Fault[] {
+  const { seed, counts, tasks = 2, learners = 2, gapMs = 5000 } = options;
+  const random = mulberry32(seed);
+  const between = (low: number, high: number) => Math.round(low + random() * (high - low));
+  const kinds = shuffle(FAULT_KINDS.flatMap((kind) => new Array<FaultKind>(counts[kind]).fill(kind)), random);
+  /** When each process is itself again. */
+  const free = new Map<string, number>();
+  const faults: Fault[] = [];
+  let atMs = 0;
+  for (const [n, kind] of kinds.entries()) {
+    atMs += between(gapMs / 4, gapMs * 7 / 4);
+    const lastsMs = between(...LASTS[kind]);
+    const isOfLearner = random() < LEARNER_SHARE && learners > 0;
+    const count = isOfLearner ? learners : tasks;
+    const names = Array.from({ length: count }, (_, i) => `${isOfLearner ? "learner" : "task"}-${i}`);
+    const target = kind === "broker"
+      ? "broker"
+      : kind.includes("join")
+      ? `guest-${n}`
+      : earliest(shuffle(names, random), free, atMs);
+    atMs = Math.max(atMs, free.get(target) ?? 0);
+    free.set(target, atMs + lastsMs + YOUNG_MS);
+    faults.push({ atMs, kind, target, lastsMs });
+  }
+  return faults;
+}
+
+/** When the last fault of a schedule is over, milliseconds from the start. */
+export function endOf(schedule: readonly Fault[]): number {
+  return Math.max(0, ...schedule.map(({ atMs, lastsMs }) => atMs + lastsMs));
+}
+
+/** A schedule for people: a line a fault. */
+export function describe(schedule: readonly Fault[]): string {
+  return schedule.map(({ atMs, kind, target, lastsMs }) =>
+    `${(atMs / 1000).toFixed(1).padStart(8)} s  ${kind.padEnd(12)} ${target.padEnd(10)} for ${
+      (lastsMs / 1000).toFixed(1)
+    } s\n`
+  ).join("");
+}
+
+/** The first name that is free at `atMs`, or else the one that is so first. */
+function earliest(names: readonly string[], free: ReadonlyMap<string, number>, atMs: number): string {
+  const from = (name: string) => Math.max(atMs, free.get(name) ?? 0);
+  return names.reduce((best, name) => (from(name) < from(best) ? name : best));
+}
+
+function shuffle<T>(values: readonly T[], random: () => number): T[] {
+  const shuffled = [...values];
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [shuffled[i], shuffled[j]] = [shuffled[j] as T, shuffled[i] as T];
+  }
+  return shuffled;
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { describe, endOf, FAULT_KINDS, makeSchedule } from "./schedule.ts";
+
+const counts = { "kill": 12, "freeze": 3, "leave": 3, "join": 2, "kill-joining": 2, "broker": 2 };
+
+Deno.test("makeSchedule() gives the same faults for the same seed, and others for another", () => {
+  assert.deepEqual(makeSchedule({ seed: 5, counts }), makeSchedule({ seed: 5, counts }));
+  assert.notDeepEqual(makeSchedule({ seed: 5, counts }), makeSchedule({ seed: 6, counts }));
+});
+
+Deno.test("makeSchedule() has each kind as often as asked, in the order of time, one at a time for each process", () => {
+  fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 4 }), fc.nat(2), (seed, tasks, learners) => {
+    const schedule = makeSchedule({ seed, counts, tasks, learners });
+    for (const kind of FAULT_KINDS) {
+      assert.equal(schedule.filter((fault) => fault.kind === kind).length, counts[kind]);
+    }
+    const free = new Map<string, number>();
+    let last = 0;
+    for (const { atMs, target, lastsMs } of schedule) {
+      assert.ok(atMs >= last && atMs >= (free.get(target) ?? 0));
+      last = atMs;
+      free.set(target, atMs + lastsMs);
+      assert.match(target, /^(broker|guest-\d+|task-[0-3]|learner-[01])$/);
+    }
+    assert.equal(endOf(schedule), Math.max(...schedule.map(({ atMs, lastsMs }) => atMs + lastsMs)));
+    assert.equal(describe(schedule).split("\n").length, schedule.length + 1);
+  }));
+});

@@ -1,0 +1,35 @@
+/**
+ * How much a deployment suffers: for every run of the suite, and on demand.
+ *
+ * @module
+ */
+
+import type { FaultKind } from "./schedule.ts";
+
+/** Numbers of a run. */
+export interface Size {
+  /** Events that people make. */
+  readonly events: number;
+  /** People. */
+  readonly users: number;
+  /** Faults. */
+  readonly counts: Readonly<Record<FaultKind, number>>;
+  /** Mean time between two faults, milliseconds. */
+  readonly gapMs: number;
+}
+
+/** Every kind of fault, within a minute or so. */
+export const SHORT: Size = {
+  events: 8000,
+  users: 800,
+  counts: { "kill": 3, "freeze": 1, "leave": 1, "join": 1, "kill-joining": 1, "broker": 1 },
+  gapMs: 2500,
+};
+
+/** Of every kind many. */
+export const LONG: Size = {
+  events: 200_000,
+  users: 20_000,
+  counts: { "kill": 100, "freeze": 8, "leave": 8, "join": 8, "kill-joining": 8, "broker": 6 },
+  gapMs: 5000,
+};

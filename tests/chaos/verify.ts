@@ -1,0 +1,197 @@
+/**
+ * What must be true of a deployment when all events are done, whatever it went through. Everything is read from
+ * committed records; the tasks must have served one version, so that a clean replay is told what they were told.
+ *
+ * @module
+ */
+
+import type { Event } from "../../src/events/event.ts";
+import { decodeEvent } from "../../src/events/codec.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { decodeSample } from "../../src/learner/sample_codec.ts";
+import type { ModelName } from "../../src/models/create.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { encodeItemState, encodeTask } from "../../src/state/task_codec.ts";
+import type { Log, LogRecord } from "../../streams/log/log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { ParameterSubscriber } from "../../streams/parameters.ts";
+import { Task } from "../../streams/task.ts";
+import { topicNames, type Topics, topicSpecs } from "../../streams/topics.ts";
+import { type Deployment, modelOf } from "./deployment.ts";
+import { OverlayLog } from "./overlay_log.ts";
+import { verifyLearner } from "./verify_learner.ts";
+
+/** What was looked at, and what is wrong. */
+export interface Verdict {
+  /** Sentences; none when all is well. */
+  readonly problems: readonly string[];
+  /** How much there was, by name. */
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+const MAX_PROBLEMS = 50;
+
+/** Looks at everything; takes as long as the deployment would have without faults. */
+export async function verify<N extends ModelName>(log: Log, deployment: Deployment<N>): Promise<Verdict> {
+  const topics = topicNames(deployment.prefix);
+  const problems: string[] = [];
+  const figures: Record<string, number> = {};
+  const report = (problem: string) => {
+    if (problems.length < MAX_PROBLEMS) problems.push(problem);
+  };
+  const count = (name: string, n: number) => figures[name] = (figures[name] ?? 0) + n;
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 0;
+  const asked: string[] = [], answered: string[] = [], sampled: Sample[] = [], input: Event[] = [];
+  for (let p = 0; p < partitions; p++) {
+    const { end } = await log.bounds(topics.events, p);
+    const committed = await log.committed(`${topics.events}-tasks`, topics.events, p) ?? 0;
+    if (committed !== end) report(`${topics.events}/${p}: committed up to ${committed} of ${end}`);
+    const before = input.length;
+    for await (const { value } of readAll(log, topics.events, p)) {
+      count("events", 1);
+      const decoded = decodeEvent(value ?? new Uint8Array(0));
+      if (decoded.ok) input.push(decoded.event);
+    }
+    for (const event of input.slice(before)) if (event.type === "request") asked.push(event.request);
+    const clean = new OverlayLog(log, [topics.events, topics.items, topics.parameters]);
+    await clean.createTopics(topicSpecs(topics, partitions));
+    await using wanted = await replayed(clean, topics, deployment, p);
+    for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
+      const got = await recordsOf(log, topic, p);
+      const want = await recordsOf(clean, topic, p);
+      count(topic.slice(deployment.prefix.length), got.length);
+      const difference = firstDifference(got, want);
+      if (difference !== undefined) report(`${topic}/${p} is not what a clean replay gives: ${difference}`);
+      if (topic === topics.recommendations) answered.push(...got.map((record) => answerOf(record).request));
+      if (topic !== topics.samples) continue;
+      for (const { value } of got) if (value !== null) sampled.push(decodeSample(value));
+    }
+    const changelog = new OverlayLog(log, Object.values(topics), true);
+    try {
+      await using restored = await Task.open(changelog, topics, p, deployment.task, wanted.serving);
+      count("users", restored.state.users.size);
+      for (const difference of await stateDifferences(restored, wanted.task)) {
+        report(`the state of partition ${p} is not what a clean replay gives: ${difference}`);
+      }
+    } catch (error) {
+      report(`the state of partition ${p} cannot be restored: ${error}`);
+    }
+  }
+  // These do not rest on our own code, but on what the words mean.
+  for (const problem of onceEach("request", new Set(asked), answered)) report(problem);
+  for (const problem of samplesOf(input, sampled)) report(problem);
+  await verifyLearner(log, deployment, report, count);
+  return { problems, figures };
+}
+
+/** A task that has done all events of a partition without a fault. */
+async function replayed(log: OverlayLog, topics: Topics, deployment: Deployment, partition: number) {
+  const { task: options, learner, serveVersion } = deployment;
+  const serving = new ServingModel(modelOf(deployment), options.schema, learner.embeddingWidth ?? 16);
+  await new ParameterSubscriber(log, topics.parameters, serving, serveVersion).update();
+  const task = await Task.open(log, topics, partition, options, serving);
+  const { end } = await log.bounds(topics.events, partition);
+  while (task.next < end) await task.step({ now: () => 0, commitEvents: 1000 });
+  await task.commit();
+  return { task, serving, [Symbol.asyncDispose]: () => task[Symbol.asyncDispose]() };
+}
+
+async function recordsOf(log: Log, topic: string, partition: number): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  for await (const record of readAll(log, topic, partition)) {
+    records.push({ ...record, value: record.value === null ? null : new Uint8Array(record.value) });
+  }
+  return records;
+}
+
+const decoder = new TextDecoder();
+
+function answerOf({ value }: LogRecord): Recommendation {
+  return JSON.parse(decoder.decode(value ?? new Uint8Array(0)));
+}
+
+/** What counts of an output record: not its offset and time, which its commit gave it, nor how long it took to make. */
+function contentOf({ key, value }: LogRecord): string {
+  const text = value === null
+    ? "null"
+    : value[0] === 123
+    ? decoder.decode(value).replace(/"tookMicros":[^,}]+/, "")
+    : value.toHex();
+  return `${key} ${text}`;
+}
+
+function firstDifference(
+  got: readonly LogRecord[],
+  want: readonly LogRecord[],
+): string | undefined {
+  const at = want.findIndex((record, i) => {
+    const other = got[i];
+    return other === undefined || contentOf(other) !== contentOf(record);
+  });
+  if (at < 0) return got.length === want.length ? undefined : `${got.length} records, not ${want.length}`;
+  const [a, b] = [got[at], want[at]];
+  const [have, wanted] = [
+    a === undefined ? "nothing" : contentOf(a),
+    b === undefined ? "nothing" : contentOf(b),
+  ];
+  const same = [...have].findIndex((character, i) => character !== wanted[i]);
+  const from = Math.max(0, same - 40);
+  return `record ${at} of ${got.length} (wanted ${want.length}), of ${a?.key} at offset ${a?.offset}, has ` +
+    `...${have.slice(from, same + 40)}..., wanted is of ${b?.key} ...${wanted.slice(from, same + 40)}...`;
+}
+
+/** Compares two tasks in everything that is durable. */
+async function stateDifferences(got: Task, want: Task): Promise<string[]> {
+  const [gotRecords, wantRecords] = [await stateOf(got), await stateOf(want)];
+  const keys = new Set([...gotRecords.keys(), ...wantRecords.keys()]);
+  return [...keys].filter((key) => gotRecords.get(key) !== wantRecords.get(key)).map((key) =>
+    gotRecords.has(key) ? wantRecords.has(key) ? `${key} differs` : `${key} is too much` : `${key} is missing`
+  ).slice(0, MAX_PROBLEMS);
+}
+
+async function stateOf(task: Task): Promise<Map<string, string>> {
+  const records = new Map<string, string>();
+  for await (const [user, record] of task.records()) records.set(`user ${user}`, record.toHex());
+  for (const item of task.state.catalogue.items()) {
+    records.set(`item ${item.id}`, encodeItemState(item).toHex());
+  }
+  // What was counted as applied again depends on the crashes, by its meaning.
+  const { counters } = task.state;
+  const { reapplied } = counters;
+  counters.reapplied = 0;
+  records.set("the task", encodeTask(task.state, task.committedItems).toHex());
+  counters.reapplied = reapplied;
+  return records;
+}
+
+function onceEach(what: string, wanted: ReadonlySet<string>, got: readonly string[]): string[] {
+  const times = new Map<string, number>();
+  for (const id of got) times.set(id, (times.get(id) ?? 0) + 1);
+  const missing = [...wanted].filter((id) => !times.has(id));
+  const repeated = [...times].filter(([, n]) => n > 1).map(([id]) => id);
+  const unknown = [...times.keys()].filter((id) => !wanted.has(id));
+  return [["without an answer", missing], ["with several answers", repeated], ["that nobody made", unknown]]
+    .flatMap(([how, ids]) =>
+      ids !== undefined && ids.length > 0 ? [`${ids.length} ${what}s ${how}, such as ${ids.slice(0, 3)}`] : []
+    );
+}
+
+/** Each sample once; each positive once, and only where somebody acted. */
+function samplesOf(input: readonly Event[], samples: readonly Sample[]): string[] {
+  const problems: string[] = [];
+  const clicks = new Set(
+    input.flatMap((event) => event.type === "interaction" ? [`${event.user} ${event.item}`] : []),
+  );
+  const seen = new Set<string>();
+  for (const { request, user, rows } of samples) {
+    if (seen.has(request)) problems.push(`request ${request} has several samples`);
+    seen.add(request);
+    for (const { item, label } of rows) {
+      if (label === 1 && !clicks.has(`${user} ${item}`)) {
+        problems.push(`the sample of request ${request} has a positive that nobody gave: ${item}`);
+      }
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,142 @@
+/** A verifier that finds nothing proves nothing: each promise is broken here by hand, and must be missed. */
+
+import assert from "node:assert/strict";
+import type { LogRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { Service } from "../../streams/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { OPTIONS, until, untilCommitted } from "../service/deployment.ts";
+import type { Deployment } from "./deployment.ts";
+import { catalogue, traffic } from "./traffic.ts";
+import { verify } from "./verify.ts";
+
+const topics = topicNames();
+const PARTITIONS = 3;
+const deployment: Deployment<"base"> = {
+  ...OPTIONS,
+  prefix: "meander.",
+  task: { ...OPTIONS.task, outcomeWindowMs: 60_000, allowedLatenessMs: 180_000 },
+  // The log in memory keeps one order of the samples: a checkpoint must not cut it.
+  learning: { batchRows: 32, checkpointBatches: 1e6, snapshotVersions: 1e6, guard: null },
+  serveVersion: 1,
+};
+
+/** A deployment that nothing happened to. */
+const healthy = await (async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  const options = { seed: 1, events: 1500, users: 80, partitions: PARTITIONS, items: 60 };
+  await log.append([...catalogue(topics, options), ...traffic(topics, options)]);
+  await using service = await Service.start(log, { ...OPTIONS, ...deployment });
+  await untilCommitted(log);
+  await until(async () => ((await service.status()).learner?.lag ?? 99) < 8, "samples are learnt");
+  await service.stop();
+  await service.ended;
+  return log;
+})();
+
+/** The log with its records changed; nothing else is. */
+async function changed(
+  topic: string,
+  edit: (records: readonly LogRecord[]) => readonly LogRecord[],
+): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  for (const { name, partitions } of topicSpecs(topics, PARTITIONS)) {
+    for (let p = 0; p < partitions; p++) {
+      const records: LogRecord[] = [];
+      for await (const record of readAll(healthy, name, p)) records.push(record);
+      await log.append(name === topic && p === 0 ? edit(records) : records);
+      for (const group of [`${topics.events}-tasks`, `${topics.samples}-learner-base`]) {
+        const offset = await healthy.committed(group, name, p);
+        if (offset === null) continue;
+        await using writer = await log.writer("copy");
+        await writer.commit({ records: [], group, offsets: [{ topic: name, partition: p, offset }] });
+      }
+    }
+  }
+  return log;
+}
+
+/** A record with one byte changed, at a place that is no length and no checksum of its own. */
+function flipped(record: LogRecord | undefined, at: number): LogRecord {
+  const value = new Uint8Array(record?.value ?? []);
+  value[value.length + at] = (value[value.length + at] ?? 0) ^ 1;
+  return { ...record ?? assert.fail(), value };
+}
+
+Deno.test("verify() finds nothing wrong with a deployment that nothing happened to", async () => {
+  const { problems, figures } = await verify(healthy, deployment);
+  assert.deepEqual(problems, []);
+  assert.ok((figures["recommendations"] ?? 0) > 400 && (figures["rows learnt"] ?? 0) > 1000);
+  assert.ok((figures["versions"] ?? 0) > 20);
+});
+
+const [first, second] = [3, 4];
+for (
+  const [what, topic, edit, message] of [
+    ["an answer that is lost", topics.recommendations, drop, /without an answer/],
+    ["an answer given twice", topics.recommendations, double, /with several answers/],
+    ["answers in another order", topics.recommendations, swap, /recommendations\/0 is not what/],
+    ["an answer that is another", topics.recommendations, otherScore, /recommendations\/0 is not what/],
+    ["a sample that is lost", topics.samples, drop, /samples\/0 is not what/],
+    ["a sample given twice", topics.samples, double, /has several samples/],
+    ["a positive that nobody gave", topics.samples, flipLast, /samples\/0 is not what/],
+    ["a rejection that is lost", topics.rejected, drop, /rejected\/0 is not what/],
+    ["a state that is lost", topics.state, drop, /user .* is missing/],
+    ["a byte of a state", topics.state, flipLast, /state of partition 0/],
+    ["a byte of an item's statistics", topics.statistics, flipLast, /state of partition 0/],
+    ["a version that is lost", topics.parameters, drop, /behind version/],
+    ["a version given twice", topics.parameters, double, /behind version/],
+    ["a learner's checkpoint that is damaged", topics.checkpoints, flipAll, /cannot be restored/],
+  ] as const
+) {
+  Deno.test(`verify() notices ${what}`, async () => {
+    const { problems } = await verify(await changed(topic, edit), deployment);
+    assert.ok(problems.some((problem) => message.test(problem)), JSON.stringify(problems));
+  });
+}
+
+Deno.test("verify() notices a sample that was learnt twice, or not at all", async () => {
+  for (const edit of [drop, double]) {
+    const { problems } = await verify(await changed(topics.samples, edit), deployment);
+    assert.ok(
+      problems.some((problem) => /the learner's weights are/.test(problem)),
+      JSON.stringify(problems),
+    );
+  }
+});
+
+Deno.test("verify() notices events that are not done", async () => {
+  const log = await changed("", (records) => records);
+  await log.append([...traffic(topics, { seed: 2, events: 3, users: 80, partitions: PARTITIONS })]);
+  const { problems } = await verify(log, deployment);
+  assert.ok(problems.some((problem) => /committed up to/.test(problem)), JSON.stringify(problems));
+});
+
+function drop(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.toSpliced(first, 1);
+}
+
+function double(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.toSpliced(first, 0, records[first] ?? assert.fail());
+}
+
+function swap(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.with(first, records[second] ?? assert.fail()).with(second, records[first] ?? assert.fail());
+}
+
+function flipLast(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.with(first, flipped(records[first], -6));
+}
+
+function flipAll(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.map((record) => flipped(record, -1));
+}
+
+function otherScore(records: readonly LogRecord[]): readonly LogRecord[] {
+  const text = new TextDecoder().decode(records[first]?.value ?? assert.fail());
+  const value = new TextEncoder().encode(text.replace(/"score":-?0\.\d/, '"score":0.3'));
+  return records.with(first, { ...records[first] ?? assert.fail(), value });
+}
