@@ -115,6 +115,7 @@ export { ByteWriter } from "./src/codec/byte_writer.ts";
 // State, scorer, learner.
 export { EventClock } from "./src/state/event_clock.ts";
 export {
+  type Forgotten,
   type Refusal as TaskRefusal,
   type TaskOptions,
   type TaskOutputs,

@@ -65,7 +65,7 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "kill": [0, 8000],
   "freeze": [7500, 12_000],
   "leave": [0, 3000],
-  "join": [2000, 15_000],
+  "join": [2000, 8000],
   "kill-joining": [0, 400],
   "broker": [200, 12_000],
 };
