@@ -164,13 +164,13 @@ export class Mimn implements Model {
     state.set(this.#flat);
   }
 
-  /** Logits [K] from `input.state`, whose cost no history changes; without one, from a fold of `input.e`. */
+  /** Logits [K]: with all behaviours in `input.state` and none in `input.e`, no history changes the cost. */
   score(input: ModelInput): Float32Array {
     const { T, e, K } = input;
     const { d } = this.sizes;
     this.#inputs.bind(input);
     this.#start(input.state);
-    for (let t = 0; input.state === undefined && t < T; t += CHUNK) {
+    for (let t = 0; t < T; t += CHUNK) {
       const steps = Math.min(CHUNK, T - t);
       this.#fold(steps, e.subarray(t * d, (t + steps) * d));
     }

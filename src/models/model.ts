@@ -39,9 +39,8 @@ export interface ModelInput {
   /** Candidate and context input [K, C]. */
   readonly xc: Float32Array;
   /**
-   * A folded state of the user, for a {@linkcode Model.lifelong} model; the others do not look at it. `score`
-   * answers from it and ignores e; in `loss` it is the state before e_1, a constant without gradient.
-   * Absent: e is folded from the start state.
+   * The state of the user before e_1, for a {@linkcode Model.lifelong} model; the others do not look at it. A
+   * constant without gradient. Absent: the start state.
    */
   readonly state?: Float32Array;
 }

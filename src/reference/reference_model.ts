@@ -86,8 +86,9 @@ class ReferenceModel implements Model {
   }
 
   score(input: ModelInput): Float32Array {
+    const { T, K, e, q, xu, xc } = input;
     return tf.tidy(() => {
-      const { mask, tensors } = this.#tensors(input);
+      const { mask, tensors } = this.#tensors({ T, K, e, q, xu, xc });
       const batch = { ...tensors, mask, ...this.start(input) };
       return this.#forward(this.weights(), batch).logits.dataSync() as Float32Array;
     });
@@ -200,12 +201,6 @@ class MimnReferenceModel extends ReferenceModel {
       };
       return this.#flat(mimnStep(this.weights(), this.#config, input).state);
     }));
-  }
-
-  override score(input: ModelInput): Float32Array {
-    const { K, q, xu, xc, state } = input;
-    // The behaviours are in the state already.
-    return super.score(state === undefined ? input : { T: 0, K, e: new Float32Array(0), q, xu, xc, state });
   }
 
   protected override start({ state }: ModelInput): { readonly state?: MimnTensors } {

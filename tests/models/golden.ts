@@ -184,7 +184,8 @@ export function runBatch(model: Model, { inputs, starts }: GoldenCase, auxiliary
       ...(auxiliary ? { auxWeight: Number(inputs.alpha) * pairs / Math.max(1, allPairs) } : {}),
       ...(start === undefined ? {} : { state: start }),
     };
-    scores.push(...model.score(folded === undefined ? input : { ...input, state: folded }));
+    const none = { T: 0, e: new Float32Array(0) };
+    scores.push(...model.score(folded === undefined ? input : { ...input, ...none, state: folded }));
     const result = model.loss(training, gradients);
     loss += result.loss;
     aux += result.aux * pairs / Math.max(1, allPairs);
