@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { SampleHistory } from "../learner/sample.ts";
+import type { SampleHistory, SampleState } from "../learner/sample.ts";
 import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
@@ -31,6 +31,8 @@ export interface Instance {
   readonly time: number;
   /** The behaviours that the model reads. */
   readonly history: SampleHistory;
+  /** What a lifelong model goes on from; the others read the whole history. */
+  readonly state?: SampleState;
   /** The candidates. */
   readonly rows: readonly InstanceRow[];
 }
@@ -103,6 +105,7 @@ export class Assembler {
   readonly userWidth: number;
   /** Width C of x_c. */
   readonly contextWidth: number;
+  readonly #stateSize: number;
   readonly #numerics: number;
   readonly #userNames: readonly string[];
   readonly #contextNames: readonly string[];
@@ -117,11 +120,16 @@ export class Assembler {
   /** By category, of the impression in hand. */
   readonly #crossedLogits = new Map<string, number>();
 
-  /** An assembler for item vectors of width 2k. */
-  constructor(schema: FeatureSchema, k: number) {
+  /**
+   * An assembler for item vectors of width 2k.
+   *
+   * @param stateSize Length of a lifelong model's state; states of another length are not its own, and ignored.
+   */
+  constructor(schema: FeatureSchema, k: number, stateSize = 0) {
     this.schema = schema;
     this.k = k;
     this.d = 2 * k;
+    this.#stateSize = stateSize;
     this.#numerics = numericNames(schema).length;
     this.#userNames = schema.userFields.map((name) => `user:${name}`);
     this.#contextNames = schema.contextFields.map((name) => `context:${name}`);
@@ -142,7 +150,9 @@ export class Assembler {
   ): Assembled {
     const { k, d } = this;
     const C = this.contextWidth;
-    const T = instance.history.items.length;
+    const state = this.#stateOf(instance);
+    const from = state?.from ?? 0;
+    const T = instance.history.items.length - from;
     const K = instance.rows.length;
     this.#e = this.#room(this.#e, T * d);
     this.#q = this.#room(this.#q, K * d);
@@ -154,9 +164,9 @@ export class Assembler {
     const linear = head.block("linear");
 
     for (let t = 0; t < T; t++) {
-      const strength = instance.history.strengths[t]!;
-      item.addRow(item.rowOf(instance.history.items[t]!), strength, this.#e, t * d);
-      addMean(category, instance.history.categories[t]!, strength, this.#e, t * d + k);
+      const strength = instance.history.strengths[from + t]!;
+      item.addRow(item.rowOf(instance.history.items[from + t]!), strength, this.#e, t * d);
+      addMean(category, instance.history.categories[from + t]!, strength, this.#e, t * d + k);
     }
 
     this.#xu.fill(0);
@@ -207,6 +217,7 @@ export class Assembler {
         q: this.#q.subarray(0, K * d),
         xu: this.#xu,
         xc: this.#xc.subarray(0, K * C),
+        ...(state === undefined ? {} : { state: state.values }),
       },
       wide: this.#wide.subarray(0, K),
     };
@@ -227,10 +238,11 @@ export class Assembler {
     const bias = head.block("bias", headGradients);
     const linear = head.block("linear", headGradients);
 
-    for (let t = 0; t < instance.history.items.length; t++) {
-      const strength = instance.history.strengths[t]!;
-      item.accumulate(item.rowOf(instance.history.items[t]!), strength, gradients.e, t * d);
-      giveMean(category, instance.history.categories[t]!, strength, gradients.e, t * d + k);
+    const from = this.#stateOf(instance)?.from ?? 0;
+    for (let t = 0; from + t < instance.history.items.length; t++) {
+      const strength = instance.history.strengths[from + t]!;
+      item.accumulate(item.rowOf(instance.history.items[from + t]!), strength, gradients.e, t * d);
+      giveMean(category, instance.history.categories[from + t]!, strength, gradients.e, t * d + k);
     }
 
     const dUser = gradients.xu.slice();
@@ -280,6 +292,10 @@ export class Assembler {
     for (let f = 0; f < this.#contextNames.length; f++) {
       giveField(tables, this.#contextNames[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
     }
+  }
+
+  #stateOf({ state }: Instance): SampleState | undefined {
+    return state !== undefined && state.values.length === this.#stateSize ? state : undefined;
   }
 
   /** The cross features' part of the logit is the same for all candidates of a category: computed once. */

@@ -118,7 +118,7 @@ export class Learner {
     const { schema, embeddingWidth = 16, seed = 0, optimiser = "adagrad" } = options;
     this.#options = options;
     this.model = model;
-    this.#assembler = new Assembler(schema, embeddingWidth);
+    this.#assembler = new Assembler(schema, embeddingWidth, model.lifelong ? model.stateSize : 0);
     const specs = fieldSpecs(schema, embeddingWidth);
     const bytes = (options.tableBytes ?? 256 * 2 ** 20) / specs.length;
     this.tables = new Map(specs.map(({ name, width }) => {
@@ -287,7 +287,8 @@ export class Learner {
 
   #negatives(sample: Sample): Negatives {
     const T = sample.history.items.length;
-    if (!((this.#options.auxWeight ?? 0) > 0) || T < 2) return { entries: [], vectors: NO_NEGATIVES };
+    const wanted = (this.#options.auxWeight ?? 0) > 0 && !this.model.lifelong;
+    if (!wanted || T < 2) return { entries: [], vectors: NO_NEGATIVES };
     const d = this.#assembler.d;
     const vectors = new Float32Array(T * d);
     const entries: NegativeEntry[] = [];

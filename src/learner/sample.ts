@@ -22,6 +22,14 @@ export interface SampleHistory {
   readonly strengths: Float32Array;
 }
 
+/** A recurrent state that a history goes on from; see docs/state.md. */
+export interface SampleState {
+  /** How many of the history's behaviours are in it: the model reads those behind them. */
+  readonly from: number;
+  /** The state. Shared, so never written to. */
+  readonly values: Float32Array;
+}
+
 /** One shown item of a sample. */
 export interface SampleRow {
   /** Id of the item. */
@@ -68,6 +76,8 @@ export interface Sample {
   readonly exposures?: readonly Exposure[];
   /** The behaviours before the impression. */
   readonly history: SampleHistory;
+  /** What a lifelong model knew of the user before the newest behaviours; absent: the history is all there is. */
+  readonly state?: SampleState;
   /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */

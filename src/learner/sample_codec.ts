@@ -2,7 +2,7 @@
  * The binary record of a sample on the `samples` topic.
  *
  * ```text
- * record = format u8, strings (dictionary), head, history, rows
+ * record = format u8, strings (dictionary), head, history, state, rows
  * ```
  *
  * @module
@@ -14,9 +14,11 @@ import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/experiment.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
-const FORMAT = 2;
-/** Format 1 knows no exposures, rewards and teams. */
+/** Format 1 knows no exposures, rewards and teams, format 2 no states. */
+const FORMAT = 3;
 const OLDEST_FORMAT = 1;
+
+const NO_STATE = new Float32Array(0);
 
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
@@ -43,6 +45,8 @@ export function encodeSample(sample: Sample): Uint8Array {
     body.uint(string(sample.history.actions[t]!)).int(sample.time - sample.history.times[t]!);
     body.f32(sample.history.strengths[t]!);
   }
+  const { from = 0, values = NO_STATE } = sample.state ?? {};
+  body.uint(values.length).f32s(values).uint(from);
   body.uint(sample.rows.length);
   for (const row of sample.rows) {
     body.uint(string(row.item));
@@ -107,6 +111,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
     history.times[t] = time - body.int();
     history.strengths[t] = body.f32();
   }
+  const values = format < 3 ? NO_STATE : body.f32s(body.uint());
+  const from = format < 3 ? 0 : body.uint();
+  const state = values.length === 0 ? {} : { state: { from, values } };
   const rows: SampleRow[] = [];
   for (let n = body.count(); n > 0; n--) {
     const row = {
@@ -136,17 +143,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
-  const sample = {
-    request,
-    user,
-    time,
-    closedTime,
-    version,
-    newUser,
-    history,
-    userFields,
-    contextFields,
-    rows,
-  };
+  const head = { request, user, time, closedTime, version, newUser };
+  const sample = { ...head, history, ...state, userFields, contextFields, rows };
   return exposures.length === 0 ? sample : { ...sample, exposures };
 }

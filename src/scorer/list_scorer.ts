@@ -12,6 +12,7 @@ import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { SampleHistory } from "../learner/sample.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
+import { type FoldContext, statesOf } from "../state/hidden_state.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Serving } from "./serving.ts";
 
@@ -28,6 +29,8 @@ export interface ListContext {
 export interface Window {
   /** Oldest first. */
   readonly history: SampleHistory;
+  /** Where it starts in the row. */
+  readonly first: number;
   /** How often each item, by index, is among them. */
   readonly seen: ReadonlyMap<number, number>;
 }
@@ -39,6 +42,7 @@ export class ListScorer {
   readonly #sequences: SequenceSlab;
   readonly #statistics: FeatureStatistics;
   readonly #serving: Serving;
+  readonly #fold: FoldContext;
   readonly #windowMs: number;
   readonly #item: (id: string, time: number) => CatalogueItem;
 
@@ -46,19 +50,19 @@ export class ListScorer {
   constructor(
     state: {
       readonly catalogue: Catalogue;
-      readonly sequences: SequenceSlab;
       readonly statistics: FeatureStatistics;
       /** The item of an id, known from now on. */
       item(id: string, time: number): CatalogueItem;
     },
-    serving: Serving,
+    fold: FoldContext,
     windowMs: number,
   ) {
     this.#schema = state.catalogue.schema;
     this.#catalogue = state.catalogue;
-    this.#sequences = state.sequences;
+    this.#sequences = fold.sequences;
     this.#statistics = state.statistics;
-    this.#serving = serving;
+    this.#serving = fold.serving;
+    this.#fold = fold;
     this.#windowMs = windowMs;
     this.#item = (id, time) => state.item(id, time);
   }
@@ -84,13 +88,14 @@ export class ListScorer {
       strengths[i] = sequences.strength(user.row, start + i);
       seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
     }
-    return { history: { items, categories, actions, times, strengths }, seen };
+    return { history: { items, categories, actions, times, strengths }, first: start, seen };
   }
 
   /** Scores items in the given order; they are not shown and have no positions yet. */
   score(user: UserState, ids: readonly string[], at: ListContext): Pending {
     const schema = this.#schema;
-    const { history, seen } = this.window(user, at.time);
+    const { history, first, seen } = this.window(user, at.time);
+    const { scored, learnt } = statesOf(user, this.#fold, first, history.items.length);
     const facts = {
       statistics: user.statistics,
       historyLength: history.items.length,
@@ -116,6 +121,7 @@ export class ListScorer {
       contextFields,
       time: at.time,
       history,
+      ...(scored === undefined ? {} : { state: scored }),
       rows,
     });
     return {
@@ -129,6 +135,7 @@ export class ListScorer {
       userFields,
       contextFields,
       history,
+      ...(learnt === undefined ? {} : { state: learnt }),
       rows: rows.map((row, place) => ({
         item: items[place]!.index,
         categories: row.categories,

@@ -14,6 +14,8 @@ export interface Serving {
   readonly version: number;
   /** Floats of a user's recurrent state; 0 = none. */
   readonly stateSize: number;
+  /** Whether a state is all that is needed of a history, however long; see `Model.lifelong`. @default {false} */
+  readonly lifelong?: boolean;
   /** The recurrent state of a user without behaviours. */
   initState(): Float32Array;
   /** Folds a behaviour into the state, in place. */

@@ -34,7 +34,7 @@ export class ServingModel implements Serving {
   /** A model at version 0, before any version is applied. @param k Width of an id's embedding. */
   constructor(model: Model, schema: FeatureSchema, k: number) {
     this.#model = model;
-    this.#assembler = new Assembler(schema, k);
+    this.#assembler = new Assembler(schema, k, model.lifelong ? model.stateSize : 0);
     this.#tables = new Map(
       fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
     );
@@ -61,6 +61,10 @@ export class ServingModel implements Serving {
 
   get stateSize(): number {
     return this.#model.stateSize;
+  }
+
+  get lifelong(): boolean {
+    return this.#model.lifelong ?? false;
   }
 
   /**

@@ -16,7 +16,7 @@
 
 import type { Exposure } from "../experiments/experiment.ts";
 import type { Team } from "../experiments/interleaving.ts";
-import type { Sample, SampleHistory } from "../learner/sample.ts";
+import type { Sample, SampleHistory, SampleState } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
 
 /** One item of a pending impression. */
@@ -73,6 +73,8 @@ export interface Pending {
   readonly contextFields: readonly (string | null)[];
   /** The behaviours before the impression. */
   readonly history: SampleHistory;
+  /** See `Sample.state`. */
+  readonly state?: SampleState;
   /** The scored items. */
   readonly rows: readonly PendingRow[];
 }
@@ -88,6 +90,7 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     newUser: pending.newUser,
     ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
     history: pending.history,
+    ...(pending.state === undefined ? {} : { state: pending.state }),
     userFields: pending.userFields,
     contextFields: pending.contextFields,
     rows: pending.rows.map((row) => ({

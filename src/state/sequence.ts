@@ -19,6 +19,11 @@ export interface SequenceOptions {
   readonly window?: number;
   /** Hop P by which the window's start moves, 1..T. @default {10} */
   readonly hop?: number;
+  /**
+   * Fewest behaviours K that a lifelong state is learnt from, beside what it was before; K + 2P ≤ T, so that they
+   * are in the window. @default {20, or less where T and P leave less}
+   */
+  readonly recent?: number;
 }
 
 /** One behaviour. */
@@ -44,6 +49,8 @@ export class SequenceSlab {
   readonly window: number;
   /** Hop P by which the window's start moves. */
   readonly hop: number;
+  /** Fewest behaviours K behind the anchor of a lifelong state. */
+  readonly recent: number;
   #items: Uint32Array;
   /** Index into {@linkcode SequenceSlab.#actionNames}. */
   #actions: Uint8Array;
@@ -67,9 +74,17 @@ export class SequenceSlab {
         `Cannot lay out sequences: need 1 <= hop <= window <= capacity <= 65535, got hop ${hop}, window ${window}, capacity ${capacity}`,
       );
     }
+    const most = window - 2 * hop;
+    const { recent = Math.max(0, Math.min(20, most)) } = options;
+    if (!(recent >= 0 && recent <= Math.max(0, most))) {
+      throw new RangeError(
+        `Cannot learn lifelong states from ${recent} behaviours: need 0 <= recent <= window - 2 hop = ${most}`,
+      );
+    }
     this.capacity = capacity;
     this.window = window;
     this.hop = hop;
+    this.recent = recent;
     this.#items = new Uint32Array(0);
     this.#actions = new Uint8Array(0);
     this.#times = new Float64Array(0);

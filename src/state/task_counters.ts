@@ -28,6 +28,7 @@ export const TASK_COUNTERS = [
   "forgotten",
   "steps",
   "refolds",
+  "refoldSteps",
   "rejected",
 ] as const;
 

@@ -53,6 +53,10 @@ export interface TaskOptions {
   readonly retrieval?: RetrievalOptions;
   /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number;
+  /** Whether the state of a model that can covers a user's whole life, and not the window only. @default {true} */
+  readonly lifelong?: boolean;
+  /** Steps spent on folding lifelong states of old versions again, at most, a behaviour on average. @default {4} */
+  readonly refoldShare?: number;
   /** Seed of exploration. @default {0} */
   readonly seed?: number;
   /** A clock in microseconds for `tookMicros`. @default {() => 0} */
@@ -146,7 +150,16 @@ export class TaskState {
       { dedupIds: options.dedupIds ?? 64, served: this.#served },
       (user, event, out) => this.#applyInteraction(user, event, out),
     );
-    this.#scorer = new ListScorer(this, serving, this.#windowMs);
+    this.#fold = {
+      sequences: this.sequences,
+      catalogue: this.catalogue,
+      serving,
+      maxStaleVersions: options.maxStaleVersions ?? 100,
+      lifelong: options.lifelong ?? true,
+      refoldShare: options.refoldShare ?? 4,
+      counters: this.counters,
+    };
+    this.#scorer = new ListScorer(this, this.#fold, this.#windowMs);
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
       sequences: this.sequences,
@@ -158,13 +171,6 @@ export class TaskState {
       seed: options.seed ?? 0,
       nowMicros: options.nowMicros ?? (() => 0),
     });
-    this.#fold = {
-      sequences: this.sequences,
-      catalogue: this.catalogue,
-      serving,
-      maxStaleVersions: options.maxStaleVersions ?? 100,
-      counters: this.counters,
-    };
   }
 
   /** No impression will ever be outcome-less that has a deadline before this event time. */
@@ -344,15 +350,11 @@ export class TaskState {
       this.retrieval.raise(item, event.time);
     }
     if (strength === null) return;
-    const atEnd = this.sequences.insert(user.row, {
-      item: item.index,
-      action: event.action,
-      time: event.time,
-      strength,
-    });
+    const behaviour = { item: item.index, action: event.action, time: event.time, strength };
+    const atEnd = this.sequences.insert(user.row, behaviour);
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
-    carryHidden(user, atEnd, this.#fold);
+    carryHidden(user, { ...behaviour, atEnd }, this.#fold);
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */

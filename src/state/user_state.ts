@@ -3,7 +3,8 @@
  *
  * ```text
  * record = version u8, lastOffset, strings (dictionary), lists (dictionary of lists of strings),
- *          sequence, statistics, profile, recent ids, hidden state, parked interactions, pending impressions
+ *          states (the anchor, then others that pending impressions have), sequence, statistics, profile,
+ *          recent ids, hidden state, parked interactions, pending impressions
  * ```
  *
  * @module
@@ -19,8 +20,8 @@ import type { Catalogue } from "./catalogue.ts";
 import type { Pending, PendingRow } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
 
-const FORMAT = 2;
-/** Format 1 knows no exposures, rewards and teams. */
+/** Format 1 knows no exposures, rewards and teams, format 2 no anchors. */
+const FORMAT = 3;
 const OLDEST_FORMAT = 1;
 
 /** An interaction that waits for the impression that it names. */
@@ -49,9 +50,11 @@ export interface UserState {
   parked: ParkedInteraction[];
   /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
   hidden: Float32Array;
+  /** State of a lifelong model before the recent behaviours, never written to; empty = the start state. */
+  anchor: Float32Array;
   /** Parameter version that made `hidden`. */
   hiddenVersion: number;
-  /** Window start (as a count of all behaviours) that `hidden` was folded from. */
+  /** Count of all behaviours before the first that `hidden` was folded from: the window's start, or the anchor's end. */
   hiddenStart: number;
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
@@ -70,6 +73,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     pending: new Map(),
     parked: [],
     hidden: new Float32Array(0),
+    anchor: new Float32Array(0),
     hiddenVersion: 0,
     hiddenStart: 0,
     lastOffset: -1,
@@ -81,6 +85,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
 export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: Catalogue): Uint8Array {
   const strings = new Dictionary();
   const lists = new Lists();
+  const states = [user.anchor];
   const body = new ByteWriter(1024);
   const itemAt = (index: number) => strings.index(catalogue.at(index).id);
 
@@ -102,11 +107,15 @@ export function encodeUser(user: UserState, sequences: SequenceSlab, catalogue: 
   body.uint(user.parked.length);
   for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
   body.uint(user.pending.size);
-  for (const pending of user.pending.values()) writePending(body, pending, itemAt, strings, lists);
+  for (const pending of user.pending.values()) {
+    writePending(body, pending, { itemAt, strings, lists, states });
+  }
 
   const record = new ByteWriter(body.length + 256).u8(FORMAT).int(user.lastOffset);
   strings.encode(record);
   lists.encode(record);
+  record.uint(states.length);
+  for (const state of states) record.uint(state.length).f32s(state);
   return record.bytes(body.toBytes()).toBytes();
 }
 
@@ -131,9 +140,11 @@ export function decodeUser(
   const lastOffset = record.int();
   const strings = readDictionary(record);
   const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
+  const states = format < 3 ? null : Array.from({ length: record.count() }, () => record.f32s(record.uint()));
   const body = new ByteReader(record.bytes());
 
   const user = createUser(id, sequences);
+  user.anchor = states?.[0] ?? user.anchor;
   user.lastOffset = lastOffset;
   const total = body.uint();
   const length = body.count();
@@ -156,7 +167,7 @@ export function decodeUser(
     user.parked.push({ sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent });
   }
   for (let n = body.count(); n > 0; n--) {
-    const pending = readPending(body, format, { itemAt, strings, lists });
+    const pending = readPending(body, format, { itemAt, strings, lists, states });
     user.pending.set(pending.request, pending);
   }
   if (!body.done || !record.done) {
@@ -214,12 +225,18 @@ function readStatistics(from: ByteReader, into: UserStatistics): void {
   }
 }
 
+interface Written {
+  readonly itemAt: (index: number) => number;
+  readonly strings: Dictionary;
+  readonly lists: Lists;
+  /** Gets the states; one that several impressions share is written once. */
+  readonly states: Float32Array[];
+}
+
 function writePending(
   to: ByteWriter,
   pending: Pending,
-  itemAt: (index: number) => number,
-  strings: Dictionary,
-  lists: Lists,
+  { itemAt, strings, lists, states }: Written,
 ): void {
   const list = (values: readonly (string | null)[]) => lists.index(values);
   to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
@@ -230,6 +247,11 @@ function writePending(
   for (let t = 0; t < items.length; t++) {
     to.uint(strings.index(items[t]!)).uint(list(categories[t]!)).uint(strings.index(actions[t]!));
     to.int(pending.time - times[t]!).f32(strengths[t]!);
+  }
+  if (pending.state === undefined) to.uint(0);
+  else {
+    const known = states.indexOf(pending.state.values);
+    to.uint(1 + (known >= 0 ? known : states.push(pending.state.values) - 1)).uint(pending.state.from);
   }
   to.uint(pending.rows.length);
   for (const row of pending.rows) {
@@ -245,14 +267,18 @@ function writePending(
   }
 }
 
+interface Read {
+  readonly itemAt: (at: number) => number;
+  readonly strings: (at: number) => string;
+  readonly lists: (at: number) => readonly (string | null)[];
+  /** `null` in a format that has none. */
+  readonly states: readonly Float32Array[] | null;
+}
+
 function readPending(
   from: ByteReader,
   format: number,
-  { itemAt, strings, lists }: {
-    readonly itemAt: (at: number) => number;
-    readonly strings: (at: number) => string;
-    readonly lists: (at: number) => readonly (string | null)[];
-  },
+  { itemAt, strings, lists, states }: Read,
 ): Pending {
   const list = () => lists(from.uint());
   // The dictionary of lists holds lists of categories, which have no nulls, beside those of field values.
@@ -281,6 +307,12 @@ function readPending(
     times[t] = head.time - from.int();
     strengths[t] = from.f32();
   }
+  const stateAt = states === null ? 0 : from.uint();
+  const values = states?.[stateAt - 1];
+  if (stateAt > 0 && values === undefined) {
+    throw new SyntaxError(`Cannot decode state ${stateAt} of a pending impression: there is none`);
+  }
+  const state = values === undefined ? {} : { state: { from: from.uint(), values } };
   const rows: PendingRow[] = [];
   for (let n = from.count(); n > 0; n--) {
     const item = itemAt(from.uint());
@@ -315,5 +347,5 @@ function readPending(
     exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
   }
   const history = { items, categories: historyCategories, actions, times, strengths };
-  return { ...head, history, rows, ...(exposures.length === 0 ? {} : { exposures }) };
+  return { ...head, history, ...state, rows, ...(exposures.length === 0 ? {} : { exposures }) };
 }

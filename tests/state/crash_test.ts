@@ -4,13 +4,16 @@ import { TaskState } from "../../src/state/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, Durable, inventory, outputs, run, SMALL, take } from "./streams.ts";
 
-for (const impressions of ["served", "logged"] as const) {
+for (
+  const [impressions, lifelong] of [["served", false], ["logged", false], ["logged", true]] as const
+) {
   const options = { ...SMALL, impressions };
-  Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${impressions}`, () => {
+  const what = `${impressions}${lifelong ? ", lifelong" : ""}`;
+  Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${what}`, () => {
     fc.assert(
       fc.property(anyStream, fc.infiniteStream(fc.integer({ min: 1, max: 12 })), (steps, gaps) => {
-        const want = run(steps, options);
-        const serving = new FakeServing();
+        const want = run(steps, options, new FakeServing(3, lifelong));
+        const serving = new FakeServing(3, lifelong);
         const durable = new Durable();
         const got = outputs();
         let task = new TaskState(options, serving);

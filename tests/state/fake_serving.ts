@@ -9,10 +9,12 @@ import type { Serving } from "../../src/scorer/serving.ts";
 export class FakeServing implements Serving {
   readonly model = "fake";
   readonly stateSize: number;
+  readonly lifelong: boolean;
   version = 0;
 
-  constructor(stateSize = 3) {
+  constructor(stateSize = 3, lifelong = false) {
     this.stateSize = stateSize;
+    this.lifelong = lifelong;
   }
 
   initState(): Float32Array {
@@ -27,9 +29,10 @@ export class FakeServing implements Serving {
     }
   }
 
-  score({ user, userFields, contextFields, history, rows }: Instance): Float32Array {
+  score({ user, userFields, contextFields, history, state, rows }: Instance): Float32Array {
     const shared = unit([user, ...userFields, ...contextFields, ...history.items].join()) +
-      history.strengths.reduce((sum, strength, t) => sum + strength / (t + 1), 0);
+      history.strengths.reduce((sum, strength, t) => sum + strength / (t + 1), 0) +
+      (state?.values.reduce((sum, x) => sum + x, state.from) ?? 0);
     return Float32Array.from(rows, (row) => {
       const numerics = row.numerics.reduce((sum, x, i) => sum + Math.sin(x * (i + 1)), 0);
       return Math.sin(

@@ -158,8 +158,7 @@ export function take(
 }
 
 /** A task after a whole stream. */
-export function run(steps: readonly Step[], options: TaskOptions = SMALL): Run {
-  const serving = new FakeServing();
+export function run(steps: readonly Step[], options: TaskOptions = SMALL, serving = new FakeServing()): Run {
   const task = new TaskState(options, serving);
   const out = outputs();
   steps.forEach((step, offset) => take(task, serving, step, offset, out));

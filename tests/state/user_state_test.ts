@@ -3,11 +3,12 @@ import fc from "fast-check";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { SequenceSlab } from "../../src/state/sequence.ts";
 import { decodeUser, encodeUser } from "../../src/state/user_state.ts";
+import { FakeServing } from "./fake_serving.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
 
 Deno.test("decodeUser() gives a user of the same bytes when users come from any stream", () => {
-  fc.assert(fc.property(anyStream, (steps) => {
-    const { task } = run(steps);
+  fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {
+    const { task } = run(steps, SMALL, new FakeServing(3, lifelong));
     const sequences = new SequenceSlab(SMALL.sequence);
     const catalogue = new Catalogue(SMALL.schema);
     for (const user of task.users.values()) {

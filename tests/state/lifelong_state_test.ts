@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { InteractionEvent } from "../../src/events/event.ts";
+import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
+import type { UserState } from "../../src/state/user_state.ts";
+import { FakeServing } from "./fake_serving.ts";
+import { clicksWithin, outputs, SMALL, START } from "./streams.ts";
+
+/** K = 4 recent behaviours, P = 2. */
+const OPTIONS: TaskOptions = { ...SMALL, sequence: { capacity: 10, window: 8, hop: 2, recent: 4 } };
+
+function only(task: TaskState): UserState {
+  const [user] = task.users.values();
+  assert.ok(user !== undefined);
+  return user;
+}
+
+/** A click on `item` in the n-th second. */
+function click(n: number, item: string): InteractionEvent {
+  return { type: "interaction", user: "u", item, action: "click", time: START + 1000 * n };
+}
+
+/** The state after items of strength 1, without categories. */
+function folded(items: readonly string[], serving: FakeServing): Float32Array {
+  const state = serving.initState();
+  for (const item of items) serving.step(state, item, [], 1);
+  return state;
+}
+
+/** What a page view now would be scored and learnt from. */
+function shown(task: TaskState, offset: number, time: number) {
+  const out = outputs();
+  const rejected = task.apply(
+    { type: "impression", user: "u", request: `r${offset}`, items: ["a"], time },
+    offset,
+    out,
+  );
+  assert.equal(rejected, null);
+  const pending = only(task).pending.get(`r${offset}`);
+  assert.ok(pending !== undefined);
+  return pending;
+}
+
+Deno.test("carryHidden() of a lifelong model holds the whole life, and learns from the newest behaviours", () => {
+  const serving = new FakeServing(3, true);
+  const task = new TaskState(OPTIONS, serving);
+  const life: string[] = [];
+  for (let n = 0; n < 200; n++) {
+    life.push(`i${(n * n) % 17}`);
+    task.apply(click(n, life.at(-1) ?? ""), 2 * n, outputs());
+    const user = only(task);
+    assert.deepEqual(user.hidden, folded(life, serving), `after ${life.length}`);
+    const { history, state } = shown(task, 2 * n + 1, START + 1000 * n);
+    const recent = history.items.slice(state?.from ?? 0);
+    assert.ok(life.length < 6 ? state === undefined : recent.length >= 4 && recent.length < 6);
+    const start = life.slice(0, life.length - recent.length);
+    assert.deepEqual(state?.values ?? serving.initState(), folded(start, serving));
+  }
+});
+
+Deno.test("carryHidden() of a lifelong model costs two steps a behaviour, however long the life is", () => {
+  let steps = 0;
+  const serving = new (class extends FakeServing {
+    override step(...args: Parameters<FakeServing["step"]>): void {
+      steps++;
+      super.step(...args);
+    }
+  })(3, true);
+  const task = new TaskState(OPTIONS, serving);
+  for (let n = 0; n < 1010; n++) {
+    if (n === 10) steps = 0;
+    task.apply(click(n, "i"), n, outputs());
+  }
+  assert.equal(steps, 2000);
+});
+
+Deno.test("carryHidden() of a lifelong model is the fold in order of time when clicks are late but recent", () => {
+  const options = { ...OPTIONS, sequence: { capacity: 100, window: 90, hop: 10, recent: 60 } };
+  const lateness = SMALL.allowedLatenessMs ?? 0;
+  fc.assert(fc.property(clicksWithin(lateness), ({ ordered, arriving }) => {
+    const [want, got] = [ordered, arriving].map((events) => {
+      const task = new TaskState(options, new FakeServing(3, true));
+      events.forEach((event, offset) => assert.equal(task.apply(event, offset, outputs()), null));
+      return task;
+    });
+    for (const [id, user] of want?.users ?? []) assert.deepEqual(got?.users.get(id)?.hidden, user.hidden);
+  }));
+});
+
+Deno.test("carryHidden() of a lifelong model keeps a click that is older than the recent ones", () => {
+  const serving = new FakeServing(3, true);
+  const task = new TaskState({ ...OPTIONS, allowedLatenessMs: 1e9 }, serving);
+  for (let n = 0; n < 20; n++) task.apply(click(n, `i${n}`), n, outputs());
+  const { hiddenStart, anchor } = only(task);
+  task.apply(click(3.5, "late"), 20, outputs());
+  const user = only(task);
+  assert.equal(user.hiddenStart, hiddenStart + 1);
+  const want = anchor.slice();
+  serving.step(want, "late", [], 1);
+  assert.deepEqual(user.anchor, want, "it is the last of those before the recent ones");
+  for (let n = hiddenStart; n < 20; n++) serving.step(want, `i${n}`, [], 1);
+  assert.deepEqual(user.hidden, want);
+});
+
+Deno.test("ListScorer.score() of a lifelong model knows nothing that happened after the list", () => {
+  const serving = new FakeServing(3, true);
+  const scored: (Float32Array | undefined)[] = [];
+  const score = serving.score.bind(serving);
+  serving.score = (instance) => {
+    const { state, history } = instance;
+    const at = state?.values.slice() ?? serving.initState();
+    for (const item of history.items.slice(state?.from ?? 0)) serving.step(at, item, [], 1);
+    scored.push(at);
+    return score(instance);
+  };
+  const task = new TaskState({ ...OPTIONS, allowedLatenessMs: 1e9 }, serving);
+  const life = Array.from({ length: 20 }, (_, n) => `i${n}`);
+  life.forEach((item, n) => task.apply(click(n, item), n, outputs()));
+  shown(task, 20, START + 17_500);
+  assert.deepEqual(scored.at(-1), folded(life.slice(0, 18), serving));
+  shown(task, 21, START + 19_500);
+  assert.deepEqual(scored.at(-1), folded(life, serving));
+});
+
+Deno.test("carryHidden() folds old versions again only as far as the share goes", () => {
+  for (const [refoldShare, most] of [[0, 1000], [1, 3000]] as const) {
+    const serving = new FakeServing(3, true);
+    const task = new TaskState({ ...OPTIONS, refoldShare, maxStaleVersions: 0 }, serving);
+    for (let n = 0; n < 2000; n++) {
+      serving.version++;
+      task.apply(click(n, `i${n % 5}`), n, outputs());
+      if (task.counters.refoldSteps < 900) assert.equal(only(task).hiddenVersion, serving.version);
+    }
+    assert.ok(task.counters.refoldSteps <= most && task.counters.refoldSteps > most - 10);
+  }
+});
