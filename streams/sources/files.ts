@@ -26,3 +26,12 @@ export async function fileIn(folder: string, names: readonly string[]): Promise<
   }
   return undefined;
 }
+
+/** Names of the CSV files of a folder, `.gz` or not, in alphabetical order. */
+export async function csvFiles(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (!isDirectory && /\.csv(?:\.gz)?$/.test(name)) names.push(name);
+  }
+  return names.sort();
+}

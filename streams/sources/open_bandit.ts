@@ -12,7 +12,7 @@ import {
   parseUser,
 } from "../../src/adapters/open_bandit.ts";
 import { readCsv } from "./csv.ts";
-import { isFolder, within } from "./files.ts";
+import { csvFiles, isFolder, within } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
 const ITEM_FILE = "item_context.csv";
@@ -23,19 +23,33 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
     yield* readLog(path, options);
     return;
   }
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(path)) if (/\.csv(?:\.gz)?$/.test(name)) names.push(name);
+  const names = await csvFiles(path);
   const logs = names.filter((name) => name !== ITEM_FILE);
   const [log] = logs;
   if (log === undefined || logs.length > 1) {
-    const found = logs.length === 0 ? "none" : logs.sort().join(", ");
+    const found = logs.length === 0 ? "none" : logs.join(", ");
+    const campaigns = await campaignsIn(path);
     throw new Error(
-      `Cannot open ${path} as open-bandit: wanted one log beside ${ITEM_FILE}, got ${found}`,
+      `Cannot open ${path} as open-bandit: wanted one log beside ${ITEM_FILE}, got ${found}${
+        campaigns.length === 0 ? "" : `; open one of ${campaigns.join(", ")}`
+      }`,
     );
   }
   const events = readLog(within(path, log), options);
   if (!names.includes(ITEM_FILE)) yield* events;
   else yield* withCatalogue(events, (time) => readItems(within(path, ITEM_FILE), time, options));
+}
+
+/** Folders of campaigns below a folder: the data set has them as `<policy>/<campaign>`. */
+async function campaignsIn(folder: string, depth = 2): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (!isDirectory) continue;
+    const path = within(folder, name);
+    if ((await csvFiles(path)).includes(ITEM_FILE)) found.push(path);
+    else if (depth > 1) found.push(...await campaignsIn(path, depth - 1));
+  }
+  return found.sort();
 }
 
 async function* readLog(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {

@@ -1,21 +1,34 @@
 /**
- * Taobao's UserBehavior: one CSV file without a header.
+ * Taobao's UserBehavior: a CSV file without a header, or a folder of such files.
  *
  * @module
  */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
 import { readCsv } from "./csv.ts";
+import { csvFiles, isFolder, within } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
- * Interactions in the order of the rows; an item stands before the first interaction with it. A file that is grouped by
- * user is in the order of time for each user only.
+ * Interactions in the order of the rows, file by file in the order of their names; an item stands before the first
+ * interaction with it. A file that is grouped by user is in the order of time for each user only.
  *
  * The ids of the items seen are held in memory: there is no other way to know a first sight.
  */
-export async function* openTaobao(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+export async function* openTaobao(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  const files = await isFolder(path) ? (await csvFiles(path)).map((name) => within(path, name)) : [path];
+  if (files.length === 0) {
+    throw new Deno.errors.NotFound(`Cannot open ${path} as taobao: it has no file that ends with .csv`);
+  }
   const seen = new Set<string>();
+  for (const file of files) yield* readBehaviors(file, seen, options);
+}
+
+async function* readBehaviors(
+  file: string,
+  seen: Set<string>,
+  options: SourceOptions,
+): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { columns: BEHAVIOR_COLUMNS, ...options })) {
     if (!read.ok) {
       yield rejected(file, read.line, read.refusal);

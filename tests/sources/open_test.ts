@@ -191,6 +191,12 @@ Deno.test("openSource() reads Taobao: an item before its first interaction", asy
   ]);
 });
 
+Deno.test("openSource() reads a folder of Taobao file by file", async () => {
+  const files = { "b.csv": "2,5,36,pv,1511848890\n", "a.csv": "1,5,36,pv,1511848894\n", "README": "1,5" };
+  const wanted = ["a.csv:1 item 5", "a.csv:1 1 view 5", "b.csv:1 2 view 5"];
+  assert.deepEqual((await read("taobao", files)).map(brief), wanted);
+});
+
 Deno.test("openSource() reads Open Bandit: items, profiles, impressions with propensities, clicks", async () => {
   const header =
     ",timestamp,item_id,position,click,propensity_score,user_feature_0,user_feature_1,user_feature_2," +
@@ -234,6 +240,13 @@ Deno.test("openSource() says what is wrong with what it is given", async () => {
     /column rating is missing/,
   );
   await assert.rejects(read("open-bandit", { "a.csv": "", "b.csv": "" }), /got a.csv, b.csv/);
+  await assert.rejects(read("taobao", { "README": "" }), /no file that ends with .csv/);
+  await withFolder({}, async (folder) => {
+    await Deno.mkdir(`${folder}/bts/men`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/bts/men/item_context.csv`, "");
+    const opened = Array.fromAsync(openSource("open-bandit", folder));
+    await assert.rejects(opened, /got none; open one of .*\/bts\/men$/);
+  });
 });
 
 const data = Deno.env.get("MEANDER_DATA") ?? new URL("../../../shared/data", import.meta.url).pathname;
