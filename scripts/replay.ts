@@ -23,9 +23,11 @@ import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { PROFILES } from "../streams/profiles.ts";
 import { KERNELS, type Kernels, replay, type ReplayResult, type ReplayView } from "../streams/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay_report.ts";
+import { formatCount } from "../streams/report/format.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
+import { countEvents } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { byteSize, integer, print, runCommand } from "./command_line.ts";
 import { addKafkaFlags, type KafkaFlags, openKafka } from "./service_flags.ts";
@@ -49,6 +51,8 @@ interface Flags extends KafkaFlags {
 }
 
 const WINDOW_ROWS = 5000;
+/** Up to this size the events are counted first, for a bar: that takes seconds. */
+const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
 const program = addKafkaFlags(
@@ -102,8 +106,9 @@ async function main(flags: Flags): Promise<number> {
     ...learnerOptions(task, config, flags.seed),
   };
   const model = modelConfig(flags.model, config);
+  const files = await fileSizes(flags.data);
   const manifest = JSON.stringify({
-    files: await fileSizes(flags.data),
+    files,
     data: flags.data,
     format: flags.format,
     model: flags.model,
@@ -120,8 +125,8 @@ async function main(flags: Flags): Promise<number> {
     if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
   }
   const started = Date.now();
-  const meter = new Meter(flags.limit);
   await using log = await openLog(flags, config);
+  const meter = new Meter(await totalEvents(flags, files));
   using progress = meter.progress;
   const result = await replay(log, openSource(flags.format, flags.data), {
     model: flags.model,
@@ -146,7 +151,12 @@ async function main(flags: Flags): Promise<number> {
     evalFrom: flags.evalFrom,
     tail: flags.tail ?? null,
     speeds: meter.speeds,
-    notes: [...healthNotes(result.learning), ...counterNotes(result.task.counters), ...emptyNotes(result)],
+    notes: [
+      ...resumeNotes(result),
+      ...healthNotes(result.learning),
+      ...counterNotes(result.task.counters),
+      ...emptyNotes(result),
+    ],
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   print(Deno.stdout, renderSummary(data, { colour }));
@@ -161,9 +171,8 @@ async function main(flags: Flags): Promise<number> {
 class Meter {
   readonly progress: Progress;
   readonly speeds: { rows: number; eventsPerSecond: number }[] = [];
-  #lastTime = performance.now();
-  #lastEvents = 0;
-  #eventsPerSecond: number | null = null;
+  /** Where the replay was, at least half a second apart, for the last five seconds. */
+  readonly #marks: { readonly time: number; readonly events: number }[] = [];
 
   constructor(total: number | undefined) {
     this.progress = new Progress({
@@ -174,19 +183,13 @@ class Meter {
   }
 
   read({ events, learning }: ReplayView) {
-    const now = performance.now();
     const { rows } = learning.validation;
-    if (now - this.#lastTime >= 500) {
-      this.#eventsPerSecond = (events - this.#lastEvents) / (now - this.#lastTime) * 1000;
-      this.speeds.push({ rows: rows.length, eventsPerSecond: this.#eventsPerSecond });
-      this.#lastTime = now;
-      this.#lastEvents = events;
-    }
+    this.#mark({ time: performance.now(), events }, rows.length);
     const start = Math.max(0, rows.length - WINDOW_ROWS);
     const labels = () => rows.labels.subarray(start, rows.length);
     return {
       events,
-      eventsPerSecond: this.#eventsPerSecond,
+      eventsPerSecond: speed(this.#marks[0], this.#marks.at(-1)),
       get auc() {
         return auc(labels(), rows.predictions.subarray(start, rows.length));
       },
@@ -196,6 +199,35 @@ class Meter {
       },
     };
   }
+
+  #mark(mark: { readonly time: number; readonly events: number }, rows: number): void {
+    const last = this.#marks.at(-1);
+    if (last !== undefined && mark.time - last.time < 500) return;
+    this.#marks.push(mark);
+    if (this.#marks.length > 11) this.#marks.shift();
+    const eventsPerSecond = speed(last, mark);
+    if (eventsPerSecond !== null) this.speeds.push({ rows, eventsPerSecond });
+  }
+}
+
+/** Events a second between two places of a replay; `null` while there is one only. */
+function speed(
+  from: { readonly time: number; readonly events: number } | undefined,
+  to: { readonly time: number; readonly events: number } | undefined,
+): number | null {
+  if (from === undefined || to === undefined || from === to) return null;
+  return (to.events - from.events) / (to.time - from.time) * 1000;
+}
+
+/** How many events there will be; unknown of a pipe, which can be read only once, and of what is large. */
+async function totalEvents(
+  flags: Flags,
+  files: Readonly<Record<string, number>>,
+): Promise<number | undefined> {
+  const { isFile, isDirectory } = await Deno.stat(flags.data);
+  const bytes = Object.values(files).reduce((sum, size) => sum + size, 0);
+  if (!(isFile || isDirectory) || bytes > MAX_COUNTED_BYTES) return flags.limit;
+  return await countEvents(openSource(flags.format, flags.data), flags.limit);
 }
 
 function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): string[] {
@@ -216,6 +248,15 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): s
     );
   }
   return notes;
+}
+
+function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
+  if (resumedFrom === 0) return [];
+  return [
+    resumedFrom === events
+      ? "the log held this replay whole: nothing was left to do"
+      : `went on from event ${formatCount(resumedFrom)}, where the last run of this command ended`,
+  ];
 }
 
 function emptyNotes({ task, rejections }: ReplayResult): string[] {

@@ -82,6 +82,8 @@ export interface ReplayView {
 
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
+  /** Events that earlier runs on this log had read; this one read the others. */
+  readonly resumedFrom: number;
   /** What was refused, by code. */
   readonly rejections: RejectionSummary;
   /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
@@ -124,6 +126,7 @@ export async function replay<N extends ModelName>(
     source,
     options.limit === undefined ? {} : { limit: options.limit },
   );
+  const resumedFrom = eventsRead(task.state);
   const rejections = new RejectionSummary();
   const limits = { rows: options.learning?.batchRows ?? 64, events: options.roundEvents ?? 1024 };
 
@@ -151,6 +154,7 @@ export async function replay<N extends ModelName>(
     task: task.state,
     learning,
     events: eventsRead(task.state),
+    resumedFrom,
     rejections,
     digests: {
       states: await stateDigest(task),

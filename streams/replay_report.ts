@@ -62,7 +62,7 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
       samples: counters.samples,
       versions: learning.version,
       seconds,
-      eventsPerSecond: counters.events / Math.max(seconds, 1e-9),
+      eventsPerSecond: (result.events - result.resumedFrom) / Math.max(seconds, 1e-9),
     },
     evalFrom: from,
     metrics: {

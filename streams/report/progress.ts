@@ -79,7 +79,7 @@ export class Progress implements Disposable {
     this.#write = options.write ?? writeLine;
     this.#lineTime = options.now();
     this.#bar = options.isTerminal && options.total ? createBar() : null;
-    this.#bar?.start(options.total ?? 0, 0, { status: "" });
+    this.#bar?.start(options.total ?? 0, 0, { status: "starting" });
   }
 
   /** Takes note of a status; cheap enough to be called for every batch. */

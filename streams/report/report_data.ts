@@ -60,7 +60,7 @@ export interface ReportTotals {
   readonly rows: number;
   /** Rows with a positive outcome. */
   readonly clicks: number;
-  /** Lines or records that could not be read as an event. */
+  /** Lines that could not be read as an event, and events that could not be taken. */
   readonly rejected: number;
   /** Impressions joined with their outcome. */
   readonly samples: number;

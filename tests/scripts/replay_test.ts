@@ -94,7 +94,7 @@ Deno.test("replay writes plain text, the figures as JSON, and a report of its ow
     // deno-lint-ignore no-control-regex -- this is what must not be there
     assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f]/, "no colours and no bar outside of a terminal");
   }
-  assert.match(ended.stderr, /^[\d,]+ events · .*AUC.*\n$/);
+  assert.match(ended.stderr, /^([\d,]+) of \1 events \(100 %\) · .*AUC.*\n$/);
   assert.match(ended.stdout, /digest of parameters\s+[0-9a-f]{64}/);
   assert.equal(ended.stdout.match(/truncated-json/g)?.length, 1);
   assert.equal(ended.stdout.match(/returning users/g)?.length, 1, "no table twice");
