@@ -78,6 +78,8 @@ export interface ReplayView {
   readonly learning: Learning;
   /** Events that the task has read. */
   readonly events: number;
+  /** Users that have a committed state. */
+  readonly users: number;
 }
 
 /** The result of a replay. */
@@ -119,7 +121,9 @@ export async function replay<N extends ModelName>(
     },
   );
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-  await using task = await Task.open(log, topics, 0, options.task, serving, options.stateBytes);
+  await using task = await Task.open(log, topics, 0, options.task, serving, {
+    ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
+  });
   await using feeder = await Feeder.open(
     log,
     topics,
@@ -143,18 +147,19 @@ export async function replay<N extends ModelName>(
     }
     await learning.drain();
     await subscriber.update();
-    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state) });
+    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
   }
   await task.flush();
   await learning.drain(true);
   await subscriber.update();
   await rejections.update(log, topics.rejected, !retain);
-  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state) });
+  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
   return {
     task: task.state,
     learning,
     events: eventsRead(task.state),
     resumedFrom,
+    users: task.users,
     rejections,
     digests: {
       states: await stateDigest(task),

@@ -84,7 +84,7 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
       })),
     },
     state: {
-      users: task.users.size + task.cold.size,
+      users: result.users,
       behaviours: counters.behaviours,
       bytes: task.sequences.bytes,
     },

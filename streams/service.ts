@@ -30,6 +30,8 @@ import { ParameterSubscriber } from "./parameters.ts";
 import { Crew } from "./service/crew.ts";
 import { type Job, Worker } from "./service/worker.ts";
 import { Task } from "./task.ts";
+import { RestoreMeter, type RestoreStatus } from "./task/restore_meter.ts";
+import type { StoreStatus } from "./task/state_store.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
 /** What a process can do. */
@@ -56,8 +58,15 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly partitions?: number;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
-  /** Memory for user states of all partitions, bytes. @default {no bound} */
+  /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
   readonly stateBytes?: number;
+  /**
+   * Folder of the local snapshots, one a partition, and the time from a sync to the next, milliseconds. Not used on
+   * logs that have an index of keys: there is nothing to gain.
+   *
+   * @default {none}
+   */
+  readonly snapshots?: { readonly folder: string; readonly intervalMs?: number } | undefined;
   /** Time from a commit to the next, milliseconds. @default {100} */
   readonly commitIntervalMs?: number;
   /** Events after which a task commits in any case. @default {1000} */
@@ -84,6 +93,10 @@ export interface PartitionStatus {
   readonly watermark: number | null;
   /** Users in memory. */
   readonly users: number;
+  /** How far the restore has come; `null` when there is none. */
+  readonly restore: RestoreStatus | null;
+  /** The local snapshot; `null` when there is none. */
+  readonly snapshot: StoreStatus | null;
 }
 
 /** The learner, where it works. */
@@ -139,6 +152,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #follower: Worker<Job> | undefined;
   readonly #served = Promise.withResolvers<void>();
   readonly #watch: ReturnType<typeof setInterval>;
+  /** Of the restores that are under way, by partition. */
+  readonly #meters = new Map<number, RestoreMeter>();
   #events = 0;
   #stopped: Promise<void> | undefined;
 
@@ -239,6 +254,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       lag: Math.max(0, end - committed),
       watermark: watermark === -Infinity ? null : watermark,
       users: task?.state.users.size ?? 0,
+      restore: this.#meters.get(partition)?.status ?? null,
+      snapshot: task?.snapshot ?? null,
     };
   }
 
@@ -246,6 +263,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const workers = [...this.#tasks?.workers ?? [], ...this.#learners?.workers ?? []];
     for (const [, worker] of workers) worker.watch();
     this.#follower?.watch();
+    for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }
 
   async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
@@ -261,17 +279,32 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const { task: options, stateBytes = Infinity, commitIntervalMs = 100, commitEvents = 1000 } =
+    const { task: options, stateBytes, snapshots, commitIntervalMs = 100, commitEvents = 1000 } =
       this.#options;
-    const started = this.#now();
-    const bytes = stateBytes / this.#partitions;
-    const task = await Task.open(this.#log, this.#topics, partition, options, this.#serving, bytes);
-    logger.info("task {partition}: begins at {offset} with {users} users, restored in {ms} ms", {
-      partition,
-      offset: task.next,
-      users: task.state.users.size + task.state.cold.size,
-      ms: Math.round(this.#now() - started),
-    });
+    const meter = new RestoreMeter(this.#now);
+    this.#meters.set(partition, meter);
+    const task = await Task.open(this.#log, this.#topics, partition, options, this.#serving, {
+      ...(stateBytes === undefined ? {} : { maxStateBytes: stateBytes / this.#partitions }),
+      snapshot: snapshots && {
+        folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
+        intervalMs: snapshots.intervalMs ?? 30_000,
+        now: this.#now,
+      },
+      meter,
+    }).finally(() => this.#meters.delete(partition));
+    const { records, bytes } = meter.status;
+    logger.info(
+      "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
+        "of them on the log",
+      {
+        partition,
+        offset: task.next,
+        users: task.users,
+        ms: Math.round(meter.elapsedMs),
+        mb: (bytes / 1e6).toFixed(1),
+        records,
+      },
+    );
     const limits = { now: this.#now, waitMs: IDLE_MS, commitIntervalMs, commitEvents };
     return new TaskJob(task, limits, (events) => this.#events += events);
   }

@@ -12,27 +12,31 @@ import type { DecodedEvent } from "../src/events/check.ts";
 import { decodeEvent, decodeItem } from "../src/events/codec.ts";
 import type { RefusalCode } from "../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
-import { encodeSample } from "../src/learner/sample_codec.ts";
 import type { Serving } from "../src/scorer/serving.ts";
-import {
-  decodeItemState,
-  decodeTask,
-  encodeItemState,
-  encodeTask,
-  itemKey,
-  itemOfKey,
-  TASK_KEY,
-} from "../src/state/task_codec.ts";
-import { isWaiting, type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
-import { type Log, LogError, type LogRecord, type NewRecord, type Writer } from "./log/log.ts";
-import { readAll } from "./log/read_all.ts";
+import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
+import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import { commitRecords } from "./task/outputs.ts";
+import { PENDING, restore, type Restored } from "./task/restore.ts";
+import { RestoreMeter } from "./task/restore_meter.ts";
+import type { StateStoreOptions, StoreStatus } from "./task/state_store.ts";
 import type { Topics } from "./topics.ts";
 
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
 
-/** Header of a user's record that has open impressions: such a user must be in memory. */
-const PENDING = "pending";
+/** Where and how a task runs. */
+export interface TaskRuntime {
+  /**
+   * Memory for user states as objects; beyond it the least recently active ones leave it.
+   *
+   * @default {no bound on logs with an index of keys, 64 MiB on others}
+   */
+  readonly maxStateBytes?: number;
+  /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
+  readonly snapshot?: StateStoreOptions | undefined;
+  /** Told how far the restore has come. @default {nobody} */
+  readonly meter?: RestoreMeter;
+}
 
 /** Where a round ends. */
 export interface RoundLimits {
@@ -69,7 +73,8 @@ export interface StepOptions {
 /** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
 const MAX_AHEAD_MS = 3_600_000;
 
-const encoder = new TextEncoder();
+/** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
+const OBJECT_BYTES = 64 << 20;
 
 /** One partition's task. */
 export class Task implements AsyncDisposable {
@@ -85,6 +90,9 @@ export class Task implements AsyncDisposable {
   #next: number;
   #committed: number;
   readonly #maxStateBytes: number;
+  /** Where users are that are not in memory, and the rest of what was restored. */
+  readonly #restored: Restored;
+  readonly #lineage: string;
   #roundEvents = 0;
   #roundRows = 0;
   /** When the first event after the last commit was applied, and when the last commit was, by the clock of steps. */
@@ -107,42 +115,43 @@ export class Task implements AsyncDisposable {
     topics: Topics,
     group: string,
     partition: number,
-    state: TaskState,
     writer: Writer,
     next: number,
+    state: TaskState,
+    restored: Restored,
     maxStateBytes: number,
   ) {
-    this.#maxStateBytes = maxStateBytes;
     this.#log = log;
     this.#topics = topics;
     this.#group = group;
     this.partition = partition;
-    this.state = state;
     this.#writer = writer;
     this.#next = next;
     this.#committed = next;
+    this.state = state;
+    this.#restored = restored;
+    this.#lineage = restored.lineage ?? crypto.randomUUID();
+    this.#itemsApplied = this.#itemsRead = this.#itemsCommitted = restored.itemsApplied;
+    this.#maxStateBytes = maxStateBytes;
   }
 
-  /**
-   * Takes the partition over: fences any other owner, then restores the state.
-   *
-   * @param maxStateBytes Memory for user states; beyond it the least recently active ones stay on the log.
-   */
+  /** Takes the partition over: fences any other owner, then restores the state. */
   static async open(
     log: Log,
     topics: Topics,
     partition: number,
     options: TaskOptions,
     serving: Serving,
-    maxStateBytes = Infinity,
+    runtime: TaskRuntime = {},
   ): Promise<Task> {
     const group = `${topics.events}-tasks`;
     const writer = await log.writer(`${group}-${partition}`);
     const next = await log.committed(group, topics.events, partition) ?? 0;
     const state = new TaskState(options, serving);
-    const task = new Task(log, topics, group, partition, state, writer, next, maxStateBytes);
-    await task.#restore();
-    return task;
+    const { snapshot, meter = new RestoreMeter() } = runtime;
+    const restored = await restore({ log, topics, partition, state, snapshot, meter });
+    const bytes = runtime.maxStateBytes ?? (log.latest === undefined ? OBJECT_BYTES : Infinity);
+    return new Task(log, topics, group, partition, writer, next, state, restored, bytes);
   }
 
   /** Offset of the next event to read. */
@@ -153,6 +162,16 @@ export class Task implements AsyncDisposable {
   /** Offset up to which everything is committed. */
   get committed(): number {
     return this.#committed;
+  }
+
+  /** Users that have a committed record. */
+  get users(): number {
+    return this.#restored.users.size;
+  }
+
+  /** How the local snapshot is doing; `null` when there is none. */
+  get snapshot(): StoreStatus | null {
+    return this.#restored.store?.status ?? null;
   }
 
   /** Position in the catalogue topic up to which everything is committed. */
@@ -245,44 +264,22 @@ export class Task implements AsyncDisposable {
   async commit(): Promise<void> {
     const { state, partition } = this;
     const topics = this.#topics;
-    const time = state.maxTime === -Infinity ? 0 : state.maxTime;
-    const records: NewRecord[] = [];
-    const add = (topic: string, key: string, value: Uint8Array | null) =>
-      records.push({ topic, partition, key, value, time });
-    for (const recommendation of this.#out.recommendations) {
-      add(topics.recommendations, recommendation.user, encoder.encode(JSON.stringify(recommendation)));
-    }
-    const { samples, forgotten } = this.#out;
-    let told = 0;
-    for (const { user, afterSamples } of forgotten) {
-      for (const sample of samples.slice(told, afterSamples)) {
-        add(topics.samples, sample.user, encodeSample(sample));
-      }
-      told = afterSamples;
-      add(topics.samples, user, null);
-      add(topics.state, user, null);
-    }
-    for (const sample of samples.slice(told)) add(topics.samples, sample.user, encodeSample(sample));
-    for (const record of this.#rejected) records.push(record);
-    for (const user of state.dirtyUsers) {
-      const headers = isWaiting(user) ? { [PENDING]: "1" } : {};
-      const record = {
-        topic: topics.state,
-        partition,
-        key: user.id,
-        value: state.record(user),
-        time,
-        headers,
-      };
-      records.push(record);
-    }
-    for (const item of state.dirtyItems) add(topics.statistics, itemKey(item.id), encodeItemState(item));
-    add(topics.statistics, TASK_KEY, encodeTask(state, this.#itemsApplied));
-    await this.#writer.commit({
-      records,
+    const lineage = this.#lineage;
+    const { outputs, users, statistics } = commitRecords({
+      topics,
+      partition,
+      state,
+      out: this.#out,
+      rejected: this.#rejected,
+      itemsApplied: this.#itemsApplied,
+      lineage,
+    });
+    const offsets = await this.#writer.commit({
+      records: [...outputs, ...users, ...statistics],
       group: this.#group,
       offsets: [{ topic: topics.events, partition, offset: this.#next }],
     });
+    this.#note(users, statistics, offsets.slice(outputs.length));
     this.#committed = this.#next;
     this.#itemsCommitted = this.#itemsApplied;
     state.dirtyUsers.clear();
@@ -291,41 +288,55 @@ export class Task implements AsyncDisposable {
     this.#rejected = [];
     this.#roundEvents = 0;
     this.#roundRows = 0;
-    if (this.#log.latest !== undefined) state.evict(this.#maxStateBytes);
+    state.evict(this.#maxStateBytes);
+    await this.#restored.store?.room();
+  }
+
+  /** Notes what was committed where users are looked for, and in the local snapshot. */
+  #note(users: readonly NewRecord[], statistics: readonly NewRecord[], offsets: readonly number[]): void {
+    const { users: index, store } = this.#restored;
+    for (const { key, value, headers } of users) {
+      if (key === null) continue;
+      if (value === null) index.delete(key);
+      else index.put(key, value, headers?.[PENDING] !== undefined);
+    }
+    if (store === null) return;
+    for (const { key, value } of statistics) {
+      if (key !== null && value !== null) store.putStatistic(key, value);
+    }
+    const state = users.length > 0 ? (offsets[users.length - 1] ?? 0) + 1 : store.position?.state ?? 0;
+    store.setPosition({ state, task: offsets.at(-1) ?? 0, lineage: this.#lineage });
+    store.maintain();
   }
 
   /** The records of all users, cold ones too, by id; for digests and exports. */
   async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
     const { state } = this;
-    for (const id of [...state.users.keys(), ...state.cold].sort()) {
+    const { users } = this.#restored;
+    for (const id of [...new Set([...state.users.keys(), ...users.ids()])].sort()) {
       const user = state.users.get(id);
-      if (user !== undefined) {
-        yield [id, state.record(user)];
-        continue;
-      }
-      const record = await this.#log.latest?.(this.#topics.state, this.partition, id);
-      if (record?.value) yield [id, record.value];
+      const record = user === undefined ? await users.get(id) : state.record(user);
+      if (record !== null) yield [id, record.slice()];
     }
   }
 
   /** Lets the partition go without committing. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#restored.store?.close();
     await this.#writer[Symbol.asyncDispose]();
   }
 
-  /** Restores the users of these events that are cold. */
+  /** Takes the users of these events in that have a record and are not in memory. */
   async #warm(events: readonly DecodedEvent[]): Promise<void> {
+    const { users } = this.#restored;
     for (const decoded of events) {
-      if (!decoded.ok || !this.state.cold.has(decoded.event.user)) continue;
+      if (!decoded.ok) continue;
       const { user } = decoded.event;
-      const record = await this.#log.latest?.(this.#topics.state, this.partition, user);
-      if (!record?.value) {
-        throw new LogError(
-          "corrupt",
-          `Cannot restore user ${user}: ${this.#topics.state} has no record of it`,
-        );
-      }
-      this.state.restoreUser(user, record.value);
+      // What is found of somebody who was forgotten since the last commit does not count any more.
+      if (this.state.users.has(user) || this.#out.forgotten.some((gone) => gone.user === user)) continue;
+      const found = users.get(user);
+      const record = found instanceof Promise ? await found : found;
+      if (record !== null) this.state.restoreUser(user, record);
     }
   }
 
@@ -393,38 +404,5 @@ export class Task implements AsyncDisposable {
     const decoded = decodeItem(record.value);
     if (decoded.ok) this.state.applyItem(decoded.item);
     else this.#reject(record, decoded.code, decoded.reason);
-  }
-
-  async #restore(): Promise<void> {
-    try {
-      await this.#readState();
-    } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
-      throw new LogError("corrupt", `Cannot restore task ${this.partition}: ${cause.message}`, { cause });
-    }
-  }
-
-  async #readState(): Promise<void> {
-    const { state, partition } = this;
-    const statistics = new Map<string, Uint8Array>();
-    for await (const { key, value } of readAll(this.#log, this.#topics.statistics, partition)) {
-      if (key !== null && value !== null) statistics.set(key, value);
-    }
-    for (const [key, value] of statistics) {
-      if (key === TASK_KEY) this.#itemsApplied = decodeTask(value, state);
-      else state.retrieval.add(decodeItemState(itemOfKey(key), value, state.catalogue));
-    }
-    this.#itemsRead = this.#itemsCommitted = this.#itemsApplied;
-    const lazily = this.#log.latest !== undefined;
-    const users = new Map<string, Uint8Array>();
-    for await (const { key, value, headers } of readAll(this.#log, this.#topics.state, partition)) {
-      if (key === null) continue;
-      users.delete(key);
-      state.cold.delete(key);
-      if (value === null) continue;
-      if (lazily && headers[PENDING] === undefined) state.cold.add(key);
-      else users.set(key, value);
-    }
-    for (const [id, bytes] of users) state.restoreUser(id, bytes);
   }
 }

@@ -113,8 +113,6 @@ export class TaskState {
   readonly counters: TaskCounters = createTaskCounters();
   /** Users in memory, least recently active first. */
   readonly users: Map<string, UserState> = new Map();
-  /** Users that have a record on the log and are not in memory; one must be restored before its next event. */
-  readonly cold: Set<string> = new Set();
   /** Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
   /** Items changed since the last commit. */
@@ -256,7 +254,6 @@ export class TaskState {
   restoreUser(id: string, record: Uint8Array): void {
     const user = decodeUser(id, record, this.sequences, this.catalogue);
     this.#weigh(user, record.length);
-    this.cold.delete(id);
     this.users.set(id, user);
     this.restored++;
     this.join.restore(user);
@@ -275,15 +272,14 @@ export class TaskState {
   }
 
   /**
-   * Lets the least recently active users go cold until those in memory fit into `maxBytes`. Only right after a
-   * commit: what leaves memory must be on the log. Users with an open impression stay.
+   * Lets the least recently active users go until those in memory fit into `maxBytes`. Only right after a commit:
+   * what leaves memory must be on the log, and be restored before its next event. Users with an open impression stay.
    */
   evict(maxBytes: number): void {
     if (this.#userBytes <= maxBytes) return;
     for (const user of this.users.values()) {
       if (isWaiting(user)) continue;
       this.#remove(user);
-      this.cold.add(user.id);
       this.evicted++;
       if (this.#userBytes <= maxBytes) return;
     }
@@ -303,9 +299,6 @@ export class TaskState {
 
   #user(id: string): UserState {
     const known = this.users.get(id);
-    if (known === undefined && this.cold.has(id)) {
-      throw new Error(`Cannot apply an event of user ${id}: its state is on the log and was not restored`);
-    }
     const user = known ?? createUser(id, this.sequences);
     // Taken out and put in again, so that the map stays in the order of activity.
     if (known !== undefined) this.users.delete(id);

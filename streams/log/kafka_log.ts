@@ -209,7 +209,9 @@ export class KafkaLog implements Log {
       }
       return () =>
         this.#write(async () => {
-          this.#remember(placed, await producer.commit(placed, group, offsets));
+          const written = await producer.commit(placed, group, offsets);
+          this.#remember(placed, written);
+          return written;
         });
     });
   }

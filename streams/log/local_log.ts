@@ -323,15 +323,15 @@ export class LocalLog implements Log {
 class LocalWriter implements Writer {
   readonly id: string;
   closed = false;
-  readonly #commit: (commit: Commit) => Promise<unknown>;
+  readonly #commit: (commit: Commit) => Promise<readonly number[]>;
 
-  constructor(id: string, commit: (commit: Commit) => Promise<unknown>) {
+  constructor(id: string, commit: (commit: Commit) => Promise<readonly number[]>) {
     this.id = id;
     this.#commit = commit;
   }
 
-  async commit(commit: Commit): Promise<void> {
-    await this.#commit(commit);
+  async commit(commit: Commit): Promise<readonly number[]> {
+    return await this.#commit(commit);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -118,10 +118,10 @@ export interface Writer extends AsyncDisposable {
   /** What it was opened with. */
   readonly id: string;
   /**
-   * Appends the records and stores the group's offsets atomically; resolves when both are durable. One at a
-   * time. When it rejects with anything but `fenced`, {@linkcode Log.committed} tells whether it took place.
+   * Appends the records and stores the group's offsets atomically; resolves with the records' offsets when both
+   * are durable. One at a time. When it rejects with anything but `fenced`, {@linkcode Log.committed} tells whether it took place.
    */
-  commit(commit: Commit): Promise<void>;
+  commit(commit: Commit): Promise<readonly number[]>;
 }
 
 /**

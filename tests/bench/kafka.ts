@@ -99,7 +99,7 @@ await compare("commit 100 records and an offset", 100, "commits", [
       });
       await transaction.commit();
     })],
-  ["Writer.commit()", () => timed(100, async () => await writers[0]?.commit(commit(0)))],
+  ["Writer.commit()", () => timed(100, async () => void await writers[0]?.commit(commit(0)))],
   [
     "Writer.commit(), four writers",
     () => timed(25, async () => void await Promise.all(writers.map((writer, p) => writer.commit(commit(p))))),

@@ -71,7 +71,7 @@ export class OverlayLog implements Log {
       // Positions in topics that are shown may be anywhere: our own log would refuse them.
       commit: async ({ records, group, offsets }) => {
         const own = offsets.filter(({ topic }) => !this.#shown.has(topic));
-        await writer.commit({ records, group, offsets: own });
+        return await writer.commit({ records, group, offsets: own });
       },
       [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
     };

@@ -45,7 +45,9 @@ async function createLog(records: readonly NewRecord[]): Promise<MemoryLog> {
 }
 
 const open = (log: Log, maxStateBytes?: number) =>
-  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), maxStateBytes);
+  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), {
+    ...(maxStateBytes === undefined ? {} : { maxStateBytes }),
+  });
 
 /** Everything that a reader of the outputs can see, in order, and the records of all users. */
 async function outputsOf(log: Log, task: Task): Promise<object> {

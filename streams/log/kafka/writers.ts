@@ -15,29 +15,29 @@ export const BATCH_BYTES = 900_000;
 export class KafkaWriter implements Writer {
   /** See {@linkcode Writer.id}. */
   readonly id: string;
-  readonly #prepare: (commit: Commit) => Promise<() => Promise<void>>;
+  readonly #prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>;
   /** Why it refuses to commit. */
   #refusal: LogError | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param prepare checks a commit; what it gives back carries it out */
-  constructor(id: string, prepare: (commit: Commit) => Promise<() => Promise<void>>) {
+  constructor(id: string, prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>) {
     this.id = id;
     this.#prepare = prepare;
   }
 
   /** See {@linkcode Writer.commit}. */
-  commit(commit: Commit): Promise<void> {
+  commit(commit: Commit): Promise<readonly number[]> {
     const done = this.#last.then(() => this.#commit(commit));
     this.#last = done.catch(() => {}); // the caller has it
     return done;
   }
 
-  async #commit(commit: Commit): Promise<void> {
+  async #commit(commit: Commit): Promise<readonly number[]> {
     const carryOut = await this.#prepare(commit);
     if (this.#refusal !== undefined) throw this.#refusal;
     try {
-      await carryOut();
+      return await carryOut();
     } catch (cause) {
       const message = `Cannot commit with writer ${this.id}`;
       if (isFenced(cause)) {

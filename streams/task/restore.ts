@@ -1,0 +1,216 @@
+/**
+ * Brings a task's state back: from its local snapshot, if there is a good one, and the changelogs behind it.
+ *
+ * ```text
+ *   statistics  ░░░░░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│   items, and the task's own numbers: all in memory
+ *   state       ░░░░░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│   users: in memory only those for whom something waits
+ * ```
+ *
+ * Reads in constant memory beside what it restores. Whoever calls it has fenced the partition, so neither changelog
+ * grows meanwhile.
+ *
+ * @module
+ */
+
+import { decodeItemState, decodeTask, itemOfKey, TASK_KEY } from "../../src/state/task_codec.ts";
+import type { TaskState } from "../../src/state/task_state.ts";
+import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
+import type { Topics } from "../topics.ts";
+import type { RestoreMeter } from "./restore_meter.ts";
+import { StateStore, type StateStoreOptions } from "./state_store.ts";
+import { LogUsers, PackedUsers, type UserIndex } from "./users.ts";
+
+/** Header of a user's record that has open impressions: such a user must be in memory. */
+export const PENDING = "pending";
+
+/** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
+export const LINEAGE = "lineage";
+
+/** Records to gather before they are taken in: of a key that is there more than once, only the newest is. */
+const GATHERED = 20_000;
+
+/** What to restore. */
+export interface RestoreOptions {
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly partition: number;
+  /** An empty state, which is filled. */
+  readonly state: TaskState;
+  /** Where the local snapshot is; not used on logs that have an index of their own. */
+  readonly snapshot?: StateStoreOptions | undefined;
+  readonly meter: RestoreMeter;
+}
+
+/** What a task needs beside its state. */
+export interface Restored {
+  /** Where its users are. */
+  readonly users: UserIndex;
+  /** The local snapshot, if there is one. */
+  readonly store: StateStore | null;
+  /** Position in the catalogue topic. */
+  readonly itemsApplied: number;
+  /** See {@linkcode LINEAGE}; `null` on a log without a commit. */
+  readonly lineage: string | null;
+}
+
+/** Restores a task. @throws LogError `corrupt` when a record on the log cannot be read */
+export async function restore(options: RestoreOptions): Promise<Restored> {
+  const { log, topics, partition, snapshot, meter } = options;
+  let store = null;
+  if (snapshot !== undefined && log.latest === undefined) {
+    const open = () => {
+      let before = 0;
+      return StateStore.open(snapshot, (bytes, of) => {
+        meter.advance(0, bytes - before, bytes / of);
+        before = bytes;
+      });
+    };
+    store = await open();
+    const refusal = store && await refusalOf(store, options);
+    if (store !== null && refusal !== null) {
+      await store.setAside(refusal);
+      store = await open();
+    }
+  }
+  const latest = log.latest?.bind(log);
+  const users = store ?? (latest ? new LogUsers(latest, topics.state, partition) : new PackedUsers());
+  try {
+    const { itemsApplied, ...statistics } = await restoreStatistics(options, store);
+    await restoreUsers(options, users, store, statistics);
+    return { users, store, itemsApplied, lineage: statistics.lineage };
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) {
+      await store?.close();
+      throw cause;
+    }
+    if (store?.position) {
+      // Written by another version, perhaps: the log is what counts.
+      await store.setAside(cause.message);
+      throw new LogError("closed", `Cannot restore task ${partition} from its snapshot: ${cause.message}`, {
+        cause,
+      });
+    }
+    await store?.close();
+    throw new LogError("corrupt", `Cannot restore task ${partition}: ${cause.message}`, { cause });
+  }
+}
+
+/** Why a snapshot is not one of this log; `null` when it is, or is empty. */
+async function refusalOf(store: StateStore, options: RestoreOptions): Promise<string | null> {
+  const { log, topics, partition } = options;
+  const { position } = store;
+  if (position === null) return store.size > 0 ? "it has no position" : null;
+  const ends = await Promise.all(
+    [topics.state, topics.statistics].map((topic) => log.bounds(topic, partition)),
+  );
+  if (position.state > (ends[0]?.end ?? 0) || position.task >= (ends[1]?.end ?? 0)) {
+    return "the log ends before it";
+  }
+  for await (const { records } of readBehind(options, topics.statistics, position.task)) {
+    const own = records.find(({ key }) => key === TASK_KEY);
+    if (own === undefined) continue;
+    return own.headers[LINEAGE] === position.lineage ? null : "it is of another log";
+  }
+  return "the log has no record of the task behind it";
+}
+
+/** Restores the items and the task's own numbers. */
+async function restoreStatistics(
+  options: RestoreOptions,
+  store: StateStore | null,
+): Promise<{ readonly itemsApplied: number; readonly lineage: string | null; readonly task: number }> {
+  const { state, topics, meter } = options;
+  let own: Uint8Array | null = null;
+  let lineage = store?.position?.lineage ?? null;
+  let task = store?.position?.task ?? 0;
+  const take = (key: string, record: Uint8Array) => {
+    if (key === TASK_KEY) own = record.slice();
+    else state.retrieval.add(decodeItemState(itemOfKey(key), record, state.catalogue));
+  };
+  for (const [key, record] of store?.statistics() ?? []) take(key, record);
+  meter.begin("statistics");
+  const gathered = new Map<string, Uint8Array>();
+  const takeAll = () => {
+    for (const [key, record] of gathered) {
+      store?.putStatistic(key, record);
+      take(key, record);
+    }
+    gathered.clear();
+  };
+  for await (const { records } of readBehind(options, topics.statistics, task)) {
+    for (const { key, value, headers, offset } of records) {
+      if (key === null || value === null) continue;
+      gathered.set(key, value);
+      if (key !== TASK_KEY) continue;
+      lineage = headers[LINEAGE] ?? lineage;
+      task = offset;
+    }
+    if (gathered.size >= GATHERED) takeAll();
+  }
+  takeAll();
+  return { itemsApplied: own === null ? 0 : decodeTask(own, state), lineage, task };
+}
+
+/** Takes the users' records in, and into memory those for whom something waits. */
+async function restoreUsers(
+  options: RestoreOptions,
+  users: UserIndex,
+  store: StateStore | null,
+  statistics: { readonly lineage: string | null; readonly task: number },
+): Promise<void> {
+  const { state, topics, meter } = options;
+  meter.begin("state");
+  const waiting = new Set(store?.waitingIds());
+  const gathered = new Map<string, LogRecord>();
+  const { lineage, task } = statistics;
+  const takeAll = async (next: number) => {
+    for (const [id, { value, headers }] of gathered) {
+      waiting.delete(id);
+      if (value === null) users.delete(id);
+      else {
+        const waits = headers[PENDING] !== undefined;
+        users.put(id, value, waits);
+        if (waits) waiting.add(id);
+      }
+    }
+    gathered.clear();
+    if (store === null || lineage === null) return;
+    store.setPosition({ state: next, task, lineage });
+    store.maintain();
+    await store.room();
+  };
+  let end = store?.position?.state ?? 0;
+  for await (const { records, next } of readBehind(options, topics.state, end)) {
+    for (const record of records) {
+      if (record.key === null) continue;
+      gathered.delete(record.key); // in the order of the newest ones, as when the log is compacted
+      gathered.set(record.key, record);
+    }
+    end = next;
+    if (gathered.size >= GATHERED) await takeAll(end);
+  }
+  await takeAll(end);
+  for (const id of waiting) {
+    const record = await users.get(id);
+    if (record !== null) state.restoreUser(id, record);
+  }
+}
+
+/** What a changelog has from an offset to the end it has now. */
+async function* readBehind(
+  { log, partition, meter }: RestoreOptions,
+  topic: string,
+  from: number,
+): AsyncGenerator<ReadResult> {
+  const { start, end } = await log.bounds(topic, partition);
+  const begin = Math.max(start, from);
+  for (let next = begin; next < end;) {
+    const result = await log.read(topic, partition, next);
+    let bytes = 0;
+    for (const { value } of result.records) bytes += value?.length ?? 0;
+    meter.advance(result.records.length, bytes, (result.next - begin) / (end - begin));
+    yield result;
+    if (result.next === next) return;
+    next = result.next;
+  }
+}

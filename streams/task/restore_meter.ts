@@ -1,0 +1,104 @@
+/**
+ * How far a restore has come.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+
+/** A restore as seen from outside. */
+export interface RestoreStatus {
+  /** What is being read: the local snapshot, or a changelog. */
+  readonly source: "snapshot" | "statistics" | "state";
+  /** Records read from the changelogs. */
+  readonly records: number;
+  /** Bytes read from snapshot and changelogs. */
+  readonly bytes: number;
+  /** Share of the source in hand that was read, 0..1. */
+  readonly share: number;
+  /** Records of the changelogs a second; 0 at first. */
+  readonly recordsPerSecond: number;
+  /** Bytes a second; 0 at first. */
+  readonly bytesPerSecond: number;
+  /** Seconds until the source in hand is read; `null` when that cannot be told yet. */
+  readonly secondsLeft: number | null;
+}
+
+/** Time to the first word about a restore, and from one to the next. */
+const REPORT_MS = 5000;
+
+const logger = getLogger(["meander", "restore"]);
+
+/** Measures a restore. */
+export class RestoreMeter {
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  #source: RestoreStatus["source"] = "snapshot";
+  #sourceAt: number;
+  #share = 0;
+  #records = 0;
+  #bytes = 0;
+  #reportedAt: number;
+
+  /** Begins. @param now a clock in milliseconds that never goes back */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#startedAt = this.#sourceAt = this.#reportedAt = now();
+  }
+
+  /** Milliseconds since the beginning. */
+  get elapsedMs(): number {
+    return this.#now() - this.#startedAt;
+  }
+
+  /** Begins with another source. */
+  begin(source: RestoreStatus["source"]): void {
+    this.#source = source;
+    this.#sourceAt = this.#now();
+    this.#share = 0;
+  }
+
+  /** Notes what was read. @param share of the source that has been read, 0..1 */
+  advance(records: number, bytes: number, share: number): void {
+    this.#records += records;
+    this.#bytes += bytes;
+    this.#share = share;
+  }
+
+  /** Says how far it has come, now and then. */
+  report(name: string): void {
+    const now = this.#now();
+    if (now - this.#reportedAt < REPORT_MS) return;
+    this.#reportedAt = now;
+    const { source, records, bytes, share, recordsPerSecond, bytesPerSecond, secondsLeft } = this.status;
+    logger.info(
+      "{name}: restores from {source}, {percent} %, {left} s left; {records} records and {mb} MB so far, " +
+        "{recordRate} records/s, {mbRate} MB/s",
+      {
+        name,
+        source,
+        percent: Math.floor(share * 100),
+        left: secondsLeft === null ? "?" : Math.ceil(secondsLeft),
+        records,
+        mb: Math.round(bytes / 1e6),
+        recordRate: Math.round(recordsPerSecond),
+        mbRate: Math.round(bytesPerSecond / 1e6),
+      },
+    );
+  }
+
+  /** How far it has come. */
+  get status(): RestoreStatus {
+    const seconds = this.elapsedMs / 1000;
+    const onSource = (this.#now() - this.#sourceAt) / 1000;
+    return {
+      source: this.#source,
+      records: this.#records,
+      bytes: this.#bytes,
+      share: this.#share,
+      recordsPerSecond: seconds > 0 ? this.#records / seconds : 0,
+      bytesPerSecond: seconds > 0 ? this.#bytes / seconds : 0,
+      secondsLeft: this.#share > 0 ? onSource * (1 - this.#share) / this.#share : null,
+    };
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * A task's state on the local disk: the newest committed record of each user and of each key of the `statistics`
+ * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and the place
+ * of users that are not in memory. What it says is never more than what is committed, and the log can always make it
+ * again.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { LogError } from "../log/log.ts";
+import { DamagedEntry } from "./record_store.ts";
+import { DamagedStore, StoreFiles } from "./store_files.ts";
+import type { UserIndex } from "./users.ts";
+
+/** Where the records of a store stand on the log. */
+export interface StorePosition {
+  /** Records of `state` below this offset are in the store. */
+  readonly state: number;
+  /** Offset of the newest record of the task; records of `statistics` up to it are in the store. */
+  readonly task: number;
+  /** The log's own mark, which another log with the same topics does not have. */
+  readonly lineage: string;
+}
+
+/** Options of {@linkcode StateStore.open}. */
+export interface StateStoreOptions {
+  /** Folder of the store; another beside it is taken while it is in use. */
+  readonly folder: string;
+  /** Time from a sync to disk to the next, milliseconds. @default {30_000} */
+  readonly intervalMs?: number;
+  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+/** What can be seen of a store. */
+export interface StoreStatus {
+  /** Bytes of all entries. */
+  readonly bytes: number;
+  /** Bytes that are not written yet: in memory. */
+  readonly unwritten: number;
+  /** Why the last attempt to write failed; `null` when it did not. */
+  readonly failure: string | null;
+}
+
+/** Folders to try while others are in use. */
+const MAX_FOLDERS = 8;
+/** Bytes in memory that are worth a write, and the time after which any are. */
+const WRITE_BYTES = 1 << 20;
+const WRITE_MS = 1000;
+/** Bytes that wait to be written, at most, while the disk takes any. */
+const MAX_UNWRITTEN = 32 << 20;
+/** Time to the next attempt after one that failed, and from one word about it to the next. */
+const RETRY_MS = 5000;
+const REMIND_MS = 60_000;
+const USER = "u";
+const STATISTIC = "s";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const logger = getLogger(["meander", "snapshot"]);
+
+/** The local state of one task. */
+export class StateStore implements UserIndex {
+  /** Folder in use. */
+  readonly folder: string;
+  readonly #files: StoreFiles;
+  readonly #intervalMs: number;
+  readonly #now: () => number;
+  #users = 0;
+  #position: StorePosition | null = null;
+  /** Work in the background. */
+  #busy: Promise<void> | undefined;
+  #writtenAt: number;
+  #syncedAt: number;
+  #failure: string | null = null;
+  #failedAt = -Infinity;
+  #saidAt = -Infinity;
+  #damaged: string | undefined;
+  #closed = false;
+
+  private constructor(folder: string, files: StoreFiles, options: StateStoreOptions) {
+    this.folder = folder;
+    this.#files = files;
+    this.#intervalMs = options.intervalMs ?? 30_000;
+    this.#now = options.now ?? (() => performance.now());
+    this.#writtenAt = this.#syncedAt = this.#now();
+    for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
+    const { position } = files.store;
+    if (position.length > 0) this.#position = JSON.parse(decoder.decode(position)) as StorePosition;
+  }
+
+  /**
+   * Opens the store; one that is damaged is renamed to `<folder>.aside`, and an empty one takes its place.
+   *
+   * @param onProgress told how many bytes of how many were read
+   * @returns `null` when there is no place for it, which is said and no reason to fail
+   */
+  static async open(
+    options: StateStoreOptions,
+    onProgress?: (bytes: number, of: number) => void,
+  ): Promise<StateStore | null> {
+    try {
+      for (let n = 0; n < MAX_FOLDERS; n++) {
+        const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
+        const files = await openOrSetAside(folder, onProgress);
+        if (files !== null) return new StateStore(folder, files, options);
+        logger.warn("{folder} is in use by another task: takes the next", { folder });
+      }
+      logger.warn("no snapshot: all folders of {folder} are in use", { folder: options.folder });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error("no snapshot in {folder}: {reason}", { folder: options.folder, reason });
+    }
+    return null;
+  }
+
+  /** Up to where it holds; `null` when it is empty. */
+  get position(): StorePosition | null {
+    return this.#position;
+  }
+
+  /** How it is doing. */
+  get status(): StoreStatus {
+    return {
+      bytes: this.#files.store.bytes,
+      unwritten: this.#files.unwritten,
+      failure: this.#failure,
+    };
+  }
+
+  /** Number of users. */
+  get size(): number {
+    return this.#users;
+  }
+
+  /** See {@linkcode UserIndex.get}. @throws LogError `closed` when the record is damaged: the task must begin anew */
+  get(id: string): Uint8Array | null {
+    return this.#get(USER + id);
+  }
+
+  /** See {@linkcode UserIndex.put}. */
+  put(id: string, record: Uint8Array, waiting: boolean): void {
+    const { store } = this.#files;
+    const before = store.size;
+    store.put(USER + id, record, waiting);
+    this.#users += store.size - before;
+  }
+
+  /** See {@linkcode UserIndex.delete}. */
+  delete(id: string): void {
+    const { store } = this.#files;
+    const before = store.size;
+    store.delete(USER + id);
+    this.#users += store.size - before;
+  }
+
+  /** See {@linkcode UserIndex.ids}. */
+  ids(): Iterable<string> {
+    return this.#keys(this.#files.store.keys(), USER);
+  }
+
+  /** Users for whom something waits. */
+  waitingIds(): Iterable<string> {
+    return this.#keys(this.#files.store.markedKeys(), USER);
+  }
+
+  /** Notes a record of the `statistics` topic. */
+  putStatistic(key: string, record: Uint8Array): void {
+    this.#files.store.put(STATISTIC + key, record);
+  }
+
+  /** The records of the `statistics` topic; each is valid until the next. @throws LogError `closed` when one is damaged */
+  *statistics(): Generator<readonly [key: string, record: Uint8Array]> {
+    for (const key of this.#keys(this.#files.store.keys(), STATISTIC)) {
+      const record = this.#get(STATISTIC + key);
+      if (record !== null) yield [key, record];
+    }
+  }
+
+  /** Notes up to where the records hold. */
+  setPosition(position: StorePosition): void {
+    this.#position = position;
+    this.#files.store.setPosition(encoder.encode(JSON.stringify(position)));
+  }
+
+  /** Writes in the background when there is enough to write or it is time; call it after each commit. */
+  maintain(): void {
+    const now = this.#now();
+    if (this.#busy !== undefined || now - this.#failedAt < RETRY_MS) return;
+    const due = now - this.#syncedAt >= this.#intervalMs;
+    if (!due && now - this.#writtenAt < WRITE_MS && this.#files.unwritten < WRITE_BYTES) return;
+    this.#busy = this.#work(due).finally(() => this.#busy = undefined);
+  }
+
+  /** Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written. */
+  async room(): Promise<void> {
+    while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
+      await this.#busy;
+      if (this.#failure === null) await this.#work(false);
+    }
+  }
+
+  /** Makes everything safe on disk. Never rejects: a failure is said, and tried again. */
+  async sync(): Promise<void> {
+    await this.#busy;
+    await this.#work(true);
+  }
+
+  /** Closes it and sets it aside: the log has to make it again. */
+  async setAside(reason: string): Promise<void> {
+    this.#damaged = reason;
+    await this.close();
+  }
+
+  /** Makes everything safe on disk and lets go of the files. Never rejects. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#busy;
+    if (this.#damaged === undefined) await this.#work(true);
+    await this.#files.close();
+    if (this.#damaged === undefined) return;
+    await setAside(this.folder, this.#damaged).catch((error) => {
+      logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
+    });
+  }
+
+  async #work(due: boolean): Promise<void> {
+    try {
+      if (due) {
+        await this.#files.compact();
+        await this.#files.sync();
+        this.#syncedAt = this.#now();
+      } else await this.#files.write();
+      this.#writtenAt = this.#now();
+      if (this.#failure !== null) logger.info("writes to {folder} again", { folder: this.folder });
+      this.#failure = null;
+      this.#saidAt = -Infinity;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      if (error instanceof DamagedStore || error instanceof DamagedEntry) this.#damaged ??= this.#failure;
+      const now = this.#failedAt = this.#now();
+      if (now - this.#saidAt < REMIND_MS) return;
+      this.#saidAt = now;
+      logger.error(
+        "cannot write to {folder}, holds {megabytes} MB in memory and tries again: {reason}",
+        {
+          folder: this.folder,
+          megabytes: Math.round(this.#files.unwritten / 1e6),
+          reason: this.#failure,
+        },
+      );
+    }
+  }
+
+  #get(key: string): Uint8Array | null {
+    try {
+      return this.#files.store.get(key);
+    } catch (cause) {
+      if (!(cause instanceof DamagedEntry)) throw cause;
+      this.#damaged = cause.message;
+      throw new LogError("closed", `Cannot use the snapshot in ${this.folder}: ${cause.message}`, { cause });
+    }
+  }
+
+  *#keys(keys: Iterable<string>, prefix: string): Generator<string> {
+    for (const key of keys) if (key.startsWith(prefix)) yield key.slice(1);
+  }
+}
+
+async function openOrSetAside(
+  folder: string,
+  onProgress: ((bytes: number, of: number) => void) | undefined,
+): Promise<StoreFiles | null> {
+  try {
+    return await StoreFiles.open(folder, onProgress);
+  } catch (error) {
+    if (!(error instanceof DamagedStore)) throw error;
+    await setAside(folder, error.message);
+    return await StoreFiles.open(folder, onProgress);
+  }
+}
+
+async function setAside(folder: string, reason: string): Promise<void> {
+  const aside = `${folder}.aside`;
+  logger.warn("sets the snapshot in {folder} aside as {aside}, the log makes it again: {reason}", {
+    folder,
+    aside,
+    reason,
+  });
+  await Deno.remove(aside, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  await Deno.rename(folder, aside);
+}

@@ -1,0 +1,292 @@
+/**
+ * The files under a {@linkcode RecordStore}.
+ *
+ * ```text
+ * <folder>/lock                one process at a time; the kernel frees it when that dies
+ *          000001.segment ...  entries, see record_store.ts
+ *          manifest            crc32 of what follows, JSON: format, bytes of each segment that are safe on disk
+ * ```
+ *
+ * Entries are written behind the store's back, in their order, and synced together at an interval; only then does a
+ * new manifest take the place of the last (temporary file, sync, rename), and only then are emptied segments
+ * removed. So after a crash everything that the manifest names must be there and whole: if not, the disk lied and
+ * the store is damaged. What was written since is taken up to the first entry that is not whole.
+ *
+ * @module
+ */
+
+import { readSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { setImmediate as turn } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import { DamagedEntry, RecordStore, type Segment } from "./record_store.ts";
+
+/** A store that must not be used. */
+export class DamagedStore extends Error {
+  override name = "DamagedStore";
+}
+
+const FORMAT = 1;
+const SEGMENT_BYTES = 32 << 20;
+const CHUNK_BYTES = 256 << 10;
+/** Bytes to read at a time. */
+const SLICE_BYTES = 4 << 20;
+/** Share of bytes of replaced records above which a segment is emptied. */
+const MAX_DEAD = 0.5;
+/** Bytes to move in one go: some milliseconds. */
+const MOVE_BYTES = 256 << 10;
+const SEGMENT_NAME = /^(\d+)\.segment$/;
+
+interface Manifest {
+  readonly format: number;
+  /** By number. */
+  readonly segments: Readonly<Record<string, number>>;
+}
+
+/** Keeps the entries of a store in a folder. */
+export class StoreFiles {
+  /** The records. */
+  readonly store: RecordStore;
+  readonly #folder: string;
+  readonly #lock: Deno.FsFile;
+  readonly #handles = new Map<number, FileHandle>();
+  /** Segments that were emptied; the manifest may still name them. */
+  #emptied: Segment[] = [];
+  /** Segments written to since the last sync. */
+  readonly #unsynced = new Set<number>();
+  #scratch = new Uint8Array(4096);
+
+  private constructor(folder: string, lock: Deno.FsFile) {
+    this.#folder = folder;
+    this.#lock = lock;
+    this.store = new RecordStore({
+      segmentBytes: SEGMENT_BYTES,
+      chunkBytes: CHUNK_BYTES,
+      read: (segment, offset, length) => this.#read(segment, offset, length),
+    });
+  }
+
+  /**
+   * Opens or creates the folder and reads everything in it.
+   *
+   * @param onProgress told how many bytes of how many were read
+   * @returns `null` when another process, or another task of this one, has it open.
+   * @throws DamagedStore when it must not be used
+   */
+  static async open(
+    folder: string,
+    onProgress: (bytes: number, of: number) => void = () => {},
+  ): Promise<StoreFiles | null> {
+    await Deno.mkdir(folder, { recursive: true });
+    const lock = await Deno.open(`${folder}/lock`, { create: true, write: true });
+    if (!await lock.tryLock(true)) {
+      lock.close();
+      return null;
+    }
+    const files = new StoreFiles(folder, lock);
+    try {
+      await files.#load(onProgress);
+      return files;
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+  }
+
+  /** Bytes that are in memory alone. */
+  get unwritten(): number {
+    let bytes = 0;
+    for (const { length, written } of this.store.segments.values()) bytes += length - written;
+    return bytes;
+  }
+
+  /** Writes what is in memory alone. */
+  async write(): Promise<void> {
+    for (const segment of [...this.store.segments.values()]) {
+      for (let bytes = segment.unwritten(); bytes !== null; bytes = segment.unwritten()) {
+        const handle = await this.#handle(segment.id);
+        this.#unsynced.add(segment.id);
+        const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.written);
+        segment.wrote(bytesWritten, segment !== this.store.active);
+      }
+      segment.wrote(0, segment !== this.store.active);
+    }
+  }
+
+  /** Writes what is in memory alone and makes everything written safe on disk. */
+  async sync(): Promise<void> {
+    await this.write();
+    const segments = Object.fromEntries(
+      [...this.store.segments.values()].map(({ id, written }) => [id, written]),
+    );
+    const emptied = this.#emptied;
+    for (const id of this.#unsynced) await this.#handles.get(id)?.datasync();
+    this.#unsynced.clear();
+    await this.#writeManifest({ format: FORMAT, segments });
+    for (const { id } of emptied) {
+      await this.#closeHandle(id);
+      await Deno.remove(this.#path(id));
+    }
+    this.#emptied = this.#emptied.filter((segment) => !emptied.includes(segment));
+  }
+
+  /** Moves what counts out of the segment with the most dead bytes, if there are too many in all. */
+  async compact(): Promise<void> {
+    for (let victim = this.store.victim(MAX_DEAD); victim; victim = this.store.victim(MAX_DEAD)) {
+      if (victim.written < victim.length) return;
+      const bytes = new Uint8Array(victim.length);
+      const handle = await this.#handle(victim.id);
+      for (let at = 0; at < bytes.length;) {
+        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, at);
+        if (bytesRead === 0) throw new DamagedStore(`${this.#path(victim.id)} is shorter than it was`);
+        at += bytesRead;
+      }
+      for (let at = 0; at < bytes.length;) {
+        at = this.store.relocate(victim, bytes, at, at + MOVE_BYTES);
+        await turn();
+      }
+      this.store.drop(victim);
+      this.#emptied.push(victim);
+      await this.write();
+    }
+  }
+
+  /** Lets go of the files. */
+  async close(): Promise<void> {
+    for (const id of [...this.#handles.keys()]) await this.#closeHandle(id);
+    this.#lock.close();
+  }
+
+  #path(id: number): string {
+    return `${this.#folder}/${String(id).padStart(6, "0")}.segment`;
+  }
+
+  async #handle(id: number): Promise<FileHandle> {
+    const known = this.#handles.get(id);
+    if (known !== undefined) return known;
+    const handle = await open(this.#path(id), "w+");
+    this.#handles.set(id, handle);
+    return handle;
+  }
+
+  async #closeHandle(id: number): Promise<void> {
+    const handle = this.#handles.get(id);
+    this.#handles.delete(id);
+    await handle?.close();
+  }
+
+  #read(segment: Segment, offset: number, length: number): Uint8Array {
+    const handle = this.#handles.get(segment.id);
+    if (handle === undefined) throw new DamagedEntry(`segment ${segment.id} has no file`);
+    if (this.#scratch.length < length) this.#scratch = new Uint8Array(2 * length);
+    const got = readSync(handle.fd, this.#scratch, 0, length, offset);
+    if (got < length) throw new DamagedEntry(`segment ${segment.id} ends before ${offset + length}`);
+    return this.#scratch.subarray(0, length);
+  }
+
+  async #load(onProgress: (bytes: number, of: number) => void): Promise<void> {
+    const manifest = await this.#readManifest();
+    const safe = new Map(Object.entries(manifest.segments).map(([id, bytes]) => [Number(id), bytes]));
+    const last = Math.max(0, ...safe.keys());
+    const sizes = new Map<number, number>();
+    for await (const { name } of Deno.readDir(this.#folder)) {
+      const id = Number(SEGMENT_NAME.exec(name)?.[1] ?? NaN);
+      if (Number.isNaN(id)) continue;
+      if (id <= last && !safe.has(id)) await Deno.remove(`${this.#folder}/${name}`); // emptied
+      else sizes.set(id, (await Deno.stat(`${this.#folder}/${name}`)).size);
+    }
+    for (const [id, bytes] of safe) {
+      const size = sizes.get(id) ?? 0;
+      if (size < bytes) {
+        throw new DamagedStore(`${this.#path(id)} has ${size} bytes, ${bytes} were safe on disk`);
+      }
+    }
+    const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    let read = 0;
+    let torn = false;
+    const ids = [...sizes.keys()].sort((a, b) => a - b);
+    for (const id of ids) {
+      if (torn) {
+        await Deno.remove(this.#path(id));
+        continue;
+      }
+      torn = await this.#loadSegment(id, safe.get(id) ?? 0, (bytes) => onProgress(read += bytes, total));
+    }
+    this.store.seal(Math.max(last, ...ids, 0) + 1);
+  }
+
+  /** Whether the segment ends within an entry. */
+  async #loadSegment(id: number, safe: number, onRead: (bytes: number) => void): Promise<boolean> {
+    const handle = await open(this.#path(id), "r+");
+    this.#handles.set(id, handle);
+    const segment = this.store.newSegment(id);
+    let bytes = new Uint8Array(SLICE_BYTES);
+    let carried = 0;
+    let position = 0;
+    try {
+      for (;;) {
+        const { bytesRead } = await handle.read(bytes, carried, bytes.length - carried, position);
+        onRead(bytesRead);
+        position += bytesRead;
+        const filled = carried + bytesRead;
+        const used = this.store.load(segment, bytes.subarray(0, filled));
+        carried = filled - used;
+        if (bytesRead === 0) break;
+        bytes.copyWithin(0, used, filled);
+        if (carried === bytes.length) {
+          const larger = new Uint8Array(2 * bytes.length);
+          larger.set(bytes);
+          bytes = larger;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof DamagedEntry)) throw error;
+      if (segment.length < safe) {
+        throw new DamagedStore(`${this.#path(id)}: ${error.message}`, { cause: error });
+      }
+      carried = 1;
+    }
+    if (segment.length < safe) {
+      throw new DamagedStore(`${this.#path(id)} ends within an entry at ${segment.length}`);
+    }
+    if (carried > 0) await handle.truncate(segment.length);
+    return carried > 0;
+  }
+
+  async #readManifest(): Promise<Manifest> {
+    const path = `${this.#folder}/manifest`;
+    let text: string;
+    try {
+      text = await Deno.readTextFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return { format: FORMAT, segments: {} };
+      throw error;
+    }
+    const [sum, json = ""] = text.split("\n");
+    if (sum !== crc32(json).toString(16)) throw new DamagedStore(`the checksum of ${path} is wrong`);
+    const manifest = JSON.parse(json) as Manifest;
+    if (manifest.format !== FORMAT) {
+      throw new DamagedStore(`the format of ${path} is ${manifest.format}, this reads ${FORMAT}`);
+    }
+    return manifest;
+  }
+
+  async #writeManifest(manifest: Manifest): Promise<void> {
+    const json = JSON.stringify(manifest);
+    const path = `${this.#folder}/manifest`;
+    const file = await open(`${path}.new`, "w");
+    try {
+      await file.writeFile(`${crc32(json).toString(16)}\n${json}`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await Deno.rename(`${path}.new`, path);
+    const folder = await open(this.#folder, "r");
+    try {
+      await folder.sync(); // the names of new files
+    } finally {
+      await folder.close();
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type { Log } from "../../../streams/log/log.ts";
+
+/** The log without its index of keys, as Kafka has none. */
+export function withoutIndex(log: Log): Log {
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === "latest") return undefined;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Runs a test with a folder for a snapshot, which does not exist yet. */
+export async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "meander-snapshot-" });
+  try {
+    await test(`${folder}/state-0`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A copy of a snapshot's folder as it is, which is what a process that is killed leaves behind. */
+export async function photograph(folder: string, copy: string): Promise<void> {
+  await Deno.mkdir(copy, { recursive: true });
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  // The manifest first: the store goes on writing meanwhile, and segments only grow.
+  const kept = names.filter((name) => name === "manifest" || name.endsWith(".segment")).sort().reverse();
+  for (const name of kept) await Deno.copyFile(`${folder}/${name}`, `${copy}/${name}`);
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import type { Log, NewRecord } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { Task, type TaskRuntime } from "../../../streams/task.ts";
+import { RestoreMeter } from "../../../streams/task/restore_meter.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
+import { Crash, CrashingLog } from "../../replay/crashing_log.ts";
+import { syntheticRecords } from "../synthetic.ts";
+import { photograph, withFolder, withoutIndex } from "./harness.ts";
+
+const topics = topicNames();
+const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;
+const LIMITS = { rows: 20, events: 30 };
+
+/** Events of so many people that most have been away for longer than an outcome may take. */
+function eventsOf(seed: number): NewRecord[] {
+  return syntheticRecords({ views: 120, users: 40, seed }).flatMap((record) => {
+    if (record.kind !== "event") return [];
+    const { event } = record;
+    return [{
+      topic: topics.events,
+      partition: 0,
+      key: event.user,
+      value: encodeEvent(event),
+      time: event.time,
+    }];
+  });
+}
+
+async function createLog(records: readonly NewRecord[]): Promise<Log> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(records);
+  return withoutIndex(log);
+}
+
+const open = (log: Log, runtime: TaskRuntime) =>
+  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), runtime);
+
+/** Everything that a reader of the outputs can see, in order, and the records of all users. */
+async function outputsOf(log: Log, task: Task): Promise<object> {
+  const outputs: object[] = [];
+  for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
+    for await (const { key, value } of readAll(log, topic, 0)) outputs.push({ topic, key, value });
+  }
+  return { outputs, users: await Array.fromAsync(task.records()), next: task.next };
+}
+
+async function runToEnd(log: Log, runtime: TaskRuntime = {}): Promise<object> {
+  await using task = await open(log, runtime);
+  while ((await task.round(LIMITS)).complete);
+  await task.flush();
+  return await outputsOf(log, task);
+}
+
+/** Runs until the log crashes; gives the folder as a kill at that moment leaves it. */
+async function runToCrash(log: Log, at: number, folder: string, copy: string): Promise<string> {
+  const crashing = new CrashingLog(log, at);
+  let task: Task | undefined;
+  try {
+    task = await open(crashing, { maxStateBytes: 1, snapshot: { folder, intervalMs: 0 } });
+    for (;;) {
+      const { complete } = await task.round(LIMITS);
+      if (!complete) return folder;
+    }
+  } catch (error) {
+    assert.ok(error instanceof Crash);
+    await photograph(folder, copy);
+    return copy;
+  } finally {
+    await task?.[Symbol.asyncDispose]();
+  }
+}
+
+const records = eventsOf(2);
+const indexed = new MemoryLog();
+await indexed.createTopics(topicSpecs(topics, 1));
+await indexed.append(records);
+const want = await runToEnd(indexed);
+
+Deno.test("Task on a log without an index gives the same as on one that has it, in any memory", async () => {
+  for (const maxStateBytes of [1, 100_000, Infinity]) {
+    assert.deepEqual(await runToEnd(await createLog(records), { maxStateBytes }), want);
+  }
+});
+
+Deno.test("Task.open() with a snapshot goes on after kills at any operation: outputs once, states the same", async () => {
+  await withFolder(async (folder) => {
+    const random = mulberry32(4);
+    for (let run = 0; run < 8; run++) {
+      const log = await createLog(records);
+      let current = `${folder}-${run}`;
+      let kills = 0;
+      for (; kills < 40; kills++) {
+        const at = 8 + Math.floor(random() * 30);
+        const next = await runToCrash(log, at, current, `${folder}-${run}-${kills}`);
+        if (next === current) break;
+        current = next;
+        await assert.rejects(Deno.stat(`${current}.aside`), "a kill damages nothing");
+      }
+      assert.ok(kills > 3 && kills < 40, `${kills} kills`);
+      const snapshot = { folder: current, intervalMs: 0 };
+      assert.deepEqual(await runToEnd(log, { maxStateBytes: 1, snapshot }), want, `run ${run}`);
+    }
+  });
+});
+
+Deno.test("Task.open() with a snapshot reads only what is behind it, and the whole changelog without", async () => {
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    await runToEnd(log, { snapshot: { folder } });
+    const readWith = async (runtime: TaskRuntime) => {
+      const meter = new RestoreMeter();
+      await using task = await open(log, { ...runtime, meter });
+      const { outputs: _, ...states } = await outputsOf(log, task) as { outputs: object[] };
+      return { records: meter.status.records, states };
+    };
+    const [tail, whole] = [await readWith({ snapshot: { folder } }), await readWith({})];
+    assert.deepEqual(tail.states, whole.states);
+    assert.ok(tail.records <= 2 && whole.records > 50, `${tail.records} and ${whole.records} records`);
+  });
+});
+
+Deno.test("Task.open() sets a snapshot of another log aside, also when that is longer", async () => {
+  await withFolder(async (folder) => {
+    await runToEnd(await createLog(eventsOf(9).slice(0, 100)), { snapshot: { folder } });
+    const log = await createLog(records);
+    await runToEnd(log);
+    assert.deepEqual(await runToEnd(log, { snapshot: { folder } }), want);
+    assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
+    // The log began anew, and is shorter than what the snapshot holds.
+    const short = await createLog(records);
+    assert.deepEqual(await runToEnd(short, { snapshot: { folder } }), want);
+  });
+});
+
+Deno.test("Task.open() makes a damaged snapshot again from the log", async () => {
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    await runToEnd(log, { snapshot: { folder } });
+    for await (const { name } of Deno.readDir(folder)) {
+      if (!name.endsWith(".segment")) continue;
+      const bytes = await Deno.readFile(`${folder}/${name}`);
+      if (bytes.length > 0) bytes[bytes.length >> 1]! ^= 1;
+      await Deno.writeFile(`${folder}/${name}`, bytes);
+    }
+    assert.deepEqual(await runToEnd(log, { snapshot: { folder } }), want);
+    assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
+  });
+});
+
+Deno.test("Task.open() goes on without a snapshot where none can be written", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(folder, "a file, not a folder");
+    assert.deepEqual(await runToEnd(await createLog(records), { snapshot: { folder } }), want);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { StateStore, type StorePosition } from "../../../streams/task/state_store.ts";
+import { photograph, withFolder } from "./harness.ts";
+
+const position = (state: number): StorePosition => ({ state, task: 2 * state, lineage: "log" });
+const record = (n: number) => new TextEncoder().encode(`record ${n} `.repeat(1 + n % 40));
+
+async function open(folder: string, intervalMs = 0): Promise<StateStore> {
+  return await StateStore.open({ folder, intervalMs }) ?? assert.fail("no store");
+}
+
+/** What is in a store: users, statistics, and who waits. */
+function contentsOf(store: StateStore): object {
+  const users = [...store.ids()].sort().map((id) => [id, new Uint8Array(store.get(id) ?? assert.fail())]);
+  const statistics = Array.from(store.statistics(), ([key, value]) => [key, value.slice()] as const);
+  return { users, statistics: statistics.sort(), waiting: [...store.waitingIds()].sort() };
+}
+
+/** A commit: a few users change, one waits, one is erased now and then, and the position moves. */
+function commit(store: StateStore, n: number): void {
+  for (let k = 0; k < 5; k++) store.put(`u${(7 * n + 3 * k) % 41}`, record(n + k), k === 0);
+  if (n % 9 === 0) store.delete(`u${n % 41}`);
+  store.putStatistic(`item:i${n % 13}`, record(n));
+  store.putStatistic("task", record(2 * n));
+  store.setPosition(position(n));
+}
+
+/** The same commits in memory. */
+async function expected(folder: string, commits: number): Promise<object> {
+  const store = await open(folder);
+  for (let n = 1; n <= commits; n++) commit(store, n);
+  const contents = contentsOf(store);
+  await store.close();
+  return contents;
+}
+
+Deno.test("StateStore.open() gives back what was there when it was closed", async () => {
+  await withFolder(async (folder) => {
+    const want = await expected(`${folder}-b`, 300);
+    for (let n = 1; n <= 300; n += 50) {
+      const store = await open(folder);
+      for (let k = n; k < n + 50; k++) commit(store, k);
+      await store.close();
+    }
+    const store = await open(folder);
+    assert.deepEqual(contentsOf(store), want);
+    assert.equal(store.size, (want as { users: unknown[] }).users.length);
+    assert.deepEqual(store.position, position(300));
+    await store.close();
+  });
+});
+
+Deno.test("StateStore.open() gives all that was before its position after a kill at any moment", async () => {
+  await withFolder(async (folder) => {
+    const random = mulberry32(1);
+    const store = await open(folder);
+    for (let n = 1; n <= 200; n++) {
+      commit(store, n);
+      if (random() < 0.2) await store.sync();
+      else store.maintain();
+      if (n % 10 > 0) continue;
+      const copy = `${folder}-${n}`;
+      await photograph(folder, copy);
+      if (random() < 0.5) await tear(copy, random);
+      const restored = await open(copy);
+      // What came behind the position comes from the log: committing it again must give the same.
+      for (let k = (restored.position?.state ?? 0) + 1; k <= n; k++) commit(restored, k);
+      assert.deepEqual(contentsOf(restored), contentsOf(store), `after commit ${n}`);
+      await restored.close();
+    }
+    await store.close();
+  });
+});
+
+/** Adds half an entry or rubbish behind what was safe on disk. */
+async function tear(folder: string, random: () => number): Promise<void> {
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).filter((name) =>
+    name.endsWith(".segment")
+  ).sort();
+  const rubbish = Uint8Array.from({ length: 40 }, () => random() < 0.5 ? 0 : Math.floor(256 * random()));
+  await Deno.writeFile(`${folder}/${names.at(-1) ?? "000001.segment"}`, rubbish, {
+    append: true,
+    create: true,
+  });
+}
+
+Deno.test("StateStore.open() sets a folder aside when any byte that was safe on disk changed, or is missing", async () => {
+  await withFolder(async (folder) => {
+    await expected(folder, 60);
+    const [segment] = (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) =>
+      name.endsWith("segment")
+    );
+    assert.ok(segment);
+    const damage = fc.oneof(
+      fc.record({ file: fc.constantFrom(segment.name, "manifest"), flip: fc.nat(1e6), bit: fc.nat(7) }),
+      fc.record({ file: fc.constantFrom(segment.name), keep: fc.nat(1e6) }),
+    );
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(damage, async (damage) => {
+        const copy = `${folder}-${++run}`;
+        await photograph(folder, copy);
+        const bytes = await Deno.readFile(`${copy}/${damage.file}`);
+        if ("flip" in damage) bytes[damage.flip % bytes.length]! ^= 1 << damage.bit;
+        const kept = "keep" in damage ? damage.keep % bytes.length : bytes.length;
+        await Deno.writeFile(`${copy}/${damage.file}`, bytes.subarray(0, kept));
+        const store = await open(copy);
+        assert.deepEqual([store.size, store.position], [0, null]);
+        assert.ok((await Deno.stat(`${copy}.aside`)).isDirectory);
+        commit(store, 1);
+        await store.close();
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+Deno.test("StateStore.get() refuses a record that was damaged while it was open, and sets it aside", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    for (let n = 1; n <= 40; n++) commit(store, n);
+    await store.close();
+    const again = await open(folder);
+    const files = (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) =>
+      name.endsWith("segment")
+    );
+    for (const { name } of files) {
+      const { size } = await Deno.stat(`${folder}/${name}`);
+      await Deno.writeFile(`${folder}/${name}`, new Uint8Array(size).fill(0x55));
+    }
+    assert.throws(() => again.get("u7"), { name: "LogError", code: "closed" });
+    await again.close();
+    assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
+  });
+});
+
+Deno.test("StateStore.open() takes another folder while the first is in use, and both are good", async () => {
+  await withFolder(async (folder) => {
+    const first = await open(folder);
+    const second = await open(folder);
+    assert.equal(second.folder, `${folder}.1`);
+    commit(first, 1);
+    commit(second, 2);
+    await Promise.all([first.close(), second.close()]);
+    const again = await open(folder);
+    assert.deepEqual(again.position, position(1));
+    await again.close();
+  });
+});
+
+Deno.test("StateStore says so and goes on in memory while the disk is full", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await withFolder(async (folder) => {
+    const want = await expected(`${folder}-b`, 100);
+    const store = await open(folder);
+    await Deno.symlink("/dev/full", `${folder}/000001.segment`);
+    for (let n = 1; n <= 100; n++) {
+      commit(store, n);
+      store.maintain();
+      await store.room();
+    }
+    await store.sync();
+    assert.match(store.status.failure ?? "", /ENOSPC|No space/);
+    assert.deepEqual(contentsOf(store), want);
+    await store.close();
+  });
+});
+
+Deno.test("StateStore empties segments in which most was replaced, and loses nothing", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    const value = new Uint8Array(20_000);
+    for (let n = 0; n < 12_000; n++) {
+      value[n % 100] = n;
+      store.put(`u${n % 300}`, value, false);
+      if (n % 500 === 0) await store.sync();
+    }
+    await store.sync();
+    await store.sync();
+    let bytes = 0;
+    for await (const { name } of Deno.readDir(folder)) bytes += (await Deno.stat(`${folder}/${name}`)).size;
+    assert.ok(bytes < 150e6, `${bytes} bytes of 240 MB written`);
+    store.setPosition(position(1));
+    const want = contentsOf(store);
+    await store.close();
+    const again = await open(folder);
+    assert.deepEqual(contentsOf(again), want);
+    await again.close();
+  });
+});
