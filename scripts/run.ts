@@ -11,7 +11,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
-import { type Role, ROLES, Service, type ServiceStatus } from "../streams/service.ts";
+import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
@@ -22,10 +22,13 @@ interface Flags extends LogFlags {
   readonly memory?: number;
   readonly seed: number;
   readonly commitInterval: number;
+  readonly snapshots?: string | false;
+  readonly snapshotInterval: number;
   readonly serveVersion?: number;
 }
 
 const STATUS_MS = 10_000;
+const SNAPSHOTS = ".data/snapshots";
 /**
  * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
  * restored, was never seen by anyone: the next owner does it again. So it is no failure.
@@ -79,6 +82,7 @@ async function main(flags: Flags): Promise<number> {
     commitIntervalMs: flags.commitInterval,
     ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
+    snapshots: snapshotsOf(flags),
   });
   const meter = new Meter();
   let asking = false;
@@ -130,6 +134,17 @@ function lineOf({ timestamp, level, category, message }: LogRecord): string {
   return `${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${category.slice(1).join(".")}: ${text}\n`;
 }
 
+/** Where the local snapshots are. A SQLite log is one itself. */
+function snapshotsOf({ log, snapshots, snapshotInterval }: Flags): ServiceOptions["snapshots"] {
+  if (log === "sqlite" && typeof snapshots === "string") {
+    throw new Error(
+      "Cannot keep snapshots beside a SQLite log: it is restored from its own file; leave --snapshots out",
+    );
+  }
+  if (log === "sqlite" || snapshots === false) return undefined;
+  return { folder: snapshots ?? SNAPSHOTS, intervalMs: snapshotInterval * 1000 };
+}
+
 function roles(text: string): readonly Role[] {
   const wanted = text.split(",");
   const odd = wanted.find((role) => !(ROLES as readonly string[]).includes(role));
@@ -150,6 +165,9 @@ const program = addLogFlags(
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option("--commit-interval <ms>", "time from a commit to the next", count, 100)
+  .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
+  .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
+  .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)
   .option("--serve-version <n>", "stay at this version of the parameters (default: the newest)", count)
   .showHelpAfterError()
   .parse(Deno.args, { from: "user" });
