@@ -25,6 +25,7 @@ interface Flags extends LogFlags {
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
+  readonly members: string;
 }
 
 const STATUS_MS = 10_000;
@@ -67,7 +68,7 @@ async function main(flags: Flags): Promise<number> {
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
   logger.info("opens the log {place}", { place: placeOf(flags) });
-  const log = await Promise.race([openLog(flags), stop.promise]);
+  const log = await Promise.race([openLog(flags, undefined, flags.members), stop.promise]);
   if (log === undefined) return 0;
   await using _log = log;
   await using service = await Service.start(log, {
@@ -169,6 +170,11 @@ const program = addLogFlags(
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
   .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)
   .option("--serve-version <n>", "stay at this version of the parameters (default: the newest)", count)
+  .option(
+    "--members <folder>",
+    "where processes of this machine note that they live, so that others see at once when one was killed",
+    ".data/members",
+  )
   .showHelpAfterError()
   .parse(Deno.args, { from: "user" });
 

@@ -63,21 +63,32 @@ export function addKafkaFlags(command: Command): Command {
     .option("--sasl-password-file <file>", "with the password in it (default: MEANDER_SASL_PASSWORD)");
 }
 
-/** Opens the log. @param retryMs how long brokers that are away are waited for */
-export async function openLog(flags: LogFlags, retryMs = RETRY_MS): Promise<Log> {
+/**
+ * Opens the log.
+ *
+ * @param retryMs how long brokers that are away are waited for
+ * @param membersFolder see `KafkaLogOptions`, for whoever joins groups
+ */
+export async function openLog(flags: LogFlags, retryMs = RETRY_MS, membersFolder?: string): Promise<Log> {
   if (flags.log === "sqlite") return await SqliteLog.open(flags.logPath);
-  return await openKafka(flags, await readConfig(flags.config), retryMs);
+  return await openKafka(flags, await readConfig(flags.config), retryMs, membersFolder);
 }
 
 /** Opens a Kafka log as flags and configuration have it. */
-export async function openKafka(flags: KafkaFlags, config: Config, retryMs = RETRY_MS): Promise<KafkaLog> {
+export async function openKafka(
+  flags: KafkaFlags,
+  config: Config,
+  retryMs = RETRY_MS,
+  membersFolder?: string,
+): Promise<KafkaLog> {
   const options = await kafkaOptions(settingsOf(flags, config.kafka ?? {}), {
     readFile: (path) => Deno.readTextFile(path),
     env: (name) => Deno.env.get(name),
   });
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../streams/log/kafka_log.ts");
-  return await KafkaLog.open({ retryMs, ...options });
+  const members = membersFolder === undefined ? {} : { membersFolder };
+  return await KafkaLog.open({ retryMs, ...members, ...options });
 }
 
 /** Settings with what the flags say. */

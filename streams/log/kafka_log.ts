@@ -10,6 +10,7 @@ import { isUnknownTopic, KafkaClient } from "./kafka/client.ts";
 import type { Compression } from "./kafka/codecs.ts";
 import { groupMembers } from "./kafka/groups.ts";
 import { KafkaMember } from "./kafka/member.ts";
+import { MemberNotes } from "./kafka/member_notes.ts";
 import { Producer, type ProducerOptions } from "./kafka/producer.ts";
 import { KafkaReader } from "./kafka/reader.ts";
 import { partitionBounds, type PlacedRecord, stableOffset } from "./kafka/requests.ts";
@@ -46,6 +47,13 @@ export interface KafkaLogOptions {
   readonly sessionMs?: number;
   /** Time between heartbeats; as long does a member take to notice a change of the group. @default {500} */
   readonly heartbeatMs?: number;
+  /**
+   * Folder of this machine where members note that they live. Of one that was killed, those that share the folder tell
+   * its group at once; otherwise it takes `sessionMs`.
+   *
+   * @default {none}
+   */
+  readonly membersFolder?: string;
   /** How long a group waits for members whose handlers are busy. @default {300_000} */
   readonly rebalanceMs?: number;
   /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
@@ -78,7 +86,7 @@ export interface KafkaLogOptions {
  * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
  */
 export class KafkaLog implements Log {
-  readonly #options: Required<KafkaLogOptions>;
+  readonly #options: Required<Omit<KafkaLogOptions, "membersFolder">> & KafkaLogOptions;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #topics: KafkaTopics;
@@ -223,8 +231,9 @@ export class KafkaLog implements Log {
     }
     const specs = await Promise.all(topics.map((topic) => this.#topics.spec(topic)));
     const partitions = coPartitions(group, specs);
-    const { sessionMs, heartbeatMs, rebalanceMs } = this.#options;
-    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs };
+    const { sessionMs, heartbeatMs, rebalanceMs, membersFolder } = this.#options;
+    const notes = membersFolder === undefined ? {} : { notes: new MemberNotes(membersFolder, group) };
+    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs, ...notes };
     return await KafkaMember.join(this.#newClient(), this.#client, options, handlers, (member) => {
       this.#members.add(member);
       member.ended.catch(() => {}).finally(() => this.#members.delete(member));

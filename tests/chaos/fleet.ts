@@ -52,10 +52,14 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts a process. */
   start(name: string): void {
-    const { args } = this.#options;
+    const { args, folder } = this.#options;
     const roles = name.startsWith("learner") ? "learner" : "task";
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", RUN, ...args, "--roles", roles],
+      args: [
+        ...["run", "-A", "--no-check", RUN, ...args, "--roles", roles],
+        // Only who follows under the same name learns of a death before its session is over.
+        ...["--members", `${folder}/members/${name}`],
+      ],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

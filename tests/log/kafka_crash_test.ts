@@ -1,12 +1,14 @@
 /** Kills what can be killed: the process that commits, the broker, the member of a group. */
 
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 
 const broker = await testBroker();
+const lone = fileURLToPath(new URL("kafka_member.ts", import.meta.url));
 const copier = fileURLToPath(new URL("kafka_copier.ts", import.meta.url));
 
 if (broker !== undefined) {
@@ -75,6 +77,42 @@ if (broker !== undefined) {
       await member.leave();
     }
     await Deno.remove(data, { recursive: true });
+  });
+
+  Deno.test("join() takes the place of a member that was killed on this machine, whatever its session", async () => {
+    const topic = newPlace();
+    const group = `${topic}.group`;
+    const membersFolder = await Deno.makeTempDir();
+    // Ten minutes: whoever waited for the session would be noticed.
+    const options = { sessionMs: 600_000, membersFolder };
+    await using log = await openLog(broker, options);
+    await log.createTopics([{ name: topic, partitions: 3, cleanup: "delete" }]);
+    const held = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve() };
+    const startMember = async () => {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", lone, broker.address, group, topic, membersFolder],
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      await child.stdout.getReader().read(); // it has joined
+      return child;
+    };
+    const first = await startMember();
+    first.kill("SIGKILL");
+    await first.status;
+    await using follower = await log.join(group, [topic], held);
+    assert.deepEqual(follower.partitions, [0, 1, 2]);
+    // Another dies while we live: our heartbeats tell of it. One that is only stopped is not dead.
+    const second = await startMember();
+    second.kill("SIGSTOP");
+    for (let beats = 0; beats < 20; beats++) await delay(20);
+    assert.equal(follower.partitions.length, 2);
+    second.kill("SIGKILL");
+    await second.status;
+    while (follower.partitions.length < 3) await delay(20);
+    await follower.leave();
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(membersFolder)), []);
+    await Deno.remove(membersFolder, { recursive: true });
   });
 
   Deno.test("join() gives the partitions of a silent member to others, who fence it", async () => {

@@ -9,11 +9,13 @@
  *   └───────────────── the group changes ────────────────────────────────────────┴────────────────────┘
  * ```
  * A member that the group has given up (it was silent for too long) lets go of everything before it joins again.
+ * Members that were killed on this machine are reported before we join, and with each heartbeat.
  *
  * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
 import { type GroupHandlers, LogError, type Membership } from "../log.ts";
 import {
   ASSIGNER,
@@ -25,6 +27,7 @@ import {
   type Share,
 } from "./assigner.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import type { MemberNotes } from "./member_notes.ts";
 
 /** What a {@linkcode KafkaMember} joins, and how. */
 export interface MemberOptions {
@@ -40,6 +43,8 @@ export interface MemberOptions {
   readonly heartbeatMs: number;
   /** How long the group waits for a member whose handlers are busy. */
   readonly rebalanceMs: number;
+  /** Where members of this machine note that they live. */
+  readonly notes?: MemberNotes;
 }
 
 /** What the broker says to a member that is out. */
@@ -49,6 +54,8 @@ const EXPECTING_MS = 50;
 /** Pause before joining again when brokers cannot be reached. */
 const RETRY_MS = 100;
 const CHANGING = "REBALANCE_IN_PROGRESS";
+
+const logger = getLogger(["meander", "kafka"]);
 
 /** A member of a group. */
 export class KafkaMember implements Membership {
@@ -163,6 +170,7 @@ export class KafkaMember implements Membership {
 
   /** Follows the group until it is told to leave. */
   async #live(): Promise<void> {
+    await this.#bury();
     for (;;) {
       const share = await this.#share();
       if (share === undefined) return;
@@ -216,6 +224,7 @@ export class KafkaMember implements Membership {
       memberId: this.#id,
       groupProtocols: [{ name: ASSIGNER, metadata: encodeMember(topics, this.partitions) }],
     });
+    if (memberId !== this.#id) await this.#note(memberId);
     this.#id = memberId;
     this.#generation = generationId;
     this.#lastBeat = performance.now();
@@ -248,6 +257,8 @@ export class KafkaMember implements Membership {
     const pauseMs = isExpecting ? Math.min(heartbeatMs, EXPECTING_MS) : heartbeatMs;
     for (;;) {
       await delay(pauseMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      await this.#bury();
       if (signal.aborted) return;
       try {
         const coordinator = await this.#client.coordinator("group", groupId);
@@ -307,10 +318,36 @@ export class KafkaMember implements Membership {
   /** Tells the group that we leave; if that fails, it finds out when the session is over. */
   #quit(): Promise<void> {
     return this.#quitted ??= this.#other.once(async () => {
-      if (this.#id === "") return;
-      const coordinator = await this.#other.coordinator("group", this.group);
-      await coordinator.leaveGroup({ groupId: this.group, memberId: this.#id });
-    }).catch(() => {});
+      if (this.#id !== "") {
+        const coordinator = await this.#other.coordinator("group", this.group);
+        await coordinator.leaveGroup({ groupId: this.group, memberId: this.#id });
+      }
+      await this.#options.notes?.remove().catch(() => {}); // whoever finds it tells what is known
+    }).catch(() => this.#options.notes?.abandon());
+  }
+
+  /** Without a note we are found dead when the session is over, as anywhere else. */
+  async #note(memberId: string): Promise<void> {
+    const { notes } = this.#options;
+    await notes?.write(memberId).catch((error) => {
+      logger.warn("cannot note the membership in {group}: {reason}", {
+        group: this.group,
+        reason: (error as Error).message,
+      });
+    });
+  }
+
+  /** Tells the group of members of this machine that are dead; if that fails, it finds out by itself. */
+  async #bury(): Promise<void> {
+    await this.#options.notes?.bury((memberId) =>
+      this.#other.once(async () => {
+        const coordinator = await this.#other.coordinator("group", this.group);
+        await coordinator.leaveGroup({ groupId: this.group, memberId }).catch((error) => {
+          if (!OUT.has(kafkaType(error) ?? "")) throw error;
+        });
+        logger.info("told group {group} that {memberId} is dead", { group: this.group, memberId });
+      })
+    ).catch(() => {}); // tried again with the next heartbeat
   }
 
   #notice(): void {
