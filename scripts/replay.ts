@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
+import { resolveKernels } from "../src/kernels/choose.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import {
@@ -21,7 +22,13 @@ import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { PROFILES } from "../streams/profiles.ts";
-import { KERNELS, type Kernels, replay, type ReplayResult, type ReplayView } from "../streams/replay.ts";
+import {
+  KERNELS,
+  replay,
+  type ReplayKernels,
+  type ReplayResult,
+  type ReplayView,
+} from "../streams/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay_report.ts";
 import { formatCount } from "../streams/report/format.ts";
 import { Progress } from "../streams/report/progress.ts";
@@ -36,7 +43,7 @@ interface Flags extends KafkaFlags {
   readonly data: string;
   readonly format: Format;
   readonly model: ModelName;
-  readonly kernels: Kernels;
+  readonly kernels: ReplayKernels;
   readonly log: "memory" | "sqlite" | "kafka";
   readonly prefix: string;
   readonly logPath: string;
@@ -67,8 +74,8 @@ const program = addKafkaFlags(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
   )
   .addOption(
-    new Option("--kernels <name>", "what computes the model: tfjs is the slow reference")
-      .choices([...KERNELS]).default("plain"),
+    new Option("--kernels <name>", "what computes the model: auto is the fastest, tfjs the slow reference")
+      .choices([...KERNELS]).default("auto"),
   )
   .addOption(
     new Option("--log <kind>", "log to run on").choices(["memory", "sqlite", "kafka"]).default("memory"),
@@ -107,12 +114,13 @@ async function main(flags: Flags): Promise<number> {
   };
   const model = modelConfig(flags.model, config);
   const files = await fileSizes(flags.data);
+  const kernels = flags.kernels === "auto" ? resolveKernels("auto") : flags.kernels;
   const manifest = JSON.stringify({
     files,
     data: flags.data,
     format: flags.format,
     model: flags.model,
-    kernels: flags.kernels,
+    kernels,
     limit: flags.limit,
     task,
     learner,
@@ -131,7 +139,7 @@ async function main(flags: Flags): Promise<number> {
   const result = await replay(log, openSource(flags.format, flags.data), {
     model: flags.model,
     modelConfig: model,
-    kernels: flags.kernels,
+    kernels,
     task,
     learner,
     learning: learningOptions(config),
@@ -145,6 +153,7 @@ async function main(flags: Flags): Promise<number> {
   progress[Symbol.dispose]();
   const data = reportData(result, {
     command: `deno task replay ${Deno.args.join(" ")}`.trim(),
+    kernels,
     dataSet: `${flags.data} (${flags.format})`,
     started,
     finished: Date.now(),

@@ -16,6 +16,8 @@
 import { createHash } from "node:crypto";
 import { Assembler } from "../src/features/assembler.ts";
 import { Learner, type LearnerOptions } from "../src/learner/learner.ts";
+import { createKernels } from "../src/kernels/choose.ts";
+import { KERNEL_NAMES } from "../src/kernels/kernels.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../src/models/create.ts";
 import type { Model } from "../src/models/model.ts";
 import { mulberry32 } from "../src/scorer/random.ts";
@@ -33,10 +35,10 @@ import { Task } from "./task.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
 /** Implementations of the models' mathematics, all of the same function. */
-export const KERNELS = ["plain", "tfjs-cpu", "tfjs-wasm"] as const;
+export const KERNELS = ["auto", ...KERNEL_NAMES, "tfjs-cpu", "tfjs-wasm"] as const;
 
-/** One of {@linkcode KERNELS}. */
-export type Kernels = (typeof KERNELS)[number];
+/** One of {@linkcode KERNELS}; `auto` is the fastest that this machine runs. */
+export type ReplayKernels = (typeof KERNELS)[number];
 
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
@@ -44,8 +46,8 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly model: N;
   /** Its options. */
   readonly modelConfig: ModelConfigs[N];
-  /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"plain"} */
-  readonly kernels?: Kernels;
+  /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"auto"} */
+  readonly kernels?: ReplayKernels;
   /** Options of the task. */
   readonly task: TaskOptions;
   /** Options of the learner. */
@@ -177,8 +179,10 @@ async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: numb
   const { d, userWidth, contextWidth } = new Assembler(options.task.schema, k);
   const sizes = { d, user: userWidth, context: contextWidth };
   const random = mulberry32(options.learner.seed ?? 0);
-  const { model, modelConfig, kernels = "plain" } = options;
-  if (kernels === "plain") return createModel(model, sizes, modelConfig, random);
+  const { model, modelConfig, kernels = "auto" } = options;
+  if (kernels !== "tfjs-cpu" && kernels !== "tfjs-wasm") {
+    return createModel(model, sizes, modelConfig, random, createKernels(kernels));
+  }
   // Only here: tfjs takes a second to load, and nothing else needs it.
   const { referenceModel } = await import("../src/reference/reference_model.ts");
   return await referenceModel(model, sizes, modelConfig, random, kernels === "tfjs-wasm" ? "wasm" : "cpu");

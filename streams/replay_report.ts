@@ -16,6 +16,8 @@ import type { CalibrationBin, CurvePoint, ReportData } from "./report/report_dat
 export interface ReplayFacts {
   /** The command that made the replay. */
   readonly command: string;
+  /** What computed the model. */
+  readonly kernels: string;
   /** What was replayed, in words. */
   readonly dataSet: string;
   /** Wall clock, milliseconds since the epoch. */
@@ -49,6 +51,7 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
   return {
     command: facts.command,
     model: learning.learner.model.name,
+    kernels: facts.kernels,
     dataSet: facts.dataSet,
     started: facts.started,
     finished: facts.finished,
@@ -116,6 +119,7 @@ export function replayJson(data: ReportData): Record<string, unknown> {
   return {
     command: data.command,
     model: data.model,
+    kernels: data.kernels,
     events: data.totals.events,
     requests: data.totals.requests,
     impressions: data.totals.impressions,

@@ -57,13 +57,16 @@ export class Addressing {
   readonly #slotKeyWeight: number;
   readonly #parameters: Parameters;
   readonly #slotKeys: number;
-  readonly #weights = new Scratch();
-  readonly #cosines = new Scratch();
+  readonly #weights: Scratch;
+  readonly #cosines: Scratch;
   readonly #slotKeyLengths: Float64Array;
   readonly #lengths: Float64Array;
 
   /** Binds the block `slotKeys`; `slotKeyWeight` s is in [0, 1]. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#weights = scratch();
+    this.#cosines = scratch();
     const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
     this.#slots = slots;
     this.#width = width;

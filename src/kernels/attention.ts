@@ -4,7 +4,8 @@
  * @module
  */
 
-import { sigmoid } from "../losses/logistic.ts";
+import type { Kernels } from "./kernels.ts";
+import { PLAIN } from "./plain.ts";
 
 /**
  * How scores s become weights a: `softmax` over the steps; `sigmoid` of each score alone; `maxnorm`
@@ -43,12 +44,15 @@ export interface AttentionScore {
 }
 
 /** Writes the weights a [K,T] of the scores s [K,T]; each row is one candidate. */
-export function normalise(a: Float32Array, s: Float32Array, T: number, norm: AttentionNorm): void {
+export function normalise(
+  a: Float32Array,
+  s: Float32Array,
+  T: number,
+  norm: AttentionNorm,
+  kernels: Kernels = PLAIN,
+): void {
   if (norm === "linear") return a.set(s);
-  if (norm === "sigmoid") {
-    for (let o = 0; o < s.length; o++) a[o] = sigmoid(s[o]!);
-    return;
-  }
+  if (norm === "sigmoid") return kernels.sigmoid(a, s);
   for (let from = 0; from < s.length; from += T) {
     let max = -Infinity;
     for (let o = from; o < from + T; o++) max = Math.max(max, s[o]!);

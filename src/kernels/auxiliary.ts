@@ -46,10 +46,12 @@ export class Auxiliary {
   readonly #mlp: Mlp | null;
   readonly #hidden: number;
   readonly #d: number;
-  readonly #ds = new Scratch();
+  readonly #ds: Scratch;
 
   /** Binds the score. @throws RangeError when an inner product is asked of unequal widths. */
   constructor(parameters: Parameters, prefix: string, score: AuxiliaryScore, hidden: number, d: number) {
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#ds = scratch();
     if (score === "inner" && hidden !== d) {
       throw new RangeError(
         `Cannot use an inner product as auxiliary score: the state is ${hidden} wide, a behaviour ${d}`,

@@ -6,7 +6,7 @@
 
 import type { Parameters, Shape } from "../models/parameters.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
-import { addXtY, addXW, addYWt } from "./gemm.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // T steps, K candidates, H state width, d candidate width
@@ -18,16 +18,22 @@ export function bilinearShapes(prefix: string, hidden: number, d: number): Recor
 
 /** Scores s [K,T] of states h [T,H] and candidates q [K,d]. */
 export class Bilinear implements AttentionScore {
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #w: number;
   readonly #hidden: number;
   readonly #d: number;
-  readonly #projected = new Scratch();
-  readonly #scores = new Scratch();
-  readonly #dprojected = new Scratch();
+  readonly #projected: Scratch;
+  readonly #scores: Scratch;
+  readonly #dprojected: Scratch;
 
   /** Binds the block under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#projected = scratch();
+    this.#scores = scratch();
+    this.#dprojected = scratch();
     const [hidden = 0, d = 0] = parameters.shapes.get(`${prefix}.W`) ?? [];
     this.#parameters = parameters;
     this.#w = parameters.offset(`${prefix}.W`);
@@ -39,9 +45,9 @@ export class Bilinear implements AttentionScore {
   forward({ T, K, h, q }: ScoreInput): Float32Array {
     const H = this.#hidden;
     const projected = this.#projected.zeros(K * H);
-    addYWt(projected, 0, q, 0, this.#parameters.values, this.#w, K, H, this.#d);
+    this.#kernels.addYWt(projected, 0, q, 0, this.#parameters.values, this.#w, K, H, this.#d);
     const scores = this.#scores.zeros(K * T);
-    addYWt(scores, 0, projected, 0, h, 0, K, T, H);
+    this.#kernels.addYWt(scores, 0, projected, 0, h, 0, K, T, H);
     return scores;
   }
 
@@ -50,9 +56,9 @@ export class Bilinear implements AttentionScore {
     const H = this.#hidden;
     const projected = this.#projected.current;
     const dprojected = this.#dprojected.zeros(K * H);
-    addXW(dprojected, 0, ds, 0, h, 0, K, T, H);
-    addXtY(into.h, 0, ds, 0, projected, 0, K, T, H);
-    addXW(into.q, 0, dprojected, 0, this.#parameters.values, this.#w, K, H, this.#d);
-    addXtY(into.parameters, this.#w, dprojected, 0, q, 0, K, H, this.#d);
+    this.#kernels.addXW(dprojected, 0, ds, 0, h, 0, K, T, H);
+    this.#kernels.addXtY(into.h, 0, ds, 0, projected, 0, K, T, H);
+    this.#kernels.addXW(into.q, 0, dprojected, 0, this.#parameters.values, this.#w, K, H, this.#d);
+    this.#kernels.addXtY(into.parameters, this.#w, dprojected, 0, q, 0, K, H, this.#d);
   }
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Kernels } from "./kernels.ts";
+import { PLAIN } from "./plain.ts";
 import { Scratch } from "./scratch.ts";
 
 // K rows
@@ -18,11 +20,13 @@ export class Part {
   values: Float32Array = new Float32Array(0);
   /** The shape of `values`. */
   gradient: Float32Array = new Float32Array(0);
-  readonly #values = new Scratch();
-  readonly #gradient = new Scratch();
+  readonly #values: Scratch;
+  readonly #gradient: Scratch;
 
   /** A part of a width, one vector per row or one for all. */
-  constructor(width: number, shared: boolean) {
+  constructor(width: number, shared: boolean, kernels: Kernels = PLAIN) {
+    this.#values = new Scratch(kernels);
+    this.#gradient = new Scratch(kernels);
     this.width = width;
     this.shared = shared;
   }
@@ -31,6 +35,12 @@ export class Part {
   bind(values: Float32Array): void {
     this.values = values;
     this.gradient = this.#gradient.zeros(values.length);
+  }
+
+  /** Takes a copy of the values of a caller, where the kernels read without copying. */
+  copy(values: Float32Array): void {
+    this.#values.take(values.length).set(values);
+    this.bind(this.#values.current);
   }
 
   /** Takes zeros of its own for K rows, to be written; the gradient becomes zeros. */

@@ -11,7 +11,7 @@
 
 import type { Parameters } from "../models/parameters.ts";
 import { exp } from "./exp.ts";
-import { addRowSum, addXtY, addXW, addYWt } from "./gemm.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // H hidden, n inputs; gates in the order u, r, c
@@ -20,19 +20,28 @@ import { Scratch } from "./scratch.ts";
 export class RowGru {
   /** Hidden width H. */
   readonly hidden: number;
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #w: number;
   readonly #u: number;
   readonly #b: number;
-  readonly #xw = new Scratch();
-  readonly #dxw = new Scratch();
-  readonly #before = new Scratch();
-  readonly #gates = new Scratch();
-  readonly #products = new Scratch();
-  readonly #back = new Scratch();
+  readonly #xw: Scratch;
+  readonly #dxw: Scratch;
+  readonly #before: Scratch;
+  readonly #gates: Scratch;
+  readonly #products: Scratch;
+  readonly #back: Scratch;
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#xw = scratch();
+    this.#dxw = scratch();
+    this.#before = scratch();
+    this.#gates = scratch();
+    this.#products = scratch();
+    this.#back = scratch();
     const [width = 0] = parameters.shapes.get(`${prefix}.b`) ?? [];
     this.hidden = width / 3;
     this.#parameters = parameters;
@@ -54,7 +63,17 @@ export class RowGru {
   addInput(row: number, rows: number, x: Float32Array, at: number, first: number, n: number): void {
     const width = 3 * this.hidden;
     const xw = this.#xw.current;
-    addXW(xw, row * width, x, at, this.#parameters.values, this.#w + first * width, rows, n, width);
+    this.#kernels.addXW(
+      xw,
+      row * width,
+      x,
+      at,
+      this.#parameters.values,
+      this.#w + first * width,
+      rows,
+      n,
+      width,
+    );
   }
 
   /** One step of a row: from the state at `from` of h [H] to the state at `to`, which may be the same. */
@@ -65,7 +84,7 @@ export class RowGru {
     const [before, products] = [this.#before.current, this.#products.current];
     const z = row * 3 * H, p = row * H;
     gates.fill(0, z, z + 3 * H);
-    addXW(gates, z, h, from, values, this.#u, 1, H, 3 * H);
+    this.#kernels.addXW(gates, z, h, from, values, this.#u, 1, H, 3 * H);
     for (let j = 0; j < 2 * H; j++) {
       gates[z + j] = 1 / (1 + exp(-(xw[z + j]! + values[b + j]! + gates[z + j]!)));
     }
@@ -103,14 +122,14 @@ export class RowGru {
       back[z + 2 * H + j] = zc * r;
       dh[at + j] = g * (1 - u);
     }
-    addYWt(dh, at, back, z, this.#parameters.values, this.#u, 1, H, 3 * H);
+    this.#kernels.addYWt(dh, at, back, z, this.#parameters.values, this.#u, 1, H, 3 * H);
   }
 
   /** After the last row: adds ∂/∂U and ∂/∂b of `rows` rows. */
   finish(rows: number, gradients: Float32Array): void {
     const H = this.hidden;
-    addXtY(gradients, this.#u, this.#before.current, 0, this.#back.current, 0, rows, H, 3 * H);
-    addRowSum(gradients, this.#b, this.#dxw.current, 0, rows, 3 * H);
+    this.#kernels.addXtY(gradients, this.#u, this.#before.current, 0, this.#back.current, 0, rows, H, 3 * H);
+    this.#kernels.addRowSum(gradients, this.#b, this.#dxw.current, 0, rows, 3 * H);
   }
 
   /** Backward of {@linkcode RowGru.addInput} to W, from row 0 on. */
@@ -122,13 +141,23 @@ export class RowGru {
     gradients: Float32Array,
   ): void {
     const width = 3 * this.hidden;
-    addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
+    this.#kernels.addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
   }
 
   /** Backward of {@linkcode RowGru.addInput} to x: adds to dx [rows, n] from its beginning. */
   addInputGradient(row: number, rows: number, dx: Float32Array, first: number, n: number): void {
     const width = 3 * this.hidden;
     const at = row * width;
-    addYWt(dx, 0, this.#dxw.current, at, this.#parameters.values, this.#w + first * width, rows, n, width);
+    this.#kernels.addYWt(
+      dx,
+      0,
+      this.#dxw.current,
+      at,
+      this.#parameters.values,
+      this.#w + first * width,
+      rows,
+      n,
+      width,
+    );
   }
 }

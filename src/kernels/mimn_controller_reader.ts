@@ -13,12 +13,13 @@
 
 import type { Parameters, Shape } from "../models/parameters.ts";
 import { Addressing, type AddressInput } from "./addressing.ts";
-import { addRowSum, addXtY, addXW, addYWt, fillRows } from "./gemm.ts";
+import { fillRows } from "./gemm.ts";
 import { usageShares } from "./memory.ts";
 import { RowGru } from "./memory_gru.ts";
 import { Heads, LIMIT } from "./mimn_heads.ts";
 import type { MemoryState } from "./mimn_memory.ts";
 import type { MemoryReader, ReaderGradients } from "./mimn_reader.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // K candidates, m slots, d width of candidates and slots, Hc controller width
@@ -30,6 +31,7 @@ export function controllerReaderShapes(width: number, controller: number): Recor
 
 /** The reader of score mode `controller`, over {@linkcode controllerReaderShapes} and the memory's blocks. */
 export class ControllerReader implements MemoryReader {
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #slots: number;
   readonly #width: number;
@@ -38,20 +40,29 @@ export class ControllerReader implements MemoryReader {
   readonly #gru: RowGru;
   readonly #heads: Heads;
   readonly #addressing: Addressing;
-  readonly #x = new Scratch();
-  readonly #reads = new Scratch();
-  readonly #states = new Scratch();
-  readonly #out = new Scratch();
-  readonly #dx = new Scratch();
+  readonly #x: Scratch;
+  readonly #reads: Scratch;
+  readonly #states: Scratch;
+  readonly #out: Scratch;
+  readonly #dx: Scratch;
   readonly #gain: number;
-  readonly #scaled = new Scratch();
-  readonly #dscaled = new Scratch();
+  readonly #scaled: Scratch;
+  readonly #dscaled: Scratch;
   readonly #dc: Float32Array;
   readonly #dheads: Float32Array;
   readonly #dweights: Float32Array;
 
   /** Binds the blocks; `gain` is the factor of the behaviours at the memory's input. */
   constructor(parameters: Parameters, slotKeyWeight: number, gain: number) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#x = scratch();
+    this.#reads = scratch();
+    this.#states = scratch();
+    this.#out = scratch();
+    this.#dx = scratch();
+    this.#scaled = scratch();
+    this.#dscaled = scratch();
     const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
     this.#parameters = parameters;
     this.#slots = slots;
@@ -90,11 +101,11 @@ export class ControllerReader implements MemoryReader {
       this.#heads.forward(k);
       this.#addressing.forward(this.#lookup(k, state));
       x.set(c, k * (H + d));
-      addXW(x, k * (H + d) + H, this.#addressing.weights, k * m, state.memory, 0, 1, m, d);
+      this.#kernels.addXW(x, k * (H + d) + H, this.#addressing.weights, k * m, state.memory, 0, 1, m, d);
     }
     const out = this.#out.take(K * d), values = this.#parameters.values;
     fillRows(out, 0, values, this.#b, K, d);
-    addXW(out, 0, x, 0, values, this.#w, K, H + d, d);
+    this.#kernels.addXW(out, 0, x, 0, values, this.#w, K, H + d, d);
     for (let o = 0; o < out.length; o++) rq[o]! += Math.max(-LIMIT, Math.min(LIMIT, out[o]!));
   }
 
@@ -105,18 +116,18 @@ export class ControllerReader implements MemoryReader {
     const { memory: dmemory, read: dread, controller: dcontroller } = into.state;
     const dout = this.#out.current;
     for (let o = 0; o < dout.length; o++) dout[o] = Math.abs(dout[o]!) < LIMIT ? drq[o]! : 0;
-    addRowSum(gradients, this.#b, dout, 0, K, d);
-    addXtY(gradients, this.#w, this.#x.current, 0, dout, 0, K, H + d, d);
+    this.#kernels.addRowSum(gradients, this.#b, dout, 0, K, d);
+    this.#kernels.addXtY(gradients, this.#w, this.#x.current, 0, dout, 0, K, H + d, d);
     const dx = this.#dx.zeros(K * (H + d));
-    addYWt(dx, 0, dout, 0, values, this.#w, K, H + d, d);
+    this.#kernels.addYWt(dx, 0, dout, 0, values, this.#w, K, H + d, d);
     this.#gru.beginBackward();
     this.#heads.beginBackward();
     for (let k = 0; k < K; k++) {
       const dc = this.#dc, dheads = this.#dheads.fill(0), dweights = this.#dweights.fill(0);
       const read = k * (H + d) + H;
       for (let j = 0; j < H; j++) dc[j] = dx[k * (H + d) + j]!;
-      addYWt(dweights, 0, dx, read, state.memory, 0, 1, m, d);
-      addXtY(dmemory, 0, this.#addressing.weights, k * m, dx, read, 1, m, d);
+      this.#kernels.addYWt(dweights, 0, dx, read, state.memory, 0, 1, m, d);
+      this.#kernels.addXtY(dmemory, 0, this.#addressing.weights, k * m, dx, read, 1, m, d);
       this.#addressing.backward(this.#lookup(k, state), dweights, {
         ...{ keys: dheads, keysAt: 0, memory: dmemory, parameters: gradients },
       });

@@ -13,7 +13,8 @@
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import type { Parameters, Shape } from "../models/parameters.ts";
 import { exp } from "./exp.ts";
-import { addRowSum, addXtY, addXW, addYWt, fillRows } from "./gemm.ts";
+import { fillRows } from "./gemm.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // Hc controller width, m slots, D slot width, P = 4D+2 numbers of the heads
@@ -32,19 +33,26 @@ export class Heads {
   readonly size: number;
   /** Where erase begins in a row; add is behind it. */
   readonly contentAt: number;
+  readonly #kernels: Kernels;
   readonly #width: number;
   readonly #inputs: number;
   readonly #controller: number;
   readonly #parameters: Parameters;
   readonly #w: number;
   readonly #b: number;
-  readonly #x = new Scratch();
-  readonly #theta = new Scratch();
-  readonly #values = new Scratch();
-  readonly #dtheta = new Scratch();
+  readonly #x: Scratch;
+  readonly #theta: Scratch;
+  readonly #values: Scratch;
+  readonly #dtheta: Scratch;
 
   /** Binds the blocks `Wp` and `bp`; the number of slots is that of the block `slotKeys`. */
   constructor(parameters: Parameters) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#x = scratch();
+    this.#theta = scratch();
+    this.#values = scratch();
+    this.#dtheta = scratch();
     const [inputs = 0, size = 0] = parameters.shapes.get("Wp") ?? [];
     this.size = size;
     this.#width = (size - 2) / 4;
@@ -79,7 +87,17 @@ export class Heads {
     const parameters = this.#parameters.values;
     const theta = this.#theta.current, values = this.#values.current;
     fillRows(theta, at, parameters, this.#b, 1, P);
-    addXW(theta, at, this.#x.current, row * this.#inputs, parameters, this.#w, 1, this.#inputs, P);
+    this.#kernels.addXW(
+      theta,
+      at,
+      this.#x.current,
+      row * this.#inputs,
+      parameters,
+      this.#w,
+      1,
+      this.#inputs,
+      P,
+    );
     for (let j = 0; j < P; j++) {
       const x = Math.max(-LIMIT, Math.min(LIMIT, theta[at + j]!));
       theta[at + j] = x;
@@ -106,13 +124,23 @@ export class Heads {
       dtheta[o + j] = Math.abs(x) < LIMIT ? slope * dvalues[j]! : 0;
     }
     // The shares behind the controller's state in a row get no gradient.
-    addYWt(dcontroller, at, dtheta, o, this.#parameters.values, this.#w, 1, this.#controller, P);
+    this.#kernels.addYWt(
+      dcontroller,
+      at,
+      dtheta,
+      o,
+      this.#parameters.values,
+      this.#w,
+      1,
+      this.#controller,
+      P,
+    );
   }
 
   /** After the last row: adds ∂/∂Wp and ∂/∂bp. */
   finish(rows: number, gradients: Float32Array): void {
     const dtheta = this.#dtheta.current;
-    addXtY(gradients, this.#w, this.#x.current, 0, dtheta, 0, rows, this.#inputs, this.size);
-    addRowSum(gradients, this.#b, dtheta, 0, rows, this.size);
+    this.#kernels.addXtY(gradients, this.#w, this.#x.current, 0, dtheta, 0, rows, this.#inputs, this.size);
+    this.#kernels.addRowSum(gradients, this.#b, dtheta, 0, rows, this.size);
   }
 }

@@ -43,12 +43,15 @@ export class InductionUnit {
   readonly #width: number;
   readonly #topK: number;
   readonly #gru: RowGru;
-  readonly #x = new Scratch();
-  readonly #dx = new Scratch();
+  readonly #x: Scratch;
+  readonly #dx: Scratch;
   #chosen = new Uint8Array(0);
 
   /** Binds the blocks; κ = `topK` of the slots of the block `slotKeys` are chosen. */
   constructor(parameters: Parameters, topK: number) {
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#x = scratch();
+    this.#dx = scratch();
     const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
     this.#slots = slots;
     this.#width = width;

@@ -20,11 +20,11 @@
 
 import type { Parameters, Shape } from "../models/parameters.ts";
 import { Addressing, type AddressInput } from "./addressing.ts";
-import { addXtY, addXW, addYWt } from "./gemm.ts";
 import { gruShapes } from "./gru.ts";
 import { usageShares, usageSharesBackward, write, writeBackward, type WriteInput } from "./memory.ts";
 import { RowGru } from "./memory_gru.ts";
 import { Heads, headShapes } from "./mimn_heads.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // T steps, m slots, D = d slot and behaviour width, Hc controller width; row 2t reads, row 2t+1 writes
@@ -65,6 +65,7 @@ export interface MemoryOptions {
 
 /** The memory network over the blocks of {@linkcode memoryShapes}. `backward` belongs to the `run` before it. */
 export class MemoryNetwork {
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #slots: number;
   readonly #width: number;
@@ -74,10 +75,10 @@ export class MemoryNetwork {
   readonly #addressing: Addressing;
   readonly #wg: number;
   #T = 0;
-  readonly #memory = new Scratch();
-  readonly #read = new Scratch();
-  readonly #controller = new Scratch();
-  readonly #usage = new Scratch();
+  readonly #memory: Scratch;
+  readonly #read: Scratch;
+  readonly #controller: Scratch;
+  readonly #usage: Scratch;
   readonly #added: Float32Array;
   readonly #dweights: Float32Array;
   readonly #dheads: Float32Array;
@@ -85,6 +86,12 @@ export class MemoryNetwork {
 
   /** Binds the blocks. */
   constructor(parameters: Parameters, { slotKeyWeight, decay }: MemoryOptions) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#memory = scratch();
+    this.#read = scratch();
+    this.#controller = scratch();
+    this.#usage = scratch();
     const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
     this.#parameters = parameters;
     this.#slots = slots;
@@ -133,10 +140,10 @@ export class MemoryNetwork {
     this.#heads.forward(t);
 
     const reading = 2 * t * m, writing = reading + m;
-    addXW(weights, writing, input, shares, this.#parameters.values, this.#wg, 1, m, m);
+    this.#kernels.addXW(weights, writing, input, shares, this.#parameters.values, this.#wg, 1, m, m);
     this.#addressing.forward(this.#lookup(t));
     read.fill(0, (t + 1) * D, (t + 2) * D);
-    addXW(read, (t + 1) * D, weights, reading, memory, t * m * D, 1, m, D);
+    this.#kernels.addXW(read, (t + 1) * D, weights, reading, memory, t * m * D, 1, m, D);
     write(memory, (t + 1) * m * D, this.#written(t));
     for (let i = 0; i < m; i++) {
       usage[(t + 1) * m + i] = this.#decay * usage[t * m + i]! + weights[writing + i]!;
@@ -197,14 +204,14 @@ export class MemoryNetwork {
       dweights[m + i]! += dusage[i]!;
       dusage[i]! *= this.#decay;
     }
-    addYWt(dweights, 0, dread, 0, memory, t * m * D, 1, m, D);
-    addXtY(dmemory, 0, weights, 2 * t * m, dread, 0, 1, m, D);
+    this.#kernels.addYWt(dweights, 0, dread, 0, memory, t * m * D, 1, m, D);
+    this.#kernels.addXtY(dmemory, 0, weights, 2 * t * m, dread, 0, 1, m, D);
     const into = { keys: dheads, keysAt: 0, memory: dmemory, parameters: gradients };
     this.#addressing.backward(this.#lookup(t), dweights, into);
 
     const { input } = this.#heads;
-    addXtY(gradients, this.#wg, input, t * (H + m) + H, dweights, m, 1, m, m);
-    addYWt(dshares, 0, dweights, m, this.#parameters.values, this.#wg, 1, m, m);
+    this.#kernels.addXtY(gradients, this.#wg, input, t * (H + m) + H, dweights, m, 1, m, m);
+    this.#kernels.addYWt(dshares, 0, dweights, m, this.#parameters.values, this.#wg, 1, m, m);
     usageSharesBackward(dusage, dshares, this.#usage.current, t * m, m);
 
     this.#heads.backward(t, dheads, dcontroller, 0);

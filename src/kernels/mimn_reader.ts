@@ -12,8 +12,9 @@ import { sigmoid, softplus } from "../losses/logistic.ts";
 import type { Parameters, Shape } from "../models/parameters.ts";
 import { Addressing } from "./addressing.ts";
 import { exp } from "./exp.ts";
-import { addRowSum, addXtY, addXW, addYWt, fillRows } from "./gemm.ts";
+import { fillRows } from "./gemm.ts";
 import type { MemoryState } from "./mimn_memory.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 // K candidates, m slots, d width of candidates and slots
@@ -43,6 +44,7 @@ export function keyReaderShapes(width: number): Record<string, Shape> {
 
 /** The reader of score mode `direct`, over the blocks of {@linkcode keyReaderShapes}. */
 export class KeyReader implements MemoryReader {
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #width: number;
   readonly #slots: number;
@@ -50,13 +52,19 @@ export class KeyReader implements MemoryReader {
   readonly #b: number;
   readonly #beta: number;
   readonly #addressing: Addressing;
-  readonly #sums = new Scratch();
-  readonly #keys = new Scratch();
-  readonly #dkeys = new Scratch();
-  readonly #dweights = new Scratch();
+  readonly #sums: Scratch;
+  readonly #keys: Scratch;
+  readonly #dkeys: Scratch;
+  readonly #dweights: Scratch;
 
   /** Binds the blocks and `slotKeys`. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#sums = scratch();
+    this.#keys = scratch();
+    this.#dkeys = scratch();
+    this.#dweights = scratch();
     const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
     this.#parameters = parameters;
     this.#slots = slots;
@@ -73,7 +81,7 @@ export class KeyReader implements MemoryReader {
     const values = this.#parameters.values;
     const sums = this.#sums.take(K * d), keys = this.#keys.take(K * (d + 1));
     fillRows(sums, 0, values, this.#b, K, d);
-    addXW(sums, 0, q, 0, values, this.#w, K, d, d);
+    this.#kernels.addXW(sums, 0, q, 0, values, this.#w, K, d, d);
     const beta = 1 + softplus(values[this.#beta]!);
     for (let k = 0; k < K; k++) {
       const row = k * (d + 1);
@@ -82,7 +90,7 @@ export class KeyReader implements MemoryReader {
     }
     this.#addressing.begin(K);
     this.#addressing.forward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 });
-    addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
+    this.#kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
   }
 
   /** See {@linkcode MemoryReader.backward}. */
@@ -92,8 +100,8 @@ export class KeyReader implements MemoryReader {
     const keys = this.#keys.current, dsums = this.#sums.current;
     const dkeys = this.#dkeys.zeros(K * (d + 1)), dweights = this.#dweights.zeros(K * m);
     const dmemory = into.state.memory;
-    addYWt(dweights, 0, drq, 0, memory, 0, K, m, d);
-    addXtY(dmemory, 0, this.#addressing.weights, 0, drq, 0, K, m, d);
+    this.#kernels.addYWt(dweights, 0, drq, 0, memory, 0, K, m, d);
+    this.#kernels.addXtY(dmemory, 0, this.#addressing.weights, 0, drq, 0, K, m, d);
     this.#addressing.backward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 }, dweights, {
       ...{ keys: dkeys, keysAt: 0, memory: dmemory, parameters: gradients },
     });
@@ -104,8 +112,8 @@ export class KeyReader implements MemoryReader {
       dbeta += dkeys[row + d]!;
     }
     gradients[this.#beta]! += dbeta * sigmoid(values[this.#beta]!);
-    addRowSum(gradients, this.#b, dsums, 0, K, d);
-    addXtY(gradients, this.#w, q, 0, dsums, 0, K, d, d);
-    addYWt(into.q, 0, dsums, 0, values, this.#w, K, d, d);
+    this.#kernels.addRowSum(gradients, this.#b, dsums, 0, K, d);
+    this.#kernels.addXtY(gradients, this.#w, q, 0, dsums, 0, K, d, d);
+    this.#kernels.addYWt(into.q, 0, dsums, 0, values, this.#w, K, d, d);
   }
 }

@@ -5,9 +5,7 @@
  */
 
 import type { Parameters, Shape } from "../models/parameters.ts";
-import { sigmoid } from "../losses/logistic.ts";
-import { prelu, preluBackward } from "./prelu.ts";
-import { addRowSum, addXtY, addXW, addYWt, fillRows } from "./gemm.ts";
+import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
 
 /** Activation of the hidden layers: PReLU with a slope per unit, or the logistic function. */
@@ -58,11 +56,13 @@ interface Layer {
  * `backward` belongs to the forward pass before it.
  */
 export class Mlp {
+  readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #layers: readonly Layer[];
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, options: MlpOptions = {}) {
+    this.#kernels = parameters.kernels;
     const { first = 1 } = options;
     this.#parameters = parameters;
     const layers: Layer[] = [];
@@ -75,9 +75,9 @@ export class Mlp {
         b: parameters.offset(`${prefix}.b${l}`),
         alpha: parameters.shapes.has(`${prefix}.alpha${l}`) ? parameters.offset(`${prefix}.alpha${l}`) : -1,
         hidden: parameters.shapes.has(`${prefix}.W${l + 1}`),
-        x: new Scratch(),
-        s: new Scratch(),
-        dx: new Scratch(),
+        x: new Scratch(parameters.kernels),
+        s: new Scratch(parameters.kernels),
+        dx: new Scratch(parameters.kernels),
       });
     }
     this.#layers = layers;
@@ -95,14 +95,13 @@ export class Mlp {
     let x = this.input(m);
     this.#layers.forEach(({ inputs, outputs, w, b, alpha, hidden, s: sums }, l) => {
       const s = sums.take(m * outputs);
-      fillRows(s, 0, values, b, m, outputs);
-      addXW(s, 0, x, 0, values, w, m, inputs, outputs);
+      this.#kernels.affine(s, 0, values, b, x, 0, values, w, m, inputs, outputs);
       x = s;
       const next = this.#layers[l + 1];
       if (!hidden || next === undefined) return;
       x = next.x.take(m * outputs);
-      if (alpha >= 0) prelu(x, s, values, alpha, m, outputs);
-      else for (let o = 0; o < x.length; o++) x[o] = sigmoid(s[o]!);
+      if (alpha >= 0) this.#kernels.prelu(x, s, values, alpha, m, outputs);
+      else this.#kernels.sigmoid(x, s);
     });
     return x;
   }
@@ -114,15 +113,14 @@ export class Mlp {
     for (let l = this.#layers.length - 1; l >= 0; l--) {
       const { inputs, outputs, w, b, alpha, hidden, x, s, dx } = this.#layers[l]!;
       if (hidden && alpha >= 0) {
-        preluBackward(ds, s.take(m * outputs), values, gradients, alpha, m, outputs);
+        this.#kernels.preluBackward(ds, s.take(m * outputs), values, gradients, alpha, m, outputs);
       } else if (hidden) {
-        const f = this.#layers[l + 1]!.x.take(m * outputs);
-        for (let o = 0; o < f.length; o++) ds[o]! *= f[o]! * (1 - f[o]!);
+        this.#kernels.sigmoidBackward(ds, this.#layers[l + 1]!.x.take(m * outputs));
       }
-      addRowSum(gradients, b, ds, 0, m, outputs);
-      addXtY(gradients, w, x.take(m * inputs), 0, ds, 0, m, inputs, outputs);
+      this.#kernels.addRowSum(gradients, b, ds, 0, m, outputs);
+      this.#kernels.addXtY(gradients, w, x.take(m * inputs), 0, ds, 0, m, inputs, outputs);
       const back = dx.zeros(m * inputs);
-      addYWt(back, 0, ds, 0, values, w, m, inputs, outputs);
+      this.#kernels.addYWt(back, 0, ds, 0, values, w, m, inputs, outputs);
       ds = back;
     }
     return ds;

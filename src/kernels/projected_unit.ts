@@ -25,11 +25,13 @@ export function projectedUnitShapes(
 export class ProjectedUnit implements AttentionScore {
   readonly #query: Mlp;
   readonly #unit: ActivationUnit;
-  readonly #dprojected = new Scratch();
+  readonly #dprojected: Scratch;
   #projected: Float32Array = new Float32Array(0);
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#dprojected = scratch();
     this.#query = new Mlp(parameters, `${prefix}.query`);
     this.#unit = new ActivationUnit(parameters, prefix);
   }

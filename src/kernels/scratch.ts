@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Kernels } from "./kernels.ts";
+import { PLAIN } from "./plain.ts";
+
 /**
  * An array that is taken again and again, and grows when more is asked than ever before: after the longest
  * history was seen once, nothing is allocated any more.
@@ -18,12 +21,19 @@
  * ```
  */
 export class Scratch {
-  #all = new Float32Array(0);
-  #view = this.#all;
+  readonly #kernels: Kernels;
+  #all: Float32Array;
+  #view: Float32Array;
+
+  /** Empty, in the memory of these kernels. */
+  constructor(kernels: Kernels = PLAIN) {
+    this.#kernels = kernels;
+    this.#all = this.#view = kernels.floats(0);
+  }
 
   /** Exactly `length` floats with whatever they held before; the previous view is void. */
   take(length: number): Float32Array {
-    if (length > this.#all.length) this.#all = new Float32Array(Math.max(length, 2 * this.#all.length));
+    if (length > this.#all.length) this.#all = this.#kernels.floats(Math.max(length, 2 * this.#all.length));
     if (length !== this.#view.length) this.#view = this.#all.subarray(0, length);
     return this.#view;
   }

@@ -139,7 +139,7 @@ export class Learner {
       ];
     }));
     this.head = createHead(schema);
-    this.#gradients = new Float32Array(model.parameters.values.length);
+    this.#gradients = model.parameters.kernels.floats(model.parameters.values.length);
     this.#headGradients = new Float32Array(this.head.values.length);
     const dense = model.parameters.values.length;
     this.#optimiser = optimiser === "adam"

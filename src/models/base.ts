@@ -12,7 +12,9 @@
  */
 
 import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { mlpShapes } from "../kernels/mlp.ts";
+import { PLAIN } from "../kernels/plain.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../kernels/pool.ts";
 import { Head } from "./head.ts";
 import { initialise } from "./initialise.ts";
@@ -49,16 +51,16 @@ export class Base implements Model {
   readonly #head: Head;
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
-  constructor(sizes: ModelSizes, config: BaseConfig, random: () => number) {
+  constructor(sizes: ModelSizes, config: BaseConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { widths = [64, 32], pooling = "mean", product = false, dotHead = true } = config;
     this.sizes = sizes;
     this.#pooling = pooling;
-    this.#inputs = new Inputs(sizes);
-    this.#s = new Part(sizes.d, true);
-    this.#p = new Part(sizes.d, true);
+    this.#inputs = new Inputs(sizes, kernels);
+    this.#s = new Part(sizes.d, true, kernels);
+    this.#p = new Part(sizes.d, true, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, this.#s, ...(product ? [[q, this.#s] as const] : []), xc];
-    this.parameters = new Parameters(mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]));
+    this.parameters = new Parameters(mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]), kernels);
     initialise(this.parameters, random);
     this.#head = new Head(this.parameters, columns, dotHead ? [[this.#p, q]] : []);
   }

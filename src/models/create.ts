@@ -4,6 +4,8 @@
  * @module
  */
 
+import { createKernels } from "../kernels/choose.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { Base, type BaseConfig } from "./base.ts";
 import { Dien, type DienConfig } from "./dien.ts";
 import { Din, type DinConfig } from "./din.ts";
@@ -29,12 +31,17 @@ export type ModelName = keyof ModelConfigs;
 export const MODEL_NAMES = ["base", "din", "dien", "mimn"] as const satisfies readonly ModelName[];
 
 const MAKERS: {
-  readonly [N in ModelName]: (sizes: ModelSizes, config: ModelConfigs[N], random: () => number) => Model;
+  readonly [N in ModelName]: (
+    sizes: ModelSizes,
+    config: ModelConfigs[N],
+    random: () => number,
+    kernels: Kernels,
+  ) => Model;
 } = {
-  base: (sizes, config, random) => new Base(sizes, config, random),
-  din: (sizes, config, random) => new Din(sizes, config, random),
-  dien: (sizes, config, random) => new Dien(sizes, config, random),
-  mimn: (sizes, config, random) => new Mimn(sizes, config, random),
+  base: (sizes, config, random, kernels) => new Base(sizes, config, random, kernels),
+  din: (sizes, config, random, kernels) => new Din(sizes, config, random, kernels),
+  dien: (sizes, config, random, kernels) => new Dien(sizes, config, random, kernels),
+  mimn: (sizes, config, random, kernels) => new Mimn(sizes, config, random, kernels),
 };
 
 /**
@@ -42,6 +49,7 @@ const MAKERS: {
  * attention starts as the identity where it is square, MIMN's rebalancing Wg as −4 times the identity.
  *
  * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit.
+ * @param kernels what computes it: by default the fastest that this machine runs, on a memory of the model's own.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -68,6 +76,7 @@ export function createModel<N extends ModelName>(
   sizes: ModelSizes,
   config: ModelConfigs[N],
   random: () => number,
+  kernels: Kernels = createKernels(),
 ): Model {
-  return MAKERS[name](sizes, config, random);
+  return MAKERS[name](sizes, config, random, kernels);
 }

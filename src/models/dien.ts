@@ -28,7 +28,9 @@ import { Auxiliary, type AuxiliaryScore } from "../kernels/auxiliary.ts";
 import { Bilinear, bilinearShapes } from "../kernels/bilinear.ts";
 import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
 import { type AttentionalForm, Gru, type GruRun, gruShapes } from "../kernels/gru.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { mlpShapes } from "../kernels/mlp.ts";
+import { PLAIN } from "../kernels/plain.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../kernels/pool.ts";
 import { ProjectedUnit, projectedUnitShapes } from "../kernels/projected_unit.ts";
 import { Scratch } from "../kernels/scratch.ts";
@@ -88,26 +90,30 @@ export class Dien implements Model {
   readonly #evolution: Gru;
   readonly #auxiliary: Auxiliary;
   readonly #head: Head;
-  readonly #scaled = new Scratch();
-  readonly #dscaled = new Scratch();
-  readonly #dh = new Scratch();
-  readonly #weights = new Scratch();
+  readonly #scaled: Scratch;
+  readonly #dscaled: Scratch;
+  readonly #dh: Scratch;
+  readonly #weights: Scratch;
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
-  constructor(sizes: ModelSizes, config: DienConfig, random: () => number) {
+  constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { hidden = 32, widths = [64, 32], pooling = "mean", norm = "sigmoid", form = "augru" } = config;
     const { attention = "bilinear", attentionWidths = [80, 40], inputGain = 1, dotHead = true } = config;
     const { auxiliary = "mlp", auxiliaryWidths = [50] } = config;
     const { d } = sizes;
     this.sizes = sizes;
+    this.#scaled = new Scratch(kernels);
+    this.#dscaled = new Scratch(kernels);
+    this.#dh = new Scratch(kernels);
+    this.#weights = new Scratch(kernels);
     this.stateSize = hidden;
     this.#pooling = pooling;
     this.#norm = norm;
     this.#gain = inputGain;
-    this.#inputs = new Inputs(sizes);
-    const m = this.#m = new Part(d, true);
-    this.#p = new Part(d, true);
-    this.#final = new Part(hidden, false);
+    this.#inputs = new Inputs(sizes, kernels);
+    const m = this.#m = new Part(d, true, kernels);
+    this.#p = new Part(d, true, kernels);
+    this.#final = new Part(hidden, false, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
     const bilinear = attention === "bilinear";
@@ -121,7 +127,7 @@ export class Dien implements Model {
       ...(auxiliary === "mlp"
         ? mlpShapes("aux", [hidden + d, ...auxiliaryWidths, 1], { activation: "sigmoid" })
         : {}),
-    });
+    }, kernels);
     initialise(this.parameters, random);
     // The evolved interest starts without a say, so that learning starts from the pooled model and what an
     // untrained recurrence says is no noise (zero-initialised residual branches: Goyal et al. 2017, §5.1).
@@ -160,8 +166,9 @@ export class Dien implements Model {
 
   /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, e, q, negatives, auxWeight } = input;
+    const { T, K, negatives, auxWeight } = input;
     const { x, h, scores, extracted, evolved } = this.#forward(input, true);
+    const { e, q: { values: q } } = this.#inputs;
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
@@ -186,9 +193,10 @@ export class Dien implements Model {
 
   /** Fills the parts, and returns what the backward pass needs. */
   #forward(input: ModelInput, keep: boolean): Forward {
-    const { T, K, e, q } = input;
+    const { T, K } = input;
     const H = this.stateSize;
     this.#inputs.bind(input);
+    const { e, q: { values: q } } = this.#inputs;
     pool(this.#m.clear(1), e, T, poolScale(this.#pooling, T));
     pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
     const x = this.#scale(e);
@@ -196,7 +204,7 @@ export class Dien implements Model {
     const h = this.#extractor.run(extracted).subarray(H);
     const scores = this.#attention.forward({ T, K, h, q }, keep);
     const attention = this.#weights.take(K * T);
-    normalise(attention, scores, T, this.#norm);
+    normalise(attention, scores, T, this.#norm, this.parameters.kernels);
     const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
     const states = this.#evolution.run(evolved);
     this.#final.bind(states.subarray(states.length - K * H));
@@ -204,9 +212,9 @@ export class Dien implements Model {
   }
 
   #scale(e: Float32Array): Float32Array {
-    if (this.#gain === 1) return e;
     const x = this.#scaled.take(e.length);
-    for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    if (this.#gain === 1) x.set(e);
+    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
     return x;
   }
 }

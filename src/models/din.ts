@@ -17,8 +17,9 @@
 import { ActivationUnit, activationUnitShapes } from "../kernels/activation_unit.ts";
 import { type AttentionNorm, normalise, normaliseBackward } from "../kernels/attention.ts";
 import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
-import { addXtY, addXW, addYWt } from "../kernels/gemm.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { mlpShapes } from "../kernels/mlp.ts";
+import { PLAIN } from "../kernels/plain.ts";
 import { pool, poolBackward, poolScale } from "../kernels/pool.ts";
 import { Scratch } from "../kernels/scratch.ts";
 import { Head } from "./head.ts";
@@ -57,24 +58,26 @@ export class Din implements Model {
   readonly #v: Part;
   readonly #attention: ActivationUnit;
   readonly #head: Head;
-  readonly #weights = new Scratch();
-  readonly #dweights = new Scratch();
+  readonly #weights: Scratch;
+  readonly #dweights: Scratch;
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
-  constructor(sizes: ModelSizes, config: DinConfig, random: () => number) {
+  constructor(sizes: ModelSizes, config: DinConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { widths = [64, 32], attentionWidths = [80, 40], norm = "sigmoid" } = config;
     const { keepPooled = false, dotHead = true } = config;
     this.sizes = sizes;
+    this.#weights = new Scratch(kernels);
+    this.#dweights = new Scratch(kernels);
     this.#norm = norm;
-    this.#inputs = new Inputs(sizes);
-    const p = this.#p = new Part(sizes.d, true);
-    const v = this.#v = new Part(sizes.d, false);
+    this.#inputs = new Inputs(sizes, kernels);
+    const p = this.#p = new Part(sizes.d, true, kernels);
+    const v = this.#v = new Part(sizes.d, false, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, v, [q, v], ...(keepPooled ? [p, [q, p] as const] : []), xc];
     this.parameters = new Parameters({
       ...activationUnitShapes("attention", sizes.d, attentionWidths),
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
-    });
+    }, kernels);
     initialise(this.parameters, random);
     this.#attention = new ActivationUnit(this.parameters, "attention");
     this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], [v, q]] : []);
@@ -96,9 +99,10 @@ export class Din implements Model {
 
   /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, e, q } = input;
+    const { T, K } = input;
     const { d } = this.sizes;
     const scores = this.#forward(input, true);
+    const { e, q: { values: q } } = this.#inputs;
     const weights = this.#weights.current;
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
@@ -107,9 +111,9 @@ export class Din implements Model {
     const dv = this.#v.gradient;
     const scale = this.#scale(T);
     for (let o = 0; o < dv.length; o++) dv[o]! *= scale;
-    addXtY(history.e, 0, weights, 0, dv, 0, K, T, d);
+    this.parameters.kernels.addXtY(history.e, 0, weights, 0, dv, 0, K, T, d);
     const dweights = this.#dweights.zeros(K * T);
-    addYWt(dweights, 0, dv, 0, e, 0, K, T, d);
+    this.parameters.kernels.addYWt(dweights, 0, dv, 0, e, 0, K, T, d);
     normaliseBackward(dweights, weights, scores, T, this.#norm);
     const into = { h: history.e, q: this.#inputs.q.gradient, parameters: gradients };
     this.#attention.backward({ T, K, h: e, q }, dweights, into);
@@ -118,14 +122,15 @@ export class Din implements Model {
 
   /** Fills p and v; returns the scores [K, T]. */
   #forward(input: ModelInput, keep: boolean): Float32Array {
-    const { T, K, e, q } = input;
+    const { T, K } = input;
     this.#inputs.bind(input);
+    const { e, q: { values: q } } = this.#inputs;
     pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
     const scores = this.#attention.forward({ T, K, h: e, q }, keep);
     const weights = this.#weights.take(K * T);
-    normalise(weights, scores, T, this.#norm);
+    normalise(weights, scores, T, this.#norm, this.parameters.kernels);
     const v = this.#v.clear(K);
-    addXW(v, 0, weights, 0, e, 0, K, T, this.sizes.d);
+    this.parameters.kernels.addXW(v, 0, weights, 0, e, 0, K, T, this.sizes.d);
     const scale = this.#scale(T);
     for (let o = 0; o < v.length; o++) v[o]! *= scale;
     return scores;

@@ -26,8 +26,8 @@ export class Head {
   readonly #mlp: Mlp;
   readonly #columns: readonly Column[];
   readonly #dots: readonly (readonly [Part, Part])[];
-  readonly #z = new Scratch();
-  readonly #dz = new Scratch();
+  readonly #z: Scratch;
+  readonly #dz: Scratch;
 
   /** Binds the MLP, the columns of its input and the inner products. */
   constructor(
@@ -36,6 +36,8 @@ export class Head {
     dots: readonly (readonly [Part, Part])[],
   ) {
     this.#mlp = new Mlp(parameters, "mlp");
+    this.#z = new Scratch(parameters.kernels);
+    this.#dz = new Scratch(parameters.kernels);
     this.#columns = columns;
     this.#dots = dots;
   }

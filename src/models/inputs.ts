@@ -5,6 +5,7 @@
  */
 
 import { Part } from "../kernels/concat.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { Scratch } from "../kernels/scratch.ts";
 import type { HeadLoss } from "./head.ts";
 import type { InputGradients, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
@@ -18,15 +19,24 @@ export class Inputs {
   /** Candidate and context input. */
   readonly xc: Part;
   readonly #sizes: ModelSizes;
-  readonly #e = new Scratch();
-  readonly #negatives = new Scratch();
+  readonly #e: Scratch;
+  readonly #de: Scratch;
+  readonly #dnegatives: Scratch;
 
   /** Makes parts for these sizes. */
-  constructor(sizes: ModelSizes) {
+  constructor(sizes: ModelSizes, kernels: Kernels) {
     this.#sizes = sizes;
-    this.xu = new Part(sizes.user, true);
-    this.q = new Part(sizes.d, false);
-    this.xc = new Part(sizes.context, false);
+    this.xu = new Part(sizes.user, true, kernels);
+    this.q = new Part(sizes.d, false, kernels);
+    this.xc = new Part(sizes.context, false, kernels);
+    this.#e = new Scratch(kernels);
+    this.#de = new Scratch(kernels);
+    this.#dnegatives = new Scratch(kernels);
+  }
+
+  /** The behaviours [T, d], where the kernels read without copying. */
+  get e(): Float32Array {
+    return this.#e.current;
   }
 
   /** Takes the vectors of an impression. @throws TypeError when an array has another shape than the sizes say. */
@@ -36,8 +46,9 @@ export class Inputs {
     check("q", input.q, input.K * d);
     check("xu", input.xu, user);
     check("xc", input.xc, input.K * context);
+    this.#e.take(input.e.length).set(input.e);
     this.xu.bind(input.xu);
-    this.q.bind(input.q);
+    this.q.copy(input.q);
     this.xc.bind(input.xc);
   }
 
@@ -48,7 +59,7 @@ export class Inputs {
     check("labels", labels, K);
     check("weights", weights, K);
     if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
-    return { e: this.#e.zeros(input.e.length), negatives: this.#negatives.zeros(negatives.length) };
+    return { e: this.#de.zeros(input.e.length), negatives: this.#dnegatives.zeros(negatives.length) };
   }
 
   /** Everything that goes back to the caller. */
@@ -58,11 +69,11 @@ export class Inputs {
       aux,
       logits: head.logits,
       z: head.dz,
-      e: this.#e.current,
+      e: this.#de.current,
       q: this.q.gradient,
       xu: this.xu.gradient,
       xc: this.xc.gradient,
-      negatives: this.#negatives.current,
+      negatives: this.#dnegatives.current,
     };
   }
 }

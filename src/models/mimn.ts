@@ -22,12 +22,14 @@
 
 import { type Column, columnsWidth, Part } from "../kernels/concat.ts";
 import { unevenness } from "../kernels/memory.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import { mlpShapes } from "../kernels/mlp.ts";
 import { ChannelReader } from "../kernels/mimn_channels.ts";
 import { ControllerReader, controllerReaderShapes } from "../kernels/mimn_controller_reader.ts";
 import { inductionShapes, InductionUnit } from "../kernels/mimn_induction.ts";
 import { MemoryNetwork, memoryShapes } from "../kernels/mimn_memory.ts";
 import { KeyReader, keyReaderShapes, type MemoryReader } from "../kernels/mimn_reader.ts";
+import { PLAIN } from "../kernels/plain.ts";
 import { Scratch } from "../kernels/scratch.ts";
 import { Head } from "./head.ts";
 import { initialise } from "./initialise.ts";
@@ -101,23 +103,25 @@ export class Mimn implements Model {
   readonly #dstate: MimnState;
   readonly #flat: Float32Array;
   readonly #dflat: Float32Array;
-  readonly #scaled = new Scratch();
-  readonly #dscaled = new Scratch();
+  readonly #scaled: Scratch;
+  readonly #dscaled: Scratch;
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
-  constructor(sizes: ModelSizes, config: MimnConfig, random: () => number) {
+  constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { slots = 4, hidden = 32, topK = 1, slotKeyWeight = 0.5, decay = 0.999 } = config;
     const { regularisation = 0.1, scoreMode = "direct", widths = [64, 32], inputGain = 1 } = config;
     const { keepPooled = false, dotHead = true, sharpness = 26 } = config;
     const { d } = sizes;
     this.sizes = sizes;
+    this.#scaled = new Scratch(kernels);
+    this.#dscaled = new Scratch(kernels);
     this.layout = new MimnLayout({ slots, width: d, controller: hidden, summed: keepPooled || dotHead });
     this.stateSize = this.layout.size;
     this.#gain = inputGain;
     this.#regularisation = regularisation;
-    this.#inputs = new Inputs(sizes);
-    const rq = this.#rq = new Part(d, false), v = this.#v = new Part(d, false);
-    const a = this.#a = new Part(d, true), p = this.#p = new Part(d, true);
+    this.#inputs = new Inputs(sizes, kernels);
+    const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
+    const a = this.#a = new Part(d, true, kernels), p = this.#p = new Part(d, true, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, rq, v, [q, a], [q, v], ...(keepPooled ? [p, [q, p] as const] : []), xc];
     const direct = scoreMode === "direct";
@@ -127,7 +131,7 @@ export class Mimn implements Model {
       ...(direct ? keyReaderShapes(d) : controllerReaderShapes(d, hidden)),
       "reader.W": [d, d],
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
-    });
+    }, kernels);
     initialise(this.parameters, random);
     const bp = this.parameters.block("bp");
     bp[d] = bp[2 * d + 1] = Math.log(Math.expm1(sharpness / 2 - 1)); // β = 2(1 + softplus(bp))

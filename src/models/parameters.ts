@@ -5,11 +5,16 @@
  * @module
  */
 
+import type { Kernels } from "../kernels/kernels.ts";
+import { PLAIN } from "../kernels/plain.ts";
+
 /** The shape of a block: its sizes, outermost first. */
 export type Shape = readonly number[];
 
 /** Dense weights: named, fixed order, one flat array. */
 export class Parameters {
+  /** What computes with them. */
+  readonly kernels: Kernels;
   /** All weights, block after block in the order of {@linkcode Parameters.shapes}. */
   readonly values: Float32Array;
   /** Name and shape of each block, in order. */
@@ -17,16 +22,17 @@ export class Parameters {
   readonly #offsets: ReadonlyMap<string, number>;
 
   /** Makes zero weights for blocks given by name and shape. */
-  constructor(shapes: Readonly<Record<string, Shape>>) {
+  constructor(shapes: Readonly<Record<string, Shape>>, kernels: Kernels = PLAIN) {
     const offsets = new Map<string, number>();
     let total = 0;
     for (const [name, shape] of Object.entries(shapes)) {
       offsets.set(name, total);
       total += size(shape);
     }
+    this.kernels = kernels;
     this.shapes = new Map(Object.entries(shapes));
     this.#offsets = offsets;
-    this.values = new Float32Array(total);
+    this.values = kernels.floats(total);
   }
 
   /** Where the block `name` begins in {@linkcode Parameters.values}. @throws RangeError when there is no such block. */

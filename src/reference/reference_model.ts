@@ -6,6 +6,7 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
+import { PLAIN } from "../kernels/plain.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
 import { Mimn } from "../models/mimn.ts";
 import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
@@ -30,7 +31,7 @@ export async function referenceModel<N extends ModelName>(
   backend: Backend = "cpu",
 ): Promise<Model> {
   await startTensorflow(backend);
-  const model = createModel(name, sizes, config, random);
+  const model = createModel(name, sizes, config, random, PLAIN);
   const { parameters, stateSize } = model;
   const parts = { sizes, parameters, stateSize, config };
   if (model instanceof Mimn) return new MimnReferenceModel(name, parts, model.layout);

@@ -146,6 +146,8 @@ export interface ReportData {
   readonly command: string;
   /** Name of the model. */
   readonly model: string;
+  /** What computed it; digests are comparable within one. */
+  readonly kernels: string;
   /** What was replayed, in words. */
   readonly dataSet: string;
   /** Wall-clock start, milliseconds since the epoch. */

@@ -117,7 +117,7 @@ export function summaryFacts(data: ReportData): [name: string, value: string][] 
   return [
     ["command", printable(data.command)],
     ["data", printable(data.dataSet)],
-    ["model", printable(data.model)],
+    ["model", `${printable(data.model)}, ${printable(data.kernels)} kernels`],
     ["started", formatTime(data.started)],
     ["finished", formatTime(data.finished)],
     ["took", `${formatSeconds(totals.seconds)}, ${formatCount(totals.eventsPerSecond)} events/s`],

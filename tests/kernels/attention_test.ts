@@ -8,19 +8,22 @@ import {
   normaliseBackward,
 } from "../../src/kernels/attention.ts";
 import { Bilinear, bilinearShapes } from "../../src/kernels/bilinear.ts";
+import type { Kernels } from "../../src/kernels/kernels.ts";
 import { ProjectedUnit, projectedUnitShapes } from "../../src/kernels/projected_unit.ts";
 import { Parameters, type Shape } from "../../src/models/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
+import { overKernels } from "./all_kernels.ts";
 import { floats, gradientCheck, weighted } from "./gradient_check.ts";
 
 const NORMS: readonly AttentionNorm[] = ["softmax", "sigmoid", "maxnorm", "linear"];
 
 function make<Score>(
+  kernels: Kernels,
   shapes: Record<string, Shape>,
   score: new (parameters: Parameters, prefix: string) => Score,
   seed = 1,
 ) {
-  const parameters = new Parameters(shapes);
+  const parameters = new Parameters(shapes, kernels);
   parameters.values.set(floats(parameters.values.length, seed).map((x) => x / 2));
   return { parameters, score: new score(parameters, "a") };
 }
@@ -40,14 +43,14 @@ function naiveUnit(parameters: Parameters, q: readonly number[], e: readonly num
   return f[0] ?? NaN;
 }
 
-Deno.test("ActivationUnit.forward() equals the unit without the split to 1e-5", () => {
+overKernels("ActivationUnit.forward() equals the unit without the split to 1e-5", (kernels) => {
   const sizes = fc.record({
     ...{ T: fc.nat(6), K: fc.integer({ min: 1, max: 4 }), d: fc.integer({ min: 1, max: 7 }) },
     hidden: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
     seed: fc.nat(1000),
   });
   fc.assert(fc.property(sizes, ({ T, K, d, hidden, seed }) => {
-    const { parameters, score } = make(activationUnitShapes("a", d, hidden), ActivationUnit, seed);
+    const { parameters, score } = make(kernels, activationUnitShapes("a", d, hidden), ActivationUnit, seed);
     const h = floats(T * d, seed + 1), q = floats(K * d, seed + 2);
     const want = Array.from({ length: K * T }, (_, o) => {
       const k = Math.floor(o / T), t = o % T;
@@ -63,13 +66,13 @@ Deno.test("ActivationUnit.forward() equals the unit without the split to 1e-5", 
   }));
 });
 
-Deno.test("every attention score equals central differences", () => {
+overKernels("every attention score equals central differences", (kernels) => {
   const T = 4, K = 2, H = 3, d = 5;
   const cases: [string, { parameters: Parameters; score: AttentionScore }, number][] = [
-    ["bilinear", make(bilinearShapes("a", H, d), Bilinear), d],
-    ["unit", make(activationUnitShapes("a", H, [6, 5]), ActivationUnit), H],
-    ["unit with one layer", make(activationUnitShapes("a", H, [6]), ActivationUnit), H],
-    ["projected unit", make(projectedUnitShapes("a", H, d, [6, 5]), ProjectedUnit), d],
+    ["bilinear", make(kernels, bilinearShapes("a", H, d), Bilinear), d],
+    ["unit", make(kernels, activationUnitShapes("a", H, [6, 5]), ActivationUnit), H],
+    ["unit with one layer", make(kernels, activationUnitShapes("a", H, [6]), ActivationUnit), H],
+    ["projected unit", make(kernels, projectedUnitShapes("a", H, d, [6, 5]), ProjectedUnit), d],
   ];
   for (const [name, { parameters, score }, width] of cases) {
     const h = floats(T * H, 2), q = floats(K * width, 3), fixed = floats(K * T, 4);
@@ -87,7 +90,7 @@ Deno.test("every attention score equals central differences", () => {
   }
 });
 
-Deno.test("normalise() weighs as its norm says", () => {
+overKernels("normalise() weighs as its norm says", (kernels) => {
   const s = new Float32Array([0, Math.log(3), 2, 2]), a = new Float32Array(4);
   const expected: Record<AttentionNorm, number[]> = {
     softmax: [0.25, 0.75, 0.5, 0.5],
@@ -96,17 +99,17 @@ Deno.test("normalise() weighs as its norm says", () => {
     linear: [0, Math.log(3), 2, 2],
   };
   for (const norm of NORMS) {
-    normalise(a, s, 2, norm);
+    normalise(a, s, 2, norm, kernels);
     assertClose(a, expected[norm], 1e-6, norm);
   }
 });
 
-Deno.test("normaliseBackward() equals central differences for every norm", () => {
+overKernels("normaliseBackward() equals central differences for every norm", (kernels) => {
   const T = 5, K = 3, s = floats(K * T, 3), fixed = floats(K * T, 4);
   for (const norm of NORMS) {
     gradientCheck(norm, { s }, () => {
       const a = new Float32Array(K * T), da = fixed.slice();
-      normalise(a, s, T, norm);
+      normalise(a, s, T, norm, kernels);
       normaliseBackward(da, a, s, T, norm);
       return [weighted(a, fixed), { s: da }];
       // Small steps: maxnorm has a kink where another score becomes the largest.
@@ -114,10 +117,10 @@ Deno.test("normaliseBackward() equals central differences for every norm", () =>
   }
 });
 
-Deno.test("normalise() stays finite for huge scores", () => {
+overKernels("normalise() stays finite for huge scores", (kernels) => {
   const a = new Float32Array(3);
   for (const norm of ["softmax", "sigmoid", "maxnorm"] as const) {
-    normalise(a, new Float32Array([1e30, -1e30, 1e30]), 3, norm);
+    normalise(a, new Float32Array([1e30, -1e30, 1e30]), 3, norm, kernels);
     assert.ok(a.every((x) => x >= 0 && x <= 1), norm);
   }
 });

@@ -6,6 +6,8 @@
 
 import assert from "node:assert/strict";
 import { type GruForm, gruShapes } from "../../src/kernels/gru.ts";
+import type { Kernels } from "../../src/kernels/kernels.ts";
+import { PLAIN } from "../../src/kernels/plain.ts";
 import { Parameters } from "../../src/models/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
 import {
@@ -47,11 +49,11 @@ export interface FoldOutput {
 /** An implementation. */
 export type Fold = (input: FoldInput) => FoldOutput | Promise<FoldOutput>;
 
-async function run(fold: Fold, golden: GoldenCase, form: GruForm) {
+async function run(fold: Fold, kernels: Kernels, golden: GoldenCase, form: GruForm) {
   const { x, mask, h0, fixed, a } = golden.inputs;
   const hidden = rows(rows(h0)[0]).length;
   const width = rows(rows(rows(x)[0])[0]).length;
-  const parameters = new Parameters(gruShapes("gru", width, hidden));
+  const parameters = new Parameters(gruShapes("gru", width, hidden), kernels);
   writeBlocks(parameters, golden.params, "gru.");
   const matrix = (nested: Nested | undefined) => rows(nested).map((row) => flat(row));
   const got = await fold({
@@ -62,8 +64,14 @@ async function run(fold: Fold, golden: GoldenCase, form: GruForm) {
   return { got, parameters };
 }
 
-async function assertFold(fold: Fold, golden: GoldenCase, variant: string, form: GruForm): Promise<void> {
-  const { got, parameters } = await run(fold, golden, form);
+async function assertFold(
+  fold: Fold,
+  kernels: Kernels,
+  golden: GoldenCase,
+  variant: string,
+  form: GruForm,
+): Promise<void> {
+  const { got, parameters } = await run(fold, kernels, golden, form);
   const outputs = golden.outputs[variant], grads = golden.grads[variant];
   assert.ok(outputs && grads, variant);
   assertClose(got.states, flat(outputs.states), FORWARD, `${variant} states`);
@@ -77,11 +85,11 @@ async function assertFold(fold: Fold, golden: GoldenCase, variant: string, form:
 }
 
 /** Registers the golden tests of one implementation, named `what`. */
-export function goldenGruTests(what: string, fold: Fold): void {
+export function goldenGruTests(what: string, fold: Fold, kernels: Kernels = PLAIN): void {
   goldenModelTest(`${what} of a GRU equals every state and gradient`, "gru.json", async (cases) => {
     for (const golden of Object.values(cases)) {
-      await assertFold(fold, golden, "resetAfter", "gru");
-      await assertFold(fold, golden, "resetBefore", "gruResetBefore");
+      await assertFold(fold, kernels, golden, "resetAfter", "gru");
+      await assertFold(fold, kernels, golden, "resetBefore", "gruResetBefore");
     }
   });
 
@@ -91,7 +99,7 @@ export function goldenGruTests(what: string, fold: Fold): void {
     async (cases) => {
       for (const golden of Object.values(cases)) {
         for (const form of ["augru", "agru", "aigru", "augruResetBefore", "official"] as const) {
-          await assertFold(fold, golden, form, form);
+          await assertFold(fold, kernels, golden, form, form);
         }
       }
     },
@@ -105,8 +113,8 @@ export function goldenGruTests(what: string, fold: Fold): void {
       assert.ok(section7);
       // A published notebook's form, at a = 0, 0.3 and 1: a = 0 erases the state instead of keeping it.
       const mistake = [.072434, -.401011, .089378, -.4009, .128914, -.400639];
-      assertClose((await run(fold, section7, "keepScaled")).got.final, mistake, 2e-6, "keepScaled");
-      const paper = (await run(fold, section7, "augru")).got.final;
+      assertClose((await run(fold, kernels, section7, "keepScaled")).got.final, mistake, 2e-6, "keepScaled");
+      const paper = (await run(fold, kernels, section7, "augru")).got.final;
       mistake.forEach((wrong, i) => assert.ok(Math.abs((paper[i] ?? NaN) - wrong) > 8e-4, `augru[${i}]`));
     },
   );

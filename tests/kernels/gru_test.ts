@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Gru, type GruForm, gruShapes } from "../../src/kernels/gru.ts";
+import { createKernels } from "../../src/kernels/choose.ts";
+import { KERNEL_NAMES, type Kernels } from "../../src/kernels/kernels.ts";
 import { Parameters } from "../../src/models/parameters.ts";
 import { validSteps } from "../models/golden.ts";
+import { overKernels, runs } from "./all_kernels.ts";
 import { floats, type Gradient, gradientCheck, weighted } from "./gradient_check.ts";
 import { type FoldInput, type FoldOutput, goldenGruTests } from "./golden_gru.ts";
 
@@ -45,10 +48,12 @@ function fold({ form, parameters, x, attention, mask, start, fixed }: FoldInput)
   return { states, final, parameters: gradients, x: dx, attention: da, start: ds };
 }
 
-goldenGruTests("Gru.run()", fold);
+for (const name of KERNEL_NAMES.filter(runs)) {
+  goldenGruTests(`${name}: Gru.run()`, fold, createKernels(name));
+}
 
-function small(form: GruForm, T: number, K: number, seed = 1) {
-  const parameters = new Parameters(gruShapes("gru", 3, 5));
+function small(kernels: Kernels, form: GruForm, T: number, K: number, seed = 1) {
+  const parameters = new Parameters(gruShapes("gru", 3, 5), kernels);
   parameters.values.set(floats(parameters.values.length, seed));
   const gru = new Gru(parameters, "gru", form);
   return {
@@ -57,30 +62,33 @@ function small(form: GruForm, T: number, K: number, seed = 1) {
   };
 }
 
-Deno.test("Gru.backward() equals central differences for every form, with gradients at all states", () => {
-  for (const form of FORMS) {
-    const T = 4, K = 3;
-    const { gru, parameters, x, start, attention } = small(form, T, K);
-    const at = floats(T * K * 5, 9), last = floats(K * 5, 10);
-    gradientCheck(form, { x, start, attention, parameters: parameters.values }, () => {
-      const run = { T, K, xw: gru.project(x, T), start, attention, keep: true };
-      const states = gru.run(run);
-      const loss = weighted(states.subarray(K * 5), at) + weighted(states.subarray(T * K * 5), last);
-      const gradients = new Float32Array(parameters.values.length);
-      const back = gru.backward(run, last, at, gradients);
-      const dx = new Float32Array(x.length);
-      gru.projectBackward(dx, x, back.xw, T, gradients);
-      return [loss, { x: dx, start: back.start, attention: back.attention, parameters: gradients }] as [
-        number,
-        Gradient,
-      ];
-    });
-  }
-});
+overKernels(
+  "Gru.backward() equals central differences for every form, with gradients at all states",
+  (kernels) => {
+    for (const form of FORMS) {
+      const T = 4, K = 3;
+      const { gru, parameters, x, start, attention } = small(kernels, form, T, K);
+      const at = floats(T * K * 5, 9), last = floats(K * 5, 10);
+      gradientCheck(form, { x, start, attention, parameters: parameters.values }, () => {
+        const run = { T, K, xw: gru.project(x, T), start, attention, keep: true };
+        const states = gru.run(run);
+        const loss = weighted(states.subarray(K * 5), at) + weighted(states.subarray(T * K * 5), last);
+        const gradients = new Float32Array(parameters.values.length);
+        const back = gru.backward(run, last, at, gradients);
+        const dx = new Float32Array(x.length);
+        gru.projectBackward(dx, x, back.xw, T, gradients);
+        return [loss, { x: dx, start: back.start, attention: back.attention, parameters: gradients }] as [
+          number,
+          Gradient,
+        ];
+      });
+    }
+  },
+);
 
-Deno.test("Gru.run() keeps the state where a = 0 and is the GRU where a = 1", () => {
+overKernels("Gru.run() keeps the state where a = 0 and is the GRU where a = 1", (kernels) => {
   for (const form of ["augru", "augruResetBefore"] as const) {
-    const { gru, parameters, x, start } = small(form, 6, 2);
+    const { gru, parameters, x, start } = small(kernels, form, 6, 2);
     const plain = new Gru(parameters, "gru", form === "augru" ? "gru" : "gruResetBefore");
     const input = { T: 6, K: 2, start, keep: false };
     const attend = (a: number) => ({
@@ -93,10 +101,10 @@ Deno.test("Gru.run() keeps the state where a = 0 and is the GRU where a = 1", ()
   }
 });
 
-Deno.test("Gru.run() gives the same bits kept or not, in lanes or alone, in one run or two", () => {
+overKernels("Gru.run() gives the same bits kept or not, in lanes or alone, in one run or two", (kernels) => {
   fc.assert(fc.property(fc.nat(7), fc.nat(7), fc.integer({ min: 1, max: 6 }), (before, after, K) => {
     const T = before + after;
-    const { gru, x, attention, start } = small("augru", T, K, before + 10 * after);
+    const { gru, x, attention, start } = small(kernels, "augru", T, K, before + 10 * after);
     const xw = gru.project(x, T).slice();
     const kept = gru.run({ T, K, xw, start, attention, keep: true }).slice(-K * 5);
     assert.deepEqual(gru.run({ T, K, xw, start, attention, keep: false }), kept);

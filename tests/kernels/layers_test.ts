@@ -13,16 +13,17 @@ import { type HiddenActivation, Mlp, mlpShapes } from "../../src/kernels/mlp.ts"
 import { pool, poolBackward, type Pooling, poolScale } from "../../src/kernels/pool.ts";
 import { weightedLogisticLoss } from "../../src/kernels/weighted_loss.ts";
 import { Parameters } from "../../src/models/parameters.ts";
+import { overKernels } from "./all_kernels.ts";
 import { floats, gradientCheck, weighted } from "./gradient_check.ts";
 
 /** Small steps: PReLU has kinks. */
 const KINKED = { epsilon: 1 / 1024, tolerance: 5e-3 };
 
-Deno.test("Mlp.backward() equals central differences for each activation and depth", () => {
+overKernels("Mlp.backward() equals central differences for each activation and depth", (kernels) => {
   for (const activation of ["prelu", "sigmoid"] satisfies HiddenActivation[]) {
     for (const widths of [[5, 1], [5, 6, 3], [3, 4, 5, 2]]) {
       const m = 3, inputs = widths[0] ?? 0, outputs = widths.at(-1) ?? 0;
-      const parameters = new Parameters(mlpShapes("mlp", widths, { activation }));
+      const parameters = new Parameters(mlpShapes("mlp", widths, { activation }), kernels);
       parameters.values.set(floats(parameters.values.length, 2));
       const mlp = new Mlp(parameters, "mlp", { activation });
       const x = floats(m * inputs, 3), fixed = floats(m * outputs, 4);
@@ -93,41 +94,45 @@ Deno.test("weightedLogisticLoss() is finite far out and its gradient that of dif
   });
 });
 
-Deno.test("Auxiliary.loss() equals central differences for both scores, and is 0 below two behaviours", () => {
-  for (const score of ["mlp", "inner"] as const) {
-    const d = 3, T = 4, weight = 0.7;
-    const parameters = new Parameters(
-      score === "mlp" ? mlpShapes("aux", [2 * d, 4, 3, 1], { activation: "sigmoid" }) : {},
-    );
-    parameters.values.set(floats(parameters.values.length, 1));
-    const auxiliary = new Auxiliary(parameters, "aux", score, d, d);
-    const [h, e, negatives] = [floats(T * d, 2), floats(T * d, 3), floats(T * d, 4)];
-    const run = (steps: number) => {
-      const gradients = new Float32Array(parameters.values.length);
-      const [dh, de, dnegatives] = [
-        new Float32Array(T * d),
-        new Float32Array(T * d),
-        new Float32Array(T * d),
-      ];
-      const input = { T: steps, weight, h, e, negatives, dh, de, dnegatives };
-      const loss = weight * auxiliary.loss(input, gradients);
-      return [loss, { h: dh, e: de, negatives: dnegatives, parameters: gradients }] as const;
-    };
-    gradientCheck(score, { h, e, negatives, parameters: parameters.values }, () => [...run(T)]);
-    for (const steps of [0, 1]) {
-      const [loss, gradients] = run(steps);
-      assert.equal(loss, 0);
-      assert.ok(Object.values(gradients).every((g) => g.every((x) => x === 0)));
+overKernels(
+  "Auxiliary.loss() equals central differences for both scores, and is 0 below two behaviours",
+  (kernels) => {
+    for (const score of ["mlp", "inner"] as const) {
+      const d = 3, T = 4, weight = 0.7;
+      const parameters = new Parameters(
+        score === "mlp" ? mlpShapes("aux", [2 * d, 4, 3, 1], { activation: "sigmoid" }) : {},
+        kernels,
+      );
+      parameters.values.set(floats(parameters.values.length, 1));
+      const auxiliary = new Auxiliary(parameters, "aux", score, d, d);
+      const [h, e, negatives] = [floats(T * d, 2), floats(T * d, 3), floats(T * d, 4)];
+      const run = (steps: number) => {
+        const gradients = new Float32Array(parameters.values.length);
+        const [dh, de, dnegatives] = [
+          new Float32Array(T * d),
+          new Float32Array(T * d),
+          new Float32Array(T * d),
+        ];
+        const input = { T: steps, weight, h, e, negatives, dh, de, dnegatives };
+        const loss = weight * auxiliary.loss(input, gradients);
+        return [loss, { h: dh, e: de, negatives: dnegatives, parameters: gradients }] as const;
+      };
+      gradientCheck(score, { h, e, negatives, parameters: parameters.values }, () => [...run(T)]);
+      for (const steps of [0, 1]) {
+        const [loss, gradients] = run(steps);
+        assert.equal(loss, 0);
+        assert.ok(Object.values(gradients).every((g) => g.every((x) => x === 0)));
+      }
     }
-  }
-});
+  },
+);
 
 Deno.test("Auxiliary() refuses an inner product of unequal widths", () => {
   assert.throws(() => new Auxiliary(new Parameters({}), "aux", "inner", 4, 3), RangeError);
 });
 
-Deno.test("Mlp.forward() of rows together equals the rows one by one, bit for bit", () => {
-  const parameters = new Parameters(mlpShapes("mlp", [6, 9, 5, 2]));
+overKernels("Mlp.forward() of rows together equals the rows one by one, bit for bit", (kernels) => {
+  const parameters = new Parameters(mlpShapes("mlp", [6, 9, 5, 2]), kernels);
   parameters.values.set(floats(parameters.values.length, 5));
   const mlp = new Mlp(parameters, "mlp");
   fc.assert(fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(1000), (m, seed) => {

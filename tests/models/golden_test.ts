@@ -1,4 +1,12 @@
+import { createKernels } from "../../src/kernels/choose.ts";
+import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
 import { createModel } from "../../src/models/create.ts";
+import { runs } from "../kernels/all_kernels.ts";
 import { goldenModelTests } from "./golden_models.ts";
 
-goldenModelTests("createModel()", (name, sizes, config) => createModel(name, sizes, config, () => 0.5));
+for (const kernels of KERNEL_NAMES.filter(runs)) {
+  goldenModelTests(
+    `${kernels}: createModel()`,
+    (name, sizes, config) => createModel(name, sizes, config, () => 0.5, createKernels(kernels)),
+  );
+}

@@ -1,16 +1,24 @@
 import assert from "node:assert/strict";
+import { createKernels } from "../../src/kernels/choose.ts";
+import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
 import { createModel } from "../../src/models/create.ts";
 import { Mimn, type MimnConfig } from "../../src/models/mimn.ts";
 import { slotHealth } from "../../src/models/mimn_health.ts";
 import { MimnLayout } from "../../src/models/mimn_state.ts";
 import { CONFIGS, impression, randomise, SIZES } from "../contracts/model_contract.ts";
 import { assertClose } from "../golden_vectors.ts";
+import { runs } from "../kernels/all_kernels.ts";
 import { floats, gradientCheck } from "../kernels/gradient_check.ts";
 import { goldenMimnTests } from "./golden_mimn.ts";
 
 const half = () => 0.5;
 
-goldenMimnTests("createModel()", (sizes, config) => createModel("mimn", sizes, config, half));
+for (const name of KERNEL_NAMES.filter(runs)) {
+  goldenMimnTests(
+    `${name}: createModel()`,
+    (sizes, config) => createModel("mimn", sizes, config, half, createKernels(name)),
+  );
+}
 
 /** The options of MIMN under contract. */
 function configs(): MimnConfig[] {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { createKernels } from "../../src/kernels/choose.ts";
 import { Gru } from "../../src/kernels/gru.ts";
+import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
 import { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model, ModelSizes } from "../../src/models/model.ts";
 import { CONFIGS, impression, modelContract, randomise, SIZES } from "../contracts/model_contract.ts";
+import { runs } from "../kernels/all_kernels.ts";
 import { floats, gradientCheck } from "../kernels/gradient_check.ts";
 
 const half = () => 0.5;
@@ -15,10 +18,13 @@ const IDENTITIES: Readonly<Record<string, { factor: number; size: number }>> = {
   "Wg": { factor: -4, size: 4 },
 };
 
-modelContract("createModel()", (name, sizes, config) => createModel(name, sizes, config, half), {
-  exact: true,
-  runs: 30,
-});
+for (const kernels of KERNEL_NAMES.filter(runs)) {
+  modelContract(
+    `${kernels}: createModel()`,
+    (name, sizes, config) => createModel(name, sizes, config, half, createKernels(kernels)),
+    { exact: true, runs: 15 },
+  );
+}
 
 function make(name: ModelName, sizes: ModelSizes, config: object): Model {
   return createModel(name, sizes, config as ModelConfigs[ModelName], half);

@@ -59,6 +59,7 @@ function point(i: number): CurvePoint {
 export const EXAMPLE: ReportData = {
   command: "deno task replay --model dien --data fixtures/shop --seed 7 --report report.html",
   model: "dien",
+  kernels: "relaxed-simd",
   dataSet: "fixtures/shop",
   started: Date.UTC(2026, 10, 25, 2, 39, 34),
   finished: Date.UTC(2026, 10, 25, 2, 40, 27),

@@ -7,6 +7,7 @@ import { syntheticRecords } from "./synthetic.ts";
 
 const FACTS = {
   command: "deno task replay",
+  kernels: "plain",
   dataSet: "synthetic",
   started: 1000,
   finished: 3000,

@@ -1,0 +1,237 @@
+/**
+ * Matrix products. Each element is one chain of sums in the order of the inner index, starting from its start
+ * value: which tile computes it changes no bit, so rows together equal rows one by one.
+ */
+
+import { fma, laneMask, storePart, sums } from "./vector";
+
+/** Rows of the inner matrix that stay in the cache while tiles of the result pass over them. */
+const DEPTH: i32 = 256;
+
+/**
+ * C[m,n] = S + A·B with B [k,n] row by row. An element of A is at a + i·rowStep + p·innerStep; a row of S at
+ * s + i·startStep, with 0 for one row that all share.
+ */
+export function gemm(
+  c: usize, s: usize, startStep: usize,
+  a: usize, rowStep: usize, innerStep: usize,
+  b: usize, m: i32, k: i32, n: i32,
+): void {
+  const row = <usize>n << 2;
+  for (let p = 0; p == 0 || p < k; p += DEPTH) {
+    const depth = min(DEPTH, k - p);
+    const start = p == 0 ? s : c;
+    const step = p == 0 ? startStep : row;
+    block(c, start, step, a + <usize>p * innerStep, rowStep, innerStep, b + <usize>p * row, m, depth, n);
+  }
+}
+
+function block(
+  c: usize, s: usize, startStep: usize,
+  a: usize, rowStep: usize, innerStep: usize,
+  b: usize, m: i32, k: i32, n: i32,
+): void {
+  const row = <usize>n << 2;
+  let i = 0;
+  for (; i + 4 <= m; i += 4) {
+    four(c + <usize>i * row, s + <usize>i * startStep, startStep, a + <usize>i * rowStep, rowStep, innerStep, b, k, n);
+  }
+  for (; i < m; i++) one(c + <usize>i * row, s + <usize>i * startStep, a + <usize>i * rowStep, innerStep, b, k, n);
+}
+
+function four(
+  c: usize, s: usize, startStep: usize,
+  a: usize, rowStep: usize, innerStep: usize,
+  b: usize, k: i32, n: i32,
+): void {
+  const row = <usize>n << 2;
+  const wide = <usize>(n & ~7) << 2;
+  const twice = innerStep << 1;
+  let j: usize = 0;
+  for (; j < wide; j += 32) {
+    let from = s + j;
+    let x0 = v128.load(from), y0 = v128.load(from, 16);
+    from += startStep;
+    let x1 = v128.load(from), y1 = v128.load(from, 16);
+    from += startStep;
+    let x2 = v128.load(from), y2 = v128.load(from, 16);
+    from += startStep;
+    let x3 = v128.load(from), y3 = v128.load(from, 16);
+    let bp = b + j;
+    let p0 = a, p1 = a + rowStep, p2 = p1 + rowStep, p3 = p2 + rowStep;
+    let p = k;
+    for (; p > 1; p -= 2) {
+      let u = v128.load(bp), v = v128.load(bp, 16);
+      let f = v128.load32_splat(p0);
+      x0 = fma(f, u, x0), y0 = fma(f, v, y0);
+      f = v128.load32_splat(p1);
+      x1 = fma(f, u, x1), y1 = fma(f, v, y1);
+      f = v128.load32_splat(p2);
+      x2 = fma(f, u, x2), y2 = fma(f, v, y2);
+      f = v128.load32_splat(p3);
+      x3 = fma(f, u, x3), y3 = fma(f, v, y3);
+      bp += row;
+      u = v128.load(bp), v = v128.load(bp, 16);
+      f = v128.load32_splat(p0 + innerStep);
+      x0 = fma(f, u, x0), y0 = fma(f, v, y0);
+      f = v128.load32_splat(p1 + innerStep);
+      x1 = fma(f, u, x1), y1 = fma(f, v, y1);
+      f = v128.load32_splat(p2 + innerStep);
+      x2 = fma(f, u, x2), y2 = fma(f, v, y2);
+      f = v128.load32_splat(p3 + innerStep);
+      x3 = fma(f, u, x3), y3 = fma(f, v, y3);
+      bp += row, p0 += twice, p1 += twice, p2 += twice, p3 += twice;
+    }
+    if (p > 0) {
+      const u = v128.load(bp), v = v128.load(bp, 16);
+      let f = v128.load32_splat(p0);
+      x0 = fma(f, u, x0), y0 = fma(f, v, y0);
+      f = v128.load32_splat(p1);
+      x1 = fma(f, u, x1), y1 = fma(f, v, y1);
+      f = v128.load32_splat(p2);
+      x2 = fma(f, u, x2), y2 = fma(f, v, y2);
+      f = v128.load32_splat(p3);
+      x3 = fma(f, u, x3), y3 = fma(f, v, y3);
+    }
+    let to = c + j;
+    v128.store(to, x0), v128.store(to, y0, 16);
+    to += row;
+    v128.store(to, x1), v128.store(to, y1, 16);
+    to += row;
+    v128.store(to, x2), v128.store(to, y2, 16);
+    to += row;
+    v128.store(to, x3), v128.store(to, y3, 16);
+  }
+  for (; j < row; j += 16) {
+    let from = s + j;
+    let x0 = v128.load(from);
+    from += startStep;
+    let x1 = v128.load(from);
+    from += startStep;
+    let x2 = v128.load(from);
+    from += startStep;
+    let x3 = v128.load(from);
+    let bp = b + j;
+    let p0 = a, p1 = a + rowStep, p2 = p1 + rowStep, p3 = p2 + rowStep;
+    for (let p = 0; p < k; p++) {
+      const u = v128.load(bp);
+      x0 = fma(v128.load32_splat(p0), u, x0);
+      x1 = fma(v128.load32_splat(p1), u, x1);
+      x2 = fma(v128.load32_splat(p2), u, x2);
+      x3 = fma(v128.load32_splat(p3), u, x3);
+      bp += row, p0 += innerStep, p1 += innerStep, p2 += innerStep, p3 += innerStep;
+    }
+    const to = c + j;
+    const left = <i32>((row - j) >> 2);
+    if (left >= 4) {
+      v128.store(to, x0), v128.store(to + row, x1);
+      v128.store(to + 2 * row, x2), v128.store(to + 3 * row, x3);
+    } else {
+      storePart(to, x0, left), storePart(to + row, x1, left);
+      storePart(to + 2 * row, x2, left), storePart(to + 3 * row, x3, left);
+    }
+  }
+}
+
+function one(c: usize, s: usize, a: usize, innerStep: usize, b: usize, k: i32, n: i32): void {
+  const row = <usize>n << 2;
+  let j: usize = 0;
+  for (; j + 128 <= row; j += 128) {
+    const from = s + j;
+    let x0 = v128.load(from), x1 = v128.load(from, 16), x2 = v128.load(from, 32), x3 = v128.load(from, 48);
+    let x4 = v128.load(from, 64), x5 = v128.load(from, 80), x6 = v128.load(from, 96), x7 = v128.load(from, 112);
+    let bp = b + j, ap = a;
+    for (let p = 0; p < k; p++) {
+      const f = v128.load32_splat(ap);
+      x0 = fma(f, v128.load(bp), x0), x1 = fma(f, v128.load(bp, 16), x1);
+      x2 = fma(f, v128.load(bp, 32), x2), x3 = fma(f, v128.load(bp, 48), x3);
+      x4 = fma(f, v128.load(bp, 64), x4), x5 = fma(f, v128.load(bp, 80), x5);
+      x6 = fma(f, v128.load(bp, 96), x6), x7 = fma(f, v128.load(bp, 112), x7);
+      bp += row, ap += innerStep;
+    }
+    const to = c + j;
+    v128.store(to, x0), v128.store(to, x1, 16), v128.store(to, x2, 32), v128.store(to, x3, 48);
+    v128.store(to, x4, 64), v128.store(to, x5, 80), v128.store(to, x6, 96), v128.store(to, x7, 112);
+  }
+  for (; j + 64 <= row; j += 64) {
+    const from = s + j;
+    let x0 = v128.load(from), x1 = v128.load(from, 16), x2 = v128.load(from, 32), x3 = v128.load(from, 48);
+    let bp = b + j, ap = a;
+    for (let p = 0; p < k; p++) {
+      const f = v128.load32_splat(ap);
+      x0 = fma(f, v128.load(bp), x0), x1 = fma(f, v128.load(bp, 16), x1);
+      x2 = fma(f, v128.load(bp, 32), x2), x3 = fma(f, v128.load(bp, 48), x3);
+      bp += row, ap += innerStep;
+    }
+    const to = c + j;
+    v128.store(to, x0), v128.store(to, x1, 16), v128.store(to, x2, 32), v128.store(to, x3, 48);
+  }
+  for (; j < row; j += 16) {
+    let x = v128.load(s + j);
+    let bp = b + j, ap = a;
+    for (let p = 0; p < k; p++) {
+      x = fma(v128.load32_splat(ap), v128.load(bp), x);
+      bp += row, ap += innerStep;
+    }
+    const left = <i32>((row - j) >> 2);
+    if (left >= 4) v128.store(c + j, x);
+    else storePart(c + j, x, left);
+  }
+}
+
+/**
+ * C[m,q] += A·Bᵀ with A [m,n] and B [q,n] row by row: four lanes of partial sums over the inner index, added
+ * up at the end.
+ */
+export function dot(c: usize, a: usize, b: usize, m: i32, q: i32, n: i32): void {
+  const row = <usize>n << 2, width = <usize>q << 2;
+  const whole = <usize>(n & ~3) << 2;
+  const mask = laneMask(n & 3);
+  for (let i = 0; i < m; i += 2) {
+    const a0 = a + <usize>i * row;
+    const pair = i + 1 < m;
+    const a1 = pair ? a0 + row : a0;
+    const c0 = c + <usize>i * width;
+    for (let j = 0; j < q; j += 4) {
+      const left = q - j;
+      const b0 = b + <usize>j * row;
+      const b1 = left > 1 ? b0 + row : b0, b2 = left > 2 ? b1 + row : b0, b3 = left > 3 ? b2 + row : b0;
+      let x0 = f32x4.splat(0), x1 = f32x4.splat(0), x2 = f32x4.splat(0), x3 = f32x4.splat(0);
+      let y0 = f32x4.splat(0), y1 = f32x4.splat(0), y2 = f32x4.splat(0), y3 = f32x4.splat(0);
+      let p: usize = 0;
+      for (; p < whole; p += 16) {
+        const u = v128.load(a0 + p), v = v128.load(a1 + p);
+        let w = v128.load(b0 + p);
+        x0 = fma(u, w, x0), y0 = fma(v, w, y0);
+        w = v128.load(b1 + p);
+        x1 = fma(u, w, x1), y1 = fma(v, w, y1);
+        w = v128.load(b2 + p);
+        x2 = fma(u, w, x2), y2 = fma(v, w, y2);
+        w = v128.load(b3 + p);
+        x3 = fma(u, w, x3), y3 = fma(v, w, y3);
+      }
+      if (p < row) {
+        // What lies behind a row may be anything, NaN too: both factors are masked.
+        const u = v128.and(v128.load(a0 + p), mask), v = v128.and(v128.load(a1 + p), mask);
+        let w = v128.and(v128.load(b0 + p), mask);
+        x0 = fma(u, w, x0), y0 = fma(v, w, y0);
+        w = v128.and(v128.load(b1 + p), mask);
+        x1 = fma(u, w, x1), y1 = fma(v, w, y1);
+        w = v128.and(v128.load(b2 + p), mask);
+        x2 = fma(u, w, x2), y2 = fma(v, w, y2);
+        w = v128.and(v128.load(b3 + p), mask);
+        x3 = fma(u, w, x3), y3 = fma(v, w, y3);
+      }
+      const to = c0 + (<usize>j << 2);
+      const x = f32x4.add(v128.load(to), sums(x0, x1, x2, x3));
+      const y = f32x4.add(v128.load(to + width), sums(y0, y1, y2, y3));
+      if (left >= 4) {
+        v128.store(to, x);
+        if (pair) v128.store(to + width, y);
+      } else {
+        storePart(to, x, left);
+        if (pair) storePart(to + width, y, left);
+      }
+    }
+  }
+}

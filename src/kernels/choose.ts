@@ -1,0 +1,47 @@
+/**
+ * Which kernels a model gets.
+ *
+ * @module
+ */
+
+import type { KernelName, Kernels } from "./kernels.ts";
+import { PLAIN } from "./plain.ts";
+import { SimdKernels } from "./simd.ts";
+
+/** A name of an implementation; `auto` is the fastest that this machine runs. */
+export type KernelChoice = "auto" | KernelName;
+
+/**
+ * The implementation that a choice means on this machine.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { resolveKernels } from "./choose.ts";
+ *
+ * assert.equal(resolveKernels("plain"), "plain");
+ * ```
+ */
+export function resolveKernels(choice: KernelChoice): KernelName {
+  if (choice !== "auto") return choice;
+  return (["relaxed-simd", "simd"] as const).find((name) => SimdKernels.supported(name)) ?? "plain";
+}
+
+/**
+ * Kernels for one model, with a memory of its own.
+ *
+ * @throws RangeError when an implementation is named that this machine cannot run, or there is no room for its
+ * memory.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createKernels } from "./choose.ts";
+ *
+ * const { floats, name } = createKernels("plain");
+ * assert.equal(name, "plain");
+ * assert.deepEqual(floats(2), new Float32Array(2));
+ * ```
+ */
+export function createKernels(choice: KernelChoice = "auto"): Kernels {
+  const name = resolveKernels(choice);
+  return name === "plain" ? PLAIN : new SimdKernels(name);
+}

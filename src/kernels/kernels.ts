@@ -1,0 +1,98 @@
+/**
+ * What computes the layers: one interface, with plain TypeScript ({@linkcode PLAIN}, the readable oracle) and
+ * SIMD WebAssembly ({@linkcode SimdKernels}) behind it. The formulas stand beside the plain functions.
+ *
+ * A matrix is a flat row-major array and the offset of its first element. Each element of a product is one
+ * chain of sums that does not depend on the number of rows: rows together equal rows one by one, bit for bit,
+ * on every implementation. Two implementations differ in rounding.
+ *
+ * @module
+ */
+
+import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
+
+// m rows, k inputs, n outputs
+
+/** An implementation of the layers' arithmetic. */
+export interface Kernels {
+  /** Which one it is. Digests of what was computed are comparable within one name. */
+  readonly name: KernelName;
+  /** Zeros, where this implementation reads and writes without copying. Arrays of others are taken too. */
+  floats(length: number): Float32Array;
+  /** Y[m,n] += X[m,k] · W[k,n]. */
+  addXW: Product;
+  /** dX[m,k] += dY[m,n] · W[k,n]ᵀ. */
+  addYWt: Product;
+  /** dW[k,n] += X[m,k]ᵀ · dY[m,n]. */
+  addXtY: Product;
+  /** Y[m,n] = X[m,k] · W[k,n] + b[n] in each row; equals a filled Y and `addXW`. */
+  affine(
+    ...operands: [
+      ...[y: Float32Array, yo: number, b: Float32Array, bo: number],
+      ...[x: Float32Array, xo: number, w: Float32Array, wo: number, m: number, k: number, n: number],
+    ]
+  ): void;
+  /** db[n] += the sum of the m rows of dY[m,n]. */
+  addRowSum(
+    db: Float32Array,
+    dbo: number,
+    dy: Float32Array,
+    dyo: number,
+    m: number,
+    n: number,
+  ): void;
+  /** f[m,n] = s where s > 0, else α[n]·s. */
+  prelu(f: Float32Array, s: Float32Array, alpha: Float32Array, ao: number, m: number, n: number): void;
+  /** df[m,n] becomes ∂/∂s; dα[n] += Σ df·s where s ≤ 0. */
+  preluBackward(
+    ...operands: [
+      ...[df: Float32Array, s: Float32Array, alpha: Float32Array, dalpha: Float32Array],
+      ...[ao: number, m: number, n: number],
+    ]
+  ): void;
+  /** y = σ(x), element by element over the length of y. */
+  sigmoid(y: Float32Array, x: Float32Array): void;
+  /** y = tanh(x). */
+  tanh(y: Float32Array, x: Float32Array): void;
+  /** y = e^x, for x ≤ 88. */
+  exp(y: Float32Array, x: Float32Array): void;
+  /** ds ∘= f(1−f) for f = σ(s), over the length of ds. */
+  sigmoidBackward(ds: Float32Array, f: Float32Array): void;
+  /** Y[m,n] = A[m,n] + diag(q[m])·B[m,n]. */
+  mixRows(
+    ...operands: [
+      ...[y: Float32Array, a: Float32Array, b: Float32Array, bo: number],
+      ...[q: Float32Array, qo: number, m: number, n: number],
+    ]
+  ): void;
+  /** Backward of `mixRows` to B and q: dB += diag(q)·dY, dq[m] += the row sums of dY∘B. */
+  mixRowsBackward(
+    ...operands: [
+      ...[db: Float32Array, dq: Float32Array, dy: Float32Array, b: Float32Array, bo: number],
+      ...[q: Float32Array, qo: number, m: number, n: number],
+    ]
+  ): void;
+  /** Folds the steps of a GRU. */
+  gruForward(steps: GruSteps): void;
+  /** Backward through kept steps. */
+  gruBackward(steps: GruBackSteps): void;
+}
+
+/** A product of two matrices, added to a third. */
+export type Product = (
+  c: Float32Array,
+  co: number,
+  a: Float32Array,
+  ao: number,
+  b: Float32Array,
+  bo: number,
+  m: number,
+  k: number,
+  n: number,
+) => void;
+
+/** The implementations: `relaxed-simd` is `simd` with products and sums rounded once. */
+export const KERNEL_NAMES = ["plain", "simd", "relaxed-simd"] as const;
+
+/** A name of {@linkcode KERNEL_NAMES}. */
+export type KernelName = (typeof KERNEL_NAMES)[number];

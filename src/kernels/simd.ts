@@ -1,0 +1,309 @@
+/**
+ * The kernels in SIMD WebAssembly: four floats a step, with fused multiply-add where the machine has relaxed
+ * SIMD. Compiled from `assembly/` by `deno task kernels`.
+ *
+ * Each instance owns one linear memory of fixed size, of which the operating system gives only what is used.
+ * Weights and working memory are allocated in it ({@linkcode SimdKernels.floats}), so that a call passes
+ * addresses and copies nothing; arrays from elsewhere are copied in and out. The memory goes when the kernels
+ * and the arrays are unreachable.
+ *
+ * @module
+ */
+
+import { RELAXED_SIMD, SIMD } from "./binary.ts";
+import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
+import type { Kernels } from "./kernels.ts";
+import { PLAIN } from "./plain.ts";
+
+/** 1 GiB, in pages of 64 KiB. Never grown: the buffer stays one object, and views of it stay valid. */
+const PAGES = 1 << 14;
+/** In place of an address: no array. */
+const NONE = -1;
+/** Arrays begin at multiples of this, and a vector that overlaps the end of one stays within its room. */
+const ALIGNMENT = 64;
+
+interface Exports {
+  readonly gemm: (...operands: number[]) => void;
+  readonly dot: (...operands: number[]) => void;
+  readonly addRowSum: (db: number, dy: number, m: number, n: number) => void;
+  readonly prelu: (f: number, s: number, alpha: number, m: number, n: number) => void;
+  readonly preluBackward: (...operands: number[]) => void;
+  readonly sigmoid: (y: number, x: number, n: number) => void;
+  readonly tanh: (y: number, x: number, n: number) => void;
+  readonly exp: (y: number, x: number, n: number) => void;
+  readonly sigmoidBackward: (ds: number, f: number, n: number) => void;
+  readonly mixRows: (...operands: number[]) => void;
+  readonly mixRowsBackward: (...operands: number[]) => void;
+  readonly gruForward: (...operands: number[]) => void;
+  readonly gruBackward: (...operands: number[]) => void;
+}
+
+const modules = new Map<string, WebAssembly.Module | null>();
+
+/** The compiled module, or null where the machine cannot run it. */
+function moduleOf(base64: string): WebAssembly.Module | null {
+  const known = modules.get(base64);
+  if (known !== undefined) return known;
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const compiled = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
+  modules.set(base64, compiled);
+  return compiled;
+}
+
+/** Kernels on a memory of their own. */
+export class SimdKernels implements Kernels {
+  readonly name: "simd" | "relaxed-simd";
+  readonly #exports: Exports;
+  readonly #buffer: ArrayBufferLike;
+  #top = ALIGNMENT;
+  /** Working memory of calls with arrays from elsewhere. */
+  #stage: Float32Array;
+  /** Uᵀ while a GRU goes back. */
+  #transposed: Float32Array;
+
+  /** Whether this machine runs them. */
+  static supported(name: "simd" | "relaxed-simd"): boolean {
+    return moduleOf(name === "simd" ? SIMD : RELAXED_SIMD) !== null;
+  }
+
+  /** @throws RangeError when the machine cannot run them, or has no room for their memory. */
+  constructor(name: "simd" | "relaxed-simd") {
+    const compiled = moduleOf(name === "simd" ? SIMD : RELAXED_SIMD);
+    if (compiled === null) {
+      throw new RangeError(`Cannot run ${name} kernels: this machine or runtime lacks the instructions`);
+    }
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+    // Exports are untyped; the module is compiled from the functions that Exports lists.
+    this.#exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
+    this.#buffer = memory.buffer;
+    this.name = name;
+    this.#stage = this.floats(0);
+    this.#transposed = this.floats(0);
+  }
+
+  /** Zeros in this memory. They are never given back one by one. @throws RangeError when it is full. */
+  floats(length: number): Float32Array {
+    const at = this.#top;
+    const top = at + Math.ceil((4 * length + 16) / ALIGNMENT) * ALIGNMENT;
+    if (top > this.#buffer.byteLength - ALIGNMENT) {
+      throw new RangeError(
+        `Cannot take ${length} floats of the kernels' memory: ${at} of its ${this.#buffer.byteLength} bytes ` +
+          `are in use; plain kernels have no such bound`,
+      );
+    }
+    this.#top = top;
+    return new Float32Array(this.#buffer, at, length);
+  }
+
+  addXW(
+    ...[y, yo, x, xo, w, wo, m, k, n]: Parameters<Kernels["addXW"]>
+  ): void {
+    const c = this.#at(y, yo), a = this.#at(x, xo), b = this.#at(w, wo);
+    if (c === 0 || a === 0 || b === 0) {
+      return this.#staged([y, x, w], (y, x, w) => this.addXW(y, yo, x, xo, w, wo, m, k, n));
+    }
+    if (n === 1) this.#exports.dot(c, a, b, m, 1, k);
+    else this.#exports.gemm(c, c, 4 * n, a, 4 * k, 4, b, m, k, n);
+  }
+
+  addYWt(
+    ...[dx, dxo, dy, dyo, w, wo, m, k, n]: Parameters<Kernels["addYWt"]>
+  ): void {
+    const c = this.#at(dx, dxo), a = this.#at(dy, dyo), b = this.#at(w, wo);
+    if (c === 0 || a === 0 || b === 0) {
+      return this.#staged([dx, dy, w], (dx, dy, w) => this.addYWt(dx, dxo, dy, dyo, w, wo, m, k, n));
+    }
+    if (n === 1) this.#exports.gemm(c, c, 4 * k, a, 4, 4, b, m, 1, k);
+    else this.#exports.dot(c, a, b, m, k, n);
+  }
+
+  addXtY(
+    ...[dw, dwo, x, xo, dy, dyo, m, k, n]: Parameters<Kernels["addXtY"]>
+  ): void {
+    const c = this.#at(dw, dwo), a = this.#at(x, xo), b = this.#at(dy, dyo);
+    if (c === 0 || a === 0 || b === 0) {
+      return this.#staged([dw, x, dy], (dw, x, dy) => this.addXtY(dw, dwo, x, xo, dy, dyo, m, k, n));
+    }
+    // One column of weights is one row of its transpose.
+    if (n === 1) this.#exports.gemm(c, c, 0, b, 0, 4, a, 1, m, k);
+    else this.#exports.gemm(c, c, 4 * n, a, 4, 4 * k, b, k, m, n);
+  }
+
+  affine(
+    ...[y, yo, b, bo, x, xo, w, wo, m, k, n]: Parameters<Kernels["affine"]>
+  ): void {
+    const c = this.#at(y, yo), s = this.#at(b, bo), a = this.#at(x, xo), p = this.#at(w, wo);
+    if (c === 0 || s === 0 || a === 0 || p === 0) {
+      return this.#staged(
+        [y, b, x, w],
+        (y, b, x, w) => this.affine(y, yo, b, bo, x, xo, w, wo, m, k, n),
+      );
+    }
+    if (n === 1) {
+      y.fill(b[bo]!, yo, yo + m);
+      this.#exports.dot(c, a, p, m, 1, k);
+    } else {
+      this.#exports.gemm(c, s, 0, a, 4 * k, 4, p, m, k, n);
+    }
+  }
+
+  addRowSum(...[db, dbo, dy, dyo, m, n]: Parameters<Kernels["addRowSum"]>): void {
+    const c = this.#at(db, dbo), a = this.#at(dy, dyo);
+    if (c === 0 || a === 0) {
+      return this.#staged([db, dy], (db, dy) => this.addRowSum(db, dbo, dy, dyo, m, n));
+    }
+    this.#exports.addRowSum(c, a, m, n);
+  }
+
+  prelu(...[f, s, alpha, ao, m, n]: Parameters<Kernels["prelu"]>): void {
+    const to = this.#at(f, 0), from = this.#at(s, 0), slope = this.#at(alpha, ao);
+    if (to === 0 || from === 0 || slope === 0) {
+      return this.#staged([f, s, alpha], (f, s, alpha) => this.prelu(f, s, alpha, ao, m, n));
+    }
+    this.#exports.prelu(to, from, slope, m, n);
+  }
+
+  preluBackward(...[df, s, alpha, dalpha, ao, m, n]: Parameters<Kernels["preluBackward"]>): void {
+    const to = this.#at(df, 0),
+      from = this.#at(s, 0),
+      slope = this.#at(alpha, ao),
+      into = this.#at(dalpha, ao);
+    if (to === 0 || from === 0 || slope === 0 || into === 0) {
+      return this.#staged(
+        [df, s, alpha, dalpha],
+        (df, s, alpha, dalpha) => this.preluBackward(df, s, alpha, dalpha, ao, m, n),
+      );
+    }
+    this.#exports.preluBackward(to, from, slope, into, m, n);
+  }
+
+  sigmoid(y: Float32Array, x: Float32Array): void {
+    const to = this.#at(y, 0), from = this.#at(x, 0);
+    if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.sigmoid(y, x));
+    this.#exports.sigmoid(to, from, y.length);
+  }
+
+  tanh(y: Float32Array, x: Float32Array): void {
+    const to = this.#at(y, 0), from = this.#at(x, 0);
+    if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.tanh(y, x));
+    this.#exports.tanh(to, from, y.length);
+  }
+
+  exp(y: Float32Array, x: Float32Array): void {
+    const to = this.#at(y, 0), from = this.#at(x, 0);
+    if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.exp(y, x));
+    this.#exports.exp(to, from, y.length);
+  }
+
+  sigmoidBackward(ds: Float32Array, f: Float32Array): void {
+    const to = this.#at(ds, 0), from = this.#at(f, 0);
+    if (to === 0 || from === 0) return this.#staged([ds, f], (ds, f) => this.sigmoidBackward(ds, f));
+    this.#exports.sigmoidBackward(to, from, ds.length);
+  }
+
+  mixRows(...[y, a, b, bo, q, qo, m, n]: Parameters<Kernels["mixRows"]>): void {
+    const to = this.#at(y, 0), first = this.#at(a, 0), second = this.#at(b, bo), by = this.#at(q, qo);
+    if (to === 0 || first === 0 || second === 0 || by === 0) {
+      return this.#staged([y, a, b, q], (y, a, b, q) => this.mixRows(y, a, b, bo, q, qo, m, n));
+    }
+    this.#exports.mixRows(to, first, second, by, m, n);
+  }
+
+  mixRowsBackward(...[db, dq, dy, b, bo, q, qo, m, n]: Parameters<Kernels["mixRowsBackward"]>): void {
+    const into = this.#at(db, bo), dby = this.#at(dq, qo), from = this.#at(dy, 0);
+    const second = this.#at(b, bo), by = this.#at(q, qo);
+    if (into === 0 || dby === 0 || from === 0 || second === 0 || by === 0) {
+      return this.#staged(
+        [db, dq, dy, b, q],
+        (db, dq, dy, b, q) => this.mixRowsBackward(db, dq, dy, b, bo, q, qo, m, n),
+      );
+    }
+    this.#exports.mixRowsBackward(into, dby, from, second, by, m, n);
+  }
+
+  /** Forms that scale the input or reset before the product are for comparisons only: those stay plain. */
+  gruForward(steps: GruSteps): void {
+    const { gate, T, K, H, keep, xw, attention, values, u, b, states, gates, products } = steps;
+    if (!compiled(steps)) return PLAIN.gruForward(steps);
+    const x = this.#at(xw, 0), a = attention.length > 0 ? this.#at(attention, 0) : NONE;
+    const [s, g, p, w] = [
+      this.#at(states, 0),
+      this.#at(gates, 0),
+      this.#at(products, 0),
+      this.#at(values, u),
+    ];
+    if (x === 0 || a === 0 || s === 0 || g === 0 || p === 0 || w === 0) {
+      return this.#staged(
+        [xw, attention, values, states, gates, products],
+        (xw, attention, values, states, gates, products) =>
+          this.gruForward({ ...steps, xw, attention, values, states, gates, products }),
+      );
+    }
+    this.#exports.gruForward(
+      ...[T, K, H, Number(keep), x, w, this.#at(values, b), a === NONE ? 0 : a, s, g, p],
+      ...[gate.alpha1, gate.beta0, gate.beta1],
+    );
+  }
+
+  /** See {@linkcode SimdKernels.gruForward}. */
+  gruBackward(steps: GruBackSteps): void {
+    const { gate, T, K, H, attention, values, u, b, states, gates, products } = steps;
+    const { dstate, dstates, dxw, dattention, back, gradients } = steps;
+    if (!compiled(steps)) return PLAIN.gruBackward(steps);
+    const own = [
+      ...[attention, values, states, gates, products] as const,
+      ...[dstate, dstates, dxw, dattention, back, gradients] as const,
+    ] as const;
+    if (!own.every((array) => array.length === 0 || array.buffer === this.#buffer)) {
+      return this.#staged(
+        own,
+        (attention, values, states, gates, products, dstate, dstates, dxw, dattention, back, gradients) =>
+          this.gruBackward({
+            ...{ ...steps, attention, values, states, gates, products, dstate, dstates, dxw },
+            ...{ dattention, back, gradients },
+          }),
+      );
+    }
+    const size = 3 * H * H;
+    if (this.#transposed.length < size) this.#transposed = this.floats(size);
+    this.#exports.gruBackward(
+      ...[T, K, H, this.#at(values, u), attention.length > 0 ? this.#at(attention, 0) : 0],
+      ...[this.#at(states, 0), this.#at(gates, 0), this.#at(products, 0), this.#at(dstate, 0)],
+      ...[dstates.length > 0 ? this.#at(dstates, 0) : 0, this.#at(dxw, 0), this.#at(dattention, 0)],
+      ...[this.#at(back, 0), this.#at(this.#transposed, 0), this.#at(gradients, u), this.#at(gradients, b)],
+      ...[gate.alpha1, gate.beta0, gate.beta1],
+    );
+  }
+
+  /** The address of an element; 0 when the array is not in this memory. */
+  #at(array: Float32Array, offset: number): number {
+    return array.buffer === this.#buffer ? array.byteOffset + 4 * offset : 0;
+  }
+
+  /** Calls with copies of the arrays that are not in this memory, and copies them back. */
+  #staged<T extends readonly Float32Array[]>(arrays: readonly [...T], call: (...own: T) => void): void {
+    const foreign = arrays.filter((array) => array.buffer !== this.#buffer);
+    const length = foreign.reduce((sum, array) => sum + padded(array), 0);
+    if (this.#stage.length < length) this.#stage = this.floats(2 * length);
+    let at = 0;
+    const copies = new Map<Float32Array, Float32Array>();
+    for (const array of foreign) {
+      if (copies.has(array)) continue;
+      const copy = this.#stage.subarray(at, at + array.length);
+      copy.set(array);
+      copies.set(array, copy);
+      at += padded(array);
+    }
+    // A copy has the type of what it stands for.
+    call(...arrays.map((array) => copies.get(array) ?? array) as unknown as T);
+    for (const [array, copy] of copies) array.set(copy);
+  }
+}
+
+function padded(array: Float32Array): number {
+  return array.length + ALIGNMENT / 4;
+}
+
+function compiled({ gate }: GruSteps): boolean {
+  return !gate.before && !gate.scaled && gate.alpha0 === 0;
+}

@@ -1,0 +1,21 @@
+/**
+ * The implementations that the suites of this folder run over, and a test for each.
+ *
+ * @module
+ */
+
+import { createKernels } from "../../src/kernels/choose.ts";
+import { KERNEL_NAMES, type KernelName, type Kernels } from "../../src/kernels/kernels.ts";
+import { SimdKernels } from "../../src/kernels/simd.ts";
+
+/** Registers a test for every implementation; what this machine cannot run is skipped by name. */
+export function overKernels(what: string, test: (kernels: Kernels) => void): void {
+  for (const name of KERNEL_NAMES) {
+    Deno.test({ name: `${name}: ${what}`, ignore: !runs(name), fn: () => test(createKernels(name)) });
+  }
+}
+
+/** Whether this machine has the instructions. */
+export function runs(name: KernelName): boolean {
+  return name === "plain" || SimdKernels.supported(name);
+}
