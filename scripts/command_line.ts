@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { InvalidArgumentError } from "commander";
 
 const MIN_BYTES = 16 * 2 ** 20;
@@ -34,6 +35,21 @@ export function byteSize(text: string): number {
   const bytes = Math.floor(Number(match[1]) * unit);
   if (bytes < MIN_BYTES) throw new InvalidArgumentError("Less than 16MB.");
   return bytes;
+}
+
+/**
+ * Makes the folder of a file that is to be written at the end of long work, which it must not cost its result.
+ *
+ * @throws Error when the folder cannot be made or the path is one
+ */
+export async function makeRoomFor(file: string): Promise<void> {
+  try {
+    await Deno.mkdir(dirname(file), { recursive: true });
+  } catch (cause) {
+    throw new Error(`Cannot write ${file}: its folder cannot be made`, { cause });
+  }
+  const { isDirectory } = await Deno.stat(file).catch(() => ({ isDirectory: false }));
+  if (isDirectory) throw new Error(`Cannot write ${file}: it is a folder`);
 }
 
 /** Writes text to standard output or standard error. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import { resolveKernels } from "../src/kernels/choose.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
@@ -36,7 +35,7 @@ import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { countEvents } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
-import { byteSize, integer, print, runCommand } from "./command_line.ts";
+import { byteSize, integer, makeRoomFor, print, runCommand } from "./command_line.ts";
 import { addKafkaFlags, type KafkaFlags, openKafka } from "./service_flags.ts";
 
 interface Flags extends KafkaFlags {
@@ -128,10 +127,7 @@ async function main(flags: Flags): Promise<number> {
     batchRows: config.batchRows,
     guard: config.guard,
   });
-  // Before the replay: a folder that cannot be made must not cost its result.
-  for (const file of [flags.json, flags.report]) {
-    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
-  }
+  for (const file of [flags.json, flags.report]) if (file !== undefined) await makeRoomFor(file);
   const started = Date.now();
   await using log = await openLog(flags, config);
   const meter = new Meter(await totalEvents(flags, files));
@@ -268,8 +264,12 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
   ];
 }
 
-function emptyNotes({ task, rejections }: ReplayResult): string[] {
-  if (task.counters.events > 0) return [];
+function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
+  if (task.counters.events > 0) {
+    if (learning.validation.rows.length > 0) return [];
+    return ["No impression was shown in these events: states were folded, nothing was judged or learnt"];
+  }
+  if (rejections.count === 0) return ["There was no event"];
   return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];
 }
 

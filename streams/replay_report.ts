@@ -96,22 +96,51 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
   };
 }
 
-const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, note: string])[] = [
-  ["duplicates", "events came twice and were skipped"],
-  ["otherActions", "interactions have an action that the configuration does not know: they changed nothing"],
-  ["late", "behaviours came late and were put in their place"],
-  ["parked", "interactions came before the impression that they name and waited for it"],
-  ["lateOutcomes", "outcomes came after the window of their impression: the label stayed 0"],
-  ["unmatchedOutcomes", "outcomes name an impression that never came or does not show the item"],
-  ["unshown", "answers were not confirmed as shown: they made no sample"],
-  ["crowdedOut", "impressions were settled early, because their user had too many open"],
-  ["forgotten", "users were erased"],
+/** What is said of one, and of more. */
+const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more: string])[] = [
+  ["duplicates", "event came twice and was skipped", "events came twice and were skipped"],
+  [
+    "otherActions",
+    "interaction has an action that the configuration does not know: it changed nothing",
+    "interactions have an action that the configuration does not know: they changed nothing",
+  ],
+  [
+    "late",
+    "behaviour came late and was put in its place",
+    "behaviours came late and were put in their place",
+  ],
+  [
+    "parked",
+    "interaction came before the impression that it names and waited for it",
+    "interactions came before the impression that they name and waited for it",
+  ],
+  [
+    "lateOutcomes",
+    "outcome came after the window of its impression: the label stayed 0",
+    "outcomes came after the window of their impression: the label stayed 0",
+  ],
+  [
+    "unmatchedOutcomes",
+    "outcome names an impression that never came or does not show the item",
+    "outcomes name an impression that never came or does not show the item",
+  ],
+  [
+    "unshown",
+    "answer was not confirmed as shown: it made no sample",
+    "answers were not confirmed as shown: they made no sample",
+  ],
+  [
+    "crowdedOut",
+    "impression was settled early, because its user had too many open",
+    "impressions were settled early, because their user had too many open",
+  ],
+  ["forgotten", "user was erased", "users were erased"],
 ];
 
 /** What a task counted that its user may want to know, in words. */
 export function counterNotes(counters: TaskCounters): string[] {
   return COUNTER_NOTES.filter(([name]) => counters[name] > 0)
-    .map(([name, note]) => `${formatCount(counters[name])} ${note}.`);
+    .map(([name, one, more]) => `${formatCount(counters[name])} ${counters[name] === 1 ? one : more}.`);
 }
 
 /** The machine-readable result of `--json`. */

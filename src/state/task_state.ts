@@ -448,7 +448,7 @@ export function isWaiting({ pending, parked }: UserState): boolean {
 function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
   const oracle = (event as { readonly oracle?: unknown }).oracle;
   return Array.isArray(oracle) && oracle.length === event.items.length &&
-      oracle.every((p) => typeof p === "number")
+      oracle.every((p) => typeof p === "number" && p >= 0 && p <= 1)
     ? oracle
     : undefined;
 }

@@ -21,7 +21,8 @@ export async function fileIn(folder: string, names: readonly string[]): Promise<
     try {
       if ((await Deno.stat(path)).isFile) return path;
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const absent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+      if (!absent) throw error;
     }
   }
   return undefined;

@@ -16,7 +16,7 @@ import {
 } from "../../src/adapters/movielens.ts";
 import { MIN_TIME_MS } from "../../src/events/schema.ts";
 import { readCsv } from "./csv.ts";
-import { within } from "./files.ts";
+import { fileIn, within } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
@@ -26,6 +26,10 @@ import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./sourc
  * `u.data` is not sorted, so its ratings are all held in memory: about 40 bytes each.
  */
 export async function* openMovieLens(folder: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  for (const name of ["u.data", "u.item", "u.user"]) {
+    if (await fileIn(folder, [name]) !== undefined) continue;
+    throw new Deno.errors.NotFound(`Cannot open ${folder} as ml-100k: it has no ${name}`);
+  }
   const ratings = new Ratings();
   yield* readRatings(within(folder, "u.data"), ratings, options);
   const firstTimes = ratings.firstTimes();

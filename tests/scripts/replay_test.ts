@@ -56,6 +56,14 @@ Deno.test("replay says what is wrong with its data", async () => {
   assertFails(await runReplay("--data", empty, "--format", "taobao"), /^error: /);
 });
 
+Deno.test("replay says before its work that it cannot write what is wanted of it", async () => {
+  await using folder = await dataFolder();
+  const data = ["--data", `${folder.path}/shop`];
+  assertFails(await runReplay(...data, "--json", folder.path), folder.path, "it is a folder");
+  const report = `${folder.path}/shop/events.jsonl/report.html`;
+  assertFails(await runReplay(...data, "--report", report), report, "folder cannot be made");
+});
+
 Deno.test("replay refuses a file for a log that it does not use", async () => {
   assertFails(await runReplay("--log-path", "x.sqlite"), /^error: .*--log is memory, wanted is sqlite/);
 });

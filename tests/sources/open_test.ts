@@ -240,6 +240,7 @@ Deno.test("openSource() says what is wrong with what it is given", async () => {
     /column rating is missing/,
   );
   await assert.rejects(read("open-bandit", { "a.csv": "", "b.csv": "" }), /got a.csv, b.csv/);
+  await assert.rejects(read("ml-100k", { "u.data": "", "u.user": "" }), /it has no u.item/);
   await assert.rejects(read("taobao", { "README": "" }), /no file that ends with .csv/);
   await withFolder({}, async (folder) => {
     await Deno.mkdir(`${folder}/bts/men`, { recursive: true });

@@ -31,6 +31,17 @@ Deno.test("TaskState.apply() settles an impression when the watermark has passed
   ]]);
 });
 
+Deno.test("TaskState.apply() hands on true probabilities when there is one for each item", () => {
+  const story = new Story();
+  const wrong = [[0.5], [0.5, 2], [0.5, -1], [0.5, "1"], "0.5", null];
+  [[0.25, 1], ...wrong].forEach((oracle, i) => {
+    story.show(1000 + i, ["a", "b"], { request: `r${i}`, oracle } as object);
+  });
+  story.task.flush(story.out);
+  const seen = story.samples.map(({ rows }) => rows.map(({ oracle }) => oracle));
+  assert.deepEqual(seen, [[0.25, 1], ...wrong.map(() => [NaN, NaN])]);
+});
+
 Deno.test("TaskState.apply() settles impressions in the order of their deadlines before it applies the event", () => {
   const story = new Story();
   story.show(1020, ["a"], { request: "late" });
