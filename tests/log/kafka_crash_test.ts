@@ -72,7 +72,8 @@ if (broker !== undefined) {
       assert.deepEqual(texts(await all(log, topic, 0)), ["before", "while it is away"]);
       assert.equal(await log.committed(topic, topic, 0), 1);
       await commit("again", 2);
-      assert.equal(held.at(-1), "+0,1");
+      // It may have been away for longer than the session.
+      while (held.at(-1) !== "+0,1") await delay(20);
       assert.deepEqual(member.partitions, [0, 1]);
       await member.leave();
     }
