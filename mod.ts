@@ -170,6 +170,8 @@ export * from "./streams/sources/open.ts";
 export * from "./streams/sources/adapters.ts";
 export * from "./streams/topics.ts";
 export * from "./streams/task.ts";
+export { DELIVERIES, type Delivery, INPUT } from "./streams/task/delivery.ts";
+export * from "./streams/repeats.ts";
 export * from "./streams/task/restore_meter.ts";
 export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
 export * from "./streams/feeder.ts";

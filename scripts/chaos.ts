@@ -11,6 +11,7 @@
 
 import { Command, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
 import { LONG, SHORT } from "../tests/chaos/sizes.ts";
@@ -22,13 +23,14 @@ interface Flags {
   readonly events?: number;
   readonly kills?: number;
   readonly model: ModelName;
+  readonly delivery: Delivery;
   readonly show: boolean;
   readonly folder?: string;
 }
 
 async function main(flags: Flags): Promise<number> {
   const size = flags.long ? LONG : SHORT;
-  const { seed, model } = flags;
+  const { seed, model, delivery } = flags;
   const counts = { ...size.counts, kill: flags.kills ?? size.counts.kill };
   const schedule = makeSchedule({ seed, counts, gapMs: size.gapMs });
   if (flags.show) {
@@ -46,6 +48,7 @@ async function main(flags: Flags): Promise<number> {
     events: flags.events ?? size.events,
     users: size.users,
     model,
+    delivery,
     folder,
     tell: (line) => print(Deno.stdout, `${line}\n`),
   });
@@ -74,6 +77,9 @@ const program = new Command("deno task chaos")
   .option("--kills <n>", "kills with SIGKILL", integer)
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("base"),
+  )
+  .addOption(
+    new Option("--delivery <mode>", "how answers are sent").choices([...DELIVERIES]).default("exactly-once"),
   )
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "keep the broker's data and what the processes say in here")

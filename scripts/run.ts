@@ -12,6 +12,7 @@ import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
+import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
@@ -26,6 +27,7 @@ interface Flags extends LogFlags {
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
   readonly members: string;
+  readonly delivery?: Delivery;
 }
 
 const STATUS_MS = 10_000;
@@ -81,6 +83,7 @@ async function main(flags: Flags): Promise<number> {
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
+    delivery: flags.delivery ?? config.delivery ?? "exactly-once",
     ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     snapshots: snapshotsOf(flags),
@@ -169,6 +172,13 @@ const program = addLogFlags(
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
   .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)
+  .addOption(
+    new Option(
+      "--delivery <mode>",
+      "exactly-once, or answers at once, with repeats after a crash (default: exactly-once)",
+    )
+      .choices([...DELIVERIES]),
+  )
   .option("--serve-version <n>", "stay at this version of the parameters (default: the newest)", count)
   .option(
     "--members <folder>",

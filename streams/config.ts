@@ -13,6 +13,7 @@ import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import type { LearningOptions } from "./learning.ts";
+import { DELIVERIES, type Delivery } from "./task/delivery.ts";
 
 const names = z.array(z.string().min(1).max(64)).max(32);
 const positive = z.number().positive();
@@ -52,6 +53,7 @@ const configSchema = z.strictObject({
   maxStaleVersions: z.int().min(0),
   lifelong: z.boolean(),
   refoldShare: z.number().min(0),
+  delivery: z.enum(DELIVERIES),
   batchRows: count,
   checkpointBatches: count,
   snapshotVersions: count,
@@ -132,6 +134,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
   /** Rows of a batch of the learner. @default {64} */
   readonly batchRows?: number;
+  /** Whether answers of a service wait for the commit. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
   /** Batches between two checkpoints of the learner. @default {100} */
   readonly checkpointBatches?: number;
   /** Versions between two full snapshots; older versions than the newest one are dropped. @default {50} */
@@ -190,6 +194,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     actions,
     learner: _learner,
     models: _models,
+    delivery: _delivery,
     batchRows: _rows,
     checkpointBatches: _checkpoint,
     snapshotVersions: _snapshot,

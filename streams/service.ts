@@ -30,6 +30,7 @@ import { ParameterSubscriber } from "./parameters.ts";
 import { Crew } from "./service/crew.ts";
 import { type Job, Worker } from "./service/worker.ts";
 import { Task } from "./task.ts";
+import type { Delivery } from "./task/delivery.ts";
 import { RestoreMeter, type RestoreStatus } from "./task/restore_meter.ts";
 import type { StoreStatus } from "./task/state_store.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
@@ -71,6 +72,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly commitIntervalMs?: number;
   /** Events after which a task commits in any case. @default {1000} */
   readonly commitEvents?: number;
+  /** Whether answers wait for the commit. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
   /** Serve this version of the parameters for good; the log must still have it. @default {the newest} */
   readonly serveVersion?: number;
   /** The first pause after a failure, milliseconds. @default {1000} */
@@ -125,6 +128,8 @@ export interface ServiceStatus {
   readonly learner: LearnerStatus | null;
 }
 
+/** Events of a step whose answers are sent at once: the first of them must not wait for many others. */
+const PROMPT_EVENTS = 32;
 /** How long a step waits when there is nothing to do. */
 const IDLE_MS = 1000;
 const WATCH_MS = 1000;
@@ -279,8 +284,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const { task: options, stateBytes, snapshots, commitIntervalMs = 100, commitEvents = 1000 } =
-      this.#options;
+    const {
+      task: options,
+      stateBytes,
+      snapshots,
+      commitIntervalMs = 100,
+      commitEvents = 1000,
+      delivery = "exactly-once",
+    } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const task = await Task.open(this.#log, this.#topics, partition, options, this.#serving, {
@@ -291,6 +302,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         now: this.#now,
       },
       meter,
+      delivery,
+      signal,
     }).finally(() => this.#meters.delete(partition));
     const { records, bytes } = meter.status;
     logger.info(
@@ -305,7 +318,13 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         records,
       },
     );
-    const limits = { now: this.#now, waitMs: IDLE_MS, commitIntervalMs, commitEvents };
+    const limits = {
+      now: this.#now,
+      waitMs: IDLE_MS,
+      commitIntervalMs,
+      commitEvents,
+      ...(delivery === "at-least-once" ? { maxEvents: PROMPT_EVENTS } : {}),
+    };
     return new TaskJob(task, limits, (events) => this.#events += events);
   }
 

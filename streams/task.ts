@@ -15,7 +15,8 @@ import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
-import { commitRecords } from "./task/outputs.ts";
+import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
+import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
 import type { StateStoreOptions, StoreStatus } from "./task/state_store.ts";
@@ -36,6 +37,10 @@ export interface TaskRuntime {
   readonly snapshot?: StateStoreOptions | undefined;
   /** Told how far the restore has come. @default {nobody} */
   readonly meter?: RestoreMeter;
+  /** Whether answers wait for the commit. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
+  /** Ends the restore: opening then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Where a round ends. */
@@ -108,6 +113,11 @@ export class Task implements AsyncDisposable {
   /** Position behind the last read catalogue record. */
   #itemsRead = 0;
   #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  #numbers = new OutputNumbers();
+  readonly #delivery: Delivery;
+  /** Answers of `#out` that were sent, and what tells that they have arrived. */
+  #sent = 0;
+  #sending: Promise<unknown>[] = [];
   #rejected: NewRecord[] = [];
 
   private constructor(
@@ -119,8 +129,10 @@ export class Task implements AsyncDisposable {
     next: number,
     state: TaskState,
     restored: Restored,
-    maxStateBytes: number,
+    { maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity, delivery = "exactly-once" }:
+      TaskRuntime,
   ) {
+    this.#delivery = delivery;
     this.#log = log;
     this.#topics = topics;
     this.#group = group;
@@ -148,10 +160,9 @@ export class Task implements AsyncDisposable {
     const writer = await log.writer(`${group}-${partition}`);
     const next = await log.committed(group, topics.events, partition) ?? 0;
     const state = new TaskState(options, serving);
-    const { snapshot, meter = new RestoreMeter() } = runtime;
-    const restored = await restore({ log, topics, partition, state, snapshot, meter });
-    const bytes = runtime.maxStateBytes ?? (log.latest === undefined ? OBJECT_BYTES : Infinity);
-    return new Task(log, topics, group, partition, writer, next, state, restored, bytes);
+    const { snapshot, meter = new RestoreMeter(), signal } = runtime;
+    const restored = await restore({ log, topics, partition, state, snapshot, meter, signal });
+    return new Task(log, topics, group, partition, writer, next, state, restored, runtime);
   }
 
   /** Offset of the next event to read. */
@@ -216,7 +227,10 @@ export class Task implements AsyncDisposable {
    */
   async step(options: StepOptions): Promise<number> {
     const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
-    const untilDue = this.isDirty ? this.#committedAt + commitIntervalMs - now() : waitMs;
+    // What is sent at once need not be committed at once after a while of silence.
+    const dueAt = () =>
+      commitIntervalMs + (this.#delivery === "at-least-once" ? this.#uncommittedSince : this.#committedAt);
+    const untilDue = this.isDirty ? dueAt() - now() : waitMs;
     const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, {
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
@@ -245,7 +259,8 @@ export class Task implements AsyncDisposable {
       }
     }
     this.#next = next;
-    if (this.isDirty && now() - this.#committedAt >= commitIntervalMs) await commit();
+    if (this.#delivery === "at-least-once") this.#send();
+    if (this.isDirty && now() >= dueAt()) await commit();
     return records.length;
   }
 
@@ -257,6 +272,7 @@ export class Task implements AsyncDisposable {
   /** Settles what is open at the end of a finite stream, and commits. */
   async flush(): Promise<void> {
     this.state.flush(this.#out);
+    this.#numbers.add(this.#out, this.partition, this.#next);
     await this.commit();
   }
 
@@ -265,11 +281,18 @@ export class Task implements AsyncDisposable {
     const { state, partition } = this;
     const topics = this.#topics;
     const lineage = this.#lineage;
+    if (this.#delivery === "at-least-once") {
+      // Before their input counts as done: a crash in between sends them again.
+      this.#send();
+      await Promise.all(this.#sending);
+    }
     const { outputs, users, statistics } = commitRecords({
       topics,
       partition,
       state,
       out: this.#out,
+      numbers: this.#numbers,
+      sent: this.#sent,
       rejected: this.#rejected,
       itemsApplied: this.#itemsApplied,
       lineage,
@@ -285,11 +308,31 @@ export class Task implements AsyncDisposable {
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
     this.#out = { recommendations: [], samples: [], forgotten: [] };
+    this.#numbers = new OutputNumbers();
+    [this.#sent, this.#sending] = [0, []];
     this.#rejected = [];
     this.#roundEvents = 0;
     this.#roundRows = 0;
     state.evict(this.#maxStateBytes);
     await this.#restored.store?.room();
+  }
+
+  /** Sends the answers that were not sent yet; the next commit waits until they have arrived. */
+  #send(): void {
+    const { partition } = this;
+    const from = this.#sent;
+    const time = recordTime(this.state);
+    const records = answerRecords(this.#topics.recommendations, this.#out, {
+      numbers: this.#numbers,
+      partition,
+      time,
+      from,
+    });
+    if (records.length === 0) return;
+    this.#sent += records.length;
+    const sending = this.#log.append(records);
+    sending.catch(() => {}); // told by the commit
+    this.#sending.push(sending);
   }
 
   /** Notes what was committed where users are looked for, and in the local snapshot. */
@@ -353,6 +396,7 @@ export class Task implements AsyncDisposable {
       return;
     }
     const refused = decoded.ok ? this.state.apply(decoded.event, record.offset, this.#out) : decoded;
+    this.#numbers.add(this.#out, this.partition, record.offset);
     if (refused !== null) this.#reject(record, refused.code, refused.reason);
     for (let s = before; s < this.#out.samples.length; s++) {
       this.#roundRows += this.#out.samples[s]!.rows.length;

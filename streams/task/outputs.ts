@@ -9,9 +9,9 @@ import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/
 import { isWaiting, type TaskOutputs, type TaskState } from "../../src/state/task_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
+import { answerRecords, INPUT, type OutputNumbers } from "./delivery.ts";
 import { LINEAGE, PENDING } from "./restore.ts";
 
-const encoder = new TextEncoder();
 const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
 
@@ -22,6 +22,10 @@ export interface Uncommitted {
   readonly state: TaskState;
   /** Given out. */
   readonly out: TaskOutputs;
+  /** Numbers of what was given out. */
+  readonly numbers: OutputNumbers;
+  /** Answers that were sent already. */
+  readonly sent: number;
   /** Records of what was refused. */
   readonly rejected: readonly NewRecord[];
   /** Position in the catalogue topic. */
@@ -42,9 +46,14 @@ export interface CommitRecords {
 
 /** Encodes a commit. */
 export function commitRecords(of: Uncommitted): CommitRecords {
-  const { topics, partition, state, out, rejected } = of;
-  const time = state.maxTime === -Infinity ? 0 : state.maxTime;
-  const record = (topic: string, key: string, value: Uint8Array | null, headers = NO_HEADERS): NewRecord => ({
+  const { topics, partition, state, out, rejected, numbers } = of;
+  const time = recordTime(state);
+  const record = (
+    topic: string,
+    key: string,
+    value: Uint8Array | null,
+    headers: NewRecord["headers"] = NO_HEADERS,
+  ): NewRecord => ({
     topic,
     partition,
     key,
@@ -52,23 +61,20 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     time,
     headers,
   });
-  const outputs: NewRecord[] = [];
+  const numbered = (number: string | undefined) => ({ [INPUT]: number ?? "" });
+  const outputs = answerRecords(topics.recommendations, out, { numbers, partition, time, from: of.sent });
   const users: NewRecord[] = [];
   const statistics: NewRecord[] = [];
-  for (const recommendation of out.recommendations) {
-    const value = encoder.encode(JSON.stringify(recommendation));
-    outputs.push(record(topics.recommendations, recommendation.user, value));
-  }
   let told = 0;
   const tellUpTo = (count: number) => {
     for (const sample of out.samples.slice(told, count)) {
-      outputs.push(record(topics.samples, sample.user, encodeSample(sample)));
+      const headers = numbered(numbers.samples[told++]);
+      outputs.push(record(topics.samples, sample.user, encodeSample(sample), headers));
     }
-    told = count;
   };
-  for (const { user, afterSamples } of out.forgotten) {
+  for (const [n, { user, afterSamples }] of out.forgotten.entries()) {
     tellUpTo(afterSamples);
-    outputs.push(record(topics.samples, user, null));
+    outputs.push(record(topics.samples, user, null, numbered(numbers.forgotten[n])));
     users.push(record(topics.state, user, null));
   }
   tellUpTo(out.samples.length);
@@ -82,4 +88,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const own = encodeTask(state, of.itemsApplied);
   statistics.push(record(topics.statistics, TASK_KEY, own, { [LINEAGE]: of.lineage }));
   return { outputs, users, statistics };
+}
+
+/** The time of a task's records: its clock, which one wrong event does not move. */
+export function recordTime({ maxTime }: TaskState): number {
+  return maxTime === -Infinity ? 0 : maxTime;
 }

@@ -39,6 +39,8 @@ export interface RestoreOptions {
   /** Where the local snapshot is; not used on logs that have an index of their own. */
   readonly snapshot?: StateStoreOptions | undefined;
   readonly meter: RestoreMeter;
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a task needs beside its state. */
@@ -198,13 +200,14 @@ async function restoreUsers(
 
 /** What a changelog has from an offset to the end it has now. */
 async function* readBehind(
-  { log, partition, meter }: RestoreOptions,
+  { log, partition, meter, signal }: RestoreOptions,
   topic: string,
   from: number,
 ): AsyncGenerator<ReadResult> {
   const { start, end } = await log.bounds(topic, partition);
   const begin = Math.max(start, from);
   for (let next = begin; next < end;) {
+    signal?.throwIfAborted();
     const result = await log.read(topic, partition, next);
     let bytes = 0;
     for (const { value } of result.records) bytes += value?.length ?? 0;

@@ -5,7 +5,7 @@
  * - latency: from the append of a request to its answer on `recommendations`, at a steady rate
  * - throughput: from the first to the last commit of the fixture's events, appended in one go
  *
- * `deno run -A tests/bench/service.ts [requests a second, 50] [model, base]`
+ * `deno run -A tests/bench/service.ts [requests a second, 50] [model, base] [delivery, exactly-once]`
  *
  * @module
  */
@@ -23,7 +23,7 @@ const PARTITIONS = 4;
 const SECONDS = 20;
 /** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
 const STEP_MS = 60_000;
-const [rate = "50", model = "base"] = Deno.args;
+const [rate = "50", model = "base", delivery = "exactly-once"] = Deno.args;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
@@ -42,7 +42,7 @@ await using _engine = new Deno.Command(Deno.execPath(), {
     "run",
     "-A",
     `${root}scripts/run.ts`,
-    ...["--log", "kafka", "--brokers", broker.address, "--model", model],
+    ...["--log", "kafka", "--brokers", broker.address, "--model", model, "--delivery", delivery],
     ...["--config", `${root}fixtures/shop/meander.json`],
   ],
   stdout: "null",

@@ -18,6 +18,7 @@ import {
 import { type DevBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
+import type { Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import type { Deployment } from "./deployment.ts";
 import { Fleet } from "./fleet.ts";
@@ -43,6 +44,8 @@ export interface ChaosOptions {
   readonly learners?: number;
   /** What scores and learns. @default {"base"} */
   readonly model?: ModelName;
+  /** How answers are sent. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
   /** For the broker's data and what the processes say. */
   readonly folder: string;
   /** Takes what happens, for people. */
@@ -68,7 +71,16 @@ const STUCK_MS = 120_000;
 
 /** Runs it all; the verdict has what the processes did wrong, too. */
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
-  const { folder, schedule, tell, tasks = 2, learners = 2, partitions = 4, model = "base" } = options;
+  const {
+    folder,
+    schedule,
+    tell,
+    tasks = 2,
+    learners = 2,
+    partitions = 4,
+    model = "base",
+    delivery = "exactly-once",
+  } = options;
   const topics = topicNames(PREFIX);
   const problems: string[] = [];
   const report = (problem: string) => {
@@ -90,6 +102,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     args: [
       ...["--log", "kafka", "--brokers", address, "--prefix", PREFIX, "--model", model],
       ...["--config", `${folder}/meander.json`, "--serve-version", `${SERVED}`],
+      ...["--delivery", delivery, "--snapshots", `${folder}/snapshots`, "--snapshot-interval", "1"],
     ],
   });
   for (let n = 0; n < tasks; n++) fleet.start(`task-${n}`);
@@ -105,7 +118,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const sent = await drive(log, [...traffic(topics, people)], durationMs);
   await Promise.all(suffering);
   tell(`${clock()} ${sent} events are sent, all faults are over`);
-  const deployment = deploymentOf(model);
+  const deployment = { ...deploymentOf(model), delivery };
   if (!await settled(log, deployment, partitions)) {
     report(`nothing moves, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
   }
@@ -127,7 +140,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
 }
 
 /** The deployment as `deno task run` makes it of the configuration. */
-export function deploymentOf<N extends ModelName>(model: N): Deployment<N> {
+function deploymentOf<N extends ModelName>(model: N): Deployment<N> {
   const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, CONFIG, model), seed: 0 };
   return {
     prefix: PREFIX,

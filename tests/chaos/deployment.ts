@@ -11,6 +11,7 @@ import type { Model } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import type { TaskOptions } from "../../src/state/task_state.ts";
 import type { LearningOptions } from "../../streams/learning.ts";
+import type { Delivery } from "../../streams/task/delivery.ts";
 
 /** What a verifier must know; see `ServiceOptions`. */
 export interface Deployment<N extends ModelName = ModelName> {
@@ -20,6 +21,7 @@ export interface Deployment<N extends ModelName = ModelName> {
   readonly task: TaskOptions;
   readonly learner: LearnerOptions;
   readonly learning: LearningOptions;
+  readonly delivery?: Delivery;
   /** The version that the tasks served all the time. */
   readonly serveVersion: number;
 }
