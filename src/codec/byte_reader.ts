@@ -4,6 +4,7 @@
  * @module
  */
 
+const NONE = new Float32Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A cursor over bytes. Every read checks the bounds and throws a SyntaxError on bytes that it cannot be. */
@@ -69,6 +70,7 @@ export class ByteReader {
   /** Reads `count` 32-bit floats. */
   f32s(count: number): Float32Array {
     const at = this.#take(4 * count);
+    if (count === 0) return NONE;
     const values = new Float32Array(count);
     for (let i = 0; i < count; i++) values[i] = this.#view.getFloat32(at + 4 * i, true);
     return values;

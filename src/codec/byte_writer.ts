@@ -29,6 +29,11 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** A view of what was written, valid until more is. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** Forgets what was written and keeps the room. */
   reset(): void {
     this.#length = 0;

@@ -18,6 +18,8 @@ const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
 const POPULARITY_BUCKETS = 16;
+/** Of a user without outcomes, as most are who are never shown a list. Never written to. */
+const NO_POPULARITY = new Float64Array(2 * POPULARITY_BUCKETS);
 /** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
 const MAX_VALUE = 1e9;
 /** Categories and cross values a user keeps; the least recently updated goes first. */
@@ -94,7 +96,19 @@ export class UserStatistics {
   /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
   readonly keys: Map<string, KeyStatistics> = new Map();
   /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
-  readonly popularity: Float64Array = new Float64Array(2 * POPULARITY_BUCKETS);
+  get popularity(): Float64Array {
+    return this.#popularity;
+  }
+
+  #popularity = NO_POPULARITY;
+
+  /** Adds to a bucket. @param at twice its number */
+  addPopularity(at: number, outcomes: number, surprise: number): void {
+    if (this.#popularity === NO_POPULARITY) this.#popularity = new Float64Array(2 * POPULARITY_BUCKETS);
+    const popularity = this.#popularity;
+    popularity[at] = popularity[at]! + outcomes;
+    popularity[at + 1] = popularity[at + 1]! + surprise;
+  }
 }
 
 /** What the features need to know of an item. */
@@ -212,8 +226,7 @@ export class FeatureStatistics {
       stats.residual += surprise;
     }
     const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(Math.log1p(i.outcomes)));
-    user.popularity[bucket] = user.popularity[bucket]! + 1;
-    user.popularity[bucket + 1] = user.popularity[bucket + 1]! + surprise;
+    user.addPopularity(bucket, 1, surprise);
     user.recent += USER_STEP * (surprise - user.recent);
     i.recent += ITEM_STEP * (surprise - i.recent);
     user.outcomes++;

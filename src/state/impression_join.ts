@@ -15,7 +15,7 @@ import type { Sample } from "../learner/sample.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { ParkedInteraction, UserState } from "./user_state.ts";
+import { idHash, type ParkedInteraction, type UserState } from "./user_state.ts";
 
 /** Open impressions a user may have; the oldest is settled early when one more comes. */
 const MAX_PENDING = 100;
@@ -93,8 +93,9 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
 
   /** Notes an id; whether it is none of the user's newest ones. */
   firstSight(user: UserState, id: string): boolean {
-    if (user.recentIds.has(id)) return false;
-    user.recentIds.add(id);
+    const hash = idHash(id);
+    if (user.recentIds.has(hash)) return false;
+    user.recentIds.add(hash);
     if (user.recentIds.size > this.#dedupIds) {
       for (const oldest of user.recentIds) {
         user.recentIds.delete(oldest);
@@ -106,7 +107,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
 
   /** Whether the sample of a request is out. */
   isSettled(user: UserState, request: string): boolean {
-    return user.recentIds.has(settledId(request));
+    return user.recentIds.has(idHash(settledId(request)));
   }
 
   /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */

@@ -181,7 +181,7 @@ export class SequenceSlab {
       this.#shift(base + 1, base + place, base);
       place--;
       length--;
-    } else {
+    } else if (!atEnd) {
       this.#shift(base + place, base + length, base + place + 1);
     }
     this.#items[base + place] = behaviour.item;

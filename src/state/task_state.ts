@@ -26,7 +26,8 @@ import type { Pending } from "./pending.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
-import { createUser, decodeUser, encodeUser, type UserState } from "./user_state.ts";
+import { UserCodec } from "./user_codec.ts";
+import { createUser, type UserState } from "./user_state.ts";
 
 /** Options of a {@linkcode TaskState}. */
 export interface TaskOptions {
@@ -128,6 +129,7 @@ export class TaskState {
   readonly #windowMs: number;
   readonly #latenessMs: number;
   #userBytes = 0;
+  readonly #codec: UserCodec;
   readonly #scorer: ListScorer;
   readonly #answerer: Answerer;
   readonly #served: boolean;
@@ -141,6 +143,7 @@ export class TaskState {
     this.#served = (options.impressions ?? "served") === "served";
     this.catalogue = new Catalogue(options.schema);
     this.sequences = new SequenceSlab(options.sequence);
+    this.#codec = new UserCodec(this.sequences, this.catalogue);
     this.statistics = new FeatureStatistics(options.schema);
     this.retrieval = new Retrieval(options.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
@@ -252,7 +255,7 @@ export class TaskState {
 
   /** Takes a user in from its record. */
   restoreUser(id: string, record: Uint8Array): void {
-    const user = decodeUser(id, record, this.sequences, this.catalogue);
+    const user = this.#codec.decode(id, record);
     this.#weigh(user, record.length);
     this.users.set(id, user);
     this.restored++;
@@ -261,7 +264,7 @@ export class TaskState {
 
   /** The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
-    const record = encodeUser(user, this.sequences, this.catalogue);
+    const record = this.#codec.encode(user);
     this.#weigh(user, record.length);
     return record;
   }

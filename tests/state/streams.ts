@@ -2,7 +2,6 @@ import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import { decodeItemState, decodeTask, encodeItemState, encodeTask } from "../../src/state/task_codec.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
-import { encodeUser } from "../../src/state/user_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 /** When the streams of the tests begin. */
@@ -182,7 +181,7 @@ export class Durable {
   commit(task: TaskState, out: TaskOutputs): void {
     for (const { user } of out.forgotten) this.users.delete(user);
     for (const user of task.dirtyUsers) {
-      this.users.set(user.id, encodeUser(user, task.sequences, task.catalogue));
+      this.users.set(user.id, task.record(user));
     }
     for (const item of task.dirtyItems) this.items.set(item.id, encodeItemState(item));
     this.#task = encodeTask(task, 0);
@@ -210,7 +209,7 @@ export function inventory(task: TaskState): Record<string, string> {
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,
-      hex(encodeUser(user, task.sequences, task.catalogue)),
+      hex(task.record(user)),
     ]),
   ]);
 }

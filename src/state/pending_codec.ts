@@ -1,0 +1,162 @@
+/**
+ * Open impressions within a user's record.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { Dictionary } from "../codec/dictionary.ts";
+import type { Exposure } from "../experiments/experiment.ts";
+import type { Pending, PendingRow } from "./pending.ts";
+
+/** Lists of strings by their JSON; one that many rows share is put into words once. */
+export class ListDictionary {
+  readonly #dictionary = new Dictionary();
+  readonly #indices = new Map<readonly (string | null)[], number>();
+
+  /** The number of a list, which it has from now on. */
+  index(list: readonly (string | null)[]): number {
+    const known = this.#indices.get(list);
+    if (known !== undefined) return known;
+    const index = this.#dictionary.index(JSON.stringify(list));
+    this.#indices.set(list, index);
+    return index;
+  }
+
+  /** Writes the lists in the order of their numbers. */
+  encode(to: ByteWriter): void {
+    this.#dictionary.encode(to);
+  }
+}
+
+/** What an impression is written with: ids and lists that are there more than once are written once. */
+export interface Written {
+  /** Number of an item, which it has from now on. */
+  readonly numberOf: (index: number) => number;
+  readonly strings: Dictionary;
+  readonly lists: ListDictionary;
+  /** Gets the states; one that several impressions share is written once. */
+  readonly states: Float32Array[];
+}
+
+/** Writes an impression. */
+export function writePending(
+  to: ByteWriter,
+  pending: Pending,
+  { numberOf, strings, lists, states }: Written,
+): void {
+  const list = (values: readonly (string | null)[]) => lists.index(values);
+  to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
+  to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
+  to.uint(list(pending.userFields)).uint(list(pending.contextFields));
+  const { items, categories, actions, times, strengths } = pending.history;
+  to.uint(items.length);
+  for (let t = 0; t < items.length; t++) {
+    to.uint(strings.index(items[t]!)).uint(list(categories[t]!)).uint(strings.index(actions[t]!));
+    to.int(pending.time - times[t]!).f32(strengths[t]!);
+  }
+  if (pending.state === undefined) to.uint(0);
+  else {
+    const known = states.indexOf(pending.state.values);
+    to.uint(1 + (known >= 0 ? known : states.push(pending.state.values) - 1)).uint(pending.state.from);
+  }
+  to.uint(pending.rows.length);
+  for (const row of pending.rows) {
+    to.uint(numberOf(row.item)).uint(list(row.categories)).uint(list(row.fields));
+    to.uint(row.numerics.length).f32s(row.numerics).f64(row.offset).f64(row.logit);
+    to.u8((row.label ?? 2) + (row.closed ? 4 : 0)).uint(row.position).f64(row.propensity).f64(row.oracle);
+    to.f64(row.reward ?? 0).u8(row.team === undefined ? 0 : 1 + row.team);
+  }
+  const exposures = pending.exposures ?? [];
+  to.uint(exposures.length);
+  for (const { experiment, variant } of exposures) {
+    to.uint(strings.index(experiment)).uint(strings.index(variant));
+  }
+}
+
+/** What an impression is read with. */
+export interface Read {
+  /** Index in the catalogue of the item of a number. */
+  readonly itemAt: (at: number) => number;
+  readonly strings: (at: number) => string;
+  readonly lists: (at: number) => readonly (string | null)[];
+  /** `null` in a format that has none. */
+  readonly states: readonly Float32Array[] | null;
+}
+
+/** Reads an impression. @param format of the user's record */
+export function readPending(
+  from: ByteReader,
+  format: number,
+  { itemAt, strings, lists, states }: Read,
+): Pending {
+  const list = () => lists(from.uint());
+  // The dictionary of lists holds lists of categories, which have no nulls, beside those of field values.
+  const categories = () => list() as readonly string[];
+  const head = {
+    request: from.string(),
+    shown: from.u8() === 1,
+    time: from.f64(),
+    deadline: from.f64(),
+    sequence: from.uint(),
+    version: from.uint(),
+    newUser: from.u8() === 1,
+    userFields: list(),
+    contextFields: list(),
+  };
+  const T = from.count();
+  const items: string[] = [];
+  const historyCategories: (readonly string[])[] = [];
+  const actions: string[] = [];
+  const times = new Float64Array(T);
+  const strengths = new Float32Array(T);
+  for (let t = 0; t < T; t++) {
+    items.push(strings(from.uint()));
+    historyCategories.push(categories());
+    actions.push(strings(from.uint()));
+    times[t] = head.time - from.int();
+    strengths[t] = from.f32();
+  }
+  const stateAt = states === null ? 0 : from.uint();
+  const values = states?.[stateAt - 1];
+  if (stateAt > 0 && values === undefined) {
+    throw new SyntaxError(`Cannot decode state ${stateAt} of a pending impression: there is none`);
+  }
+  const state = values === undefined ? {} : { state: { from: from.uint(), values } };
+  const rows: PendingRow[] = [];
+  for (let n = from.count(); n > 0; n--) {
+    const item = itemAt(from.uint());
+    const row = {
+      item,
+      categories: categories(),
+      fields: list(),
+      numerics: from.f32s(from.uint()),
+      offset: from.f64(),
+      logit: from.f64(),
+    };
+    const outcome = from.u8();
+    const label = outcome & 3;
+    const shown = {
+      ...row,
+      label: label === 2 ? null : label === 1 ? 1 as const : 0 as const,
+      closed: (outcome & 4) !== 0,
+      position: from.uint(),
+      propensity: from.f64(),
+      oracle: from.f64(),
+    };
+    const reward = format > 1 ? from.f64() : 0;
+    const team = format > 1 ? from.u8() : 0;
+    rows.push({
+      ...shown,
+      ...(reward === 0 ? {} : { reward }),
+      ...(team === 0 ? {} : { team: team === 1 ? 0 as const : 1 as const }),
+    });
+  }
+  const exposures: Exposure[] = [];
+  for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
+    exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
+  }
+  const history = { items, categories: historyCategories, actions, times, strengths };
+  return { ...head, history, ...state, rows, ...(exposures.length === 0 ? {} : { exposures }) };
+}

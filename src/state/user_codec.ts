@@ -1,0 +1,201 @@
+/**
+ * The binary record of a user on the `state` topic. Same state, same bytes.
+ *
+ * ```text
+ * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
+ *          pending impressions have), body
+ * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions
+ * ```
+ *
+ * What is mostly absent is absent: a user of whom no list was shown has no statistics, no impressions, no lists.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import type { Attributes, InteractionEvent } from "../events/event.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { ListDictionary, readPending, writePending } from "./pending_codec.ts";
+import type { Behaviour, SequenceSlab } from "./sequence.ts";
+import { createUser, idHash, type UserState } from "./user_state.ts";
+import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
+
+/**
+ * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
+ * recent ids are whole, and statistics and strengths are written out.
+ */
+const FORMAT = 4;
+const OLDEST_FORMAT = 1;
+
+/** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
+export class UserCodec {
+  readonly #sequences: SequenceSlab;
+  readonly #catalogue: Catalogue;
+  readonly #record = new ByteWriter(4096);
+  readonly #body = new ByteWriter(4096);
+  /** By index in the catalogue: in which record it was seen last, and its number there. */
+  #seenIn = new Uint32Array(64);
+  #numbers = new Uint32Array(64);
+  #records = 0;
+  /** The items of the record in hand, by number. */
+  #items: number[] = [];
+
+  /** @param sequences where the behaviours are, and go to */
+  constructor(sequences: SequenceSlab, catalogue: Catalogue) {
+    this.#sequences = sequences;
+    this.#catalogue = catalogue;
+  }
+
+  /** The record of a user. */
+  encode(user: UserState): Uint8Array {
+    const record = this.#record;
+    const body = this.#body;
+    record.reset();
+    body.reset();
+    this.#beginItems();
+    const strings = new Dictionary();
+    const lists = new ListDictionary();
+    const states = [user.anchor];
+    const numberOf = (index: number) => this.#numberOf(index);
+
+    this.#writeBehaviours(body, user.row, strings);
+    writeStatistics(body, user.statistics);
+    const profile = JSON.stringify(user.profile);
+    body.string(profile === "{}" ? "" : profile);
+    body.uint(user.recentIds.size);
+    for (const hash of user.recentIds) body.f64(hash);
+    body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
+    body.uint(user.parked.length);
+    for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
+    body.uint(user.pending.size);
+    for (const pending of user.pending.values()) {
+      writePending(body, pending, { numberOf, strings, lists, states });
+    }
+
+    record.u8(FORMAT).int(user.lastOffset).uint(this.#items.length);
+    for (const index of this.#items) record.string(this.#catalogue.at(index).id);
+    strings.encode(record);
+    lists.encode(record);
+    record.uint(states.length);
+    for (const state of states) record.uint(state.length).f32s(state);
+    return record.bytes(body.view()).toBytes();
+  }
+
+  /**
+   * Reads a record of {@linkcode UserCodec.encode}, of this or an older format, into a new row.
+   *
+   * @throws SyntaxError when the bytes are not such a record.
+   */
+  decode(id: string, bytes: Uint8Array): UserState {
+    const record = new ByteReader(bytes);
+    const format = record.u8();
+    if (format < OLDEST_FORMAT || format > FORMAT) {
+      throw new SyntaxError(
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+      );
+    }
+    const lastOffset = record.int();
+    const ids = format < 4 ? null : readDictionary(record);
+    const strings = readDictionary(record);
+    const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
+    const states = format < 3
+      ? null
+      : Array.from({ length: record.count() }, () => record.f32s(record.uint()));
+    const body = new ByteReader(record.bytes());
+
+    const { behaviours, total } = readBehaviours(body, format, ids ?? strings, strings, this.#catalogue);
+    const time = behaviours.at(-1)?.time ?? 0;
+    const itemAt = (at: number) => this.#catalogue.intern((ids ?? strings)(at), time).index;
+    const user = createUser(id, this.#sequences);
+    user.anchor = states?.[0] ?? user.anchor;
+    user.lastOffset = lastOffset;
+    this.#sequences.restore(user.row, behaviours, total);
+    if (format < 4) readOldStatistics(body, user.statistics);
+    else readStatistics(body, user.statistics);
+    const profile = body.string();
+    if (profile !== "") user.profile = JSON.parse(profile) as Attributes;
+    for (let n = body.count(); n > 0; n--) {
+      user.recentIds.add(format < 4 ? idHash(body.string()) : body.f64());
+    }
+    user.hidden = body.f32s(body.uint());
+    user.hiddenVersion = body.uint();
+    user.hiddenStart = body.uint();
+    for (let n = body.count(); n > 0; n--) {
+      user.parked.push({ sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent });
+    }
+    for (let n = body.count(); n > 0; n--) {
+      const pending = readPending(body, format, { itemAt, strings, lists, states });
+      user.pending.set(pending.request, pending);
+    }
+    if (!body.done || !record.done) {
+      throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
+    }
+    return user;
+  }
+
+  /** Behaviours, with the few pairs of action and strength that there are written once. */
+  #writeBehaviours(to: ByteWriter, row: number, strings: Dictionary): void {
+    const sequences = this.#sequences;
+    const length = sequences.length(row);
+    to.uint(sequences.total(row)).uint(length);
+    const pairs: { readonly action: string; readonly strength: number }[] = [];
+    const pairAt = (i: number) => {
+      const [action, strength] = [sequences.action(row, i), sequences.strength(row, i)];
+      const known = pairs.findIndex((pair) => pair.action === action && Object.is(pair.strength, strength));
+      return known >= 0 ? known : pairs.push({ action, strength }) - 1;
+    };
+    const places = Array.from({ length }, (_, i) => pairAt(i));
+    to.uint(pairs.length);
+    for (const { action, strength } of pairs) to.uint(strings.index(action)).f32(strength);
+    let time = 0;
+    for (let i = 0; i < length; i++) {
+      to.uint(this.#numberOf(sequences.item(row, i))).int(sequences.time(row, i) - time).uint(places[i]!);
+      time = sequences.time(row, i);
+    }
+  }
+
+  #beginItems(): void {
+    this.#items = [];
+    this.#records++;
+    const size = this.#catalogue.size;
+    if (this.#seenIn.length >= size && this.#records < 2 ** 32) return;
+    this.#seenIn = new Uint32Array(Math.max(64, 2 * size));
+    this.#numbers = new Uint32Array(this.#seenIn.length);
+    this.#records = 1;
+  }
+
+  #numberOf(index: number): number {
+    if (this.#seenIn[index] === this.#records) return this.#numbers[index]!;
+    this.#seenIn[index] = this.#records;
+    this.#numbers[index] = this.#items.length;
+    return this.#items.push(index) - 1;
+  }
+}
+
+function readBehaviours(
+  from: ByteReader,
+  format: number,
+  ids: (at: number) => string,
+  strings: (at: number) => string,
+  catalogue: Catalogue,
+): { readonly behaviours: readonly Behaviour[]; readonly total: number } {
+  const total = from.uint();
+  const length = from.count();
+  const pairs: { readonly action: string; readonly strength: number }[] = [];
+  for (let n = format < 4 ? 0 : from.count(); n > 0; n--) {
+    pairs.push({ action: strings(from.uint()), strength: from.f32() });
+  }
+  const behaviours: Behaviour[] = [];
+  let time = 0;
+  for (let i = 0; i < length; i++) {
+    const at = from.uint();
+    time += from.int();
+    const item = catalogue.intern(ids(at), time).index;
+    const pair = format < 4 ? { action: strings(from.uint()), strength: from.f32() } : pairs[from.uint()];
+    if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
+    behaviours.push({ item, time, action: pair.action, strength: pair.strength });
+  }
+  return { behaviours, total };
+}

@@ -1,0 +1,90 @@
+/**
+ * A user's statistics within the user's record.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { UserStatistics } from "../features/statistics.ts";
+
+/** Parts that a record may have; one in which nothing was counted is left out. */
+const PART = { outcomes: 1, values: 2, popularity: 4, keys: 8 } as const;
+
+/** Writes what is not as in the beginning. */
+export function writeStatistics(to: ByteWriter, of: UserStatistics): void {
+  const { popularity } = of;
+  let buckets = 0;
+  for (let b = 0; 2 * b < popularity.length; b++) if (popularity[2 * b]! > 0) buckets |= 1 << b;
+  to.u8(
+    (of.outcomes > 0 ? PART.outcomes : 0) | (of.values > 0 ? PART.values : 0) |
+      (buckets > 0 ? PART.popularity : 0) | (of.keys.size > 0 ? PART.keys : 0),
+  );
+  if (of.outcomes > 0) to.uint(of.outcomes).uint(of.positives).f64(of.recent);
+  if (of.values > 0) to.uint(of.values).f64(of.valueSum).f64(of.valueResidual).f64(of.valueRecent);
+  if (buckets > 0) {
+    to.uint(buckets);
+    for (let b = 0; 2 * b < popularity.length; b++) {
+      if (buckets & 1 << b) to.uint(popularity[2 * b]!).f64(popularity[2 * b + 1]!);
+    }
+  }
+  if (of.keys.size === 0) return;
+  to.uint(of.keys.size);
+  for (const [key, stats] of of.keys) {
+    to.string(key).uint(stats.outcomes).f64(stats.residual).f64(stats.recent);
+    to.uint(stats.values);
+    if (stats.values > 0) to.f64(stats.valueResidual);
+  }
+}
+
+/** Reads what {@linkcode writeStatistics} wrote into statistics as in the beginning. */
+export function readStatistics(from: ByteReader, into: UserStatistics): void {
+  const parts = from.u8();
+  if (parts & PART.outcomes) {
+    into.outcomes = from.uint();
+    into.positives = from.uint();
+    into.recent = from.f64();
+  }
+  if (parts & PART.values) {
+    into.values = from.uint();
+    into.valueSum = from.f64();
+    into.valueResidual = from.f64();
+    into.valueRecent = from.f64();
+  }
+  if (parts & PART.popularity) {
+    const buckets = from.uint();
+    for (let b = 0; 2 * b < into.popularity.length; b++) {
+      if (buckets & 1 << b) into.addPopularity(2 * b, from.uint(), from.f64());
+    }
+  }
+  for (let n = parts & PART.keys ? from.count() : 0; n > 0; n--) {
+    const key = from.string();
+    const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
+    const valueResidual = values > 0 ? from.f64() : 0;
+    into.keys.set(key, { outcomes, residual, recent, values, valueResidual });
+  }
+}
+
+/** Reads the statistics of records of format 3 and older. */
+export function readOldStatistics(from: ByteReader, into: UserStatistics): void {
+  into.outcomes = from.uint();
+  into.positives = from.uint();
+  into.recent = from.f64();
+  into.values = from.uint();
+  into.valueSum = from.f64();
+  into.valueResidual = from.f64();
+  into.valueRecent = from.f64();
+  const popularity = from.f64s(into.popularity.length);
+  for (let at = 0; at < popularity.length; at += 2) {
+    if (popularity[at]! > 0) into.addPopularity(at, popularity[at]!, popularity[at + 1]!);
+  }
+  for (let n = from.count(); n > 0; n--) {
+    into.keys.set(from.string(), {
+      outcomes: from.uint(),
+      residual: from.f64(),
+      recent: from.f64(),
+      values: from.uint(),
+      valueResidual: from.f64(),
+    });
+  }
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Event } from "../../src/events/event.ts";
+import { Catalogue } from "../../src/state/catalogue.ts";
+import { SequenceSlab } from "../../src/state/sequence.ts";
+import { UserCodec } from "../../src/state/user_codec.ts";
+import { FakeServing } from "./fake_serving.ts";
+import { anyStream, run, SMALL } from "./streams.ts";
+
+Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
+  fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {
+    const { task } = run(steps, SMALL, new FakeServing(3, lifelong));
+    const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+    for (const user of task.users.values()) {
+      const bytes = task.record(user);
+      const copy = codec.decode(user.id, bytes);
+      assert.deepEqual(codec.encode(copy), bytes);
+      const plain = { row: 0, bytes: 0, pending: null };
+      assert.deepEqual({ ...copy, ...plain }, { ...user, ...plain });
+      assert.deepEqual([...copy.pending.keys()], [...user.pending.keys()]);
+    }
+  }));
+});
+
+Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+  const clicks = Array.from({ length: 3 }, (_, n) => ({
+    kind: "event" as const,
+    event: { type: "interaction", user: "u", item: `i${n}`, action: "click", time: n, id: `e${n}` } as const,
+  }));
+  const { task } = run([...clicks, {
+    kind: "event",
+    event: { type: "impression", user: "u", items: ["a", "b"], time: 4 },
+  }]);
+  const [user] = task.users.values();
+  assert.ok(user !== undefined && user.pending.size === 1);
+  const whole = task.record(user);
+  const decode = (bytes: Uint8Array) =>
+    new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema)).decode("u", bytes);
+  for (let length = 0; length < whole.length; length++) {
+    assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
+  }
+  assert.throws(() => decode(Uint8Array.of(...whole, 0)), SyntaxError);
+  assert.throws(() => decode(Uint8Array.of(99, ...whole.subarray(1))), /format is 99/);
+});
+
+/** Records of {@linkcode HISTORY} that older versions wrote. */
+const FORMAT_1 =
+  "AQ4FAmkxBWNsaWNrBnJhdGluZwJpMgJpMwUGWyIzMCJdEFsiMjIiLG51bGwsbnVsbF0GWyJjMSJdAltdBltudWxsXe4FAwMA" +
+  "gKCr/vliAQAAgD8ABAIAAAAAAwICAABAwAIBKjtMXW5/sL8CAAAAAAAAHEAAAAAAAAAIwDQzMzMzM+O/AAAAAAAAAEAcx3Ec" +
+  "x3HMvwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAMLY2F0ZWdvcnkAYzEBAAAAAAAA4D+amZmZmZmpPwEAAAAAAAAAAA5jcm9z" +
+  "czpicmFuZABiMAEAAAAAAADgPwAAAAAAAAAAAAAAAAAAAAAADGNyb3NzOmJyYW5kAAHHcRzHcRznvwAAAAAAAAAAAAAAAAAA" +
+  "AAAADHsiYWdlIjoiMzAifQMCZTECZTILAHNldHRsZWQ6cjEDVDWFvWJpZL/Npxa/AAABAmR7InR5cGUiOiJpbnRlcmFjdGlv" +
+  "biIsInVzZXIiOiJhbm4iLCJ0aW1lIjoxNzAwMDAwMDAwMDA1LCJpdGVtIjoiaTQiLCJhY3Rpb24iOiJjbGljayIsInJlcXVl" +
+  "c3QiOiJyMyJ9AQJyMgEAQIBW/rx4QgDAvlb+vHhCAQAAAAEDAAIBCAAAgD8AAgIEAAAAAAMDAgIAAEDAAQQDBBIAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAABUn4w/c/uDvQAAAAAAAAAAIQgCvQAAAAAAAAAAmpkZvxhysT8Zz4s3AAAAAL6E9r0AAAAAAAAA" +
+  "AAAAAMBHj+6/AgAAAAAAAADwPwAAAAAAAPh/";
+const FORMAT_3 =
+  "Aw4FAmkxBWNsaWNrBnJhdGluZwJpMgJpMwUGWyIzMCJdEFsiMjIiLG51bGwsbnVsbF0GWyJjMSJdAltdBltudWxsXQEA+QUD" +
+  "AwCAoKv++WIBAACAPwAEAgAAAAADAgIAAEDAAgEqO0xdbn+wvwIAAAAAAAAcQAAAAAAAAAjANDMzMzMz478AAAAAAAAAQBzH" +
+  "cRzHccy/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAwtjYXRlZ29yeQBjMQEAAAAAAADgP5qZmZmZmak/AQAAAAAAAAAADmNy" +
+  "b3NzOmJyYW5kAGIwAQAAAAAAAOA/AAAAAAAAAAAAAAAAAAAAAAAMY3Jvc3M6YnJhbmQAAcdxHMdxHOe/AAAAAAAAAAAAAAAA" +
+  "AAAAAAAMeyJhZ2UiOiIzMCJ9AwJlMQJlMgsAc2V0dGxlZDpyMQNUNYW9Ymlkv82nFr8AAAECZHsidHlwZSI6ImludGVyYWN0" +
+  "aW9uIiwidXNlciI6ImFubiIsInRpbWUiOjE3MDAwMDAwMDAwMDUsIml0ZW0iOiJpNCIsImFjdGlvbiI6ImNsaWNrIiwicmVx" +
+  "dWVzdCI6InIzIn0BAnIyAQBAgFb+vHhCAMC+Vv68eEIBAAAAAQMAAgEIAACAPwACAgQAAAAAAwMCAgAAQMAAAQQDBBIAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAABUn4w/c/uDvQAAAAAAAAAAIQgCvQAAAAAAAAAAmpkZvxhysT8Zz4s3AAAAAL6E9r0AAAAA" +
+  "AAAAAAAAAMBHj+6/AgAAAAAAAADwPwAAAAAAAPh/AAAAAAAAAAAAAA==";
+
+const START = 1_700_000_000_000;
+const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
+const rating = { type: "interaction", action: "rating", request: "r1" } as const;
+const HISTORY: readonly Event[] = [
+  { type: "profile", ...at(0), attributes: { age: "30" } },
+  { type: "interaction", ...at(0), item: "i1", action: "click", id: "e1" },
+  { type: "impression", ...at(1), request: "r1", items: ["i1", "i2"] },
+  { ...rating, ...at(2), item: "i1", value: 5 },
+  { ...rating, ...at(3), item: "i2", value: 2, id: "e2" },
+  { type: "impression", ...at(4), request: "r2", items: ["i3"] },
+  { type: "interaction", ...at(5), item: "i4", action: "click", request: "r3" },
+];
+
+Deno.test("UserCodec.decode() reads the records of older formats", () => {
+  const item = { item: "i1", time: START, categories: ["c1"], attributes: { brand: "b0" } };
+  const events = HISTORY.map((event) => ({ kind: "event", event } as const));
+  const { task } = run([{ kind: "item", record: item }, ...events]);
+  const [ann] = task.users.values();
+  assert.ok(ann);
+  const today = task.record(ann);
+  for (const text of [FORMAT_1, FORMAT_3]) {
+    const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+    const user = codec.decode("ann", Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+    assert.deepEqual(codec.encode(user).length, today.length);
+    assert.deepEqual({ ...user, row: 0, bytes: 0 }, { ...ann, row: 0, bytes: 0, pending: user.pending });
+    assert.deepEqual([...user.pending.keys()], ["r2"]);
+  }
+});
