@@ -4,27 +4,41 @@
  * @module
  */
 
-import { type DevBroker, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { type DevBroker, freePort, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka_log.ts";
 
-/** Starts a broker for one test file; tells loudly, and gives nothing, when there cannot be one here. */
+/** What a test needs of its broker. */
+export type TestBroker = Pick<DevBroker, "address" | "jars">;
+
+/**
+ * A broker for one test file, which starts when its first test does, so that a filter that leaves none costs nothing.
+ * Tells loudly, and gives nothing, when there cannot be one here.
+ */
 export async function testBroker(
   properties: Readonly<Record<string, string>> = {},
   scramUsers: Readonly<Record<string, string>> = {},
-): Promise<DevBroker | undefined> {
+): Promise<TestBroker | undefined> {
+  let jars: string;
   try {
-    await prepareBroker();
+    jars = await prepareBroker();
   } catch (error) {
     const text = `SKIPPED: the tests of the Kafka log, as there is no broker: ${error}\n`;
     await Deno.stderr.write(new TextEncoder().encode(text));
     return undefined;
   }
-  const broker = await startBroker({ properties, scramUsers });
-  Deno.test.afterAll(async () => await broker[Symbol.asyncDispose]());
-  return broker;
+  const port = await freePort();
+  let broker: DevBroker | undefined;
+  Deno.test.beforeEach(async () => {
+    broker ??= await startBroker({ port, properties, scramUsers });
+  });
+  Deno.test.afterAll(async () => await broker?.[Symbol.asyncDispose]());
+  return { address: `127.0.0.1:${port}`, jars };
 }
 
 /** Opens a log with times that are short enough for tests. */
-export function openLog(broker: DevBroker, options: Partial<KafkaLogOptions> = {}): Promise<KafkaLog> {
+export function openLog(
+  broker: Pick<TestBroker, "address">,
+  options: Partial<KafkaLogOptions> = {},
+): Promise<KafkaLog> {
   return KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, retryMs: 20_000, ...options });
 }

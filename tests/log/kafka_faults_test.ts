@@ -7,18 +7,18 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
-import type { DevBroker } from "../../streams/log/kafka/dev_broker.ts";
+
 import { KafkaClient } from "../../streams/log/kafka/client.ts";
 import { checkVersion } from "../../streams/log/kafka/patch.ts";
 import { fetchBatches } from "../../streams/log/kafka/requests.ts";
 import { WireReader } from "../../streams/log/kafka/wire.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
-import { openLog, testBroker } from "./kafka_broker.ts";
+import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 
 const broker = await testBroker({ "log.cleaner.backoff.ms": "50", "log.retention.check.interval.ms": "50" });
 const brokers = [broker?.address ?? ""];
 const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry: { initialRetryTime: 20 } });
-const test = (name: string, body: (broker: DevBroker) => Promise<void>) =>
+const test = (name: string, body: (broker: TestBroker) => Promise<void>) =>
   Deno.test({ name, ignore: broker === undefined, fn: async () => broker && await body(broker) });
 
 Deno.test("checkVersion() refuses any kafkajs but the one that is patched", () => {

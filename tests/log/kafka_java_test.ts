@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { COMPRESSIONS } from "../../streams/log/kafka/codecs.ts";
-import type { DevBroker } from "../../streams/log/kafka/dev_broker.ts";
+
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { all, bytes, newPlace, texts } from "../contracts/log_suite.ts";
-import { openLog, testBroker } from "./kafka_broker.ts";
+import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 
 const PARTITIONS = 7;
 const KEYS = Array.from({ length: 300 }, (_, i) => ["user-", "ž", "😀", "日本", ""][i % 5] + `${i * 7919}`);
@@ -72,7 +72,7 @@ if (broker !== undefined) {
   });
 }
 
-async function java({ jars, address }: DevBroker, args: readonly string[], input: string): Promise<string> {
+async function java({ jars, address }: TestBroker, args: readonly string[], input: string): Promise<string> {
   const [command = "", ...topics] = args;
   const child = new Deno.Command("java", {
     args: ["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", `${jars}/*`]

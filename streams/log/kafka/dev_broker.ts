@@ -127,11 +127,12 @@ const KILL = new TextEncoder().encode("kill\n");
 /**
  * Makes sure that a broker can be started here, and fetches its jars.
  *
+ * @returns The folder of the jars.
  * @throws Error when Java or Maven is missing, or the jars cannot be fetched
  */
-export async function prepareBroker(): Promise<void> {
+export async function prepareBroker(): Promise<string> {
   await run(["java", "-version"]);
-  await fetchJars();
+  return await fetchJars();
 }
 
 /** The folder of the jars that the committed pom.xml names; Maven fetches them the first time. */
@@ -200,8 +201,8 @@ async function run([command = "", ...args]: readonly string[]): Promise<void> {
   throw new Error(`Cannot run ${command} ${args.at(-1)}: ${text.decode(stdout)}${text.decode(stderr)}`);
 }
 
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+/** A port of the loopback interface that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
