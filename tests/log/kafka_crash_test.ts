@@ -46,7 +46,7 @@ if (broker !== undefined) {
     const first = await startBroker({ data });
     const port = Number(first.address.split(":")[1]);
     {
-      await using log = await openLog(first);
+      await using log = await openLog(first, { retryMs: 120_000 }); // a broker may be slow to come back
       const topic = newPlace();
       await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
       const held: string[] = [];
