@@ -13,16 +13,23 @@ import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
 import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
+import { MeteredLog } from "../streams/metered_log.ts";
+import { type HttpOptions, startHttp } from "../streams/server/http.ts";
+import { Metrics } from "../streams/server/metrics.ts";
+import type { HttpServer } from "../streams/server/serve.ts";
+import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
+import { topicNames } from "../streams/topics.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
-  readonly roles: readonly Role[];
+  readonly roles?: readonly (Role | "http")[];
+  readonly http?: Address;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly memory?: number;
   readonly seed: number;
-  readonly commitInterval: number;
+  readonly commitInterval?: number;
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
@@ -31,6 +38,9 @@ interface Flags extends LogFlags {
 }
 
 const STATUS_MS = 10_000;
+/** A transaction of Kafka costs milliseconds and records, a commit of SQLite a tenth of one. */
+const COMMIT_INTERVAL_MS = { sqlite: 5, kafka: 100 };
+const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
  * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
@@ -70,11 +80,13 @@ async function main(flags: Flags): Promise<number> {
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
   logger.info("opens the log {place}", { place: placeOf(flags) });
-  const log = await Promise.race([openLog(flags, undefined, flags.members), stop.promise]);
-  if (log === undefined) return 0;
-  await using _log = log;
+  const opened = await Promise.race([openLog(flags, undefined, flags.members), stop.promise]);
+  if (opened === undefined) return 0;
+  const metrics = new Metrics(topicNames(flags.prefix));
+  await using log = new MeteredLog(opened, metrics);
+  const { roles = ROLES, http = roles.some((role) => role === "http") ? HTTP : undefined } = flags;
   await using service = await Service.start(log, {
-    roles: flags.roles,
+    roles: roles.filter((role) => role !== "http"),
     model: flags.model,
     modelConfig: modelConfig(flags.model, config),
     task,
@@ -82,12 +94,14 @@ async function main(flags: Flags): Promise<number> {
     learning: learningOptions(config),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
-    commitIntervalMs: flags.commitInterval,
+    commitIntervalMs: flags.commitInterval ?? COMMIT_INTERVAL_MS[flags.log],
     delivery: flags.delivery ?? config.delivery ?? "exactly-once",
     ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     snapshots: snapshotsOf(flags),
   });
+  const server = http &&
+    await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} });
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {
@@ -98,6 +112,7 @@ async function main(flags: Flags): Promise<number> {
   }, STATUS_MS);
   try {
     await Promise.race([stop.promise, service.ended]);
+    await server?.stop(); // first: what it has begun still needs the tasks
     await service.stop();
     await service.ended;
   } finally {
@@ -105,6 +120,23 @@ async function main(flags: Flags): Promise<number> {
   }
   logger.info("has stopped");
   return 0;
+}
+
+/** Starts the HTTP API, and says who may use it. */
+async function listen(address: Address, options: Omit<HttpOptions, keyof Address>): Promise<HttpServer> {
+  const keys = keysOf(options.settings ?? {}, Deno.env.get(KEY_VARIABLE));
+  const server = await startHttp({ ...options, ...address, keys });
+  logger.info("HTTP at {url}, {keys}", {
+    url: server.url,
+    keys: keys.length === 0 ? "no key needed" : `keys ${keys.map(({ name }) => name).join(", ")}`,
+  });
+  if (keys.length === 0 && !/^(127\.|localhost$|::1$)/.test(address.hostname)) {
+    logger.warn("anybody who reaches {url} may read and write: set keys, or {variable}", {
+      url: server.url,
+      variable: KEY_VARIABLE,
+    });
+  }
+  return server;
 }
 
 /** Writes what a service does, with the speed since the last time. */
@@ -149,26 +181,54 @@ function snapshotsOf({ log, snapshots, snapshotInterval }: Flags): ServiceOption
   return { folder: snapshots ?? SNAPSHOTS, intervalMs: snapshotInterval * 1000 };
 }
 
-function roles(text: string): readonly Role[] {
+const ALL_ROLES = [...ROLES, "http"] as const;
+
+function roles(text: string): readonly (Role | "http")[] {
   const wanted = text.split(",");
-  const odd = wanted.find((role) => !(ROLES as readonly string[]).includes(role));
+  const odd = wanted.find((role) => !(ALL_ROLES as readonly string[]).includes(role));
   if (odd !== undefined) {
-    throw new InvalidArgumentError(`Roles are ${ROLES.join(", ")}, with commas between.`);
+    throw new InvalidArgumentError(`Roles are ${ALL_ROLES.join(", ")}, with commas between.`);
   }
-  return wanted as Role[];
+  return wanted as (Role | "http")[];
+}
+
+/** A place to listen. */
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+function address(text: string): Address {
+  const [, hostname = "", digits = ""] = /^(?:(.*):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === "" || port > 65_535) throw new InvalidArgumentError("Not a place such as 127.0.0.1:8080.");
+  return { hostname: hostname.replace(/^\[(.*)\]$/, "$1") || HTTP.hostname, port };
 }
 
 const program = addLogFlags(
   new Command("deno task run").description("Runs the engine as a service: answers requests and learns."),
 )
-  .option("--roles <list>", `what this process does, of ${ROLES.join(",")}`, roles, ROLES)
+  .option(
+    "--roles <list>",
+    `what this process does, of ${ALL_ROLES.join(",")} (default: task,learner)`,
+    roles,
+  )
+  .option(
+    "--http <host:port>",
+    "serve the HTTP API and metrics (default with the role http: 127.0.0.1:8080)",
+    address,
+  )
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
   )
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
-  .option("--commit-interval <ms>", "time from a commit to the next", count, 100)
+  .option(
+    "--commit-interval <ms>",
+    "time from a commit to the next (default: 5 on sqlite, 100 on kafka)",
+    count,
+  )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
   .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)

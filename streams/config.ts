@@ -12,6 +12,7 @@ import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
+import { httpSchema, type HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
 import { DELIVERIES, type Delivery } from "./task/delivery.ts";
 
@@ -74,6 +75,7 @@ const configSchema = z.strictObject({
     expireAfterMs: positive,
   }).partial(),
   kafka: kafkaSchema,
+  http: httpSchema,
   guard: z.strictObject({
     windowRows: count,
     referenceRows: count,
@@ -148,6 +150,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly guard?: GuardOptions | null;
   /** How to reach the brokers of a Kafka log. */
   readonly kafka?: KafkaSettings;
+  /** How the HTTP server behaves. */
+  readonly http?: HttpSettings;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
@@ -201,6 +205,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     keepRows: _keep,
     guard: _guard,
     kafka: _kafka,
+    http: _http,
     ...rest
   } = config;
   return defined({

@@ -159,6 +159,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
+  readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
   #stopped: Promise<void> | undefined;
 
@@ -197,7 +198,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       });
     }
     const parts = [this.#learners, this.#follower, this.#tasks];
-    this.ended = Promise.all(parts.map((part) => part?.ended)).then(() => {});
+    this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     this.ended.catch(() => {}); // also when nobody watches, stopping must go on
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
   }
@@ -213,6 +214,25 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const partitions = options.partitions ?? existing ?? 1;
     await log.createTopics(topicSpecs(topics, partitions));
     return new Service(log, topics, partitions, options);
+  }
+
+  /** The tasks at work in this process, by partition. */
+  get tasks(): ReadonlyMap<number, Task> {
+    const tasks = new Map<number, Task>();
+    for (const [partition, { job }] of this.#tasks?.workers ?? []) {
+      if (job !== undefined) tasks.set(partition, job.task);
+    }
+    return tasks;
+  }
+
+  /** The learner, when it is at work in this process. */
+  get learning(): Learning | undefined {
+    return this.#learners?.workers[0]?.[1].job?.learning;
+  }
+
+  /** The model that scores here. */
+  get serving(): ServingModel {
+    return this.#serving;
   }
 
   /** How it is doing. */
@@ -240,6 +260,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   async #stop(): Promise<void> {
+    this.#stopping.resolve();
     // The tasks first: the learner may still take what they commit.
     await this.#tasks?.stop();
     await this.#follower?.stop();

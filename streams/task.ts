@@ -14,6 +14,7 @@ import type { RefusalCode } from "../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
+import type { UserState } from "../src/state/user_state.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
 import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
@@ -361,6 +362,23 @@ export class Task implements AsyncDisposable {
       const record = user === undefined ? await users.get(id) : state.record(user);
       if (record !== null) yield [id, record.slice()];
     }
+  }
+
+  /**
+   * Looks at a user, in memory or not, and changes nothing; `undefined` when nothing is known of it.
+   *
+   * @param view what to take from the state, which is not valid any more afterwards
+   */
+  async peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined> {
+    const { users } = this.state;
+    const known = users.get(id);
+    if (known !== undefined) return view(known);
+    const record = await this.#restored.users.get(id);
+    const meanwhile = users.get(id);
+    if (meanwhile !== undefined) return view(meanwhile);
+    // Of somebody who was forgotten since the last commit, the record is still there.
+    if (record === null || this.#out.forgotten.some((gone) => gone.user === id)) return undefined;
+    return this.state.viewRecord(id, record, view);
   }
 
   /** Lets the partition go without committing. */

@@ -25,7 +25,7 @@ const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
 const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
 
 /**
- * Parses the JSON of one `what` (an event, an item).
+ * Parses the JSON of one `what` (an event, an item) of at most `maxBytes`.
  *
  * @example
  * ```ts
@@ -41,8 +41,8 @@ const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET 
  * });
  * ```
  */
-export function parseJson(bytes: Uint8Array, what: string): ParsedJson {
-  if (bytes.length > MAX_RECORD_BYTES) return refuseLarge(bytes.length, what);
+export function parseJson(bytes: Uint8Array, what: string, maxBytes = MAX_RECORD_BYTES): ParsedJson {
+  if (bytes.length > maxBytes) return refuseLarge(bytes.length, what);
   const colons = countColons(bytes);
   if (colons < 0) {
     return refuse("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);

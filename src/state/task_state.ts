@@ -262,6 +262,16 @@ export class TaskState {
     this.join.restore(user);
   }
 
+  /** Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
+  viewRecord<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
+    const user = this.#codec.decode(id, record);
+    try {
+      return view(user);
+    } finally {
+      this.sequences.release(user.row);
+    }
+  }
+
   /** The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
     const record = this.#codec.encode(user);

@@ -1,0 +1,136 @@
+/**
+ * A log that tells what goes through it: how long commits and appends take, how much is written, what groups do.
+ *
+ * @module
+ */
+
+import type {
+  Bounds,
+  Commit,
+  GroupHandlers,
+  GroupMember,
+  Log,
+  LogRecord,
+  Membership,
+  NewRecord,
+  ReadOptions,
+  ReadResult,
+  TopicSpec,
+  Writer,
+} from "./log/log.ts";
+
+/** Who is told. Must not throw. */
+export interface LogObserver {
+  /** A commit of a writer has ended after so many milliseconds. */
+  committed(writer: string, ms: number, commit: Commit, ok: boolean): void;
+  /** An append has ended after so many milliseconds. */
+  appended(records: readonly NewRecord[], ms: number, ok: boolean): void;
+  /** A group has given us partitions, or taken them. */
+  rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
+}
+
+/** Passes everything on to another log, which it owns, and tells an observer. */
+export class MeteredLog implements Log {
+  /** Present when the log below has it. */
+  readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
+  /** Present when the log below has it. */
+  readonly members?: (group: string) => Promise<readonly GroupMember[]>;
+  readonly #log: Log;
+  readonly #observer: LogObserver;
+  readonly #now: () => number;
+
+  /** Measures a log. @param now a clock in milliseconds that never goes back */
+  constructor(log: Log, observer: LogObserver, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#observer = observer;
+    this.#now = now;
+    if (log.latest !== undefined) this.latest = log.latest.bind(log);
+    if (log.members !== undefined) this.members = log.members.bind(log);
+  }
+
+  /** See {@linkcode Log.createTopics}. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    return this.#log.createTopics(topics);
+  }
+
+  /** See {@linkcode Log.topics}. */
+  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return this.#log.topics();
+  }
+
+  /** See {@linkcode Log.append}. */
+  append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    return this.#timed(
+      () => this.#log.append(records),
+      (ms, ok) => this.#observer.appended(records, ms, ok),
+    );
+  }
+
+  /** See {@linkcode Log.read}. */
+  read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult> {
+    return this.#log.read(topic, partition, from, options);
+  }
+
+  /** See {@linkcode Log.bounds}. */
+  bounds(topic: string, partition: number): Promise<Bounds> {
+    return this.#log.bounds(topic, partition);
+  }
+
+  /** See {@linkcode Log.committed}. */
+  committed(group: string, topic: string, partition: number): Promise<number | null> {
+    return this.#log.committed(group, topic, partition);
+  }
+
+  /** See {@linkcode Log.writer}. */
+  async writer(id: string): Promise<Writer> {
+    const writer = await this.#log.writer(id);
+    return {
+      id: writer.id,
+      commit: (commit) =>
+        this.#timed(
+          () => writer.commit(commit),
+          (ms, ok) => this.#observer.committed(id, ms, commit, ok),
+        ),
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
+  }
+
+  /** See {@linkcode Log.join}. */
+  join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    return this.#log.join(group, topics, {
+      assigned: (partitions) => {
+        this.#observer.rebalanced(group, "assigned", partitions);
+        return handlers.assigned(partitions);
+      },
+      revoked: (partitions) => {
+        this.#observer.rebalanced(group, "revoked", partitions);
+        return handlers.revoked(partitions);
+      },
+    });
+  }
+
+  /** See {@linkcode Log.trim}. */
+  trim(topic: string, partition: number, before: number): Promise<void> {
+    return this.#log.trim(topic, partition, before);
+  }
+
+  /** Closes the log below. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#log[Symbol.asyncDispose]();
+  }
+
+  async #timed<Result>(
+    action: () => Promise<Result>,
+    tell: (ms: number, ok: boolean) => void,
+  ): Promise<Result> {
+    const begun = this.#now();
+    let ok = false;
+    try {
+      const result = await action();
+      ok = true;
+      return result;
+    } finally {
+      tell(this.#now() - begun, ok);
+    }
+  }
+}

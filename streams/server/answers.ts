@@ -1,0 +1,199 @@
+/**
+ * Asking through the log: a request is appended to `events` like any other event, and its answer is what the task
+ * commits to `recommendations`. So an answer that was given is on the log, and a request sees every event that was
+ * taken before it.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { setTimeout as delay } from "node:timers/promises";
+import type { RequestEvent } from "../../src/events/event.ts";
+import type { Log } from "../log/log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import type { Topics } from "../topics.ts";
+import { Problem } from "./problem.ts";
+
+/** Options of {@linkcode Answers}. */
+export interface AnswersOptions {
+  /** How long an answer is waited for, milliseconds. @default {2000} */
+  readonly timeoutMs?: number;
+  /** Requests that may wait at a time. @default {1000} */
+  readonly maxWaiting?: number;
+}
+
+const WAIT_MS = 1000;
+const RETRY_MS = 200;
+
+const logger = getLogger(["meander", "http"]);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Appends requests, and hands each the bytes of its answer. */
+export class Answers implements AsyncDisposable {
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #partitions: number;
+  readonly #timeoutMs: number;
+  readonly #maxWaiting: number;
+  readonly #followers = new Map<number, Follower>();
+  readonly #closing = new AbortController();
+  #waiting = 0;
+
+  /** Asks on `partitions` partitions of a log. */
+  constructor(log: Log, topics: Topics, partitions: number, options: AnswersOptions = {}) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#partitions = partitions;
+    this.#timeoutMs = options.timeoutMs ?? 2000;
+    this.#maxWaiting = options.maxWaiting ?? 1000;
+  }
+
+  /** Requests that wait now. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Appends a request and waits for its answer.
+   *
+   * @param now time of the record, milliseconds since the epoch
+   * @returns The answer as it stands on the log: JSON of a `Recommendation`.
+   * @throws Problem `answer-timeout`, or `unavailable` when too many wait already or we are closing
+   */
+  async ask(event: RequestEvent, now: number): Promise<Uint8Array> {
+    if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server stops");
+    if (this.#waiting >= this.#maxWaiting) {
+      throw new Problem("unavailable", `${this.#waiting} requests wait already`, {
+        headers: { "retry-after": "1" },
+      });
+    }
+    this.#waiting++;
+    try {
+      const follower = this.#followerOf(partitionOf(event.user, this.#partitions));
+      await follower.started;
+      const answer = follower.expect(event.user, event.request);
+      try {
+        const value = encoder.encode(JSON.stringify(event));
+        await this.#log.append([{ topic: this.#topics.events, key: event.user, value, time: now }]);
+        return await this.#within(answer.promise);
+      } finally {
+        answer.forget();
+      }
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** Stops following. Whoever still waits gets `unavailable`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Problem("unavailable", "The server stops"));
+    await Promise.all([...this.#followers.values()].map((follower) => follower.ended));
+  }
+
+  #followerOf(partition: number): Follower {
+    let follower = this.#followers.get(partition);
+    if (follower === undefined) {
+      follower = new Follower(this.#log, this.#topics.recommendations, partition, this.#closing.signal);
+      this.#followers.set(partition, follower);
+    }
+    return follower;
+  }
+
+  async #within(answer: Promise<Uint8Array>): Promise<Uint8Array> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const detail =
+          `No answer within ${this.#timeoutMs} ms; the request is on the log and will be answered there`;
+        reject(new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } }));
+      }, this.#timeoutMs);
+    });
+    try {
+      return await Promise.race([answer, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+interface Expected {
+  readonly promise: Promise<Uint8Array>;
+  /** Nobody waits any more. */
+  readonly forget: () => void;
+}
+
+/** Reads one partition of the answers from now on. */
+class Follower {
+  /** Resolves once every later answer will be seen. */
+  readonly started: Promise<void>;
+  readonly ended: Promise<void>;
+  /** Who waits, by user and request. */
+  readonly #expected = new Map<string, Set<PromiseWithResolvers<Uint8Array>>>();
+
+  constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
+    const started = Promise.withResolvers<void>();
+    this.started = started.promise;
+    this.started.catch(() => {}); // whoever asks has it
+    this.ended = this.#follow(log, topic, partition, signal, started.resolve)
+      .catch((error) => {
+        started.reject(error);
+        for (const waiting of this.#expected.values()) for (const each of waiting) each.reject(error);
+      });
+  }
+
+  expect(user: string, request: string): Expected {
+    const key = keyOf(user, request);
+    const waiting = this.#expected.get(key) ?? new Set();
+    this.#expected.set(key, waiting);
+    const own = Promise.withResolvers<Uint8Array>();
+    own.promise.catch(() => {}); // nobody may be left to hear of it
+    waiting.add(own);
+    const forget = () => {
+      waiting.delete(own);
+      if (waiting.size === 0 && this.#expected.get(key) === waiting) this.#expected.delete(key);
+    };
+    return { promise: own.promise, forget };
+  }
+
+  async #follow(
+    log: Log,
+    topic: string,
+    partition: number,
+    signal: AbortSignal,
+    onStart: () => void,
+  ): Promise<never> {
+    let next: number | undefined;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        next ??= (await log.bounds(topic, partition)).end;
+        onStart();
+        const read = await log.read(topic, partition, next, { waitMs: WAIT_MS, signal });
+        next = read.next;
+        for (const { value } of read.records) {
+          if (value !== null && this.#expected.size > 0) this.#deliver(value);
+        }
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        logger.warn("cannot follow the answers of partition {partition}, tries again: {reason}", {
+          partition,
+          reason: (error as Error).message,
+        });
+        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #deliver(value: Uint8Array): void {
+    const { user, request } = JSON.parse(decoder.decode(value)) as { user: string; request: string };
+    const waiting = this.#expected.get(keyOf(user, request));
+    if (waiting === undefined) return;
+    const copy = new Uint8Array(value); // a log may hand out a view of much more
+    for (const each of waiting) each.resolve(copy);
+  }
+}
+
+function keyOf(user: string, request: string): string {
+  return `${user}\n${request}`; // ids have no control characters
+}

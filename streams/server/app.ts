@@ -1,0 +1,128 @@
+/**
+ * The HTTP application: endpoints behind the door, with request ids, measures, and problems as RFC 9457 has them.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { type Context, Hono } from "hono";
+import { cors } from "hono/cors";
+import type { Access } from "./access.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Metrics } from "./metrics.ts";
+import { LogError } from "../log/log.ts";
+import { Problem } from "./problem.ts";
+
+/** What an application is made of. */
+export interface AppOptions {
+  /** What it offers. */
+  readonly endpoints: readonly Endpoint[];
+  /** Who may. */
+  readonly access: Access;
+  /** Told of every request. */
+  readonly metrics: Metrics;
+  /** Origins of pages that may call from a browser. @default {[]} */
+  readonly cors?: readonly string[];
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+}
+
+/** What is known of a request beside itself. */
+export interface Connection {
+  /** Where it comes from. */
+  readonly address: string;
+}
+
+/** A request id that we take over from a client. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+const logger = getLogger(["meander", "http"]);
+
+/** Makes the application; more routes may be added to it. */
+export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
+  const app = new Hono<{ Bindings: Connection }>();
+  const { endpoints, cors: origins = [] } = options;
+  if (origins.length > 0) {
+    app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id"], maxAge: 600 }));
+  }
+  for (const endpoint of endpoints) {
+    app.on(endpoint.method, endpoint.path, (context) => answer(options, endpoint, context));
+  }
+  const methods = Map.groupBy(endpoints, ({ path }) => path);
+  for (const [path, all] of methods) {
+    const allow = all.map(({ method }) => method).join(", ");
+    app.all(
+      path,
+      (context) =>
+        refuse(
+          options,
+          context,
+          path,
+          new Problem("method-not-allowed", `Here is ${allow}`, { headers: { allow } }),
+        ),
+    );
+  }
+  app.notFound((context) =>
+    refuse(options, context, "unknown", new Problem("not-found", `There is nothing at ${context.req.path}`))
+  );
+  return app;
+}
+
+type AppContext = Context<{ Bindings: Connection }>;
+
+async function answer(
+  { access, metrics, clock }: AppOptions,
+  endpoint: Endpoint,
+  context: AppContext,
+): Promise<Response> {
+  const begun = clock();
+  const requestId = requestIdOf(context.req.raw);
+  let response: Response;
+  try {
+    access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
+    response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
+  } catch (error) {
+    response = toProblem(error, requestId).toResponse(requestId);
+  }
+  metrics.served(endpoint.method, endpoint.path, response.status, clock() - begun);
+  return finish(response, requestId);
+}
+
+/** Answers what no endpoint has. */
+function refuse({ metrics }: AppOptions, context: AppContext, route: string, problem: Problem): Response {
+  const requestId = requestIdOf(context.req.raw);
+  // Anybody may make up a method, but not a label.
+  metrics.served("other", route, problem.status, 0);
+  return finish(problem.toResponse(requestId), requestId);
+}
+
+function finish(response: Response, requestId: string): Response {
+  response.headers.set("x-request-id", requestId);
+  response.headers.set("cache-control", "no-store");
+  response.headers.set("x-content-type-options", "nosniff");
+  return response;
+}
+
+function requestIdOf({ headers }: Request): string {
+  const given = headers.get("x-request-id");
+  return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+}
+
+/** What went wrong, as far as it is the client's business. */
+function toProblem(error: unknown, requestId: string): Problem {
+  if (error instanceof Problem) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof LogError && error.code === "closed") {
+    return new Problem("unavailable", "The server stops", { cause: error });
+  }
+  if (error instanceof Error && error.name.startsWith("KafkaJS")) {
+    logger.warn("the log fails request {requestId}: {reason}", { requestId, reason });
+    const headers = { "retry-after": "5" };
+    return new Problem("unavailable", "The log cannot be reached", { cause: error, headers });
+  }
+  logger.error("request {requestId} failed: {reason}", { requestId, reason, error });
+  return new Problem(
+    "internal",
+    "Something is wrong here; the log of the server has it under this request id",
+  );
+}

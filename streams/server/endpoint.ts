@@ -1,0 +1,54 @@
+/**
+ * An endpoint: what it is for people, for OpenAPI and for the router, in one place.
+ *
+ * @module
+ */
+
+import type { Scope } from "./access.ts";
+import type { BodyKind } from "./body.ts";
+import type { ProblemCode } from "./problem.ts";
+import type { SchemaName } from "./schemas.ts";
+
+/** What an endpoint is called with. */
+export interface Call {
+  /** The request. */
+  readonly request: Request;
+  /** Parts of the path by name. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The body of a request or an answer. */
+export interface Content {
+  /** What it is. */
+  readonly description: string;
+  /** Schema of it as JSON, if there is one. */
+  readonly schema?: SchemaName;
+  /** Its media type. @default {"application/json"} */
+  readonly type?: string;
+}
+
+/** One method of one path. */
+export interface Endpoint {
+  /** The method. */
+  readonly method: "GET" | "POST" | "DELETE";
+  /** The path; a part that begins with a colon is a parameter. */
+  readonly path: string;
+  /** Its name, for those who make clients. */
+  readonly id: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** More about it. */
+  readonly description?: string;
+  /** What a key must allow; `null` = nobody needs a key. */
+  readonly scope: Scope | null;
+  /** What each parameter is. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** The body; `many` = also a list of such, or one a line. */
+  readonly body?: { readonly kinds: readonly BodyKind[]; readonly schema: SchemaName; readonly many?: true };
+  /** Answers by status. */
+  readonly answers: Readonly<Record<number, Content>>;
+  /** Problems beside those that any endpoint has. */
+  readonly problems?: readonly ProblemCode[];
+  /** Answers a call. May throw a `Problem`. */
+  readonly handle: (call: Call) => Promise<Response> | Response;
+}

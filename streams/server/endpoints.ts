@@ -1,0 +1,331 @@
+/**
+ * The endpoints of the API.
+ *
+ * @module
+ */
+
+import { checkEventFields, checkItem } from "../../src/events/check.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
+import { parseJson } from "../../src/events/json.ts";
+import type { Log, NewRecord } from "../log/log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import type { Service } from "../service.ts";
+import type { Topics } from "../topics.ts";
+import type { Answers } from "./answers.ts";
+import { bodyKind, readBody } from "./body.ts";
+import type { Call, Endpoint } from "./endpoint.ts";
+import { type Intake, MAX_AHEAD_MS, takeEvents, takeItems } from "./intake.ts";
+import type { Metrics } from "./metrics.ts";
+import { Problem } from "./problem.ts";
+import { viewUser } from "./user_view.ts";
+
+/** What the endpoints work on. */
+export interface ApiContext {
+  /** The log of the deployment. */
+  readonly log: Log;
+  /** Its topics. */
+  readonly topics: Topics;
+  /** Partitions of `events`. */
+  readonly partitions: number;
+  /** The service in this process, if there is one. */
+  readonly service: Service | undefined;
+  /** Asks for recommendations. */
+  readonly answers: Answers;
+  /** Measures. */
+  readonly metrics: Metrics;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+  /** Largest body. */
+  readonly maxBodyBytes: number;
+  /** Most entries of a body. */
+  readonly maxEntries: number;
+  /** Whether we are about to stop. */
+  readonly isStopping: () => boolean;
+}
+
+/** How long an append may take before the client is told to try again. */
+const APPEND_TIMEOUT_MS = 15_000;
+const DEFAULT_COUNT = 10;
+/** Refused entries that a problem lists. */
+const MAX_LISTED = 100;
+
+/** Makes the endpoints. */
+export function endpoints(context: ApiContext): readonly Endpoint[] {
+  const started = context.clock();
+  return [
+    {
+      method: "POST",
+      path: "/v1/events",
+      id: "postEvents",
+      summary: "Appends events",
+      description: "One event, a list, or one a line. 200: all that are not listed as refused are durable.",
+      scope: "events",
+      body: { kinds: ["json", "lines"], schema: "Event", many: true },
+      answers: { 200: { description: "What was taken", schema: "Taken" } },
+      problems: ["unavailable"],
+      handle: ({ request }) => intake(context, request, "event"),
+    },
+    {
+      method: "POST",
+      path: "/v1/items",
+      id: "postItems",
+      summary: "Adds items to the catalogue, or replaces them",
+      scope: "events",
+      body: { kinds: ["json", "lines"], schema: "Item", many: true },
+      answers: { 200: { description: "What was taken", schema: "Taken" } },
+      problems: ["unavailable"],
+      handle: ({ request }) => intake(context, request, "item"),
+    },
+    {
+      method: "DELETE",
+      path: "/v1/items/:item",
+      id: "deleteItem",
+      summary: "Removes an item from the catalogue",
+      scope: "events",
+      parameters: { item: "Id of the item" },
+      answers: { 200: { description: "It will not be recommended any more", schema: "Taken" } },
+      problems: ["bad-parameter", "unavailable"],
+      handle: ({ parameters }) => removeItem(context, parameters["item"] ?? ""),
+    },
+    {
+      method: "POST",
+      path: "/v1/recommend",
+      id: "recommend",
+      summary: "Recommends items to a user",
+      description: "The request is an event on the log, and the answer is what its task committed.",
+      scope: "recommend",
+      body: { kinds: ["json"], schema: "RecommendRequest" },
+      answers: { 200: { description: "The answer", schema: "Recommendation" } },
+      problems: ["unavailable", "answer-timeout"],
+      handle: ({ request }) => recommend(context, request, "recommend"),
+    },
+    {
+      method: "POST",
+      path: "/v1/rank",
+      id: "rank",
+      summary: "Ranks given items for a user",
+      scope: "recommend",
+      body: { kinds: ["json"], schema: "RankRequest" },
+      answers: { 200: { description: "The answer", schema: "Recommendation" } },
+      problems: ["unavailable", "answer-timeout"],
+      handle: ({ request }) => recommend(context, request, "rank"),
+    },
+    {
+      method: "GET",
+      path: "/v1/users/:user",
+      id: "getUser",
+      summary: "What is known of a user",
+      scope: "read",
+      parameters: { user: "Id of the user" },
+      answers: {
+        200: { description: "The user's state, events that are not committed yet included", schema: "User" },
+      },
+      problems: ["not-found", "elsewhere", "unavailable"],
+      handle: (call) => getUser(context, call),
+    },
+    {
+      method: "DELETE",
+      path: "/v1/users/:user",
+      id: "forgetUser",
+      summary: "Erases what is known of a user",
+      description: "Appends an event `forget`: state and embeddings go as soon as task and learner see it.",
+      scope: "admin",
+      parameters: { user: "Id of the user" },
+      answers: { 200: { description: "The event is durable", schema: "Taken" } },
+      problems: ["bad-parameter", "unavailable"],
+      handle: ({ parameters }) => forgetUser(context, parameters["user"] ?? ""),
+    },
+    {
+      method: "GET",
+      path: "/v1/models",
+      id: "getModels",
+      summary: "The models, their versions, and how their learners are doing",
+      scope: "read",
+      answers: { 200: { description: "The models of this process", schema: "Models" } },
+      handle: () => getModels(context),
+    },
+    {
+      method: "GET",
+      path: "/v1/status",
+      id: "getStatus",
+      summary: "Partitions, lag, restores, learner of this process",
+      scope: "read",
+      answers: { 200: { description: "How this process is doing", schema: "Status" } },
+      handle: async () => Response.json(await context.service?.status() ?? NO_STATUS),
+    },
+    {
+      method: "GET",
+      path: "/health",
+      id: "health",
+      summary: "Whether the process lives",
+      scope: null,
+      answers: { 200: { description: "It does", schema: "Health" } },
+      handle: () =>
+        Response.json({ status: "ok", uptimeSeconds: Math.round((context.clock() - started) / 1000) }),
+    },
+    {
+      method: "GET",
+      path: "/ready",
+      id: "ready",
+      summary: "Whether the process can answer",
+      scope: null,
+      answers: {
+        200: { description: "It can", schema: "Ready" },
+        503: { description: "It cannot, and why", schema: "Ready" },
+      },
+      handle: async () => {
+        const reasons = await unready(context);
+        return Response.json({ ready: reasons.length === 0, reasons }, {
+          status: reasons.length === 0 ? 200 : 503,
+        });
+      },
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      id: "metrics",
+      summary: "Measures, for Prometheus",
+      scope: "metrics",
+      answers: { 200: { description: "Prometheus' text format", type: "text/plain" } },
+      handle: async () =>
+        new Response(await context.metrics.render(), {
+          headers: { "content-type": context.metrics.contentType },
+        }),
+    },
+  ];
+}
+
+const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null };
+
+async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
+  const { topics, maxBodyBytes, maxEntries } = context;
+  const bodyIs = bodyKind(request.headers);
+  const bytes = await readBody(request, maxBodyBytes);
+  const take = kind === "event" ? takeEvents : takeItems;
+  const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });
+  context.metrics.taken(kind, taken.records.length, taken.refused);
+  if (taken.records.length === 0) throw refusal(taken);
+  await append(context, taken.records);
+  return Response.json({ accepted: taken.records.length, refused: taken.refused });
+}
+
+function refusal({ refused }: Intake): Problem {
+  const [first] = refused;
+  const detail = refused.length === 1
+    ? first?.reason ?? ""
+    : `None of ${refused.length} entries could be taken`;
+  return new Problem("refused", detail, { more: { errors: refused.slice(0, MAX_LISTED) } });
+}
+
+/** Appends, or says that it did not succeed in time; then it may have happened all the same. */
+async function append({ log }: ApiContext, records: readonly NewRecord[]): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const detail =
+        `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
+      reject(new Problem("unavailable", detail, { headers: { "retry-after": "5" } }));
+    }, APPEND_TIMEOUT_MS);
+  });
+  const appending = log.append(records);
+  appending.catch(() => {}); // told below, unless the time was over
+  try {
+    await Promise.race([appending, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function removeItem(context: ApiContext, item: string): Promise<Response> {
+  const time = context.now();
+  const checked = checkItem({ item, time });
+  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
+  await append(context, [{ topic: context.topics.items, key: item, value: null, time }]);
+  return Response.json({ accepted: 1, refused: [] });
+}
+
+async function forgetUser(context: ApiContext, user: string): Promise<Response> {
+  const time = context.now();
+  const event = { type: "forget", user, time } as const;
+  const checked = checkEventFields(event);
+  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
+  const value = new TextEncoder().encode(JSON.stringify(event));
+  await append(context, [{ topic: context.topics.events, key: user, value, time }]);
+  return Response.json({ accepted: 1, refused: [] });
+}
+
+async function recommend(
+  context: ApiContext,
+  request: Request,
+  kind: "recommend" | "rank",
+): Promise<Response> {
+  bodyKind(request.headers, ["json"]);
+  const bytes = await readBody(request, context.maxBodyBytes);
+  const now = context.now();
+  const event = requestOf(bytes, kind, now);
+  const begun = context.clock();
+  const answer = await context.answers.ask(event, now);
+  context.metrics.answered(context.clock() - begun);
+  return new Response(answer as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
+}
+
+/** The event that a body asks for. @throws Problem `bad-body` or `refused` */
+function requestOf(bytes: Uint8Array, kind: "recommend" | "rank", now: number): RequestEvent {
+  const parsed = parseJson(bytes, "body");
+  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+  const { value } = parsed;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Problem("bad-body", "The body is no object");
+  }
+  const body = value as Readonly<Record<string, unknown>>;
+  const { candidates } = body;
+  const refuse = (code: string, reason: string) =>
+    new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
+  if (kind === "rank" && candidates === undefined) {
+    throw refuse("missing-field", "Cannot rank nothing: candidates are missing");
+  }
+  const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
+  const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
+  const checked = checkEventFields(event);
+  if (!checked.ok) throw refuse(checked.code, checked.reason);
+  if (checked.event.time > now + MAX_AHEAD_MS) {
+    throw refuse(
+      "in-the-future",
+      `time is ${checked.event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
+    );
+  }
+  return checked.event as RequestEvent;
+}
+
+async function getUser({ service, partitions }: ApiContext, { parameters }: Call): Promise<Response> {
+  const user = parameters["user"] ?? "";
+  const partition = partitionOf(user, partitions);
+  const task = service?.tasks.get(partition);
+  if (task === undefined) {
+    const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
+    if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
+    throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
+  }
+  const view = await task.peek(user, (state) => viewUser(task.state, state));
+  if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
+  return Response.json(view);
+}
+
+async function getModels({ service }: ApiContext): Promise<Response> {
+  if (service === undefined) return Response.json({ models: [] });
+  const { version, learner } = await service.status();
+  return Response.json({ models: [{ model: service.serving.model, version, learner }] });
+}
+
+/** Why the process cannot answer now; empty = it can. */
+async function unready({ service, isStopping }: ApiContext): Promise<readonly string[]> {
+  if (isStopping()) return ["it stops"];
+  if (service === undefined) return [];
+  const { partitions, version } = await service.status();
+  const reasons = partitions.filter(({ restoring }) => restoring)
+    .map(({ partition }) => `partition ${partition} is being restored`);
+  if (partitions.length > 0 && version === 0) reasons.push("there are no parameters yet");
+  return reasons;
+}

@@ -1,0 +1,121 @@
+/**
+ * Events and items out of a body: one, a list, or one a line; each taken or refused by itself.
+ *
+ * @module
+ */
+
+import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
+import { parseJson, refuseLarge } from "../../src/events/json.ts";
+import { type Refusal, type RefusalCode, refuse } from "../../src/events/refusal.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+import type { NewRecord } from "../log/log.ts";
+import { LineSplitter } from "../sources/lines.ts";
+import type { Topics } from "../topics.ts";
+import type { BodyKind } from "./body.ts";
+import { Problem } from "./problem.ts";
+
+/** A part of a body that was not taken. */
+export interface RefusedEntry {
+  /** Its place in the list, or among the lines that are not blank; 0 is the first. */
+  readonly index: number;
+  /** What is wrong, for machines. */
+  readonly code: RefusalCode;
+  /** What is wrong, for people. */
+  readonly reason: string;
+}
+
+/** A body, taken apart. */
+export interface Intake {
+  /** What to append. */
+  readonly records: readonly NewRecord[];
+  /** What is not. */
+  readonly refused: readonly RefusedEntry[];
+}
+
+/** What an {@linkcode Intake} depends on. */
+export interface IntakeOptions {
+  /** The topics to append to. */
+  readonly topics: Topics;
+  /** The time of what has none, and of the records: milliseconds since the epoch. */
+  readonly now: number;
+  /** Most entries of a body. */
+  readonly maxEntries: number;
+}
+
+/** An event may be so far ahead of us, as in a task. */
+export const MAX_AHEAD_MS = 3_600_000;
+
+const encoder = new TextEncoder();
+
+/** Takes the events of a body. @throws Problem `bad-body` or `too-large` when it is no list at all */
+export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
+  const { topics: { events }, now } = options;
+  return take(bytes, kind, options, (value) => {
+    const checked = checkEventFields(value);
+    if (!checked.ok) return checked;
+    const { event } = checked;
+    if (event.time > now + MAX_AHEAD_MS) {
+      return refuse(
+        "in-the-future",
+        `event time is ${event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
+      );
+    }
+    return toRecord(events, event.user, event, now);
+  });
+}
+
+/** Takes the items of a body, as {@linkcode takeEvents} does events. */
+export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
+  const { topics: { items }, now } = options;
+  return take(bytes, kind, options, (value) => {
+    const checked = checkItemFields(value);
+    return checked.ok ? toRecord(items, checked.item.item, checked.item, now) : checked;
+  });
+}
+
+type Entry = (value: unknown) => NewRecord | Refusal;
+
+function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
+  const { now, maxEntries } = options;
+  const records: NewRecord[] = [];
+  const refused: RefusedEntry[] = [];
+  const add = (index: number, taken: NewRecord | Refusal) => {
+    if (!("ok" in taken)) records.push(taken);
+    else refused.push({ index, code: taken.code, reason: taken.reason });
+  };
+  if (kind === "lines") {
+    const splitter = new LineSplitter();
+    const lines = [...splitter.push(bytes), ...splitter.end()];
+    checkCount(lines.length, maxEntries);
+    for (const [index, line] of lines.entries()) {
+      const parsed = line.refusal ?? parseJson(line.bytes, "line");
+      add(index, parsed.ok ? entry(timed(parsed.value, now)) : parsed);
+    }
+    return { records, refused };
+  }
+  const parsed = parseJson(bytes, "body", bytes.length);
+  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+  const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  checkCount(values.length, maxEntries);
+  for (const [index, value] of values.entries()) add(index, entry(timed(value, now)));
+  return { records, refused };
+}
+
+function checkCount(entries: number, maxEntries: number): void {
+  if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
+  if (entries > maxEntries) {
+    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${entries}`);
+  }
+}
+
+/** With the time of now, when it has none. */
+function timed(value: unknown, now: number): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || "time" in value) return value;
+  return { ...value, time: now };
+}
+
+function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Refusal {
+  const bytes = encoder.encode(JSON.stringify(value));
+  if (bytes.length > MAX_RECORD_BYTES) return refuseLarge(bytes.length, "entry");
+  return { topic, key, value: bytes, time };
+}

@@ -1,0 +1,183 @@
+/**
+ * What Prometheus sees of a process. Names and units by its conventions; docs/http.md lists them.
+ *
+ * @module
+ */
+
+import { Counter, Histogram, Registry } from "prom-client";
+import type { NewRecord } from "../log/log.ts";
+import type { LogObserver } from "../metered_log.ts";
+import type { Service } from "../service.ts";
+import type { Topics } from "../topics.ts";
+import { ServiceGauges } from "./service_gauges.ts";
+
+const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const decoder = new TextDecoder();
+
+/** Measures of one process; give it to a `MeteredLog` as its observer. */
+export class Metrics implements LogObserver {
+  /** Where the measures are. */
+  readonly registry: Registry = new Registry();
+  readonly #topics: Topics;
+  readonly #commit: Histogram<"role" | "outcome">;
+  readonly #append: Histogram<"outcome">;
+  readonly #records: Counter<"topic">;
+  readonly #bytes: Counter<"topic">;
+  readonly #rebalances: Counter<"group" | "what">;
+  readonly #rejections: Counter<"code">;
+  readonly #http: Histogram<"method" | "route" | "status">;
+  readonly #answer: Histogram;
+  readonly #refused: Counter<"code">;
+  readonly #taken: Counter<"kind">;
+  readonly #gauges: ServiceGauges;
+  #service: Service | undefined;
+
+  /** Makes measures of a deployment with these topics. */
+  constructor(topics: Topics) {
+    this.#topics = topics;
+    const registers = [this.registry];
+    this.#commit = new Histogram({
+      name: "meander_commit_duration_seconds",
+      help: "Time of an atomic commit of outputs, states and positions",
+      labelNames: ["role", "outcome"],
+      buckets: LATENCY_SECONDS,
+      registers,
+    });
+    this.#append = new Histogram({
+      name: "meander_append_duration_seconds",
+      help: "Time of an append, until it is durable",
+      labelNames: ["outcome"],
+      buckets: LATENCY_SECONDS,
+      registers,
+    });
+    this.#records = new Counter({
+      name: "meander_log_records_total",
+      help: "Records written to the log",
+      labelNames: ["topic"],
+      registers,
+    });
+    this.#bytes = new Counter({
+      name: "meander_log_bytes_total",
+      help: "Bytes of values written to the log, not compressed",
+      labelNames: ["topic"],
+      registers,
+    });
+    this.#rebalances = new Counter({
+      name: "meander_rebalances_total",
+      help: "Times that a group gave us partitions or took them",
+      labelNames: ["group", "what"],
+      registers,
+    });
+    this.#rejections = new Counter({
+      name: "meander_rejections_total",
+      help: "Records put on the topic of rejections by this process, by reason",
+      labelNames: ["code"],
+      registers,
+    });
+    this.#http = new Histogram({
+      name: "meander_http_request_duration_seconds",
+      help: "Time of an HTTP request",
+      labelNames: ["method", "route", "status"],
+      buckets: LATENCY_SECONDS,
+      registers,
+    });
+    this.#answer = new Histogram({
+      name: "meander_answer_duration_seconds",
+      help: "Time from the append of a request to its committed answer",
+      buckets: LATENCY_SECONDS,
+      registers,
+    });
+    this.#taken = new Counter({
+      name: "meander_http_entries_total",
+      help: "Events and items taken over HTTP",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: "meander_http_refusals_total",
+      help: "Events and items refused over HTTP, by reason",
+      labelNames: ["code"],
+      registers,
+    });
+    this.#gauges = new ServiceGauges(this.registry);
+  }
+
+  /** Measures a service too, once there is one. */
+  watch(service: Service): void {
+    this.#service = service;
+  }
+
+  /** See {@linkcode LogObserver.committed}. */
+  committed(
+    writer: string,
+    ms: number,
+    { records }: { readonly records: readonly NewRecord[] },
+    ok: boolean,
+  ): void {
+    const { events, samples, rejected } = this.#topics;
+    const role = writer.startsWith(`${events}-tasks`)
+      ? "task"
+      : writer.startsWith(`${samples}-learner`)
+      ? "learner"
+      : "feeder";
+    this.#commit.observe({ role, outcome: ok ? "ok" : "failed" }, ms / 1000);
+    if (!ok) return;
+    this.#count(records);
+    for (const { topic, value } of records) {
+      if (topic !== rejected || value === null) continue;
+      this.#rejections.inc({ code: (JSON.parse(decoder.decode(value)) as { code: string }).code });
+    }
+  }
+
+  /** See {@linkcode LogObserver.appended}. */
+  appended(records: readonly NewRecord[], ms: number, ok: boolean): void {
+    this.#append.observe({ outcome: ok ? "ok" : "failed" }, ms / 1000);
+    if (ok) this.#count(records);
+  }
+
+  /** See {@linkcode LogObserver.rebalanced}. */
+  rebalanced(group: string, what: "assigned" | "revoked"): void {
+    this.#rebalances.inc({ group, what });
+  }
+
+  /** Notes an HTTP request. @param route the pattern of its path */
+  served(method: string, route: string, status: number, ms: number): void {
+    this.#http.observe({ method, route, status: String(status) }, ms / 1000);
+  }
+
+  /** Notes an answer. */
+  answered(ms: number): void {
+    this.#answer.observe(ms / 1000);
+  }
+
+  /** Notes what was taken out of a body, and what was not. */
+  taken(kind: "event" | "item", count: number, refused: readonly { readonly code: string }[]): void {
+    this.#taken.inc({ kind }, count);
+    for (const { code } of refused) this.#refused.inc({ code });
+  }
+
+  #count(records: readonly NewRecord[]): void {
+    const sums = new Map<string, { records: number; bytes: number }>();
+    for (const { topic, value } of records) {
+      const sum = sums.get(topic) ?? { records: 0, bytes: 0 };
+      sum.records++;
+      sum.bytes += value?.length ?? 0;
+      sums.set(topic, sum);
+    }
+    for (const [topic, { records, bytes }] of sums) {
+      this.#records.inc({ topic }, records);
+      this.#bytes.inc({ topic }, bytes);
+    }
+  }
+
+  /** All of it in Prometheus' text format. */
+  async render(): Promise<string> {
+    await this.#gauges.collect(this.#service);
+    return await this.registry.metrics();
+  }
+
+  /** The type of {@linkcode Metrics.render}. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+}

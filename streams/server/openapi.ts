@@ -1,0 +1,129 @@
+/**
+ * The OpenAPI 3.1 document of a list of endpoints.
+ *
+ * @module
+ */
+
+import type { JsonSchema } from "../../src/events/json_schema.ts";
+import type { BodyKind } from "./body.ts";
+import type { Content, Endpoint } from "./endpoint.ts";
+import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "./problem.ts";
+import { apiSchemas, type SchemaName } from "./schemas.ts";
+
+/** What the document says of the API as a whole. */
+export interface ApiInfo {
+  /** Version of the program. */
+  readonly version: string;
+  /** Most entries of a body. */
+  readonly maxEntries: number;
+}
+
+/** Problems that any endpoint with a scope may answer with. */
+const GUARDED: readonly ProblemCode[] = ["unauthorized", "forbidden", "too-many-requests"];
+/** Problems of any endpoint with a body. */
+const WITH_BODY: readonly ProblemCode[] = [
+  "bad-body",
+  "body-timeout",
+  "too-large",
+  "unsupported-media-type",
+  "refused",
+];
+
+/** Makes the document. */
+export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSchema {
+  const paths: Record<string, Record<string, JsonSchema>> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replace(/:(\w+)/g, "{$1}");
+    (paths[path] ??= {})[endpoint.method.toLowerCase()] = operation(endpoint, info);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "meander",
+      version: info.version,
+      description:
+        "Recommendations that follow a user within the session. An event that was answered 200 is durable; " +
+        "a recommendation sees every event of the user that was answered before it was asked for.",
+      license: { name: "Apache 2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    paths,
+    components: {
+      schemas: apiSchemas(),
+      securitySchemes: {
+        key: { type: "apiKey", in: "header", name: "X-API-Key" },
+        bearer: { type: "http", scheme: "bearer" },
+      },
+    },
+  };
+}
+
+function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
+  const { id, summary, description, scope, body, parameters = {}, answers, problems = [] } = endpoint;
+  const codes = new Set([
+    ...(scope === null ? [] : GUARDED),
+    ...(body === undefined ? [] : WITH_BODY),
+    ...problems,
+  ]);
+  return {
+    operationId: id,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(scope === null ? {} : { security: [{}, { key: [] }, { bearer: [] }], "x-scope": scope }),
+    parameters: Object.entries(parameters).map(([name, about]) => ({
+      name,
+      in: "path",
+      required: true,
+      description: about,
+      schema: { type: "string", minLength: 1 },
+    })),
+    ...(body === undefined ? {} : {
+      requestBody: {
+        required: true,
+        description: "May be gzip (Content-Encoding: gzip).",
+        content: Object.fromEntries(
+          body.kinds.map((kind) => contentOf(kind, body.schema, body.many, maxEntries)),
+        ),
+      },
+    }),
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, content]) => [status, answerOf(content)])),
+      ...problemAnswers(codes),
+    },
+  };
+}
+
+function contentOf(
+  kind: BodyKind,
+  schema: SchemaName,
+  many: true | undefined,
+  maxItems: number,
+): [type: string, content: JsonSchema] {
+  if (kind === "lines") return ["application/x-ndjson", { schema: { type: "string" } }];
+  const one = reference(schema);
+  const list = { type: "array", items: one, minItems: 1, maxItems };
+  return ["application/json", { schema: many ? { anyOf: [one, list] } : one }];
+}
+
+function answerOf({ description, schema, type = "application/json" }: Content): JsonSchema {
+  return { description, content: { [type]: schema === undefined ? {} : { schema: reference(schema) } } };
+}
+
+/** Problems of the same status are one answer. */
+function problemAnswers(codes: Iterable<ProblemCode>): JsonSchema {
+  const titles = new Map<number, string[]>();
+  for (const code of codes) {
+    const [status, title] = PROBLEMS[code];
+    titles.set(status, [...titles.get(status) ?? [], title]);
+  }
+  return Object.fromEntries(
+    [...titles].map(([status, all]) => [status, {
+      description: all.join("; "),
+      content: { [PROBLEM_TYPE]: { schema: reference("Problem") } },
+    }]),
+  );
+}
+
+function reference(schema: SchemaName): JsonSchema {
+  return { $ref: `#/components/schemas/${schema}` };
+}

@@ -1,0 +1,68 @@
+/**
+ * What goes wrong over HTTP, as RFC 9457 has it: `application/problem+json` with a stable `code`.
+ *
+ * @module
+ */
+
+/** Every problem: its status and its title. */
+export const PROBLEMS = {
+  "bad-body": [400, "The body cannot be read"],
+  "bad-parameter": [400, "A parameter cannot be taken"],
+  "unauthorized": [401, "A key is needed"],
+  "forbidden": [403, "The key does not allow this"],
+  "not-found": [404, "There is no such thing"],
+  "method-not-allowed": [405, "The method is not allowed here"],
+  "body-timeout": [408, "The body did not come in time"],
+  "too-large": [413, "The body is too large"],
+  "unsupported-media-type": [415, "The body is of a type that is not read here"],
+  "elsewhere": [421, "Another process has this user"],
+  "refused": [422, "Nothing of the body could be taken"],
+  "too-many-requests": [429, "Too many requests"],
+  "internal": [500, "Something is wrong here"],
+  "unavailable": [503, "Not ready"],
+  "answer-timeout": [504, "The answer did not come in time"],
+} as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
+
+/** One of {@linkcode PROBLEMS}. */
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Type of the body of a problem. */
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** What a problem may have beside its code and detail. */
+export interface ProblemOptions extends ErrorOptions {
+  /** More members of the body. */
+  readonly more?: Readonly<Record<string, unknown>>;
+  /** Headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer that says what went wrong. */
+export class Problem extends Error {
+  /** Which problem it is. */
+  readonly code: ProblemCode;
+  /** Status of the answer. */
+  readonly status: number;
+  readonly #options: ProblemOptions;
+
+  /** Makes a problem; `detail` is for people. */
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    super(detail, options);
+    this.name = "Problem";
+    this.code = code;
+    this.status = PROBLEMS[code][0];
+    this.#options = options;
+  }
+
+  /** The answer; `requestId` is that of the request. */
+  toResponse(requestId: string): Response {
+    const { code, status, message: detail } = this;
+    const { more, headers } = this.#options;
+    const [, title] = PROBLEMS[code];
+    const body = { type: `urn:meander:problem:${code}`, title, status, detail, code, requestId, ...more };
+    return new Response(JSON.stringify(body), {
+      status,
+      headers: { "content-type": PROBLEM_TYPE, ...headers },
+    });
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * What goes over HTTP, as JSON Schema: records of the log from their own descriptions, the rest by zod.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
+import { REFUSAL_CODES } from "../../src/events/refusal.ts";
+import { PROBLEMS } from "./problem.ts";
+
+const count = z.int().min(0);
+const time = z.int().min(0).describe("Milliseconds since the epoch.");
+
+const refused = z.object({
+  index: count.describe("Place in the list, or among the lines that are not blank; 0 is the first."),
+  code: z.enum(REFUSAL_CODES),
+  reason: z.string(),
+});
+
+const taken = z.object({
+  accepted: count.describe("Entries that are durable now."),
+  refused: z.array(refused).describe("Entries that are not, and why."),
+});
+
+const problem = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[]),
+  requestId: z.string(),
+  errors: z.array(refused).optional(),
+});
+
+const user = z.object({
+  user: z.string(),
+  profile: z.record(z.string(), z.unknown()),
+  totalBehaviours: count,
+  behaviours: z.array(z.object({
+    item: z.string(),
+    categories: z.array(z.string()),
+    action: z.string(),
+    time,
+    strength: z.number(),
+  })).describe("Those that are kept, oldest first."),
+  pending: z.array(z.object({
+    request: z.string(),
+    shown: z.boolean(),
+    time,
+    deadline: time,
+    items: z.array(z.object({
+      item: z.string(),
+      label: z.union([z.literal(0), z.literal(1), z.null()]),
+      position: count,
+    })),
+  })).describe("Lists whose outcome is open."),
+  parked: count.describe("Interactions that wait for the list that they name."),
+  hidden: z.object({ size: count, version: count }).describe("Recurrent state of the model."),
+  lastOffset: z.int().min(-1).describe("Offset of the user's last event."),
+});
+
+const learner = z.object({
+  version: count.describe("Newest version made."),
+  rows: count.describe("Predictions judged."),
+  lag: count.describe("Samples that are not learnt."),
+  auc: z.number().nullable(),
+  ctr: z.number().nullable(),
+});
+
+const models = z.object({
+  models: z.array(z.object({
+    model: z.string(),
+    version: count.describe("The version that scores here; 0 = none yet."),
+    learner: learner.nullable().describe("Null when it learns in another process."),
+  })),
+});
+
+const status = z.looseObject({
+  events: count,
+  version: count,
+  partitions: z.array(z.looseObject({
+    partition: count,
+    restoring: z.boolean(),
+    committed: count,
+    lag: count,
+    watermark: z.number().nullable(),
+    users: count,
+  })),
+  learner: learner.nullable(),
+});
+
+const health = z.object({ status: z.literal("ok"), uptimeSeconds: z.number() });
+const ready = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
+
+/** Names of the schemas. */
+export type SchemaName =
+  | "Event"
+  | "Item"
+  | "RecommendRequest"
+  | "RankRequest"
+  | "Recommendation"
+  | "Taken"
+  | "Problem"
+  | "User"
+  | "Models"
+  | "Status"
+  | "Health"
+  | "Ready";
+
+/** All schemas by name. */
+export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
+  const { event, item, recommendation } = jsonSchemas();
+  const events = (event["oneOf"] as readonly ObjectSchema[]).map(withoutTime);
+  const request = events.find(({ title }) => title === "request");
+  if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
+  const { type: _type, ...properties } = request.properties;
+  const asked = { ...request, properties, required: ["user"] };
+  return {
+    Event: { description: "Without a time, it is that of its arrival.", oneOf: events },
+    Item: withoutTime(bare(item)),
+    RecommendRequest: { ...asked, title: "recommend", description: "Without a count, 10 items are wanted." },
+    RankRequest: {
+      ...asked,
+      title: "rank",
+      description: "Without a count, all candidates are ranked.",
+      required: ["user", "candidates"],
+    },
+    Recommendation: bare(recommendation),
+    Taken: fromZod(taken),
+    Problem: fromZod(problem),
+    User: fromZod(user),
+    Models: fromZod(models),
+    Status: fromZod(status),
+    Health: fromZod(health),
+    Ready: fromZod(ready),
+  };
+}
+
+type ObjectSchema = JsonSchema & {
+  readonly title?: string;
+  readonly properties: JsonSchema;
+  readonly required: readonly string[];
+};
+
+/** With an optional time, as it is over HTTP. */
+function withoutTime<Schema extends JsonSchema>(schema: Schema): ObjectSchema {
+  const { required } = schema as unknown as ObjectSchema;
+  return { ...schema as unknown as ObjectSchema, required: required.filter((name) => name !== "time") };
+}
+
+/** Without what only a document of its own has. */
+function bare({ $comment: _comment, $schema: _schema, ...schema }: JsonSchema): JsonSchema {
+  return schema;
+}
+
+function fromZod(schema: z.ZodType): JsonSchema {
+  return bare(z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) as JsonSchema);
+}

@@ -1,0 +1,179 @@
+/**
+ * Measures that are taken when somebody looks: what a service is like now, and its process.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
+import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.ts";
+import type { LearnerStatus, PartitionStatus, Service } from "../service.ts";
+
+/** Newest judged rows that the learner's figures are of. */
+const WINDOW_ROWS = 5000;
+
+/** What each counter of a task counts, for people; the others speak for themselves. */
+const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
+  events: "Events applied, repeats left out",
+  requests: "Requests answered",
+  rejected: "Events that were put on the topic of rejections",
+  duplicates: "Events and impressions that were seen before",
+  tooLate: "Events that came after the allowed lateness",
+  rows: "Shown items whose outcome is final",
+  positives: "Shown items with a positive outcome",
+};
+
+const PARTITION_GAUGES = {
+  consumerLag: "Events that are not committed, holes of the log included",
+  watermarkTimestampSeconds: "Event time up to which outcomes are final, since the epoch",
+  users: "Users in memory as objects",
+  restoring: "Whether the partition is being restored",
+  restoreRatio: "Share of the source in hand that a restore has read",
+  restoreRecords: "Records that a restore has read from changelogs",
+  restoreRemainingSeconds: "Time until the source in hand is read",
+} as const;
+
+const LEARNER_GAUGES = {
+  version: "Newest version made",
+  lagSamples: "Samples that are not learnt, holes of the log included",
+  rows: "Predictions judged since the beginning",
+  auc: "AUC of the newest 5000 frozen predictions",
+  normalizedEntropy: "Their log loss over that of the constant rate",
+  calibrationRatio: "Their sum over that of the labels",
+  positiveRatio: "Share of positives among them",
+  failures: "Batches thrown away since the start, as they broke the weights",
+  rollbacks: "Times since the start that the guard took served weights back",
+  heldBatches: "Batches since the start that were not published, for want of trust",
+} as const;
+
+/** Gauges of a service and its process. */
+export class ServiceGauges {
+  readonly #partitions: ReadonlyMap<keyof typeof PARTITION_GAUGES, Gauge<"partition">>;
+  readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
+  readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
+  readonly #version: Gauge<"model">;
+  readonly #memory: Gauge<"part">;
+  readonly #resident: Gauge;
+  readonly #cpu: Counter;
+
+  /** Registers them. */
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#partitions = new Map(
+      entries(PARTITION_GAUGES).map(([name, help]) => {
+        const full = `meander_${snake(name)}`;
+        return [name, new Gauge({ name: full, help, labelNames: ["partition"], registers })];
+      }),
+    );
+    this.#learner = new Map(
+      entries(LEARNER_GAUGES).map(([name, help]) => {
+        const full = `meander_learner_${snake(name)}`;
+        return [name, new Gauge({ name: full, help, labelNames: ["model"], registers })];
+      }),
+    );
+    this.#counters = new Map(TASK_COUNTERS.map((counter) => {
+      const help = `${
+        COUNTER_HELP[counter] ?? `Counter ${counter} of the task`
+      }, since the beginning of the log`;
+      const name = `meander_task_${snake(counter)}_total`;
+      return [counter, new Counter({ name, help, labelNames: ["partition"], registers })];
+    }));
+    this.#version = new Gauge({
+      name: "meander_serving_version",
+      help: "Version of the parameters that scores here",
+      labelNames: ["model"],
+      registers,
+    });
+    this.#memory = new Gauge({
+      name: "meander_memory_bytes",
+      help: "Memory by part, estimated; states and embeddings are within heap and external",
+      labelNames: ["part"],
+      registers,
+    });
+    this.#resident = new Gauge({ name: "process_resident_memory_bytes", help: "Resident memory", registers });
+    this.#cpu = new Counter({ name: "process_cpu_seconds_total", help: "User and system time", registers });
+  }
+
+  /** Takes the measures. */
+  async collect(service: Service | undefined): Promise<void> {
+    this.#collectProcess();
+    for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), this.#version]) {
+      gauge.reset();
+    }
+    for (const counter of this.#counters.values()) counter.reset();
+    if (service === undefined) return;
+    const { partitions, version, learner } = await service.status();
+    for (const partition of partitions) this.#collectPartition(partition);
+    let states = 0;
+    for (const [partition, { state }] of service.tasks) {
+      states += state.userBytes;
+      for (const [name, counter] of this.#counters) {
+        counter.inc({ partition: String(partition) }, state.counters[name]);
+      }
+    }
+    this.#memory.set({ part: "states" }, states);
+    this.#version.set({ model: service.serving.model }, version);
+    if (learner !== null) this.#collectLearner(service, learner);
+  }
+
+  #collectProcess(): void {
+    const { rss, heapUsed, external } = process.memoryUsage();
+    this.#memory.reset();
+    this.#memory.set({ part: "heap" }, heapUsed);
+    this.#memory.set({ part: "external" }, external);
+    this.#resident.set(rss);
+    const { user, system } = process.cpuUsage();
+    this.#cpu.reset();
+    this.#cpu.inc((user + system) / 1e6);
+  }
+
+  #collectPartition(status: PartitionStatus): void {
+    const { restore, watermark } = status;
+    const values: Record<keyof typeof PARTITION_GAUGES, number | null> = {
+      consumerLag: status.lag,
+      watermarkTimestampSeconds: watermark === null ? null : watermark / 1000,
+      users: status.users,
+      restoring: status.restoring ? 1 : 0,
+      restoreRatio: restore?.share ?? null,
+      restoreRecords: restore?.records ?? null,
+      restoreRemainingSeconds: restore?.secondsLeft ?? null,
+    };
+    for (const [name, value] of entries(values)) {
+      if (value !== null) this.#partitions.get(name)?.set({ partition: String(status.partition) }, value);
+    }
+  }
+
+  #collectLearner({ learning, serving }: Service, status: LearnerStatus): void {
+    if (learning === undefined) return;
+    let tables = 0;
+    for (const table of learning.learner.tables.values()) tables += table.bytes;
+    this.#memory.set({ part: "embeddings" }, tables);
+    const { rows } = learning.validation;
+    const labels = rows.labels.subarray(-WINDOW_ROWS);
+    const predictions = rows.predictions.subarray(-WINDOW_ROWS);
+    const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
+      version: status.version,
+      lagSamples: status.lag,
+      rows: status.rows,
+      auc: status.auc,
+      normalizedEntropy: normalizedEntropy(labels, predictions),
+      calibrationRatio: calibration(labels, predictions),
+      positiveRatio: status.ctr,
+      failures: learning.failures,
+      rollbacks: learning.rollbacks,
+      heldBatches: learning.pausedBatches,
+    };
+    for (const [name, value] of entries(values)) {
+      if (value !== null) this.#learner.get(name)?.set({ model: serving.model }, value);
+    }
+  }
+}
+
+function entries<Name extends string, Value>(of: Readonly<Record<Name, Value>>): [Name, Value][] {
+  return Object.entries(of) as [Name, Value][];
+}
+
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

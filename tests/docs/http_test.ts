@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../streams/config.ts";
+import { startApi } from "../server/deployment.ts";
+import { blocks, readPage } from "./pages.ts";
+
+const hasCurl = await new Deno.Command("curl", { args: ["--version"] }).output()
+  .then(({ success }) => success, () => false);
+if (!hasCurl) {
+  await Deno.stderr.write(new TextEncoder().encode("SKIPPED: the examples of docs/http.md need curl\n"));
+}
+
+Deno.test({
+  name: "docs/http.md has calls that succeed, one after the other",
+  ignore: !hasCurl,
+  fn: async () => {
+    await using api = await startApi();
+    const calls = blocks(await readPage("docs/http.md"), "sh").filter((block) => block.includes("curl"));
+    assert.ok(calls.length >= 6);
+    for (const call of calls) {
+      const script = call.replaceAll("http://127.0.0.1:8080", api.url);
+      const { success, stdout, stderr } = await new Deno.Command("sh", { args: ["-c", script] }).output();
+      assert.ok(success, `${call}\n${new TextDecoder().decode(stderr)}`);
+      const answer = JSON.parse(new TextDecoder().decode(stdout));
+      if (call.includes("/v1/events") || call.includes("/v1/items")) assert.deepEqual(answer.refused, []);
+      else assert.equal(answer.user, "ann");
+    }
+  },
+});
+
+Deno.test("docs/http.md has settings that are allowed, and names every measure", async () => {
+  const page = await readPage("docs/http.md");
+  const [settings = ""] = blocks(page, "json").filter((block) => block.includes('"keys"'));
+  assert.equal(parseConfig(settings, "meander.json").http?.keys?.[0]?.name, "shop");
+  await using api = await startApi();
+  const { text } = await api.get("/metrics");
+  const names = [...text.matchAll(/^# HELP (\w+)/gm)].map(([, name = ""]) => name);
+  assert.ok(names.length > 40);
+  for (const name of names) {
+    if (name.startsWith("meander_task_")) continue;
+    const short = name.replace(/^meander_learner/, "");
+    assert.ok(page.includes(`\`${name}\``) || page.includes(`\`${short}\``), name);
+  }
+});

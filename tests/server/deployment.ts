@@ -1,0 +1,79 @@
+/**
+ * A deployment in memory with its HTTP API, to send requests to.
+ *
+ * @module
+ */
+
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MeteredLog } from "../../streams/metered_log.ts";
+import { startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
+import type { HttpSettings } from "../../streams/server/settings.ts";
+import { Service } from "../../streams/service.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { OPTIONS, recordsOf } from "../service/deployment.ts";
+
+/** Time of the server, whatever the clock on the wall says: that of the small shop's first events and a little more. */
+export const NOW = 1_700_000_000_000;
+
+/** A running API. */
+export interface Api extends AsyncDisposable {
+  readonly url: string;
+  readonly log: Log;
+  readonly service: Service;
+  readonly metrics: Metrics;
+  /** Sends JSON, or what it is told. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  request(path: string, init: RequestInit): Promise<Answer>;
+}
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // deno-lint-ignore no-explicit-any -- tests look into it at will
+  readonly json: any;
+}
+
+/** Starts a deployment of a few items whose server has these settings. */
+export async function startApi(settings: HttpSettings = {}, partitions = 2): Promise<Api> {
+  const metrics = new Metrics(topicNames());
+  const log = new MeteredLog(new MemoryLog(), metrics);
+  const service = await Service.start(log, { ...OPTIONS, partitions });
+  await log.append(recordsOf([]));
+  const server = await startHttp({
+    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics, settings },
+    now: () => NOW,
+  });
+  const request = async (path: string, init: RequestInit): Promise<Answer> => {
+    const response = await fetch(`${server.url}${path}`, init);
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson ? JSON.parse(text) : undefined,
+    };
+  };
+  return {
+    ...{ url: server.url, log, service, metrics, request },
+    post: (path, body, headers = {}) =>
+      request(path, {
+        method: "POST",
+        body: typeof body === "string" || body instanceof Uint8Array
+          ? body as BodyInit
+          : JSON.stringify(body),
+        headers: { "content-type": "application/json", ...headers },
+      }),
+    get: (path, headers = {}) => request(path, { headers }),
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await service.stop();
+      await log[Symbol.asyncDispose]();
+    },
+  };
+}

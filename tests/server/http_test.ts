@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { checkRecommendation } from "../../src/events/check.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { digestOf } from "../../streams/server/access.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { until } from "../service/deployment.ts";
+import { NOW, startApi } from "./deployment.ts";
+
+const topics = topicNames();
+const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
+
+Deno.test("a click is in the answer of the next request, and the answer is on the log", async () => {
+  await using api = await startApi();
+  for (let n = 0; n < 20; n++) {
+    const item = `i${n % 5}`;
+    const taken = await api.post("/v1/events", click("ann", item));
+    assert.deepEqual([taken.status, taken.json], [200, { accepted: 1, refused: [] }]);
+    const { status, json, headers } = await api.post("/v1/recommend", { user: "ann", count: 3 });
+    assert.equal(status, 200);
+    assert.ok(checkRecommendation(json).ok);
+    assert.equal(json.stateVersion, n + 1, "the state has folded the click");
+    assert.equal(json.items.length, 3);
+    assert.match(headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  }
+  const answers = [];
+  for (let p = 0; p < 2; p++) {
+    answers.push(...await Array.fromAsync(readAll(api.log, topics.recommendations, p)));
+  }
+  assert.equal(answers.length, 20);
+});
+
+Deno.test("rank ranks all that is given, and many at a time get each their own answer", async () => {
+  await using api = await startApi();
+  const users = Array.from({ length: 50 }, (_, n) => `u${n}`);
+  const answers = await Promise.all(
+    users.map((user) =>
+      api.post("/v1/rank", { user, request: `r-${user}`, candidates: ["i3", "i1", "nowhere"] })
+    ),
+  );
+  for (const [n, { status, json }] of answers.entries()) {
+    assert.equal(status, 200);
+    assert.deepEqual([json.user, json.request], [`u${n}`, `r-u${n}`]);
+    assert.deepEqual(json.items.map(({ item }: { item: string }) => item).sort(), ["i1", "i3", "nowhere"]);
+  }
+});
+
+Deno.test("events come as one, a list, lines, gzipped; each is taken or refused by itself", async () => {
+  await using api = await startApi();
+  const bad = { type: "interaction", user: "bob", item: "i1" };
+  const late = { ...click("bob", "i2"), time: NOW + 2 * 3_600_000 };
+  const list = await api.post("/v1/events", [click("bob", "i1"), bad, late, 7]);
+  assert.equal(list.status, 200);
+  assert.equal(list.json.accepted, 1);
+  assert.deepEqual(
+    list.json.refused.map(({ index, code }: { index: number; code: string }) => [index, code]),
+    [
+      [1, "missing-field"],
+      [2, "in-the-future"],
+      [3, "not-an-object"],
+    ],
+  );
+  const lines = [JSON.stringify(click("bob", "i2")), "", "{", JSON.stringify(click("bob", "i3"))].join("\n");
+  const ndjson = { "content-type": "application/x-ndjson" };
+  const taken = await api.post("/v1/events", lines, ndjson);
+  assert.deepEqual([taken.json.accepted, taken.json.refused[0].index], [2, 1]);
+  const packed = new Uint8Array(gzipSync(lines));
+  assert.equal(
+    (await api.post("/v1/events", packed, { ...ndjson, "content-encoding": "gzip" })).json.accepted,
+    2,
+  );
+  const none = await api.post("/v1/events", [bad]);
+  assert.deepEqual([none.status, none.json.code, none.json.errors.length], [422, "refused", 1]);
+
+  const events = [];
+  for (let p = 0; p < 2; p++) {
+    for await (const { key, value } of readAll(api.log, topics.events, p)) {
+      assert.equal(key, "bob");
+      events.push(JSON.parse(new TextDecoder().decode(value ?? undefined)));
+    }
+  }
+  assert.deepEqual(events.map(({ item }) => item), ["i1", "i2", "i3", "i2", "i3"]);
+  assert.ok(events.every(({ time }) => time === NOW), "without a time, it is that of the arrival");
+});
+
+Deno.test("items are added and removed over HTTP", async () => {
+  await using api = await startApi();
+  const has = async (item: string) => {
+    const { json } = await api.post("/v1/recommend", { user: crypto.randomUUID(), count: 1000 });
+    return json.items.some((one: { item: string }) => one.item === item);
+  };
+  assert.equal(
+    (await api.post("/v1/items", [{ item: "fresh", category: "c" }, { item: "" }])).json.accepted,
+    1,
+  );
+  await until(() => has("fresh"), "the item is recommended");
+  assert.equal((await api.request("/v1/items/fresh", { method: "DELETE" })).status, 200);
+  await until(async () => !await has("fresh"), "the item is gone");
+  assert.equal((await api.request("/v1/items/%00", { method: "DELETE" })).json.code, "bad-parameter");
+});
+
+Deno.test("a user's state is told, and forgotten", async () => {
+  await using api = await startApi();
+  await api.post("/v1/events", [
+    { type: "profile", user: "eve/é", attributes: { city: "Oslo" } },
+    click("eve/é", "i1"),
+  ]);
+  await api.post("/v1/recommend", { user: "eve/é", count: 2 });
+  const path = `/v1/users/${encodeURIComponent("eve/é")}`;
+  const { json } = await api.get(path);
+  assert.deepEqual(json.profile, { city: "Oslo" });
+  assert.deepEqual(json.behaviours.map(({ item, action }: Record<string, string>) => [item, action]), [[
+    "i1",
+    "click",
+  ]]);
+  assert.deepEqual([json.pending.length, json.pending[0].items.length], [1, 2]);
+  assert.equal((await api.get("/v1/users/nobody")).json.code, "not-found");
+  assert.equal((await api.request(path, { method: "DELETE" })).status, 200);
+  await until(async () => (await api.get(path)).status === 404, "the user is forgotten");
+});
+
+Deno.test("models, status, health, readiness and metrics tell how it is doing", async () => {
+  await using api = await startApi();
+  await until(async () => (await api.get("/ready")).status === 200, "it is ready");
+  for (let n = 0; n < 30; n++) await api.post("/v1/recommend", { user: `u${n % 3}` });
+  await api.post("/v1/events", [click("ann", "i1"), { type: "odd" }]);
+  assert.equal((await api.get("/health")).json.status, "ok");
+  const { json: { models: [model] } } = await api.get("/v1/models");
+  assert.equal(model.model, "base");
+  assert.ok(model.version > 0 && model.learner.version >= model.version);
+  assert.equal((await api.get("/v1/status")).json.partitions.length, 2);
+  const { text, headers } = await api.get("/metrics");
+  assert.match(headers.get("content-type") ?? "", /^text\/plain/);
+  for (
+    const line of [
+      /^meander_consumer_lag\{partition="0"\} \d+$/m,
+      /^meander_commit_duration_seconds_count\{role="task",outcome="ok"\} [1-9]/m,
+      /^meander_answer_duration_seconds_count 30$/m,
+      /^meander_http_refusals_total\{code="unknown-type"\} 1$/m,
+      /^meander_http_entries_total\{kind="event"\} 1$/m,
+      /^meander_rebalances_total\{group="meander.events-tasks",what="assigned"\} 1$/m,
+      /^meander_serving_version\{model="base"\} [1-9]/m,
+      /^meander_learner_version\{model="base"\} [1-9]/m,
+      /^meander_watermark_timestamp_seconds\{partition="\d"\} 169\d{7}/m,
+      /^meander_memory_bytes\{part="states"\} [1-9]/m,
+      /^meander_log_records_total\{topic="meander.recommendations"\} 30$/m,
+    ]
+  ) assert.match(text, line);
+});
+
+Deno.test("what cannot be is a problem of RFC 9457 with the id of the request", async () => {
+  await using api = await startApi({ maxBodyBytes: 5000, maxEntries: 3 });
+  const json = { "content-type": "application/json" };
+  const gzip = { ...json, "content-encoding": "gzip" };
+  const bomb = new Uint8Array(gzipSync("[" + " ".repeat(1_000_000) + "]"));
+  const cases: readonly (readonly [Promise<{ status: number; json: Record<string, unknown> }>, string])[] = [
+    [api.get("/nowhere"), "not-found"],
+    [api.request("/v1/events", { method: "PUT" }), "method-not-allowed"],
+    [api.request("/v1/events", { method: "POST", body: "{}" }), "unsupported-media-type"],
+    [api.post("/v1/events", "{}", { "content-type": "text/xml" }), "unsupported-media-type"],
+    [api.post("/v1/recommend", "{}", { "content-type": "application/x-ndjson" }), "unsupported-media-type"],
+    [api.post("/v1/events", "{}", { "content-encoding": "br" }), "unsupported-media-type"],
+    [api.post("/v1/events", "not gzip", gzip), "bad-body"],
+    [api.post("/v1/events", bomb, gzip), "too-large"],
+    [api.post("/v1/events", "x".repeat(6000)), "too-large"],
+    [api.post("/v1/events", [1, 2, 3, 4]), "too-large"],
+    [api.post("/v1/events", ""), "bad-body"],
+    [api.post("/v1/events", []), "bad-body"],
+    [api.post("/v1/events", '{"a":1,"a":2}'), "bad-body"],
+    [api.post("/v1/recommend", []), "bad-body"],
+    [api.post("/v1/recommend", {}), "refused"],
+    [api.post("/v1/recommend", { user: "a", count: 0 }), "refused"],
+    [api.post("/v1/recommend", { user: "a", time: NOW + 1e9 }), "refused"],
+    [api.post("/v1/rank", { user: "a" }), "refused"],
+    [api.post("/v1/rank", { user: "a", candidates: [] }), "refused"],
+  ];
+  for (const [n, [answer, code]] of cases.entries()) {
+    const { status, json } = await answer;
+    assert.equal(json["code"], code, `case ${n}: ${JSON.stringify(json)}`);
+    assert.equal(json["status"], status);
+    assert.equal(json["type"], `urn:meander:problem:${code}`);
+  }
+  const named = await api.get("/nowhere", { "x-request-id": "mine" });
+  assert.deepEqual([named.json.requestId, named.headers.get("x-request-id")], ["mine", "mine"]);
+  assert.equal(named.headers.get("content-type"), "application/problem+json");
+  assert.equal((await api.request("/v1/users/a", { method: "PATCH" })).headers.get("allow"), "GET, DELETE");
+});
+
+Deno.test("keys let in what their scopes allow, and no more often than the limit", async () => {
+  const key = (name: string, scopes: ("events" | "metrics")[]) => ({
+    name,
+    sha256: digestOf(`key-${name}`),
+    scopes,
+  });
+  await using api = await startApi({
+    keys: [key("shop", ["events"]), key("prometheus", ["metrics"])],
+    rateLimit: { perSecond: 0.001, burst: 2 },
+  });
+  const status = async (path: string, headers: Record<string, string>) =>
+    (await api.get(path, headers)).status;
+  assert.equal(await status("/v1/models", {}), 401);
+  assert.equal(await status("/v1/models", { "x-api-key": "wrong" }), 401);
+  assert.equal(await status("/v1/models", { "x-api-key": "key-shop" }), 403);
+  assert.equal(await status("/metrics", { authorization: "Bearer key-prometheus" }), 200);
+  assert.equal(await status("/health", {}), 200, "needs no key");
+  const post = () => api.post("/v1/events", click("a", "i1"), { "x-api-key": "key-shop" });
+  assert.deepEqual([(await post()).status, (await post()).status], [200, 200]);
+  const third = await post();
+  assert.equal(third.json.code, "too-many-requests");
+  assert.ok(Number(third.headers.get("retry-after")) > 0);
+  assert.equal(
+    await status("/metrics", { "x-api-key": "key-prometheus" }),
+    200,
+    "another key has its own limit",
+  );
+});
+
+Deno.test("pages of other origins may call only when they are named", async () => {
+  const origin = { origin: "https://shop.example" };
+  {
+    await using api = await startApi();
+    assert.equal((await api.get("/health", origin)).headers.get("access-control-allow-origin"), null);
+  }
+  await using api = await startApi({ cors: ["https://shop.example"] });
+  assert.equal((await api.get("/health", origin)).headers.get("access-control-allow-origin"), origin.origin);
+  assert.equal(
+    (await api.get("/health", { origin: "https://evil.example" })).headers.get("access-control-allow-origin"),
+    null,
+  );
+  const preflight = await api.request("/v1/events", {
+    method: "OPTIONS",
+    headers: { ...origin, "access-control-request-method": "POST" },
+  });
+  assert.equal(preflight.status, 204);
+});
+
+Deno.test("an answer that does not come in time is a problem, and comes on the log", async () => {
+  await using api = await startApi({ answerTimeoutMs: 50, maxWaiting: 1 });
+  await api.service.stop();
+  const [first, second] = await Promise.all([
+    api.post("/v1/recommend", { user: "a", request: "r1" }),
+    api.post("/v1/recommend", { user: "a", request: "r2" }),
+  ]);
+  assert.deepEqual([first.status, second.status].sort(), [503, 504]);
+  const timedOut = first.status === 504 ? first : second;
+  assert.match(timedOut.json.detail, /will be answered there/);
+});
