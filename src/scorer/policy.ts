@@ -102,6 +102,39 @@ export function propensitiesOf(
   });
 }
 
+/**
+ * The probability of each candidate at the next place.
+ *
+ * @param above Indices of the candidates above it.
+ * @returns One probability a candidate, 0 for those above; they sum to 1.
+ */
+export function placeDistribution(
+  candidates: Candidates,
+  above: readonly number[],
+  policy: PolicyOptions,
+): Float64Array {
+  const { scores } = candidates;
+  const taken = new Set(above);
+  const rest = ranked(scores).filter((index) => !taken.has(index));
+  const distribution = new Float64Array(scores.length);
+  if (policy.name === "boltzmann") {
+    const top = scores[rest[0] ?? 0] ?? 0;
+    let sum = 0;
+    for (const index of rest) {
+      sum += distribution[index] = Math.exp((scores[index]! - top) / policy.temperature);
+    }
+    for (const index of rest) distribution[index]! /= sum;
+  } else if (policy.name === "thompson") {
+    const deviations = deviationsOf(candidates, policy);
+    for (const index of rest) distribution[index] = largestProbability(index, rest, scores, deviations);
+  } else if (rest.length > 0) {
+    const epsilon = policy.name === "epsilon" ? policy.epsilon : 0;
+    for (const index of rest) distribution[index] = epsilon / rest.length;
+    distribution[rest[0]!]! += 1 - epsilon;
+  }
+  return distribution;
+}
+
 function draw(
   candidates: Candidates,
   count: number,

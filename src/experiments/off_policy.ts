@@ -1,0 +1,346 @@
+/**
+ * Off-policy evaluation: what another policy would have earned, from a log that knows with which probability each
+ * choice was made. docs/off_policy.md derives the estimators.
+ *
+ * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, and W_k the weight that the *slate*
+ * assumption gives place k:
+ *
+ * ```text
+ *   independent   W_k = w_k                 a place's reward depends on what stands there
+ *   cascade       W_k = w_1 · … · w_k       … and on what stands above (RIPS, McInerney et al., KDD 2020)
+ *   standard      W_k = w_1 · … · w_K       … and on the whole list
+ *
+ *   IPS       Σ_k W_k r_k
+ *   SNIPS     Σ_k (Σ_lists W_k r_k) / (Σ_lists W_k)                 Swaminathan and Joachims, NeurIPS 2015
+ *   DR        Σ_k W_k (r_k − q_k) + V_k                             Dudík et al., ICML 2011; Kiyohara et al., WSDM 2022
+ *   Switch    DR, where W_k = 0 if it is above a threshold          Wang, Agarwal and Dudík, ICML 2017
+ * ```
+ *
+ * q is any prediction of the reward, V_k = W_{k−1} Σ_a π(a) q(a) (without W for independent places): with true
+ * probabilities DR has no bias however bad q is.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../scorer/random.ts";
+import type { Interval } from "./confidence_sequence.ts";
+
+/** A place of a logged list. */
+export interface LoggedPlace {
+  /** Probability with which the policy in question would have chosen it, given those above. */
+  readonly target: number;
+  /** Probability with which it was chosen, given those above; above 0. */
+  readonly logged: number;
+  /** What came of it. */
+  readonly reward: number;
+  /** What a model expected of it. */
+  readonly predicted: number;
+  /** What that model expects of the choice of the policy in question: Σ π(a) q(a). */
+  readonly expected: number;
+}
+
+/** A logged list. */
+export interface LoggedList {
+  /** What is independent of the rest of the log: a user. */
+  readonly unit: string;
+  /** From the top. */
+  readonly places: readonly LoggedPlace[];
+}
+
+/** The estimators. */
+export const ESTIMATORS = ["ips", "snips", "dr", "switch-dr"] as const;
+
+/** One of {@linkcode ESTIMATORS}. */
+export type EstimatorName = typeof ESTIMATORS[number];
+
+/** What a place's reward depends on. */
+export const SLATES = ["independent", "cascade", "standard"] as const;
+
+/** One of {@linkcode SLATES}. */
+export type Slate = typeof SLATES[number];
+
+/** Options of {@linkcode evaluatePolicy}. */
+export interface EvaluationOptions {
+  /** What a place's reward depends on. @default {"cascade"} */
+  readonly slate?: Slate;
+  /** Weights are cut to at most this: less variance, some bias, which is no longer known. @default {no cut} */
+  readonly clip?: number;
+  /** Weights above which Switch trusts the model alone. @default {10} */
+  readonly threshold?: number;
+  /** Resamples of the bootstrap; 0 = none. @default {1000} */
+  readonly resamples?: number;
+  /** Seed of the bootstrap. @default {0} */
+  readonly seed?: number;
+  /** Effective sample size that is asked for, as a share of the lists. @default {0.1} */
+  readonly minEffective?: number;
+  /** Give the estimates even when there is a reason not to. @default {false} */
+  readonly force?: boolean;
+}
+
+/** An estimate of the reward a list. */
+export interface PolicyEstimate {
+  /** How it was made. */
+  readonly estimator: EstimatorName;
+  /** The estimate. */
+  readonly value: number;
+  /** 95 % interval of the normal approximation, over units. */
+  readonly normal: Interval;
+  /** 95 % percentile interval of the bootstrap over units; `null` without. */
+  readonly bootstrap: Interval | null;
+}
+
+/** How much the log says about the policy. */
+export interface Overlap {
+  /** Mean of the weights of the last place; 1 in expectation when nothing is missing. */
+  readonly meanWeight: number;
+  /** Its standard error. */
+  readonly meanWeightError: number;
+  /** (Σ W)²/Σ W² of the last place: how many lists of the policy's own the log is worth. */
+  readonly effective: number;
+  /** The largest weight. */
+  readonly maxWeight: number;
+  /** Lists by weight: 0, then by powers of 2 from below 2⁻⁶ to 2⁶ and more. */
+  readonly histogram: readonly number[];
+}
+
+/** The result of {@linkcode evaluatePolicy}. */
+export interface Evaluation {
+  /** Lists of the log. */
+  readonly lists: number;
+  /** Independent units among them. */
+  readonly units: number;
+  /** Mean reward a list of the policy that made the log. */
+  readonly logged: number;
+  /** Half of the 95 % interval of `logged`. */
+  readonly loggedError: number;
+  /** How much the log says about the policy. */
+  readonly overlap: Overlap;
+  /** Why no estimate can be trusted; empty = it can. */
+  readonly refusals: readonly string[];
+  /** The estimates; none when refused. */
+  readonly estimates: readonly PolicyEstimate[];
+}
+
+const Z95 = 1.959963984540054;
+/** Standard errors by which the mean weight must miss 1 before support counts as missing. */
+const SUPPORT_ERRORS = 4;
+
+/** Columns of a unit's sums; Σ W_k and Σ W_k r_k of place k follow at PLACES + 2k. */
+const LISTS = 0;
+const REWARD = 1;
+const IPS = 2;
+const DR = 3;
+const SWITCHED = 4;
+const PLACES = 5;
+
+/**
+ * Estimates the mean reward a list of a policy.
+ *
+ * @throws RangeError When the log is empty or a logged probability is not in (0, 1].
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { evaluatePolicy } from "./off_policy.ts";
+ *
+ * const log = Array.from({ length: 1000 }, (_, n) => ({
+ *   unit: `u${n}`,
+ *   places: [{ logged: 0.5, target: n % 2, reward: n % 2, predicted: 0.5, expected: 0.5 }],
+ * }));
+ * const { logged, estimates } = evaluatePolicy(log);
+ * assert.deepEqual([logged, estimates[0]?.value], [0.5, 1]); // it always makes the choice that is rewarded
+ * ```
+ */
+export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOptions = {}): Evaluation {
+  const { slate = "cascade", clip = Infinity, threshold = 10, resamples = 1000, seed = 0 } = options;
+  const units = new Map<string, number[]>();
+  const last: number[] = [];
+  let width = PLACES;
+  for (const { unit, places } of log) {
+    const sums = units.get(unit) ?? new Array<number>(PLACES).fill(0);
+    units.set(unit, sums);
+    const weights = weightsOf(places, slate).map((weight) => Math.min(clip, weight));
+    sums[LISTS]!++;
+    places.forEach(({ reward, predicted, expected }, k) => {
+      const weight = weights[k]!;
+      // Of the whole list's weight nothing is known before its end: there the model speaks without one.
+      const baseline = expected * (slate === "cascade" ? weights[k - 1] ?? 1 : 1);
+      const correction = weight * (reward - predicted);
+      sums[REWARD]! += reward;
+      sums[IPS]! += weight * reward;
+      sums[DR]! += correction + baseline;
+      sums[SWITCHED]! += (weight <= threshold ? correction : 0) + baseline;
+      sums[PLACES + 2 * k] = (sums[PLACES + 2 * k] ?? 0) + weight;
+      sums[PLACES + 2 * k + 1] = (sums[PLACES + 2 * k + 1] ?? 0) + weight * reward;
+    });
+    width = Math.max(width, sums.length);
+    last.push(weights.at(-1) ?? 0);
+  }
+  if (last.length === 0) throw new RangeError("Cannot evaluate a policy on an empty log");
+  const table = new Table([...units.values()], width);
+  const overlap = overlapOf(last);
+  const refusals = refusalsOf(overlap, last.length, options);
+  const given = refusals.length === 0 || options.force === true ? ESTIMATORS : [];
+  const resampled = given.length > 0 && resamples > 0 ? table.bootstrap(resamples, seed) : null;
+  return {
+    lists: last.length,
+    units: units.size,
+    logged: mean(REWARD)(table.total),
+    loggedError: Z95 * table.error(REWARD),
+    overlap,
+    refusals,
+    estimates: given.map((estimator) => {
+      const value = VALUE[estimator](table.total);
+      const error = estimator === "snips" ? table.selfNormalisedError() : table.error(COLUMN[estimator]);
+      return {
+        estimator,
+        value,
+        normal: { low: value - Z95 * error, high: value + Z95 * error },
+        bootstrap: resampled === null ? null : percentiles(resampled.map(VALUE[estimator])),
+      };
+    }),
+  };
+}
+
+const COLUMN = { ips: IPS, dr: DR, "switch-dr": SWITCHED } as const;
+
+/** The estimators as functions of the log's sums. */
+const VALUE: Readonly<Record<EstimatorName, (sums: Float64Array) => number>> = {
+  ips: mean(IPS),
+  dr: mean(DR),
+  "switch-dr": mean(SWITCHED),
+  snips: (sums) => {
+    let value = 0;
+    for (let at = PLACES; at < sums.length; at += 2) value += sums[at] === 0 ? 0 : sums[at + 1]! / sums[at]!;
+    return value;
+  },
+};
+
+function mean(column: number): (sums: Float64Array) => number {
+  return (sums) => sums[column]! / sums[LISTS]!;
+}
+
+/** The sums of all units, row by row. */
+class Table {
+  readonly total: Float64Array;
+  readonly #rows: Float64Array;
+  readonly #units: number;
+  readonly #width: number;
+
+  constructor(units: readonly (readonly number[])[], width: number) {
+    this.#units = units.length;
+    this.#width = width;
+    this.#rows = new Float64Array(units.length * width);
+    units.forEach((sums, u) => this.#rows.set(sums, u * width));
+    this.total = this.#sum((u) => u);
+  }
+
+  /** Standard error of a mean a list, over units (delta method). */
+  error(column: number): number {
+    const value = this.total[column]! / this.total[LISTS]!;
+    return this.#norm((at) => (this.#rows[at + column]! - value * this.#rows[at]!) / this.total[LISTS]!);
+  }
+
+  /** Standard error of SNIPS: the sum of the influences of its ratios. */
+  selfNormalisedError(): number {
+    return this.#norm((at) => {
+      let influence = 0;
+      for (let c = PLACES; c < this.#width; c += 2) {
+        const weight = this.total[c]!;
+        if (weight === 0) continue;
+        influence += (this.#rows[at + c + 1]! - this.total[c + 1]! / weight * this.#rows[at + c]!) / weight;
+      }
+      return influence;
+    });
+  }
+
+  /** The sums of resamples of the units. */
+  bootstrap(resamples: number, seed: number): Float64Array[] {
+    const random = mulberry32(seed);
+    return Array.from(
+      { length: resamples },
+      () => this.#sum(() => Math.floor(random() * this.#units)),
+    );
+  }
+
+  #sum(pick: (n: number) => number): Float64Array {
+    const width = this.#width;
+    const sums = new Float64Array(width);
+    for (let n = 0; n < this.#units; n++) {
+      const at = pick(n) * width;
+      for (let c = 0; c < width; c++) sums[c]! += this.#rows[at + c]!;
+    }
+    return sums;
+  }
+
+  /** √ Σ f² over units; `f` is given where a unit's row begins. */
+  #norm(f: (at: number) => number): number {
+    let sum = 0;
+    for (let u = 0; u < this.#units; u++) sum += f(u * this.#width) ** 2;
+    return Math.sqrt(sum);
+  }
+}
+
+function percentiles(values: number[]): Interval {
+  values.sort((a, b) => a - b);
+  return {
+    low: values[Math.floor(0.025 * values.length)]!,
+    high: values[Math.ceil(0.975 * values.length) - 1]!,
+  };
+}
+
+function weightsOf(places: readonly LoggedPlace[], slate: Slate): number[] {
+  const own = places.map(({ target, logged }) => {
+    if (!(logged > 0 && logged <= 1)) {
+      throw new RangeError(
+        `Cannot weigh a choice: its logged probability is ${logged}, wanted is one in (0, 1]`,
+      );
+    }
+    return target / logged;
+  });
+  if (slate === "independent") return own;
+  let product = 1;
+  const cascade = own.map((weight) => product *= weight);
+  return slate === "cascade" ? cascade : own.map(() => product);
+}
+
+function overlapOf(weights: readonly number[]): Overlap {
+  let [sum, squares, maxWeight] = [0, 0, 0];
+  const histogram = new Array<number>(15).fill(0);
+  for (const weight of weights) {
+    sum += weight;
+    squares += weight * weight;
+    maxWeight = Math.max(maxWeight, weight);
+    histogram[weight === 0 ? 0 : Math.max(1, Math.min(14, Math.floor(Math.log2(weight)) + 8))]!++;
+  }
+  const n = weights.length;
+  const meanWeight = sum / n;
+  return {
+    meanWeight,
+    meanWeightError: Math.sqrt(Math.max(0, squares / n - meanWeight ** 2) / n),
+    effective: squares === 0 ? 0 : sum * sum / squares,
+    maxWeight,
+    histogram,
+  };
+}
+
+function refusalsOf(
+  { meanWeight, meanWeightError, effective, maxWeight }: Overlap,
+  lists: number,
+  { minEffective = 0.1, clip }: EvaluationOptions,
+): string[] {
+  const refusals: string[] = [];
+  if (effective < minEffective * lists) {
+    refusals.push(
+      `the log is worth ${Math.round(effective)} of its ${lists} lists to this policy, wanted are ` +
+        `${Math.ceil(minEffective * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
+    );
+  }
+  if (clip === undefined && 1 - meanWeight > Math.max(0.05, SUPPORT_ERRORS * meanWeightError)) {
+    refusals.push(
+      `support is missing: the weights average ${meanWeight.toFixed(3)}, not 1, so about ` +
+        `${Math.round(100 * (1 - meanWeight))} % of what the policy would do was never logged`,
+    );
+  }
+  return refusals;
+}
