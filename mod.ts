@@ -156,6 +156,9 @@ export * from "./src/experiments/confidence_sequence.ts";
 export * from "./src/experiments/sample_ratio.ts";
 export * from "./src/experiments/verdict.ts";
 export * from "./src/experiments/interleaving.ts";
+export * from "./src/experiments/off_policy.ts";
+export * from "./src/experiments/bernoulli_thompson.ts";
+export * from "./src/scorer/prior_serving.ts";
 
 // Logs. KafkaLog is imported from streams/log/kafka_log.ts, so that nobody else loads a Kafka client.
 export * from "./streams/log/log.ts";
@@ -172,6 +175,8 @@ export * from "./streams/topics.ts";
 export * from "./streams/task.ts";
 export { DELIVERIES, type Delivery, INPUT } from "./streams/task/delivery.ts";
 export * from "./streams/repeats.ts";
+export * from "./streams/experiments/record.ts";
+export * from "./streams/experiments/registry.ts";
 export * from "./streams/task/restore_meter.ts";
 export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
 export * from "./streams/feeder.ts";

@@ -10,6 +10,7 @@ import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
+import type { PolicyOptions } from "../src/scorer/policy.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import { httpSchema, type HttpSettings } from "./server/settings.ts";
@@ -29,6 +30,14 @@ const actionSchema = z.strictObject({
   surprise: z.boolean().optional(),
 });
 
+/** Any policy. */
+export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.literal("greedy") }),
+  z.strictObject({ name: z.literal("epsilon"), epsilon: rate }),
+  z.strictObject({ name: z.literal("boltzmann"), temperature: positive }),
+  z.strictObject({ name: z.literal("thompson"), scale: positive.exactOptional() }),
+]);
+
 const configSchema = z.strictObject({
   features: z.strictObject({
     userFields: names,
@@ -44,12 +53,8 @@ const configSchema = z.strictObject({
   allowedLatenessMs: z.int().min(0),
   impressions: z.enum(["served", "logged"]),
   dedupIds: count,
-  policy: z.discriminatedUnion("name", [
-    z.strictObject({ name: z.literal("greedy") }),
-    z.strictObject({ name: z.literal("epsilon"), epsilon: rate }),
-    z.strictObject({ name: z.literal("boltzmann"), temperature: positive }),
-    z.strictObject({ name: z.literal("thompson"), scale: positive.optional() }),
-  ]),
+  policy: policySchema,
+  logCandidates: z.boolean(),
   retrieval: z.strictObject({ halfLifeMs: positive, maxCandidates: count }).partial(),
   maxStaleVersions: z.int().min(0),
   lifelong: z.boolean(),

@@ -15,6 +15,7 @@ import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
 import type { UserState } from "../src/state/user_state.ts";
+import { decodeExperiment, EXPERIMENT } from "./experiments/record.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
 import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
@@ -36,6 +37,8 @@ export interface TaskRuntime {
   readonly maxStateBytes?: number;
   /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
   readonly snapshot?: StateStoreOptions | undefined;
+  /** Models that variants of experiments may want, beside the own one. @default {none} */
+  readonly variants?: Iterable<Serving>;
   /** Told how far the restore has come. @default {nobody} */
   readonly meter?: RestoreMeter;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
@@ -160,7 +163,7 @@ export class Task implements AsyncDisposable {
     const group = `${topics.events}-tasks`;
     const writer = await log.writer(`${group}-${partition}`);
     const next = await log.committed(group, topics.events, partition) ?? 0;
-    const state = new TaskState(options, serving);
+    const state = new TaskState(options, serving, runtime.variants);
     const { snapshot, meter = new RestoreMeter(), signal } = runtime;
     const restored = await restore({ log, topics, partition, state, snapshot, meter, signal });
     return new Task(log, topics, group, partition, writer, next, state, restored, runtime);
@@ -403,6 +406,10 @@ export class Task implements AsyncDisposable {
 
   #apply(record: LogRecord, decoded: DecodedEvent): void {
     this.#applyItems(record.offset);
+    if (record.headers[EXPERIMENT] !== undefined) {
+      this.#applyExperiment(record);
+      return;
+    }
     const before = this.#out.samples.length;
     if (decoded.ok && decoded.event.time > record.time + MAX_AHEAD_MS) {
       const ahead = decoded.event.time - record.time;
@@ -418,6 +425,14 @@ export class Task implements AsyncDisposable {
     if (refused !== null) this.#reject(record, refused.code, refused.reason);
     for (let s = before; s < this.#out.samples.length; s++) {
       this.#roundRows += this.#out.samples[s]!.rows.length;
+    }
+  }
+
+  #applyExperiment(record: LogRecord): void {
+    try {
+      this.state.applyExperiments([decodeExperiment(record.value ?? new Uint8Array(0))]);
+    } catch (error) {
+      this.#reject(record, "wrong-type", (error as Error).message);
     }
   }
 

@@ -24,6 +24,8 @@ export interface Topics {
   readonly parameters: string;
   /** The learner's own state, keyed by model and chunk, compacted. */
   readonly checkpoints: string;
+  /** Experiments, keyed by name, compacted. */
+  readonly experiments: string;
   /** What could not be used, with the reason. */
   readonly rejected: string;
 }
@@ -39,6 +41,7 @@ export function topicNames(prefix = "meander."): Topics {
     statistics: `${prefix}statistics`,
     parameters: `${prefix}parameters`,
     checkpoints: `${prefix}checkpoints`,
+    experiments: `${prefix}experiments`,
     rejected: `${prefix}rejected`,
   };
 }
@@ -54,6 +57,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.statistics, partitions, cleanup: "compact" },
     { name: topics.parameters, partitions: 1, cleanup: "delete" },
     { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
+    { name: topics.experiments, partitions: 1, cleanup: "compact" },
     { name: topics.rejected, partitions, cleanup: "delete" },
   ];
 }

@@ -17,6 +17,36 @@ export interface RecommendedItem {
   readonly propensity: number;
   /** Where the candidate came from: `given`, or the name of a retrieval. */
   readonly source: string;
+  /** The variant that drafted it, in a list that was interleaved. */
+  readonly team?: string;
+}
+
+/** An experiment that an answer was part of. */
+export interface RecommendationExposure {
+  /** Name of the experiment. */
+  readonly experiment: string;
+  /** Name of the user's variant in it. */
+  readonly variant: string;
+}
+
+/** A candidate with its score. */
+export interface ScoredItem {
+  /** The item. */
+  readonly item: string;
+  /** Score of the model; larger is better. */
+  readonly score: number;
+}
+
+/** What a shadow variant would have answered. */
+export interface ShadowAnswer {
+  /** Name of the variant. */
+  readonly variant: string;
+  /** Name of the model that scored. */
+  readonly model: string;
+  /** Version of its parameters. */
+  readonly version: number;
+  /** Its list, best first. */
+  readonly items: readonly ScoredItem[];
 }
 
 /** An answer. */
@@ -39,6 +69,12 @@ export interface Recommendation {
   readonly experiment?: string;
   /** Name of the user's variant in it. */
   readonly variant?: string;
+  /** All experiments that it was part of, when they are several. */
+  readonly exposures?: readonly RecommendationExposure[];
+  /** What shadow variants would have answered. */
+  readonly shadows?: readonly ShadowAnswer[];
+  /** Candidates that were scored and not chosen, if the deployment logs them. */
+  readonly others?: readonly ScoredItem[];
   /** Microseconds from taking the request up to the answer. */
   readonly tookMicros: number;
 }

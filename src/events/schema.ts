@@ -6,7 +6,13 @@
  */
 
 import type { Event, EventBase, ItemRecord, RequestFilter } from "./event.ts";
-import type { Recommendation, RecommendedItem } from "./recommendation.ts";
+import type {
+  Recommendation,
+  RecommendationExposure,
+  RecommendedItem,
+  ScoredItem,
+  ShadowAnswer,
+} from "./recommendation.ts";
 
 /** Largest record, in bytes of UTF-8. */
 export const MAX_RECORD_BYTES = 1 << 20;
@@ -20,6 +26,8 @@ export const MAX_NAME_BYTES = 64;
 export const MAX_TEXT_BYTES = 1024;
 /** Most items of a request, an impression or an answer. */
 export const MAX_ITEMS = 1000;
+/** Most experiments and shadow variants of an answer. */
+export const MAX_EXPOSURES = 64;
 /** Most items that a request may exclude. */
 export const MAX_EXCLUDED = 10_000;
 /** Most categories of an item, attributes of anything, values of a list attribute. */
@@ -201,6 +209,30 @@ const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
     about: "Probability with which the policy chose the item at its position.",
   },
   source: { ...name, about: "Where the candidate came from." },
+  team: { ...name, optional: true, about: "The variant that drafted it, in a list that was interleaved." },
+};
+
+const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {
+  experiment: { ...name, about: "Name of the experiment." },
+  variant: { ...name, about: "Name of the user's variant in it." },
+};
+
+const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
+  item: { ...id, about: "The item." },
+  score: { kind: "number", about: "Score of the model; larger is better." },
+};
+
+const SHADOW_FIELDS: Fields<ShadowAnswer> = {
+  variant: { ...name, about: "Name of the variant." },
+  model: { ...name, about: "Name of the model that scored." },
+  version: { ...counter, about: "Version of its parameters." },
+  items: {
+    kind: "list",
+    of: { kind: "object", fields: Object.entries(SCORED_ITEM_FIELDS) },
+    minItems: 0,
+    maxItems: MAX_ITEMS,
+    about: "Its list, best first.",
+  },
 };
 
 /** The fields of an answer. */
@@ -223,5 +255,29 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
   stateVersion: { ...counter, about: "Version of the parameters that the user's state was folded with." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },
   variant: { ...name, optional: true, about: "Name of the user's variant in it." },
+  exposures: {
+    kind: "list",
+    of: { kind: "object", fields: Object.entries(EXPOSURE_FIELDS) },
+    minItems: 1,
+    maxItems: MAX_EXPOSURES,
+    optional: true,
+    about: "All experiments that it was part of, when they are several.",
+  },
+  shadows: {
+    kind: "list",
+    of: { kind: "object", fields: Object.entries(SHADOW_FIELDS) },
+    minItems: 1,
+    maxItems: MAX_EXPOSURES,
+    optional: true,
+    about: "What shadow variants would have answered.",
+  },
+  others: {
+    kind: "list",
+    of: { kind: "object", fields: Object.entries(SCORED_ITEM_FIELDS) },
+    minItems: 0,
+    maxItems: MAX_ITEMS,
+    optional: true,
+    about: "Candidates that were scored and not chosen, if the deployment logs them.",
+  },
   tookMicros: { kind: "number", minimum: 0, about: "Microseconds from taking the request up to the answer." },
 };

@@ -70,6 +70,8 @@ export interface Sample {
   readonly closedTime: number;
   /** Parameter version that made the predictions; 0 = the initial parameters. */
   readonly version: number;
+  /** Name of the model that made the predictions; absent = the deployment's own. */
+  readonly model?: string;
   /** Whether the user had no behaviour before the impression. */
   readonly newUser: boolean;
   /** The experiments that the list was part of; absent = none. */

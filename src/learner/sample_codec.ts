@@ -14,8 +14,8 @@ import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/experiment.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
-/** Format 1 knows no exposures, rewards and teams, format 2 no states. */
-const FORMAT = 3;
+/** Format 1 knows no exposures, rewards and teams, format 2 no states, format 3 no model. */
+const FORMAT = 4;
 const OLDEST_FORMAT = 1;
 
 const NO_STATE = new Float32Array(0);
@@ -59,6 +59,7 @@ export function encodeSample(sample: Sample): Uint8Array {
   const exposures = sample.exposures ?? [];
   body.uint(exposures.length);
   for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
+  body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
 
   const record = new ByteWriter(body.length + 512).u8(FORMAT);
   strings.encode(record);
@@ -140,10 +141,15 @@ export function decodeSample(bytes: Uint8Array): Sample {
   for (let n = format > 1 ? body.count() : 0; n > 0; n--) {
     exposures.push({ experiment: string(), variant: string() });
   }
+  const model = format > 3 ? body.uint() : 0;
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
   const head = { request, user, time, closedTime, version, newUser };
   const sample = { ...head, history, ...state, userFields, contextFields, rows };
-  return exposures.length === 0 ? sample : { ...sample, exposures };
+  return {
+    ...sample,
+    ...(exposures.length === 0 ? {} : { exposures }),
+    ...(model === 0 ? {} : { model: at(model - 1) }),
+  };
 }

@@ -1,32 +1,39 @@
 /**
  * Answers requests: candidates given or retrieved, filtered, scored, and chosen by the policy with exact
- * propensities.
+ * propensities, all as the user's variants say.
  *
  * @module
  */
 
+import { type Assignment, settingsOf } from "../experiments/assignment.ts";
+import type { Variant, VariantSettings } from "../experiments/experiment.ts";
+import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
 import type { RequestEvent } from "../events/event.ts";
-import type { Recommendation } from "../events/recommendation.ts";
+import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue } from "../state/catalogue.ts";
-import type { Pending } from "../state/pending.ts";
+import type { Pending, PendingRow } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
-import { type Candidates, choose, type PolicyOptions } from "./policy.ts";
+import { type Candidates, type Choice, choose, type PolicyOptions } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
 import type { Candidate, Retrieval } from "./retrieval.ts";
-import type { Serving } from "./serving.ts";
 import { logitDeviation } from "./thompson.ts";
 
 /** Behaviours whose categories retrieval looks at, and how many categories it takes. */
 const RECENT_BEHAVIOURS = 10;
 const RECENT_CATEGORIES = 5;
 
+/** The model of a list that two models made together. */
+const SEVERAL_MODELS = "several";
+
 /** Options of an {@linkcode Answerer}. */
 export interface AnswererOptions {
   readonly policy: PolicyOptions;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
+  /** Write the candidates that were not chosen into the answer, for the evaluation of other policies. */
+  readonly logCandidates: boolean;
   /** A clock in microseconds for `tookMicros`. */
   readonly nowMicros: () => number;
 }
@@ -38,6 +45,8 @@ export interface Answer {
   readonly scored: Pending;
   /** The chosen ones, placed. */
   readonly chosen: Pending;
+  /** Whether the user's variant wants a model that this task does not have: then it was left out. */
+  readonly unserved: boolean;
 }
 
 /** What an {@linkcode Answerer} reads. */
@@ -45,8 +54,27 @@ export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
+  /** Scores with the deployment's own model. */
   readonly scorer: ListScorer;
-  readonly serving: Serving;
+  /** Score with the models of variants, by name. */
+  readonly scorers: ReadonlyMap<string, ListScorer>;
+  /** The user's variants as of now. */
+  assign(user: string): Assignment;
+}
+
+/** Candidates as one variant scored them, and its list. */
+interface Slate {
+  readonly scorer: ListScorer;
+  readonly scored: Pending;
+  readonly choices: readonly Choice[];
+}
+
+/** The scores of a request by model, so that variants with the same model share them. */
+interface Scores {
+  readonly user: UserState;
+  readonly event: RequestEvent;
+  readonly candidates: readonly Candidate[];
+  readonly byModel: Map<ListScorer, Pending>;
 }
 
 /** Answers requests from the state of one task. */
@@ -62,44 +90,116 @@ export class Answerer {
 
   /** Answers a request; the list is empty when nothing passes the filters. */
   answer(user: UserState, event: RequestEvent): Answer {
-    const { scorer, serving, sequences } = this.#state;
     const start = this.#options.nowMicros();
-    const candidates = this.#candidates(user, event);
-    const scored = scorer.score(user, candidates.map(({ item }) => item), event);
-    const random = mulberry32(hash32(event.request, this.#options.seed));
-    const choices = choose(this.#scores(scored), event.count, this.#options.policy, random);
-    const chosen = {
-      ...scored,
-      rows: choices.map(({ index, propensity }, position) =>
-        scorer.place(scored.rows[index]!, position, propensity)
-      ),
+    const assigned = this.#state.assign(user.id);
+    const { settings, interleaved, shadows, exposures } = assigned;
+    const wanted = [settings, ...interleaved ?? []].map(({ model }) => model);
+    const unserved = wanted.some((model) => this.#scorer(model) === undefined);
+    const scores = { user, event, candidates: this.#candidates(user, event), byModel: new Map() };
+    const own = this.#slate(scores, unserved ? {} : settings);
+    const list = interleaved === null || unserved
+      ? this.#placed(scores, own)
+      : this.#drafted(scores, interleaved, settings);
+    const marks = {
+      ...(list.model === this.#state.scorer.serving.model ? {} : { model: list.model }),
+      ...(exposures.length === 0 || unserved ? {} : { exposures }),
     };
+    const shadowed = unserved ? [] : shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
     return {
-      scored,
-      chosen,
+      scored: { ...own.scored, ...marks },
+      chosen: { ...own.scored, ...marks, rows: list.rows },
+      unserved,
       recommendation: {
         request: event.request,
         user: user.id,
         time: event.time,
-        items: choices.map(({ index, propensity }, position) => ({
-          item: candidates[index]!.item,
-          score: 1 / (1 + Math.exp(-scored.rows[index]!.logit)),
-          position,
-          propensity,
-          source: candidates[index]!.source,
-        })),
-        model: serving.model,
-        version: serving.version,
-        stateVersion: sequences.total(user.row),
+        items: list.items,
+        model: list.model,
+        version: own.scored.version,
+        stateVersion: this.#state.sequences.total(user.row),
+        ...exposureFields(unserved ? [] : exposures),
+        ...(shadowed.length === 0 ? {} : { shadows: shadowed }),
+        ...(this.#options.logCandidates ? { others: others(scores, own.scored, list.items) } : {}),
         tookMicros: this.#options.nowMicros() - start,
       },
     };
   }
 
-  #scores({ rows }: Pending): Candidates {
-    const { catalogue } = this.#state;
+  #scorer(model: string | undefined): ListScorer | undefined {
+    const { scorer, scorers } = this.#state;
+    return model === undefined || model === scorer.serving.model ? scorer : scorers.get(model);
+  }
+
+  /** The list of a variant. @param draw Tells the draws of several lists for one request apart. */
+  #slate(scores: Scores, { model, policy, maxCandidates }: VariantSettings, draw = 0): Slate {
+    const { user, event, candidates, byModel } = scores;
+    const scorer = this.#scorer(model) ?? this.#state.scorer;
+    const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
+    byModel.set(scorer, scored);
+    const retrieved = event.candidates === undefined ? maxCandidates : undefined;
+    const rows = retrieved === undefined ? scored.rows : scored.rows.slice(0, retrieved);
+    const chosenBy = policy ?? this.#options.policy;
+    const random = mulberry32(hash32(event.request, this.#options.seed + draw));
+    return { scorer, scored, choices: choose(this.#scores(rows, chosenBy), event.count, chosenBy, random) };
+  }
+
+  #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
+    return {
+      model: scorer.serving.model,
+      rows: choices.map(({ index, propensity }, position) =>
+        scorer.place(scored.rows[index]!, position, propensity)
+      ),
+      items: choices.map(({ index, propensity }, position): RecommendedItem => ({
+        item: candidates[index]!.item,
+        score: probabilityOf(scored.rows[index]!),
+        position,
+        propensity,
+        source: candidates[index]!.source,
+      })),
+    };
+  }
+
+  /** A list of two variants; an item's score and prediction are those of the team that drafted it. */
+  #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings) {
+    const slates = [0, 1].map((team) =>
+      this.#slate(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
+    ) as [Slate, Slate];
+    const { event, candidates } = scores;
+    const lists = slates.map(({ choices }) => choices.map(({ index }) => index)) as [number[], number[]];
+    const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
+    const drafted: Drafted<number>[] = teamDraft(lists, event.count, coin);
+    const models = slates.map(({ scorer }) => scorer.serving.model);
+    return {
+      model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
+      rows: drafted.map(({ item, team, propensity }, position): PendingRow => {
+        const { scorer, scored } = slates[team];
+        return { ...scorer.place(scored.rows[item]!, position, propensity), team };
+      }),
+      items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
+        item: candidates[item]!.item,
+        score: probabilityOf(slates[team].scored.rows[item]!),
+        position,
+        propensity,
+        source: candidates[item]!.source,
+        team: variants[team].name,
+      })),
+    };
+  }
+
+  /** What a shadow would have answered; nothing when its model is not here. */
+  #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowAnswer[] {
+    const own = { ...settings, ...settingsOf(shadow) };
+    if (this.#scorer(own.model) === undefined) return [];
+    const slate = this.#slate(scores, own, 4);
+    const { model, items } = this.#placed(scores, slate);
+    const list = items.map(({ item, score }) => ({ item, score }));
+    return [{ variant: shadow.name, model, version: slate.scored.version, items: list }];
+  }
+
+  #scores(rows: readonly PendingRow[], { name }: PolicyOptions): Candidates {
     const scores = rows.map(({ logit }) => logit);
-    if (this.#options.policy.name !== "thompson") return { scores };
+    if (name !== "thompson") return { scores };
+    const { catalogue } = this.#state;
     const deviations = rows.map(({ item, logit }) =>
       logitDeviation(catalogue.at(item).statistics.outcomes, logit)
     );
@@ -135,4 +235,20 @@ export class Answerer {
     }
     return [...categories].slice(0, RECENT_CATEGORIES);
   }
+}
+
+function exposureFields(exposures: Assignment["exposures"]) {
+  const [first] = exposures;
+  return first === undefined ? {} : { ...first, ...(exposures.length === 1 ? {} : { exposures }) };
+}
+
+function others({ candidates }: Scores, { rows }: Pending, items: readonly RecommendedItem[]) {
+  const chosen = new Set(items.map(({ item }) => item));
+  return candidates.flatMap(({ item }, index) =>
+    chosen.has(item) ? [] : [{ item, score: probabilityOf(rows[index]!) }]
+  );
+}
+
+function probabilityOf({ logit }: PendingRow): number {
+  return 1 / (1 + Math.exp(-logit));
 }

@@ -67,6 +67,11 @@ export class ListScorer {
     this.#item = (id, time) => state.item(id, time);
   }
 
+  /** The model that scores. */
+  get serving(): Serving {
+    return this.#serving;
+  }
+
   /** The window of a user as of `time`: a behaviour that happened later is not in it, even when it is known. */
   window(user: UserState, time: number): Window {
     const sequences = this.#sequences;

@@ -63,6 +63,8 @@ export interface Pending {
   readonly sequence: number;
   /** Parameter version that made the predictions. */
   readonly version: number;
+  /** Name of the model that made the predictions; absent = the deployment's own. */
+  readonly model?: string;
   /** Whether the user had no behaviour before. */
   readonly newUser: boolean;
   /** The experiments that the list was part of; absent = none. */
@@ -87,6 +89,7 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     time: pending.time,
     closedTime,
     version: pending.version,
+    ...(pending.model === undefined ? {} : { model: pending.model }),
     newUser: pending.newUser,
     ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
     history: pending.history,

@@ -73,6 +73,7 @@ export function writePending(
   for (const { experiment, variant } of exposures) {
     to.uint(strings.index(experiment)).uint(strings.index(variant));
   }
+  to.uint(pending.model === undefined ? 0 : 1 + strings.index(pending.model));
 }
 
 /** What an impression is read with. */
@@ -157,6 +158,13 @@ export function readPending(
   for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
     exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
   }
-  const history = { items, categories: historyCategories, actions, times, strengths };
-  return { ...head, history, ...state, rows, ...(exposures.length === 0 ? {} : { exposures }) };
+  const model = format > 4 ? from.uint() : 0;
+  return {
+    ...head,
+    history: { items, categories: historyCategories, actions, times, strengths },
+    ...state,
+    rows,
+    ...(exposures.length === 0 ? {} : { exposures }),
+    ...(model === 0 ? {} : { model: strings(model - 1) }),
+  };
 }

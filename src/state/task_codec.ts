@@ -6,11 +6,14 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { ExperimentRecord } from "../experiments/experiment.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import type { TaskCounter } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
 const FORMAT = 1;
+/** Format 1 of the task's own record knows no experiments. */
+const TASK_FORMAT = 2;
 
 /** Key of the task's own record. */
 export const TASK_KEY = "task";
@@ -71,12 +74,14 @@ export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalo
 export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
   const { overall } = task.statistics;
   const to = new ByteWriter()
-    .u8(FORMAT).uint(task.join.nextSequence).uint(itemsNext)
+    .u8(TASK_FORMAT).uint(task.join.nextSequence).uint(itemsNext)
     .uint(overall.outcomes).uint(overall.positives).uint(overall.values).f64(overall.valueSum);
   const counters = Object.entries(task.counters);
   to.uint(counters.length);
   for (const [name, value] of counters) to.string(name).uint(value);
   task.clock.encode(to);
+  to.uint(task.experiments.size);
+  for (const record of task.experiments.values()) to.string(JSON.stringify(record));
   return to.toBytes();
 }
 
@@ -88,7 +93,7 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
  */
 export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
-  checkFormat(from, "the task");
+  const format = checkFormat(from, "the task", TASK_FORMAT);
   task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
@@ -102,12 +107,20 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
     if (Object.hasOwn(task.counters, name)) task.counters[name as TaskCounter] = value;
   }
   task.clock.decode(from);
+  const experiments: ExperimentRecord[] = [];
+  for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
+    experiments.push(JSON.parse(from.string()) as ExperimentRecord);
+  }
+  task.applyExperiments(experiments);
   return itemsNext;
 }
 
-function checkFormat(from: ByteReader, what: string): void {
+function checkFormat(from: ByteReader, what: string, newest = FORMAT): number {
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode the state of ${what}: format is ${format}, this reads ${FORMAT}`);
+  if (format < 1 || format > newest) {
+    throw new SyntaxError(
+      `Cannot decode the state of ${what}: format is ${format}, this reads 1 to ${newest}`,
+    );
   }
+  return format;
 }

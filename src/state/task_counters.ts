@@ -26,6 +26,7 @@ export const TASK_COUNTERS = [
   "unshown",
   "otherActions",
   "forgotten",
+  "unservedVariants",
   "steps",
   "refolds",
   "refoldSteps",

@@ -10,12 +10,15 @@
 
 import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, RequestEvent } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
+import { Experiments } from "../experiments/assignment.ts";
+import { type ExperimentRecord, isExperiment } from "../experiments/experiment.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
+import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation } from "../events/recommendation.ts";
 import { Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
@@ -58,6 +61,8 @@ export interface TaskOptions {
   readonly lifelong?: boolean;
   /** Steps spent on folding lifelong states of old versions again, at most, a behaviour on average. @default {4} */
   readonly refoldShare?: number;
+  /** Write candidates that were not chosen into each answer, to evaluate other policies on. @default {false} */
+  readonly logCandidates?: boolean;
   /** Seed of exploration. @default {0} */
   readonly seed?: number;
   /** A clock in microseconds for `tookMicros`. @default {() => 0} */
@@ -131,12 +136,18 @@ export class TaskState {
   #userBytes = 0;
   readonly #codec: UserCodec;
   readonly #scorer: ListScorer;
+  readonly #scorers: ReadonlyMap<string, ListScorer>;
+  #experiments = new Experiments([]);
   readonly #answerer: Answerer;
   readonly #served: boolean;
   readonly #fold: FoldContext;
 
-  /** An empty state; `serving` is asked at every score, so its version may move between events. */
-  constructor(options: TaskOptions, serving: Serving) {
+  /**
+   * An empty state; `serving` is asked at every score, so its version may move between events.
+   *
+   * @param variants Models that variants of experiments may want, beside the own one.
+   */
+  constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
     this.#actions = options.actions ?? DEFAULT_ACTIONS;
     this.#windowMs = options.outcomeWindowMs ?? 600_000;
     this.#latenessMs = options.allowedLatenessMs ?? 300_000;
@@ -161,15 +172,22 @@ export class TaskState {
       counters: this.counters,
     };
     this.#scorer = new ListScorer(this, this.#fold, this.#windowMs);
+    // Users have one recurrent state, of the own model: those of variants read the behaviours.
+    this.#scorers = new Map([PRIOR, ...variants].map((serving) => {
+      const fold = { ...this.#fold, serving, lifelong: false };
+      return [serving.model, new ListScorer(this, fold, this.#windowMs)];
+    }));
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
       sequences: this.sequences,
       retrieval: this.retrieval,
       scorer: this.#scorer,
-      serving,
+      scorers: this.#scorers,
+      assign: (user) => this.#experiments.assign(user),
     }, {
       policy: options.policy ?? { name: "greedy" },
       seed: options.seed ?? 0,
+      logCandidates: options.logCandidates ?? false,
       nowMicros: options.nowMicros ?? (() => 0),
     });
   }
@@ -182,6 +200,21 @@ export class TaskState {
   /** Newest event time that counts, see {@linkcode EventClock}. */
   get maxTime(): number {
     return this.clock.time;
+  }
+
+  /** The experiments as of now, by name. */
+  get experiments(): ReadonlyMap<string, ExperimentRecord> {
+    return this.#experiments.records;
+  }
+
+  /** Applies a change of experiments: the next request sees it. Older revisions change nothing. */
+  applyExperiments(records: Iterable<ExperimentRecord>): void {
+    const newer = [...records].filter((record) => {
+      const known = this.experiments.get(record.name);
+      return known === undefined || !isExperiment(record) || !isExperiment(known) ||
+        record.revision > known.revision;
+    });
+    if (newer.length > 0) this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
   }
 
   /** Applies a catalogue record. */
@@ -393,7 +426,8 @@ export class TaskState {
 
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     this.counters.requests++;
-    const { recommendation, scored, chosen } = this.#answerer.answer(user, event);
+    const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
+    if (unserved) this.counters.unservedVariants++;
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
@@ -415,22 +449,24 @@ export class TaskState {
       this.counters.duplicates++;
       return null;
     }
+    // Of a list that several models made, the own one takes over what was shown otherwise.
+    const scorer = this.#scorers.get(answered?.model ?? "") ?? this.#scorer;
     const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
     // What we answered keeps its prediction and its outcomes; the rest is scored now.
     const others = event.items.filter((item) => !known.has(item));
     const scored = answered === undefined || others.length > 0
-      ? this.#scorer.score(user, others, { ...event, request })
+      ? scorer.score(user, others, { ...event, request })
       : null;
     others.forEach((item, place) => known.set(item, scored!.rows[place]!));
     const oracle = oracleOf(event);
     const rows = event.items.map((item, place) => {
       const row = known.get(item)!;
       const placed = answered?.shown === true && answered.rows.includes(row);
-      const logit = placed ? this.#scorer.unplacedLogit(row) : row.logit;
+      const logit = placed ? scorer.unplacedLogit(row) : row.logit;
       const position = event.positions?.[place] ?? place;
       const propensity = event.propensities?.[place] ?? (placed ? row.propensity : 1);
       return {
-        ...this.#scorer.place({ ...row, logit }, position, propensity),
+        ...scorer.place({ ...row, logit }, position, propensity),
         oracle: oracle?.[place] ?? NaN,
       };
     });

@@ -24,9 +24,9 @@ import { readOldStatistics, readStatistics, writeStatistics } from "./user_stati
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
- * recent ids are whole, and statistics and strengths are written out.
+ * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions.
  */
-const FORMAT = 4;
+const FORMAT = 5;
 const OLDEST_FORMAT = 1;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */

@@ -61,7 +61,11 @@ const exposures = fc.array(fc.record({ experiment: text, variant: text }, { noNu
 });
 const sample: fc.Arbitrary<Sample> = fc.oneof(
   plainSample,
-  fc.tuple(plainSample, exposures).map(([sample, exposures]) => ({ ...sample, exposures })),
+  fc.tuple(plainSample, exposures, text).map(([sample, exposures, model]) => ({
+    ...sample,
+    exposures,
+    model,
+  })),
 );
 
 Deno.test("decodeSample() gives what encodeSample() took, and the same bytes again", () => {

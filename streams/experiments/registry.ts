@@ -1,0 +1,114 @@
+/**
+ * The experiments of a deployment, and how they are changed: a record on the compacted topic `experiments`, which
+ * says what is, and one on every partition of `events`, which says from which event on.
+ *
+ * ```text
+ *   change ──one commit──> experiments (key: name)        what is running, for people and commands
+ *                     └──> events, each partition         applied by each task at this very offset
+ * ```
+ *
+ * So a replay of the events assigns every request as it was assigned.
+ *
+ * @module
+ */
+
+import {
+  changeTraffic,
+  type ExperimentDraft,
+  ExperimentError,
+  promoteVariant,
+  startExperiment,
+  stopExperiment,
+  type Surroundings,
+} from "../../src/experiments/changes.ts";
+import type { Experiment, ExperimentRecord } from "../../src/experiments/experiment.ts";
+import type { Log, NewRecord } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import type { Topics } from "../topics.ts";
+import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
+
+/** Options of an {@linkcode ExperimentRegistry}. */
+export interface RegistryOptions {
+  /** Models that the deployment runs. */
+  readonly models: readonly string[];
+  /** The time of changes, milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Reads and changes the experiments of a deployment; any number of processes may. */
+export class ExperimentRegistry {
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #options: RegistryOptions;
+
+  /** A registry on a log whose topics exist. */
+  constructor(log: Log, topics: Topics, options: RegistryOptions) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#options = options;
+  }
+
+  /** The newest record of each name. */
+  async records(): Promise<Map<string, ExperimentRecord>> {
+    const records = new Map<string, ExperimentRecord>();
+    for await (const { key, value } of readAll(this.#log, this.#topics.experiments, 0)) {
+      if (key !== null && value !== null) records.set(key, decodeExperiment(value));
+    }
+    return records;
+  }
+
+  /** Starts an experiment. @throws ExperimentError With everything that is wrong. */
+  start(draft: ExperimentDraft): Promise<Experiment> {
+    return this.#change((around) => startExperiment(draft, around));
+  }
+
+  /** Changes the share of users in an experiment. @throws ExperimentError */
+  traffic(name: string, traffic: number): Promise<Experiment> {
+    return this.#change((around) => changeTraffic(name, traffic, around));
+  }
+
+  /** Stops an experiment, or takes a promotion back. @throws ExperimentError */
+  stop(name: string, reason: string): Promise<Experiment> {
+    return this.#change((around) => stopExperiment(name, reason, around));
+  }
+
+  /** Gives everybody a variant. @throws ExperimentError */
+  promote(name: string, variant: string): Promise<Experiment> {
+    return this.#change((around) => promoteVariant(name, variant, around));
+  }
+
+  /** Keeps a share of all users out of all experiments. @throws ExperimentError When it is no share. */
+  async holdout(share: number): Promise<ExperimentRecord> {
+    if (!(share >= 0 && share < 1)) {
+      throw new ExperimentError("keep users out", [
+        `the share must be from 0 % to below 100 %, not ${share}`,
+      ]);
+    }
+    return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
+  }
+
+  async #change<R extends ExperimentRecord>(change: (around: Surroundings) => R): Promise<R> {
+    // The writer fences whoever changes at the same time, so what is read now is what is changed.
+    await using writer = await this.#log.writer(`${this.#topics.experiments}-registry`);
+    const record = change({ records: await this.records(), models: this.#options.models });
+    const value = encodeExperiment(record);
+    const time = this.#options.now();
+    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
+    const places: NewRecord[] = Array.from({ length: partitions }, (_, partition) => ({
+      topic: this.#topics.events,
+      partition,
+      key: null,
+      value,
+      time,
+      headers: { [EXPERIMENT]: record.name },
+    }));
+    const topic = this.#topics.experiments;
+    const { end } = await this.#log.bounds(topic, 0);
+    await writer.commit({
+      records: [{ topic, partition: 0, key: record.name, value, time }, ...places],
+      group: writer.id,
+      offsets: [{ topic, partition: 0, offset: end }],
+    });
+    return record;
+  }
+}

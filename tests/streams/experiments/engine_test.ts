@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
+import { checkRecommendation } from "../../../src/events/check.ts";
+import type { Event } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { decodeSample } from "../../../src/learner/sample_codec.ts";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import type { TaskOptions } from "../../../src/state/task_state.ts";
+import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
+import type { Log, NewRecord } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { Task } from "../../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { FakeServing } from "../../state/fake_serving.ts";
+
+const topics = topicNames();
+const START = Date.UTC(2026, 0, 1);
+const OPTIONS: TaskOptions = {
+  schema: DEFAULT_SCHEMA,
+  outcomeWindowMs: 60_000,
+  allowedLatenessMs: 0,
+  seed: 3,
+};
+const LIMITS = { rows: 1e9, events: 1e9 };
+
+class OtherServing extends FakeServing {
+  override readonly model: "fake" = "other" as "fake";
+}
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(Array.from({ length: 12 }, (_, i) => ({
+    topic: topics.items,
+    partition: 0,
+    key: `i${i}`,
+    value: encodeItem({ item: `i${i}`, time: START, category: "abc"[i % 3]! }),
+    time: START,
+  })));
+  return log;
+}
+
+const registryOf = (log: Log) => new ExperimentRegistry(log, topics, { models: ["other"], now: () => START });
+
+/** A page of each user: a request, and a click on its first item by who has an odd number. */
+function pages(page: number, users = 60): NewRecord[] {
+  return Array.from({ length: users }, (_, u) => {
+    const time = START + page * 3_600_000 + 1000 * u;
+    const [user, request] = [`u${u}`, `r${page}-${u}`];
+    const candidates = Array.from({ length: 12 }, (_, i) => `i${i}`);
+    const ask: Event = { type: "request", user, time, request, count: 5, candidates };
+    const item = `i${(u + page) % 12}`;
+    const buy: Event = {
+      type: "interaction",
+      user,
+      time: time + 10,
+      request,
+      item,
+      action: "purchase",
+      value: 7,
+    };
+    return [ask, buy].map((event) => ({
+      topic: topics.events,
+      partition: 0,
+      key: user,
+      value: encodeEvent(event),
+      time: event.time,
+    }));
+  }).flat();
+}
+
+const VARIANTS = [{ name: "A" }, {
+  name: "B",
+  model: "other",
+  policy: { name: "boltzmann", temperature: 2 },
+}] as const;
+
+/** Some days of a shop with experiments that start, grow, shrink and stop. */
+async function write(log: Log): Promise<void> {
+  const registry = registryOf(log);
+  await log.append(pages(0));
+  await registry.start({
+    name: "rank",
+    traffic: 0.3,
+    variants: [...VARIANTS, { name: "S", model: "prior", shadow: true }],
+  });
+  await log.append(pages(1));
+  await registry.traffic("rank", 0.9);
+  await log.append(pages(2));
+  await registry.stop("rank", "to mix");
+  await registry.start({ name: "mix", mode: "interleave", variants: VARIANTS });
+  await log.append(pages(3));
+  await registry.promote("mix", "B");
+  await log.append(pages(4));
+}
+
+async function read(log: Log): Promise<{ answers: Recommendation[]; bytes: Uint8Array[] }> {
+  const [answers, bytes]: [Recommendation[], Uint8Array[]] = [[], []];
+  for await (const { value } of readAll(log, topics.recommendations, 0)) {
+    const answer = JSON.parse(new TextDecoder().decode(value!));
+    const checked = checkRecommendation(answer);
+    assert.ok(checked.ok, checked.ok ? "" : checked.reason);
+    answers.push(answer);
+  }
+  for await (const { value } of readAll(log, topics.samples, 0)) bytes.push(value!);
+  return { answers, bytes };
+}
+
+const openTask = (log: Log) =>
+  Task.open(log, topics, 0, OPTIONS, new FakeServing(), { variants: [new OtherServing()] });
+
+async function play(log: Log, limits = LIMITS): Promise<{ answers: Recommendation[]; bytes: Uint8Array[] }> {
+  await using task = await openTask(log);
+  while ((await task.round(limits)).complete);
+  await task.flush();
+  return await read(log);
+}
+
+Deno.test("Task assigns as the records on its events say, and the sample and the answer tell", async () => {
+  const log = await createLog();
+  await write(log);
+  const { answers, bytes } = await play(log);
+  const at = (page: number) => answers.filter(({ request }) => request.startsWith(`r${page}-`));
+  assert.ok(at(0).every(({ variant, model }) => variant === undefined && model === "fake"));
+  const [few, many] = [at(1), at(2)].map((of) =>
+    new Map(of.flatMap(({ user, variant }) => variant ? [[user, variant]] : []))
+  );
+  assert.ok(few!.size >= 8 && few!.size <= 30, `${few!.size}`);
+  assert.ok(many!.size > few!.size);
+  for (const [user, variant] of few!) assert.equal(many!.get(user), variant);
+  for (const answer of at(2)) {
+    assert.equal(answer.model, answer.variant === "B" ? "other" : "fake");
+    assert.equal(answer.experiment, answer.variant && "rank");
+    assert.equal(answer.items.some(({ propensity }) => propensity < 1), answer.variant === "B");
+    assert.deepEqual(
+      answer.shadows?.map(({ variant, model, items }) => [variant, model, items.length]),
+      answer.variant && [["S", "prior", 5]],
+    );
+  }
+  for (const answer of at(3)) {
+    assert.equal(answer.variant, "interleaved");
+    assert.deepEqual([...new Set(answer.items.map(({ team }) => team))].sort(), ["A", "B"]);
+  }
+  assert.ok(at(4).every(({ variant, model }) => variant === undefined && model === "other"));
+
+  const samples = new Map(
+    bytes.map((record) => decodeSample(record)).map((sample) => [sample.request, sample]),
+  );
+  assert.equal(samples.size, answers.length);
+  for (const answer of answers) {
+    const sample = samples.get(answer.request)!;
+    assert.deepEqual(sample.rows.map(({ item }) => item), answer.items.map(({ item }) => item));
+    assert.deepEqual(sample.exposures?.[0]?.variant, answer.variant);
+    assert.equal(sample.model ?? "fake", answer.model);
+    assert.deepEqual(sample.rows.map(({ propensity }) => propensity), answer.items.map((i) => i.propensity));
+    const teams = answer.items.map(({ team }) => team === undefined ? undefined : team === "A" ? 0 : 1);
+    assert.deepEqual(sample.rows.map(({ team }) => team), teams);
+    for (const row of sample.rows) assert.equal(row.reward ?? 0, 7 * row.label);
+  }
+  assert.ok(
+    bytes.length > 100 && [...samples.values()].some(({ rows }) => rows.some(({ label }) => label === 1)),
+  );
+});
+
+Deno.test("Task assigns the same when the log is read again in other pieces, and after a restart", async () => {
+  const [whole, pieces, restarted] = [await createLog(), await createLog(), await createLog()];
+  for (const log of [whole, pieces, restarted]) await write(log);
+  const expected = await play(whole);
+  assert.deepEqual(await play(pieces, { rows: 3, events: 7 }), expected);
+  for (let round = 0; round < 12; round++) {
+    await using task = await openTask(restarted);
+    await task.round({ rows: 1e9, events: 41 });
+    if (round % 3 === 2) await task.round({ rows: 1e9, events: 1e6 }); // not committed: it is lost
+  }
+  assert.deepEqual(await play(restarted), expected);
+});
+
+Deno.test("Task answers without the experiment when it has not the variant's model", async () => {
+  const log = await createLog();
+  await write(log);
+  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing());
+  while ((await task.round(LIMITS)).complete);
+  await task.flush();
+  const { answers } = await read(log);
+  assert.ok(answers.every(({ variant, model }) => model === "fake" && variant !== "B"));
+  assert.ok(task.state.counters.unservedVariants > 60);
+});
+
+Deno.test("Task rejects a record of an experiment that cannot be read, and goes on", async () => {
+  const log = await createLog();
+  const value = new TextEncoder().encode('{"name": "x"}');
+  const headers = { experiment: "x" };
+  await log.append([
+    { topic: topics.events, partition: 0, key: null, value, time: START, headers },
+    ...pages(0, 2),
+  ]);
+  const { answers } = await play(log);
+  assert.equal(answers.length, 2);
+  const [rejected] = await Array.fromAsync(readAll(log, topics.rejected, 0));
+  assert.match(new TextDecoder().decode(rejected!.value!), /Cannot read an experiment/);
+});
+
+Deno.test("ExperimentRegistry reads back what it changed, and writes nothing that is wrong", async () => {
+  const log = await createLog();
+  const registry = registryOf(log);
+  await registry.start({ name: "rank", variants: VARIANTS });
+  await assert.rejects(registry.start({ name: "rank", variants: VARIANTS }), /running already/);
+  await assert.rejects(registry.start({ name: "more", variants: VARIANTS }), /0 % of its users left/);
+  await registry.holdout(0.05);
+  await assert.rejects(registry.holdout(1), /from 0 % to below 100 %/);
+  const records = await registry.records();
+  assert.deepEqual([...records.keys()], ["rank", "holdout"]);
+  assert.equal((await Array.fromAsync(readAll(log, topics.events, 0))).length, 2);
+});
+
+Deno.test("Task writes the candidates that were not chosen when it is told to", async () => {
+  const log = await createLog();
+  await log.append(pages(0, 3));
+  await using task = await Task.open(log, topics, 0, { ...OPTIONS, logCandidates: true }, new FakeServing());
+  await task.round(LIMITS);
+  await task.flush();
+  const { answers } = await read(log);
+  for (const { items, others } of answers) {
+    const all = [...items, ...others ?? []].map(({ item }) => item);
+    assert.deepEqual([all.length, new Set(all).size], [12, 12]);
+    const least = Math.min(...items.map(({ score }) => score));
+    assert.ok(others!.every(({ score }) => score <= least));
+  }
+});
