@@ -10,12 +10,12 @@ import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
-import type { PolicyOptions } from "../src/scorer/policy.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import { httpSchema, type HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
 import { DELIVERIES, type Delivery } from "./task/delivery.ts";
+import { policySchema } from "./policy_schema.ts";
 
 const names = z.array(z.string().min(1).max(64)).max(32);
 const positive = z.number().positive();
@@ -29,14 +29,6 @@ const actionSchema = z.strictObject({
   strength: z.number().nullable(),
   surprise: z.boolean().optional(),
 });
-
-/** Any policy. */
-export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.literal("greedy") }),
-  z.strictObject({ name: z.literal("epsilon"), epsilon: rate }),
-  z.strictObject({ name: z.literal("boltzmann"), temperature: positive }),
-  z.strictObject({ name: z.literal("thompson"), scale: positive.exactOptional() }),
-]);
 
 const configSchema = z.strictObject({
   features: z.strictObject({

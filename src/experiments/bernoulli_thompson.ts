@@ -4,7 +4,7 @@
  * @module
  */
 
-import { normal, type Random } from "../simulator/random.ts";
+import { normal } from "../simulator/random.ts";
 
 /** The Beta distribution of an arm's rate. */
 export interface BetaArm {
@@ -25,7 +25,7 @@ export function bernoulliThompson(
   arms: readonly BetaArm[],
   places: number,
   draws: number,
-  random: Random,
+  random: () => number,
 ): number[][] {
   const counts = arms.map(() => new Array<number>(places).fill(0));
   const rates = new Float64Array(arms.length);
@@ -45,7 +45,7 @@ export function bernoulliThompson(
 }
 
 /** A number of the gamma distribution (Marsaglia and Tsang 2000). */
-function gamma(random: Random, shape: number): number {
+function gamma(random: () => number, shape: number): number {
   if (shape < 1) return gamma(random, shape + 1) * Math.pow(1 - random(), 1 / shape);
   const d = shape - 1 / 3;
   const c = 1 / Math.sqrt(9 * d);

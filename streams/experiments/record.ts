@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { ExperimentDraft } from "../../src/experiments/changes.ts";
 import { EXPERIMENT_MODES, type ExperimentRecord } from "../../src/experiments/experiment.ts";
 import { type MetricName, METRICS } from "../../src/experiments/user_metrics.ts";
-import { policySchema } from "../config.ts";
+import { policySchema } from "../policy_schema.ts";
 
 /** Header of a record on `events` that changes the experiments: it applies at its place among the events. */
 export const EXPERIMENT = "experiment";
