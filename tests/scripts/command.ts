@@ -13,10 +13,19 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** Where a command runs. */
+export interface Place {
+  /** Flags of `deno run` besides. */
+  readonly flags?: readonly string[];
+  /** Environment besides that of the test. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** The command, not started yet. Its output goes to pipes, so to no terminal. */
-export function replayCommand(args: readonly string[]): Deno.Command {
+export function replayCommand(args: readonly string[], { flags = [], env = {} }: Place = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", REPLAY, ...args],
+    args: ["run", "--allow-all", "--no-check", ...flags, REPLAY, ...args],
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

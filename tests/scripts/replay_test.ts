@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
-import { type Ended, runReplay, temporaryFolder } from "./command.ts";
+import { type Ended, replayCommand, runReplay, temporaryFolder } from "./command.ts";
 
 /** A folder with a small data set. */
 async function dataFolder() {
@@ -190,3 +190,33 @@ Deno.test("replay refuses a log that is in use, that holds another replay, or th
 function count(records: ReturnType<typeof syntheticRecords>, type: string): number {
   return records.filter((record) => record.kind === "event" && record.event.type === type).length;
 }
+
+Deno.test("replay gives the same digests in another process, at another date, in another time zone and language", async () => {
+  await using folder = await dataFolder();
+  // A clock that is ten years ahead and runs backwards.
+  const clock = `${folder.path}/clock.ts`;
+  await Deno.writeTextFile(
+    clock,
+    "const start = Date.now(); let ticks = 0; Date.now = () => start + 3.2e11 - 1000 * ticks++;",
+  );
+  const far = {
+    flags: ["--preload", clock],
+    env: { TZ: "Pacific/Kiritimati", LANG: "ar_EG.UTF-8", LC_ALL: "" },
+  };
+  for (const model of ["base", "dien", "mimn"]) {
+    const figures = await Promise.all([{}, far].map(async (place, i) => {
+      const json = `${folder.path}/${model}-${i}.json`;
+      const args = ["--data", `${folder.path}/shop`, "--model", model, "--json", json];
+      const { success, stdout } = await replayCommand(args, place).output();
+      assert.ok(success);
+      const [, year = ""] = /started +(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
+      const { digests, metrics, tail } = JSON.parse(await Deno.readTextFile(json));
+      return { year: Number(year), result: { digests, metrics, tail } };
+    }));
+    assert.ok(
+      (figures[1]?.year ?? 0) >= (figures[0]?.year ?? Infinity) + 10,
+      "the other date is another one",
+    );
+    assert.deepEqual(figures[1]?.result, figures[0]?.result, model);
+  }
+});
