@@ -146,6 +146,7 @@ export * from "./src/learner/guard.ts";
 
 // Experiments.
 export * from "./src/experiments/experiment.ts";
+export * from "./src/experiments/exposure.ts";
 export * from "./src/experiments/changes.ts";
 export * from "./src/experiments/buckets.ts";
 export * from "./src/experiments/assignment.ts";

@@ -15,11 +15,11 @@ import { bucketOf, BUCKETS, saltSeed, spanSize } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
-  type Exposure,
   isExperiment,
   type Variant,
   type VariantSettings,
 } from "./experiment.ts";
+import type { Exposure } from "./exposure.ts";
 
 /** What a request of a user is answered with. */
 export interface Assignment {

@@ -109,14 +109,6 @@ export interface Holdout {
 /** A record of the topic. */
 export type ExperimentRecord = Experiment | Holdout;
 
-/** An experiment and the user's variant in it. */
-export interface Exposure {
-  /** Name of the experiment; `holdout` for who is kept out of all. */
-  readonly experiment: string;
-  /** Name of the variant. */
-  readonly variant: string;
-}
-
 /** Whether a record is an experiment. */
 export function isExperiment(record: ExperimentRecord): record is Experiment {
   return "variants" in record;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Exposure } from "../experiments/experiment.ts";
+import type { Exposure } from "../experiments/exposure.ts";
 import type { Team } from "../experiments/interleaving.ts";
 
 /** The behaviours before the impression, oldest first; all arrays have the same length T. */

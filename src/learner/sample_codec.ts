@@ -11,7 +11,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
-import type { Exposure } from "../experiments/experiment.ts";
+import type { Exposure } from "../experiments/exposure.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
 /** Format 1 knows no exposures, rewards and teams, format 2 no states, format 3 no model. */

@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { Exposure } from "../experiments/experiment.ts";
+import type { Exposure } from "../experiments/exposure.ts";
 import type { Team } from "../experiments/interleaving.ts";
 import type { Sample, SampleHistory, SampleState } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";

@@ -7,7 +7,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary } from "../codec/dictionary.ts";
-import type { Exposure } from "../experiments/experiment.ts";
+import type { Exposure } from "../experiments/exposure.ts";
 import type { Pending, PendingRow } from "./pending.ts";
 
 /** Lists of strings by their JSON; one that many rows share is put into words once. */
