@@ -174,7 +174,7 @@ function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
     const start = Math.max(0, mark.rows - window);
     const labels = rows.labels.subarray(start, mark.rows);
     const predictions = rows.predictions.subarray(start, mark.rows);
-    const recent = marks.slice(Math.max(0, at - every + 1), at + 1);
+    const recent = marks.slice(0, at + 1).filter(({ rows }) => rows > start);
     points.push({
       rows: mark.rows,
       time: mark.time,
