@@ -41,6 +41,8 @@ export interface Kernels {
     m: number,
     n: number,
   ): void;
+  /** Each of the m rows of Y[m,n] gains scale·x[n]. */
+  addRows(y: Float32Array, x: Float32Array, scale: number, m: number, n: number): void;
   /** f[m,n] = s where s > 0, else α[n]·s. */
   prelu(f: Float32Array, s: Float32Array, alpha: Float32Array, ao: number, m: number, n: number): void;
   /** df[m,n] becomes ∂/∂s; dα[n] += Σ df·s where s ≤ 0. */
@@ -54,8 +56,6 @@ export interface Kernels {
   sigmoid(y: Float32Array, x: Float32Array): void;
   /** y = tanh(x). */
   tanh(y: Float32Array, x: Float32Array): void;
-  /** y = e^x, for x ≤ 88. */
-  exp(y: Float32Array, x: Float32Array): void;
   /** ds ∘= f(1−f) for f = σ(s), over the length of ds. */
   sigmoidBackward(ds: Float32Array, f: Float32Array): void;
   /** Y[m,n] = A[m,n] + diag(q[m])·B[m,n]. */

@@ -23,6 +23,11 @@ export const PLAIN: Kernels = {
     addXW(y, yo, x, xo, w, wo, m, k, n);
   },
   addRowSum,
+  addRows(y, x, scale, m, n) {
+    for (let i = 0, o = 0; i < m; i++) {
+      for (let j = 0; j < n; j++, o++) y[o]! += scale * x[j]!;
+    }
+  },
   prelu,
   preluBackward,
   sigmoid(y, x) {
@@ -30,9 +35,6 @@ export const PLAIN: Kernels = {
   },
   tanh(y, x) {
     for (let o = 0; o < y.length; o++) y[o] = 1 - 2 / (1 + exp(2 * x[o]!));
-  },
-  exp(y, x) {
-    for (let o = 0; o < y.length; o++) y[o] = exp(x[o]!);
   },
   sigmoidBackward(ds, f) {
     for (let o = 0; o < ds.length; o++) ds[o]! *= f[o]! * (1 - f[o]!);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Kernels } from "./kernels.ts";
+
 // T behaviours, d vector width
 
 /** `mean` Σe/max(1,T), `sum` Σe, `sqrt` Σe/√max(1,T); an empty history gives zeros. */
@@ -26,19 +28,19 @@ export function poolScale(pooling: Pooling, T: number): number {
 }
 
 /** Writes scale·Σe [d] of the behaviours e [T,d]. */
-export function pool(p: Float32Array, e: Float32Array, T: number, scale: number): void {
-  const d = p.length;
-  for (let j = 0; j < d; j++) {
-    let sum = 0;
-    for (let t = 0, o = j; t < T; t++, o += d) sum += e[o]!;
-    p[j] = scale * sum;
-  }
+export function pool(kernels: Kernels, p: Float32Array, e: Float32Array, T: number, scale: number): void {
+  p.fill(0);
+  kernels.addRowSum(p, 0, e, 0, T, p.length);
+  for (let j = 0; j < p.length; j++) p[j]! *= scale;
 }
 
 /** Backward of {@linkcode pool}: each row of de [T,d] gains scale·dp [d]. */
-export function poolBackward(de: Float32Array, dp: Float32Array, T: number, scale: number): void {
-  const d = dp.length;
-  for (let t = 0, o = 0; t < T; t++) {
-    for (let j = 0; j < d; j++, o++) de[o]! += scale * dp[j]!;
-  }
+export function poolBackward(
+  kernels: Kernels,
+  de: Float32Array,
+  dp: Float32Array,
+  T: number,
+  scale: number,
+): void {
+  kernels.addRows(de, dp, scale, T, dp.length);
 }

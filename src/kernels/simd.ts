@@ -25,12 +25,13 @@ const ALIGNMENT = 64;
 interface Exports {
   readonly gemm: (...operands: number[]) => void;
   readonly dot: (...operands: number[]) => void;
+  readonly heapBase: WebAssembly.Global;
+  readonly addRows: (y: number, x: number, scale: number, m: number, n: number) => void;
   readonly addRowSum: (db: number, dy: number, m: number, n: number) => void;
   readonly prelu: (f: number, s: number, alpha: number, m: number, n: number) => void;
   readonly preluBackward: (...operands: number[]) => void;
   readonly sigmoid: (y: number, x: number, n: number) => void;
   readonly tanh: (y: number, x: number, n: number) => void;
-  readonly exp: (y: number, x: number, n: number) => void;
   readonly sigmoidBackward: (ds: number, f: number, n: number) => void;
   readonly mixRows: (...operands: number[]) => void;
   readonly mixRowsBackward: (...operands: number[]) => void;
@@ -55,11 +56,11 @@ export class SimdKernels implements Kernels {
   readonly name: "simd" | "relaxed-simd";
   readonly #exports: Exports;
   readonly #buffer: ArrayBufferLike;
-  #top = ALIGNMENT;
+  #top: number;
   /** Working memory of calls with arrays from elsewhere. */
   #stage: Float32Array;
-  /** Uᵀ while a GRU goes back. */
-  #transposed: Float32Array;
+  /** An input row while a GRU goes forward, Uᵀ while it goes back. */
+  #work: Float32Array;
 
   /** Whether this machine runs them. */
   static supported(name: "simd" | "relaxed-simd"): boolean {
@@ -77,8 +78,9 @@ export class SimdKernels implements Kernels {
     this.#exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
     this.#buffer = memory.buffer;
     this.name = name;
+    this.#top = Math.ceil(Number(this.#exports.heapBase.value) / ALIGNMENT) * ALIGNMENT;
     this.#stage = this.floats(0);
-    this.#transposed = this.floats(0);
+    this.#work = this.floats(0);
   }
 
   /** Zeros in this memory. They are never given back one by one. @throws RangeError when it is full. */
@@ -155,6 +157,12 @@ export class SimdKernels implements Kernels {
     this.#exports.addRowSum(c, a, m, n);
   }
 
+  addRows(...[y, x, scale, m, n]: Parameters<Kernels["addRows"]>): void {
+    const to = this.#at(y, 0), from = this.#at(x, 0);
+    if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.addRows(y, x, scale, m, n));
+    this.#exports.addRows(to, from, scale, m, n);
+  }
+
   prelu(...[f, s, alpha, ao, m, n]: Parameters<Kernels["prelu"]>): void {
     const to = this.#at(f, 0), from = this.#at(s, 0), slope = this.#at(alpha, ao);
     if (to === 0 || from === 0 || slope === 0) {
@@ -187,12 +195,6 @@ export class SimdKernels implements Kernels {
     const to = this.#at(y, 0), from = this.#at(x, 0);
     if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.tanh(y, x));
     this.#exports.tanh(to, from, y.length);
-  }
-
-  exp(y: Float32Array, x: Float32Array): void {
-    const to = this.#at(y, 0), from = this.#at(x, 0);
-    if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.exp(y, x));
-    this.#exports.exp(to, from, y.length);
   }
 
   sigmoidBackward(ds: Float32Array, f: Float32Array): void {
@@ -241,6 +243,7 @@ export class SimdKernels implements Kernels {
     }
     this.#exports.gruForward(
       ...[T, K, H, Number(keep), x, w, this.#at(values, b), a === NONE ? 0 : a, s, g, p],
+      this.#working(3 * H),
       ...[gate.alpha1, gate.beta0, gate.beta1],
     );
   }
@@ -264,15 +267,20 @@ export class SimdKernels implements Kernels {
           }),
       );
     }
-    const size = 3 * H * H;
-    if (this.#transposed.length < size) this.#transposed = this.floats(size);
+    const work = this.#working(3 * H * H);
     this.#exports.gruBackward(
       ...[T, K, H, this.#at(values, u), attention.length > 0 ? this.#at(attention, 0) : 0],
       ...[this.#at(states, 0), this.#at(gates, 0), this.#at(products, 0), this.#at(dstate, 0)],
       ...[dstates.length > 0 ? this.#at(dstates, 0) : 0, this.#at(dxw, 0), this.#at(dattention, 0)],
-      ...[this.#at(back, 0), this.#at(this.#transposed, 0), this.#at(gradients, u), this.#at(gradients, b)],
+      ...[this.#at(back, 0), work, this.#at(gradients, u), this.#at(gradients, b)],
       ...[gate.alpha1, gate.beta0, gate.beta1],
     );
+  }
+
+  /** The address of `length` floats of working memory. */
+  #working(length: number): number {
+    if (this.#work.length < length) this.#work = this.floats(length);
+    return this.#work.byteOffset;
   }
 
   /** The address of an element; 0 when the array is not in this memory. */

@@ -84,14 +84,26 @@ export class Base implements Model {
     this.#forward(input);
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
-    poolBackward(history.e, this.#s.gradient, input.T, poolScale(this.#pooling, input.T));
-    poolBackward(history.e, this.#p.gradient, input.T, poolScale("sqrt", input.T));
+    poolBackward(
+      this.parameters.kernels,
+      history.e,
+      this.#s.gradient,
+      input.T,
+      poolScale(this.#pooling, input.T),
+    );
+    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, input.T, poolScale("sqrt", input.T));
     return this.#inputs.gradients(head, 0, 0);
   }
 
   #forward(input: ModelInput): void {
     this.#inputs.bind(input);
-    pool(this.#s.clear(1), input.e, input.T, poolScale(this.#pooling, input.T));
-    pool(this.#p.clear(1), input.e, input.T, poolScale("sqrt", input.T));
+    pool(
+      this.parameters.kernels,
+      this.#s.clear(1),
+      this.#inputs.e,
+      input.T,
+      poolScale(this.#pooling, input.T),
+    );
+    pool(this.parameters.kernels, this.#p.clear(1), this.#inputs.e, input.T, poolScale("sqrt", input.T));
   }
 }

@@ -172,8 +172,8 @@ export class Dien implements Model {
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
-    poolBackward(history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
-    poolBackward(history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    poolBackward(this.parameters.kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
+    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
     const dh = this.#dh.zeros(T * this.stateSize);
     const evolution = this.#evolution.backward(evolved, this.#final.gradient, NONE, gradients);
     this.#evolution.projectBackward(dh, h, evolution.xw, T, gradients);
@@ -197,8 +197,8 @@ export class Dien implements Model {
     const H = this.stateSize;
     this.#inputs.bind(input);
     const { e, q: { values: q } } = this.#inputs;
-    pool(this.#m.clear(1), e, T, poolScale(this.#pooling, T));
-    pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
+    pool(this.parameters.kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
+    pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
     const x = this.#scale(e);
     const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
     const h = this.#extractor.run(extracted).subarray(H);

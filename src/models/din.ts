@@ -107,7 +107,7 @@ export class Din implements Model {
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
-    poolBackward(history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
     const dv = this.#v.gradient;
     const scale = this.#scale(T);
     for (let o = 0; o < dv.length; o++) dv[o]! *= scale;
@@ -125,7 +125,7 @@ export class Din implements Model {
     const { T, K } = input;
     this.#inputs.bind(input);
     const { e, q: { values: q } } = this.#inputs;
-    pool(this.#p.clear(1), e, T, poolScale("sqrt", T));
+    pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
     const scores = this.#attention.forward({ T, K, h: e, q }, keep);
     const weights = this.#weights.take(K * T);
     normalise(weights, scores, T, this.#norm, this.parameters.kernels);

@@ -9,6 +9,7 @@ import { type AttentionNorm, normalise, normaliseBackward } from "../../src/kern
 import { Bilinear, bilinearShapes } from "../../src/kernels/bilinear.ts";
 import { addXtY, addXW, addYWt } from "../../src/kernels/gemm.ts";
 import { Gru, gruShapes } from "../../src/kernels/gru.ts";
+import { PLAIN } from "../../src/kernels/plain.ts";
 import { pool, poolScale } from "../../src/kernels/pool.ts";
 import { Parameters } from "../../src/models/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
@@ -101,7 +102,7 @@ goldenModelTest("Gru, Bilinear and normalise() equal the inner values of DIEN", 
         const h = gru1.run({ T, K: 1, xw: gru1.project(e, T), keep: true }).slice(d);
         const s = attention.forward({ T, K, h, q }), a = new Float32Array(K * T), mean = new Float32Array(d);
         normalise(a, s, T, variant === "sigmoidInner" ? "sigmoid" : variant as AttentionNorm);
-        pool(mean, e, T, poolScale("mean", T));
+        pool(PLAIN, mean, e, T, poolScale("mean", T));
         got.h?.push(...spread(h, steps, padded, d, true));
         for (let k = 0; k < K; k++) {
           got.score?.push(...spread(s.subarray(k * T, (k + 1) * T), steps, padded, 1));

@@ -37,22 +37,22 @@ overKernels("Mlp.backward() equals central differences for each activation and d
   }
 });
 
-Deno.test("pool() and poolBackward() agree with central differences for every pooling", () => {
+overKernels("pool() and poolBackward() agree with central differences for every pooling", (kernels) => {
   for (const pooling of ["mean", "sum", "sqrt"] satisfies Pooling[]) {
     const T = 4, e = floats(T * 3, 1), fixed = floats(3, 2), scale = poolScale(pooling, T);
     gradientCheck(pooling, { e }, () => {
       const p = new Float32Array(3), de = new Float32Array(e.length);
-      pool(p, e, T, scale);
-      poolBackward(de, fixed, T, scale);
+      pool(kernels, p, e, T, scale);
+      poolBackward(kernels, de, fixed, T, scale);
       return [weighted(p, fixed), { e: de }];
     });
   }
 });
 
-Deno.test("pool() of nothing is zero", () => {
+overKernels("pool() of nothing is zero", (kernels) => {
   for (const pooling of ["mean", "sum", "sqrt"] satisfies Pooling[]) {
     const p = floats(3, 1);
-    pool(p, new Float32Array(0), 0, poolScale(pooling, 0));
+    pool(kernels, p, new Float32Array(0), 0, poolScale(pooling, 0));
     assert.deepEqual(p, new Float32Array(3));
   }
 });

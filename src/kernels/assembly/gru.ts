@@ -17,12 +17,13 @@ function weight(attention: usize, t: i32, k: i32, T: i32): f32 {
 
 /**
  * Folds T steps. `states` holds the start [K,H] first; with `keep` every step stays behind it [T+1,K,H], with
- * gates [T,K,3H] and products [T,K,H], else two slots and one of each are used in turn.
+ * gates [T,K,3H] and products [T,K,H], else two slots and one of each are used in turn. `input` [3H] is working
+ * memory.
  */
 export function gruForward(
   T: i32, K: i32, H: i32, keep: bool,
   xw: usize, u: usize, bias: usize, attention: usize,
-  states: usize, gates: usize, products: usize,
+  states: usize, gates: usize, products: usize, input: usize,
   alpha: f32, beta0: f32, beta1: f32,
 ): void {
   const row = <usize>H << 2;
@@ -33,8 +34,8 @@ export function gruForward(
     const at = keep ? <usize>t * slice : 0;
     const x = xw + <usize>t * 3 * row;
     const z = gates + 3 * at;
-    begin(z, x, bias, K, row);
-    gemm(z, z, 3 * row, from, row, 4, u, K, H, 3 * H);
+    begin(input, x, bias, row);
+    gemm(z, input, 0, from, row, 4, u, K, H, 3 * H);
     for (let k = 0; k < K; k++) {
       const a = weight(attention, t, k, T);
       const lane = <usize>k * row;
@@ -46,14 +47,15 @@ export function gruForward(
   }
 }
 
-/** The gates' sums before h·U: x·W + b for u and r, 0 for c, whose product is scaled by r first. */
-function begin(z: usize, x: usize, bias: usize, K: i32, row: usize): void {
-  const end = z + 2 * row;
-  for (let at = z; at < end; at += 16, x += 16, bias += 16) {
+/** The gates' sums before h·U, for all lanes: x·W + b for u and r; 0 for c, whose product r scales first. */
+@inline
+function begin(input: usize, x: usize, bias: usize, row: usize): void {
+  const products = input + 2 * row, end = input + 3 * row;
+  let at = input;
+  for (; at < products; at += 16, x += 16, bias += 16) {
     v128.store(at, f32x4.add(v128.load(x), v128.load(bias)));
   }
-  memory.fill(z + 2 * row, 0, row);
-  for (let k = 1; k < K; k++) memory.copy(z + <usize>k * 3 * row, z, 3 * row);
+  for (at = products; at < end; at += 16) v128.store(at, f32x4.splat(0));
 }
 
 /** One lane: from `z`, gates' sums become u, r, c; `products` receives h·Uc. */

@@ -1,12 +1,13 @@
 /** All that the compiled module exports. */
 
+/** Where the memory is free of the module's own data. */
+export const heapBase: usize = __heap_base;
+
 export { dot, gemm } from "./gemm";
 export { gruBackward, gruForward } from "./gru";
 export {
+  addRows,
   addRowSum,
-  exp,
-  addScaled,
-  fillRows,
   mixRows,
   mixRowsBackward,
   prelu,

@@ -1,15 +1,6 @@
 /** What is done to rows of numbers between the matrix products. */
 
-import { exp as exp4, fma, laneMask, sigmoid as sigmoid4, storePart, sum, tanh as tanh4 } from "./vector";
-
-/** Each of the m rows of Y [m,n] becomes b [n]. */
-export function fillRows(y: usize, b: usize, m: i32, n: i32): void {
-  const row = <usize>n << 2;
-  for (let i = 0; i < m; i++) {
-    memory.copy(y, b, row);
-    y += row;
-  }
-}
+import { fma, laneMask, sigmoid as sigmoid4, storePart, sum, tanh as tanh4 } from "./vector";
 
 /** db[n] += the sum of the m rows of dY [m,n]. */
 export function addRowSum(db: usize, dy: usize, m: i32, n: i32): void {
@@ -75,13 +66,6 @@ export function tanh(y: usize, x: usize, n: i32): void {
   if (y < end) storePart(y, tanh4(v128.load(x)), n & 3);
 }
 
-/** y = e^x of n numbers. */
-export function exp(y: usize, x: usize, n: i32): void {
-  const end = y + (<usize>n << 2);
-  for (; y + 16 <= end; y += 16, x += 16) v128.store(y, exp4(v128.load(x)));
-  if (y < end) storePart(y, exp4(v128.load(x)), n & 3);
-}
-
 /** ds·f·(1−f) in place of ds, for n numbers f = σ(s). */
 export function sigmoidBackward(ds: usize, f: usize, n: i32): void {
   const end = ds + (<usize>n << 2);
@@ -94,14 +78,17 @@ export function sigmoidBackward(ds: usize, f: usize, n: i32): void {
   }
 }
 
-/** y += scale·x of n numbers. */
-export function addScaled(y: usize, x: usize, scale: f32, n: i32): void {
-  const end = y + (<usize>n << 2);
+/** Each of the m rows of Y [m,n] gains scale·x [n]. */
+export function addRows(y: usize, x: usize, scale: f32, m: i32, n: i32): void {
+  const row = <usize>n << 2;
   const f = f32x4.splat(scale);
-  for (; y < end; y += 16, x += 16) {
-    const z = fma(f, v128.load(x), v128.load(y));
-    if (y + 16 <= end) v128.store(y, z);
-    else storePart(y, z, n & 3);
+  for (let i = 0; i < m; i++, y += row) {
+    for (let j: usize = 0; j < row; j += 16) {
+      const z = fma(f, v128.load(x + j), v128.load(y + j));
+      const left = <i32>((row - j) >> 2);
+      if (left >= 4) v128.store(y + j, z);
+      else storePart(y + j, z, left);
+    }
   }
 }
 
