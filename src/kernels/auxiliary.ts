@@ -6,7 +6,8 @@
  * (1/(T−1)) Σ_{t=1}^{T−1} softplus(−s(h_t, e_{t+1})) + softplus(s(h_t, ê_{t+1}))
  * ```
  *
- * s is one shared MLP on [h ; e] with logistic hidden layers, or the inner product (needs H = d).
+ * s is one shared MLP on [h ; e] with logistic hidden layers, or the inner product (needs H = d). The MLP's
+ * first layer never builds [h ; e]: h Wh + b is computed once for both pairs of a step, e We is added to it.
  *
  * @module
  */
@@ -41,12 +42,24 @@ export interface AuxiliaryInput {
   readonly dnegatives: Float32Array;
 }
 
+/** The first layer of the MLP: its width, the offsets of W1 and b1, and whether it is the output. */
+interface FirstLayer {
+  readonly width: number;
+  readonly w: number;
+  readonly b: number;
+  readonly last: boolean;
+}
+
 /** The auxiliary loss; the MLP has its blocks under `prefix`. */
 export class Auxiliary {
-  readonly #mlp: Mlp | null;
+  readonly #parameters: Parameters;
+  readonly #first: FirstLayer | null;
+  readonly #rest: Mlp;
   readonly #hidden: number;
   readonly #d: number;
   readonly #ds: Scratch;
+  readonly #sums: Scratch;
+  readonly #shared: Scratch;
 
   /** Binds the score. @throws RangeError when an inner product is asked of unequal widths. */
   constructor(parameters: Parameters, prefix: string, score: AuxiliaryScore, hidden: number, d: number) {
@@ -57,7 +70,16 @@ export class Auxiliary {
         `Cannot use an inner product as auxiliary score: the state is ${hidden} wide, a behaviour ${d}`,
       );
     }
-    this.#mlp = score === "mlp" ? new Mlp(parameters, prefix, { activation: "sigmoid" }) : null;
+    this.#parameters = parameters;
+    this.#sums = scratch();
+    this.#shared = scratch();
+    this.#rest = new Mlp(parameters, prefix, { activation: "sigmoid", first: 2 });
+    this.#first = score === "inner" ? null : {
+      width: parameters.shapes.get(`${prefix}.b1`)?.[0] ?? 0,
+      w: parameters.offset(`${prefix}.W1`),
+      b: parameters.offset(`${prefix}.b1`),
+      last: !parameters.shapes.has(`${prefix}.W2`),
+    };
     this.#hidden = hidden;
     this.#d = d;
   }
@@ -66,7 +88,7 @@ export class Auxiliary {
   loss(input: AuxiliaryInput, gradients: Float32Array): number {
     const pairs = input.T - 1;
     if (pairs < 1) return 0;
-    const s = this.#mlp === null ? this.#inner(input) : this.#forward(this.#mlp, input);
+    const s = this.#first === null ? this.#inner(input) : this.#forward(this.#first, input);
     const ds = this.#ds.take(2 * pairs);
     let loss = 0;
     for (let i = 0; i < pairs; i++) {
@@ -75,32 +97,48 @@ export class Auxiliary {
       ds[i] = input.weight / pairs * (sigmoid(positive) - 1);
       ds[pairs + i] = input.weight / pairs * sigmoid(negative);
     }
-    if (this.#mlp === null) this.#innerBackward(input, ds);
-    else this.#backward(this.#mlp, input, ds, gradients);
+    if (this.#first === null) this.#innerBackward(input, ds);
+    else this.#backward(this.#first, input, ds, gradients);
     return loss / pairs;
   }
 
-  #forward(mlp: Mlp, { T, h, e, negatives }: AuxiliaryInput): Float32Array {
-    const H = this.#hidden, d = this.#d, width = H + d, pairs = T - 1;
-    const x = mlp.input(2 * pairs);
-    for (let i = 0; i < 2 * pairs; i++) {
-      const t = i % pairs;
-      const next = i < pairs ? e : negatives;
-      for (let j = 0; j < H; j++) x[i * width + j] = h[t * H + j]!;
-      for (let j = 0; j < d; j++) x[i * width + H + j] = next[(t + 1) * d + j]!;
-    }
-    return mlp.forward(2 * pairs);
+  /** Scores [2, T−1] of the behaviours, then of the negatives. */
+  #forward({ width, w, b, last }: FirstLayer, { T, h, e, negatives }: AuxiliaryInput): Float32Array {
+    const { kernels, values } = this.#parameters;
+    const H = this.#hidden, d = this.#d, pairs = T - 1, size = pairs * width;
+    const shared = this.#shared.take(size);
+    kernels.affine(shared, 0, values, b, h, 0, values, w, pairs, H, width);
+    const sums = this.#sums.take(2 * size);
+    const we = w + H * width;
+    kernels.affine(sums, 0, shared, 0, e, d, values, we, pairs, d, width, width);
+    kernels.affine(sums, size, shared, 0, negatives, d, values, we, pairs, d, width, width);
+    if (last) return sums;
+    kernels.sigmoid(this.#rest.input(2 * pairs), sums);
+    return this.#rest.forward(2 * pairs);
   }
 
-  #backward(mlp: Mlp, input: AuxiliaryInput, ds: Float32Array, gradients: Float32Array): void {
-    const H = this.#hidden, d = this.#d, width = H + d, pairs = input.T - 1;
-    const dx = mlp.backward(ds, 2 * pairs, gradients);
-    for (let i = 0; i < 2 * pairs; i++) {
-      const t = i % pairs;
-      const dnext = i < pairs ? input.de : input.dnegatives;
-      for (let j = 0; j < H; j++) input.dh[t * H + j]! += dx[i * width + j]!;
-      for (let j = 0; j < d; j++) dnext[(t + 1) * d + j]! += dx[i * width + H + j]!;
+  #backward(
+    { width, w, b, last }: FirstLayer,
+    { T, h, e, negatives, dh, de, dnegatives }: AuxiliaryInput,
+    ds: Float32Array,
+    gradients: Float32Array,
+  ): void {
+    const { kernels, values } = this.#parameters;
+    const H = this.#hidden, d = this.#d, pairs = T - 1, size = pairs * width;
+    const we = w + H * width;
+    let dsums = ds;
+    if (!last) {
+      dsums = this.#rest.backward(ds, 2 * pairs, gradients);
+      kernels.sigmoidBackward(dsums, this.#rest.input(2 * pairs));
     }
+    kernels.addRowSum(gradients, b, dsums, 0, 2 * pairs, width);
+    kernels.addXtY(gradients, we, e, d, dsums, 0, pairs, d, width);
+    kernels.addXtY(gradients, we, negatives, d, dsums, size, pairs, d, width);
+    kernels.addYWt(de, d, dsums, 0, values, we, pairs, d, width);
+    kernels.addYWt(dnegatives, d, dsums, size, values, we, pairs, d, width);
+    kernels.addRowSum(dsums, 0, dsums, size, 1, size); // the state saw both
+    kernels.addXtY(gradients, w, h, 0, dsums, 0, pairs, H, width);
+    kernels.addYWt(dh, 0, dsums, 0, values, w, pairs, H, width);
   }
 
   #inner({ T, h, e, negatives }: AuxiliaryInput): Float32Array {

@@ -25,13 +25,18 @@ export interface Kernels {
   addYWt: Product;
   /** dW[k,n] += X[m,k]ᵀ · dY[m,n]. */
   addXtY: Product;
-  /** Y[m,n] = X[m,k] · W[k,n] + b[n] in each row; equals a filled Y and `addXW`. */
+  /**
+   * Y[m,n] = X[m,k] · W[k,n] + b[n] in each row; equals a filled Y and `addXW`. With a `step` of n, b is [m,n].
+   */
   affine(
     ...operands: [
       ...[y: Float32Array, yo: number, b: Float32Array, bo: number],
       ...[x: Float32Array, xo: number, w: Float32Array, wo: number, m: number, k: number, n: number],
+      step?: number,
     ]
   ): void;
+  /** Makes all elements 0. */
+  clear(array: Float32Array): Float32Array;
   /** db[n] += the sum of the m rows of dY[m,n]. */
   addRowSum(
     db: Float32Array,

@@ -18,10 +18,12 @@ export const PLAIN: Kernels = {
   addXW,
   addYWt,
   addXtY,
-  affine(y, yo, b, bo, x, xo, w, wo, m, k, n) {
-    fillRows(y, yo, b, bo, m, n);
+  affine(y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0) {
+    if (step === 0) fillRows(y, yo, b, bo, m, n);
+    else y.set(b.subarray(bo, bo + m * n), yo);
     addXW(y, yo, x, xo, w, wo, m, k, n);
   },
+  clear: (array) => array.fill(0),
   addRowSum,
   addRows(y, x, scale, m, n) {
     for (let i = 0, o = 0; i < m; i++) {

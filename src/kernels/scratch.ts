@@ -45,6 +45,6 @@ export class Scratch {
 
   /** Exactly `length` zeros; the previous view is void. */
   zeros(length: number): Float32Array {
-    return this.take(length).fill(0);
+    return this.#kernels.clear(this.take(length));
   }
 }

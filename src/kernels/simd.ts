@@ -26,6 +26,7 @@ interface Exports {
   readonly gemm: (...operands: number[]) => void;
   readonly dot: (...operands: number[]) => void;
   readonly heapBase: WebAssembly.Global;
+  readonly clear: (y: number, n: number) => void;
   readonly addRows: (y: number, x: number, scale: number, m: number, n: number) => void;
   readonly addRowSum: (db: number, dy: number, m: number, n: number) => void;
   readonly prelu: (f: number, s: number, alpha: number, m: number, n: number) => void;
@@ -132,21 +133,28 @@ export class SimdKernels implements Kernels {
   }
 
   affine(
-    ...[y, yo, b, bo, x, xo, w, wo, m, k, n]: Parameters<Kernels["affine"]>
+    ...[y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0]: Parameters<Kernels["affine"]>
   ): void {
     const c = this.#at(y, yo), s = this.#at(b, bo), a = this.#at(x, xo), p = this.#at(w, wo);
     if (c === 0 || s === 0 || a === 0 || p === 0) {
       return this.#staged(
         [y, b, x, w],
-        (y, b, x, w) => this.affine(y, yo, b, bo, x, xo, w, wo, m, k, n),
+        (y, b, x, w) => this.affine(y, yo, b, bo, x, xo, w, wo, m, k, n, step),
       );
     }
     if (n === 1) {
-      y.fill(b[bo]!, yo, yo + m);
+      for (let i = 0; i < m; i++) y[yo + i] = b[bo + i * step]!;
       this.#exports.dot(c, a, p, m, 1, k);
     } else {
-      this.#exports.gemm(c, s, 0, a, 4 * k, 4, p, m, k, n);
+      this.#exports.gemm(c, s, 4 * step, a, 4 * k, 4, p, m, k, n);
     }
+  }
+
+  clear(array: Float32Array): Float32Array {
+    const at = this.#at(array, 0);
+    if (at === 0) return array.fill(0);
+    this.#exports.clear(at, array.length);
+    return array;
   }
 
   addRowSum(...[db, dbo, dy, dyo, m, n]: Parameters<Kernels["addRowSum"]>): void {

@@ -166,10 +166,11 @@ export class Dien implements Model {
 
   /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, negatives, auxWeight } = input;
+    const { T, K, auxWeight } = input;
     const { x, h, scores, extracted, evolved } = this.#forward(input, true);
     const { e, q: { values: q } } = this.#inputs;
     const history = this.#inputs.history(input);
+    const { negatives } = this.#inputs;
     const head = this.#head.loss(input, gradients);
 
     poolBackward(this.parameters.kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));

@@ -20,6 +20,7 @@ export class Inputs {
   readonly xc: Part;
   readonly #sizes: ModelSizes;
   readonly #e: Scratch;
+  readonly #negatives: Scratch;
   readonly #de: Scratch;
   readonly #dnegatives: Scratch;
 
@@ -30,6 +31,7 @@ export class Inputs {
     this.q = new Part(sizes.d, false, kernels);
     this.xc = new Part(sizes.context, false, kernels);
     this.#e = new Scratch(kernels);
+    this.#negatives = new Scratch(kernels);
     this.#de = new Scratch(kernels);
     this.#dnegatives = new Scratch(kernels);
   }
@@ -37,6 +39,11 @@ export class Inputs {
   /** The behaviours [T, d], where the kernels read without copying. */
   get e(): Float32Array {
     return this.#e.current;
+  }
+
+  /** The negatives of the bound training input [T, d], or empty. */
+  get negatives(): Float32Array {
+    return this.#negatives.current;
   }
 
   /** Takes the vectors of an impression. @throws TypeError when an array has another shape than the sizes say. */
@@ -59,6 +66,7 @@ export class Inputs {
     check("labels", labels, K);
     check("weights", weights, K);
     if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
+    this.#negatives.take(negatives.length).set(negatives);
     return { e: this.#de.zeros(input.e.length), negatives: this.#dnegatives.zeros(negatives.length) };
   }
 

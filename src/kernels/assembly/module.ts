@@ -8,6 +8,7 @@ export { gruBackward, gruForward } from "./gru";
 export {
   addRows,
   addRowSum,
+  clear,
   mixRows,
   mixRowsBackward,
   prelu,

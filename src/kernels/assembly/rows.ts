@@ -2,6 +2,11 @@
 
 import { fma, laneMask, sigmoid as sigmoid4, storePart, sum, tanh as tanh4 } from "./vector";
 
+/** y = 0 of n numbers. */
+export function clear(y: usize, n: i32): void {
+  memory.fill(y, 0, <usize>n << 2);
+}
+
 /** db[n] += the sum of the m rows of dY [m,n]. */
 export function addRowSum(db: usize, dy: usize, m: i32, n: i32): void {
   const row = <usize>n << 2;
