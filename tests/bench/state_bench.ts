@@ -11,35 +11,18 @@
 
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { InteractionEvent } from "../../src/events/event.ts";
-import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { Learner } from "../../src/learner/learner.ts";
-import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { MODEL_NAMES } from "../../src/models/create.ts";
 import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Task } from "../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { serve } from "./serving.ts";
 
 const USERS = 20;
 const BATCH = 1000;
-const K = 16;
 const START = Date.UTC(2026, 0, 1);
 const options = { schema: DEFAULT_SCHEMA };
-
-/** A model that serves a published version: every step reads real embedding rows. */
-function serve(name: ModelName): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const make = () =>
-    createModel(name, { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS[name], mulberry32(1));
-  const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K });
-  for (let item = 0; item < 500; item++) learner.tables.get("item")?.sight(`item-${item}`, START);
-  const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
-  serving.apply(learner.version("full", 1));
-  return serving;
-}
 
 /** The n-th click of a stream in which the users take turns. */
 function click(n: number): InteractionEvent {
@@ -58,7 +41,7 @@ function applyAll(state: TaskState, from: number, to: number): void {
 }
 
 for (const name of MODEL_NAMES) {
-  const serving = serve(name);
+  const serving = serve(name, 500, START);
   for (const history of [50, 100, 1000]) {
     Deno.bench({
       name: `${name}: ${BATCH} clicks, ${history} behaviours before`,
