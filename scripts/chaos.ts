@@ -24,13 +24,14 @@ interface Flags {
   readonly kills?: number;
   readonly model: ModelName;
   readonly delivery: Delivery;
+  readonly live: boolean;
   readonly show: boolean;
   readonly folder?: string;
 }
 
 async function main(flags: Flags): Promise<number> {
   const size = flags.long ? LONG : SHORT;
-  const { seed, model, delivery } = flags;
+  const { seed, model, delivery, live } = flags;
   const counts = { ...size.counts, kill: flags.kills ?? size.counts.kill };
   const schedule = makeSchedule({ seed, counts, gapMs: size.gapMs });
   if (flags.show) {
@@ -49,6 +50,7 @@ async function main(flags: Flags): Promise<number> {
     users: size.users,
     model,
     delivery,
+    live,
     folder,
     tell: (line) => print(Deno.stdout, `${line}\n`),
   });
@@ -81,6 +83,7 @@ const program = new Command("deno task chaos")
   .addOption(
     new Option("--delivery <mode>", "how answers are sent").choices([...DELIVERIES]).default("exactly-once"),
   )
+  .option("--live", "serve the newest version: versions come and go, and answers cannot be foretold", false)
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "keep the broker's data and what the processes say in here")
   .showHelpAfterError()

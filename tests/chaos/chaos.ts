@@ -46,6 +46,8 @@ export interface ChaosOptions {
   readonly model?: ModelName;
   /** How answers are sent. @default {"exactly-once"} */
   readonly delivery?: Delivery;
+  /** Serve the newest version: answers cannot be foretold then, but versions come and go. @default {false} */
+  readonly live?: boolean;
   /** For the broker's data and what the processes say. */
   readonly folder: string;
   /** Takes what happens, for people. */
@@ -53,16 +55,17 @@ export interface ChaosOptions {
 }
 
 const PREFIX = "chaos.";
-/** Versions are kept for good, since all tasks serve the first; no guard, whose judgement depends on checkpoints. */
+/** No guard, whose judgement depends on when checkpoints were. */
 const CONFIG: Config = {
   outcomeWindowMs: 60_000,
   allowedLatenessMs: 180_000,
   batchRows: 256,
   checkpointBatches: 10,
-  snapshotVersions: 1_000_000,
   guard: null,
   learner: { embeddingWidth: 8 },
 };
+/** Versions are kept for good, since all tasks serve the first. */
+const FROZEN: Config = { ...CONFIG, snapshotVersions: 1_000_000 };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
@@ -80,6 +83,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     partitions = 4,
     model = "base",
     delivery = "exactly-once",
+    live = false,
   } = options;
   const topics = topicNames(PREFIX);
   const problems: string[] = [];
@@ -88,7 +92,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     problems.push(problem);
   };
   await Deno.mkdir(folder, { recursive: true });
-  await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(CONFIG));
+  await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(live ? CONFIG : FROZEN));
   const data = `${folder}/kafka`;
   await using brokers = new RestartingBroker(await startBroker({ data, fresh: true }), data);
   const { address } = brokers;
@@ -99,9 +103,12 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   await using fleet = new Fleet({
     folder,
     report,
-    args: [
+    args: (name) => [
+      // Only who follows under the same name learns of a death before its session is over.
+      ...["--members", `${folder}/members/${name}`],
       ...["--log", "kafka", "--brokers", address, "--prefix", PREFIX, "--model", model],
-      ...["--config", `${folder}/meander.json`, "--serve-version", `${SERVED}`],
+      ...["--config", `${folder}/meander.json`],
+      ...(live ? [] : ["--serve-version", `${SERVED}`]),
       ...["--delivery", delivery, "--snapshots", `${folder}/snapshots`, "--snapshot-interval", "1"],
     ],
   });
@@ -118,7 +125,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const sent = await drive(log, [...traffic(topics, people)], durationMs);
   await Promise.all(suffering);
   tell(`${clock()} ${sent} events are sent, all faults are over`);
-  const deployment = { ...deploymentOf(model), delivery };
+  const deployment = { ...deploymentOf(model, live), delivery };
   if (!await settled(log, deployment, partitions)) {
     report(`nothing moves, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
   }
@@ -133,6 +140,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
       ...verdict.figures,
       faults: schedule.length,
       "processes started": fleet.started,
+      "full disks noticed": fleet.fullDisks,
       "slowest stop, ms": Math.round(fleet.slowestStopMs),
       seconds: Math.round((performance.now() - started) / 1000),
     },
@@ -140,16 +148,17 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
 }
 
 /** The deployment as `deno task run` makes it of the configuration. */
-function deploymentOf<N extends ModelName>(model: N): Deployment<N> {
-  const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, CONFIG, model), seed: 0 };
+function deploymentOf<N extends ModelName>(model: N, live: boolean): Deployment<N> {
+  const config = live ? CONFIG : FROZEN;
+  const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed: 0 };
   return {
     prefix: PREFIX,
     model,
-    modelConfig: modelConfig(model, CONFIG),
+    modelConfig: modelConfig(model, config),
     task,
-    learner: learnerOptions(task, CONFIG, 0),
-    learning: { ...learningOptions(CONFIG), keepRows: 20_000 },
-    serveVersion: SERVED,
+    learner: learnerOptions(task, config, 0),
+    learning: { ...learningOptions(config), keepRows: 20_000 },
+    ...(live ? {} : { serveVersion: SERVED }),
   };
 }
 
@@ -179,6 +188,8 @@ async function suffer(
       await fleet.joined(target);
       await delay(lastsMs);
       return await fleet.kill(target);
+    case "full-disk":
+      return await fleet.fillDisk(target, lastsMs);
     case "broker":
       return await broker.restart(lastsMs);
   }

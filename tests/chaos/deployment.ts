@@ -22,8 +22,8 @@ export interface Deployment<N extends ModelName = ModelName> {
   readonly learner: LearnerOptions;
   readonly learning: LearningOptions;
   readonly delivery?: Delivery;
-  /** The version that the tasks served all the time. */
-  readonly serveVersion: number;
+  /** The version that the tasks served all the time; without it nobody can tell what they should have answered. */
+  readonly serveVersion?: number;
 }
 
 /** A fresh model of the deployment. */

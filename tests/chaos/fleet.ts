@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 
 /** Options of a {@linkcode Fleet}. */
 export interface FleetOptions {
-  /** Arguments of every process. */
-  readonly args: readonly string[];
+  /** Arguments of a process, beside its roles. */
+  readonly args: (name: string) => readonly string[];
   /** What each process says goes to `<name>.log` in here. */
   readonly folder: string;
   /** Takes a sentence about a process that did what it must not. */
@@ -29,6 +29,7 @@ const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
 const GRACE_MS = 10_000;
 /** For a process to be told its partitions. */
 const JOIN_MS = 60_000;
+const FULL = /snapshot: cannot write/;
 const ASSIGNED = /events-tasks assigns/;
 
 /** Processes by name; those called `learner-…` learn, the others run tasks. */
@@ -37,6 +38,8 @@ export class Fleet implements AsyncDisposable {
   readonly #members = new Map<string, Member>();
   /** Processes started. */
   started = 0;
+  /** Times that a process said that it cannot write its snapshot. */
+  fullDisks = 0;
   /** From SIGTERM to the end, milliseconds, the longest. */
   slowestStopMs = 0;
 
@@ -52,13 +55,12 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts a process. */
   start(name: string): void {
-    const { args, folder } = this.#options;
     const roles = name.startsWith("learner") ? "learner" : "task";
-    const child = new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command("sh", {
+      // Without the trap, a limit of file sizes kills the process instead of failing its writes.
       args: [
-        ...["run", "-A", "--no-check", RUN, ...args, "--roles", roles],
-        // Only who follows under the same name learns of a death before its session is over.
-        ...["--members", `${folder}/members/${name}`],
+        ...["-c", 'trap "" XFSZ; exec "$@"', "sh", Deno.execPath(), "run", "-A", "--no-check", RUN],
+        ...[...this.#options.args(name), "--roles", roles],
       ],
       stdin: "null",
       stdout: "null",
@@ -94,6 +96,22 @@ export class Fleet implements AsyncDisposable {
     child?.kill("SIGSTOP");
     await delay(ms);
     child?.kill("SIGCONT");
+  }
+
+  /** Lets every write to a file of a process fail for a while, as on a full disk. */
+  async fillDisk(name: string, ms: number): Promise<void> {
+    const limit = async (bytes: string) => {
+      const pid = this.#members.get(name)?.child.pid;
+      const { success, stderr } = await new Deno.Command("prlimit", {
+        args: [`--fsize=${bytes}:unlimited`, "--pid", `${pid}`],
+      }).output();
+      if (!success) throw new Error(`Cannot limit ${name}: ${new TextDecoder().decode(stderr)}`);
+    };
+    const before = this.#members.get(name)?.said.length ?? 0;
+    await limit("0");
+    await delay(ms);
+    await limit("unlimited");
+    if (this.#members.get(name)?.said.slice(before).some((line) => FULL.test(line))) this.fullDisks++;
   }
 
   /** Resolves when a process was told its first partitions. */

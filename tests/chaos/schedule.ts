@@ -27,6 +27,8 @@ export const FAULT_KINDS = [
   "join",
   /** Another process joins, and is killed `lastsMs` after it was told its partitions: while it restores them. */
   "kill-joining",
+  /** No file of a process with tasks can be written for `lastsMs`. */
+  "full-disk",
   /** SIGKILL of the broker; started again `lastsMs` later. */
   "broker",
 ] as const;
@@ -67,10 +69,13 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "leave": [0, 3000],
   "join": [2000, 8000],
   "kill-joining": [0, 400],
+  "full-disk": [4000, 10_000],
   "broker": [200, 12_000],
 };
 /** How long a process that was started is left alone. */
 const YOUNG_MS = 1000;
+/** How long one may take to leave. */
+const LEAVING_MS = 10_000;
 /** One kill in so many is of a learner. */
 const LEARNER_SHARE = 0.25;
 
@@ -87,7 +92,7 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
   for (const [n, kind] of kinds.entries()) {
     atMs += between(gapMs / 4, gapMs * 7 / 4);
     const lastsMs = between(...LASTS[kind]);
-    const isOfLearner = random() < LEARNER_SHARE && learners > 0;
+    const isOfLearner = random() < LEARNER_SHARE && learners > 0 && kind !== "full-disk";
     const count = isOfLearner ? learners : tasks;
     const names = Array.from({ length: count }, (_, i) => `${isOfLearner ? "learner" : "task"}-${i}`);
     const target = kind === "broker"
@@ -96,7 +101,7 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
       ? `guest-${n}`
       : earliest(shuffle(names, random), free, atMs);
     atMs = Math.max(atMs, free.get(target) ?? 0);
-    free.set(target, atMs + lastsMs + YOUNG_MS);
+    free.set(target, atMs + (kind === "leave" ? LEAVING_MS : 0) + lastsMs + YOUNG_MS);
     faults.push({ atMs, kind, target, lastsMs });
   }
   return faults;

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, endOf, FAULT_KINDS, makeSchedule } from "./schedule.ts";
 
-const counts = { "kill": 12, "freeze": 3, "leave": 3, "join": 2, "kill-joining": 2, "broker": 2 };
+const counts = {
+  "kill": 12,
+  "freeze": 3,
+  "leave": 3,
+  "join": 2,
+  "kill-joining": 2,
+  "full-disk": 2,
+  "broker": 2,
+};
 
 Deno.test("makeSchedule() gives the same faults for the same seed, and others for another", () => {
   assert.deepEqual(makeSchedule({ seed: 5, counts }), makeSchedule({ seed: 5, counts }));

@@ -22,7 +22,7 @@ export interface Size {
 export const SHORT: Size = {
   events: 8000,
   users: 800,
-  counts: { "kill": 3, "freeze": 1, "leave": 1, "join": 1, "kill-joining": 1, "broker": 1 },
+  counts: { "kill": 3, "freeze": 1, "leave": 1, "join": 1, "kill-joining": 1, "full-disk": 1, "broker": 1 },
   gapMs: 2500,
 };
 
@@ -30,6 +30,6 @@ export const SHORT: Size = {
 export const LONG: Size = {
   events: 200_000,
   users: 20_000,
-  counts: { "kill": 100, "freeze": 8, "leave": 8, "join": 8, "kill-joining": 8, "broker": 6 },
+  counts: { "kill": 100, "freeze": 8, "leave": 8, "join": 8, "kill-joining": 8, "full-disk": 8, "broker": 6 },
   gapMs: 5000,
 };

@@ -149,13 +149,15 @@ export class KafkaReader {
   async #fetch(cursor: Cursor): Promise<void> {
     const { topic, partition } = cursor;
     const { fetchBytes } = this.#limits;
+    let asked = cursor.position;
     try {
       await this.#client.retry(async () => {
+        asked = cursor.position;
         cursor.node = await this.#client.leaderId(topic, partition);
         const broker = await this.#client.node(cursor.node);
-        const from = { topic, partition, offset: cursor.position, maxBytes: fetchBytes };
+        const from = { topic, partition, offset: asked, maxBytes: fetchBytes };
         const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
-        if (fetched !== undefined) await this.#accept(cursor, fetched, from.offset);
+        if (fetched !== undefined) await this.#accept(cursor, fetched, asked);
       });
     } catch (error) {
       if (kafkaType(error) !== "OFFSET_OUT_OF_RANGE") {
@@ -165,6 +167,7 @@ export class KafkaReader {
       const { start, end } = await this.#client.retry(async () =>
         await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
       );
+      if (cursor.position !== asked) return; // a poll has brought what a trim took from us
       if (cursor.position >= start) {
         this.#drop(cursor);
         throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);

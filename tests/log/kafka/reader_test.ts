@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
+import { KafkaReader } from "../../../streams/log/kafka/reader.ts";
+import { encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
+import type { Fetched } from "../../../streams/log/kafka/requests.ts";
+import { texts } from "../../contracts/log_suite.ts";
+
+const OUT_OF_RANGE = 1;
+const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20 };
+
+/** A client of one broker whose fetches are answered when the test says so. */
+function fakeClient(bounds: { readonly start: number; readonly end: number }) {
+  const asked: ((fetched: Partial<Fetched>) => void)[] = [];
+  const broker = {
+    connectionPool: {
+      send: () =>
+        new Promise((resolve) =>
+          asked.push((fetched) =>
+            resolve({
+              fetched: [{
+                topic: "t",
+                partition: 0,
+                errorCode: 0,
+                stableEnd: -1,
+                aborted: [],
+                bytes: new Uint8Array(),
+                ...fetched,
+              }],
+            })
+          )
+        ),
+    },
+    listOffsets: ({ topics }: { topics: readonly [{ partitions: readonly [{ timestamp: number }] }] }) => {
+      const offset = topics[0].partitions[0].timestamp === -2 ? bounds.start : bounds.end;
+      return Promise.resolve({ responses: [{ partitions: [{ partition: 0, offset: `${offset}` }] }] });
+    },
+  };
+  const run = <T>(operation: () => Promise<T>) => operation();
+  const client = {
+    closing: new AbortController().signal,
+    throwIfClosed() {},
+    leaderId: () => Promise.resolve(0),
+    leader: () => Promise.resolve(broker),
+    node: () => Promise.resolve(broker),
+    retry: run,
+    once: run,
+    refresh: () => Promise.resolve(),
+  };
+  /** The next fetch to be answered. */
+  const next = async () => {
+    for (;;) {
+      const answer = asked.shift();
+      if (answer !== undefined) return answer;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  };
+  return { client: client as unknown as KafkaClient, next };
+}
+
+async function batchAt(offset: number, value: string): Promise<Uint8Array> {
+  const producer = { id: -1, epoch: -1, transactional: false };
+  const record = { topic: "t", key: "k", value: new TextEncoder().encode(value), time: 0 };
+  const bytes = new Uint8Array(await encodeBatch([record], producer, -1, "none"));
+  new DataView(bytes.buffer).setBigInt64(0, BigInt(offset));
+  return bytes;
+}
+
+Deno.test("KafkaReader.read() goes on when a poll brought the records that a trim took from a fetch", async () => {
+  const own = fakeClient({ start: 301, end: 301 });
+  const polls = fakeClient({ start: 301, end: 301 });
+  const reader = new KafkaReader(own.client, polls.client, LIMITS);
+  const waiting = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
+  (await own.next())({ stableEnd: 300 }); // nothing there yet: it waits, and is polled for
+  const answerPoll = await polls.next();
+  const other = reader.read("t", 0, 300, () => 0, { waitMs: 0 });
+  const answerFetch = await own.next();
+  answerPoll({ stableEnd: 301, bytes: await batchAt(300, "a") });
+  assert.deepEqual(texts((await waiting).records), ["a"]);
+  // The records were trimmed right after the poll had read them.
+  answerFetch({ errorCode: OUT_OF_RANGE });
+  assert.deepEqual(texts((await other).records), ["a"]);
+  (await polls.next())({ stableEnd: 301 });
+});
+
+Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
+  const { client, next } = fakeClient({ start: 301, end: 302 });
+  const reader = new KafkaReader(client, client, LIMITS);
+  const trimmed = reader.read("t", 0, 7, () => 0, { waitMs: 0 });
+  (await next())({ errorCode: OUT_OF_RANGE });
+  (await next())({ stableEnd: 302, bytes: await batchAt(301, "b") });
+  assert.deepEqual(texts((await trimmed).records), ["b"]);
+  const beyond = reader.read("t", 0, 400, () => 0, { waitMs: 0 });
+  (await next())({ errorCode: OUT_OF_RANGE });
+  await assert.rejects(beyond, { message: "Cannot read t/0 from 400: its end is 302" });
+});
