@@ -10,6 +10,7 @@ import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
+import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import { httpSchema, type HttpSettings } from "./server/settings.ts";
@@ -44,6 +45,8 @@ const configSchema = z.strictObject({
   outcomeWindowMs: z.int().min(0),
   allowedLatenessMs: z.int().min(0),
   impressions: z.enum(["served", "logged"]),
+  labelPolicy: z.enum(LABEL_POLICIES),
+  lateOutcomeMs: z.int().min(0),
   dedupIds: count,
   policy: policySchema,
   logCandidates: z.boolean(),
@@ -70,6 +73,8 @@ const configSchema = z.strictObject({
     admitAfter: count,
     tableBytes: count,
     expireAfterMs: positive,
+    negativeRate: z.number().gt(0).max(1),
+    calibrationRate: z.number().min(0),
   }).partial(),
   kafka: kafkaSchema,
   http: httpSchema,
@@ -142,7 +147,7 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
   readonly keepRows?: number;
   /** Options of the learner. */
-  readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed">>;
+  readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">>;
   /** The band in which served predictions must stay; `null` = no guard. */
   readonly guard?: GuardOptions | null;
   /** How to reach the brokers of a Kafka log. */
@@ -219,7 +224,8 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
 
 /** The options of the learner for a task. */
 export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
-  return { ...defined(config.learner ?? {}), schema: task.schema, seed } as LearnerOptions;
+  const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
+  return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
 }
 
 /** The options of the learner's runtime. */

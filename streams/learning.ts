@@ -301,7 +301,10 @@ export class Learning implements AsyncDisposable {
     if (!result.usable) this.#fail();
     else {
       if (this.#recovery > 0) this.#recovery--;
-      if (this.#guarded) this.#obey(this.guard.update(samples, result.logLoss, this.version));
+      if (this.#guarded) {
+        const judged = samples.filter(({ purpose }) => purpose !== "learn");
+        this.#obey(this.guard.update(judged, result.logLoss, this.version));
+      }
     }
     this.#erase();
     const publishes = this.#publishes || this.#chosen;

@@ -16,6 +16,7 @@ import {
   behaviourVector,
   createHead,
   type FieldTable,
+  type Standardisation,
   type TrainableTable,
 } from "../features/assembler.ts";
 import { fieldSpecs } from "../features/fields.ts";
@@ -25,9 +26,15 @@ import type { Parameters } from "../models/parameters.ts";
 import { Adagrad } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
 import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
+import { lateClickWeight } from "../losses/delayed.ts";
+import { withoutFakeNegatives } from "../losses/link.ts";
+import { samplingOffset } from "../losses/log_odds.ts";
+import { logisticLoss } from "../losses/logistic.ts";
+import { Calibration } from "./calibration.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "./numeric_scaler.ts";
-import type { Sample } from "./sample.ts";
+import { keepRows } from "./row_sampling.ts";
+import type { Sample, SampleRow } from "./sample.ts";
 import type { ParameterVersion } from "./version.ts";
 
 /** Options of a {@linkcode Learner}. */
@@ -60,6 +67,12 @@ export interface LearnerOptions {
   readonly tableBytes?: number;
   /** Event time after which an unused row is dropped, milliseconds. @default {never} */
   readonly expireAfterMs?: number;
+  /** Share of the negatives that is learnt, in (0, 1]; the logits are corrected for it. @default {1} */
+  readonly negativeRate?: number;
+  /** Whether the labels are those of the policy `fnc`: fake negatives, undone when served. @default {false} */
+  readonly fakeNegatives?: boolean;
+  /** Learning rate a row of the calibration of what is served (Platt); 0 = none. @default {0} */
+  readonly calibrationRate?: number;
   /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number;
 }
@@ -70,7 +83,7 @@ export interface LearnResult {
   readonly rows: number;
   /** Mean loss a row. */
   readonly loss: number;
-  /** Mean log loss a row of the weights before the step: without auxiliary loss and regularisation. */
+  /** Mean log loss of the judged rows by the weights before the step, as they would have been served. */
   readonly logLoss: number;
   /** Mean auxiliary loss an impression that had one; 0 without. */
   readonly aux: number;
@@ -81,7 +94,9 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-const FORMAT = 1;
+/** Format 1 has no calibration. */
+const FORMAT = 2;
+const OLDEST_FORMAT = 1;
 const NO_NEGATIVES = new Float32Array(0);
 /** No sound weight is larger. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
@@ -107,6 +122,10 @@ export class Learner {
   readonly #headOptimiser: Optimiser;
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
+  readonly #calibration: Calibration;
+  readonly #negativeRate: number;
+  /** Added to every logit in the loss. */
+  readonly #samplingOffset: number;
   readonly #gatherTables: ReadonlyMap<string, FieldTable>;
   readonly #scatterTables: ReadonlyMap<string, TrainableTable>;
   /** Rows given a gradient since the last step, by table; repeats are few enough. */
@@ -151,6 +170,9 @@ export class Learner {
     });
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
+    this.#calibration = new Calibration(options.calibrationRate ?? 0);
+    this.#negativeRate = options.negativeRate ?? 1;
+    this.#samplingOffset = samplingOffset(this.#negativeRate);
     this.#gatherTables = new Map(
       [...this.tables].map(([name, table]) => [name, {
         width: table.width,
@@ -180,21 +202,29 @@ export class Learner {
     this.#gradients.fill(0);
     this.#headGradients.fill(0);
     const standardisation = this.#scaler.freeze();
+    const judged = { rows: 0, loss: 0 };
     let rows = 0;
     let loss = 0;
-    let logLoss = 0;
     let aux = 0;
     let auxCount = 0;
-    for (const sample of samples) {
-      this.#time = sample.time;
+    for (const whole of samples) {
+      this.#time = whole.time;
+      if (whole.purpose === "judge") {
+        this.#judge(whole.rows, this.#logits(whole, standardisation), judged);
+        continue;
+      }
+      const sample = keepRows(whole, this.#negativeRate, this.#options.seed ?? 0);
+      if (sample.rows.length === 0) continue;
+      const weights = this.#weights(sample, standardisation);
       const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
       const negatives = this.#negatives(sample);
       const auxWeight = this.#options.auxWeight ?? 0;
+      if (this.#samplingOffset !== 0) wide.forEach((z, c) => wide[c] = z + this.#samplingOffset);
       const gradients = this.model.loss({
         ...input,
         wide,
         labels: Float32Array.from(sample.rows, (row) => row.label),
-        weights: new Float32Array(input.K).fill(1),
+        weights,
         negatives: negatives.vectors,
         auxWeight,
       }, this.#gradients);
@@ -202,7 +232,7 @@ export class Learner {
       this.#scatterNegatives(negatives, gradients.negatives);
       rows += input.K;
       loss += gradients.loss;
-      logLoss += gradients.loss - auxWeight * gradients.aux - input.K * (gradients.regularisation ?? 0);
+      if (whole.purpose !== "learn") this.#judge(sample.rows, gradients.logits, judged);
       if (negatives.vectors.length > 0) {
         aux += gradients.aux;
         auxCount++;
@@ -210,13 +240,19 @@ export class Learner {
     }
     const usable = this.#step(rows, loss);
     for (const sample of samples) {
+      if (sample.purpose === "judge") continue;
       for (const row of sample.rows) this.#scaler.update(row.numerics);
       this.#reservoir.update(sample.history);
       this.dataTime = Math.max(this.dataTime, sample.time);
     }
     this.steps++;
-    const count = Math.max(1, rows);
-    return { rows, loss: loss / count, logLoss: logLoss / count, aux: aux / Math.max(1, auxCount), usable };
+    return {
+      rows,
+      loss: loss / Math.max(1, rows),
+      logLoss: judged.loss / Math.max(1, judged.rows),
+      aux: aux / Math.max(1, auxCount),
+      usable,
+    };
   }
 
   /** Erases a user: the next sight starts from an initial row. */
@@ -241,6 +277,11 @@ export class Learner {
       dense: this.model.parameters.values.slice(),
       head: this.head.values.slice(),
       standardisation: this.#scaler.freeze(),
+      link: {
+        fakeNegatives: this.#options.fakeNegatives ?? false,
+        scale: this.#calibration.scale,
+        bias: this.#calibration.bias,
+      },
       tables,
     };
   }
@@ -252,6 +293,7 @@ export class Learner {
       .f32s(this.head.values)
       .bytes(this.#optimiser.encode()).bytes(this.#headOptimiser.encode());
     this.#scaler.encode(to);
+    this.#calibration.encode(to);
     this.#reservoir.encode(to);
     for (const table of this.tables.values()) to.bytes(table.encode());
     return to.toBytes();
@@ -265,8 +307,10 @@ export class Learner {
   decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode a learner: format is ${format}, this reads ${FORMAT}`);
+    if (format < OLDEST_FORMAT || format > FORMAT) {
+      throw new SyntaxError(
+        `Cannot decode a learner: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+      );
     }
     this.steps = from.uint();
     this.dataTime = from.f64();
@@ -281,8 +325,36 @@ export class Learner {
     this.#optimiser.decode(from.bytes());
     this.#headOptimiser.decode(from.bytes());
     this.#scaler.decode(from);
+    if (format > 1) this.#calibration.decode(from);
     this.#reservoir.decode(from);
     for (const table of this.tables.values()) table.decode(from.bytes());
+  }
+
+  /** The logits of a sample's rows, without learning. */
+  #logits(sample: Sample, standardisation: Standardisation): Float32Array {
+    const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
+    return this.model.score(input).map((z, c) => z + wide[c]! + this.#samplingOffset);
+  }
+
+  /** Weights of the rows in the loss: labels that were given before all clicks had come weigh otherwise. */
+  #weights(sample: Sample, standardisation: Standardisation): Float32Array {
+    const { rows, lateShare = 0 } = sample;
+    if (lateShare === 0) return new Float32Array(rows.length).fill(1);
+    const z = this.#logits(sample, standardisation);
+    return z.map((logit, c) => lateClickWeight(logit - this.#samplingOffset, rows[c]!.label, lateShare));
+  }
+
+  /** Judges final labels by logits of the loss, and calibrates; a negative stands for those that were left out. */
+  #judge(rows: readonly SampleRow[], logits: Float32Array, judged: { rows: number; loss: number }): void {
+    const link = { fakeNegatives: this.#options.fakeNegatives ?? false };
+    rows.forEach(({ label }, c) => {
+      const weight = label === 1 ? 1 : 1 / this.#negativeRate;
+      const u = withoutFakeNegatives(logits[c]! - this.#samplingOffset, link);
+      const { scale, bias } = this.#calibration;
+      judged.rows += weight;
+      judged.loss += logisticLoss(scale * u + bias, label, weight).value;
+      this.#calibration.update(u, label, weight);
+    });
   }
 
   #negatives(sample: Sample): Negatives {

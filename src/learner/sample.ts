@@ -68,6 +68,13 @@ export interface Sample {
   readonly time: number;
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
+  /**
+   * What it is for. Only labels that are final are judged; a label policy may have others learnt, see
+   * docs/learner.md. @default {both}
+   */
+  readonly purpose?: "learn" | "judge";
+  /** Share φ of the clicks that come after the label was given, as far as is known; in [0, 1]. @default {0} */
+  readonly lateShare?: number;
   /** Parameter version that made the predictions; 0 = the initial parameters. */
   readonly version: number;
   /** Name of the model that made the predictions; absent = the deployment's own. */

@@ -14,10 +14,11 @@ import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 
-/** Format 1 knows no exposures, rewards and teams, format 2 no states, format 3 no model. */
-const FORMAT = 4;
+/** Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares. */
+const FORMAT = 5;
 const OLDEST_FORMAT = 1;
 
+const PURPOSES = ["learn", "judge"] as const;
 const NO_STATE = new Float32Array(0);
 
 /** Encodes a sample. Same sample, same bytes. */
@@ -47,6 +48,7 @@ export function encodeSample(sample: Sample): Uint8Array {
   }
   const { from = 0, values = NO_STATE } = sample.state ?? {};
   body.uint(values.length).f32s(values).uint(from);
+  body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
   body.uint(sample.rows.length);
   for (const row of sample.rows) {
     body.uint(string(row.item));
@@ -115,6 +117,12 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const values = format < 3 ? NO_STATE : body.f32s(body.uint());
   const from = format < 3 ? 0 : body.uint();
   const state = values.length === 0 ? {} : { state: { from, values } };
+  const use = format < 5 ? undefined : PURPOSES[body.u8() - 1];
+  const lateShare = format < 5 ? 0 : body.f64();
+  const labels = {
+    ...(use === undefined ? {} : { purpose: use }),
+    ...(lateShare === 0 ? {} : { lateShare }),
+  };
   const rows: SampleRow[] = [];
   for (let n = body.count(); n > 0; n--) {
     const row = {
@@ -146,7 +154,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
   const head = { request, user, time, closedTime, version, newUser };
-  const sample = { ...head, history, ...state, userFields, contextFields, rows };
+  const sample = { ...head, ...labels, history, ...state, userFields, contextFields, rows };
   return {
     ...sample,
     ...(exposures.length === 0 ? {} : { exposures }),

@@ -64,8 +64,15 @@ export class Validation {
     return [...this.#digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** Judges a sample; `bytes` is its record. */
+  /** Judges a sample, unless its labels are not final; `bytes` is its record. */
   update(sample: Sample, bytes: Uint8Array): void {
+    if (sample.purpose !== "learn") this.#judge(sample);
+    const record = createHash("sha256").update(bytes).digest();
+    this.#digest = createHash("sha256").update(this.#digest).update(record).digest();
+    if (this.rows.length >= 2 * this.#keep) this.#drop(this.rows.length - this.#keep);
+  }
+
+  #judge(sample: Sample): void {
     const known = this.#users.get(sample.user);
     const user = known ?? this.#users.size;
     if (known === undefined) this.#users.set(sample.user, user);
@@ -78,9 +85,6 @@ export class Validation {
         newUser: sample.newUser,
       });
     }
-    const record = createHash("sha256").update(bytes).digest();
-    this.#digest = createHash("sha256").update(this.#digest).update(record).digest();
-    if (this.rows.length >= 2 * this.#keep) this.#drop(this.rows.length - this.#keep);
   }
 
   #drop(count: number): void {

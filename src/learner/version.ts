@@ -3,7 +3,7 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, tables (name, bytes)..., crc32 of all before
+ *          dense weights, head weights, standardisation, link, tables (name, bytes)..., crc32 of all before
  * ```
  *
  * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
@@ -17,8 +17,11 @@ import { crc32 } from "node:zlib";
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Standardisation } from "../features/assembler.ts";
+import { IDENTITY, type Link } from "../losses/link.ts";
 
-const FORMAT = 1;
+/** Format 1 has no link. */
+const FORMAT = 2;
+const OLDEST_FORMAT = 1;
 
 /** A published version. */
 export interface ParameterVersion {
@@ -38,12 +41,15 @@ export interface ParameterVersion {
   readonly head: Float32Array;
   /** The frozen standardisation of the numeric features. */
   readonly standardisation: Standardisation;
+  /** From the model's logits to those that are served. @default {as they are} */
+  readonly link?: Link;
   /** Rows by table: a delta or everything, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Encodes a version with its checksum. */
 export function encodeVersion(version: ParameterVersion): Uint8Array {
+  const { link = IDENTITY } = version;
   const to = new ByteWriter(4 * version.dense.length + 4096)
     .u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
     .uint(version.version).uint(version.predecessor).uint(version.step).f64(version.dataTime)
@@ -51,6 +57,7 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
     .uint(version.head.length).f32s(version.head)
     .uint(version.standardisation.mean.length)
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
+    .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
     .uint(version.tables.size);
   for (const [name, bytes] of version.tables) to.string(name).bytes(bytes);
   const body = to.toBytes();
@@ -71,8 +78,10 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
   }
   const from = new ByteReader(body);
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode a parameter version: format is ${format}, this reads ${FORMAT}`);
+  if (format < OLDEST_FORMAT || format > FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode a parameter version: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    );
   }
   const kind = from.u8() === 1 ? "full" : "delta";
   const head = {
@@ -86,7 +95,10 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
   } as const;
   const n = from.uint();
   const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
+  const link = format < 2
+    ? IDENTITY
+    : { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  return { ...head, standardisation, tables };
+  return { ...head, standardisation, link, tables };
 }

@@ -160,11 +160,11 @@ export class ListScorer {
 
   /** The row at its place in the list: the position's first-order weight joins the prediction. */
   place(row: PendingRow, position: number, propensity: number): PendingRow {
-    return { ...row, logit: row.logit + this.#serving.positionWeight(position), position, propensity };
+    return { ...row, logit: this.#serving.place(row.logit, position), position, propensity };
   }
 
   /** The logit of a placed row without its position's weight. */
   unplacedLogit(row: PendingRow): number {
-    return row.logit - this.#serving.positionWeight(row.position);
+    return this.#serving.unplace(row.logit, row.position);
   }
 }

@@ -16,5 +16,6 @@ export const PRIOR: Serving = {
   initState: () => new Float32Array(0),
   step: () => {},
   score: ({ rows }: Instance) => Float32Array.from(rows, ({ offset }) => offset),
-  positionWeight: () => 0,
+  place: (logit) => logit,
+  unplace: (logit) => logit,
 };

@@ -22,6 +22,8 @@ export interface Serving {
   step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
   /** Logits of the rows of an impression, one a row. */
   score(instance: Instance): Float32Array;
-  /** First-order weight of showing an item at a position (0 = top). */
-  positionWeight(position: number): number;
+  /** The logit of an item at a position (0 = top), from its logit of `score`. */
+  place(logit: number, position: number): number;
+  /** Takes {@linkcode Serving.place} back. */
+  unplace(logit: number, position: number): number;
 }

@@ -16,6 +16,7 @@ import {
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "../learner/version.ts";
+import { IDENTITY, type Link, linked, unlinked } from "../losses/link.ts";
 import type { Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import type { Serving } from "./serving.ts";
@@ -29,6 +30,7 @@ export class ServingModel implements Serving {
   readonly #head: Parameters;
   readonly #behaviour: Float32Array;
   #standardisation: Standardisation;
+  #link: Link = IDENTITY;
   #version = 0;
 
   /** A model at version 0, before any version is applied. @param k Width of an id's embedding. */
@@ -81,6 +83,7 @@ export class ServingModel implements Serving {
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
+    this.#link = version.link ?? IDENTITY;
     this.#version = version.version;
     return true;
   }
@@ -97,10 +100,19 @@ export class ServingModel implements Serving {
   score(instance: Instance): Float32Array {
     const { input, wide } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
     const logits = this.#model.score(input);
-    for (let c = 0; c < logits.length; c++) logits[c] = logits[c]! + wide[c]!;
+    for (let c = 0; c < logits.length; c++) logits[c] = linked(logits[c]! + wide[c]!, this.#link);
     return logits;
   }
 
+  place(logit: number, position: number): number {
+    return linked(unlinked(logit, this.#link) + this.positionWeight(position), this.#link);
+  }
+
+  unplace(logit: number, position: number): number {
+    return linked(unlinked(logit, this.#link) - this.positionWeight(position), this.#link);
+  }
+
+  /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */
   positionWeight(position: number): number {
     const table = this.#tables.get("first:position")!;
     const weight = new Float32Array(1);

@@ -13,7 +13,15 @@ import type { InteractionEvent } from "../events/event.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
-import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
+import {
+  clickSample,
+  type LabelPolicy,
+  lateShare,
+  remembers,
+  settledSample,
+  shownSample,
+} from "./label_policy.ts";
+import { DeadlineQueue, type Pending, type PendingRow, toSample } from "./pending.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, type UserState } from "./user_state.ts";
 
@@ -71,6 +79,10 @@ export interface JoinOptions {
   readonly dedupIds: number;
   /** Whether answers count as shown, so that an impression event may still say otherwise. */
   readonly served: boolean;
+  /** When impressions become labels. */
+  readonly labels: LabelPolicy;
+  /** How long after its window an impression is remembered for late clicks, milliseconds. */
+  readonly lateMs: number;
 }
 
 /** Joins the impressions of one task with their outcomes. */
@@ -80,6 +92,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   readonly #state: JoinState;
   readonly #dedupIds: number;
   readonly #served: boolean;
+  readonly #labels: LabelPolicy;
+  readonly #lateMs: number;
   readonly #release: Release<Outputs>;
   readonly #deadlines = new DeadlineQueue();
 
@@ -88,6 +102,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#state = state;
     this.#dedupIds = options.dedupIds;
     this.#served = options.served;
+    this.#labels = options.labels;
+    this.#lateMs = remembers(options.labels) ? options.lateMs : 0;
     this.#release = release;
   }
 
@@ -123,7 +139,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       const pending = user?.pending.get(next.request);
       // The queue may hold entries of impressions that were settled or replaced meanwhile.
       if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
-      if (pending.shown) {
+      if (pending.settled) {
+        user.pending.delete(pending.request);
+        this.#state.dirtyUsers.add(user);
+      } else if (pending.shown) {
         this.#settle(user, pending, next.time, out);
       } else {
         user.pending.delete(pending.request);
@@ -137,6 +156,11 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     user.pending.delete(pending.request);
     this.#state.dirtyUsers.add(user);
     this.firstSight(user, settledId(pending.request));
+    if (remembers(this.#labels) && pending.rows.some((row) => row.label !== 1 && !row.closed)) {
+      const kept = { ...pending, settled: true, sequence: this.nextSequence++ };
+      user.pending.set(kept.request, kept);
+      this.#watch(user.id, kept);
+    }
     for (const row of pending.rows) {
       const item = this.#state.catalogue.at(row.item);
       const label = row.label ?? 0;
@@ -146,7 +170,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       this.#state.counters.positives += label;
     }
     this.#state.counters.samples++;
-    out.samples.push(toSample(user.id, pending, closedTime, this.#state.catalogue));
+    const sample = toSample(user.id, pending, closedTime, this.#state.catalogue);
+    out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
   }
 
   /** Takes a restored user's open impressions and waiting interactions in. */
@@ -191,7 +216,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release(user, due.event, out);
   }
 
-  #watch(user: string, { deadline: time, sequence, request }: Pending): void {
+  #watch(user: string, { deadline, settled, sequence, request }: Pending): void {
+    const time = settled ? deadline + this.#lateMs : deadline;
     this.#deadlines.push({ time, sequence, user, request });
   }
 
@@ -201,13 +227,17 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
 
   /** Joins an interaction with the impression that it answers. */
   outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
-    const pending = findPending(user, item.index, event);
+    const pending = findPending(user, item.index, event, this.#lateMs);
     const row = pending?.rows.find((row) => row.item === item.index);
     if (pending === undefined || row === undefined) {
       if (event.request !== undefined) this.#unmatched(user, event.request);
       return;
     }
-    if (event.time > pending.deadline) {
+    const late = pending.settled === true || event.time > pending.deadline;
+    if (event.label === 1 && pending.shown) {
+      this.#clicked(user, pending, row, { time: event.time, late }, out);
+    }
+    if (late) {
       this.#state.counters.lateOutcomes++;
       return;
     }
@@ -220,6 +250,25 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
+  /** Counts the first click on a row, and has it learnt if the labels do not wait for it. */
+  #clicked(
+    user: UserState,
+    pending: Pending,
+    row: PendingRow,
+    { time, late }: { readonly time: number; readonly late: boolean },
+    out: Outputs,
+  ): void {
+    if (row.label === 1 || row.late || time > pending.deadline + this.#lateMs) return;
+    const { counters, catalogue } = this.#state;
+    const share = lateShare(counters);
+    if (late) {
+      row.late = true;
+      counters.clicksLate++;
+    } else counters.clicksInTime++;
+    const sample = clickSample(this.#labels, user.id, pending, row, { time, late, share }, catalogue);
+    if (sample !== null) out.samples.push(sample);
+  }
+
   #unmatched(user: UserState, request: string): void {
     if (this.isSettled(user, request)) this.#state.counters.lateOutcomes++;
     else this.#state.counters.unmatchedOutcomes++;
@@ -228,10 +277,21 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Opens an impression, in place of one of the same request. */
   open(user: UserState, pending: Pending, out: Outputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
+    const before = user.pending.get(opened.request);
     user.pending.set(opened.request, opened);
     this.#watch(user.id, opened);
+    if (opened.shown) {
+      const known = new Set(before?.shown ? before.rows.map((row) => row.item) : []);
+      const fresh = opened.rows.filter((row) => !known.has(row.item));
+      const sample = shownSample(this.#labels, user.id, opened, fresh, this.#state.catalogue);
+      if (sample !== null) out.samples.push(sample);
+    }
     if (user.pending.size <= MAX_PENDING) return;
     for (const oldest of user.pending.values()) {
+      if (oldest.settled) {
+        user.pending.delete(oldest.request);
+        return;
+      }
       this.#state.counters.crowdedOut++;
       if (oldest.shown) this.#settle(user, oldest, this.#state.maxTime, out);
       else user.pending.delete(oldest.request);
@@ -246,11 +306,16 @@ function settledId(request: string): string {
 }
 
 /** The impression that an interaction answers: the one it names, else the newest that shows the item. */
-function findPending(user: UserState, item: number, event: Outcome): Pending | undefined {
+function findPending(
+  user: UserState,
+  item: number,
+  event: Outcome,
+  lateMs: number,
+): Pending | undefined {
   if (event.request !== undefined) return user.pending.get(event.request);
   let newest: Pending | undefined;
   for (const pending of user.pending.values()) {
-    if (!pending.shown || pending.time > event.time || pending.deadline < event.time) continue;
+    if (!pending.shown || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
     if (newest !== undefined && pending.time < newest.time) continue;
     if (pending.rows.some((row) => row.item === item && row.label === null)) newest = pending;
   }

@@ -35,6 +35,8 @@ export interface PendingRow {
   readonly logit: number;
   /** The outcome, `null` while open. */
   label: 0 | 1 | null;
+  /** Whether it was clicked after its label was given. @default {false} */
+  late?: boolean;
   /** Whether an explicit action (a rating, a dislike) made the outcome final. */
   closed: boolean;
   /** 0 is the top. */
@@ -55,6 +57,8 @@ export interface Pending {
   readonly request: string;
   /** Whether it was shown; an answer that nobody confirmed as shown makes no sample. */
   readonly shown: boolean;
+  /** Whether its labels were given, and it is kept for clicks that come later still. @default {false} */
+  readonly settled?: boolean;
   /** Event time of the impression. */
   readonly time: number;
   /** Event time at which open labels become 0. */

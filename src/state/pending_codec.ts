@@ -47,7 +47,9 @@ export function writePending(
   { numberOf, strings, lists, states }: Written,
 ): void {
   const list = (values: readonly (string | null)[]) => lists.index(values);
-  to.string(pending.request).u8(pending.shown ? 1 : 0).f64(pending.time).f64(pending.deadline);
+  to.string(pending.request).u8((pending.shown ? 1 : 0) + (pending.settled ? 2 : 0)).f64(pending.time).f64(
+    pending.deadline,
+  );
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(list(pending.userFields)).uint(list(pending.contextFields));
   const { items, categories, actions, times, strengths } = pending.history;
@@ -65,7 +67,8 @@ export function writePending(
   for (const row of pending.rows) {
     to.uint(numberOf(row.item)).uint(list(row.categories)).uint(list(row.fields));
     to.uint(row.numerics.length).f32s(row.numerics).f64(row.offset).f64(row.logit);
-    to.u8((row.label ?? 2) + (row.closed ? 4 : 0)).uint(row.position).f64(row.propensity).f64(row.oracle);
+    to.u8((row.label ?? 2) + (row.closed ? 4 : 0) + (row.late ? 8 : 0)).uint(row.position).f64(row.propensity)
+      .f64(row.oracle);
     to.f64(row.reward ?? 0).u8(row.team === undefined ? 0 : 1 + row.team);
   }
   const exposures = pending.exposures ?? [];
@@ -97,7 +100,7 @@ export function readPending(
   const categories = () => list() as readonly string[];
   const head = {
     request: from.string(),
-    shown: from.u8() === 1,
+    ...flags(from.u8()),
     time: from.f64(),
     deadline: from.f64(),
     sequence: from.uint(),
@@ -142,6 +145,7 @@ export function readPending(
       ...row,
       label: label === 2 ? null : label === 1 ? 1 as const : 0 as const,
       closed: (outcome & 4) !== 0,
+      ...((outcome & 8) === 0 ? {} : { late: true }),
       position: from.uint(),
       propensity: from.f64(),
       oracle: from.f64(),
@@ -167,4 +171,8 @@ export function readPending(
     ...(exposures.length === 0 ? {} : { exposures }),
     ...(model === 0 ? {} : { model: strings(model - 1) }),
   };
+}
+
+function flags(bits: number): { readonly shown: boolean; readonly settled?: boolean } {
+  return { shown: (bits & 1) !== 0, ...((bits & 2) === 0 ? {} : { settled: true }) };
 }

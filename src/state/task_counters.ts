@@ -20,6 +20,8 @@ export const TASK_COUNTERS = [
   "late",
   "tooLate",
   "lateOutcomes",
+  "clicksInTime",
+  "clicksLate",
   "parked",
   "unmatchedOutcomes",
   "crowdedOut",

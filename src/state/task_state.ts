@@ -26,6 +26,7 @@ import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { EventClock } from "./event_clock.ts";
 import type { Pending } from "./pending.ts";
+import type { LabelPolicy } from "./label_policy.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
 import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
@@ -49,6 +50,13 @@ export interface TaskOptions {
    * replays of logs that another system made). @default {"served"}
    */
   readonly impressions?: "served" | "logged";
+  /** When impressions become labels; see docs/learner.md. @default {"window"} */
+  readonly labelPolicy?: LabelPolicy;
+  /**
+   * How long after its window an impression is remembered for late clicks, milliseconds of event time, if the label
+   * policy has a use for them. @default {3600000}
+   */
+  readonly lateOutcomeMs?: number;
   /** Newest event ids kept a user for de-duplication. @default {64} */
   readonly dedupIds?: number;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
@@ -159,7 +167,12 @@ export class TaskState {
     this.retrieval = new Retrieval(options.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,
-      { dedupIds: options.dedupIds ?? 64, served: this.#served },
+      {
+        dedupIds: options.dedupIds ?? 64,
+        served: this.#served,
+        labels: options.labelPolicy ?? "window",
+        lateMs: options.lateOutcomeMs ?? 3_600_000,
+      },
       (user, event, out) => this.#applyInteraction(user, event, out),
     );
     this.#fold = {
@@ -445,7 +458,7 @@ export class TaskState {
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
     // Its sample is out: to open it again would count its outcomes twice.
-    if (answered === undefined && this.join.isSettled(user, request)) {
+    if (answered?.settled || (answered === undefined && this.join.isSettled(user, request))) {
       this.counters.duplicates++;
       return null;
     }

@@ -242,5 +242,6 @@ const servingStub = {
   initState: () => new Float32Array(0),
   step: () => {},
   score: ({ rows }: { readonly rows: readonly unknown[] }) => new Float32Array(rows.length),
-  positionWeight: () => 0,
+  place: (logit: number) => logit,
+  unplace: (logit: number) => logit,
 };

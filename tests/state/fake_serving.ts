@@ -41,8 +41,12 @@ export class FakeServing implements Serving {
     });
   }
 
-  positionWeight(position: number): number {
-    return -position / 8;
+  place(logit: number, position: number): number {
+    return logit - position / 8;
+  }
+
+  unplace(logit: number, position: number): number {
+    return logit + position / 8;
   }
 }
 

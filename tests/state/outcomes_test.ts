@@ -168,7 +168,7 @@ Deno.test("TaskState.apply() keeps the predictions of the answer when an impress
     ]]);
     for (const row of sample?.rows ?? []) {
       const score = answer.items.find(({ item }) => item === row.item)?.score ?? NaN;
-      const logit = Math.log(score / (1 - score)) + story.serving.positionWeight(row.position);
+      const logit = story.serving.place(Math.log(score / (1 - score)), row.position);
       assert.ok(Math.abs(row.prediction - 1 / (1 + Math.exp(-logit))) < 1e-12, impressions);
       assert.equal(row.propensity, 1);
     }

@@ -1,0 +1,55 @@
+/**
+ * Platt's calibration, learnt online: `p = σ(scale·u + bias)` for the logit u that the corrections give, by gradient
+ * descent on final labels. Each row is used with the weights from before it was learnt, so over-confidence shows.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { sigmoid } from "../losses/logistic.ts";
+
+/** The scale stays within [1/this, this]: a factor beyond it is a broken model, not a wrong scale. */
+const MOST = 4;
+
+/** A scale and a bias that follow the stream. */
+export class Calibration {
+  /** Factor of the logit. */
+  scale = 1;
+  /** Summand. */
+  bias = 0;
+  readonly #rate: number;
+
+  /** @param rate Learning rate a row; 0 = leave the logits as they are. */
+  constructor(rate: number) {
+    if (!(rate >= 0)) {
+      throw new RangeError(`Cannot calibrate with rate as 0 or more: current value is ${rate}`);
+    }
+    this.#rate = rate;
+  }
+
+  /**
+   * Learns a row.
+   *
+   * @param u logit after the corrections
+   * @param y final outcome in {0, 1}
+   * @param weight how many rows it stands for
+   */
+  update(u: number, y: number, weight: number): void {
+    if (this.#rate === 0 || !Number.isFinite(u)) return;
+    const step = this.#rate * weight * (sigmoid(this.scale * u + this.bias) - y);
+    this.bias -= step;
+    this.scale = Math.min(MOST, Math.max(1 / MOST, this.scale - step * u));
+  }
+
+  /** Writes both. */
+  encode(to: ByteWriter): void {
+    to.f64(this.scale).f64(this.bias);
+  }
+
+  /** Reads both. */
+  decode(from: ByteReader): void {
+    this.scale = from.f64();
+    this.bias = from.f64();
+  }
+}

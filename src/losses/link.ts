@@ -1,0 +1,57 @@
+/**
+ * From the logit that is learnt to the logit of the probability that is served.
+ *
+ * ```text
+ * u = z                     or, learnt from fake negatives as they are:  e^u/(1+e^u) = p = b/(1−b) = e^z, at most 1
+ * served = scale · u + bias                                              Platt's calibration
+ * ```
+ *
+ * Calibration comes after all corrections, never in place of one.
+ *
+ * @module
+ */
+
+/** What is done to a logit before it is served. */
+export interface Link {
+  /** Whether z is that of the stream of fake negatives (FNC of Ktena et al., RecSys'19). */
+  readonly fakeNegatives: boolean;
+  /** Factor, above 0. */
+  readonly scale: number;
+  /** Summand. */
+  readonly bias: number;
+}
+
+/** The logit as it is. */
+export const IDENTITY: Link = { fakeNegatives: false, scale: 1, bias: 0 };
+
+/** e^z beyond which the probability of an impression is taken for 1, as a logit. */
+const LARGEST = -1e-6;
+
+/** The logit that is served for z. */
+export function linked(z: number, link: Link): number {
+  return link.scale * withoutFakeNegatives(z, link) + link.bias;
+}
+
+/** The z that {@linkcode linked} made `served` of, as far as it was not clipped. */
+export function unlinked(served: number, { fakeNegatives, scale, bias }: Link): number {
+  const u = (served - bias) / scale;
+  // ln σ(u), without overflow at either end.
+  return fakeNegatives ? Math.min(u, 0) - Math.log1p(Math.exp(-Math.abs(u))) : u;
+}
+
+/**
+ * The logit of p where the one of b = p/(1+p) was learnt.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withoutFakeNegatives } from "./link.ts";
+ * // p = 0.2: the stream has one click in six rows.
+ * const z = withoutFakeNegatives(Math.log((1 / 6) / (5 / 6)), { fakeNegatives: true });
+ * assert.ok(Math.abs(z - Math.log(0.2 / 0.8)) < 1e-12);
+ * ```
+ */
+export function withoutFakeNegatives(z: number, { fakeNegatives }: Pick<Link, "fakeNegatives">): number {
+  if (!fakeNegatives) return z;
+  const at = Math.min(z, LARGEST);
+  return at - Math.log(-Math.expm1(at));
+}
