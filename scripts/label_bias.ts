@@ -1,5 +1,5 @@
 /**
- * `deno task label-bias`: how far from the truth each label policy ends, by how late the clicks come, as a table in
+ * `deno task labels`: how far from the truth each label policy ends, by how late the clicks come, as a table in
  * Markdown.
  *
  * @module
@@ -14,7 +14,7 @@ const WINDOW_MS = 600_000;
 /** Mean delay of a click, in windows. */
 const DELAYS = [0.2, 0.5, 1, 2, 4];
 
-const program = new Command("deno task label-bias")
+const program = new Command("deno task labels")
   .description("Compares the label policies on a stream whose click probabilities and delays are known.")
   .option("--lists <n>", "lists shown in each stream", integer, 8000)
   .option("--seeds <n>", "streams that a figure is the mean of", integer, 3)
