@@ -29,7 +29,7 @@ interface Flags extends LogFlags {
   readonly model: ModelName;
   readonly memory?: number;
   readonly seed: number;
-  readonly commitInterval?: number;
+  readonly commitInterval: number;
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
@@ -38,8 +38,10 @@ interface Flags extends LogFlags {
 }
 
 const STATUS_MS = 10_000;
-/** A transaction of Kafka costs milliseconds and records, a commit of SQLite a tenth of one. */
-const COMMIT_INTERVAL_MS = { sqlite: 5, kafka: 100 };
+/** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
+const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
+/** A task in the process of a server must let it answer in between. */
+const SLICE_MS = 4;
 const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
@@ -94,7 +96,9 @@ async function main(flags: Flags): Promise<number> {
     learning: learningOptions(config),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
-    commitIntervalMs: flags.commitInterval ?? COMMIT_INTERVAL_MS[flags.log],
+    commitIntervalMs: flags.commitInterval,
+    answerIntervalMs: Math.min(flags.commitInterval, ANSWER_INTERVAL_MS[flags.log]),
+    ...(http === undefined ? {} : { sliceMs: SLICE_MS }),
     delivery: flags.delivery ?? config.delivery ?? "exactly-once",
     ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
@@ -226,8 +230,9 @@ const program = addLogFlags(
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option(
     "--commit-interval <ms>",
-    "time from a commit to the next (default: 5 on sqlite, 100 on kafka)",
+    "time from a commit to the next; on sqlite no answer waits for it",
     count,
+    100,
   )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")

@@ -70,6 +70,10 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly snapshots?: { readonly folder: string; readonly intervalMs?: number } | undefined;
   /** Time from a commit to the next, milliseconds. @default {100} */
   readonly commitIntervalMs?: number;
+  /** The same when an answer waits for the commit. @default {commitIntervalMs} */
+  readonly answerIntervalMs?: number;
+  /** Time after which a step of a task ends, so that others get their turn; milliseconds. @default {Infinity} */
+  readonly sliceMs?: number;
   /** Events after which a task commits in any case. @default {1000} */
   readonly commitEvents?: number;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
@@ -312,6 +316,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       commitIntervalMs = 100,
       commitEvents = 1000,
       delivery = "exactly-once",
+      answerIntervalMs,
+      sliceMs,
     } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
@@ -345,6 +351,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       commitIntervalMs,
       commitEvents,
       ...(delivery === "at-least-once" ? { maxEvents: PROMPT_EVENTS } : {}),
+      ...(answerIntervalMs === undefined ? {} : { answerIntervalMs }),
+      ...(sliceMs === undefined ? {} : { sliceMs }),
     };
     return new TaskJob(task, limits, (events) => this.#events += events);
   }

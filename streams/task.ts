@@ -73,8 +73,12 @@ export interface StepOptions {
   readonly waitMs?: number;
   /** Time from a commit to the next, and the longest that an event waits for its own, milliseconds. @default {100} */
   readonly commitIntervalMs?: number;
+  /** The same when an answer waits for the commit. @default {commitIntervalMs} */
+  readonly answerIntervalMs?: number;
   /** Events after which a commit is due in any case. @default {1000} */
   readonly commitEvents?: number;
+  /** Time after which a step ends, with more to do, so that others get their turn; milliseconds. @default {Infinity} */
+  readonly sliceMs?: number;
   /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
   readonly signal?: AbortSignal;
 }
@@ -231,9 +235,12 @@ export class Task implements AsyncDisposable {
    */
   async step(options: StepOptions): Promise<number> {
     const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
-    // What is sent at once need not be committed at once after a while of silence.
-    const dueAt = () =>
-      commitIntervalMs + (this.#delivery === "at-least-once" ? this.#uncommittedSince : this.#committedAt);
+    const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
+    const dueAt = () => {
+      // What is sent at once need not be committed at once after a while of silence.
+      if (this.#delivery === "at-least-once") return this.#uncommittedSince + commitIntervalMs;
+      return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
+    };
     const untilDue = this.isDirty ? dueAt() - now() : waitMs;
     const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, {
       maxRecords: maxEvents,
@@ -251,21 +258,24 @@ export class Task implements AsyncDisposable {
       this.#committedAt = now();
       this.#uncommittedSince = Infinity;
     };
-    for (let at = 0; at < records.length; at++) {
+    const begun = now();
+    let applied = 0;
+    for (let at = 0; at < records.length && (at === 0 || now() - begun < sliceMs); at++) {
       const record = records[at]!;
       this.#apply(record, decoded[at]!);
       this.#next = record.offset + 1;
       this.#roundEvents++;
+      applied++;
       if (this.#uncommittedSince === Infinity) this.#uncommittedSince = now();
       if (this.#roundEvents >= commitEvents || now() - this.#uncommittedSince >= commitIntervalMs) {
         await commit();
         await this.#warm(decoded.slice(at + 1)); // the commit may have let some of them go cold
       }
     }
-    this.#next = next;
+    if (applied === records.length) this.#next = next;
     if (this.#delivery === "at-least-once") this.#send();
     if (this.isDirty && now() >= dueAt()) await commit();
-    return records.length;
+    return applied;
   }
 
   /** Whether something was applied and not committed. */

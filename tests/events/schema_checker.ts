@@ -16,11 +16,13 @@ const isType: Readonly<Record<string, (value: unknown) => boolean>> = {
   boolean: (value) => typeof value === "boolean",
   object: isObject,
   array: Array.isArray,
+  null: (value) => value === null,
 };
 
 /** A keyword constrains values of one type only; others pass. */
 const KEYWORDS: Readonly<Record<string, Check>> = {
-  type: (value, type: string) => isType[type]?.(value) ?? false,
+  type: (value, types: string | readonly string[]) =>
+    [types].flat().some((type) => isType[type]?.(value) ?? false),
   const: (value, wanted: unknown) => value === wanted,
   enum: (value, values: readonly unknown[]) => values.includes(value),
   not: (value, schema: JsonSchema) => !matches(schema, value),
@@ -58,7 +60,8 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
 const ANNOTATIONS = ["$comment", "$schema", "title", "description", "contentEncoding"];
 
 /** Whether a value is valid under a schema. */
-export function matches(schema: JsonSchema, value: unknown): boolean {
+export function matches(schema: JsonSchema | boolean, value: unknown): boolean {
+  if (typeof schema === "boolean") return schema;
   return Object.entries(schema).every(([keyword, argument]) => {
     if (ANNOTATIONS.includes(keyword)) return true;
     const check = KEYWORDS[keyword];

@@ -1,0 +1,172 @@
+/** Whatever is sent: no answer of 5xx, nothing that was accepted is lost, and every answer is as OpenAPI says. */
+
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { anyEvent, anyItem } from "../events/arbitraries.ts";
+import { matches } from "../events/schema_checker.ts";
+import { type Answer, type Api, NOW, startApi } from "./deployment.ts";
+
+const RUNS = Number(Deno.env.get("MEANDER_FUZZ_RUNS") ?? 150);
+const topics = topicNames();
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
+}
+
+interface Operation {
+  readonly operationId: string;
+  readonly requestBody?: unknown;
+  readonly responses: Readonly<
+    Record<string, { readonly content: Readonly<Record<string, { readonly schema?: unknown }>> }>
+  >;
+}
+
+/** The document, with references resolved. */
+async function documentOf(api: Api): Promise<Document> {
+  const { json } = await api.get("/openapi.json");
+  const resolve = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== "object" || value === null) return value;
+    const [, name] = /^#\/components\/schemas\/(\w+)$/.exec((value as { $ref?: string }).$ref ?? "") ?? [];
+    if (name !== undefined) {
+      assert.ok(Object.hasOwn(json.components.schemas, name), `${name} is described`);
+      return resolve(json.components.schemas[name]);
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, resolve(inner)]));
+  };
+  return resolve(json) as Document;
+}
+
+/** The answer is one of those that the document has for it. */
+function checkAnswer(operation: Operation, { status, headers, json, text }: Answer): void {
+  const known = operation.responses[status];
+  assert.ok(
+    known !== undefined,
+    `${operation.operationId} answers ${status}, which is not described: ${text}`,
+  );
+  const [type = ""] = (headers.get("content-type") ?? "").split(";");
+  assert.ok(Object.hasOwn(known.content, type), `${operation.operationId} answers ${type} with ${status}`);
+  const schema = known.content[type]?.schema;
+  if (schema !== undefined) {
+    assert.ok(matches(schema as JsonSchema, json), `${operation.operationId}: ${text}`);
+  }
+}
+
+const junk = fc.oneof(
+  fc.json({ maxDepth: 4 }),
+  fc.string({ unit: "binary" }),
+  fc.uint8Array({ maxLength: 200 }).map((bytes) => new Uint8Array(bytes)),
+);
+const mangled = <T>(one: fc.Arbitrary<T>) =>
+  fc.tuple(
+    fc.array(one, { minLength: 1, maxLength: 4 }),
+    fc.constantFrom("one", "list", "cut", "flip"),
+    fc.nat(),
+  ).map(
+    ([values, how, n]) => {
+      const text = JSON.stringify(how === "one" ? values[0] : values);
+      if (how === "cut") return text.slice(0, n % (text.length + 1));
+      const bytes = new TextEncoder().encode(text);
+      if (how === "flip") bytes[n % bytes.length] = n & 0xff;
+      return bytes;
+    },
+  );
+const request = fc.record({
+  user: fc.oneof(fc.constant("ann"), fc.string({ minLength: 1, maxLength: 8 }), fc.anything({ maxDepth: 1 })),
+  count: fc.oneof(fc.integer({ min: -1, max: 1200 }), fc.anything({ maxDepth: 1 })),
+  candidates: fc.oneof(fc.array(fc.constantFrom("i1", "i2", "i3", "")), fc.anything({ maxDepth: 2 })),
+  exclude: fc.oneof(fc.array(fc.constantFrom("i1", "i2")), fc.anything({ maxDepth: 2 })),
+  time: fc.oneof(fc.integer({ min: NOW - 1e9, max: NOW + 1e7 }), fc.double()),
+  context: fc.anything({ maxDepth: 2 }),
+}, { requiredKeys: [] });
+const types = fc.constantFrom(
+  "application/json",
+  "application/x-ndjson",
+  "text/plain",
+  "application/json; charset=utf-8",
+  "",
+);
+const encodings = fc.constantFrom(undefined, undefined, undefined, "gzip", "br");
+
+Deno.test("bodies of any kind give no 5xx, and only answers that OpenAPI knows", async () => {
+  await using api = await startApi({ maxBodyBytes: 20_000, answerTimeoutMs: 20_000 });
+  const { paths } = await documentOf(api);
+  const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+    "/v1/events": fc.oneof(junk, mangled(anyEvent)),
+    "/v1/items": fc.oneof(junk, mangled(anyItem)),
+    "/v1/recommend": fc.oneof(junk, mangled(request), request),
+    "/v1/rank": fc.oneof(junk, request),
+  };
+  let appended = 0;
+  let good = 0;
+  for (const [path, body] of Object.entries(bodies)) {
+    const operation = paths[path]?.["post"] ?? assert.fail();
+    await fc.assert(
+      fc.asyncProperty(body, types, encodings, fc.boolean(), async (body, type, encoding, packed) => {
+        const bytes = body instanceof Uint8Array
+          ? body
+          : typeof body === "string"
+          ? body
+          : JSON.stringify(body);
+        const sent = packed && encoding === "gzip" ? new Uint8Array(gzipSync(bytes)) : bytes;
+        const answer = await api.post(path, sent, {
+          "content-type": type,
+          ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+        });
+        assert.ok(answer.status < 500, answer.text);
+        checkAnswer(operation, answer);
+        if (answer.status !== 200) return;
+        good++;
+        if (path !== "/v1/items") appended += answer.json.accepted ?? 1; // a request is an event, too
+      }),
+      { numRuns: RUNS },
+    );
+  }
+  assert.ok(good > RUNS / 10, `${good} were taken`);
+  let stored = 0;
+  for (let p = 0; p < 2; p++) {
+    stored += (await Array.fromAsync(readAll(api.log, topics.events, p))).length;
+  }
+  assert.equal(stored, appended, "what was taken is on the log, and nothing else");
+});
+
+Deno.test("paths of any kind give no 5xx, and only answers that OpenAPI knows", async () => {
+  await using api = await startApi();
+  const { paths } = await documentOf(api);
+  const part = fc.oneof(
+    fc.string({ unit: "binary", minLength: 1, maxLength: 300 }).filter((text) => text.isWellFormed())
+      .map(encodeURIComponent),
+    fc.constantFrom("%ff", "%", "%00", "..", "a%2Fb", "ann"),
+  );
+  const calls = fc.tuple(fc.constantFrom("users", "items"), part, fc.constantFrom("GET", "DELETE"));
+  await fc.assert(
+    fc.asyncProperty(calls, async ([kind, part, method]) => {
+      const answer = await api.request(`/v1/${kind}/${part}`, { method });
+      assert.ok(answer.status < 500, answer.text);
+      const template = kind === "users" ? "/v1/users/{user}" : "/v1/items/{item}";
+      const operation = paths[template]?.[method.toLowerCase()];
+      if (operation !== undefined && ![".", ".."].includes(part)) checkAnswer(operation, answer);
+      else assert.ok([404, 405].includes(answer.status), answer.text);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+Deno.test("every operation without a body answers as OpenAPI says", async () => {
+  await using api = await startApi();
+  await api.post("/v1/recommend", { user: "ann" });
+  const document = await documentOf(api);
+  let checked = 0;
+  for (const [path, operations] of Object.entries(document.paths)) {
+    const operation = operations["get"];
+    if (operation === undefined) continue;
+    checkAnswer(operation, await api.get(path.replace("{user}", "ann")));
+    checked++;
+  }
+  assert.equal(checked, 7);
+});

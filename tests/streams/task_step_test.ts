@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { type StepOptions, Task } from "../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { syntheticRecords } from "./synthetic.ts";
+
+const topics = topicNames();
+const events = syntheticRecords({ views: 26, users: 6, seed: 2 }).flatMap((record) =>
+  record.kind === "event" && record.event.type !== "impression" ? [record.event] : []
+);
+
+async function open() {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(events.map((event) => ({
+    topic: topics.events,
+    key: event.user,
+    value: encodeEvent(event),
+    time: event.time,
+  })));
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  return {
+    log,
+    task: await Task.open(log, topics, 0, { schema: SCHEMA, outcomeWindowMs: 300_000 }, serving),
+  };
+}
+
+async function runToEnd(options: Partial<StepOptions>) {
+  const { log, task } = await open();
+  await using _task = task;
+  let time = 0;
+  let steps = 0;
+  for (let applied = -1; applied !== 0; steps++) applied = await task.step({ now: () => time++, ...options });
+  await task.commit();
+  return {
+    steps,
+    users: await Array.fromAsync(task.records()),
+    answers: (await Array.fromAsync(readAll(log, topics.recommendations, 0))).map(({ value }) => value),
+  };
+}
+
+Deno.test("Task.step() ends after its slice, and the result does not depend on it", async () => {
+  const whole = await runToEnd({});
+  for (const sliceMs of [1, 4, 25]) {
+    const sliced = await runToEnd({ sliceMs, maxEvents: 64 });
+    assert.ok(sliced.steps > whole.steps);
+    assert.deepEqual([sliced.users, sliced.answers], [whole.users, whole.answers]);
+  }
+});
+
+Deno.test("Task.step() commits sooner when an answer waits for it", async () => {
+  const { log, task } = await open();
+  await using _task = task;
+  const requests = events.flatMap(({ type }, n) => type === "request" ? [n] : []);
+  const first = requests.find((n) => n > 1) ?? 0;
+  const before = requests.indexOf(first);
+  let time = 0;
+  const options = { now: () => time, commitIntervalMs: 1000, answerIntervalMs: 10 };
+  await task.step({ ...options, maxEvents: 1 }); // after silence: at once
+  assert.equal(task.isDirty, false);
+  time = 20;
+  await task.step({ ...options, maxEvents: first - 1 });
+  assert.equal(task.isDirty, true, "nobody waits");
+  await task.step({ ...options, maxEvents: 1 });
+  assert.equal(task.isDirty, false);
+  assert.equal((await log.read(topics.recommendations, 0, 0)).records.length, before + 1);
+});
