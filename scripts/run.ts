@@ -38,6 +38,8 @@ interface Flags extends LogFlags {
 }
 
 const STATUS_MS = 10_000;
+/** Time between words about a log that cannot be opened yet. */
+const WAITING_MS = 5000;
 /** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** A task in the process of a server must let it answer in between. */
@@ -82,7 +84,9 @@ async function main(flags: Flags): Promise<number> {
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
   logger.info("opens the log {place}", { place: placeOf(flags) });
-  const opened = await Promise.race([openLog(flags, undefined, flags.members), stop.promise]);
+  const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
+  const opened = await Promise.race([openLog(flags, undefined, flags.members), stop.promise])
+    .finally(() => clearInterval(waiting));
   if (opened === undefined) return 0;
   const metrics = new Metrics(topicNames(flags.prefix));
   await using log = new MeteredLog(opened, metrics);

@@ -1,11 +1,13 @@
 /**
- * Latency and throughput of `deno task run` on Kafka; broker, engine and this client share the machine. Needs Java and
- * Maven.
+ * Latency and throughput of `deno task run` on Kafka, with both ways to deliver answers; broker, engine and this client
+ * share the machine. Needs Java and Maven.
  *
- * - latency: from the append of a request to its answer on `recommendations`, at a steady rate
  * - throughput: from the first to the last commit of the fixture's events, appended in one go
+ * - most: requests a second, of a thousand appended in one go
+ * - latency: from the append of a request to its answer on `recommendations`, at a steady rate, by default at half of the
+ *   most that exactly-once delivery does
  *
- * `deno run -A tests/bench/service.ts [requests a second, 50] [model, base] [delivery, exactly-once]`
+ * `deno run -A tests/bench/service.ts [model, base] [requests a second]`
  *
  * @module
  */
@@ -17,13 +19,15 @@ import { Feeder } from "../../streams/feeder.ts";
 import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
+import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
 /** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
 const STEP_MS = 60_000;
-const [rate = "50", model = "base", delivery = "exactly-once"] = Deno.args;
+const BURST = 1000;
+const [model = "base", fixed] = Deno.args;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
@@ -35,64 +39,98 @@ await using feeder = await Feeder.open(log, topics, openSource("meander", `${roo
 });
 while (await feeder.feed());
 const { end: last } = await log.bounds(topics.events, 0);
-const time = (await log.read(topics.events, 0, last - 3)).records.at(-1)?.time ?? 0;
+let clock = (await log.read(topics.events, 0, last - 3)).records.at(-1)?.time ?? 0;
 
-await using _engine = new Deno.Command(Deno.execPath(), {
-  args: [
-    "run",
-    "-A",
-    `${root}scripts/run.ts`,
-    ...["--log", "kafka", "--brokers", broker.address, "--model", model, "--delivery", delivery],
-    ...["--config", `${root}fixtures/shop/meander.json`],
-  ],
-  stdout: "null",
-  stderr: "null",
-}).spawn();
-let begun: number | undefined;
-for (;;) {
-  const { committed, end } = await progress();
-  if (begun === undefined && committed > 0) begun = performance.now();
-  if (begun !== undefined && committed >= end) break;
-  await delay(20);
+const folder = await Deno.makeTempDir({ prefix: "meander-bench-" });
+
+let rate = fixed === undefined ? undefined : Number(fixed);
+let round = 0;
+for (const delivery of DELIVERIES) {
+  await using engine = start(delivery);
+  if (delivery === "exactly-once") await measureThroughput();
+  while (await waiting() > 200) await delay(100);
+  await ask(200, 100); // warm
+  const { seconds } = await ask(BURST, Infinity);
+  print(`${delivery}: most ${Math.round(BURST / seconds)} requests/s, ${model}\n`);
+  rate ??= Math.max(1, Math.round(BURST / seconds / 2));
+  while (await waiting() > 200) await delay(100);
+  const { latencies } = await ask(SECONDS * rate, rate);
+  const at = (q: number) => latencies[Math.floor(q * latencies.length)]?.toFixed(0);
+  print(`${delivery}: at ${rate} requests/s p50 ${at(0.5)} ms, p99 ${at(0.99)} ms of ${latencies.length}\n`);
+  engine.kill("SIGTERM");
+  await engine.status;
 }
-const seconds = (performance.now() - begun) / 1000;
-print(`throughput: ${Math.round(feeder.events / seconds)} events/s, ${model}, ${feeder.events} events\n`);
+await Deno.remove(folder, { recursive: true });
 
-while (await waiting() > 200) await delay(100);
-const sent = new Map<string, number>();
-const latencies: number[] = [];
-const stop = new AbortController();
-const readers = Array.from({ length: PARTITIONS }, async (_, partition) => {
-  let { end: next } = await log.bounds(topics.recommendations, partition);
-  while (!stop.signal.aborted) {
-    const result = await log.read(topics.recommendations, partition, next, { waitMs: 500 });
-    next = result.next;
-    for (const { value } of result.records) {
-      const at = sent.get(JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))).request);
-      if (at !== undefined) latencies.push(performance.now() - at);
+function start(delivery: Delivery): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", `${root}scripts/run.ts`, "--log", "kafka", "--brokers", broker.address],
+      ...["--model", model, "--config", `${root}fixtures/shop/meander.json`, "--delivery", delivery],
+      ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+async function measureThroughput(): Promise<void> {
+  let begun: number | undefined;
+  for (;;) {
+    const { committed, end } = await progress();
+    if (begun === undefined && committed > 0) begun = performance.now();
+    if (begun !== undefined && committed >= end) break;
+    await delay(20);
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  print(`throughput: ${Math.round(feeder.events / seconds)} events/s, ${model}, ${feeder.events} events\n`);
+}
+
+/** Asks `count` times at a rate; gives the latencies, ascending, and the time from the first question to the last answer. */
+async function ask(
+  count: number,
+  perSecond: number,
+): Promise<{ readonly latencies: readonly number[]; readonly seconds: number }> {
+  const name = `bench-${round++}`;
+  const sent = new Map<string, number>();
+  const latencies: number[] = [];
+  const done = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  const readers = Array.from({ length: PARTITIONS }, async (_, partition) => {
+    let { end: next } = await log.bounds(topics.recommendations, partition);
+    while (!stop.signal.aborted) {
+      const result = await log.read(topics.recommendations, partition, next, { waitMs: 500 });
+      next = result.next;
+      for (const { value } of result.records) {
+        const at = sent.get(JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))).request);
+        if (at !== undefined && latencies.push(performance.now() - at) === count) done.resolve();
+      }
+    }
+  });
+  await delay(600); // the readers stand at the end
+  const started = performance.now();
+  const record = (n: number) => {
+    const request = `${name}-${n}`;
+    sent.set(request, performance.now());
+    const user = `u${n % 500}`;
+    clock += STEP_MS;
+    const value = encodeEvent({ type: "request", user, time: clock, request, count: 10 });
+    return { topic: topics.events, key: user, value, time: clock };
+  };
+  if (perSecond === Infinity) await log.append(Array.from({ length: count }, (_, n) => record(n)));
+  else {
+    for (let n = 0; n < count; n++) {
+      const due = started + n * 1000 / perSecond - performance.now();
+      if (due > 0) await delay(due);
+      log.append([record(n)]);
     }
   }
-});
-const started = performance.now();
-for (let n = 0; n < SECONDS * Number(rate); n++) {
-  const due = started + n * 1000 / Number(rate) - performance.now();
-  if (due > 0) await delay(due);
-  const request = `bench-${n}`;
-  sent.set(request, performance.now());
-  const user = `u${n % 500}`;
-  const value = encodeEvent({ type: "request", user, time: time + n * STEP_MS, request, count: 10 });
-  log.append([{ topic: topics.events, key: user, value, time: time + n * STEP_MS }]);
+  await done.promise;
+  const seconds = (performance.now() - started) / 1000;
+  stop.abort();
+  await Promise.all(readers);
+  return { latencies: latencies.toSorted((a, b) => a - b), seconds };
 }
-await delay(2000);
-stop.abort();
-await Promise.all(readers);
-latencies.sort((a, b) => a - b);
-const at = (q: number) => latencies[Math.floor(q * latencies.length)]?.toFixed(0);
-print(
-  `latency at ${rate} requests/s: p50 ${at(0.5)} ms, p99 ${
-    at(0.99)
-  } ms, ${latencies.length} of ${sent.size}\n`,
-);
 
 async function progress(): Promise<{ committed: number; end: number }> {
   let committed = 0, end = 0;

@@ -160,3 +160,25 @@ Deno.test("Task.open() goes on without a snapshot where none can be written", as
     assert.deepEqual(await runToEnd(await createLog(records), { snapshot: { folder } }), want);
   });
 });
+
+Deno.test("Task.open() ends at its signal, in the middle of a restore, and the next one finds all", async () => {
+  const log = await createLog(records);
+  const want = await runToEnd(log);
+  const stop = new AbortController();
+  const reason = new Error("enough");
+  let reads = 0;
+  const stopping: Log = new Proxy(log, {
+    get(inner, name: keyof Log) {
+      if (name !== "read") return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+      // A few records at a time: the second part of the users is never asked for.
+      return (...[topic, partition, from]: Parameters<Log["read"]>) => {
+        if (topic === topics.state && ++reads === 2) stop.abort(reason);
+        return inner.read(topic, partition, from, { maxRecords: 3 });
+      };
+    },
+  });
+  await assert.rejects(open(stopping, { signal: stop.signal }), reason);
+  assert.equal(reads, 2);
+  await using task = await open(log, {});
+  assert.deepEqual(await outputsOf(log, task), want);
+});
