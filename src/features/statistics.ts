@@ -18,7 +18,8 @@ const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
 const POPULARITY_BUCKETS = 16;
-/** Of a user without outcomes, as most are who are never shown a list. Never written to. */
+/** Of users without outcomes, as most are who are never shown a list. Never written to. */
+const NO_KEYS = new Map<string, KeyStatistics>();
 const NO_POPULARITY = new Float64Array(2 * POPULARITY_BUCKETS);
 /** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
 const MAX_VALUE = 1e9;
@@ -94,13 +95,29 @@ export class UserStatistics {
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
   /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
-  readonly keys: Map<string, KeyStatistics> = new Map();
+  get keys(): ReadonlyMap<string, KeyStatistics> {
+    return this.#keys;
+  }
+
   /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
   get popularity(): Float64Array {
     return this.#popularity;
   }
 
+  #keys = NO_KEYS;
   #popularity = NO_POPULARITY;
+
+  /** Puts the numbers of a key last; the first goes when there are too many. */
+  putKey(key: string, stats: KeyStatistics): void {
+    if (this.#keys === NO_KEYS) this.#keys = new Map();
+    else this.#keys.delete(key);
+    this.#keys.set(key, stats);
+    if (this.#keys.size <= MAX_KEYS_PER_USER) return;
+    for (const oldest of this.#keys.keys()) {
+      this.#keys.delete(oldest);
+      return;
+    }
+  }
 
   /** Adds to a bucket. @param at twice its number */
   addPopularity(at: number, outcomes: number, surprise: number): void {
@@ -284,16 +301,9 @@ export class FeatureStatistics {
   }
 
   #touch(user: UserStatistics, key: string): KeyStatistics {
-    const known = user.keys.get(key);
-    const stats = known ?? { outcomes: 0, residual: 0, recent: 0, values: 0, valueResidual: 0 };
-    if (known !== undefined) user.keys.delete(key);
-    user.keys.set(key, stats);
-    if (user.keys.size > MAX_KEYS_PER_USER) {
-      for (const oldest of user.keys.keys()) {
-        user.keys.delete(oldest);
-        break;
-      }
-    }
+    const stats = user.keys.get(key) ??
+      { outcomes: 0, residual: 0, recent: 0, values: 0, valueResidual: 0 };
+    user.putKey(key, stats);
     return stats;
   }
 }

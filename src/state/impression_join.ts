@@ -23,7 +23,7 @@ import {
 } from "./label_policy.ts";
 import { DeadlineQueue, type Pending, type PendingRow, toSample } from "./pending.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import { idHash, type ParkedInteraction, type UserState } from "./user_state.ts";
+import { idHash, type ParkedInteraction, putPending, type UserState } from "./user_state.ts";
 
 /** Open impressions a user may have; the oldest is settled early when one more comes. */
 const MAX_PENDING = 100;
@@ -110,20 +110,15 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Notes an id; whether it is none of the user's newest ones. */
   firstSight(user: UserState, id: string): boolean {
     const hash = idHash(id);
-    if (user.recentIds.has(hash)) return false;
-    user.recentIds.add(hash);
-    if (user.recentIds.size > this.#dedupIds) {
-      for (const oldest of user.recentIds) {
-        user.recentIds.delete(oldest);
-        break;
-      }
-    }
+    if (user.recentIds.includes(hash)) return false;
+    user.recentIds.push(hash);
+    if (user.recentIds.length > this.#dedupIds) user.recentIds.shift();
     return true;
   }
 
   /** Whether the sample of a request is out. */
   isSettled(user: UserState, request: string): boolean {
-    return user.recentIds.has(idHash(settledId(request)));
+    return user.recentIds.includes(idHash(settledId(request)));
   }
 
   /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */
@@ -194,10 +189,11 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   park(user: UserState, event: InteractionEvent, out: Outputs): void {
     this.#state.counters.parked++;
     const parked = { sequence: this.nextSequence++, event };
-    user.parked.push(parked);
+    user.parked = [...user.parked, parked];
     this.#watchParked(user.id, parked);
     if (user.parked.length <= MAX_PARKED) return;
-    const oldest = user.parked.shift();
+    const [oldest, ...others] = user.parked;
+    user.parked = others;
     if (oldest !== undefined) this.#release(user, oldest.event, out);
   }
 
@@ -209,9 +205,9 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   #releaseParked(user: UserState, sequence: number, out: Outputs): void {
-    const at = user.parked.findIndex((parked) => parked.sequence === sequence);
-    const [due] = at < 0 ? [] : user.parked.splice(at, 1);
+    const due = user.parked.find((parked) => parked.sequence === sequence);
     if (due === undefined) return;
+    user.parked = user.parked.filter((parked) => parked !== due);
     this.#state.dirtyUsers.add(user);
     this.#release(user, due.event, out);
   }
@@ -278,7 +274,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   open(user: UserState, pending: Pending, out: Outputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     const before = user.pending.get(opened.request);
-    user.pending.set(opened.request, opened);
+    putPending(user, opened);
     this.#watch(user.id, opened);
     if (opened.shown) {
       const known = new Set(before?.shown ? before.rows.map((row) => row.item) : []);

@@ -1,6 +1,6 @@
 /**
  * Behaviour sequences of many users in slabs of typed arrays: a row holds one user's newest N behaviours,
- * oldest first. No object exists per behaviour.
+ * oldest first. No object exists per behaviour, and a row has room for little more than what is in it.
  *
  * The *window* that models read is a function of the total count n of behaviours alone: with T the longest
  * window and P the hop, it is the behaviours `[s, n)` with `s = max(0, ⌈(n − T)/P⌉·P)`, so its length is in
@@ -40,6 +40,75 @@ export interface Behaviour {
 
 /** Actions that may be behaviours at most; an index fits a byte. */
 const MAX_ACTIONS = 256;
+/** Capacities below N: a row moves on when it is full, so that most users, who do little, take little. */
+const CAPACITIES = [8, 24, 56];
+const BEHAVIOUR_BYTES = 17;
+const ROW_BYTES = 15;
+
+/** Rows of behaviours of one capacity. */
+class BehaviourSlab {
+  readonly capacity: number;
+  items = new Uint32Array(0);
+  /** Index of the action's name. */
+  actions = new Uint8Array(0);
+  times = new Float64Array(0);
+  strengths = new Float32Array(0);
+  #end = 0;
+  readonly #free: number[] = [];
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  get bytes(): number {
+    return this.items.length * BEHAVIOUR_BYTES;
+  }
+
+  /** Takes room for a row; gives where it begins. */
+  allocate(): number {
+    const freed = this.#free.pop();
+    if (freed !== undefined) return freed;
+    const base = this.#end;
+    this.#end += this.capacity;
+    if (this.#end > this.items.length) this.#grow(Math.max(64, Math.ceil(1.5 * base / this.capacity)));
+    return base;
+  }
+
+  /** Gives the room of a row back. */
+  release(base: number): void {
+    this.#free.push(base);
+  }
+
+  /** Copies behaviours within the slab. */
+  copy(from: number, to: number, target: number): void {
+    this.items.copyWithin(target, from, to);
+    this.actions.copyWithin(target, from, to);
+    this.times.copyWithin(target, from, to);
+    this.strengths.copyWithin(target, from, to);
+  }
+
+  /** Copies a full row of another slab. */
+  take(base: number, from: BehaviourSlab, at: number): void {
+    const end = at + from.capacity;
+    this.items.set(from.items.subarray(at, end), base);
+    this.actions.set(from.actions.subarray(at, end), base);
+    this.times.set(from.times.subarray(at, end), base);
+    this.strengths.set(from.strengths.subarray(at, end), base);
+  }
+
+  #grow(rows: number): void {
+    const length = rows * this.capacity;
+    this.items = grown(this.items, new Uint32Array(length));
+    this.actions = grown(this.actions, new Uint8Array(length));
+    this.times = grown(this.times, new Float64Array(length));
+    this.strengths = grown(this.strengths, new Float32Array(length));
+  }
+}
+
+function grown<T extends { set(from: ArrayLike<number>): void }>(from: ArrayLike<number>, into: T): T {
+  into.set(from);
+  return into;
+}
 
 /** Slabs of behaviour sequences with a free list of rows. */
 export class SequenceSlab {
@@ -51,15 +120,15 @@ export class SequenceSlab {
   readonly hop: number;
   /** Fewest behaviours K behind the anchor of a lifelong state. */
   readonly recent: number;
-  #items: Uint32Array;
-  /** Index into {@linkcode SequenceSlab.#actionNames}. */
-  #actions: Uint8Array;
-  #times: Float64Array;
-  #strengths: Float32Array;
+  /** By capacity, ascending; the last one's is N. */
+  readonly #slabs: readonly BehaviourSlab[];
+  /** By row: which slab its behaviours are in, and where they begin there. */
+  #slabOf = new Uint8Array(64);
+  #bases = new Uint32Array(64);
   /** Behaviours stored in the row. */
-  #lengths: Uint16Array;
+  #lengths = new Uint16Array(64);
   /** Behaviours ever inserted into the row. */
-  #totals: Float64Array;
+  #totals = new Float64Array(64);
   #rows = 0;
   readonly #actionNames: string[] = [];
   readonly #free: number[] = [];
@@ -85,30 +154,27 @@ export class SequenceSlab {
     this.window = window;
     this.hop = hop;
     this.recent = recent;
-    this.#items = new Uint32Array(0);
-    this.#actions = new Uint8Array(0);
-    this.#times = new Float64Array(0);
-    this.#strengths = new Float32Array(0);
-    this.#lengths = new Uint16Array(0);
-    this.#totals = new Float64Array(0);
+    this.#slabs = [...CAPACITIES.filter((some) => some < capacity), capacity].map((some) =>
+      new BehaviourSlab(some)
+    );
   }
 
-  /** Bytes of one row. */
-  get rowBytes(): number {
-    return this.capacity * 17 + 10;
+  /** Bytes of a row. */
+  rowBytes(row: number): number {
+    return this.#slab(row).capacity * BEHAVIOUR_BYTES + ROW_BYTES;
   }
 
   /** Bytes held by the slabs. */
   get bytes(): number {
-    return this.#items.byteLength + this.#actions.byteLength + this.#times.byteLength +
-      this.#strengths.byteLength +
-      this.#lengths.byteLength + this.#totals.byteLength;
+    return this.#slabs.reduce((sum, { bytes }) => sum + bytes, ROW_BYTES * this.#lengths.length);
   }
 
   /** Takes an empty row. */
   allocate(): number {
     const row = this.#free.pop() ?? this.#rows++;
-    if (row >= this.#lengths.length) this.#grow(Math.max(64, 2 * this.#lengths.length));
+    if (row >= this.#lengths.length) this.#grow(Math.ceil(1.5 * row));
+    this.#slabOf[row] = 0;
+    this.#bases[row] = this.#slabs[0]!.allocate();
     this.#lengths[row] = 0;
     this.#totals[row] = 0;
     return row;
@@ -116,6 +182,7 @@ export class SequenceSlab {
 
   /** Gives a row back. */
   release(row: number): void {
+    this.#slab(row).release(this.#bases[row]!);
     this.#free.push(row);
   }
 
@@ -132,7 +199,7 @@ export class SequenceSlab {
   /** Event time of the newest behaviour, or `null`. */
   lastTime(row: number): number | null {
     const length = this.#lengths[row]!;
-    return length === 0 ? null : this.#times[row * this.capacity + length - 1]!;
+    return length === 0 ? null : this.#slab(row).times[this.#bases[row]! + length - 1]!;
   }
 
   /** Index in the row at which the window starts; the window is `[start, length)`. */
@@ -144,22 +211,22 @@ export class SequenceSlab {
 
   /** Item index at a place of the row. */
   item(row: number, index: number): number {
-    return this.#items[row * this.capacity + index]!;
+    return this.#slab(row).items[this.#bases[row]! + index]!;
   }
 
   /** Action at a place of the row. */
   action(row: number, index: number): string {
-    return this.#actionNames[this.#actions[row * this.capacity + index]!]!;
+    return this.#actionNames[this.#slab(row).actions[this.#bases[row]! + index]!]!;
   }
 
   /** Strength at a place of the row. */
   strength(row: number, index: number): number {
-    return this.#strengths[row * this.capacity + index]!;
+    return this.#slab(row).strengths[this.#bases[row]! + index]!;
   }
 
   /** Event time at a place of the row. */
   time(row: number, index: number): number {
-    return this.#times[row * this.capacity + index]!;
+    return this.#slab(row).times[this.#bases[row]! + index]!;
   }
 
   /**
@@ -168,26 +235,26 @@ export class SequenceSlab {
    * @returns Whether it went to the end, so that a recurrent state may step instead of folding again.
    */
   insert(row: number, behaviour: Behaviour): boolean {
-    const N = this.capacity;
-    const base = row * N;
     let length = this.#lengths[row]!;
     this.#totals[row] = this.#totals[row]! + 1;
+    const slab = length < this.#slab(row).capacity ? this.#slab(row) : this.#widen(row);
+    const base = this.#bases[row]!;
     let place = length;
-    while (place > 0 && this.#times[base + place - 1]! > behaviour.time) place--;
+    while (place > 0 && slab.times[base + place - 1]! > behaviour.time) place--;
     const atEnd = place === length;
-    if (length === N) {
+    if (length === this.capacity) {
       // Older than everything kept: it counts, and is already outside of what is remembered.
       if (place === 0) return false;
-      this.#shift(base + 1, base + place, base);
+      slab.copy(base + 1, base + place, base);
       place--;
       length--;
     } else if (!atEnd) {
-      this.#shift(base + place, base + length, base + place + 1);
+      slab.copy(base + place, base + length, base + place + 1);
     }
-    this.#items[base + place] = behaviour.item;
-    this.#actions[base + place] = this.#actionIndex(behaviour.action);
-    this.#times[base + place] = behaviour.time;
-    this.#strengths[base + place] = behaviour.strength;
+    slab.items[base + place] = behaviour.item;
+    slab.actions[base + place] = this.#actionIndex(behaviour.action);
+    slab.times[base + place] = behaviour.time;
+    slab.strengths[base + place] = behaviour.strength;
     this.#lengths[row] = length + 1;
     return atEnd;
   }
@@ -207,32 +274,27 @@ export class SequenceSlab {
     return this.#actionNames.push(name) - 1;
   }
 
-  #shift(from: number, to: number, target: number): void {
-    this.#items.copyWithin(target, from, to);
-    this.#actions.copyWithin(target, from, to);
-    this.#times.copyWithin(target, from, to);
-    this.#strengths.copyWithin(target, from, to);
+  #slab(row: number): BehaviourSlab {
+    return this.#slabs[this.#slabOf[row]!]!;
+  }
+
+  /** Moves a full row to the slab of the next capacity, if there is one. */
+  #widen(row: number): BehaviourSlab {
+    const from = this.#slab(row);
+    const into = this.#slabs[this.#slabOf[row]! + 1];
+    if (into === undefined) return from;
+    const base = into.allocate();
+    into.take(base, from, this.#bases[row]!);
+    from.release(this.#bases[row]!);
+    this.#slabOf[row] = this.#slabOf[row]! + 1;
+    this.#bases[row] = base;
+    return into;
   }
 
   #grow(rows: number): void {
-    const N = this.capacity;
-    const items = new Uint32Array(rows * N);
-    items.set(this.#items);
-    const actions = new Uint8Array(rows * N);
-    actions.set(this.#actions);
-    const times = new Float64Array(rows * N);
-    times.set(this.#times);
-    const strengths = new Float32Array(rows * N);
-    strengths.set(this.#strengths);
-    const lengths = new Uint16Array(rows);
-    lengths.set(this.#lengths);
-    const totals = new Float64Array(rows);
-    totals.set(this.#totals);
-    this.#items = items;
-    this.#actions = actions;
-    this.#times = times;
-    this.#strengths = strengths;
-    this.#lengths = lengths;
-    this.#totals = totals;
+    this.#slabOf = grown(this.#slabOf, new Uint8Array(rows));
+    this.#bases = grown(this.#bases, new Uint32Array(rows));
+    this.#lengths = grown(this.#lengths, new Uint16Array(rows));
+    this.#totals = grown(this.#totals, new Float64Array(rows));
   }
 }

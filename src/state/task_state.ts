@@ -345,7 +345,7 @@ export class TaskState {
   }
 
   #weigh(user: UserState, recordBytes: number): void {
-    const bytes = this.sequences.rowBytes + RECORD_GROWTH * recordBytes;
+    const bytes = this.sequences.rowBytes(user.row) + RECORD_GROWTH * recordBytes;
     this.#userBytes += bytes - user.bytes;
     user.bytes = bytes;
   }

@@ -19,7 +19,7 @@ import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { ListDictionary, readPending, writePending } from "./pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
-import { createUser, idHash, type UserState } from "./user_state.ts";
+import { createUser, idHash, putPending, type UserState } from "./user_state.ts";
 import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
 /**
@@ -64,7 +64,7 @@ export class UserCodec {
     writeStatistics(body, user.statistics);
     const profile = JSON.stringify(user.profile);
     body.string(profile === "{}" ? "" : profile);
-    body.uint(user.recentIds.size);
+    body.uint(user.recentIds.length);
     for (const hash of user.recentIds) body.f64(hash);
     body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
     body.uint(user.parked.length);
@@ -117,17 +117,17 @@ export class UserCodec {
     const profile = body.string();
     if (profile !== "") user.profile = JSON.parse(profile) as Attributes;
     for (let n = body.count(); n > 0; n--) {
-      user.recentIds.add(format < 4 ? idHash(body.string()) : body.f64());
+      user.recentIds.push(format < 4 ? idHash(body.string()) : body.f64());
     }
     user.hidden = body.f32s(body.uint());
     user.hiddenVersion = body.uint();
     user.hiddenStart = body.uint();
     for (let n = body.count(); n > 0; n--) {
-      user.parked.push({ sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent });
+      const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
+      user.parked = [...user.parked, parked];
     }
     for (let n = body.count(); n > 0; n--) {
-      const pending = readPending(body, format, { itemAt, strings, lists, states });
-      user.pending.set(pending.request, pending);
+      putPending(user, readPending(body, format, { itemAt, strings, lists, states }));
     }
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);

@@ -29,11 +29,11 @@ export interface UserState {
   /** Attributes of the user. */
   profile: Attributes;
   /** Hashes of the newest event ids, oldest first, for de-duplication; see {@linkcode idHash}. */
-  readonly recentIds: Set<number>;
+  readonly recentIds: number[];
   /** Impressions whose outcome is open, by request. */
-  readonly pending: Map<string, Pending>;
+  pending: Map<string, Pending>;
   /** Interactions that came before the impression that they name, oldest first; bounded in number. */
-  parked: ParkedInteraction[];
+  parked: readonly ParkedInteraction[];
   /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
   hidden: Float32Array;
   /** State of a lifelong model before the recent behaviours, never written to; empty = the start state. */
@@ -48,7 +48,11 @@ export interface UserState {
   bytes: number;
 }
 
+// Most users have none of these: what they share is never written to.
 const NONE = new Float32Array(0);
+const NO_PROFILE: Attributes = {};
+const NONE_PENDING: Map<string, Pending> = new Map();
+const NONE_PARKED: readonly ParkedInteraction[] = [];
 
 /** A user without a past. */
 export function createUser(id: string, sequences: SequenceSlab): UserState {
@@ -56,10 +60,10 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     id,
     row: sequences.allocate(),
     statistics: new UserStatistics(),
-    profile: {},
-    recentIds: new Set(),
-    pending: new Map(),
-    parked: [],
+    profile: NO_PROFILE,
+    recentIds: [],
+    pending: NONE_PENDING,
+    parked: NONE_PARKED,
     hidden: NONE,
     anchor: NONE,
     hiddenVersion: 0,
@@ -67,6 +71,12 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     lastOffset: -1,
     bytes: 0,
   };
+}
+
+/** Opens an impression, in place of one of the same request. */
+export function putPending(user: UserState, pending: Pending): void {
+  if (user.pending === NONE_PENDING) user.pending = new Map();
+  user.pending.set(pending.request, pending);
 }
 
 /**

@@ -61,7 +61,7 @@ export function readStatistics(from: ByteReader, into: UserStatistics): void {
     const key = from.string();
     const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
     const valueResidual = values > 0 ? from.f64() : 0;
-    into.keys.set(key, { outcomes, residual, recent, values, valueResidual });
+    into.putKey(key, { outcomes, residual, recent, values, valueResidual });
   }
 }
 
@@ -79,7 +79,7 @@ export function readOldStatistics(from: ByteReader, into: UserStatistics): void 
     if (popularity[at]! > 0) into.addPopularity(at, popularity[at]!, popularity[at + 1]!);
   }
   for (let n = from.count(); n > 0; n--) {
-    into.keys.set(from.string(), {
+    into.putKey(from.string(), {
       outcomes: from.uint(),
       residual: from.f64(),
       recent: from.f64(),

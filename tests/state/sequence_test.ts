@@ -105,3 +105,29 @@ Deno.test("SequenceSlab() throws a RangeError when the sizes do not fit each oth
   ];
   for (const options of wrong) assert.throws(() => new SequenceSlab(options), RangeError);
 });
+
+Deno.test("SequenceSlab() keeps rows apart while they grow from slab to slab and are given back", () => {
+  const slab = new SequenceSlab({ capacity: 100 });
+  const people = Array.from(
+    { length: 300 },
+    (_, i) => ({ row: slab.allocate(), item: i, model: [] as number[] }),
+  );
+  for (let n = 0; n < 20_000; n++) {
+    const person = people[(n * 7919) % (1 + n % people.length)];
+    assert.ok(person);
+    if (n % 97 === 0) {
+      slab.release(person.row);
+      [person.row, person.model] = [slab.allocate(), []];
+    }
+    slab.insert(person.row, { item: person.item, action: "click", time: n, strength: 1 });
+    person.model = [...person.model, n].slice(-100);
+  }
+  assert.ok(people.some(({ model }) => model.length === 100));
+  for (const { row, item, model } of people) {
+    assert.deepEqual(
+      stored(slab, row),
+      model.map((time) => ({ item, action: "click", time, strength: 1 })),
+    );
+  }
+  assert.ok(slab.rowBytes(people[299]?.row ?? NaN) < slab.rowBytes(people[0]?.row ?? NaN));
+});
