@@ -1,0 +1,165 @@
+/**
+ * What the speed benchmark measures: pieces of work, and who does them. The first of each work is ours.
+ *
+ * @module
+ */
+
+import * as tf from "@tensorflow/tfjs";
+import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
+import type { KernelName, Kernels } from "../../../src/kernels/kernels.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../../src/models/create.ts";
+import type { Model, ModelSizes } from "../../../src/models/model.ts";
+import { Adam } from "../../../src/optimisers/adam.ts";
+import { dienForward } from "../../../src/reference/forward.ts";
+import { type Backend, startTensorflow } from "../../../src/reference/tensorflow.ts";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { impression } from "../../contracts/model_contract.ts";
+import { floats } from "../../kernels/gradient_check.ts";
+
+/** One implementation of one piece of work. */
+export interface Work {
+  /** What is done; the same words are the same work. */
+  readonly work: string;
+  /** Who does it. */
+  readonly by: string;
+  /** Pieces in a call, such as users of a poll: the figure is that of one. */
+  readonly pieces?: number;
+  /** Makes everything ready and returns what is measured. */
+  readonly prepare: () => (() => void) | Promise<() => void>;
+}
+
+const T = 50;
+const SERVED: ModelSizes = { d: 32, user: 18, context: 0 };
+const TRAINED: ModelSizes = { d: 36, user: 18, context: 0 };
+/** The widths that PyTorch trains in rivals/pytorch.py. */
+const TRAINED_CONFIG = { hidden: 36, widths: [200, 80], auxiliaryWidths: [100, 50] } as const;
+const FAST = resolveKernels("auto");
+const OURS: readonly KernelName[] = FAST === "relaxed-simd" ? [FAST, "simd", "plain"] : [FAST, "plain"];
+
+/** Weights as if trained. */
+function made<N extends ModelName>(
+  name: N,
+  sizes: ModelSizes,
+  config: ModelConfigs[N],
+  by: KernelName,
+): Model {
+  const model = createModel(name, sizes, config, mulberry32(1), createKernels(by));
+  model.parameters.values.set(floats(model.parameters.values.length, 1).map((x) => x / 4));
+  return model;
+}
+
+/** [m,k]·[k,n], the shape of a step of 128 lanes. */
+function product(): Work[] {
+  const [m, k, n] = [128, 36, 108], work = `product [${m},${k}]·[${k},${n}]`;
+  const ours = (by: KernelName): Work => ({
+    ...{ work, by },
+    prepare() {
+      const kernels: Kernels = createKernels(by);
+      const [x, w, y] = [m * k, k * n, m * n].map((size) => kernels.floats(size).fill(0.1));
+      return () => kernels.addXW(y!, 0, x!, 0, w!, 0, m, k, n);
+    },
+  });
+  const tfjs = (backend: Backend): Work => ({
+    ...{ work, by: `tfjs ${backend}` },
+    async prepare() {
+      await startTensorflow(backend);
+      const x = tf.fill([m, k], 0.1), w = tf.fill([k, n], 0.1);
+      return () => tf.matMul(x, w).dispose();
+    },
+  });
+  return [...OURS.map(ours), tfjs("cpu"), tfjs("wasm")];
+}
+
+/** A step of training DIEN, optimiser included. */
+function training(): Work[] {
+  const step = (work: string, B: number, K: number, by: KernelName): Work => ({
+    ...{ work, by },
+    prepare() {
+      const { parameters, loss } = bound(made("dien", TRAINED, TRAINED_CONFIG, by));
+      const gradients = parameters.kernels.floats(parameters.values.length);
+      const adam = new Adam(gradients.length);
+      const batch = Array.from({ length: B }, (_, i) => impression(TRAINED, T, K, i));
+      return () => {
+        parameters.kernels.clear(gradients);
+        for (const input of batch) loss(input, gradients);
+        adam.step(parameters.values, gradients);
+      };
+    },
+  });
+  const rows = "train dien, 128 rows", shared = "train dien, 32 impressions of 4";
+  return [
+    ...OURS.map((by) => step(rows, 128, 1, by)),
+    { work: rows, by: "tfjs wasm, batched", prepare: () => tensorStep(128) },
+    ...OURS.map((by) => step(shared, 32, 4, by)),
+  ];
+}
+
+function bound(model: Model) {
+  return { parameters: model.parameters, loss: model.loss.bind(model) };
+}
+
+/** The same step op by op in tfjs, all rows in one batch. */
+async function tensorStep(B: number): Promise<() => void> {
+  await startTensorflow("wasm");
+  const { parameters } = made("dien", TRAINED, TRAINED_CONFIG, "plain");
+  const weights: Record<string, tf.Variable> = {};
+  for (const [name, shape] of parameters.shapes) {
+    weights[name] = tf.variable(tf.tensor(parameters.block(name).slice(), [...shape]));
+  }
+  const { d, user } = TRAINED;
+  const random = (...shape: number[]) => tf.randomUniform(shape, -1, 1, "float32", 1);
+  const batch = {
+    ...{ e: random(B, T, d), mask: tf.ones([B, T]), q: random(B, 1, d), xu: random(B, user) },
+    ...{ xc: tf.zeros([B, 1, 0]), negatives: random(B, T, d) },
+  };
+  const labels = tf.ones([B, 1]), adam = tf.train.adam(0.001);
+  return () => {
+    adam.minimize(() => {
+      const { logits, aux } = dienForward(weights, TRAINED_CONFIG, batch);
+      return tf.add(tf.losses.sigmoidCrossEntropy(labels, logits), aux) as tf.Scalar;
+    });
+  };
+}
+
+/** 100 candidates of one request. */
+function scoring(): Work[] {
+  return (["base", "din", "dien", "mimn"] as const).flatMap((name) =>
+    OURS.map((by): Work => ({
+      ...{ work: `score ${name}, 100 candidates`, by },
+      prepare() {
+        const model = made(name, SERVED, {}, by);
+        const state = model.initState();
+        const input = impression(SERVED, T, 100);
+        for (let t = 0; t < T; t++) model.step(state, input.e.slice(32 * t, 32 * t + 32));
+        const given = model.lifelong ? { ...input, T: 0, e: new Float32Array(0), state } : input;
+        return () => model.score(given);
+      },
+    }))
+  );
+}
+
+/** A behaviour folded into a user's state; 500 users in turn, as in a poll. */
+function steps(): Work[] {
+  return (["dien", "mimn"] as const).flatMap((name) =>
+    [1, 500].flatMap((users) =>
+      OURS.map((by): Work => ({
+        ...{
+          work: `step ${name}, ${users === 1 ? "one user" : `${users} users in turn`}`,
+          by,
+          pieces: users,
+        },
+        prepare() {
+          const model = made(name, SERVED, {}, by);
+          const states = Array.from({ length: users }, () => model.initState());
+          const e = floats(SERVED.d, 3);
+          return () => {
+            for (const state of states) model.step(state, e);
+          };
+        },
+      }))
+    )
+  );
+}
+
+/** All works, by the section that a run may be limited to. */
+export const SECTIONS: Readonly<Record<string, () => Work[]>> = { product, training, scoring, steps };
