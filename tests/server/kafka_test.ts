@@ -1,0 +1,127 @@
+/** The commands on a real broker: one process works, another serves HTTP, a third follows a topic of another system. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { topicNames } from "../../streams/topics.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { until } from "../service/deployment.ts";
+
+const broker = await testBroker();
+const SCRIPTS = fileURLToPath(new URL("../../scripts/", import.meta.url));
+const PREFIX = "http.";
+const topics = topicNames(PREFIX);
+
+if (broker !== undefined) {
+  const command = (script: string, ...args: string[]) =>
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        `${SCRIPTS}${script}.ts`,
+        "--log",
+        "kafka",
+        "--brokers",
+        broker.address,
+      ]
+        .concat("--prefix", PREFIX, ...args),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+
+  Deno.test("on Kafka, a process without tasks serves HTTP, and ingest follows a topic without a repeat", async () => {
+    await using log = await openLog(broker);
+    const port = freePort();
+    await using worker = command("run", "--roles", "task,learner", "--model", "base", "--no-snapshots")
+      .spawn();
+    await until(async () => (await log.topics()).has(topics.rejected), "the topics are there");
+    await using front = command("run", "--roles", "http", "--model", "base", "--http", String(port)).spawn();
+    const url = `http://127.0.0.1:${port}`;
+    const post = async (path: string, body: unknown) => {
+      const init = {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      };
+      const response = await fetch(`${url}${path}`, init);
+      return { status: response.status, json: await response.json() };
+    };
+    await until(async () => await fetch(`${url}/ready`).then(drain, () => false), "the server is ready");
+
+    await log.createTopics([{ name: "clicks", partitions: 3, cleanup: "delete" }]);
+    const click = (n: number) => ({
+      ...{ event: "interaction", id: `e${n}`, timestamp: Date.now(), type: "click" },
+      ...{ user: `u${n % 5}`, item: `i${n % 4}` },
+    });
+    const append = (from: number, to: number) =>
+      log.append(Array.from({ length: to - from }, (_, n) => ({
+        topic: "clicks",
+        partition: n % 3,
+        key: null,
+        value: new TextEncoder().encode(JSON.stringify(click(from + n))),
+        time: Date.now(),
+      })));
+    const ingest = async () => {
+      const { stdout, stderr } = await command(
+        "ingest",
+        "--from",
+        "kafka:clicks",
+        "--format",
+        "metarank",
+        "--once",
+      )
+        .output();
+      return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    };
+    await append(0, 40);
+    assert.match(await ingest(), /done: 40 events of kafka:clicks/);
+    await append(40, 50);
+    assert.match(await ingest(), /done: 10 events of kafka:clicks/);
+    let events = 0;
+    for (let p = 0; p < 4; p++) {
+      const { records } = await log.read(topics.events, p, 0);
+      events += records.length;
+    }
+    assert.equal(events, 50);
+
+    assert.equal((await post("/v1/items", ["i0", "i1", "i2", "i3"].map((item) => ({ item })))).status, 200);
+    await until(async () => (await post("/v1/recommend", { user: "warm" })).status === 200, "it answers");
+    for (let n = 0; n < 5; n++) {
+      const taken = await post("/v1/events", {
+        type: "interaction",
+        user: "u1",
+        item: "i2",
+        action: "click",
+      });
+      assert.equal(taken.json.accepted, 1);
+      const { status, json } = await post("/v1/rank", { user: "u1", candidates: ["i1", "i2"] });
+      assert.equal(status, 200);
+      assert.equal(json.stateVersion, 11 + n, "ten clicks of the topic, and those since");
+    }
+    const elsewhere = await fetch(`${url}/v1/users/u1`);
+    assert.deepEqual([elsewhere.status, (await elsewhere.json()).code], [421, "elsewhere"]);
+    const check = await command("check", "--rights").output();
+    const text = new TextDecoder().decode(check.stdout);
+    assert.match(text, /all is well/);
+    assert.match(text, /^base +\d+ +\d+ +1$/m);
+    assert.equal(check.code, 0);
+
+    for (const child of [front, worker]) {
+      child.kill("SIGTERM");
+      await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
+      assert.equal((await child.status).code, 0);
+    }
+  });
+}
+
+/** Whether a response is good; it is read to its end. */
+async function drain(response: Response): Promise<boolean> {
+  await response.body?.cancel();
+  return response.ok;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { readAll } from "../../streams/log/read_all.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { until } from "../service/deployment.ts";
+
+const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
+const topics = topicNames();
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`run --http has all that it answered 200 on the log after ${signal} under load`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
+    const port = freePort();
+    await using server = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", RUN, "--log-path", `${folder}/log.sqlite`, "--model", "base"]
+        .concat("--http", `127.0.0.1:${port}`),
+      cwd: folder,
+      env: { MEANDER_API_KEY: "secret" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const headers = { "content-type": "application/json", "x-api-key": "secret" };
+    /** The status of a call and what it answered; 0 = nobody is there any more. */
+    const post = async (path: string, body: unknown) => {
+      try {
+        const init = { method: "POST", body: JSON.stringify(body), headers };
+        const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
+        return { status: response.status, json: await response.json() };
+      } catch {
+        return { status: 0, json: undefined };
+      }
+    };
+    await until(async () => (await post("/v1/items", { item: "i1" })).status === 200, "the server is there");
+    await until(async () => (await post("/v1/recommend", { user: "warm" })).status === 200, "it answers");
+
+    const taken = new Set<string>();
+    const answered = new Set<string>();
+    let failures = 0;
+    const client = async (name: string) => {
+      for (let n = 0;; n++) {
+        const id = `${name}-${n}`;
+        const event = { type: "interaction", id, user: name, item: "i1", action: "click" };
+        const { status } = await post("/v1/events", event);
+        if (status === 200) taken.add(id);
+        const answer = await post("/v1/recommend", { user: name, request: id });
+        if (answer.status === 200) answered.add(id);
+        failures += [status, answer.status].filter((each) => each >= 500 && each !== 503).length;
+        if (taken.size > 150 && n % 10 === 0 && name === "c0") server.kill(signal);
+        if (answer.status === 0) return;
+      }
+    };
+    await Promise.all(["c0", "c1", "c2", "c3"].map(client));
+    assert.equal((await server.status).success, signal === "SIGTERM");
+    assert.equal(failures, 0, "what is under way is ended, or nobody is there");
+
+    await using log = await SqliteLog.open(`${folder}/log.sqlite`);
+    const valuesOf = async (topic: string) =>
+      (await Array.fromAsync(readAll(log, topic, 0))).map(({ value }) =>
+        JSON.parse(new TextDecoder().decode(value ?? undefined))
+      );
+    const events = new Set((await valuesOf(topics.events)).map(({ id }) => id));
+    assert.deepEqual([...taken].filter((id) => !events.has(id)), []);
+    const answers = new Set((await valuesOf(topics.recommendations)).map(({ request }) => request));
+    assert.deepEqual([...answered].filter((id) => !answers.has(id)), []);
+    assert.ok(answered.size > 100);
+    await log[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  });
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
