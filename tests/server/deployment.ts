@@ -45,7 +45,14 @@ export async function startApi(settings: HttpSettings = {}, partitions = 2): Pro
   const service = await Service.start(log, { ...OPTIONS, partitions });
   await log.append(recordsOf([]));
   const server = await startHttp({
-    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics, settings },
+    ...{
+      hostname: "127.0.0.1",
+      port: 0,
+      log,
+      service,
+      metrics,
+      settings: { answerTimeoutMs: 60_000, ...settings },
+    },
     now: () => NOW,
   });
   const request = async (path: string, init: RequestInit): Promise<Answer> => {

@@ -1,30 +1,28 @@
 /** The commands on a real broker: one process works, another serves HTTP, a third follows a topic of another system. */
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { topicNames } from "../../streams/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { until } from "../service/deployment.ts";
+import { taskArguments } from "../service/task_command.ts";
 
 const broker = await testBroker();
-const SCRIPTS = fileURLToPath(new URL("../../scripts/", import.meta.url));
 const PREFIX = "http.";
 const topics = topicNames(PREFIX);
 
 if (broker !== undefined) {
-  const command = (script: string, ...args: string[]) =>
+  const command = async (task: string, ...args: string[]) =>
     new Deno.Command(Deno.execPath(), {
       args: [
-        "run",
-        "-A",
-        "--no-check",
-        `${SCRIPTS}${script}.ts`,
+        ...await taskArguments(task),
         "--log",
         "kafka",
         "--brokers",
         broker.address,
-      ]
-        .concat("--prefix", PREFIX, ...args),
+        "--prefix",
+        PREFIX,
+        ...args,
+      ],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -33,10 +31,23 @@ if (broker !== undefined) {
   Deno.test("on Kafka, a process without tasks serves HTTP, and ingest follows a topic without a repeat", async () => {
     await using log = await openLog(broker);
     const port = freePort();
-    await using worker = command("run", "--roles", "task,learner", "--model", "base", "--no-snapshots")
-      .spawn();
+    const work = await command("run", "--roles", "task,learner", "--model", "base", "--no-snapshots");
+    await using worker = work.spawn();
     await until(async () => (await log.topics()).has(topics.rejected), "the topics are there");
-    await using front = command("run", "--roles", "http", "--model", "base", "--http", String(port)).spawn();
+    const config = await Deno.makeTempFile({ suffix: ".json" });
+    await Deno.writeTextFile(config, JSON.stringify({ http: { answerTimeoutMs: 60_000 } }));
+    const serve = await command(
+      "run",
+      "--roles",
+      "http",
+      "--model",
+      "base",
+      "--http",
+      String(port),
+      "--config",
+      config,
+    );
+    await using front = serve.spawn();
     const url = `http://127.0.0.1:${port}`;
     const post = async (path: string, body: unknown) => {
       const init = {
@@ -63,15 +74,8 @@ if (broker !== undefined) {
         time: Date.now(),
       })));
     const ingest = async () => {
-      const { stdout, stderr } = await command(
-        "ingest",
-        "--from",
-        "kafka:clicks",
-        "--format",
-        "metarank",
-        "--once",
-      )
-        .output();
+      const from = ["--from", "kafka:clicks", "--format", "metarank", "--once"];
+      const { stdout, stderr } = await (await command("ingest", ...from)).output();
       return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     };
     await append(0, 40);
@@ -101,7 +105,7 @@ if (broker !== undefined) {
     }
     const elsewhere = await fetch(`${url}/v1/users/u1`);
     assert.deepEqual([elsewhere.status, (await elsewhere.json()).code], [421, "elsewhere"]);
-    const check = await command("check", "--rights").output();
+    const check = await (await command("check", "--rights")).output();
     const text = new TextDecoder().decode(check.stdout);
     assert.match(text, /all is well/);
     assert.match(text, /^base +\d+ +\d+ +1$/m);
@@ -112,6 +116,7 @@ if (broker !== undefined) {
       await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
       assert.equal((await child.status).code, 0);
     }
+    await Deno.remove(config);
   });
 }
 

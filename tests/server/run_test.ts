@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { until } from "../service/deployment.ts";
+import { taskArguments } from "../service/task_command.ts";
 
-const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
 const topics = topicNames();
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`run --http has all that it answered 200 on the log after ${signal} under load`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
     const port = freePort();
+    await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ http: { answerTimeoutMs: 60_000 } }));
     await using server = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", RUN, "--log-path", `${folder}/log.sqlite`, "--model", "base"]
+      args: [...await taskArguments("run"), "--log-path", `${folder}/log.sqlite`, "--model", "base"]
         .concat("--http", `127.0.0.1:${port}`),
       cwd: folder,
       env: { MEANDER_API_KEY: "secret" },

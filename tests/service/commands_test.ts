@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { Feeder } from "../../streams/feeder.ts";
 import { inspect } from "../../streams/inspection.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -10,20 +9,20 @@ import { Service } from "../../streams/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../streams/synthetic.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "./deployment.ts";
+import { taskArguments } from "./task_command.ts";
 
 const topics = topicNames();
-const SCRIPTS = fileURLToPath(new URL("../../scripts/", import.meta.url));
 
-const command = (script: string, ...args: string[]) =>
+const command = async (task: string, ...args: string[]) =>
   new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `${SCRIPTS}${script}.ts`, ...args],
+    args: [...await taskArguments(task), ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   });
 
 async function run(script: string, ...args: string[]) {
-  const { code, stdout, stderr } = await command(script, ...args).output();
+  const { code, stdout, stderr } = await (await command(script, ...args)).output();
   return { code, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
 }
 
@@ -48,7 +47,8 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   const again = await ingest();
   assert.match(again.errors, new RegExp(`goes on after ${records.length} records`));
 
-  await using child = command("run", ...log, "--model", "base", "--config", `${folder}/meander.json`).spawn();
+  await using child = (await command("run", ...log, "--model", "base", "--config", `${folder}/meander.json`))
+    .spawn();
   const decoder = new TextDecoder();
   let errors = "", stopped = false;
   for await (const chunk of child.stderr) {
