@@ -90,7 +90,7 @@ const OPTIONS_OF_RUN = {
 };
 
 Deno.test("run waits for brokers that are away, says so, and ends with 0 on SIGTERM", async () => {
-  await using child = command("run", "--log", "kafka", "--brokers", "127.0.0.1:1").spawn();
+  await using child = (await command("run", "--log", "kafka", "--brokers", "127.0.0.1:1")).spawn();
   let errors = "";
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
     const isNew = !errors.includes("waits for the log");
