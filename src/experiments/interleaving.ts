@@ -13,8 +13,8 @@ export type Team = 0 | 1;
 export interface Drafted<T> {
   /** What stands there. */
   readonly item: T;
-  /** Whose pick it was. */
-  readonly team: Team;
+  /** Whose pick it was; `null` = both wanted it next, so a click on it prefers nobody. */
+  readonly team: Team | null;
   /** Probability of this item here given those above, in (0, 1]: the coin's, for the order of the lists is given. */
   readonly propensity: number;
 }
@@ -22,6 +22,9 @@ export interface Drafted<T> {
 /**
  * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks its
  * best item that is not there yet.
+ *
+ * An item that both want next is put down to neither: by the coin alone it would be credited to one of them, which
+ * is right on average and nothing but noise.
  *
  * @param lists Both lists, best first, none with an item twice.
  * @param random A uniform number in [0, 1) a round.
@@ -32,7 +35,7 @@ export interface Drafted<T> {
  * import { teamDraft } from "./interleaving.ts";
  *
  * const list = teamDraft([["a", "b", "c"], ["b", "d", "a"]], 4, () => 0.9); // 1 picks first, always
- * assert.deepEqual(list.map(({ item, team }) => item + team), ["b1", "a0", "d1", "c0"]);
+ * assert.deepEqual(list.map(({ item, team }) => [item, team]), [["b", 1], ["a", 0], ["d", 1], ["c", 0]]);
  * ```
  */
 export function teamDraft<T>(
@@ -44,32 +47,26 @@ export function teamDraft<T>(
   const taken = new Set<T>();
   const next = [0, 0];
   const best = (team: Team): T | undefined => {
-    while (next[team]! < lists[team].length && taken.has(lists[team][next[team]!]!)) next[team]!++;
-    return lists[team][next[team]!];
-  };
-  const pick = (team: Team, item: T, propensity: number) => {
-    taken.add(item);
-    drafted.push({ item, team, propensity });
+    const list = lists[team];
+    while (next[team]! < list.length && taken.has(list[next[team]!]!)) next[team]!++;
+    return list[next[team]!];
   };
   while (drafted.length < count) {
     const first: Team = random() < 0.5 ? 0 : 1;
-    const [mine, other] = [best(first), best(first === 0 ? 1 : 0)];
-    if (mine === undefined && other === undefined) break;
-    if (mine !== undefined) pick(first, mine, other === undefined || other === mine ? 1 : 0.5);
-    const second: Team = first === 0 ? 1 : 0;
-    const reply = drafted.length < count ? best(second) : undefined;
-    // Given what was picked first, the reply is certain, unless the first pick was both teams' and hid the coin.
-    if (reply !== undefined) {
-      pick(second, reply, mine !== undefined && mine === other ? replyOdds(lists, taken) : 1);
+    // Given the items above, the coin of a round is known as soon as a pick was not both teams'.
+    let coinKnown = false;
+    for (const team of [first, first === 0 ? 1 : 0] as const) {
+      const [item, other] = [best(team), best(team === 0 ? 1 : 0)];
+      if (item === undefined || drafted.length === count) continue;
+      const shared = item === other;
+      const propensity = shared || other === undefined || coinKnown ? 1 : 0.5;
+      drafted.push({ item, team: shared ? null : team, propensity });
+      taken.add(item);
+      coinKnown ||= !shared;
     }
+    if (best(0) === undefined && best(1) === undefined) break;
   }
   return drafted;
-}
-
-/** After a pick that both wanted, the coin is not known: either team may be the one that replies. */
-function replyOdds<T>(lists: readonly [readonly T[], readonly T[]], taken: ReadonlySet<T>): number {
-  const [mine, other] = lists.map((list) => list.find((item) => !taken.has(item)));
-  return mine === undefined || other === undefined || mine === other ? 1 : 0.5;
 }
 
 /** Which of two variants people prefer. */

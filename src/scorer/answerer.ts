@@ -159,7 +159,7 @@ export class Answerer {
     };
   }
 
-  /** A list of two variants; an item's score and prediction are those of the team that drafted it. */
+  /** A list of two variants; an item's score and prediction are those of the team that drafted it, or the first. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings) {
     const slates = [0, 1].map((team) =>
       this.#slate(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
@@ -172,16 +172,17 @@ export class Answerer {
     return {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
       rows: drafted.map(({ item, team, propensity }, position): PendingRow => {
-        const { scorer, scored } = slates[team];
-        return { ...scorer.place(scored.rows[item]!, position, propensity), team };
+        const { scorer, scored } = slates[team ?? 0];
+        const row = scorer.place(scored.rows[item]!, position, propensity);
+        return team === null ? row : { ...row, team };
       }),
       items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
-        score: probabilityOf(slates[team].scored.rows[item]!),
+        score: probabilityOf(slates[team ?? 0].scored.rows[item]!),
         position,
         propensity,
         source: candidates[item]!.source,
-        team: variants[team].name,
+        ...(team === null ? {} : { team: variants[team].name }),
       })),
     };
   }

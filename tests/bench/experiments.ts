@@ -234,10 +234,13 @@ function interleaving(): void {
         const page = draw();
         const clicks: [number, number] = [0, 0];
         teamDraft([rank(page, worse, random), rank(page, better, random)], 10, random)
-          .forEach(({ item, team }, position) => clicks[team] += clicked(page, item, position, random));
+          .forEach(({ item, team }, position) => {
+            const click = clicked(page, item, position, random);
+            if (team !== null) clicks[team] += click;
+          });
         totals.update(`u${n}`, clicks);
         if (n % 10 !== 9 || n < 40) continue;
-        const { interval } = totals.get(0.05, 500);
+        const { interval } = totals.get(0.05, 1000);
         if (interval.low > 0 || interval.high < 0) {
           wrongDraft += Number(interval.high < 0);
           break;
