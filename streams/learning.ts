@@ -53,6 +53,8 @@ export interface LearningOptions {
   readonly keepRows?: number;
   /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
   readonly guard?: GuardOptions | null;
+  /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
+  readonly variant?: string;
 }
 
 const FORMAT = 3;
@@ -87,7 +89,7 @@ export class Learning implements AsyncDisposable {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #writer: Writer;
-  readonly #options: Required<Omit<LearningOptions, "guard">>;
+  readonly #options: Required<Omit<LearningOptions, "guard" | "variant">> & Pick<LearningOptions, "variant">;
   readonly #guarded: boolean;
   readonly #snapshots: Snapshots;
   /** Positions behind the last learnt samples, by partition. */
@@ -130,6 +132,7 @@ export class Learning implements AsyncDisposable {
       recoveryBatches: options.recoveryBatches ?? 5,
       trimSamples: options.trimSamples ?? false,
       keepRows: options.keepRows ?? Infinity,
+      ...(options.variant === undefined ? {} : { variant: options.variant }),
     };
     this.validation = new Validation({ rows: this.#options.keepRows });
     this.#guarded = options.guard !== null;
@@ -258,13 +261,25 @@ export class Learning implements AsyncDisposable {
         if (record.key !== null) this.#forgotten.push(record.key);
         continue;
       }
-      const sample = decode(record);
+      const sample = this.#view(decode(record));
+      if (sample === null) continue;
       this.#batch.push({ sample, bytes: record.value });
       this.#batchRows += sample.rows.length;
       if (this.#batchRows >= this.#options.batchRows) await this.#learn();
     }
     this.#read[partition] = next;
     return records.length > 0;
+  }
+
+  /**
+   * A sample as this model may use it: the predictions and the state of another model say nothing of this one,
+   * what came of them does.
+   */
+  #view(sample: Sample): Sample | null {
+    if (sample.model === this.#options.variant) return sample;
+    if (sample.purpose === "judge") return null;
+    const { state: _, ...rest } = sample;
+    return { ...rest, purpose: "learn" };
   }
 
   /** Takes samples in the order of an earlier life. */
