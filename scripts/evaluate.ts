@@ -1,0 +1,158 @@
+/**
+ * `deno task evaluate`: what another policy would have earned, from the log of this one.
+ *
+ *     deno task evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
+ *     deno task evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import {
+  evaluatePolicy,
+  type Evaluation,
+  type EvaluationOptions,
+  type LoggedList,
+  type Slate,
+  SLATES,
+} from "../src/experiments/off_policy.ts";
+import { readAnswerLog } from "../streams/evaluation/answer_log.ts";
+import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
+import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
+import { openSource } from "../streams/sources/open.ts";
+import { topicNames } from "../streams/topics.ts";
+import { integer, print, runCommand } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+
+interface Flags extends LogFlags {
+  readonly policy: string;
+  readonly data?: string;
+  readonly slate: Slate;
+  readonly clip?: number;
+  readonly threshold: number;
+  readonly resamples: number;
+  readonly seed: number;
+  readonly force?: boolean;
+  readonly json?: string;
+}
+
+const program = addLogFlags(
+  new Command("deno task evaluate")
+    .description("Estimates what another policy would have earned, from a log with propensities.")
+    .requiredOption("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
+)
+  .option("--data <path>", "evaluate on Open Bandit files instead of a deployment's log")
+  .addOption(
+    new Option("--slate <name>", "what the reward of a place depends on").choices([...SLATES]).default(
+      "cascade",
+    ),
+  )
+  .option("--clip <weight>", "cut weights to at most this (default: no cut)", positive)
+  .option("--threshold <weight>", "weight above which Switch trusts the model alone", positive, 10)
+  .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
+  .option("--seed <n>", "seed of the bootstrap", integer, 0)
+  .option("--force", "give estimates even when the log cannot support them")
+  .option("--json <file>", "write the figures as JSON")
+  .showHelpAfterError();
+
+async function main(flags: Flags): Promise<number> {
+  const policy = await readTargetPolicy(flags.policy);
+  const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
+  const { slate, clip, threshold, resamples, seed, force } = flags;
+  const options: EvaluationOptions = {
+    ...{ slate, threshold, resamples, seed, force: force === true },
+    ...(clip === undefined ? {} : { clip }),
+  };
+  const evaluation = evaluatePolicy(lists, options);
+  print(Deno.stdout, render(evaluation));
+  if (flags.json !== undefined) {
+    await Deno.writeTextFile(flags.json, `${JSON.stringify({ policy, options, ...evaluation }, null, 2)}\n`);
+  }
+  return evaluation.refusals.length > 0 && force !== true ? 2 : 0;
+}
+
+async function fromFiles(path: string, policy: TargetPolicy): Promise<readonly LoggedList[]> {
+  if (policy.name !== "uniform" && policy.name !== "table") {
+    throw new Error(
+      `Cannot evaluate policy ${policy.name} on ${path}: its rows have no scores; wanted is uniform, table or ` +
+        `bernoulli-thompson`,
+    );
+  }
+  const { lists, items, rejected } = await readBanditLog(openSource("open-bandit", path), policy);
+  if (rejected > 0) print(Deno.stderr, `${rejected} rows could not be read and were left out\n`);
+  print(Deno.stdout, `${path}: ${lists.length} rows, ${items} items\n`);
+  return lists;
+}
+
+async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly LoggedList[]> {
+  if (policy.name === "uniform" || policy.name === "table" || policy.name === "thompson") {
+    throw new Error(
+      `Cannot evaluate policy ${policy.name} on the log of a deployment: wanted is greedy, epsilon or boltzmann ` +
+        `over the logged scores`,
+    );
+  }
+  if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
+  await using log = await openLog(flags);
+  const { lists, skipped, withoutCandidates } = await readAnswerLog(log, topicNames(flags.prefix), policy);
+  if (skipped > 0) {
+    print(Deno.stderr, `${skipped} samples have no answer on the log, or another list was shown\n`);
+  }
+  if (withoutCandidates > 0) {
+    print(
+      Deno.stderr,
+      `${withoutCandidates} answers do not hold their candidates: set "logCandidates": true\n`,
+    );
+  }
+  if (lists.length === 0) {
+    throw new Error("Cannot evaluate: the log has no answer with candidates and outcome");
+  }
+  return lists;
+}
+
+function render({ lists, units, logged, loggedError, overlap, refusals, estimates }: Evaluation): string {
+  const figure = (value: number) => value.toPrecision(3);
+  const lines = [
+    `${lists} lists of ${units} units, reward a list ${figure(logged)} ± ${figure(loggedError)} as logged`,
+    `weights: mean ${overlap.meanWeight.toFixed(3)} ± ${(1.96 * overlap.meanWeightError).toFixed(3)}, ` +
+    `largest ${figure(overlap.maxWeight)}, effective sample size ${Math.round(overlap.effective)}`,
+    "",
+    ...histogram(overlap.histogram),
+    "",
+  ];
+  for (const refusal of refusals) lines.push(`refused: ${refusal}`);
+  if (estimates.length > 0) {
+    lines.push("estimator   reward a list   95 % normal            95 % bootstrap");
+    for (const { estimator, value, normal, bootstrap } of estimates) {
+      const range = bootstrap === null ? "-" : `${figure(bootstrap.low)} .. ${figure(bootstrap.high)}`;
+      lines.push(
+        estimator.padEnd(12) + figure(value).padEnd(16) +
+          `${figure(normal.low)} .. ${figure(normal.high)}`.padEnd(23) + range,
+      );
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The lists by weight, a bar a power of 2. */
+function histogram(counts: readonly number[]): string[] {
+  const most = Math.max(...counts);
+  const names = counts.map((_, at) =>
+    at === 0 ? "0" : at === 1 ? "<1/64" : at < 8 ? `1/${2 ** (8 - at)}` : `${2 ** (at - 8)}`
+  );
+  return counts.flatMap((count, at) =>
+    count === 0
+      ? []
+      : [`${names[at]!.padStart(6)} ${"█".repeat(Math.max(1, Math.round(40 * count / most)))} ${count}`]
+  );
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("Not a number above 0.");
+  return value;
+}
+
+program.parse(Deno.args, { from: "user" });
+const flags = program.opts<Flags>();
+
+await runCommand(() => main(flags));

@@ -1,0 +1,87 @@
+/**
+ * The log of a deployment for off-policy evaluation: its answers, with all candidates and their scores, joined with
+ * the samples that say what came of them.
+ *
+ * @module
+ */
+
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/scorer/policy.ts";
+import type { Log } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import type { Topics } from "../topics.ts";
+
+/** No logit is further from 0: a probability that was rounded to 1 has none. */
+const LARGEST_LOGIT = 36;
+
+/** What was read of a log. */
+export interface AnswerLog {
+  /** One list a sample whose answer is known. */
+  readonly lists: LoggedList[];
+  /** Samples without an answer on the log, or whose list was shown otherwise. */
+  skipped: number;
+  /** Answers that do not hold their candidates: the deployment does not log them. */
+  withoutCandidates: number;
+}
+
+/**
+ * Reads answers and samples. The reward is the label, the unit the user, the reward model of DR the model's own
+ * score, without the effect of the place: it was frozen before the outcome, so it may predict it.
+ *
+ * Memory: the answers of a partition that have no sample yet.
+ */
+export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOptions): Promise<AnswerLog> {
+  const result: AnswerLog = { lists: [], skipped: 0, withoutCandidates: 0 };
+  const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const answers = new Map<string, Recommendation>();
+    for await (const { value } of readAll(log, topics.recommendations, partition)) {
+      if (value === null) continue;
+      const answer = JSON.parse(new TextDecoder().decode(value)) as Recommendation;
+      answers.set(answer.request, answer);
+    }
+    for await (const { value } of readAll(log, topics.samples, partition)) {
+      if (value === null) continue;
+      const sample = decodeSample(value);
+      const answer = answers.get(sample.request);
+      answers.delete(sample.request);
+      if (answer === undefined) result.skipped++;
+      else if (answer.others === undefined) result.withoutCandidates++;
+      else {
+        const list = loggedList(answer, sample, policy);
+        if (list === null) result.skipped++;
+        else result.lists.push(list);
+      }
+    }
+  }
+  return result;
+}
+
+/** The list as logged and as `policy` would have chosen it; `null` when what was shown is not what was answered. */
+export function loggedList(answer: Recommendation, sample: Sample, policy: PolicyOptions): LoggedList | null {
+  const rows = [...sample.rows].sort((a, b) => a.position - b.position);
+  const all = [...answer.items, ...answer.others ?? []];
+  const index = new Map(all.map(({ item }, at) => [item, at]));
+  const shown = rows.map(({ item }) => index.get(item) ?? -1);
+  if (rows.some(({ item }, place) => answer.items[place]?.item !== item)) return null;
+  const candidates: Candidates = { scores: all.map(({ score }) => logitOf(score)) };
+  const places = rows.map(({ label, propensity }, place): LoggedPlace => {
+    const chances = placeDistribution(candidates, shown.slice(0, place), policy);
+    const expected = chances.reduce((sum, chance, at) => sum + chance * all[at]!.score, 0);
+    return {
+      target: chances[shown[place]!]!,
+      logged: propensity,
+      reward: label,
+      predicted: all[shown[place]!]!.score,
+      expected,
+    };
+  });
+  return { unit: sample.user, places };
+}
+
+function logitOf(score: number): number {
+  return Math.max(-LARGEST_LOGIT, Math.min(LARGEST_LOGIT, Math.log(score / (1 - score))));
+}

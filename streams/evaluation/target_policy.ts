@@ -1,0 +1,110 @@
+/**
+ * The policy to evaluate, as people write it in a file.
+ *
+ * @module
+ */
+
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { bernoulliThompson, type BetaArm } from "../../src/experiments/bernoulli_thompson.ts";
+import type { PolicyOptions } from "../../src/scorer/policy.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { policySchema } from "../policy_schema.ts";
+
+/** A policy that looks at the item and the place alone. */
+export type TablePolicy =
+  /** Every item is as likely as any other. */
+  | { readonly name: "uniform" }
+  | {
+    readonly name: "table";
+    /** Probability of each item at each place, from the top. */
+    readonly propensities: Readonly<Record<string, readonly number[]>>;
+  };
+
+/** A policy to evaluate: by the item, or by the scores of a log that holds them. */
+export type TargetPolicy = TablePolicy | PolicyOptions;
+
+const count = z.int().positive();
+const armSchema = z.strictObject({ alpha: z.number().positive(), beta: z.number().positive() });
+
+const tableSchema = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.literal("uniform") }),
+  z.strictObject({
+    name: z.literal("table"),
+    propensities: z.record(z.string(), z.array(z.number().min(0).max(1)).min(1)),
+  }),
+]);
+
+const thompsonSchema = z.strictObject({
+  name: z.literal("bernoulli-thompson"),
+  arms: z.record(z.string(), armSchema).optional(),
+  prior: z.string().optional(),
+  campaign: z.string().optional(),
+  places: count.max(100).default(3),
+  draws: count.max(10_000_000).default(200_000),
+  seed: z.int().min(0).default(0),
+}).refine(
+  ({ arms, prior }) => (arms === undefined) !== (prior === undefined),
+  "wants either arms or a prior file",
+);
+
+/**
+ * Reads a policy from a file; Bernoulli Thompson sampling becomes a table, by simulation.
+ *
+ * @throws SyntaxError naming the file and what is wrong.
+ */
+export async function readTargetPolicy(file: string): Promise<TargetPolicy> {
+  const text = await Deno.readTextFile(file);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
+  }
+  const name = (value as { readonly name?: unknown } | null)?.name;
+  if (name === "bernoulli-thompson") {
+    const { arms, prior, campaign, places, draws, seed } = check(thompsonSchema, value, file);
+    const beside = prior === undefined ? null : resolve(dirname(file), prior);
+    const known = arms ?? parseBetaPrior(await Deno.readTextFile(beside!), campaign ?? "all", beside!);
+    const ids = Object.keys(known);
+    const table = bernoulliThompson(Object.values(known), places, draws, createRandom(seed));
+    return { name: "table", propensities: Object.fromEntries(ids.map((id, arm) => [id, table[arm]!])) };
+  }
+  if (name === "uniform" || name === "table") return check(tableSchema, value, file);
+  return check(policySchema, value, file);
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`);
+  throw new SyntaxError(`Cannot use ${file} as a policy: ${issues.join("; ")}`);
+}
+
+/**
+ * Reads the priors of a campaign from `prior_bts.yaml` of the Open Bandit Pipeline: per campaign the lists `alpha`
+ * and `beta`, an entry an item.
+ *
+ * @throws SyntaxError when the campaign is not there or its lists do not fit.
+ */
+export function parseBetaPrior(text: string, campaign: string, file: string): Record<string, BetaArm> {
+  const lists: Record<string, number[]> = {};
+  let inside = false;
+  let list: number[] = [];
+  for (const line of text.split("\n")) {
+    const top = /^(\w+):\s*$/.exec(line);
+    const key = /^\s+(\w+):\s*$/.exec(line);
+    const entry = /^\s+- (\S+)\s*$/.exec(line);
+    if (top !== null) inside = top[1] === campaign;
+    else if (inside && key !== null) lists[key[1]!] = list = [];
+    else if (inside && entry !== null) list.push(Number(entry[1]));
+  }
+  const { alpha = [], beta = [] } = lists;
+  if (alpha.length === 0 || alpha.length !== beta.length || [...alpha, ...beta].some((n) => !(n > 0))) {
+    throw new SyntaxError(
+      `Cannot read the prior of campaign ${campaign} from ${file}: wanted as many numbers above 0 under alpha as ` +
+        `under beta, got ${alpha.length} and ${beta.length}`,
+    );
+  }
+  return Object.fromEntries(alpha.map((a, item) => [String(item), { alpha: a, beta: beta[item]! }]));
+}
