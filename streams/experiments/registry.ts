@@ -112,3 +112,17 @@ export class ExperimentRegistry {
     return record;
   }
 }
+
+/** Models that the deployment has published parameters of: its own, and those of variants. */
+export async function deployedModels(log: Log, { parameters }: Topics): Promise<string[]> {
+  const models = new Set<string>();
+  for (const name of (await log.topics()).keys()) {
+    if (name !== parameters && !name.startsWith(`${parameters}.`)) continue;
+    for await (const { key } of readAll(log, name, 0)) {
+      if (key === null) continue;
+      models.add(key);
+      break;
+    }
+  }
+  return [...models].sort();
+}
