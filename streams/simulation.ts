@@ -68,6 +68,8 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly learning?: LearningOptions;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
+  /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
+  readonly retain?: boolean;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
   /** Ends the simulation between two requests. */
@@ -104,7 +106,9 @@ export interface SimulationView {
   readonly learning: Learning;
 }
 
-/** Interactions and samples lie between two looks of the learner at the log. */
+/** Requests between two times that what was consumed is dropped. */
+const TRIM_EVERY = 500;
+/** Requests between two times that the learner takes what is there. */
 const LEARN_EVERY = 8;
 
 /**
@@ -137,6 +141,7 @@ export async function simulate<N extends ModelName>(
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) await engine.learn();
+    if (options.retain === false && pages.length % TRIM_EVERY === 0) await engine.trim();
     onRequest?.(view);
   }
   await engine.finish();
@@ -303,6 +308,13 @@ class Engine implements AsyncDisposable {
     }
     await this.learning.drain();
     await this.#subscriber.update();
+  }
+
+  /** Drops what was consumed; the learner drops the samples. */
+  async trim(): Promise<void> {
+    const { events, recommendations } = this.#topics;
+    await this.#log.trim(events, 0, this.#task.committed);
+    await this.#log.trim(recommendations, 0, this.#answers);
   }
 
   /** Settles what is open. */

@@ -50,13 +50,15 @@ interface CurveSpec extends Pick<Chart, "id" | "title" | "caption"> {
   readonly fromZero?: boolean;
 }
 
-const AXIS = {
+/** How the axes of all charts look. */
+export const AXIS = {
   nameTextStyle: { color: "--muted" },
   axisLabel: { color: "--muted", hideOverlap: true },
   axisLine: { lineStyle: { color: "--line" } },
   splitLine: { lineStyle: { color: "--line" } },
 };
-const BASE = {
+/** What all charts have in common. */
+export const BASE = {
   animation: false,
   textStyle: { fontFamily: "system-ui, sans-serif" },
   tooltip: {

@@ -4,19 +4,10 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { type Chart, reportCharts } from "./charts.ts";
-import {
-  DASH,
-  formatBytes,
-  formatCount,
-  formatFixed,
-  formatPercent,
-  formatSeconds,
-  formatTime,
-} from "./format.ts";
-import { escapeHtml, htmlTable, scriptJson, type TableData } from "./html.ts";
-import { SCRIPT, STYLE } from "./page.ts";
+import { reportCharts } from "./charts.ts";
+import { figure, renderDocument, type Tile } from "./document.ts";
+import { DASH, formatBytes, formatCount, formatFixed, formatPercent, formatSeconds } from "./format.ts";
+import { escapeHtml, htmlTable, type TableData } from "./html.ts";
 import type { ReportData } from "./report_data.ts";
 import { METRIC_COLUMNS, segments, summaryFacts } from "./table.ts";
 
@@ -24,45 +15,20 @@ import { METRIC_COLUMNS, segments, summaryFacts } from "./table.ts";
 const SHOWN_CHARACTERS = 300;
 
 /**
- * A replay as one self-contained HTML page.
- *
- * All text of the data is escaped, and a content security policy lets the browser run nothing but the two
- * scripts that were put in here, by their digest, and load nothing at all: a hostile item id stays text.
+ * A replay as one self-contained HTML page; see {@linkcode renderDocument} for what it lets in.
  *
  * @throws TypeError when the ECharts bundle cannot be found, as in a program without `node_modules`.
  */
 export function renderReport(data: ReportData): string {
   const charts = reportCharts(data);
-  const scripts = [readEcharts(), SCRIPT];
-  const options = Object.fromEntries(
-    charts.flatMap(({ id, option }) => option === null ? [] : [[`chart-${id}`, option]]),
-  );
-  const policy = [
-    "default-src 'none'",
-    "style-src 'unsafe-inline'",
-    "img-src data:",
-    `script-src ${scripts.map((script) => `'sha256-${sha256(script)}'`).join(" ")}`,
-  ].join("; ");
-  const title = `${escapeHtml(data.model)} on ${escapeHtml(data.dataSet)}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · meander replay</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<header>
-<p class="muted">meander replay · ${formatTime(data.finished)}</p>
-<h1>${title}</h1>
-<code>${escapeHtml(data.command)}</code>
-${tiles(data)}
-</header>
-<main>
-<section aria-labelledby="quality"><h2 id="quality">Quality</h2>
+  return renderDocument({
+    title: `${data.model} on ${data.dataSet}`,
+    kind: "replay",
+    finished: data.finished,
+    command: data.command,
+    tiles: tiles(data),
+    charts,
+    main: `<section aria-labelledby="quality"><h2 id="quality">Quality</h2>
 <div class="card">${htmlTable(metricsTable(data))}</div>
 </section>
 <section aria-labelledby="curves"><h2 id="curves">Over the run</h2>
@@ -80,45 +46,29 @@ ${charts.map(figure).join("\n")}
 </div>
 </section>
 ${notes(data)}
-<footer>Every prediction was frozen when it was made and judged when its outcome was known. ${DASH} means not defined.</footer>
-</main>
-<script type="application/json" id="charts">${scriptJson(options)}</script>
-${scripts.map((script) => `<script>${script}</script>`).join("\n")}
-</body>
-</html>
-`;
+<footer>Every prediction was frozen when it was made and judged when its outcome was known. ${DASH} means not defined.</footer>`,
+  });
 }
 
-function tiles({ metrics: { overall }, totals }: ReportData): string {
-  const all: [value: string, label: string, bad?: boolean][] = [
-    [formatFixed(overall.auc), `AUC over ${formatCount(overall.rows)} rows`],
-    [formatFixed(overall.normalizedEntropy), "normalised entropy, below 1 is better than a constant"],
-    [formatFixed(overall.calibration, 3), "calibration, 1 is unbiased"],
-    [
-      formatPercent(totals.rows === 0 ? null : totals.clicks / totals.rows),
-      `click rate, ${formatCount(totals.clicks)} clicks`,
-    ],
-    [formatCount(totals.eventsPerSecond), `events/s over ${formatSeconds(totals.seconds)}`],
-    [
-      formatCount(totals.rejected),
-      `rejected of ${formatCount(totals.events + totals.rejected)}`,
-      totals.rejected > 0,
-    ],
+function tiles({ metrics: { overall }, totals }: ReportData): Tile[] {
+  return [
+    { value: formatFixed(overall.auc), label: `AUC over ${formatCount(overall.rows)} rows` },
+    {
+      value: formatFixed(overall.normalizedEntropy),
+      label: "normalised entropy, below 1 is better than a constant",
+    },
+    { value: formatFixed(overall.calibration, 3), label: "calibration, 1 is unbiased" },
+    {
+      value: formatPercent(totals.rows === 0 ? null : totals.clicks / totals.rows),
+      label: `click rate, ${formatCount(totals.clicks)} clicks`,
+    },
+    { value: formatCount(totals.eventsPerSecond), label: `events/s over ${formatSeconds(totals.seconds)}` },
+    {
+      value: formatCount(totals.rejected),
+      label: `rejected of ${formatCount(totals.events + totals.rejected)}`,
+      bad: totals.rejected > 0,
+    },
   ];
-  return `<div class="tiles">${
-    all.map(([value, label, bad]) =>
-      `<div class="tile${bad ? " bad" : ""}"><b>${value}</b><span>${label}</span></div>`
-    ).join("")
-  }</div>`;
-}
-
-function figure({ id, title, caption, summary, option, table }: Chart): string {
-  const drawing = option === null
-    ? `<div class="empty">No figures for this run.</div>`
-    : `<div class="chart" id="chart-${id}" role="img" aria-label="${escapeHtml(summary)}"></div>
-<details><summary>The figures</summary>${htmlTable(table)}</details>`;
-  return `<figure><h3>${title}</h3><figcaption>${caption}</figcaption>
-${drawing}</figure>`;
 }
 
 function metricsTable({ metrics, evalFrom }: ReportData): TableData {
@@ -190,16 +140,4 @@ function notes({ notes }: ReportData): string {
   if (notes.length === 0) return "";
   const items = notes.map((note) => `<li>${escapeHtml(note)}</li>`).join("");
   return `<section aria-labelledby="notes"><h2 id="notes">Notes</h2><div class="card"><ul>${items}</ul></div></section>`;
-}
-
-function readEcharts(): string {
-  const url = import.meta.resolve("echarts/dist/echarts.common.min.js");
-  if (!url.startsWith("file:")) {
-    throw new TypeError(`Cannot read the ECharts bundle: it is not a file but ${url}`);
-  }
-  return Deno.readTextFileSync(new URL(url));
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("base64");
 }

@@ -1,0 +1,216 @@
+/**
+ * `deno task simulate`: a closed loop of simulated people, with two variants in an experiment, and a report.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { Command, Option } from "commander";
+import type { ExperimentDraft } from "../src/experiments/changes.ts";
+import { splitVariants } from "../src/experiments/assignment.ts";
+import { verdicts } from "../src/experiments/verdict.ts";
+import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
+import { learnerOptions, learningOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import { parseExperiment } from "../streams/experiments/record.ts";
+import { MemoryLog } from "../streams/log/memory_log.ts";
+import {
+  renderSimulation,
+  type SimulationArm,
+  type SimulationData,
+  type SimulationLook,
+  wayToBest,
+} from "../streams/report/simulation_report.ts";
+import { type ServedPage, simulate, type SimulationView } from "../streams/simulation.ts";
+import { count, integer, print, runCommand } from "./command_line.ts";
+import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+
+interface Flags extends Omit<LogFlags, "log"> {
+  readonly log: "memory" | LogFlags["log"];
+  readonly requests: number;
+  readonly seed: number;
+  readonly users?: number;
+  readonly items: number;
+  readonly candidates: "all" | "retrieved";
+  readonly model: ModelName;
+  readonly config: string;
+  readonly experiment?: string;
+  readonly report?: string;
+  readonly json?: string;
+}
+
+/** Points of the curves. */
+const POINTS = 40;
+/** Share of the requests that the last stretch has. */
+const TAIL = 0.1;
+
+const logs = addLogFlags(new Command()).options.filter(({ long }) => long !== "--log" && long !== "--config");
+const program = new Command("deno task simulate")
+  .description(
+    "Lets simulated people answer the lists that the engine serves, with two variants in an experiment.",
+  )
+  .option("--requests <n>", "requests to answer", count, 20_000)
+  .option("--seed <n>", "seed of the people and of the engine", integer, 1)
+  .option("--users <n>", "people (default: one for 14 requests)", count)
+  .option("--items <n>", "items that are sold in all", count, 420)
+  .addOption(
+    new Option(
+      "--candidates <name>",
+      "what a request chooses from: all on sale, or what the engine retrieves",
+    )
+      .choices(["all", "retrieved"]).default("all"),
+  )
+  .addOption(
+    new Option("--model <name>", "the deployment's model").choices([...MODEL_NAMES]).default("dien"),
+  )
+  .option("--config <file>", "configuration of the engine", "fixtures/shop/meander.json")
+  .option("--experiment <file>", "the experiment as JSON (default: the model against popularity)")
+  .addOption(
+    new Option("--log <kind>", "log to run on, which must be new").choices(["memory", "sqlite", "kafka"])
+      .default("memory"),
+  )
+  .option("--report <file>", "write an HTML report")
+  .option("--json <file>", "write the figures as JSON")
+  .showHelpAfterError();
+for (const option of logs) program.addOption(option);
+
+async function main(flags: Flags): Promise<number> {
+  const { model, seed, requests } = flags;
+  const config = parseConfig(await Deno.readTextFile(flags.config), flags.config);
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model),
+    seed,
+    nowMicros: () => performance.now() * 1000,
+  };
+  const experiment: ExperimentDraft = flags.experiment === undefined
+    ? {
+      name: "model",
+      hypothesis: "a model that follows the session beats the items' click rates",
+      variants: [{ name: "popularity", model: "prior" }, { name: model }],
+      stopRule: { maxUsers: Math.ceil(requests / 14) },
+    }
+    : parseExperiment(await Deno.readTextFile(flags.experiment), flags.experiment);
+  for (const file of [flags.report, flags.json]) {
+    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
+  }
+  const started = Date.now();
+  await using log = flags.log === "memory" ? new MemoryLog() : await openLog({ ...flags, log: flags.log });
+  const looks: SimulationLook[] = [];
+  const stretch = Math.ceil(requests / POINTS);
+  const view = await simulate(log, {
+    ...{ requests, seed, items: flags.items, candidates: flags.candidates, experiment, prefix: flags.prefix },
+    ...(flags.users === undefined ? {} : { users: flags.users }),
+    model,
+    modelConfig: modelConfig(model, config),
+    task,
+    learner: learnerOptions(task, config, seed),
+    learning: { ...learningOptions(config), trimSamples: flags.log === "memory" },
+    retain: flags.log !== "memory",
+    onRequest: (now) => {
+      if (now.pages.length % stretch !== 0) return;
+      looks.push(lookAt(now));
+      print(Deno.stderr, `${progress(now, stretch, started)}\n`);
+    },
+  });
+  looks.push(lookAt(view));
+  const data = dataOf(view, looks, stretch, { started, title: `${model} in a closed loop` });
+  print(Deno.stdout, summary(data));
+  if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderSimulation(data));
+  if (flags.json !== undefined) await Deno.writeTextFile(flags.json, `${JSON.stringify(data, null, 2)}\n`);
+  return 0;
+}
+
+function lookAt({ pages, totals, ratio }: SimulationView): SimulationLook {
+  const [first] = verdicts(totals, ratio);
+  const finite = (value: number | null | undefined) => Number.isFinite(value) ? value as number : null;
+  return {
+    requests: pages.length,
+    lift: finite(first?.comparison.effect.lift),
+    low: finite(first?.comparison.interval.low),
+    high: finite(first?.comparison.interval.high),
+    text: verdicts(totals, ratio).map(({ text }) => text).join("; "),
+  };
+}
+
+function progress({ pages, totals, ratio }: SimulationView, stretch: number, started: number): string {
+  const arms = armsOf(pages.slice(-stretch), splitVariants(totals.experiment).length);
+  const rates = splitVariants(totals.experiment).map(({ name }, v) =>
+    `${name} ${percent(arms[v]?.served ?? null)}`
+  );
+  const speed = pages.length / (Date.now() - started) * 1000;
+  return `${pages.length} requests, ${speed.toFixed(0)}/s · ${rates.join(", ")} · ` +
+    verdicts(totals, ratio).map(({ text }) => text).join("; ");
+}
+
+/** The pages of each variant, added up. */
+function armsOf(pages: readonly ServedPage[], variants: number): SimulationArm[] {
+  return Array.from({ length: variants }, (_, v) => {
+    const own = pages.filter(({ variant }) => variant === v);
+    const sum = (of: (page: ServedPage) => number) => own.reduce((sum, page) => sum + of(page), 0);
+    const mean = (of: (page: ServedPage) => number) => own.length === 0 ? null : sum(of) / own.length;
+    const rows = sum((page) => page.rows);
+    return {
+      requests: own.length,
+      ctr: rows === 0 ? null : sum((page) => page.clicks) / rows,
+      served: mean((page) => page.served),
+      best: mean((page) => page.best),
+      random: mean((page) => page.random),
+    };
+  });
+}
+
+function dataOf(
+  { pages, totals }: SimulationView,
+  looks: readonly SimulationLook[],
+  stretch: number,
+  { started, title }: { readonly started: number; readonly title: string },
+): SimulationData {
+  const variants = splitVariants(totals.experiment).map(({ name }) => name);
+  const tailRequests = Math.ceil(TAIL * pages.length);
+  const curve = Array.from({ length: Math.ceil(pages.length / stretch) }, (_, at) => {
+    const part = pages.slice(at * stretch, (at + 1) * stretch);
+    return { requests: Math.min(pages.length, (at + 1) * stretch), arms: armsOf(part, variants.length) };
+  });
+  const missed = variants.map(() => 0);
+  const regret = curve.map((_, at) => {
+    for (const { variant, best, served, rows } of pages.slice(at * stretch, (at + 1) * stretch)) {
+      if (variant >= 0) missed[variant]! += rows * (best - served);
+    }
+    return [...missed];
+  });
+  return {
+    title,
+    command: `deno task simulate ${Deno.args.join(" ")}`.trim(),
+    started,
+    finished: Date.now(),
+    variants,
+    requests: pages.length,
+    curve,
+    tail: armsOf(pages.slice(-tailRequests), variants.length),
+    tailRequests,
+    overall: armsOf(pages, variants.length),
+    regret,
+    looks,
+    notes: [],
+  };
+}
+
+function summary({ variants, tail, tailRequests, looks, regret }: SimulationData): string {
+  const lines = variants.map((name, v) => {
+    const arm = tail[v]!;
+    return `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${
+      percent(arm.random)
+    }: ` +
+      `${percent(wayToBest(arm))} of the way, regret ${Math.round(regret.at(-1)?.[v] ?? 0)} clicks`;
+  });
+  return [`last ${tailRequests} requests`, ...lines, looks.at(-1)?.text ?? "", ""].join("\n");
+}
+
+function percent(share: number | null): string {
+  return share === null ? "-" : `${(100 * share).toFixed(2)} %`;
+}
+
+program.parse(Deno.args, { from: "user" });
+const flags = program.opts<Flags>();
+
+await runCommand(() => main(flags));
