@@ -161,6 +161,7 @@ export * from "./src/experiments/verdict.ts";
 export * from "./src/experiments/interleaving.ts";
 export * from "./src/experiments/off_policy.ts";
 export * from "./src/experiments/bernoulli_thompson.ts";
+export * from "./src/experiments/exposure_loss.ts";
 export * from "./src/scorer/prior_serving.ts";
 
 // Logs. KafkaLog is imported from streams/log/kafka_log.ts, so that nobody else loads a Kafka client.
@@ -180,6 +181,11 @@ export { DELIVERIES, type Delivery, INPUT } from "./streams/task/delivery.ts";
 export * from "./streams/repeats.ts";
 export * from "./streams/experiments/record.ts";
 export * from "./streams/experiments/registry.ts";
+export * from "./streams/experiments/monitor.ts";
+export * from "./streams/evaluation/target_policy.ts";
+export * from "./streams/evaluation/bandit_log.ts";
+export * from "./streams/evaluation/answer_log.ts";
+export * from "./streams/simulation.ts";
 export * from "./streams/task/restore_meter.ts";
 export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
 export * from "./streams/feeder.ts";

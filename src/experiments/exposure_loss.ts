@@ -28,12 +28,12 @@ interface Waiting {
  * import { ExposureLoss } from "./exposure_loss.ts";
  *
  * const loss = new ExposureLoss([0.5, 0.5], 1000);
- * for (let user = 0; user < 100; user++) {
+ * for (let user = 0; user < 200; user++) {
  *   loss.answered(`u${user}`, user % 2, user);
  *   if (user % 10 !== 1) loss.seen(`u${user}`); // of ten users, one of the second arm is lost
  * }
  * loss.advance(2000);
- * assert.deepEqual([loss.ratio.counts, loss.ratio.mismatch], [[0, 10], true]);
+ * assert.deepEqual([loss.ratio.counts, loss.ratio.mismatch], [[0, 20], true]);
  * ```
  */
 export class ExposureLoss {

@@ -142,7 +142,7 @@ function judge(
       text: `${variant} is ${better ? "better" : "worse"}: ${change(comparison)} ${metric}`,
     };
   }
-  if (users >= maxUsers) {
+  if (users >= Math.max(minUsers, maxUsers)) {
     return {
       word: "no difference",
       text: `no difference found in ${users} users: ${change(comparison)} ${metric}`,

@@ -159,7 +159,11 @@ function lineChart(
         max: "dataMax",
         ...AXIS,
       },
-      yAxis: { type: "value", ...(percent ? { name: "%" } : {}), ...AXIS },
+      yAxis: {
+        type: "value",
+        ...AXIS,
+        axisLabel: { ...AXIS.axisLabel, ...(percent ? { formatter: "{value} %" } : {}) },
+      },
       series: lines.map(({ name, color, dashed, values }) => ({
         name,
         type: "line",

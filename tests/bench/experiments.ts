@@ -3,7 +3,7 @@
  *
  * ```sh
  * deno run -A tests/bench/experiments.ts            # all, about ten minutes
- * deno run -A tests/bench/experiments.ts aa split   # some: aa, power, split, interleaving, assignment
+ * deno run -A tests/bench/experiments.ts aa split   # some: aa, power, split, loss, interleaving, coverage, assignment
  * ```
  *
  * @module
@@ -14,10 +14,12 @@ import { startExperiment } from "../../src/experiments/changes.ts";
 import { sequenceInterval } from "../../src/experiments/confidence_sequence.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
 import { InterleavingTotals, teamDraft } from "../../src/experiments/interleaving.ts";
+import { type EstimatorName, evaluatePolicy } from "../../src/experiments/off_policy.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
 import { normalCdf, normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { banditContexts, drawLog } from "./bandit.ts";
 import { drawPages, type Page } from "./pages.ts";
 
 const CLICKS = METRIC_FIELDS.indexOf("clicks");
@@ -279,7 +281,73 @@ function assignment(): void {
   }
 }
 
-const PARTS = { aa: falsePositives, power, split, interleaving, assignment };
+/** Single choices and lists of three in the shop, logged by one policy and evaluated for another, 500 times. */
+function coverage(): void {
+  print("\n## Off-policy evaluation: 500 logs, 95 % intervals");
+  print(
+    "| list | lists a log | ESS | estimator | bias | coverage, normal | coverage, bootstrap | mean half width |",
+  );
+  print("| --- | --- | --- | --- | --- | --- | --- | --- |");
+  const [logging, target] = [{ name: "boltzmann", temperature: 1.5 }, {
+    name: "boltzmann",
+    temperature: 0.7,
+  }] as const;
+  for (const length of [1, 3]) {
+    const { contexts, truth } = banditContexts(200, length, target);
+    const seen = new Map<
+      EstimatorName,
+      { error: number; normal: number; bootstrap: number; width: number }
+    >();
+    let effective = 0;
+    for (let run = 0; run < 500; run++) {
+      const log = drawLog(contexts, { lists: 2000, length, logging, target, random: createRandom(run, 5) });
+      const { estimates, overlap } = evaluatePolicy(log, { resamples: 200, seed: run });
+      effective += overlap.effective / 500;
+      for (const { estimator, value, normal, bootstrap } of estimates) {
+        const sums = seen.get(estimator) ?? { error: 0, normal: 0, bootstrap: 0, width: 0 };
+        seen.set(estimator, sums);
+        const holds = ({ low, high }: { low: number; high: number }) => Number(low <= truth && truth <= high);
+        sums.error += value - truth;
+        sums.normal += holds(normal);
+        sums.bootstrap += holds(bootstrap!);
+        sums.width += (normal.high - normal.low) / 2;
+      }
+    }
+    for (const [estimator, { error, normal, bootstrap, width }] of seen) {
+      print(
+        `| ${length} | 2000 | ${effective.toFixed(0)} | ${estimator} | ${
+          percent(error / 500 / truth, 2)
+        } | ` +
+          `${percent(normal / 500)} | ${percent(bootstrap / 500)} | ${(width / 500).toFixed(4)} |`,
+      );
+    }
+  }
+}
+
+/** Users who are lost between answer and sample, seen by name. */
+function loss(): void {
+  print("\n## Loss: 1 % of both arms is lost, and 2 % more of one, 1,000 runs of 50,000 users");
+  print("| more lost in one arm | alarm | median users until it | 95 % caught before |");
+  print("| --- | --- | --- | --- |");
+  for (const lost of [0, 0.01, 0.02]) {
+    const alarms: number[] = [];
+    for (let run = 0; run < 1000; run++) {
+      const random = createRandom(run, 6);
+      const ratio = new SampleRatio([0.5, 0.5], { concentration: 20 });
+      let n = 0;
+      for (; n < 50_000 && !ratio.mismatch; n++) {
+        const arm = random() < 0.5 ? 0 : 1;
+        if (random() < 0.01 + (arm === 1 ? lost : 0)) ratio.update(arm);
+      }
+      alarms.push(ratio.mismatch ? n : Infinity);
+    }
+    alarms.sort((a, b) => a - b);
+    const caught = alarms.filter(Number.isFinite).length / 1000;
+    print(`| ${percent(lost, 0)} | ${percent(caught)} | ${median(alarms)} | ${alarms[949]} |`);
+  }
+}
+
+const PARTS = { aa: falsePositives, power, split, loss, interleaving, coverage, assignment };
 for (const [name, part] of Object.entries(PARTS)) {
   if (Deno.args.length === 0 || Deno.args.includes(name)) part();
 }

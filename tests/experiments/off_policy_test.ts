@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { bernoulliThompson } from "../../src/experiments/bernoulli_thompson.ts";
+import { ESTIMATORS, evaluatePolicy, type LoggedList, SLATES } from "../../src/experiments/off_policy.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { banditContexts, drawLog } from "../bench/bandit.ts";
+
+const [logging, target] = [{ name: "boltzmann", temperature: 1.5 }, {
+  name: "boltzmann",
+  temperature: 0.7,
+}] as const;
+
+Deno.test("evaluatePolicy() gives the log's own mean for the policy that made it, however it estimates", () => {
+  const { contexts } = banditContexts(20, 2, logging);
+  const log = drawLog(contexts, { lists: 500, length: 2, logging, target: logging, random: createRandom(1) });
+  for (const slate of SLATES) {
+    const { logged, estimates, overlap } = evaluatePolicy(log, { slate, resamples: 0 });
+    assert.ok(Math.abs(overlap.effective - 500) < 1e-6 && Math.abs(overlap.maxWeight - 1) < 1e-9);
+    for (const { estimator, value } of estimates) {
+      if (estimator === "ips" || estimator === "snips") assert.ok(Math.abs(value - logged) < 1e-9, estimator);
+      else assert.ok(Math.abs(value - logged) < 0.05, `${estimator} ${value} ${logged}`);
+    }
+  }
+});
+
+Deno.test("evaluatePolicy() covers the truth as often as it says, and DR most tightly", () => {
+  for (const length of [1, 2]) {
+    const { contexts, truth } = banditContexts(40, length, target);
+    const held = new Map(ESTIMATORS.map((name) => [name, 0]));
+    const width = new Map(ESTIMATORS.map((name) => [name, 0]));
+    const runs = 60;
+    for (let run = 0; run < runs; run++) {
+      const log = drawLog(contexts, { lists: 400, length, logging, target, random: createRandom(run, 7) });
+      for (const { estimator, normal } of evaluatePolicy(log, { resamples: 0 }).estimates) {
+        held.set(estimator, held.get(estimator)! + Number(normal.low <= truth && truth <= normal.high));
+        width.set(estimator, width.get(estimator)! + normal.high - normal.low);
+      }
+    }
+    // With 95 %, fewer than 50 of 60 happens once in a thousand.
+    for (const name of ESTIMATORS) {
+      assert.ok(held.get(name)! >= 50, `${name} held ${held.get(name)} of ${runs}`);
+    }
+    assert.ok(width.get("dr")! < Math.min(width.get("ips")!, width.get("snips")!));
+  }
+});
+
+Deno.test("evaluatePolicy() takes lists of one unit for dependent", () => {
+  const list = (unit: string, reward: number): LoggedList => ({
+    unit,
+    places: [{ target: 0.5, logged: 0.5, reward, predicted: 0, expected: 0 }],
+  });
+  const apart = Array.from({ length: 100 }, (_, n) => list(`u${n}`, n % 2));
+  const together = Array.from({ length: 100 }, (_, n) => list(`u${n % 10}`, n % 2));
+  const half = (log: LoggedList[]) => evaluatePolicy(log, { resamples: 0 }).loggedError;
+  assert.ok(half(together) > 3 * half(apart));
+});
+
+Deno.test("evaluatePolicy() refuses when the log says too little, and says why", () => {
+  const list = (logged: number, target: number): LoggedList => ({
+    unit: crypto.randomUUID(),
+    places: [{ target, logged, reward: 1, predicted: 0, expected: 0 }],
+  });
+  const few = [
+    ...Array.from({ length: 990 }, () => list(0.5, 0.45)),
+    ...Array.from({ length: 10 }, () => list(0.001, 0.05)),
+  ];
+  const { refusals, estimates } = evaluatePolicy(few);
+  assert.match(
+    refusals[0]!,
+    /^the log is worth \d+ of its 1000 lists to this policy, wanted are 100; the largest weight is 50$/,
+  );
+  assert.deepEqual(estimates, []);
+  assert.equal(evaluatePolicy(few, { force: true, resamples: 10 }).estimates.length, 4);
+  // Half of what the policy does was never logged.
+  const missing = Array.from({ length: 1000 }, () => list(1, 0.5));
+  assert.match(
+    evaluatePolicy(missing).refusals[0]!,
+    /support is missing: the weights average 0.500, .* about 50 %/,
+  );
+  assert.deepEqual(evaluatePolicy(few, { clip: 2, resamples: 0 }).refusals, []);
+  assert.throws(() => evaluatePolicy([]), /empty log/);
+  assert.throws(() => evaluatePolicy([list(0, 1)]), /logged probability is 0/);
+});
+
+Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () => {
+  const table = bernoulliThompson([{ alpha: 1, beta: 1 }, { alpha: 2, beta: 1 }], 2, 40_000, createRandom(3));
+  // P(U < V) with V of density 2v is E[V] = 2/3.
+  assert.ok(Math.abs(table[1]![0]! - 2 / 3) < 4 * Math.sqrt(2 / 9 / 40_000));
+  assert.ok(Math.abs(table[0]![0]! + table[0]![1]! - 1) < 1e-12);
+});

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { encodeSample } from "../../../src/learner/sample_codec.ts";
+import { Experiments } from "../../../src/experiments/assignment.ts";
+import { isExperiment } from "../../../src/experiments/experiment.ts";
+import { createRandom } from "../../../src/simulator/random.ts";
+import { ExperimentMonitor } from "../../../streams/experiments/monitor.ts";
+import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { list } from "../../experiments/lists.ts";
+
+const topics = topicNames();
+const HOUR = 3_600_000;
+
+/** A log on which users were answered and clicked at a rate by variant; those of B are lost at a rate too. */
+async function deployment(rates: readonly [number, number], lost = 0) {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+  await registry.start({
+    name: "e",
+    variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon: 0.1 } }],
+    metric: "clicksPerUser",
+    guardRails: [{ metric: "ctr", tolerance: 0.05 }],
+    stopRule: { maxUsers: 2000 },
+  });
+  const experiments = new Experiments((await registry.records()).values());
+  const random = createRandom(5);
+  for (let u = 0; u < 2000; u++) {
+    const [user, time, partition] = [`u${u}`, HOUR + u * 36_000, u % 2];
+    const [exposure] = experiments.assign(user).exposures;
+    const rate = rates[exposure!.variant === "A" ? 0 : 1];
+    const clicks = Array.from({ length: 10 }).filter(() => random() < rate).length;
+    const answer = { request: `${user}-${time}`, user, time, items: [], ...exposure, tookMicros: 1000 };
+    const value = new TextEncoder().encode(JSON.stringify(answer));
+    await log.append([{ topic: topics.recommendations, partition, key: user, value, time }]);
+    if (exposure!.variant === "B" && random() < lost) continue;
+    const sample = encodeSample(list(user, clicks, { time, exposure: ["e", exposure!.variant] }));
+    await log.append([{ topic: topics.samples, partition, key: user, value: sample, time }]);
+  }
+  const monitor = await ExperimentMonitor.open(log, topics, registry);
+  return { log, registry, monitor };
+}
+
+Deno.test("ExperimentMonitor() counts all partitions once, and has a verdict", async () => {
+  const { monitor, registry } = await deployment([0.1, 0.2]);
+  assert.equal(await monitor.update(), 4000);
+  assert.equal(await monitor.update(), 0);
+  const [status] = monitor.status();
+  assert.equal([0, 1].reduce((sum, v) => sum + status!.totals.moments(v).users, 0), 2000);
+  assert.match(status!.verdicts[0]!.text, /^B is better: /);
+  assert.deepEqual(status!.tookMicros, [1000, 1000]);
+  assert.deepEqual(await monitor.stopHarmful(registry), []);
+});
+
+Deno.test("ExperimentMonitor.stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
+  const { monitor, registry } = await deployment([0.2, 0.1]);
+  await monitor.update();
+  const [stopped] = await monitor.stopHarmful(registry);
+  assert.match(stopped!.reason!, /^stop: B makes ctr worse: −/);
+  const record = (await registry.records()).get("e")!;
+  assert.ok(isExperiment(record) && record.status === "stopped");
+  assert.deepEqual(await monitor.stopHarmful(registry), []);
+});
+
+Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm are lost after their answer", async () => {
+  const { monitor } = await deployment([0.1, 0.2], 0.04);
+  await monitor.update();
+  const [status] = monitor.status();
+  assert.equal(status!.lost[0], 0);
+  assert.ok(status!.lost[1]! > 15);
+  assert.match(status!.verdicts[0]!.text, /^invalid: /);
+});

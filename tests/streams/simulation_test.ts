@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { verdicts } from "../../src/experiments/verdict.ts";
+import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { simulate, type SimulationView } from "../../streams/simulation.ts";
+
+const run = (requests: number, users: number): Promise<SimulationView> =>
+  simulate(new MemoryLog(), {
+    requests,
+    users,
+    seed: 4,
+    items: 120,
+    model: "base",
+    modelConfig: DEFAULT_MODELS.base,
+    task: { schema: DEFAULT_SCHEMA, seed: 4 },
+    learner: { schema: DEFAULT_SCHEMA, seed: 4 },
+    learning: { trimSamples: true },
+    retain: false,
+    experiment: { name: "model", variants: [{ name: "popularity", model: "prior" }, { name: "base" }] },
+  });
+
+Deno.test("simulate() serves both variants between the random and the best lists, and counts what came of it", async () => {
+  const { pages, totals, ratio, learning } = await run(600, 120);
+  assert.equal(pages.length, 600);
+  for (const { variant, served, best, random, rows, clicks } of pages) {
+    assert.ok(variant === 0 || variant === 1);
+    assert.ok(served <= best + 1e-9 && random < best && rows === 10 && clicks <= 10);
+  }
+  const mean = (of: (page: typeof pages[number]) => number) =>
+    pages.reduce((sum, page) => sum + of(page), 0) / 600;
+  assert.ok(mean((page) => page.served) > 1.5 * mean((page) => page.random), "it learns");
+  assert.ok(Math.abs(mean((page) => page.clicks) / 10 - mean((page) => page.served)) < 0.02);
+  const counted = [0, 1].map((v) => totals.moments(v));
+  assert.equal(counted[0]!.total("lists") + counted[1]!.total("lists"), 600);
+  assert.ok(learning.validation.judged > 1000 && learning.version > 20);
+  assert.equal(ratio.mismatch, false);
+  assert.equal(verdicts(totals, ratio).length, 1);
+});
+
+Deno.test("simulate() gives the same pages for the same seed, and ends with its world", async () => {
+  assert.deepEqual((await run(60, 40)).pages, (await run(60, 40)).pages);
+  await assert.rejects(run(600, 2), /Cannot make 600 requests: the world of 2 people ended/);
+});
