@@ -61,7 +61,8 @@ export class ExperimentTotals {
   /** Takes in a sample, whether it is of the experiment or not: what comes before it is the pre-period. */
   update(sample: Sample): void {
     const { user, exposures = [] } = sample;
-    if (Object.hasOwn(this.experiment.overrides, user)) return;
+    // Its outcome is not final: the same impression comes again.
+    if (sample.purpose === "learn" || Object.hasOwn(this.experiment.overrides, user)) return;
     const exposure = exposures.find(({ experiment }) => experiment === this.experiment.name);
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
     const member = this.#members.get(user);

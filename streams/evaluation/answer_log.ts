@@ -46,6 +46,7 @@ export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOpti
     for await (const { value } of readAll(log, topics.samples, partition)) {
       if (value === null) continue;
       const sample = decodeSample(value);
+      if (sample.purpose === "learn") continue; // the same impression comes again when its outcome is final
       const answer = answers.get(sample.request);
       answers.delete(sample.request);
       if (answer === undefined) result.skipped++;

@@ -128,6 +128,7 @@ export class ExperimentMonitor {
       count += await this.#read(this.#topics.samples, partition, (value) => {
         const sample = decodeSample(value);
         this.#time = Math.max(this.#time, sample.time);
+        if (sample.purpose === "learn") return; // the same impression comes again when its outcome is final
         for (const one of this.#followed) one.sampled(sample);
       });
     }
