@@ -42,6 +42,8 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
   taobao: {
     schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
     impressions: "logged",
+    // People come back to what they looked at.
+    retrieval: { revisits: true },
   },
   "open-bandit": {
     schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },

@@ -188,13 +188,14 @@ async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: numb
   return await referenceModel(model, sizes, modelConfig, random, kernels === "tfjs-wasm" ? "wasm" : "cpu");
 }
 
-/** SHA-256 over the records of all users and items, by id. */
+/** SHA-256 over the records of all users and items, by id, and what retrieval learnt. */
 async function stateDigest(task: Task): Promise<string> {
   const hash = createHash("sha256");
   for await (const [id, record] of task.records()) hash.update(id).update(record);
   for (const item of [...task.state.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     hash.update(item.id).update(encodeItemState(item));
   }
+  hash.update(task.state.retrieval.state.encode());
   return hash.digest("hex");
 }
 

@@ -217,6 +217,18 @@ export class FeatureStatistics {
     return out;
   }
 
+  /** How much better an item's smoothed rate of positives is than the overall one. */
+  quality(item: ItemStatistics): number {
+    const b = this.overall.rate;
+    return rate(item, b) - b;
+  }
+
+  /** How much more often than others a user was positive about a category. */
+  taste(user: UserStatistics, category: string): number {
+    const stats = user.keys.get(categoryKey(category));
+    return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
+  }
+
   /** The surprise f of a value, before it is learnt. */
   valueSurprise(user: UserStatistics, item: ItemStatistics, value: number): number {
     if (this.overall.values === 0) return 0;

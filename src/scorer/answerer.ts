@@ -5,6 +5,7 @@
  * @module
  */
 
+import { findCandidates, type Found } from "./candidates.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
@@ -12,17 +13,19 @@ import type { RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
 import { type Candidates, type Choice, choose, type PolicyOptions } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
-import type { Candidate, Retrieval } from "./retrieval.ts";
 import { logitDeviation } from "./thompson.ts";
 
-/** Behaviours whose categories retrieval looks at, and how many categories it takes. */
-const RECENT_BEHAVIOURS = 10;
-const RECENT_CATEGORIES = 5;
+/**
+ * What orders retrieved candidates: the model's probability of a positive; the blend's of being taken next; or
+ * their product.
+ */
+export type Ranking = "model" | "blend" | "both";
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
@@ -30,6 +33,8 @@ const SEVERAL_MODELS = "several";
 /** Options of an {@linkcode Answerer}. */
 export interface AnswererOptions {
   readonly policy: PolicyOptions;
+  /** What orders retrieved candidates. */
+  readonly ranking: Ranking;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
   /** Write the candidates that were not chosen into the answer, for the evaluation of other policies. */
@@ -73,7 +78,7 @@ interface Slate {
 interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly Found[];
   readonly byModel: Map<ListScorer, Pending>;
 }
 
@@ -95,7 +100,8 @@ export class Answerer {
     const { settings, interleaved, shadows, exposures } = assigned;
     const wanted = [settings, ...interleaved ?? []].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const scores = { user, event, candidates: this.#candidates(user, event), byModel: new Map() };
+    const candidates = this.#needed(findCandidates(this.#state, user, event), event, assigned);
+    const scores = { user, event, candidates, byModel: new Map() };
     const own = this.#slate(scores, unserved ? {} : settings);
     const list = interleaved === null || unserved
       ? this.#placed(scores, own)
@@ -125,6 +131,19 @@ export class Answerer {
     };
   }
 
+  /** The candidates that models have to score: where the blend alone decides, those that it puts on the list. */
+  #needed(
+    found: readonly Found[],
+    event: RequestEvent,
+    { interleaved, shadows }: Assignment,
+  ): readonly Found[] {
+    const { ranking, policy, logCandidates } = this.#options;
+    const decides = ranking === "blend" && event.candidates === undefined && policy.name === "greedy";
+    return decides && !logCandidates && interleaved === null && shadows.length === 0
+      ? found.slice(0, event.count)
+      : found;
+  }
+
   #scorer(model: string | undefined): ListScorer | undefined {
     const { scorer, scorers } = this.#state;
     return model === undefined || model === scorer.serving.model ? scorer : scorers.get(model);
@@ -133,14 +152,18 @@ export class Answerer {
   /** The list of a variant. @param draw Tells the draws of several lists for one request apart. */
   #slate(scores: Scores, { model, policy, maxCandidates }: VariantSettings, draw = 0): Slate {
     const { user, event, candidates, byModel } = scores;
+    const chosenBy = policy ?? this.#options.policy;
     const scorer = this.#scorer(model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
     const retrieved = event.candidates === undefined ? maxCandidates : undefined;
     const rows = retrieved === undefined ? scored.rows : scored.rows.slice(0, retrieved);
-    const chosenBy = policy ?? this.#options.policy;
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    return { scorer, scored, choices: choose(this.#scores(rows, chosenBy), event.count, chosenBy, random) };
+    return {
+      scorer,
+      scored,
+      choices: choose(this.#scores(rows, scores, chosenBy), event.count, chosenBy, random),
+    };
   }
 
   #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
@@ -197,44 +220,19 @@ export class Answerer {
     return [{ variant: shadow.name, model, version: slate.scored.version, items: list }];
   }
 
-  #scores(rows: readonly PendingRow[], { name }: PolicyOptions): Candidates {
-    const scores = rows.map(({ logit }) => logit);
+  /** What the candidates are ordered by, as log-odds. */
+  #scores(rows: readonly PendingRow[], { event, candidates }: Scores, { name }: PolicyOptions): Candidates {
+    const { ranking } = this.#options;
+    const scores = rows.map(({ logit }, place) => {
+      if (ranking === "model" || event.candidates !== undefined) return logit;
+      return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0);
+    });
     if (name !== "thompson") return { scores };
     const { catalogue } = this.#state;
     const deviations = rows.map(({ item, logit }) =>
       logitDeviation(catalogue.at(item).statistics.outcomes, logit)
     );
     return { scores, deviations };
-  }
-
-  #candidates(user: UserState, event: RequestEvent): Candidate[] {
-    const { catalogue, retrieval, scorer } = this.#state;
-    const excluded = new Set(event.exclude);
-    const categories = event.filter?.categories === undefined ? null : new Set(event.filter.categories);
-    const seen = event.candidates === undefined ? scorer.window(user, event.time).seen : null;
-    const allowed = (id: string): boolean => {
-      if (excluded.has(id)) return false;
-      const item = catalogue.get(id);
-      if (item === undefined) return categories === null;
-      if (item.hidden || item.expires <= event.time || seen?.has(item.index)) return false;
-      return categories === null || item.categories.some((category) => categories.has(category));
-    };
-    if (event.candidates !== undefined) {
-      return event.candidates.filter(allowed).map((item) => ({ item, source: "given" }));
-    }
-    const wanted = categories === null ? this.#recentCategories(user) : [...categories];
-    return retrieval.candidates(wanted, allowed);
-  }
-
-  /** Categories of the user's newest behaviours, newest first. */
-  #recentCategories(user: UserState): string[] {
-    const { catalogue, sequences } = this.#state;
-    const categories = new Set<string>();
-    const length = sequences.length(user.row);
-    for (let i = length - 1; i >= Math.max(0, length - RECENT_BEHAVIOURS); i--) {
-      for (const category of catalogue.at(sequences.item(user.row, i)).categories) categories.add(category);
-    }
-    return [...categories].slice(0, RECENT_CATEGORIES);
   }
 }
 
@@ -252,4 +250,9 @@ function others({ candidates }: Scores, { rows }: Pending, items: readonly Recom
 
 function probabilityOf({ logit }: PendingRow): number {
   return 1 / (1 + Math.exp(-logit));
+}
+
+/** ln σ(x). */
+function logSigmoid(x: number): number {
+  return x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x));
 }

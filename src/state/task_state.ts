@@ -15,12 +15,12 @@ import { type ExperimentRecord, isExperiment } from "../experiments/experiment.t
 import type { FeatureSchema } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
-import { Answerer } from "../scorer/answerer.ts";
+import { Answerer, type Ranking } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation } from "../events/recommendation.ts";
-import { Retrieval, type RetrievalOptions } from "../scorer/retrieval.ts";
+import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { ImpressionJoin } from "./impression_join.ts";
@@ -61,6 +61,8 @@ export interface TaskOptions {
   readonly dedupIds?: number;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions;
+  /** What orders retrieved candidates. @default {"model"} */
+  readonly ranking?: Ranking;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions;
   /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
@@ -119,7 +121,7 @@ export class TaskState {
   readonly sequences: SequenceSlab;
   /** Running statistics over everything. */
   readonly statistics: FeatureStatistics;
-  /** The lists that candidates come from. */
+  /** Where candidates come from. */
   readonly retrieval: Retrieval;
   /** The open impressions. */
   readonly join: ImpressionJoin<TaskOutputs>;
@@ -164,7 +166,7 @@ export class TaskState {
     this.sequences = new SequenceSlab(options.sequence);
     this.#codec = new UserCodec(this.sequences, this.catalogue);
     this.statistics = new FeatureStatistics(options.schema);
-    this.retrieval = new Retrieval(options.retrieval);
+    this.retrieval = new Retrieval(this, options.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,
       {
@@ -199,6 +201,7 @@ export class TaskState {
       assign: (user) => this.#experiments.assign(user),
     }, {
       policy: options.policy ?? { name: "greedy" },
+      ranking: options.ranking ?? "model",
       seed: options.seed ?? 0,
       logCandidates: options.logCandidates ?? false,
       nowMicros: options.nowMicros ?? (() => 0),
@@ -233,7 +236,7 @@ export class TaskState {
   /** Applies a catalogue record. */
   applyItem(record: ItemRecord): void {
     const item = this.catalogue.apply(record);
-    this.retrieval.add(item);
+    this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
     this.counters.items++;
   }
@@ -241,7 +244,7 @@ export class TaskState {
   /** Applies a tombstone of the catalogue. */
   removeItem(id: string, time: number): void {
     const item = this.catalogue.remove(id, time);
-    this.retrieval.add(item);
+    this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
   }
 
@@ -389,6 +392,10 @@ export class TaskState {
     this.dirtyItems.add(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
+    // Before anything counts it: what was taken must not look more popular for it.
+    if (strength !== null) {
+      this.retrieval.learn(user, item, Math.min(event.time, this.maxTime), strength);
+    }
     if (positive || policy.explicit) {
       const { request, time } = event;
       const reward = positive ? event.value ?? 0 : 0;
@@ -399,7 +406,7 @@ export class TaskState {
       this.statistics.learnValue(user.statistics, item, event.value);
     }
     if (positive || (!policy.explicit && (policy.strength ?? 0) > 0)) {
-      this.retrieval.raise(item, event.time);
+      this.retrieval.lists.raise(item, event.time);
     }
     if (strength === null) return;
     const behaviour = { item: item.index, action: event.action, time: event.time, strength };
@@ -494,6 +501,7 @@ export class TaskState {
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
+    this.retrieval.state.forget(user.id);
     this.#remove(user);
     this.dirtyUsers.delete(user);
     this.counters.forgotten++;

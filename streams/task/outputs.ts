@@ -85,6 +85,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   for (const item of state.dirtyItems) {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItemState(item)));
   }
+  for (const { key, value } of state.retrieval.state.changes()) {
+    statistics.push(record(topics.statistics, key, value));
+  }
   const own = encodeTask(state, of.itemsApplied);
   statistics.push(record(topics.statistics, TASK_KEY, own, { [LINEAGE]: of.lineage }));
   return { outputs, users, statistics };

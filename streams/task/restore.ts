@@ -12,6 +12,7 @@
  * @module
  */
 
+import { RETRIEVAL_KEY } from "../../src/retrieval/retrieval_state.ts";
 import { decodeItemState, decodeTask, itemOfKey, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
@@ -125,9 +126,11 @@ async function restoreStatistics(
   let own: Uint8Array | null = null;
   let lineage = store?.position?.lineage ?? null;
   let task = store?.position?.task ?? 0;
+  const retrieval = new Map<string, Uint8Array>();
   const take = (key: string, record: Uint8Array) => {
     if (key === TASK_KEY) own = record.slice();
-    else state.retrieval.add(decodeItemState(itemOfKey(key), record, state.catalogue));
+    else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, record.slice());
+    else state.retrieval.lists.add(decodeItemState(itemOfKey(key), record, state.catalogue));
   };
   for (const [key, record] of store?.statistics() ?? []) take(key, record);
   meter.begin("statistics");
@@ -150,6 +153,7 @@ async function restoreStatistics(
     if (gathered.size >= GATHERED) takeAll();
   }
   takeAll();
+  state.retrieval.state.restore(retrieval);
   return { itemsApplied: own === null ? 0 : decodeTask(own, state), lineage, task };
 }
 

@@ -55,13 +55,13 @@ Deno.test("TaskState.apply() retrieves popular items, those of recent categories
   const story = new Story();
   for (const [item, category] of [["a1", "x"], ["a2", "x"], ["b1", "y"], ["b2", "y"]] as const) {
     story.item(item, { category });
-    story.click(10, item, { user: "other" });
+    story.click(10, item, { user: `who likes ${item}` });
   }
   story.item("fresh", {}, 20);
   story.click(21, "a1");
   const { items } = story.ask(22, "r");
   const sources = Object.fromEntries(items.map(({ item, source }) => [item, source]));
-  assert.deepEqual(sources, { a2: "category", b1: "popular", b2: "popular", fresh: "new" });
+  assert.deepEqual(sources, { a2: "popular", b1: "popular", b2: "popular", fresh: "new" });
 });
 
 Deno.test("TaskState.apply() answers with an empty list when nothing passes, and waits for no outcome", () => {

@@ -175,6 +175,7 @@ export interface Run {
 export class Durable {
   readonly users = new Map<string, Uint8Array>();
   readonly items = new Map<string, Uint8Array>();
+  readonly retrieval = new Map<string, Uint8Array>();
   #task: Uint8Array | undefined;
 
   /** Writes what changed since the last commit, as `streams/task.ts` does. */
@@ -184,6 +185,7 @@ export class Durable {
       this.users.set(user.id, task.record(user));
     }
     for (const item of task.dirtyItems) this.items.set(item.id, encodeItemState(item));
+    for (const { key, value } of task.retrieval.state.changes()) this.retrieval.set(key, value);
     this.#task = encodeTask(task, 0);
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
@@ -193,7 +195,10 @@ export class Durable {
   restore(options: TaskOptions, serving: FakeServing): TaskState {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
-    for (const [id, bytes] of this.items) task.retrieval.add(decodeItemState(id, bytes, task.catalogue));
+    for (const [id, bytes] of this.items) {
+      task.retrieval.lists.add(decodeItemState(id, bytes, task.catalogue));
+    }
+    task.retrieval.state.restore(this.retrieval);
     for (const [id, bytes] of this.users) task.restoreUser(id, bytes);
     return task;
   }
@@ -206,6 +211,8 @@ export function inventory(task: TaskState): Record<string, string> {
     [...of].sort((a, b) => a.id < b.id ? -1 : 1);
   return Object.fromEntries([
     ["task", hex(encodeTask(task, 0))],
+    ["retrieval", hex(task.retrieval.state.encode())],
+    ["blend", task.retrieval.state.blend.weights.join()],
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,

@@ -1,0 +1,199 @@
+/**
+ * The progressive next-item protocol: before each positive behaviour the task is asked for 20 items out of all that
+ * anybody has touched so far, then it learns the behaviour. docs/retrieval.md has the exact rules and our figures.
+ *
+ * @module
+ */
+
+import type { InteractionEvent } from "../../src/events/event.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { Assembler } from "../../src/features/assembler.ts";
+import { createModel, type ModelName } from "../../src/models/create.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { modelConfig } from "../../streams/config.ts";
+import { PROFILES } from "../../streams/profiles.ts";
+import { openSource } from "../../streams/sources/open.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+
+/** Length of a list. */
+const K = 20;
+/** Rows of a batch of the learner. */
+const BATCH_ROWS = 64;
+/** Behaviours of a commit. */
+const COMMIT_EVENTS = 256;
+/** Most items that a request may exclude. */
+const MAX_EXCLUDED = 10_000;
+
+/** The data sets that have such a protocol. */
+export const NEXT_ITEM_DATA = ["ml-100k", "taobao"] as const;
+
+/** What is evaluated. */
+export interface NextItemOptions {
+  readonly data: string;
+  readonly format: (typeof NEXT_ITEM_DATA)[number];
+  readonly task: Partial<TaskOptions>;
+  /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
+  readonly model?: ModelName;
+  /** Interactions after which to stop. */
+  readonly limit?: number;
+  /** Taobao's second table: the user's own items may not come again. */
+  readonly excludeOwn?: boolean;
+  readonly seed?: number;
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+/** One question and its answer. */
+export interface Query {
+  /** Number of the interaction, from 0. */
+  readonly at: number;
+  /** 1..20, or 0 = not in the list. */
+  readonly rank: number;
+  /** Nobody had touched the item before. */
+  readonly impossible: boolean;
+  /** The user had touched it before. */
+  readonly own: boolean;
+  /** The source that proposed it, if it was in the list. */
+  readonly source: string;
+}
+
+/** What came out. */
+export interface NextItemResult {
+  readonly queries: readonly Query[];
+  readonly interactions: number;
+  /** Seconds in requests, and in events. */
+  readonly seconds: { readonly requests: number; readonly events: number };
+  /** Weights of the blend at the end, by feature. */
+  readonly task: TaskState;
+}
+
+/** Runs the protocol. */
+export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
+  const { format, limit = Infinity, seed = 0 } = options;
+  const isMovies = format === "ml-100k";
+  const { steps, items } = await read(options);
+  const profile = PROFILES[format];
+  const taskOptions: TaskOptions = { ...profile, ...options.task };
+  const learning = new Learning(options.model ?? "base", taskOptions, seed);
+  const task = new TaskState(taskOptions, learning.serving);
+  const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  const queries: Query[] = [];
+  const touched = new Set<string>();
+  const own = new Map<string, string[]>();
+  const count = Math.min(limit, steps.filter(({ interaction }) => interaction !== null).length);
+  const seconds = { requests: 0, events: 0 };
+  let offset = 0;
+  let at = 0;
+  for (const { records, interaction } of steps) {
+    if (at >= limit) break;
+    if (interaction !== null) {
+      const mine = own.get(interaction.user) ?? [];
+      const asks = isMovies
+        ? (interaction.value ?? 0) >= 4
+        : interaction.action === "view" && mine.length > 0;
+      if (asks) {
+        const exclude = isMovies || options.excludeOwn ? [...new Set(mine)].slice(-MAX_EXCLUDED) : [];
+        const { user, time } = interaction;
+        const started = performance.now();
+        task.apply({ type: "request", user, time, request: `q${at}`, count: K, exclude }, offset++, out);
+        seconds.requests += (performance.now() - started) / 1000;
+        const list = out.recommendations.pop()!.items;
+        const place = list.findIndex(({ item }) => item === interaction.item);
+        queries.push({
+          at,
+          rank: place + 1,
+          impossible: !touched.has(interaction.item),
+          own: mine.includes(interaction.item),
+          source: list[place]?.source ?? "",
+        });
+      }
+      mine.push(interaction.item);
+      own.set(interaction.user, mine);
+      // An item is in the catalogue from its first touch on: nobody can be shown it before.
+      const record = items.get(interaction.item);
+      if (record !== undefined && !touched.has(interaction.item)) {
+        task.applyItem({ ...record, time: interaction.time });
+      }
+      touched.add(interaction.item);
+      at++;
+    }
+    const started = performance.now();
+    for (const record of records) {
+      if (record.kind === "event") task.apply(record.event, offset++, out);
+    }
+    if (options.model !== undefined) learning.learn(out);
+    out.samples.length = 0;
+    out.recommendations.length = 0;
+    task.dirtyUsers.clear();
+    task.dirtyItems.clear();
+    if (at % COMMIT_EVENTS === 0) task.retrieval.state.changes();
+    seconds.events += (performance.now() - started) / 1000;
+    if (at % 2000 === 0) options.onProgress?.(at, count);
+  }
+  return { queries, interactions: at, seconds, task };
+}
+
+/** Records that belong to one interaction, in the order of the protocol. */
+interface Step {
+  readonly records: readonly SourceRecord[];
+  readonly interaction: InteractionEvent | null;
+}
+
+async function read({ data, format }: NextItemOptions) {
+  const items = new Map<string, Extract<SourceRecord, { kind: "item" }>["item"]>();
+  const steps: (Step & { readonly line: number; readonly time: number })[] = [];
+  let records: SourceRecord[] = [];
+  for await (const record of openSource(format, data)) {
+    if (record.kind === "item") items.set(record.item.item, record.item);
+    if (record.kind !== "event") continue;
+    records.push(record);
+    const { event, line } = record;
+    if (event.type !== "interaction") continue;
+    steps.push({ records, interaction: event, line, time: event.time });
+    records = [];
+  }
+  // The source breaks ties of time by user and item, the protocol by user and place in the file.
+  if (format === "ml-100k") {
+    steps.sort((a, b) =>
+      a.time - b.time || Number(a.interaction?.user) - Number(b.interaction?.user) || a.line - b.line
+    );
+  }
+  return { steps, items };
+}
+
+/** A learner and what serves its versions. */
+class Learning {
+  readonly serving: ServingModel;
+  readonly #learner: Learner;
+  #batch: TaskOutputs["samples"][number][] = [];
+  #rows = 0;
+  #version = 0;
+
+  constructor(name: ModelName, { schema }: TaskOptions, seed: number) {
+    const k = 16;
+    const { d, userWidth, contextWidth } = new Assembler(schema, k);
+    const make = () =>
+      createModel(
+        name,
+        { d, user: userWidth, context: contextWidth },
+        modelConfig(name, {}),
+        mulberry32(seed),
+      );
+    this.serving = new ServingModel(make(), schema, k);
+    this.#learner = new Learner(make(), { schema, seed });
+  }
+
+  /** Takes the samples; a full batch is learnt and published. */
+  learn({ samples }: TaskOutputs): void {
+    for (const sample of samples) {
+      this.#batch.push(sample);
+      this.#rows += sample.rows.length;
+      if (this.#rows < BATCH_ROWS) continue;
+      this.#learner.learn(this.#batch);
+      this.serving.apply(this.#learner.version("delta", ++this.#version));
+      this.#batch = [];
+      this.#rows = 0;
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Session nearest neighbours: what others did in the sessions most like this one (VMIS-kNN of Kersbergen et al.,
+ * "Serenade", SIGMOD 2022).
+ *
+ * A session is a user's behaviours with gaps below `gapMs`. With p the place of an item among the newest L ≤ 10
+ * of the current session (1 = oldest), a session's similarity is Σ p/L over the items that both have; the 100
+ * best of the newest 500 sessions of each item count, the newer first among equals. An item's score is
+ *
+ * ```text
+ *   idf(item) · Σ_s similarity(s) · (1 − 0.1 · min(9, places since the newest common item))
+ * ```
+ *
+ * Bounds: the newest `sessions` sessions, 50 items each.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { type ItemScores, nthLargest } from "./item_scores.ts";
+import type { Signal } from "./signal.ts";
+
+const NEWEST_ITEMS = 10;
+const NEWEST_SESSIONS = 500;
+const NEIGHBOURS = 100;
+const MAX_ITEMS = 50;
+
+/** Options of {@linkcode Sessions}. */
+export interface SessionsOptions {
+  /** Sessions kept; 0 turns them off. @default {20000} */
+  readonly sessions?: number;
+  /** A longer silence ends a session, milliseconds. @default {1800000} */
+  readonly gapMs?: number;
+}
+
+/** The session that a user is in. */
+interface Current {
+  readonly session: number;
+  /** Event time of its newest behaviour. */
+  time: number;
+}
+
+/** The newest sessions of everybody. */
+export class Sessions {
+  readonly #capacity: number;
+  readonly #gapMs: number;
+  /** Items of each session, oldest first; `#first` is the number of the oldest session kept. */
+  readonly #items = new Map<number, number[]>();
+  #first = 0;
+  #next = 0;
+  /** By user, the one whose session is newest last. */
+  readonly #current = new Map<string, Current>();
+  /** By item: its sessions, oldest first, perhaps some that are gone. */
+  readonly #byItem = new Map<number, number[]>();
+  /** Scratch, by session modulo the capacity: its similarity, and the place of the newest common item. */
+  readonly #similarity: Float64Array;
+  readonly #newest: Uint8Array;
+
+  /** No sessions. */
+  constructor(options: SessionsOptions = {}) {
+    this.#capacity = options.sessions ?? 20_000;
+    this.#gapMs = options.gapMs ?? 1_800_000;
+    this.#similarity = new Float64Array(this.#capacity);
+    this.#newest = new Uint8Array(this.#capacity);
+  }
+
+  /** Appends a signal to the user's session. */
+  learn({ user, item, time }: Signal): void {
+    if (this.#capacity === 0) return;
+    let current = this.#currentOf(user, time);
+    this.#current.delete(user);
+    if (current === undefined) {
+      current = { session: this.#next++, time };
+      this.#items.set(current.session, []);
+      if (this.#next - this.#first > this.#capacity) this.#items.delete(this.#first++);
+    }
+    current.time = time;
+    this.#current.set(user, current);
+    for (const [other, { session }] of this.#current) {
+      if (session >= this.#first) break;
+      this.#current.delete(other);
+    }
+    const items = this.#items.get(current.session);
+    if (items === undefined || items.length === MAX_ITEMS || items.includes(item)) return;
+    items.push(item);
+    let sessions = this.#byItem.get(item);
+    if (sessions === undefined) this.#byItem.set(item, sessions = []);
+    sessions.push(current.session);
+    if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
+  }
+
+  /** Forgets whose sessions they were. */
+  forget(user: string): void {
+    this.#current.delete(user);
+  }
+
+  /** Adds the items of the sessions most like the user's current one. */
+  score(user: string, time: number, into: ItemScores): void {
+    const current = this.#currentOf(user, time);
+    const mine = current && this.#items.get(current.session);
+    if (current === undefined || mine === undefined) return;
+    const newest = mine.slice(-NEWEST_ITEMS);
+    const touched: number[] = [];
+    newest.forEach((item, place) => {
+      const sessions = this.#byItem.get(item) ?? [];
+      const share = (place + 1) / newest.length;
+      for (let k = Math.max(0, sessions.length - NEWEST_SESSIONS); k < sessions.length; k++) {
+        const session = sessions[k]!;
+        if (session === current.session || session < this.#first) continue;
+        const at = session % this.#capacity;
+        if (this.#similarity[at] === 0) touched.push(session);
+        this.#similarity[at] = this.#similarity[at]! + share;
+        this.#newest[at] = place;
+      }
+    });
+    for (const session of this.#best(touched)) {
+      const at = session % this.#capacity;
+      const weight = this.#similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - this.#newest[at]!));
+      for (const item of this.#items.get(session)!) into.add(item, weight);
+    }
+    for (const session of touched) this.#similarity[session % this.#capacity] = 0;
+    for (const item of into.items()) {
+      const seen = this.#byItem.get(item)?.length ?? 0;
+      into.scale(item, Math.log(1 + (this.#next - this.#first) / (1 + seen)));
+    }
+  }
+
+  /** Writes everything. @param rank The place of each item in the order by id. */
+  encode(to: ByteWriter, rank: Uint32Array): void {
+    to.uint(this.#first).uint(this.#next);
+    for (let session = this.#first; session < this.#next; session++) {
+      const items = this.#items.get(session)!;
+      to.uint(items.length);
+      for (const item of items) to.uint(rank[item]!);
+    }
+    to.uint(this.#current.size);
+    for (const [user, { session, time }] of this.#current) to.string(user).uint(session).f64(time);
+    const items = [...this.#byItem.keys()].sort((a, b) => rank[a]! - rank[b]!);
+    to.uint(items.length);
+    for (const item of items) {
+      const sessions = this.#byItem.get(item)!;
+      to.uint(rank[item]!).uint(sessions.length);
+      let last = 0;
+      for (const session of sessions) {
+        to.int(session - last);
+        last = session;
+      }
+    }
+  }
+
+  /** Reads what {@linkcode Sessions.encode} wrote. @param itemAt The item at a place of the order. */
+  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+    this.#first = from.uint();
+    this.#next = from.uint();
+    for (let session = this.#first; session < this.#next; session++) {
+      this.#items.set(session, Array.from({ length: from.count() }, () => itemAt(from.uint())));
+    }
+    for (let n = from.count(); n > 0; n--) {
+      this.#current.set(from.string(), { session: from.uint(), time: from.f64() });
+    }
+    for (let n = from.count(); n > 0; n--) {
+      const item = itemAt(from.uint());
+      let last = 0;
+      this.#byItem.set(item, Array.from({ length: from.count() }, () => last += from.int()));
+    }
+  }
+
+  /** The most similar sessions, at most {@linkcode NEIGHBOURS}; among equals the newer ones. */
+  #best(sessions: number[]): number[] {
+    if (sessions.length <= NEIGHBOURS) return sessions.sort((a, b) => b - a);
+    const of = (session: number) => this.#similarity[session % this.#capacity]!;
+    const border = nthLargest(Float64Array.from(sessions, of), NEIGHBOURS);
+    const above = sessions.filter((session) => of(session) > border);
+    const equal = sessions.filter((session) => of(session) === border).sort((a, b) => b - a);
+    return above.concat(equal.slice(0, NEIGHBOURS - above.length)).sort((a, b) => b - a);
+  }
+
+  #currentOf(user: string, time: number): Current | undefined {
+    const current = this.#current.get(user);
+    return current !== undefined && Math.abs(time - current.time) < this.#gapMs ? current : undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ItemLists } from "../../src/retrieval/item_lists.ts";
+import { Catalogue } from "../../src/state/catalogue.ts";
+
+const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
+const OPTIONS = { listSizes: { popular: 3, category: 2, fresh: 3 } };
+
+const operation = fc.record({
+  item: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"),
+  do: fc.constantFrom("list", "list", "raise", "raise", "raise", "remove"),
+  categories: fc.subarray(["x", "y"]),
+  hidden: fc.boolean(),
+  time: fc.integer({ min: 0, max: 50 }),
+});
+
+Deno.test("ItemLists() are what fresh ones are from the same items whatever happened before", () => {
+  fc.assert(fc.property(fc.array(operation, { size: "max", maxLength: 50 }), (operations) => {
+    const catalogue = new Catalogue(SCHEMA);
+    const lists = new ItemLists(OPTIONS);
+    operations.forEach(({ item, do: what, categories, hidden, time }, n) => {
+      if (what === "raise") lists.raise(catalogue.intern(item, time), time);
+      else if (what === "list") lists.add(catalogue.apply({ item, time, categories, hidden }));
+      else lists.add(catalogue.remove(item, time));
+      if (n % 3 > 0) return;
+      const fresh = new ItemLists(OPTIONS);
+      for (const known of [...catalogue.items()].reverse()) fresh.add(known);
+      const all = (of: ItemLists) => [of.popular(), of.category("x"), of.category("y"), of.fresh()];
+      assert.deepEqual(all(lists), all(fresh));
+    });
+  }));
+});
+
+Deno.test("ItemLists() rank recent positives above older ones when their numbers are equal", () => {
+  const catalogue = new Catalogue(SCHEMA);
+  const lists = new ItemLists({ halfLifeMs: 10 });
+  for (const [item, time] of [["old", 0], ["old", 0], ["old", 0], ["recent", 20]] as const) {
+    lists.raise(catalogue.intern(item, time), time);
+  }
+  assert.deepEqual(lists.popular(), ["recent", "old"]);
+});
