@@ -27,6 +27,7 @@ interface Flags extends LogFlags {
   readonly http?: Address;
   readonly partitions?: number;
   readonly model: ModelName;
+  readonly variantModels?: readonly ModelName[];
   readonly memory?: number;
   readonly seed: number;
   readonly commitInterval: number;
@@ -96,6 +97,10 @@ async function main(flags: Flags): Promise<number> {
     model: flags.model,
     modelConfig: modelConfig(flags.model, config),
     task,
+    variants: (flags.variantModels ?? []).map((name) => ({
+      model: name,
+      modelConfig: modelConfig(name, config),
+    })),
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
     partitions: await partitionsOf(log, flags),
@@ -229,6 +234,10 @@ const program = addLogFlags(
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+  )
+  .addOption(
+    new Option("--variant-models <names...>", "models that variants of experiments may want beside it")
+      .choices([...MODEL_NAMES]),
   )
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)

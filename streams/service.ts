@@ -33,13 +33,21 @@ import { Task } from "./task.ts";
 import type { Delivery } from "./task/delivery.ts";
 import { RestoreMeter, type RestoreStatus } from "./task/restore_meter.ts";
 import type { StoreStatus } from "./task/state_store.ts";
-import { topicNames, type Topics, topicSpecs } from "./topics.ts";
+import { topicNames, type Topics, topicSpecs, variantTopics, variantTopicSpecs } from "./topics.ts";
 
 /** What a process can do. */
 export const ROLES = ["task", "learner"] as const;
 
 /** One of {@linkcode ROLES}. */
 export type Role = (typeof ROLES)[number];
+
+/** A model that variants of experiments may want. */
+export interface VariantModel<N extends ModelName = ModelName> {
+  /** Its name, unlike the deployment's own model and those of the other variants. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+}
 
 /** Options of a {@linkcode Service}. */
 export interface ServiceOptions<N extends ModelName = ModelName> {
@@ -78,6 +86,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly commitEvents?: number;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery;
+  /** Models that variants of experiments may want: each has a learner and versions of its own. @default {none} */
+  readonly variants?: readonly VariantModel[];
   /** Serve this version of the parameters for good; the log must still have it. @default {the newest} */
   readonly serveVersion?: number;
   /** The first pause after a failure, milliseconds. @default {1000} */
@@ -159,6 +169,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #tasks: Crew<TaskJob> | undefined;
   readonly #learners: Crew<LearningJob> | undefined;
   readonly #follower: Worker<Job> | undefined;
+  readonly #variants: readonly VariantParts[];
   readonly #served = Promise.withResolvers<void>();
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
@@ -186,6 +197,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: () => this.#openLearner(),
       });
     }
+    this.#variants = (options.variants ?? []).map((variant) => this.#openVariant(variant, k));
     if (roles.includes("task")) {
       const subscriber = new ParameterSubscriber(log, topics.parameters, this.#serving, serveVersion);
       this.#follower = new Worker({
@@ -201,7 +213,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: (partition, signal) => this.#openTask(partition, signal),
       });
     }
-    const parts = [this.#learners, this.#follower, this.#tasks];
+    const variants = this.#variants.flatMap(({ learners, follower }) => [learners, follower]);
+    const parts = [this.#learners, this.#follower, this.#tasks, ...variants];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     this.ended.catch(() => {}); // also when nobody watches, stopping must go on
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -216,7 +229,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const topics = topicNames(options.prefix);
     const existing = (await log.topics()).get(topics.events)?.partitions;
     const partitions = options.partitions ?? existing ?? 1;
-    await log.createTopics(topicSpecs(topics, partitions));
+    await log.createTopics([
+      ...topicSpecs(topics, partitions),
+      ...variantTopicSpecs(topics, checkVariants(options)),
+    ]);
     return new Service(log, topics, partitions, options);
   }
 
@@ -269,6 +285,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     await this.#tasks?.stop();
     await this.#follower?.stop();
     await this.#learners?.stop();
+    await Promise.all(
+      this.#variants.flatMap(({ learners, follower }) => [learners?.stop(), follower?.stop()]),
+    );
     clearInterval(this.#watch);
   }
 
@@ -293,6 +312,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const workers = [...this.#tasks?.workers ?? [], ...this.#learners?.workers ?? []];
     for (const [, worker] of workers) worker.watch();
     this.#follower?.watch();
+    for (const { learners, follower } of this.#variants) {
+      follower?.watch();
+      for (const [, worker] of learners?.workers ?? []) worker.watch();
+    }
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }
 
@@ -328,6 +351,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         intervalMs: snapshots.intervalMs ?? 30_000,
         now: this.#now,
       },
+      variants: this.#variants.map(({ serving }) => serving),
       meter,
       delivery,
       signal,
@@ -357,10 +381,39 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return new TaskJob(task, limits, (events) => this.#events += events);
   }
 
-  async #openLearner(): Promise<LearningJob> {
-    const learner = new Learner(this.#makeModel(), this.#options.learner);
-    const options = { keepRows: KEPT_ROWS, ...this.#options.learning };
-    const learning = await Learning.open(this.#log, this.#topics, learner, options);
+  /** A model beside the own one: its learner and its versions have a topic of parameters of their own. */
+  #openVariant(variant: VariantModel, k: number): VariantParts {
+    const { roles = ROLES, pauseMs, task: { schema } } = this.#options;
+    const { model } = variant;
+    const topics = variantTopics(this.#topics, model);
+    const common = { now: this.#now, ...(pauseMs === undefined ? {} : { pauseMs }) };
+    const serving = new ServingModel(this.#makeModel(variant), schema, k);
+    const subscriber = new ParameterSubscriber(this.#log, topics.parameters, serving);
+    return {
+      serving,
+      learners: !roles.includes("learner") ? undefined : new Crew(this.#log, {
+        ...common,
+        group: `${topics.samples}-learner-${model}`,
+        topic: topics.parameters,
+        name: () => `learner of ${model}`,
+        open: () => this.#openLearner(variant, topics),
+      }),
+      follower: !roles.includes("task") ? undefined : new Worker<Job>({
+        ...common,
+        name: `parameters of ${model}`,
+        open: () => Promise.resolve(new FollowJob(subscriber, () => {})),
+      }),
+    };
+  }
+
+  async #openLearner(variant?: VariantModel, topics = this.#topics): Promise<LearningJob> {
+    const learner = new Learner(this.#makeModel(variant), this.#options.learner);
+    const options = {
+      keepRows: KEPT_ROWS,
+      ...this.#options.learning,
+      ...(variant === undefined ? {} : { variant: variant.model }),
+    };
+    const learning = await Learning.open(this.#log, topics, learner, options);
     logger.info("learner: begins with version {version} after {rows} rows", {
       version: learning.version,
       rows: learning.validation.judged,
@@ -368,12 +421,26 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return new LearningJob(learning, this.#tasks === undefined ? undefined : this.#now);
   }
 
-  #makeModel(): Model {
-    const { model, modelConfig, task: { schema }, learner } = this.#options;
+  #makeModel({ model, modelConfig }: VariantModel = this.#options): Model {
+    const { task: { schema }, learner } = this.#options;
     const { d, userWidth, contextWidth } = new Assembler(schema, learner.embeddingWidth ?? 16);
     const sizes = { d, user: userWidth, context: contextWidth };
     return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
   }
+}
+
+/** What runs for a model of variants. */
+interface VariantParts {
+  readonly serving: ServingModel;
+  readonly learners: Crew<LearningJob> | undefined;
+  readonly follower: Worker<Job> | undefined;
+}
+
+function checkVariants({ model, variants = [] }: ServiceOptions): ModelName[] {
+  const names = variants.map((variant) => variant.model);
+  const twice = [model, ...names].find((name, at, all) => all.indexOf(name) < at);
+  if (twice === undefined) return names;
+  throw new RangeError(`Cannot run variants with the models ${names.join(", ")}: ${twice} is there twice`);
 }
 
 /** A task of a service. */

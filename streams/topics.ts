@@ -61,3 +61,17 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.rejected, partitions, cleanup: "delete" },
   ];
 }
+
+/** The topics as the learner of a variant's model sees them: its versions do not mix with those of the own model. */
+export function variantTopics(topics: Topics, model: string): Topics {
+  return { ...topics, parameters: `${topics.parameters}.${model}` };
+}
+
+/** The topics to create beside those of {@linkcode topicSpecs}, for models of variants. */
+export function variantTopicSpecs(topics: Topics, models: readonly string[]): TopicSpec[] {
+  return models.map((model) => ({
+    name: variantTopics(topics, model).parameters,
+    partitions: 1,
+    cleanup: "delete",
+  }));
+}

@@ -146,7 +146,10 @@ export class Answerer {
 
   #scorer(model: string | undefined): ListScorer | undefined {
     const { scorer, scorers } = this.#state;
-    return model === undefined || model === scorer.serving.model ? scorer : scorers.get(model);
+    if (model === undefined || model === scorer.serving.model) return scorer;
+    const other = scorers.get(model);
+    // Without a first version there is nothing to score with.
+    return other === undefined || other.serving.version === 0 ? undefined : other;
   }
 
   /** The list of a variant. @param draw Tells the draws of several lists for one request apart. */

@@ -11,7 +11,7 @@ import type { Serving } from "./serving.ts";
 /** A model without parameters. */
 export const PRIOR: Serving = {
   model: "prior",
-  version: 0,
+  version: 1,
   stateSize: 0,
   initState: () => new Float32Array(0),
   step: () => {},

@@ -26,6 +26,7 @@ const LIMITS = { rows: 1e9, events: 1e9 };
 
 class OtherServing extends FakeServing {
   override readonly model: "fake" = "other" as "fake";
+  override version = 1;
 }
 
 async function createLog(): Promise<MemoryLog> {
