@@ -9,6 +9,10 @@ import type { Log } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import { topicNames } from "../topics.ts";
 import { Access, type ApiKey } from "./access.ts";
+import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
+import { LiveFeed } from "../dashboard/live.ts";
+import { Recorder } from "../dashboard/recorder.ts";
+import { Snapshots } from "../dashboard/snapshot.ts";
 import { Answers } from "./answers.ts";
 import { createApp } from "./app.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
@@ -57,9 +61,13 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     isStopping: () => stopping,
   };
   if (service !== undefined) metrics.watch(service);
-  const api = endpoints(context);
+  const recorder = new Recorder({ topics, service, now, clock });
+  metrics.tell(recorder);
+  const snapshots = new Snapshots(recorder, service, now, clock);
+  const live = new LiveFeed({ recorder, snapshots, version: manifest.version });
+  const api = [...endpoints(context), liveEndpoint(live)];
   const app = createApp({
-    endpoints: [...api, documentation(api, maxEntries)],
+    endpoints: [...api, documentation(api, maxEntries), ...dashboardPages()],
     access: new Access({
       keys: options.keys ?? settings.keys ?? [],
       rateLimit: settings.rateLimit,
@@ -72,6 +80,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const server = serve(app, options);
   const stop = async (patienceMs?: number) => {
     stopping = true;
+    live[Symbol.dispose](); // or its streams would never end
     await server.stop(patienceMs);
     await answers[Symbol.asyncDispose]();
   };

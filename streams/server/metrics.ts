@@ -5,14 +5,28 @@
  */
 
 import { Counter, Histogram, Registry } from "prom-client";
+import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { LogObserver } from "../metered_log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
+import type { RefusedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const decoder = new TextDecoder();
+
+/** Who is told of what is measured, as it happens. Must not throw. */
+export interface MetricsListener {
+  /** A commit of a `task`, `learner` or `feeder` has succeeded after so many milliseconds. */
+  committed(role: string, ms: number, records: readonly NewRecord[]): void;
+  /** A record was put on the topic of rejections. */
+  rejected(rejection: Rejection): void;
+  /** A request over HTTP was answered after so many milliseconds. */
+  answered(ms: number): void;
+  /** A part of a body was sent back. */
+  refusedOverHttp(kind: "event" | "item", code: string, reason: string): void;
+}
 
 /** Measures of one process; give it to a `MeteredLog` as its observer. */
 export class Metrics implements LogObserver {
@@ -31,6 +45,7 @@ export class Metrics implements LogObserver {
   readonly #taken: Counter<"kind">;
   readonly #gauges: ServiceGauges;
   #service: Service | undefined;
+  #listener: MetricsListener | undefined;
 
   /** Makes measures of a deployment with these topics. */
   constructor(topics: Topics) {
@@ -107,6 +122,11 @@ export class Metrics implements LogObserver {
     this.#service = service;
   }
 
+  /** Tells somebody else too. */
+  tell(listener: MetricsListener): void {
+    this.#listener = listener;
+  }
+
   /** See {@linkcode LogObserver.committed}. */
   committed(
     writer: string,
@@ -125,8 +145,11 @@ export class Metrics implements LogObserver {
     this.#count(records);
     for (const { topic, value } of records) {
       if (topic !== rejected || value === null) continue;
-      this.#rejections.inc({ code: (JSON.parse(decoder.decode(value)) as { code: string }).code });
+      const rejection = JSON.parse(decoder.decode(value)) as Rejection;
+      this.#rejections.inc({ code: rejection.code });
+      this.#listener?.rejected(rejection);
     }
+    this.#listener?.committed(role, ms, records);
   }
 
   /** See {@linkcode LogObserver.appended}. */
@@ -148,12 +171,16 @@ export class Metrics implements LogObserver {
   /** Notes an answer. */
   answered(ms: number): void {
     this.#answer.observe(ms / 1000);
+    this.#listener?.answered(ms);
   }
 
   /** Notes what was taken out of a body, and what was not. */
-  taken(kind: "event" | "item", count: number, refused: readonly { readonly code: string }[]): void {
+  taken(kind: "event" | "item", count: number, refused: readonly RefusedEntry[]): void {
     this.#taken.inc({ kind }, count);
-    for (const { code } of refused) this.#refused.inc({ code });
+    for (const { code, reason } of refused) {
+      this.#refused.inc({ code });
+      this.#listener?.refusedOverHttp(kind, code, reason);
+    }
   }
 
   #count(records: readonly NewRecord[]): void {

@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 import { type Browser, chromium } from "playwright-core";
 import { renderReport } from "../../streams/report/report.ts";
+import { findChromium } from "../browser.ts";
 import { EXAMPLE } from "./example_report.ts";
 
-const executablePath = findChromium();
-if (executablePath === null) {
-  await Deno.stderr.write(
-    new TextEncoder().encode(
-      "SKIPPED: the report in a browser: no Chromium on PATH or in MEANDER_CHROMIUM\n",
-    ),
-  );
-}
+const executablePath = await findChromium("the report");
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 360]) {
@@ -58,19 +52,4 @@ async function checkPage(colorScheme: "light" | "dark", width: number): Promise<
     await browser?.close();
     await Deno.remove(file);
   }
-}
-
-function findChromium(): string | null {
-  const named = Deno.env.get("MEANDER_CHROMIUM");
-  const folders = (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
-  const programs = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-  const paths = [named ?? [], folders.flatMap((folder) => programs.map((name) => `${folder}/${name}`))]
-    .flat();
-  return paths.find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  }) ?? null;
 }

@@ -1,0 +1,77 @@
+/**
+ * The endpoints of the dashboard: its pages, which anybody may load, and the data they show, which need a key.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../server/endpoint.ts";
+import type { LiveFeed } from "./live.ts";
+import app from "./page/app.js" with { type: "text" };
+import charts from "./page/charts.js" with { type: "text" };
+import elements from "./page/elements.js" with { type: "text" };
+import figures from "./page/figures.js" with { type: "text" };
+import html from "./page/index.html" with { type: "text" };
+import loop from "./page/loop.js" with { type: "text" };
+import overview from "./page/overview.js" with { type: "text" };
+import server from "./page/server.js" with { type: "text" };
+import store from "./page/store.js" with { type: "text" };
+import style from "./page/style.css" with { type: "text" };
+
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
+/** The files of the pages, by name. */
+const FILES: Readonly<Record<string, readonly [text: string, type: string]>> = {
+  "app.js": [app, JAVASCRIPT],
+  "charts.js": [charts, JAVASCRIPT],
+  "elements.js": [elements, JAVASCRIPT],
+  "figures.js": [figures, JAVASCRIPT],
+  "loop.js": [loop, JAVASCRIPT],
+  "overview.js": [overview, JAVASCRIPT],
+  "server.js": [server, JAVASCRIPT],
+  "store.js": [store, JAVASCRIPT],
+  "style.css": [style, "text/css; charset=utf-8"],
+};
+
+/** Nothing but our own files may run, be shown or be asked, and nobody may frame us. */
+const HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+};
+
+/** Paths that answer with the page, which then shows what its address says. */
+const PAGES = ["/", "/users", "/users/:user", "/experiments"];
+
+/** The pages and their files. They are no part of the API, so its description leaves them out. */
+export function dashboardPages(): readonly Endpoint[] {
+  const pages = PAGES.map((path) => page(path, `page ${path}`, html, "text/html; charset=utf-8"));
+  const files = Object.entries(FILES).map(([name, [text, type]]) =>
+    page(`/dashboard/${name}`, `file ${name}`, text, type)
+  );
+  return [...pages, ...files];
+}
+
+function page(path: string, id: string, text: string, type: string): Endpoint {
+  return {
+    ...{ method: "GET", path, id, scope: null },
+    summary: "The dashboard",
+    answers: { 200: { description: "The page", type } },
+    handle: () => new Response(text, { headers: { ...HEADERS, "content-type": type } }),
+  };
+}
+
+/** The endpoint of what the overview shows. */
+export function liveEndpoint(live: LiveFeed): Endpoint {
+  return {
+    method: "GET",
+    path: "/v1/live",
+    id: "live",
+    summary: "What the dashboard shows: figures each second",
+    description: "Server-sent events: `hello` with the past, then `tick` each second. Not a stable format.",
+    scope: "read",
+    answers: { 200: { description: "Events without end", type: "text/event-stream" } },
+    problems: ["unavailable"],
+    handle: () => live.open(),
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Percentiles of the newest times: a histogram of fixed size that forgets by the second.
+ *
+ * @module
+ */
+
+/** Times below this are as good as it, milliseconds. */
+const LEAST_MS = 0.01;
+/** Bounds grow by this factor: a percentile is off by 5 % at most. */
+const GROWTH = 1.1;
+/** Up to 70 s. */
+const BUCKETS = 166;
+const LOG_GROWTH = Math.log(GROWTH);
+
+/**
+ * Times of the last `seconds` calls of {@linkcode LatencyWindow.advance}. Adding is O(1), a percentile O(buckets),
+ * memory 4 · 166 bytes a second.
+ *
+ * @example
+ * ```ts
+ * import { LatencyWindow } from "./latency.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const window = new LatencyWindow(60);
+ * for (let ms = 1; ms <= 100; ms++) window.add(ms);
+ * const p50 = window.percentile(0.5) ?? 0;
+ * assert.ok(p50 > 47 && p50 < 53);
+ * ```
+ */
+export class LatencyWindow {
+  readonly #seconds: number;
+  /** Counts [second, bucket], a ring. */
+  readonly #counts: Uint32Array;
+  /** Their sum over the seconds. */
+  readonly #sums = new Uint32Array(BUCKETS);
+  #at = 0;
+  #count = 0;
+
+  /** A window without times. */
+  constructor(seconds: number) {
+    this.#seconds = seconds;
+    this.#counts = new Uint32Array(seconds * BUCKETS);
+  }
+
+  /** Times in the window. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes a time in. */
+  add(ms: number): void {
+    const bucket = Math.min(
+      BUCKETS - 1,
+      Math.max(0, Math.ceil(Math.log(Math.max(ms, LEAST_MS) / LEAST_MS) / LOG_GROWTH)),
+    );
+    this.#counts[this.#at * BUCKETS + bucket]!++;
+    this.#sums[bucket]!++;
+    this.#count++;
+  }
+
+  /** Ends a second; the oldest leaves the window. */
+  advance(): void {
+    this.#at = (this.#at + 1) % this.#seconds;
+    const from = this.#at * BUCKETS;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const gone = this.#counts[from + bucket]!;
+      this.#sums[bucket]! -= gone;
+      this.#count -= gone;
+      this.#counts[from + bucket] = 0;
+    }
+  }
+
+  /** The time that a share of all times, in (0, 1), is not above; milliseconds, `null` without times. */
+  percentile(share: number): number | null {
+    if (this.#count === 0) return null;
+    let left = Math.ceil(share * this.#count);
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      left -= this.#sums[bucket]!;
+      // In the middle of the bucket, on its own scale.
+      if (left <= 0) return LEAST_MS * GROWTH ** (bucket - 0.5);
+    }
+    return LEAST_MS * GROWTH ** BUCKETS;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Server-sent events for everybody who looks: one snapshot a second, made once and only while somebody does.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { Problem } from "../server/problem.ts";
+import type { Recorder } from "./recorder.ts";
+import { hello, type Snapshots, type Tick } from "./snapshot.ts";
+
+const TICK_MS = 1000;
+/** A viewer that is so many ticks behind misses some. */
+const MAX_BEHIND = 5;
+
+const logger = getLogger(["meander", "dashboard"]);
+const encoder = new TextEncoder();
+
+/** Options of a {@linkcode LiveFeed}. */
+export interface LiveOptions {
+  /** Takes the points. */
+  readonly recorder: Recorder;
+  /** Makes the snapshots. */
+  readonly snapshots: Snapshots;
+  /** Version of the program. */
+  readonly version: string;
+  /** Viewers at a time. @default {50} */
+  readonly maxViewers?: number;
+}
+
+/** Takes a point each second, and tells it to whoever watches. */
+export class LiveFeed implements Disposable {
+  readonly #options: LiveOptions;
+  readonly #viewers = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #busy = false;
+
+  /** Begins to take points. */
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Those who watch now. */
+  get viewers(): number {
+    return this.#viewers.size;
+  }
+
+  /** A stream of events: `hello` with the past, then `tick` each second. @throws Problem when too many watch */
+  async open(): Promise<Response> {
+    const { recorder, snapshots, version, maxViewers = 50 } = this.#options;
+    if (this.#viewers.size >= maxViewers) {
+      throw new Problem("unavailable", `${this.#viewers.size} watch already`, {
+        headers: { "retry-after": "30" },
+      });
+    }
+    const now = await snapshots.take();
+    const viewers = this.#viewers;
+    let own: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        own = controller;
+        controller.enqueue(message("hello", hello(recorder, version, now)));
+        viewers.add(controller);
+      },
+      cancel() {
+        viewers.delete(own);
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  /** Takes no more points, and lets all viewers go. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    for (const viewer of this.#viewers) viewer.close();
+    this.#viewers.clear();
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#busy) return; // the log is away: a point is left out
+    this.#busy = true;
+    try {
+      await this.#record();
+    } catch (error) {
+      logger.warn("cannot take a point: {reason}", { reason: (error as Error).message });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #record(): Promise<void> {
+    const { recorder, snapshots } = this.#options;
+    const watched = this.#viewers.size > 0;
+    const news = await recorder.record(watched);
+    if (!watched) return;
+    const tick: Tick = { ...news, now: await snapshots.take() };
+    const bytes = message("tick", tick);
+    for (const viewer of this.#viewers) {
+      if ((viewer.desiredSize ?? 0) > -MAX_BEHIND) viewer.enqueue(bytes);
+    }
+  }
+}
+
+function message(event: string, data: unknown): Uint8Array {
+  return encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}

@@ -1,0 +1,135 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * Elements without markup: text is always text, so nothing that the server tells can become a tag.
+ *
+ * @module
+ */
+
+/** @typedef {Node | string | null | undefined | false} Child */
+/** @typedef {Readonly<Record<string, string | number | boolean | null | undefined>>} Attributes */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An HTML element.
+ *
+ * @param {string} tag
+ * @param {Attributes} [attributes] `false` and `null` are left out, `true` is an empty one
+ * @param {...Child} children
+ * @returns {HTMLElement}
+ */
+export function html(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * An SVG element.
+ *
+ * @param {string} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {SVGElement}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  return fill(/** @type {SVGElement} */ (document.createElementNS(SVG, tag)), attributes, children);
+}
+
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {readonly Child[]} children
+ * @returns {E}
+ */
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child || child === "").map((child) => child || ""));
+  return element;
+}
+
+/**
+ * Sets a text, if it is another one: what does not change is not laid out again.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * A table with a caption that only readers hear, in a box that scrolls sideways.
+ *
+ * @param {string} caption
+ * @param {readonly { title: string, number?: boolean }[]} columns
+ * @param {readonly (readonly Child[])[]} rows
+ * @returns {HTMLElement}
+ */
+export function table(caption, columns, rows) {
+  const kind = (/** @type {number} */ at) => columns[at]?.number ? "number" : null;
+  return html(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    html(
+      "table",
+      {},
+      html("caption", { class: "hidden" }, caption),
+      html(
+        "thead",
+        {},
+        html(
+          "tr",
+          {},
+          ...columns.map(({ title }, at) => html("th", { scope: "col", class: kind(at) }, title)),
+        ),
+      ),
+      html(
+        "tbody",
+        {},
+        ...rows.map((row) =>
+          html(
+            "tr",
+            {},
+            ...row.map((cell, at) =>
+              at === 0
+                ? html("th", { scope: "row", class: kind(at) }, cell)
+                : html("td", { class: kind(at) }, cell)
+            ),
+          )
+        ),
+      ),
+    ),
+  );
+}
+
+/**
+ * A box with a heading.
+ *
+ * @param {string} title
+ * @param {string} about
+ * @param {...Child} children
+ * @returns {HTMLElement}
+ */
+export function card(title, about, ...children) {
+  return html(
+    "section",
+    { class: "card" },
+    html("h2", {}, title),
+    about === "" ? null : html("p", { class: "muted about" }, about),
+    ...children,
+  );
+}
+
+/**
+ * A box that says that there is nothing.
+ *
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+export function empty(text) {
+  return html("p", { class: "empty" }, text);
+}

@@ -1,0 +1,362 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * The overview: the loop, figures over time, what was refused, what is popular.
+ *
+ * @module
+ */
+
+import { Chart } from "./charts.js";
+import { card, empty, html, setText, table } from "./elements.js";
+import { bytes, clock, count, duration, fixed, ms, percent, rate } from "./figures.js";
+import { Loop } from "./loop.js";
+
+/** @typedef {import("./charts.js").ChartSpec} ChartSpec */
+/** @typedef {import("../snapshot.ts").Snapshot} Snapshot */
+/** @typedef {import("./store.js").Store} Store */
+
+/** @type {readonly ChartSpec[]} */
+const CHARTS = [
+  {
+    title: "Throughput",
+    about: "Events applied, requests answered and samples made, a second.",
+    lines: [
+      { key: "events", name: "events", color: 1 },
+      { key: "requests", name: "requests", color: 2 },
+      { key: "samples", name: "samples", color: 3 },
+    ],
+    format: rate,
+    fromZero: true,
+  },
+  {
+    title: "Click rate",
+    about: "Share of positives among the newest 5,000 judged rows.",
+    lines: [{ key: "ctr", name: "CTR", color: 1 }],
+    format: percent,
+    fromZero: true,
+  },
+  {
+    title: "Ranking quality",
+    about: "Progressive AUC of the same rows: each prediction was frozen before its outcome. 0.5 is chance.",
+    lines: [{ key: "auc", name: "AUC", color: 1 }],
+    format: fixed,
+    marks: true,
+  },
+  {
+    title: "Normalised entropy",
+    about: "Log loss over that of somebody who knows the click rate: below 1, the model knows more.",
+    lines: [{ key: "entropy", name: "NE", color: 1 }],
+    format: fixed,
+    reference: { value: 1, name: "constant" },
+    marks: true,
+  },
+  {
+    title: "Calibration",
+    about: "Sum of the predictions over that of the clicks: 1 is right on average.",
+    lines: [{ key: "calibration", name: "predicted ÷ observed", color: 1 }],
+    format: fixed,
+    reference: { value: 1, name: "right" },
+    marks: true,
+  },
+  {
+    title: "Latency",
+    about: "Of the last minute, each: answers over HTTP, making a list, commits.",
+    lines: [
+      { key: "answerP99", name: "answer p99", color: 1 },
+      { key: "scoreP99", name: "list p99", color: 2 },
+      { key: "commitP99", name: "commit p99", color: 3 },
+    ],
+    format: ms,
+    fromZero: true,
+  },
+  {
+    title: "Versions",
+    about: "Newest version made and the one that scores. Ticks: published; tall lines: what the guard did.",
+    lines: [
+      { key: "made", name: "made", color: 1 },
+      { key: "served", name: "serves", color: 2 },
+    ],
+    format: count,
+    steps: true,
+    marks: true,
+  },
+  {
+    title: "Waiting",
+    about: "Events that are not committed, samples that are not learnt.",
+    lines: [
+      { key: "lag", name: "events", color: 1 },
+      { key: "waiting", name: "samples", color: 2 },
+    ],
+    format: count,
+    fromZero: true,
+  },
+  {
+    title: "Processor",
+    about: "Cores that this process keeps busy: 100 % is one.",
+    lines: [{ key: "cpu", name: "CPU", color: 1 }],
+    format: percent,
+    fromZero: true,
+  },
+];
+
+/** @type {ChartSpec} */
+const MEMORY = {
+  title: "Memory over time",
+  about: "Resident memory of this process.",
+  lines: [{ key: "resident", name: "resident", color: 1 }],
+  format: bytes,
+  fromZero: true,
+};
+
+const SPANS = /** @type {const} */ ([
+  ["seconds", "15 minutes", 900_000],
+  ["minutes", "24 hours", 86_400_000],
+]);
+
+/** @type {readonly (readonly [name: string, title: string, about: string, value: (now: Snapshot) => string])[]} */
+const TILES = [
+  ["ctr", "click rate", "of the newest judged rows", (now) => percent(now.quality.ctr)],
+  ["auc", "AUC", "0.5 is chance", (now) => fixed(now.quality.auc)],
+  ["entropy", "normalised entropy", "below 1 is better", (now) => fixed(now.quality.entropy)],
+  ["calibration", "calibration", "1 is right", (now) => fixed(now.quality.calibration)],
+  ["answer", "answer p99", "HTTP, last minute", (now) => ms(now.latency.answer.p99)],
+  ["memory", "memory", "resident", (now) => bytes(now.memory["resident"])],
+];
+
+/**
+ * Shows the overview.
+ *
+ * @param {HTMLElement} main
+ * @param {Store} store
+ * @returns {() => void} Shows what is new.
+ */
+export function showOverview(main, store) {
+  const loop = new Loop();
+  const charts = CHARTS.map((spec) => new Chart(spec));
+  const memory = new Chart(MEMORY);
+  const tiles = TILES.map(([name, title, about, value]) => {
+    const shown = html("b", {}, "–");
+    return {
+      shown,
+      value,
+      element: html(
+        "div",
+        { class: "tile", "data-tile": name },
+        html("span", { class: "title" }, title),
+        shown,
+        html("span", {}, about),
+      ),
+    };
+  });
+  /** @type {typeof SPANS[number]} */
+  let span = SPANS[0];
+  const choice = html(
+    "fieldset",
+    { class: "choice" },
+    html("legend", { class: "hidden" }, "Time shown"),
+    ...SPANS.map(([name, title]) =>
+      html(
+        "label",
+        {},
+        html("input", { type: "radio", name: "span", value: name, checked: name === span[0] }),
+        html("span", {}, title),
+      )
+    ),
+  );
+  const boxes = {
+    latency: html("div"),
+    memory: html("div"),
+    marks: html("div"),
+    refused: html("div"),
+    items: html("div"),
+    partitions: html("div"),
+  };
+  const model = html("span", { class: "muted" });
+  main.replaceChildren(
+    html("div", { class: "heading" }, html("h1", {}, "Overview"), model),
+    html("section", { class: "card", "aria-label": "The loop" }, loop.element),
+    html("div", { class: "tiles" }, ...tiles.map(({ element }) => element)),
+    html("div", { class: "heading" }, html("h2", {}, "Over time"), choice),
+    html("div", { class: "charts" }, ...charts.map(({ element }) => element)),
+    html(
+      "div",
+      { class: "columns" },
+      card(
+        "Refused",
+        "Newest first: records on the topic of rejections, and parts of HTTP bodies. Counts are since the start of this process.",
+        boxes.refused,
+      ),
+      card(
+        "Popular items",
+        "By decayed positives of the partitions here; the bar is relative to the first.",
+        boxes.items,
+      ),
+      card("Latency", "Percentiles of the last minute.", boxes.latency),
+      card("Memory", "States and embeddings are parts of heap and external.", boxes.memory),
+      memory.element,
+      card("Parameters", "Versions and what the guard did, newest first.", boxes.marks),
+      card("Partitions", "Of this process.", boxes.partitions),
+    ),
+  );
+  const draw = () => {
+    const [name, , length] = span;
+    for (const chart of [...charts, memory]) chart.update(store[name], length, store.marks);
+  };
+  choice.addEventListener("change", (event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target);
+    span = SPANS.find(([name]) => name === value) ?? SPANS[0];
+    draw();
+  });
+  return () => {
+    const { now, point } = store;
+    if (now === undefined) return;
+    setText(
+      model,
+      now.model === null
+        ? "no service in this process"
+        : `model ${now.model}, up for ${duration(1000 * now.uptimeSeconds)}`,
+    );
+    loop.update(now, point);
+    for (const { shown, value } of tiles) setText(shown, value(now));
+    draw();
+    boxes.latency.replaceChildren(latencyTable(now));
+    boxes.memory.replaceChildren(memoryBars(now));
+    boxes.items.replaceChildren(itemTable(now));
+    boxes.partitions.replaceChildren(partitionTable(now));
+    if (store.changed.has("marks")) boxes.marks.replaceChildren(markTable(store));
+    if (store.changed.has("refused")) boxes.refused.replaceChildren(refusedTable(store));
+    store.changed.clear();
+  };
+}
+
+/** @param {Snapshot} now */
+function latencyTable({ latency }) {
+  const rows = [
+    { name: "answer over HTTP", ...latency.answer },
+    { name: "making a list (sample)", ...latency.score },
+    { name: "commit of a task", ...latency.commit },
+  ];
+  return table(
+    "Latency",
+    [
+      { title: "what" },
+      { title: "count", number: true },
+      { title: "p50", number: true },
+      { title: "p95", number: true },
+      { title: "p99", number: true },
+    ],
+    rows.map((row) => [row.name, count(row.count), ms(row.p50), ms(row.p95), ms(row.p99)]),
+  );
+}
+
+/** @param {Snapshot} now */
+function memoryBars({ memory }) {
+  const all = memory["resident"] ?? 1;
+  const parts = ["resident", "heap", "external", "embeddings", "states"];
+  return table(
+    "Memory by part",
+    [{ title: "part" }, { title: "bytes", number: true }, { title: "of resident" }],
+    parts.map((part) => [part, bytes(memory[part]), bar((memory[part] ?? 0) / all, 1)]),
+  );
+}
+
+/** @param {Snapshot} now */
+function itemTable({ topItems }) {
+  if (topItems.length === 0) return empty("Nothing was clicked yet.");
+  const most = topItems[0]?.popularity ?? 1;
+  return table(
+    "Popular items",
+    [
+      { title: "item" },
+      { title: "category" },
+      { title: "popularity" },
+      { title: "shown", number: true },
+      { title: "click rate", number: true },
+    ],
+    topItems.map(({ item, categories, popularity, outcomes, positives }) => [
+      item,
+      categories.join(", "),
+      bar(popularity / most, 2),
+      count(outcomes),
+      percent(outcomes === 0 ? null : positives / outcomes),
+    ]),
+  );
+}
+
+/** @param {Snapshot} now */
+function partitionTable({ partitions }) {
+  if (partitions.length === 0) return empty("This process has no partition.");
+  return table(
+    "Partitions",
+    [
+      { title: "partition" },
+      { title: "state" },
+      { title: "lag", number: true },
+      { title: "users in memory", number: true },
+      { title: "watermark" },
+    ],
+    partitions.map(({ partition, restoring, restore, lag, users, watermark }) => [
+      String(partition),
+      restoring ? `restores${restore?.share ? `, ${percent(restore.share)}` : ""}` : "works",
+      count(lag),
+      count(users),
+      watermark === null ? "–" : new Date(watermark).toISOString().slice(0, 16).replace("T", " "),
+    ]),
+  );
+}
+
+/** @param {Store} store */
+function markTable({ marks }) {
+  if (marks.length === 0) return empty("Nothing was published since this process began.");
+  return table(
+    "Parameters",
+    [{ title: "time" }, { title: "what" }, { title: "version", number: true }, { title: "more" }],
+    marks.slice(-12).reverse().map(({ time, kind, version, about }) => [
+      clock(time),
+      html("span", { class: kind === "published" || kind === "healthy" ? "tag" : "tag bad" }, kind),
+      count(version),
+      kind === "published" && about === String(version) ? "" : about,
+    ]),
+  );
+}
+
+/** @param {Store} store */
+function refusedTable({ refused, now }) {
+  const codes = Object.entries(now?.refusals ?? {}).sort(([, a], [, b]) => b - a);
+  if (codes.length === 0) return empty("Nothing was refused.");
+  return html(
+    "div",
+    {},
+    html(
+      "p",
+      { class: "tags" },
+      ...codes.map(([code, times]) =>
+        html("span", { class: "tag" }, `${code} `, html("b", {}, count(times)))
+      ),
+    ),
+    table(
+      "Refused",
+      [{ title: "time" }, { title: "code" }, { title: "reason" }, { title: "where" }],
+      refused.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
+        clock(time),
+        code,
+        html("span", { class: "reason" }, reason, text === "" ? null : html("code", {}, text)),
+        place,
+      ]),
+    ),
+  );
+}
+
+/**
+ * @param {number} share
+ * @param {1 | 2 | 3 | 4} color
+ */
+function bar(share, color) {
+  return html("meter", {
+    class: `bar-${color}`,
+    min: 0,
+    max: 1,
+    value: Math.min(1, Math.max(0, share)),
+    "aria-label": percent(share),
+  });
+}

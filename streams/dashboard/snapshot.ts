@@ -1,0 +1,218 @@
+/**
+ * What a viewer of the dashboard gets: all there is when it comes, then what is new each second.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import type { CatalogueItem } from "../../src/state/catalogue.ts";
+import type { PartitionStatus, Service } from "../service.ts";
+import {
+  type Column,
+  COLUMNS,
+  type Mark,
+  type News,
+  type Quality,
+  type Recorder,
+  type Refused,
+} from "./recorder.ts";
+import type { SeriesView } from "./series.ts";
+
+/** An item that is popular now. */
+export interface TopItem {
+  readonly item: string;
+  readonly categories: readonly string[];
+  /** Decayed positives, those of the most popular item = 1. */
+  readonly popularity: number;
+  /** Times shown whose outcome is final, and those that were positive. */
+  readonly outcomes: number;
+  readonly positives: number;
+}
+
+/** How the deployment is now. */
+export interface Snapshot {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly uptimeSeconds: number;
+  readonly model: string | null;
+  /** Version that scores; 0 = none yet. */
+  readonly served: number;
+  readonly learner: {
+    readonly version: number;
+    readonly rows: number;
+    readonly health: string;
+    readonly failures: number;
+    readonly rollbacks: number;
+    readonly held: number;
+  } | null;
+  readonly partitions: readonly PartitionStatus[];
+  /** Counters of the tasks here, since the beginning of the log. */
+  readonly totals: Readonly<
+    Record<"events" | "requests" | "samples" | "rows" | "positives" | "rejected", number>
+  >;
+  readonly users: number;
+  readonly items: number;
+  readonly quality: Quality;
+  /** Percentiles of the last minute, milliseconds. */
+  readonly latency: Readonly<Record<"answer" | "score" | "commit", Percentiles>>;
+  /** Bytes by part; states and embeddings are within the others. */
+  readonly memory: Readonly<Record<string, number>>;
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly topItems: readonly TopItem[];
+  /** Names of the experiments that run. */
+  readonly experiments: readonly string[];
+}
+
+/** Percentiles of a time. */
+export interface Percentiles {
+  readonly count: number;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+}
+
+/** What a viewer begins with. */
+export interface Hello {
+  readonly version: string;
+  readonly columns: readonly Column[];
+  readonly seconds: SeriesView;
+  readonly minutes: SeriesView;
+  readonly marks: readonly Mark[];
+  readonly refused: readonly Refused[];
+  readonly now: Snapshot;
+}
+
+/** What is new. */
+export interface Tick extends News {
+  readonly now: Snapshot;
+}
+
+const TOP_ITEMS = 10;
+/** Going through a catalogue takes about 10 ns an item. */
+const TOP_EVERY_MS = 5000;
+
+/** Makes snapshots of a service. */
+export class Snapshots {
+  readonly #recorder: Recorder;
+  readonly #service: Service | undefined;
+  readonly #now: () => number;
+  readonly #clock: () => number;
+  readonly #started: number;
+  #top: readonly TopItem[] = [];
+  #topAt = -Infinity;
+
+  /** Snapshots of a service, or of a process without one. */
+  constructor(recorder: Recorder, service: Service | undefined, now: () => number, clock: () => number) {
+    this.#recorder = recorder;
+    this.#service = service;
+    this.#now = now;
+    this.#clock = clock;
+    this.#started = clock();
+  }
+
+  /** How it is now. */
+  async take(): Promise<Snapshot> {
+    const service = this.#service;
+    const recorder = this.#recorder;
+    const status = await service?.status();
+    const totals = { events: 0, requests: 0, samples: 0, rows: 0, positives: 0, rejected: 0 };
+    let users = 0, items = 0, states = 0;
+    const running = new Set<string>();
+    for (const [, task] of service?.tasks ?? []) {
+      const { counters, catalogue, userBytes, experiments } = task.state;
+      for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += counters[name];
+      users += task.users;
+      items = Math.max(items, catalogue.size);
+      states += userBytes;
+      for (const record of experiments.values()) {
+        if ("status" in record && record.status === "running") running.add(record.name);
+      }
+    }
+    const learning = service?.learning;
+    let embeddings = 0;
+    for (const table of learning?.learner.tables.values() ?? []) embeddings += table.bytes;
+    const { rss, heapUsed, external } = process.memoryUsage();
+    return {
+      time: this.#now(),
+      uptimeSeconds: Math.round((this.#clock() - this.#started) / 1000),
+      model: service?.serving.model ?? null,
+      served: service?.serving.version ?? 0,
+      learner: learning === undefined ? null : {
+        version: learning.version,
+        rows: learning.validation.judged,
+        health: learning.guard.health,
+        failures: learning.failures,
+        rollbacks: learning.rollbacks,
+        held: learning.pausedBatches,
+      },
+      partitions: status?.partitions ?? [],
+      totals,
+      users,
+      items,
+      quality: recorder.quality,
+      latency: {
+        answer: percentiles(recorder.answers),
+        score: percentiles(recorder.scores),
+        commit: percentiles(recorder.commits),
+      },
+      memory: { resident: rss, heap: heapUsed, external, states, embeddings },
+      refusals: Object.fromEntries(recorder.refusals),
+      topItems: this.#topItems(),
+      experiments: [...running],
+    };
+  }
+
+  /** Popular items of all partitions here; figures of the same item are added up. */
+  #topItems(): readonly TopItem[] {
+    if (this.#clock() - this.#topAt < TOP_EVERY_MS) return this.#top;
+    this.#topAt = this.#clock();
+    const tasks = [...this.#service?.tasks.values() ?? []];
+    const all = tasks.flatMap(({ state }) => best(state.catalogue.items(), TOP_ITEMS));
+    const highest = all.reduce((most, { popularity }) => Math.max(most, popularity), -Infinity);
+    const found = new Map<string, TopItem>();
+    for (const { id, categories, popularity, statistics } of all) {
+      const before = found.get(id);
+      found.set(id, {
+        item: id,
+        categories,
+        popularity: (before?.popularity ?? 0) + 2 ** (popularity - highest),
+        outcomes: (before?.outcomes ?? 0) + statistics.outcomes,
+        positives: (before?.positives ?? 0) + statistics.positives,
+      });
+    }
+    return this.#top = [...found.values()].sort((a, b) => b.popularity - a.popularity).slice(0, TOP_ITEMS);
+  }
+}
+
+/** The `count` items with the highest popularity; one pass. */
+function best(items: Iterable<CatalogueItem>, count: number): readonly CatalogueItem[] {
+  const found: CatalogueItem[] = [];
+  for (const item of items) {
+    if (item.popularity === -Infinity) continue;
+    if (found.length === count && item.popularity <= found[count - 1]!.popularity) continue;
+    let at = found.length;
+    while (at > 0 && found[at - 1]!.popularity < item.popularity) at--;
+    found.splice(at, 0, item);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}
+
+function percentiles(window: Recorder["answers"]): Percentiles {
+  return {
+    count: window.count,
+    p50: window.percentile(0.5),
+    p95: window.percentile(0.95),
+    p99: window.percentile(0.99),
+  };
+}
+
+/** What a viewer begins with. */
+export function hello(recorder: Recorder, version: string, now: Snapshot): Hello {
+  const { series, marks, refused } = recorder;
+  return {
+    ...{ version, columns: COLUMNS, marks, refused, now },
+    seconds: series.seconds.view(),
+    minutes: series.minutes.view(),
+  };
+}

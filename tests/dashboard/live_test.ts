@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { digestOf } from "../../streams/server/access.ts";
+import { NOW, startApi } from "../server/deployment.ts";
+
+const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
+
+// deno-lint-ignore no-explicit-any -- tests look into it at will
+type Message = readonly [event: string, data: any];
+
+/** The events of a live stream, until the caller has enough. */
+export async function* messages(url: string, headers: Record<string, string> = {}): AsyncGenerator<Message> {
+  const response = await fetch(`${url}/v1/live`, { headers });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  let text = "";
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      const [, event = "", data = "null"] = /^event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+      text = text.slice(end + 2);
+      yield [event, JSON.parse(data)];
+    }
+  }
+}
+
+Deno.test("GET /v1/live tells the past, then each second what is new", async () => {
+  await using api = await startApi();
+  await api.post("/v1/events", [click("ann", "i1"), click("bob", "i2"), { type: "interaction" }]);
+  await api.post("/v1/recommend", { user: "ann", count: 3 });
+  const seen: Message[] = [];
+  for await (const message of messages(api.url)) {
+    seen.push(message);
+    if (seen.length === 1) await api.post("/v1/events", [click("cid", "i3"), 7]);
+    // Popular items are looked at every few seconds only.
+    if (seen.length > 1 && message[1].now.topItems.length === 3) break;
+    assert.ok(seen.length < 20, "the events never came");
+  }
+  const [[event, hello], ...ticks] = seen as [Message, ...Message[]];
+  assert.equal(event, "hello");
+  assert.deepEqual(hello.refused.map(({ code }: { code: string }) => code), ["missing-field"]);
+  assert.equal(hello.now.model, "base");
+  assert.equal(hello.now.latency.answer.count, 1);
+  assert.ok(hello.columns.every((name: string) => name in hello.seconds.columns));
+  assert.ok(ticks.every(([event]) => event === "tick"));
+  const last = ticks.at(-1)![1];
+  assert.equal(last.time, NOW);
+  assert.equal(last.now.totals.events, 4);
+  assert.equal(last.now.users, 3);
+  assert.deepEqual(last.now.refusals, { "missing-field": 1, "not-an-object": 1 });
+  assert.deepEqual(
+    ticks.flatMap(([, { refused }]) => refused.map(({ code }: { code: string }) => code)).slice(-1),
+    ["not-an-object"],
+  );
+  assert.deepEqual(last.now.topItems.map(({ item }: { item: string }) => item).sort(), ["i1", "i2", "i3"]);
+});
+
+Deno.test("a rejected record is shown with its place and how it begins, cut at no character", async () => {
+  await using api = await startApi({}, 1);
+  const value = new TextEncoder().encode(`{"type":"klick","why":"${"é".repeat(500)}"}`);
+  await api.log.append([{ topic: "meander.events", key: "ann", value, time: NOW }]);
+  for await (const [, { refused, now }] of messages(api.url)) {
+    if (now.refusals["unknown-type"] === undefined) continue;
+    if (refused.length === 0) continue;
+    assert.equal(refused[0].place, "meander.events/0@0");
+    assert.match(refused[0].text, /^\{"type":"klick","why":"é+$/);
+    break;
+  }
+});
+
+Deno.test("GET /v1/live needs a key with the scope read; the pages do not", async () => {
+  const key = (name: string, scopes: readonly ("read" | "events")[]) => ({
+    name,
+    sha256: digestOf(name),
+    scopes,
+  });
+  await using api = await startApi({ keys: [key("reader", ["read"]), key("shop", ["events"])] });
+  assert.equal((await api.get("/v1/live")).status, 401);
+  assert.equal((await api.get("/v1/live", { "x-api-key": "shop" })).json.code, "forbidden");
+  for await (const [event] of messages(api.url, { "x-api-key": "reader" })) {
+    assert.equal(event, "hello");
+    break;
+  }
+  for (const path of ["/", "/users", "/users/ann%2F%22b", "/experiments"]) {
+    const { status, headers, text } = await api.get(path);
+    assert.equal(status, 200, path);
+    assert.match(headers.get("content-type") ?? "", /^text\/html/);
+    const policy = headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    for (const [, file = ""] of text.matchAll(/(?:src|href)="(\/dashboard\/[^"]+)"/g)) {
+      assert.equal((await api.get(file)).status, 200, file);
+    }
+  }
+  assert.ok(!Object.keys((await api.get("/openapi.json")).json.paths).includes("/"), "pages are no API");
+});
+
+Deno.test("a server that stops ends the streams of viewers", async () => {
+  const api = await startApi();
+  const stream = messages(api.url);
+  await stream.next();
+  await api[Symbol.asyncDispose]();
+  for await (const _ of stream); // or the test never ends
+});

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { digestOf } from "../../streams/server/access.ts";
+import { findChromium } from "../browser.ts";
+import { type Api, startApi } from "../server/deployment.ts";
+
+const executablePath = await findChromium("the dashboard");
+const KEY = { name: "people", sha256: digestOf("secret"), scopes: ["read", "events"] as const };
+
+interface Look {
+  readonly page: Page;
+  readonly api: Api;
+}
+
+/** Opens a path of a small deployment in a browser; afterwards nothing may be in its console. */
+function look(
+  name: string,
+  { path, width = 1280, dark = false, keys = false }: {
+    path: string;
+    width?: number;
+    dark?: boolean;
+    keys?: boolean;
+  },
+  check: (look: Look) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: executablePath === null,
+    async fn() {
+      await using api = await startApi(keys ? { keys: [KEY] } : {}, 1);
+      const action = (item: string) => ({ type: "interaction", user: "ann/<b>", item, action: "click" });
+      const body = [...["i1", "i2", "i3", "i2"].map(action), { type: "klick" }];
+      await api.post("/v1/events", body, { "x-api-key": "secret" });
+      let browser: Browser | undefined;
+      try {
+        browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
+        const page = await browser.newPage({
+          colorScheme: dark ? "dark" : "light",
+          viewport: { width, height: 800 },
+          reducedMotion: "reduce",
+        });
+        const messages: string[] = [];
+        page.on("console", (message) => messages.push(message.text()));
+        page.on("pageerror", (error) => messages.push(error.message));
+        const elsewhere: string[] = [];
+        page.on("request", (request) => {
+          if (!/^data:/.test(request.url()) && !request.url().startsWith(api.url)) {
+            elsewhere.push(request.url());
+          }
+        });
+        await page.goto(`${api.url}${path}`);
+        await check({ page, api });
+        await checkBasics(page);
+        assert.deepEqual(elsewhere, [], "asks for something elsewhere");
+        // A browser notes an answer of 401 by itself, whatever the page does with it.
+        assert.deepEqual(messages.filter((text) => !(keys && text.includes("401"))), []);
+      } finally {
+        await browser?.close();
+      }
+    },
+  });
+}
+
+/** What any page owes to people who see little, use keys, or have a small screen. */
+async function checkBasics(page: Page): Promise<void> {
+  const faults = await page.evaluate(`(() => {
+    const faults = [];
+    const named = (e) => e.ariaLabel || e.textContent.trim() || e.title ||
+      (e.labels && e.labels.length > 0) || e.getAttribute("aria-labelledby");
+    for (const e of document.querySelectorAll("a, button, input, select, [role=img], [role=region], [tabindex='0'], meter")) {
+      if (!named(e)) faults.push("no name: " + e.outerHTML.slice(0, 120));
+    }
+    const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+    for (const id of new Set(ids)) if (ids.filter((x) => x === id).length > 1) faults.push("id twice: " + id);
+    if (document.documentElement.lang === "") faults.push("no language");
+    if (document.title === "") faults.push("no title");
+    if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+    if (document.querySelectorAll("main").length !== 1) faults.push("not one main");
+    const levels = [...document.querySelectorAll("h1, h2, h3, h4")].filter((e) => !e.closest("dialog"))
+      .map((e) => Number(e.tagName[1]));
+    levels.forEach((level, i) => {
+      if (i > 0 && level > levels[i - 1] + 1) faults.push("a heading skips a level");
+    });
+    for (const e of document.querySelectorAll("th")) if (!e.scope) faults.push("th without scope");
+    if (document.documentElement.scrollWidth > innerWidth) faults.push("scrolls sideways");
+    for (const e of document.querySelectorAll("[style]")) faults.push("style in markup: " + e.tagName);
+    const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+    const luminance = (c) => {
+      const [r, g, b] = c.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const background = (e) => {
+      for (; e; e = e.parentElement) {
+        const color = getComputedStyle(e).backgroundColor;
+        if (!/^rgba\\(.*, 0\\)$/.test(color)) return rgb(color);
+      }
+      return [255, 255, 255];
+    };
+    for (const e of document.querySelectorAll("h1, h2, p, th, td, a, span, b, figcaption, label")) {
+      if (e.textContent.trim() === "" || e.getClientRects().length === 0) continue;
+      const [a, b] = [luminance(rgb(getComputedStyle(e).color)), luminance(background(e))];
+      const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      if (contrast < 4.5) faults.push("contrast " + contrast.toFixed(2) + ": " + e.textContent.slice(0, 40));
+    }
+    return faults;
+  })()`);
+  assert.deepEqual(faults, []);
+  await page.keyboard.press("Tab");
+  assert.notEqual(await page.evaluate("document.activeElement.tagName"), "BODY", "the keyboard gets nowhere");
+}
+
+for (const dark of [false, true]) {
+  for (const width of [1280, 390]) {
+    const name = `the overview lives in a ${dark ? "dark" : "light"} browser ${width} pixels wide`;
+    look(name, { path: "/", dark, width }, async ({ page, api }) => {
+      await page.locator("#state.live").waitFor();
+      await page.locator(".station.events", { hasText: "4 applied" }).waitFor();
+      await api.post("/v1/events", { type: "interaction", user: "bob", item: "i1", action: "click" });
+      await page.locator(".station.events", { hasText: "5 applied" }).waitFor();
+      assert.match(await page.locator("main").textContent() ?? "", /unknown-type|missing-field/);
+      const plot = page.locator(".plot").first();
+      await page.locator(".plot path[d*=L]").first().waitFor({ state: "attached" });
+      assert.match(await plot.getAttribute("aria-label") ?? "", /^Throughput: events \d/);
+      await plot.focus();
+      await page.keyboard.press("ArrowLeft");
+      assert.match(await page.locator(".when").first().textContent() ?? "", /^at \d\d:/);
+      await page.locator("label", { hasText: "24 hours" }).click();
+      await page.locator("label", { hasText: "15 minutes" }).click();
+    });
+  }
+}
+
+look("a server with keys asks for one, and the tab keeps it", { path: "/", keys: true }, async ({ page }) => {
+  const dialog = page.locator("dialog#key");
+  await dialog.waitFor();
+  await page.keyboard.type("wrong");
+  await page.keyboard.press("Enter");
+  await page.locator("#key-reason", { hasText: "not known" }).waitFor();
+  await page.keyboard.type("secret");
+  await page.keyboard.press("Enter");
+  await page.locator("#state.live").waitFor();
+  await page.reload();
+  await page.locator("#state.live").waitFor();
+  assert.equal(await dialog.isVisible(), false);
+});
