@@ -81,11 +81,13 @@ export class Fleet implements AsyncDisposable {
   /** Asks a process to end, which must do so in time and with 0. */
   async stop(name: string): Promise<void> {
     const started = performance.now();
+    // Before its first word nothing has begun, nor is there anybody to take the signal.
+    const hasBegun = (this.#members.get(name)?.said.length ?? 0) > 0;
     const status = await this.#end(name, "SIGTERM");
     const ms = performance.now() - started;
     this.slowestStopMs = Math.max(this.slowestStopMs, ms);
     if (ms > GRACE_MS) this.#options.report(`${name} took ${Math.round(ms)} ms to stop`);
-    if (status !== undefined && status.code !== 0) {
+    if (hasBegun && status !== undefined && status.code !== 0) {
       this.#options.report(`${name} ended with ${status.code} on SIGTERM`);
     }
   }
