@@ -30,6 +30,31 @@ Deno.test("checkVersion() refuses any kafkajs but the one that is patched", () =
   }
 });
 
+Deno.test("deno task run on Kafka refuses to start with another kafkajs", async () => {
+  const root = new URL("../../", import.meta.url);
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/package.json`, '{ "version": "2.2.5" }');
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  const map = Object.entries<string>(imports).map(([name, to]) =>
+    [name, to.startsWith("./") ? new URL(to, root).href : to] as const
+  );
+  const other = ["kafkajs/package.json", `file://${folder}/package.json`] as const;
+  await Deno.writeTextFile(
+    `${folder}/map.json`,
+    JSON.stringify({ imports: Object.fromEntries([...map, other]) }),
+  );
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", `--import-map=${folder}/map.json`, "scripts/run.ts"],
+      ...["--log", "kafka", "--brokers", "127.0.0.1:1"],
+    ],
+    cwd: root,
+  }).output();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /Cannot use kafkajs 2\.2\.5: the patch is for 2\.2\.4 only/);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("scheduleCheckPendingRequests() sets no timer for an idle connection, but one when throttled", () => {
   const logger = { debug() {} };
   const queue = new RequestQueue({ logger, requestTimeout: 1, enforceRequestTimeout: false });
