@@ -69,6 +69,7 @@ const FROZEN: Config = { ...CONFIG, snapshotVersions: 1_000_000 };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
+const START_TRIES = 5;
 /** After the last fault and event, how long without any progress is too long. */
 const STUCK_MS = 120_000;
 
@@ -250,7 +251,15 @@ class RestartingBroker implements AsyncDisposable {
     return this.#last = this.#last.then(async () => {
       await this.#broker[Symbol.asyncDispose]();
       await delay(awayMs);
-      this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
+      for (let tries = 1;; tries++) {
+        try {
+          this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
+          return;
+        } catch (error) {
+          // On a machine that is busy otherwise it may not find its feet within a minute.
+          if (tries === START_TRIES) throw error;
+        }
+      }
     });
   }
 
