@@ -16,7 +16,7 @@ import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
 import type { UserState } from "../src/state/user_state.ts";
 import { decodeExperiment, EXPERIMENT } from "./experiments/record.ts";
-import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import type { Log, LogRecord, NewRecord, ReadOptions, Writer } from "./log/log.ts";
 import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
@@ -89,6 +89,15 @@ const MAX_AHEAD_MS = 3_600_000;
 /** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
 const OBJECT_BYTES = 64 << 20;
 
+/** Events that were read and are not applied yet. */
+interface Ahead {
+  readonly records: readonly LogRecord[];
+  /** One for each record. */
+  readonly decoded: readonly DecodedEvent[];
+  /** Where to read on behind them. */
+  readonly next: number;
+}
+
 /** One partition's task. */
 export class Task implements AsyncDisposable {
   /** The partition it owns. */
@@ -102,6 +111,8 @@ export class Task implements AsyncDisposable {
   /** Where to read on. */
   #next: number;
   #committed: number;
+  /** What a step had no time for. */
+  #ahead: Ahead | undefined;
   readonly #maxStateBytes: number;
   /** Where users are that are not in memory, and the rest of what was restored. */
   readonly #restored: Restored;
@@ -200,6 +211,7 @@ export class Task implements AsyncDisposable {
 
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
   async round(limits: RoundLimits): Promise<RoundResult> {
+    this.#ahead = undefined; // read again, in rounds
     await this.#readItems();
     let events = 0;
     for (;;) {
@@ -242,16 +254,16 @@ export class Task implements AsyncDisposable {
       return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
     };
     const untilDue = this.isDirty ? dueAt() - now() : waitMs;
-    const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, {
+    const { records, decoded, next } = this.#ahead ?? await this.#readAhead({
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
       ...(signal === undefined ? {} : { signal }),
     });
+    this.#ahead = undefined;
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
       await this.#readItems();
       this.#itemsReadAt = now();
     }
-    const decoded = records.map((record) => decodeEvent(record.value ?? new Uint8Array(0)));
     await this.#warm(decoded);
     const commit = async () => {
       await this.commit();
@@ -273,9 +285,15 @@ export class Task implements AsyncDisposable {
       }
     }
     if (applied === records.length) this.#next = next;
+    else this.#ahead = { records: records.slice(applied), decoded: decoded.slice(applied), next };
     if (this.#delivery === "at-least-once") this.#send();
     if (this.isDirty && now() >= dueAt()) await commit();
     return applied;
+  }
+
+  async #readAhead(options: ReadOptions): Promise<Ahead> {
+    const { records, next } = await this.#log.read(this.#topics.events, this.partition, this.#next, options);
+    return { records, decoded: records.map(({ value }) => decodeEvent(value ?? new Uint8Array(0))), next };
   }
 
   /** Whether something was applied and not committed. */
