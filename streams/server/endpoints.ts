@@ -279,7 +279,8 @@ function requestOf(bytes: Uint8Array, kind: "recommend" | "rank", now: number): 
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Problem("bad-body", "The body is no object");
   }
-  const body = value as Readonly<Record<string, unknown>>;
+  // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
+  const { id: _id, ...body } = value as Readonly<Record<string, unknown>>;
   const { candidates } = body;
   const refuse = (code: string, reason: string) =>
     new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });

@@ -97,11 +97,12 @@ function contentOf(
   kind: BodyKind,
   schema: SchemaName,
   many: true | undefined,
-  maxItems: number,
+  maxEntries: number,
 ): [type: string, content: JsonSchema] {
   if (kind === "lines") return ["application/x-ndjson", { schema: { type: "string" } }];
   const one = reference(schema);
-  const list = { type: "array", items: one, minItems: 1, maxItems };
+  // More are refused with 413, as too many bytes are.
+  const list = { type: "array", items: one, minItems: 1, description: `At most ${maxEntries} entries.` };
   return ["application/json", { schema: many ? { anyOf: [one, list] } : one }];
 }
 

@@ -114,7 +114,7 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
   const events = (event["oneOf"] as readonly ObjectSchema[]).map(withoutTime);
   const request = events.find(({ title }) => title === "request");
   if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
-  const { type: _type, ...properties } = request.properties;
+  const { type: _type, id: _id, ...properties } = request.properties;
   const asked = { ...request, properties, required: ["user"] };
   return {
     Event: { description: "Without a time, it is that of its arrival.", oneOf: events },

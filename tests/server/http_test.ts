@@ -45,6 +45,13 @@ Deno.test("rank ranks all that is given, and many at a time get each their own a
   }
 });
 
+Deno.test("a request that comes again is answered again", async () => {
+  await using api = await startApi();
+  const body = { user: "ann", request: "r1", id: "e1", count: 2 };
+  const answers = [await api.post("/v1/recommend", body), await api.post("/v1/recommend", body)];
+  assert.deepEqual(answers.map(({ status, json }) => [status, json.request]), [[200, "r1"], [200, "r1"]]);
+});
+
 Deno.test("events come as one, a list, lines, gzipped; each is taken or refused by itself", async () => {
   await using api = await startApi();
   const bad = { type: "interaction", user: "bob", item: "i1" };
