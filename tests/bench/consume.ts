@@ -4,7 +4,7 @@
  *
  * What the changelog costs is told by tasks whose states are not written, or cut down to what a delta would take.
  *
- * `deno run -A tests/bench/consume.ts [events, 100000] [users, 20000]`
+ * `deno run -A tests/bench/consume.ts [events, 100000] [users, 20000] [groups, base,dien,requests]`
  *
  * @module
  */
@@ -29,9 +29,10 @@ const START = Date.UTC(2026, 0, 1);
 const COMMIT_MS = 100;
 const COMMIT_EVENTS = 1000;
 const CANDIDATES = 50;
-const ROUNDS = 2;
+const ROUNDS = 3;
 const OUTPUT = "bare.output";
-const [events = 100_000, users = 20_000] = Deno.args.map(Number);
+const [events = 100_000, users = 20_000] = Deno.args.slice(0, 2).map(Number);
+const groups = Deno.args[2]?.split(",") ?? ["base", "dien", "requests"];
 
 /** What a run gave. */
 interface Outcome {
@@ -49,27 +50,28 @@ type Contender = readonly [name: string, run: (bytesPerEvent: number) => Promise
 
 const whole = (record: NewRecord) => record;
 const bare: Contender = ["bare kafkajs, the same bytes", (bytes) => consumeBarely(bytes)];
-await compare([
+await compare("base", [
   ["base", () => consume("base", "state only", whole)],
   bare,
   ["base, zstd", () => consume("base", "state only", whole, "zstd")],
   ["base, states of 60 bytes: deltas", () => consume("base", "state only", (record) => cut(record, 60))],
   ["base, no states: written now and then", () => consume("base", "state only", () => null)],
 ]);
-await compare([
+await compare("dien", [
   ["dien", () => consume("dien", "state only", whole)],
   bare,
   ["dien, zstd", () => consume("dien", "state only", whole, "zstd")],
   ["dien, states of 190 bytes: deltas", () => consume("dien", "state only", (record) => cut(record, 190))],
   ["dien, no states: written now and then", () => consume("dien", "state only", () => null)],
 ]);
-await compare([
+await compare("requests", [
   [`base, 10 % requests of ${CANDIDATES}`, () => consume("base", "requests", whole)],
   [`dien, 10 % requests of ${CANDIDATES}`, () => consume("dien", "requests", whole)],
 ]);
 
 /** Runs the contenders in turns and prints the best of each, and how the first compares with it. */
-async function compare(contenders: readonly Contender[]): Promise<void> {
+async function compare(group: string, contenders: readonly Contender[]): Promise<void> {
+  if (!groups.includes(group)) return;
   const best: Outcome[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, [, run]] of contenders.entries()) {
