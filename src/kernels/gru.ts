@@ -37,7 +37,8 @@ export type AttentionalForm = "augru" | "agru" | "aigru" | "augruResetBefore" | 
 /** A form of {@linkcode Gru}. */
 export type GruForm = "gru" | "gruResetBefore" | AttentionalForm;
 
-const GATES: Readonly<Record<GruForm, Gate>> = {
+/** The write gate of each form. */
+export const GATES: Readonly<Record<GruForm, Gate>> = {
   gru: { alpha0: 0, alpha1: 0, beta0: 1, beta1: 0, scaled: false, before: false },
   augru: { alpha0: 0, alpha1: 0, beta0: 0, beta1: 1, scaled: false, before: false },
   agru: { alpha0: 0, alpha1: 1, beta0: 0, beta1: 0, scaled: false, before: false },

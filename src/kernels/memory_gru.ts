@@ -10,9 +10,11 @@
  */
 
 import type { Parameters } from "../models/parameters.ts";
-import { exp } from "./exp.ts";
+import { GATES } from "./gru.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
+
+const NONE = new Float32Array(0);
 
 // H hidden, n inputs; gates in the order u, r, c
 
@@ -28,6 +30,8 @@ export class RowGru {
   readonly #xw: Scratch;
   readonly #dxw: Scratch;
   readonly #before: Scratch;
+  /** A state and the one after it. */
+  readonly #pair: Float32Array;
   readonly #gates: Scratch;
   readonly #products: Scratch;
   readonly #back: Scratch;
@@ -44,6 +48,7 @@ export class RowGru {
     this.#back = scratch();
     const [width = 0] = parameters.shapes.get(`${prefix}.b`) ?? [];
     this.hidden = width / 3;
+    this.#pair = parameters.kernels.floats(2 * this.hidden);
     this.#parameters = parameters;
     this.#w = parameters.offset(`${prefix}.W`);
     this.#u = parameters.offset(`${prefix}.U`);
@@ -79,24 +84,17 @@ export class RowGru {
   /** One step of a row: from the state at `from` of h [H] to the state at `to`, which may be the same. */
   forward(row: number, h: Float32Array, from: number, to: number): void {
     const H = this.hidden;
-    const values = this.#parameters.values, b = this.#b;
-    const [xw, gates] = [this.#xw.current, this.#gates.current];
-    const [before, products] = [this.#before.current, this.#products.current];
     const z = row * 3 * H, p = row * H;
-    gates.fill(0, z, z + 3 * H);
-    this.#kernels.addXW(gates, z, h, from, values, this.#u, 1, H, 3 * H);
-    for (let j = 0; j < 2 * H; j++) {
-      gates[z + j] = 1 / (1 + exp(-(xw[z + j]! + values[b + j]! + gates[z + j]!)));
-    }
-    for (let j = 0; j < H; j++) {
-      const c = z + 2 * H + j, u = gates[z + j]!, state = h[from + j]!, product = gates[c]!;
-      const input = xw[c]! + values[b + 2 * H + j]!;
-      const candidate = 1 - 2 / (1 + exp(2 * (input + gates[z + H + j]! * product))); // tanh
-      products[p + j] = product;
-      before[p + j] = state;
-      gates[c] = candidate;
-      h[to + j] = (1 - u) * state + u * candidate;
-    }
+    const pair = this.#pair;
+    for (let j = 0; j < H; j++) this.#before.current[p + j] = pair[j] = h[from + j]!;
+    this.#kernels.gruForward({
+      ...{ T: 1, K: 1, H, keep: true, gate: GATES.gru, attention: NONE, states: pair },
+      ...{ values: this.#parameters.values, u: this.#u, b: this.#b },
+      xw: this.#xw.current.subarray(z, z + 3 * H),
+      gates: this.#gates.current.subarray(z, z + 3 * H),
+      products: this.#products.current.subarray(p, p + H),
+    });
+    for (let j = 0; j < H; j++) h[to + j] = pair[H + j]!;
   }
 
   /** Makes room for the gradients of the rows of `begin`. */

@@ -73,9 +73,9 @@ export class ControllerReader implements MemoryReader {
     this.#gru = new RowGru(parameters, "controller");
     this.#heads = new Heads(parameters);
     this.#addressing = new Addressing(parameters, slotKeyWeight);
-    this.#dc = new Float32Array(this.#gru.hidden);
-    this.#dheads = new Float32Array(this.#heads.size);
-    this.#dweights = new Float32Array(slots);
+    this.#dc = parameters.kernels.floats(this.#gru.hidden);
+    this.#dheads = parameters.kernels.floats(this.#heads.size);
+    this.#dweights = parameters.kernels.floats(slots);
   }
 
   /** See {@linkcode MemoryReader.forward}. */

@@ -12,7 +12,6 @@
 
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import type { Parameters, Shape } from "../models/parameters.ts";
-import { exp } from "./exp.ts";
 import { fillRows } from "./gemm.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";
@@ -98,13 +97,11 @@ export class Heads {
       this.#inputs,
       P,
     );
-    for (let j = 0; j < P; j++) {
-      const x = Math.max(-LIMIT, Math.min(LIMIT, theta[at + j]!));
-      theta[at + j] = x;
-      if (j === D || j === 2 * D + 1) values[at + j] = 2 * (1 + softplus(x));
-      else if (j >= this.contentAt && j < this.contentAt + D) values[at + j] = 1 / (1 + exp(-x));
-      else values[at + j] = 1 - 2 / (1 + exp(2 * x)); // tanh
-    }
+    for (let o = at; o < at + P; o++) theta[o] = Math.max(-LIMIT, Math.min(LIMIT, theta[o]!));
+    const erase = at + this.contentAt;
+    this.#kernels.tanh(values.subarray(at, at + P), theta.subarray(at, at + P));
+    this.#kernels.sigmoid(values.subarray(erase, erase + D), theta.subarray(erase, erase + D));
+    for (const beta of [at + D, at + 2 * D + 1]) values[beta] = 2 * (1 + softplus(theta[beta]!));
   }
 
   /** Makes room for the gradients of the rows of `begin`. */

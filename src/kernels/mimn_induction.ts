@@ -56,7 +56,7 @@ export class InductionUnit {
     this.#slots = slots;
     this.#width = width;
     this.#topK = Math.min(topK, slots);
-    this.channels = new Float32Array(slots * width);
+    this.channels = parameters.kernels.floats(slots * width);
     this.#gru = new RowGru(parameters, "miu");
   }
 

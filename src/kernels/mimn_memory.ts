@@ -101,10 +101,10 @@ export class MemoryNetwork {
     this.#heads = new Heads(parameters);
     this.#addressing = new Addressing(parameters, slotKeyWeight);
     this.#wg = parameters.offset("Wg");
-    this.#added = new Float32Array(width);
-    this.#dweights = new Float32Array(2 * slots);
-    this.#dheads = new Float32Array(this.#heads.size);
-    this.#dshares = new Float32Array(slots);
+    this.#added = parameters.kernels.floats(width);
+    this.#dweights = parameters.kernels.floats(2 * slots);
+    this.#dheads = parameters.kernels.floats(this.#heads.size);
+    this.#dshares = parameters.kernels.floats(slots);
   }
 
   /** Folds the behaviours e [T, d] into a copy of `start`; every step stays readable until the next call. */

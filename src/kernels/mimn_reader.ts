@@ -11,7 +11,6 @@
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import type { Parameters, Shape } from "../models/parameters.ts";
 import { Addressing } from "./addressing.ts";
-import { exp } from "./exp.ts";
 import { fillRows } from "./gemm.ts";
 import type { MemoryState } from "./mimn_memory.ts";
 import type { Kernels } from "./kernels.ts";
@@ -82,10 +81,11 @@ export class KeyReader implements MemoryReader {
     const sums = this.#sums.take(K * d), keys = this.#keys.take(K * (d + 1));
     fillRows(sums, 0, values, this.#b, K, d);
     this.#kernels.addXW(sums, 0, q, 0, values, this.#w, K, d, d);
+    this.#kernels.tanh(sums, sums);
     const beta = 1 + softplus(values[this.#beta]!);
     for (let k = 0; k < K; k++) {
       const row = k * (d + 1);
-      for (let j = 0; j < d; j++) keys[row + j] = 1 - 2 / (1 + exp(2 * sums[k * d + j]!)); // tanh
+      for (let j = 0; j < d; j++) keys[row + j] = sums[k * d + j]!;
       keys[row + d] = beta;
     }
     this.#addressing.begin(K);

@@ -146,8 +146,8 @@ export class Mimn implements Model {
       : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
     this.#channels = new ChannelReader(this.parameters, d);
     this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], [v, q]] : []);
-    this.#flat = new Float32Array(this.stateSize);
-    this.#dflat = new Float32Array(this.stateSize);
+    this.#flat = kernels.floats(this.stateSize);
+    this.#dflat = kernels.floats(this.stateSize);
     this.#state = this.layout.view(this.#flat);
     this.#dstate = this.layout.view(this.#dflat);
   }
@@ -184,8 +184,9 @@ export class Mimn implements Model {
 
   /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, e, q, weights } = input;
+    const { T, K, e, weights } = input;
     this.#inputs.bind(input);
+    const q = this.#inputs.q.values;
     this.#start(input.state);
     const x = this.#fold(T, e);
     this.#read(input);
@@ -254,7 +255,8 @@ export class Mimn implements Model {
   }
 
   /** Fills the parts that depend on the state at hand. */
-  #read({ K, q }: ModelInput): void {
+  #read({ K }: ModelInput): void {
+    const q = this.#inputs.q.values;
     const { added, channels, count, sum } = this.#state;
     const n = Math.max(1, count[0]!);
     this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
@@ -265,9 +267,9 @@ export class Mimn implements Model {
   }
 
   #scale(e: Float32Array): Float32Array {
-    if (this.#gain === 1) return e;
     const x = this.#scaled.take(e.length);
-    for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    if (this.#gain === 1) x.set(e);
+    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
     return x;
   }
 }
