@@ -136,6 +136,8 @@ export * from "./src/scorer/serving.ts";
 export * from "./src/scorer/serving_model.ts";
 export * from "./src/scorer/policy.ts";
 export * from "./src/scorer/thompson.ts";
+export { type Filtered, filterOf, meets } from "./src/scorer/filters.ts";
+export { type Diverse, diversify } from "./src/scorer/diversity.ts";
 export * from "./src/retrieval/retrieval.ts";
 export * from "./src/retrieval/retrieval_state.ts";
 export { type CandidateSource, FEATURE_NAMES, SCORED_SOURCES } from "./src/retrieval/features.ts";

@@ -157,6 +157,10 @@ function kindFault(kind: Kind, value: unknown): Fault | undefined {
     case "attributes":
       if (!isObject(value)) break;
       return attributesFault(kind, value);
+    case "scalar":
+      if (typeof value === "string") return kindFault(ATTRIBUTE_TEXT, value);
+      if (typeof value === "number" || typeof value === "boolean") return undefined;
+      break;
     default: {
       const code = scalarCode(kind, value);
       return code === "" ? undefined : { code, wanted: describe(kind), got: shown(value), path: "" };
@@ -217,7 +221,7 @@ function attributeFault(name: string, value: unknown): Fault | undefined {
   return { code: "wrong-type", wanted, got: shown(value), path: "" };
 }
 
-type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" }>;
+type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" | "scalar" }>;
 
 /** The code of what is wrong with a scalar; "" when nothing is. */
 function scalarCode(kind: ScalarKind, value: unknown): RefusalCode | "" {
@@ -226,6 +230,9 @@ function scalarCode(kind: ScalarKind, value: unknown): RefusalCode | "" {
       return typeof value === "string" ? stringCode(kind, value) : "wrong-type";
     case "boolean":
       return typeof value === "boolean" ? "" : "wrong-type";
+    case "choice":
+      if (typeof value !== "string") return "wrong-type";
+      return kind.of.includes(value) ? "" : "unknown-value";
     case "time":
       if (typeof value !== "number") return "wrong-type";
       if (!Number.isInteger(value)) return "time-not-integer";
@@ -276,6 +283,10 @@ function describe(kind: Kind): string {
       return kind.minimum === undefined ? "a number" : `a number of ${kind.minimum} or more`;
     case "boolean":
       return "true or false";
+    case "choice":
+      return `one of ${kind.of.join(", ")}`;
+    case "scalar":
+      return "a string, a number, true or false";
     case "attributes":
       return `an object of at most ${MAX_ATTRIBUTES} attributes`;
     case "object":

@@ -39,10 +39,46 @@ export interface InteractionEvent extends EventBase {
   readonly surface?: string;
 }
 
+/** How a {@linkcode Condition} compares. */
+export const COMPARISONS = ["=", "!=", "<", "<=", ">", ">=", "has"] as const;
+
+/** What an attribute of an item must be. An item without the attribute meets `!=` alone. */
+export interface Condition {
+  /** Name of the attribute. */
+  readonly attribute: string;
+  /**
+   * How it compares with the value: texts and numbers by their order, never with each other; `has` is for lists
+   * that must contain the value.
+   */
+  readonly is: (typeof COMPARISONS)[number];
+  /** With what. */
+  readonly value: string | number | boolean;
+}
+
 /** Restrictions on the items of an answer. */
 export interface RequestFilter {
   /** Keep only items with at least one of these categories. */
   readonly categories?: readonly string[];
+  /** Leave items with any of these categories out. */
+  readonly notCategories?: readonly string[];
+  /** Keep only items that meet all of these conditions. */
+  readonly where?: readonly Condition[];
+  /** Whether the user's newest behaviours may be in it. @default {as `retrieval.revisits` says} */
+  readonly seen?: boolean;
+}
+
+/** The lists of items that a request may ask for, in place of personal ones. */
+export const REQUEST_LISTS = ["personal", "popular", "trending", "new"] as const;
+
+/** How different the items of an answer are to be. */
+export interface Diversity {
+  /** Most items of a category, by each item's first one. */
+  readonly perCategory?: number;
+  /**
+   * λ of maximal marginal relevance, 0..1: 1 = by score alone, 0 = only unlike the items before. Likeness is the
+   * share of categories in common.
+   */
+  readonly relevance?: number;
 }
 
 /** A user asks for recommendations. */
@@ -55,10 +91,16 @@ export interface RequestEvent extends EventBase {
   readonly count: number;
   /** Items to rank; without it, candidates are retrieved. */
   readonly candidates?: readonly string[];
+  /** Retrieve items like this one; ranked by the blend. */
+  readonly item?: string;
+  /** Which items to retrieve. @default {"personal"} */
+  readonly list?: (typeof REQUEST_LISTS)[number];
   /** Items that must not be in the answer. */
   readonly exclude?: readonly string[];
   /** Restrictions on the items of the answer. */
   readonly filter?: RequestFilter;
+  /** How different the items of the answer are to be. */
+  readonly diversity?: Diversity;
   /** What else is known now, by name. */
   readonly context?: Attributes;
   /** Where in the product it happens. */

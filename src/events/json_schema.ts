@@ -114,6 +114,10 @@ function kindSchema(kind: Kind): JsonSchema {
       return { type: "integer", minimum: MIN_TIME_MS, exclusiveMaximum: MAX_TIME_MS };
     case "boolean":
       return { type: "boolean" };
+    case "choice":
+      return { enum: kind.of };
+    case "scalar":
+      return { anyOf: [kindSchema(ATTRIBUTE_TEXT), { type: "number" }, { type: "boolean" }] };
     case "attributes":
       return {
         type: "object",

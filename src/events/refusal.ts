@@ -23,6 +23,7 @@ export const REFUSAL_CODES = [
   "missing-field",
   "wrong-type",
   "out-of-range",
+  "unknown-value",
   "time-not-integer",
   "time-out-of-range",
   "empty-string",

@@ -5,7 +5,16 @@
  * @module
  */
 
-import type { Event, EventBase, ItemRecord, RequestFilter } from "./event.ts";
+import {
+  COMPARISONS,
+  type Condition,
+  type Diversity,
+  type Event,
+  type EventBase,
+  type ItemRecord,
+  REQUEST_LISTS,
+  type RequestFilter,
+} from "./event.ts";
 import type {
   Recommendation,
   RecommendationExposure,
@@ -56,6 +65,10 @@ export type Kind =
   /** Integer milliseconds since the epoch in [{@linkcode MIN_TIME_MS}, {@linkcode MAX_TIME_MS}). */
   | { readonly kind: "time" }
   | { readonly kind: "boolean" }
+  /** One of a few words. */
+  | { readonly kind: "choice"; readonly of: readonly string[] }
+  /** A text of at most {@linkcode MAX_TEXT_BYTES} bytes, a number or a boolean. */
+  | { readonly kind: "scalar" }
   /** Attributes: at most {@linkcode MAX_ATTRIBUTES} scalars or lists of strings by name. */
   | { readonly kind: "attributes" }
   | { readonly kind: "object"; readonly fields: NamedFields }
@@ -110,11 +123,52 @@ const base: Fields<EventBase> = {
 const surface = { ...name, optional: true, about: "Where in the product it happened." } as const;
 const context = { kind: "attributes", optional: true, about: "What else was known then, by name." } as const;
 
+const CONDITION_FIELDS: Fields<Condition> = {
+  attribute: { ...name, about: "Name of the attribute." },
+  is: { kind: "choice", of: COMPARISONS, about: "How it compares with the value; has is for lists." },
+  value: { kind: "scalar", about: "With what." },
+};
+
+const DIVERSITY_FIELDS: Fields<Diversity> = {
+  perCategory: {
+    kind: "integer",
+    minimum: 1,
+    maximum: MAX_ITEMS,
+    optional: true,
+    about: "Most items of a category, by each item's first one.",
+  },
+  relevance: {
+    kind: "number",
+    minimum: 0,
+    maximum: 1,
+    optional: true,
+    about: "λ of maximal marginal relevance: 1 = by score alone, 0 = only unlike the items before.",
+  },
+};
+
 const FILTER_FIELDS: Fields<RequestFilter> = {
   categories: {
     ...categories,
     optional: true,
     about: "Keep only items with at least one of these categories.",
+  },
+  notCategories: {
+    ...categories,
+    optional: true,
+    about: "Leave items with any of these categories out.",
+  },
+  where: {
+    kind: "list",
+    of: { kind: "object", fields: Object.entries(CONDITION_FIELDS) },
+    minItems: 0,
+    maxItems: MAX_ATTRIBUTES,
+    optional: true,
+    about: "Keep only items that meet all of these conditions.",
+  },
+  seen: {
+    kind: "boolean",
+    optional: true,
+    about: "Whether the user's newest behaviours may be in it.",
   },
 };
 
@@ -139,6 +193,13 @@ export const EVENT_FIELDS: {
     request: { ...id, about: "Id of the request; the answer and the outcome name it." },
     count: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "How many items are wanted." },
     candidates: { ...items, optional: true, about: "Items to rank; without it, candidates are retrieved." },
+    item: { ...id, optional: true, about: "Retrieve items like this one; ranked by the blend." },
+    list: {
+      kind: "choice",
+      of: REQUEST_LISTS,
+      optional: true,
+      about: "Which items to retrieve; personal if absent.",
+    },
     exclude: {
       kind: "list",
       of: id,
@@ -152,6 +213,12 @@ export const EVENT_FIELDS: {
       fields: Object.entries(FILTER_FIELDS),
       optional: true,
       about: "Restrictions on the items of the answer.",
+    },
+    diversity: {
+      kind: "object",
+      fields: Object.entries(DIVERSITY_FIELDS),
+      optional: true,
+      about: "How different the items of the answer are to be.",
     },
     context,
     surface,

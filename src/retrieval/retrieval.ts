@@ -210,6 +210,13 @@ export class Retrieval {
     return [...found.values()];
   }
 
+  /** The best of a list that is the same for everybody, at most `maxCandidates`. */
+  listed(list: "popular" | "trending" | "new", allowed: (item: CatalogueItem) => boolean): CatalogueItem[] {
+    const { lists, state: { trends } } = this;
+    const ids = list === "popular" ? lists.popular() : list === "new" ? lists.fresh() : trends.list();
+    return ids.map((id) => this.#view.catalogue.get(id)!).filter(allowed).slice(0, this.maxCandidates);
+  }
+
   #learnBlend(user: UserState, context: Context, item: CatalogueItem, time: number): void {
     const own = new Set(this.revisits ? [] : context.items);
     if (own.has(item.index)) return;

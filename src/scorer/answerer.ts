@@ -6,6 +6,7 @@
  */
 
 import { findCandidates, type Found } from "./candidates.ts";
+import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
@@ -135,13 +136,20 @@ export class Answerer {
   #needed(
     found: readonly Found[],
     event: RequestEvent,
-    { interleaved, shadows }: Assignment,
+    { interleaved, shadows, settings }: Assignment,
   ): readonly Found[] {
-    const { ranking, policy, logCandidates } = this.#options;
-    const decides = ranking === "blend" && event.candidates === undefined && policy.name === "greedy";
-    return decides && !logCandidates && interleaved === null && shadows.length === 0
+    const { policy, logCandidates } = this.#options;
+    const decides = this.#ranking(event) === "blend" && (settings.policy ?? policy).name === "greedy";
+    return decides && event.diversity === undefined && !logCandidates && interleaved === null &&
+        shadows.length === 0
       ? found.slice(0, event.count)
       : found;
+  }
+
+  /** What orders the candidates of a request. */
+  #ranking({ candidates, item, list = "personal" }: RequestEvent): Ranking {
+    if (candidates !== undefined) return "model";
+    return item !== undefined || list !== "personal" ? "blend" : this.#options.ranking;
   }
 
   #scorer(model: string | undefined): ListScorer | undefined {
@@ -162,11 +170,12 @@ export class Answerer {
     const retrieved = event.candidates === undefined ? maxCandidates : undefined;
     const rows = retrieved === undefined ? scored.rows : scored.rows.slice(0, retrieved);
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    return {
-      scorer,
-      scored,
-      choices: choose(this.#scores(rows, scores, chosenBy), event.count, chosenBy, random),
-    };
+    const ordered = this.#scores(rows, scores, chosenBy);
+    const picked = this.#diverse(rows, ordered, event);
+    if (picked === null) return { scorer, scored, choices: choose(ordered, event.count, chosenBy, random) };
+    const choices = choose(subset(ordered, picked), event.count, chosenBy, random)
+      .map(({ index, propensity }) => ({ index: picked[index]!, propensity }));
+    return { scorer, scored, choices };
   }
 
   #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
@@ -223,11 +232,21 @@ export class Answerer {
     return [{ variant: shadow.name, model, version: slate.scored.version, items: list }];
   }
 
+  /** Indices of the rows that may be on the list when it has to be diverse; `null` = any. */
+  #diverse(rows: readonly PendingRow[], { scores }: Candidates, { count, diversity }: RequestEvent) {
+    if (diversity === undefined) return null;
+    return diversify(
+      rows.map(({ categories }, row) => ({ categories, score: scores[row]! })),
+      count,
+      diversity,
+    );
+  }
+
   /** What the candidates are ordered by, as log-odds. */
   #scores(rows: readonly PendingRow[], { event, candidates }: Scores, { name }: PolicyOptions): Candidates {
-    const { ranking } = this.#options;
+    const ranking = this.#ranking(event);
     const scores = rows.map(({ logit }, place) => {
-      if (ranking === "model" || event.candidates !== undefined) return logit;
+      if (ranking === "model") return logit;
       return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0);
     });
     if (name !== "thompson") return { scores };
@@ -253,6 +272,11 @@ function others({ candidates }: Scores, { rows }: Pending, items: readonly Recom
 
 function probabilityOf({ logit }: PendingRow): number {
   return 1 / (1 + Math.exp(-logit));
+}
+
+function subset({ scores, deviations }: Candidates, indices: readonly number[]): Candidates {
+  const of = (values: ArrayLike<number>) => indices.map((index) => values[index]!);
+  return { scores: of(scores), ...(deviations === undefined ? {} : { deviations: of(deviations) }) };
 }
 
 /** ln σ(x). */

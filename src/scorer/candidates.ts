@@ -10,6 +10,7 @@ import type { CandidateSource } from "../retrieval/features.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { UserState } from "../state/user_state.ts";
+import { type Filtered, filterOf } from "./filters.ts";
 
 /** An item that may be in the answer. */
 export interface Found {
@@ -17,9 +18,12 @@ export interface Found {
   readonly item: string;
   /** Where it came from. */
   readonly source: CandidateSource;
-  /** The blend's score of a retrieved one; 0 for one that the request names. */
+  /** The blend's score, or minus the place on a list; 0 for one that the request names. */
   readonly score: number;
 }
+
+/** An item that no event and no catalogue record has named. */
+const UNKNOWN: Filtered = { categories: [], attributes: {} };
 
 /** What {@linkcode findCandidates} reads. */
 export interface CandidatesView {
@@ -30,22 +34,38 @@ export interface CandidatesView {
 /** Finds the candidates of a request, best first when they are retrieved. */
 export function findCandidates(view: CandidatesView, user: UserState, event: RequestEvent): Found[] {
   const { catalogue, retrieval } = view;
+  const { candidates, filter, item: query, list = "personal", time } = event;
   const excluded = new Set(event.exclude);
-  const categories = event.filter?.categories === undefined ? null : new Set(event.filter.categories);
-  const context = retrieval.context(user, event.time);
-  const seen = new Set(event.candidates === undefined && !retrieval.revisits ? context.items : []);
-  const allowed = (item: CatalogueItem): boolean => {
-    if (excluded.has(item.id)) return false;
-    if (item.hidden || item.expires <= event.time || seen.has(item.index)) return false;
-    return categories === null || item.categories.some((category) => categories.has(category));
-  };
-  if (event.candidates !== undefined) {
-    return event.candidates.filter((id) => {
+  if (query !== undefined) excluded.add(query);
+  const passes = filterOf(filter);
+  const own = retrieval.context(user, time);
+  // By default, what the user had is left out of what is made for the user alone.
+  const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
+  const seen = new Set(seenToo ? [] : own.items);
+  const allowed = (item: CatalogueItem): boolean =>
+    !item.hidden && item.expires > time && !seen.has(item.index) && !excluded.has(item.id) && passes(item);
+  if (candidates !== undefined) {
+    return candidates.filter((id) => {
       const item = catalogue.get(id);
-      return item === undefined ? categories === null && !excluded.has(id) : allowed(item);
+      return item === undefined ? !excluded.has(id) && passes(UNKNOWN) : allowed(item);
     }).map((item) => ({ item, source: "given", score: 0 }));
   }
-  const query = { user, context, time: event.time, allowed };
-  return retrieval.candidates(categories === null ? query : { ...query, categories: [...categories] })
-    .map(({ item, source, score }) => ({ item: item.id, source, score }));
+  if (list !== "personal") {
+    return retrieval.listed(list, allowed).map((item, place) => ({
+      item: item.id,
+      source: list,
+      score: -place,
+    }));
+  }
+  const like = query === undefined ? undefined : catalogue.get(query);
+  if (query !== undefined && like === undefined) return [];
+  const context = like === undefined ? own : { items: [like.index], times: [time], liked: [true] };
+  const categories = filter?.categories;
+  return retrieval.candidates({
+    user: like === undefined ? user : null,
+    context,
+    time,
+    allowed,
+    ...(categories === undefined ? {} : { categories }),
+  }).map(({ item, source, score }) => ({ item: item.id, source, score }));
 }

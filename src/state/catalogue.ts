@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { ItemRecord } from "../events/event.ts";
+import type { Attributes, ItemRecord } from "../events/event.ts";
 import { type ItemFacts, ItemStatistics } from "../features/statistics.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
+
+const NO_ATTRIBUTES: Attributes = {};
 
 /** One item. */
 export interface CatalogueItem extends ItemFacts {
@@ -19,6 +21,8 @@ export interface CatalogueItem extends ItemFacts {
   listed: boolean;
   /** Categories, most important first. */
   categories: readonly string[];
+  /** Everything else that the catalogue record says, by name; for filters. */
+  attributes: Attributes;
   /** Values of the schema's item fields. */
   fields: readonly (string | null)[];
   /** Values of the schema's crosses. */
@@ -82,6 +86,7 @@ export class Catalogue {
       id,
       listed: false,
       categories: [],
+      attributes: NO_ATTRIBUTES,
       fields: this.schema.itemFields.map(() => null),
       crosses: this.schema.crosses.map(() => null),
       hidden: false,
@@ -109,6 +114,7 @@ export class Catalogue {
     ];
     // An unchanged list keeps its identity: that is how others see that nothing changed.
     if (!sameList(item.categories, categories)) item.categories = categories;
+    item.attributes = { ...record.attributes };
     item.fields = fieldValues(this.schema.itemFields, attributes);
     item.crosses = fieldValues(this.schema.crosses, attributes);
     item.hidden = record.hidden ?? false;

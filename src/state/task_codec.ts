@@ -7,6 +7,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { ExperimentRecord } from "../experiments/experiment.ts";
+import type { Attributes } from "../events/event.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import type { TaskCounter } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
@@ -34,7 +35,7 @@ export function encodeItemState(item: CatalogueItem): Uint8Array {
   return new ByteWriter()
     .u8(FORMAT)
     .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
-    .string(JSON.stringify([item.categories, item.fields, item.crosses]))
+    .string(JSON.stringify([item.categories, item.fields, item.crosses, item.attributes]))
     .f64(item.expires).f64(item.firstTime).f64(item.recordTime).f64(item.popularity)
     .uint(s.outcomes).uint(s.positives).f64(s.recent).uint(s.values).f64(s.valueSum).f64(s.valueResidual)
     .toBytes();
@@ -49,13 +50,20 @@ export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalo
   const from = new ByteReader(bytes);
   checkFormat(from, `item ${id}`);
   const flags = from.u8();
-  const [categories, fields, crosses] = JSON.parse(from.string()) as [string[], string[], string[]];
+  // Records from before filters on attributes have none.
+  const [categories, fields, crosses, attributes = {}] = JSON.parse(from.string()) as [
+    string[],
+    string[],
+    string[],
+    Attributes?,
+  ];
   const item = catalogue.intern(id, 0);
   item.listed = (flags & 1) !== 0;
   item.hidden = (flags & 2) !== 0;
   item.categories = categories;
   item.fields = fields;
   item.crosses = crosses;
+  item.attributes = attributes;
   item.expires = from.f64();
   item.firstTime = from.f64();
   item.recordTime = from.f64();

@@ -1,7 +1,7 @@
 /** Arbitrary records for property tests: everything that the validator must take. */
 
 import fc from "fast-check";
-import type { Event, ItemRecord } from "../../src/events/event.ts";
+import { COMPARISONS, type Event, type ItemRecord, REQUEST_LISTS } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/schema.ts";
 
@@ -54,10 +54,28 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
       id,
       candidates: ids(1),
       exclude: fc.array(id, { maxLength: 5 }),
-      filter: fc.record({ categories: fc.array(id, { maxLength: 3 }) }, {
+      item: id,
+      list: fc.constantFrom(...REQUEST_LISTS),
+      filter: fc.record({
+        categories: fc.array(id, { maxLength: 3 }),
+        notCategories: fc.array(id, { maxLength: 3 }),
+        where: fc.array(
+          fc.record({
+            attribute: name,
+            is: fc.constantFrom(...COMPARISONS),
+            value: fc.oneof(finite, fc.boolean(), text(0, 1024)),
+          }, { noNullPrototype: true }),
+          { maxLength: 2 },
+        ),
+        seen: fc.boolean(),
+      }, {
         requiredKeys: [],
         noNullPrototype: true,
       }),
+      diversity: fc.record({
+        perCategory: fc.integer({ min: 1, max: 1000 }),
+        relevance: fc.constantFrom(0, 0.5, 1),
+      }, { requiredKeys: [], noNullPrototype: true }),
       context: attributes,
       surface: name,
     },

@@ -167,6 +167,28 @@ export const BREAKS: readonly Break[] = [
   text("value is a string", "wrong-type", (r) => click(r, { value: "5" })),
   text("action is too long", "string-too-long", (r) => click(r, { action: "x".repeat(65) })),
   text("count is negative", "out-of-range", (r) => wanted(r, { count: -1 })),
+  text("list of no such name", "unknown-value", (r) => wanted(r, { list: "best" })),
+  text(
+    "diversity of no item a category",
+    "out-of-range",
+    (r) => wanted(r, { diversity: { perCategory: 0 } }),
+  ),
+  text("relevance above 1", "out-of-range", (r) => wanted(r, { diversity: { relevance: 1.5 } })),
+  text(
+    "condition that compares like nothing",
+    "unknown-value",
+    (r) => wanted(r, { filter: { where: [{ attribute: "price", is: "~", value: 1 }] } }),
+  ),
+  text(
+    "condition with a list",
+    "wrong-type",
+    (r) => wanted(r, { filter: { where: [{ attribute: "price", is: "has", value: [1] }] } }),
+  ),
+  text(
+    "condition without a value",
+    "missing-field",
+    (r) => wanted(r, { filter: { where: [{ attribute: "price", is: "=" }] } }),
+  ),
   text("count is too large", "out-of-range", (r) => wanted(r, { count: 1001 })),
   text("count has a fraction", "wrong-type", (r) => wanted(r, { count: 2.5 })),
   text("items are empty", "empty-list", (r) => shown(r, { items: [] })),

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Catalogue } from "../../src/state/catalogue.ts";
+import { decodeItemState, encodeItemState } from "../../src/state/task_codec.ts";
 import { Story } from "./story.ts";
 
 function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {
@@ -95,4 +97,48 @@ Deno.test("TaskState.apply() uses the profile of the user as it is at the reques
   assert.deepEqual(story.task.users.get("u")?.profile, { age: "19", city: "Rome" });
   story.task.flush(story.out);
   assert.deepEqual([story.samples[0]?.userFields, story.samples[0]?.contextFields], [["18"], ["web"]]);
+});
+
+Deno.test("TaskState.apply() answers with similar items, which are not about the user who asks", () => {
+  const story = new Story();
+  for (const item of ["a", "b", "c", "d"]) story.item(item);
+  for (const user of ["u1", "u2", "u3"]) {
+    story.click(10, "a", { user });
+    story.click(11, "b", { user });
+  }
+  story.click(10, "c", { user: "u4" });
+  story.click(11, "d", { user: "u4" });
+  story.click(12, "b");
+  const answer = story.ask(20, "r", { item: "a", count: 1 });
+  assert.deepEqual(answer.items.map(({ item, source }) => [item, source]), [["b", "co-visited"]]);
+  assert.deepEqual(items(story, 21, { item: "a" }).includes("a"), false);
+  assert.equal(items(story, 22, { item: "a", filter: { seen: false } }).includes("b"), false);
+  assert.deepEqual(items(story, 23, { item: "nobody knows it" }), []);
+});
+
+Deno.test("TaskState.apply() answers with a list for everybody in the order of the list", () => {
+  const story = new Story();
+  for (const [item, time] of [["a", 1], ["b", 2], ["c", 3]] as const) story.item(item, {}, time);
+  const day = 86_400_000;
+  for (const user of ["u1", "u2", "u3"]) story.click(10, "a", { user });
+  for (const user of ["u4", "u5"]) story.click(10 * day, "b", { user });
+  const list = (list: "popular" | "trending" | "new") =>
+    story.ask(10 * day, `r-${list}`, { list }).items.map(({ item, source }) => `${item} ${source}`);
+  assert.deepEqual(list("popular"), ["b popular", "a popular"]);
+  assert.deepEqual(list("trending"), ["b trending", "a trending"]);
+  assert.deepEqual(list("new"), ["c new", "b new", "a new"]);
+});
+
+Deno.test("TaskState.apply() filters by attributes, also after a restore, and caps a category", () => {
+  const story = new Story();
+  story.item("a", { category: "x", attributes: { price: 10 } });
+  story.item("b", { category: "x", attributes: { price: 20 } });
+  story.item("c", { category: "y", attributes: { price: 30 } });
+  const where = [{ attribute: "price", is: ">=", value: 20 }] as const;
+  assert.deepEqual(items(story, 1, { filter: { where } }), ["b", "c"]);
+  assert.deepEqual(items(story, 2, { filter: { notCategories: ["y"] } }), ["a", "b"]);
+  assert.equal(items(story, 3, { diversity: { perCategory: 1 } }).length, 2);
+  const catalogue = new Catalogue(story.task.catalogue.schema);
+  for (const item of story.task.catalogue.items()) decodeItemState(item.id, encodeItemState(item), catalogue);
+  assert.deepEqual(catalogue.get("b")?.attributes, { price: 20 });
 });

@@ -1,0 +1,65 @@
+/**
+ * Which items a request's filter lets through.
+ *
+ * @module
+ */
+
+import type { AttributeValue, Condition, RequestFilter } from "../events/event.ts";
+import type { CatalogueItem } from "../state/catalogue.ts";
+
+/** What a filter looks at. */
+export type Filtered = Pick<CatalogueItem, "categories" | "attributes">;
+
+/** Whether an item passes a filter. An item that the catalogue does not know is one without categories and attributes. */
+export function filterOf(filter: RequestFilter = {}): (item: Filtered) => boolean {
+  const categories = filter.categories === undefined ? null : new Set(filter.categories);
+  const not = new Set(filter.notCategories);
+  const where = filter.where ?? [];
+  return (item) =>
+    (categories === null || item.categories.some((category) => categories.has(category))) &&
+    (not.size === 0 || !item.categories.some((category) => not.has(category))) &&
+    where.every((condition) => meets(item, condition));
+}
+
+/**
+ * Whether an item meets a condition.
+ *
+ * @example
+ * ```ts
+ * import { meets } from "./filters.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const item = { categories: [], attributes: { price: 30, tags: ["tent", "red"] } };
+ * assert.ok(meets(item, { attribute: "price", is: "<", value: 50 }));
+ * assert.ok(meets(item, { attribute: "tags", is: "has", value: "red" }));
+ * assert.ok(!meets(item, { attribute: "price", is: "<", value: "50" }), "a number is not less than a text");
+ * ```
+ */
+export function meets({ attributes }: Filtered, { attribute, is, value }: Condition): boolean {
+  const own: AttributeValue | undefined = Object.hasOwn(attributes, attribute)
+    ? attributes[attribute]
+    : undefined;
+  switch (is) {
+    case "=":
+      return own === value;
+    case "!=":
+      return own !== value;
+    case "has":
+      return Array.isArray(own) && own.includes(value);
+    default:
+      return typeof own === typeof value && compares(own as string | number, is, value as string | number);
+  }
+}
+
+function compares(a: string | number, is: "<" | "<=" | ">" | ">=", b: string | number): boolean {
+  switch (is) {
+    case "<":
+      return a < b;
+    case "<=":
+      return a <= b;
+    case ">":
+      return a > b;
+    case ">=":
+      return a >= b;
+  }
+}
