@@ -58,23 +58,12 @@ export interface Restored {
 
 /** Restores a task. @throws LogError `corrupt` when a record on the log cannot be read */
 export async function restore(options: RestoreOptions): Promise<Restored> {
-  const { log, topics, partition, snapshot, meter } = options;
-  let store = null;
-  if (snapshot !== undefined && log.latest === undefined) {
-    const open = () => {
-      let before = 0;
-      return StateStore.open(snapshot, (bytes, of) => {
-        meter.advance(0, bytes - before, bytes / of);
-        before = bytes;
-      });
-    };
-    store = await open();
-    const refusal = store && await refusalOf(store, options);
-    if (store !== null && refusal !== null) {
-      await store.setAside(refusal);
-      store = await open();
-    }
-  }
+  const { log, topics, partition, snapshot } = options;
+  const store = snapshot === undefined || log.latest !== undefined
+    ? null
+    : await openSnapshot(snapshot, options);
+  // Set as the restore goes on: only what it was before tells whether a snapshot was read.
+  const isRead = store !== null && store.position !== null;
   const latest = log.latest?.bind(log);
   const users = store ?? (latest ? new LogUsers(latest, topics.state, partition) : new PackedUsers());
   try {
@@ -86,7 +75,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       await store?.close();
       throw cause;
     }
-    if (store?.position) {
+    if (isRead) {
       // Written by another version, perhaps: the log is what counts.
       await store.setAside(cause.message);
       throw new LogError("closed", `Cannot restore task ${partition} from its snapshot: ${cause.message}`, {
@@ -96,6 +85,31 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     await store?.close();
     throw new LogError("corrupt", `Cannot restore task ${partition}: ${cause.message}`, { cause });
   }
+}
+
+/** The snapshot of this log: one of another is set aside. */
+async function openSnapshot(
+  snapshot: StateStoreOptions,
+  options: RestoreOptions,
+): Promise<StateStore | null> {
+  const open = () => {
+    let before = 0;
+    return StateStore.open(snapshot, (bytes, of) => {
+      options.meter.advance(0, bytes - before, bytes / of);
+      before = bytes;
+    });
+  };
+  const store = await open();
+  if (store === null) return null;
+  try {
+    const refusal = await refusalOf(store, options);
+    if (refusal === null) return store;
+    await store.setAside(refusal);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return await open();
 }
 
 /** Why a snapshot is not one of this log; `null` when it is, or is empty. */

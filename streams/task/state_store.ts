@@ -190,21 +190,20 @@ export class StateStore implements UserIndex {
     if (this.#busy !== undefined || now - this.#failedAt < RETRY_MS) return;
     const due = now - this.#syncedAt >= this.#intervalMs;
     if (!due && now - this.#writtenAt < WRITE_MS && this.#files.unwritten < WRITE_BYTES) return;
-    this.#busy = this.#work(due).finally(() => this.#busy = undefined);
+    this.#begin(due);
   }
 
   /** Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written. */
   async room(): Promise<void> {
     while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
-      await this.#busy;
-      if (this.#failure === null) await this.#work(false);
+      await (this.#busy ?? this.#begin(false));
     }
   }
 
   /** Makes everything safe on disk. Never rejects: a failure is said, and tried again. */
   async sync(): Promise<void> {
     await this.#busy;
-    await this.#work(true);
+    await this.#begin(true);
   }
 
   /** Closes it and sets it aside: the log has to make it again. */
@@ -224,6 +223,10 @@ export class StateStore implements UserIndex {
     await setAside(this.folder, this.#damaged).catch((error) => {
       logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
     });
+  }
+
+  #begin(due: boolean): Promise<void> {
+    return this.#busy = this.#work(due).finally(() => this.#busy = undefined);
   }
 
   async #work(due: boolean): Promise<void> {

@@ -182,3 +182,16 @@ Deno.test("Task.open() ends at its signal, in the middle of a restore, and the n
   await using task = await open(log, {});
   assert.deepEqual(await outputsOf(log, task), want);
 });
+
+Deno.test("Task.open() calls a record on the log that it cannot read by name, also with a snapshot", async () => {
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    await runToEnd(log, { snapshot: { folder } });
+    const value = Uint8Array.of(1, 2, 3);
+    const headers = { pending: "1" }; // so that it has to be read at once
+    await log.append([{ topic: topics.state, partition: 0, key: "u1", value, time: 0, headers }]);
+    const opening = () => open(log, { snapshot: { folder } });
+    await assert.rejects(opening(), { code: "closed" }, "it may be the snapshot's fault");
+    await assert.rejects(opening(), { code: "corrupt" });
+  });
+});
