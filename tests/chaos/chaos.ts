@@ -126,7 +126,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const sent = await drive(log, [...traffic(topics, people)], durationMs);
   await Promise.all(suffering);
   tell(`${clock()} ${sent} events are sent, all faults are over`);
-  const deployment = { ...deploymentOf(model, live), delivery };
+  const deployment = { ...deploymentOf(model, live), delivery, snapshotsFolder: `${folder}/snapshots` };
   if (!await settled(log, deployment, partitions)) {
     report(`nothing moves, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
   }

@@ -77,14 +77,28 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
       for (const { value } of got) if (value !== null) sampled.push(decodeSample(value));
     }
     const changelog = new OverlayLog(log, Object.values(topics), true);
-    try {
-      await using restored = await Task.open(changelog, topics, p, deployment.task, wanted.serving);
-      count("users", restored.users);
-      for (const difference of isComparable ? await stateDifferences(restored, wanted.task) : []) {
-        report(`the state of partition ${p} is not what a clean replay gives: ${difference}`);
+    for (const snapshots of new Set([undefined, deployment.snapshotsFolder])) {
+      const of = `of partition ${p}${snapshots === undefined ? "" : ", from its local snapshot,"}`;
+      const runtime = snapshots === undefined
+        ? {}
+        : { snapshot: { folder: `${snapshots}/${topics.state}-${p}` } };
+      try {
+        await using restored = await Task.open(
+          changelog,
+          topics,
+          p,
+          deployment.task,
+          wanted.serving,
+          runtime,
+        );
+        if (snapshots === undefined) count("users", restored.users);
+        else if ((restored.snapshot?.bytes ?? 0) > 0) count("local snapshots", 1);
+        for (const difference of isComparable ? await stateDifferences(restored, wanted.task) : []) {
+          report(`the state ${of} is not what a clean replay gives: ${difference}`);
+        }
+      } catch (error) {
+        report(`the state ${of} cannot be restored: ${error}`);
       }
-    } catch (error) {
-      report(`the state of partition ${p} cannot be restored: ${error}`);
     }
   }
   // These do not rest on our own code, but on what the words mean.
