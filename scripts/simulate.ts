@@ -95,6 +95,8 @@ async function main(flags: Flags): Promise<number> {
   }
   const started = Date.now();
   await using log = flags.log === "memory" ? new MemoryLog() : await openLog({ ...flags, log: flags.log });
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is reported
   const looks: SimulationLook[] = [];
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
@@ -106,6 +108,7 @@ async function main(flags: Flags): Promise<number> {
     learner: learnerOptions(task, config, seed),
     learning: { ...learningOptions(config), trimSamples: flags.log === "memory" },
     retain: flags.log !== "memory",
+    signal: stop.signal,
     onRequest: (now) => {
       if (now.pages.length % stretch !== 0) return;
       looks.push(lookAt(now));

@@ -72,7 +72,7 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly retain?: boolean;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
-  /** Ends the simulation between two requests. */
+  /** Ends the simulation early, between two requests. */
   readonly signal?: AbortSignal;
 }
 
@@ -130,8 +130,7 @@ export async function simulate<N extends ModelName>(
   const clock = new Shopkeeper(world, createRandom(seed, 1001), options.candidates ?? "all");
   const pages: ServedPage[] = [];
   const view = { pages, totals: engine.totals, ratio: engine.ratio, learning: engine.learning };
-  while (pages.length < requests) {
-    signal?.throwIfAborted();
+  while (pages.length < requests && signal?.aborted !== true) {
     const visit = world.next();
     if (visit === null) {
       throw new RangeError(

@@ -1,0 +1,76 @@
+/**
+ * What experiments add to a request: none, one, two layers, a shadow of the same model and one of another.
+ *
+ * ```sh
+ * deno bench -A tests/bench/experiments_bench.ts
+ * ```
+ *
+ * @module
+ */
+
+import { startExperiment } from "../../src/experiments/changes.ts";
+import type { Experiment } from "../../src/experiments/experiment.ts";
+import { Assembler } from "../../src/features/assembler.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { createModel } from "../../src/models/create.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { DEFAULT_MODELS } from "../../streams/config.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const K = 16;
+const REQUESTS = 100;
+const CANDIDATES = Array.from({ length: 100 }, (_, i) => `item-${i}`);
+
+function serve(): ServingModel {
+  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
+  const make = () =>
+    createModel("base", { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS.base, mulberry32(1));
+  const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
+  serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));
+  return serving;
+}
+
+const none = { records: new Map(), models: ["base"] };
+const greedy = { name: "greedy" } as const;
+const ranking = startExperiment(
+  { name: "a", variants: [{ name: "A" }, { name: "B", policy: greedy }] },
+  none,
+);
+const size = startExperiment(
+  { name: "b", layer: "size", variants: [{ name: "A" }, { name: "B", maxCandidates: 100 }] },
+  none,
+);
+const shadow = (model?: string) =>
+  startExperiment({
+    name: "s",
+    variants: [{ name: "A" }, { name: "S", shadow: true, ...(model === undefined ? {} : { model }) }],
+  }, none);
+
+const SETUPS: readonly [string, readonly Experiment[]][] = [
+  ["no experiment", []],
+  ["one experiment", [ranking]],
+  ["two layers", [ranking, size]],
+  ["a shadow of the same model", [shadow()]],
+  ["a shadow of the prior", [shadow("prior")]],
+];
+
+for (const [name, experiments] of SETUPS) {
+  const task = new TaskState({ schema: DEFAULT_SCHEMA }, serve());
+  task.applyExperiments(experiments);
+  let n = 0;
+  Deno.bench(`${REQUESTS} requests of 100 candidates, base: ${name}`, { group: "request" }, () => {
+    const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+    for (let r = 0; r < REQUESTS; r++, n++) {
+      const event = {
+        type: "request",
+        user: `u${n % 50}`,
+        time: START + 1000 * n,
+        request: `r${n}`,
+      } as const;
+      task.apply({ ...event, count: 10, candidates: CANDIDATES }, n, out);
+    }
+  });
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import { createRandom } from "../../../src/simulator/random.ts";
+import { readAnswerLog } from "../../../streams/evaluation/answer_log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { Task } from "../../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { FakeServing } from "../../state/fake_serving.ts";
+
+const topics = topicNames();
+const POLICY = { name: "boltzmann", temperature: 0.5 } as const;
+
+/** A deployment that explores; people click on what stands high on its own list of scores. */
+async function deployment(logCandidates: boolean): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const random = createRandom(1);
+  const schema = { ...DEFAULT_SCHEMA, transitions: null };
+  const options = { schema, policy: POLICY, logCandidates, outcomeWindowMs: 1000, allowedLatenessMs: 0 };
+  await using task = await Task.open(log, topics, 0, options, new FakeServing());
+  const candidates = Array.from({ length: 8 }, (_, i) => `i${i}`);
+  for (let r = 0; r < 300; r++) {
+    const [user, time, request] = [`u${r % 60}`, 10_000 * r, `r${r}`];
+    const write = (event: Event) =>
+      log.append([{
+        topic: topics.events,
+        partition: 0,
+        key: user,
+        value: encodeEvent(event),
+        time: event.time,
+      }]);
+    const epoch = Date.UTC(2026, 0, 1) + time;
+    await write({ type: "request", user, time: epoch, request, count: 3, candidates });
+    await task.step({ now: () => r * 1000, commitIntervalMs: 1 });
+    const { end } = await log.bounds(topics.recommendations, 0);
+    const { records } = await log.read(topics.recommendations, 0, end - 1);
+    const { items } = JSON.parse(new TextDecoder().decode(records[0]!.value!));
+    for (const { item, score } of items) {
+      if (random() < (score > 0.6 ? 0.9 : 0.05)) {
+        await write({ type: "interaction", user, time: epoch + 10, item, action: "click", request });
+      }
+    }
+  }
+  await task.round({ rows: 1e9, events: 1e9 });
+  await task.flush();
+  return log;
+}
+
+Deno.test("readAnswerLog() joins answers and outcomes, and knows the probabilities of any policy", async () => {
+  const log = await deployment(true);
+  const own = await readAnswerLog(log, topics, POLICY);
+  assert.deepEqual([own.lists.length, own.skipped, own.withoutCandidates], [300, 0, 0]);
+  for (const { target, logged } of own.lists.flatMap(({ places }) => places)) {
+    assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
+  }
+  const same = evaluatePolicy(own.lists, { resamples: 0 });
+  assert.equal(same.units, 60);
+  assert.ok(Math.abs(same.estimates[0]!.value - same.logged) < 1e-6);
+  // People like what scores high, so a policy that explores less earns more, and one that explores more less.
+  const value = async (temperature: number) => {
+    const { lists } = await readAnswerLog(log, topics, { name: "boltzmann", temperature });
+    return evaluatePolicy(lists, { resamples: 0, force: true }).estimates[2]!.value;
+  };
+  assert.ok(await value(0.35) > same.logged && await value(1) < same.logged);
+});
+
+Deno.test("readAnswerLog() counts answers without their candidates", async () => {
+  const { lists, withoutCandidates } = await readAnswerLog(await deployment(false), topics, POLICY);
+  assert.deepEqual([lists.length, withoutCandidates], [0, 300]);
+});
