@@ -1,8 +1,10 @@
 /**
- * `deno task evaluate`: what another policy would have earned, from the log of this one.
+ * `deno task evaluate`: what another policy would have earned, from the log of this one; or a protocol of
+ * recommendation on public data.
  *
  *     deno task evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
  *     deno task evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
+ *     deno task evaluate --protocol next-item --format ml-100k --data ../shared/data/ml-100k
  *
  * @module
  */
@@ -20,12 +22,24 @@ import { readAnswerLog } from "../streams/evaluation/answer_log.ts";
 import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
 import { openSource } from "../streams/sources/open.ts";
+import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import type { Ranking } from "../src/scorer/answerer.ts";
+import { PROFILES } from "../streams/profiles.ts";
 import { topicNames } from "../streams/topics.ts";
-import { integer, print, runCommand } from "./command_line.ts";
+import { count, integer, print, runCommand } from "./command_line.ts";
+import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
+import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
-  readonly policy: string;
+  readonly policy?: string;
+  readonly protocol?: "next-item";
+  readonly format: (typeof NEXT_ITEM_DATA)[number];
+  readonly ranking: Ranking;
+  readonly model: ModelName;
+  readonly learnEvery?: number;
+  readonly limit?: number;
+  readonly withoutOwn?: boolean;
   readonly data?: string;
   readonly slate: Slate;
   readonly clip?: number;
@@ -39,9 +53,38 @@ interface Flags extends LogFlags {
 const program = addLogFlags(
   new Command("deno task evaluate")
     .description("Estimates what another policy would have earned, from a log with propensities.")
-    .requiredOption("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
+    .option("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
 )
-  .option("--data <path>", "evaluate on Open Bandit files instead of a deployment's log")
+  .addOption(
+    new Option("--protocol <name>", "run this protocol on --data instead; see docs/retrieval.md").choices([
+      "next-item",
+    ]).conflicts("policy"),
+  )
+  .option(
+    "--data <path>",
+    "evaluate on Open Bandit files instead of a deployment's log; the data of a protocol",
+  )
+  .addOption(
+    new Option("--format <name>", "next-item: format of the data").choices([...NEXT_ITEM_DATA]).default(
+      "ml-100k",
+    ),
+  )
+  .addOption(
+    new Option("--ranking <name>", "next-item: what orders the candidates").choices([
+      "blend",
+      "model",
+      "both",
+    ])
+      .default("blend"),
+  )
+  .addOption(
+    new Option("--model <name>", "next-item: model that is learnt when the ranking needs one").choices([
+      ...MODEL_NAMES,
+    ]).default("base"),
+  )
+  .option("--learn-every <n>", "next-item: the blend learns from every so many behaviours", count)
+  .option("--limit <n>", "next-item: behaviours after which to stop", count)
+  .option("--without-own", "next-item: what the user had may not come again", false)
   .addOption(
     new Option("--slate <name>", "what the reward of a place depends on").choices([...SLATES]).default(
       "cascade",
@@ -56,6 +99,10 @@ const program = addLogFlags(
   .showHelpAfterError();
 
 async function main(flags: Flags): Promise<number> {
+  if (flags.protocol !== undefined) return await protocol(flags);
+  if (flags.policy === undefined) {
+    throw new Error("Cannot evaluate nothing: wanted is --policy <file> or --protocol <name>");
+  }
   const policy = await readTargetPolicy(flags.policy);
   const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
   const { slate, clip, threshold, resamples, seed, force } = flags;
@@ -69,6 +116,18 @@ async function main(flags: Flags): Promise<number> {
     await Deno.writeTextFile(flags.json, `${JSON.stringify({ policy, options, ...evaluation }, null, 2)}\n`);
   }
   return evaluation.refusals.length > 0 && force !== true ? 2 : 0;
+}
+
+async function protocol(flags: Flags): Promise<number> {
+  const { data, format, ranking, model, learnEvery, limit, withoutOwn, seed, json } = flags;
+  if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
+  const { retrieval } = PROFILES[format];
+  return await reportNextItem({
+    ...{ data, format, seed, withoutOwn: withoutOwn === true },
+    task: { ranking, retrieval: { ...retrieval, ...(learnEvery === undefined ? {} : { learnEvery }) } },
+    ...(ranking === "blend" ? {} : { model }),
+    ...(limit === undefined ? {} : { limit }),
+  }, json);
 }
 
 async function fromFiles(path: string, policy: TargetPolicy): Promise<readonly LoggedList[]> {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { Assembler } from "../../src/features/assembler.ts";
@@ -39,9 +40,10 @@ export interface NextItemOptions {
   /** Interactions after which to stop. */
   readonly limit?: number;
   /** Taobao's second table: the user's own items may not come again. */
-  readonly excludeOwn?: boolean;
+  readonly withoutOwn?: boolean;
   readonly seed?: number;
-  readonly onProgress?: (done: number, of: number) => void;
+  /** Called now and then, with the queries so far. */
+  readonly onProgress?: (done: number, of: number, queries: readonly Query[]) => void;
 }
 
 /** One question and its answer. */
@@ -62,9 +64,9 @@ export interface Query {
 export interface NextItemResult {
   readonly queries: readonly Query[];
   readonly interactions: number;
-  /** Seconds in requests, and in events. */
-  readonly seconds: { readonly requests: number; readonly events: number };
-  /** Weights of the blend at the end, by feature. */
+  /** Processor time of the process in requests, and in behaviours with what is learnt from them, seconds. */
+  readonly cpuSeconds: { readonly requests: number; readonly behaviours: number };
+  /** The state at the end. */
   readonly task: TaskState;
 }
 
@@ -82,7 +84,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const touched = new Set<string>();
   const own = new Map<string, string[]>();
   const count = Math.min(limit, steps.filter(({ interaction }) => interaction !== null).length);
-  const seconds = { requests: 0, events: 0 };
+  const cpuSeconds = { requests: 0, behaviours: 0 };
   let offset = 0;
   let at = 0;
   for (const { records, interaction } of steps) {
@@ -93,11 +95,11 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
         ? (interaction.value ?? 0) >= 4
         : interaction.action === "view" && mine.length > 0;
       if (asks) {
-        const exclude = isMovies || options.excludeOwn ? [...new Set(mine)].slice(-MAX_EXCLUDED) : [];
+        const exclude = isMovies || options.withoutOwn ? [...new Set(mine)].slice(-MAX_EXCLUDED) : [];
         const { user, time } = interaction;
-        const started = performance.now();
+        const started = process.cpuUsage();
         task.apply({ type: "request", user, time, request: `q${at}`, count: K, exclude }, offset++, out);
-        seconds.requests += (performance.now() - started) / 1000;
+        cpuSeconds.requests += secondsSince(started);
         const list = out.recommendations.pop()!.items;
         const place = list.findIndex(({ item }) => item === interaction.item);
         queries.push({
@@ -118,7 +120,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
       touched.add(interaction.item);
       at++;
     }
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (const record of records) {
       if (record.kind === "event") task.apply(record.event, offset++, out);
     }
@@ -128,10 +130,10 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
     if (at % COMMIT_EVENTS === 0) task.retrieval.state.changes();
-    seconds.events += (performance.now() - started) / 1000;
-    if (at % 2000 === 0) options.onProgress?.(at, count);
+    cpuSeconds.behaviours += secondsSince(started);
+    if (at % 2000 === 0) options.onProgress?.(at, count, queries);
   }
-  return { queries, interactions: at, seconds, task };
+  return { queries, interactions: at, cpuSeconds, task };
 }
 
 /** Records that belong to one interaction, in the order of the protocol. */
@@ -196,4 +198,9 @@ class Learning {
       this.#rows = 0;
     }
   }
+}
+
+function secondsSince(started: ReturnType<typeof process.cpuUsage>): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1e6;
 }
