@@ -39,6 +39,8 @@ const configSchema = z.strictObject({
     crosses: names,
     transitions: z.strictObject({ behaviours: count, decay: z.number().gt(0).max(1), halfLifeMs: positive })
       .partial().nullable(),
+    pairs: z.boolean(),
+    offset: z.enum(["prior", "rate"]),
   }).partial(),
   actions: z.record(z.string(), actionSchema),
   sequence: z.strictObject({ capacity: count, window: count, hop: count, recent: z.int().min(0) }).partial(),
@@ -81,6 +83,9 @@ const configSchema = z.strictObject({
     headLearningRate: positive,
     embeddingLearningRate: positive,
     firstOrderLearningRate: positive,
+    firstOrderExponent: z.number().min(0.5).max(1),
+    firstOrderAccumulator: z.number().min(0),
+    pairLearningRate: positive,
     crossLearningRate: positive,
     embeddingScale: z.number().min(0),
     clipNorm: positive,

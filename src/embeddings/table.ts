@@ -24,6 +24,8 @@ export interface EmbeddingTableOptions {
   readonly epsilon?: number;
   /** Where the accumulator of a row starts. @default {0} */
   readonly initialAccumulator?: number;
+  /** See {@linkcode RowAdagradOptions.exponent}. @default {0.5} */
+  readonly exponent?: number;
   /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/sights. @default {0} */
   readonly l2?: number;
   /** Sights before an id gets its own row, 1..255. @default {1} */
@@ -200,6 +202,13 @@ export class EmbeddingTable {
     this.#requireNoGradients("remove a key from");
     const row = this.#store.find(key);
     if (row !== 0) this.#store.remove(row, this.#forget);
+  }
+
+  /** Forgets all keys that begin with `prefix`. Costs a look at every key. @throws {Error} as `remove`. */
+  removePrefix(prefix: string): void {
+    this.#requireNoGradients("remove keys from");
+    const rows = [...this.#store.rows()].filter((row) => this.#store.key(row).startsWith(prefix));
+    for (const row of rows) this.#store.remove(row, this.#forget);
   }
 
   /** Sum of the squares of all accumulated gradients, for clipping by a norm. */

@@ -17,6 +17,7 @@ import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
+import { forEachPair, pairPrefixes } from "./pairs.ts";
 import { Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
@@ -110,6 +111,8 @@ export class Assembler {
   readonly #userNames: readonly string[];
   readonly #contextNames: readonly string[];
   readonly #itemNames: readonly string[];
+  /** Indices of the item fields that are crossed with the user. */
+  readonly #crossedFields: readonly number[];
 
   #e = new Float32Array(0);
   #q = new Float32Array(0);
@@ -134,6 +137,7 @@ export class Assembler {
     this.#userNames = schema.userFields.map((name) => `user:${name}`);
     this.#contextNames = schema.contextFields.map((name) => `context:${name}`);
     this.#itemNames = schema.itemFields.map((name) => `item:${name}`);
+    this.#crossedFields = schema.itemFields.flatMap((name, f) => schema.crosses.includes(name) ? [f] : []);
     this.userWidth = this.d + SMALL_WIDTH * this.#userNames.length;
     this.contextWidth = this.#numerics +
       SMALL_WIDTH * (this.#contextNames.length + this.#itemNames.length);
@@ -182,6 +186,7 @@ export class Assembler {
     }
 
     const transitions = this.#transitions(instance);
+    const prefixes = this.#pairPrefixes(instance);
     this.#crossedLogits.clear();
     for (let c = 0; c < K; c++) {
       const row = instance.rows[c]!;
@@ -193,6 +198,8 @@ export class Assembler {
       for (const name of row.categories) {
         z += this.#crossed(name, transitions, tables) / row.categories.length;
       }
+      for (const key of transitions?.own(row.item) ?? []) z += first(tables, "transition", key);
+      forEachPair(prefixes, row, this.#crossedFields, (key) => z += first(tables, "pair", key));
       if (row.position >= 0) {
         z += first(tables, "position", String(Math.min(row.position, MAX_POSITION)));
       }
@@ -250,6 +257,7 @@ export class Assembler {
     const dz = new Float32Array(1);
     const crossed = new Map<string, number>();
     const transitions = this.#transitions(instance);
+    const prefixes = this.#pairPrefixes(instance);
     for (let c = 0; c < instance.rows.length; c++) {
       const row = instance.rows[c]!;
       const at = c * C;
@@ -267,6 +275,8 @@ export class Assembler {
       for (const name of row.categories) {
         crossed.set(name, (crossed.get(name) ?? 0) + g / row.categories.length);
       }
+      for (const key of transitions?.own(row.item) ?? []) giveFirst(tables, "transition", key, g);
+      forEachPair(prefixes, row, this.#crossedFields, (key) => giveFirst(tables, "pair", key, g));
       if (row.position >= 0) {
         giveFirst(tables, "position", String(Math.min(row.position, MAX_POSITION)), g);
       }
@@ -311,6 +321,10 @@ export class Assembler {
     transitions.forEach([category], (key, value) => z += value * first(tables, "transition", key));
     this.#crossedLogits.set(category, z);
     return z;
+  }
+
+  #pairPrefixes({ user, userFields }: Instance): readonly string[] {
+    return this.schema.pairs === true ? pairPrefixes(user, userFields) : [];
   }
 
   #transitions(instance: Instance): Transitions | null {

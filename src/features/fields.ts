@@ -35,5 +35,6 @@ export function fieldSpecs(schema: FeatureSchema, k: number): readonly FieldSpec
   ];
   const first = [...vectors.map((spec) => spec.name), "position"];
   if (schema.transitions !== null) first.push("transition");
+  if (schema.pairs === true) first.push("pair");
   return [...vectors, ...first.map((name) => ({ name: `first:${name}`, width: 1 }))];
 }

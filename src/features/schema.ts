@@ -22,6 +22,10 @@ export interface FeatureSchema {
   readonly crosses: readonly string[];
   /** Crosses of the newest behaviours and the candidate's category; `null` = none. @default {{}} */
   readonly transitions?: TransitionOptions | null;
+  /** Crosses of user and user fields with categories and `crosses` among the item fields. @default {false} */
+  readonly pairs?: boolean;
+  /** The logit that every model starts from: the causal prior, or only the overall rate. @default {"prior"} */
+  readonly offset?: "prior" | "rate";
   /**
    * Names of numeric features that come with the samples, in place of ours: for benchmarks on published
    * features. Our statistics refuse such a schema. @default {those of numericNames}

@@ -173,6 +173,11 @@ export class FeatureStatistics {
     this.overall = overall;
   }
 
+  /** The logit of the overall rate. */
+  get rateLogit(): number {
+    return logit(this.overall.rate);
+  }
+
   /** The logit of the additive prior. */
   prior(user: UserStatistics, item: ItemStatistics): number {
     const b = this.overall.rate;

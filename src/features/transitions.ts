@@ -5,7 +5,8 @@
  * - `click:phones>cases` with value `strength · decay^rank · 2^(−age/halfLife)`, for each of the newest
  *   behaviours (rank 0 is the newest);
  * - `purchase@5:phones` with value 1: the newest purchase among phones is 2^5 − 1 to 2^6 − 2 hours old, for each
- *   action that the window has of the candidate's category.
+ *   action that the window has of the candidate's category;
+ * - `click@5:=` with value 1: the same of the candidate itself, in steps of half an octave, for items of all kinds.
  *
  * Cross-product features as in Wide & Deep (Cheng et al. 2016), over the sequence.
  *
@@ -30,6 +31,7 @@ const HOUR = 3_600_000;
 export class Transitions {
   readonly #prefixes: { readonly prefix: string; readonly value: number }[] = [];
   readonly #since = new Map<string, string[]>();
+  readonly #own = new Map<string, string[]>();
 
   /** Prepares the history, as seen at `time`. */
   constructor(history: SampleHistory, time: number, options: TransitionOptions) {
@@ -44,16 +46,23 @@ export class Transitions {
       }
     }
     const found = new Set<string>();
+    const add = (keys: Map<string, string[]>, what: string, key: string) => {
+      const known = keys.get(what);
+      if (known === undefined) keys.set(what, [key]);
+      else known.push(key);
+    };
     for (let t = T - 1; t >= 0; t--) {
-      const hours = Math.max(0, time - history.times[t]!) / HOUR;
+      const octaves = Math.log2(1 + Math.max(0, time - history.times[t]!) / HOUR);
+      const own = `${history.actions[t]!}=${history.items[t]!}`;
+      if (!found.has(own)) {
+        found.add(own);
+        add(this.#own, history.items[t]!, `${history.actions[t]!}@${Math.floor(2 * octaves)}:=`);
+      }
       for (const category of history.categories[t]!) {
         const what = `${history.actions[t]!}:${category}`;
         if (found.has(what)) continue;
         found.add(what);
-        const key = `${history.actions[t]!}@${Math.floor(Math.log2(1 + hours))}:${category}`;
-        const keys = this.#since.get(category);
-        if (keys === undefined) this.#since.set(category, [key]);
-        else keys.push(key);
+        add(this.#since, category, `${history.actions[t]!}@${Math.floor(octaves)}:${category}`);
       }
     }
   }
@@ -64,5 +73,10 @@ export class Transitions {
       for (const { prefix, value } of this.#prefixes) use(prefix + category, value / categories.length);
       for (const key of this.#since.get(category) ?? []) use(key, 1 / categories.length);
     }
+  }
+
+  /** The keys of a candidate that is among the behaviours itself, each of value 1. */
+  own(item: string): readonly string[] {
+    return this.#own.get(item) ?? [];
   }
 }

@@ -20,10 +20,11 @@ import {
   type TrainableTable,
 } from "../features/assembler.ts";
 import { fieldSpecs } from "../features/fields.ts";
+import { userPrefix } from "../features/pairs.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
-import { Adagrad } from "../optimisers/adagrad.ts";
+import { Adagrad, type RowAdagradOptions } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
 import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
 import { lateClickWeight } from "../losses/delayed.ts";
@@ -53,6 +54,15 @@ export interface LearnerOptions {
   readonly embeddingLearningRate?: number;
   /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
   readonly firstOrderLearningRate?: number;
+  /**
+   * Exponent of Adagrad for first-order weights other than crosses: with 1 the steps shrink as 1/n, see
+   * `RowAdagradOptions`. @default {0.5}
+   */
+  readonly firstOrderExponent?: number;
+  /** Where their accumulators start. @default {0.1} */
+  readonly firstOrderAccumulator?: number;
+  /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
+  readonly pairLearningRate?: number;
   /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.3} */
   readonly crossLearningRate?: number;
   /** Standard deviation of a new row. @default {0.03} */
@@ -149,8 +159,7 @@ export class Learner {
           width,
           seed,
           initScale: first ? 0 : options.embeddingScale ?? 0.03,
-          learningRate: tableRate(name, options),
-          initialAccumulator: 0.1,
+          ...tableRule(name, options),
           admitAfter: options.admitAfter ?? 1,
           maxBytes: bytes,
           expireAfterMs: options.expireAfterMs ?? Infinity,
@@ -259,6 +268,7 @@ export class Learner {
   forget(user: string): void {
     this.tables.get("user")?.remove(user);
     this.tables.get("first:user")?.remove(user);
+    this.tables.get("first:pair")?.removePrefix(userPrefix(user));
   }
 
   /** The current weights as a version; a delta holds the rows changed since the last call. */
@@ -429,10 +439,21 @@ function bounded(weights: Float32Array): boolean {
   return true;
 }
 
-function tableRate(name: string, options: LearnerOptions): number {
-  if (name === "first:transition") return options.crossLearningRate ?? 0.3;
-  if (name.startsWith("first:")) return options.firstOrderLearningRate ?? 0.05;
-  return options.embeddingLearningRate ?? 0.1;
+/** The optimiser of a table. */
+function tableRule(name: string, options: LearnerOptions): RowAdagradOptions {
+  if (name === "first:transition") {
+    return { learningRate: options.crossLearningRate ?? 0.3, initialAccumulator: 0.1 };
+  }
+  if (name === "first:pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
+  if (name.startsWith("first:")) {
+    const { firstOrderLearningRate = 0.05, firstOrderAccumulator = 0.1, firstOrderExponent = 0.5 } = options;
+    return {
+      learningRate: firstOrderLearningRate,
+      initialAccumulator: firstOrderAccumulator,
+      exponent: firstOrderExponent,
+    };
+  }
+  return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
 }
 
 interface NegativeEntry {

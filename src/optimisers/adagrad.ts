@@ -11,6 +11,15 @@ export interface AdagradOptions {
   readonly initialAccumulator?: number;
 }
 
+/** Options of a {@linkcode RowAdagrad}. */
+export interface RowAdagradOptions extends AdagradOptions {
+  /**
+   * a in [0.5, 1]: ½ is Adagrad, whose steps shrink as 1/√n; with 1 they shrink as 1/n, as a Bayesian's who starts
+   * from the precision `initialAccumulator` and takes g² for the information of a row. @default {0.5}
+   */
+  readonly exponent?: number;
+}
+
 /**
  * Adagrad (Duchi, Hazan and Singer, JMLR'11) for dense weights: `G += g²`, `w −= η g/√(G+ε)` for each weight
  * by itself. 4 bytes a weight.
@@ -72,7 +81,7 @@ export interface AdagradRows {
 }
 
 /**
- * Row-wise Adagrad: one accumulator a row, `G += mean(g²)`, `w −= η g/√(G+ε)`. The caller owns the rows; a
+ * Row-wise Adagrad: one accumulator a row, `G += mean(g²)`, `w −= η g/(G+ε)^a` with a = ½. The caller owns the rows; a
  * row takes its own small steps however often the others are touched, which is what rare ids need.
  */
 export class RowAdagrad {
@@ -83,9 +92,16 @@ export class RowAdagrad {
   /** Where the accumulator of a new row starts. */
   readonly initialAccumulator: number;
   readonly #epsilon: number;
+  readonly #exponent: number;
 
-  /** Makes the rule for rows of `width` weights. */
-  constructor(width: number, options: AdagradOptions = {}) {
+  /** Makes the rule for rows of `width` weights. @throws RangeError when the exponent is outside [0.5, 1]. */
+  constructor(width: number, options: RowAdagradOptions = {}) {
+    this.#exponent = options.exponent ?? 0.5;
+    if (!(this.#exponent >= 0.5 && this.#exponent <= 1)) {
+      throw new RangeError(
+        `Cannot use an exponent as within [0.5, 1]: current value is ${options.exponent}`,
+      );
+    }
     this.width = width;
     this.learningRate = options.learningRate ?? 0.05;
     this.initialAccumulator = options.initialAccumulator ?? 0;
@@ -106,7 +122,8 @@ export class RowAdagrad {
     for (let i = 0; i < width; i++) squares += gradient[i]! * gradient[i]!;
     if (squares === 0) return false;
     const sum = rows.accumulators[row] = rows.accumulators[row]! + squares / width;
-    const rate = this.learningRate / Math.sqrt(sum + this.#epsilon);
+    const root = Math.sqrt(sum + this.#epsilon);
+    const rate = this.learningRate / (this.#exponent === 0.5 ? root : root ** (2 * this.#exponent));
     for (let i = 0, at = row * width; i < width; i++, at++) values[at]! -= rate * gradient[i]!;
     return true;
   }

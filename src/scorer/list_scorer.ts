@@ -116,7 +116,7 @@ export class ListScorer {
         categories: item.categories,
         fields: item.fields,
         numerics,
-        offset: numerics[0]!,
+        offset: schema.offset === "rate" ? this.#statistics.rateLogit : numerics[0]!,
         position: -1,
       };
     });

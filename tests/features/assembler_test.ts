@@ -5,6 +5,7 @@ import {
   behaviourVector,
   createHead,
   type Instance,
+  type InstanceRow,
   type TrainableTable,
 } from "../../src/features/assembler.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
@@ -19,6 +20,7 @@ const SCHEMA: FeatureSchema = {
   itemFields: ["brand"],
   contextFields: ["hour", "surface"],
   crosses: ["brand"],
+  pairs: true,
 };
 const N = numericNames(SCHEMA).length;
 
@@ -181,6 +183,8 @@ function naive(
     return bias + row.offset + fields + first("user", user) + first("item", row.item) +
       mean(row.categories.map((name) => first("category", name))) +
       mean(row.categories.map((name) => transitions(instance, name, (key) => first("transition", key)))) +
+      own(instance, row.item, (key) => first("transition", key)) +
+      pairs(instance, row, (key) => first("pair", key)) +
       (row.position < 0 ? 0 : first("position", String(Math.min(MAX_POSITION, row.position)))) +
       linear.reduce((sum, weight, n) => sum + weight * (standardised[c]?.[n] ?? NaN), 0) +
       userVector.reduce((sum, x, j) => sum + x * (q[c]?.[j] ?? NaN), 0);
@@ -224,6 +228,35 @@ function transitions({ history, time }: Instance, to: string, weight: (key: stri
     }
   }
   return sum;
+}
+
+/** How long ago a candidate was acted on itself. */
+function own({ history, time }: Instance, item: string, weight: (key: string) => number): number {
+  return ["click", "purchase"].reduce((sum, action) => {
+    const at = history.items.findLastIndex((other, t) => other === item && history.actions[t] === action);
+    if (at < 0) return sum;
+    const hours = Math.max(0, time - (history.times[at] ?? NaN)) / HOUR;
+    return sum + weight(`${action}@${Math.floor(2 * Math.log2(1 + hours))}:=`);
+  }, 0);
+}
+
+/** Pairs of the user and the user's fields with categories and brand. */
+function pairs(
+  { user, userFields }: Instance,
+  { categories, fields }: InstanceRow,
+  weight: (key: string) => number,
+): number {
+  const brand = SCHEMA.itemFields.indexOf("brand");
+  const values = [
+    ...categories.map((name) => `c${name}`),
+    ...(typeof fields[brand] === "string" ? [`a${brand}=${fields[brand]}`] : []),
+  ];
+  const whose = [
+    `u${user}`,
+    ...userFields.flatMap((value, f) => value === null ? [] : [`f${f}=${value}`]),
+  ];
+  return whose.flatMap((prefix) => values.map((value) => weight(`${prefix}\0${value}`)))
+    .reduce((sum, x) => sum + x, 0);
 }
 
 Deno.test("Assembler.gather() equals its formulas, also when the workspaces were used before", () => {

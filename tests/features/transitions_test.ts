@@ -39,3 +39,17 @@ Deno.test("Transitions.forEach() gives nothing when there is no history or no ca
   const one = { ...empty, items: ["a"], categories: [["x"]], actions: ["click"], times: Float64Array.of(0) };
   new Transitions({ ...one, strengths: Float32Array.of(1) }, 0, {}).forEach([], () => assert.fail());
 });
+
+Deno.test("Transitions.own() says how long ago each action on the candidate itself was last", () => {
+  const history = {
+    items: ["a", "b", "a", "a"],
+    categories: [[], [], [], []],
+    actions: ["click", "click", "click", "purchase"],
+    times: Float64Array.of(0, 0, 60 * HOUR, 63 * HOUR),
+    strengths: Float32Array.of(1, 1, 1, 1),
+  };
+  const transitions = new Transitions(history, 63 * HOUR, {});
+  assert.deepEqual(transitions.own("a"), ["purchase@0:=", "click@4:="]);
+  assert.deepEqual(transitions.own("b"), ["click@12:="]);
+  assert.deepEqual(transitions.own("c"), []);
+});

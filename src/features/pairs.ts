@@ -1,0 +1,47 @@
+/**
+ * Cross features of who looks and what is shown, for the wide part of the logit: a first-order weight for each pair
+ * of a user or a field of the user with a category or a crossed attribute of the item. They learn what is liked by
+ * whom beyond what all else explains, as the random effects of a mixed model do.
+ *
+ * Keys: `u<id>` or `f<index>=<value>`, then `c<category>` or `a<index>=<value>`, each ended by a control character,
+ * which no id contains, so that the pairs of a user are those with one prefix.
+ *
+ * @module
+ */
+
+/** What all pairs of a user begin with. */
+export function userPrefix(user: string): string {
+  return `u${user}\0`;
+}
+
+/** What the pairs of an impression begin with. */
+export function pairPrefixes(user: string, userFields: readonly (string | null)[]): readonly string[] {
+  const prefixes = [userPrefix(user)];
+  for (const [f, value] of userFields.entries()) {
+    if (value !== null) prefixes.push(`f${f}=${value}\0`);
+  }
+  return prefixes;
+}
+
+/**
+ * Calls `use` with each key of a candidate, in a fixed order.
+ *
+ * @param crossed indices of the item fields that are crossed
+ */
+export function forEachPair(
+  prefixes: readonly string[],
+  { categories, fields }: {
+    readonly categories: readonly string[];
+    readonly fields: readonly (string | null)[];
+  },
+  crossed: readonly number[],
+  use: (key: string) => void,
+): void {
+  for (const prefix of prefixes) {
+    for (const category of categories) use(`${prefix}c${category}`);
+    for (const index of crossed) {
+      const value = fields[index];
+      if (value !== null && value !== undefined) use(`${prefix}a${index}=${value}`);
+    }
+  }
+}
