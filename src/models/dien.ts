@@ -7,7 +7,7 @@
  * a_t = norm(s(h_t, q))                              attention of a candidate
  * h'_t = AUGRU(h_t, h'_{t−1}, a_t)                   interest evolution, per candidate
  * z = MLP([xu ; q ; m ; q∘m ; h'_T ; xc])            m = pool(e_1 … e_T)
- * dot head: z += ⟨Σe/√max(1,T), q⟩
+ * dot head: z += ⟨Σe/√max(1,T), q⟩                  evolved dot: z += ⟨h'_T, q⟩, where H = d
  * loss += weight · auxiliary(h, e, negatives)        see kernels/auxiliary.ts
  * ```
  *
@@ -48,8 +48,11 @@ export interface DienConfig {
   readonly widths?: readonly number[];
   /** How the history becomes m. @default {"mean"} */
   readonly pooling?: Pooling;
-  /** Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q. @default {"bilinear"} */
-  readonly attention?: "bilinear" | "mlp";
+  /**
+   * Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q; with `none` all states have weight 1.
+   * @default {"bilinear"}
+   */
+  readonly attention?: "bilinear" | "mlp" | "none";
   /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
   readonly attentionWidths?: readonly number[];
   /** From scores to weights. @default {"sigmoid"} */
@@ -64,6 +67,11 @@ export interface DienConfig {
   readonly inputGain?: number;
   /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
   readonly dotHead?: boolean;
+  /**
+   * Whether ⟨h'_T, q⟩ is added to the logit, as a next-item model would (GRU4Rec, Hidasi et al. 2016): without it
+   * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
+   */
+  readonly evolvedDot?: boolean;
 }
 
 const NONE = new Float32Array(0);
@@ -87,6 +95,7 @@ export class Dien implements Model {
   readonly #final: Part;
   readonly #extractor: Gru;
   readonly #attention: AttentionScore;
+  readonly #attends: boolean;
   readonly #evolution: Gru;
   readonly #auxiliary: Auxiliary;
   readonly #head: Head;
@@ -99,7 +108,7 @@ export class Dien implements Model {
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { hidden = 32, widths = [64, 32], pooling = "mean", norm = "sigmoid", form = "augru" } = config;
     const { attention = "bilinear", attentionWidths = [80, 40], inputGain = 1, dotHead = true } = config;
-    const { auxiliary = "mlp", auxiliaryWidths = [50] } = config;
+    const { auxiliary = "mlp", auxiliaryWidths = [50], evolvedDot = false } = config;
     const { d } = sizes;
     this.sizes = sizes;
     this.#scaled = new Scratch(kernels);
@@ -116,7 +125,8 @@ export class Dien implements Model {
     this.#final = new Part(hidden, false, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
-    const bilinear = attention === "bilinear";
+    const bilinear = attention !== "mlp";
+    this.#attends = attention !== "none";
     this.parameters = new Parameters({
       ...gruShapes("gru1", d, hidden),
       ...(bilinear
@@ -144,7 +154,9 @@ export class Dien implements Model {
       : new ProjectedUnit(this.parameters, "attention");
     this.#evolution = new Gru(this.parameters, "gru2", form);
     this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
-    this.#head = new Head(this.parameters, columns, dotHead ? [[this.#p, q]] : []);
+    const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
+    if (evolvedDot && hidden === d) dots.push([this.#final, q]);
+    this.#head = new Head(this.parameters, columns, dots);
   }
 
   /** h_0 = 0 [H]. */
@@ -178,9 +190,11 @@ export class Dien implements Model {
     const dh = this.#dh.zeros(T * this.stateSize);
     const evolution = this.#evolution.backward(evolved, this.#final.gradient, NONE, gradients);
     this.#evolution.projectBackward(dh, h, evolution.xw, T, gradients);
-    normaliseBackward(evolution.attention, this.#weights.current, scores, T, this.#norm);
-    const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
-    this.#attention.backward({ T, K, h, q }, evolution.attention, into);
+    if (this.#attends) {
+      normaliseBackward(evolution.attention, this.#weights.current, scores, T, this.#norm);
+      const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
+      this.#attention.backward({ T, K, h, q }, evolution.attention, into);
+    }
     const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss({
       ...{ T, weight: auxWeight, h, e, negatives },
       ...{ dh, de: history.e, dnegatives: history.negatives },
@@ -205,7 +219,8 @@ export class Dien implements Model {
     const h = this.#extractor.run(extracted).subarray(H);
     const scores = this.#attention.forward({ T, K, h, q }, keep);
     const attention = this.#weights.take(K * T);
-    normalise(attention, scores, T, this.#norm, this.parameters.kernels);
+    if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
+    else attention.fill(1);
     const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
     const states = this.#evolution.run(evolved);
     this.#final.bind(states.subarray(states.length - K * H));

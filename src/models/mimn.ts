@@ -44,6 +44,8 @@ export interface MimnConfig {
   readonly slots?: number;
   /** Width Hc of the controller. @default {32} */
   readonly hidden?: number;
+  /** Whether the candidate reads the induction unit's channels: v, q∘v and ⟨v, q⟩. @default {true} */
+  readonly induction?: boolean;
   /** Channels κ that a behaviour updates. @default {1} */
   readonly topK?: number;
   /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
@@ -110,7 +112,7 @@ export class Mimn implements Model {
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { slots = 4, hidden = 32, topK = 1, slotKeyWeight = 0.5, decay = 0.999 } = config;
     const { regularisation = 0.1, scoreMode = "direct", widths = [64, 32], inputGain = 1 } = config;
-    const { keepPooled = false, dotHead = true, sharpness = 26 } = config;
+    const { keepPooled = false, dotHead = true, sharpness = 26, induction = true } = config;
     const { d } = sizes;
     this.sizes = sizes;
     this.#scaled = new Scratch(kernels);
@@ -123,7 +125,14 @@ export class Mimn implements Model {
     const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
     const a = this.#a = new Part(d, true, kernels), p = this.#p = new Part(d, true, kernels);
     const { xu, q, xc } = this.#inputs;
-    const columns: Column[] = [xu, q, rq, v, [q, a], [q, v], ...(keepPooled ? [p, [q, p] as const] : []), xc];
+    const columns: Column[] = [
+      ...[xu, q, rq],
+      ...(induction ? [v] : []),
+      [q, a],
+      ...(induction ? [[q, v] as const] : []),
+      ...(keepPooled ? [p, [q, p] as const] : []),
+      xc,
+    ];
     const direct = scoreMode === "direct";
     this.parameters = new Parameters({
       ...memoryShapes(slots, d, hidden),
@@ -145,7 +154,8 @@ export class Mimn implements Model {
       ? new KeyReader(this.parameters, slotKeyWeight)
       : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
     this.#channels = new ChannelReader(this.parameters, d);
-    this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], [v, q]] : []);
+    const own: [Part, Part][] = induction ? [[v, q]] : [];
+    this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], ...own] : []);
     this.#flat = kernels.floats(this.stateSize);
     this.#dflat = kernels.floats(this.stateSize);
     this.#state = this.layout.view(this.#flat);

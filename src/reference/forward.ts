@@ -46,18 +46,19 @@ export function dinForward(weights: Weights, config: DinConfig, batch: Batch): F
 /** DIEN, see `models/dien.ts`. */
 export function dienForward(weights: Weights, config: DienConfig, batch: Batch): Forward {
   const { pooling = "mean", attention = "bilinear", norm = "sigmoid", form = "augru" } = config;
-  const { auxiliary = "mlp", inputGain = 1, dotHead = true } = config;
+  const { auxiliary = "mlp", inputGain = 1, dotHead = true, evolvedDot = false } = config;
   const { K, q, xu, xc } = rowsOf(batch);
   const { e, negatives } = batch;
   const h = gru(weights, "gru1", "gru", { x: tf.mul(e, inputGain), mask: batch.mask });
   const states = repeat(h, K), mask = repeat(batch.mask, K);
-  const score = (attention === "bilinear" ? bilinear : projectedUnit)(weights, "attention", q, states);
-  const a = normalise(score, mask, norm);
+  const score = (attention === "mlp" ? projectedUnit : bilinear)(weights, "attention", q, states);
+  const a = attention === "none" ? tf.onesLike(score) : normalise(score, mask, norm);
   const final = stateAt(gru(weights, "gru2", form, { x: states, mask, attention: a }), -1);
   const mean = pooled(e, batch.mask, pooling);
   const m = repeat(mean, K);
   let z = mlp(weights, "mlp", tf.concat([xu, q, m, tf.mul(q, m), final, xc], 1));
   if (dotHead) z = tf.add(z, dot(repeat(pooled(e, batch.mask, "sqrt"), K), q));
+  if (evolvedDot && final.shape[1] === q.shape[1]) z = tf.add(z, dot(final, q));
   const aux = negatives === undefined
     ? tf.scalar(0)
     : auxiliaryLoss(weights, "aux", auxiliary, { h, e, negatives, mask: batch.mask });

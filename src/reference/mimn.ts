@@ -122,7 +122,7 @@ export function mimnScore(
   batch: Batch,
   state: MimnTensors,
 ): { readonly logits: tf.Tensor; readonly values: Forward["values"] } {
-  const { scoreMode = "direct", keepPooled = false, dotHead = true } = config;
+  const { scoreMode = "direct", keepPooled = false, dotHead = true, induction = true } = config;
   const { K, q, xu, xc } = rowsOf(batch);
   const n = tf.maximum(state.count, 1);
   const a = repeat(tf.div(state.added, n), K), p = repeat(tf.div(state.sum, tf.sqrt(n)), K);
@@ -139,8 +139,9 @@ export function mimnScore(
   );
   const v = look(channelWeight, channels);
   const pooled = keepPooled ? [p, tf.mul(q, p)] : [];
-  let z = mlp(weights, "mlp", tf.concat([xu, q, rq, v, tf.mul(q, a), tf.mul(q, v), ...pooled, xc], 1));
-  if (dotHead) z = tf.add(z, tf.add(dot(p, q), dot(v, q)));
+  const [own, product] = induction ? [[v], [tf.mul(q, v)]] : [[], []];
+  let z = mlp(weights, "mlp", tf.concat([xu, q, rq, ...own, tf.mul(q, a), ...product, ...pooled, xc], 1));
+  if (dotHead) z = tf.add(z, induction ? tf.add(dot(p, q), dot(v, q)) : dot(p, q));
   return { logits: tf.reshape(z, [-1, K]), values: { readerWeight, rq, channelWeight, v } };
 }
 

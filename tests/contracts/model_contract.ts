@@ -62,6 +62,9 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
     dotHead: false,
   }],
   ["mimn", { slots: 2, hidden: 3, topK: 5, slotKeyWeight: 0, widths: [5], dotHead: false }],
+  ["dien", { hidden: 3, widths: [5], attention: "none", form: "augru" }],
+  ["dien", { hidden: 4, widths: [5], evolvedDot: true }],
+  ["mimn", { slots: 2, hidden: 3, widths: [5], induction: false, keepPooled: true }],
   ["mimn", { slots: 3, hidden: 3, scoreMode: "controller", widths: [5], inputGain: 0.5 }],
 ];
 
