@@ -6,10 +6,12 @@
  * @module
  */
 
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { inspect, type Inspection, type Problem } from "../streams/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
+import { KEY_VARIABLE } from "../streams/server/settings.ts";
+import type { ServiceStatus } from "../streams/service.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
 import { count, print } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
@@ -17,6 +19,7 @@ import { addLogFlags, type LogFlags, openLog, placeOf, readConfig } from "./serv
 interface Flags extends LogFlags {
   readonly rights?: true;
   readonly maxLag?: number;
+  readonly url: readonly string[];
   readonly json?: true;
 }
 
@@ -34,9 +37,41 @@ async function main(flags: Flags): Promise<number> {
   });
   const problems = [...found.problems, ...(flags.rights ? await rightsOf(log, flags.prefix) : [])];
   const inspection = { ...found, problems };
-  if (flags.json) print(Deno.stdout, `${JSON.stringify({ ...inspection, allowedLatenessMs }, null, 2)}\n`);
-  else print(Deno.stdout, render(inspection, allowedLatenessMs));
+  const processes = await Promise.all(flags.url.map(processAt));
+  problems.push(...processes.flatMap(({ problem }) => problem === undefined ? [] : [problem]));
+  if (flags.json) {
+    print(Deno.stdout, `${JSON.stringify({ ...inspection, processes, allowedLatenessMs }, null, 2)}\n`);
+  } else {
+    for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
+    print(Deno.stdout, render(inspection, allowedLatenessMs));
+  }
   return problems.length === 0 ? 0 : 1;
+}
+
+/** What a process says of itself over HTTP; it alone knows how far a restore has come. */
+async function processAt(url: string): Promise<{ readonly line?: string; readonly problem?: Problem }> {
+  const key = Deno.env.get(KEY_VARIABLE);
+  try {
+    const response = await fetch(new URL("/v1/status", url), {
+      signal: AbortSignal.timeout(RETRY_MS),
+      headers: key === undefined ? {} : { "x-api-key": key },
+    });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    const { partitions, version }: ServiceStatus = await response.json();
+    const held = partitions.map(({ partition, restoring, restore }) => {
+      if (!restoring) return String(partition);
+      const left = restore?.secondsLeft ?? null;
+      const share = restore === null
+        ? "waits"
+        : `${Math.round(restore.share * 100)} % of its ${restore.source}`;
+      return `${partition} (${share}${left === null ? "" : `, ${Math.round(left)} s left`})`;
+    });
+    return { line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}` };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
+    return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
+  }
 }
 
 function isKafka(log: Log): log is KafkaLog {
@@ -101,6 +136,12 @@ function table(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }
 
+function urls(text: string): readonly string[] {
+  const list = text.split(",");
+  if (list.every((url) => URL.canParse(url))) return list;
+  throw new InvalidArgumentError("Not URLs with commas between.");
+}
+
 const program = addLogFlags(
   new Command("deno task check").description(
     "Looks at a deployment: topics, lag, members, live version, and what to do about what is missing.",
@@ -108,6 +149,7 @@ const program = addLogFlags(
 )
   .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
   .option("--max-lag <n>", "events that a partition may be behind", count)
+  .option("--url <list>", "processes to ask how they are doing, such as http://127.0.0.1:8080", urls, [])
   .option("--json", "print it as JSON")
   .addHelpText(
     "after",

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import { configure, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
@@ -25,6 +25,8 @@ import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig 
 interface Flags extends LogFlags {
   readonly roles?: readonly (Role | "http")[];
   readonly http?: Address;
+  readonly verbose?: true;
+  readonly quiet?: true;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];
@@ -59,7 +61,7 @@ async function main(flags: Flags): Promise<number> {
   await configure({
     sinks: { stderr: (record: LogRecord) => print(Deno.stderr, lineOf(record)) },
     loggers: [
-      { category: "meander", sinks: ["stderr"], lowestLevel: "info" },
+      { category: "meander", sinks: ["stderr"], lowestLevel: levelOf(flags) },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
     ],
   });
@@ -178,6 +180,12 @@ class Meter {
   }
 }
 
+/** What is worth a word. */
+function levelOf({ verbose, quiet }: Flags): LogLevel {
+  if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
+  return verbose ? "debug" : quiet ? "warning" : "info";
+}
+
 function lineOf({ timestamp, level, category, message }: LogRecord): string {
   const text = message.map((part) => typeof part === "string" ? part : String(part)).join("");
   return `${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${category.slice(1).join(".")}: ${text}\n`;
@@ -262,6 +270,13 @@ const program = addLogFlags(
     "--members <folder>",
     "where processes of this machine note that they live, so that others see at once when one was killed",
     ".data/members",
+  )
+  .option("--verbose", "say more: every HTTP request")
+  .option("--quiet", "say only what may need somebody")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  deno task run --http 127.0.0.1:8080\n" +
+      "  deno task run --log kafka --brokers kafka-1:9092 --roles task --http 0.0.0.0:8080",
   )
   .showHelpAfterError()
   .parse(Deno.args, { from: "user" });

@@ -1,13 +1,15 @@
 /**
  * Writes the JSON Schemas of the records to docs/schemas/. With `--check` it only compares, and fails when a file is
- * not up to date.
+ * not up to date; with `--config` it prints the schema of meander.json instead.
  *
  *     deno task schemas [--check]
+ *     deno task schemas --config > meander.schema.json
  *
  * @module
  */
 
 import { jsonSchemas } from "../src/events/json_schema.ts";
+import { configJsonSchema } from "../streams/config.ts";
 
 const folder = new URL("../docs/schemas/", import.meta.url);
 
@@ -34,7 +36,9 @@ async function print(line: string): Promise<void> {
   await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }
 
-if (import.meta.main) {
+if (import.meta.main && Deno.args.includes("--config")) {
+  await print(JSON.stringify(configJsonSchema(), undefined, 2));
+} else if (import.meta.main) {
   const stale = await staleFiles();
   if (!Deno.args.includes("--check")) {
     await Deno.mkdir(folder, { recursive: true });

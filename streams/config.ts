@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import type { JsonSchema } from "../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
 import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
@@ -12,6 +13,7 @@ import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
+import { withoutComments } from "./json_comments.ts";
 import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
 import { httpSchema, type HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
@@ -32,6 +34,7 @@ const actionSchema = z.strictObject({
 });
 
 const configSchema = z.strictObject({
+  $schema: z.string(),
   features: z.strictObject({
     userFields: names,
     itemFields: names,
@@ -174,6 +177,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly guard?: GuardOptions | null;
   /** How to reach the brokers of a Kafka log. */
   readonly kafka?: KafkaSettings;
+  /** Where the schema of the file is, for editors. */
+  readonly $schema?: string;
   /** How the HTTP server behaves. */
   readonly http?: HttpSettings;
   /** Options of the models, by name. */
@@ -191,15 +196,20 @@ export const DEFAULT_MODELS: ModelConfigs = {
   mimn: { keepPooled: true },
 };
 
+/** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
+export function configJsonSchema(): JsonSchema {
+  return { title: "meander.json", ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) };
+}
+
 /**
- * Parses a configuration file.
+ * Parses a configuration file: JSON that may have comments.
  *
  * @throws SyntaxError naming the file and every field that is wrong.
  */
 export function parseConfig(text: string, file: string): Config {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutComments(text));
   } catch (cause) {
     throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
   }
@@ -229,6 +239,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     keepRows: _keep,
     guard: _guard,
     kafka: _kafka,
+    $schema: _schema,
     http: _http,
     ...rest
   } = config;

@@ -84,7 +84,15 @@ async function answer(
   } catch (error) {
     response = toProblem(error, requestId).toResponse(requestId);
   }
-  metrics.served(endpoint.method, endpoint.path, response.status, clock() - begun);
+  const ms = clock() - begun;
+  metrics.served(endpoint.method, endpoint.path, response.status, ms);
+  logger.debug("{method} {path} {status} in {ms} ms, request {requestId}", {
+    method: endpoint.method,
+    path: endpoint.path,
+    status: response.status,
+    ms: ms.toFixed(1),
+    requestId,
+  });
   return finish(response, requestId);
 }
 

@@ -105,11 +105,13 @@ if (broker !== undefined) {
     }
     const elsewhere = await fetch(`${url}/v1/users/u1`);
     assert.deepEqual([elsewhere.status, (await elsewhere.json()).code], [421, "elsewhere"]);
-    const check = await (await command("check", "--rights")).output();
+    const check = await (await command("check", "--rights", "--url", `${url},http://127.0.0.1:1`)).output();
     const text = new TextDecoder().decode(check.stdout);
-    assert.match(text, /all is well/);
+    assert.match(text, /127\.0\.0\.1:\d+: version \d+, partitions -$/m);
+    assert.equal(text.match(/PROBLEM/g)?.length, 1, text);
+    assert.match(text, /PROBLEM: the process at http:\/\/127\.0\.0\.1:1 cannot be asked/);
     assert.match(text, /^base +\d+ +\d+ +1$/m);
-    assert.equal(check.code, 0);
+    assert.equal(check.code, 1);
 
     for (const child of [front, worker]) {
       child.kill("SIGTERM");

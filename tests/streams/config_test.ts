@@ -3,6 +3,7 @@ import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import {
   type Config,
+  configJsonSchema,
   DEFAULT_MODELS,
   learnerOptions,
   modelConfig,
@@ -35,6 +36,23 @@ Deno.test("parseConfig() takes every field, and nothing at all", () => {
     models: { base: { widths: [] }, din: { norm: "softmax" }, dien: { form: "agru" } },
   };
   assert.deepEqual(parse(config), config);
+});
+
+Deno.test("parseConfig() takes comments and commas too many, and knows where the schema is", () => {
+  const text = `{
+    // for editors
+    "$schema": "meander.schema.json", /* and "more" */
+    "batchRows": 3, "features": {"userFields": ["//", "a,]",],},
+  }`;
+  const config = parseConfig(text, "meander.json");
+  assert.deepEqual(config.features?.userFields, ["//", "a,]"]);
+  assert.throws(() => parseConfig('{"batchRows": 3, /* never ends }', "meander.json"), SyntaxError);
+  assert.ok(!("$schema" in taskOptions(PROFILES.meander, config, "base")));
+});
+
+Deno.test("configJsonSchema() describes every section", () => {
+  const { properties } = configJsonSchema() as { properties: Record<string, unknown> };
+  for (const section of ["features", "learner", "kafka", "http", "models"]) assert.ok(section in properties);
 });
 
 Deno.test("parseConfig() refuses what is wrong, and names the file and each field", () => {
