@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Event } from "../../src/events/event.ts";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
@@ -189,6 +190,12 @@ async function stateOf(task: Task): Promise<Map<string, string>> {
   for (const item of task.state.catalogue.items()) {
     records.set(`item ${item.id}`, encodeItemState(item).toHex());
   }
+  const blend = new ByteWriter();
+  task.state.retrieval.state.blend.encode(blend);
+  records.set(
+    "what retrieval learnt",
+    `${task.state.retrieval.state.encode().toHex()} ${blend.toBytes().toHex()}`,
+  );
   // What was counted as applied again depends on the crashes, by its meaning.
   const { counters } = task.state;
   const { reapplied } = counters;

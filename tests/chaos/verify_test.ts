@@ -86,7 +86,8 @@ for (
     ["a rejection that is lost", topics.rejected, drop, /rejected\/0 is not what/],
     ["a state that is lost", topics.state, drop, /user .* is missing/],
     ["a byte of a state", topics.state, flipLast, /state of partition 0/],
-    ["a byte of an item's statistics", topics.statistics, flipLast, /state of partition 0/],
+    ["a byte of an item's statistics", topics.statistics, flipItem, /item .* differs/],
+    ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
     ["a version that is lost", topics.parameters, drop, /behind version/],
     ["a version given twice", topics.parameters, double, /behind version/],
     ["a learner's checkpoint that is damaged", topics.checkpoints, flipAll, /cannot be restored/],
@@ -129,6 +130,16 @@ function swap(records: readonly LogRecord[]): readonly LogRecord[] {
 
 function flipLast(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(first, flipped(records[first], -6));
+}
+
+function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findIndex(({ key }) => key?.startsWith("item:"));
+  return records.with(at, flipped(records[at], -6));
+}
+
+function flipRetrieval(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findIndex(({ key }) => key?.startsWith("retrieval:journal"));
+  return records.with(at, flipped(records[at], -1));
 }
 
 function flipAll(records: readonly LogRecord[]): readonly LogRecord[] {
