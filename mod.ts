@@ -120,6 +120,7 @@ export { ByteWriter } from "./src/codec/byte_writer.ts";
 export { EventClock } from "./src/state/event_clock.ts";
 export {
   type Forgotten,
+  type Preview,
   type Refusal as TaskRefusal,
   type TaskOptions,
   type TaskOutputs,
@@ -134,6 +135,7 @@ export * from "./src/state/pending.ts";
 export * from "./src/state/impression_join.ts";
 export * from "./src/scorer/serving.ts";
 export * from "./src/scorer/serving_model.ts";
+export * from "./src/scorer/explanation.ts";
 export * from "./src/scorer/policy.ts";
 export * from "./src/scorer/thompson.ts";
 export { type Filtered, filterOf, meets } from "./src/scorer/filters.ts";

@@ -78,6 +78,11 @@ export class ControllerReader implements MemoryReader {
     this.#dweights = parameters.kernels.floats(slots);
   }
 
+  /** See {@linkcode MemoryReader.weights}. */
+  get weights(): Float32Array {
+    return this.#addressing.weights;
+  }
+
   /** See {@linkcode MemoryReader.forward}. */
   forward(rq: Float32Array, K: number, q: Float32Array, state: MemoryState): void {
     const m = this.#slots, d = this.#width, H = this.#gru.hidden;

@@ -30,6 +30,8 @@ export interface ReaderGradients {
 
 /** A trained look of candidates into a state, which it leaves as it is. */
 export interface MemoryReader {
+  /** How much each q of the last `forward` read of each slot [K, m]. */
+  readonly weights: Float32Array;
   /** Adds what q [K, d] read to rq [K, d]. */
   forward(rq: Float32Array, K: number, q: Float32Array, state: MemoryState): void;
   /** Adds the gradients of the `forward` before it, from drq [K, d]. */
@@ -72,6 +74,11 @@ export class KeyReader implements MemoryReader {
     this.#b = parameters.offset("reader.bq");
     this.#beta = parameters.offset("reader.beta");
     this.#addressing = new Addressing(parameters, slotKeyWeight);
+  }
+
+  /** See {@linkcode MemoryReader.weights}. */
+  get weights(): Float32Array {
+    return this.#addressing.weights;
   }
 
   /** See {@linkcode MemoryReader.forward}. */

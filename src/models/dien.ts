@@ -84,6 +84,8 @@ export class Dien implements Model {
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
+  /** See {@linkcode Model.looksAt}. */
+  readonly looksAt = "behaviours";
   /** H: the state is h_T. */
   readonly stateSize: number;
   readonly #pooling: Pooling;
@@ -174,6 +176,12 @@ export class Dien implements Model {
   score(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.look}. */
+  look(input: ModelInput): Float32Array {
+    this.#forward(input, false);
+    return this.#weights.current.slice(0, input.K * input.T);
   }
 
   /** See {@linkcode Model.loss}. */

@@ -50,6 +50,8 @@ export class Din implements Model {
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
+  /** See {@linkcode Model.looksAt}. */
+  readonly looksAt = "behaviours";
   /** No state: the history is a set of ids. */
   readonly stateSize = 0;
   readonly #norm: AttentionNorm;
@@ -95,6 +97,12 @@ export class Din implements Model {
   score(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.look}. */
+  look(input: ModelInput): Float32Array {
+    this.#forward(input, false);
+    return this.#weights.current.slice(0, input.K * input.T);
   }
 
   /** See {@linkcode Model.loss}. */

@@ -34,6 +34,7 @@ import { Scratch } from "../kernels/scratch.ts";
 import { Head } from "./head.ts";
 import { initialise } from "./initialise.ts";
 import { Inputs } from "./inputs.ts";
+import { type SlotHealth, slotHealth } from "./mimn_health.ts";
 import { MimnLayout, type MimnState } from "./mimn_state.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
 import { Parameters } from "./parameters.ts";
@@ -85,6 +86,8 @@ export class Mimn implements Model {
   readonly parameters: Parameters;
   /** M, r, c, g, A, S, n and, for the pooled parts, Σe. */
   readonly stateSize: number;
+  /** See {@linkcode Model.looksAt}. */
+  readonly looksAt = "slots";
   /** See {@linkcode Model.lifelong}. */
   readonly lifelong = true;
   /** Where the parts of a state are. */
@@ -180,7 +183,23 @@ export class Mimn implements Model {
 
   /** Logits [K]: with all behaviours in `input.state` and none in `input.e`, no history changes the cost. */
   score(input: ModelInput): Float32Array {
-    const { T, e, K } = input;
+    this.#forward(input);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.look}. */
+  look(input: ModelInput): Float32Array {
+    this.#forward(input);
+    return this.#reader.weights.slice(0, input.K * this.layout.slots);
+  }
+
+  /** See {@linkcode Model.slots}. */
+  slots(state: Float32Array): SlotHealth {
+    return slotHealth(state, this.layout);
+  }
+
+  #forward(input: ModelInput): void {
+    const { T, e } = input;
     const { d } = this.sizes;
     this.#inputs.bind(input);
     this.#start(input.state);
@@ -189,7 +208,6 @@ export class Mimn implements Model {
       this.#fold(steps, e.subarray(t * d, (t + steps) * d));
     }
     this.#read(input);
-    return this.#head.logits(K).slice();
   }
 
   /** See {@linkcode Model.loss}. */

@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { SlotHealth } from "./mimn_health.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** Sizes that a model is built for. */
@@ -83,6 +84,9 @@ export interface InputGradients {
   readonly negatives: Float32Array;
 }
 
+/** What a candidate may look at. */
+export type LooksAt = "behaviours" | "slots";
+
 /** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
 export interface Model {
   /** Which model it is: `base`, `din`, `dien`, `mimn`. */
@@ -101,6 +105,12 @@ export interface Model {
   step(state: Float32Array, e: Float32Array): void;
   /** Logits [K] without the wide part. Pure: changes neither input nor parameters. */
   score(input: ModelInput): Float32Array;
+  /** What the weights of {@linkcode Model.look} are of. Absent: the model weighs nothing by candidate. */
+  readonly looksAt?: LooksAt;
+  /** How much each candidate looks at each behaviour [K, T], or each slot of the memory [K, m]. Pure. */
+  look?(input: ModelInput): Float32Array;
+  /** What the slots of a state have taken in. Absent: a state has none. */
+  slots?(state: Float32Array): SlotHealth;
   /**
    * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
    * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.

@@ -5,6 +5,18 @@
  */
 
 import type { Instance } from "../features/assembler.ts";
+import type { SlotHealth } from "../models/mimn_health.ts";
+import type { LooksAt } from "../models/model.ts";
+
+/** Where the rows of an impression look. */
+export interface Look {
+  /** What they look at. */
+  readonly at: LooksAt;
+  /** How many there are of it: behaviours that the model read, the newest ones, or slots. */
+  readonly size: number;
+  /** How much each row looks at each [rows, size]. */
+  readonly weights: Float32Array;
+}
 
 /** A model version that can be asked. */
 export interface Serving {
@@ -22,6 +34,10 @@ export interface Serving {
   step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
   /** Logits of the rows of an impression, one a row. */
   score(instance: Instance): Float32Array;
+  /** Where the rows look; `null` or absent when the model weighs nothing by candidate. */
+  look?(instance: Instance): Look | null;
+  /** What the slots of a state have taken in; `null` or absent when a state has none. */
+  slots?(state: Float32Array): SlotHealth | null;
   /** The logit of an item at a position (0 = top), from its logit of `score`. */
   place(logit: number, position: number): number;
   /** Takes {@linkcode Serving.place} back. */

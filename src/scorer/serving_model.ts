@@ -17,9 +17,10 @@ import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "../learner/version.ts";
 import { IDENTITY, type Link, linked, unlinked } from "../losses/link.ts";
+import type { SlotHealth } from "../models/mimn_health.ts";
 import type { Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
-import type { Serving } from "./serving.ts";
+import type { Look, Serving } from "./serving.ts";
 
 /** A model with its parameters, as of one version. */
 export class ServingModel implements Serving {
@@ -110,6 +111,20 @@ export class ServingModel implements Serving {
 
   unplace(logit: number, position: number): number {
     return linked(unlinked(logit, this.#link) - this.positionWeight(position), this.#link);
+  }
+
+  slots(state: Float32Array): SlotHealth | null {
+    return this.#model.slots !== undefined && state.length === this.stateSize
+      ? this.#model.slots(state)
+      : null;
+  }
+
+  look(instance: Instance): Look | null {
+    const { looksAt } = this.#model;
+    if (looksAt === undefined || this.#model.look === undefined) return null;
+    const { input } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+    const weights = this.#model.look(input);
+    return { at: looksAt, size: weights.length / input.K, weights };
   }
 
   /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */

@@ -12,6 +12,7 @@ import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, RequestEvent
 import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
 import { Experiments } from "../experiments/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../experiments/experiment.ts";
+import type { Instance } from "../features/assembler.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
@@ -85,6 +86,16 @@ export interface Refusal {
   readonly code: "too-late";
   /** A sentence for people. */
   readonly reason: string;
+}
+
+/** An answer that is not given. */
+export interface Preview {
+  /** The answer. */
+  readonly recommendation: Recommendation;
+  /** The model that scored it, or the own one when there were several. */
+  readonly serving: Serving;
+  /** What it scored. */
+  readonly instance: Instance;
 }
 
 /** A user to erase. */
@@ -295,6 +306,19 @@ export class TaskState {
         this.#forget(user, out);
         return null;
     }
+  }
+
+  /**
+   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
+   * are left out.
+   */
+  preview(user: UserState, event: RequestEvent): Preview {
+    const candidates = event.candidates?.filter((id) => this.catalogue.get(id) !== undefined);
+    const asked = candidates === undefined ? event : { ...event, candidates };
+    const { recommendation, chosen } = this.#answerer.answer(user, asked);
+    const { serving } = this.#scorers.get(recommendation.model) ?? this.#scorer;
+    const rows = chosen.rows.map((row) => ({ ...row, item: this.catalogue.at(row.item).id, position: -1 }));
+    return { recommendation, serving, instance: { ...chosen, user: user.id, rows } };
   }
 
   /** Settles every open impression, as at the end of a finite stream. */

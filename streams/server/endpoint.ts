@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Scope } from "./access.ts";
 import type { BodyKind } from "./body.ts";
 import type { ProblemCode } from "./problem.ts";
@@ -43,6 +44,8 @@ export interface Endpoint {
   readonly scope: Scope | null;
   /** What each parameter is. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** What may stand behind the question mark, and its JSON Schema; all of it may be left out. */
+  readonly query?: Readonly<Record<string, { readonly about: string; readonly schema: JsonSchema }>>;
   /** The body; `many` = also a list of such, or one a line. */
   readonly body?: { readonly kinds: readonly BodyKind[]; readonly schema: SchemaName; readonly many?: true };
   /** Answers by status. */

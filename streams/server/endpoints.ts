@@ -8,7 +8,6 @@ import { checkEventFields, checkItem } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Log, NewRecord } from "../log/log.ts";
-import { partitionOf } from "../log/partitioner.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { Answers } from "./answers.ts";
@@ -17,6 +16,7 @@ import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, MAX_AHEAD_MS, takeEvents, takeItems } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./problem.ts";
+import { explainUser, taskOf } from "./explain.ts";
 import { viewUser } from "./user_view.ts";
 
 /** What the endpoints work on. */
@@ -124,6 +124,28 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       },
       problems: ["not-found", "elsewhere", "unavailable"],
       handle: (call) => getUser(context, call),
+    },
+    {
+      method: "GET",
+      path: "/v1/users/:user/explain",
+      id: "explainUser",
+      summary: "What a user would be recommended as of the newest event, and why",
+      description: "Nothing is logged, counted or shown. Costs a score of the list for each behaviour.",
+      scope: "read",
+      parameters: { user: "Id of the user" },
+      query: {
+        count: {
+          about: "Length of the list; 5 if not said",
+          schema: { type: "integer", minimum: 1, maximum: 20 },
+        },
+        item: {
+          about: "Explain this item of the catalogue, whatever would be recommended",
+          schema: { type: "string", minLength: 1, maxLength: 256 },
+        },
+      },
+      answers: { 200: { description: "The list, and why", schema: "Explanation" } },
+      problems: ["bad-parameter", "not-found", "elsewhere", "unavailable"],
+      handle: (call) => explainUser(context, call),
     },
     {
       method: "DELETE",
@@ -300,15 +322,9 @@ function requestOf(bytes: Uint8Array, kind: "recommend" | "rank", now: number): 
   return checked.event as RequestEvent;
 }
 
-async function getUser({ service, partitions }: ApiContext, { parameters }: Call): Promise<Response> {
+async function getUser(context: ApiContext, { parameters }: Call): Promise<Response> {
   const user = parameters["user"] ?? "";
-  const partition = partitionOf(user, partitions);
-  const task = service?.tasks.get(partition);
-  if (task === undefined) {
-    const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
-    if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
-    throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
-  }
+  const task = await taskOf(context, user);
   const view = await task.peek(user, (state) => viewUser(task.state, state));
   if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
   return Response.json(view);

@@ -59,7 +59,8 @@ export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSche
 }
 
 function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
-  const { id, summary, description, scope, body, parameters = {}, answers, problems = [] } = endpoint;
+  const { id, summary, description, scope, body, parameters = {}, query = {}, answers, problems = [] } =
+    endpoint;
   const codes = new Set([
     ...(scope === null ? [] : GUARDED),
     ...(body === undefined ? [] : WITH_BODY),
@@ -70,13 +71,22 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
     summary,
     ...(description === undefined ? {} : { description }),
     ...(scope === null ? {} : { security: [{}, { key: [] }, { bearer: [] }], "x-scope": scope }),
-    parameters: Object.entries(parameters).map(([name, about]) => ({
-      name,
-      in: "path",
-      required: true,
-      description: about,
-      schema: { type: "string", minLength: 1 },
-    })),
+    parameters: [
+      ...Object.entries(parameters).map(([name, about]) => ({
+        name,
+        in: "path",
+        required: true,
+        description: about,
+        schema: { type: "string", minLength: 1 },
+      })),
+      ...Object.entries(query).map(([name, { about, schema }]) => ({
+        name,
+        in: "query",
+        required: false,
+        description: about,
+        schema,
+      })),
+    ],
     ...(body === undefined ? {} : {
       requestBody: {
         required: true,

@@ -60,6 +60,40 @@ const user = z.object({
   lastOffset: z.int().min(-1).describe("Offset of the user's last event."),
 });
 
+const logit = z.number().describe("Log-odds.");
+
+const explanation = z.object({
+  user: z.string(),
+  time: time.describe("The newest event time that the partition knows: the list is as of then."),
+  model: z.string(),
+  version: count,
+  variant: z.string().optional(),
+  behaviours: z.array(z.object({
+    item: z.string(),
+    categories: z.array(z.string()),
+    action: z.string(),
+    time,
+    strength: z.number(),
+  })).describe("Those that the model reads, oldest first."),
+  memory: z.object({
+    cosine: z.number().nullable(),
+    usage: z.array(z.number()),
+    mass: z.number(),
+  }).nullable().describe("MIMN's slots: how alike they are, what each has received. Null for other models."),
+  items: z.array(z.object({
+    item: z.string(),
+    categories: z.array(z.string()),
+    source: z.string(),
+    score: z.number().describe("The model's probability, without a place in the list."),
+    logit,
+    prior: z.number().describe("The smoothed click rate that the model starts from."),
+    looksAt: z.enum(["behaviours", "slots"]).nullable(),
+    weights: z.array(z.number().nullable()).describe("How much it looks at each behaviour, or each slot."),
+    effects: z.array(z.number().nullable())
+      .describe("By how much each behaviour raises the logit; null = it cannot be taken out of the state."),
+  })),
+});
+
 const learner = z.object({
   version: count.describe("Newest version made."),
   rows: count.describe("Predictions judged."),
@@ -103,6 +137,7 @@ export type SchemaName =
   | "Taken"
   | "Problem"
   | "User"
+  | "Explanation"
   | "Models"
   | "Status"
   | "Health"
@@ -130,6 +165,7 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     Taken: fromZod(taken),
     Problem: fromZod(problem),
     User: fromZod(user),
+    Explanation: fromZod(explanation),
     Models: fromZod(models),
     Status: fromZod(status),
     Health: fromZod(health),

@@ -252,3 +252,26 @@ Deno.test("an answer that does not come in time is a problem, and comes on the l
   const timedOut = first.status === 504 ? first : second;
   assert.match(timedOut.json.detail, /will be answered there/);
 });
+
+Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and leaves no trace", async () => {
+  await using api = await startApi({}, 1);
+  for (const item of ["i1", "i2", "i3"]) await api.post("/v1/events", click("ann", item));
+  await api.post("/v1/recommend", { user: "ann", count: 3 });
+  const before = await api.get("/v1/users/ann");
+  const { status, json } = await api.get("/v1/users/ann/explain?count=2");
+  assert.equal(status, 200);
+  assert.deepEqual([json.user, json.model, json.time, json.items.length], ["ann", "base", NOW, 2]);
+  assert.deepEqual(json.behaviours.map(({ item }: { item: string }) => item), ["i1", "i2", "i3"]);
+  for (const { score, prior, effects, looksAt } of json.items) {
+    assert.ok(score > 0 && score < 1 && prior > 0 && prior < 1);
+    assert.deepEqual([effects.length, looksAt], [3, null]);
+  }
+  const named = await api.get("/v1/users/ann/explain?item=i1");
+  assert.deepEqual(named.json.items.map(({ item }: { item: string }) => item), ["i1"]);
+  assert.deepEqual((await api.get("/v1/users/ann")).json, before.json);
+  for (const count of ["0", "21", "1e1", "x", ""]) {
+    assert.equal((await api.get(`/v1/users/ann/explain?count=${count}`)).json.code, "bad-parameter", count);
+  }
+  assert.equal((await api.get("/v1/users/ann/explain?item=nowhere")).json.code, "not-found");
+  assert.equal((await api.get("/v1/users/nobody/explain")).json.code, "not-found");
+});

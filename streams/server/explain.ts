@@ -1,0 +1,91 @@
+/**
+ * What a user would be recommended, and why. Pure: the user's state stays as it is, and nothing goes on the log.
+ *
+ * @module
+ */
+
+import { setImmediate as turn } from "node:timers/promises";
+import type { RequestEvent } from "../../src/events/event.ts";
+import type { SlotHealth } from "../../src/models/mimn_health.ts";
+import { sigmoid } from "../../src/losses/logistic.ts";
+import { explain, type Explanation } from "../../src/scorer/explanation.ts";
+import type { Preview } from "../../src/state/task_state.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import type { Task } from "../task.ts";
+import type { Call } from "./endpoint.ts";
+import type { ApiContext } from "./endpoints.ts";
+import { Problem } from "./problem.ts";
+
+const DEFAULT_COUNT = 5;
+const MAX_COUNT = 20;
+
+/** The task of a user. @throws Problem `elsewhere` or `unavailable` */
+export async function taskOf({ service, partitions }: ApiContext, user: string): Promise<Task> {
+  const partition = partitionOf(user, partitions);
+  const task = service?.tasks.get(partition);
+  if (task !== undefined) return task;
+  const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
+  if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
+  throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
+}
+
+/** Answers with the list and why. */
+export async function explainUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
+  const user = parameters["user"] ?? "";
+  const query = new URL(request.url).searchParams;
+  const count = countOf(query.get("count"));
+  const item = query.get("item");
+  const task = await taskOf(context, user);
+  const { state } = task;
+  if (item !== null && state.catalogue.get(item) === undefined) {
+    throw new Problem("not-found", "The item is not known to the partition of this user");
+  }
+  const event: RequestEvent = {
+    ...{ type: "request", request: "explain", user, count },
+    time: Math.max(0, state.maxTime),
+    ...(item === null ? {} : { candidates: [item] }),
+  };
+  const seen = await task.peek(user, (known) => {
+    const preview = state.preview(known, event);
+    return { preview, memory: preview.serving.slots?.(known.hidden) ?? null };
+  });
+  if (seen === undefined) throw new Problem("not-found", "Nothing is known of this user");
+  const { preview: { serving, instance }, memory } = seen;
+  const steps = explain(serving, instance);
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) await turn(); // others get their turn: there may be fifty
+  return Response.json(view(seen.preview, step.value, memory));
+}
+
+function view({ recommendation, instance }: Preview, why: readonly Explanation[], memory: SlotHealth | null) {
+  const { items, categories, actions, times, strengths } = instance.history;
+  const { user, time, model, version, variant } = recommendation;
+  return {
+    ...{ user, time, model, version, ...(variant === undefined ? {} : { variant }) },
+    behaviours: items.map((item, i) => ({
+      item,
+      categories: categories[i] ?? [],
+      action: actions[i] ?? "",
+      time: times[i] ?? 0,
+      strength: strengths[i] ?? 0,
+    })),
+    memory: memory === null
+      ? null
+      : { ...memory, cosine: Number.isNaN(memory.cosine) ? null : memory.cosine },
+    items: why.map(({ prior, ...rest }, i) => ({
+      categories: instance.rows[i]?.categories ?? [],
+      source: recommendation.items[i]?.source ?? "",
+      score: sigmoid(rest.logit),
+      prior: sigmoid(prior),
+      ...rest,
+    })),
+  };
+}
+
+/** @throws Problem `bad-parameter` */
+function countOf(text: string | null): number {
+  if (text === null) return DEFAULT_COUNT;
+  const count = Number(text);
+  if (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
+  throw new Problem("bad-parameter", `count must be from 1 to ${MAX_COUNT}`);
+}

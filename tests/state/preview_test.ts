@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { RequestEvent } from "../../src/events/event.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "./fake_serving.ts";
+import { anyStream, inventory, outputs, run, SMALL, take } from "./streams.ts";
+
+const asks = (user: string, time: number): RequestEvent[] => [
+  { type: "request", request: "preview", user, time, count: 3 },
+  { type: "request", request: "preview", user, time, count: 3, candidates: ["i1", "nobody knows this"] },
+];
+
+Deno.test("TaskState.preview() changes nothing: not the state, not what comes out later", () => {
+  fc.assert(fc.property(anyStream, (steps) => {
+    const plain = run(steps);
+    const serving = new FakeServing();
+    const task = new TaskState(SMALL, serving);
+    const out = outputs();
+    steps.forEach((step, offset) => {
+      take(task, serving, step, offset, out);
+      for (const user of [...task.users.values()]) {
+        for (const ask of asks(user.id, Math.max(0, task.maxTime))) task.preview(user, ask);
+      }
+    });
+    assert.deepEqual(inventory(task), inventory(plain.task));
+    assert.deepEqual(out, plain.out);
+    assert.equal(task.catalogue.get("nobody knows this"), undefined);
+  }));
+});
+
+Deno.test("TaskState.preview() is what the request is answered with", () => {
+  fc.assert(fc.property(anyStream, (steps) => {
+    const { task } = run(steps);
+    for (const user of [...task.users.values()]) {
+      const [ask] = asks(user.id, Math.max(0, task.maxTime)) as [RequestEvent];
+      const { recommendation, instance, serving } = task.preview(user, ask);
+      const out = outputs();
+      task.apply(ask, user.lastOffset + 1, out);
+      assert.deepEqual(out.recommendations, [recommendation]);
+      assert.deepEqual(instance.rows.map(({ item }) => item), recommendation.items.map(({ item }) => item));
+      assert.ok(serving.score(instance).every(Number.isFinite));
+      return; // what one user's answer opens, others may see
+    }
+  }));
+});
