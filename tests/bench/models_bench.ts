@@ -6,12 +6,15 @@
  * deno bench -A tests/bench/models_bench.ts
  * ```
  *
+ * `deno task bench` measures the SIMD kernels.
+ *
  * @module
  */
 
 import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
 import { addXtY, addXW, addYWt } from "../../src/kernels/gemm.ts";
+import { PLAIN } from "../../src/kernels/plain.ts";
 import { referenceModel } from "../../src/reference/reference_model.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
 import { impression } from "../contracts/model_contract.ts";
@@ -36,7 +39,7 @@ async function compare(
   run: Run,
   backends: ("cpu" | "wasm")[],
 ): Promise<void> {
-  const work = run(randomised(createModel(name, SIZES, {}, half)));
+  const work = run(randomised(createModel(name, SIZES, {}, half, PLAIN)));
   Deno.bench({ name: `${group}: plain`, group, baseline: true, fn: work });
   for (const backend of backends) {
     const slow = run(randomised(await referenceModel(name, SIZES, {}, half, backend)));
