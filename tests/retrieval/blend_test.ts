@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { Blend } from "../../src/retrieval/blend.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+
+Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood", () => {
+  const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);
+  const features = { count: 3, values };
+  const logLikelihood = (w: readonly number[]) => {
+    const scores = new Blend(w).score(features);
+    return scores[1]! - Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+  };
+  const start = [0.3, -0.2];
+  const blend = new Blend(start);
+  blend.learn(features, 1);
+  for (const f of [0, 1]) {
+    const at = (by: number) => logLikelihood(start.map((w, k) => k === f ? w + by : w));
+    const gradient = (at(1e-6) - at(-1e-6)) / 2e-6;
+    const step = 0.05 * gradient / Math.sqrt(1 + gradient ** 2);
+    assert.ok(Math.abs(blend.weights[f]! - start[f]! - step) < 1e-8);
+  }
+});
+
+Deno.test("Blend.learn() finds the weights that choices were drawn with", () => {
+  const truth = new Blend([2, -1, 0]);
+  const blend = new Blend([0, 0, 0]);
+  const random = mulberry32(1);
+  for (let n = 0; n < 20_000; n++) {
+    const features = { count: 5, values: Float64Array.from({ length: 15 }, () => 2 * random() - 1) };
+    const odds = truth.score(features).map(Math.exp);
+    let draw = random() * odds.reduce((a, b) => a + b);
+    blend.learn(features, odds.findIndex((x) => (draw -= x) < 0));
+  }
+  for (const [f, w] of [2, -1, 0].entries()) {
+    assert.ok(Math.abs(blend.weights[f]! - w) < 0.15, `weight ${f} is ${blend.weights[f]}`);
+  }
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { Blend } from "../../src/retrieval/blend.ts";
+import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
+import { Catalogue } from "../../src/state/catalogue.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+
+const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
+const OPTIONS = {
+  neighbours: {},
+  sessions: { sessions: 40 },
+  trendHalfLifeMs: 1e7,
+  transitionHalfLifeMs: 1e7,
+};
+
+function state(): { readonly catalogue: Catalogue; readonly state: RetrievalState } {
+  const catalogue = new Catalogue(SCHEMA);
+  return { catalogue, state: new RetrievalState(catalogue, new Blend([0, 0]), OPTIONS) };
+}
+
+Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
+  const whole = state();
+  let crashing = state();
+  const records = new Map<string, Uint8Array>();
+  const random = mulberry32(3);
+  const recent = new Map<string, [number, number][]>();
+  let snapshots = 0;
+  let chunks = 0;
+  for (let n = 1; n <= 4000; n++) {
+    const user = `u${Math.floor(random() * 60)}`;
+    const id = `i${Math.floor(random() * 2000)}`;
+    const time = n * 20_000;
+    const before = recent.get(user) ?? [];
+    for (const each of [whole, crashing]) {
+      const item = each.catalogue.intern(id, time).index;
+      const context = {
+        items: before.map(([number]) => each.catalogue.intern(`i${number}`, time).index),
+        times: before.map(([, at]) => at),
+        liked: before.map(() => true),
+      };
+      const step = n % 3 === 0 ? ["x", `y${n % 5}`] as const : null;
+      each.state.learn({ user, item, time, liked: n % 7 > 0, context, step });
+    }
+    recent.set(user, [[Number(id.slice(1)), time] as [number, number], ...before].slice(0, 30));
+    if (n % 1500 === 0) { for (const each of [whole, crashing]) each.state.forget(user); }
+    if (n % 500 > 0) continue;
+    const changes = crashing.state.changes();
+    for (const { key, value } of changes) records.set(key, value);
+    const parts = changes.filter(({ key, value }) => key.includes("snapshot") && value.length > 0).length;
+    snapshots += parts > 0 ? 1 : 0;
+    chunks = Math.max(chunks, parts);
+    // A fresh process, in which items have other indices.
+    crashing = state();
+    for (const known of [...whole.catalogue.items()].reverse()) crashing.catalogue.intern(known.id, 0);
+    crashing.state.restore(records);
+    assert.equal(crashing.state.signals, n);
+  }
+  assert.deepEqual(crashing.state.encode(), whole.state.encode());
+  assert.ok(snapshots >= 2 && chunks >= 2, `${snapshots} snapshots of up to ${chunks} records`);
+});
