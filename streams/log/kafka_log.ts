@@ -54,7 +54,12 @@ export interface KafkaLogOptions {
    * @default {none}
    */
   readonly membersFolder?: string;
-  /** How long a group waits for members whose handlers are busy. @default {300_000} */
+  /**
+   * How long a group waits for members whose handlers are busy; also for one that was killed while it joined for the
+   * first time, of whom nobody can tell it.
+   *
+   * @default {30_000}
+   */
   readonly rebalanceMs?: number;
   /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
   readonly replicationFactor?: number;
@@ -108,7 +113,7 @@ export class KafkaLog implements Log {
       transactionTimeoutMs: 10_000,
       sessionMs: 6000,
       heartbeatMs: 500,
-      rebalanceMs: 300_000,
+      rebalanceMs: 30_000,
       replicationFactor: -1,
       topicConfig: {},
       fetchBytes: 1 << 20,

@@ -27,8 +27,8 @@ interface Member {
 const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
 /** What a process has from SIGTERM to its end. */
 const GRACE_MS = 10_000;
-/** For a process to be told its partitions. */
-const JOIN_MS = 60_000;
+/** For a process to be told its partitions: brokers may be away, and a group waits for whoever died while it joined. */
+const JOIN_MS = 180_000;
 const FULL = /snapshot: cannot write/;
 const ASSIGNED = /events-tasks assigns/;
 
