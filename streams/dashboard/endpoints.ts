@@ -5,10 +5,12 @@
  */
 
 import type { Endpoint } from "../server/endpoint.ts";
+import type { ExperimentViews } from "./experiment_views.ts";
 import type { LiveFeed } from "./live.ts";
 import app from "./page/app.js" with { type: "text" };
 import charts from "./page/charts.js" with { type: "text" };
 import elements from "./page/elements.js" with { type: "text" };
+import experiments from "./page/experiments.js" with { type: "text" };
 import figures from "./page/figures.js" with { type: "text" };
 import html from "./page/index.html" with { type: "text" };
 import loop from "./page/loop.js" with { type: "text" };
@@ -16,6 +18,7 @@ import overview from "./page/overview.js" with { type: "text" };
 import server from "./page/server.js" with { type: "text" };
 import store from "./page/store.js" with { type: "text" };
 import style from "./page/style.css" with { type: "text" };
+import user from "./page/user.js" with { type: "text" };
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
@@ -24,11 +27,13 @@ const FILES: Readonly<Record<string, readonly [text: string, type: string]>> = {
   "app.js": [app, JAVASCRIPT],
   "charts.js": [charts, JAVASCRIPT],
   "elements.js": [elements, JAVASCRIPT],
+  "experiments.js": [experiments, JAVASCRIPT],
   "figures.js": [figures, JAVASCRIPT],
   "loop.js": [loop, JAVASCRIPT],
   "overview.js": [overview, JAVASCRIPT],
   "server.js": [server, JAVASCRIPT],
   "store.js": [store, JAVASCRIPT],
+  "user.js": [user, JAVASCRIPT],
   "style.css": [style, "text/css; charset=utf-8"],
 };
 
@@ -73,5 +78,19 @@ export function liveEndpoint(live: LiveFeed): Endpoint {
     answers: { 200: { description: "Events without end", type: "text/event-stream" } },
     problems: ["unavailable"],
     handle: () => live.open(),
+  };
+}
+
+/** The endpoint of what the page of experiments shows. */
+export function experimentsEndpoint(views: ExperimentViews): Endpoint {
+  return {
+    method: "GET",
+    path: "/v1/experiments",
+    id: "getExperiments",
+    summary: "The experiments, and what can be said of them by now",
+    description: "Reads what is new on the log since it was asked before; the first time, all of it.",
+    scope: "read",
+    answers: { 200: { description: "Running ones first", schema: "Experiments" } },
+    handle: async () => Response.json({ experiments: await views.views() }),
   };
 }

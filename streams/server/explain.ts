@@ -57,6 +57,9 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
   return Response.json(view(seen.preview, step.value, memory));
 }
 
+/** A list and why, as JSON. */
+export type ExplanationView = ReturnType<typeof view>;
+
 function view({ recommendation, instance }: Preview, why: readonly Explanation[], memory: SlotHealth | null) {
   const { items, categories, actions, times, strengths } = instance.history;
   const { user, time, model, version, variant } = recommendation;

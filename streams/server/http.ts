@@ -9,7 +9,8 @@ import type { Log } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import { topicNames } from "../topics.ts";
 import { Access, type ApiKey } from "./access.ts";
-import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
+import { dashboardPages, experimentsEndpoint, liveEndpoint } from "../dashboard/endpoints.ts";
+import { ExperimentViews } from "../dashboard/experiment_views.ts";
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
@@ -65,7 +66,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   metrics.tell(recorder);
   const snapshots = new Snapshots(recorder, service, now, clock);
   const live = new LiveFeed({ recorder, snapshots, version: manifest.version });
-  const api = [...endpoints(context), liveEndpoint(live)];
+  const api = [
+    ...endpoints(context),
+    liveEndpoint(live),
+    experimentsEndpoint(new ExperimentViews(log, topics, now)),
+  ];
   const app = createApp({
     endpoints: [...api, documentation(api, maxEntries), ...dashboardPages()],
     access: new Access({

@@ -94,6 +94,36 @@ const explanation = z.object({
   })),
 });
 
+const figure = z.number().nullable();
+
+const experiments = z.object({
+  experiments: z.array(z.object({
+    name: z.string(),
+    hypothesis: z.string(),
+    status: z.enum(["running", "stopped", "promoted"]),
+    layer: z.string(),
+    traffic: z.number(),
+    metric: z.string(),
+    guardRails: z.array(z.string()),
+    variants: z.array(z.object({
+      name: z.string(),
+      control: z.boolean(),
+      users: count,
+      rows: count.describe("Shown items whose outcome is final."),
+      ctr: figure,
+      value: figure.describe("The metric that decides."),
+      lift: figure.describe("Relative change against the control."),
+      low: figure,
+      high: figure,
+      word: z.string().nullable().describe("The verdict."),
+      tookMs: figure,
+      lost: count.describe("Users who got an answer and never came back as a sample."),
+    })),
+    text: z.array(z.string()),
+    moved: count,
+  })),
+});
+
 const learner = z.object({
   version: count.describe("Newest version made."),
   rows: count.describe("Predictions judged."),
@@ -138,6 +168,7 @@ export type SchemaName =
   | "Problem"
   | "User"
   | "Explanation"
+  | "Experiments"
   | "Models"
   | "Status"
   | "Health"
@@ -166,6 +197,7 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     Problem: fromZod(problem),
     User: fromZod(user),
     Explanation: fromZod(explanation),
+    Experiments: fromZod(experiments),
     Models: fromZod(models),
     Status: fromZod(status),
     Health: fromZod(health),

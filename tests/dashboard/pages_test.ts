@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { digestOf } from "../../streams/server/access.ts";
 import { findChromium } from "../browser.ts";
-import { type Api, startApi } from "../server/deployment.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { apiSchemas } from "../../streams/server/schemas.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { matches } from "../events/schema_checker.ts";
+import { type Api, NOW, startApi } from "../server/deployment.ts";
 
 const executablePath = await findChromium("the dashboard");
 const KEY = { name: "people", sha256: digestOf("secret"), scopes: ["read", "events"] as const };
@@ -15,11 +19,12 @@ interface Look {
 /** Opens a path of a small deployment in a browser; afterwards nothing may be in its console. */
 function look(
   name: string,
-  { path, width = 1280, dark = false, keys = false }: {
+  { path, width = 1280, dark = false, keys = false, lost = false }: {
     path: string;
     width?: number;
     dark?: boolean;
     keys?: boolean;
+    lost?: boolean;
   },
   check: (look: Look) => Promise<void>,
 ): void {
@@ -52,8 +57,9 @@ function look(
         await check({ page, api });
         await checkBasics(page);
         assert.deepEqual(elsewhere, [], "asks for something elsewhere");
-        // A browser notes an answer of 401 by itself, whatever the page does with it.
-        assert.deepEqual(messages.filter((text) => !(keys && text.includes("401"))), []);
+        // A browser notes an answer of 401 or 404 by itself, whatever the page does with it.
+        const expected = (text: string) => keys && text.includes("401") || lost && text.includes("404");
+        assert.deepEqual(messages.filter((text) => !expected(text)), []);
       } finally {
         await browser?.close();
       }
@@ -142,4 +148,48 @@ look("a server with keys asks for one, and the tab keeps it", { path: "/", keys:
   await page.reload();
   await page.locator("#state.live").waitFor();
   assert.equal(await dialog.isVisible(), false);
+});
+
+for (const width of [1280, 390]) {
+  const name = `the page of a user, ${width} pixels wide, is found by the search and tells why`;
+  look(name, { path: "/users", width, dark: width === 390 }, async ({ page }) => {
+    await page.locator("#user").fill("ann/<b>");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/users/ann%2F%3Cb%3E");
+    assert.equal(await page.locator("h1").textContent(), "ann/<b>");
+    await page.locator(".items label").first().waitFor();
+    assert.equal(await page.locator(".timeline .act").count(), 4);
+    const effects = page.locator("table", { hasText: "without this" }).locator("tbody tr");
+    assert.equal(await effects.count(), 4);
+    assert.match(await effects.first().textContent() ?? "", /^click i2.*[+−]\d/);
+    const first = await page.locator(".about", { hasText: "starts from" }).textContent();
+    await page.locator(".items input").first().focus();
+    await page.keyboard.press("ArrowRight");
+    const second = await page.locator(".about", { hasText: "starts from" }).textContent();
+    assert.notEqual(first, second, "another item has another reason");
+  });
+}
+
+look("a user who is not known is said to be so", { path: "/users/nobody", lost: true }, async ({ page }) => {
+  await page.locator("[role=alert]", { hasText: "Nothing is known" }).waitFor();
+});
+
+look(
+  "without an experiment, the page says how to start one",
+  { path: "/experiments", width: 390 },
+  async ({ page }) => {
+    await page.locator("pre", { hasText: "deno task experiment start" }).waitFor();
+  },
+);
+
+look("an experiment is shown with its variants", { path: "/experiments" }, async ({ page, api }) => {
+  const registry = new ExperimentRegistry(api.log, topicNames(), { models: [], now: () => NOW });
+  const epsilon = { name: "epsilon", policy: { name: "epsilon", epsilon: 0.1 } as const };
+  await registry.start({ name: "explore", hypothesis: "it helps", variants: [{ name: "as-is" }, epsilon] });
+  await page.reload();
+  await page.locator(".card", { hasText: "it helps" }).waitFor();
+  const text = await page.locator("table").textContent() ?? "";
+  assert.match(text, /as-is.*epsilon/);
+  assert.match(text, /undecided/);
+  assert.ok(matches(apiSchemas().Experiments, (await api.get("/v1/experiments")).json));
 });

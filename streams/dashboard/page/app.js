@@ -7,28 +7,49 @@
  */
 
 import { setText } from "./elements.js";
+import { showExperiments } from "./experiments.js";
 import { showOverview } from "./overview.js";
 import { follow } from "./server.js";
 import { Store } from "./store.js";
+import { showSearch, showUser } from "./user.js";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const state = /** @type {HTMLElement} */ (document.getElementById("state"));
 const about = /** @type {HTMLElement} */ (document.getElementById("about"));
-const search = /** @type {HTMLFormElement} */ (document.getElementById("search"));
 
 const [, page = ""] = location.pathname.split("/");
 const name = page === "" ? "overview" : page;
 document.querySelector(`[data-page="${CSS.escape(name)}"]`)?.setAttribute("aria-current", "page");
 
-search.addEventListener("submit", (event) => {
+document.addEventListener("submit", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (form.getAttribute("role") !== "search") return;
   event.preventDefault();
-  const user = String(new FormData(search).get("user") ?? "");
+  const user = String(new FormData(form).get("user") ?? "");
   if (user !== "") location.assign(`/users/${encodeURIComponent(user)}`);
 });
 
 const store = new Store();
-const update = showOverview(main, store);
-document.title = "Overview – meander";
+const update = show();
+
+/** Shows the page. @returns {() => void} Shows what is new. */
+function show() {
+  switch (name) {
+    case "users": {
+      const user = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+      document.title = user === "" ? "Users – meander" : `${user} – meander`;
+      if (user === "") showSearch(main);
+      else showUser(main, user);
+      return () => {};
+    }
+    case "experiments":
+      document.title = "Experiments – meander";
+      return showExperiments(main);
+    default:
+      document.title = "Overview – meander";
+      return showOverview(main, store);
+  }
+}
 
 follow((event, data) => {
   if (event === "hello") store.begin(data);

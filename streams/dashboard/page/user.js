@@ -1,0 +1,378 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * The page of a user: what was done, what would be recommended now, and why.
+ *
+ * @module
+ */
+
+import { card, empty, html, svg, table } from "./elements.js";
+import { count, duration, fixed, moment, percent, signed } from "./figures.js";
+import { getJson, ServerError } from "./server.js";
+
+/** @typedef {import("../../server/user_view.ts").UserView} UserView */
+/** @typedef {import("../../server/explain.ts").ExplanationView} ExplanationView */
+/** @typedef {ExplanationView["items"][number]} Item */
+
+/**
+ * Shows the page that asks for a user.
+ *
+ * @param {HTMLElement} main
+ */
+export function showSearch(main) {
+  main.replaceChildren(
+    html("div", { class: "heading" }, html("h1", {}, "Users")),
+    card(
+      "Find a user",
+      "By the id that events carry. The page shows the behaviours, what would be recommended now, and why.",
+      html(
+        "form",
+        { id: "find", class: "row", action: "/users", role: "search" },
+        html("label", { class: "hidden", for: "find-user" }, "Id of the user"),
+        html("input", {
+          id: "find-user",
+          name: "user",
+          type: "search",
+          maxlength: 256,
+          required: true,
+          autocomplete: "off",
+        }),
+        html("button", { type: "submit" }, "Show"),
+      ),
+    ),
+  );
+}
+
+/**
+ * Shows a user.
+ *
+ * @param {HTMLElement} main
+ * @param {string} user
+ */
+export async function showUser(main, user) {
+  const heading = html("div", { class: "heading" }, html("h1", {}, user));
+  main.replaceChildren(heading, html("p", { class: "card muted", role: "status" }, "Asks the server …"));
+  const path = `/v1/users/${encodeURIComponent(user)}`;
+  try {
+    const view = /** @type {UserView} */ (await getJson(path));
+    const again = html("button", { type: "button" }, "Look again");
+    again.addEventListener("click", () => showUser(main, user));
+    heading.append(again);
+    const why = html("div", {}, empty("Scores without each behaviour …"));
+    main.replaceChildren(
+      heading,
+      html(
+        "div",
+        { class: "tiles" },
+        tile("behaviours", count(view.totalBehaviours), `${view.behaviours.length} kept`),
+        tile("newest", ago(view), "before now"),
+        tile("open lists", count(view.pending.length), "outcome not final"),
+        tile(
+          "recurrent state",
+          view.hidden.size === 0 ? "none" : `v${view.hidden.version}`,
+          `${view.hidden.size} numbers`,
+        ),
+      ),
+      card(
+        "Behaviours",
+        "In time; a taller line is a stronger behaviour. A gap of more than a day is drawn short.",
+        timeline(view),
+      ),
+      why,
+      html("div", { class: "columns" }, openLists(view), profile(view)),
+    );
+    await showWhy(why, path);
+  } catch (error) {
+    main.replaceChildren(heading, problem(error));
+  }
+}
+
+/** @param {unknown} error */
+function problem(error) {
+  const text = error instanceof ServerError && error.code === "not-found"
+    ? "Nothing is known of this user: no event with this id was applied here."
+    : /** @type {Error} */ (error).message;
+  return html("p", { class: "card", role: "alert" }, text);
+}
+
+/** @param {string} title @param {string} value @param {string} about */
+function tile(title, value, about) {
+  return html(
+    "div",
+    { class: "tile" },
+    html("span", { class: "title" }, title),
+    html("b", {}, value),
+    html("span", {}, about),
+  );
+}
+
+/** @param {UserView} view */
+function ago({ behaviours }) {
+  const last = behaviours.at(-1);
+  return last === undefined ? "–" : duration(Date.now() - last.time);
+}
+
+const STEP = 26;
+const TALL = 74;
+
+/** @param {UserView} view */
+function timeline({ behaviours }) {
+  if (behaviours.length === 0) return empty("None yet.");
+  let x = 16;
+  const marks = [];
+  for (const [i, one] of behaviours.entries()) {
+    const before = behaviours[i - 1];
+    const newDay = before === undefined || one.time - before.time > 86_400_000;
+    if (newDay) {
+      if (before !== undefined) x += 20;
+      marks.push(svg("text", { class: "tick", x, y: TALL + 34 }, moment(one.time).slice(0, 10)));
+    }
+    const height = Math.min(1, 0.25 + 0.55 * Math.abs(one.strength)) * (TALL - 12);
+    marks.push(svg(
+      "g",
+      { class: `act color-${actionColor(behaviours, one.action)}` },
+      svg(
+        "title",
+        {},
+        `${one.action} ${one.item} (${one.categories.join(", ") || "no category"}), ${moment(one.time)}`,
+      ),
+      svg("line", { x1: x, x2: x, y1: TALL, y2: TALL - height }),
+      svg("circle", { cx: x, cy: TALL - height, r: 4.5 }),
+      svg("text", { class: "tick", x, y: TALL + 16, "text-anchor": "middle" }, short(one.item)),
+    ));
+    x += STEP + 6;
+  }
+  const actions = [...new Set(behaviours.map(({ action }) => action))];
+  return html(
+    "div",
+    {},
+    html(
+      "p",
+      { class: "legend" },
+      ...actions.map((action) =>
+        html(
+          "span",
+          { class: `line-${actionColor(behaviours, action)}` },
+          html("i", { "aria-hidden": "true" }),
+          action,
+        )
+      ),
+    ),
+    html(
+      "div",
+      {
+        class: "scroll end",
+        tabindex: 0,
+        role: "region",
+        "aria-label": `${behaviours.length} behaviours in time`,
+      },
+      svg(
+        "svg",
+        {
+          class: "timeline",
+          width: x,
+          height: TALL + 42,
+          role: "img",
+          "aria-label": `From ${moment(behaviours[0]?.time)} to ${moment(behaviours.at(-1)?.time)}`,
+        },
+        svg("line", { class: "grid", x1: 0, x2: x, y1: TALL, y2: TALL }),
+        ...marks,
+      ),
+    ),
+  );
+}
+
+/** @param {UserView["behaviours"]} behaviours @param {string} action */
+function actionColor(behaviours, action) {
+  return 1 + [...new Set(behaviours.map((one) => one.action))].indexOf(action) % 4;
+}
+
+/** @param {string} item */
+function short(item) {
+  return item.length > 5 ? `${item.slice(0, 4)}…` : item;
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {string} path
+ */
+async function showWhy(box, path) {
+  try {
+    const view = /** @type {ExplanationView} */ (await getJson(`${path}/explain?count=8`));
+    if (view.items.length === 0) {
+      box.replaceChildren(card("What would be recommended", "", empty("Nothing passes the filters.")));
+      return;
+    }
+    const detail = html("div", { "aria-live": "polite" });
+    const choices = html(
+      "fieldset",
+      { class: "items" },
+      html("legend", { class: "hidden" }, "Item to explain"),
+      ...view.items.map((item, at) =>
+        html(
+          "label",
+          {},
+          html("input", { type: "radio", name: "item", value: at, checked: at === 0 }),
+          html(
+            "span",
+            {},
+            html("b", {}, `${at + 1}. ${item.item}`),
+            html("small", {}, item.categories.join(", ") || "no category"),
+            html("small", {}, `${percent(item.score)}, prior ${percent(item.prior)}`),
+            html("small", { class: "tag" }, item.source),
+          ),
+        )
+      ),
+    );
+    choices.addEventListener("change", (event) => {
+      const at = Number(/** @type {HTMLInputElement} */ (event.target).value);
+      const item = view.items[at];
+      if (item !== undefined) detail.replaceChildren(explanation(view, item));
+    });
+    const [first] = view.items;
+    if (first !== undefined) detail.append(explanation(view, first));
+    box.replaceChildren(card(
+      "What would be recommended now, and why",
+      `By ${view.model}, version ${view.version}, as of ${
+        moment(view.time)
+      }. Nothing of this is shown to the user, logged or learnt.`,
+      choices,
+      detail,
+    ));
+  } catch (error) {
+    box.replaceChildren(problem(error));
+  }
+}
+
+/**
+ * @param {ExplanationView} view
+ * @param {Item} item
+ */
+function explanation({ behaviours, memory }, item) {
+  const { effects, weights, looksAt } = item;
+  const most = Math.max(...effects.map((effect) => Math.abs(effect ?? 0)), 1e-9);
+  const heaviest = Math.max(...weights.map((weight) => weight ?? 0), 1e-9);
+  const attends = looksAt === "behaviours";
+  const rows = behaviours.map((one, i) => ({ one, effect: effects[i] ?? null, weight: weights[i] ?? null }));
+  return html(
+    "div",
+    {},
+    html(
+      "p",
+      { class: "muted about" },
+      `${item.item} starts from ${percent(item.prior)}, the smoothed click rates, and gets ${
+        percent(item.score)
+      }. ` +
+        "Without this: by how much the log-odds would be lower had the behaviour not happened. Orange lowers.",
+    ),
+    looksAt === "slots" ? slots(weights, memory) : null,
+    rows.length === 0
+      ? empty("There are no behaviours yet: the score is that of the item for a new user.")
+      : table(
+        `Why ${item.item}`,
+        [
+          { title: "behaviour" },
+          { title: "category" },
+          { title: "when" },
+          { title: "without this" },
+          { title: "", number: true },
+          ...(attends ? [{ title: "attention" }, { title: "", number: true }] : []),
+        ],
+        rows.reverse().map(({ one, effect, weight }) => [
+          `${one.action} ${one.item}`,
+          one.categories.join(", "),
+          moment(one.time).slice(0, 16),
+          effect === null ? html("span", { class: "muted" }, "in the memory") : both(effect / most),
+          effect === null ? "" : signed(effect),
+          ...(attends ? [meter((weight ?? 0) / heaviest, `attention ${fixed(weight)}`), fixed(weight)] : []),
+        ]),
+      ),
+  );
+}
+
+/** @param {readonly (number | null)[]} weights @param {ExplanationView["memory"]} memory */
+function slots(weights, memory) {
+  return table(
+    "Memory slots",
+    [{ title: "slot" }, { title: "read by this item" }, { title: "", number: true }, {
+      title: "written by behaviours",
+    }, { title: "", number: true }],
+    weights.map((weight, i) => [
+      String(i + 1),
+      meter(weight ?? 0, `reads ${percent(weight)}`),
+      percent(weight),
+      meter(memory?.usage[i] ?? 0, `written ${percent(memory?.usage[i])}`),
+      percent(memory?.usage[i]),
+    ]),
+  );
+}
+
+/** @param {number} share @param {string} name */
+function meter(share, name) {
+  return html("meter", {
+    class: "bar-3",
+    min: 0,
+    max: 1,
+    value: Math.min(1, Math.max(0, share)),
+    "aria-label": name,
+  });
+}
+
+/**
+ * A bar from the middle to either side.
+ *
+ * @param {number} share in [−1, 1]
+ */
+function both(share) {
+  const width = Math.max(0.5, 50 * Math.abs(share));
+  return svg(
+    "svg",
+    { class: "both", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("rect", { class: "ground", x: 0, y: 0, width: 100, height: 8 }),
+    svg("rect", {
+      class: share < 0 ? "dot-2" : "dot-1",
+      x: share < 0 ? 50 - width : 50,
+      y: 0,
+      width,
+      height: 8,
+    }),
+  );
+}
+
+/** @param {UserView} view */
+function openLists({ pending }) {
+  return card(
+    "Open lists",
+    "Shown, and the time in which a click counts is not over. Clicked ones are green.",
+    pending.length === 0 ? empty("None.") : table(
+      "Open lists",
+      [{ title: "request" }, { title: "shown" }, { title: "until" }, { title: "items" }],
+      pending.slice(-8).reverse().map(({ request, time, deadline, items }) => [
+        html("code", {}, request.length > 18 ? `${request.slice(0, 17)}…` : request),
+        moment(time).slice(5, 16),
+        moment(deadline).slice(11, 16),
+        html(
+          "span",
+          { class: "tags" },
+          ...items.map(({ item, label }) => html("span", { class: label === 1 ? "tag good" : "tag" }, item)),
+        ),
+      ]),
+    ),
+  );
+}
+
+/** @param {UserView} view */
+function profile({ profile, parked, lastOffset }) {
+  const rows = Object.entries(profile).map((
+    [name, value],
+  ) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+  return card(
+    "Profile",
+    "",
+    table("Profile", [{ title: "attribute" }, { title: "value" }], [
+      ...rows,
+      ["(offset of the last event)", count(lastOffset)],
+      ["(clicks that wait for their list)", count(parked)],
+    ]),
+  );
+}
