@@ -12,6 +12,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import type { Topics } from "../topics.ts";
+import { within } from "./deadline.ts";
 import { Problem } from "./problem.ts";
 
 /** Options of {@linkcode Answers}. */
@@ -76,7 +77,11 @@ export class Answers implements AsyncDisposable {
       try {
         const value = encoder.encode(JSON.stringify(event));
         await this.#log.append([{ topic: this.#topics.events, key: event.user, value, time: now }]);
-        return await this.#within(answer.promise);
+        return await within(answer.promise, this.#timeoutMs, () => {
+          const detail =
+            `No answer within ${this.#timeoutMs} ms; the request is on the log and will be answered there`;
+          return new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
+        });
       } finally {
         answer.forget();
       }
@@ -98,22 +103,6 @@ export class Answers implements AsyncDisposable {
       this.#followers.set(partition, follower);
     }
     return follower;
-  }
-
-  async #within(answer: Promise<Uint8Array>): Promise<Uint8Array> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const detail =
-          `No answer within ${this.#timeoutMs} ms; the request is on the log and will be answered there`;
-        reject(new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } }));
-      }, this.#timeoutMs);
-    });
-    try {
-      return await Promise.race([answer, timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

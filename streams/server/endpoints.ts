@@ -12,6 +12,7 @@ import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { Answers } from "./answers.ts";
 import { bodyKind, readBody } from "./body.ts";
+import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, MAX_AHEAD_MS, takeEvents, takeItems } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
@@ -243,21 +244,10 @@ function refusal({ refused }: Intake): Problem {
 
 /** Appends, or says that it did not succeed in time; then it may have happened all the same. */
 async function append({ log }: ApiContext, records: readonly NewRecord[]): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const detail =
-        `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
-      reject(new Problem("unavailable", detail, { headers: { "retry-after": "5" } }));
-    }, APPEND_TIMEOUT_MS);
+  await within(log.append(records), APPEND_TIMEOUT_MS, () => {
+    const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
+    return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
   });
-  const appending = log.append(records);
-  appending.catch(() => {}); // told below, unless the time was over
-  try {
-    await Promise.race([appending, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function removeItem(context: ApiContext, item: string): Promise<Response> {
