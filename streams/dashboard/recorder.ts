@@ -13,7 +13,7 @@ import type { TaskCounters } from "../../src/state/task_counters.ts";
 import type { Learning } from "../learning.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { MetricsListener } from "../server/metrics.ts";
-import type { Service } from "../service.ts";
+import type { Service, ServiceStatus } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import { LatencyWindow } from "./latency.ts";
 import { type Point, Series, type TimedPoint } from "./series.ts";
@@ -146,8 +146,7 @@ export class Recorder implements MetricsListener {
   #before: Readonly<Before> | undefined;
   #quality: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
   #judged = -1;
-  #waiting: number | null = null;
-  #lag: number | null = null;
+  #status: ServiceStatus | undefined;
   #seconds = 0;
   #learning: Learning | undefined;
   #seen = { version: 0, changes: 0, failures: 0 };
@@ -164,6 +163,11 @@ export class Recorder implements MetricsListener {
   /** How good the newest predictions were, as of the last point. */
   get quality(): Quality {
     return this.#quality;
+  }
+
+  /** How the service was when it was last looked at. */
+  get status(): ServiceStatus | undefined {
+    return this.#status;
   }
 
   /** See {@linkcode MetricsListener.committed}. */
@@ -233,8 +237,8 @@ export class Recorder implements MetricsListener {
       samples: rate("samples"),
       learnt: made === undefined ? null : rate("learnt"),
       rejected: rate("rejected"),
-      lag: this.#lag,
-      waiting: this.#waiting,
+      lag: lagOf(this.#status),
+      waiting: this.#status?.learner?.lag ?? null,
       ctr: this.#quality.ctr,
       auc: this.#quality.auc,
       entropy: this.#quality.entropy,
@@ -260,9 +264,7 @@ export class Recorder implements MetricsListener {
 
   /** What asks the log or sorts. */
   async #look(service: Service): Promise<void> {
-    const { partitions, learner } = await service.status();
-    this.#lag = partitions.length === 0 ? null : partitions.reduce((sum, { lag }) => sum + lag, 0);
-    this.#waiting = learner?.lag ?? null;
+    this.#status = await service.status();
     const { learning } = service;
     if (learning === undefined || learning.validation.judged === this.#judged) return;
     this.#judged = learning.validation.judged;
@@ -313,6 +315,12 @@ export class Recorder implements MetricsListener {
 type RateName = "events" | "requests" | "samples" | "learnt" | "rejected" | "cpu";
 
 type Before = Record<RateName | "clock", number>;
+
+/** Events that are not committed; `null` when there is no partition here. */
+function lagOf(status: ServiceStatus | undefined): number | null {
+  if (status === undefined || status.partitions.length === 0) return null;
+  return status.partitions.reduce((sum, { lag }) => sum + lag, 0);
+}
 
 function addCounters(
   sums: Record<"events" | "requests" | "samples" | "rejected", number>,

@@ -114,7 +114,7 @@ export class Snapshots {
   async take(): Promise<Snapshot> {
     const service = this.#service;
     const recorder = this.#recorder;
-    const status = await service?.status();
+    const status = recorder.status ?? await service?.status();
     const totals = { events: 0, requests: 0, samples: 0, rows: 0, positives: 0, rejected: 0 };
     let users = 0, items = 0, states = 0;
     const running = new Set<string>();
