@@ -4,7 +4,7 @@
  *
  * ```text
  *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
- *             └▶ blend: which candidate was taken?                                        every learnEvery-th
+ *             └▶ blend: which candidate was taken?                                        every learnEvery-th, once asked
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *
@@ -171,7 +171,8 @@ export class Retrieval {
   /** Learns from a behaviour, before it is in the user's sequence. @param time Event time, not beyond the partition's. */
   learn(user: UserState, item: CatalogueItem, time: number, strength: number): void {
     const context = this.context(user, time);
-    if (this.state.signals % this.#learnEvery === 0) this.#learnBlend(user, context, item, time);
+    const { asked, signals } = this.state;
+    if (asked && signals % this.#learnEvery === 0) this.#learnBlend(user, context, item, time);
     const before = context.items[0];
     const from = before === undefined ? undefined : this.#view.catalogue.at(before).categories[0];
     const to = item.categories[0];

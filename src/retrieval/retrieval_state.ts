@@ -75,6 +75,7 @@ export class RetrievalState {
   signals = 0;
   readonly #catalogue: Catalogue;
   readonly #journal = new SignalJournal();
+  #asked = false;
   #blendChanged = false;
   /** Keys of the journals on the log, and their bytes. */
   #journals: string[] = [];
@@ -95,10 +96,22 @@ export class RetrievalState {
     this.trends = new Trends(options.trendHalfLifeMs);
   }
 
+  /** Whether somebody asked for candidates yet: before that the blend, which costs most, learns nothing. */
+  get asked(): boolean {
+    return this.#asked;
+  }
+
   /** Learns a signal. */
   learn(signal: Signal): void {
     this.#journal.add(signal, (item) => this.#catalogue.at(item).id);
     this.#apply(signal);
+  }
+
+  /** Somebody asks for candidates, and will ask again. */
+  ask(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    this.#blendChanged = true;
   }
 
   /** A step of the blend. */
@@ -149,6 +162,7 @@ export class RetrievalState {
       const from = new ByteReader(blend);
       checkFormat(from);
       this.blend.decode(from);
+      this.#asked = true;
     }
     const inOrder = (prefix: string) =>
       [...records].filter(([key, bytes]) => key.startsWith(prefix) && bytes.length > 0)

@@ -470,6 +470,7 @@ export class TaskState {
 
   #request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     this.counters.requests++;
+    if (event.candidates === undefined) this.retrieval.state.ask();
     const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
     if (unserved) this.counters.unservedVariants++;
     out.recommendations.push(recommendation);

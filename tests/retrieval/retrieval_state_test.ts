@@ -57,3 +57,17 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
   assert.deepEqual(crashing.state.encode(), whole.state.encode());
   assert.ok(snapshots >= 2 && chunks >= 2, `${snapshots} snapshots of up to ${chunks} records`);
 });
+
+Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
+  const { state: asked } = state();
+  assert.equal(asked.asked, false);
+  assert.deepEqual(asked.changes(), []);
+  asked.ask();
+  const records = new Map(asked.changes().map(({ key, value }) => [key, value]));
+  asked.ask();
+  assert.deepEqual(asked.changes(), []);
+  const { state: restored } = state();
+  restored.restore(records);
+  assert.equal(restored.asked, true);
+  assert.deepEqual(restored.blend.weights, asked.blend.weights);
+});
