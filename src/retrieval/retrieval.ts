@@ -180,14 +180,12 @@ export class Retrieval {
     this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
   }
 
-  /** The best candidates, best first; new items take the last places of their share. */
+  /** The best candidates, best first; new items take the last places of their share, and all that is left. */
   candidates(query: CandidateQuery): Candidate[] {
     const { catalogue } = this.#view;
     const { items, features } = this.#gather(query);
     const scores = this.state.blend.score(features);
-    const order = Array.from(items.keys()).sort((a, b) =>
-      scores[b]! - scores[a]! || this.#byId(items[a]!, items[b]!)
-    );
+    const order = Array.from(items.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
     const found = new Map<CatalogueItem, Candidate>();
     const add = (c: number) => {
       const item = catalogue.at(items[c]!);
@@ -197,7 +195,7 @@ export class Retrieval {
     for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
     const lowest = scores[order.at(-1) ?? -1] ?? 0;
     for (const id of this.lists.fresh()) {
-      if (found.size >= this.maxCandidates || found.size >= order.length + fresh) break;
+      if (found.size >= this.maxCandidates) break;
       const item = catalogue.get(id)!;
       if (found.has(item) || !this.#allowed(item.index, query)) continue;
       const at = this.#places[item.index]!;
@@ -228,7 +226,7 @@ export class Retrieval {
     this.#reset(items);
   }
 
-  /** The union of what the sources propose, with features. */
+  /** The union of what the sources propose, by id, with features. */
   #gather(query: CandidateQuery): { items: number[]; features: Features } {
     const size = this.#view.catalogue.size;
     if (size > this.#verdicts.length) {
@@ -249,6 +247,8 @@ export class Retrieval {
         if (this.#places[item] === 0) this.#places[item] = items.push(item);
       }
     });
+    // Indices are not durable, and a sum depends on its order: by id, it is the same after a restore.
+    items.sort((a, b) => this.#byId(a, b)).forEach((item, place) => this.#places[item] = place + 1);
     this.#completeLists(items, query.time);
     return { items, features: this.#features(items, query, affinity) };
   }

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import type { Event } from "../../src/events/event.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "../state/fake_serving.ts";
+import { Durable, inventory, outputs, SMALL } from "../state/streams.ts";
+
+const ITEMS = 300;
+
+/** Views of items of 7 categories by 40 users, and now and then a request for whatever is there. */
+function* visits(count: number): Generator<Event> {
+  const random = mulberry32(5);
+  const pick = (n: number) => Math.floor(n * random() ** 2);
+  for (let n = 0; n < count; n++) {
+    const user = `u${pick(40)}`, time = 1_700_000_000_000 + n * 7000;
+    if (n % 9 === 8) yield { type: "request", user, time, request: `r${n}`, count: 20 };
+    else yield { type: "interaction", user, time, item: `i${pick(ITEMS)}`, action: "view" };
+  }
+}
+
+Deno.test("Retrieval proposes and learns the same, bit for bit, when restored with other indices of items", () => {
+  const serving = new FakeServing();
+  const fresh = () => {
+    const task = new TaskState(SMALL, serving);
+    for (let n = 0; n < ITEMS; n++) {
+      task.applyItem({ item: `i${n}`, time: 1_600_000_000_000, category: `c${n % 7}` });
+    }
+    return task;
+  };
+  const whole = fresh();
+  let restored = fresh();
+  const durable = new Durable();
+  let offset = 0;
+  let answers = 0;
+  for (const event of visits(3000)) {
+    const [want, got] = [outputs(), outputs()];
+    whole.apply(event, offset, want);
+    restored.apply(event, offset++, got);
+    answers += want.recommendations.length;
+    assert.deepEqual(got.recommendations, want.recommendations);
+    if (offset % 700 > 0) continue;
+    durable.commit(restored, got);
+    restored = durable.restore(SMALL, serving);
+  }
+  assert.ok(answers > 300);
+  assert.ok(whole.retrieval.state.asked);
+  assert.deepEqual(inventory(restored), inventory(whole));
+});
