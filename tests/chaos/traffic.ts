@@ -77,6 +77,17 @@ export function* traffic(topics: Topics, options: TrafficOptions): Generator<New
       surface: SURFACES[view % SURFACES.length] ?? "home",
     } as const;
     page.push({ ...ask, id: `q${view}` });
+    // For whatever there is: what retrieval learns and proposes must outlive the faults too.
+    if (view % 4 === 3) {
+      page.push({
+        type: "request",
+        id: `p${view}`,
+        user,
+        time: time + 300,
+        request: `p${view}`,
+        count: LIST,
+      });
+    }
     if (random() < 0.02) page.push({ type: "profile", user, time, attributes: { age: `${20 + below(60)}` } });
     for (const item of ask.candidates.slice(0, 4)) {
       const action = random() < 0.3 ? "click" : random() < 0.3 ? "view" : null;
