@@ -250,6 +250,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#learners?.workers[0]?.[1].job?.learning;
   }
 
+  /** The models of variants that score here, with their learners where those are at work in this process. */
+  get variants(): readonly { readonly serving: ServingModel; readonly learning: Learning | undefined }[] {
+    return this.#variants.map(({ serving, learners }) => ({
+      serving,
+      learning: learners?.workers[0]?.[1].job?.learning,
+    }));
+  }
+
   /** The model that scores here. */
   get serving(): ServingModel {
     return this.#serving;

@@ -99,6 +99,8 @@ export interface Quality {
   readonly calibration: number | null;
 }
 
+const NO_QUALITY: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
+
 /** Newest judged rows that the quality is of. */
 export const QUALITY_ROWS = 5000;
 /** Seconds from one look at what costs something to the next when nobody watches. */
@@ -142,10 +144,12 @@ export class Recorder implements MetricsListener {
   readonly refused: Refused[] = [];
   /** How much was not taken, by code, since the start of this process. */
   readonly refusals: Map<string, number> = new Map();
+  /** How good the newest predictions of each model were, as of the last look. */
+  readonly qualities: Map<string, Quality> = new Map();
   readonly #options: RecorderOptions;
   #before: Readonly<Before> | undefined;
-  #quality: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
-  #judged = -1;
+  /** Rows judged of each model when its quality was computed. */
+  readonly #judged = new Map<string, number>();
   #status: ServiceStatus | undefined;
   #seconds = 0;
   #learning: Learning | undefined;
@@ -160,9 +164,9 @@ export class Recorder implements MetricsListener {
     this.#options = options;
   }
 
-  /** How good the newest predictions were, as of the last point. */
+  /** How good the newest predictions of the deployment's own model were, as of the last look. */
   get quality(): Quality {
-    return this.#quality;
+    return this.qualities.get(this.#options.service?.serving.model ?? "") ?? NO_QUALITY;
   }
 
   /** How the service was when it was last looked at. */
@@ -231,6 +235,7 @@ export class Recorder implements MetricsListener {
         : (after[name] - before[name]) / seconds;
     const made = service?.learning?.version;
     const time = this.#options.now();
+    const { quality } = this;
     const point: Point<Column> = {
       events: rate("events"),
       requests: rate("requests"),
@@ -239,10 +244,10 @@ export class Recorder implements MetricsListener {
       rejected: rate("rejected"),
       lag: lagOf(this.#status),
       waiting: this.#status?.learner?.lag ?? null,
-      ctr: this.#quality.ctr,
-      auc: this.#quality.auc,
-      entropy: this.#quality.entropy,
-      calibration: this.#quality.calibration,
+      ctr: quality.ctr,
+      auc: quality.auc,
+      entropy: quality.entropy,
+      calibration: quality.calibration,
       answerP50: this.answers.percentile(0.5),
       answerP99: this.answers.percentile(0.99),
       scoreP50: this.scores.percentile(0.5),
@@ -265,11 +270,13 @@ export class Recorder implements MetricsListener {
   /** What asks the log or sorts. */
   async #look(service: Service): Promise<void> {
     this.#status = await service.status();
-    const { learning } = service;
-    if (learning === undefined || learning.validation.judged === this.#judged) return;
-    this.#judged = learning.validation.judged;
-    const { rows } = learning.validation;
-    this.#quality = qualityOf(rows.labels.subarray(-QUALITY_ROWS), rows.predictions.subarray(-QUALITY_ROWS));
+    for (const { serving: { model }, learning } of [service, ...service.variants]) {
+      if (learning === undefined || learning.validation.judged === this.#judged.get(model)) continue;
+      const { judged, rows } = learning.validation;
+      this.#judged.set(model, judged);
+      const [labels, predictions] = [rows.labels, rows.predictions].map((all) => all.subarray(-QUALITY_ROWS));
+      this.qualities.set(model, qualityOf(labels!, predictions!));
+    }
   }
 
   #measure(service: Service | undefined): Before {

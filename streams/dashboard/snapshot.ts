@@ -29,6 +29,17 @@ export interface TopItem {
   readonly positives: number;
 }
 
+/** A model: the deployment's own, or one of variants. */
+export interface ModelView {
+  readonly model: string;
+  /** Version that scores; 0 = none yet. */
+  readonly served: number;
+  /** Newest version made; `null` where the learner is in another process. */
+  readonly made: number | null;
+  readonly health: string | null;
+  readonly quality: Quality | null;
+}
+
 /** How the deployment is now. */
 export interface Snapshot {
   /** Milliseconds since the epoch. */
@@ -53,6 +64,8 @@ export interface Snapshot {
   readonly users: number;
   readonly items: number;
   readonly quality: Quality;
+  /** The own one first. */
+  readonly models: readonly ModelView[];
   /** Percentiles of the last minute, milliseconds. */
   readonly latency: Readonly<Record<"answer" | "score" | "commit", Percentiles>>;
   /** Bytes by part; states and embeddings are within the others. */
@@ -150,6 +163,13 @@ export class Snapshots {
       users,
       items,
       quality: recorder.quality,
+      models: (service === undefined ? [] : [service, ...service.variants]).map(({ serving, learning }) => ({
+        model: serving.model,
+        served: serving.version,
+        made: learning?.version ?? null,
+        health: learning?.guard.health ?? null,
+        quality: recorder.qualities.get(serving.model) ?? null,
+      })),
       latency: {
         answer: percentiles(recorder.answers),
         score: percentiles(recorder.scores),

@@ -164,6 +164,7 @@ export function showOverview(main, store) {
     ),
   );
   const boxes = {
+    models: html("div"),
     latency: html("div"),
     memory: html("div"),
     marks: html("div"),
@@ -190,6 +191,11 @@ export function showOverview(main, store) {
         "Popular items",
         "By decayed positives of the partitions here; the bar is relative to the first.",
         boxes.items,
+      ),
+      card(
+        "Models",
+        "The deployment's own and those of variants; quality of the newest 5,000 judged rows of each.",
+        boxes.models,
       ),
       card("Latency", "Percentiles of the last minute.", boxes.latency),
       card("Memory", "States and embeddings are parts of heap and external.", boxes.memory),
@@ -219,6 +225,7 @@ export function showOverview(main, store) {
     loop.update(now, point);
     for (const { shown, value } of tiles) setText(shown, value(now));
     draw();
+    boxes.models.replaceChildren(modelTable(now));
     boxes.latency.replaceChildren(latencyTable(now));
     boxes.memory.replaceChildren(memoryBars(now));
     boxes.items.replaceChildren(itemTable(now));
@@ -227,6 +234,38 @@ export function showOverview(main, store) {
     if (store.changed.has("refused")) boxes.refused.replaceChildren(refusedTable(store));
     store.changed.clear();
   };
+}
+
+/** @param {Snapshot} now */
+function modelTable({ models }) {
+  if (models.length === 0) return empty("This process has no model.");
+  return table(
+    "Models",
+    [
+      { title: "model" },
+      { title: "made", number: true },
+      { title: "serves", number: true },
+      { title: "CTR", number: true },
+      { title: "AUC", number: true },
+      { title: "NE", number: true },
+      { title: "calib.", number: true },
+      { title: "guard" },
+    ],
+    models.map(({ model, made, served, quality, health }) => [
+      model,
+      count(made),
+      count(served),
+      percent(quality?.ctr),
+      fixed(quality?.auc),
+      fixed(quality?.entropy),
+      fixed(quality?.calibration),
+      html(
+        "span",
+        { class: health === null || health === "healthy" ? "tag" : "tag bad" },
+        health ?? "learns elsewhere",
+      ),
+    ]),
+  );
 }
 
 /** @param {Snapshot} now */
