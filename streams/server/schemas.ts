@@ -33,17 +33,19 @@ const problem = z.looseObject({
   errors: z.array(refused).optional(),
 });
 
+const behaviour = z.object({
+  item: z.string(),
+  categories: z.array(z.string()),
+  action: z.string(),
+  time,
+  strength: z.number(),
+});
+
 const user = z.object({
   user: z.string(),
   profile: z.record(z.string(), z.unknown()),
   totalBehaviours: count,
-  behaviours: z.array(z.object({
-    item: z.string(),
-    categories: z.array(z.string()),
-    action: z.string(),
-    time,
-    strength: z.number(),
-  })).describe("Those that are kept, oldest first."),
+  behaviours: z.array(behaviour).describe("Those that are kept, oldest first."),
   pending: z.array(z.object({
     request: z.string(),
     shown: z.boolean(),
@@ -68,13 +70,7 @@ const explanation = z.object({
   model: z.string(),
   version: count,
   variant: z.string().optional(),
-  behaviours: z.array(z.object({
-    item: z.string(),
-    categories: z.array(z.string()),
-    action: z.string(),
-    time,
-    strength: z.number(),
-  })).describe("Those that the model reads, oldest first."),
+  behaviours: z.array(behaviour).describe("Those that the model reads, oldest first."),
   memory: z.object({
     cosine: z.number().nullable(),
     usage: z.array(z.number()),
