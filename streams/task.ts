@@ -390,7 +390,8 @@ export class Task implements AsyncDisposable {
     const { users } = this.#restored;
     for (const id of [...new Set([...state.users.keys(), ...users.ids()])].sort()) {
       const user = state.users.get(id);
-      const record = user === undefined ? await users.get(id) : state.record(user);
+      const found = user === undefined ? users.get(id) : state.record(user);
+      const record = found instanceof Promise ? await found : found;
       if (record !== null) yield [id, record.slice()];
     }
   }
@@ -404,7 +405,9 @@ export class Task implements AsyncDisposable {
     const { users } = this.state;
     const known = users.get(id);
     if (known !== undefined) return view(known);
-    const record = await this.#restored.users.get(id);
+    const found = this.#restored.users.get(id);
+    // What is there at once is valid until the next look-up only: nothing may come between.
+    const record = found instanceof Promise ? await found : found;
     const meanwhile = users.get(id);
     if (meanwhile !== undefined) return view(meanwhile);
     // Of somebody who was forgotten since the last commit, the record is still there.

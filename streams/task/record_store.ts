@@ -164,7 +164,7 @@ export class RecordStore {
     for (const row of this.#keys.rows()) if (this.#flags[row]! & MARKED) yield this.#keys.key(row);
   }
 
-  /** The newest record of a key, valid until the next change; or `null`. @throws DamagedEntry */
+  /** The newest record of a key, valid until the next look-up or change; or `null`. @throws DamagedEntry */
   get(key: string): Uint8Array | null {
     const row = this.#keys.find(key);
     if (row === 0) return null;

@@ -211,7 +211,8 @@ async function restoreUsers(
   }
   await takeAll(end);
   for (const id of waiting) {
-    const record = await users.get(id);
+    const found = users.get(id);
+    const record = found instanceof Promise ? await found : found;
     if (record !== null) state.restoreUser(id, record);
   }
 }

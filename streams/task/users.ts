@@ -11,7 +11,7 @@ import { RecordStore } from "./record_store.ts";
 export interface UserIndex {
   /** Number of users that have a record. */
   readonly size: number;
-  /** The newest committed record, valid until the next change; or `null`. */
+  /** The newest committed record, or `null`. What is given at once is valid until the next call of anything here. */
   get(id: string): Uint8Array | null | Promise<Uint8Array | null>;
   /** Notes a committed record. @param waiting whether something of the user waits for a deadline */
   put(id: string, record: Uint8Array, waiting: boolean): void;
