@@ -117,6 +117,7 @@ async function refusalOf(store: StateStore, options: RestoreOptions): Promise<st
   const { log, topics, partition } = options;
   const { position } = store;
   if (position === null) return store.size > 0 ? "it has no position" : null;
+  if (store.isTooOld) return "it is so old that the log may have forgotten who was erased since";
   const ends = await Promise.all(
     [topics.state, topics.statistics].map((topic) => log.bounds(topic, partition)),
   );

@@ -31,6 +31,21 @@ export interface StateStoreOptions {
   readonly intervalMs?: number;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly now?: () => number;
+  /**
+   * The age above which a snapshot is not used, milliseconds: that of what it misses, the log may not tell any more
+   * who was erased. Less than `delete.retention.ms` of the topics, by the time of a restore at least.
+   *
+   * @default {72_000_000}
+   */
+  readonly maxAgeMs?: number;
+  /** The time of day, milliseconds since the epoch, for the age. @default {Date.now} */
+  readonly wallClock?: () => number;
+}
+
+/** A position as it is on disk. */
+interface NotedPosition extends StorePosition {
+  /** When it was noted, milliseconds since the epoch; not in stores of before. */
+  readonly notedAt?: number;
 }
 
 /** What can be seen of a store. */
@@ -52,6 +67,8 @@ const WRITE_MS = 1000;
 const MAX_UNWRITTEN = 32 << 20;
 /** Time to the next attempt after one that failed, and from one word about it to the next. */
 const RETRY_MS = 5000;
+/** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
+const MAX_AGE_MS = 20 * 3_600_000;
 const REMIND_MS = 60_000;
 const USER = "u";
 const STATISTIC = "s";
@@ -67,8 +84,11 @@ export class StateStore implements UserIndex {
   readonly #files: StoreFiles;
   readonly #intervalMs: number;
   readonly #now: () => number;
+  readonly #wallClock: () => number;
+  readonly #maxAgeMs: number;
   #users = 0;
   #position: StorePosition | null = null;
+  #notedAt = NaN;
   /** Work in the background. */
   #busy: Promise<void> | undefined;
   #writtenAt: number;
@@ -84,10 +104,15 @@ export class StateStore implements UserIndex {
     this.#files = files;
     this.#intervalMs = options.intervalMs ?? 30_000;
     this.#now = options.now ?? (() => performance.now());
+    this.#wallClock = options.wallClock ?? Date.now;
+    this.#maxAgeMs = options.maxAgeMs ?? MAX_AGE_MS;
     this.#writtenAt = this.#syncedAt = this.#now();
     for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
     const { position } = files.store;
-    if (position.length > 0) this.#position = JSON.parse(decoder.decode(position)) as StorePosition;
+    if (position.length === 0) return;
+    const { notedAt = NaN, ...noted } = JSON.parse(decoder.decode(position)) as NotedPosition;
+    this.#position = noted;
+    this.#notedAt = notedAt;
   }
 
   /**
@@ -118,6 +143,12 @@ export class StateStore implements UserIndex {
   /** Up to where it holds; `null` when it is empty. */
   get position(): StorePosition | null {
     return this.#position;
+  }
+
+  /** Whether the log may have forgotten an erasure that came behind the position. */
+  get isTooOld(): boolean {
+    // A clock that was set back says nothing, either.
+    return this.#position !== null && !(Math.abs(this.#wallClock() - this.#notedAt) <= this.#maxAgeMs);
   }
 
   /** How it is doing. */
@@ -181,7 +212,9 @@ export class StateStore implements UserIndex {
   /** Notes up to where the records hold. */
   setPosition(position: StorePosition): void {
     this.#position = position;
-    this.#files.store.setPosition(encoder.encode(JSON.stringify(position)));
+    this.#notedAt = this.#wallClock();
+    const noted: NotedPosition = { ...position, notedAt: this.#notedAt };
+    this.#files.store.setPosition(encoder.encode(JSON.stringify(noted)));
   }
 
   /** Writes in the background when there is enough to write or it is time; call it after each commit. */
