@@ -488,6 +488,8 @@ export class Task implements AsyncDisposable {
       const { records, next } = await this.#log.read(this.#topics.items, 0, this.#itemsRead);
       for (const record of records) this.#items.push(record);
       this.#itemsRead = next;
+      // What does not say when must not pile up until an event comes.
+      this.#applyItems(-1);
       if (records.length === 0) return;
     }
   }
