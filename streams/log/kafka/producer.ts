@@ -256,9 +256,24 @@ function isPassingForPartitions(error: unknown): boolean {
 /** Code of PRODUCER_FENCED, which kafkajs does not know. */
 const PRODUCER_FENCED = 90;
 
-function producedError(code: number, topic: string, partition: number): Error {
+/** What another producer would be told as well. */
+const LASTING: ReadonlySet<string> = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "INVALID_TIMESTAMP",
+  "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+  "POLICY_VIOLATION",
+  "UNSUPPORTED_COMPRESSION_TYPE",
+  "INVALID_RECORD",
+]);
+
+/** The error of a batch that was refused; with kafkajs' name when the brokers may take it from another producer. */
+export function producedError(code: number, topic: string, partition: number): Error {
   const cause = protocolError(code === PRODUCER_FENCED ? 47 : code);
-  return new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });
+  const error = new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });
+  if (!LASTING.has(kafkaType(cause) ?? "")) error.name = cause.name;
+  return error;
 }
 
 /** Splits records by partition, and each partition's into batches, in order. */

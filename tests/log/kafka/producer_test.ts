@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { isFenced, producedError } from "../../../streams/log/kafka/producer.ts";
+import { isPassing } from "../../../streams/service/worker.ts";
+
+Deno.test("producedError() ends a worker for good only when another producer would be refused as well", () => {
+  const codes = {
+    NOT_LEADER: 6,
+    TIMED_OUT: 7,
+    NOT_ENOUGH_REPLICAS: 19,
+    OUT_OF_ORDER: 45,
+    INVALID_TXN_STATE: 48,
+  };
+  for (const [name, code] of Object.entries(codes)) {
+    assert.equal(isPassing(producedError(code, "t", 0)), true, name);
+  }
+  for (const [name, code] of Object.entries({ TOO_LARGE: 10, NOT_AUTHORISED: 29, INVALID_RECORD: 87 })) {
+    assert.equal(isPassing(producedError(code, "t", 0)), false, name);
+  }
+  assert.ok(isFenced(producedError(90, "t", 0)));
+});
