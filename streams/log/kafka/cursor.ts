@@ -50,7 +50,7 @@ export class Cursor {
   /** Where `start` is: in this chunk, at this record. */
   #chunk = 0;
   #index = 0;
-  #changed = Promise.withResolvers<void>();
+  readonly #listeners = new Set<() => void>();
 
   /** Stands at a position, with nothing held. */
   constructor(topic: string, partition: number, start: number) {
@@ -61,9 +61,14 @@ export class Cursor {
     this.#heldFrom = start;
   }
 
-  /** Resolves when there is something to do for those who wait, or when {@linkcode Cursor.wake} is called. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+  /** Calls when there is something to do for those who wait, or when {@linkcode Cursor.wake} is called. */
+  listen(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Ends what {@linkcode Cursor.listen} began. */
+  unlisten(listener: () => void): void {
+    this.#listeners.delete(listener);
   }
 
   /** Whether nothing is held for the next read. */
@@ -144,10 +149,9 @@ export class Cursor {
     return { records, next: this.#start };
   }
 
-  /** Lets those go on who wait for {@linkcode Cursor.changed}. */
+  /** Lets those go on who {@linkcode Cursor.listen}. */
   wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    for (const listener of this.#listeners) listener();
   }
 
   /** Drops the chunks that were read, but for the last {@linkcode KEPT_BYTES}. */

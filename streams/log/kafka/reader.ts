@@ -255,12 +255,13 @@ export class KafkaReader {
     const closed = () => resolve(); // the reader looks, and says so
     signal?.addEventListener("abort", aborted);
     closing.addEventListener("abort", closed);
-    cursor.changed.then(resolve);
+    cursor.listen(resolve);
     cursor.waiting++;
     try {
       await promise;
     } finally {
       cursor.waiting--;
+      cursor.unlisten(resolve);
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       closing.removeEventListener("abort", closed);

@@ -65,12 +65,16 @@ Deno.test("take() stops at the record that reaches the bytes", () => {
   assert.deepEqual(cursor.take(10, 1), { records: [record(2, 10)], next: 5 });
 });
 
-Deno.test("changed resolves when records come, or when there is more at the broker", async () => {
-  for (const [records, stableEnd] of [[[record(0)], 1], [[], 9]] as const) {
+Deno.test("listen() tells when records come, or when there is more at the broker, until unlisten()", () => {
+  for (const [records, stableEnd, calls] of [[[record(0)], 1, 1], [[], 9, 1], [[], 1, 0]] as const) {
     const cursor = new Cursor("t", 0, 0);
-    const { changed } = cursor;
+    let [told, others] = [0, 0];
+    const other = () => others++;
+    cursor.listen(() => told++);
+    cursor.listen(other);
+    cursor.unlisten(other);
     cursor.accept([...records], 1, stableEnd);
-    await changed;
+    assert.deepEqual([told, others], [calls, 0]);
   }
 });
 
