@@ -30,7 +30,12 @@ export interface WorkerOptions<J extends Job> {
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
-  /** The first pause after a failure, milliseconds; it doubles, to half a minute at most. @default {1000} */
+  /**
+   * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for
+   * as long.
+   *
+   * @default {1000}
+   */
   readonly pauseMs?: number;
 }
 
@@ -91,8 +96,10 @@ export class Worker<J extends Job> {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     const { name } = this;
-    let pauseMs = this.#options.pauseMs ?? 1000;
+    const { now, pauseMs: firstPauseMs = 1000 } = this.#options;
+    let pauseMs = firstPauseMs;
     for (;;) {
+      const begun = now();
       try {
         return await this.#work(signal);
       } catch (error) {
@@ -106,6 +113,7 @@ export class Worker<J extends Job> {
           logger.warn("{name}: let go without its last commit: {reason}", { name, reason });
           return;
         }
+        if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
         logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
         // When another has taken the partition over, the group takes it from us before the pause ends.
         await delay(pauseMs, undefined, { signal }).catch(() => {});
