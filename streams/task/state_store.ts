@@ -128,7 +128,7 @@ export class StateStore implements UserIndex {
     try {
       for (let n = 0; n < MAX_FOLDERS; n++) {
         const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
-        const files = await openOrSetAside(folder, onProgress);
+        const files = await StoreFiles.open(folder, onProgress);
         if (files !== null) return new StateStore(folder, files, options);
         logger.warn("{folder} is in use by another task: takes the next", { folder });
       }
@@ -251,11 +251,12 @@ export class StateStore implements UserIndex {
     this.#closed = true;
     await this.#busy;
     if (this.#damaged === undefined) await this.#work(true);
+    else {
+      await this.#files.setAside(this.#damaged).catch((error) => {
+        logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
+      });
+    }
     await this.#files.close();
-    if (this.#damaged === undefined) return;
-    await setAside(this.folder, this.#damaged).catch((error) => {
-      logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
-    });
   }
 
   #begin(due: boolean): Promise<void> {
@@ -303,30 +304,4 @@ export class StateStore implements UserIndex {
   *#keys(keys: Iterable<string>, prefix: string): Generator<string> {
     for (const key of keys) if (key.startsWith(prefix)) yield key.slice(1);
   }
-}
-
-async function openOrSetAside(
-  folder: string,
-  onProgress: ((bytes: number, of: number) => void) | undefined,
-): Promise<StoreFiles | null> {
-  try {
-    return await StoreFiles.open(folder, onProgress);
-  } catch (error) {
-    if (!(error instanceof DamagedStore)) throw error;
-    await setAside(folder, error.message);
-    return await StoreFiles.open(folder, onProgress);
-  }
-}
-
-async function setAside(folder: string, reason: string): Promise<void> {
-  const aside = `${folder}.aside`;
-  logger.warn("sets the snapshot in {folder} aside as {aside}, the log makes it again: {reason}", {
-    folder,
-    aside,
-    reason,
-  });
-  await Deno.remove(aside, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-  await Deno.rename(folder, aside);
 }

@@ -19,7 +19,10 @@ import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
+import { getLogger } from "@logtape/logtape";
 import { DamagedEntry, RecordStore, type Segment } from "./record_store.ts";
+
+const logger = getLogger(["meander", "snapshot"]);
 
 /** A store that must not be used. */
 export class DamagedStore extends Error {
@@ -67,29 +70,40 @@ export class StoreFiles {
   }
 
   /**
-   * Opens or creates the folder and reads everything in it.
+   * Opens or creates the folder and reads everything in it. One that is damaged is set aside, and made anew.
    *
    * @param onProgress told how many bytes of how many were read
    * @returns `null` when another process, or another task of this one, has it open.
-   * @throws DamagedStore when it must not be used
    */
   static async open(
     folder: string,
     onProgress: (bytes: number, of: number) => void = () => {},
   ): Promise<StoreFiles | null> {
-    await Deno.mkdir(folder, { recursive: true });
-    const lock = await Deno.open(`${folder}/lock`, { create: true, write: true });
-    if (!await lock.tryLock(true)) {
-      lock.close();
-      return null;
-    }
-    const files = new StoreFiles(folder, lock);
-    try {
-      await files.#load(onProgress);
-      return files;
-    } catch (error) {
+    for (;;) {
+      await Deno.mkdir(folder, { recursive: true });
+      const lock = await Deno.open(`${folder}/lock`, { create: true, write: true });
+      if (!await lock.tryLock(true)) {
+        lock.close();
+        return null;
+      }
+      const files = new StoreFiles(folder, lock);
+      try {
+        // Otherwise another has just set aside what we have locked.
+        if (await files.#isInPlace()) {
+          await files.#load(onProgress);
+          return files;
+        }
+      } catch (error) {
+        if (!(error instanceof DamagedStore)) {
+          await files.close();
+          throw error;
+        }
+        await files.setAside(error.message).catch(async (failure) => {
+          await files.close();
+          throw failure;
+        });
+      }
       await files.close();
-      throw error;
     }
   }
 
@@ -151,10 +165,34 @@ export class StoreFiles {
     }
   }
 
+  /** Renames the folder to `<folder>.aside`. The lock is held until it is closed: nobody comes between. */
+  async setAside(reason: string): Promise<void> {
+    const folder = this.#folder;
+    const aside = `${folder}.aside`;
+    logger.warn("sets the snapshot in {folder} aside as {aside}, the log makes it again: {reason}", {
+      folder,
+      aside,
+      reason,
+    });
+    await Deno.remove(aside, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    await Deno.rename(folder, aside);
+  }
+
   /** Lets go of the files. */
   async close(): Promise<void> {
     for (const id of [...this.#handles.keys()]) await this.#closeHandle(id);
     this.#lock.close();
+  }
+
+  /** Whether the lock that we hold is the one in the folder. */
+  async #isInPlace(): Promise<boolean> {
+    const ours = await this.#lock.stat();
+    const there = await Deno.stat(`${this.#folder}/lock`).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    return there?.ino === ours.ino && there?.dev === ours.dev;
   }
 
   #path(id: number): string {

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { stub } from "@std/testing/mock";
+import { StoreFiles } from "../../../streams/task/store_files.ts";
+import { withFolder } from "./harness.ts";
+
+const open = async (folder: string) => await StoreFiles.open(folder) ?? assert.fail("in use");
+
+/** Leaves a store with a record in a folder. */
+async function fill(folder: string): Promise<void> {
+  const files = await open(folder);
+  files.store.put("k", new Uint8Array(100));
+  await files.sync();
+  await files.close();
+}
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+Deno.test("StoreFiles.open() sets a damaged folder aside while nobody else can open it", async () => {
+  await withFolder(async (folder) => {
+    await fill(folder);
+    await Deno.truncate(`${folder}/000001.segment`, 10);
+    const { rename } = Deno;
+    let others: (StoreFiles | null)[] = [];
+    using _stub = stub(Deno, "rename", async (from, to) => {
+      if (from === folder) others = [...others, await StoreFiles.open(folder)];
+      await rename(from, to);
+    });
+    const files = await open(folder);
+    assert.deepEqual(others, [null]);
+    assert.equal(files.store.size, 0);
+    await files.close();
+  });
+});
+
+Deno.test("StoreFiles.open() does not use a folder that another has set aside before it was locked", async () => {
+  await withFolder(async (folder) => {
+    await fill(folder);
+    const { open: openFile } = Deno;
+    let moved = false;
+    using _stub = stub(Deno, "open", async (path, options) => {
+      const file = await openFile(path, options);
+      if (!moved) {
+        moved = true;
+        await Deno.rename(folder, `${folder}.aside`);
+      }
+      return file;
+    });
+    const files = await open(folder);
+    files.store.put("l", new Uint8Array(100));
+    await files.sync();
+    assert.equal(await StoreFiles.open(folder), null, "locked");
+    await files.close();
+    assert.equal(files.store.get("k"), null);
+    assert.ok(await exists(`${folder}/manifest`) && await exists(`${folder}.aside/manifest`));
+  });
+});
