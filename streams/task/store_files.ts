@@ -119,6 +119,8 @@ export class StoreFiles {
     for (const segment of [...this.store.segments.values()]) {
       for (let bytes = segment.unwritten(); bytes !== null; bytes = segment.unwritten()) {
         const handle = await this.#handle(segment.id);
+        // A machine that stops must not lose the end of one segment and keep the next: that looks whole.
+        if (!this.#unsynced.has(segment.id)) await this.#syncWritten();
         this.#unsynced.add(segment.id);
         const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.written);
         segment.wrote(bytesWritten, segment !== this.store.active);
@@ -134,14 +136,20 @@ export class StoreFiles {
       [...this.store.segments.values()].map(({ id, written }) => [id, written]),
     );
     const emptied = this.#emptied;
-    for (const id of this.#unsynced) await this.#handles.get(id)?.datasync();
-    this.#unsynced.clear();
+    await this.#syncWritten();
     await this.#writeManifest({ format: FORMAT, segments });
     for (const { id } of emptied) {
       await this.#closeHandle(id);
       await Deno.remove(this.#path(id));
     }
     this.#emptied = this.#emptied.filter((segment) => !emptied.includes(segment));
+  }
+
+  async #syncWritten(): Promise<void> {
+    if (this.#unsynced.size === 0) return;
+    for (const id of this.#unsynced) await this.#handles.get(id)?.datasync();
+    await this.#syncFolder();
+    this.#unsynced.clear();
   }
 
   /** Moves what counts out of the segment with the most dead bytes, if there are too many in all. */
@@ -320,9 +328,14 @@ export class StoreFiles {
       await file.close();
     }
     await Deno.rename(`${path}.new`, path);
+    await this.#syncFolder();
+  }
+
+  /** Makes the names of new files safe on disk. */
+  async #syncFolder(): Promise<void> {
     const folder = await open(this.#folder, "r");
     try {
-      await folder.sync(); // the names of new files
+      await folder.sync();
     } finally {
       await folder.close();
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type FileHandle, open as openNode } from "node:fs/promises";
 import { stub } from "@std/testing/mock";
 import { StoreFiles } from "../../../streams/task/store_files.ts";
 import { withFolder } from "./harness.ts";
@@ -52,5 +53,31 @@ Deno.test("StoreFiles.open() does not use a folder that another has set aside be
     await files.close();
     assert.equal(files.store.get("k"), null);
     assert.ok(await exists(`${folder}/manifest`) && await exists(`${folder}.aside/manifest`));
+  });
+});
+
+Deno.test("StoreFiles.write() begins a segment only when those before it are safe on disk", async () => {
+  await withFolder(async (folder) => {
+    const files = await open(folder);
+    const probe = await openNode(`${folder}/probe`, "w");
+    const handles = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    /** By file descriptor, in the order in which they were first written to. */
+    const unsynced = new Map<number, boolean>();
+    const { write, datasync } = handles;
+    using _write = stub(handles, "write", function (this: FileHandle, ...args: unknown[]) {
+      const others = [...unsynced].filter(([fd, is]) => is && fd !== this.fd);
+      assert.deepEqual(others, [], "segments behind one another");
+      unsynced.set(this.fd, true);
+      return Reflect.apply(write, this, args);
+    });
+    using _datasync = stub(handles, "datasync", function (this: FileHandle) {
+      unsynced.set(this.fd, false);
+      return datasync.call(this);
+    });
+    for (let n = 0; n < 80; n++) files.store.put(`k${n}`, new Uint8Array(1 << 20));
+    await files.write();
+    assert.equal(unsynced.size, 3);
+    await files.close();
   });
 });
