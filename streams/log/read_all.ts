@@ -4,9 +4,13 @@
  * @module
  */
 
-import type { Log, LogRecord } from "./log.ts";
+import { type Log, LogError, type LogRecord } from "./log.ts";
 
-/** Yields every record of a partition from `from` to the end it had when the reading began. */
+/**
+ * Yields every record of a partition from `from` to the end it had when the reading began.
+ *
+ * @throws LogError `closed` when the log has less now
+ */
 export async function* readAll(
   log: Log,
   topic: string,
@@ -17,7 +21,12 @@ export async function* readAll(
   for (let next = from; next < end;) {
     const result = await log.read(topic, partition, next);
     yield* result.records;
-    if (result.next === next) return;
+    if (result.next === next) throw endsEarly(topic, partition, next, end);
     next = result.next;
   }
+}
+
+/** What a log has that gave a position as its end, and has nothing before it: a broker that is behind the last one. */
+export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
+  return new LogError("closed", `Cannot read ${topic}/${partition} from ${next} to its end at ${end} now`);
 }

@@ -16,6 +16,7 @@ import { RETRIEVAL_KEY } from "../../src/retrieval/retrieval_state.ts";
 import { decodeItemState, decodeTask, itemOfKey, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
+import { endsEarly } from "../log/read_all.ts";
 import type { Topics } from "../topics.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore, type StateStoreOptions } from "./state_store.ts";
@@ -233,7 +234,7 @@ async function* readBehind(
     for (const { value } of result.records) bytes += value?.length ?? 0;
     meter.advance(result.records.length, bytes, (result.next - begin) / (end - begin));
     yield result;
-    if (result.next === next) return;
+    if (result.next === next) throw endsEarly(topic, partition, next, end);
     next = result.next;
   }
 }

@@ -195,3 +195,22 @@ Deno.test("Task.open() calls a record on the log that it cannot read by name, al
     await assert.rejects(opening(), { code: "corrupt" });
   });
 });
+
+Deno.test("Task.open() does not take the part of a changelog that a broker has for the whole", async () => {
+  const log = await createLog(records);
+  const want = await runToEnd(log);
+  for (const topic of [topics.state, topics.statistics]) {
+    const behind: Log = new Proxy(log, {
+      get(inner, name: keyof Log) {
+        if (name !== "read") return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+        return async (...[read, partition, from, options]: Parameters<Log["read"]>) => {
+          if (read === topic && from > 5) return { records: [], next: from };
+          return await inner.read(read, partition, from, { ...options, maxRecords: 3 });
+        };
+      },
+    });
+    await assert.rejects(open(behind, {}), { name: "LogError", code: "closed" }, topic);
+  }
+  await using task = await open(log, {});
+  assert.deepEqual(await outputsOf(log, task), want);
+});
