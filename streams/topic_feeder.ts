@@ -31,6 +31,8 @@ export interface TopicFeederOptions {
   readonly batch?: number;
   /** Where to begin when nothing was ever fed. @default {"earliest"} */
   readonly start?: "earliest" | "latest";
+  /** The time of day, milliseconds since the epoch: no record gets a later one. @default {Date.now} */
+  readonly now?: () => number;
 }
 
 /**
@@ -49,6 +51,7 @@ export class TopicFeeder implements AsyncDisposable {
   /** The topic that the committed positions are filed under. */
   readonly #positions: string;
   readonly #batch: number;
+  readonly #now: () => number;
   readonly #partitions: readonly SourcePartition[];
   #events = 0;
   #items = 0;
@@ -62,7 +65,7 @@ export class TopicFeeder implements AsyncDisposable {
     writer: Writer,
     group: string,
     positions: string,
-    batch: number,
+    { batch = 1000, now = Date.now }: TopicFeederOptions,
     partitions: readonly SourcePartition[],
   ) {
     this.#source = source;
@@ -73,6 +76,7 @@ export class TopicFeeder implements AsyncDisposable {
     this.#group = group;
     this.#positions = positions;
     this.#batch = batch;
+    this.#now = now;
     this.#partitions = partitions;
   }
 
@@ -87,7 +91,7 @@ export class TopicFeeder implements AsyncDisposable {
     source: ForeignTopic,
     options: TopicFeederOptions = {},
   ): Promise<TopicFeeder> {
-    const { name = `${source.format}:${source.topic}`, batch = 1000, start = "earliest" } = options;
+    const { name = `${source.format}:${source.topic}`, start = "earliest" } = options;
     const spec = (await source.log.topics()).get(source.topic);
     if (spec === undefined) {
       throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
@@ -107,7 +111,7 @@ export class TopicFeeder implements AsyncDisposable {
       const next = committed ?? (start === "latest" ? bounds.end : bounds.start);
       partitions.push(new SourcePartition(source, partition, next));
     }
-    const feeder = new TopicFeeder(source, log, topics, writer, group, positions, batch, partitions);
+    const feeder = new TopicFeeder(source, log, topics, writer, group, positions, options, partitions);
     // Otherwise a restart before the first record would begin at a later end.
     if (start === "latest") await feeder.#commit([], partitions);
     feeder.#skipped = await feeder.#lost();
@@ -221,21 +225,29 @@ export class TopicFeeder implements AsyncDisposable {
     const { topic, partition, offset, key, value, time } = record;
     const { events, items, rejected } = this.#topics;
     if (value === null) return []; // a tombstone of a topic that compacts: there is nothing to take
+    // When it came: a record that says to be of later is refused by brokers, and with it all that it is written with.
+    const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = adaptJson(value, this.#adapter, clamp(time));
     if (!adapted.ok) {
       this.#rejected++;
       const rejection = encodeRejection(rejectionOf({ topic, partition, offset }, adapted, value));
-      return [{ topic: rejected, partition: 0, key, value: rejection, time }];
+      return [{ topic: rejected, partition: 0, key, value: rejection, time: came }];
     }
     return adapted.records.map((own) => {
       if (own.kind === "item") {
         this.#items++;
         const { item } = own;
-        return { topic: items, partition: 0, key: item.item, value: encodeItem(item), time: item.time };
+        return {
+          topic: items,
+          partition: 0,
+          key: item.item,
+          value: encodeItem(item),
+          time: Math.min(item.time, came),
+        };
       }
       this.#events++;
       const { event } = own;
-      return { topic: events, key: event.user, value: encodeEvent(event), time: event.time };
+      return { topic: events, key: event.user, value: encodeEvent(event), time: Math.min(event.time, came) };
     });
   }
 }

@@ -136,3 +136,29 @@ Deno.test("TopicFeeder.open() tells what was dropped before it was fed, and refu
   const missing = { log: source, topic: "none", format: "metarank" } as const;
   await assert.rejects(TopicFeeder.open(log, topics, missing), /Cannot feed topic none: it does not exist/);
 });
+
+Deno.test("TopicFeeder.feed() dates no record later than it came: brokers refuse those, and tasks their events", async () => {
+  const DAY = 86_400_000;
+  const now = () => TIME + DAY;
+  const { source, log } = await logs(0, false);
+  const event = (id: string, time: number, came: number): NewRecord => ({
+    ...{ topic: "clicks", partition: 0, key: null, time: came },
+    value: new TextEncoder().encode(
+      JSON.stringify({ event: "interaction", id, timestamp: time, type: "click", user: "u", item: "i" }),
+    ),
+  });
+  await source.append([
+    event("late", TIME, TIME + 5),
+    event("ahead", TIME + 100 * DAY, TIME + 5),
+    event("both ahead", TIME + 100 * DAY, TIME + 99 * DAY),
+    event("undated", TIME, 0),
+  ]);
+  await feedAll(source, log, { now });
+  const dated = (await content(log)).map(([, , , value, time]) => [JSON.parse(String(value)).id, time]);
+  assert.deepEqual(dated, [
+    ["late", TIME],
+    ["ahead", TIME + 5],
+    ["both ahead", TIME + DAY],
+    ["undated", TIME],
+  ]);
+});
