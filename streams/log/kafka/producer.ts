@@ -256,12 +256,11 @@ function isPassingForPartitions(error: unknown): boolean {
 /** Code of PRODUCER_FENCED, which kafkajs does not know. */
 const PRODUCER_FENCED = 90;
 
-/** What another producer would be told as well. */
+/** What another producer would be told as well. A time that is ahead of the broker's is not among it: that passes. */
 const LASTING: ReadonlySet<string> = new Set([
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
   "TOPIC_AUTHORIZATION_FAILED",
-  "INVALID_TIMESTAMP",
   "UNSUPPORTED_FOR_MESSAGE_FORMAT",
   "POLICY_VIOLATION",
   "UNSUPPORTED_COMPRESSION_TYPE",
