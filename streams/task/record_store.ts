@@ -79,6 +79,16 @@ export class Segment {
     return chunk.bytes.subarray(this.written - chunk.start, next - chunk.start);
   }
 
+  /** All entries, of a segment of which nothing was written. */
+  whole(): Uint8Array {
+    const whole = new Uint8Array(this.length);
+    for (const [i, { start, bytes }] of this.chunks.entries()) {
+      const next = this.chunks[i + 1]?.start ?? this.length;
+      whole.set(bytes.subarray(0, next - start), start);
+    }
+    return whole;
+  }
+
   /** Notes that so many more bytes are in the file, and lets the chunks go that are there whole. */
   wrote(bytes: number, sealed: boolean): void {
     this.written += bytes;

@@ -277,6 +277,7 @@ export class StateStore implements UserIndex {
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
       if (error instanceof DamagedStore || error instanceof DamagedEntry) this.#damaged ??= this.#failure;
+      if (this.#files.unwritten > MAX_UNWRITTEN && !this.#closed) await this.#files.shrink();
       const now = this.#failedAt = this.#now();
       if (now - this.#saidAt < REMIND_MS) return;
       this.#saidAt = now;

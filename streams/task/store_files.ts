@@ -163,14 +163,27 @@ export class StoreFiles {
         if (bytesRead === 0) throw new DamagedStore(`${this.#path(victim.id)} is shorter than it was`);
         at += bytesRead;
       }
-      for (let at = 0; at < bytes.length;) {
-        at = this.store.relocate(victim, bytes, at, at + MOVE_BYTES);
-        await turn();
-      }
-      this.store.drop(victim);
-      this.#emptied.push(victim);
+      await this.#empty(victim, bytes);
       await this.write();
     }
+  }
+
+  /** The same among what is in memory alone, for as long as the disk takes nothing: it must not grow for ever. */
+  async shrink(): Promise<void> {
+    for (const segment of [...this.store.segments.values()]) {
+      const { written, dead, length } = segment;
+      if (segment === this.store.active || written > 0 || dead <= MAX_DEAD * length) continue;
+      await this.#empty(segment, segment.whole());
+    }
+  }
+
+  async #empty(segment: Segment, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      at = this.store.relocate(segment, bytes, at, at + MOVE_BYTES);
+      await turn();
+    }
+    this.store.drop(segment);
+    if (this.#handles.has(segment.id)) this.#emptied.push(segment); // otherwise there is no file
   }
 
   /** Renames the folder to `<folder>.aside`. The lock is held until it is closed: nobody comes between. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { type FileHandle, open as openNode } from "node:fs/promises";
+import { stub } from "@std/testing/mock";
 import fc from "fast-check";
 import { mulberry32 } from "../../../src/scorer/random.ts";
 import { StateStore, type StorePosition } from "../../../streams/task/state_store.ts";
@@ -166,6 +168,41 @@ Deno.test("StateStore says so and goes on in memory while the disk is full", {
     assert.match(store.status.failure ?? "", /ENOSPC|No space/);
     assert.deepEqual(contentsOf(store), want);
     await store.close();
+  });
+});
+
+Deno.test("StateStore keeps no more in memory than what counts, about, while the disk is full, and loses nothing", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    store.put("first", record(1), false);
+    await store.sync();
+    const probe = await openNode(`${folder}/probe`, "w");
+    const handles = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const value = new Uint8Array(500_000);
+    {
+      using _full = stub(handles, "write", () => Promise.reject(new Error("ENOSPC")));
+      for (let n = 0; n < 400; n++) {
+        value[0] = n;
+        store.put(`u${n % 20}`, value, false);
+        if (n % 30 === 0) store.delete(`u${(n + 7) % 20}`);
+        store.setPosition(position(n));
+        if (n % 20 === 19) await store.sync();
+      }
+      const { unwritten, failure } = store.status;
+      assert.equal(failure, "ENOSPC");
+      assert.ok(unwritten < 110e6, `${unwritten} bytes in memory of 200 MB, 10 MB count`);
+    }
+    const want = contentsOf(store);
+    await store.sync();
+    assert.deepEqual([store.status.failure, store.status.unwritten], [null, 0]);
+    await photograph(folder, `${folder}-b`);
+    await store.close();
+    for (const left of [folder, `${folder}-b`]) {
+      const again = await open(left);
+      assert.deepEqual([contentsOf(again), again.position], [want, position(399)]);
+      await again.close();
+    }
   });
 });
 
