@@ -360,6 +360,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         now: this.#now,
       },
       variants: this.#variants.map(({ serving }) => serving),
+      partitions: this.#partitions,
       meter,
       delivery,
       signal,

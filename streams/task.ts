@@ -43,6 +43,8 @@ export interface TaskRuntime {
   readonly meter?: RestoreMeter;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery;
+  /** Number of partitions of the events. @default {what the log says} */
+  readonly partitions?: number;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -102,6 +104,7 @@ interface Ahead {
 export class Task implements AsyncDisposable {
   /** The partition it owns. */
   readonly partition: number;
+  readonly #partitions: number;
   /** Its state machine. */
   readonly state: TaskState;
   readonly #log: Log;
@@ -143,7 +146,7 @@ export class Task implements AsyncDisposable {
     log: Log,
     topics: Topics,
     group: string,
-    partition: number,
+    { partition, partitions }: { readonly partition: number; readonly partitions: number },
     writer: Writer,
     next: number,
     state: TaskState,
@@ -156,6 +159,7 @@ export class Task implements AsyncDisposable {
     this.#topics = topics;
     this.#group = group;
     this.partition = partition;
+    this.#partitions = partitions;
     this.#writer = writer;
     this.#next = next;
     this.#committed = next;
@@ -178,10 +182,11 @@ export class Task implements AsyncDisposable {
     const group = `${topics.events}-tasks`;
     const writer = await log.writer(`${group}-${partition}`);
     const next = await log.committed(group, topics.events, partition) ?? 0;
+    const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const state = new TaskState(options, serving, runtime.variants);
     const { snapshot, meter = new RestoreMeter(), signal } = runtime;
-    const restored = await restore({ log, topics, partition, state, snapshot, meter, signal });
-    return new Task(log, topics, group, partition, writer, next, state, restored, runtime);
+    const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
+    return new Task(log, topics, group, { partition, partitions }, writer, next, state, restored, runtime);
   }
 
   /** Offset of the next event to read. */
@@ -321,6 +326,7 @@ export class Task implements AsyncDisposable {
     const { outputs, users, statistics } = commitRecords({
       topics,
       partition,
+      partitions: this.#partitions,
       state,
       out: this.#out,
       numbers: this.#numbers,

@@ -10,7 +10,7 @@ import { isWaiting, type TaskOutputs, type TaskState } from "../../src/state/tas
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import { answerRecords, INPUT, type OutputNumbers } from "./delivery.ts";
-import { LINEAGE, PENDING } from "./restore.ts";
+import { LINEAGE, PARTITIONS, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
@@ -19,6 +19,8 @@ const NO_HEADERS = {};
 export interface Uncommitted {
   readonly topics: Topics;
   readonly partition: number;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
   readonly state: TaskState;
   /** Given out. */
   readonly out: TaskOutputs;
@@ -89,7 +91,10 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     statistics.push(record(topics.statistics, key, value));
   }
   const own = encodeTask(state, of.itemsApplied);
-  statistics.push(record(topics.statistics, TASK_KEY, own, { [LINEAGE]: of.lineage }));
+  statistics.push(record(topics.statistics, TASK_KEY, own, {
+    [LINEAGE]: of.lineage,
+    [PARTITIONS]: `${of.partitions}`,
+  }));
   return { outputs, users, statistics };
 }
 

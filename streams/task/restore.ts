@@ -28,6 +28,9 @@ export const PENDING = "pending";
 /** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
 export const LINEAGE = "lineage";
 
+/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
+export const PARTITIONS = "partitions";
+
 /** Records to gather before they are taken in: of a key that is there more than once, only the newest is. */
 const GATHERED = 20_000;
 
@@ -36,6 +39,8 @@ export interface RestoreOptions {
   readonly log: Log;
   readonly topics: Topics;
   readonly partition: number;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
   /** An empty state, which is filled. */
   readonly state: TaskState;
   /** Where the local snapshot is; not used on logs that have an index of their own. */
@@ -57,7 +62,12 @@ export interface Restored {
   readonly lineage: string | null;
 }
 
-/** Restores a task. @throws LogError `corrupt` when a record on the log cannot be read */
+/**
+ * Restores a task.
+ *
+ * @throws LogError `corrupt` when a record on the log cannot be read
+ * @throws LogError `topic-mismatch` when the log had another number of partitions: users would be elsewhere
+ */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { log, topics, partition, snapshot } = options;
   const store = snapshot === undefined || log.latest !== undefined
@@ -163,6 +173,7 @@ async function restoreStatistics(
       if (key === null || value === null) continue;
       gathered.set(key, value);
       if (key !== TASK_KEY) continue;
+      checkPartitions(headers[PARTITIONS], options);
       lineage = headers[LINEAGE] ?? lineage;
       task = offset;
     }
@@ -171,6 +182,18 @@ async function restoreStatistics(
   takeAll();
   state.retrieval.state.restore(retrieval);
   return { itemsApplied: own === null ? 0 : decodeTask(own, state), lineage, task };
+}
+
+function checkPartitions(
+  before: string | undefined,
+  { topics, partition, partitions }: RestoreOptions,
+): void {
+  if (before === undefined || before === `${partitions}`) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot restore task ${partition}: ${topics.events} had ${before} partitions and has ${partitions} now, so that ` +
+      `its users are on others; give it a log or a prefix of its own`,
+  );
 }
 
 /** Takes the users' records in, and into memory those for whom something waits. */

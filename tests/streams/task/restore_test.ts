@@ -214,3 +214,28 @@ Deno.test("Task.open() does not take the part of a changelog that a broker has f
   await using task = await open(log, {});
   assert.deepEqual(await outputsOf(log, task), want);
 });
+
+Deno.test("Task.open() refuses a log whose topics have got more partitions: its users are elsewhere then", async () => {
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    await runToEnd(log, { snapshot: { folder } });
+    const grown: Log = new Proxy(log, {
+      get(inner, name: keyof Log) {
+        if (name !== "topics") {
+          return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+        }
+        return async () => {
+          const topics = [...await inner.topics()].map(([name, spec]) =>
+            [name, { ...spec, partitions: 2 }] as const
+          );
+          return new Map(topics);
+        };
+      },
+    });
+    for (const runtime of [{}, { snapshot: { folder } }]) {
+      await assert.rejects(open(grown, runtime), { name: "LogError", code: "topic-mismatch" });
+    }
+    await using task = await open(log, { snapshot: { folder } });
+    assert.equal(task.snapshot?.failure, null, "it is not in use any more");
+  });
+});
