@@ -73,8 +73,13 @@ export function carryHidden(user: UserState, inserted: Inserted, context: FoldCo
   const behind = serving.version - user.hiddenVersion;
   // A restored state may be of another model: then its length differs, or its version is ahead of ours.
   const known = user.hidden.length === serving.stateSize && behind >= 0;
-  if (lifelong && serving.lifelong) carryLife(user, inserted, known, context);
+  if (lifelong && serving.lifelong) carryLife(user, inserted, known && isOfLife(user, serving), context);
   else carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
+}
+
+/** Whether a state that does not begin with the first behaviour has an anchor there; that of a window has none. */
+function isOfLife({ hiddenStart, anchor }: UserState, { stateSize }: Serving): boolean {
+  return hiddenStart === 0 || anchor.length === stateSize;
 }
 
 /** What a list of `length` behaviours, of which `first` is the row's index, is scored from and learnt from. */
@@ -85,6 +90,7 @@ export function statesOf(
   length: number,
 ): { readonly scored?: SampleState; readonly learnt?: SampleState } {
   if (!lifelong || !serving.lifelong || user.hidden.length !== serving.stateSize) return {};
+  if (!isOfLife(user, serving)) return {};
   const stored = sequences.length(user.row);
   const from = user.hiddenStart - (sequences.total(user.row) - stored) - first;
   const anchored = user.hiddenStart > 0 && from >= 0 && from <= length;
@@ -105,6 +111,7 @@ function carryWindow(user: UserState, mayStep: boolean, context: FoldContext): v
     return;
   }
   user.hidden = serving.initState();
+  user.anchor = NONE;
   user.hiddenVersion = serving.version;
   user.hiddenStart = start;
   for (let i = first; i < length; i++) step(user.hidden, user, i, context);

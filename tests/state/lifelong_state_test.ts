@@ -134,3 +134,39 @@ Deno.test("carryHidden() folds old versions again only as far as the share goes"
     assert.ok(task.counters.refoldSteps <= most && task.counters.refoldSteps > most - 10);
   }
 });
+
+Deno.test("a state of a window, also of an older version, is no anchor of a life, whatever is switched", () => {
+  const serving = new FakeServing(3, true);
+  const life: string[] = [];
+  let offset = 0;
+  let record: Uint8Array | undefined;
+  /** Goes on where the last one stopped, with more clicks. */
+  const goOn = (lifelong: boolean, clicks: number, look: (task: TaskState) => void) => {
+    const task = new TaskState({ ...OPTIONS, lifelong }, serving);
+    if (record !== undefined) task.restoreUser("u", record);
+    look(task);
+    for (let n = 0; n < clicks; n++) {
+      life.push(`i${(life.length * 7) % 11}`);
+      task.apply(click(life.length, life.at(-1) ?? ""), offset++, outputs());
+      look(task);
+    }
+    record = task.record(only(task));
+  };
+  const isSound = (task: TaskState) => {
+    if (task.users.size === 0) return;
+    const { state } = shown(task, offset++, START + 1000 * life.length);
+    if (state === undefined) return;
+    assert.equal(state.values.length, serving.stateSize);
+    // What is learnt from must be what is served: the anchor and the behaviours behind it give the state.
+    const user = only(task);
+    const again = state.values.slice();
+    for (const item of life.slice(user.hiddenStart)) serving.step(again, item, [], 1);
+    assert.deepEqual(again, user.hidden);
+  };
+  goOn(false, 25, () => {});
+  goOn(true, 25, isSound);
+  goOn(false, 1, () => {});
+  assert.equal(new TaskState(OPTIONS, serving).viewRecord("u", record!, ({ anchor }) => anchor.length), 0);
+  goOn(false, 5, () => {});
+  goOn(true, 25, isSound);
+});
