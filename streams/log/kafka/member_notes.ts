@@ -3,11 +3,13 @@
  * over; whoever shares its folder can see at once that it is gone, and tell.
  *
  * A note is a file that holds the member's id and that its process keeps locked. The system unlocks it when the
- * process ends, however it ends; a process that is only stopped keeps it.
+ * process ends, however it ends; a process that is only stopped keeps it. Locks do not cross every network, so the name
+ * of the host is in that of the file, and notes of others are let be.
  *
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The notes of one group; at most one of them is ours. */
@@ -16,10 +18,13 @@ export class MemberNotes {
   readonly #prefix: string;
   #note: { readonly file: Deno.FsFile; readonly path: string } | undefined;
 
-  /** @param folder made when it is needed */
-  constructor(folder: string, group: string) {
+  /**
+   * @param folder made when it is needed
+   * @param host name of the machine or container
+   */
+  constructor(folder: string, group: string, host = hostName()) {
     this.#folder = folder;
-    this.#prefix = `${encodeURIComponent(group)}@`;
+    this.#prefix = `${encodeURIComponent(group)}@${encodeURIComponent(host)}@`;
   }
 
   /** Notes that we live under this id. */
@@ -82,6 +87,15 @@ export class MemberNotes {
       if (error instanceof Deno.errors.NotFound) return [];
       throw error;
     }
+  }
+}
+
+/** Of this machine or container; empty where it is not written down. */
+function hostName(): string {
+  try {
+    return readFileSync("/etc/hostname", "utf8").trim();
+  } catch {
+    return "";
   }
 }
 

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { MemberNotes } from "../../../streams/log/kafka/member_notes.ts";
+
+async function withNotes(test: (notes: (group?: string, host?: string) => MemberNotes) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test((group = "g", host) => new MemberNotes(`${folder}/members`, group, host));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function buriedBy(notes: MemberNotes): Promise<string[]> {
+  const buried: string[] = [];
+  await notes.bury((id) => Promise.resolve(void buried.push(id)));
+  return buried;
+}
+
+Deno.test("MemberNotes.bury() tells of the dead of its group, once, and never of the living", async () => {
+  await withNotes(async (notes) => {
+    const [dead, living, other] = [notes(), notes(), notes("another")];
+    await dead.write("a long id of before");
+    await dead.write("dead");
+    await living.write("living");
+    await other.write("other");
+    dead.abandon();
+    other.abandon();
+    const own = notes();
+    await own.write("own");
+    assert.deepEqual(await buriedBy(own), ["dead"]);
+    assert.deepEqual(await buriedBy(own), []);
+    await living.remove();
+    assert.deepEqual(await buriedBy(own), []);
+    await own.remove();
+  });
+});
+
+Deno.test("MemberNotes.bury() lets notes of another machine be: locks do not cross every network", async () => {
+  await withNotes(async (notes) => {
+    const far = notes("g", "another host");
+    await far.write("living, and not locked as seen from here");
+    far.abandon();
+    assert.deepEqual(await buriedBy(notes()), []);
+    assert.equal((await buriedBy(notes("g", "another host"))).length, 1);
+  });
+});
+
+Deno.test("MemberNotes.bury() keeps a note of which it could not tell", async () => {
+  await withNotes(async (notes) => {
+    const dead = notes();
+    await dead.write("dead");
+    dead.abandon();
+    await assert.rejects(notes().bury(() => Promise.reject(new Error("away"))), /away/);
+    assert.deepEqual(await buriedBy(notes()), ["dead"]);
+  });
+});
