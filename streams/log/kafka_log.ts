@@ -12,7 +12,7 @@ import { groupMembers } from "./kafka/groups.ts";
 import { KafkaMember } from "./kafka/member.ts";
 import { MemberNotes } from "./kafka/member_notes.ts";
 import { Producer, type ProducerOptions } from "./kafka/producer.ts";
-import { KafkaReader } from "./kafka/reader.ts";
+import { KafkaReader, ownMissing } from "./kafka/reader.ts";
 import { partitionBounds, type PlacedRecord, stableOffset } from "./kafka/requests.ts";
 import { type MissingRight, missingRights, type WantedRights } from "./kafka/rights.ts";
 import { KafkaTopics } from "./kafka/topics.ts";
@@ -193,11 +193,14 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.bounds}. */
   async bounds(topic: string, partition: number): Promise<Bounds> {
     await this.#check(topic, partition);
+    const until = performance.now() + this.#options.retryMs;
     for (;;) {
       const bounds = await this.#client.retry(async () =>
         partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
       );
-      if (bounds.end >= (this.#ownEnds.get(`${topic}/${partition}`) ?? 0)) return bounds;
+      const ownEnd = this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+      if (bounds.end >= ownEnd) return bounds;
+      if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
       await this.#client.pause(2);
     }
   }

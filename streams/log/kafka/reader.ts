@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { ReadOptions, ReadResult } from "../log.ts";
+import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
 import { protocolError } from "./patch.ts";
@@ -26,6 +26,8 @@ export interface ReaderLimits {
   readonly fetchBytes: number;
   /** Bytes of records to hold for readers; the places least recently read go first. */
   readonly bufferBytes: number;
+  /** How long to wait for what we have written ourselves, milliseconds. */
+  readonly retryMs: number;
 }
 
 /** How long a poll waits for a record; a cursor that comes in between waits as long to be watched. */
@@ -72,6 +74,7 @@ export class KafkaReader {
   ): Promise<ReadResult> {
     const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
     const until = performance.now() + waitMs;
+    const ownUntil = performance.now() + this.#limits.retryMs;
     const start = Math.max(0, from);
     for (let pause = 1;; pause = Math.min(pause * 2, OWN_PAUSE_MS)) {
       signal?.throwIfAborted();
@@ -88,8 +91,10 @@ export class KafkaReader {
         return result;
       }
       if (cursor.isBehind) continue;
-      if (cursor.position < ownEnd()) await this.#client.pause(pause);
-      else if (performance.now() >= until) return cursor.take(0, 0);
+      if (cursor.position < ownEnd()) {
+        if (performance.now() >= ownUntil) throw ownMissing(topic, partition, ownEnd());
+        await this.#client.pause(pause);
+      } else if (performance.now() >= until) return cursor.take(0, 0);
       else {
         this.#watch(cursor);
         await this.#wait(cursor, until, signal);
@@ -267,6 +272,11 @@ export class KafkaReader {
       closing.removeEventListener("abort", closed);
     }
   }
+}
+
+/** Why what we wrote is not to be seen: a transaction that does not end, or brokers that have lost it. */
+export function ownMissing(topic: string, partition: number, end: number): LogError {
+  return new LogError("closed", `Cannot see what was written to ${topic}/${partition} before ${end}`);
 }
 
 /** The promise's outcome, unless the signal comes first. */

@@ -6,7 +6,7 @@ import type { Fetched } from "../../../streams/log/kafka/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
 
 const OUT_OF_RANGE = 1;
-const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20 };
+const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20, retryMs: 60_000 };
 
 /** A client of one broker whose fetches are answered when the test says so. */
 function fakeClient(bounds: { readonly start: number; readonly end: number }) {
@@ -45,6 +45,7 @@ function fakeClient(bounds: { readonly start: number; readonly end: number }) {
     retry: run,
     once: run,
     refresh: () => Promise.resolve(),
+    pause: () => Promise.resolve(),
   };
   /** The next fetch to be answered. */
   const next = async () => {
@@ -92,4 +93,12 @@ Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses 
   const beyond = reader.read("t", 0, 400, () => 0, { waitMs: 0 });
   (await next())({ errorCode: OUT_OF_RANGE });
   await assert.rejects(beyond, { message: "Cannot read t/0 from 400: its end is 302" });
+});
+
+Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
+  const { client, next } = fakeClient({ start: 0, end: 5 });
+  const reader = new KafkaReader(client, client, { ...LIMITS, retryMs: 0 });
+  const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
+  (await next())({ stableEnd: 5 });
+  await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before 9/ });
 });
