@@ -287,7 +287,8 @@ export class RecordStore {
     const isOldest = Math.min(...this.segments.keys()) === segment.id;
     let at = from;
     while (at < Math.min(to, bytes.length)) {
-      const entry = readEntry(bytes, at, false);
+      // What comes from a file gets a checksum of ours again: it must be whole.
+      const entry = readEntry(bytes, at, segment.written > 0);
       if (entry === null) throw new DamagedEntry(`segment ${segment.id} ends within an entry at ${at}`);
       const start = at;
       at = entry.end;

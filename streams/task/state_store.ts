@@ -226,8 +226,13 @@ export class StateStore implements UserIndex {
     this.#begin(due);
   }
 
-  /** Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written. */
+  /**
+   * Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written.
+   *
+   * @throws LogError `closed` when it is damaged: the task must begin anew
+   */
   async room(): Promise<void> {
+    if (this.#damaged !== undefined) throw this.#refusal(this.#damaged);
     while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
       await (this.#busy ?? this.#begin(false));
     }
@@ -251,12 +256,14 @@ export class StateStore implements UserIndex {
     this.#closed = true;
     await this.#busy;
     if (this.#damaged === undefined) await this.#work(true);
-    else {
+    if (this.#damaged !== undefined) {
       await this.#files.setAside(this.#damaged).catch((error) => {
         logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
       });
     }
-    await this.#files.close();
+    await this.#files.close().catch((error) => {
+      logger.error("could not close {folder}: {reason}", { folder: this.folder, reason: `${error}` });
+    });
   }
 
   #begin(due: boolean): Promise<void> {
@@ -298,8 +305,12 @@ export class StateStore implements UserIndex {
     } catch (cause) {
       if (!(cause instanceof DamagedEntry)) throw cause;
       this.#damaged = cause.message;
-      throw new LogError("closed", `Cannot use the snapshot in ${this.folder}: ${cause.message}`, { cause });
+      throw this.#refusal(cause.message, cause);
     }
+  }
+
+  #refusal(reason: string, cause?: Error): LogError {
+    return new LogError("closed", `Cannot use the snapshot in ${this.folder}: ${reason}`, { cause });
   }
 
   *#keys(keys: Iterable<string>, prefix: string): Generator<string> {

@@ -203,8 +203,9 @@ export class StoreFiles {
 
   /** Lets go of the files. */
   async close(): Promise<void> {
-    for (const id of [...this.#handles.keys()]) await this.#closeHandle(id);
+    const closed = await Promise.allSettled([...this.#handles.keys()].map((id) => this.#closeHandle(id)));
     this.#lock.close();
+    for (const outcome of closed) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   /** Whether the lock that we hold is the one in the folder. */

@@ -206,6 +206,47 @@ Deno.test("StateStore keeps no more in memory than what counts, about, while the
   });
 });
 
+Deno.test("StateStore.close() lets go of its folder also when a file cannot be closed, and says so", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    commit(store, 1);
+    await store.sync();
+    const probe = await openNode(`${folder}/probe`, "w");
+    const handles = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const { close } = handles;
+    {
+      using _failing = stub(handles, "close", async function (this: FileHandle) {
+        await close.call(this);
+        throw new Error("EDQUOT");
+      });
+      await store.close();
+    }
+    const again = await open(folder);
+    assert.equal(again.folder, folder);
+    await again.close();
+  });
+});
+
+Deno.test("StateStore does not give damaged bytes a good checksum when it empties their segment", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    const value = new Uint8Array(1 << 20);
+    for (let n = 0; n < 40; n++) store.put(`u${n}`, value, false);
+    store.setPosition(position(1));
+    await store.sync();
+    using file = await Deno.open(`${folder}/000001.segment`, { write: true });
+    await file.seek(1000, Deno.SeekMode.Start);
+    await file.write(Uint8Array.of(1));
+    for (let n = 1; n < 40; n++) store.delete(`u${n}`);
+    await store.sync();
+    assert.match(store.status.failure ?? "", /checksum/);
+    await assert.rejects(store.room(), { name: "LogError", code: "closed" }, "the task must begin anew");
+    await store.close();
+    assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
+  });
+});
+
 Deno.test("StateStore empties segments in which most was replaced, and loses nothing", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
