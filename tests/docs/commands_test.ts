@@ -14,8 +14,6 @@ Deno.test("docs name only tasks that deno.json has", async () => {
   const { tasks } = await manifest();
   for (const page of await pages()) {
     for (const [command, task] of (await readPage(page)).matchAll(/deno(?:@[\d.]+)? task ([a-z]+)/g)) {
-      // docs/kafka.md announces `run`, and says that it is not there yet.
-      if (page === "docs/kafka.md" && task === "run") continue;
       assert.ok(Object.hasOwn(tasks, task ?? ""), `${page}: ${command}`);
     }
   }
@@ -54,5 +52,24 @@ Deno.test("docs/dependencies.md has every npm package of deno.json with its vers
     if (name === "") continue;
     assert.ok(page.includes(`\`${name}\``), name);
     assert.ok(page.includes(version), `${name} ${version}`);
+  }
+});
+
+Deno.test("tasks with few permissions have those that their help and a wrong flag need", async () => {
+  for (const task of ["replay", "run", "check", "ingest", "kafka"]) {
+    for (const flag of ["--help", "--no-such-flag"]) {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["task", "--quiet", task, flag],
+        cwd: ROOT,
+      }).output();
+      const told = new TextDecoder().decode(flag === "--help" ? stdout : stderr);
+      assert.equal(code, flag === "--help" ? 0 : 1, `${task} ${flag}`);
+      assert.match(
+        told,
+        flag === "--help" ? /^Usage: / : /^error: (unknown|required) option/,
+        `${task} ${flag}`,
+      );
+      assert.doesNotMatch(told, /NotCapable/, `${task} ${flag}`);
+    }
   }
 });
