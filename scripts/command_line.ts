@@ -58,12 +58,20 @@ export function print(to: { writeSync(bytes: Uint8Array): number }, text: string
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
+/** The message of an error and those of its causes that it does not quote itself. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause === undefined) return error.message;
+  const cause = reasonOf(error.cause);
+  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
+}
+
 /** Runs a command; an error becomes a line on standard error and the exit code 1. */
 export async function runCommand(main: () => Promise<number>): Promise<never> {
   try {
     Deno.exit(await main());
   } catch (error) {
-    print(Deno.stderr, `error: ${error instanceof Error ? error.message : String(error)}\n`);
+    print(Deno.stderr, `error: ${reasonOf(error)}\n`);
     if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
       print(Deno.stderr, `${error.stack}\n`);
     }

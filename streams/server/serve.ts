@@ -30,10 +30,10 @@ const PATIENCE_MS = 3000;
 
 const logger = getLogger(["meander", "http"]);
 
-/** Starts to serve. @throws Deno.errors.AddrInUse when the port is taken */
+/** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
 export function serve(app: Hono<{ Bindings: Connection }>, { hostname, port }: ListenOptions): HttpServer {
   const closing = new AbortController();
-  const server = Deno.serve(
+  const server = listen(
     { hostname, port, signal: closing.signal, onListen: () => {}, onError: failed },
     (request, { remoteAddr }) => app.fetch(request, { address: addressOf(remoteAddr) }),
   );
@@ -57,6 +57,19 @@ export function serve(app: Hono<{ Bindings: Connection }>, { hostname, port }: L
       return this.stop();
     },
   };
+}
+
+function listen(
+  options: Deno.ServeTcpOptions,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve(options, handler);
+  } catch (cause) {
+    const { message } = cause as Error;
+    const why = cause instanceof Deno.errors.AddrInUse ? "the port is in use, take another one" : message;
+    throw new Error(`Cannot listen at ${options.hostname}:${options.port}: ${why}`, { cause });
+  }
 }
 
 function addressOf(address: Deno.Addr): string {
