@@ -7,6 +7,8 @@
 import { dirname } from "node:path";
 import { InvalidArgumentError } from "commander";
 
+/** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
+const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
 /** A whole number from 1 up. */
@@ -61,9 +63,12 @@ export function print(to: { writeSync(bytes: Uint8Array): number }, text: string
 /** The message of an error and those of its causes that it does not quote itself. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.cause === undefined) return error.message;
-  const cause = reasonOf(error.cause);
-  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
+  const [, why = "", path = ""] = SYSTEM.exec(error.message) ?? [];
+  if (path !== "") return `Cannot use ${path}: ${why.toLowerCase()}`;
+  if (!(error.cause instanceof Error)) return error.message;
+  return error.message.includes(error.cause.message)
+    ? error.message
+    : `${error.message}: ${reasonOf(error.cause)}`;
 }
 
 /** Runs a command; an error becomes a line on standard error and the exit code 1. */

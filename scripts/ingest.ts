@@ -10,6 +10,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
+import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
 import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
@@ -34,6 +35,8 @@ interface Flags extends LogFlags {
 const BATCH = 1000;
 const PROGRESS_MS = 2000;
 const WAIT_MS = 1000;
+/** Time between words about a log that cannot be opened yet. */
+const WAITING_MS = 5000;
 const TOPIC = /^kafka:(.+)$/;
 
 /** What is being fed, whatever it comes from. */
@@ -44,6 +47,8 @@ interface Feed extends AsyncDisposable {
   readonly events: number;
   /** In words, beside the events. */
   readonly notes: string;
+  /** The first of what was rejected, where it is known. */
+  readonly firstRejection?: Rejection | undefined;
 }
 
 async function main(flags: Flags): Promise<number> {
@@ -59,7 +64,10 @@ async function main(flags: Flags): Promise<number> {
       `Cannot read a topic as ${flags.format}: its records must be of ${JSON_FORMATS.join(", ")}`,
     );
   }
-  await using log = await openLog(flags);
+  const waiting = setInterval(() => {
+    print(Deno.stderr, `waits for ${flags.log === "kafka" ? "the brokers" : "the log"}\n`);
+  }, WAITING_MS);
+  await using log = await openLog(flags).finally(() => clearInterval(waiting));
   await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
   const open = topic === undefined ? openFile : openTopic;
   await using feed = await open(log, topics, flags, stopping.signal);
@@ -84,7 +92,16 @@ async function main(flags: Flags): Promise<number> {
     Deno.stdout,
     `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${feed.notes}\n`,
   );
+  if (feed.firstRejection !== undefined) {
+    print(Deno.stderr, `first rejected: ${placeOf(feed.firstRejection)} ${feed.firstRejection.reason}\n`);
+  }
   return 0;
+}
+
+function placeOf(rejection: Rejection): string {
+  return "file" in rejection
+    ? `${rejection.file}:${rejection.line}`
+    : `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
 async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
@@ -99,7 +116,12 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
     get events() {
       return feeder.events;
     },
-    notes: "",
+    get notes() {
+      return `, ${feeder.items} items, ${feeder.rejected} rejected`;
+    },
+    get firstRejection() {
+      return feeder.firstRejection;
+    },
     [Symbol.asyncDispose]: () => feeder[Symbol.asyncDispose](),
   };
 }

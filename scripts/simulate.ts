@@ -116,6 +116,13 @@ async function main(flags: Flags): Promise<number> {
     },
   });
   looks.push(lookAt(view));
+  const made = view.pages.length;
+  if (made < requests && !stop.signal.aborted) {
+    print(
+      Deno.stderr,
+      `warning: the simulated weeks ended after ${made} of ${requests} requests; more people make more, with --users\n`,
+    );
+  }
   const data = dataOf(view, looks, stretch, { started, title: `${model} in a closed loop` });
   print(Deno.stdout, summary(data));
   if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderSimulation(data));

@@ -6,7 +6,7 @@
  */
 
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
-import { encodeRejection } from "../src/events/rejection.ts";
+import { encodeRejection, type Rejection } from "../src/events/rejection.ts";
 import type { Log, NewRecord, Writer } from "./log/log.ts";
 import type { SourceRecord } from "./sources/source.ts";
 import { BEFORE_EVENT } from "./task.ts";
@@ -43,6 +43,9 @@ export class Feeder implements AsyncDisposable {
   #taken = 0;
   /** Events appended. */
   #events: number;
+  #items = 0;
+  #rejected = 0;
+  #firstRejection: Rejection | undefined;
 
   private constructor(
     log: Log,
@@ -90,6 +93,21 @@ export class Feeder implements AsyncDisposable {
     return this.#events;
   }
 
+  /** Records of the catalogue appended so far; without a name, by this feeder. */
+  get items(): number {
+    return this.#items;
+  }
+
+  /** What could not be taken so far; without a name, by this feeder. */
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  /** The first of these. */
+  get firstRejection(): Rejection | undefined {
+    return this.#firstRejection;
+  }
+
   /** Appends the next batch. @returns Whether there was anything left to append. */
   async feed(): Promise<boolean> {
     const records: NewRecord[] = [];
@@ -99,7 +117,7 @@ export class Feeder implements AsyncDisposable {
       if (next.done) break;
       this.#taken++;
       if (this.#taken <= this.#position) {
-        if (this.#keyed && next.value.kind === "event") this.#events++;
+        if (this.#keyed) this.#count(next.value);
         continue;
       }
       taken++;
@@ -121,12 +139,18 @@ export class Feeder implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
+  #count(from: SourceRecord): void {
+    if (from.kind === "event") this.#events++;
+    else if (from.kind === "item") this.#items++;
+    else if (this.#rejected++ === 0) this.#firstRejection = from.rejection;
+  }
+
   #record(from: SourceRecord): NewRecord {
+    this.#count(from);
     const { events, items, rejected } = this.#topics;
     const place = this.#keyed ? {} : { partition: 0 };
     switch (from.kind) {
       case "event":
-        this.#events++;
         return {
           topic: events,
           ...place,

@@ -69,7 +69,12 @@ export class ParameterSubscriber {
       ({ version } = parameters);
       if (version <= this.#last) this.#serving.apply(parameters);
     } catch (cause) {
-      throw new LogError("corrupt", `Cannot apply the parameters at ${this.#topic}/0@${offset}`, { cause });
+      const what = `the parameters at ${this.#topic}/0@${offset}`;
+      throw new LogError(
+        "corrupt",
+        `Cannot apply ${what} (of another model or other features? those need a log or prefix of their own)`,
+        { cause },
+      );
     }
     if (version > this.#last) {
       throw new RangeError(

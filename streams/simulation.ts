@@ -111,11 +111,7 @@ const TRIM_EVERY = 500;
 /** Requests between two times that the learner takes what is there. */
 const LEARN_EVERY = 8;
 
-/**
- * Runs a simulation to its end. The log must be new: its topics are created.
- *
- * @throws RangeError when the world ends before all requests were made.
- */
+/** Runs a simulation until all requests were made or the world has ended. The log must be new: its topics are created. */
 export async function simulate<N extends ModelName>(
   log: Log,
   options: SimulationOptions<N>,
@@ -132,11 +128,7 @@ export async function simulate<N extends ModelName>(
   const view = { pages, totals: engine.totals, ratio: engine.ratio, learning: engine.learning };
   while (pages.length < requests && signal?.aborted !== true) {
     const visit = world.next();
-    if (visit === null) {
-      throw new RangeError(
-        `Cannot make ${requests} requests: the world of ${users} people ended after ${pages.length}`,
-      );
-    }
+    if (visit === null) break;
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) await engine.learn();

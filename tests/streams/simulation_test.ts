@@ -40,5 +40,6 @@ Deno.test("simulate() serves both variants between the random and the best lists
 
 Deno.test("simulate() gives the same pages for the same seed, and ends with its world", async () => {
   assert.deepEqual((await run(60, 40)).pages, (await run(60, 40)).pages);
-  await assert.rejects(run(600, 2), /Cannot make 600 requests: the world of 2 people ended/);
+  const { pages } = await run(600, 2);
+  assert.ok(pages.length > 0 && pages.length < 600);
 });
