@@ -24,6 +24,8 @@ export interface FeederOptions {
    * all goes to partition 0 and an item applies before the event that follows it, as a replay needs it.
    */
   readonly name?: string;
+  /** The time of day, milliseconds since the epoch: with a name, no record gets a later one. @default {Date.now} */
+  readonly now?: () => number;
 }
 
 /** Appends a source to the topics `events`, `items` and `rejected`, in the source's order. */
@@ -35,6 +37,7 @@ export class Feeder implements AsyncDisposable {
   readonly #batch: number;
   readonly #limit: number;
   readonly #keyed: boolean;
+  readonly #now: () => number;
   readonly #group: string;
   readonly #resumedFrom: number;
   /** Source records appended. */
@@ -63,6 +66,7 @@ export class Feeder implements AsyncDisposable {
     this.#batch = options.batch ?? 1000;
     this.#limit = options.limit ?? Infinity;
     this.#keyed = options.name !== undefined;
+    this.#now = this.#keyed ? options.now ?? Date.now : () => Infinity;
     this.#group = feederGroup(topics, options.name);
     this.#position = this.#resumedFrom = position;
     this.#events = events;
@@ -149,6 +153,8 @@ export class Feeder implements AsyncDisposable {
     this.#count(from);
     const { events, items, rejected } = this.#topics;
     const place = this.#keyed ? {} : { partition: 0 };
+    // Brokers refuse what is of later than now, and with it all that it is written with; a replay depends on no clock.
+    const dated = (time: number) => Math.min(time, this.#now());
     switch (from.kind) {
       case "event":
         return {
@@ -156,7 +162,7 @@ export class Feeder implements AsyncDisposable {
           ...place,
           key: from.event.user,
           value: encodeEvent(from.event),
-          time: from.event.time,
+          time: dated(from.event.time),
         };
       case "item":
         return {
@@ -164,7 +170,7 @@ export class Feeder implements AsyncDisposable {
           partition: 0,
           key: from.item.item,
           value: encodeItem(from.item),
-          time: from.item.time,
+          time: dated(from.item.time),
           ...(this.#keyed ? {} : { headers: { [BEFORE_EVENT]: String(this.#events) } }),
         };
       case "rejected":

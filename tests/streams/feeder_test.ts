@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
-import { Feeder } from "../../streams/feeder.ts";
+import { Feeder, type FeederOptions } from "../../streams/feeder.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -122,4 +122,20 @@ Deno.test("Feeder closes its source, also before the end", async () => {
     await feeder.feed();
   }
   assert.ok(closed);
+});
+
+Deno.test("Feeder.feed() dates no record of a deployment later than now, and those of a replay as they are", async () => {
+  const timesOf = async (options: FeederOptions) => {
+    const log = await createLog();
+    await using feeder = await Feeder.open(log, topics, sourceOf(records), options);
+    while (await feeder.feed());
+    return (await contentOf(log)).flat().map(({ time }) => time);
+  };
+  const times = await timesOf({});
+  const middle = times[times.length >> 1] ?? 0;
+  const now = () => middle;
+  assert.deepEqual(await timesOf({ now }), times);
+  const capped = await timesOf({ now, name: "deployment" });
+  assert.deepEqual(capped, times.map((time) => Math.min(time, middle)));
+  assert.notDeepEqual(capped, times);
 });
