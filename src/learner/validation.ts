@@ -28,7 +28,7 @@ export interface LearningMark {
 
 /** Options of a {@linkcode Validation}. */
 export interface ValidationOptions {
-  /** Newest rows to keep at least; at times there are twice as many. @default {all} */
+  /** Newest rows, and marks, to keep at least; at times there are twice as many. @default {all} */
   readonly rows?: number;
 }
 
@@ -52,7 +52,7 @@ export class Validation {
     return this.#dropped + this.rows.length;
   }
 
-  /** Marks of the batches whose rows are kept, oldest first. */
+  /** Marks of the batches whose rows are kept, oldest first; those without rows are kept only within the bound. */
   get marks(): readonly LearningMark[] {
     return this.#marks;
   }
@@ -97,10 +97,11 @@ export class Validation {
     this.#dropped += count;
   }
 
-  /** Notes the state of learning after a batch. */
+  /** Notes the state of learning after a batch; a learner of samples that are not judged drops no rows, only marks. */
   mark(result: Pick<LearnResult, "loss" | "aux">, time: number, version: number): void {
     const { loss, aux } = result;
     this.#marks.push({ rows: this.rows.length, time, loss, aux, version });
+    if (this.#marks.length >= 2 * this.#keep) this.#marks = this.#marks.slice(-this.#keep);
   }
 
   /** Writes everything. */

@@ -42,3 +42,16 @@ Deno.test("Validation with a number of rows goes on from its record as if it had
     assert.deepEqual(got.toBytes(), want.toBytes(), `stopped after ${stop}`);
   }
 });
+
+Deno.test("Validation keeps no more marks than rows, also when nothing is judged", () => {
+  const validation = new Validation({ rows: 40 });
+  for (let batch = 0; batch < 1000; batch++) {
+    for (const sample of makeSamples(1, 2)) {
+      validation.update({ ...sample, purpose: "learn" }, Uint8Array.of(batch % 256));
+    }
+    validation.mark(RESULT, batch, batch);
+    assert.ok(validation.marks.length < 80, `${validation.marks.length} marks after batch ${batch}`);
+  }
+  assert.equal(validation.judged, 0);
+  assert.deepEqual(validation.marks.at(-1), { rows: 0, time: 999, loss: 0.5, aux: 0, version: 999 });
+});
