@@ -86,6 +86,8 @@ type Block = readonly number[];
 const ROWS = 0, RATE = 1, EXCESS = 2, OVER = 3, UNDER = 4, GAIN = 5, FIELDS = 6;
 /** A variance needs some values. */
 const MIN_BLOCKS = 8;
+/** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
+const MAX_CHANGES = 256;
 const FORMAT = 1;
 
 /**
@@ -152,7 +154,7 @@ export class Guard {
     return this.#health === "healthy" || this.#health === "recovering";
   }
 
-  /** All changes of health, oldest first. */
+  /** The newest changes of health, at most 256, oldest first. */
   get changes(): readonly HealthChange[] {
     return this.#changes;
   }
@@ -280,6 +282,7 @@ export class Guard {
   #become(to: Health, reason: HealthChange["reason"], version: number): void {
     this.#health = to;
     this.#changes.push({ to, reason, rows: this.#rows, version });
+    if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
   }
 
   /** Whether the learner's own weights did worse than the served ones on the newest window. */

@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import type { Rejection } from "../../src/events/rejection.ts";
+import type { HealthChange } from "../../src/learner/guard.ts";
 import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import type { TaskCounters } from "../../src/state/task_counters.ts";
@@ -153,7 +154,7 @@ export class Recorder implements MetricsListener {
   #status: ServiceStatus | undefined;
   #seconds = 0;
   #learning: Learning | undefined;
-  #seen = { version: 0, changes: 0, failures: 0 };
+  #seen: Seen = { version: 0, change: undefined, failures: 0 };
   #answerReadAt = -Infinity;
   #id = 0;
   /** The last id that a point has told of. */
@@ -297,17 +298,19 @@ export class Recorder implements MetricsListener {
     if (learning !== this.#learning) {
       // What it had done before we came has no time.
       this.#learning = learning;
-      this.#seen = { version, changes: changes.length, failures };
+      this.#seen = { version, change: changes.at(-1), failures };
       return;
     }
     const seen = this.#seen;
-    for (const { to, reason, version } of changes.slice(seen.changes)) this.#mark(to, version, reason);
+    // By itself, not by its number: the guard keeps the newest changes only.
+    const news = seen.change === undefined ? 0 : changes.lastIndexOf(seen.change) + 1;
+    for (const { to, reason, version } of changes.slice(news)) this.#mark(to, version, reason);
     if (failures > seen.failures) this.#mark("thrown away", version, "a batch broke the weights");
     if (version > seen.version) {
       const several = version - seen.version > 1;
       this.#mark("published", version, several ? `${seen.version + 1} to ${version}` : String(version));
     }
-    this.#seen = { version, changes: changes.length, failures };
+    this.#seen = { version, change: changes.at(-1), failures };
   }
 
   #mark(kind: Mark["kind"], version: number, about: string): void {
@@ -317,6 +320,14 @@ export class Recorder implements MetricsListener {
     const published = this.marks.findIndex((mark) => mark.kind === "published");
     this.marks.splice(Math.max(0, published), 1);
   }
+}
+
+/** What was told of a learner already. */
+interface Seen {
+  readonly version: number;
+  /** The newest change of health. */
+  readonly change: HealthChange | undefined;
+  readonly failures: number;
 }
 
 type RateName = "events" | "requests" | "samples" | "learnt" | "rejected" | "cpu";

@@ -154,6 +154,28 @@ Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () 
   for (let stop = 0; stop < plan.length; stop += 3) assert.deepEqual(run(stop), want, `stopped at ${stop}`);
 });
 
+Deno.test("Guard.changes keeps the newest ones of a stream that breaks again and again", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(8);
+  feed(guard, make, 60, { how: "well" });
+  let changes = 0;
+  while (changes < 300) {
+    const before = guard.changes.at(-1);
+    const [how, version] = guard.health === "healthy"
+      ? ["upside down" as const, changes]
+      : ["well" as const, changes + 1];
+    guard.update(make({ how, version }), GOOD_LOSS, version);
+    if (guard.changes.at(-1) === before) continue;
+    changes++;
+    assert.equal(guard.changes.length, Math.min(changes, 256));
+  }
+  const to = new ByteWriter();
+  guard.encode(to);
+  const restored = new Guard(OPTIONS);
+  restored.decode(new ByteReader(to.toBytes()));
+  assert.deepEqual(restored.changes, guard.changes);
+});
+
 Deno.test("Guard() refuses options that are not above 0 and an empty band", () => {
   for (const options of [{ margin: 0 }, { windowRows: -1 }, { confidence: NaN }, { minCalibration: 3 }]) {
     assert.throws(() => new Guard(options), RangeError, JSON.stringify(options));
