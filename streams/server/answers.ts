@@ -79,7 +79,8 @@ export class Answers implements AsyncDisposable {
         await this.#log.append([{ topic: this.#topics.events, key: event.user, value, time: now }]);
         return await within(answer.promise, this.#timeoutMs, () => {
           const detail =
-            `No answer within ${this.#timeoutMs} ms; the request is on the log and will be answered there`;
+            `No answer within ${this.#timeoutMs} ms: events before it wait (lag in /v1/status); ` +
+            "the request is on the log and will be answered there";
           return new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
         });
       } finally {
