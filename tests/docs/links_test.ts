@@ -39,3 +39,14 @@ Deno.test("README links to every page of docs", async () => {
     if (/^docs\/[\w-]+\.md$/.test(page)) assert.ok(readme.includes(`(${page})`), page);
   }
 });
+
+Deno.test("docs/decisions have one number each", async () => {
+  const numbers: string[] = [];
+  for await (const { name } of Deno.readDir(new URL("docs/decisions", ROOT))) {
+    const number = /^(\d{4})-[\w-]+\.md$/.exec(name)?.[1];
+    assert.ok(number !== undefined, name);
+    assert.ok((await readPage(`docs/decisions/${name}`)).startsWith(`# ${Number(number)}. `), name);
+    numbers.push(number);
+  }
+  assert.deepEqual(numbers.sort(), numbers.map((_, n) => String(n + 1).padStart(4, "0")));
+});
