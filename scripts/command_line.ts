@@ -65,10 +65,11 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [, why = "", path = ""] = SYSTEM.exec(error.message) ?? [];
   if (path !== "") return `Cannot use ${path}: ${why.toLowerCase()}`;
-  if (!(error.cause instanceof Error)) return error.message;
-  return error.message.includes(error.cause.message)
-    ? error.message
-    : `${error.message}: ${reasonOf(error.cause)}`;
+  const { message, cause } = error;
+  if (!(cause instanceof Error) || message.includes(cause.message)) return message;
+  // Who names the file has said what is wrong with it.
+  const [, , file = ""] = SYSTEM.exec(cause.message) ?? [];
+  return file !== "" && message.includes(file) ? message : `${message}: ${reasonOf(cause)}`;
 }
 
 /** Runs a command; an error becomes a line on standard error and the exit code 1. */

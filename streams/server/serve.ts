@@ -66,9 +66,11 @@ function listen(
   try {
     return Deno.serve(options, handler);
   } catch (cause) {
-    const { message } = cause as Error;
-    const why = cause instanceof Deno.errors.AddrInUse ? "the port is in use, take another one" : message;
-    throw new Error(`Cannot listen at ${options.hostname}:${options.port}: ${why}`, { cause });
+    const place = `${options.hostname}:${options.port}`;
+    if (cause instanceof Deno.errors.AddrInUse) {
+      throw new Error(`Cannot listen at ${place}: the port is in use, take another one`);
+    }
+    throw new Error(`Cannot listen at ${place}`, { cause });
   }
 }
 
