@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/schema.ts";
 import type { SourceRecord } from "./source.ts";
 
-/** SQLite writes what does not fit into so much memory to a file that is gone with us. */
+/** SQLite writes what does not fit into so much memory to its file. */
 const CACHE_KIB = 64 * 1024;
 
 /**
@@ -16,7 +16,17 @@ const CACHE_KIB = 64 * 1024;
  * {@linkcode MIN_TIME_MS}, which is how an adapter says that it has no time, comes first, with the first time of all.
  */
 export async function* sortByTime(source: AsyncIterable<SourceRecord>): AsyncGenerator<SourceRecord> {
-  using database = new DatabaseSync(""); // a temporary file
+  // SQLite's own temporary file (an empty path) needs all permissions, which our tasks have not.
+  const file = await Deno.makeTempFile({ prefix: "meander-sort-" });
+  try {
+    yield* sortIn(file, source);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+async function* sortIn(file: string, source: AsyncIterable<SourceRecord>): AsyncGenerator<SourceRecord> {
+  using database = new DatabaseSync(file);
   database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF`);
   database.exec("CREATE TABLE records (time INTEGER, place INTEGER, record TEXT)");
   const insert = database.prepare("INSERT INTO records VALUES (?, ?, ?)");

@@ -73,3 +73,26 @@ Deno.test("tasks with few permissions have those that their help and a wrong fla
     }
   }
 });
+
+Deno.test("the tasks' permissions are enough for a dump that has to be sorted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-gorse-" });
+  try {
+    const feedback = {
+      FeedbackType: "like",
+      UserId: "ann",
+      ItemId: "tent",
+      Timestamp: "2024-01-01T00:00:00Z",
+    };
+    await Deno.writeTextFile(`${folder}/feedback.jsonl`, `${JSON.stringify(feedback)}\n`);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["task", "--quiet", "ingest", "--from", folder, "--format", "gorse"],
+        ...["--log-path", `${folder}/log.sqlite`],
+      ],
+      cwd: ROOT,
+    }).output();
+    assert.match(new TextDecoder().decode(stdout), /^done: 1 events/, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
