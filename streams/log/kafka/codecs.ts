@@ -15,25 +15,42 @@ export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 /** One of {@linkcode COMPRESSIONS}. */
 export type Compression = (typeof COMPRESSIONS)[number];
 
+/** What a compressed batch may be longer than a plain one. */
+const SPARE_BYTES = 256;
+/** Plain bytes to compressed ones; where it is higher, the output takes several chunks. */
+const USUAL_RATIO = 4;
+const MIN_CHUNK = 1024;
+const MAX_CHUNK = 16_384;
+
 type Transform = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /** Compresses the records of a batch. */
 export const COMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
-  gzip: (bytes) => gzipSync(bytes),
+  gzip: (bytes) => gzipSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
   snappy: (bytes) => snappy().compress({ buffer: buffer(bytes) }),
   lz4: (bytes) => compressFrameSync(buffer(bytes)),
-  zstd: (bytes) => zstdCompressSync(bytes),
+  zstd: (bytes) => zstdCompressSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
 };
 
 /** Undoes {@linkcode COMPRESS}. */
 export const DECOMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
-  gzip: (bytes) => gunzipSync(bytes),
+  gzip: (bytes) => tight(gunzipSync(bytes, chunkFor(USUAL_RATIO * bytes.length))),
   snappy: (bytes) => snappy().decompress(buffer(bytes)),
   lz4: (bytes) => decompressFrameSync(buffer(bytes)),
-  zstd: (bytes) => zstdDecompressSync(bytes),
+  zstd: (bytes) => tight(zstdDecompressSync(bytes, chunkFor(USUAL_RATIO * bytes.length))),
 };
+
+/** Room for the output: the default of 16 KiB is many times a batch of one event, and most batches are small. */
+function chunkFor(bytes: number): { readonly chunkSize: number } {
+  return { chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, bytes)) };
+}
+
+/** The same bytes, in a buffer with little else in it: records are views of it, and may be kept for long. */
+function tight(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
+}
 
 function buffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { COMPRESSIONS } from "../../../streams/log/kafka/codecs.ts";
+import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
 import { type BatchProducer, decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
 import { WireWriter } from "../../../streams/log/kafka/wire.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
@@ -143,3 +143,25 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
   for (const part of parts) writer.raw(part);
   return writer.bytes;
 }
+
+Deno.test("COMPRESS and DECOMPRESS take no buffer that is many times the batch", async () => {
+  for (const name of COMPRESSIONS) {
+    // Small ones, of which there are many; one that expands beyond the usual; one larger than a chunk.
+    for (const [length, value] of [[300, -1], [100_000, 7], [50_000, -1]] as const) {
+      const plain = value === -1
+        ? Uint8Array.from({ length }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
+        : new Uint8Array(length).fill(value);
+      const packed = await COMPRESS[name](plain);
+      const unpacked = await DECOMPRESS[name](packed);
+      assert.deepEqual(new Uint8Array(unpacked), plain, `${name}, ${length} bytes`);
+      if (name !== "gzip" && name !== "zstd") continue;
+      assert.ok(
+        unpacked.buffer.byteLength <= 2 * length,
+        `${name}: ${unpacked.buffer.byteLength} of ${length}`,
+      );
+      if (length === 300) {
+        assert.ok(packed.buffer.byteLength < 16_384, `${name}: ${packed.buffer.byteLength}`);
+      }
+    }
+  }
+});
