@@ -61,6 +61,7 @@ const configSchema = z.strictObject({
     maxCandidates: count,
     newShare: rate,
     revisits: z.boolean(),
+    learn: z.boolean(),
     learnEvery: count,
     trendHalfLifeMs: positive,
     neighbours: z.strictObject({

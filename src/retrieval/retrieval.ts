@@ -43,6 +43,12 @@ export interface RetrievalOptions extends ItemListsOptions {
   readonly newShare?: number;
   /** Whether what the user had already may come again. @default {false} */
   readonly revisits?: boolean;
+  /**
+   * Whether co-visits, linear items, sessions, transitions and trends learn; without them candidates are popular,
+   * new, or of the same category. For who always names candidates: it is most of what a behaviour costs.
+   * @default {true}
+   */
+  readonly learn?: boolean;
   /** The blend learns from every so many behaviours; a step costs as much as a request. @default {8} */
   readonly learnEvery?: number;
   /** Half-life of what is in demand now, milliseconds of event time. @default {1 day} */
@@ -126,6 +132,7 @@ export class Retrieval {
   readonly state: RetrievalState;
   readonly #view: RetrievalView;
   readonly #newShare: number;
+  readonly #learns: boolean;
   readonly #learnEvery: number;
   readonly #scores = SCORED_SOURCES.map(() => new ItemScores());
   /** Scratch by item: whether it may be recommended (1 yes, 2 no), and its place in the union + 1. */
@@ -140,6 +147,7 @@ export class Retrieval {
     this.maxCandidates = options.maxCandidates ?? 100;
     this.revisits = options.revisits ?? false;
     this.#newShare = options.newShare ?? 0.1;
+    this.#learns = options.learn ?? true;
     this.#learnEvery = options.learnEvery ?? 8;
     this.state = new RetrievalState(
       view.catalogue,
@@ -170,6 +178,7 @@ export class Retrieval {
 
   /** Learns from a behaviour, before it is in the user's sequence. @param time Event time, not beyond the partition's. */
   learn(user: UserState, item: CatalogueItem, time: number, strength: number): void {
+    if (!this.#learns) return;
     const context = this.context(user, time);
     const { asked, signals } = this.state;
     if (asked && signals % this.#learnEvery === 0) this.#learnBlend(user, context, item, time);

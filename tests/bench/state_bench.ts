@@ -23,6 +23,8 @@ const USERS = 20;
 const BATCH = 1000;
 const START = Date.UTC(2026, 0, 1);
 const options = { schema: DEFAULT_SCHEMA };
+/** Without what retrieval learns of each behaviour. */
+const named = { ...options, retrieval: { learn: false } };
 
 /** The n-th click of a stream in which the users take turns. */
 function click(n: number): InteractionEvent {
@@ -42,6 +44,19 @@ function applyAll(state: TaskState, from: number, to: number): void {
 
 for (const name of MODEL_NAMES) {
   const serving = serve(name, 500, START);
+  Deno.bench({
+    name: `${name}: ${BATCH} clicks, 50 behaviours before, no retrieval`,
+    group: `${name}: apply`,
+    n: 20,
+    warmup: 2,
+    fn: (b) => {
+      const state = new TaskState(named, serving);
+      applyAll(state, 0, 50 * USERS);
+      b.start();
+      applyAll(state, 50 * USERS, 50 * USERS + BATCH);
+      b.end();
+    },
+  });
   for (const history of [50, 100, 1000]) {
     Deno.bench({
       name: `${name}: ${BATCH} clicks, ${history} behaviours before`,

@@ -46,3 +46,19 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
   assert.ok(whole.retrieval.state.asked);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
+
+Deno.test("Retrieval that does not learn proposes what is popular, new or of the category, and writes nothing", () => {
+  const task = new TaskState(
+    { ...SMALL, retrieval: { ...SMALL.retrieval, learn: false } },
+    new FakeServing(),
+  );
+  const out = outputs();
+  let offset = 0;
+  for (const event of visits(500)) task.apply(event, offset++, out);
+  assert.equal(task.retrieval.state.signals, 0);
+  assert.ok(task.retrieval.state.changes().every(({ key }) => !key.includes("journal")));
+  const sources = new Set(out.recommendations.flatMap(({ items }) => items.map(({ source }) => source)));
+  assert.ok(
+    sources.size > 0 && [...sources].every((source) => ["popular", "category", "new"].includes(source)),
+  );
+});
