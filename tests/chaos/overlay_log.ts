@@ -40,8 +40,9 @@ export class OverlayLog implements Log {
     return this.#own.createTopics(topics);
   }
 
-  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    return this.#own.topics();
+  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    const below = [...await this.#below.topics()].filter(([name]) => this.#shown.has(name));
+    return new Map([...below, ...await this.#own.topics()]);
   }
 
   append(records: readonly NewRecord[]): Promise<readonly number[]> {
