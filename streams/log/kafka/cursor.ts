@@ -134,7 +134,8 @@ export class Cursor {
   take(maxRecords: number, maxBytes: number): ReadResult {
     const records: LogRecord[] = [];
     let bytes = 0;
-    while (records.length < maxRecords && bytes < maxBytes) {
+    // One record at least, however few bytes are wanted: a read makes progress.
+    while (records.length < maxRecords && (records.length === 0 || bytes < maxBytes)) {
       const chunk = this.#chunks[this.#chunk];
       if (chunk === undefined) break;
       const record = chunk.records[this.#index++];

@@ -65,6 +65,13 @@ Deno.test("take() stops at the record that reaches the bytes", () => {
   assert.deepEqual(cursor.take(10, 1), { records: [record(2, 10)], next: 5 });
 });
 
+Deno.test("take() gives one record at least, however few bytes are wanted", () => {
+  const cursor = new Cursor("t", 0, 0);
+  cursor.accept([record(0, 10), record(1, 10)], 2, 2);
+  assert.deepEqual(cursor.take(5, 0), { records: [record(0, 10)], next: 1 });
+  assert.deepEqual(cursor.take(0, 0).records, []);
+});
+
 Deno.test("listen() tells when records come, or when there is more at the broker, until unlisten()", () => {
   for (const [records, stableEnd, calls] of [[[record(0)], 1, 1], [[], 9, 1], [[], 1, 0]] as const) {
     const cursor = new Cursor("t", 0, 0);
