@@ -360,7 +360,7 @@ export class Learning implements AsyncDisposable {
   /** Erases whom the batch in hand forgot. @returns Whether there was anyone. */
   #erase(): boolean {
     for (const user of this.#forgotten) this.learner.forget(user);
-    this.#snapshots.erase(this.#forgotten);
+    this.#snapshots.erase(this.#forgotten, this.learner);
     return this.#forgotten.splice(0).length > 0;
   }
 

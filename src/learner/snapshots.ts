@@ -9,6 +9,9 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Learner } from "./learner.ts";
 
+/** Users to remember, before they are erased from the snapshots. */
+const MAX_ERASED = 1000;
+
 /** The learner at some time. */
 interface Snapshot {
   readonly bytes: Uint8Array;
@@ -57,9 +60,29 @@ export class Snapshots {
     this.#last = this.#pending = this.#trusted;
   }
 
-  /** Remembers users whom going back must not bring back. */
-  erase(users: readonly string[]): void {
+  /**
+   * Remembers users whom going back must not bring back.
+   *
+   * @param learner comes back as it was; with many users to remember, they are erased from the snapshots by it
+   */
+  erase(users: readonly string[], learner: Learner): void {
     this.#erased.push(...users);
+    if (this.#erased.length > MAX_ERASED) this.#purge(learner);
+  }
+
+  /** Erases from the snapshots themselves whom they must not bring back. */
+  #purge(learner: Learner): void {
+    const current = learner.encode();
+    const purged = new Map<Snapshot, Snapshot>();
+    for (const snapshot of new Set([this.#last, this.#pending, this.#trusted])) {
+      learner.decode(snapshot.bytes);
+      for (const user of this.#erased.slice(snapshot.erased - this.#trusted.erased)) learner.forget(user);
+      purged.set(snapshot, { bytes: learner.encode(), rows: snapshot.rows, erased: 0 });
+    }
+    const of = (snapshot: Snapshot) => purged.get(snapshot) ?? snapshot;
+    [this.#last, this.#pending, this.#trusted] = [of(this.#last), of(this.#pending), of(this.#trusted)];
+    this.#erased = [];
+    learner.decode(current);
   }
 
   /** Takes a learner back to the last or the trusted snapshot; batches stay counted. */

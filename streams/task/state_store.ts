@@ -70,6 +70,8 @@ const RETRY_MS = 5000;
 /** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
 const MAX_AGE_MS = 20 * 3_600_000;
 const REMIND_MS = 60_000;
+/** How long there is to look at what was set aside. */
+const ASIDE_MS = 24 * 3_600_000;
 const USER = "u";
 const STATISTIC = "s";
 
@@ -116,7 +118,7 @@ export class StateStore implements UserIndex {
   }
 
   /**
-   * Opens the store; one that is damaged is renamed to `<folder>.aside`, and an empty one takes its place.
+   * Opens the store; one that is damaged is renamed to `<folder>.aside` for a day, and an empty one takes its place.
    *
    * @param onProgress told how many bytes of how many were read
    * @returns `null` when there is no place for it, which is said and no reason to fail
@@ -275,6 +277,7 @@ export class StateStore implements UserIndex {
       if (due) {
         await this.#files.compact();
         await this.#files.sync();
+        await this.#files.dropAside(this.#wallClock() - ASIDE_MS);
         this.#syncedAt = this.#now();
       } else await this.#files.write();
       this.#writtenAt = this.#now();

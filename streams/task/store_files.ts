@@ -199,6 +199,18 @@ export class StoreFiles {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
     await Deno.rename(folder, aside);
+    await Deno.utime(aside, new Date(), new Date());
+  }
+
+  /** Removes what was set aside before a time, milliseconds since the epoch: it has users who were erased since. */
+  async dropAside(before: number): Promise<void> {
+    const aside = `${this.#folder}.aside`;
+    try {
+      const { mtime } = await Deno.stat(aside);
+      if (mtime !== null && mtime.getTime() < before) await Deno.remove(aside, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   /** Lets go of the files. */

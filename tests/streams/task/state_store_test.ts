@@ -119,6 +119,23 @@ Deno.test("StateStore.open() sets a folder aside when any byte that was safe on 
   });
 });
 
+Deno.test("StateStore.sync() removes what was set aside a day ago, and not before", async () => {
+  await withFolder(async (folder) => {
+    await expected(folder, 3);
+    await Deno.writeTextFile(`${folder}/manifest`, "rubbish");
+    const store = await open(folder);
+    const remains = async (hours: number) => {
+      const then = new Date(Date.now() - hours * 3_600_000);
+      await Deno.utime(`${folder}.aside`, then, then);
+      await store.sync();
+      return await Deno.stat(`${folder}.aside`).then(() => true, () => false);
+    };
+    await store.sync();
+    assert.deepEqual([await remains(0), await remains(23), await remains(25)], [true, true, false]);
+    await store.close();
+  });
+});
+
 Deno.test("StateStore.get() refuses a record that was damaged while it was open, and sets it aside", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
