@@ -27,6 +27,8 @@ import { idHash, type ParkedInteraction, putPending, type UserState } from "./us
 
 /** Open impressions a user may have; the oldest is settled early when one more comes. */
 const MAX_PENDING = 100;
+/** The same for their items: a user's record has to fit into one of Kafka. An impression has at most 1000. */
+const MAX_PENDING_ROWS = 10_000;
 /** Interactions a user may have waiting; the oldest is applied when one more comes. */
 const MAX_PARKED = 64;
 
@@ -282,16 +284,22 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       const sample = shownSample(this.#labels, user.id, opened, fresh, this.#state.catalogue);
       if (sample !== null) out.samples.push(sample);
     }
-    if (user.pending.size <= MAX_PENDING) return;
-    for (const oldest of user.pending.values()) {
-      if (oldest.settled) {
-        user.pending.delete(oldest.request);
-        return;
+    this.#makeRoom(user, out);
+  }
+
+  /** Settles the oldest impressions early while a user has too many, those first that only wait for late clicks. */
+  #makeRoom(user: UserState, out: Outputs): void {
+    let rows = 0;
+    for (const pending of user.pending.values()) rows += pending.rows.length;
+    while (user.pending.size > MAX_PENDING || rows > MAX_PENDING_ROWS) {
+      const all = [...user.pending.values()];
+      const oldest = all.find(({ settled }) => settled) ?? all[0]!;
+      rows -= oldest.rows.length;
+      if (!oldest.settled) {
+        this.#state.counters.crowdedOut++;
+        if (oldest.shown) this.#settle(user, oldest, this.#state.maxTime, out);
       }
-      this.#state.counters.crowdedOut++;
-      if (oldest.shown) this.#settle(user, oldest, this.#state.maxTime, out);
-      else user.pending.delete(oldest.request);
-      return;
+      user.pending.delete(oldest.request);
     }
   }
 }

@@ -122,6 +122,21 @@ Deno.test("TaskState.apply() settles the oldest impression early when a user has
   assert.equal(story.task.counters.crowdedOut, 1);
 });
 
+Deno.test("TaskState.apply() settles the oldest impressions early when a user has very long lists open", () => {
+  const story = new Story();
+  const list = (n: number) => Array.from({ length: 999 }, (_, i) => `i${n * 999 + i}`);
+  for (let n = 0; n < 12; n++) story.show(1000, list(n), { request: `r${n}` });
+  assert.deepEqual(story.samples.map(({ request }) => request), ["r0", "r1"]);
+  assert.equal(story.task.counters.crowdedOut, 2);
+});
+
+Deno.test("TaskState.apply() keeps a bounded number of impressions when it remembers settled ones for late clicks", () => {
+  const story = new Story({ labelPolicy: "late" });
+  for (let i = 0; i < 350; i++) story.show(1000, ["a"], { request: `r${i}` });
+  assert.equal(story.task.users.get("u")?.pending.size, 100);
+  assert.equal(story.task.counters.crowdedOut, 250);
+});
+
 Deno.test("TaskState.apply() joins a click that names none with the newest impression of the item that is open", () => {
   const story = new Story();
   story.show(1000, ["a", "x"], { request: "r1" });
