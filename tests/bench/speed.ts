@@ -1,9 +1,11 @@
 /**
- * Speed of the kernels and models, ours beside the others, in one run: CPU time of a single thread.
+ * Speed of the kernels, the models and the whole pipeline, ours beside the others, in one run: CPU time of a single
+ * thread.
  *
  *     deno task bench [--json <file>] [--rivals] [--only <section>] [--seconds <n>]
  *
- * `--rivals` measures PyTorch too: it is installed by pip, once, into `.data/rivals` (some GB).
+ * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too: pip and npm install them, once, into
+ * `.data/rivals` (some GB).
  *
  * @module
  */
@@ -11,8 +13,10 @@
 import process from "node:process";
 import { Command, Option } from "commander";
 import { leastMicros } from "./speed/least.ts";
-import { pytorch } from "./speed/pytorch.ts";
-import { SECTIONS } from "./speed/works.ts";
+import { online } from "./speed/online.ts";
+import { pipeline } from "./speed/pipeline.ts";
+import { measureRivals } from "./speed/rivals.ts";
+import { SECTIONS as KERNELS, type Work } from "./speed/works.ts";
 
 /** One figure. */
 interface Figure {
@@ -28,12 +32,15 @@ interface Flags {
   readonly seconds: string;
 }
 
+/** All works, by the section that a run may be limited to. */
+const SECTIONS: Readonly<Record<string, () => Work[]>> = { ...KERNELS, online, pipeline };
+
 const program = new Command("deno task bench")
   .description(
-    "Measures kernels, training, scoring and state steps: CPU time of one thread, least of many rounds.",
+    "Measures kernels, training, scoring, state steps and the pipeline: CPU time of one thread, least of many rounds.",
   )
   .option("--json <file>", "write the figures, machine and date as JSON")
-  .option("--rivals", "measure PyTorch too; installs it by pip into .data/rivals")
+  .option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
   .addOption(new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)))
   .option("--seconds <n>", "wall clock for each figure", "2");
 
@@ -41,7 +48,7 @@ async function main({ json, rivals, only, seconds }: Flags): Promise<void> {
   const machine = `${cpuName()}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
   print(`${machine}, ${new Date().toISOString().slice(0, 10)}, load ${Deno.loadavg()[0]?.toFixed(1)}`);
   const figures: Figure[] = [];
-  const theirs = rivals ? await pytorch(print) : [];
+  const theirs = rivals ? await measureRivals(print) : [];
   for (const [name, works] of Object.entries(SECTIONS)) {
     if (only !== undefined && only !== name) continue;
     let last = "";
@@ -51,7 +58,7 @@ async function main({ json, rivals, only, seconds }: Flags): Promise<void> {
         print(`\n${work}`);
       }
       last = work;
-      tell(figures, { work, by, micros: leastMicros(await prepare(), Number(seconds)) / pieces });
+      tell(figures, { work, by, micros: await leastMicros(await prepare(), Number(seconds)) / pieces });
     }
     rest(figures, theirs, last);
   }

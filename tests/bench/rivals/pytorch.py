@@ -1,4 +1,4 @@
-"""The work of tests/bench/run.ts in PyTorch: one JSON line a measurement, {"name", "micros"}.
+"""The work of tests/bench/speed.ts in PyTorch: one JSON line a measurement, {"name", "micros"}.
 
     python pytorch.py [threads]
 
@@ -14,7 +14,7 @@ import time
 import torch
 from torch import nn
 
-THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+THREADS = int(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else 1
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
 clock = time.process_time if THREADS == 1 else time.perf_counter
@@ -117,5 +117,6 @@ def scoring():
         tell("step dien, 500 users at once", lambda: cell(x, state), 10)
 
 
-training()
-scoring()
+if __name__ == "__main__":
+    training()
+    scoring()

@@ -16,22 +16,31 @@ function micros(): number {
 }
 
 /** Microseconds of a call of `run`, the least of rounds that take `seconds` of wall clock in all. */
-export function leastMicros(run: () => void, seconds: number): number {
-  for (let i = 0; i < 3; i++) run();
+export async function leastMicros(run: () => unknown, seconds: number): Promise<number> {
+  for (let i = 0; i < 2; i++) await run();
+  const last = run();
+  await last;
+  const measure = last instanceof Promise ? asyncRound : round;
   let repeats = 1, took = 0;
   for (;; repeats *= 2) {
-    took = round(run, repeats);
+    took = await measure(run, repeats);
     if (took >= ROUND_MICROS) break;
   }
   let least = took / repeats;
   for (const end = performance.now() + 1000 * seconds; performance.now() < end;) {
-    least = Math.min(least, round(run, repeats) / repeats);
+    least = Math.min(least, await measure(run, repeats) / repeats);
   }
   return least;
 }
 
-function round(run: () => void, repeats: number): number {
+function round(run: () => unknown, repeats: number): number {
   const start = micros();
   for (let i = 0; i < repeats; i++) run();
+  return micros() - start;
+}
+
+async function asyncRound(run: () => unknown, repeats: number): Promise<number> {
+  const start = micros();
+  for (let i = 0; i < repeats; i++) await run();
   return micros() - start;
 }

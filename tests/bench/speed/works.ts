@@ -25,7 +25,7 @@ export interface Work {
   /** Pieces in a call, such as users of a poll: the figure is that of one. */
   readonly pieces?: number;
   /** Makes everything ready and returns what is measured. */
-  readonly prepare: () => (() => void) | Promise<() => void>;
+  readonly prepare: () => (() => unknown) | Promise<() => unknown>;
 }
 
 const T = 50;
@@ -161,5 +161,5 @@ function steps(): Work[] {
   );
 }
 
-/** All works, by the section that a run may be limited to. */
+/** Works of kernels and models, by section. */
 export const SECTIONS: Readonly<Record<string, () => Work[]>> = { product, training, scoring, steps };

@@ -1,0 +1,100 @@
+/**
+ * Whole rounds on a log in memory: events produced, read, decoded, applied and committed; in the second work answered
+ * and learnt from, too.
+ *
+ * @module
+ */
+
+import { Assembler } from "../../../src/features/assembler.ts";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import { Learner } from "../../../src/learner/learner.ts";
+import { createModel, type ModelName } from "../../../src/models/create.ts";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import { DEFAULT_MODELS } from "../../../streams/config.ts";
+import { Learning } from "../../../streams/learning.ts";
+import type { NewRecord } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { ParameterSubscriber } from "../../../streams/parameters.ts";
+import { Task } from "../../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import type { Work } from "./works.ts";
+
+const EVENTS = 20_000;
+const USERS = 500;
+const ITEMS = 2000;
+const START = Date.UTC(2026, 0, 1);
+const WIDTH = 16;
+const topics = topicNames();
+const schema = DEFAULT_SCHEMA;
+
+/** Clicks of users in turn; each tenth event is a request with 100 candidates instead, if so told. */
+function records(requests: boolean): NewRecord[] {
+  const random = mulberry32(1);
+  const item = () => `item-${Math.floor(ITEMS * random() ** 2)}`;
+  const shown = new Map<string, { readonly request: string; readonly item: string }>();
+  return Array.from({ length: EVENTS }, (_, n): NewRecord => {
+    const user = `user-${Math.floor(USERS * random())}`;
+    const time = START + 1000 * n;
+    const asked = shown.get(user);
+    let event: Event;
+    if (requests && n % 10 === 9) {
+      const candidates = [...new Set(Array.from({ length: 140 }, item))].slice(0, 100);
+      shown.set(user, { request: `r${n}`, item: candidates[0] ?? "item-0" });
+      event = { type: "request", user, time, request: `r${n}`, count: 10, candidates };
+    } else if (asked !== undefined && random() < 0.3) {
+      shown.delete(user);
+      event = { type: "interaction", user, time, action: "click", ...asked };
+    } else event = { type: "interaction", user, time, action: "click", item: item() };
+    return { topic: topics.events, key: user, value: encodeEvent(event), time };
+  });
+}
+
+function makeModel(name: ModelName) {
+  const { d, userWidth, contextWidth } = new Assembler(schema, WIDTH);
+  return createModel(
+    name,
+    { d, user: userWidth, context: contextWidth },
+    DEFAULT_MODELS[name],
+    mulberry32(1),
+  );
+}
+
+async function run(name: ModelName, events: readonly NewRecord[], learns: boolean): Promise<void> {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(events);
+  const serving = new ServingModel(makeModel(name), schema, WIDTH);
+  const learner = new Learner(makeModel(name), { schema, embeddingWidth: WIDTH });
+  await using learning = await Learning.open(log, topics, learner, { trimSamples: true, keepRows: 10_000 });
+  const versions = new ParameterSubscriber(log, topics.parameters, serving);
+  await versions.update();
+  await using task = await Task.open(log, topics, 0, { schema }, serving);
+  for (;;) {
+    const { complete } = await task.round({ rows: 64, events: 1000 });
+    if (!complete) break;
+    if (!learns) continue;
+    await learning.drain();
+    await versions.update();
+  }
+  await task.commit();
+}
+
+/** State alone with base and DIEN; DIEN that answers and learns. */
+export function pipeline(): Work[] {
+  const work = (words: string, name: ModelName, requests: boolean): Work => ({
+    ...{ work: words, by: name, pieces: EVENTS },
+    prepare() {
+      const events = records(requests);
+      return () => run(name, events, requests);
+    },
+  });
+  const answered = "an event, 10 % requests of 100 candidates, learner on";
+  return [
+    work("an event into state", "base", false),
+    work("an event into state", "dien", false),
+    work(answered, "dien", true),
+  ];
+}
