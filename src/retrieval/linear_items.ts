@@ -17,8 +17,10 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { ItemScores } from "./item_scores.ts";
+import { SLOT_WORDS } from "./neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
-import type { Context, Signal } from "./signal.ts";
+import type { Context } from "./context.ts";
+import type { Signal } from "./signal.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
@@ -55,8 +57,8 @@ export class LinearItems {
 
   /** Adds Σ b over what the user liked. */
   score(context: Context, into: ItemScores): void {
-    for (let k = 0; k < context.items.length; k++) {
-      if (!context.liked[k]) continue;
+    for (let k = 0; k < context.size; k++) {
+      if (context.liked[k] === 0) continue;
       const row = this.#predicts.get(context.items[k]!);
       if (row !== undefined) { for (const [item, weight] of row) into.add(item, weight); }
     }
@@ -93,12 +95,11 @@ export class LinearItems {
     const n = support.length;
     const a = new Float64Array(n * n);
     const b = new Float64Array(n);
-    const mine = this.#neighbours.row(item);
+    const { rows } = this.#neighbours;
     for (let i = 0; i < n; i++) {
-      const row = this.#neighbours.row(support[i]!);
-      b[i] = (mine?.get(support[i]!, TOGETHER) ?? 0) / unit;
+      b[i] = rows.get(item, support[i]!, TOGETHER) / unit;
       for (let j = 0; j < i; j++) {
-        a[i * n + j] = a[j * n + i] = (row?.get(support[j]!, TOGETHER) ?? 0) / unit;
+        a[i * n + j] = a[j * n + i] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
       }
       a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + LAMBDA;
     }
@@ -114,14 +115,15 @@ export class LinearItems {
 
   /** The strongest neighbours of an item. */
   #support(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
-    const row = this.#neighbours.row(item);
-    if (row === undefined) return [];
+    const { rows } = this.#neighbours;
+    const { keys, weights } = rows;
     const found: { readonly other: number; readonly strength: number }[] = [];
-    for (let slot = 0; slot < row.slots; slot++) {
-      const other = row.key(slot);
-      if (other < 0 || row.weight(slot, TOGETHER) < MIN_TOGETHER * unit) continue;
+    for (let at = rows.begin(item); at < rows.end(item); at += SLOT_WORDS) {
+      const together = weights[at + 1 + TOGETHER]!;
+      if (keys[at] === 0 || together < MIN_TOGETHER * unit) continue;
+      const other = keys[at]! - 1;
       const likes = this.#neighbours.liked(other) / unit;
-      found.push({ other, strength: row.weight(slot, TOGETHER) / Math.sqrt(likes + SHRINK) });
+      found.push({ other, strength: together / Math.sqrt(likes + SHRINK) });
     }
     return found.sort((x, y) => y.strength - x.strength || byId(x.other, y.other))
       .slice(0, SUPPORT).map(({ other }) => other);

@@ -2,17 +2,19 @@
  * Which items go together: for each item its neighbours with three weights, counted behaviour by behaviour, within
  * a budget of bytes.
  *
- * For a behaviour with item i and the one that came x behaviours (x = 0 the newest) and Δt before, with item j:
+ * For a behaviour with item i and each of the newest behaviours before it, x behaviours (x = 0 the newest) and Δt ago
+ * and with item j:
  *
  * ```text
- *   far(i, j)      += u · 0.93^x · 2^(−Δt / 1 h)      x < 40: what is found in the same hour
- *   near(i, j)     += u · 0.97^x · 2^(−Δt / 1 min)    x < 40: what is found on the same page
- *   together(i, j) += 1                               x < 100, when both behaviours are for their item
+ *   far(i, j)      += u · 0.93^x · 2^(−Δt / 1 h)      what is found in the same hour
+ *   near(i, j)     += u · 0.97^x · 2^(−Δt / 1 min)    what is found on the same page
+ *   together(i, j) += 1                               when both behaviours are for their item
  * ```
  *
  * and the same for (j, i): within a page the order is chance, so counts are not directed. u is 1, or
  * `dislikedWeight` for a behaviour against its item. All counts halve every `halfLifeMs` of event time. They are
- * kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger.
+ * kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger. Powers
+ * of time are taken in steps of a 64th of a half-life.
  *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
  * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows that were updated longest
@@ -24,7 +26,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { nthLargest } from "./item_scores.ts";
-import { NeighbourRow } from "./neighbour_row.ts";
+import { NeighbourRows, SLOT_WORDS } from "./neighbour_rows.ts";
 import type { Signal } from "./signal.ts";
 
 /** Weights of a neighbour. */
@@ -34,7 +36,6 @@ export const NEAR = 1;
 /** See {@linkcode FAR}. */
 export const TOGETHER = 2;
 
-const WINDOW = 40;
 const FAR_DECAY = 0.93;
 const FAR_MS = 3_600_000;
 const NEAR_DECAY = 0.97;
@@ -45,6 +46,9 @@ const MIN_LIMIT = 16;
 const MAX_EXPONENT = 32;
 /** What is smaller is not counted. */
 const LEAST = 1e-3;
+/** Steps a half-life, and half-lives after which nothing is left. */
+const STEPS = 64;
+const HALVED = Float64Array.from({ length: 20 * STEPS }, (_, step) => 2 ** (-step / STEPS));
 
 /** Options of {@linkcode Neighbours}. */
 export interface NeighboursOptions {
@@ -58,25 +62,18 @@ export interface NeighboursOptions {
   readonly dislikedWeight?: number;
 }
 
-/** What is kept of one item. */
-interface Item {
-  readonly row: NeighbourRow;
-  /** Σ u of its behaviours. */
-  count: number;
-  /** Number of behaviours for it. */
-  liked: number;
-  /** Running number of its newest update. */
-  touched: number;
-}
-
 /** The neighbours of all items. */
 export class Neighbours {
+  /** The neighbours of each item. */
+  readonly rows: NeighbourRows = new NeighbourRows();
   readonly #budget: number;
   readonly #halfLifeMs: number;
   readonly #dislikedWeight: number;
   #limit: number;
-  #items: (Item | undefined)[] = [];
-  #bytes = 0;
+  /** By item: Σ u of its behaviours; number of behaviours for it; running number of its row's newest update. */
+  #counts = new Float64Array(256);
+  #liked = new Float64Array(256);
+  #touched = new Float64Array(256);
   #touches = 0;
   /** Event time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
@@ -91,22 +88,17 @@ export class Neighbours {
 
   /** Bytes of all rows. */
   get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** The row of an item, if there is one. */
-  row(item: number): NeighbourRow | undefined {
-    return this.#items[item]?.row;
+    return this.rows.bytes;
   }
 
   /** Σ u of the behaviours with an item, in today's units. */
   count(item: number): number {
-    return this.#items[item]?.count ?? 0;
+    return item < this.#counts.length ? this.#counts[item]! : 0;
   }
 
   /** Number of behaviours for an item, in today's units. */
   liked(item: number): number {
-    return this.#items[item]?.liked ?? 0;
+    return item < this.#liked.length ? this.#liked[item]! : 0;
   }
 
   /** What one behaviour at `time` counts. */
@@ -114,43 +106,46 @@ export class Neighbours {
     return Number.isNaN(this.#origin) ? 1 : 2 ** ((time - this.#origin) / this.#halfLifeMs);
   }
 
-  /** Counts a signal. O({@linkcode MAX_CONTEXT}). @param byId Compares items by their ids. */
+  /** Counts a signal. O(its context). @param byId Compares items by their ids. */
   learn(signal: Signal, byId: (a: number, b: number) => number): void {
-    const { item, time, liked, context } = signal;
+    const { item, time, liked, context: { size, items, times, liked: likes } } = signal;
     const unit = this.#unit(time);
     const u = unit * (liked ? 1 : this.#dislikedWeight);
-    const mine = this.#item(item);
+    const least = LEAST * unit;
+    this.#ensure(item);
     let far = u;
     let near = u;
-    for (let x = 0; x < context.items.length; x++) {
-      const other = context.items[x]!;
-      const gap = Math.abs(time - context.times[x]!);
-      const a = x < WINDOW ? far * 2 ** (-gap / FAR_MS) : 0;
-      const b = x < WINDOW ? near * 2 ** (-gap / NEAR_MS) : 0;
-      const both = liked && context.liked[x] ? unit : 0;
+    for (let x = 0; x < size; x++) {
+      const other = items[x]!;
+      const gap = Math.abs(time - times[x]!);
+      const a = far * halved(gap, FAR_MS);
+      const b = near * halved(gap, NEAR_MS);
+      const both = liked && likes[x] === 1 ? unit : 0;
       far *= FAR_DECAY;
       near *= NEAR_DECAY;
-      if (other === item || (a < LEAST * unit && both === 0)) continue;
-      this.#add(mine, other, a, b, both, byId);
-      this.#add(this.#item(other), item, a, b, both, byId);
+      if (other === item || (a < least && both === 0)) continue;
+      this.#ensure(other);
+      this.#add(item, other, a, b, both, byId);
+      this.#add(other, item, a, b, both, byId);
     }
-    mine.count += u;
-    if (liked) mine.liked += unit;
-    if (this.#bytes > this.#budget) this.#shrink(byId);
+    this.#counts[item] = this.#counts[item]! + u;
+    if (liked) this.#liked[item] = this.#liked[item]! + unit;
+    if (this.rows.bytes > this.#budget) this.#shrink(byId);
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
-    const items = order.filter((item) => this.#items[item] !== undefined);
+    const { keys, weights } = this.rows;
+    const items = order.filter((item) => this.rows.has(item));
     to.uint(items.length);
-    for (const at of items) {
-      const { row, count, liked, touched } = this.#items[at]!;
-      to.uint(rank[at]!).f64(count).f64(liked).uint(touched).uint(row.size);
-      const slots = slotsOf(row).sort((a, b) => rank[row.key(a)]! - rank[row.key(b)]!);
-      for (const slot of slots) {
-        to.uint(rank[row.key(slot)]!).f32(row.weight(slot, 0)).f32(row.weight(slot, 1));
-        to.f32(row.weight(slot, 2));
+    for (const item of items) {
+      to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!).uint(this.#touched[item]!);
+      const slots = this.#slotsOf(item).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
+      to.uint(slots.length);
+      for (const at of slots) {
+        to.uint(rank[keys[at]! - 1]!);
+        for (let k = 1; k < SLOT_WORDS; k++) to.f32(weights[at + k]!);
       }
     }
   }
@@ -160,18 +155,15 @@ export class Neighbours {
     this.#origin = from.f64();
     this.#limit = from.uint();
     this.#touches = from.uint();
-    this.#items = [];
-    this.#bytes = 0;
     for (let n = from.count(); n > 0; n--) {
-      const item = this.#item(itemAt(from.uint()));
-      item.count = from.f64();
-      item.liked = from.f64();
-      item.touched = from.uint();
-      const before = item.row.bytes;
+      const item = itemAt(from.uint());
+      this.#ensure(item);
+      this.#counts[item] = from.f64();
+      this.#liked[item] = from.f64();
+      this.#touched[item] = from.uint();
       for (let k = from.count(); k > 0; k--) {
-        item.row.add(itemAt(from.uint()), from.f32(), from.f32(), from.f32());
+        this.rows.add(item, itemAt(from.uint()), from.f32(), from.f32(), from.f32());
       }
-      this.#bytes += item.row.bytes - before;
     }
   }
 
@@ -181,70 +173,82 @@ export class Neighbours {
     if (exponent < MAX_EXPONENT) return 2 ** exponent;
     const whole = Math.floor(exponent);
     const factor = 2 ** -whole;
-    for (const item of this.#items) {
-      if (item === undefined) continue;
-      item.row.scale(factor);
-      item.count *= factor;
-      item.liked *= factor;
+    this.rows.scale(factor);
+    for (let item = 0; item < this.#counts.length; item++) {
+      this.#counts[item] = this.#counts[item]! * factor;
+      this.#liked[item] = this.#liked[item]! * factor;
     }
     this.#origin += whole * this.#halfLifeMs;
     return 2 ** (exponent - whole);
   }
 
-  #item(index: number): Item {
-    const known = this.#items[index];
-    if (known !== undefined) return known;
-    const item = { row: new NeighbourRow(), count: 0, liked: 0, touched: 0 };
-    // Filled without holes: a sparse array would be a hash map.
-    while (this.#items.length < index) this.#items.push(undefined);
-    this.#items[index] = item;
-    this.#bytes += item.row.bytes;
-    return item;
+  #ensure(item: number): void {
+    if (item >= this.#counts.length) this.#grow(item);
+    this.rows.ensure(item);
   }
 
-  #add(item: Item, other: number, a: number, b: number, c: number, byId: (a: number, b: number) => number) {
-    const before = item.row.bytes;
-    item.row.add(other, a, b, c);
-    item.touched = ++this.#touches;
-    if (item.row.size > this.#limit) prune(item.row, Math.floor(this.#limit * 0.75), byId);
-    this.#bytes += item.row.bytes - before;
+  #add(item: number, other: number, a: number, b: number, c: number, byId: (a: number, b: number) => number) {
+    this.rows.add(item, other, a, b, c);
+    this.#touched[item] = ++this.#touches;
+    if (this.rows.size(item) > this.#limit) this.#prune(item, Math.floor(this.#limit * 0.75), byId);
   }
 
   #shrink(byId: (a: number, b: number) => number): void {
-    while (this.#bytes > this.#budget && this.#limit > MIN_LIMIT) {
+    const items: number[] = [];
+    for (let item = 0; item < this.rows.bound; item++) if (this.rows.has(item)) items.push(item);
+    while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
       this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
-      for (const item of this.#items) {
-        if (item === undefined || item.row.size <= this.#limit) continue;
-        const before = item.row.bytes;
-        prune(item.row, this.#limit, byId);
-        this.#bytes += item.row.bytes - before;
+      for (const item of items) {
+        if (this.rows.size(item) > this.#limit) this.#prune(item, this.#limit, byId);
       }
     }
-    if (this.#bytes <= this.#budget) return;
-    const oldest = this.#items.flatMap((item, index) => item === undefined ? [] : [{ index, item }])
-      .sort((a, b) => a.item.touched - b.item.touched || byId(a.index, b.index));
-    for (const { index, item } of oldest) {
-      if (this.#bytes <= 0.75 * this.#budget) return;
-      this.#bytes -= item.row.bytes;
-      this.#items[index] = undefined;
+    if (this.bytes <= this.#budget) return;
+    items.sort((a, b) => this.#touched[a]! - this.#touched[b]! || byId(a, b));
+    for (const item of items) {
+      if (this.bytes <= 0.75 * this.#budget) return;
+      this.rows.remove(item);
+      this.#counts[item] = this.#liked[item] = this.#touched[item] = 0;
     }
+  }
+
+  /** First words of the slots in use of an item's row. */
+  #slotsOf(item: number): number[] {
+    const slots: number[] = [];
+    const { keys } = this.rows;
+    const end = this.rows.end(item);
+    for (let at = this.rows.begin(item); at < end; at += SLOT_WORDS) if (keys[at] !== 0) slots.push(at);
+    return slots;
+  }
+
+  /** Keeps the best `size` neighbours by far weight; among equals those with the smaller ids. */
+  #prune(item: number, size: number, byId: (a: number, b: number) => number): void {
+    const slots = this.#slotsOf(item);
+    const { keys, weights } = this.rows;
+    const far = (at: number) => weights[at + 1 + FAR]!;
+    const border = nthLargest(Float64Array.from(slots, far), size);
+    const above = slots.filter((at) => far(at) > border).length;
+    const kept = new Set(
+      slots.filter((at) => far(at) === border)
+        .sort((a, b) => byId(keys[a]! - 1, keys[b]! - 1)).slice(0, size - above),
+    );
+    this.rows.retain(item, (at) => far(at) > border || kept.has(at));
+  }
+
+  #grow(item: number): void {
+    const length = Math.max(2 * this.#counts.length, item + 1);
+    const grown = (from: Float64Array) => {
+      const to = new Float64Array(length);
+      to.set(from);
+      return to;
+    };
+    this.#counts = grown(this.#counts);
+    this.#liked = grown(this.#liked);
+    this.#touched = grown(this.#touched);
   }
 }
 
-function slotsOf(row: NeighbourRow): number[] {
-  const slots: number[] = [];
-  for (let slot = 0; slot < row.slots; slot++) if (row.key(slot) >= 0) slots.push(slot);
-  return slots;
-}
-
-/** Keeps the best `size` neighbours by far weight; among equals those with the smaller ids. */
-function prune(row: NeighbourRow, size: number, byId: (a: number, b: number) => number): void {
-  const slots = slotsOf(row);
-  const border = nthLargest(Float64Array.from(slots, (slot) => row.weight(slot, FAR)), size);
-  const above = slots.filter((slot) => row.weight(slot, FAR) > border).length;
-  const kept = new Set(
-    slots.filter((slot) => row.weight(slot, FAR) === border)
-      .sort((a, b) => byId(row.key(a), row.key(b))).slice(0, size - above).map((slot) => row.key(slot)),
-  );
-  row.retain((slot) => row.weight(slot, FAR) > border || kept.has(row.key(slot)));
+/** 2^(−gap / half-life) in steps. */
+function halved(gap: number, halfLifeMs: number): number {
+  const step = gap / halfLifeMs * STEPS;
+  return step < HALVED.length ? HALVED[step | 0]! : 0;
 }

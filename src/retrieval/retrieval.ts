@@ -20,6 +20,7 @@ import { decayedCount } from "../state/popularity.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
+import { type Context, ContextBuffer, itemsOf } from "./context.ts";
 import {
   type CandidateSource,
   FEATURE_NAMES,
@@ -30,10 +31,11 @@ import {
 } from "./features.ts";
 import { ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
+import { SLOT_WORDS } from "./neighbour_rows.ts";
 import { FAR, NEAR, type NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { SessionsOptions } from "./sessions.ts";
-import { type Context, MAX_CONTEXT } from "./signal.ts";
+import { LEARNT_CONTEXT } from "./signal.ts";
 
 /** Options of {@linkcode Retrieval}. */
 export interface RetrievalOptions extends ItemListsOptions {
@@ -93,6 +95,8 @@ export interface RetrievalView {
   readonly statistics: FeatureStatistics;
 }
 
+/** Newest behaviours of a user that a request looks at. */
+const MAX_CONTEXT = 100;
 /** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
 const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
@@ -138,6 +142,9 @@ export class Retrieval {
   /** Scratch by item: whether it may be recommended (1 yes, 2 no), and its place in the union + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
+  /** Scratch: what was done before a request, and before a behaviour that is learnt. */
+  readonly #asked = new ContextBuffer(MAX_CONTEXT);
+  readonly #before = new ContextBuffer(LEARNT_CONTEXT);
   #places = new Uint32Array(1024);
 
   /** Nothing learnt, over a task's items and users. */
@@ -161,29 +168,20 @@ export class Retrieval {
     );
   }
 
-  /** What a user did up to `time`, newest first. */
+  /** What a user did up to `time`, newest first; valid until the next call. */
   context(user: UserState, time: number): Context {
-    const { sequences } = this.#view;
-    const items: number[] = [];
-    const times: number[] = [];
-    const liked: boolean[] = [];
-    for (let i = sequences.length(user.row) - 1; i >= 0 && items.length < MAX_CONTEXT; i--) {
-      if (sequences.time(user.row, i) > time) continue;
-      items.push(sequences.item(user.row, i));
-      times.push(sequences.time(user.row, i));
-      liked.push(sequences.strength(user.row, i) > 0);
-    }
-    return { items, times, liked };
+    this.#view.sequences.newest(user.row, time, this.#asked);
+    return this.#asked;
   }
 
   /** Learns from a behaviour, before it is in the user's sequence. @param time Event time, not beyond the partition's. */
   learn(user: UserState, item: CatalogueItem, time: number, strength: number): void {
     if (!this.#learns) return;
-    const context = this.context(user, time);
     const { asked, signals } = this.state;
-    if (asked && signals % this.#learnEvery === 0) this.#learnBlend(user, context, item, time);
-    const before = context.items[0];
-    const from = before === undefined ? undefined : this.#view.catalogue.at(before).categories[0];
+    if (asked && signals % this.#learnEvery === 0) this.#learnBlend(user, item, time);
+    const context = this.#before;
+    this.#view.sequences.newest(user.row, time, context);
+    const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
     this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
@@ -225,8 +223,9 @@ export class Retrieval {
     return ids.map((id) => this.#view.catalogue.get(id)!).filter(allowed).slice(0, this.maxCandidates);
   }
 
-  #learnBlend(user: UserState, context: Context, item: CatalogueItem, time: number): void {
-    const own = new Set(this.revisits ? [] : context.items);
+  #learnBlend(user: UserState, item: CatalogueItem, time: number): void {
+    const context = this.context(user, time);
+    const own = new Set(this.revisits ? [] : itemsOf(context));
     if (own.has(item.index)) return;
     const allowed = (other: CatalogueItem) => !own.has(other.index) && !other.hidden && other.expires > time;
     const { items, features } = this.#gather({ user, context, time, allowed });
@@ -264,24 +263,25 @@ export class Retrieval {
 
   #scoreNeighbours({ context, time }: CandidateQuery): void {
     const { neighbours } = this.state;
+    const { rows } = neighbours;
+    const { keys, weights } = rows;
     const [far, near] = [this.#scores[CO!]!, this.#scores[PAGE!]!];
     let farStep = 1;
     let nearStep = 1;
-    for (let x = 0; x < Math.min(ASKED, context.items.length); x++) {
+    for (let x = 0; x < Math.min(ASKED, context.size); x++) {
       const item = context.items[x]!;
-      const row = neighbours.row(item);
       const gap = Math.max(0, time - context.times[x]!);
       const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
       const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / FAR_MS));
       const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / NEAR_MS));
       farStep *= FAR_STEP;
       nearStep *= NEAR_STEP;
-      if (row === undefined) continue;
-      for (let slot = 0; slot < row.slots; slot++) {
-        const other = row.key(slot);
-        if (other < 0) continue;
-        far.add(other, a * row.weight(slot, FAR));
-        near.add(other, b * row.weight(slot, NEAR));
+      const end = rows.end(item);
+      for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
+        if (keys[at] === 0) continue;
+        const other = keys[at]! - 1;
+        far.add(other, a * weights[at + 1 + FAR]!);
+        near.add(other, b * weights[at + 1 + NEAR]!);
       }
     }
     for (const scores of [far, near]) {
@@ -298,7 +298,7 @@ export class Retrieval {
     const weights = new Map<string, number>();
     const raise = (to: Map<string, number>, category: string, by: number) =>
       to.set(category, (to.get(category) ?? 0) + by);
-    for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.items.length); x++) {
+    for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
       for (const category of catalogue.at(context.items[x]!).categories) {
         raise(affinity, category, AFFINITY_STEP ** x);
         if (x < CATEGORY_BEHAVIOURS) raise(weights, category, CATEGORY_STEP ** x);
@@ -310,7 +310,7 @@ export class Retrieval {
     for (const [category, weight] of weights) {
       this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!, Infinity, time);
     }
-    const first = context.items.length === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
+    const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
     if (first !== undefined) {
       for (const { category, share } of this.state.transitions.after(first, NEXT_CATEGORIES)) {
         this.#scoreCategory(category, share, this.#scores[NEXT!]!, NEXT_ITEMS, time);
@@ -330,7 +330,7 @@ export class Retrieval {
 
   #scoreOwn({ context }: CandidateQuery): void {
     if (!this.revisits) return;
-    for (let x = 0; x < Math.min(REVISITS, context.items.length); x++) {
+    for (let x = 0; x < Math.min(REVISITS, context.size); x++) {
       this.#scores[REVISIT!]!.add(context.items[x]!, REVISIT_STEP ** x);
     }
   }
@@ -364,9 +364,9 @@ export class Retrieval {
     const { context, user } = query;
     const values = new Float64Array(items.length * FEATURES);
     this.#scores.forEach((scores, column) => scoreColumn(items, scores, values, column));
-    const cold = context.items.length < WARM;
-    const own = new Set(context.items);
-    const newest = context.items.length === 0 ? [] : catalogue.at(context.items[0]!).categories;
+    const cold = context.size < WARM;
+    const own = new Set(itemsOf(context));
+    const newest = context.size === 0 ? [] : catalogue.at(context.items[0]!).categories;
     const unit = this.state.neighbours.unit(query.time);
     const tastes = new Map<string, number>();
     const tasteOf = (category: string) => {

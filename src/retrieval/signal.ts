@@ -9,19 +9,10 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { type Context, ContextBuffer } from "./context.ts";
 
-/** Most behaviours before a signal that it carries. */
-export const MAX_CONTEXT = 100;
-
-/** What a user did before, newest first; parallel lists. */
-export interface Context {
-  /** Item indices. */
-  readonly items: readonly number[];
-  /** Event times, milliseconds since the epoch. */
-  readonly times: readonly number[];
-  /** Whether the behaviour was for the item (strength above 0), not against it. */
-  readonly liked: readonly boolean[];
-}
+/** Most behaviours before a signal that it carries: the weight of one that is farther is below 0.06. */
+export const LEARNT_CONTEXT = 40;
 
 /** One behaviour. */
 export interface Signal {
@@ -33,7 +24,7 @@ export interface Signal {
   readonly time: number;
   /** Whether it is for the item, not against it. */
   readonly liked: boolean;
-  /** What came before. */
+  /** What came before, at most {@linkcode LEARNT_CONTEXT} behaviours. */
   readonly context: Context;
   /** First category of the behaviour before and of this one, as they are now; `null` when either has none. */
   readonly step: readonly [from: string, to: string] | null;
@@ -50,11 +41,12 @@ export type JournalEntry = Signal | Forgotten;
 
 /** The context of the behaviour after a signal, when nothing came between. */
 export function contextAfter({ item, time, liked, context }: Signal): Context {
-  return {
-    items: [item, ...context.items].slice(0, MAX_CONTEXT),
-    times: [time, ...context.times].slice(0, MAX_CONTEXT),
-    liked: [liked, ...context.liked].slice(0, MAX_CONTEXT),
-  };
+  const after = new ContextBuffer(Math.min(LEARNT_CONTEXT, context.size + 1));
+  after.push(item, time, liked);
+  for (let x = 0; after.size < after.items.length; x++) {
+    after.push(context.items[x]!, context.times[x]!, context.liked[x] === 1);
+  }
+  return after;
 }
 
 const FORMAT = 1;
@@ -63,13 +55,66 @@ const LIKED = 2;
 /** The context is that after the user's signal before it in the journal: it is not written again. */
 const GOES_ON = 4;
 const HAS_STEP = 8;
+/** Rings kept for the next journal. */
+const MAX_RINGS = 1024;
+
+/** Places of a ring, a power of two: {@linkcode LEARNT_CONTEXT} or more. */
+const RING = 64;
+
+/** The newest behaviours of a user in a journal, as the next signal's context would have them. */
+class Ring {
+  /** Number of the user in the journal. */
+  user = 0;
+  readonly #items = new Uint32Array(RING);
+  readonly #times = new Float64Array(RING);
+  readonly #liked = new Uint8Array(RING);
+  /** Behaviours ever put in; the newest is at the place before this. */
+  #head = 0;
+  #size = 0;
+
+  /** Whether a context is what is here. */
+  equals({ size, items, times, liked }: Context): boolean {
+    if (size !== this.#size) return false;
+    for (let x = 0; x < size; x++) {
+      const at = (this.#head - 1 - x) & (RING - 1);
+      if (this.#items[at] !== items[x] || this.#times[at] !== times[x] || this.#liked[at] !== liked[x]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Takes a context's behaviours in place of those that are here. */
+  set({ size, items, times, liked }: Context): void {
+    this.#head = 0;
+    this.#size = 0;
+    for (let x = Math.min(size, LEARNT_CONTEXT) - 1; x >= 0; x--) {
+      this.push(items[x]!, times[x]!, liked[x]!);
+    }
+  }
+
+  /** Appends a behaviour. */
+  push(item: number, time: number, liked: number): void {
+    const at = this.#head & (RING - 1);
+    this.#items[at] = item;
+    this.#times[at] = time;
+    this.#liked[at] = liked;
+    this.#head++;
+    if (this.#size < LEARNT_CONTEXT) this.#size++;
+  }
+}
 
 /** Signals since a commit, put into bytes one by one. */
 export class SignalJournal {
   #strings = new Dictionary();
-  #body = new ByteWriter(1024);
+  /** By item: its number among the strings + 1, where it has one. */
+  #items = new Uint32Array(256);
+  readonly #named: number[] = [];
+  readonly #body = new ByteWriter(1024);
   #entries = 0;
-  #newest = new Map<string, Signal>();
+  readonly #newest = new Map<string, Ring>();
+  /** Rings of users of earlier journals, to be used again. */
+  readonly #rings: Ring[] = [];
   #time = 0;
 
   /** Number of entries. */
@@ -80,22 +125,28 @@ export class SignalJournal {
   /** Appends a signal. @param idOf The id of an item. */
   add(signal: Signal, idOf: (item: number) => string): void {
     const { user, item, time, liked, context, step } = signal;
-    const before = this.#newest.get(user);
-    const goesOn = before !== undefined && sameContext(contextAfter(before), context);
-    this.#body.u8((liked ? LIKED : 0) | (goesOn ? GOES_ON : 0) | (step === null ? 0 : HAS_STEP));
-    this.#body.uint(this.#strings.index(user)).uint(this.#strings.index(idOf(item)));
-    this.#body.int(time - this.#time);
-    if (step !== null) this.#body.uint(this.#strings.index(step[0])).uint(this.#strings.index(step[1]));
-    if (!goesOn) {
-      this.#body.uint(context.items.length);
-      let newer = time;
-      context.items.forEach((other, k) => {
-        this.#body.uint(2 * this.#strings.index(idOf(other)) + (context.liked[k] ? 1 : 0));
-        this.#body.int(newer - context.times[k]!);
-        newer = context.times[k]!;
-      });
+    let ring = this.#newest.get(user);
+    const goesOn = ring !== undefined && ring.equals(context);
+    if (ring === undefined) {
+      ring = this.#rings.pop() ?? new Ring();
+      ring.user = this.#strings.index(user);
+      this.#newest.set(user, ring);
     }
-    this.#newest.set(user, signal);
+    const body = this.#body;
+    body.u8((liked ? LIKED : 0) | (goesOn ? GOES_ON : 0) | (step === null ? 0 : HAS_STEP));
+    body.uint(ring.user).uint(this.#numberOf(item, idOf)).int(time - this.#time);
+    if (step !== null) body.uint(this.#strings.index(step[0])).uint(this.#strings.index(step[1]));
+    if (!goesOn) {
+      body.uint(context.size);
+      let newer = time;
+      for (let x = 0; x < context.size; x++) {
+        body.uint(2 * this.#numberOf(context.items[x]!, idOf) + context.liked[x]!);
+        body.int(newer - context.times[x]!);
+        newer = context.times[x]!;
+      }
+      ring.set(context);
+    }
+    ring.push(item, time, liked ? 1 : 0);
     this.#time = time;
     this.#entries++;
   }
@@ -111,13 +162,31 @@ export class SignalJournal {
   take(): Uint8Array {
     const to = new ByteWriter(this.#body.length + 1024).u8(FORMAT);
     this.#strings.encode(to);
-    const bytes = to.uint(this.#entries).bytes(this.#body.toBytes()).toBytes();
+    const bytes = to.uint(this.#entries).bytes(this.#body.view()).toBytes();
     this.#strings = new Dictionary();
-    this.#body = new ByteWriter(1024);
+    for (const item of this.#named) this.#items[item] = 0;
+    this.#named.length = 0;
+    this.#body.reset();
     this.#entries = 0;
-    this.#newest = new Map();
+    for (const ring of this.#newest.values()) if (this.#rings.length < MAX_RINGS) this.#rings.push(ring);
+    this.#newest.clear();
     this.#time = 0;
     return bytes;
+  }
+
+  /** The number of an item's id among the strings. */
+  #numberOf(item: number, idOf: (item: number) => string): number {
+    if (item >= this.#items.length) {
+      const items = new Uint32Array(Math.max(2 * this.#items.length, item + 1));
+      items.set(this.#items);
+      this.#items = items;
+    }
+    const known = this.#items[item]!;
+    if (known > 0) return known - 1;
+    const number = this.#strings.index(idOf(item));
+    this.#items[item] = number + 1;
+    this.#named.push(item);
+    return number;
   }
 }
 
@@ -171,25 +240,12 @@ function readContext(
   strings: (at: number) => string,
   itemAt: (id: string) => number,
 ): Context {
-  const items: number[] = [];
-  const times: number[] = [];
-  const liked: boolean[] = [];
+  const context = new ContextBuffer(from.count());
   let newer = time;
-  for (let n = from.count(); n > 0; n--) {
+  while (context.size < context.items.length) {
     const word = from.uint();
-    items.push(itemAt(strings(Math.floor(word / 2))));
-    liked.push(word % 2 === 1);
     newer -= from.int();
-    times.push(newer);
+    context.push(itemAt(strings(Math.floor(word / 2))), newer, word % 2 === 1);
   }
-  return { items, times, liked };
-}
-
-function sameContext(a: Context, b: Context): boolean {
-  const n = a.items.length;
-  if (n !== b.items.length) return false;
-  for (let k = 0; k < n; k++) {
-    if (a.items[k] !== b.items[k] || a.times[k] !== b.times[k] || a.liked[k] !== b.liked[k]) return false;
-  }
-  return true;
+  return context;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { RequestEvent } from "../events/event.ts";
+import { contextOf, itemsOf } from "../retrieval/context.ts";
 import type { CandidateSource } from "../retrieval/features.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
@@ -41,7 +42,7 @@ export function findCandidates(view: CandidatesView, user: UserState, event: Req
   const own = retrieval.context(user, time);
   // By default, what the user had is left out of what is made for the user alone.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
-  const seen = new Set(seenToo ? [] : own.items);
+  const seen = new Set(seenToo ? [] : itemsOf(own));
   const allowed = (item: CatalogueItem): boolean =>
     !item.hidden && item.expires > time && !seen.has(item.index) && !excluded.has(item.id) && passes(item);
   if (candidates !== undefined) {
@@ -59,7 +60,7 @@ export function findCandidates(view: CandidatesView, user: UserState, event: Req
   }
   const like = query === undefined ? undefined : catalogue.get(query);
   if (query !== undefined && like === undefined) return [];
-  const context = like === undefined ? own : { items: [like.index], times: [time], liked: [true] };
+  const context = like === undefined ? own : contextOf([{ item: like.index, time }]);
   const categories = filter?.categories;
   return retrieval.candidates({
     user: like === undefined ? user : null,

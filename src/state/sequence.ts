@@ -38,6 +38,18 @@ export interface Behaviour {
   readonly strength: number;
 }
 
+/** Room for behaviours, in parallel arrays. */
+export interface NewestBehaviours {
+  /** How many are in it. */
+  size: number;
+  /** Indices of the items in the catalogue. */
+  readonly items: Uint32Array;
+  /** Event times, milliseconds since the epoch. */
+  readonly times: Float64Array;
+  /** Whether the strength is above 0: 1 or 0. */
+  readonly liked: Uint8Array;
+}
+
 /** Actions that may be behaviours at most; an index fits a byte. */
 const MAX_ACTIONS = 256;
 /** Capacities below N: a row moves on when it is full, so that most users, who do little, take little. */
@@ -227,6 +239,22 @@ export class SequenceSlab {
   /** Event time at a place of the row. */
   time(row: number, index: number): number {
     return this.#slab(row).times[this.#bases[row]! + index]!;
+  }
+
+  /** Puts the newest behaviours up to a time into `into`, newest first, as many as it has room for. */
+  newest(row: number, until: number, into: NewestBehaviours): void {
+    const { items, times, strengths } = this.#slab(row);
+    const base = this.#bases[row]!;
+    const room = into.items.length;
+    let size = 0;
+    for (let at = base + this.#lengths[row]! - 1; at >= base && size < room; at--) {
+      if (times[at]! > until) continue;
+      into.items[size] = items[at]!;
+      into.times[size] = times[at]!;
+      into.liked[size] = strengths[at]! > 0 ? 1 : 0;
+      size++;
+    }
+    into.size = size;
   }
 
   /**

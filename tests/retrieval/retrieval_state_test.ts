@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Blend } from "../../src/retrieval/blend.ts";
+import { contextOf } from "../../src/retrieval/context.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
@@ -32,11 +33,9 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
     const before = recent.get(user) ?? [];
     for (const each of [whole, crashing]) {
       const item = each.catalogue.intern(id, time).index;
-      const context = {
-        items: before.map(([number]) => each.catalogue.intern(`i${number}`, time).index),
-        times: before.map(([, at]) => at),
-        liked: before.map(() => true),
-      };
+      const context = contextOf(
+        before.map(([number, at]) => ({ item: each.catalogue.intern(`i${number}`, time).index, time: at })),
+      );
       const step = n % 3 === 0 ? ["x", `y${n % 5}`] as const : null;
       each.state.learn({ user, item, time, liked: n % 7 > 0, context, step });
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { contextOf } from "../../src/retrieval/context.ts";
 import {
   contextAfter,
   type JournalEntry,
@@ -17,11 +18,9 @@ const signal: fc.Arbitrary<Signal> = fc.record({
   time,
   liked: fc.boolean(),
   step: fc.option(fc.tuple(fc.constantFrom("x", "y"), fc.constantFrom("x", "y"))),
-  context: fc.array(fc.tuple(fc.nat(20), time, fc.boolean()), { maxLength: 5 }).map((before) => ({
-    items: before.map(([item]) => item),
-    times: before.map(([, time]) => time),
-    liked: before.map(([, , liked]) => liked),
-  })),
+  context: fc.array(fc.tuple(fc.nat(20), time, fc.boolean()), { maxLength: 5 }).map((before) =>
+    contextOf(before.map(([item, time, liked]) => ({ item, time, liked })))
+  ),
 }, { noNullPrototype: true });
 /** A signal, the same going on from the one before of its user, or an erasure. */
 const entries = fc.array(fc.tuple(signal, fc.constantFrom("new", "on", "on", "forget")), { maxLength: 30 })

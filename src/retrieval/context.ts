@@ -1,0 +1,66 @@
+/**
+ * What a user did before, in typed arrays that are filled again and again: a behaviour makes no garbage.
+ *
+ * @module
+ */
+
+/** What a user did before, newest first, in parallel arrays of which the first `size` entries count. */
+export interface Context {
+  /** Number of behaviours. */
+  readonly size: number;
+  /** Item indices. */
+  readonly items: Uint32Array;
+  /** Event times, milliseconds since the epoch. */
+  readonly times: Float64Array;
+  /** 1 where the behaviour was for the item (strength above 0), 0 where it was against it. */
+  readonly liked: Uint8Array;
+}
+
+/** A behaviour of a context. */
+export interface Before {
+  /** Item index. */
+  readonly item: number;
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+  /** Whether it was for the item. @default {true} */
+  readonly liked?: boolean;
+}
+
+/** A context of a fixed capacity that can be filled again. */
+export class ContextBuffer implements Context {
+  /** See {@linkcode Context.size}. */
+  size = 0;
+  /** See {@linkcode Context.items}. */
+  readonly items: Uint32Array;
+  /** See {@linkcode Context.times}. */
+  readonly times: Float64Array;
+  /** See {@linkcode Context.liked}. */
+  readonly liked: Uint8Array;
+
+  /** An empty context with room for `capacity` behaviours. */
+  constructor(capacity: number) {
+    this.items = new Uint32Array(capacity);
+    this.times = new Float64Array(capacity);
+    this.liked = new Uint8Array(capacity);
+  }
+
+  /** Appends a behaviour that came before all that are there; there must be room. */
+  push(item: number, time: number, liked: boolean): void {
+    const at = this.size++;
+    this.items[at] = item;
+    this.times[at] = time;
+    this.liked[at] = liked ? 1 : 0;
+  }
+}
+
+/** A context of these behaviours, newest first. */
+export function contextOf(before: readonly Before[]): Context {
+  const context = new ContextBuffer(before.length);
+  for (const { item, time, liked = true } of before) context.push(item, time, liked);
+  return context;
+}
+
+/** The item indices of a context, newest first. */
+export function itemsOf({ items, size }: Context): Uint32Array {
+  return items.subarray(0, size);
+}

@@ -1,0 +1,215 @@
+/**
+ * The neighbours of all items: a hash table a row (open addressing from item index to a few weights), and all rows
+ * in one slab, so that an update is one cache line and a row costs nothing but its slots.
+ *
+ * ```text
+ *   slab   │ key a b c │ key a b c │ ·           │ key a b c │ ...      words of 4 bytes; key = item index + 1, 0 = free
+ *          └ row of item 7, 4 slots ─────────────────────────┘
+ * ```
+ *
+ * The number of a row's slots is a function of its size alone.
+ *
+ * @module
+ */
+
+/** Words of a slot: the key and three weights. */
+export const SLOT_WORDS = 4;
+/** Bytes of a slot. */
+export const SLOT_BYTES: number = 4 * SLOT_WORDS;
+const MIN_SLOTS = 4;
+const MIN_WORDS = 1 << 12;
+
+/** Rows by item index. Lookups and updates are O(1). */
+export class NeighbourRows {
+  #keys = new Uint32Array(MIN_WORDS);
+  #weights = new Float32Array(this.#keys.buffer);
+  /** Words of the slab that were given out; those in rows; and free blocks by the number of their slots. */
+  #end = 0;
+  #live = 0;
+  #free = new Map<number, number[]>();
+  /** By item: where its row begins, its slots (0 = no row) and its entries. */
+  #begins = new Uint32Array(256);
+  #slots = new Uint32Array(256);
+  #sizes = new Uint32Array(256);
+
+  /** Bytes of all rows. */
+  get bytes(): number {
+    return 4 * this.#live;
+  }
+
+  /** Items that may have a row are below this. */
+  get bound(): number {
+    return this.#slots.length;
+  }
+
+  /** Keys of all slots by word, valid until the next change: the item index + 1 at the first word of a slot in use. */
+  get keys(): Uint32Array {
+    return this.#keys;
+  }
+
+  /** Weights of all slots by word: a, b and c are the three words behind the key's. */
+  get weights(): Float32Array {
+    return this.#weights;
+  }
+
+  /** Whether an item has a row. */
+  has(item: number): boolean {
+    return item < this.#slots.length && this.#slots[item]! > 0;
+  }
+
+  /** Number of entries of an item's row. */
+  size(item: number): number {
+    return item < this.#sizes.length ? this.#sizes[item]! : 0;
+  }
+
+  /** First word of an item's row. */
+  begin(item: number): number {
+    return item < this.#begins.length ? this.#begins[item]! : 0;
+  }
+
+  /** Word behind an item's row. */
+  end(item: number): number {
+    return item < this.#begins.length ? this.#begins[item]! + SLOT_WORDS * this.#slots[item]! : 0;
+  }
+
+  /** A weight (0, 1, 2) of an entry; 0 when it is not there. */
+  get(item: number, other: number, which: number): number {
+    if (!this.has(item)) return 0;
+    const at = this.#find(item, other);
+    return this.#keys[at] === 0 ? 0 : this.#weights[at + 1 + which]!;
+  }
+
+  /** Makes an empty row for an item that has none. */
+  ensure(item: number): void {
+    if (item >= this.#slots.length) this.#grow(item);
+    if (this.#slots[item] === 0) this.#allocate(item, MIN_SLOTS);
+  }
+
+  /** Adds to the weights of an entry of an item's row, which must be there. */
+  add(item: number, other: number, a: number, b: number, c: number): void {
+    let at = this.#find(item, other);
+    if (this.#keys[at] === 0) {
+      const size = this.#sizes[item]! + 1;
+      if (4 * size > 3 * this.#slots[item]!) {
+        this.#rehash(item, 2 * this.#slots[item]!);
+        at = this.#find(item, other);
+      }
+      this.#keys[at] = other + 1;
+      this.#sizes[item] = size;
+    }
+    const weights = this.#weights;
+    weights[at + 1] = weights[at + 1]! + a;
+    weights[at + 2] = weights[at + 2]! + b;
+    weights[at + 3] = weights[at + 3]! + c;
+  }
+
+  /** Multiplies all weights; a power of two changes no digit. */
+  scale(factor: number): void {
+    for (let at = 0; at < this.#end; at += SLOT_WORDS) {
+      for (let k = 1; k < SLOT_WORDS; k++) this.#weights[at + k] = this.#weights[at + k]! * factor;
+    }
+  }
+
+  /** Keeps the entries, given by the first word of their slot, that `keep` says yes to. */
+  retain(item: number, keep: (at: number) => boolean): void {
+    let size = this.#sizes[item]!;
+    for (let at = this.begin(item); at < this.end(item); at += SLOT_WORDS) {
+      if (this.#keys[at] === 0 || keep(at)) continue;
+      this.#keys[at] = 0;
+      size--;
+    }
+    this.#sizes[item] = size;
+    let slots = MIN_SLOTS;
+    while (4 * size > 3 * slots) slots *= 2;
+    this.#rehash(item, slots);
+  }
+
+  /** Drops an item's row. */
+  remove(item: number): void {
+    if (!this.has(item)) return;
+    this.#release(this.#begins[item]!, this.#slots[item]!);
+    this.#slots[item] = 0;
+    this.#sizes[item] = 0;
+  }
+
+  #find(item: number, other: number): number {
+    const mask = SLOT_WORDS * this.#slots[item]! - 1;
+    const begin = this.#begins[item]!;
+    const keys = this.#keys;
+    const key = other + 1;
+    let offset = Math.imul(other, 0x9e3779b1) >>> 5 & mask & -SLOT_WORDS;
+    for (let found = keys[begin + offset]; found !== 0 && found !== key; found = keys[begin + offset]) {
+      offset = offset + SLOT_WORDS & mask;
+    }
+    return begin + offset;
+  }
+
+  /** Moves a row into a block of another number of slots. */
+  #rehash(item: number, slots: number): void {
+    const from = this.#begins[item]!;
+    const before = this.#slots[item]!;
+    // Copied: the block may be the next one that is given out, and the slab another one.
+    const keys = this.#keys.slice(from, from + SLOT_WORDS * before);
+    const weights = new Float32Array(keys.buffer);
+    this.#release(from, before);
+    this.#slots[item] = 0;
+    this.#allocate(item, slots);
+    for (let at = 0; at < keys.length; at += SLOT_WORDS) {
+      if (keys[at] === 0) continue;
+      const to = this.#find(item, keys[at]! - 1);
+      this.#keys[to] = keys[at]!;
+      for (let k = 1; k < SLOT_WORDS; k++) this.#weights[to + k] = weights[at + k]!;
+    }
+  }
+
+  #allocate(item: number, slots: number): void {
+    const words = SLOT_WORDS * slots;
+    let begin = this.#free.get(slots)?.pop();
+    if (begin === undefined) {
+      if (this.#end + words > this.#keys.length) this.#makeRoom(words);
+      begin = this.#end;
+      this.#end += words;
+    }
+    this.#live += words;
+    this.#begins[item] = begin;
+    this.#slots[item] = slots;
+  }
+
+  /** Gives a block back, empty. */
+  #release(begin: number, slots: number): void {
+    this.#keys.fill(0, begin, begin + SLOT_WORDS * slots);
+    this.#live -= SLOT_WORDS * slots;
+    const free = this.#free.get(slots);
+    if (free === undefined) this.#free.set(slots, [begin]);
+    else free.push(begin);
+  }
+
+  /** Moves all rows together, into a larger slab unless a quarter of this one was free. */
+  #makeRoom(words: number): void {
+    const isSparse = this.#end - this.#live > this.#keys.length >> 2;
+    const wanted = isSparse ? this.#keys.length : Math.ceil(1.5 * this.#keys.length);
+    const from = this.#keys;
+    this.#keys = new Uint32Array(Math.max(wanted, this.#live + words));
+    this.#weights = new Float32Array(this.#keys.buffer);
+    this.#end = 0;
+    this.#free = new Map();
+    for (let item = 0; item < this.#slots.length; item++) {
+      if (this.#slots[item] === 0) continue;
+      this.#keys.set(from.subarray(this.begin(item), this.end(item)), this.#end);
+      this.#begins[item] = this.#end;
+      this.#end += SLOT_WORDS * this.#slots[item]!;
+    }
+  }
+
+  #grow(item: number): void {
+    const length = Math.max(2 * this.#slots.length, item + 1);
+    const grown = (from: Uint32Array<ArrayBuffer>) => {
+      const to = new Uint32Array(length);
+      to.set(from);
+      return to;
+    };
+    this.#begins = grown(this.#begins);
+    this.#slots = grown(this.#slots);
+    this.#sizes = grown(this.#sizes);
+  }
+}
