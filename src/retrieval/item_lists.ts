@@ -5,8 +5,10 @@
  * @module
  */
 
-import type { CatalogueItem } from "../state/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import { raise, TopList } from "../state/popularity.ts";
+
+const NONE = new Uint32Array(0);
 
 /** Options of {@linkcode ItemLists}. */
 export interface ItemListsOptions {
@@ -21,6 +23,8 @@ interface Ranked {
   readonly categories: readonly string[];
   readonly firstTime: number;
   readonly hidden: boolean;
+  /** Its score in the lists by popularity; −∞ while it is not in them. */
+  popularity: number;
 }
 
 /**
@@ -31,37 +35,40 @@ interface Ranked {
 export class ItemLists {
   /** Half-life of popularity, milliseconds of event time. */
   readonly halfLifeMs: number;
+  readonly #catalogue: Catalogue;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
-  readonly #ranked = new Map<CatalogueItem, Ranked>();
+  /** By item index. */
+  readonly #ranked: (Ranked | undefined)[] = [];
   #popular: TopList;
   #byCategory = new Map<string, TopList>();
   #fresh: TopList;
   #stale = false;
 
-  /** Empty lists. */
-  constructor(options: ItemListsOptions = {}) {
+  /** Empty lists of a catalogue's items. */
+  constructor(catalogue: Catalogue, options: ItemListsOptions = {}) {
+    this.#catalogue = catalogue;
     this.halfLifeMs = options.halfLifeMs ?? 7 * 86_400_000;
     this.#sizes = options.listSizes ?? { popular: 200, category: 80, fresh: 100 };
-    this.#popular = new TopList(this.#sizes.popular);
-    this.#fresh = new TopList(this.#sizes.fresh);
+    this.#popular = this.#list(this.#sizes.popular);
+    this.#fresh = this.#list(this.#sizes.fresh);
   }
 
-  /** Ids by popularity. */
-  popular(): readonly string[] {
+  /** Indices of items by popularity; valid until the next change, as all lists. */
+  popular(): Uint32Array {
     this.#refresh();
-    return this.#popular.ids;
+    return this.#popular.items;
   }
 
-  /** Ids of a category by popularity. */
-  category(category: string): readonly string[] {
+  /** Items of a category by popularity. */
+  category(category: string): Uint32Array {
     this.#refresh();
-    return this.#byCategory.get(category)?.ids ?? [];
+    return this.#byCategory.get(category)?.items ?? NONE;
   }
 
-  /** Ids of the catalogue by their first sight, newest first. */
-  fresh(): readonly string[] {
+  /** Items of the catalogue by their first sight, newest first. */
+  fresh(): Uint32Array {
     this.#refresh();
-    return this.#fresh.ids;
+    return this.#fresh.items;
   }
 
   /** Counts a positive for the item. */
@@ -72,38 +79,53 @@ export class ItemLists {
 
   /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
   add(item: CatalogueItem): void {
-    const { categories, firstTime, hidden } = item;
-    const before = this.#ranked.get(item);
+    const { categories, firstTime, hidden, index } = item;
+    let ranked = this.#ranked[index];
     if (
-      before?.categories !== categories || before.firstTime !== firstTime || before.hidden !== hidden
+      ranked === undefined || ranked.categories !== categories || ranked.firstTime !== firstTime ||
+      ranked.hidden !== hidden
     ) {
-      this.#ranked.set(item, { categories, firstTime, hidden });
-      this.#stale ||= before !== undefined && !before.hidden;
+      this.#stale ||= ranked !== undefined && !ranked.hidden;
+      ranked = { categories, firstTime, hidden, popularity: -Infinity };
+      // Filled without holes: a sparse array would be a hash map.
+      while (this.#ranked.length < index) this.#ranked.push(undefined);
+      this.#ranked[index] = ranked;
     }
-    if (!this.#stale) this.#rank(item);
+    if (!this.#stale) this.#rank(item, ranked);
   }
 
   #refresh(): void {
     if (!this.#stale) return;
-    this.#popular = new TopList(this.#sizes.popular);
+    this.#popular = this.#list(this.#sizes.popular);
     this.#byCategory = new Map();
-    this.#fresh = new TopList(this.#sizes.fresh);
-    for (const item of this.#ranked.keys()) this.#rank(item);
+    this.#fresh = this.#list(this.#sizes.fresh);
+    this.#ranked.forEach((ranked, index) => {
+      if (ranked === undefined) return;
+      ranked.popularity = -Infinity;
+      this.#rank(this.#catalogue.at(index), ranked);
+    });
     this.#stale = false;
   }
 
-  #rank(item: CatalogueItem): void {
+  #rank(item: CatalogueItem, ranked: Ranked): void {
     if (item.hidden) return;
-    if (item.listed) this.#fresh.update(item.id, item.firstTime);
-    if (item.popularity === -Infinity) return;
-    this.#popular.update(item.id, item.popularity);
-    for (const category of item.categories) {
+    const { index, popularity, categories, firstTime } = item;
+    if (item.listed) this.#fresh.update(index, firstTime, firstTime);
+    if (popularity === -Infinity) return;
+    const before = ranked.popularity;
+    this.#popular.update(index, popularity, before);
+    for (const category of categories) {
       let list = this.#byCategory.get(category);
       if (list === undefined) {
-        list = new TopList(this.#sizes.category);
+        list = this.#list(this.#sizes.category);
         this.#byCategory.set(category, list);
       }
-      list.update(item.id, item.popularity);
+      list.update(index, popularity, before);
     }
+    ranked.popularity = popularity;
+  }
+
+  #list(capacity: number): TopList {
+    return new TopList(capacity, (a, b) => this.#catalogue.compare(a, b));
   }
 }

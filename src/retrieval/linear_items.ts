@@ -98,9 +98,7 @@ export class LinearItems {
     const { rows } = this.#neighbours;
     for (let i = 0; i < n; i++) {
       b[i] = rows.get(item, support[i]!, TOGETHER) / unit;
-      for (let j = 0; j < i; j++) {
-        a[i * n + j] = a[j * n + i] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
-      }
+      for (let j = i + 1; j < n; j++) a[i * n + j] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
       a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + LAMBDA;
     }
     solveInPlace(a, b, LAMBDA / 2);
@@ -142,16 +140,18 @@ export class LinearItems {
 /**
  * Solves A x = b for a symmetric positive definite A by elimination; x is in b, A is used up.
  *
+ * @param a n × n; only j ≥ i of its rows i is read
  * @param least Pivots that are smaller count as this: counts that rows have dropped may leave A indefinite.
  */
 export function solveInPlace(a: Float64Array, b: Float64Array, least = 0): void {
   const n = b.length;
   for (let p = 0; p < n; p++) {
-    a[p * n + p] = Math.max(least, a[p * n + p]!);
+    const row = p * n;
+    const pivot = a[row + p] = Math.max(least, a[row + p]!);
     for (let i = p + 1; i < n; i++) {
-      const factor = a[i * n + p]! / a[p * n + p]!;
+      const factor = a[row + i]! / pivot;
       if (factor === 0) continue;
-      for (let j = p; j < n; j++) a[i * n + j] = a[i * n + j]! - factor * a[p * n + j]!;
+      for (let j = i; j < n; j++) a[i * n + j] = a[i * n + j]! - factor * a[row + j]!;
       b[i] = b[i]! - factor * b[p]!;
     }
   }

@@ -150,7 +150,7 @@ export class Retrieval {
   /** Nothing learnt, over a task's items and users. */
   constructor(view: RetrievalView, options: RetrievalOptions = {}) {
     this.#view = view;
-    this.lists = new ItemLists(options);
+    this.lists = new ItemLists(view.catalogue, options);
     this.maxCandidates = options.maxCandidates ?? 100;
     this.revisits = options.revisits ?? false;
     this.#newShare = options.newShare ?? 0.1;
@@ -201,9 +201,9 @@ export class Retrieval {
     const fresh = Math.floor(this.maxCandidates * this.#newShare);
     for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
     const lowest = scores[order.at(-1) ?? -1] ?? 0;
-    for (const id of this.lists.fresh()) {
+    for (const index of this.lists.fresh()) {
       if (found.size >= this.maxCandidates) break;
-      const item = catalogue.get(id)!;
+      const item = catalogue.at(index);
       if (found.has(item) || !this.#allowed(item.index, query)) continue;
       const at = this.#places[item.index]!;
       if (at === 0) found.set(item, { item, source: "new", score: lowest });
@@ -219,8 +219,9 @@ export class Retrieval {
   /** The best of a list that is the same for everybody, at most `maxCandidates`. */
   listed(list: "popular" | "trending" | "new", allowed: (item: CatalogueItem) => boolean): CatalogueItem[] {
     const { lists, state: { trends } } = this;
-    const ids = list === "popular" ? lists.popular() : list === "new" ? lists.fresh() : trends.list();
-    return ids.map((id) => this.#view.catalogue.get(id)!).filter(allowed).slice(0, this.maxCandidates);
+    const items = list === "popular" ? lists.popular() : list === "new" ? lists.fresh() : trends.list();
+    return Array.from(items, (index) => this.#view.catalogue.at(index)).filter(allowed)
+      .slice(0, this.maxCandidates);
   }
 
   #learnBlend(user: UserState, item: CatalogueItem, time: number): void {
@@ -256,7 +257,9 @@ export class Retrieval {
       }
     });
     // Indices are not durable, and a sum depends on its order: by id, it is the same after a restore.
-    items.sort((a, b) => this.#byId(a, b)).forEach((item, place) => this.#places[item] = place + 1);
+    items.sort((a, b) => this.#view.catalogue.compare(a, b)).forEach((item, place) =>
+      this.#places[item] = place + 1
+    );
     this.#completeLists(items, query.time);
     return { items, features: this.#features(items, query, affinity) };
   }
@@ -321,10 +324,10 @@ export class Retrieval {
 
   #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): void {
     const { catalogue } = this.#view;
-    const ids = this.lists.category(category);
-    for (let rank = 0; rank < Math.min(limit, ids.length); rank++) {
-      const item = catalogue.get(ids[rank]!)!;
-      into.add(item.index, weight * decayedCount(item.popularity, time, this.lists.halfLifeMs));
+    const items = this.lists.category(category);
+    for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
+      const { index, popularity } = catalogue.at(items[rank]!);
+      into.add(index, weight * decayedCount(popularity, time, this.lists.halfLifeMs));
     }
   }
 
@@ -337,12 +340,11 @@ export class Retrieval {
 
   #scoreLists({ time }: CandidateQuery): void {
     const { catalogue } = this.#view;
-    for (const id of this.lists.popular()) {
-      const item = catalogue.get(id)!;
-      this.#scores[POPULAR!]!.add(item.index, decayedCount(item.popularity, time, this.lists.halfLifeMs));
+    for (const index of this.lists.popular()) {
+      const { popularity } = catalogue.at(index);
+      this.#scores[POPULAR!]!.add(index, decayedCount(popularity, time, this.lists.halfLifeMs));
     }
-    for (const id of this.state.trends.list()) {
-      const { index } = catalogue.get(id)!;
+    for (const index of this.state.trends.list()) {
       this.#scores[TRENDING!]!.add(index, this.state.trends.count(index, time));
     }
   }
@@ -426,10 +428,5 @@ export class Retrieval {
     for (const item of items) this.#places[item] = 0;
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
-  }
-
-  #byId(a: number, b: number): number {
-    const { catalogue } = this.#view;
-    return catalogue.at(a).id < catalogue.at(b).id ? -1 : 1;
   }
 }

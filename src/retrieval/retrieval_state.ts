@@ -74,6 +74,8 @@ export class RetrievalState {
   /** Signals learnt since the beginning of the log. */
   signals = 0;
   readonly #catalogue: Catalogue;
+  readonly #byId = (a: number, b: number): number => this.#catalogue.compare(a, b);
+  readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
   readonly #journal = new SignalJournal();
   #asked = false;
   #blendChanged = false;
@@ -93,7 +95,7 @@ export class RetrievalState {
     this.linear = new LinearItems(this.neighbours);
     this.sessions = new Sessions(options.sessions);
     this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
-    this.trends = new Trends(options.trendHalfLifeMs);
+    this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }
 
   /** Whether somebody asked for candidates yet: before that the blend, which costs most, learns nothing. */
@@ -103,7 +105,7 @@ export class RetrievalState {
 
   /** Learns a signal. */
   learn(signal: Signal): void {
-    this.#journal.add(signal, (item) => this.#catalogue.at(item).id);
+    this.#journal.add(signal, this.#idOf);
     this.#apply(signal);
   }
 
@@ -214,20 +216,18 @@ export class RetrievalState {
     this.linear.decode(from, itemAt);
     this.sessions.decode(from, itemAt);
     this.transitions.decode(from);
-    this.trends.decode(from, itemAt, (item) => this.#catalogue.at(item).id);
+    this.trends.decode(from, itemAt);
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
   }
 
   #apply(signal: Signal): void {
-    const byId = (a: number, b: number) =>
-      a === b ? 0 : this.#catalogue.at(a).id < this.#catalogue.at(b).id ? -1 : 1;
     this.signals++;
-    this.neighbours.learn(signal, byId);
-    this.linear.learn(signal, byId);
+    this.neighbours.learn(signal, this.#byId);
+    this.linear.learn(signal, this.#byId);
     this.sessions.learn(signal);
     const { item, time, step } = signal;
     if (step !== null) this.transitions.learn(step[0], step[1], time);
-    this.trends.learn(item, this.#catalogue.at(item).id, time);
+    this.trends.learn(item, time);
   }
 
   #snapshot(): RetrievalRecord[] {

@@ -13,45 +13,54 @@ const LIST = 200;
 /** Decayed counts with a short half-life, as log₂ Σ 2^(t/h), see `popularity.ts`. */
 export class Trends {
   readonly #halfLifeMs: number;
-  readonly #scores = new Map<number, number>();
-  #list = new TopList(LIST);
+  /** By item; −∞ where nothing was counted. */
+  #scores = new Float64Array(256).fill(-Infinity);
+  readonly #list: TopList;
 
-  /** No counts. @param halfLifeMs Half-life, milliseconds of event time. */
-  constructor(halfLifeMs: number) {
+  /** No counts. @param compare Orders items by their ids. */
+  constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
     this.#halfLifeMs = halfLifeMs;
+    this.#list = new TopList(LIST, compare);
   }
 
-  /** Ids, most in demand first. */
-  list(): readonly string[] {
-    return this.#list.ids;
+  /** Items, most in demand first; valid until the next change. */
+  list(): Uint32Array {
+    return this.#list.items;
   }
 
   /** Counts a behaviour. */
-  learn(item: number, id: string, time: number): void {
-    const score = raise(this.#scores.get(item) ?? -Infinity, time, this.#halfLifeMs);
-    this.#scores.set(item, score);
-    this.#list.update(id, score);
+  learn(item: number, time: number): void {
+    this.#set(item, raise(this.#score(item), time, this.#halfLifeMs));
   }
 
   /** The decayed count of an item. */
   count(item: number, time: number): number {
-    return decayedCount(this.#scores.get(item) ?? -Infinity, time, this.#halfLifeMs);
+    return decayedCount(this.#score(item), time, this.#halfLifeMs);
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
-    const items = order.filter((item) => this.#scores.has(item));
+    const items = order.filter((item) => this.#score(item) > -Infinity);
     to.uint(items.length);
-    for (const item of items) to.uint(rank[item]!).f64(this.#scores.get(item)!);
+    for (const item of items) to.uint(rank[item]!).f64(this.#score(item));
   }
 
   /** Reads what {@linkcode Trends.encode} wrote. */
-  decode(from: ByteReader, itemAt: (rank: number) => number, idOf: (item: number) => string): void {
-    for (let n = from.count(); n > 0; n--) {
-      const item = itemAt(from.uint());
-      const score = from.f64();
-      this.#scores.set(item, score);
-      this.#list.update(idOf(item), score);
+  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+    for (let n = from.count(); n > 0; n--) this.#set(itemAt(from.uint()), from.f64());
+  }
+
+  #score(item: number): number {
+    return item < this.#scores.length ? this.#scores[item]! : -Infinity;
+  }
+
+  #set(item: number, score: number): void {
+    this.#list.update(item, score, this.#score(item));
+    if (item >= this.#scores.length) {
+      const scores = new Float64Array(Math.max(2 * this.#scores.length, item + 1)).fill(-Infinity);
+      scores.set(this.#scores);
+      this.#scores = scores;
     }
+    this.#scores[item] = score;
   }
 }

@@ -67,6 +67,12 @@ export class Catalogue {
     return item;
   }
 
+  /** Which of two items comes first by id; 0 for one and the same. */
+  compare(a: number, b: number): number {
+    if (a === b) return 0;
+    return this.at(a).id < this.at(b).id ? -1 : 1;
+  }
+
   /** The item, if known. */
   get(id: string): CatalogueItem | undefined {
     return this.#byId.get(id);

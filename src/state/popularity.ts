@@ -21,44 +21,63 @@ export function decayedCount(score: number, time: number, halfLifeMs: number): n
   return score === -Infinity ? 0 : 2 ** (score - time / halfLifeMs);
 }
 
-/** The best `capacity` ids by score, best first; ties go to the smaller id. */
+/** The best `capacity` items by score, best first; ties go to the one that comes first by `compare`. */
 export class TopList {
-  readonly #capacity: number;
-  readonly #ids: string[] = [];
-  readonly #scores: number[] = [];
+  readonly #items: Uint32Array;
+  readonly #scores: Float64Array;
+  readonly #compare: (a: number, b: number) => number;
+  #size = 0;
 
-  /** An empty list of at most `capacity` ids. */
-  constructor(capacity: number) {
-    this.#capacity = capacity;
+  /** An empty list. @param compare Orders items of equal scores, by their indices. */
+  constructor(capacity: number, compare: (a: number, b: number) => number) {
+    this.#items = new Uint32Array(capacity);
+    this.#scores = new Float64Array(capacity);
+    this.#compare = compare;
   }
 
-  /** The ids, best first. */
-  get ids(): readonly string[] {
-    return this.#ids;
+  /** Indices of the items, best first; valid until the next change. */
+  get items(): Uint32Array {
+    return this.#items.subarray(0, this.#size);
   }
 
-  /** Sets the score of an id, which must not be lower than before. O(capacity). */
-  update(id: string, score: number): void {
-    let at = this.#ids.indexOf(id);
-    if (at < 0) {
-      const last = this.#ids.length - 1;
-      if (this.#ids.length >= this.#capacity) {
-        if (!before(score, id, this.#scores[last]!, this.#ids[last]!)) return;
-        at = last;
-      } else {
-        at = last + 1;
-      }
+  /**
+   * Sets the score of an item. O(log capacity), and moving those that it overtakes.
+   *
+   * @param before Its score at the last call, which was not higher; what is lower than all scores at the first one.
+   */
+  update(item: number, score: number, before = -Infinity): void {
+    const size = this.#size;
+    const isFull = size === this.#items.length;
+    // Whoever is in the list has at least the last score.
+    if (isFull && (size === 0 || !this.#precedes(score, item, size - 1))) return;
+    let from = this.#place(before, item, size);
+    if (from === size || this.#items[from] !== item) {
+      from = isFull ? size - 1 : size;
+      this.#size = from + 1;
     }
-    while (at > 0 && before(score, id, this.#scores[at - 1]!, this.#ids[at - 1]!)) {
-      this.#ids[at] = this.#ids[at - 1]!;
-      this.#scores[at] = this.#scores[at - 1]!;
-      at--;
+    const to = this.#place(score, item, from);
+    if (to < from) {
+      this.#items.copyWithin(to + 1, to, from);
+      this.#scores.copyWithin(to + 1, to, from);
     }
-    this.#ids[at] = id;
-    this.#scores[at] = score;
+    this.#items[to] = item;
+    this.#scores[to] = score;
   }
-}
 
-function before(score: number, id: string, otherScore: number, otherId: string): boolean {
-  return score > otherScore || (score === otherScore && id < otherId);
+  /** The first place below `end` whose item does not come before this one. */
+  #place(score: number, item: number, end: number): number {
+    let low = 0;
+    while (low < end) {
+      const middle = (low + end) >>> 1;
+      if (this.#items[middle] !== item && !this.#precedes(score, item, middle)) low = middle + 1;
+      else end = middle;
+    }
+    return low;
+  }
+
+  /** Whether an item comes before the one at a place. */
+  #precedes(score: number, item: number, place: number): boolean {
+    const other = this.#scores[place]!;
+    return score > other || (score === other && this.#compare(item, this.#items[place]!) < 0);
+  }
 }

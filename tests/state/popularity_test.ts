@@ -21,19 +21,17 @@ Deno.test("decayedCount() is 0 when nothing was counted", () => {
 });
 
 Deno.test("TopList() equals sorting when scores only rise", () => {
-  const rises = fc.array(fc.tuple(fc.constantFrom(..."abcdefghij"), fc.integer({ min: 0, max: 3 })), {
-    size: "max",
-    maxLength: 60,
-  });
+  const rises = fc.array(fc.tuple(fc.nat(9), fc.integer({ min: 0, max: 3 })), { size: "max", maxLength: 60 });
   fc.assert(fc.property(fc.integer({ min: 0, max: 6 }), rises, (capacity, steps) => {
-    const scores = new Map<string, number>();
-    const list = new TopList(capacity);
-    for (const [id, rise] of steps) {
-      const score = (scores.get(id) ?? 0) + rise;
-      scores.set(id, score);
-      list.update(id, score);
-      const sorted = [...scores].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([id]) => id);
-      assert.deepEqual(list.ids, sorted.slice(0, capacity));
+    const scores = new Map<number, number>();
+    const list = new TopList(capacity, (a, b) => b - a);
+    for (const [item, rise] of steps) {
+      const before = scores.get(item);
+      const score = (before ?? 0) + rise;
+      scores.set(item, score);
+      list.update(item, score, before);
+      const sorted = [...scores].sort(([a, x], [b, y]) => y - x || b - a).map(([item]) => item);
+      assert.deepEqual([...list.items], sorted.slice(0, capacity));
     }
   }));
 });

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { contextOf } from "../../src/retrieval/context.ts";
+import { ItemScores } from "../../src/retrieval/item_scores.ts";
+import { LinearItems, solveInPlace } from "../../src/retrieval/linear_items.ts";
+import { Neighbours } from "../../src/retrieval/neighbours.ts";
+
+const byId = (a: number, b: number) => a - b;
+
+Deno.test("solveInPlace() solves symmetric positive definite systems and reads their upper half only", () => {
+  const entry = fc.integer({ min: -10, max: 10 });
+  const system = fc.integer({ min: 1, max: 8 }).chain((n) =>
+    fc.tuple(
+      fc.array(entry, { minLength: n * n, maxLength: n * n }),
+      fc.array(entry, { minLength: n, maxLength: n }),
+    )
+  );
+  fc.assert(fc.property(system, ([root, x]) => {
+    const n = x.length;
+    const at = (i: number, j: number) => {
+      let sum = i === j ? 1 : 0;
+      for (let k = 0; k < n; k++) sum += root[i * n + k]! * root[j * n + k]!;
+      return sum;
+    };
+    const b = Float64Array.from(x, (_, i) => x.reduce((sum, value, j) => sum + at(i, j) * value, 0));
+    const a = Float64Array.from({ length: n * n }, (_, k) => {
+      const [i, j] = [Math.floor(k / n), k % n];
+      return j < i ? NaN : at(i, j);
+    });
+    solveInPlace(a, b);
+    x.forEach((value, i) => assert.ok(Math.abs(b[i]! - value) < 1e-6, `${b[i]} is not ${value}`));
+  }));
+});
+
+Deno.test("LinearItems.score() explains what comes together by the item that it comes with, not by its companions", () => {
+  const neighbours = new Neighbours();
+  const linear = new LinearItems(neighbours);
+  let time = 0;
+  // 2 always comes with 1; 3 comes with 1 often, and then 2 is there too.
+  for (let n = 0; n < 400; n++) {
+    const items = n % 2 === 0 ? [1, 3, 2] : [1, 2];
+    items.forEach((item, k) => {
+      time += 1000;
+      const context = contextOf(items.slice(0, k).reverse().map((item) => ({ item, time })));
+      const signal = { user: `u${n}`, item, time, liked: true, context, step: null };
+      neighbours.learn(signal, byId);
+      linear.learn(signal, byId);
+    });
+  }
+  const of = (item: number) => {
+    const scores = new ItemScores();
+    linear.score(contextOf([{ item, time }]), scores);
+    return scores.get(2);
+  };
+  assert.ok(of(1) > 0.5, `1 predicts 2 with ${of(1)}`);
+  assert.ok(of(3) < 0.5 * of(1), `3 predicts 2 with ${of(3)}`);
+});
