@@ -390,11 +390,18 @@ export class Task implements AsyncDisposable {
     store.maintain();
   }
 
+  /** Ids of all users, cold ones too, sorted. */
+  userIds(): readonly string[] {
+    const gone = new Set(this.#out.forgotten.map(({ user }) => user));
+    const cold = [...this.#restored.users.ids()].filter((id) => !gone.has(id));
+    return [...new Set([...this.state.users.keys(), ...cold])].sort();
+  }
+
   /** The records of all users, cold ones too, by id; for digests and exports. */
   async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
     const { state } = this;
     const { users } = this.#restored;
-    for (const id of [...new Set([...state.users.keys(), ...users.ids()])].sort()) {
+    for (const id of this.userIds()) {
       const user = state.users.get(id);
       const found = user === undefined ? users.get(id) : state.record(user);
       const record = found instanceof Promise ? await found : found;

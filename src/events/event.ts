@@ -59,6 +59,8 @@ export interface Condition {
 export interface RequestFilter {
   /** Keep only items with at least one of these categories. */
   readonly categories?: readonly string[];
+  /** Keep only items with all of these categories. */
+  readonly allCategories?: readonly string[];
   /** Leave items with any of these categories out. */
   readonly notCategories?: readonly string[];
   /** Keep only items that meet all of these conditions. */
@@ -93,6 +95,8 @@ export interface RequestEvent extends EventBase {
   readonly candidates?: readonly string[];
   /** Retrieve items like this one; ranked by the blend. */
   readonly item?: string;
+  /** Retrieve items that go with these, the newest last; ranked by the blend. */
+  readonly like?: readonly string[];
   /** Which items to retrieve. @default {"personal"} */
   readonly list?: (typeof REQUEST_LISTS)[number];
   /** Items that must not be in the answer. */

@@ -39,6 +39,8 @@ export const MAX_ITEMS = 1000;
 export const MAX_EXPOSURES = 64;
 /** Most items that a request may exclude. */
 export const MAX_EXCLUDED = 10_000;
+/** Most items that others are to go with: as many as a user's newest behaviours. */
+export const MAX_LIKE = 100;
 /** Most categories of an item, attributes of anything, values of a list attribute. */
 export const MAX_ATTRIBUTES = 64;
 /** Earliest time, inclusive: 1990-01-01T00:00:00Z. What claims to be older is a unit error (seconds). */
@@ -152,6 +154,11 @@ const FILTER_FIELDS: Fields<RequestFilter> = {
     optional: true,
     about: "Keep only items with at least one of these categories.",
   },
+  allCategories: {
+    ...categories,
+    optional: true,
+    about: "Keep only items with all of these categories.",
+  },
   notCategories: {
     ...categories,
     optional: true,
@@ -194,6 +201,14 @@ export const EVENT_FIELDS: {
     count: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "How many items are wanted." },
     candidates: { ...items, optional: true, about: "Items to rank; without it, candidates are retrieved." },
     item: { ...id, optional: true, about: "Retrieve items like this one; ranked by the blend." },
+    like: {
+      kind: "list",
+      of: id,
+      minItems: 1,
+      maxItems: MAX_LIKE,
+      optional: true,
+      about: "Retrieve items that go with these, the newest last; ranked by the blend.",
+    },
     list: {
       kind: "choice",
       of: REQUEST_LISTS,

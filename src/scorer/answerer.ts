@@ -147,9 +147,9 @@ export class Answerer {
   }
 
   /** What orders the candidates of a request. */
-  #ranking({ candidates, item, list = "personal" }: RequestEvent): Ranking {
+  #ranking({ candidates, item, like, list = "personal" }: RequestEvent): Ranking {
     if (candidates !== undefined) return "model";
-    return item !== undefined || list !== "personal" ? "blend" : this.#options.ranking;
+    return item !== undefined || like !== undefined || list !== "personal" ? "blend" : this.#options.ranking;
   }
 
   #scorer(model: string | undefined): ListScorer | undefined {

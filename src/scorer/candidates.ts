@@ -35,9 +35,9 @@ export interface CandidatesView {
 /** Finds the candidates of a request, best first when they are retrieved. */
 export function findCandidates(view: CandidatesView, user: UserState, event: RequestEvent): Found[] {
   const { catalogue, retrieval } = view;
-  const { candidates, filter, item: query, list = "personal", time } = event;
-  const excluded = new Set(event.exclude);
-  if (query !== undefined) excluded.add(query);
+  const { candidates, filter, list = "personal", time } = event;
+  const query = event.item === undefined ? event.like : [event.item];
+  const excluded = new Set([...event.exclude ?? [], ...query ?? []]);
   const passes = filterOf(filter);
   const own = retrieval.context(user, time);
   // By default, what the user had is left out of what is made for the user alone.
@@ -58,10 +58,10 @@ export function findCandidates(view: CandidatesView, user: UserState, event: Req
       score: -place,
     }));
   }
-  const like = query === undefined ? undefined : catalogue.get(query);
-  if (query !== undefined && like === undefined) return [];
-  const context = like === undefined ? own : contextOf([{ item: like.index, time }]);
-  const categories = filter?.categories;
+  const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
+  if (like?.length === 0) return [];
+  const context = like === undefined ? own : contextOf(like.map(({ index }) => ({ item: index, time })));
+  const categories = filter?.categories ?? filter?.allCategories;
   return retrieval.candidates({
     user: like === undefined ? user : null,
     context,

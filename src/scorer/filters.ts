@@ -13,10 +13,12 @@ export type Filtered = Pick<CatalogueItem, "categories" | "attributes">;
 /** Whether an item passes a filter. An item that the catalogue does not know is one without categories and attributes. */
 export function filterOf(filter: RequestFilter = {}): (item: Filtered) => boolean {
   const categories = filter.categories === undefined ? null : new Set(filter.categories);
+  const all = filter.allCategories ?? [];
   const not = new Set(filter.notCategories);
   const where = filter.where ?? [];
   return (item) =>
     (categories === null || item.categories.some((category) => categories.has(category))) &&
+    all.every((category) => item.categories.includes(category)) &&
     (not.size === 0 || !item.categories.some((category) => not.has(category))) &&
     where.every((condition) => meets(item, condition));
 }

@@ -321,6 +321,16 @@ export class TaskState {
     return { recommendation, serving, instance: { ...chosen, user: user.id, rows } };
   }
 
+  /** What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
+  previewNobody(event: RequestEvent): Preview {
+    const nobody = createUser(event.user, this.sequences);
+    try {
+      return this.preview(nobody, event);
+    } finally {
+      this.sequences.release(nobody.row);
+    }
+  }
+
   /** Settles every open impression, as at the end of a finite stream. */
   flush(out: TaskOutputs): void {
     this.join.settleBefore(Infinity, out);

@@ -40,7 +40,7 @@ const logger = getLogger(["meander", "http"]);
 
 /** Makes the application; more routes may be added to it. */
 export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
-  const app = new Hono<{ Bindings: Connection }>();
+  const app = new Hono<{ Bindings: Connection }>({ strict: false }); // clients of Gorse end paths with a slash
   const { endpoints, cors: origins = [] } = options;
   if (origins.length > 0) {
     app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id"], maxAge: 600 }));

@@ -31,7 +31,7 @@ export interface Content {
 /** One method of one path. */
 export interface Endpoint {
   /** The method. */
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** The path; a part that begins with a colon is a parameter. */
   readonly path: string;
   /** Its name, for those who make clients. */

@@ -243,7 +243,7 @@ function refusal({ refused }: Intake): Problem {
 }
 
 /** Appends, or says that it did not succeed in time; then it may have happened all the same. */
-async function append({ log }: ApiContext, records: readonly NewRecord[]): Promise<void> {
+export async function append({ log }: ApiContext, records: readonly NewRecord[]): Promise<void> {
   await within(log.append(records), APPEND_TIMEOUT_MS, () => {
     const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });

@@ -14,6 +14,7 @@ import { ExperimentViews } from "../dashboard/experiment_views.ts";
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
+import { doorEndpoints } from "../doors/doors.ts";
 import { Answers } from "./answers.ts";
 import { createApp } from "./app.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
@@ -68,6 +69,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const live = new LiveFeed({ recorder, snapshots, version: manifest.version });
   const api = [
     ...endpoints(context),
+    ...doorEndpoints(context, settings),
     liveEndpoint(live),
     experimentsEndpoint(new ExperimentViews(log, topics, now)),
   ];

@@ -114,7 +114,8 @@ function timed(value: unknown, now: number): unknown {
   return { ...value, time: now };
 }
 
-function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Refusal {
+/** A record of an event or an item, unless it is too large for one. @param time of the record */
+export function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Refusal {
   const bytes = encoder.encode(JSON.stringify(value));
   if (bytes.length > MAX_RECORD_BYTES) return refuseLarge(bytes.length, "entry");
   return { topic, key, value: bytes, time };

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
+import { DOOR_SCHEMAS } from "../doors/schemas.ts";
 import { PROBLEMS } from "./problem.ts";
 
 const count = z.int().min(0);
@@ -168,7 +169,8 @@ export type SchemaName =
   | "Models"
   | "Status"
   | "Health"
-  | "Ready";
+  | "Ready"
+  | keyof typeof DOOR_SCHEMAS;
 
 /** All schemas by name. */
 export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
@@ -198,6 +200,9 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     Status: fromZod(status),
     Health: fromZod(health),
     Ready: fromZod(ready),
+    ...Object.fromEntries(
+      Object.entries(DOOR_SCHEMAS).map(([name, schema]) => [name, fromZod(schema)]),
+    ) as Record<keyof typeof DOOR_SCHEMAS, JsonSchema>,
   };
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { type Door, DOORS } from "../doors/names.ts";
 import { type ApiKey, digestOf, type RateLimit, SCOPES } from "./access.ts";
 
 /** How the HTTP server behaves. docs/http.md lists every key. */
@@ -23,6 +24,16 @@ export interface HttpSettings {
   readonly maxWaiting?: number | undefined;
   /** Origins of pages that may call us from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
+  /** Other systems whose calls are answered, too. @default {[]} */
+  readonly doors?: readonly Door[] | undefined;
+  /** How the door of Gorse behaves. */
+  readonly gorse?: GorseSettings | undefined;
+}
+
+/** How the door of Gorse behaves. */
+export interface GorseSettings {
+  /** Types of feedback that say no more than that somebody saw the item. @default {["read"]} */
+  readonly readTypes?: readonly string[] | undefined;
 }
 
 const count = z.int().positive();
@@ -40,6 +51,8 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   answerTimeoutMs: count,
   maxWaiting: count,
   cors: z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
+  doors: z.array(z.enum(DOORS)),
+  gorse: z.strictObject({ readTypes: z.array(z.string().min(1).max(64)) }).partial(),
 }).partial();
 
 /** Environment variable with a key that allows everything. */

@@ -27,6 +27,28 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "docs/doors.md has calls that succeed, and settings that are allowed",
+  ignore: !hasCurl,
+  fn: async () => {
+    const page = await readPage("docs/doors.md");
+    const configs = blocks(page.replaceAll(/^ {2}/gm, ""), "json").map((text) =>
+      parseConfig(text, "meander.json")
+    );
+    const [{ http = {} } = {}] = configs;
+    assert.ok(http.doors?.length === 2 && configs.length === 2);
+    await using api = await startApi(http);
+    const calls = blocks(page, "sh");
+    assert.ok(calls.length >= 6);
+    for (const call of calls) {
+      const script = call.replaceAll("http://127.0.0.1:8080", api.url);
+      const { success, stdout, stderr } = await new Deno.Command("sh", { args: ["-c", script] }).output();
+      assert.ok(success, `${call}\n${new TextDecoder().decode(stderr)}`);
+      JSON.parse(new TextDecoder().decode(stdout));
+    }
+  },
+});
+
 Deno.test("docs/http.md has settings that are allowed, and names every measure", async () => {
   const page = await readPage("docs/http.md");
   const [settings = ""] = blocks(page, "json").filter((block) => block.includes('"keys"'));

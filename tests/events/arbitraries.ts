@@ -55,9 +55,11 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
       candidates: ids(1),
       exclude: fc.array(id, { maxLength: 5 }),
       item: id,
+      like: fc.array(id, { minLength: 1, maxLength: 3 }),
       list: fc.constantFrom(...REQUEST_LISTS),
       filter: fc.record({
         categories: fc.array(id, { maxLength: 3 }),
+        allCategories: fc.array(id, { maxLength: 3 }),
         notCategories: fc.array(id, { maxLength: 3 }),
         where: fc.array(
           fc.record({

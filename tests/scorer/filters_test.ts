@@ -39,6 +39,8 @@ Deno.test("filterOf() wants one of the categories, none of the others, and every
   assert.ok(filterOf({ categories: ["x", "sale"] })(TENT));
   assert.ok(!filterOf({ categories: [] })(TENT));
   assert.ok(!filterOf({ notCategories: ["sale"] })(TENT));
+  assert.ok(filterOf({ allCategories: ["sale", "camping"] })(TENT));
+  assert.ok(!filterOf({ allCategories: ["sale", "x"] })(TENT));
   const price = { attribute: "price", is: "<", value: 50 } as const;
   assert.ok(filterOf({ where: [price] })(TENT));
   assert.ok(!filterOf({ where: [price, { attribute: "brand", is: "=", value: "c" }] })(TENT));

@@ -114,6 +114,23 @@ Deno.test("TaskState.apply() answers with similar items, which are not about the
   assert.deepEqual(items(story, 21, { item: "a" }).includes("a"), false);
   assert.equal(items(story, 22, { item: "a", filter: { seen: false } }).includes("b"), false);
   assert.deepEqual(items(story, 23, { item: "nobody knows it" }), []);
+  const both = story.ask(24, "both", { like: ["c", "nobody knows it", "a"], count: 2 });
+  assert.deepEqual(both.items.map(({ item }) => item).sort(), ["b", "d"]);
+  assert.deepEqual(items(story, 25, { like: ["nobody knows it"] }), []);
+});
+
+Deno.test("TaskState.previewNobody() answers for somebody without a past, and changes nothing", () => {
+  const story = new Story();
+  for (const item of ["a", "b"]) story.item(item);
+  story.click(10, "a");
+  story.ask(11, "r", { count: 1 });
+  const users = [...story.task.users.keys()];
+  const { bytes } = story.task.sequences;
+  const event = { type: "request", user: "x", request: "p", time: 12, count: 5 } as const;
+  const { recommendation } = story.task.previewNobody(event);
+  assert.deepEqual(recommendation.items.map(({ item }) => item).sort(), ["a", "b"]);
+  assert.deepEqual([...story.task.users.keys()], users);
+  assert.deepEqual([story.task.sequences.bytes, story.task.counters.requests], [bytes, 1]);
 });
 
 Deno.test("TaskState.apply() answers with a list for everybody in the order of the list", () => {

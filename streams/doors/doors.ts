@@ -1,0 +1,19 @@
+/**
+ * Doors for those who come from another system: its HTTP calls, so that its clients work with another address.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../server/endpoint.ts";
+import type { ApiContext } from "../server/endpoints.ts";
+import type { HttpSettings } from "../server/settings.ts";
+import { gorseEndpoints } from "./gorse.ts";
+import { metarankEndpoints } from "./metarank.ts";
+
+/** The endpoints of the doors that the settings open; none by default. */
+export function doorEndpoints(context: ApiContext, { doors = [], gorse }: HttpSettings): readonly Endpoint[] {
+  return [
+    ...(doors.includes("gorse") ? gorseEndpoints(context, gorse) : []),
+    ...(doors.includes("metarank") ? metarankEndpoints(context) : []),
+  ];
+}

@@ -1,0 +1,74 @@
+/**
+ * Gorse's users, items and feedback out of what a deployment knows.
+ *
+ * @module
+ */
+
+import { extra, type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
+import { toGorse } from "../../src/adapters/gorse.ts";
+import type { Attributes, ItemRecord } from "../../src/events/event.ts";
+import type { UserState } from "../../src/state/user_state.ts";
+import type { Task } from "../task.ts";
+
+/** Gorse's zero time. */
+const NO_TIME = "0001-01-01T00:00:00Z";
+
+/** A user as Gorse has it; a comment is not kept. */
+export function gorseUser(id: string, profile: Attributes): JsonObject {
+  return { UserId: id, Labels: labelsOf(profile), Comment: "" };
+}
+
+/** An item as Gorse has it, all fields there. */
+export function gorseItem(item: ItemRecord): JsonObject {
+  const { category } = item;
+  return {
+    ...{ IsHidden: false, Labels: null, Comment: "" },
+    ...toGorse(item),
+    Categories: item.categories ?? (category === undefined ? [] : [category]),
+    Timestamp: extra(item, "timestamp") ?? new Date(item.time).toISOString(),
+  };
+}
+
+/** The newest behaviours of a user as feedback: one for each type and item, in the order of the first. */
+export function gorseFeedback({ id, row }: UserState, { state }: Task): readonly JsonObject[] {
+  const { sequences, catalogue } = state;
+  const feedback = new Map<string, Record<string, unknown>>();
+  for (let i = 0; i < sequences.length(row); i++) {
+    const type = sequences.action(row, i);
+    const { id: item } = catalogue.at(sequences.item(row, i));
+    const time = new Date(sequences.time(row, i)).toISOString();
+    const known = feedback.get(`${type}\n${item}`);
+    if (known !== undefined) known["Updated"] = time;
+    else {
+      feedback.set(`${type}\n${item}`, {
+        ...{ FeedbackType: type, UserId: id, ItemId: item, Value: 0, Timestamp: time },
+        ...{ Updated: NO_TIME, Labels: null, Comment: "" },
+      });
+    }
+  }
+  return [...feedback.values()];
+}
+
+/** An item with the fields of a patch in place of its own. */
+export function patched(item: JsonObject, patch: JsonObject): JsonObject {
+  const given = Object.entries(patch).filter(([name, value]) => value !== null && name !== "ItemId");
+  return { ...item, ...Object.fromEntries(given) };
+}
+
+/**
+ * The same item, not older than the record it replaces, which is what a task goes by; the time that was asked for is
+ * kept on it.
+ */
+export function inPlaceOf(before: ItemRecord | undefined, item: ItemRecord, asked: JsonObject): ItemRecord {
+  if (before === undefined || item.time >= before.time) return item;
+  const text = stringIn(asked, "Timestamp");
+  const timestamp = text === undefined || Number.isNaN(parseDate(text)) ? {} : { timestamp: text };
+  return { ...item, time: before.time, ...timestamp };
+}
+
+/** A list that stood for the labels comes out as one. */
+function labelsOf(attributes: Attributes): unknown {
+  const names = Object.keys(attributes);
+  if (names.length === 0) return null;
+  return names.length === 1 && names[0] === "labels" ? attributes["labels"] : attributes;
+}

@@ -1,0 +1,110 @@
+/**
+ * The catalogue as it stands on the log, for calls that change a part of an item or read one back. Held only by a
+ * process that gets such calls: it has the records of all items in memory, as bytes.
+ *
+ * @module
+ */
+
+import { decodeItem } from "../../src/events/codec.ts";
+import type { ItemRecord } from "../../src/events/event.ts";
+import type { ApiContext } from "../server/endpoints.ts";
+import { recordsOf, take } from "./door.ts";
+
+/** What becomes of an item. */
+export interface ItemChange {
+  /** Its id. */
+  readonly id: string;
+  /** From its newest record, if there is one, to the next. May throw. */
+  readonly change: (item: ItemRecord | undefined) => ItemRecord | undefined;
+}
+
+/** The newest record of each item. One that is older than an append that was answered is never given. */
+export class ItemMirror {
+  readonly #context: ApiContext;
+  readonly #records = new Map<string, Uint8Array>();
+  #sorted: readonly string[] | null = null;
+  #next = 0;
+  /** What is under way: all reads and changes come one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** An empty mirror, which reads the log when it is first asked. */
+  constructor(context: ApiContext) {
+    this.#context = context;
+  }
+
+  /** The newest record of an item. */
+  get(id: string): Promise<ItemRecord | undefined> {
+    return this.#queue(() => Promise.resolve(this.#at(id)));
+  }
+
+  /** Items by id, at most `count` of those behind the id `after`. */
+  page(after: string, count: number): Promise<readonly ItemRecord[]> {
+    return this.#queue(() => {
+      this.#sorted ??= [...this.#records.keys()].sort();
+      const ids = this.#sorted;
+      let start = 0;
+      for (let end = ids.length; start < end;) {
+        const middle = (start + end) >> 1;
+        if (ids[middle]! > after) end = middle;
+        else start = middle + 1;
+      }
+      const found = ids.slice(start, start + count).map((id) => this.#at(id));
+      return Promise.resolve(found.filter((item) => item !== undefined));
+    });
+  }
+
+  /**
+   * Changes items by their newest records, all or none; a change that gives `undefined` takes the item away.
+   *
+   * @returns How many of them were there.
+   */
+  change(changes: readonly ItemChange[]): Promise<number> {
+    return this.#queue(async () => {
+      const { topics, now } = this.#context;
+      let known = 0;
+      const after = new Map<string, ItemRecord | undefined>();
+      for (const { id, change } of changes) {
+        const before = after.has(id) ? after.get(id) : this.#at(id);
+        if (before !== undefined) known++;
+        after.set(id, change(before));
+      }
+      const records = [...after].flatMap(([id, item]) =>
+        item === undefined
+          ? [{ topic: topics.items, key: id, value: null, time: now() }]
+          : recordsOf(this.#context, [{ kind: "item", item }])
+      );
+      await take(this.#context, records);
+      return known;
+    });
+  }
+
+  #at(id: string): ItemRecord | undefined {
+    const bytes = this.#records.get(id);
+    if (bytes === undefined) return undefined;
+    const decoded = decodeItem(bytes);
+    return decoded.ok ? decoded.item : undefined;
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(() => this.#catchUp()).then(work);
+    this.#last = done.catch(() => {}); // told to who asked
+    return done;
+  }
+
+  /** Reads all that is on the log now. */
+  async #catchUp(): Promise<void> {
+    const { log, topics } = this.#context;
+    const { end } = await log.bounds(topics.items, 0);
+    while (this.#next < end) {
+      const { records, next } = await log.read(topics.items, 0, this.#next);
+      for (const { key, value } of records) {
+        if (key === null) continue;
+        if (value === null) this.#records.delete(key);
+        else this.#records.set(key, value.slice());
+        this.#sorted = null;
+      }
+      if (next === this.#next) break;
+      this.#next = next;
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/** Gorse's own client for JavaScript, as it is on npm, against a deployment of ours. */
+
+import assert from "node:assert/strict";
+import { Gorse, GorseException } from "gorsejs";
+import { readAll } from "../../streams/log/read_all.ts";
+import { digestOf } from "../../streams/server/access.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { NOW, startApi } from "../server/deployment.ts";
+import { until } from "../service/deployment.ts";
+
+type Feedback = "click" | "read" | "cart";
+
+const iso = (time: number) => new Date(time).toISOString();
+const settings = { doors: ["gorse"] } as const;
+
+Deno.test("Gorse's client passes a session: users, items, feedback, lists", async () => {
+  await using api = await startApi(settings);
+  const gorse = new Gorse<Feedback>({ endpoint: api.url, secret: "" });
+
+  assert.equal(await gorse.insertUser({ UserId: "ann", Labels: ["camper", "north"], Comment: "" }), 1);
+  assert.equal(await gorse.insertUsers([{ UserId: "bob", Labels: ["reader"] }, { UserId: "cy" }]), 2);
+  assert.deepEqual((await gorse.getUser("ann")).Labels, ["camper", "north"]);
+  assert.equal(await gorse.updateUser("ann", { UserId: "ann", Labels: ["south"] }), 1);
+  assert.deepEqual((await gorse.getUser("ann")).Labels, ["south"]);
+
+  const item = (ItemId: string, ...Categories: string[]) => ({
+    ...{ ItemId, Categories, IsHidden: false, Timestamp: iso(NOW - 1000), Labels: ["new"], Comment: ItemId },
+  });
+  assert.equal(await gorse.upsertItem(item("tent", "camping")), 1);
+  assert.equal(await gorse.upsertItems([item("stove", "camping", "kitchen"), item("novel", "books")]), 2);
+  assert.equal(await gorse.insertItemCategory("novel", "camping"), 1);
+  assert.equal(
+    await gorse.updateItem("novel", { ...item("novel", "books", "camping"), Comment: "a novel" }),
+    1,
+  );
+  const novel = await gorse.getItem("novel");
+  assert.deepEqual([novel.Categories, novel.Comment, novel.Labels], [["books", "camping"], "a novel", [
+    "new",
+  ]]);
+  assert.equal(await gorse.deleteItemCategory("novel", "camping"), 1);
+  assert.deepEqual((await gorse.getItem("novel")).Categories, ["books"]);
+
+  const did = (FeedbackType: Feedback, UserId: string, ItemId: string) => ({
+    ...{ FeedbackType, UserId, ItemId, Timestamp: iso(NOW) },
+  });
+  assert.equal(await gorse.insertFeedbacks([did("click", "ann", "tent"), did("read", "ann", "novel")]), 2);
+  assert.equal(await gorse.upsertFeedbacks([did("cart", "ann", "tent"), did("click", "bob", "stove")]), 2);
+  const [first, second] = await gorse.getUserFeedback("ann");
+  assert.deepEqual([first?.FeedbackType, first?.ItemId, first?.Timestamp], ["click", "tent", iso(NOW)]);
+  assert.equal(second?.FeedbackType, "cart");
+  assert.equal((await gorse.getUserFeedbackByType("ann", "cart")).length, 1);
+  assert.equal((await gorse.getFeedback({ type: "click", userId: "ann", itemId: "tent" })).UserId, "ann");
+
+  // A list is computed when it is asked for: what was just taken is left out, what is new is in.
+  await until(
+    async () => (await gorse.getRecommend({ userId: "ann", category: "kitchen" })).length > 0,
+    "items",
+  );
+  const list = await gorse.getRecommend({ userId: "ann", cursorOptions: { n: 20 } });
+  assert.ok(list.includes("stove") && list.includes("novel") && !list.includes("tent"), list.join());
+  assert.deepEqual(await gorse.getRecommend({ userId: "ann", category: "kitchen" }), ["stove"]);
+  const second5 = await gorse.getRecommend({ userId: "ann", cursorOptions: { n: 5, offset: 5 } });
+  assert.deepEqual(second5, list.slice(5, 10));
+  await gorse.getRecommend({
+    userId: "bob",
+    category: "books",
+    writeBackType: "cart",
+    writeBackDelay: "10m",
+  });
+  assert.equal((await gorse.getUserFeedbackByType("bob", "cart"))[0]?.ItemId, "novel");
+
+  const latest = await gorse.getLatest({ category: "camping" });
+  assert.deepEqual(latest.map(({ Id }) => Id).sort(), ["stove", "tent"]);
+  assert.equal(latest[0]?.Score, (NOW - 1000) / 1000);
+  assert.ok((await gorse.getPopular({})).some(({ Id }) => Id === "tent"));
+  const session = await gorse.getSessionRecommend([did("click", "", "tent")], { cursorOptions: { n: 5 } });
+  assert.ok(session.length > 0 && session.every(({ Id }: { Id: string }) => Id !== "tent"));
+  assert.ok(Array.isArray(await gorse.getItemNeighbors({ itemId: "tent" })));
+
+  const users = await gorse.getUsers({ n: 2 });
+  assert.deepEqual(users.Users.map(({ UserId }) => UserId), ["ann", "bob"]);
+  const more = await api.get(`/api/users?n=2&cursor=${users.Cursor}`);
+  assert.deepEqual(more.json.Users.map(({ UserId }: { UserId: string }) => UserId), ["cy"]);
+  assert.equal(more.json.Cursor, "");
+  const all = [];
+  for (let cursor = "", pages = 0; pages === 0 || cursor !== ""; pages++) {
+    const { json } = await api.get(`/api/items?n=3&cursor=${cursor}`);
+    all.push(...json.Items.map(({ ItemId }: { ItemId: string }) => ItemId));
+    cursor = json.Cursor;
+  }
+  assert.deepEqual(all, [...new Set(all)].sort());
+  assert.ok(all.includes("novel"));
+
+  assert.equal(await gorse.deleteItem("novel"), 1);
+  await assert.rejects(
+    gorse.getItem("novel"),
+    (error) => error instanceof GorseException && error.code === 404,
+  );
+  assert.equal(await gorse.deleteUser("ann"), 1);
+  await assert.rejects(
+    gorse.getUser("ann"),
+    (error) => error instanceof GorseException && error.code === 404,
+  );
+});
+
+Deno.test("what Gorse's door takes is durable as a whole, or refused as a whole", async () => {
+  await using api = await startApi(settings);
+  const good = { FeedbackType: "click", UserId: "ann", ItemId: "i1", Timestamp: iso(NOW) };
+  for (const bad of [{ ...good, ItemId: "" }, { ...good, Timestamp: "soon" }, { UserId: "ann" }, 7]) {
+    const { status, json } = await api.post("/api/feedback", [good, bad]);
+    assert.deepEqual([status, json.code, json.errors[0].index], [422, "refused", 1]);
+  }
+  const late = { ...good, Timestamp: iso(NOW + 2 * 3_600_000) };
+  assert.equal((await api.post("/api/feedback", [late])).json.errors[0].code, "in-the-future");
+  const { events } = topicNames();
+  const records = [
+    ...await Array.fromAsync(readAll(api.log, events, 0)),
+    ...await Array.fromAsync(readAll(api.log, events, 1)),
+  ];
+  assert.equal(records.length, 0);
+});
+
+Deno.test("an item may be replaced by an older one, and its other fields stay when it is patched", async () => {
+  await using api = await startApi(settings);
+  await api.post("/api/item", { ItemId: "lamp", Categories: ["light"] });
+  await api.post("/api/item", {
+    ItemId: "lamp",
+    Categories: ["light", "old"],
+    Timestamp: "2020-01-01T00:00:00Z",
+  });
+  const { json } = await api.get("/api/item/lamp");
+  assert.deepEqual([json.Categories, json.Timestamp], [["light", "old"], "2020-01-01T00:00:00Z"]);
+  await until(
+    async () => (await api.get("/api/recommend/ann?category=old&category=light")).json[0] === "lamp",
+    "old",
+  );
+  const patch = {
+    method: "PATCH",
+    body: '{"IsHidden":true}',
+    headers: { "content-type": "application/json" },
+  };
+  assert.equal((await api.request("/api/item/lamp", patch)).json.RowAffected, 1);
+  assert.deepEqual((await api.get("/api/item/lamp")).json.Categories, ["light", "old"]);
+  await until(async () => (await api.get("/api/recommend/ann?category=old")).json.length === 0, "hidden");
+  assert.equal((await api.request("/api/item/nothing", patch)).status, 404);
+});
+
+Deno.test("doors want keys and scopes as all of the API does, and are closed unless opened", async () => {
+  const keys = [{ name: "shop", sha256: digestOf("k1"), scopes: ["events", "recommend"] }] as const;
+  await using api = await startApi({ ...settings, keys });
+  const key = { "x-api-key": "k1" };
+  assert.equal((await api.get("/api/recommend/ann")).status, 401);
+  assert.equal((await api.get("/api/recommend/ann", key)).status, 200);
+  assert.equal((await api.request("/api/user/ann", { method: "DELETE", headers: key })).status, 403);
+  assert.equal((await api.get("/api/health/ready")).json.Ready, true);
+  for (const query of ["n=-1", "n=x", "n=1001", "n=600&offset=600", "write-back-delay=soon"]) {
+    assert.equal((await api.get(`/api/recommend/ann?${query}`, key)).json.code, "bad-parameter", query);
+  }
+  assert.equal((await api.get("/api/recommend/ann?n=0", key)).text, "[]");
+  await using closed = await startApi();
+  assert.equal((await closed.get("/api/recommend/ann")).status, 404);
+});

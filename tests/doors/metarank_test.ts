@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { readAll } from "../../streams/log/read_all.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { NOW, startApi } from "../server/deployment.ts";
+
+const settings = { doors: ["metarank"] } as const;
+const plain = { "content-type": "application/x-www-form-urlencoded" };
+
+Deno.test("Metarank's calls are answered: events, a ranking with reasons, what was shown, a click", async () => {
+  await using api = await startApi(settings);
+  const shown = {
+    ...{ id: "r1", timestamp: NOW, user: "ann", session: "s1", fields: [{ name: "query", value: "tents" }] },
+    items: [{ id: "i1", fields: [{ name: "relevancy", value: 2 }] }, { id: "i2" }, { id: "i3" }],
+  };
+  const click = {
+    ...{ event: "interaction", id: "c1", timestamp: String(NOW), user: "ann", item: "i2", type: "click" },
+    ranking: "r1",
+  };
+  const item = {
+    event: "item",
+    id: "x1",
+    timestamp: NOW,
+    item: "i1",
+    fields: [{ name: "color", value: ["red"] }],
+  };
+  // As its documentation calls it: with curl, which sends a form's type, over several lines.
+  const taken = await api.post("/feedback", JSON.stringify(item, null, 2), plain);
+  assert.deepEqual([taken.status, taken.json.status, taken.json.accepted], [200, "ok", 1]);
+
+  const ranked = await api.post("/rank/xgboost?explain=true", shown);
+  assert.equal(ranked.status, 200);
+  assert.deepEqual(ranked.json.items.map((one: { item: string }) => one.item).sort(), ["i1", "i2", "i3"]);
+  assert.ok(Number.isInteger(ranked.json.took));
+  const [{ features, score }] = ranked.json.items;
+  assert.deepEqual(features.map(({ name }: { name: string }) => name), ["logit", "prior", "behaviours"]);
+  assert.ok(Math.abs(score - 1 / (1 + Math.exp(-features[0].value))) < 1e-6);
+
+  const both = [{ ...shown, event: "ranking" }, click].map((event) => JSON.stringify(event)).join("\n");
+  assert.equal((await api.post("/feedback", both, plain)).json.accepted, 2);
+  const like = await api.post("/recommend/similar", { count: 3, items: ["i2"] });
+  assert.ok(
+    like.json.items.length > 0 && like.json.items.every((one: { item: string }) => one.item !== "i2"),
+  );
+  assert.equal((await api.post("/recommend/any", { count: 2, user: "ann" })).json.items.length, 2);
+  assert.equal((await api.post("/recommend/any", {})).status, 200);
+  assert.equal((await api.post("/rank/any", { items: [{ id: "i1" }] })).json.items[0].item, "i1");
+
+  const { events } = topicNames();
+  const found: string[] = [];
+  for (const partition of [0, 1]) {
+    for await (const { value } of readAll(api.log, events, partition)) {
+      const event = JSON.parse(new TextDecoder().decode(value ?? undefined));
+      assert.equal(event.user, "ann");
+      found.push(`${event.type} ${event.request ?? ""}`);
+    }
+  }
+  assert.deepEqual(found.slice(0, 3), ["request r1", "impression r1", "interaction r1"]);
+  assert.equal(found.length, 4, "what nobody in particular asks is on no log");
+});
+
+Deno.test("Metarank's door takes all or nothing, and says what is wrong", async () => {
+  await using api = await startApi(settings);
+  const good = { event: "user", id: "u", timestamp: NOW, user: "ann", fields: [] };
+  const cases: readonly (readonly [body: unknown, status: number, code: string])[] = [
+    [[good, { ...good, event: "what" }], 422, "refused"],
+    [[good, { ...good, timestamp: "soon" }], 422, "refused"],
+    [[], 400, "bad-body"],
+    ["{", 400, "bad-body"],
+    [`${JSON.stringify(good)}\n{`, 400, "bad-body"],
+  ];
+  for (const [body, status, code] of cases) {
+    const answer = await api.post("/feedback", body, plain);
+    assert.deepEqual([answer.status, answer.json.code], [status, code], JSON.stringify(body));
+  }
+  for (const body of [{ items: [] }, { items: "i1" }, {}, { items: [{ id: 7 }] }]) {
+    assert.equal((await api.post("/rank/m", body)).status, 422, JSON.stringify(body));
+  }
+  for (const body of [{ items: "i1" }, { count: "3" }, { user: 7 }]) {
+    assert.equal((await api.post("/recommend/m", body)).status, 422, JSON.stringify(body));
+  }
+  assert.equal((await api.post("/recommend/m", { count: 0 })).status, 400);
+  assert.equal((await api.post("/recommend/m", [])).json.code, "bad-body");
+  assert.equal((await api.post("/rank/m?explain=yes", { items: [{ id: "i1" }] })).json.code, "bad-parameter");
+  // A page on another site may not send what a browser lets it send without asking.
+  const foreign = await api.post("/feedback", good, { ...plain, origin: "https://elsewhere.example" });
+  assert.equal(foreign.status, 415);
+});
