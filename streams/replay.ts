@@ -22,6 +22,8 @@ import { createModel, type ModelConfigs, type ModelName } from "../src/models/cr
 import type { Model } from "../src/models/model.ts";
 import { mulberry32 } from "../src/scorer/random.ts";
 import { ServingModel } from "../src/scorer/serving_model.ts";
+import type { SlotSummary } from "../src/models/mimn_health.ts";
+import { memoryHealth } from "../src/state/memory_health.ts";
 import type { TaskOptions, TaskState } from "../src/state/task_state.ts";
 import { encodeItemState } from "../src/state/task_codec.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
@@ -84,8 +86,16 @@ export interface ReplayView {
   readonly users: number;
 }
 
+/** The users' memories after so many rows. */
+export interface SlotMark extends SlotSummary {
+  /** Rows judged by then. */
+  readonly rows: number;
+}
+
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
+  /** The memories in the course of this run, where the model has one; the last is of its end. */
+  readonly slots: readonly SlotMark[];
   /** Events that earlier runs on this log had read; this one read the others. */
   readonly resumedFrom: number;
   /** What was refused, by code. */
@@ -93,6 +103,9 @@ export interface ReplayResult extends ReplayView {
   /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
 }
+
+/** Batches from one look at the memories to the next. */
+const SLOT_BATCHES = 20;
 
 const MANIFEST_KEY = "replay-manifest";
 
@@ -136,6 +149,13 @@ export async function replay<N extends ModelName>(
   const rejections = new RejectionSummary();
   const limits = { rows: options.learning?.batchRows ?? 64, events: options.roundEvents ?? 1024 };
 
+  const slots: SlotMark[] = [];
+  const look = () => {
+    const health = memoryHealth(task.state.users, serving);
+    if (health !== null) slots.push({ rows: learning.validation.judged, ...health });
+  };
+  let batches = 0;
+
   await learning.drain();
   await subscriber.update();
   for (;;) {
@@ -149,14 +169,17 @@ export async function replay<N extends ModelName>(
     }
     await learning.drain();
     await subscriber.update();
+    if (batches++ % SLOT_BATCHES === 0) look();
     options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
   }
   await task.flush();
   await learning.drain(true);
   await subscriber.update();
   await rejections.update(log, topics.rejected, !retain);
+  look();
   options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
   return {
+    slots,
     task: task.state,
     learning,
     events: eventsRead(task.state),

@@ -10,7 +10,7 @@ import type { ProgressiveRows } from "../src/metrics/progressive_rows.ts";
 import type { TaskCounter, TaskCounters } from "../src/state/task_counters.ts";
 import type { ReplayResult } from "./replay.ts";
 import { formatCount } from "./report/format.ts";
-import type { CalibrationBin, CurvePoint, ReportData } from "./report/report_data.ts";
+import type { CalibrationBin, CurvePoint, MemorySlots, ReportData } from "./report/report_data.ts";
 
 /** What a replay cannot know of itself. */
 export interface ReplayFacts {
@@ -91,9 +91,18 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
       behaviours: counters.behaviours,
       bytes: task.sequences.bytes,
     },
+    ...slotsAt(result, Infinity),
     digests,
     notes: facts.notes,
   };
+}
+
+/** The memories as they were after so many rows, when the model has any. */
+function slotsAt({ slots }: ReplayResult, rows: number): { readonly slots?: MemorySlots } {
+  const mark = slots.findLast((mark) => mark.rows <= rows);
+  if (mark === undefined) return {};
+  const { users, cosine, usage, mass } = mark;
+  return { slots: { users, cosine, usage, mass } };
 }
 
 /** What is said of one, and of more. */
@@ -160,12 +169,13 @@ export function replayJson(data: ReportData): Record<string, unknown> {
     returningUsers: data.metrics.returningUsers,
     versions: data.totals.versions,
     rejectedByCode: Object.fromEntries(data.rejected.map(({ code, count }) => [code, count])),
+    ...(data.slots === undefined ? {} : { slots: data.slots }),
     digests: data.digests,
   };
 }
 
-function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
-  const { rows, marks } = learning.validation;
+function curve(result: ReplayResult, facts: ReplayFacts): CurvePoint[] {
+  const { rows, marks } = result.learning.validation;
   const window = Math.max(MIN_CURVE_WINDOW, Math.floor(rows.length * CURVE_WINDOW_SHARE));
   const points: CurvePoint[] = [];
   const every = Math.max(1, Math.floor(marks.length / CURVE_POINTS));
@@ -189,6 +199,7 @@ function curve({ learning }: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       // 0 is the loss of a task that was not trained, which has no curve.
       auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
       versions: mark.version,
+      ...slotsAt(result, mark.rows),
     });
   }
   return points;

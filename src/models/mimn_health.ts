@@ -56,3 +56,46 @@ export function slotHealth(state: Float32Array, layout: MimnLayout): SlotHealth 
     mass,
   };
 }
+
+/** What {@linkcode meanHealth} says of the memories of many users. */
+export interface SlotSummary {
+  /** Users it is of, at least 1. */
+  readonly users: number;
+  /** Mean over users of {@linkcode SlotHealth.cosine}; `null` for a single slot. */
+  readonly cosine: number | null;
+  /** Mean share of the write mass of each slot [m]. */
+  readonly usage: readonly number[];
+  /** Mean write mass. */
+  readonly mass: number;
+}
+
+/**
+ * The mean of many users' slots; `null` of none. A user whose memory was never written to does not count.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { meanHealth } from "./mimn_health.ts";
+ *
+ * const one = { cosine: 0.5, usage: [1, 0], mass: 10 }, other = { cosine: 0.1, usage: [0.5, 0.5], mass: 30 };
+ * assert.deepEqual(meanHealth([one, other]), { users: 2, cosine: 0.3, usage: [0.75, 0.25], mass: 20 });
+ * assert.equal(meanHealth([]), null);
+ * ```
+ */
+export function meanHealth(of: Iterable<SlotHealth>): SlotSummary | null {
+  let users = 0, cosine = 0, mass = 0;
+  const usage: number[] = [];
+  for (const health of of) {
+    if (health.mass === 0) continue;
+    users++;
+    cosine += health.cosine;
+    mass += health.mass;
+    health.usage.forEach((share, slot) => usage[slot] = (usage[slot] ?? 0) + share);
+  }
+  if (users === 0) return null;
+  return {
+    users,
+    cosine: Number.isFinite(cosine) ? cosine / users : null,
+    usage: usage.map((share) => share / users),
+    mass: mass / users,
+  };
+}

@@ -168,6 +168,7 @@ export function reportCharts(data: ReportData): Chart[] {
       }],
       fromZero: true,
     },
+    ...memoryCurves(data),
   ];
   const trained = data.curve.length === 0 || data.curve.some(({ auxLoss }) => typeof auxLoss === "number");
   return [
@@ -175,6 +176,48 @@ export function reportCharts(data: ReportData): Chart[] {
       curveChart(spec, data.curve)
     ),
     calibrationChart(data.calibration),
+  ];
+}
+
+/** The slots of a model with a memory; a model without one has no such charts. */
+function memoryCurves({ slots }: ReportData): CurveSpec[] {
+  if (slots === undefined) return [];
+  const number = slots.usage.length;
+  const share = (choose: (...shares: number[]) => number) => ({ slots }: CurvePoint) =>
+    slots === undefined ? null : choose(...slots.usage);
+  return [
+    {
+      id: "slot-cosine",
+      title: "Likeness of the memory slots",
+      caption:
+        "Mean cosine of the pairs of slots, over the users who were active last. At 1 all slots hold the " +
+        "same, and the memory is one vector: above 0.999 something is wrong.",
+      lines: [{
+        name: "cosine",
+        color: "--blue",
+        value: (p) => p.slots?.cosine ?? null,
+        format: formatFixed,
+      }],
+      references: [{ name: "one slot", value: 1 }],
+    },
+    {
+      id: "slot-usage",
+      title: "Use of the memory slots",
+      caption: `Share of what was written that the most and the least used of the ${number} slots have.`,
+      lines: [
+        { name: "most used", color: "--orange", value: share(Math.max), format: formatPercent },
+        { name: "least used", color: "--blue", value: share(Math.min), format: formatPercent },
+      ],
+      references: [{ name: "even", value: 1 / number }],
+      fromZero: true,
+    },
+    {
+      id: "write-mass",
+      title: "Write mass",
+      caption: "Behaviours that a memory holds on average, each shrunk by the decay at every later one.",
+      lines: [{ name: "mass", color: "--green", value: (p) => p.slots?.mass ?? null, format: formatCount }],
+      fromZero: true,
+    },
   ];
 }
 

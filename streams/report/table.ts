@@ -14,7 +14,7 @@ import {
   formatTime,
   printable,
 } from "./format.ts";
-import type { RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
+import type { MemorySlots, RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
 
 /** Options of the renderers of text. */
 export interface TextOptions {
@@ -109,6 +109,13 @@ export function renderSummary(data: ReportData, options: TextOptions = {}): stri
   return sections.map(([title, body]) => `${bold(title, options)}\n\n${body}`).join("\n");
 }
 
+function memoryFact({ cosine, usage, mass }: MemorySlots): string {
+  const shares = `${formatPercent(Math.min(...usage))} to ${formatPercent(Math.max(...usage))}`;
+  return `${usage.length} slots, cosine ${formatFixed(cosine, 3)}, used ${shares}, write mass ${
+    formatCount(mass)
+  }`;
+}
+
 /** Name and value of each fact of the summary, as in the terminal so in the HTML report. */
 export function summaryFacts(data: ReportData): [name: string, value: string][] {
   const { totals, parameters, state } = data;
@@ -132,6 +139,7 @@ export function summaryFacts(data: ReportData): [name: string, value: string][] 
         formatBytes(state.bytes)
       }`,
     ],
+    ...(data.slots === undefined ? [] : [["memory", memoryFact(data.slots)] as [string, string]]),
     [
       "parameters",
       `${formatCount(parameters.dense)} dense, ${formatCount(tableRows)} embedding rows (${

@@ -7,7 +7,9 @@
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
+import { memoryHealth } from "../../src/state/memory_health.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.ts";
+import type { SlotSummary } from "../../src/models/mimn_health.ts";
 import type { LearnerStatus, PartitionStatus, Service } from "../service.ts";
 
 /** Newest judged rows that the learner's figures are of. */
@@ -53,6 +55,9 @@ export class ServiceGauges {
   readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
   readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
   readonly #version: Gauge<"model">;
+  readonly #slotCosine: Gauge<"partition">;
+  readonly #slotUsage: Gauge<"partition" | "slot">;
+  readonly #writeMass: Gauge<"partition">;
   readonly #memory: Gauge<"part">;
   readonly #resident: Gauge;
   readonly #cpu: Counter;
@@ -85,6 +90,25 @@ export class ServiceGauges {
       labelNames: ["model"],
       registers,
     });
+    this.#slotCosine = new Gauge({
+      name: "meander_slot_cosine",
+      help:
+        "Mean cosine of the pairs of MIMN's memory slots, of the users active last; 1 = all slots are one",
+      labelNames: ["partition"],
+      registers,
+    });
+    this.#slotUsage = new Gauge({
+      name: "meander_slot_usage_ratio",
+      help: "Share of what was written that a slot of MIMN's memory has, of the users active last",
+      labelNames: ["partition", "slot"],
+      registers,
+    });
+    this.#writeMass = new Gauge({
+      name: "meander_slot_write_mass",
+      help: "Behaviours that MIMN's memory holds as far as the decay has kept them, of the users active last",
+      labelNames: ["partition"],
+      registers,
+    });
     this.#memory = new Gauge({
       name: "meander_memory_bytes",
       help: "Memory by part, estimated; states and embeddings are within heap and external",
@@ -98,9 +122,8 @@ export class ServiceGauges {
   /** Takes the measures. */
   async collect(service: Service | undefined): Promise<void> {
     this.#collectProcess();
-    for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), this.#version]) {
-      gauge.reset();
-    }
+    const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
+    for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
     for (const counter of this.#counters.values()) counter.reset();
     if (service === undefined) return;
     const { partitions, version, learner } = await service.status();
@@ -111,10 +134,18 @@ export class ServiceGauges {
       for (const [name, counter] of this.#counters) {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
+      this.#collectSlots(String(partition), memoryHealth(state.users, service.serving));
     }
     this.#memory.set({ part: "states" }, states);
     this.#version.set({ model: service.serving.model }, version);
     if (learner !== null) this.#collectLearner(service, learner);
+  }
+
+  #collectSlots(partition: string, health: SlotSummary | null): void {
+    if (health === null) return;
+    if (health.cosine !== null) this.#slotCosine.set({ partition }, health.cosine);
+    health.usage.forEach((share, slot) => this.#slotUsage.set({ partition, slot: String(slot) }, share));
+    this.#writeMass.set({ partition }, health.mass);
   }
 
   #collectProcess(): void {

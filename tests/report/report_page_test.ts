@@ -40,7 +40,7 @@ async function checkPage(colorScheme: "light" | "dark", width: number): Promise<
     );
 
     const charts = await page.locator(".chart").all();
-    assert.equal(charts.length, 7);
+    assert.equal(charts.length, 10);
     for (const chart of charts) {
       const box = await chart.locator("svg").boundingBox();
       assert.ok(box !== null && box.width > 200 && box.height > 200);

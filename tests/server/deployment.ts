@@ -10,7 +10,7 @@ import { MeteredLog } from "../../streams/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpSettings } from "../../streams/server/settings.ts";
-import { Service } from "../../streams/service.ts";
+import { Service, type ServiceOptions } from "../../streams/service.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { OPTIONS, recordsOf } from "../service/deployment.ts";
 
@@ -39,10 +39,15 @@ export interface Answer {
 }
 
 /** Starts a deployment of a few items whose server has these settings. */
-export async function startApi(settings: HttpSettings = {}, partitions = 2): Promise<Api> {
+export async function startApi(
+  settings: HttpSettings = {},
+  partitions = 2,
+  model: Pick<ServiceOptions, "model" | "modelConfig"> = OPTIONS,
+): Promise<Api> {
   const metrics = new Metrics(topicNames());
   const log = new MeteredLog(new MemoryLog(), metrics);
-  const service = await Service.start(log, { ...OPTIONS, partitions });
+  const { model: name, modelConfig } = model;
+  const service = await Service.start(log, { ...OPTIONS, model: name, modelConfig, partitions });
   await log.append(recordsOf([]));
   const server = await startHttp({
     ...{

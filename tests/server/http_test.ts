@@ -155,6 +155,21 @@ Deno.test("models, status, health, readiness and metrics tell how it is doing", 
   ) assert.match(text, line);
 });
 
+Deno.test("metrics tell of the memory slots of MIMN, and of none where there is none", async () => {
+  await using api = await startApi({}, 2, { model: "mimn", modelConfig: {} });
+  for (let n = 0; n < 6; n++) await api.post("/v1/events", click("ann", `i${n}`));
+  await api.post("/v1/recommend", { user: "ann" });
+  const { text } = await api.get("/metrics");
+  assert.match(text, /^meander_slot_cosine\{partition="\d"\} -?\d/m);
+  const shares = [...text.matchAll(/^meander_slot_usage_ratio\{partition="\d",slot="\d"\} (\S+)$/gm)];
+  assert.equal(shares.length, 4);
+  assert.ok(Math.abs(shares.reduce((sum, [, share]) => sum + Number(share), 0) - 1) < 1e-6);
+  const mass = Number(/^meander_slot_write_mass\{partition="\d"\} (\S+)$/m.exec(text)?.[1]);
+  assert.ok(mass > 5.9 && mass <= 6, `${mass} of 6 behaviours`);
+  await using base = await startApi();
+  assert.doesNotMatch((await base.get("/metrics")).text, /^meander_slot_\w+\{/m);
+});
+
 Deno.test("what cannot be is a problem of RFC 9457 with the id of the request", async () => {
   await using api = await startApi({ maxBodyBytes: 5000, maxEntries: 3 });
   const json = { "content-type": "application/json" };

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { ReplayResult } from "../../streams/replay.ts";
 import { replayJson, reportData } from "../../streams/replay_report.ts";
+import { reportCharts } from "../../streams/report/charts.ts";
+import { renderSummary } from "../../streams/report/table.ts";
 import { replayOn, smallReplay } from "../replay/harness.ts";
 import { syntheticRecords } from "./synthetic.ts";
 
@@ -50,6 +52,29 @@ Deno.test("reportData() with an evaluation that starts behind the last row has n
   assert.equal(data.metrics.overall.auc, null);
   assert.equal(data.metrics.tail.rows, data.totals.rows, "a tail longer than the replay is the replay");
   assert.deepEqual(data.calibration, []);
+});
+
+Deno.test("reportData() tells how the memories of MIMN are used, and is silent of models without one", async () => {
+  const options = smallReplay("mimn");
+  const result = await replayOn(new MemoryLog(), syntheticRecords({ views: 200, seed: 5 }), options);
+  const data = reportData(result, FACTS);
+  const { slots } = data;
+  assert.ok(slots !== undefined && slots.users > 1 && slots.mass > 0);
+  assert.equal(slots.usage.length, 4);
+  assert.ok(Math.abs(slots.usage.reduce((sum, share) => sum + share, 0) - 1) < 1e-6);
+  assert.ok(slots.cosine !== null && Math.abs(slots.cosine) <= 1);
+  assert.deepEqual(replayJson(data)["slots"], slots);
+  assert.deepEqual(data.curve.at(-1)?.slots, slots, "the last point is of the end");
+  assert.ok(data.curve[0]?.slots !== undefined && data.curve[0].slots.mass < slots.mass);
+  const charts = reportCharts(data).map(({ id, option }) => [id, option !== null]);
+  for (const id of ["slot-cosine", "slot-usage", "write-mass"]) {
+    assert.ok(charts.some(([name, drawn]) => name === id && drawn), id);
+  }
+  assert.match(renderSummary(data), /memory +4 slots, cosine 0\.\d+, used \d/);
+
+  const other = reportData(await run(), FACTS);
+  assert.equal(other.slots, undefined);
+  assert.ok(!("slots" in replayJson(other)) && reportCharts(other).every(({ id }) => !id.startsWith("slot")));
 });
 
 Deno.test("reportData() draws a curve without the losses of batches that failed", async () => {
