@@ -4,6 +4,7 @@
  *     deno task fixtures            write the files
  *     deno task fixtures --check    only compare; fails when a file is not up to date
  *     deno task fixtures --seed 7 --out .data/shop7    another world, elsewhere, without figures
+ *     deno task fixtures --world long --out .data/long    the world of long lives, see src/simulator/long_lives.ts
  *
  * @module
  */
@@ -13,6 +14,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { itemRecord } from "../src/simulator/item.ts";
 import { type Arrival, arrivals } from "../src/simulator/event_log.ts";
 import { clickRate, fraction, scale, shownItems } from "../src/simulator/figures.ts";
+import { longLives } from "../src/simulator/long_lives.ts";
 import { createRandom } from "../src/simulator/random.ts";
 import {
   BestPolicy,
@@ -58,10 +60,20 @@ function play(world: World, policy: Policy, seed: number): readonly PageView[] {
 
 /** The files of a sample by name: gzipped JSON lines. */
 export function sampleFiles({ world, lines }: Sample): ReadonlyMap<string, Uint8Array> {
-  return new Map([
-    ["items.jsonl.gz", gzip(world.items.map((item) => JSON.stringify(itemRecord(item))))],
-    ["events.jsonl.gz", gzip(lines.map(({ line }) => line))],
-  ]);
+  return dataFiles(
+    world.items.map((item) => JSON.stringify(itemRecord(item))),
+    lines.map(({ line }) => line),
+  );
+}
+
+/** The files of the world of long lives. */
+export function longFiles(seed: number): ReadonlyMap<string, Uint8Array> {
+  const { items, events } = longLives({ seed });
+  return dataFiles(items.map((item) => JSON.stringify(item)), events.map((event) => JSON.stringify(event)));
+}
+
+function dataFiles(items: readonly string[], events: readonly string[]): ReadonlyMap<string, Uint8Array> {
+  return new Map([["items.jsonl.gz", gzip(items)], ["events.jsonl.gz", gzip(events)]]);
 }
 
 /** Gzip without a time or a system in its header, so the same lines give the same bytes. */
@@ -176,9 +188,9 @@ async function print(line: string): Promise<void> {
   await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }
 
-async function write(sample: Sample, folder: string | URL): Promise<void> {
+async function write(files: ReadonlyMap<string, Uint8Array>, folder: string | URL): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
-  for (const [name, bytes] of sampleFiles(sample)) {
+  for (const [name, bytes] of files) {
     const path = folder instanceof URL ? new URL(name, folder) : `${folder}/${name}`;
     await Deno.writeFile(path, bytes);
     await print(`${name}: ${bytes.length} bytes`);
@@ -192,17 +204,31 @@ async function main(): Promise<void> {
       check: { type: "boolean", default: false },
       seed: { type: "string", default: String(SEED) },
       out: { type: "string" },
+      world: { type: "string", default: "shop" },
     },
   });
-  const sample = makeSample(Number(values.seed));
-  if (values.out !== undefined) return await write(sample, values.out);
+  const seed = Number(values.seed);
+  if (values.world !== "shop") {
+    if (values.world !== "long") {
+      throw new RangeError(`Cannot make world ${values.world}: worlds are shop, long`);
+    }
+    // It is 3 MB, and nobody needs it but a bench: it is made where it is wanted.
+    if (values.out === undefined || values.check) {
+      throw new Error(
+        "Cannot keep the world of long lives among the fixtures: it needs --out and takes no --check",
+      );
+    }
+    return await write(longFiles(seed), values.out);
+  }
+  const sample = makeSample(seed);
+  if (values.out !== undefined) return await write(sampleFiles(sample), values.out);
   if (values.check) {
     const stale = await staleFiles(sample);
     if (stale.length === 0) return await print("fixtures are up to date");
     await print(`not up to date: ${stale.join(", ")}; run \`deno task fixtures\``);
     Deno.exit(1);
   }
-  await write(sample, new URL("shop/", FIXTURES));
+  await write(sampleFiles(sample), new URL("shop/", FIXTURES));
   const readme = new URL("README.md", FIXTURES);
   await Deno.writeTextFile(readme, withFigures(await Deno.readTextFile(readme), sample));
 }
