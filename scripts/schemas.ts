@@ -1,5 +1,5 @@
 /**
- * Writes the JSON Schemas of the records to docs/schemas/. With `--check` it only compares, and fails when a file is
+ * Writes the JSON Schemas of the records to docs/schemas/, and docs/configuration.md. With `--check` it only compares, and fails when a file is
  * not up to date; with `--config` it prints the schema of meander.json instead.
  *
  *     deno task schemas [--check]
@@ -10,16 +10,18 @@
 
 import { jsonSchemas } from "../src/events/json_schema.ts";
 import { configJsonSchema } from "../streams/config.ts";
+import { configurationPage } from "./configuration_page.ts";
 
-const folder = new URL("../docs/schemas/", import.meta.url);
+const folder = new URL("../docs/", import.meta.url);
 
 /** The files by name, with their text. */
 export function schemaFiles(): ReadonlyMap<string, string> {
-  return new Map(
-    Object.entries(jsonSchemas()).map((
+  return new Map([
+    ...Object.entries(jsonSchemas()).map((
       [name, schema],
-    ) => [`${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]),
-  );
+    ) => [`schemas/${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const),
+    ["configuration.md", configurationPage()],
+  ]);
 }
 
 /** Names of the files that differ from what {@linkcode schemaFiles} makes, or are not there. */
@@ -41,13 +43,13 @@ if (import.meta.main && Deno.args.includes("--config")) {
 } else if (import.meta.main) {
   const stale = await staleFiles();
   if (!Deno.args.includes("--check")) {
-    await Deno.mkdir(folder, { recursive: true });
+    await Deno.mkdir(new URL("schemas/", folder), { recursive: true });
     for (const [name, text] of schemaFiles()) await Deno.writeTextFile(new URL(name, folder), text);
-    await print(`wrote ${schemaFiles().size} schemas, ${stale.length} changed`);
+    await print(`wrote ${schemaFiles().size} files, ${stale.length} changed`);
   } else if (stale.length > 0) {
     await print(`not up to date: ${stale.join(", ")}; run \`deno task schemas\``);
     Deno.exit(1);
   } else {
-    await print("schemas are up to date");
+    await print("schemas and configuration.md are up to date");
   }
 }

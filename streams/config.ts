@@ -11,154 +11,15 @@ import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
-import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { withoutComments } from "./json_comments.ts";
-import { kafkaSchema, type KafkaSettings } from "./kafka_settings.ts";
-import { httpSchema, type HttpSettings } from "./server/settings.ts";
+import { configSchema } from "./config_schema.ts";
+import type { KafkaSettings } from "./kafka_settings.ts";
+import type { HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
-import { DELIVERIES, type Delivery } from "./task/delivery.ts";
-import { policySchema } from "./policy_schema.ts";
+import type { Delivery } from "./task/delivery.ts";
 
-const names = z.array(z.string().min(1).max(64)).max(32);
-const positive = z.number().positive();
-const count = z.int().positive();
-const rate = z.number().min(0).max(1);
-const widths = z.array(count).max(8);
-
-const actionSchema = z.strictObject({
-  positive: z.union([z.boolean(), z.number()]),
-  explicit: z.boolean().optional(),
-  strength: z.number().nullable(),
-  surprise: z.boolean().optional(),
-});
-
-const configSchema = z.strictObject({
-  $schema: z.string(),
-  features: z.strictObject({
-    userFields: names,
-    itemFields: names,
-    contextFields: names,
-    crosses: names,
-    transitions: z.strictObject({ behaviours: count, decay: z.number().gt(0).max(1), halfLifeMs: positive })
-      .partial().nullable(),
-    pairs: z.boolean(),
-    offset: z.enum(["prior", "rate"]),
-  }).partial(),
-  actions: z.record(z.string(), actionSchema),
-  sequence: z.strictObject({ capacity: count, window: count, hop: count, recent: z.int().min(0) }).partial(),
-  outcomeWindowMs: z.int().min(0),
-  allowedLatenessMs: z.int().min(0),
-  impressions: z.enum(["served", "logged"]),
-  labelPolicy: z.enum(LABEL_POLICIES),
-  lateOutcomeMs: z.int().min(0),
-  dedupIds: count,
-  policy: policySchema,
-  logCandidates: z.boolean(),
-  ranking: z.enum(["model", "blend", "both"]),
-  retrieval: z.strictObject({
-    halfLifeMs: positive,
-    maxCandidates: count,
-    newShare: rate,
-    revisits: z.boolean(),
-    learn: z.boolean(),
-    learnEvery: count,
-    trendHalfLifeMs: positive,
-    neighbours: z.strictObject({
-      bytes: count,
-      limit: count.min(16),
-      halfLifeMs: positive,
-      dislikedWeight: rate,
-    }).partial(),
-    sessions: z.strictObject({ sessions: z.int().min(0), gapMs: positive }).partial(),
-  }).partial(),
-  maxStaleVersions: z.int().min(0),
-  lifelong: z.boolean(),
-  refoldShare: z.number().min(0),
-  delivery: z.enum(DELIVERIES),
-  batchRows: count,
-  checkpointBatches: count,
-  snapshotVersions: count,
-  keepRows: count,
-  learner: z.strictObject({
-    embeddingWidth: count,
-    optimiser: z.enum(["adam", "adagrad"]),
-    learningRate: positive,
-    headLearningRate: positive,
-    embeddingLearningRate: positive,
-    firstOrderLearningRate: positive,
-    firstOrderExponent: z.number().min(0.5).max(1),
-    firstOrderAccumulator: z.number().min(0),
-    pairLearningRate: positive,
-    crossLearningRate: positive,
-    embeddingScale: z.number().min(0),
-    clipNorm: positive,
-    auxWeight: z.number().min(0),
-    admitAfter: count,
-    tableBytes: count,
-    expireAfterMs: positive,
-    negativeRate: z.number().gt(0).max(1),
-    calibrationRate: z.number().min(0),
-  }).partial(),
-  kafka: kafkaSchema,
-  http: httpSchema,
-  guard: z.strictObject({
-    windowRows: count,
-    referenceRows: count,
-    warmUpRows: count,
-    margin: positive,
-    minCalibration: positive,
-    maxCalibration: positive,
-    confidence: positive,
-    patienceRows: count,
-  }).partial().nullable(),
-  models: z.strictObject({
-    base: z.strictObject({
-      widths,
-      pooling: z.enum(["mean", "sum", "sqrt"]),
-      product: z.boolean(),
-      dotHead: z.boolean(),
-    }).partial(),
-    din: z.strictObject({
-      widths,
-      attentionWidths: widths,
-      norm: z.enum(["sigmoid", "softmax", "linear"]),
-      keepPooled: z.boolean(),
-      dotHead: z.boolean(),
-    }).partial(),
-    dien: z.strictObject({
-      hidden: count,
-      widths,
-      pooling: z.enum(["mean", "sum", "sqrt"]),
-      attention: z.enum(["bilinear", "mlp", "none"]),
-      attentionWidths: widths,
-      norm: z.enum(["sigmoid", "softmax", "maxnorm"]),
-      form: z.enum(["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"]),
-      auxiliary: z.enum(["mlp", "inner"]),
-      auxiliaryWidths: widths,
-      inputGain: positive,
-      dotHead: z.boolean(),
-      evolvedDot: z.boolean(),
-    }).partial(),
-    mimn: z.strictObject({
-      slots: count.max(255),
-      hidden: count,
-      topK: count,
-      induction: z.boolean(),
-      slotKeyWeight: rate,
-      sharpness: z.number().gt(2).lt(42),
-      decay: positive.max(1),
-      regularisation: z.number().min(0),
-      scoreMode: z.enum(["direct", "controller"]),
-      widths,
-      inputGain: positive,
-      keepPooled: z.boolean(),
-      dotHead: z.boolean(),
-    }).partial(),
-  }).partial(),
-}).partial();
-
-/** A configuration file, decoded: what is absent has its default. docs/configuration.md lists every key. */
+/** A configuration file, decoded: what is absent has its default. docs/configuration.md, which is made of the schema, lists every key. */
 export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "nowMicros">> {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;

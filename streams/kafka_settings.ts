@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { absent, field } from "./config_field.ts";
 import type { KafkaLogOptions } from "./log/kafka_log.ts";
 
 /** TLS; `true` = with the certificates that the system trusts. */
@@ -80,42 +81,57 @@ const secret = z.never({
   error: "a secret does not belong in this file: name a file that has it, or set the environment variable",
 }).optional();
 
+const tlsFields = z.strictObject({
+  caFile: field(file, "certificates to trust, a PEM file", absent("those of the system")),
+  certFile: field(file, "our own certificate, a PEM file", absent("none")),
+  keyFile: field(file, "its key, a PEM file", absent("none")),
+  passphraseFile: field(file, "file with the passphrase of the key", absent("`MEANDER_TLS_PASSPHRASE`")),
+  passphrase: secret,
+  serverName: field(
+    z.string().min(1),
+    "name that the brokers' certificates must have",
+    absent("the broker's"),
+  ),
+  rejectUnauthorized: field(z.boolean(), "whether a certificate that is not trusted is an error", true),
+}).partial();
+
 /** The schema of {@linkcode KafkaSettings}. */
 export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
-  brokers: z.array(z.string().regex(/^.+:\d+$/, "wanted host:port")).min(1),
-  clientId: z.string().min(1),
-  tls: z.union([
-    z.boolean(),
+  brokers: field(
+    z.array(z.string().regex(/^.+:\d+$/, "wanted host:port")).min(1),
+    "brokers to ask first, as `host:port`",
+    ["127.0.0.1:9092"],
+  ),
+  clientId: field(z.string().min(1), "what we are called in their logs", absent("kafkajs'")),
+  tls: field(z.union([z.boolean(), tlsFields]), "encryption; `true` trusts what the system does", false),
+  sasl: field(
     z.strictObject({
-      caFile: file,
-      certFile: file,
-      keyFile: file,
-      passphraseFile: file,
-      passphrase: secret,
-      serverName: z.string().min(1),
-      rejectUnauthorized: z.boolean(),
-    }).partial(),
-  ]),
-  sasl: z.strictObject({
-    mechanism: z.enum(["plain", "scram-sha-256", "scram-sha-512"]),
-    username: z.string().min(1).optional(),
-    passwordFile: file.optional(),
-    password: secret,
-  }),
-  connectionTimeoutMs: count,
-  authenticationTimeoutMs: count,
-  reauthenticationThresholdMs: count,
-  requestTimeoutMs: count,
-  compression: z.enum(["none", "gzip", "snappy", "lz4", "zstd"]),
-  retryMs: count,
-  transactionTimeoutMs: count,
-  sessionMs: count,
-  heartbeatMs: count,
-  rebalanceMs: count,
-  replicationFactor: z.int().min(-1),
-  topicConfig: z.record(z.string(), z.string()),
-  fetchBytes: count,
-  bufferBytes: count,
+      mechanism: field(z.enum(["plain", "scram-sha-256", "scram-sha-512"]), "how to log in"),
+      username: field(z.string().min(1).optional(), "as whom", absent("`MEANDER_SASL_USERNAME`")),
+      passwordFile: field(file.optional(), "file with the password", absent("`MEANDER_SASL_PASSWORD`")),
+      password: secret,
+    }),
+    "login",
+    absent("none"),
+  ),
+  connectionTimeoutMs: field(count, "how long a connection may take", 1000),
+  authenticationTimeoutMs: field(count, "how long a login may take", 10_000),
+  reauthenticationThresholdMs: field(count, "how long before its end a login is renewed", 10_000),
+  requestTimeoutMs: field(count, "how long a request may take", 30_000),
+  compression: field(
+    z.enum(["none", "gzip", "snappy", "lz4", "zstd"]),
+    "how what is written is compressed; all of them are read",
+    "zstd",
+  ),
+  retryMs: field(count, "how long an operation is tried again while brokers cannot serve it", 120_000),
+  transactionTimeoutMs: field(count, "after so long brokers abort what a dead writer has begun", 10_000),
+  sessionMs: field(count, "after so long without a heartbeat others get a member's partitions", 6000),
+  heartbeatMs: field(count, "time between heartbeats", 500),
+  rebalanceMs: field(count, "how long a group waits for members that are busy", 30_000),
+  replicationFactor: field(z.int().min(-1), "copies of each new topic; -1 = as the cluster does", -1),
+  topicConfig: field(z.record(z.string(), z.string()), "configuration of new topics, by name", {}),
+  fetchBytes: field(count, "bytes of a partition to fetch at a time", 1_048_576),
+  bufferBytes: field(count, "bytes of records that are held for readers", 67_108_864),
 }).partial();
 
 /** Where secrets come from, when no file is named. */

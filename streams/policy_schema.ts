@@ -6,13 +6,23 @@
 
 import { z } from "zod";
 import type { PolicyOptions } from "../src/scorer/policy.ts";
+import { field } from "./config_field.ts";
 
 const positive = z.number().positive();
 
 /** Any policy. */
 export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("greedy") }),
-  z.strictObject({ name: z.literal("epsilon"), epsilon: z.number().min(0).max(1) }),
-  z.strictObject({ name: z.literal("boltzmann"), temperature: positive }),
-  z.strictObject({ name: z.literal("thompson"), scale: positive.exactOptional() }),
+  z.strictObject({
+    name: z.literal("epsilon"),
+    epsilon: field(z.number().min(0).max(1), "probability of a uniform choice at each place"),
+  }),
+  z.strictObject({
+    name: z.literal("boltzmann"),
+    temperature: field(positive, "by which the scores are divided"),
+  }),
+  z.strictObject({
+    name: z.literal("thompson"),
+    scale: field(positive.exactOptional(), "factor on the deviations", 1),
+  }),
 ]);

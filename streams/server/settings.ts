@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { type Door, DOORS } from "../doors/names.ts";
+import { absent, field } from "../config_field.ts";
 import { type ApiKey, digestOf, type RateLimit, SCOPES } from "./access.ts";
 
 /** How the HTTP server behaves. docs/http.md lists every key. */
@@ -40,19 +41,50 @@ const count = z.int().positive();
 
 /** The schema of {@linkcode HttpSettings}. */
 export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
-  keys: z.array(z.strictObject({
-    name: z.string().min(1),
-    sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
-    scopes: z.array(z.enum(SCOPES)).min(1),
-  })),
-  rateLimit: z.strictObject({ perSecond: z.number().positive(), burst: count.optional() }),
-  maxBodyBytes: count,
-  maxEntries: count,
-  answerTimeoutMs: count,
-  maxWaiting: count,
-  cors: z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
-  doors: z.array(z.enum(DOORS)),
-  gorse: z.strictObject({ readTypes: z.array(z.string().min(1).max(64)) }).partial(),
+  keys: field(
+    z.array(z.strictObject({
+      name: field(z.string().min(1), "what logs call it"),
+      sha256: field(
+        z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
+        'its digest: `printf %s "$KEY" | sha256sum`',
+      ),
+      scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
+    })),
+    "whom to let in; without keys, everybody",
+    [],
+  ),
+  rateLimit: field(
+    z.strictObject({
+      perSecond: field(
+        z.number().positive(),
+        "requests of a key (without keys, of an address) in the long run",
+      ),
+      burst: field(count.optional(), "requests at once, after a silence", absent("`perSecond`")),
+    }),
+    "how often",
+    absent("none"),
+  ),
+  maxBodyBytes: field(count, "largest body, packed and unpacked", 8_388_608),
+  maxEntries: field(count, "most events or items of a body", 10_000),
+  answerTimeoutMs: field(count, "how long an answer is waited for", 2000),
+  maxWaiting: field(count, "requests that may wait at a time; one more gets 503", 1000),
+  cors: field(
+    z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
+    "origins of pages that may call from a browser",
+    [],
+  ),
+  doors: field(
+    z.array(z.enum(DOORS)),
+    "other systems whose calls are answered, too; see [doors.md](doors.md)",
+    [],
+  ),
+  gorse: z.strictObject({
+    readTypes: field(
+      z.array(z.string().min(1).max(64)),
+      "types of feedback that say no more than that somebody saw the item",
+      ["read"],
+    ),
+  }).partial(),
 }).partial();
 
 /** Environment variable with a key that allows everything. */

@@ -1,31 +1,41 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../streams/config.ts";
+import { configJsonSchema, DEFAULT_MODELS, parseConfig } from "../../streams/config.ts";
+import { configRows, configurationPage } from "../../scripts/configuration_page.ts";
 import { blocks, readPage, ROOT } from "./pages.ts";
-
-/** The rows `| key | default |` of the page. */
-async function rows(): Promise<readonly (readonly [key: string, fallback: string])[]> {
-  const page = await readPage("docs/configuration.md");
-  return [...page.matchAll(/^\| `([\w.<>]+)`\s*\| (.*?)\s*\|/gm)].map((
-    [, key = "", fallback = ""],
-  ) => [key, fallback]);
-}
 
 /** `{a: {b: value}}` for `a.b`. */
 function nested(path: string, value: unknown): unknown {
   return path.split(".").reduceRight((inner, key) => ({ [key]: inner }), value);
 }
 
-Deno.test("docs/configuration.md names only keys that exist, with defaults that are allowed", async () => {
-  const known = await rows();
-  assert.ok(known.length > 30);
-  for (const [key, fallback] of known) {
-    const [, json] = /^`(.*)`$/.exec(fallback) ?? [];
-    if (json === undefined || key.includes("<")) continue;
-    // A policy has its name beside its options.
-    assert.doesNotThrow(
-      () => parseConfig(JSON.stringify(nested(key, JSON.parse(json))), "meander.json"),
-      key,
-    );
+Deno.test("docs/configuration.md is what the schema makes", async () => {
+  assert.equal(await readPage("docs/configuration.md"), configurationPage(), "run `deno task schemas`");
+});
+
+Deno.test("every field of the configuration has a meaning, and every default is allowed", () => {
+  const rows = new Map(configRows().map((row) => [row.key, row]));
+  assert.ok(rows.size > 120);
+  let wanted = 0;
+  const walk = (path: string, node: unknown) => {
+    if (typeof node !== "object" || node === null) return;
+    const { properties = {}, ...rest } = node as { readonly properties?: Readonly<Record<string, object>> };
+    for (const [name, child] of Object.entries(properties)) {
+      const key = path === "" ? name : `${path}.${name}`;
+      if ("not" in child || "const" in child) continue;
+      const isSection = "properties" in child;
+      if (!isSection) assert.ok((rows.get(key)?.about ?? "").length > 4, `${key} has no meaning`);
+      if (!isSection && rows.get(key)?.fallback === "") wanted++;
+      walk(key, child);
+    }
+    for (const inner of Object.values(rest)) {
+      for (const each of Array.isArray(inner) ? inner : []) walk(path, each);
+    }
+  };
+  walk("", configJsonSchema());
+  assert.ok(wanted < 8, `${wanted} fields without a default`);
+  for (const { key, value } of rows.values()) {
+    if (value === undefined || /[<[]/.test(key) || key.startsWith("policy.")) continue;
+    assert.doesNotThrow(() => parseConfig(JSON.stringify(nested(key, value)), "meander.json"), key);
   }
 });
 
@@ -34,40 +44,35 @@ Deno.test("docs/configuration.md has an example that is allowed", async () => {
   assert.equal(parseConfig(example, "meander.json").policy?.name, "epsilon");
 });
 
-Deno.test("docs/configuration.md names every key that the configuration knows", async () => {
-  const source = await Deno.readTextFile(new URL("streams/config.ts", ROOT));
-  const schema = source.slice(
-    source.indexOf("const actionSchema"),
-    source.indexOf("/** A configuration file"),
-  );
-  const keys = new Set(
-    [...schema.matchAll(/^\s*(\w+):|[{,] (\w+):/gm)].map(([, first, more]) => first ?? more ?? ""),
-  );
-  assert.ok(keys.size > 40);
-  const page = await readPage("docs/configuration.md");
-  for (const key of [...keys, "widths"]) assert.match(page, new RegExp(`\\b${key}\\b`));
-});
-
-Deno.test("docs/configuration.md has the defaults that the options' own docs have", async () => {
-  const sources = ["learner/learner", "features/transitions", "state/sequence", "state/task_state"];
+Deno.test("the configuration's defaults are those that the options' own docs have", async () => {
+  const sources = {
+    ...{ "learner.": "learner/learner", "guard.": "learner/guard", "sequence.": "state/sequence" },
+    ...{ "features.transitions.": "features/transitions", "": "state/task_state" },
+    ...{ "retrieval.": "retrieval/retrieval", "models.base.": "models/base", "models.din.": "models/din" },
+    ...{ "models.dien.": "models/dien", "models.mimn.": "models/mimn" },
+  };
   const defaults = new Map<string, string>();
-  for (const source of sources) {
+  for (const [section, source] of Object.entries(sources)) {
     const text = await Deno.readTextFile(new URL(`src/${source}.ts`, ROOT));
-    for (
-      const [, value = "", name = ""] of text.matchAll(
-        /@default \{(.+?)\} (?:\*\/)?\s+(?:\*\/\s+)?readonly (\w+)\?:/g,
-      )
-    ) {
-      defaults.set(name, value);
-    }
+    const found = text.matchAll(/@default \{(.+?)\}\s*(?:\*\/)?\s+(?:\*\/\s+)?readonly (\w+)\?:/g);
+    for (const [, value = "", name = ""] of found) defaults.set(section + name, value);
   }
+  const started = new Map(
+    Object.entries(DEFAULT_MODELS).flatMap(([model, options]) =>
+      Object.entries(options).map(([name, value]) => [`models.${model}.${name}`, value])
+    ),
+  );
   let compared = 0;
-  for (const [key, fallback] of await rows()) {
-    const known = defaults.get(key.split(".").at(-1) ?? "");
-    const [, json = ""] = /^`(.*)`$/.exec(fallback) ?? [];
-    if (known === undefined || !/^([\d.]+|"\w+")$/.test(known)) continue;
-    assert.equal(json, known, key);
+  for (const { key, value } of configRows()) {
+    const known = defaults.get(key) ?? "";
+    if (value === undefined || !/^([\d._]+|\d+ days?|"\w+"|true|false|\[.*\])$/.test(known)) continue;
+    const [, days] = /^(\d+) days?$/.exec(known) ?? [];
+    const own = days === undefined
+      ? JSON.parse(known.replace(/(?<=\d)_(?=\d)/g, ""))
+      : Number(days) * 86_400_000;
+    const wanted = started.has(key) ? started.get(key) : own;
+    assert.deepEqual(value, wanted, key);
     compared++;
   }
-  assert.ok(compared > 15);
+  assert.ok(compared > 50, `${compared} compared`);
 });

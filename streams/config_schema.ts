@@ -1,0 +1,259 @@
+/**
+ * The shape of the configuration file: every field with its meaning and default. docs/configuration.md is made of it.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { LABEL_POLICIES } from "../src/state/label_policy.ts";
+import { absent, field } from "./config_field.ts";
+import { kafkaSchema } from "./kafka_settings.ts";
+import { policySchema } from "./policy_schema.ts";
+import { httpSchema } from "./server/settings.ts";
+import { DELIVERIES } from "./task/delivery.ts";
+
+const names = z.array(z.string().min(1).max(64)).max(32);
+const positive = z.number().positive();
+const count = z.int().positive();
+const natural = z.int().min(0);
+const rate = z.number().min(0).max(1);
+const widths = z.array(count).max(8);
+const flag = z.boolean();
+
+const features = z.strictObject({
+  userFields: field(names, "attributes of the profile that are features", []),
+  itemFields: field(names, "attributes of the item that are features", []),
+  contextFields: field(names, "`hour`, `surface`, or keys of the event's context", ["hour", "surface"]),
+  crosses: field(names, "item attributes for which a user's own residual is tracked", []),
+  transitions: field(
+    z.strictObject({
+      behaviours: field(count, "newest behaviours that are crossed", 12),
+      decay: field(z.number().gt(0).max(1), "factor a rank", 0.6),
+      halfLifeMs: field(positive, "age at which one counts half", 345_600_000),
+    }).partial().nullable(),
+    "crosses of newest behaviours and candidate; `null` = none",
+    absent("`{}`; `null` for `base` and `din`"),
+  ),
+  pairs: field(
+    flag,
+    "crosses of user and user fields with categories and `crosses`; see [features.md](features.md)",
+    false,
+  ),
+  offset: field(
+    z.enum(["prior", "rate"]),
+    "the logit that a model starts from: smoothed rates, or the overall one",
+    "prior",
+  ),
+}).partial();
+
+const action = z.strictObject({
+  positive: field(
+    z.union([flag, z.number()]),
+    "whether it is a positive outcome, or the value from which it is",
+  ),
+  explicit: field(flag.optional(), "settles its item at once, also as a negative", false),
+  strength: field(z.number().nullable(), "in the sequence; `null` = not in it"),
+  surprise: field(flag.optional(), "strength times the surprise of the value", false),
+});
+
+const sequence = z.strictObject({
+  capacity: field(count, "behaviours kept a user", 100),
+  window: field(count, "most behaviours that a model reads", 50),
+  hop: field(count, "by which the window's start moves", 10),
+  recent: field(
+    natural,
+    "fewest behaviours that a lifelong state is learnt from; see [state.md](state.md)",
+    20,
+  ),
+}).partial();
+
+const retrieval = z.strictObject({
+  halfLifeMs: field(positive, "half-life of popularity", 604_800_000),
+  maxCandidates: field(count, "candidates a request gets", 100),
+  newShare: field(rate, "share of them that is kept for the newest items", 0.1),
+  revisits: field(flag, "whether what the user had already may come again", false),
+  learn: field(
+    flag,
+    "whether the sources that learn item by item do; `false` when every request names candidates",
+    true,
+  ),
+  learnEvery: field(count, "the blend learns from every so many behaviours", 8),
+  trendHalfLifeMs: field(positive, "half-life of what is in demand now", 86_400_000),
+  neighbours: z.strictObject({
+    bytes: field(count, "memory of all pairs of items, bytes", 67_108_864),
+    limit: field(count.min(16), "most neighbours of an item", 4096),
+    halfLifeMs: field(positive, "half-life of the counts of pairs", 7_776_000_000),
+    dislikedWeight: field(rate, "what a behaviour against its item counts in pairs", 1),
+  }).partial(),
+  sessions: z.strictObject({
+    sessions: field(natural, "newest sessions kept; 0 turns them off", 20_000),
+    gapMs: field(positive, "a longer silence ends a session", 1_800_000),
+  }).partial(),
+}).partial();
+
+const learner = z.strictObject({
+  embeddingWidth: field(count, "width of an id's embedding", 16),
+  optimiser: field(z.enum(["adam", "adagrad"]), "of the model's dense weights", "adagrad"),
+  learningRate: field(positive, "its rate", absent("0.03; 0.001 for adam")),
+  headLearningRate: field(positive, "of bias and numeric weights", 0.1),
+  embeddingLearningRate: field(positive, "of embedding rows", 0.1),
+  firstOrderLearningRate: field(positive, "of first-order weights", 0.05),
+  firstOrderExponent: field(
+    z.number().min(0.5).max(1),
+    "their steps shrink as n to the power of minus this",
+    0.5,
+  ),
+  firstOrderAccumulator: field(z.number().min(0), "where their accumulators start", 0.1),
+  pairLearningRate: field(positive, "of the weights of pairs", 0.05),
+  crossLearningRate: field(positive, "of the weights of transitions", 0.3),
+  embeddingScale: field(z.number().min(0), "standard deviation of a new row", 0.03),
+  clipNorm: field(positive, "largest norm of the dense gradient a row", 5),
+  auxWeight: field(z.number().min(0), "factor of DIEN's auxiliary loss", 0),
+  admitAfter: field(count, "sights before an id gets a row", 1),
+  tableBytes: field(count, "all tables together, bytes", 268_435_456),
+  expireAfterMs: field(positive, "event time after which an unused row goes", absent("never")),
+  negativeRate: field(z.number().gt(0).max(1), "share of the negatives that is learnt", 1),
+  calibrationRate: field(z.number().min(0), "learning rate a row of the calibration; 0 = none", 0),
+}).partial();
+
+const guard = z.strictObject({
+  windowRows: field(count, "rows of the newest window", 1024),
+  referenceRows: field(count, "rows of the reference before it", 8192),
+  warmUpRows: field(count, "rows before which it does not act", 4096),
+  margin: field(
+    positive,
+    "most by which normalised entropy, beside the prior's, may be above the reference's",
+    0.1,
+  ),
+  minCalibration: field(positive, "smallest Σ predictions / Σ labels", 0.5),
+  maxCalibration: field(positive, "largest one", 2),
+  confidence: field(positive, "standard errors by which the band must be left", 5),
+  patienceRows: field(count, "rows after which a world that stays changed is the new one", 8192),
+}).partial().nullable();
+
+const output = field(widths, "hidden widths of the output MLP", [64, 32]);
+const pooling = z.enum(["mean", "sum", "sqrt"]);
+const dot = field(flag, "whether ⟨pooled history, candidate⟩ is added to the logit", true);
+const keepPooled = field(flag, "whether the pooled history and its product join the MLP's input", true);
+
+const models = z.strictObject({
+  base: z.strictObject({
+    widths: output,
+    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
+    product: field(flag, "whether history times candidate joins the MLP's input", true),
+    dotHead: dot,
+  }).partial(),
+  din: z.strictObject({
+    widths: output,
+    attentionWidths: field(widths, "hidden widths of the activation unit", [80, 40]),
+    norm: field(z.enum(["sigmoid", "softmax", "linear"]), "from scores to weights", "sigmoid"),
+    keepPooled,
+    dotHead: dot,
+  }).partial(),
+  dien: z.strictObject({
+    hidden: field(count, "width of both GRUs", 32),
+    widths: output,
+    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
+    attention: field(
+      z.enum(["bilinear", "mlp", "none"]),
+      "score of a state; `none` = all weigh 1",
+      "bilinear",
+    ),
+    attentionWidths: field(widths, "hidden widths of the unit of `mlp`", [80, 40]),
+    norm: field(z.enum(["sigmoid", "softmax", "maxnorm"]), "from scores to weights", "sigmoid"),
+    form: field(
+      z.enum(["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"]),
+      "how attention enters the second GRU",
+      "augru",
+    ),
+    auxiliary: field(z.enum(["mlp", "inner"]), "score of the auxiliary loss", "mlp"),
+    auxiliaryWidths: field(widths, "hidden widths of the auxiliary MLP", [50]),
+    inputGain: field(positive, "factor of the behaviours at the extractor's input", 5),
+    dotHead: dot,
+    evolvedDot: field(flag, "whether ⟨last state, candidate⟩ is added to the logit", false),
+  }).partial(),
+  mimn: z.strictObject({
+    slots: field(count.max(255), "memory slots", 4),
+    hidden: field(count, "width of the controller", 32),
+    topK: field(count, "channels that a behaviour updates", 1),
+    induction: field(flag, "whether the candidate reads the induction unit's channels", true),
+    slotKeyWeight: field(rate, "share of the trained slot keys in addressing", 0.5),
+    sharpness: field(z.number().gt(2).lt(42), "of the memory's heads at the start", 26),
+    decay: field(positive.max(1), "what the write mass of the slots keeps a step", 0.999),
+    regularisation: field(z.number().min(0), "factor of the utilisation regularisation", 0.1),
+    scoreMode: field(
+      z.enum(["direct", "controller"]),
+      "a candidate reads by a key of its own, or through the controller",
+      "direct",
+    ),
+    widths: output,
+    inputGain: field(positive, "factor of the behaviours at the memory's input", 1),
+    keepPooled,
+    dotHead: dot,
+  }).partial(),
+}).partial();
+
+/** The schema of the file. */
+export const configSchema = z.strictObject({
+  $schema: field(z.string(), "where the schema of the file is, for editors", absent("none")),
+  features,
+  actions: field(
+    z.record(z.string(), action),
+    "what actions mean, by name",
+    absent("see [events.md](events.md)"),
+  ),
+  sequence,
+  outcomeWindowMs: field(natural, "how long after an impression an outcome counts", 600_000),
+  allowedLatenessMs: field(natural, "how far behind the newest event time an event may come", 300_000),
+  impressions: field(
+    z.enum(["served", "logged"]),
+    "whether an answer counts as shown, or what an impression event says; see [join.md](join.md)",
+    absent('`"served"`; `"logged"` in the profiles of a replay'),
+  ),
+  labelPolicy: field(
+    z.enum(LABEL_POLICIES),
+    "when impressions become labels; see [learner.md](learner.md)",
+    "window",
+  ),
+  lateOutcomeMs: field(
+    natural,
+    "how long after its window an impression is remembered for late clicks, by the other policies",
+    3_600_000,
+  ),
+  dedupIds: field(count, "newest event ids remembered a user", 64),
+  policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
+    name: "greedy",
+  }),
+  logCandidates: field(
+    flag,
+    "write candidates that were not chosen into each answer, to evaluate other policies on",
+    false,
+  ),
+  ranking: field(
+    z.enum(["model", "blend", "both"]),
+    "orders retrieved candidates; see [retrieval.md](retrieval.md)",
+    "model",
+  ),
+  retrieval,
+  maxStaleVersions: field(natural, "versions a recurrent state may be behind before it is folded again", 100),
+  lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
+  refoldShare: field(
+    z.number().min(0),
+    "steps spent on lifelong states of old versions, at most, a behaviour on average",
+    4,
+  ),
+  delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
+  batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
+  checkpointBatches: field(count, "batches between two checkpoints", 100),
+  snapshotVersions: field(
+    count,
+    "versions between two full snapshots; older ones than the newest are dropped",
+    50,
+  ),
+  keepRows: field(count, "newest judged rows kept for figures", absent("all; 20000 in a service")),
+  learner,
+  kafka: kafkaSchema,
+  http: httpSchema,
+  guard: field(guard, "the band in which served predictions must stay; `null` = none", {}),
+  models,
+}).partial();
