@@ -267,7 +267,11 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
 function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
   if (task.counters.events > 0) {
     if (learning.validation.rows.length > 0) return [];
-    return ["No impression was shown in these events: states were folded, nothing was judged or learnt"];
+    const { histories } = task.counters;
+    const learnt = histories === 0 ? "nothing was judged or learnt" : `nothing was judged, ${
+      formatCount(histories)
+    } histories were learnt`;
+    return [`No impression was shown in these events: states were folded, ${learnt}`];
   }
   if (rejections.count === 0) return ["There was no event"];
   return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];

@@ -105,8 +105,10 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     http: _http,
     ...rest
   } = config;
+  const learnHistories = model === "dien" && (config.learner?.auxWeight ?? 0) > 0;
   return defined({
     ...profile,
+    ...(learnHistories ? { learnHistories } : {}),
     ...rest,
     schema: {
       transitions: ORDERED_MODELS.has(model) ? {} : null,

@@ -220,6 +220,11 @@ export const configSchema = z.strictObject({
     "how long after its window an impression is remembered for late clicks, by the other policies",
     3_600_000,
   ),
+  learnHistories: field(
+    flag,
+    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](learner.md)",
+    absent("`false`; `true` for `dien` where `learner.auxWeight` > 0"),
+  ),
   dedupIds: field(count, "newest event ids remembered a user", 64),
   policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
     name: "greedy",

@@ -3,7 +3,7 @@
  * publishes versions, and writes checkpoints.
  *
  * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples
- * alone. After a crash the learner goes back to its last checkpoint and learns the samples since then again;
+ * alone; a history without rows fills as much of it as a row. After a crash the learner goes back to its last checkpoint and learns the samples since then again;
  * versions that are already on the log are made again but not published twice.
  *
  * Several partitions have no order among each other, so the one in which their samples were taken is written
@@ -19,7 +19,7 @@ import { ByteReader } from "../src/codec/byte_reader.ts";
 import { ByteWriter } from "../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../src/learner/guard.ts";
 import type { Learner } from "../src/learner/learner.ts";
-import type { Sample } from "../src/learner/sample.ts";
+import { type Sample, sizeInBatch } from "../src/learner/sample.ts";
 import { decodeSample } from "../src/learner/sample_codec.ts";
 import { Snapshots } from "../src/learner/snapshots.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
@@ -264,7 +264,7 @@ export class Learning implements AsyncDisposable {
       const sample = this.#view(decode(record));
       if (sample === null) continue;
       this.#batch.push({ sample, bytes: record.value });
-      this.#batchRows += sample.rows.length;
+      this.#batchRows += sizeInBatch(sample);
       if (this.#batchRows >= this.#options.batchRows) await this.#learn();
     }
     this.#read[partition] = next;

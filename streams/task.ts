@@ -12,6 +12,7 @@ import type { DecodedEvent } from "../src/events/check.ts";
 import { decodeEvent, decodeItem } from "../src/events/codec.ts";
 import type { RefusalCode } from "../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
+import { sizeInBatch } from "../src/learner/sample.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
 import type { UserState } from "../src/state/user_state.ts";
@@ -468,7 +469,7 @@ export class Task implements AsyncDisposable {
     this.#numbers.add(this.#out, this.partition, record.offset);
     if (refused !== null) this.#reject(record, refused.code, refused.reason);
     for (let s = before; s < this.#out.samples.length; s++) {
-      this.#roundRows += this.#out.samples[s]!.rows.length;
+      this.#roundRows += sizeInBatch(this.#out.samples[s]!);
     }
   }
 

@@ -158,7 +158,6 @@ export class Assembler {
     const from = state?.from ?? 0;
     const T = instance.history.items.length - from;
     const K = instance.rows.length;
-    this.#e = this.#room(this.#e, T * d);
     this.#q = this.#room(this.#q, K * d);
     this.#xc = this.#room(this.#xc, K * C);
     this.#wide = this.#room(this.#wide, K);
@@ -167,11 +166,7 @@ export class Assembler {
     const bias = head.block("bias")[0]!;
     const linear = head.block("linear");
 
-    for (let t = 0; t < T; t++) {
-      const strength = instance.history.strengths[from + t]!;
-      item.addRow(item.rowOf(instance.history.items[from + t]!), strength, this.#e, t * d);
-      addMean(category, instance.history.categories[from + t]!, strength, this.#e, t * d + k);
-    }
+    this.#addBehaviours(instance.history, from, tables);
 
     this.#xu.fill(0);
     const user = table(tables, "user");
@@ -245,12 +240,7 @@ export class Assembler {
     const bias = head.block("bias", headGradients);
     const linear = head.block("linear", headGradients);
 
-    const from = this.#stateOf(instance)?.from ?? 0;
-    for (let t = 0; from + t < instance.history.items.length; t++) {
-      const strength = instance.history.strengths[from + t]!;
-      item.accumulate(item.rowOf(instance.history.items[from + t]!), strength, gradients.e, t * d);
-      giveMean(category, instance.history.categories[from + t]!, strength, gradients.e, t * d + k);
-    }
+    this.scatterHistory(instance.history, tables, gradients.e, this.#stateOf(instance)?.from);
 
     const dUser = gradients.xu.slice();
     const dContext = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
@@ -301,6 +291,46 @@ export class Assembler {
     }
     for (let f = 0; f < this.#contextNames.length; f++) {
       giveField(tables, this.#contextNames[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
+    }
+  }
+
+  /** Gathers behaviours alone: e [T, d]. */
+  gatherHistory(history: SampleHistory, tables: ReadonlyMap<string, FieldTable>): Float32Array {
+    this.#addBehaviours(history, 0, tables);
+    return this.#e.subarray(0, history.items.length * this.d);
+  }
+
+  /** Gives ∂/∂e of the behaviours from the `from`th on to the tables. */
+  scatterHistory(
+    { items, categories, strengths }: SampleHistory,
+    tables: ReadonlyMap<string, TrainableTable>,
+    gradient: Float32Array,
+    from = 0,
+  ): void {
+    const { k, d } = this;
+    const item = table(tables, "item");
+    const category = table(tables, "category");
+    for (let t = 0; from + t < items.length; t++) {
+      const strength = strengths[from + t]!;
+      item.accumulate(item.rowOf(items[from + t]!), strength, gradient, t * d);
+      giveMean(category, categories[from + t]!, strength, gradient, t * d + k);
+    }
+  }
+
+  #addBehaviours(
+    { items, categories, strengths }: SampleHistory,
+    from: number,
+    tables: ReadonlyMap<string, FieldTable>,
+  ): void {
+    const { k, d } = this;
+    const T = items.length - from;
+    this.#e = this.#room(this.#e, T * d);
+    const item = table(tables, "item");
+    const category = table(tables, "category");
+    for (let t = 0; t < T; t++) {
+      const strength = strengths[from + t]!;
+      item.addRow(item.rowOf(items[from + t]!), strength, this.#e, t * d);
+      addMean(category, categories[from + t]!, strength, this.#e, t * d + k);
     }
   }
 

@@ -22,7 +22,7 @@ import {
 import { fieldSpecs } from "../features/fields.ts";
 import { userPrefix } from "../features/pairs.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
-import type { Model } from "../models/model.ts";
+import type { HistoryGradients, Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import { Adagrad, type RowAdagradOptions } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
@@ -69,7 +69,7 @@ export interface LearnerOptions {
   readonly embeddingScale?: number;
   /** Largest norm of the dense gradient a row of the batch. @default {5} */
   readonly clipNorm?: number;
-  /** Factor of the auxiliary loss. @default {0} */
+  /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
   readonly auxWeight?: number;
   /** Sights before an id gets a row of its own. @default {1} */
   readonly admitAfter?: number;
@@ -91,11 +91,13 @@ export interface LearnerOptions {
 export interface LearnResult {
   /** Rows learnt. */
   readonly rows: number;
-  /** Mean loss a row. */
+  /** Histories learnt without rows, see `historySample`. */
+  readonly histories: number;
+  /** Mean loss a row; 0 without rows. */
   readonly loss: number;
   /** Mean log loss of the judged rows by the weights before the step, as they would have been served. */
   readonly logLoss: number;
-  /** Mean auxiliary loss an impression that had one; 0 without. */
+  /** Mean auxiliary loss a history that had one; 0 without. */
   readonly aux: number;
   /**
    * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight; a step that
@@ -213,7 +215,9 @@ export class Learner {
     const standardisation = this.#scaler.freeze();
     const judged = { rows: 0, loss: 0 };
     let rows = 0;
+    let histories = 0;
     let loss = 0;
+    let historyLoss = 0;
     let aux = 0;
     let auxCount = 0;
     for (const whole of samples) {
@@ -223,7 +227,15 @@ export class Learner {
         continue;
       }
       const sample = keepRows(whole, this.#negativeRate, this.#options.seed ?? 0);
-      if (sample.rows.length === 0) continue;
+      if (sample.rows.length === 0) {
+        const learnt = this.#learnHistory(sample);
+        if (learnt === null) continue;
+        histories++;
+        historyLoss += learnt.loss;
+        aux += learnt.aux;
+        auxCount++;
+        continue;
+      }
       const weights = this.#weights(sample, standardisation);
       const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
       const negatives = this.#negatives(sample);
@@ -247,7 +259,7 @@ export class Learner {
         auxCount++;
       }
     }
-    const usable = this.#step(rows, loss);
+    const usable = this.#step(rows + histories, loss + historyLoss);
     for (const sample of samples) {
       if (sample.purpose === "judge") continue;
       for (const row of sample.rows) this.#scaler.update(row.numerics);
@@ -257,6 +269,7 @@ export class Learner {
     this.steps++;
     return {
       rows,
+      histories,
       loss: loss / Math.max(1, rows),
       logLoss: judged.loss / Math.max(1, judged.rows),
       aux: aux / Math.max(1, auxCount),
@@ -367,9 +380,25 @@ export class Learner {
     });
   }
 
+  /** Learns the auxiliary loss of a history alone. @returns `null` when the model has none, or too few behaviours. */
+  #learnHistory(sample: Sample): HistoryGradients | null {
+    const { history } = sample;
+    const negatives = this.#negatives(sample);
+    if (negatives.vectors.length === 0 || this.model.historyLoss === undefined) return null;
+    const gradients = this.model.historyLoss({
+      T: history.items.length,
+      e: this.#assembler.gatherHistory(history, this.#gatherTables),
+      negatives: negatives.vectors,
+      auxWeight: this.#options.auxWeight ?? 0,
+    }, this.#gradients);
+    this.#assembler.scatterHistory(history, this.#scatterTables, gradients.e);
+    this.#scatterNegatives(negatives, gradients.negatives);
+    return gradients;
+  }
+
   #negatives(sample: Sample): Negatives {
     const T = sample.history.items.length;
-    const wanted = (this.#options.auxWeight ?? 0) > 0 && !this.model.lifelong;
+    const wanted = (this.#options.auxWeight ?? 0) > 0 && this.model.historyLoss !== undefined;
     if (!wanted || T < 2) return { entries: [], vectors: NO_NEGATIVES };
     const d = this.#assembler.d;
     const vectors = new Float32Array(T * d);
@@ -401,8 +430,8 @@ export class Learner {
     });
   }
 
-  #step(rows: number, loss: number): boolean {
-    const max = (this.#options.clipNorm ?? 5) * Math.max(1, rows);
+  #step(learnt: number, loss: number): boolean {
+    const max = (this.#options.clipNorm ?? 5) * Math.max(1, learnt);
     const norm = clipByGlobalNorm(this.#gradients, max);
     const headNorm = clipByGlobalNorm(this.#headGradients, max);
     if (!Number.isFinite(loss) || !Number.isFinite(norm) || !Number.isFinite(headNorm)) {

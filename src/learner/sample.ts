@@ -91,6 +91,33 @@ export interface Sample {
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */
   readonly contextFields: readonly (string | null)[];
-  /** The shown items. */
+  /** The shown items; none when it is a history alone, of which the extractor learns, see {@linkcode historySample}. */
   readonly rows: readonly SampleRow[];
+}
+
+/**
+ * The sample of behaviours for which no list was shown. It is learnt, never judged, and counts as no impression. It
+ * knows nothing that depends on when versions came, so the same events give the same sample.
+ *
+ * @param time Event time of the newest behaviour.
+ */
+export function historySample(user: string, time: number, history: SampleHistory): Sample {
+  return {
+    request: "",
+    user,
+    time,
+    closedTime: time,
+    purpose: "learn",
+    version: 0,
+    newUser: false,
+    history,
+    userFields: [],
+    contextFields: [],
+    rows: [],
+  };
+}
+
+/** What a sample fills of a batch, or of a round: its rows; a history alone as much as a row. */
+export function sizeInBatch({ rows }: Sample): number {
+  return Math.max(1, rows.length);
 }

@@ -37,7 +37,15 @@ import { Scratch } from "../kernels/scratch.ts";
 import { Head } from "./head.ts";
 import { initialise } from "./initialise.ts";
 import { Inputs } from "./inputs.ts";
-import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import type {
+  HistoryGradients,
+  HistoryInput,
+  InputGradients,
+  Model,
+  ModelInput,
+  ModelSizes,
+  TrainingInput,
+} from "./model.ts";
 import { Parameters } from "./parameters.ts";
 
 /** Options of DIEN. */
@@ -187,10 +195,10 @@ export class Dien implements Model {
   /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     const { T, K, auxWeight } = input;
-    const { x, h, scores, extracted, evolved } = this.#forward(input, true);
-    const { e, q: { values: q } } = this.#inputs;
+    const { scores, evolved, ...extraction } = this.#forward(input, true);
+    const { h } = extraction;
+    const { q: { values: q } } = this.#inputs;
     const history = this.#inputs.history(input);
-    const { negatives } = this.#inputs;
     const head = this.#head.loss(input, gradients);
 
     poolBackward(this.parameters.kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
@@ -203,15 +211,45 @@ export class Dien implements Model {
       const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
       this.#attention.backward({ T, K, h, q }, evolution.attention, into);
     }
+    const aux = this.#extractBackward(extraction, { ...history, h: dh }, auxWeight, gradients);
+    return this.#inputs.gradients(head, aux, auxWeight);
+  }
+
+  /** See {@linkcode Model.historyLoss}: the extractor and its auxiliary loss, nothing of the candidates' part. */
+  historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
+    const { T, auxWeight } = input;
+    this.#inputs.bindBehaviours(input);
+    const history = this.#inputs.negativesOf(input);
+    const dh = this.#dh.zeros(T * this.stateSize);
+    const aux = this.#extractBackward(this.#extract(T), { ...history, h: dh }, auxWeight, gradients);
+    return this.#inputs.historyGradients(aux, auxWeight);
+  }
+
+  /** The states of the bound behaviours. */
+  #extract(T: number): Extraction {
+    const x = this.#scale(this.#inputs.e);
+    const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
+    return { x, h: this.#extractor.run(extracted).subarray(this.stateSize), extracted };
+  }
+
+  /** Adds the auxiliary loss to the gradients `d` of states and behaviours, and takes them back through the extractor. */
+  #extractBackward(
+    { x, h, extracted }: Extraction,
+    d: { readonly h: Float32Array; readonly e: Float32Array; readonly negatives: Float32Array },
+    auxWeight: number,
+    gradients: Float32Array,
+  ): number {
+    const { e, negatives } = this.#inputs;
+    const { T } = extracted;
     const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss({
       ...{ T, weight: auxWeight, h, e, negatives },
-      ...{ dh, de: history.e, dnegatives: history.negatives },
+      ...{ dh: d.h, de: d.e, dnegatives: d.negatives },
     }, gradients);
-    const extractor = this.#extractor.backward(extracted, NONE, dh, gradients);
+    const extractor = this.#extractor.backward(extracted, NONE, d.h, gradients);
     const dx = this.#dscaled.zeros(e.length);
     this.#extractor.projectBackward(dx, x, extractor.xw, T, gradients);
-    for (let o = 0; o < dx.length; o++) history.e[o]! += this.#gain * dx[o]!;
-    return this.#inputs.gradients(head, aux, auxWeight);
+    for (let o = 0; o < dx.length; o++) d.e[o]! += this.#gain * dx[o]!;
+    return aux;
   }
 
   /** Fills the parts, and returns what the backward pass needs. */
@@ -222,9 +260,7 @@ export class Dien implements Model {
     const { e, q: { values: q } } = this.#inputs;
     pool(this.parameters.kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
     pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
-    const x = this.#scale(e);
-    const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
-    const h = this.#extractor.run(extracted).subarray(H);
+    const { x, h, extracted } = this.#extract(T);
     const scores = this.#attention.forward({ T, K, h, q }, keep);
     const attention = this.#weights.take(K * T);
     if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
@@ -243,11 +279,15 @@ export class Dien implements Model {
   }
 }
 
-interface Forward {
-  /** Extractor inputs [T, d], states [T, H], attention scores [K, T]. */
+interface Extraction {
+  /** Extractor inputs [T, d], states [T, H]. */
   readonly x: Float32Array;
   readonly h: Float32Array;
-  readonly scores: Float32Array;
   readonly extracted: GruRun;
+}
+
+interface Forward extends Extraction {
+  /** Attention scores [K, T]. */
+  readonly scores: Float32Array;
   readonly evolved: GruRun;
 }

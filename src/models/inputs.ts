@@ -8,7 +8,14 @@ import { Part } from "../kernels/concat.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { Scratch } from "../kernels/scratch.ts";
 import type { HeadLoss } from "./head.ts";
-import type { InputGradients, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
+import type {
+  HistoryGradients,
+  HistoryInput,
+  InputGradients,
+  ModelInput,
+  ModelSizes,
+  TrainingInput,
+} from "./model.ts";
 
 /** The parts every model has, and the gradients of the history. */
 export class Inputs {
@@ -49,25 +56,40 @@ export class Inputs {
   /** Takes the vectors of an impression. @throws TypeError when an array has another shape than the sizes say. */
   bind(input: ModelInput): void {
     const { d, user, context } = this.#sizes;
-    check("e", input.e, input.T * d);
+    this.bindBehaviours(input);
     check("q", input.q, input.K * d);
     check("xu", input.xu, user);
     check("xc", input.xc, input.K * context);
-    this.#e.take(input.e.length).set(input.e);
     this.xu.bind(input.xu);
     this.q.copy(input.q);
     this.xc.bind(input.xc);
   }
 
+  /** Takes the behaviours alone. @throws TypeError as {@linkcode Inputs.bind}. */
+  bindBehaviours({ T, e }: Pick<ModelInput, "T" | "e">): void {
+    check("e", e, T * this.#sizes.d);
+    this.#e.take(e.length).set(e);
+  }
+
   /** Zeros for ∂/∂e and ∂/∂negatives. @throws TypeError as {@linkcode Inputs.bind}. */
-  history(input: TrainingInput): { readonly e: Float32Array; readonly negatives: Float32Array } {
-    const { T, K, wide, labels, weights, negatives } = input;
+  history(input: TrainingInput): HistoryZeros {
+    const { K, wide, labels, weights } = input;
     check("wide", wide, K);
     check("labels", labels, K);
     check("weights", weights, K);
+    return this.negativesOf(input);
+  }
+
+  /** The same where there are no candidates. @throws TypeError as {@linkcode Inputs.bind}. */
+  negativesOf({ T, e, negatives }: HistoryInput): HistoryZeros {
     if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
     this.#negatives.take(negatives.length).set(negatives);
-    return { e: this.#de.zeros(input.e.length), negatives: this.#dnegatives.zeros(negatives.length) };
+    return { e: this.#de.zeros(e.length), negatives: this.#dnegatives.zeros(negatives.length) };
+  }
+
+  /** What goes back to the caller of a history alone. */
+  historyGradients(aux: number, auxWeight: number): HistoryGradients {
+    return { loss: auxWeight * aux, aux, e: this.#de.current, negatives: this.#dnegatives.current };
   }
 
   /** Everything that goes back to the caller. */
@@ -84,6 +106,11 @@ export class Inputs {
       negatives: this.#dnegatives.current,
     };
   }
+}
+
+interface HistoryZeros {
+  readonly e: Float32Array;
+  readonly negatives: Float32Array;
 }
 
 function check(name: string, array: Float32Array, length: number): void {

@@ -60,6 +60,9 @@ export interface TrainingInput extends ModelInput {
   readonly auxWeight: number;
 }
 
+/** A history of at least two behaviours for which no list was shown. */
+export type HistoryInput = Pick<TrainingInput, "T" | "e" | "negatives" | "auxWeight">;
+
 /** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
 export interface InputGradients {
   /** Σ weights·(loss of the candidates + regularisation) plus auxWeight·auxiliary loss. */
@@ -83,6 +86,9 @@ export interface InputGradients {
   /** ∂loss/∂negatives [T, d]; empty without an auxiliary loss. */
   readonly negatives: Float32Array;
 }
+
+/** What {@linkcode Model.historyLoss} gives: `loss` is auxWeight·auxiliary loss. */
+export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
 
 /** What a candidate may look at. */
 export type LooksAt = "behaviours" | "slots";
@@ -116,4 +122,9 @@ export interface Model {
    * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.
    */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients;
+  /**
+   * The loss of a history alone: what {@linkcode Model.loss} adds for it beside any candidates, with the same
+   * gradients. Absent: the model learns nothing from behaviours alone.
+   */
+  historyLoss?(input: HistoryInput, gradients: Float32Array): HistoryGradients;
 }

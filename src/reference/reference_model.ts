@@ -10,8 +10,15 @@ import { PLAIN } from "../kernels/plain.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
 import { Mimn } from "../models/mimn.ts";
 import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
-import type { InputGradients, Model, ModelInput, TrainingInput } from "../models/model.ts";
-import type { ModelSizes } from "../models/model.ts";
+import type {
+  HistoryGradients,
+  HistoryInput,
+  InputGradients,
+  Model,
+  ModelInput,
+  ModelSizes,
+  TrainingInput,
+} from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";
@@ -35,7 +42,7 @@ export async function referenceModel<N extends ModelName>(
   const { parameters, stateSize } = model;
   const parts = { sizes, parameters, stateSize, config };
   if (model instanceof Mimn) return new MimnReferenceModel(name, parts, model.layout);
-  return new ReferenceModel(name, parts);
+  return name === "dien" ? new DienReferenceModel(name, parts) : new ReferenceModel(name, parts);
 }
 
 interface Parts {
@@ -174,6 +181,22 @@ class ReferenceModel implements Model {
       ...(negatives.length > 0 ? { negatives: history(negatives) } : {}),
     };
     return { tensors, mask: tf.fill([1, steps], T > 0 ? 1 : 0) };
+  }
+}
+
+/** DIEN learns from a history alone: from that of a candidate that weighs nothing. */
+class DienReferenceModel extends ReferenceModel {
+  historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
+    const { d, user, context } = this.sizes;
+    const zeros = (length: number) => new Float32Array(length);
+    const candidate = {
+      q: zeros(d),
+      xc: zeros(context),
+      wide: zeros(1),
+      labels: zeros(1),
+      weights: zeros(1),
+    };
+    return this.loss({ ...input, ...candidate, K: 1, xu: zeros(user) }, gradients);
   }
 }
 

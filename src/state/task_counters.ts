@@ -12,6 +12,7 @@ export const TASK_COUNTERS = [
   "requests",
   "impressions",
   "samples",
+  "histories",
   "rows",
   "positives",
   "behaviours",

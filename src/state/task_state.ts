@@ -15,7 +15,7 @@ import { type ExperimentRecord, isExperiment } from "../experiments/experiment.t
 import type { Instance } from "../features/assembler.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
-import type { Sample } from "../learner/sample.ts";
+import { historySample, type Sample } from "../learner/sample.ts";
 import { Answerer, type Ranking } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
@@ -58,6 +58,11 @@ export interface TaskOptions {
    * policy has a use for them. @default {3600000}
    */
   readonly lateOutcomeMs?: number;
+  /**
+   * Whether the learner gets histories of which no list was shown: of a user with `sequence.hop` behaviours more than
+   * the newest sample has, one more sample without rows. For a model with an auxiliary loss. @default {false}
+   */
+  readonly learnHistories?: boolean;
   /** Newest event ids kept a user for de-duplication. @default {64} */
   readonly dedupIds?: number;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
@@ -110,7 +115,7 @@ export interface Forgotten {
 export interface TaskOutputs {
   /** Answers, in the order of their requests. */
   readonly recommendations: Recommendation[];
-  /** Impressions whose outcome became final, in that order. */
+  /** Impressions whose outcome became final, and histories without one, in that order. */
   readonly samples: Sample[];
   /** Users to erase everywhere. */
   readonly forgotten: Forgotten[];
@@ -161,6 +166,7 @@ export class TaskState {
   #experiments = new Experiments([]);
   readonly #answerer: Answerer;
   readonly #served: boolean;
+  readonly #learnsHistories: boolean;
   readonly #fold: FoldContext;
 
   /**
@@ -172,6 +178,7 @@ export class TaskState {
     this.#actions = options.actions ?? DEFAULT_ACTIONS;
     this.#windowMs = options.outcomeWindowMs ?? 600_000;
     this.#latenessMs = options.allowedLatenessMs ?? 300_000;
+    this.#learnsHistories = options.learnHistories ?? false;
     this.#served = (options.impressions ?? "served") === "served";
     this.catalogue = new Catalogue(options.schema);
     this.sequences = new SequenceSlab(options.sequence);
@@ -448,6 +455,17 @@ export class TaskState {
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
     carryHidden(user, { ...behaviour, atEnd }, this.#fold);
+    if (this.#learnsHistories) this.#sampleHistory(user, out);
+  }
+
+  /** Hands a history to the learner when no list has shown that it has grown by a hop. */
+  #sampleHistory(user: UserState, out: TaskOutputs): void {
+    const { sequences } = this;
+    if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;
+    user.sampledBehaviours = sequences.total(user.row);
+    const time = sequences.lastTime(user.row) ?? 0;
+    out.samples.push(historySample(user.id, time, this.#scorer.window(user, time).history));
+    this.counters.histories++;
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
@@ -531,6 +549,7 @@ export class TaskState {
 
   /** Opens what was shown, then applies the interactions that were waiting for it. */
   #show(user: UserState, pending: Pending, out: TaskOutputs): void {
+    if (this.#learnsHistories) user.sampledBehaviours = this.sequences.total(user.row);
     this.join.open(user, pending, out);
     for (const event of this.join.takeParked(user, pending.request)) this.#applyInteraction(user, event, out);
   }

@@ -24,9 +24,10 @@ import { readOldStatistics, readStatistics, writeStatistics } from "./user_stati
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
- * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions.
+ * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
+ * not which behaviours samples have.
  */
-const FORMAT = 5;
+const FORMAT = 6;
 const OLDEST_FORMAT = 1;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
@@ -66,7 +67,8 @@ export class UserCodec {
     body.string(profile === "{}" ? "" : profile);
     body.uint(user.recentIds.length);
     for (const hash of user.recentIds) body.f64(hash);
-    body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart);
+    body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart)
+      .uint(user.sampledBehaviours);
     body.uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     body.uint(user.pending.size);
@@ -122,6 +124,7 @@ export class UserCodec {
     user.hidden = body.f32s(body.uint());
     user.hiddenVersion = body.uint();
     user.hiddenStart = body.uint();
+    if (format > 5) user.sampledBehaviours = body.uint();
     for (let n = body.count(); n > 0; n--) {
       const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
       user.parked = [...user.parked, parked];

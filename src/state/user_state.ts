@@ -42,6 +42,8 @@ export interface UserState {
   hiddenVersion: number;
   /** Count of all behaviours before the first that `hidden` was folded from: the window's start, or the anchor's end. */
   hiddenStart: number;
+  /** Count of all behaviours as of the newest sample that has them; stays 0 unless behaviours alone are learnt. */
+  sampledBehaviours: number;
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -68,6 +70,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     anchor: NONE,
     hiddenVersion: 0,
     hiddenStart: 0,
+    sampledBehaviours: 0,
     lastOffset: -1,
     bytes: 0,
   };

@@ -225,6 +225,7 @@ function samplesOf(input: readonly Event[], samples: readonly Sample[]): string[
   );
   const seen = new Set<string>();
   for (const { request, user, rows } of samples) {
+    if (rows.length === 0) continue; // a history without a list
     if (seen.has(request)) problems.push(`request ${request} has several samples`);
     seen.add(request);
     for (const { item, label } of rows) {

@@ -171,6 +171,24 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     assertClose(twice.map((g) => g / 2), once ?? [], 1e-5, label);
   });
 
+  each(
+    "learns from a history alone what it learns from it beside candidates that weigh nothing",
+    (model, label) =>
+      over((T, K, seed) => {
+        const input = impression(model.sizes, T + 2, K, seed);
+        const beside = lossOf(model, { ...input, weights: new Float32Array(K) });
+        assert.equal(model.historyLoss === undefined, model.name !== "dien", label);
+        if (model.historyLoss === undefined) return assert.equal(beside.aux, 0, label);
+        const gradients = new Float32Array(model.parameters.values.length);
+        const alone = model.historyLoss(input, gradients);
+        assert.ok(alone.aux > 0, label);
+        assertSame(Float32Array.of(alone.loss, alone.aux), Float32Array.of(beside.loss, beside.aux), label);
+        assertSame(alone.e, beside.arrays.e ?? alone.e, label);
+        assertSame(alone.negatives, beside.arrays.negatives ?? alone.e, label);
+        assertSame(gradients, beside.arrays.gradients ?? alone.e, label);
+      }),
+  );
+
   each("stays finite for an empty history and learns nothing from it", (model, label) => {
     for (const K of [1, 3]) {
       const { loss, aux, arrays } = lossOf(model, impression(model.sizes, 0, K));

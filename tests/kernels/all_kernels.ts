@@ -8,9 +8,13 @@ import { createKernels } from "../../src/kernels/choose.ts";
 import { KERNEL_NAMES, type KernelName, type Kernels } from "../../src/kernels/kernels.ts";
 import { SimdKernels } from "../../src/kernels/simd.ts";
 
-/** Registers a test for every implementation; what this machine cannot run is skipped by name. */
-export function overKernels(what: string, test: (kernels: Kernels) => void): void {
-  for (const name of KERNEL_NAMES) {
+/** Registers a test for every implementation of `names`; what this machine cannot run is skipped by name. */
+export function overKernels(
+  what: string,
+  test: (kernels: Kernels) => void,
+  names: readonly KernelName[] = KERNEL_NAMES,
+): void {
+  for (const name of names) {
     Deno.test({ name: `${name}: ${what}`, ignore: !runs(name), fn: () => test(createKernels(name)) });
   }
 }

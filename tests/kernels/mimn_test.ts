@@ -4,16 +4,23 @@ import { inductionShapes, InductionUnit } from "../../src/kernels/mimn_induction
 import { MemoryNetwork, memoryShapes } from "../../src/kernels/mimn_memory.ts";
 import { gruShapes } from "../../src/kernels/gru.ts";
 import { Gru } from "../../src/kernels/gru.ts";
+import type { Kernels } from "../../src/kernels/kernels.ts";
+import { PLAIN } from "../../src/kernels/plain.ts";
 import { RowGru } from "../../src/kernels/memory_gru.ts";
 import { Parameters } from "../../src/models/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
 import { flat, FORWARD, goldenModelTest, rows, validSteps, writeBlocks } from "../models/golden.ts";
+import { overKernels } from "./all_kernels.ts";
 import { floats } from "./gradient_check.ts";
 
 const [m, d, H] = [4, 6, 5];
 
-function make(options: { slotKeyWeight: number; decay: number; topK: number }, seed = 1) {
-  const parameters = new Parameters({ ...memoryShapes(m, d, H), ...inductionShapes(d) });
+function make(
+  options: { slotKeyWeight: number; decay: number; topK: number },
+  seed = 1,
+  kernels: Kernels = PLAIN,
+) {
+  const parameters = new Parameters({ ...memoryShapes(m, d, H), ...inductionShapes(d) }, kernels);
   parameters.values.set(floats(parameters.values.length, seed));
   const start = {
     ...{ memory: parameters.block("M0"), read: parameters.block("r0"), controller: new Float32Array(H) },
@@ -51,10 +58,10 @@ goldenModelTest("MemoryNetwork and InductionUnit weigh and choose as the vectors
   }
 });
 
-Deno.test("MemoryNetwork.run() reads and writes a mass of one at every step", () => {
+overKernels("MemoryNetwork.run() reads and writes a mass of one at every step", (kernels) => {
   const options = fc.record({ slotKeyWeight: fc.constantFrom(0, 0.5, 1), decay: fc.constantFrom(0.9, 1) });
   fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), options, fc.nat(1000), (T, over, seed) => {
-    const { network, start } = make({ ...over, topK: 1 }, seed);
+    const { network, start } = make({ ...over, topK: 1 }, seed, kernels);
     network.run(T, floats(T * d, seed), start);
     for (let row = 0; row < 2 * T; row++) {
       const sum = network.weights.subarray(row * m, (row + 1) * m).reduce((total, w) => total + w, 0);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createKernels } from "../../src/kernels/choose.ts";
-import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
+import { KERNEL_NAMES, type Kernels } from "../../src/kernels/kernels.ts";
 import { createModel } from "../../src/models/create.ts";
 import { Mimn, type MimnConfig } from "../../src/models/mimn.ts";
 import { slotHealth } from "../../src/models/mimn_health.ts";
 import { MimnLayout } from "../../src/models/mimn_state.ts";
 import { CONFIGS, impression, randomise, SIZES } from "../contracts/model_contract.ts";
 import { assertClose } from "../golden_vectors.ts";
-import { runs } from "../kernels/all_kernels.ts";
+import { overKernels, runs } from "../kernels/all_kernels.ts";
 import { floats, gradientCheck } from "../kernels/gradient_check.ts";
 import { goldenMimnTests } from "./golden_mimn.ts";
 
@@ -25,8 +25,8 @@ function configs(): MimnConfig[] {
   return CONFIGS.flatMap(([name, config]) => name === "mimn" ? [config] : []);
 }
 
-function make(config: MimnConfig, seed: number): Mimn {
-  const model = new Mimn(SIZES, config, half);
+function make(config: MimnConfig, seed: number, kernels?: Kernels): Mimn {
+  const model = new Mimn(SIZES, config, half, kernels);
   randomise(model, seed);
   return model;
 }
@@ -42,19 +42,23 @@ function closeStops(model: Mimn): void {
   model.parameters.block("miu.W").fill(0, 0, width * 3 * width);
 }
 
-Deno.test("Mimn.loss() of every option equals central differences, where no gradient is stopped", () => {
-  for (const [i, config] of configs().entries()) {
-    const model = make(config, 100 + i);
-    closeStops(model);
-    const input = impression(SIZES, 4, 2, 10 + i);
-    const { e, q, xu, xc, wide } = input, { values } = model.parameters;
-    gradientCheck(JSON.stringify(config), { e, q, xu, xc, wide, values }, () => {
-      const gradients = new Float32Array(values.length);
-      const { loss, z, e, q, xu, xc } = model.loss(input, gradients);
-      return [loss, { e, q, xu, xc, wide: z, values: gradients }];
-    }, { epsilon: 1 / 4096, tolerance: 1e-2 });
-  }
-});
+overKernels(
+  "Mimn.loss() of every option equals central differences, where no gradient is stopped",
+  (kernels) => {
+    for (const [i, config] of configs().entries()) {
+      const model = make(config, 100 + i, kernels);
+      closeStops(model);
+      const input = impression(SIZES, 4, 2, 10 + i);
+      const { e, q, xu, xc, wide } = input, { values } = model.parameters;
+      gradientCheck(JSON.stringify(config), { e, q, xu, xc, wide, values }, () => {
+        const gradients = new Float32Array(values.length);
+        const { loss, z, e, q, xu, xc } = model.loss(input, gradients);
+        return [loss, { e, q, xu, xc, wide: z, values: gradients }];
+      }, { epsilon: 1 / 4096, tolerance: 1e-2 });
+    }
+  },
+  ["plain", "simd"],
+);
 
 Deno.test("Mimn.loss() over a stored state equals central differences, with nothing for M0 and r0", () => {
   const model = make({ hidden: 5, widths: [5], keepPooled: true }, 7);
@@ -69,17 +73,20 @@ Deno.test("Mimn.loss() over a stored state equals central differences, with noth
   }, { epsilon: 1 / 4096, tolerance: 1e-2 });
 });
 
-Deno.test("Mimn.step() folded over 10,000 behaviours is the batch forward, bit for bit, and stays finite", () => {
-  for (const [i, config] of configs().entries()) {
-    const model = make(config, 30 + i);
-    const T = 10_000, { d } = SIZES, input = { ...impression(SIZES, T, 3, i), e: floats(T * d, i) };
-    const state = model.initState();
-    for (let t = 0; t < T; t++) model.step(state, input.e.subarray(t * d, (t + 1) * d));
-    assert.ok(state.every(Number.isFinite));
-    assert.equal(model.layout.view(state).count[0], T);
-    assert.deepEqual(model.score({ ...input, T: 0, e: new Float32Array(0), state }), model.score(input));
-  }
-});
+overKernels(
+  "Mimn.step() folded over 10,000 behaviours is the batch forward, bit for bit, and stays finite",
+  (kernels) => {
+    for (const [i, config] of configs().entries()) {
+      const model = make(config, 30 + i, kernels);
+      const T = 10_000, { d } = SIZES, input = { ...impression(SIZES, T, 3, i), e: floats(T * d, i) };
+      const state = model.initState();
+      for (let t = 0; t < T; t++) model.step(state, input.e.subarray(t * d, (t + 1) * d));
+      assert.ok(state.every(Number.isFinite));
+      assert.equal(model.layout.view(state).count[0], T);
+      assert.deepEqual(model.score({ ...input, T: 0, e: new Float32Array(0), state }), model.score(input));
+    }
+  },
+);
 
 Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at the default widths", () => {
   const model = new Mimn({ d: 32, user: 0, context: 0 }, {}, half);

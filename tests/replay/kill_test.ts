@@ -4,7 +4,12 @@ import { replayCommand, runReplay, temporaryFolder } from "../scripts/command.ts
 import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
 
 /** Small batches, so that there are hundreds of commits, and some checkpoints, to be killed between. */
-const CONFIG = { batchRows: 12, learner: { embeddingWidth: 8 }, outcomeWindowMs: 300_000 };
+const CONFIG = {
+  batchRows: 12,
+  learner: { embeddingWidth: 8, auxWeight: 0.1 },
+  outcomeWindowMs: 300_000,
+  sequence: { hop: 2 },
+};
 
 for (const [model, views, kills] of [["base", 500, 20], ["dien", 300, 6]] as const) {
   Deno.test(`replay --model ${model} that is killed with -9 at ${kills} moments ends with the same bits`, async () => {

@@ -26,6 +26,7 @@ export const SMALL: TaskOptions = {
   outcomeWindowMs: 1000,
   allowedLatenessMs: 300,
   dedupIds: 3,
+  learnHistories: true,
   policy: { name: "epsilon", epsilon: 0.3 },
   retrieval: { maxCandidates: 5, listSizes: { popular: 4, category: 2, fresh: 3 } },
   maxStaleVersions: 1,

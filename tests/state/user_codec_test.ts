@@ -70,6 +70,15 @@ const FORMAT_3 =
   "dWVzdCI6InIzIn0BAnIyAQBAgFb+vHhCAMC+Vv68eEIBAAAAAQMAAgEIAACAPwACAgQAAAAAAwMCAgAAQMAAAQQDBBIAAAAA" +
   "AAAAAAAAAAAAAAAAAAAAAAAAAABUn4w/c/uDvQAAAAAAAAAAIQgCvQAAAAAAAAAAmpkZvxhysT8Zz4s3AAAAAL6E9r0AAAAA" +
   "AAAAAAAAAMBHj+6/AgAAAAAAAADwPwAAAAAAAPh/AAAAAAAAAAAAAA==";
+const FORMAT_5 =
+  "BQ4DAmkxAmkyAmkzBAVjbGljawZyYXRpbmcCaTECaTIFBlsiMzAiXRBbIjIyIixudWxsLG51bGxdBlsiYzEiXQJbXQZbbnVsbF0B" +
+  "AP8DAwMDAAAAgD8BAAAAAAEAAEDAAICgq/75YgAABAEBAgIPAgEqO0xdbn+wvwIAAAAAAAAcQAAAAAAAAAjANDMzMzMz478BAhzH" +
+  "cRzHccy/AwtjYXRlZ29yeQBjMQEAAAAAAADgP5qZmZmZmak/AQAAAAAAAAAADmNyb3NzOmJyYW5kAGIwAQAAAAAAAOA/AAAAAAAA" +
+  "AAAADGNyb3NzOmJyYW5kAAHHcRzHcRznvwAAAAAAAAAAAAx7ImFnZSI6IjMwIn0DBYbOqRXSN0NFQIBRsgI1Q88zs4Di6z5DA1Q1" +
+  "hb1iaWS/zacWvwAAAQJkeyJ0eXBlIjoiaW50ZXJhY3Rpb24iLCJ1c2VyIjoiYW5uIiwidGltZSI6MTcwMDAwMDAwMDAwNSwiaXRl" +
+  "bSI6Imk0IiwiYWN0aW9uIjoiY2xpY2siLCJyZXF1ZXN0IjoicjMifQECcjIBAECAVv68eEIAwL5W/rx4QgEAAAABAwICAAgAAIA/" +
+  "AgIBBAAAAAADAwECAABAwAABAgMEEgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFSfjD9z+4O9AAAAAAAAAAAhCAK9AAAAAAAAAACa" +
+  "mRm/GHKxPxnPizcAAAAAvoT2vQAAAAAAAAAAAAAAwEeP7r8CAAAAAAAAAPA/AAAAAAAA+H8AAAAAAAAAAAAAAA==";
 
 const START = 1_700_000_000_000;
 const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
@@ -87,11 +96,12 @@ const HISTORY: readonly Event[] = [
 Deno.test("UserCodec.decode() reads the records of older formats", () => {
   const item = { item: "i1", time: START, categories: ["c1"], attributes: { brand: "b0" } };
   const events = HISTORY.map((event) => ({ kind: "event", event } as const));
-  const { task } = run([{ kind: "item", record: item }, ...events]);
+  // The older formats do not know which behaviours samples have.
+  const { task } = run([{ kind: "item", record: item }, ...events], { ...SMALL, learnHistories: false });
   const [ann] = task.users.values();
   assert.ok(ann);
   const today = task.record(ann);
-  for (const text of [FORMAT_1, FORMAT_3]) {
+  for (const text of [FORMAT_1, FORMAT_3, FORMAT_5]) {
     const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
     const user = codec.decode("ann", Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
     assert.deepEqual(codec.encode(user).length, today.length);
