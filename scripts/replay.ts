@@ -267,10 +267,7 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
 function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
   if (task.counters.events > 0) {
     if (learning.validation.rows.length > 0) return [];
-    const { histories } = task.counters;
-    const learnt = histories === 0 ? "nothing was judged or learnt" : `nothing was judged, ${
-      formatCount(histories)
-    } histories were learnt`;
+    const learnt = task.counters.histories === 0 ? "nothing was judged or learnt" : "nothing was judged";
     return [`No impression was shown in these events: states were folded, ${learnt}`];
   }
   if (rejections.count === 0) return ["There was no event"];
