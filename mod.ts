@@ -200,6 +200,8 @@ export * from "./streams/repeats.ts";
 export * from "./streams/experiments/record.ts";
 export * from "./streams/experiments/registry.ts";
 export * from "./streams/experiments/monitor.ts";
+export * from "./streams/experiments/views.ts";
+export * from "./streams/experiments/client.ts";
 export * from "./streams/evaluation/target_policy.ts";
 export * from "./streams/evaluation/bandit_log.ts";
 export * from "./streams/evaluation/answer_log.ts";

@@ -1,7 +1,8 @@
 /**
- * `deno task experiment`: starts, watches, stops and promotes experiments of a deployment.
+ * `deno task experiment`: starts, watches, stops and promotes experiments of a deployment, on its log or, with
+ * `--url`, over the HTTP API of a service that has the log.
  *
- *     deno task experiment start greener.json
+ *     deno task experiment start greener.json --url http://127.0.0.1:8080
  *     deno task experiment status
  *
  * @module
@@ -10,23 +11,36 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/experiments/experiment.ts";
-import { METRICS } from "../src/experiments/user_metrics.ts";
-import { splitVariants } from "../src/experiments/assignment.ts";
-import { ExperimentMonitor, type ExperimentStatus } from "../streams/experiments/monitor.ts";
+import { USER_SEGMENTS } from "../src/experiments/totals.ts";
+import { type MetricName, METRICS } from "../src/experiments/user_metrics.ts";
+import { type ExperimentChanges, ExperimentClient } from "../streams/experiments/client.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";
-import type { Log } from "../streams/log/log.ts";
-import { topicNames, type Topics } from "../streams/topics.ts";
+import {
+  type ExperimentsView,
+  type ExperimentView,
+  ExperimentViews,
+  namesOf,
+  type SegmentView,
+  stopHarmful,
+} from "../streams/experiments/views.ts";
+import { KEY_VARIABLE } from "../streams/server/settings.ts";
+import { LogError } from "../streams/log/log.ts";
+import { topicNames } from "../streams/topics.ts";
 import { count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;
 
+interface Flags extends LogFlags {
+  readonly url?: string;
+  readonly keyFile?: string;
+}
+
 interface Deployment {
-  readonly log: Log;
-  readonly topics: Topics;
-  readonly registry: ExperimentRegistry;
+  readonly changes: ExperimentChanges;
+  views(): Promise<ExperimentsView>;
 }
 
 type Action = (deployment: Deployment) => Promise<string>;
@@ -35,20 +49,25 @@ const program = new Command("deno task experiment")
   .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.")
   .showHelpAfterError();
 
-let chosen: { readonly flags: LogFlags; readonly action: Action } | undefined;
+let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 
 function command(usage: string, about: string): Command {
-  return addLogFlags(program.command(usage).description(about));
+  return addLogFlags(program.command(usage).description(about))
+    .option("--url <url>", "ask the service at this URL, such as http://127.0.0.1:8080, and not the log")
+    .option(
+      "--key-file <file>",
+      `with the key that is in it, of the scopes experiments and read (default: ${KEY_VARIABLE})`,
+    );
 }
 
 function choose(command: Command, action: Action): void {
-  chosen = { flags: command.opts<LogFlags>(), action };
+  chosen = { flags: command.opts<Flags>(), action };
 }
 
 command("start <file>", "start an experiment that a JSON file describes").action((file, _, self) =>
-  choose(self, async ({ registry }) => {
+  choose(self, async ({ changes }) => {
     const draft = parseExperiment(await Deno.readTextFile(file), file);
-    return render(await registry.start(draft));
+    return render(await changes.start(draft));
   })
 );
 command("traffic <name> <percent>", "change the share of users that are in it").action((
@@ -56,89 +75,110 @@ command("traffic <name> <percent>", "change the share of users that are in it").
   percent,
   _,
   self,
-) => choose(self, async ({ registry }) => render(await registry.traffic(name, share(percent)))));
-command("stop <name> [reason...]", "stop it, or take its promotion back").action((name, reason, _, self) =>
-  choose(self, async ({ registry }) => render(await registry.stop(name, reason.join(" "))))
+) => choose(self, async ({ changes }) => render(await changes.traffic(name, share(percent)))));
+command("stop <name> [reason...]", "stop it").action((name, reason, _, self) =>
+  choose(self, async ({ changes }) => render(await changes.stop(name, reason.join(" "))))
 );
 command("promote <name> <variant>", "give everybody a variant").action((name, variant, _, self) =>
-  choose(self, async ({ registry }) => render(await registry.promote(name, variant)))
+  choose(self, async ({ changes }) => render(await changes.promote(name, variant)))
+);
+command("rollback <name> [reason...]", "take its promotion back").action((name, reason, _, self) =>
+  choose(self, async ({ changes }) => render(await changes.rollBack(name, reason.join(" "))))
 );
 command("holdout <percent>", "keep a share of all users out of every experiment").action((percent, _, self) =>
-  choose(self, async ({ registry }) => render(await registry.holdout(share(percent))))
+  choose(self, async ({ changes }) => render(await changes.holdout(share(percent))))
 );
 command("list", "all experiments").action((_, self) =>
-  choose(
-    self,
-    async ({ registry }) => [...(await registry.records()).values()].map(render).join("") || "none\n",
-  )
-);
-command("status [name]", "figures and verdicts").action((name, _, self) =>
-  choose(self, async ({ log, topics, registry }) => {
-    const monitor = await ExperimentMonitor.open(log, topics, registry);
-    await monitor.update();
-    const known = monitor.status().filter(({ experiment }) => name === undefined || experiment.name === name);
-    if (known.length === 0) throw new Error(`Cannot find experiment ${name ?? ""}: there is none`);
-    return known.map(renderStatus).join("\n");
+  choose(self, async ({ views }) => {
+    const { experiments, holdout } = await views();
+    const held = holdout === 0 ? [] : [holdoutLine(holdout)];
+    return [...experiments.map(headLine), ...held].join("") || "none\n";
   })
 );
+command("status [name]", "figures and verdicts; with a name, every metric and segment")
+  .option("--json", "as JSON")
+  .action((name, { json }, self) =>
+    choose(self, async ({ views }) => {
+      const { experiments } = await views();
+      const known = experiments.filter((one) => name === undefined || one.name === name);
+      if (known.length === 0) throw new Error(`Cannot find experiment ${name ?? ""}: there is none`);
+      if (json) return `${JSON.stringify(known, null, 2)}\n`;
+      return known.map((one) => renderStatus(one) + (name === undefined ? "" : renderDetails(one))).join(
+        "\n",
+      );
+    })
+  );
 command("watch", "print verdicts, and stop what breaks a guard rail, until it is interrupted")
   .option("--every <seconds>", "time between two looks", count, 60)
   .action((options, self) =>
-    choose(self, async ({ log, topics, registry }) => {
-      const monitor = await ExperimentMonitor.open(log, topics, registry);
+    choose(self, async ({ changes, views }) => {
       for (;;) {
-        await monitor.update();
-        print(Deno.stdout, monitor.status().map(renderStatus).join("\n"));
-        for (const one of await monitor.stopHarmful(registry)) print(Deno.stdout, `stopped: ${render(one)}`);
+        const seen = await views();
+        print(Deno.stdout, seen.experiments.map(renderStatus).join("\n"));
+        for (const one of await stopHarmful(changes, seen)) print(Deno.stdout, `stopped: ${render(one)}`);
         await delay(1000 * options.every);
       }
     })
   );
 
 function render(record: ExperimentRecord): string {
-  if (!isExperiment(record)) return `holdout: ${percentOf(record.share)} of all users\n`;
-  const { name, status, layer, traffic, variants, winner, reason } = record;
-  const more = [winner && `${winner} for everybody`, reason].filter(Boolean).map((text) => `: ${text}`).join(
-    "",
-  );
-  return `${name}: ${status}${more}; ${percentOf(traffic)} of layer ${layer}, ` +
-    `${variants.map((v) => v.shadow === true ? `${v.name} (shadow)` : v.name).join(" and ")}\n`;
+  if (!isExperiment(record)) return holdoutLine(record.share);
+  const { winner = null, reason = null } = record;
+  return headLine({ ...record, names: namesOf(record), winner, reason });
 }
 
-function renderStatus(
-  { experiment, verdicts, preference, totals, tookMicros, lost }: ExperimentStatus,
-): string {
-  const lines = [render(experiment).trimEnd()];
-  for (const [v, { name }] of splitVariants(experiment).entries()) {
-    const moments = totals.moments(v);
-    const { of, per } = METRICS[experiment.metric];
-    const value = moments.total(of) / moments.total(per);
-    const took = tookMicros[v];
-    lines.push(
-      `  ${name}: ${moments.users} users, ${moments.total("lists")} lists, ${experiment.metric} ` +
-        `${Number.isFinite(value) ? value.toPrecision(4) : "-"}, ` +
-        `${took === null || took === undefined ? "-" : (took / 1000).toFixed(2)} ms an answer, ${
-          lost[v] ?? 0
-        } users lost`,
-    );
-  }
-  for (const { text } of verdicts) lines.push(`  ${text}`);
-  if (preference !== null) {
-    const { users, value, interval, wins } = preference;
-    const [a, b] = splitVariants(experiment).map(({ name }) => name);
-    const words = interval.low > 0
-      ? `${b} is preferred`
-      : interval.high < 0
-      ? `${a} is preferred`
-      : "cannot say yet";
-    lines.push(
-      `  ${words}: ${value.toFixed(3)} [${interval.low.toFixed(3)}, ${
-        interval.high.toFixed(3)
-      }] of ${users} users, ` +
-        `${wins[0]} for ${a}, ${wins[1]} for ${b}, ${wins[2]} ties`,
-    );
-  }
-  return `${lines.join("\n")}\n`;
+function holdoutLine(share: number): string {
+  return `holdout: ${percentOf(share)} of all users\n`;
+}
+
+type Head = Pick<ExperimentView, "name" | "status" | "layer" | "traffic" | "names" | "winner" | "reason">;
+
+function headLine({ name, status, layer, traffic, names, winner, reason }: Head): string {
+  const more = [winner && `${winner} for everybody`, reason].filter(Boolean).map((text) => `: ${text}`);
+  return `${name}: ${status}${more.join("")}; ${percentOf(traffic)} of layer ${layer}, ${
+    names.join(" and ")
+  }\n`;
+}
+
+function renderStatus(view: ExperimentView): string {
+  const lines = view.variants.map(({ name, users, lists, value, took, lost }) =>
+    `  ${name}: ${users} users, ${lists} lists, ${view.metric} ${figure(value)}, ${
+      milliseconds(took.mean)
+    } an answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost\n`
+  );
+  return [headLine(view), ...lines, ...view.text.map((text) => `  ${text}\n`)].join("");
+}
+
+/** Every metric by variant, and the metric that decides by segment. */
+function renderDetails({ variants, metric }: ExperimentView): string {
+  if (variants.length === 0) return "";
+  const names = Object.keys(METRICS) as MetricName[];
+  const metrics = names.map((name) =>
+    `  ${name}: ${variants.map((one) => `${one.name} ${figure(one.metrics[name])}`).join(", ")} (${
+      METRICS[name].about
+    })\n`
+  );
+  const segments = USER_SEGMENTS.map((segment) =>
+    `  ${segment} users, ${metric}: ${
+      variants.map((one) => `${one.name} ${segmentText(one.segments[segment])}`).join(", ")
+    }\n`
+  );
+  return [...metrics, ...segments].join("");
+}
+
+function segmentText({ users, value, lift, low, high }: SegmentView): string {
+  const change = lift === null || low === null || high === null
+    ? ""
+    : `, ${percentOf(lift)} [${percentOf(low)}, ${percentOf(high)}]`;
+  return `${figure(value)} of ${users}${change}`;
+}
+
+function figure(value: number | null): string {
+  return value === null ? "-" : value.toPrecision(4);
+}
+
+function milliseconds(ms: number | null): string {
+  return ms === null ? "-" : `${ms.toFixed(2)} ms`;
 }
 
 function share(text: string): number {
@@ -155,12 +195,24 @@ async function main(): Promise<number> {
   program.parse(Deno.args, { from: "user" });
   if (chosen === undefined) return 1;
   const { flags, action } = chosen;
+  if (flags.url !== undefined) {
+    const key = flags.keyFile === undefined
+      ? Deno.env.get(KEY_VARIABLE)
+      : (await Deno.readTextFile(flags.keyFile)).trim();
+    const client = new ExperimentClient(flags.url, { key });
+    print(Deno.stdout, await action({ changes: client, views: () => client.views() }));
+    return 0;
+  }
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
-  await using log = await openLog(flags, RETRY_MS);
+  await using log = await openLog(flags, RETRY_MS).catch((cause) => {
+    if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
+    throw new Error(`${flags.logPath} is open elsewhere: name the service that has it with --url`, { cause });
+  });
   const topics = topicNames(flags.prefix);
   const models = await deployedModels(log, topics);
-  const registry = new ExperimentRegistry(log, topics, { models, now: Date.now });
-  print(Deno.stdout, await action({ log, topics, registry }));
+  const changes = new ExperimentRegistry(log, topics, { models, now: Date.now });
+  const views = new ExperimentViews(log, topics, Date.now);
+  print(Deno.stdout, await action({ changes, views: () => views.views() }));
   return 0;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Changes of experiments: start, change of traffic, stop, promote. Each takes the records there are and gives a
+ * Changes of experiments: start, change of traffic, stop, promote, roll back. Each takes the records there are and gives a
  * new record, or a list of everything that is wrong.
  *
  * @module
@@ -49,12 +49,15 @@ export interface Surroundings {
 export class ExperimentError extends Error {
   /** Everything that is wrong, a sentence each. */
   readonly faults: readonly string[];
+  /** Whether there is no such experiment at all. */
+  readonly isMissing: boolean;
 
   /** Says all of it. */
-  constructor(what: string, faults: readonly string[]) {
+  constructor(what: string, faults: readonly string[], isMissing = false) {
     super(`Cannot ${what}: ${faults.join("; ")}`);
     this.name = "ExperimentError";
     this.faults = faults;
+    this.isMissing = isMissing;
   }
 }
 
@@ -130,7 +133,7 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
 }
 
 /**
- * Gives everybody a variant; {@linkcode stopExperiment} takes it back.
+ * Gives everybody a variant; {@linkcode rollBackExperiment} takes it back.
  *
  * @throws ExperimentError When there is no such variant, or another experiment changes the same settings.
  */
@@ -154,10 +157,22 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
   return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }
 
+/**
+ * Takes a promotion back: everybody gets the defaults again.
+ *
+ * @throws ExperimentError When no variant of it is promoted.
+ */
+export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
+  const what = `roll back experiment ${name}`;
+  const { status, winner } = find(name, around.records, what);
+  if (status !== "promoted") throw new ExperimentError(what, [`it is ${status}, nothing of it is promoted`]);
+  return stopExperiment(name, reason === "" ? `${winner} is rolled back` : reason, around);
+}
+
 function find(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
   const record = records.get(name);
   if (record === undefined || !isExperiment(record)) {
-    throw new ExperimentError(what, ["there is no such experiment"]);
+    throw new ExperimentError(what, ["there is no such experiment"], true);
   }
   return record;
 }

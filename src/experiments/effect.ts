@@ -3,14 +3,23 @@
  * pre-period is known.
  *
  * With users i, R = Σyᵢ/Σxᵢ and x̄ the mean of x, a user's influence on R is (yᵢ − R xᵢ)/x̄, and the variance of R
- * is that of the influences over n (Deng et al., "Applying the delta method in metric analytics", KDD 2018).
+ * is that of the influences over n (Deng et al., "Applying the delta method in metric analytics", KDD 2018);
+ * `linearise` has the influences of other functions of sums, too.
  * CUPED (Deng et al., WSDM 2013) takes out of it what a linear regression on the user's numerator and denominator
  * of the pre-period explains; the slopes are those of both arms together, so they favour none.
  *
  * @module
  */
 
-import { METRIC_FIELDS, type MetricName, METRICS, type MetricSpec, Moments } from "./user_metrics.ts";
+import {
+  linearise,
+  METRIC_FIELDS,
+  type MetricField,
+  type MetricName,
+  METRICS,
+  type MetricSpec,
+  Moments,
+} from "./user_metrics.ts";
 
 /** A ratio in one arm. */
 export interface Arm {
@@ -38,49 +47,48 @@ export interface Effect {
 
 /** Compares two arms; `cuped` asks for the adjustment by the pre-period. */
 export function effectOf(control: Moments, treatment: Moments, metric: MetricName, cuped = true): Effect {
-  const spec: MetricSpec = METRICS[metric];
-  const plain = [armOf(control, spec, NO_SLOPES), armOf(treatment, spec, NO_SLOPES)] as const;
+  const plain = [armOf(control, metric), armOf(treatment, metric)] as const;
   const bare = compare(...plain, 0);
   if (!cuped || bare.lift === null) return bare;
   const both = new Moments();
   both.merge(control);
   both.merge(treatment);
-  const slopes = slopesOf([[control, plain[0]], [treatment, plain[1]]], spec);
-  const centre = coordinates(spec).slice(2).map((at) => both.get(at, 0) / both.users);
+  const before = beforeOf(metric);
+  const adjustment = {
+    slopes: slopesOf([control, treatment], metric),
+    centre: before.map((at) => both.get(at, 0) / both.users),
+  };
   const adjusted = compare(
-    armOf(control, spec, slopes, centre),
-    armOf(treatment, spec, slopes, centre),
+    armOf(control, metric, adjustment),
+    armOf(treatment, metric, adjustment),
     0,
   );
   return { ...adjusted, explained: 1 - adjusted.variance / bare.variance };
 }
 
-const NO_SLOPES = [0, 0] as const;
-
-/** Where y, x and their pre-period stand in a user's vector. */
-function coordinates({ of, per }: MetricSpec): number[] {
-  const [y, x] = [METRIC_FIELDS.indexOf(of), METRIC_FIELDS.indexOf(per)];
-  return [y, x, y + METRIC_FIELDS.length, x + METRIC_FIELDS.length];
+/** What is taken out: slopes · (the pre-period's mean − centre). */
+interface Adjustment {
+  readonly slopes: readonly number[];
+  readonly centre: readonly number[];
 }
 
-/** The ratio of an arm, minus slopes · (its pre-period's mean − centre). */
-function armOf(
-  moments: Moments,
-  spec: MetricSpec,
-  slopes: readonly number[],
-  centre: readonly number[] = [0, 0],
-): Arm {
+const NO_SLOPES = [0, 0] as const;
+const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };
+
+/** Where numerator and denominator of the pre-period stand in a user's vector. */
+function beforeOf(metric: MetricName): readonly [number, number] {
+  const { of, per }: MetricSpec = METRICS[metric];
+  const place = (field: MetricField) => METRIC_FIELDS.indexOf(field) + METRIC_FIELDS.length;
+  return [place(of), place(per === "entropy" ? "rows" : per)];
+}
+
+function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJUSTMENT): Arm {
   const { users } = moments;
-  const [y, x, ...before] = coordinates(spec) as [number, number, number, number];
-  const sumX = moments.get(x, 0);
-  if (users === 0 || sumX === 0) return { users, value: null, variance: Infinity };
-  const ratio = moments.get(y, 0) / sumX;
-  const meanX = sumX / users;
+  const linear = linearise(metric, moments);
+  if (linear === null) return { users, value: null, variance: Infinity };
+  const before = beforeOf(metric);
   // The influence less what the pre-period explains, as a linear function of the user's vector.
-  const weights: [number, number][] = [[y, 1 / meanX], [x, -ratio / meanX], [before[0], -slopes[0]!], [
-    before[1],
-    -slopes[1]!,
-  ]];
+  const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
   let [square, mean] = [0, 0];
   for (const [i, wi] of weights) {
     mean += wi * moments.get(i, 0) / users;
@@ -91,19 +99,19 @@ function armOf(
     0,
   );
   const variance = Math.max(0, square - mean * mean) / Math.max(1, users - 1);
-  return { users, value: ratio - shift, variance };
+  return { users, value: linear.value - shift, variance };
 }
 
 /** Pooled slopes of the influence on the pre-period's two sums, by least squares. */
-function slopesOf(arms: readonly (readonly [Moments, Arm])[], spec: MetricSpec): readonly number[] {
-  const [y, x, a, b] = coordinates(spec) as [number, number, number, number];
+function slopesOf(arms: readonly Moments[], metric: MetricName): readonly number[] {
+  const [a, b] = beforeOf(metric);
   let [aa, ab, bb, ia, ib] = [0, 0, 0, 0, 0];
-  for (const [moments, { users, value }] of arms) {
-    if (value === null) continue;
-    const meanX = moments.get(x, 0) / users;
+  for (const moments of arms) {
+    const linear = linearise(metric, moments);
+    if (linear === null) continue;
     const centred = (i: number, j: number) =>
-      moments.get(i, j) - moments.get(i, 0) * moments.get(j, 0) / users;
-    const influence = (z: number) => (centred(y, z) - value * centred(x, z)) / meanX;
+      moments.get(i, j) - moments.get(i, 0) * moments.get(j, 0) / moments.users;
+    const influence = (z: number) => linear.slopes.reduce((sum, [at, w]) => sum + w * centred(at, z), 0);
     aa += centred(a, a);
     ab += centred(a, b);
     bb += centred(b, b);

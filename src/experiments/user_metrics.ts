@@ -30,8 +30,8 @@ export interface MetricSpec {
   readonly about: string;
   /** Summed in the numerator. */
   readonly of: MetricField;
-  /** Summed in the denominator. */
-  readonly per: MetricField;
+  /** Summed in the denominator; `entropy` is what a forecast of the mean click rate for all rows would lose. */
+  readonly per: MetricField | "entropy";
   /** Which way is better. */
   readonly better: "up" | "down";
 }
@@ -50,6 +50,7 @@ export const METRICS = {
   },
   reward: { about: "value of positive interactions a user", of: "reward", per: "users", better: "up" },
   logLoss: { about: "log loss of the served predictions", of: "loss", per: "rows", better: "down" },
+  ne: { about: "log loss / that of the mean click rate", of: "loss", per: "entropy", better: "down" },
   calibration: { about: "Σ predictions / Σ clicks", of: "predicted", per: "clicks", better: "down" },
 } as const satisfies Readonly<Record<string, MetricSpec>>;
 
@@ -116,4 +117,44 @@ export class Moments {
   total(field: MetricField): number {
     return this.get(METRIC_FIELDS.indexOf(field), 0);
   }
+}
+
+/** A metric as a function of the users' sums near their totals, as the delta method wants it. */
+export interface LinearMetric {
+  /** The value. */
+  readonly value: number;
+  /** What a field of one user adds to the value times the number of users, by place in {@linkcode METRIC_FIELDS}. */
+  readonly slopes: readonly (readonly [field: number, slope: number])[];
+}
+
+/** The value of a metric and its slopes; `null` when it is not defined. */
+export function linearise(metric: MetricName, moments: Moments): LinearMetric | null {
+  const { of, per }: MetricSpec = METRICS[metric];
+  const { users } = moments;
+  const y = moments.total(of);
+  const place = (field: MetricField) => METRIC_FIELDS.indexOf(field);
+  if (per !== "entropy") {
+    const x = moments.total(per);
+    if (users === 0 || x === 0) return null;
+    const value = y / x;
+    return { value, slopes: [[place(of), users / x], [place(per), -value * users / x]] };
+  }
+  // n ln n − c ln c − (n − c) ln(n − c) nats, with c clicks on n rows.
+  const [c, n] = [moments.total("clicks"), moments.total("rows")];
+  if (!(c > 0 && c < n)) return null;
+  const x = n * Math.log(n) - c * Math.log(c) - (n - c) * Math.log(n - c);
+  const value = y / x;
+  return {
+    value,
+    slopes: [
+      [place(of), users / x],
+      [place("clicks"), -value * users / x * Math.log((n - c) / c)],
+      [place("rows"), -value * users / x * Math.log(n / (n - c))],
+    ],
+  };
+}
+
+/** The value of a metric; `null` when it is not defined. */
+export function valueOf(metric: MetricName, moments: Moments): number | null {
+  return linearise(metric, moments)?.value ?? null;
 }

@@ -91,8 +91,9 @@ export function compareVariant(
  * The verdicts on all variants. The guard rails share an error rate of their own, equal to the metric's.
  *
  * @param ratio The test of the split, fed with every new user.
+ * @param lost The same test of the users who were answered and never came back, if they are known.
  */
-export function verdicts(figures: Figures, ratio: SampleRatio): Verdict[] {
+export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRatio): Verdict[] {
   const { experiment } = figures;
   const shown = splitVariants(experiment);
   return shown.slice(1).map((_, at) => {
@@ -102,7 +103,7 @@ export function verdicts(figures: Figures, ratio: SampleRatio): Verdict[] {
       compareVariant({ experiment: rails, moments: (v, s) => figures.moments(v, s) }, at + 1, metric)
     );
     return {
-      ...judge(experiment, comparison, guardRails, ratio),
+      ...invalidity(ratio, lost) ?? judge(experiment, comparison, guardRails),
       variant: comparison.variant,
       comparison,
       guardRails,
@@ -110,23 +111,32 @@ export function verdicts(figures: Figures, ratio: SampleRatio): Verdict[] {
   });
 }
 
+/** A verdict without its figures. */
+type Judgement = Pick<Verdict, "word" | "text">;
+
+/** Why nothing can be said, whatever the figures are; `undefined` = something can. */
+function invalidity(ratio: SampleRatio, lost: SampleRatio | undefined): Judgement | undefined {
+  // Who is lost in one arm only makes those who are left incomparable, however even the split looks.
+  const [test, what] = lost?.mismatch
+    ? [lost, "users who got an answer and never came back"] as const
+    : [ratio, "users"] as const;
+  if (!test.mismatch) return undefined;
+  const n = test.counts.reduce((sum, count) => sum + count, 0);
+  const split = test.counts.map((count) => Number((100 * count / n).toFixed(1))).join(":");
+  return {
+    word: "invalid",
+    text: `invalid: ${what} are split ${split} (${test.counts.join(" and ")} users, p = ${small(test.p)})`,
+  };
+}
+
 function judge(
   experiment: Experiment,
   comparison: Comparison,
   guardRails: readonly Comparison[],
-  ratio: SampleRatio,
-): { readonly word: VerdictWord; readonly text: string } {
+): Judgement {
   const { variant, effect, interval, metric } = comparison;
   const { minUsers, maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
   const users = effect.control.users + effect.treatment.users;
-  if (ratio.mismatch) {
-    const n = ratio.counts.reduce((sum, count) => sum + count, 0);
-    const split = ratio.counts.map((count) => Number((100 * count / n).toFixed(1))).join(":");
-    return {
-      word: "invalid",
-      text: `invalid: users are split ${split} (${ratio.counts.join(" and ")} users, p = ${small(ratio.p)})`,
-    };
-  }
   const broken = users < minUsers
     ? -1
     : guardRails.findIndex((rail, at) => harms(rail, experiment.guardRails[at]!));

@@ -5,7 +5,6 @@
  */
 
 import type { Endpoint } from "../server/endpoint.ts";
-import type { ExperimentViews } from "./experiment_views.ts";
 import type { LiveFeed } from "./live.ts";
 import app from "./page/app.js" with { type: "text" };
 import charts from "./page/charts.js" with { type: "text" };
@@ -78,19 +77,5 @@ export function liveEndpoint(live: LiveFeed): Endpoint {
     answers: { 200: { description: "Events without end", type: "text/event-stream" } },
     problems: ["unavailable"],
     handle: () => live.open(),
-  };
-}
-
-/** The endpoint of what the page of experiments shows. */
-export function experimentsEndpoint(views: ExperimentViews): Endpoint {
-  return {
-    method: "GET",
-    path: "/v1/experiments",
-    id: "getExperiments",
-    summary: "The experiments, and what can be said of them by now",
-    description: "Reads what is new on the log since it was asked before; the first time, all of it.",
-    scope: "read",
-    answers: { 200: { description: "Running ones first", schema: "Experiments" } },
-    handle: async () => Response.json({ experiments: await views.views() }),
   };
 }

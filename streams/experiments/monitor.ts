@@ -18,12 +18,23 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/learner/sample.ts";
 import { decodeSample } from "../../src/learner/sample_codec.ts";
 import { RunningMean } from "../../src/metrics/running.ts";
+import { LatencyWindow } from "../dashboard/latency.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
 /** Event time after which a user of whom nothing came counts as lost. */
 const PATIENCE_MS = 3_600_000;
+
+/** Times to an answer, milliseconds; `null` = none yet. Percentiles are right to 5 %. */
+export interface LatencyView {
+  /** Mean. */
+  readonly mean: number | null;
+  /** Median. */
+  readonly p50: number | null;
+  /** 99 % are not above it. */
+  readonly p99: number | null;
+}
 
 /** What is known of an experiment. */
 export interface ExperimentStatus {
@@ -35,10 +46,27 @@ export interface ExperimentStatus {
   readonly preference: Preference | null;
   /** The figures by variant. */
   readonly totals: ExperimentTotals;
-  /** Mean time to an answer by variant, microseconds; `null` = none yet. */
-  readonly tookMicros: readonly (number | null)[];
+  /** Times to an answer by variant. */
+  readonly took: readonly LatencyView[];
   /** Users who got an answer and never came back as a sample, by variant. */
   readonly lost: readonly number[];
+}
+
+/** Times to an answer of one variant. */
+class Took {
+  readonly #mean = new RunningMean();
+  /** One second that never ends. */
+  readonly #window = new LatencyWindow(1);
+
+  update(ms: number): void {
+    this.#mean.update(ms);
+    this.#window.add(ms);
+  }
+
+  get view(): LatencyView {
+    const [p50, p99] = [0.5, 0.99].map((share) => this.#window.percentile(share)) as [number, number];
+    return { mean: this.#mean.get(), p50, p99 };
+  }
 }
 
 /** Figures of one experiment. */
@@ -48,7 +76,7 @@ class Followed {
   readonly ratio: SampleRatio;
   readonly loss: ExposureLoss;
   readonly interleaving: InterleavingTotals = new InterleavingTotals();
-  readonly took: readonly RunningMean[];
+  readonly took: readonly Took[];
   readonly #variants: readonly string[];
 
   constructor(experiment: Experiment) {
@@ -58,7 +86,7 @@ class Followed {
     this.loss = new ExposureLoss(shares, PATIENCE_MS);
     this.totals = new ExperimentTotals(experiment, (variant) => this.ratio.update(variant));
     this.#variants = splitVariants(experiment).map(({ name }) => name);
-    this.took = this.#variants.map(() => new RunningMean());
+    this.took = this.#variants.map(() => new Took());
   }
 
   answered({ user, time, tookMicros, experiment, variant, exposures }: Recommendation): void {
@@ -67,7 +95,7 @@ class Followed {
     const name = own.find((one) => one.experiment === this.experiment.name)?.variant;
     const arm = name === undefined ? -1 : this.#variants.indexOf(name);
     if (arm < 0) return;
-    this.took[arm]!.update(tookMicros);
+    this.took[arm]!.update(tookMicros / 1000);
     if (!Object.hasOwn(this.experiment.overrides, user)) this.loss.answered(user, arm, time);
   }
 
@@ -83,14 +111,12 @@ class Followed {
   get status(): ExperimentStatus {
     const { experiment, totals, took, loss } = this;
     const interleaves = experiment.mode === "interleave";
-    // Who is lost in one arm only makes those who are left incomparable, however even the split looks.
-    const ratio = loss.ratio.mismatch ? loss.ratio : this.ratio;
     return {
       experiment,
-      verdicts: interleaves ? [] : verdicts(totals, ratio),
+      verdicts: interleaves ? [] : verdicts(totals, this.ratio, loss.ratio),
       preference: interleaves ? this.interleaving.get(experiment.stopRule.alpha ?? 0.05) : null,
       totals,
-      tookMicros: took.map((mean) => mean.get()),
+      took: took.map(({ view }) => view),
       lost: loss.ratio.counts,
     };
   }
@@ -139,19 +165,6 @@ export class ExperimentMonitor {
   /** What is known by now. */
   status(): ExperimentStatus[] {
     return this.#followed.map(({ status }) => status);
-  }
-
-  /** Stops the running experiments that break a guard rail. @returns Those stopped. */
-  async stopHarmful(registry: ExperimentRegistry): Promise<Experiment[]> {
-    const stopped: Experiment[] = [];
-    const records = await registry.records();
-    for (const { experiment, verdicts } of this.status()) {
-      const now = records.get(experiment.name);
-      if (now === undefined || !isExperiment(now) || now.status !== "running") continue;
-      const harmful = verdicts.find(({ word }) => word === "harmful");
-      if (harmful !== undefined) stopped.push(await registry.stop(experiment.name, harmful.text));
-    }
-    return stopped;
   }
 
   async #read(topic: string, partition: number, take: (value: Uint8Array) => void): Promise<number> {

@@ -17,11 +17,12 @@ import {
   type ExperimentDraft,
   ExperimentError,
   promoteVariant,
+  rollBackExperiment,
   startExperiment,
   stopExperiment,
   type Surroundings,
 } from "../../src/experiments/changes.ts";
-import type { Experiment, ExperimentRecord } from "../../src/experiments/experiment.ts";
+import type { Experiment, ExperimentRecord, Holdout } from "../../src/experiments/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import type { Topics } from "../topics.ts";
@@ -67,7 +68,7 @@ export class ExperimentRegistry {
     return this.#change((around) => changeTraffic(name, traffic, around));
   }
 
-  /** Stops an experiment, or takes a promotion back. @throws ExperimentError */
+  /** Stops an experiment, whether it runs or is promoted. @throws ExperimentError */
   stop(name: string, reason: string): Promise<Experiment> {
     return this.#change((around) => stopExperiment(name, reason, around));
   }
@@ -77,8 +78,13 @@ export class ExperimentRegistry {
     return this.#change((around) => promoteVariant(name, variant, around));
   }
 
+  /** Takes a promotion back. @throws ExperimentError */
+  rollBack(name: string, reason: string): Promise<Experiment> {
+    return this.#change((around) => rollBackExperiment(name, reason, around));
+  }
+
   /** Keeps a share of all users out of all experiments. @throws ExperimentError When it is no share. */
-  async holdout(share: number): Promise<ExperimentRecord> {
+  async holdout(share: number): Promise<Holdout> {
     if (!(share >= 0 && share < 1)) {
       throw new ExperimentError("keep users out", [
         `the share must be from 0 % to below 100 %, not ${share}`,
@@ -92,6 +98,7 @@ export class ExperimentRegistry {
     await using writer = await this.#log.writer(`${this.#topics.experiments}-registry`);
     const record = change({ records: await this.records(), models: this.#options.models });
     const value = encodeExperiment(record);
+    decodeExperiment(value); // what tasks could not read must not come to be
     const time = this.#options.now();
     const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
     const places: NewRecord[] = Array.from({ length: partitions }, (_, partition) => ({

@@ -9,8 +9,7 @@ import type { Log } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import { topicNames } from "../topics.ts";
 import { Access, type ApiKey } from "./access.ts";
-import { dashboardPages, experimentsEndpoint, liveEndpoint } from "../dashboard/endpoints.ts";
-import { ExperimentViews } from "../dashboard/experiment_views.ts";
+import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
@@ -18,6 +17,7 @@ import { doorEndpoints } from "../doors/doors.ts";
 import { Answers } from "./answers.ts";
 import { createApp } from "./app.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
+import { experimentEndpoints } from "./experiments.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
@@ -71,7 +71,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     ...endpoints(context),
     ...doorEndpoints(context, settings),
     liveEndpoint(live),
-    experimentsEndpoint(new ExperimentViews(log, topics, now)),
+    ...experimentEndpoints(context),
   ];
   const app = createApp({
     endpoints: [...api, documentation(api, maxEntries), ...dashboardPages()],

@@ -13,6 +13,7 @@ export const PROBLEMS = {
   "not-found": [404, "There is no such thing"],
   "method-not-allowed": [405, "The method is not allowed here"],
   "body-timeout": [408, "The body did not come in time"],
+  "conflict": [409, "It cannot be changed like this"],
   "too-large": [413, "The body is too large"],
   "unsupported-media-type": [415, "The body is of a type that is not read here"],
   "elsewhere": [421, "Another process has this user"],

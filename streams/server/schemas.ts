@@ -7,7 +7,10 @@
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
+import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
+import { METRICS } from "../../src/experiments/user_metrics.ts";
 import { DOOR_SCHEMAS } from "../doors/schemas.ts";
+import { CHANGE_SCHEMAS, draftSchema, experimentSchema, holdoutSchema } from "../experiments/schemas.ts";
 import { PROBLEMS } from "./problem.ts";
 
 const count = z.int().min(0);
@@ -32,6 +35,7 @@ const problem = z.looseObject({
   code: z.enum(Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[]),
   requestId: z.string(),
   errors: z.array(refused).optional(),
+  faults: z.array(z.string()).optional().describe("All that is wrong with a change, a sentence each."),
 });
 
 const behaviour = z.object({
@@ -93,32 +97,45 @@ const explanation = z.object({
 
 const figure = z.number().nullable();
 
+const segment = {
+  users: count,
+  value: figure.describe("The metric that decides."),
+  lift: figure.describe("Relative change against the control."),
+  low: figure,
+  high: figure,
+};
+
 const experiments = z.object({
   experiments: z.array(z.object({
     name: z.string(),
     hypothesis: z.string(),
     status: z.enum(["running", "stopped", "promoted"]),
+    winner: z.string().nullable(),
+    reason: z.string().nullable(),
     layer: z.string(),
     traffic: z.number(),
     metric: z.string(),
     guardRails: z.array(z.string()),
     variants: z.array(z.object({
+      ...segment,
       name: z.string(),
       control: z.boolean(),
-      users: count,
+      lists: count,
       rows: count.describe("Shown items whose outcome is final."),
       ctr: figure,
-      value: figure.describe("The metric that decides."),
-      lift: figure.describe("Relative change against the control."),
-      low: figure,
-      high: figure,
+      metrics: z.object(Object.fromEntries(Object.keys(METRICS).map((name) => [name, figure]))),
+      segments: z.object(Object.fromEntries(USER_SEGMENTS.map((name) => [name, z.object(segment)]))),
       word: z.string().nullable().describe("The verdict."),
       tookMs: figure,
+      took: z.object({ mean: figure, p50: figure, p99: figure }).describe("Milliseconds to make a list."),
       lost: count.describe("Users who got an answer and never came back as a sample."),
     })),
+    names: z.array(z.string()),
     text: z.array(z.string()),
+    harm: z.string().nullable().describe("Which guard rail is broken."),
     moved: count,
   })),
+  holdout: z.number().describe("Share of all users that is in no experiment."),
 });
 
 const learner = z.object({
@@ -166,6 +183,10 @@ export type SchemaName =
   | "User"
   | "Explanation"
   | "Experiments"
+  | "Experiment"
+  | "ExperimentDraft"
+  | "Holdout"
+  | keyof typeof CHANGE_SCHEMAS
   | "Models"
   | "Status"
   | "Health"
@@ -196,6 +217,13 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     User: fromZod(user),
     Explanation: fromZod(explanation),
     Experiments: fromZod(experiments),
+    Experiment: fromZod(experimentSchema),
+    ExperimentDraft: fromZod(draftSchema),
+    Holdout: fromZod(holdoutSchema),
+    TrafficChange: fromZod(CHANGE_SCHEMAS.TrafficChange),
+    StopChange: fromZod(CHANGE_SCHEMAS.StopChange),
+    PromoteChange: fromZod(CHANGE_SCHEMAS.PromoteChange),
+    HoldoutChange: fromZod(CHANGE_SCHEMAS.HoldoutChange),
     Models: fromZod(models),
     Status: fromZod(status),
     Health: fromZod(health),

@@ -45,10 +45,10 @@ Deno.test("docs/tutorial.md goes from one's own events to lists, clicks and an e
     await Deno.writeTextFile(`${folder}/explore.json`, file("boltzmann"));
     await run("make_shop.ts");
     assert.ok(page.includes(await run(script("ingest"), "--from", "my-shop")));
-    assert.ok(page.includes(await run(script("experiment"), "start", "explore.json")));
     await using service = command(folder, [script("run"), "--http", "127.0.0.1:0"]).spawn();
     const told = service.stderr.pipeThrough(new TextDecoderStream());
     const url = await waitFor(told, /HTTP at (http:\S+),/);
+    assert.ok(page.includes(await run(script("experiment"), "start", "explore.json", "--url", url)));
     assert.ok(people.includes(PLACE) && people.includes("round < 20") && people.includes("2000"));
     const hasty = people.replace(PLACE, url).replace("round < 20", "round < 1").replace("2000", "0");
     await Deno.writeTextFile(`${folder}/people.ts`, hasty);
@@ -61,11 +61,11 @@ Deno.test("docs/tutorial.md goes from one's own events to lists, clicks and an e
     const { items, experiment } = await answer.json();
     assert.equal(items.length, 3);
     assert.equal(experiment, "explore");
+    assert.match(await run(script("experiment"), "status", "--url", url), /^explore: running/);
     service.kill("SIGTERM");
     await service.stdout.cancel();
     assert.equal((await service.status).code, 0);
     await told.cancel();
-    assert.match(await run(script("experiment"), "status"), /^explore: running/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -39,8 +39,12 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
   minItems: (value, n: number) => !Array.isArray(value) || value.length >= n,
   maxItems: (value, n: number) => !Array.isArray(value) || value.length <= n,
   uniqueItems: (value) => !Array.isArray(value) || new Set(value).size === value.length,
-  items: (value, schema: JsonSchema) =>
-    !Array.isArray(value) || value.every((entry) => matches(schema, entry)),
+  items: (value, schema: JsonSchema, { prefixItems = [] }) =>
+    !Array.isArray(value) ||
+    value.slice((prefixItems as readonly unknown[]).length).every((entry) => matches(schema, entry)),
+  prefixItems: (value, schemas: readonly JsonSchema[]) =>
+    !Array.isArray(value) ||
+    schemas.slice(0, value.length).every((schema, at) => matches(schema, value[at])),
   required: (value, names: readonly string[]) =>
     !isObject(value) || names.every((name) => Object.hasOwn(value, name)),
   maxProperties: (value, n: number) => !isObject(value) || Object.keys(value).length <= n,

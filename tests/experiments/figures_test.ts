@@ -4,7 +4,7 @@ import { startExperiment } from "../../src/experiments/changes.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
-import { addSample, METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
+import { addSample, METRIC_FIELDS, Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { verdicts } from "../../src/experiments/verdict.ts";
 import { createRandom, normal } from "../../src/simulator/random.ts";
 import { list } from "./lists.ts";
@@ -36,6 +36,34 @@ Deno.test("effectOf() has the variance of the users' influences", () => {
     assert.ok(Math.abs(arm.value! - y / x) < 1e-12);
     assert.ok(Math.abs(arm.variance - variance) < 1e-9 * (1 + variance));
   }));
+});
+
+Deno.test("effectOf() has NE's variance, as the spread over worlds of users shows it", () => {
+  const random = createRandom(11);
+  const draw = (users: number) => {
+    const moments = new Moments();
+    for (let u = 0; u < users; u++) {
+      const rows = 5 + Math.floor(10 * random());
+      moments.update(user(Array.from({ length: rows }).filter(() => random() < 0.2).length, rows), undefined);
+    }
+    return moments;
+  };
+  const values: number[] = [];
+  let stated = 0;
+  for (let run = 0; run < 400; run++) {
+    const moments = draw(300);
+    const { control } = effectOf(moments, moments, "ne", false);
+    values.push(control.value!);
+    stated += control.variance / 400;
+  }
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  const spread = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1);
+  assert.ok(Math.abs(spread / stated - 1) < 0.3, `${spread} against ${stated}`); // 4 deviations of χ²₃₉₉
+  const moments = draw(50);
+  const [c, n] = [moments.total("clicks"), moments.total("rows")];
+  const entropy = -(c * Math.log(c / n) + (n - c) * Math.log(1 - c / n));
+  assert.ok(Math.abs(valueOf("ne", moments)! - moments.total("loss") / entropy) < 1e-12);
+  assert.equal(valueOf("ne", new Moments()), null);
 });
 
 Deno.test("effectOf() with CUPED narrows the interval by what the pre-period explains, and stays unbiased", () => {

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-
-/** Runs a command and gives what it wrote. */
-async function run(script: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `scripts/${script}.ts`, ...args],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
+import { runScript } from "./command.ts";
 
 Deno.test("experiment starts, lists, changes, promotes and stops, and says what is wrong", async () => {
   const folder = await Deno.makeTempDir();
@@ -25,34 +17,40 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
     JSON.stringify({ name: "e", traffic: 0.2, variants: [{ name: "A" }, { name: "B", policy }] }),
   );
   const call = (command: string, ...args: string[]) =>
-    run("experiment", command, "--log-path", path, ...args);
-  assert.equal((await call("start", file)).out, "e: running; 20 % of layer default, A and B\n");
+    runScript("experiment", command, "--log-path", path, ...args);
+  assert.equal((await call("start", file)).stdout, "e: running; 20 % of layer default, A and B\n");
   const again = await call("start", file);
-  assert.deepEqual([again.code, again.err], [1, "error: Cannot start experiment e: it is running already\n"]);
-  assert.equal((await call("traffic", "e", "50")).out, "e: running; 50 % of layer default, A and B\n");
-  assert.match((await call("status")).out, /cannot say yet: there are no outcomes to compare/);
-  assert.match((await call("promote", "e", "B")).out, /^e: promoted: B for everybody/);
-  assert.match((await call("stop", "e", "too", "slow")).out, /^e: stopped: too slow/);
-  assert.equal((await call("holdout", "2")).out, "holdout: 2 % of all users\n");
-  assert.match((await call("list")).out, /^e: stopped.*\nholdout: 2 %/);
+  assert.deepEqual([again.code, again.stderr], [
+    1,
+    "error: Cannot start experiment e: it is running already\n",
+  ]);
+  assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
+  assert.match((await call("status")).stdout, /cannot say yet: there are no outcomes to compare/);
+  assert.match((await call("promote", "e", "B")).stdout, /^e: promoted: B for everybody/);
+  assert.match((await call("stop", "e", "too", "slow")).stdout, /^e: stopped: too slow/);
+  assert.equal((await call("holdout", "2")).stdout, "holdout: 2 % of all users\n");
+  assert.match((await call("list")).stdout, /^e: stopped.*\nholdout: 2 %/);
   await Deno.writeTextFile(
     file,
     JSON.stringify({ name: "f", variants: [{ name: "A", model: "gpt", colour: 1 }, { name: "B" }] }),
   );
-  assert.match((await call("start", file)).err, /as an experiment: variants.0: Unrecognized key: "colour"/);
+  assert.match(
+    (await call("start", file)).stderr,
+    /as an experiment: variants.0: Unrecognized key: "colour"/,
+  );
   await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("simulate runs on a SQLite log, and writes its report and its figures", async () => {
   const folder = await Deno.makeTempDir();
   const [report, json] = [`${folder}/report.html`, `${folder}/figures.json`];
-  const { code, out, err } = await run(
+  const { code, stdout, stderr } = await runScript(
     "simulate",
     ...["--requests", "80", "--users", "60", "--items", "100", "--model", "base"],
     ...["--log", "sqlite", "--log-path", `${folder}/log.sqlite`, "--report", report, "--json", json],
   );
-  assert.equal(code, 0, err);
-  assert.match(out, /^last 8 requests\npopularity: click rate .*\nbase: click rate/);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^last 8 requests\npopularity: click rate .*\nbase: click rate/);
   assert.equal(JSON.parse(await Deno.readTextFile(json)).requests, 80);
   assert.match(await Deno.readTextFile(report), /<h1>base in a closed loop<\/h1>/);
   await Deno.remove(folder, { recursive: true });

@@ -10,7 +10,7 @@ import { card, empty, html, table } from "./elements.js";
 import { count, ms, percent } from "./figures.js";
 import { getJson } from "./server.js";
 
-/** @typedef {import("../experiment_views.ts").ExperimentView} ExperimentView */
+/** @typedef {import("../../experiments/views.ts").ExperimentView} ExperimentView */
 
 const AGAIN_MS = 10_000;
 

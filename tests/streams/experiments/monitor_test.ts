@@ -5,6 +5,7 @@ import { isExperiment } from "../../../src/experiments/experiment.ts";
 import { createRandom } from "../../../src/simulator/random.ts";
 import { ExperimentMonitor } from "../../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
+import { ExperimentViews, stopHarmful } from "../../../streams/experiments/views.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
 import { list } from "../../experiments/lists.ts";
@@ -43,24 +44,41 @@ async function deployment(rates: readonly [number, number], lost = 0) {
 }
 
 Deno.test("ExperimentMonitor() counts all partitions once, and has a verdict", async () => {
-  const { monitor, registry } = await deployment([0.1, 0.2]);
+  const { log, monitor, registry } = await deployment([0.1, 0.2]);
   assert.equal(await monitor.update(), 4000);
   assert.equal(await monitor.update(), 0);
   const [status] = monitor.status();
   assert.equal([0, 1].reduce((sum, v) => sum + status!.totals.moments(v).users, 0), 2000);
   assert.match(status!.verdicts[0]!.text, /^B is better: /);
-  assert.deepEqual(status!.tookMicros, [1000, 1000]);
-  assert.deepEqual(await monitor.stopHarmful(registry), []);
+  assert.deepEqual(status!.took.map(({ mean }) => mean), [1, 1]);
+  for (const { p50, p99 } of status!.took) assert.ok(Math.abs(p50! - 1) < 0.06 && p50 === p99);
+  assert.deepEqual(await stopHarmful(registry, await new ExperimentViews(log, topics, () => 0).views()), []);
 });
 
-Deno.test("ExperimentMonitor.stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
-  const { monitor, registry } = await deployment([0.2, 0.1]);
-  await monitor.update();
-  const [stopped] = await monitor.stopHarmful(registry);
+Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
+  const { log, registry } = await deployment([0.2, 0.1]);
+  const views = new ExperimentViews(log, topics, () => 0);
+  const [stopped] = await stopHarmful(registry, await views.views());
   assert.match(stopped!.reason!, /^stop: B makes ctr worse: −/);
   const record = (await registry.records()).get("e")!;
   assert.ok(isExperiment(record) && record.status === "stopped");
-  assert.deepEqual(await monitor.stopHarmful(registry), []);
+  const { experiments: [after] } = await views.views();
+  assert.deepEqual([after!.status, after!.reason], ["stopped", stopped!.reason]);
+  assert.deepEqual(await stopHarmful(registry, await views.views()), []);
+});
+
+Deno.test("ExperimentViews() has every metric of every variant, for all and for each segment", async () => {
+  const { log } = await deployment([0.1, 0.2]);
+  const { experiments: [view], holdout } = await new ExperimentViews(log, topics, () => 0).views();
+  assert.equal(holdout, 0);
+  assert.deepEqual(view!.names, ["A", "B"]);
+  for (const { name, users, metrics, segments, value } of view!.variants) {
+    assert.equal(segments.new.users + segments.returning.users, users);
+    assert.equal(value, metrics.clicksPerUser);
+    const rate = name === "A" ? 0.1 : 0.2;
+    assert.ok(Math.abs(metrics.ctr! - rate) < 0.02 && Math.abs(metrics.clicksPerUser! - 10 * rate) < 0.2);
+    assert.ok(Object.values(metrics).every((one) => one !== null));
+  }
 });
 
 Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm are lost after their answer", async () => {
@@ -69,5 +87,8 @@ Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm
   const [status] = monitor.status();
   assert.equal(status!.lost[0], 0);
   assert.ok(status!.lost[1]! > 15);
-  assert.match(status!.verdicts[0]!.text, /^invalid: /);
+  assert.match(
+    status!.verdicts[0]!.text,
+    /^invalid: users who got an answer and never came back are split 0:100 \(0 and \d+ users, p = /,
+  );
 });

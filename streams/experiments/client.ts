@@ -1,0 +1,109 @@
+/**
+ * Experiments of a service that runs elsewhere, over its HTTP API: a log may have one owner, and that is the service.
+ *
+ * @module
+ */
+
+import type { ExperimentDraft } from "../../src/experiments/changes.ts";
+import type { Experiment, Holdout } from "../../src/experiments/experiment.ts";
+import type { ExperimentRegistry } from "./registry.ts";
+import type { ExperimentsView } from "./views.ts";
+
+/** Every change of experiments, on a log or over HTTP. */
+export type ExperimentChanges = Pick<
+  ExperimentRegistry,
+  "start" | "traffic" | "stop" | "promote" | "rollBack" | "holdout"
+>;
+
+/** Options of an {@linkcode ExperimentClient}. */
+export interface ExperimentClientOptions {
+  /** A key with the scopes `experiments` and `read`. @default {none} */
+  readonly key?: string | undefined;
+  /** How long an answer is waited for, milliseconds. @default {30_000} */
+  readonly timeoutMs?: number;
+}
+
+/** Changes and looks at the experiments of a service. Errors have what the service says of them. */
+export class ExperimentClient implements ExperimentChanges {
+  readonly #url: URL;
+  readonly #options: ExperimentClientOptions;
+
+  /** A client of the service at `url`, such as `http://127.0.0.1:8080`. @throws SyntaxError when it is no such URL */
+  constructor(url: string, options: ExperimentClientOptions = {}) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+      throw new SyntaxError(`Cannot use ${url} as the URL of a service: wanted is http://host:port`);
+    }
+    this.#url = new URL(url);
+    this.#options = options;
+  }
+
+  /** Starts an experiment. */
+  start(draft: ExperimentDraft): Promise<Experiment> {
+    return this.#call("/v1/experiments", draft);
+  }
+
+  /** Changes the share of users in an experiment. */
+  traffic(name: string, traffic: number): Promise<Experiment> {
+    return this.#change(name, "traffic", { traffic });
+  }
+
+  /** Stops an experiment, whether it runs or is promoted. */
+  stop(name: string, reason: string): Promise<Experiment> {
+    return this.#change(name, "stop", { reason });
+  }
+
+  /** Gives everybody a variant. */
+  promote(name: string, variant: string): Promise<Experiment> {
+    return this.#change(name, "promote", { variant });
+  }
+
+  /** Takes a promotion back. */
+  rollBack(name: string, reason: string): Promise<Experiment> {
+    return this.#change(name, "rollback", { reason });
+  }
+
+  /** Keeps a share of all users out of all experiments. */
+  holdout(share: number): Promise<Holdout> {
+    return this.#call("/v1/holdout", { share });
+  }
+
+  /** All experiments, and what can be said of them. */
+  views(): Promise<ExperimentsView> {
+    return this.#call("/v1/experiments");
+  }
+
+  #change(name: string, what: string, body: unknown): Promise<Experiment> {
+    return this.#call(`/v1/experiments/${encodeURIComponent(name)}/${what}`, body);
+  }
+
+  async #call<T>(path: string, body?: unknown): Promise<T> {
+    const { key, timeoutMs = 30_000 } = this.#options;
+    const url = new URL(this.#url.pathname.replace(/\/$/, "") + path, this.#url);
+    let response: Response;
+    try {
+      response = await fetch(url, {
+        headers: {
+          ...(key === undefined ? {} : { "x-api-key": key }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+      });
+    } catch (cause) {
+      throw new Error(`Cannot reach the service at ${this.#url.origin}`, { cause });
+    }
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as T;
+    throw new Error(detailOf(text) ?? `${url} answers ${response.status}`);
+  }
+}
+
+/** What a problem says; `undefined` when it is none. */
+function detailOf(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text) as { readonly detail?: unknown };
+    return typeof detail === "string" ? detail : undefined;
+  } catch {
+    return undefined; // a proxy in between answers in its own words
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Schemas of experiments and of their changes as JSON.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { ExperimentDraft } from "../../src/experiments/changes.ts";
+import { EXPERIMENT_MODES } from "../../src/experiments/experiment.ts";
+import { type MetricName, METRICS } from "../../src/experiments/user_metrics.ts";
+import { policySchema } from "../policy_schema.ts";
+
+const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
+/** Most characters of a hypothesis, and of why an experiment is stopped. */
+const MAX_TEXT = 2000;
+const text = z.string().max(MAX_TEXT);
+const metric = z.enum(Object.keys(METRICS) as [MetricName, ...MetricName[]]);
+const count = z.int().positive();
+const bucket = z.int().min(0).max(10_000);
+const spans = z.array(z.tuple([bucket, bucket]));
+
+const variantSchema = z.strictObject({
+  name,
+  weight: z.number().positive().optional(),
+  shadow: z.boolean().optional(),
+  model: name.optional(),
+  policy: policySchema.optional(),
+  maxCandidates: count.optional(),
+});
+
+const fields = {
+  name,
+  hypothesis: text,
+  layer: name,
+  salt: z.string().min(1).max(256),
+  mode: z.enum(EXPERIMENT_MODES),
+  traffic: z.number(),
+  variants: z.array(variantSchema).min(1).max(32),
+  metric,
+  guardRails: z.array(z.strictObject({ metric, tolerance: z.number().min(0).optional() })).max(16),
+  stopRule: z.strictObject({
+    alpha: z.number().gt(0).lt(1),
+    minUsers: count,
+    maxUsers: count,
+  }).partial(),
+  overrides: z.record(z.string().min(1).max(256), name),
+};
+
+/** An experiment as people write it. */
+export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
+  name: true,
+  variants: true,
+}) as unknown as z.ZodType<
+  ExperimentDraft
+>;
+
+/** An experiment as it stands on the log. */
+export const experimentSchema: z.ZodType = z.object({
+  ...fields,
+  unit: z.literal("user"),
+  status: z.enum(["running", "stopped", "promoted"]),
+  winner: name.optional(),
+  reason: text.optional(),
+  spans,
+  variantSpans: z.array(spans),
+  revision: count,
+});
+
+/** The users who are kept out, as they stand on the log. */
+export const holdoutSchema: z.ZodType = z.object({
+  name: z.literal("holdout"),
+  salt: z.string(),
+  share: z.number().min(0).lt(1),
+});
+
+/** A record of the topic. */
+export const recordSchema: z.ZodType = z.union([experimentSchema, holdoutSchema]);
+
+/** Bodies of changes over HTTP, by name. */
+export const CHANGE_SCHEMAS = {
+  TrafficChange: z.strictObject({ traffic: z.number().describe("Share of all users, in (0, 1].") }),
+  StopChange: z.strictObject({ reason: text.optional().describe("Why, for people.") }),
+  PromoteChange: z.strictObject({ variant: z.string().describe("Name of the variant that everybody gets.") }),
+  HoldoutChange: z.strictObject({ share: z.number().describe("Share of all users, in [0, 1).") }),
+} as const satisfies Readonly<Record<string, z.ZodType>>;
+
+/** Every field that is wrong, and what is wrong with it. */
+export function issuesOf({ issues }: z.ZodError): string[] {
+  return issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`);
+}

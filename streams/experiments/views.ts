@@ -1,0 +1,237 @@
+/**
+ * Experiments and what can be said of them, as JSON: for HTTP, the dashboard and the command. The log is read when
+ * somebody asks, and only what is new since the last time.
+ *
+ * @module
+ */
+
+import { splitVariants } from "../../src/experiments/assignment.ts";
+import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
+import type { Preference } from "../../src/experiments/interleaving.ts";
+import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
+import { type MetricName, METRICS, type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
+import { compareVariant } from "../../src/experiments/verdict.ts";
+import type { Log } from "../log/log.ts";
+import type { Topics } from "../topics.ts";
+import type { ExperimentChanges } from "./client.ts";
+import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
+import { ExperimentRegistry } from "./registry.ts";
+
+/** A variant among some of the users. */
+export interface SegmentView {
+  /** Users in it. */
+  readonly users: number;
+  /** The metric that decides. */
+  readonly value: number | null;
+  /** Relative change against the control; `null` = nothing can be said, or of an end: there is none. */
+  readonly lift: number | null;
+  /** Lower end of the interval. */
+  readonly low: number | null;
+  /** Upper end of the interval. */
+  readonly high: number | null;
+}
+
+/** A variant of an {@linkcode ExperimentView}. */
+export interface VariantView extends SegmentView {
+  /** Its name. */
+  readonly name: string;
+  /** Whether it is what the others are compared with. */
+  readonly control: boolean;
+  /** Lists whose outcome is final. */
+  readonly lists: number;
+  /** Shown items whose outcome is final. */
+  readonly rows: number;
+  /** Share of them that was clicked. */
+  readonly ctr: number | null;
+  /** Every metric. */
+  readonly metrics: Readonly<Record<MetricName, number | null>>;
+  /** New and returning users; intervals of a segment have the error rate of the whole each. */
+  readonly segments: Readonly<Record<UserSegment, SegmentView>>;
+  /** The verdict in a word. */
+  readonly word: string | null;
+  /** Mean time to make a list. */
+  readonly tookMs: number | null;
+  /** The times in full. */
+  readonly took: LatencyView;
+  /** Users who got an answer and never came back as a sample. */
+  readonly lost: number;
+}
+
+/** An experiment. */
+export interface ExperimentView {
+  /** Its name. */
+  readonly name: string;
+  /** What is expected. */
+  readonly hypothesis: string;
+  /** Whether it runs. */
+  readonly status: "running" | "stopped" | "promoted";
+  /** The promoted variant. */
+  readonly winner: string | null;
+  /** Why it was stopped. */
+  readonly reason: string | null;
+  /** The layer whose users it has a share of. */
+  readonly layer: string;
+  /** Share of all users. */
+  readonly traffic: number;
+  /** The metric that decides. */
+  readonly metric: MetricName;
+  /** Metrics that must not get worse. */
+  readonly guardRails: readonly string[];
+  /** Those that get users; none when lists are drafted from two. */
+  readonly variants: readonly VariantView[];
+  /** Names of all variants, shadows marked as such. */
+  readonly names: readonly string[];
+  /** What can be said, in sentences. */
+  readonly text: readonly string[];
+  /** Which guard rail is broken, in a sentence; `null` = none. */
+  readonly harm: string | null;
+  /** Lists left out, as their users had changed variant. */
+  readonly moved: number;
+}
+
+/** All that is to be seen. */
+export interface ExperimentsView {
+  /** Running ones first. */
+  readonly experiments: readonly ExperimentView[];
+  /** Share of all users that is in none. */
+  readonly holdout: number;
+}
+
+/** Looks at the experiments of a deployment. */
+export class ExperimentViews {
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #registry: ExperimentRegistry;
+  #monitor: ExperimentMonitor | undefined;
+  /** Names and revisions that the monitor began with. */
+  #followed = "";
+  #reading: Promise<ExperimentsView> | undefined;
+
+  /** Nothing is read yet. */
+  constructor(log: Log, topics: Topics, now: () => number) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#registry = new ExperimentRegistry(log, topics, { models: [], now });
+  }
+
+  /** All experiments; who asks while the log is read gets the same. */
+  views(): Promise<ExperimentsView> {
+    return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
+  }
+
+  async #read(): Promise<ExperimentsView> {
+    const all = [...(await this.#registry.records()).values()];
+    const records = all.filter(isExperiment);
+    const holdout = holdoutOf(all);
+    if (records.length === 0) return { experiments: [], holdout };
+    const followed = records.map(({ name, revision }) => `${name} ${revision}`).sort().join("\n");
+    if (this.#monitor === undefined || followed !== this.#followed) {
+      this.#monitor = await ExperimentMonitor.open(this.#log, this.#topics, this.#registry);
+      this.#followed = followed;
+    }
+    await this.#monitor.update();
+    const views = this.#monitor.status().map(viewOf);
+    const rank = ({ status }: ExperimentView) => status === "running" ? 0 : 1;
+    return {
+      experiments: views.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1)),
+      holdout,
+    };
+  }
+}
+
+/** Stops the running experiments that break a guard rail. @returns Those stopped. */
+export async function stopHarmful(
+  changes: Pick<ExperimentChanges, "stop">,
+  { experiments }: ExperimentsView,
+): Promise<Experiment[]> {
+  const stopped: Experiment[] = [];
+  for (const { name, status, harm } of experiments) {
+    if (status === "running" && harm !== null) stopped.push(await changes.stop(name, harm));
+  }
+  return stopped;
+}
+
+function holdoutOf(records: readonly ExperimentRecord[]): number {
+  const found = records.find((record) => !isExperiment(record));
+  return found === undefined || isExperiment(found) ? 0 : found.share;
+}
+
+function viewOf({ experiment, verdicts, preference, totals, took, lost }: ExperimentStatus): ExperimentView {
+  const { name, hypothesis, status, layer, traffic, metric, guardRails, mode } = experiment;
+  const split = splitVariants(experiment).map(({ name }) => name);
+  // Lists drafted from two variants have no users of either.
+  const shown = mode === "interleave" ? [] : split;
+  const variants = shown.map((variant, place): VariantView => {
+    const moments = totals.moments(place);
+    const segmentOf = (segment?: UserSegment): SegmentView => {
+      const own = segment === undefined ? moments : totals.moments(place, segment);
+      const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
+      return {
+        users: own.users,
+        value: finite(valueOf(metric, own)),
+        lift: compared?.effect.lift ?? null,
+        low: finite(compared?.interval.low),
+        high: finite(compared?.interval.high),
+      };
+    };
+    const times = took[place] ?? { mean: null, p50: null, p99: null };
+    return {
+      name: variant,
+      control: place === 0,
+      ...segmentOf(),
+      lists: moments.total("lists"),
+      rows: moments.total("rows"),
+      ctr: finite(valueOf("ctr", moments)),
+      metrics: metricsOf(moments),
+      segments: Object.fromEntries(
+        USER_SEGMENTS.map((segment) => [segment, segmentOf(segment)]),
+      ) as Record<UserSegment, SegmentView>,
+      word: verdicts.find((one) => one.variant === variant)?.word ?? null,
+      tookMs: times.mean,
+      took: times,
+      lost: lost[place] ?? 0,
+    };
+  });
+  return {
+    ...{ name, hypothesis, status, layer, traffic, metric, variants },
+    winner: experiment.winner ?? null,
+    reason: experiment.reason ?? null,
+    names: namesOf(experiment),
+    guardRails: guardRails.map(({ metric }) => metric),
+    text: [
+      ...verdicts.map(({ text }) => text),
+      ...preference === null ? [] : [preferenceText(preference, split)],
+    ],
+    harm: verdicts.find(({ word }) => word === "harmful")?.text ?? null,
+    moved: totals.moved,
+  };
+}
+
+/** Names of all variants for people: shadows are marked. */
+export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
+  return variants.map(({ name, shadow }) => shadow === true ? `${name} (shadow)` : name);
+}
+
+function metricsOf(moments: Moments): Record<MetricName, number | null> {
+  const names = Object.keys(METRICS) as MetricName[];
+  return Object.fromEntries(names.map((name) => [name, finite(valueOf(name, moments))])) as Record<
+    MetricName,
+    number | null
+  >;
+}
+
+function preferenceText({ users, value, interval, wins }: Preference, variants: readonly string[]): string {
+  const [a, b] = variants;
+  const words = interval.low > 0
+    ? `${b} is preferred`
+    : interval.high < 0
+    ? `${a} is preferred`
+    : "cannot say yet";
+  const [mean, low, high] = [value, interval.low, interval.high].map((x) => x.toFixed(3).replace("-", "−"));
+  return `${words}: ${mean} [${low}, ${high}] of ${users} users, ` +
+    `${wins[0]} for ${a}, ${wins[1]} for ${b}, ${wins[2]} ties`;
+}
+
+function finite(value: number | null | undefined): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
