@@ -10,8 +10,15 @@ import { configure, getLogger, type LogLevel, type LogRecord } from "@logtape/lo
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
-import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
+import { type Config, learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import {
+  type LearnerThreadOptions,
+  type Role,
+  ROLES,
+  Service,
+  type ServiceOptions,
+  type ServiceStatus,
+} from "../streams/service.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
 import { type HttpOptions, startHttp } from "../streams/server/http.ts";
@@ -20,13 +27,22 @@ import type { HttpServer } from "../streams/server/serve.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
+import {
+  addLogFlags,
+  kafkaLogOptions,
+  type LogFlags,
+  openLog,
+  partitionsOf,
+  placeOf,
+  readConfig,
+} from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly roles?: readonly (Role | "http")[];
   readonly http?: Address;
   readonly verbose?: true;
   readonly quiet?: true;
+  readonly learnerThread: boolean;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];
@@ -47,6 +63,11 @@ const WAITING_MS = 5000;
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
+/** Those of the process, but for writing files and running programs. */
+const KAFKA_PERMISSIONS = {
+  ...{ env: "inherit", ffi: "inherit", net: "inherit", read: "inherit", sys: "inherit" },
+  ...{ run: false, write: false },
+} as const;
 const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
@@ -105,6 +126,7 @@ async function main(flags: Flags): Promise<number> {
     })),
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
+    learnerThread: await learnerThreadOf(flags, config),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
@@ -191,6 +213,14 @@ function lineOf({ timestamp, level, category, message }: LogRecord): string {
   return `${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${category.slice(1).join(".")}: ${text}\n`;
 }
 
+/** The learner's thread, where there are others to be disturbed by it. */
+async function learnerThreadOf(flags: Flags, config: Config): Promise<false | LearnerThreadOptions> {
+  const { roles = [...ROLES, "http"], learnerThread, log } = flags;
+  if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
+  if (log === "sqlite") return { permissions: "none" };
+  return { kafka: await kafkaLogOptions(flags, config), permissions: KAFKA_PERMISSIONS };
+}
+
 /** Where the local snapshots are. A SQLite log is one itself. */
 function snapshotsOf({ log, snapshots, snapshotInterval }: Flags): ServiceOptions["snapshots"] {
   if (log === "sqlite" && typeof snapshots === "string") {
@@ -271,6 +301,7 @@ const program = addLogFlags(
     "where processes of this machine note that they live, so that others see at once when one was killed",
     ".data/members",
   )
+  .option("--no-learner-thread", "learn in the thread that serves: less memory, longer waits")
   .option("--verbose", "say more: every HTTP request")
   .option("--quiet", "say only what may need somebody")
   .addHelpText(

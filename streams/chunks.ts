@@ -29,7 +29,11 @@ export function chunkRecords(topic: string, key: string, value: Uint8Array, time
  *
  * @throws LogError `corrupt` when chunks are missing or the checksum is wrong.
  */
-export async function readChunks(log: Log, topic: string, key: string): Promise<Uint8Array | null> {
+export async function readChunks(
+  log: Pick<Log, "bounds" | "read">,
+  topic: string,
+  key: string,
+): Promise<Uint8Array | null> {
   const chunks = new Map<string, Uint8Array>();
   for await (const record of readAll(log, topic, 0)) {
     if (record.key?.startsWith(`${key}/`) && record.value !== null) chunks.set(record.key, record.value);

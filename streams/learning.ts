@@ -25,12 +25,13 @@ import { Snapshots } from "../src/learner/snapshots.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
+import { lagOf } from "./log/lag.ts";
 import {
-  type Log,
   LogError,
   type LogRecord,
   type NewRecord,
   type ReadResult,
+  type UngroupedLog,
   type Writer,
 } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
@@ -86,7 +87,7 @@ export class Learning implements AsyncDisposable {
   /** Watches the served predictions. */
   readonly guard: Guard;
 
-  readonly #log: Log;
+  readonly #log: UngroupedLog;
   readonly #topics: Topics;
   readonly #writer: Writer;
   readonly #options: Required<Omit<LearningOptions, "guard" | "variant">> & Pick<LearningOptions, "variant">;
@@ -114,7 +115,11 @@ export class Learning implements AsyncDisposable {
   #chosen = false;
 
   private constructor(
-    { log, topics, partitions }: { readonly log: Log; readonly topics: Topics; readonly partitions: number },
+    { log, topics, partitions }: {
+      readonly log: UngroupedLog;
+      readonly topics: Topics;
+      readonly partitions: number;
+    },
     learner: Learner,
     writer: Writer,
     options: LearningOptions,
@@ -142,7 +147,7 @@ export class Learning implements AsyncDisposable {
 
   /** Goes on from the last checkpoint, or publishes the initial parameters as version 1. */
   static async open(
-    log: Log,
+    log: UngroupedLog,
     topics: Topics,
     learner: Learner,
     options: LearningOptions = {},
@@ -203,12 +208,14 @@ export class Learning implements AsyncDisposable {
     }
   }
 
-  /** Samples that were judged and not learnt yet, or are still to be read, by partition. */
+  /** Positions behind the last learnt samples, by partition. */
+  get positions(): readonly number[] {
+    return this.#next;
+  }
+
+  /** Samples that were not learnt yet, holes of the log included. */
   async lag(): Promise<number> {
-    const ends = await Promise.all(
-      this.#next.map((_, partition) => this.#log.bounds(this.#topics.samples, partition)),
-    );
-    return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (this.#next[partition] ?? 0)), 0);
+    return await lagOf(this.#log, this.#topics.samples, this.#next);
   }
 
   /** Writes everything that going on depends on, with the position in the samples, atomically. */

@@ -14,142 +14,39 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { Assembler } from "../src/features/assembler.ts";
-import { Learner, type LearnerOptions } from "../src/learner/learner.ts";
-import { auc } from "../src/metrics/ranking.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../src/models/create.ts";
-import type { Model } from "../src/models/model.ts";
-import { mulberry32 } from "../src/scorer/random.ts";
-import { ServingModel } from "../src/scorer/serving_model.ts";
-import type { TaskOptions } from "../src/state/task_state.ts";
-import { Learning, type LearningOptions } from "./learning.ts";
+import type { ModelName } from "../src/models/create.ts";
+import type { ServingModel } from "../src/scorer/serving_model.ts";
+import type { LearnerFigures } from "./learner_figures.ts";
+import { lagOf } from "./log/lag.ts";
 import type { Log } from "./log/log.ts";
-import { ParameterSubscriber } from "./parameters.ts";
 import { Crew } from "./service/crew.ts";
-import { type Job, Worker } from "./service/worker.ts";
+import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
+import { ServedModel } from "./service/served_model.ts";
+import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
+import { TaskJob, taskLimits } from "./service/task_job.ts";
 import { Task } from "./task.ts";
-import type { Delivery } from "./task/delivery.ts";
-import { RestoreMeter, type RestoreStatus } from "./task/restore_meter.ts";
-import type { StoreStatus } from "./task/state_store.ts";
-import { topicNames, type Topics, topicSpecs, variantTopics, variantTopicSpecs } from "./topics.ts";
+import { RestoreMeter } from "./task/restore_meter.ts";
+import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "./topics.ts";
 
-/** What a process can do. */
-export const ROLES = ["task", "learner"] as const;
+export {
+  type LearnerThreadOptions,
+  type Role,
+  ROLES,
+  type ServiceOptions,
+  type VariantModel,
+} from "./service/options.ts";
+export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./service/status.ts";
 
-/** One of {@linkcode ROLES}. */
-export type Role = (typeof ROLES)[number];
-
-/** A model that variants of experiments may want. */
-export interface VariantModel<N extends ModelName = ModelName> {
-  /** Its name, unlike the deployment's own model and those of the other variants. */
-  readonly model: N;
-  /** Its options. */
-  readonly modelConfig: ModelConfigs[N];
+/** A model that scores in this process. */
+export interface ScoringModel {
+  /** The model with its newest version. */
+  readonly serving: ServingModel;
+  /** How its learner is doing, where that works in this process now. */
+  readonly learner: LearnerFigures | undefined;
 }
 
-/** Options of a {@linkcode Service}. */
-export interface ServiceOptions<N extends ModelName = ModelName> {
-  /** What this process does. @default {all} */
-  readonly roles?: readonly Role[];
-  /** Name of the model. */
-  readonly model: N;
-  /** Its options. */
-  readonly modelConfig: ModelConfigs[N];
-  /** Options of the tasks. */
-  readonly task: TaskOptions;
-  /** Options of the learner. */
-  readonly learner: LearnerOptions;
-  /** Options of the learner's runtime. */
-  readonly learning?: LearningOptions;
-  /** Partitions of the topics, when they do not exist yet. @default {1} */
-  readonly partitions?: number;
-  /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
-  /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
-  readonly stateBytes?: number;
-  /**
-   * Folder of the local snapshots, one a partition, and the time from a sync to the next, milliseconds. Not used on
-   * logs that have an index of keys: there is nothing to gain.
-   *
-   * @default {none}
-   */
-  readonly snapshots?: { readonly folder: string; readonly intervalMs?: number } | undefined;
-  /** Time from a commit to the next, milliseconds. @default {100} */
-  readonly commitIntervalMs?: number;
-  /** The same when an answer waits for the commit. @default {commitIntervalMs} */
-  readonly answerIntervalMs?: number;
-  /** Time after which a step of a task ends, so that others get their turn; milliseconds. @default {Infinity} */
-  readonly sliceMs?: number;
-  /** Events after which a task commits in any case. @default {1000} */
-  readonly commitEvents?: number;
-  /** Whether answers wait for the commit. @default {"exactly-once"} */
-  readonly delivery?: Delivery;
-  /** Models that variants of experiments may want: each has a learner and versions of its own. @default {none} */
-  readonly variants?: readonly VariantModel[];
-  /** Serve this version of the parameters for good; the log must still have it. @default {the newest} */
-  readonly serveVersion?: number;
-  /** The first pause after a failure, milliseconds. @default {1000} */
-  readonly pauseMs?: number;
-  /** A clock in milliseconds that never goes back. @default {performance.now} */
-  readonly now?: () => number;
-}
-
-/** A partition as its task sees it. */
-export interface PartitionStatus {
-  /** The partition of `events`. */
-  readonly partition: number;
-  /** Whether the task is still being restored. */
-  readonly restoring: boolean;
-  /** Offset up to which everything is committed; 0 while it is restored. */
-  readonly committed: number;
-  /** Events that are not committed, holes of the log included. */
-  readonly lag: number;
-  /** No outcome of an older impression will be taken; milliseconds since the epoch, `null` before the first event. */
-  readonly watermark: number | null;
-  /** Users in memory. */
-  readonly users: number;
-  /** How far the restore has come; `null` when there is none. */
-  readonly restore: RestoreStatus | null;
-  /** The local snapshot; `null` when there is none. */
-  readonly snapshot: StoreStatus | null;
-}
-
-/** The learner, where it works. */
-export interface LearnerStatus {
-  /** Newest version made. */
-  readonly version: number;
-  /** Rows judged. */
-  readonly rows: number;
-  /** Samples that were not learnt yet, holes of the log included. */
-  readonly lag: number;
-  /** Of the newest rows, or `null`. */
-  readonly auc: number | null;
-  /** Share of positives of the newest rows, or `null`. */
-  readonly ctr: number | null;
-}
-
-/** What can be seen of a service from outside. */
-export interface ServiceStatus {
-  /** Events applied by this process. */
-  readonly events: number;
-  /** The partitions it holds, ascending. */
-  readonly partitions: readonly PartitionStatus[];
-  /** The live parameter version; 0 = none yet, or no tasks here. */
-  readonly version: number;
-  /** The learner, if it works in this process now. */
-  readonly learner: LearnerStatus | null;
-}
-
-/** Events of a step whose answers are sent at once: the first of them must not wait for many others. */
-const PROMPT_EVENTS = 32;
-/** How long a step waits when there is nothing to do. */
-const IDLE_MS = 1000;
 const WATCH_MS = 1000;
-const WINDOW_ROWS = 5000;
-/** Judged rows that a learner keeps, unless its options say otherwise. */
-const KEPT_ROWS = 20_000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -164,13 +61,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #topics: Topics;
   readonly #options: ServiceOptions<N>;
   readonly #now: () => number;
-  readonly #serving: ServingModel;
   readonly #partitions: number;
+  readonly #own: ServedModel;
+  readonly #variants: readonly ServedModel[];
   readonly #tasks: Crew<TaskJob> | undefined;
-  readonly #learners: Crew<LearningJob> | undefined;
-  readonly #follower: Worker<Job> | undefined;
-  readonly #variants: readonly VariantParts[];
-  readonly #served = Promise.withResolvers<void>();
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
@@ -184,37 +78,22 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#partitions = partitions;
     this.#options = options;
     const now = this.#now = options.now ?? (() => performance.now());
-    const k = options.learner.embeddingWidth ?? 16;
-    this.#serving = new ServingModel(this.#makeModel(), options.task.schema, k);
-    const { roles = ROLES, model, pauseMs, serveVersion } = options;
-    const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
-    if (roles.includes("learner")) {
-      this.#learners = new Crew(log, {
-        ...common,
-        group: `${topics.samples}-learner-${model}`,
-        topic: topics.parameters,
-        name: () => "learner",
-        open: () => this.#openLearner(),
-      });
-    }
-    this.#variants = (options.variants ?? []).map((variant) => this.#openVariant(variant, k));
+    this.#own = new ServedModel(log, topics, options, now);
+    this.#variants = (options.variants ?? []).map((variant) =>
+      new ServedModel(log, topics, options, now, variant)
+    );
+    const { roles = ROLES, pauseMs } = options;
     if (roles.includes("task")) {
-      const subscriber = new ParameterSubscriber(log, topics.parameters, this.#serving, serveVersion);
-      this.#follower = new Worker({
-        ...common,
-        name: "parameters",
-        open: () => Promise.resolve(new FollowJob(subscriber, this.#served.resolve)),
-      });
       this.#tasks = new Crew(log, {
-        ...common,
+        now,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
         group: `${topics.events}-tasks`,
         topic: topics.events,
         name: (partition) => `task ${partition}`,
         open: (partition, signal) => this.#openTask(partition, signal),
       });
     }
-    const variants = this.#variants.flatMap(({ learners, follower }) => [learners, follower]);
-    const parts = [this.#learners, this.#follower, this.#tasks, ...variants];
+    const parts = [this.#tasks, this.#own, ...this.#variants];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     this.ended.catch(() => {}); // also when nobody watches, stopping must go on
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -245,35 +124,39 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return tasks;
   }
 
-  /** The learner, when it is at work in this process. */
-  get learning(): Learning | undefined {
-    return this.#learners?.workers[0]?.[1].job?.learning;
+  /** The models that score here: the deployment's own first, then those of variants. */
+  get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
+    const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });
+    return [view(this.#own), ...this.#variants.map(view)];
   }
 
-  /** The models of variants that score here, with their learners where those are at work in this process. */
-  get variants(): readonly { readonly serving: ServingModel; readonly learning: Learning | undefined }[] {
-    return this.#variants.map(({ serving, learners }) => ({
-      serving,
-      learning: learners?.workers[0]?.[1].job?.learning,
-    }));
-  }
-
-  /** The model that scores here. */
+  /** The deployment's own model. */
   get serving(): ServingModel {
-    return this.#serving;
+    return this.#own.serving;
+  }
+
+  /** How the learner of the own model is doing, when it works in this process now. */
+  get learner(): LearnerFigures | undefined {
+    return this.#own.figures;
   }
 
   /** How it is doing. */
   async status(): Promise<ServiceStatus> {
     const tasks = this.#tasks?.workers ?? [];
-    const learning = this.#learners?.workers[0]?.[1].job?.learning;
+    const learner = this.#own.figures;
     return {
       events: this.#events,
       partitions: await Promise.all(
         tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task)),
       ),
-      version: this.#serving.version,
-      learner: learning === undefined ? null : await learnerStatus(learning),
+      version: this.serving.version,
+      learner: learner === undefined ? null : {
+        version: learner.version,
+        rows: learner.rows,
+        lag: await lagOf(this.#log, this.#topics.samples, learner.positions),
+        auc: learner.quality.auc,
+        ctr: learner.quality.ctr,
+      },
     };
   }
 
@@ -291,11 +174,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#stopping.resolve();
     // The tasks first: the learner may still take what they commit.
     await this.#tasks?.stop();
-    await this.#follower?.stop();
-    await this.#learners?.stop();
-    await Promise.all(
-      this.#variants.flatMap(({ learners, follower }) => [learners?.stop(), follower?.stop()]),
-    );
+    await Promise.all([this.#own, ...this.#variants].map((model) => model.stop()));
     clearInterval(this.#watch);
   }
 
@@ -317,18 +196,13 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   #look(): void {
-    const workers = [...this.#tasks?.workers ?? [], ...this.#learners?.workers ?? []];
-    for (const [, worker] of workers) worker.watch();
-    this.#follower?.watch();
-    for (const { learners, follower } of this.#variants) {
-      follower?.watch();
-      for (const [, worker] of learners?.workers ?? []) worker.watch();
-    }
+    for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
+    for (const model of [this.#own, ...this.#variants]) model.watch();
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }
 
   async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
-    if (this.#serving.version === 0) {
+    if (this.serving.version === 0) {
       logger.info("task {partition}: waits for a first version of the parameters", { partition });
     }
     const aborted = Promise.withResolvers<never>();
@@ -336,23 +210,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     signal.throwIfAborted();
     signal.addEventListener("abort", abort);
     try {
-      await Promise.race([this.#served.promise, aborted.promise]);
+      await Promise.race([this.#own.served, aborted.promise]);
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const {
-      task: options,
-      stateBytes,
-      snapshots,
-      commitIntervalMs = 100,
-      commitEvents = 1000,
-      delivery = "exactly-once",
-      answerIntervalMs,
-      sliceMs,
-    } = this.#options;
+    const { task: options, stateBytes, snapshots, delivery = "exactly-once" } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
-    const task = await Task.open(this.#log, this.#topics, partition, options, this.#serving, {
+    const task = await Task.open(this.#log, this.#topics, partition, options, this.serving, {
       ...(stateBytes === undefined ? {} : { maxStateBytes: stateBytes / this.#partitions }),
       snapshot: snapshots && {
         folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
@@ -378,170 +243,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         records,
       },
     );
-    const limits = {
-      now: this.#now,
-      waitMs: IDLE_MS,
-      commitIntervalMs,
-      commitEvents,
-      ...(delivery === "at-least-once" ? { maxEvents: PROMPT_EVENTS } : {}),
-      ...(answerIntervalMs === undefined ? {} : { answerIntervalMs }),
-      ...(sliceMs === undefined ? {} : { sliceMs }),
-    };
-    return new TaskJob(task, limits, (events) => this.#events += events);
+    return new TaskJob(task, taskLimits(this.#options, this.#now), (events) => this.#events += events);
   }
-
-  /** A model beside the own one: its learner and its versions have a topic of parameters of their own. */
-  #openVariant(variant: VariantModel, k: number): VariantParts {
-    const { roles = ROLES, pauseMs, task: { schema } } = this.#options;
-    const { model } = variant;
-    const topics = variantTopics(this.#topics, model);
-    const common = { now: this.#now, ...(pauseMs === undefined ? {} : { pauseMs }) };
-    const serving = new ServingModel(this.#makeModel(variant), schema, k);
-    const subscriber = new ParameterSubscriber(this.#log, topics.parameters, serving);
-    return {
-      serving,
-      learners: !roles.includes("learner") ? undefined : new Crew(this.#log, {
-        ...common,
-        group: `${topics.samples}-learner-${model}`,
-        topic: topics.parameters,
-        name: () => `learner of ${model}`,
-        open: () => this.#openLearner(variant, topics),
-      }),
-      follower: !roles.includes("task") ? undefined : new Worker<Job>({
-        ...common,
-        name: `parameters of ${model}`,
-        open: () => Promise.resolve(new FollowJob(subscriber, () => {})),
-      }),
-    };
-  }
-
-  async #openLearner(variant?: VariantModel, topics = this.#topics): Promise<LearningJob> {
-    const learner = new Learner(this.#makeModel(variant), this.#options.learner);
-    const options = {
-      keepRows: KEPT_ROWS,
-      ...this.#options.learning,
-      ...(variant === undefined ? {} : { variant: variant.model }),
-    };
-    const learning = await Learning.open(this.#log, topics, learner, options);
-    logger.info("learner: begins with version {version} after {rows} rows", {
-      version: learning.version,
-      rows: learning.validation.judged,
-    });
-    return new LearningJob(learning, this.#tasks === undefined ? undefined : this.#now);
-  }
-
-  #makeModel({ model, modelConfig }: VariantModel = this.#options): Model {
-    const { task: { schema }, learner } = this.#options;
-    const { d, userWidth, contextWidth } = new Assembler(schema, learner.embeddingWidth ?? 16);
-    const sizes = { d, user: userWidth, context: contextWidth };
-    return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
-  }
-}
-
-/** What runs for a model of variants. */
-interface VariantParts {
-  readonly serving: ServingModel;
-  readonly learners: Crew<LearningJob> | undefined;
-  readonly follower: Worker<Job> | undefined;
-}
-
-function checkVariants({ model, variants = [] }: ServiceOptions): ModelName[] {
-  const names = variants.map((variant) => variant.model);
-  const twice = [model, ...names].find((name, at, all) => all.indexOf(name) < at);
-  if (twice === undefined) return names;
-  throw new RangeError(`Cannot run variants with the models ${names.join(", ")}: ${twice} is there twice`);
-}
-
-/** A task of a service. */
-class TaskJob implements Job {
-  readonly task: Task;
-  readonly #limits: Omit<Parameters<Task["step"]>[0], "signal">;
-  readonly #onEvents: (events: number) => void;
-
-  constructor(
-    task: Task,
-    limits: Omit<Parameters<Task["step"]>[0], "signal">,
-    onEvents: (events: number) => void,
-  ) {
-    this.task = task;
-    this.#limits = limits;
-    this.#onEvents = onEvents;
-  }
-
-  async step(signal: AbortSignal): Promise<void> {
-    this.#onEvents(await this.task.step({ ...this.#limits, signal }));
-  }
-
-  async finish(): Promise<void> {
-    if (this.task.isDirty) await this.task.commit();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.task[Symbol.asyncDispose]();
-  }
-}
-
-/** The learner of a service. */
-class LearningJob implements Job {
-  readonly learning: Learning;
-  readonly #now: (() => number) | undefined;
-
-  /** @param now a clock in milliseconds, when there are tasks to leave half of the time to */
-  constructor(learning: Learning, now: (() => number) | undefined) {
-    this.learning = learning;
-    this.#now = now;
-  }
-
-  async step(signal: AbortSignal): Promise<void> {
-    const started = this.#now?.() ?? 0;
-    if (await this.learning.step()) {
-      // A commit of a task takes many turns of the event loop: each would wait for a batch to be learnt.
-      if (this.#now) await delay(this.#now() - started, undefined, { signal }).catch(() => {});
-    } else await this.learning.step({ waitMs: IDLE_MS, signal });
-  }
-
-  async finish(): Promise<void> {
-    await this.learning.checkpoint();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.learning[Symbol.asyncDispose]();
-  }
-}
-
-/** Keeps the live model at the newest version. */
-class FollowJob implements Job {
-  readonly #subscriber: ParameterSubscriber;
-  readonly #onServed: () => void;
-
-  constructor(subscriber: ParameterSubscriber, onServed: () => void) {
-    this.#subscriber = subscriber;
-    this.#onServed = onServed;
-  }
-
-  async step(signal: AbortSignal): Promise<void> {
-    if (await this.#subscriber.update({ waitMs: IDLE_MS, signal }) > 0) this.#onServed();
-  }
-
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-async function learnerStatus(learning: Learning): Promise<LearnerStatus> {
-  const lag = await learning.lag();
-  // Views, which the next row ends: nothing may be awaited from here on.
-  const { rows } = learning.validation;
-  const labels = rows.labels.subarray(-WINDOW_ROWS);
-  return {
-    version: learning.version,
-    rows: learning.validation.judged,
-    lag,
-    auc: auc(labels, rows.predictions.subarray(-WINDOW_ROWS)),
-    ctr: labels.length === 0 ? null : labels.reduce((sum, label) => sum + label, 0) / labels.length,
-  };
 }

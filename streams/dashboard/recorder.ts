@@ -8,10 +8,8 @@
 import process from "node:process";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { HealthChange } from "../../src/learner/guard.ts";
-import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
-import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import type { TaskCounters } from "../../src/state/task_counters.ts";
-import type { Learning } from "../learning.ts";
+import type { LearnerFigures, Quality } from "../learner_figures.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { MetricsListener } from "../server/metrics.ts";
 import type { Service, ServiceStatus } from "../service.ts";
@@ -91,19 +89,8 @@ export interface News {
   readonly refused: readonly Refused[];
 }
 
-/** How good the newest judged predictions were; see `docs/metrics.md`. */
-export interface Quality {
-  readonly rows: number;
-  readonly ctr: number | null;
-  readonly auc: number | null;
-  readonly entropy: number | null;
-  readonly calibration: number | null;
-}
-
 const NO_QUALITY: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
 
-/** Newest judged rows that the quality is of. */
-export const QUALITY_ROWS = 5000;
 /** Seconds from one look at what costs something to the next when nobody watches. */
 const UNWATCHED_S = 10;
 const LATENCY_S = 60;
@@ -149,12 +136,10 @@ export class Recorder implements MetricsListener {
   readonly qualities: Map<string, Quality> = new Map();
   readonly #options: RecorderOptions;
   #before: Readonly<Before> | undefined;
-  /** Rows judged of each model when its quality was computed. */
-  readonly #judged = new Map<string, number>();
   #status: ServiceStatus | undefined;
   #seconds = 0;
-  #learning: Learning | undefined;
-  #seen: Seen = { version: 0, change: undefined, failures: 0 };
+  /** What was told of the learner, if there was one. */
+  #seen: Seen | undefined;
   #answerReadAt = -Infinity;
   #id = 0;
   /** The last id that a point has told of. */
@@ -225,7 +210,7 @@ export class Recorder implements MetricsListener {
     const fresh = watched || this.#seconds % UNWATCHED_S === 0;
     this.#seconds++;
     if (service !== undefined && fresh) await this.#look(service);
-    this.#watchLearning(service?.learning);
+    this.#watchLearner(service?.learner);
     const before = this.#before;
     const after = this.#before = this.#measure(service);
     const seconds = before === undefined ? 0 : (after.clock - before.clock) / 1000;
@@ -234,7 +219,7 @@ export class Recorder implements MetricsListener {
       before === undefined || seconds <= 0 || after[name] < before[name]
         ? null
         : (after[name] - before[name]) / seconds;
-    const made = service?.learning?.version;
+    const made = service?.learner?.version;
     const time = this.#options.now();
     const { quality } = this;
     const point: Point<Column> = {
@@ -271,12 +256,8 @@ export class Recorder implements MetricsListener {
   /** What asks the log or sorts. */
   async #look(service: Service): Promise<void> {
     this.#status = await service.status();
-    for (const { serving: { model }, learning } of [service, ...service.variants]) {
-      if (learning === undefined || learning.validation.judged === this.#judged.get(model)) continue;
-      const { judged, rows } = learning.validation;
-      this.#judged.set(model, judged);
-      const [labels, predictions] = [rows.labels, rows.predictions].map((all) => all.subarray(-QUALITY_ROWS));
-      this.qualities.set(model, qualityOf(labels!, predictions!));
+    for (const { serving: { model }, learner } of service.models) {
+      if (learner !== undefined) this.qualities.set(model, learner.quality);
     }
   }
 
@@ -286,31 +267,32 @@ export class Recorder implements MetricsListener {
     for (const [, { state: { counters } }] of service?.tasks ?? []) addCounters(sums, counters);
     return {
       ...sums,
-      learnt: service?.learning?.validation.judged ?? 0,
+      learnt: service?.learner?.rows ?? 0,
       cpu: (user + system) / 1e6,
       clock: this.#options.clock(),
     };
   }
 
-  #watchLearning(learning: Learning | undefined): void {
-    if (learning === undefined) return;
-    const { version, failures, guard: { changes } } = learning;
-    if (learning !== this.#learning) {
-      // What it had done before we came has no time.
-      this.#learning = learning;
-      this.#seen = { version, change: changes.at(-1), failures };
+  #watchLearner(learner: LearnerFigures | undefined): void {
+    const seen = this.#seen;
+    if (learner === undefined) {
+      this.#seen = undefined;
       return;
     }
-    const seen = this.#seen;
-    // By itself, not by its number: the guard keeps the newest changes only.
-    const news = seen.change === undefined ? 0 : changes.lastIndexOf(seen.change) + 1;
-    for (const { to, reason, version } of changes.slice(news)) this.#mark(to, version, reason);
+    const { version, failures, changes } = learner;
+    this.#seen = { version, change: changes.at(-1), failures };
+    // What it had done before we came, or before it began anew, has no time.
+    if (seen === undefined || version < seen.version) return;
+    // By themselves, not by their number: only the newest are kept.
+    const known = changes.findLastIndex(({ to, rows }) =>
+      to === seen.change?.to && rows === seen.change?.rows
+    );
+    for (const { to, reason, version } of changes.slice(known + 1)) this.#mark(to, version, reason);
     if (failures > seen.failures) this.#mark("thrown away", version, "a batch broke the weights");
     if (version > seen.version) {
       const several = version - seen.version > 1;
       this.#mark("published", version, several ? `${seen.version + 1} to ${version}` : String(version));
     }
-    this.#seen = { version, change: changes.at(-1), failures };
   }
 
   #mark(kind: Mark["kind"], version: number, about: string): void {
@@ -348,17 +330,4 @@ function addCounters(
   sums.requests += counters.requests;
   sums.samples += counters.samples;
   sums.rejected += counters.rejected;
-}
-
-/** How good predictions were. */
-export function qualityOf(labels: Numbers, predictions: Numbers): Quality {
-  let positives = 0;
-  for (let i = 0; i < labels.length; i++) positives += labels[i]!;
-  return {
-    rows: labels.length,
-    ctr: labels.length === 0 ? null : positives / labels.length,
-    auc: auc(labels, predictions),
-    entropy: normalizedEntropy(labels, predictions),
-    calibration: calibration(labels, predictions),
-  };
 }

@@ -6,16 +6,9 @@
 
 import process from "node:process";
 import type { CatalogueItem } from "../../src/state/catalogue.ts";
+import type { Quality } from "../learner_figures.ts";
 import type { PartitionStatus, Service } from "../service.ts";
-import {
-  type Column,
-  COLUMNS,
-  type Mark,
-  type News,
-  type Quality,
-  type Recorder,
-  type Refused,
-} from "./recorder.ts";
+import { type Column, COLUMNS, type Mark, type News, type Recorder, type Refused } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
 
 /** An item that is popular now. */
@@ -141,33 +134,31 @@ export class Snapshots {
         if ("status" in record && record.status === "running") running.add(record.name);
       }
     }
-    const learning = service?.learning;
-    let embeddings = 0;
-    for (const table of learning?.learner.tables.values() ?? []) embeddings += table.bytes;
+    const learner = service?.learner;
     const { rss, heapUsed, external } = process.memoryUsage();
     return {
       time: this.#now(),
       uptimeSeconds: Math.round((this.#clock() - this.#started) / 1000),
       model: service?.serving.model ?? null,
       served: service?.serving.version ?? 0,
-      learner: learning === undefined ? null : {
-        version: learning.version,
-        rows: learning.validation.judged,
-        health: learning.guard.health,
-        failures: learning.failures,
-        rollbacks: learning.rollbacks,
-        held: learning.pausedBatches,
+      learner: learner === undefined ? null : {
+        version: learner.version,
+        rows: learner.rows,
+        health: learner.health,
+        failures: learner.failures,
+        rollbacks: learner.rollbacks,
+        held: learner.heldBatches,
       },
       partitions: status?.partitions ?? [],
       totals,
       users,
       items,
       quality: recorder.quality,
-      models: (service === undefined ? [] : [service, ...service.variants]).map(({ serving, learning }) => ({
+      models: (service?.models ?? []).map(({ serving, learner }) => ({
         model: serving.model,
         served: serving.version,
-        made: learning?.version ?? null,
-        health: learning?.guard.health ?? null,
+        made: learner?.version ?? null,
+        health: learner?.health ?? null,
         quality: recorder.qualities.get(serving.model) ?? null,
       })),
       latency: {
@@ -175,7 +166,7 @@ export class Snapshots {
         score: percentiles(recorder.scores),
         commit: percentiles(recorder.commits),
       },
-      memory: { resident: rss, heap: heapUsed, external, states, embeddings },
+      memory: { resident: rss, heap: heapUsed, external, states, embeddings: learner?.tableBytes ?? 0 },
       refusals: Object.fromEntries(recorder.refusals),
       topItems: this.#topItems(),
       experiments: [...running],

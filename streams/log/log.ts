@@ -213,6 +213,9 @@ export interface Log extends AsyncDisposable {
   trim(topic: string, partition: number, before: number): Promise<void>;
 }
 
+/** A log without its groups: what there is of one in a thread that does not own it. */
+export type UngroupedLog = Omit<Log, "join" | "members">;
+
 /** Codes of {@linkcode LogError}. */
 export const LOG_ERROR_CODES = [
   "unknown-topic",

@@ -12,7 +12,7 @@ import { type Log, LogError, type LogRecord } from "./log.ts";
  * @throws LogError `closed` when the log has less now
  */
 export async function* readAll(
-  log: Log,
+  log: Pick<Log, "bounds" | "read">,
   topic: string,
   partition: number,
   from = 0,

@@ -6,14 +6,11 @@
 
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
 import { memoryHealth } from "../../src/state/memory_health.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.ts";
 import type { SlotSummary } from "../../src/models/mimn_health.ts";
-import type { LearnerStatus, PartitionStatus, Service } from "../service.ts";
-
-/** Newest judged rows that the learner's figures are of. */
-const WINDOW_ROWS = 5000;
+import type { LearnerFigures } from "../learner_figures.ts";
+import type { PartitionStatus, Service } from "../service.ts";
 
 /** What each counter of a task counts, for people; the others speak for themselves. */
 const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
@@ -138,7 +135,8 @@ export class ServiceGauges {
     }
     this.#memory.set({ part: "states" }, states);
     this.#version.set({ model: service.serving.model }, version);
-    if (learner !== null) this.#collectLearner(service, learner);
+    const figures = service.learner;
+    if (learner !== null && figures !== undefined) this.#collectLearner(service, figures, learner.lag);
   }
 
   #collectSlots(partition: string, health: SlotSummary | null): void {
@@ -175,25 +173,15 @@ export class ServiceGauges {
     }
   }
 
-  #collectLearner({ learning, serving }: Service, status: LearnerStatus): void {
-    if (learning === undefined) return;
-    let tables = 0;
-    for (const table of learning.learner.tables.values()) tables += table.bytes;
-    this.#memory.set({ part: "embeddings" }, tables);
-    const { rows } = learning.validation;
-    const labels = rows.labels.subarray(-WINDOW_ROWS);
-    const predictions = rows.predictions.subarray(-WINDOW_ROWS);
+  #collectLearner({ serving }: Service, learner: LearnerFigures, lagSamples: number): void {
+    this.#memory.set({ part: "embeddings" }, learner.tableBytes);
+    const { version, rows, failures, rollbacks, heldBatches, quality } = learner;
     const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
-      version: status.version,
-      lagSamples: status.lag,
-      rows: status.rows,
-      auc: status.auc,
-      normalizedEntropy: normalizedEntropy(labels, predictions),
-      calibrationRatio: calibration(labels, predictions),
-      positiveRatio: status.ctr,
-      failures: learning.failures,
-      rollbacks: learning.rollbacks,
-      heldBatches: learning.pausedBatches,
+      ...{ version, lagSamples, rows, failures, rollbacks, heldBatches },
+      auc: quality.auc,
+      normalizedEntropy: quality.entropy,
+      calibrationRatio: quality.calibration,
+      positiveRatio: quality.ctr,
     };
     for (const [name, value] of entries(values)) {
       if (value !== null) this.#learner.get(name)?.set({ model: serving.model }, value);

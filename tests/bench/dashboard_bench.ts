@@ -15,7 +15,7 @@ import { recordsOf, shopEvents, until } from "../service/deployment.ts";
 
 const api = await startApi({}, 4);
 await api.log.append(recordsOf(shopEvents(4000, 200)));
-const judged = () => api.service.learning?.validation.judged ?? 0;
+const judged = () => api.service.learner?.rows ?? 0;
 await until(() => Promise.resolve(judged() > 6000), "enough is judged");
 const clock = () => performance.now();
 const topics = topicNames();

@@ -1,0 +1,17 @@
+/**
+ * How far a reader is behind.
+ *
+ * @module
+ */
+
+import type { Log } from "./log.ts";
+
+/** Records of a topic behind the positions of a reader, one for each partition, holes of the log included. */
+export async function lagOf(
+  log: Pick<Log, "bounds">,
+  topic: string,
+  positions: readonly number[],
+): Promise<number> {
+  const ends = await Promise.all(positions.map((_, partition) => log.bounds(topic, partition)));
+  return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (positions[partition] ?? 0)), 0);
+}

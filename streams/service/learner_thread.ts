@@ -1,0 +1,79 @@
+/**
+ * The thread of a learner: a module worker, started by `threaded_learner.ts`.
+ *
+ * @module
+ */
+
+import { setImmediate as turn } from "node:timers/promises";
+import { FigureTaker } from "../learner_figures.ts";
+import type { Learning } from "../learning.ts";
+import type { UngroupedLog } from "../log/log.ts";
+import { packError } from "../log/port_messages.ts";
+import { RemoteLog } from "../log/remote_log.ts";
+import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
+import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
+
+/** What a thread sees of whoever started it. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<ThreadOrder>) => void;
+  postMessage(report: ThreadReport): void;
+}
+
+/** Time between two reports. */
+const REPORT_MS = 250;
+
+const scope = self as unknown as ThreadScope;
+
+const ending = new AbortController();
+let finishes = false;
+
+scope.onmessage = ({ data }) => {
+  if ("end" in data) {
+    finishes = data.end === "finish";
+    ending.abort();
+  } else void live(data.start, data.log);
+};
+
+async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
+  try {
+    await using log = await openLog(place);
+    await using learning = await openLearning(log, spec);
+    await work(learning);
+    if (finishes) await learning.checkpoint();
+    report({ ended: null });
+  } catch (error) {
+    report({ ended: packError(error) });
+  }
+}
+
+async function work(learning: Learning): Promise<void> {
+  const taker = new FigureTaker(learning);
+  const { signal } = ending;
+  let told = -Infinity;
+  const tell = () => {
+    told = performance.now();
+    report({ figures: taker.take() });
+  };
+  while (!signal.aborted) {
+    if (performance.now() - told >= REPORT_MS) tell();
+    if (!await learning.step()) {
+      tell();
+      await learning.step({ waitMs: LEARNER_IDLE_MS, signal }).catch((error) => {
+        if (!signal.aborted || error !== signal.reason) throw error;
+      });
+    }
+    // A log that answers from memory leaves no turn to orders.
+    await turn();
+  }
+}
+
+async function openLog(place: ThreadLog): Promise<UngroupedLog> {
+  if ("port" in place) return new RemoteLog(place.port, place.hasLatest);
+  // Only here: nothing else needs kafkajs.
+  const { KafkaLog } = await import("../log/kafka_log.ts");
+  return await KafkaLog.open(place.kafka);
+}
+
+function report(what: ThreadReport): void {
+  scope.postMessage(what);
+}

@@ -1,0 +1,114 @@
+/**
+ * A model of a service: what scores here, what keeps it at the newest version, and its learner.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import type { LearnerFigures } from "../learner_figures.ts";
+import type { Log } from "../log/log.ts";
+import { ParameterSubscriber } from "../parameters.ts";
+import { type Topics, variantTopics } from "../topics.ts";
+import { Crew } from "./crew.ts";
+import { FollowJob } from "./follow_job.ts";
+import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";
+import { ROLES, type ServiceOptions, type VariantModel } from "./options.ts";
+import { ThreadedLearner } from "./threaded_learner.ts";
+import { Worker } from "./worker.ts";
+
+/** Judged rows that a learner keeps, unless its options say otherwise. */
+const KEPT_ROWS = 20_000;
+
+const logger = getLogger(["meander", "service"]);
+
+/** The deployment's own model, or one of variants, whose versions have a topic of parameters of their own. */
+export class ServedModel {
+  /** The model that scores here. */
+  readonly serving: ServingModel;
+  /** Resolves when there is a version to score with. */
+  readonly served: Promise<void>;
+  /** Resolves when it has stopped; rejects when it cannot go on. */
+  readonly ended: Promise<unknown>;
+  readonly #learners: Crew<LearnerJob> | undefined;
+  readonly #follower: Worker<FollowJob> | undefined;
+
+  /**
+   * Begins to learn and to follow, as the roles say.
+   *
+   * @param topics those of the deployment
+   * @param variant the model, when it is not the deployment's own
+   */
+  constructor(log: Log, topics: Topics, options: ServiceOptions, now: () => number, variant?: VariantModel) {
+    const { roles = ROLES, pauseMs, serveVersion, learner } = options;
+    const { model, modelConfig } = variant ?? options;
+    const { schema } = options.task;
+    const spec: LearnerSpec = {
+      ...{ model, modelConfig, schema, learner },
+      learning: {
+        keepRows: KEPT_ROWS,
+        ...options.learning,
+        ...(variant === undefined ? {} : { variant: model }),
+      },
+      topics: variant === undefined ? topics : variantTopics(topics, model),
+    };
+    const { samples, parameters } = spec.topics;
+    const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
+    const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
+    this.serving = new ServingModel(makeModel(spec), schema, learner.embeddingWidth ?? 16);
+    const served = Promise.withResolvers<void>();
+    this.served = served.promise;
+    if (roles.includes("learner")) {
+      this.#learners = new Crew<LearnerJob>(log, {
+        ...common,
+        group: `${samples}-learner-${model}`,
+        topic: parameters,
+        name: () => name("learner"),
+        open: (_, signal) => openLearner(log, spec, options, now, signal),
+      });
+    }
+    if (roles.includes("task")) {
+      const last = variant === undefined ? serveVersion : undefined;
+      const subscriber = new ParameterSubscriber(log, parameters, this.serving, last);
+      this.#follower = new Worker({
+        ...common,
+        name: name("parameters"),
+        open: () => Promise.resolve(new FollowJob(subscriber, served.resolve)),
+      });
+    }
+    this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);
+    this.ended.catch(() => {}); // whoever watches the service has it
+  }
+
+  /** The figures of its learner, when that works in this process now. */
+  get figures(): LearnerFigures | undefined {
+    return this.#learners?.workers[0]?.[1].job?.figures;
+  }
+
+  /** Says what has not moved for a while. */
+  watch(): void {
+    this.#follower?.watch();
+    for (const [, worker] of this.#learners?.workers ?? []) worker.watch();
+  }
+
+  /** Stops following, then learning. Never rejects: `ended` tells. */
+  async stop(): Promise<void> {
+    await this.#follower?.stop();
+    await this.#learners?.stop();
+  }
+}
+
+async function openLearner(
+  log: Log,
+  spec: LearnerSpec,
+  { learnerThread = false, roles = ROLES }: ServiceOptions,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<LearnerJob> {
+  const job = learnerThread === false
+    ? new LearningJob(await openLearning(log, spec), roles.includes("task") ? now : undefined)
+    : await ThreadedLearner.open(log, spec, learnerThread, signal);
+  const { version, rows } = job.figures;
+  logger.info("learner: begins with version {version} after {rows} rows", { version, rows });
+  return job;
+}

@@ -1,0 +1,55 @@
+/**
+ * A task of a service.
+ *
+ * @module
+ */
+
+import type { StepOptions, Task } from "../task.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { Job } from "./worker.ts";
+
+/** How long a step waits when there is nothing to do. */
+const IDLE_MS = 1000;
+/** Events of a step whose answers are sent at once: the first of them must not wait for many others. */
+const PROMPT_EVENTS = 32;
+
+/** What the steps of a service's tasks have in common. */
+export function taskLimits(options: ServiceOptions, now: () => number): StepOptions {
+  const { commitIntervalMs = 100, commitEvents = 1000, answerIntervalMs, sliceMs } = options;
+  return {
+    now,
+    waitMs: IDLE_MS,
+    commitIntervalMs,
+    commitEvents,
+    ...(options.delivery === "at-least-once" ? { maxEvents: PROMPT_EVENTS } : {}),
+    ...(answerIntervalMs === undefined ? {} : { answerIntervalMs }),
+    ...(sliceMs === undefined ? {} : { sliceMs }),
+  };
+}
+
+/** Steps of a task, until it is let go. */
+export class TaskJob implements Job {
+  /** The task. */
+  readonly task: Task;
+  readonly #limits: StepOptions;
+  readonly #onEvents: (events: number) => void;
+
+  /** @param onEvents told how many events a step has applied */
+  constructor(task: Task, limits: StepOptions, onEvents: (events: number) => void) {
+    this.task = task;
+    this.#limits = limits;
+    this.#onEvents = onEvents;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    this.#onEvents(await this.task.step({ ...this.#limits, signal }));
+  }
+
+  async finish(): Promise<void> {
+    if (this.task.isDirty) await this.task.commit();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.task[Symbol.asyncDispose]();
+  }
+}

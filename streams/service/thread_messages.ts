@@ -1,0 +1,36 @@
+/**
+ * What the thread of a learner and its service tell each other.
+ *
+ * ```text
+ *   service                           thread
+ *   { start, log }            ──>     opens the log and the learner
+ *                             <──     { figures }, when it has begun, every quarter of a second at work, and at rest
+ *   { end: "finish" }         ──>     ends the batch in hand, writes a checkpoint, lets go
+ *   { end: "let go" }         ──>     lets go
+ *                             <──     { ended: null }, or { ended: error } at any time
+ * ```
+ *
+ * @module
+ */
+
+import type { LearnerFigures } from "../learner_figures.ts";
+import type { KafkaLogOptions } from "../log/kafka_log.ts";
+import type { PortError } from "../log/port_messages.ts";
+import type { LearnerSpec } from "./learner_job.ts";
+
+/** Where the thread finds its log. */
+export type ThreadLog =
+  /** It connects by itself. */
+  | { readonly kafka: KafkaLogOptions }
+  /** It asks the one of the service. */
+  | { readonly port: MessagePort; readonly hasLatest: boolean };
+
+/** To the thread. */
+export type ThreadOrder =
+  | { readonly start: LearnerSpec; readonly log: ThreadLog }
+  | { readonly end: "finish" | "let go" };
+
+/** From the thread. */
+export type ThreadReport =
+  | { readonly figures: LearnerFigures }
+  | { readonly ended: PortError | null };

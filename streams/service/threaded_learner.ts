@@ -1,0 +1,126 @@
+/**
+ * A learner in a thread of its own.
+ *
+ * @module
+ */
+
+import type { LearnerFigures } from "../learner_figures.ts";
+import type { UngroupedLog } from "../log/log.ts";
+import { unpackError } from "../log/port_messages.ts";
+import { serveLog } from "../log/serve_log.ts";
+import type { LearnerJob, LearnerSpec } from "./learner_job.ts";
+import type { LearnerThreadOptions } from "./options.ts";
+import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
+
+/** How long a thread may take to let go before it is ended: it has nothing to lose then that a crash would not. */
+const PATIENCE_MS = 2000;
+
+/**
+ * Starts a thread that learns, and speaks for it. An error there is an error here; a thread that dies without a word
+ * is one that nothing is done about.
+ */
+export class ThreadedLearner implements LearnerJob {
+  readonly #thread: Worker;
+  readonly #served: AsyncDisposable | undefined;
+  /** Resolves when the thread has let go; rejects with what went wrong there. */
+  readonly #ended = Promise.withResolvers<void>();
+  #isOver = false;
+  #figures: LearnerFigures | undefined;
+  /** Whoever waits for the next report. */
+  #reported = Promise.withResolvers<void>();
+
+  private constructor(log: UngroupedLog, spec: LearnerSpec, options: LearnerThreadOptions) {
+    const { kafka, permissions, module = new URL("./learner_thread.ts", import.meta.url) } = options;
+    this.#ended.promise.catch(() => {}); // told by the next step
+    this.#thread = new Worker(module, {
+      type: "module",
+      name: `learner of ${spec.model}`,
+      ...(permissions === undefined ? {} : { deno: { permissions } }),
+    });
+    this.#thread.onmessage = ({ data }: MessageEvent<ThreadReport>) => this.#hear(data);
+    this.#thread.onerror = (event) => {
+      event.preventDefault();
+      this.#end(new Error(`The thread of the learner of ${spec.model} died: ${event.message}`));
+    };
+    if (kafka === undefined) {
+      const { port1, port2 } = new MessageChannel();
+      this.#served = serveLog(log, port1);
+      const place: ThreadLog = { port: port2, hasLatest: log.latest !== undefined };
+      this.#order({ start: spec, log: place }, [port2]);
+    } else this.#order({ start: spec, log: { kafka } });
+  }
+
+  /**
+   * Goes on from the last checkpoint.
+   *
+   * @throws what opening the learner throws, or the signal's reason
+   */
+  static async open(
+    log: UngroupedLog,
+    spec: LearnerSpec,
+    options: LearnerThreadOptions,
+    signal: AbortSignal,
+  ): Promise<ThreadedLearner> {
+    const learner = new ThreadedLearner(log, spec, options);
+    try {
+      while (learner.#figures === undefined) await learner.step(signal);
+      return learner;
+    } catch (error) {
+      await learner[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** As the thread has last told. */
+  get figures(): LearnerFigures {
+    if (this.#figures === undefined) throw new Error("Cannot tell of a learner that has not begun");
+    return this.#figures;
+  }
+
+  /** Waits for the next report. */
+  async step(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      await Promise.race([this.#reported.promise, this.#ended.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  async finish(): Promise<void> {
+    this.#order({ end: "finish" });
+    await this.#ended.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOver) {
+      this.#order({ end: "let go" });
+      const patience = setTimeout(() => this.#end(), PATIENCE_MS);
+      await this.#ended.promise.catch(() => {}); // whoever disposes does not ask any more
+      clearTimeout(patience);
+    }
+    this.#thread.terminate();
+    await this.#served?.[Symbol.asyncDispose]();
+  }
+
+  #order(order: ThreadOrder, transfer: Transferable[] = []): void {
+    this.#thread.postMessage(order, transfer);
+  }
+
+  #hear(report: ThreadReport): void {
+    if ("figures" in report) {
+      this.#figures = report.figures;
+      this.#reported.resolve();
+      this.#reported = Promise.withResolvers();
+    } else this.#end(report.ended === null ? undefined : unpackError(report.ended));
+  }
+
+  #end(error?: Error): void {
+    this.#isOver = true;
+    if (error === undefined) this.#ended.resolve();
+    else this.#ended.reject(error);
+  }
+}

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { LogError, type UngroupedLog } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { packError, packRecords, unpackError, unpackRecords } from "../../streams/log/port_messages.ts";
+import { RemoteLog } from "../../streams/log/remote_log.ts";
+import { serveLog } from "../../streams/log/serve_log.ts";
+import { commitContract } from "../contracts/commit_contract.ts";
+import { compactionContract } from "../contracts/compaction_contract.ts";
+import { LogSuite } from "../contracts/log_suite.ts";
+import { recordContract } from "../contracts/record_contract.ts";
+
+/** A log and its remote, which owns it here. */
+function remoteOf(log: UngroupedLog): RemoteLog {
+  const { port1, port2 } = new MessageChannel();
+  const served = serveLog(log, port1);
+  const remote = new RemoteLog(port2, log.latest !== undefined);
+  const close = remote[Symbol.asyncDispose].bind(remote);
+  remote[Symbol.asyncDispose] = async () => {
+    await close();
+    await served[Symbol.asyncDispose]();
+    await log[Symbol.asyncDispose]();
+  };
+  return remote;
+}
+
+const suite = new LogSuite(
+  "RemoteLog",
+  ({ onStep }) => {
+    const remote = remoteOf(new MemoryLog(onStep ? { onStep } : {}));
+    const join = () => Promise.reject(new LogError("closed", "Groups are joined where the log is"));
+    return Promise.resolve(Object.assign(remote, { join }));
+  },
+  { excused: { restart: "nothing in memory survives its process" } },
+);
+recordContract(suite);
+compactionContract(suite);
+commitContract(suite);
+
+Deno.test("serveLog() closes the writers that were opened through it, and what is asked later is refused", async () => {
+  await using log = new MemoryLog();
+  const { port1, port2 } = new MessageChannel();
+  const served = serveLog(log, port1);
+  const remote = new RemoteLog(port2, true);
+  await remote.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  const writer = await remote.writer("w");
+  await served[Symbol.asyncDispose]();
+  await remote[Symbol.asyncDispose]();
+  const commit = { records: [], group: "g", offsets: [] };
+  await assert.rejects(writer.commit(commit), { name: "LogError", code: "closed" });
+  await assert.rejects(remote.bounds("t", 0), { name: "LogError", code: "closed" });
+});
+
+Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and loses nothing", async () => {
+  await using remote = remoteOf(new MemoryLog());
+  await remote.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  const stop = new AbortController();
+  const reading = remote.read("t", 0, 0, { waitMs: 60_000, signal: stop.signal });
+  const reason = new Error("enough");
+  stop.abort(reason);
+  await assert.rejects(reading, (error) => error === reason);
+  await remote.append([{ topic: "t", key: "a", value: Uint8Array.of(1), time: 5 }]);
+  const { records } = await remote.read("t", 0, 0, { waitMs: 60_000 });
+  assert.deepEqual(records.map(({ value }) => value), [Uint8Array.of(1)]);
+});
+
+Deno.test("packRecords() takes of a value what is seen, not the buffer behind it, and keeps nulls", () => {
+  const large = new Uint8Array(1000).fill(7);
+  const records = [
+    { key: "a", value: large.subarray(10, 13) },
+    { key: "b", value: null },
+    { key: "c", value: new Uint8Array(0) },
+  ];
+  const packed = packRecords(records);
+  assert.equal(packed.bytes.byteLength, 3);
+  assert.deepEqual(unpackRecords(packed), [
+    { key: "a", value: Uint8Array.of(7, 7, 7) },
+    { key: "b", value: null },
+    { key: "c", value: new Uint8Array(0) },
+  ]);
+});
+
+Deno.test("unpackError() gives errors back that callers tell apart", () => {
+  const fenced = unpackError(structuredClone(packError(new LogError("fenced", "another"))));
+  assert.ok(fenced instanceof LogError && fenced.code === "fenced" && fenced.message === "another");
+  const away = unpackError(packError(Object.assign(new Error("away"), { name: "KafkaJSConnectionError" })));
+  assert.equal(away.name, "KafkaJSConnectionError");
+  assert.ok(unpackError(packError(new RangeError("far"))) instanceof RangeError);
+  assert.equal(unpackError(packError("text")).message, "text");
+});
