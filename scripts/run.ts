@@ -64,10 +64,15 @@ const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of the process, but for writing files and running programs. */
-const KAFKA_PERMISSIONS = {
-  ...{ env: "inherit", ffi: "inherit", net: "inherit", read: "inherit", sys: "inherit" },
-  ...{ run: false, write: false },
-} as const;
+const KAFKA_PERMISSIONS: Deno.PermissionOptions = {
+  env: "inherit",
+  ffi: "inherit",
+  net: "inherit",
+  read: "inherit",
+  run: false,
+  sys: "inherit",
+  write: false,
+};
 const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
