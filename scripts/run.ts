@@ -10,15 +10,8 @@ import { configure, getLogger, type LogLevel, type LogRecord } from "@logtape/lo
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { type Config, learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
-import {
-  type LearnerThreadOptions,
-  type Role,
-  ROLES,
-  Service,
-  type ServiceOptions,
-  type ServiceStatus,
-} from "../streams/service.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
 import { type HttpOptions, startHttp } from "../streams/server/http.ts";
@@ -27,15 +20,7 @@ import type { HttpServer } from "../streams/server/serve.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
 import { byteSize, count, print, runCommand } from "./command_line.ts";
-import {
-  addLogFlags,
-  kafkaLogOptions,
-  type LogFlags,
-  openLog,
-  partitionsOf,
-  placeOf,
-  readConfig,
-} from "./service_flags.ts";
+import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly roles?: readonly (Role | "http")[];
@@ -131,7 +116,7 @@ async function main(flags: Flags): Promise<number> {
     })),
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
-    learnerThread: await learnerThreadOf(flags, config),
+    learnerThread: learnerThreadOf(flags),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
@@ -219,11 +204,9 @@ function lineOf({ timestamp, level, category, message }: LogRecord): string {
 }
 
 /** The learner's thread, where there are others to be disturbed by it. */
-async function learnerThreadOf(flags: Flags, config: Config): Promise<false | LearnerThreadOptions> {
-  const { roles = [...ROLES, "http"], learnerThread, log } = flags;
+function learnerThreadOf({ roles = [...ROLES], learnerThread, log }: Flags): false | LearnerThreadOptions {
   if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
-  if (log === "sqlite") return { permissions: "none" };
-  return { kafka: await kafkaLogOptions(flags, config), permissions: KAFKA_PERMISSIONS };
+  return { permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS };
 }
 
 /** Where the local snapshots are. A SQLite log is one itself. */

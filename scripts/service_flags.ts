@@ -7,7 +7,7 @@
 import { type Command, Option } from "commander";
 import { type Config, parseConfig } from "../streams/config.ts";
 import { kafkaOptions, type KafkaSettings } from "../streams/kafka_settings.ts";
-import type { KafkaLog, KafkaLogOptions } from "../streams/log/kafka_log.ts";
+import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { topicNames } from "../streams/topics.ts";
@@ -81,23 +81,14 @@ export async function openKafka(
   retryMs = RETRY_MS,
   membersFolder?: string,
 ): Promise<KafkaLog> {
-  // Only here: nothing else needs kafkajs.
-  const { KafkaLog } = await import("../streams/log/kafka_log.ts");
-  return await KafkaLog.open(await kafkaLogOptions(flags, config, retryMs, membersFolder));
-}
-
-/** How a Kafka log is opened. */
-export async function kafkaLogOptions(
-  flags: KafkaFlags,
-  config: Config,
-  retryMs = RETRY_MS,
-  membersFolder?: string,
-): Promise<KafkaLogOptions> {
   const options = await kafkaOptions(settingsOf(flags, config.kafka ?? {}), {
     readFile: (path) => Deno.readTextFile(path),
     env: (name) => Deno.env.get(name),
   });
-  return { retryMs, ...(membersFolder === undefined ? {} : { membersFolder }), ...options };
+  // Only here: nothing else needs kafkajs.
+  const { KafkaLog } = await import("../streams/log/kafka_log.ts");
+  const members = membersFolder === undefined ? {} : { membersFolder };
+  return await KafkaLog.open({ retryMs, ...members, ...options });
 }
 
 /** Settings with what the flags say. */

@@ -10,6 +10,7 @@ import type {
   GroupHandlers,
   GroupMember,
   Log,
+  LogAddress,
   LogRecord,
   Membership,
   NewRecord,
@@ -31,6 +32,8 @@ export interface LogObserver {
 
 /** Passes everything on to another log, which it owns, and tells an observer. */
 export class MeteredLog implements Log {
+  /** Present when the log below has it. What goes through a log that is opened there is not told of here. */
+  readonly address?: LogAddress;
   /** Present when the log below has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   /** Present when the log below has it. */
@@ -44,6 +47,7 @@ export class MeteredLog implements Log {
     this.#log = log;
     this.#observer = observer;
     this.#now = now;
+    if (log.address !== undefined) this.address = log.address;
     if (log.latest !== undefined) this.latest = log.latest.bind(log);
     if (log.members !== undefined) this.members = log.members.bind(log);
   }

@@ -22,6 +22,7 @@ import {
   type GroupHandlers,
   type GroupMember,
   type Log,
+  type LogAddress,
   LogError,
   type Membership,
   type NewRecord,
@@ -91,6 +92,8 @@ export interface KafkaLogOptions {
  * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
  */
 export class KafkaLog implements Log {
+  /** See {@linkcode Log.address}. */
+  readonly address: LogAddress;
   readonly #options: Required<Omit<KafkaLogOptions, "membersFolder">> & KafkaLogOptions;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
@@ -106,6 +109,7 @@ export class KafkaLog implements Log {
   #closing: Promise<void> | undefined;
 
   private constructor(options: KafkaLogOptions) {
+    this.address = { kind: "kafka", options };
     this.#options = {
       kafka: {},
       compression: "zstd",

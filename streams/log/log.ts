@@ -166,8 +166,18 @@ export interface GroupMember {
   readonly partitions: readonly number[];
 }
 
+/** How another thread opens a log by itself; can be cloned. */
+export interface LogAddress {
+  /** What kind of log it is. */
+  readonly kind: "kafka";
+  /** What it is opened with. */
+  readonly options: unknown;
+}
+
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
+  /** How another thread opens it. A log that has one owner has none: it is served to the thread. */
+  readonly address?: LogAddress;
   /** Creates what does not exist. @throws LogError `topic-mismatch` when a topic exists with another spec. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
   /** The topics that exist, by name. */
@@ -214,7 +224,7 @@ export interface Log extends AsyncDisposable {
 }
 
 /** A log without its groups: what there is of one in a thread that does not own it. */
-export type UngroupedLog = Omit<Log, "join" | "members">;
+export type UngroupedLog = Omit<Log, "join" | "members" | "address">;
 
 /** Codes of {@linkcode LogError}. */
 export const LOG_ERROR_CODES = [

@@ -7,6 +7,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { FigureTaker } from "../learner_figures.ts";
 import type { Learning } from "../learning.ts";
+import type { KafkaLogOptions } from "../log/kafka_log.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_messages.ts";
 import { RemoteLog } from "../log/remote_log.ts";
@@ -71,7 +72,7 @@ async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   if ("port" in place) return new RemoteLog(place.port, place.hasLatest);
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../log/kafka_log.ts");
-  return await KafkaLog.open(place.kafka);
+  return await KafkaLog.open(place.address.options as KafkaLogOptions);
 }
 
 function report(what: ThreadReport): void {

@@ -8,7 +8,6 @@ import type { LearnerOptions } from "../../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
 import type { TaskOptions } from "../../src/state/task_state.ts";
 import type { LearningOptions } from "../learning.ts";
-import type { KafkaLogOptions } from "../log/kafka_log.ts";
 import type { Delivery } from "../task/delivery.ts";
 
 /** What a process can do. */
@@ -28,13 +27,8 @@ export interface VariantModel<N extends ModelName = ModelName> {
 /** How learners get threads of their own. */
 export interface LearnerThreadOptions {
   /**
-   * Connections of the thread's own to the brokers of a Kafka log, so that nothing of what it reads and writes goes
-   * through the thread of the tasks. @default {none: it uses the log of the service}
-   */
-  readonly kafka?: KafkaLogOptions;
-  /**
-   * Deno permissions of the thread, which wants none for itself and `net` to the brokers. Needs the unstable feature
-   * `worker-options`. @default {those of the process}
+   * Deno permissions of the thread, which wants none on a log that is served to it, and those of a client on Kafka. Needs
+   * the unstable feature `worker-options`. @default {those of the process}
    */
   readonly permissions?: Deno.PermissionOptions;
   /** Where the module of the thread is, for programs that are bundled. @default {beside the others} */

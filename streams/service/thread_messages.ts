@@ -14,14 +14,14 @@
  */
 
 import type { LearnerFigures } from "../learner_figures.ts";
-import type { KafkaLogOptions } from "../log/kafka_log.ts";
+import type { LogAddress } from "../log/log.ts";
 import type { PortError } from "../log/port_messages.ts";
 import type { LearnerSpec } from "./learner_job.ts";
 
 /** Where the thread finds its log. */
 export type ThreadLog =
   /** It connects by itself. */
-  | { readonly kafka: KafkaLogOptions }
+  | { readonly address: LogAddress }
   /** It asks the one of the service. */
   | { readonly port: MessagePort; readonly hasLatest: boolean };
 

@@ -5,7 +5,7 @@
  */
 
 import type { LearnerFigures } from "../learner_figures.ts";
-import type { UngroupedLog } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
 import { unpackError } from "../log/port_messages.ts";
 import { serveLog } from "../log/serve_log.ts";
 import type { LearnerJob, LearnerSpec } from "./learner_job.ts";
@@ -29,8 +29,8 @@ export class ThreadedLearner implements LearnerJob {
   /** Whoever waits for the next report. */
   #reported = Promise.withResolvers<void>();
 
-  private constructor(log: UngroupedLog, spec: LearnerSpec, options: LearnerThreadOptions) {
-    const { kafka, permissions, module = new URL("./learner_thread.ts", import.meta.url) } = options;
+  private constructor(log: Log, spec: LearnerSpec, options: LearnerThreadOptions) {
+    const { permissions, module = new URL("./learner_thread.ts", import.meta.url) } = options;
     this.#ended.promise.catch(() => {}); // told by the next step
     this.#thread = new Worker(module, {
       type: "module",
@@ -42,12 +42,12 @@ export class ThreadedLearner implements LearnerJob {
       event.preventDefault();
       this.#end(new Error(`The thread of the learner of ${spec.model} died: ${event.message}`));
     };
-    if (kafka === undefined) {
+    if (log.address === undefined) {
       const { port1, port2 } = new MessageChannel();
       this.#served = serveLog(log, port1);
       const place: ThreadLog = { port: port2, hasLatest: log.latest !== undefined };
       this.#order({ start: spec, log: place }, [port2]);
-    } else this.#order({ start: spec, log: { kafka } });
+    } else this.#order({ start: spec, log: { address: log.address } });
   }
 
   /**
@@ -56,7 +56,7 @@ export class ThreadedLearner implements LearnerJob {
    * @throws what opening the learner throws, or the signal's reason
    */
   static async open(
-    log: UngroupedLog,
+    log: Log,
     spec: LearnerSpec,
     options: LearnerThreadOptions,
     signal: AbortSignal,

@@ -1,5 +1,6 @@
 /**
- * A process of a deployment on Kafka, to be killed: `deno run -A kafka_worker.ts ADDRESS PREFIX`. Stops on SIGTERM.
+ * A process of a deployment on Kafka, to be killed: `deno run -A kafka_worker.ts ADDRESS PREFIX`. Its learner has a
+ * thread of its own. Stops on SIGTERM.
  *
  * @module
  */
@@ -16,6 +17,7 @@ await using service = await Service.start(log, {
   prefix,
   commitIntervalMs: 20,
   commitEvents: 64,
+  learnerThread: {},
 });
 Deno.addSignalListener("SIGTERM", () => service.stop());
 await service.ended;
