@@ -11,7 +11,14 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
-import { type Role, ROLES, Service, type ServiceOptions, type ServiceStatus } from "../streams/service.ts";
+import {
+  type LearnerThreadOptions,
+  type Role,
+  ROLES,
+  Service,
+  type ServiceOptions,
+  type ServiceStatus,
+} from "../streams/service.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
 import { type HttpOptions, startHttp } from "../streams/server/http.ts";
