@@ -173,7 +173,7 @@ class Changes {
   /** Models that variants may want: those at work here, and those that others have published. */
   async #models(): Promise<string[]> {
     const { log, topics, service } = this.#context;
-    const here = service === undefined ? [] : [service.serving, ...service.variants.map((v) => v.serving)];
+    const here = service === undefined ? [] : service.models.map(({ serving }) => serving);
     return [...new Set([...await deployedModels(log, topics), ...here.map(({ model }) => model)])].sort();
   }
 }
