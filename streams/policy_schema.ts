@@ -19,7 +19,8 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
   }),
   z.strictObject({
     name: z.literal("boltzmann"),
-    temperature: field(positive, "by which the scores are divided"),
+    // What is smaller is greedy, and would make no finite number of a logit.
+    temperature: field(z.number().min(1e-9), "by which the scores are divided"),
   }),
   z.strictObject({
     name: z.literal("thompson"),

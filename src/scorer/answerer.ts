@@ -142,7 +142,7 @@ export class Answerer {
     const decides = this.#ranking(event) === "blend" && (settings.policy ?? policy).name === "greedy";
     return decides && event.diversity === undefined && !logCandidates && interleaved === null &&
         shadows.length === 0
-      ? found.slice(0, event.count)
+      ? found.toSorted((a, b) => b.score - a.score).slice(0, event.count)
       : found;
   }
 

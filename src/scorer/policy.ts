@@ -147,8 +147,7 @@ function draw(
       return ranked(scores).slice(0, count);
     case "boltzmann":
       // The largest of score/τ + Gumbel noise, and so on down, is a Plackett-Luce draw.
-      return ranked(Array.from(scores, (score) => score / policy.temperature + gumbel(random)))
-        .slice(0, count);
+      return ranked(noisy(scores, policy.temperature, random)).slice(0, count);
     case "epsilon": {
       const rest = ranked(scores);
       return Array.from({ length: count }, () => {
@@ -167,21 +166,24 @@ function draw(
   }
 }
 
-/** Log sums of exponentials from the bottom up: no difference of large numbers, no overflow. */
+/**
+ * Sums of exponentials from the bottom up, beside the largest score in them: differences of scores are taken before
+ * they are divided, so that ties are ties at any temperature, and nothing overflows.
+ */
 function plackettLuce(scores: ArrayLike<number>, list: readonly number[], temperature: number): number[] {
-  const logits = Array.from(scores, (score) => score / temperature);
   const chosen = new Set(list);
-  const below = logits.filter((_, index) => !chosen.has(index));
-  const top = Math.max(...below);
-  let rest = below.length === 0
-    ? -Infinity
-    : top + Math.log(below.reduce((s, x) => s + Math.exp(x - top), 0));
+  let largest = -Infinity;
+  let sum = 0;
+  const add = (score: number) => {
+    if (score > largest) [largest, sum] = [score, sum * Math.exp((largest - score) / temperature) + 1];
+    else sum += Math.exp((score - largest) / temperature);
+  };
+  for (let index = 0; index < scores.length; index++) if (!chosen.has(index)) add(scores[index]!);
   const propensities = new Array<number>(list.length);
   for (let place = list.length - 1; place >= 0; place--) {
-    const logit = logits[list[place]!]!;
-    const larger = Math.max(rest, logit);
-    rest = larger + Math.log(Math.exp(rest - larger) + Math.exp(logit - larger));
-    propensities[place] = Math.min(1, Math.exp(logit - rest));
+    const score = scores[list[place]!]!;
+    add(score);
+    propensities[place] = Math.exp((score - largest) / temperature) / sum;
   }
   return propensities;
 }
@@ -195,6 +197,12 @@ function ranked(scores: ArrayLike<number>): number[] {
 function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions): number[] {
   const scale = policy.name === "thompson" ? policy.scale ?? 1 : 0;
   return Array.from(scores, (_, index) => scale * (deviations?.[index] ?? 1));
+}
+
+/** Each score as a difference to the largest, over the temperature, plus Gumbel noise. */
+function noisy(scores: ArrayLike<number>, temperature: number, random: () => number): number[] {
+  const top = Array.from(scores).reduce((a, b) => Math.max(a, b), -Infinity);
+  return Array.from(scores, (score) => (score - top) / temperature + gumbel(random));
 }
 
 /** −ln(−ln u), u in (0, 1). */
