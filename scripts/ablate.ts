@@ -8,7 +8,7 @@
 import { Command } from "commander";
 import { createModel } from "../src/models/create.ts";
 import { type Config, modelConfig } from "../streams/config.ts";
-import { integer, makeRoomFor, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, integer, makeRoomFor, print, runCommand } from "./command_line.ts";
 import { type Protocol, type ProtocolData, PROTOCOLS } from "./protocols/protocol.ts";
 import { P1, shopProtocol } from "./protocols/streams.ts";
 import { type Variant, VARIANTS } from "./protocols/variants.ts";
@@ -40,7 +40,7 @@ const STREAMS = {
 
 type StreamName = keyof typeof STREAMS;
 
-const program = new Command("deno task ablate")
+const program = new Command(commandName("ablate"))
   .description(
     "Runs the models with one thing taken away at a time; runs that were made before are not made again.",
   )
@@ -173,5 +173,5 @@ function stateBytes({ model, config = {} }: Variant): number {
   return 4 * createModel(model, sizes, modelConfig(model, config), () => 0.5).stateSize;
 }
 
-program.parse(Deno.args, { from: "user" });
+program.parse(commandArguments(), { from: "user" });
 await runCommand(() => main(program.opts<Flags>()));

@@ -15,7 +15,7 @@ import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
 import { LONG, SHORT } from "../tests/chaos/sizes.ts";
-import { count, integer, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
 
 interface Flags {
   readonly seed: number;
@@ -60,7 +60,8 @@ async function main(flags: Flags): Promise<number> {
     if (flags.folder === undefined) await Deno.remove(folder, { recursive: true });
     return 0;
   }
-  const again = ["deno task chaos --seed", seed, ...Deno.args.filter((_, at) => !isSeed(at))].join(" ");
+  const again = [`${commandName("chaos")} --seed`, seed, ...commandArguments().filter((_, at) => !isSeed(at))]
+    .join(" ");
   print(Deno.stdout, `\n${problems.join("\n")}\n\nthe faults of seed ${seed}:\n${describe(schedule)}`);
   print(Deno.stdout, `${problems.length} problems; again with: ${again}\n`);
   return 1;
@@ -68,10 +69,10 @@ async function main(flags: Flags): Promise<number> {
 
 /** Whether the argument at a place is the seed or its flag. */
 function isSeed(at: number): boolean {
-  return Deno.args[at] === "--seed" || Deno.args[at - 1] === "--seed";
+  return commandArguments()[at] === "--seed" || commandArguments()[at - 1] === "--seed";
 }
 
-const program = new Command("deno task chaos")
+const program = new Command(commandName("chaos"))
   .description("Lets a deployment on Kafka suffer faults, and looks whether it kept its promises.")
   .option("--seed <n>", "seed of people and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
@@ -87,6 +88,6 @@ const program = new Command("deno task chaos")
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "keep the broker's data and what the processes say in here")
   .showHelpAfterError()
-  .parse(Deno.args, { from: "user" });
+  .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

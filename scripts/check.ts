@@ -13,7 +13,7 @@ import type { Log } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import type { ServiceStatus } from "../streams/service.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
-import { count, print } from "./command_line.ts";
+import { commandArguments, commandName, count, print } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -143,7 +143,7 @@ function urls(text: string): readonly string[] {
 }
 
 const program = addLogFlags(
-  new Command("deno task check").description(
+  new Command(commandName("check")).description(
     "Looks at a deployment: topics, lag, members, live version, and what to do about what is missing.",
   ),
 )
@@ -158,7 +158,7 @@ const program = addLogFlags(
       "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
   )
   .showHelpAfterError()
-  .parse(Deno.args, { from: "user" });
+  .parse(commandArguments(), { from: "user" });
 
 const flags = program.opts<Flags>();
 try {

@@ -11,6 +11,24 @@ import { InvalidArgumentError } from "commander";
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
+/** How the command at hand was called, when it was as a part of `meander`. */
+let called: { readonly name: string; readonly args: readonly string[] } | undefined;
+
+/** Says how the command that is loaded next was called. */
+export function callAs(name: string, args: readonly string[]): void {
+  called = { name, args };
+}
+
+/** What a command is called in its help. @param task Name of its own task */
+export function commandName(task: string): string {
+  return called?.name ?? `deno task ${task}`;
+}
+
+/** What a command was called with. */
+export function commandArguments(): readonly string[] {
+  return called?.args ?? Deno.args;
+}
+
 /** A whole number from 1 up. */
 export function count(text: string): number {
   const value = Number(text);

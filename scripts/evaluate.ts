@@ -26,7 +26,7 @@ import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import type { Ranking } from "../src/scorer/answerer.ts";
 import { PROFILES } from "../streams/profiles.ts";
 import { topicNames } from "../streams/topics.ts";
-import { count, integer, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
 import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
@@ -51,7 +51,7 @@ interface Flags extends LogFlags {
 }
 
 const program = addLogFlags(
-  new Command("deno task evaluate")
+  new Command(commandName("evaluate"))
     .description("Estimates what another policy would have earned, from a log with propensities.")
     .option("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
 )
@@ -211,7 +211,7 @@ function positive(text: string): number {
   return value;
 }
 
-program.parse(Deno.args, { from: "user" });
+program.parse(commandArguments(), { from: "user" });
 const flags = program.opts<Flags>();
 
 await runCommand(() => main(flags));

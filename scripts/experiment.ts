@@ -27,7 +27,7 @@ import {
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics.ts";
-import { count, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
@@ -45,7 +45,7 @@ interface Deployment {
 
 type Action = (deployment: Deployment) => Promise<string>;
 
-const program = new Command("deno task experiment")
+const program = new Command(commandName("experiment"))
   .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.")
   .showHelpAfterError();
 
@@ -192,7 +192,7 @@ function percentOf(share: number): string {
 }
 
 async function main(): Promise<number> {
-  program.parse(Deno.args, { from: "user" });
+  program.parse(commandArguments(), { from: "user" });
   if (chosen === undefined) return 1;
   const { flags, action } = chosen;
   if (flags.url !== undefined) {

@@ -17,7 +17,7 @@ import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
-import { count, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -186,7 +186,7 @@ function speed(events: number, ms: number): number {
 }
 
 const program = addLogFlags(
-  new Command("deno task ingest").description(
+  new Command(commandName("ingest")).description(
     "Feeds a data set, or a topic of another system, into the events and items of a deployment.",
   ),
 )
@@ -202,6 +202,6 @@ const program = addLogFlags(
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .showHelpAfterError()
-  .parse(Deno.args, { from: "user" });
+  .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

@@ -10,6 +10,7 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { startBroker } from "../streams/log/kafka/dev_broker.ts";
+import { commandArguments, commandName } from "./command_line.ts";
 
 interface Options {
   readonly port: number;
@@ -17,12 +18,12 @@ interface Options {
   readonly fresh: boolean;
 }
 
-const { port, data = `.data/kafka/${port}`, fresh } = new Command("kafka")
+const { port, data = `.data/kafka/${port}`, fresh } = new Command(commandName("kafka"))
   .description("Run a Kafka broker for development.")
   .option("--port <port>", "TCP port to listen on", toPort, 9092)
   .option("--data <folder>", "folder of the log (default: .data/kafka/<port>)")
   .option("--fresh", "empty the folder first", false)
-  .parse(Deno.args, { from: "user" })
+  .parse(commandArguments(), { from: "user" })
   .opts<Options>();
 
 const parent = Deno.ppid;

@@ -14,6 +14,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { type Config, parseConfig } from "../streams/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
+import { commandArguments, commandName } from "./command_line.ts";
 
 interface Flags {
   readonly data: string;
@@ -24,7 +25,7 @@ interface Flags {
   readonly json?: string;
 }
 
-const command = new Command("deno task protocols")
+const command = new Command(commandName("protocols"))
   .description("Learns a benchmark in one pass and prints its figures.")
   .addArgument(new Argument("<protocol>", "which benchmark").choices(Object.keys(PROTOCOLS)))
   .requiredOption("--data <folder>", "folder of the data")
@@ -86,7 +87,7 @@ function print(line: string, to: { writeSync(bytes: Uint8Array): number } = Deno
 }
 
 try {
-  await command.parseAsync(Deno.args, { from: "user" });
+  await command.parseAsync(commandArguments(), { from: "user" });
 } catch (error) {
   print(`error: ${error instanceof Error ? error.message : String(error)}`, Deno.stderr);
   Deno.exit(1);

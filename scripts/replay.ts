@@ -35,7 +35,15 @@ import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { countEvents } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
-import { byteSize, integer, makeRoomFor, print, runCommand } from "./command_line.ts";
+import {
+  byteSize,
+  commandArguments,
+  commandName,
+  integer,
+  makeRoomFor,
+  print,
+  runCommand,
+} from "./command_line.ts";
 import { addKafkaFlags, type KafkaFlags, openKafka } from "./service_flags.ts";
 
 interface Flags extends KafkaFlags {
@@ -62,7 +70,7 @@ const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
 const program = addKafkaFlags(
-  new Command("deno task replay")
+  new Command(commandName("replay"))
     .description("Replays a data set through the whole loop: events, state, recommendations, learning."),
 )
   .option("--data <path>", "file or folder to replay", FIXTURE)
@@ -148,7 +156,7 @@ async function main(flags: Flags): Promise<number> {
   });
   progress[Symbol.dispose]();
   const data = reportData(result, {
-    command: `deno task replay ${Deno.args.join(" ")}`.trim(),
+    command: `${commandName("replay")} ${commandArguments().join(" ")}`.trim(),
     kernels,
     dataSet: `${flags.data} (${flags.format})`,
     started,
@@ -317,7 +325,7 @@ async function readConfig(flags: Flags): Promise<Config> {
   }
 }
 
-program.parse(Deno.args, { from: "user" });
+program.parse(commandArguments(), { from: "user" });
 const flags = program.opts<Flags>();
 
 await runCommand(() => main(flags));

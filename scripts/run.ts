@@ -26,7 +26,7 @@ import { Metrics } from "../streams/server/metrics.ts";
 import type { HttpServer } from "../streams/server/serve.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
-import { byteSize, count, print, runCommand } from "./command_line.ts";
+import { byteSize, commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -252,7 +252,7 @@ function address(text: string): Address {
 }
 
 const program = addLogFlags(
-  new Command("deno task run").description("Runs the engine as a service: answers requests and learns."),
+  new Command(commandName("run")).description("Runs the engine as a service: answers requests and learns."),
 )
   .option(
     "--roles <list>",
@@ -305,6 +305,6 @@ const program = addLogFlags(
       "  deno task run --log kafka --brokers kafka-1:9092 --roles task --http 0.0.0.0:8080",
   )
   .showHelpAfterError()
-  .parse(Deno.args, { from: "user" });
+  .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

@@ -22,7 +22,7 @@ import {
   wayToBest,
 } from "../streams/report/simulation_report.ts";
 import { type ServedPage, simulate, type SimulationView } from "../streams/simulation.ts";
-import { count, integer, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
@@ -45,7 +45,7 @@ const POINTS = 40;
 const TAIL = 0.1;
 
 const logs = addLogFlags(new Command()).options.filter(({ long }) => long !== "--log" && long !== "--config");
-const program = new Command("deno task simulate")
+const program = new Command(commandName("simulate"))
   .description(
     "Lets simulated people answer the lists that the engine serves, with two variants in an experiment.",
   )
@@ -190,7 +190,7 @@ function dataOf(
   });
   return {
     title,
-    command: `deno task simulate ${Deno.args.join(" ")}`.trim(),
+    command: `${commandName("simulate")} ${commandArguments().join(" ")}`.trim(),
     started,
     finished: Date.now(),
     variants,
@@ -220,7 +220,7 @@ function percent(share: number | null): string {
   return share === null ? "-" : `${(100 * share).toFixed(2)} %`;
 }
 
-program.parse(Deno.args, { from: "user" });
+program.parse(commandArguments(), { from: "user" });
 const flags = program.opts<Flags>();
 
 await runCommand(() => main(flags));

@@ -4,7 +4,10 @@
  * @module
  */
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\/|,(?=(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*[}\]])/g;
+// A comment ends where it ends: none may be cut short, or drawn out, to find a bracket behind a comma.
+const LINE = String.raw`\/\/[^\n]*(?![^\n])`;
+const BLOCK = String.raw`\/\*(?:[^*]|\*(?!\/))*\*\/`;
+const TOKEN = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|${LINE}|${BLOCK}|,(?=(?:\\s|${LINE}|${BLOCK})*[}\\]])`, "g");
 
 /**
  * The text as JSON: comments, and commas before a closing bracket, become spaces, so every character keeps its place.

@@ -19,6 +19,7 @@ import type { Metrics } from "./metrics.ts";
 import { Problem } from "./problem.ts";
 import { explainUser, taskOf } from "./explain.ts";
 import { viewUser } from "./user_view.ts";
+import { whyNot } from "./why_not.ts";
 
 /** What the endpoints work on. */
 export interface ApiContext {
@@ -147,6 +148,24 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       answers: { 200: { description: "The list, and why", schema: "Explanation" } },
       problems: ["bad-parameter", "not-found", "elsewhere", "unavailable"],
       handle: (call) => explainUser(context, call),
+    },
+    {
+      method: "GET",
+      path: "/v1/users/:user/why-not/:item",
+      id: "whyNot",
+      summary: "Why an item is not among what a user would be recommended",
+      description: "Nothing is logged, counted or shown.",
+      scope: "read",
+      parameters: { user: "Id of the user", item: "Id of the item" },
+      query: {
+        count: {
+          about: "Length of the list; 10 if not said",
+          schema: { type: "integer", minimum: 1, maximum: 20 },
+        },
+      },
+      answers: { 200: { description: "What is in the way", schema: "WhyNot" } },
+      problems: ["bad-parameter", "not-found", "elsewhere", "unavailable"],
+      handle: (call) => whyNot(context, call),
     },
     {
       method: "DELETE",

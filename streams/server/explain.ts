@@ -33,7 +33,7 @@ export async function taskOf({ service, partitions }: ApiContext, user: string):
 export async function explainUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const user = parameters["user"] ?? "";
   const query = new URL(request.url).searchParams;
-  const count = countOf(query.get("count"));
+  const count = countOf(query.get("count"), DEFAULT_COUNT);
   const item = query.get("item");
   const task = await taskOf(context, user);
   const { state } = task;
@@ -85,9 +85,9 @@ function view({ recommendation, instance }: Preview, why: readonly Explanation[]
   };
 }
 
-/** @throws Problem `bad-parameter` */
-function countOf(text: string | null): number {
-  if (text === null) return DEFAULT_COUNT;
+/** The length of a list that a query asks for. @throws Problem `bad-parameter` */
+export function countOf(text: string | null, fallback: number): number {
+  if (text === null) return fallback;
   const count = Number(text);
   if (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
   throw new Problem("bad-parameter", `count must be from 1 to ${MAX_COUNT}`);

@@ -12,6 +12,7 @@ import { METRICS } from "../../src/experiments/user_metrics.ts";
 import { DOOR_SCHEMAS } from "../doors/schemas.ts";
 import { CHANGE_SCHEMAS, draftSchema, experimentSchema, holdoutSchema } from "../experiments/schemas.ts";
 import { PROBLEMS } from "./problem.ts";
+import { WHY_NOT } from "./why_not.ts";
 
 const count = z.int().min(0);
 const time = z.int().min(0).describe("Milliseconds since the epoch.");
@@ -93,6 +94,18 @@ const explanation = z.object({
     effects: z.array(z.number().nullable())
       .describe("By how much each behaviour raises the logit; null = it cannot be taken out of the state."),
   })),
+});
+
+const whyNot = z.object({
+  user: z.string(),
+  item: z.string(),
+  count: count.describe("Length of the list."),
+  recommended: z.boolean().describe("Whether it is on the list all the same."),
+  place: count.nullable().describe("Among all candidates, 0 is the top; null = it is none of them."),
+  candidates: count,
+  score: z.number().nullable().describe("The model's probability; null when it must not be shown."),
+  lowest: z.number().nullable().describe("That of the last item of the list."),
+  reasons: z.array(z.object({ code: z.enum(WHY_NOT), reason: z.string() })),
 });
 
 const figure = z.number().nullable();
@@ -182,6 +195,7 @@ export type SchemaName =
   | "Problem"
   | "User"
   | "Explanation"
+  | "WhyNot"
   | "Experiments"
   | "Experiment"
   | "ExperimentDraft"
@@ -216,6 +230,7 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     Problem: fromZod(problem),
     User: fromZod(user),
     Explanation: fromZod(explanation),
+    WhyNot: fromZod(whyNot),
     Experiments: fromZod(experiments),
     Experiment: fromZod(experimentSchema),
     ExperimentDraft: fromZod(draftSchema),

@@ -290,3 +290,26 @@ Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and lea
   assert.equal((await api.get("/v1/users/ann/explain?item=nowhere")).json.code, "not-found");
   assert.equal((await api.get("/v1/users/nobody/explain")).json.code, "not-found");
 });
+
+Deno.test("why-not says what keeps an item off a list", async () => {
+  await using api = await startApi();
+  await api.post("/v1/items", [{ item: "gone", hidden: true }, { item: "old", expires: NOW - 1 }]);
+  await api.post("/v1/events", [click("ann", "i1"), click("ann", "i2")]);
+  const { json: list } = await api.post("/v1/recommend", { user: "ann", count: 2 });
+  const why = (item: string) => api.get(`/v1/users/ann/why-not/${item}?count=2`).then(({ json }) => json);
+  await until(async () => (await why("old")).reasons !== undefined, "items are known");
+  assert.deepEqual((await why("i1")).reasons.map(({ code }: { code: string }) => code), ["seen"]);
+  assert.deepEqual((await why("gone")).reasons.map(({ code }: { code: string }) => code), ["hidden"]);
+  assert.deepEqual((await why("old")).reasons.map(({ code }: { code: string }) => code), ["expired"]);
+  const [first] = list.items;
+  assert.deepEqual([(await why(first.item)).recommended, (await why(first.item)).place], [true, 0]);
+  const all = (await api.post("/v1/recommend", { user: "ann", count: 50 })).json.items;
+  const last = await why(all.at(-1).item);
+  assert.deepEqual([last.recommended, last.reasons[0].code, last.place], [
+    false,
+    "outranked",
+    all.length - 1,
+  ]);
+  assert.equal((await api.get("/v1/users/ann/why-not/nothing")).status, 404);
+  assert.equal((await api.get("/v1/users/nobody/why-not/i1")).status, 404);
+});

@@ -38,6 +38,16 @@ Deno.test("parseConfig() takes every field, and nothing at all", () => {
   assert.deepEqual(parse(config), config);
 });
 
+Deno.test("parseConfig() keeps a comma before a comment that has a bracket in it", () => {
+  const text = `{
+    "batchRows": 1, // see {this}
+    "dedupIds": 2, /* } */ "keepRows": 3, /* a */ /* ] */
+    "ranking": "both", // } /* ,
+  }`;
+  const config = { batchRows: 1, dedupIds: 2, keepRows: 3, ranking: "both" };
+  assert.deepEqual(parseConfig(text, "meander.json"), config);
+});
+
 Deno.test("parseConfig() takes comments and commas too many, and knows where the schema is", () => {
   const text = `{
     // for editors

@@ -1,0 +1,40 @@
+/**
+ * `deno task meander -- init`: writes a configuration to begin with, every line a comment with the default.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { commandArguments, commandName, makeRoomFor, print, runCommand } from "./command_line.ts";
+import { configTemplate } from "./config_template.ts";
+
+interface Flags {
+  readonly all?: true;
+  readonly force?: true;
+}
+
+async function main(file: string, { all, force }: Flags): Promise<number> {
+  await makeRoomFor(file);
+  try {
+    await Deno.writeTextFile(file, configTemplate(all ?? false), { createNew: !force });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    throw new Error(`Cannot write ${file}: it exists, and --force would replace it`);
+  }
+  print(Deno.stdout, `wrote ${file}; what is a comment there is at its default\n`);
+  return 0;
+}
+
+const name = commandName("init");
+const program = new Command(name)
+  .description(
+    "Writes a configuration to begin with: every line is a comment with the default and the meaning.",
+  )
+  .argument("[file]", "where to", "meander.json")
+  .option("--all", "also learner, guard, models and Kafka")
+  .option("--force", "replace a file that exists")
+  .addHelpText("after", `\nExamples:\n  ${name}\n  ${name} config/shop.json --all`)
+  .showHelpAfterError()
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.processedArgs[0], program.opts<Flags>()));

@@ -1,0 +1,94 @@
+/**
+ * `deno task meander -- <command>`: every command under one name; also what `deno install` and `deno compile` take.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import manifest from "../deno.json" with { type: "json" };
+import { callAs } from "./command_line.ts";
+
+/** A command: what it does, and the module that does it when it is loaded. */
+interface Entry {
+  readonly about: string;
+  readonly load: () => Promise<unknown>;
+}
+
+/** Commands by name, by what they are for. */
+const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
+  "Begin:": {
+    init: { about: "write a configuration to begin with", load: () => import("./init.ts") },
+    replay: { about: "replay a data set through the whole loop", load: () => import("./replay.ts") },
+    simulate: {
+      about: "a closed loop of simulated people, with an experiment",
+      load: () => import("./simulate.ts"),
+    },
+  },
+  "Run a deployment:": {
+    run: { about: "run the engine as a service", load: () => import("./run.ts") },
+    ingest: { about: "feed a data set or a topic into a deployment", load: () => import("./ingest.ts") },
+    check: { about: "look at a deployment, and say what is missing", load: () => import("./check.ts") },
+    kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
+  },
+  "Ask a running one:": {
+    inspect: { about: "what is known of a user", load: () => import("./inspect.ts") },
+    explain: { about: "what a user would be recommended, and why", load: () => import("./explain.ts") },
+    "why-not": { about: "what keeps an item off a user's list", load: () => import("./why_not.ts") },
+    models: { about: "models, versions, learners", load: () => import("./models.ts") },
+    forget: { about: "erase a user, with a receipt", load: () => import("./forget.ts") },
+    experiment: {
+      about: "start, watch, stop and promote experiments",
+      load: () => import("./experiment.ts"),
+    },
+  },
+  "Measure:": {
+    evaluate: {
+      about: "off-policy estimates and protocols of recommendation",
+      load: () => import("./evaluate.ts"),
+    },
+    protocols: { about: "learn a public benchmark in one pass", load: () => import("./protocols.ts") },
+    ablate: { about: "the models with one thing taken away at a time", load: () => import("./ablate.ts") },
+    labels: { about: "compare the label policies", load: () => import("./label_bias.ts") },
+  },
+};
+
+const COMMANDS: ReadonlyMap<string, Entry> = new Map(
+  Object.values(GROUPS).flatMap((entries) => Object.entries(entries)),
+);
+
+/** The commands as their help shows them. */
+function help(): Command {
+  const program = new Command("meander")
+    .description(
+      "A streaming recommendation engine: events in, recommendations out, learning while it serves.",
+    )
+    .version(manifest.version)
+    .usage("<command> [options]")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
+        "`meander <command> --help` says more. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
+        "wrong; 2 it could not look (check), or it is not done yet (forget).",
+    )
+    .showHelpAfterError();
+  for (const [heading, entries] of Object.entries(GROUPS)) {
+    program.commandsGroup(heading);
+    for (const [name, { about }] of Object.entries(entries)) {
+      program.command(name).description(about).action(() => {});
+    }
+  }
+  return program;
+}
+
+/** `--` comes from `deno task`. */
+const [name = "--help", ...rest] = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+const command = COMMANDS.get(name === "help" && rest[0] !== undefined ? rest[0] : name);
+if (command === undefined) {
+  help().parse([name, ...rest], { from: "user" });
+} else if (name === "help") {
+  callAs(`meander ${rest[0]}`, ["--help"]);
+  await command.load();
+} else {
+  callAs(`meander ${name}`, rest);
+  await command.load();
+}

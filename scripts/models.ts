@@ -1,0 +1,47 @@
+/**
+ * `deno task meander -- models`: the models of a process, their versions, and how their learners are doing.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { renderTable } from "../streams/report/table.ts";
+import type { LearnerStatus } from "../streams/service.ts";
+import { commandArguments, commandName, runCommand } from "./command_line.ts";
+import { addServerFlags, call, type ServerFlags, tell, unknown } from "./server_flags.ts";
+
+interface Models {
+  readonly models: readonly {
+    readonly model: string;
+    readonly version: number;
+    readonly learner: LearnerStatus | null;
+  }[];
+}
+
+async function main(flags: ServerFlags): Promise<number> {
+  const found = await call<Models>(flags, "GET", "/v1/models");
+  return found === undefined ? unknown("The list of models") : tell(flags, found, render);
+}
+
+function render({ models }: Models): string {
+  const figure = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
+  const right = { align: "right" } as const;
+  return renderTable(
+    [
+      { title: "model" },
+      ...["serves", "newest", "judged", "waiting", "AUC", "CTR"].map((title) => ({ title, ...right })),
+    ],
+    models.map(({ model, version, learner }) => [
+      ...[model, String(version), String(learner?.version ?? "-"), String(learner?.rows ?? "-")],
+      ...[String(learner?.lag ?? "-"), figure(learner?.auc), figure(learner?.ctr)],
+    ]),
+  );
+}
+
+const program = addServerFlags(
+  new Command(commandName("models")).description(
+    "Shows the models of a process, their versions, and how their learners are doing.",
+  ),
+).showHelpAfterError().parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.opts<ServerFlags>()));

@@ -1,0 +1,48 @@
+/**
+ * `deno task meander -- why-not USER ITEM`: what keeps an item off a user's list.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { WhyNotView } from "../streams/server/why_not.ts";
+import { commandArguments, commandName, count, runCommand } from "./command_line.ts";
+import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
+
+interface Flags extends ServerFlags {
+  readonly count: number;
+}
+
+async function main([user = "", item = ""]: readonly string[], flags: Flags): Promise<number> {
+  const path = `/v1/users/${part(user)}/why-not/${part(item)}?count=${flags.count}`;
+  const view = await call<WhyNotView>(flags, "GET", path);
+  return view === undefined ? unknown(`User ${user} or item ${item}`) : tell(flags, view, render);
+}
+
+function render(
+  { user, item, recommended, place, candidates, count, score, lowest, reasons }: WhyNotView,
+): string {
+  const figure = (value: number | null) => value === null ? "none" : value.toFixed(4);
+  const lines = recommended
+    ? [`${item} is recommended to ${user}, at place ${(place ?? 0) + 1} of ${count}`]
+    : [
+      `${item} is not recommended to ${user}:`,
+      ...reasons.map(({ code, reason }) => `  ${code}: ${reason}`),
+    ];
+  const rank = place === null ? "" : `place ${place + 1} of ${candidates} candidates; `;
+  return [...lines, `${rank}score ${figure(score)}, the last of the list has ${figure(lowest)}`, ""].join(
+    "\n",
+  );
+}
+
+const name = commandName("why-not");
+const program = addServerFlags(
+  new Command(name).description("Shows what keeps an item off a user's list. Nothing is logged.")
+    .argument("<user>", "id of the user").argument("<item>", "id of the item"),
+)
+  .option("--count <n>", "length of the list, at most 20", count, 10)
+  .addHelpText("after", `\nExample:\n  ${name} ann tent`)
+  .showHelpAfterError()
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.args, program.opts<Flags>()));

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { configTemplate } from "../../scripts/config_template.ts";
+import { configRows } from "../../scripts/configuration_page.ts";
+import { parseConfig, taskOptions } from "../../streams/config.ts";
+import { PROFILES } from "../../streams/profiles.ts";
+import { startApi } from "../server/deployment.ts";
+import { temporaryFolder } from "./command.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs it as the task does, with the task's permissions. */
+async function meander(...args: readonly string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "meander", "--", ...args],
+    cwd: new URL("../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("configTemplate() sets nothing, and every line of it may be taken in", () => {
+  for (const all of [false, true]) {
+    const text = configTemplate(all);
+    const config = parseConfig(text, "meander.json");
+    for (const model of ["base", "dien"] as const) {
+      assert.deepEqual(
+        taskOptions(PROFILES.meander, config, model).schema,
+        taskOptions(PROFILES.meander, {}, model).schema,
+      );
+    }
+    assert.deepEqual([config.kafka?.tls, config.http?.rateLimit, config.policy], [
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const uncommented = text.replaceAll(/^( *)\/\/ (?=( *"[^"]+":)|( *\},))/gm, "$1");
+    const set = JSON.stringify(parseConfig(uncommented, "meander.json"));
+    assert.ok(set.length > (all ? 2000 : 900), set);
+  }
+  for (const { key } of configRows()) {
+    const name = key.split(".").at(-1)?.replace("[]", "") ?? "";
+    if (/[<[]/.test(key) || key.startsWith("policy.")) continue;
+    assert.match(configTemplate(true), new RegExp(`\\b${name.replace("$", "\\$")}\\b|\\${name}`), key);
+  }
+});
+
+Deno.test("meander says which commands there are, and which one was meant", async () => {
+  const { code, stdout } = await meander();
+  assert.equal(code, 0);
+  for (const name of ["init", "run", "replay", "explain", "why-not", "forget", "evaluate"]) {
+    assert.match(stdout, new RegExp(`^ {2}${name} `, "m"));
+  }
+  const wrong = await meander("repaly");
+  assert.deepEqual([wrong.code, /Did you mean replay/.test(wrong.stderr)], [1, true]);
+  const flag = await meander("run", "--htp", "8080");
+  assert.deepEqual([flag.code, /Did you mean --http/.test(flag.stderr)], [1, true]);
+  assert.match((await meander("help", "ingest")).stdout, /^Usage: meander ingest/);
+});
+
+Deno.test("meander init writes a configuration once", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/conf/meander.json`;
+  assert.equal((await meander("init", file)).code, 0);
+  assert.equal(await Deno.readTextFile(file), configTemplate(false));
+  const again = await meander("init", file);
+  assert.deepEqual([again.code, /--force/.test(again.stderr)], [1, true]);
+  assert.equal((await meander("init", file, "--force", "--all")).code, 0);
+  assert.equal(await Deno.readTextFile(file), configTemplate(true));
+});
+
+Deno.test("meander asks a running deployment: inspect, explain, why-not, models, forget", async () => {
+  await using api = await startApi();
+  await using folder = await temporaryFolder();
+  await api.post("/v1/events", [
+    { type: "profile", user: "ann/1", attributes: { city: "Oslo" } },
+    { type: "interaction", user: "ann/1", item: "i1", action: "click" },
+  ]);
+  await api.post("/v1/recommend", { user: "ann/1", count: 2 });
+  const at = ["--url", api.url];
+  const inspected = await meander("inspect", "ann/1", ...at);
+  assert.match(inspected.stdout, /city":"Oslo"[\s\S]*click +i1/, inspected.stderr);
+  const explained = await meander("explain", "ann/1", ...at, "--count", "3");
+  assert.match(explained.stdout, /^ann\/1: base, version \d+, 1 behaviours\n[\s\S]*\n3 /m);
+  const hidden = await meander("why-not", "ann/1", "i1", ...at);
+  assert.match(hidden.stdout, /i1 is not recommended to ann\/1:\n {2}seen: The user had it: click at/);
+  const unknown = await meander("why-not", "ann/1", "nothing", ...at);
+  assert.deepEqual([unknown.code, unknown.stderr], [1, "User ann/1 or item nothing is not known there\n"]);
+  assert.match((await meander("models", ...at)).stdout, /^base +\d/m);
+  const receipt = `${folder.path}/receipt.json`;
+  const asked = await meander("forget", "ann/1", ...at);
+  assert.deepEqual([asked.code, /nothing was erased/.test(asked.stderr)], [1, true]);
+  const forgotten = await meander("forget", "ann/1", ...at, "--yes", "--receipt", receipt);
+  assert.equal(forgotten.code, 0, forgotten.stderr);
+  const { erased, userSha256 } = JSON.parse(await Deno.readTextFile(receipt));
+  assert.deepEqual([userSha256.length, typeof erased], [64, "string"]);
+  assert.equal((await meander("inspect", "ann/1", ...at)).code, 1);
+  const away = await meander("models", "--url", "http://127.0.0.1:1");
+  assert.match(away.stderr, /^error: Cannot reach http:\/\/127.0.0.1:1: start `run` with --http/);
+});
