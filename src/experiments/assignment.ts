@@ -17,6 +17,7 @@ import {
   type ExperimentRecord,
   isExperiment,
   type Variant,
+  VARIANT_SETTINGS,
   type VariantSettings,
 } from "./experiment.ts";
 import type { Exposure } from "./exposure.ts";
@@ -122,12 +123,8 @@ export class Experiments {
 
 /** The settings of a variant alone. */
 export function settingsOf(variant: VariantSettings): VariantSettings {
-  const { model, policy, maxCandidates } = variant;
-  return {
-    ...(model === undefined ? {} : { model }),
-    ...(policy === undefined ? {} : { policy }),
-    ...(maxCandidates === undefined ? {} : { maxCandidates }),
-  };
+  const given = VARIANT_SETTINGS.filter((setting) => variant[setting] !== undefined);
+  return Object.fromEntries(given.map((setting) => [setting, variant[setting]]));
 }
 
 /** Variants that get users, in order. */

@@ -4,8 +4,21 @@
  * @module
  */
 
+import type { Diversity } from "../events/event.ts";
+import type { CandidateSource } from "../retrieval/features.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
 import type { MetricName } from "./user_metrics.ts";
+
+/** What orders retrieved candidates: the model, the retrieval's blend, or the product of both. */
+export const RANKINGS = ["model", "blend", "both"] as const;
+
+/** What a variant changes in what is retrieved for requests that name no candidates. */
+export interface VariantRetrieval {
+  /** What orders the candidates of personal lists. */
+  readonly ranking?: typeof RANKINGS[number];
+  /** Leaves candidates out that one of these sources says most about, to see what it is worth. */
+  readonly without?: readonly CandidateSource[];
+}
 
 /** What a variant may change; what is absent stays as the deployment has it. */
 export interface VariantSettings {
@@ -15,10 +28,20 @@ export interface VariantSettings {
   readonly policy?: PolicyOptions;
   /** Candidates that a request which names none gets at most. */
   readonly maxCandidates?: number;
+  /** What is retrieved, and how it is ordered. */
+  readonly retrieval?: VariantRetrieval;
+  /** How different the items of a list are, where the request does not say. */
+  readonly diversity?: Diversity;
 }
 
 /** The names of {@linkcode VariantSettings}. */
-export const VARIANT_SETTINGS = ["model", "policy", "maxCandidates"] as const satisfies readonly (
+export const VARIANT_SETTINGS = [
+  "model",
+  "policy",
+  "maxCandidates",
+  "retrieval",
+  "diversity",
+] as const satisfies readonly (
   keyof VariantSettings
 )[];
 

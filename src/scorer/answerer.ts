@@ -8,9 +8,9 @@
 import { findCandidates, type Found } from "./candidates.ts";
 import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
-import type { Variant, VariantSettings } from "../experiments/experiment.ts";
+import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
-import type { RequestEvent } from "../events/event.ts";
+import type { Diversity, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
@@ -26,7 +26,7 @@ import { logitDeviation } from "./thompson.ts";
  * What orders retrieved candidates: the model's probability of a positive; the blend's of being taken next; or
  * their product.
  */
-export type Ranking = "model" | "blend" | "both";
+export type Ranking = typeof RANKINGS[number];
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
@@ -139,17 +139,23 @@ export class Answerer {
     { interleaved, shadows, settings }: Assignment,
   ): readonly Found[] {
     const { policy, logCandidates } = this.#options;
-    const decides = this.#ranking(event) === "blend" && (settings.policy ?? policy).name === "greedy";
-    return decides && event.diversity === undefined && !logCandidates && interleaved === null &&
-        shadows.length === 0
+    const decides = this.#ranking(event, settings) === "blend" &&
+      (settings.policy ?? policy).name === "greedy";
+    const diversity = event.diversity ?? settings.diversity;
+    return decides && diversity === undefined && settings.retrieval?.without === undefined &&
+        !logCandidates && interleaved === null && shadows.length === 0
       ? found.toSorted((a, b) => b.score - a.score).slice(0, event.count)
       : found;
   }
 
   /** What orders the candidates of a request. */
-  #ranking({ candidates, item, like, list = "personal" }: RequestEvent): Ranking {
+  #ranking(
+    { candidates, item, like, list = "personal" }: RequestEvent,
+    { retrieval }: VariantSettings,
+  ): Ranking {
     if (candidates !== undefined) return "model";
-    return item !== undefined || like !== undefined || list !== "personal" ? "blend" : this.#options.ranking;
+    if (item !== undefined || like !== undefined || list !== "personal") return "blend";
+    return retrieval?.ranking ?? this.#options.ranking;
   }
 
   #scorer(model: string | undefined): ListScorer | undefined {
@@ -161,20 +167,20 @@ export class Answerer {
   }
 
   /** The list of a variant. @param draw Tells the draws of several lists for one request apart. */
-  #slate(scores: Scores, { model, policy, maxCandidates }: VariantSettings, draw = 0): Slate {
+  #slate(scores: Scores, settings: VariantSettings, draw = 0): Slate {
     const { user, event, candidates, byModel } = scores;
-    const chosenBy = policy ?? this.#options.policy;
-    const scorer = this.#scorer(model) ?? this.#state.scorer;
+    const chosenBy = settings.policy ?? this.#options.policy;
+    const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
-    const retrieved = event.candidates === undefined ? maxCandidates : undefined;
-    const rows = retrieved === undefined ? scored.rows : scored.rows.slice(0, retrieved);
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    const ordered = this.#scores(rows, scores, chosenBy);
-    const picked = this.#diverse(rows, ordered, event);
-    if (picked === null) return { scorer, scored, choices: choose(ordered, event.count, chosenBy, random) };
-    const choices = choose(subset(ordered, picked), event.count, chosenBy, random)
-      .map(({ index, propensity }) => ({ index: picked[index]!, propensity }));
+    const ordered = this.#scores(scored.rows, scores, settings);
+    const eligible = diverseOf(eligibleOf(scores, settings), scored.rows, ordered, {
+      count: event.count,
+      diversity: event.diversity ?? settings.diversity,
+    });
+    const choices = choose(subset(ordered, eligible), event.count, chosenBy, random)
+      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity }));
     return { scorer, scored, choices };
   }
 
@@ -232,30 +238,40 @@ export class Answerer {
     return [{ variant: shadow.name, model, version: slate.scored.version, items: list }];
   }
 
-  /** Indices of the rows that may be on the list when it has to be diverse; `null` = any. */
-  #diverse(rows: readonly PendingRow[], { scores }: Candidates, { count, diversity }: RequestEvent) {
-    if (diversity === undefined) return null;
-    return diversify(
-      rows.map(({ categories }, row) => ({ categories, score: scores[row]! })),
-      count,
-      diversity,
-    );
-  }
-
   /** What the candidates are ordered by, as log-odds. */
-  #scores(rows: readonly PendingRow[], { event, candidates }: Scores, { name }: PolicyOptions): Candidates {
-    const ranking = this.#ranking(event);
+  #scores(rows: readonly PendingRow[], { event, candidates }: Scores, settings: VariantSettings): Candidates {
+    const ranking = this.#ranking(event, settings);
     const scores = rows.map(({ logit }, place) => {
       if (ranking === "model") return logit;
       return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0);
     });
-    if (name !== "thompson") return { scores };
+    if ((settings.policy ?? this.#options.policy).name !== "thompson") return { scores };
     const { catalogue } = this.#state;
     const deviations = rows.map(({ item, logit }) =>
       logitDeviation(catalogue.at(item).statistics.outcomes, logit)
     );
     return { scores, deviations };
   }
+}
+
+/** Indices of the candidates that a variant chooses from. */
+function eligibleOf({ event, candidates }: Scores, { maxCandidates, retrieval }: VariantSettings): number[] {
+  const all = [...candidates.keys()];
+  if (event.candidates !== undefined) return all;
+  const without: readonly string[] = retrieval?.without ?? [];
+  return all.filter((at) => !without.includes(candidates[at]!.source)).slice(0, maxCandidates);
+}
+
+/** Those of the eligible rows that may be on the list when it has to be diverse. */
+function diverseOf(
+  eligible: readonly number[],
+  rows: readonly PendingRow[],
+  { scores }: Candidates,
+  { count, diversity }: { readonly count: number; readonly diversity: Diversity | undefined },
+): readonly number[] {
+  if (diversity === undefined) return eligible;
+  const candidates = eligible.map((at) => ({ categories: rows[at]!.categories, score: scores[at]! }));
+  return diversify(candidates, count, diversity).map((index) => eligible[index]!);
 }
 
 function exposureFields(exposures: Assignment["exposures"]) {

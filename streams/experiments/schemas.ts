@@ -6,8 +6,9 @@
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/experiments/changes.ts";
-import { EXPERIMENT_MODES } from "../../src/experiments/experiment.ts";
+import { EXPERIMENT_MODES, RANKINGS } from "../../src/experiments/experiment.ts";
 import { type MetricName, METRICS } from "../../src/experiments/user_metrics.ts";
+import { SCORED_SOURCES } from "../../src/retrieval/features.ts";
 import { policySchema } from "../policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
@@ -26,6 +27,14 @@ const variantSchema = z.strictObject({
   model: name.optional(),
   policy: policySchema.optional(),
   maxCandidates: count.optional(),
+  retrieval: z.strictObject({
+    ranking: z.enum(RANKINGS),
+    without: z.array(z.enum([...SCORED_SOURCES, "new"])).min(1),
+  }).partial().optional(),
+  diversity: z.strictObject({
+    perCategory: z.int().min(1).max(1000),
+    relevance: z.number().min(0).max(1),
+  }).partial().optional(),
 });
 
 const fields = {

@@ -29,10 +29,10 @@ class OtherServing extends FakeServing {
   override version = 1;
 }
 
-async function createLog(): Promise<MemoryLog> {
+async function createLog(items = 12): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
-  await log.append(Array.from({ length: 12 }, (_, i) => ({
+  await log.append(Array.from({ length: items }, (_, i) => ({
     topic: topics.items,
     partition: 0,
     key: `i${i}`,
@@ -185,6 +185,52 @@ Deno.test("Task answers without the experiment when it has not the variant's mod
   const { answers } = await read(log);
   assert.ok(answers.every(({ variant, model }) => model === "fake" && variant !== "B"));
   assert.ok(task.state.counters.unservedVariants > 60);
+});
+
+Deno.test("Task retrieves, orders and mixes the items of a list as the user's variant says", async () => {
+  const log = await createLog(18); // six of them are never shown on the page before
+  await log.append(pages(0));
+  await registryOf(log).start({
+    name: "lists",
+    variants: [
+      { name: "as-is" },
+      { name: "mixed", diversity: { perCategory: 1 } },
+      { name: "known", retrieval: { without: ["new"] } },
+      { name: "next", retrieval: { ranking: "blend" } },
+    ],
+  });
+  const asks = Array.from({ length: 80 }, (_, u): Event => {
+    const time = START + 3_600_000 + 1000 * u;
+    return { type: "request", user: `u${u}`, time, request: `r1-${u}`, count: 5 };
+  });
+  await log.append(asks.map((event) => ({
+    topic: topics.events,
+    partition: 0,
+    key: event.user,
+    value: encodeEvent(event),
+    time: event.time,
+  })));
+  const { answers } = await play(log);
+  const of = (variant: string) => answers.filter((answer) => answer.variant === variant);
+  const lists = ["as-is", "mixed", "known", "next"].map(of);
+  assert.ok(lists.every(({ length }) => length >= 8));
+  const [asIs, mixed, known, next] = lists as [
+    Recommendation[],
+    Recommendation[],
+    Recommendation[],
+    Recommendation[],
+  ];
+  const categories = ({ items }: Recommendation) =>
+    new Set(items.map(({ item }) => Number(item.slice(1)) % 3));
+  const sources = (answers: Recommendation[]) =>
+    new Set(answers.flatMap(({ items }) => items.map((i) => i.source)));
+  assert.ok(asIs.every(({ items }) => items.length === 5) && sources(asIs).has("new"));
+  assert.ok(mixed.every((answer) => answer.items.length === 3 && categories(answer).size === 3));
+  assert.ok(known.every(({ items }) => items.length > 0) && !sources(known).has("new"));
+  const falls = ({ items }: Recommendation) =>
+    items.every(({ score }, at) => at === 0 || score <= items[at - 1]!.score);
+  assert.ok(asIs.every(falls), "the model orders by default");
+  assert.ok(!next.every(falls), "the blend orders otherwise");
 });
 
 Deno.test("Task rejects a record of an experiment that cannot be read, and goes on", async () => {
