@@ -139,11 +139,12 @@ export class Answerer {
     { interleaved, shadows, settings }: Assignment,
   ): readonly Found[] {
     const { policy, logCandidates } = this.#options;
+    const { retrieval, maxCandidates, diversity = event.diversity } = settings;
     const decides = this.#ranking(event, settings) === "blend" &&
       (settings.policy ?? policy).name === "greedy";
-    const diversity = event.diversity ?? settings.diversity;
-    return decides && diversity === undefined && settings.retrieval?.without === undefined &&
-        !logCandidates && interleaved === null && shadows.length === 0
+    const takesAll = diversity === undefined && retrieval?.without === undefined &&
+      maxCandidates === undefined;
+    return decides && takesAll && !logCandidates && interleaved === null && shadows.length === 0
       ? found.toSorted((a, b) => b.score - a.score).slice(0, event.count)
       : found;
   }
