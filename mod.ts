@@ -126,6 +126,7 @@ export {
   type TaskOutputs,
   TaskState,
 } from "./src/state/task_state.ts";
+export type { FrequencyOptions, ShownItem } from "./src/state/shown_items.ts";
 export * from "./src/state/task_counters.ts";
 export * from "./src/state/user_state.ts";
 export * from "./src/state/sequence.ts";

@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { COMPARISONS } from "../src/events/event.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";
@@ -229,6 +230,45 @@ export const configSchema = z.strictObject({
   policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
     name: "greedy",
   }),
+  boosts: field(
+    z.array(z.strictObject({
+      by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
+      categories: field(
+        z.array(z.string()).optional(),
+        "about items with one of these categories",
+        absent("any"),
+      ),
+      notCategories: field(
+        z.array(z.string()).optional(),
+        "about items with none of these categories",
+        absent("any"),
+      ),
+      where: field(
+        z.array(z.strictObject({
+          attribute: field(z.string(), "name of the attribute"),
+          is: field(z.enum(COMPARISONS), "how it compares"),
+          value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
+        })).optional(),
+        "about items that meet all of these conditions",
+        absent("any"),
+      ),
+    })),
+    "rules that raise or lower items, for every request; see [scorer.md](scorer.md)",
+    [],
+  ),
+  frequency: field(
+    z.strictObject({
+      most: field(count.max(1000), "so many times"),
+      withinMs: field(positive, "within so long before a request"),
+      remembered: field(
+        natural.optional(),
+        "newest items shown remembered a user; 0 = those of open lists only",
+        0,
+      ),
+    }),
+    "how often the same item may be shown to a user; see [scorer.md](scorer.md)",
+    absent("as often as it is best"),
+  ),
   logCandidates: field(
     flag,
     "write candidates that were not chosen into each answer, to evaluate other policies on",

@@ -69,6 +69,26 @@ export interface RequestFilter {
   readonly seen?: boolean;
 }
 
+/** A rule: the odds of items that meet all of it are multiplied. */
+export interface Boost {
+  /** By what, in (0, 1000]; below 1 it lowers them. */
+  readonly by: number;
+  /** About items with at least one of these categories. */
+  readonly categories?: readonly string[];
+  /** About items with none of these categories. */
+  readonly notCategories?: readonly string[];
+  /** About items that meet all of these conditions. */
+  readonly where?: readonly Condition[];
+}
+
+/** How often the same item may be shown to a user. */
+export interface Frequency {
+  /** So many times, 1..1000. */
+  readonly most: number;
+  /** Within so long before the request, milliseconds of event time. */
+  readonly withinMs: number;
+}
+
 /** The lists of items that a request may ask for, in place of personal ones. */
 export const REQUEST_LISTS = ["personal", "popular", "trending", "new"] as const;
 
@@ -105,6 +125,10 @@ export interface RequestEvent extends EventBase {
   readonly filter?: RequestFilter;
   /** How different the items of the answer are to be. */
   readonly diversity?: Diversity;
+  /** Rules that raise or lower items, beside those of the deployment. */
+  readonly boosts?: readonly Boost[];
+  /** Leaves out what the user was shown too often. @default {as the deployment says} */
+  readonly frequency?: Frequency;
   /** What else is known now, by name. */
   readonly context?: Attributes;
   /** Where in the product it happens. */

@@ -6,11 +6,13 @@
  */
 
 import {
+  type Boost,
   COMPARISONS,
   type Condition,
   type Diversity,
   type Event,
   type EventBase,
+  type Frequency,
   type ItemRecord,
   REQUEST_LISTS,
   type RequestFilter,
@@ -179,6 +181,28 @@ const FILTER_FIELDS: Fields<RequestFilter> = {
   },
 };
 
+const BOOST_FIELDS: Fields<Boost> = {
+  by: {
+    kind: "number",
+    above: 0,
+    maximum: 1000,
+    about: "By what their odds are multiplied; below 1 lowers them.",
+  },
+  categories: { ...categories, optional: true, about: "About items with at least one of these categories." },
+  notCategories: { ...categories, optional: true, about: "About items with none of these categories." },
+  where: { ...FILTER_FIELDS.where, about: "About items that meet all of these conditions." },
+};
+
+const FREQUENCY_FIELDS: Fields<Frequency> = {
+  most: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "So many times." },
+  withinMs: {
+    kind: "number",
+    above: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    about: "Within so long before the request, milliseconds of event time.",
+  },
+};
+
 /** The fields of each type of event, besides `type`. */
 export const EVENT_FIELDS: {
   readonly [T in Event["type"]]: Fields<Omit<Extract<Event, { readonly type: T }>, "type">>;
@@ -234,6 +258,20 @@ export const EVENT_FIELDS: {
       fields: Object.entries(DIVERSITY_FIELDS),
       optional: true,
       about: "How different the items of the answer are to be.",
+    },
+    boosts: {
+      kind: "list",
+      of: { kind: "object", fields: Object.entries(BOOST_FIELDS) },
+      minItems: 0,
+      maxItems: MAX_ATTRIBUTES,
+      optional: true,
+      about: "Rules that raise or lower items, beside those of the deployment.",
+    },
+    frequency: {
+      kind: "object",
+      fields: Object.entries(FREQUENCY_FIELDS),
+      optional: true,
+      about: "Leaves out what the user was shown too often; as the deployment says if absent.",
     },
     context,
     surface,

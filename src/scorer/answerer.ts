@@ -5,15 +5,17 @@
  * @module
  */
 
+import { boostOf } from "./boosts.ts";
 import { findCandidates, type Found } from "./candidates.ts";
 import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
-import type { Diversity, RequestEvent } from "../events/event.ts";
+import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
+import type { FrequencyOptions } from "../state/shown_items.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
@@ -34,6 +36,10 @@ const SEVERAL_MODELS = "several";
 /** Options of an {@linkcode Answerer}. */
 export interface AnswererOptions {
   readonly policy: PolicyOptions;
+  /** Rules for every request. */
+  readonly boosts: readonly Boost[];
+  /** Caps for every request; `null` = none. */
+  readonly frequency: FrequencyOptions | null;
   /** What orders retrieved candidates. */
   readonly ranking: Ranking;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
@@ -101,7 +107,7 @@ export class Answerer {
     const { settings, interleaved, shadows, exposures } = assigned;
     const wanted = [settings, ...interleaved ?? []].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const candidates = this.#needed(findCandidates(this.#state, user, event), event, assigned);
+    const candidates = this.#needed(this.candidates(user, event), event, assigned);
     const scores = { user, event, candidates, byModel: new Map() };
     const own = this.#slate(scores, unserved ? {} : settings);
     const list = interleaved === null || unserved
@@ -132,6 +138,11 @@ export class Answerer {
     };
   }
 
+  /** The items that may be in the answer to a request. */
+  candidates(user: UserState, event: RequestEvent): readonly Found[] {
+    return findCandidates(this.#state, user, event, this.#options.frequency);
+  }
+
   /** The candidates that models have to score: where the blend alone decides, those that it puts on the list. */
   #needed(
     found: readonly Found[],
@@ -143,10 +154,15 @@ export class Answerer {
     const decides = this.#ranking(event, settings) === "blend" &&
       (settings.policy ?? policy).name === "greedy";
     const takesAll = diversity === undefined && retrieval?.without === undefined &&
-      maxCandidates === undefined;
+      maxCandidates === undefined && this.#rules(event).length === 0;
     return decides && takesAll && !logCandidates && interleaved === null && shadows.length === 0
       ? found.toSorted((a, b) => b.score - a.score).slice(0, event.count)
       : found;
+  }
+
+  /** Rules that a request is ranked by. The lists for everybody have an order of their own. */
+  #rules({ boosts = [], list = "personal" }: RequestEvent): readonly Boost[] {
+    return list === "personal" ? [...this.#options.boosts, ...boosts] : [];
   }
 
   /** What orders the candidates of a request. */
@@ -242,12 +258,14 @@ export class Answerer {
   /** What the candidates are ordered by, as log-odds. */
   #scores(rows: readonly PendingRow[], { event, candidates }: Scores, settings: VariantSettings): Candidates {
     const ranking = this.#ranking(event, settings);
-    const scores = rows.map(({ logit }, place) => {
-      if (ranking === "model") return logit;
-      return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0);
+    const { catalogue } = this.#state;
+    const boost = boostOf(this.#rules(event));
+    const scores = rows.map(({ item, logit }, place) => {
+      const raised = boost === null ? 0 : boost(catalogue.at(item));
+      if (ranking === "model") return logit + raised;
+      return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0) + raised;
     });
     if ((settings.policy ?? this.#options.policy).name !== "thompson") return { scores };
-    const { catalogue } = this.#state;
     const deviations = rows.map(({ item, logit }) =>
       logitDeviation(catalogue.at(item).statistics.outcomes, logit)
     );

@@ -10,6 +10,7 @@ import { contextOf, itemsOf } from "../retrieval/context.ts";
 import type { CandidateSource } from "../retrieval/features.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
+import { type FrequencyOptions, overshown } from "../state/shown_items.ts";
 import type { UserState } from "../state/user_state.ts";
 import { type Filtered, filterOf } from "./filters.ts";
 
@@ -33,7 +34,12 @@ export interface CandidatesView {
 }
 
 /** Finds the candidates of a request, best first when they are retrieved. */
-export function findCandidates(view: CandidatesView, user: UserState, event: RequestEvent): Found[] {
+export function findCandidates(
+  view: CandidatesView,
+  user: UserState,
+  event: RequestEvent,
+  frequency: FrequencyOptions | null = null,
+): Found[] {
   const { catalogue, retrieval } = view;
   const { candidates, filter, list = "personal", time } = event;
   const query = event.item === undefined ? event.like : [event.item];
@@ -43,7 +49,11 @@ export function findCandidates(view: CandidatesView, user: UserState, event: Req
   // By default, what the user had is left out of what is made for the user alone.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
   const seen = new Set(seenToo ? [] : itemsOf(own));
+  // What a request names itself is capped only when it says so, too.
+  const cap = event.frequency ?? (candidates === undefined ? frequency : null);
+  const over = cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0);
   const allowed = (item: CatalogueItem): boolean =>
+    !(over?.has(item.index) ?? false) &&
     !item.hidden && item.expires > time && !seen.has(item.index) && !excluded.has(item.id) && passes(item);
   if (candidates !== undefined) {
     return candidates.filter((id) => {

@@ -8,7 +8,14 @@
  * @module
  */
 
-import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, RequestEvent } from "../events/event.ts";
+import type {
+  Boost,
+  Event,
+  ImpressionEvent,
+  InteractionEvent,
+  ItemRecord,
+  RequestEvent,
+} from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
 import { Experiments } from "../experiments/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../experiments/experiment.ts";
@@ -24,6 +31,7 @@ import type { Recommendation } from "../events/recommendation.ts";
 import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
+import { type FrequencyOptions, rememberShown } from "./shown_items.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { EventClock } from "./event_clock.ts";
 import type { Pending } from "./pending.ts";
@@ -69,6 +77,10 @@ export interface TaskOptions {
   readonly policy?: PolicyOptions;
   /** What orders retrieved candidates. @default {"model"} */
   readonly ranking?: Ranking;
+  /** Rules that raise or lower items, for every request. @default {[]} */
+  readonly boosts?: readonly Boost[];
+  /** How often the same item may be shown. @default {as often as it is best} */
+  readonly frequency?: FrequencyOptions;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions;
   /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
@@ -166,6 +178,7 @@ export class TaskState {
   #experiments = new Experiments([]);
   readonly #answerer: Answerer;
   readonly #served: boolean;
+  readonly #remembered: number;
   readonly #learnsHistories: boolean;
   readonly #fold: FoldContext;
 
@@ -180,6 +193,7 @@ export class TaskState {
     this.#latenessMs = options.allowedLatenessMs ?? 300_000;
     this.#learnsHistories = options.learnHistories ?? false;
     this.#served = (options.impressions ?? "served") === "served";
+    this.#remembered = options.frequency?.remembered ?? 0;
     this.catalogue = new Catalogue(options.schema);
     this.sequences = new SequenceSlab(options.sequence);
     this.#codec = new UserCodec(this.sequences, this.catalogue);
@@ -219,6 +233,8 @@ export class TaskState {
       assign: (user) => this.#experiments.assign(user),
     }, {
       policy: options.policy ?? { name: "greedy" },
+      boosts: options.boosts ?? [],
+      frequency: options.frequency ?? null,
       ranking: options.ranking ?? "model",
       seed: options.seed ?? 0,
       logCandidates: options.logCandidates ?? false,
@@ -551,6 +567,7 @@ export class TaskState {
   #show(user: UserState, pending: Pending, out: TaskOutputs): void {
     if (this.#learnsHistories) user.sampledBehaviours = this.sequences.total(user.row);
     this.join.open(user, pending, out);
+    rememberShown(user, pending.rows, pending.time, this.#remembered);
     for (const event of this.join.takeParked(user, pending.request)) this.#applyInteraction(user, event, out);
   }
 

@@ -4,7 +4,7 @@
  * ```text
  * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
  *          pending impressions have), body
- * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions
+ * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was shown
  * ```
  *
  * What is mostly absent is absent: a user of whom no list was shown has no statistics, no impressions, no lists.
@@ -25,9 +25,9 @@ import { readOldStatistics, readStatistics, writeStatistics } from "./user_stati
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
  * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
- * not which behaviours samples have.
+ * not which behaviours samples have, format 6 not what was shown.
  */
-const FORMAT = 6;
+const FORMAT = 7;
 const OLDEST_FORMAT = 1;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
@@ -74,6 +74,12 @@ export class UserCodec {
     body.uint(user.pending.size);
     for (const pending of user.pending.values()) {
       writePending(body, pending, { numberOf, strings, lists, states });
+    }
+    body.uint(user.shown.length);
+    let before = 0;
+    for (const { item, time } of user.shown) {
+      body.uint(numberOf(item)).int(time - before);
+      before = time;
     }
 
     record.u8(FORMAT).int(user.lastOffset).uint(this.#items.length);
@@ -132,6 +138,7 @@ export class UserCodec {
     for (let n = body.count(); n > 0; n--) {
       putPending(user, readPending(body, format, { itemAt, strings, lists, states }));
     }
+    if (format > 6) readShown(user, body, itemAt);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
     }
@@ -175,6 +182,17 @@ export class UserCodec {
     this.#numbers[index] = this.#items.length;
     return this.#items.push(index) - 1;
   }
+}
+
+function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {
+  let time = 0;
+  const count = from.count();
+  if (count === 0) return;
+  user.shown = Array.from({ length: count }, () => {
+    const item = itemAt(from.uint());
+    time += from.int();
+    return { item, time };
+  });
 }
 
 function readBehaviours(

@@ -9,6 +9,7 @@ import { hashString } from "../embeddings/hash.ts";
 import { UserStatistics } from "../features/statistics.ts";
 import type { Pending } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
+import type { ShownItem } from "./shown_items.ts";
 
 /** An interaction that waits for the impression that it names. */
 export interface ParkedInteraction {
@@ -44,6 +45,8 @@ export interface UserState {
   hiddenStart: number;
   /** Count of all behaviours as of the newest sample that has them; stays 0 unless behaviours alone are learnt. */
   sampledBehaviours: number;
+  /** Newest items that were shown, oldest first; empty unless the deployment remembers them. */
+  shown: readonly ShownItem[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -55,6 +58,7 @@ const NONE = new Float32Array(0);
 const NO_PROFILE: Attributes = {};
 const NONE_PENDING: Map<string, Pending> = new Map();
 const NONE_PARKED: readonly ParkedInteraction[] = [];
+const NONE_SHOWN: readonly ShownItem[] = [];
 
 /** A user without a past. */
 export function createUser(id: string, sequences: SequenceSlab): UserState {
@@ -71,6 +75,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     hiddenVersion: 0,
     hiddenStart: 0,
     sampledBehaviours: 0,
+    shown: NONE_SHOWN,
     lastOffset: -1,
     bytes: 0,
   };

@@ -78,6 +78,16 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
         perCategory: fc.integer({ min: 1, max: 1000 }),
         relevance: fc.constantFrom(0, 0.5, 1),
       }, { requiredKeys: [], noNullPrototype: true }),
+      boosts: fc.array(
+        fc.record(
+          { by: fc.constantFrom(0.5, 3), categories: fc.array(id, { maxLength: 2 }) },
+          { requiredKeys: ["by"], noNullPrototype: true },
+        ),
+        { maxLength: 2 },
+      ),
+      frequency: fc.record({ most: fc.constantFrom(1, 9), withinMs: fc.constantFrom(1, 1e9) }, {
+        noNullPrototype: true,
+      }),
       context: attributes,
       surface: name,
     },

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import type { Boost } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { decodeItemState, encodeItemState } from "../../src/state/task_codec.ts";
+import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
 import { Story } from "./story.ts";
 
 function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {
@@ -158,4 +161,73 @@ Deno.test("TaskState.apply() filters by attributes, also after a restore, and ca
   const catalogue = new Catalogue(story.task.catalogue.schema);
   for (const item of story.task.catalogue.items()) decodeItemState(item.id, encodeItemState(item), catalogue);
   assert.deepEqual(catalogue.get("b")?.attributes, { price: 20 });
+});
+
+Deno.test("TaskState.apply() multiplies the odds of what boosts are about, exactly, and keeps the scores", () => {
+  const rule = { by: 4, categories: ["x"] } as const;
+  const policy = { name: "boltzmann", temperature: 1 } as const;
+  const ask = (boosts: readonly Boost[], options: Partial<TaskOptions> = {}) => {
+    const story = new Story({ policy, ...options });
+    story.item("a", { category: "x" });
+    story.item("b", { category: "y" });
+    return story.ask(1, "r", { candidates: ["a", "b"], count: 2, boosts }).items;
+  };
+  const of = (items: Recommendation["items"], item: string) => items.find((each) => each.item === item);
+  const [plain, boosted] = [ask([]), ask([rule])];
+  const odds = (items: Recommendation["items"]) => {
+    const [{ propensity = 0, item = "" } = {}] = items;
+    return item === "a" ? propensity / (1 - propensity) : (1 - propensity) / propensity;
+  };
+  assert.ok(Math.abs(odds(boosted) / odds(plain) - 4) < 1e-9);
+  assert.equal(of(boosted, "a")?.score, of(plain, "a")?.score, "the score is the model's");
+  assert.deepEqual(ask([], { boosts: [rule] }), boosted, "a rule of the deployment is one of every request");
+  const story = new Story({ ranking: "blend" });
+  for (const item of ["a", "b", "c"]) story.item(item, { category: item });
+  for (const user of ["u1", "u2"]) story.click(1, "a", { user });
+  assert.equal(items(story, 2, { count: 1 })[0], "a");
+  assert.deepEqual(items(story, 3, { count: 1, boosts: [{ by: 1000, categories: ["c"] }] }), ["c"]);
+});
+
+Deno.test("TaskState.apply() leaves out what was shown too often", () => {
+  const ids = ["a", "b", "c"];
+  const started = (options: Partial<TaskOptions>) => {
+    const story = new Story({ ranking: "blend", ...options });
+    for (const item of ids) story.item(item);
+    for (const user of ["u1", "u2"]) story.click(1, "a", { user });
+    return story;
+  };
+  // Without a memory, of the lists whose outcome is open: here those of the last 100 ms and the lateness.
+  const brief = started({});
+  const once = { most: 1, withinMs: 1000 };
+  assert.deepEqual(items(brief, 2, { count: 1 }), ["a"]);
+  assert.deepEqual(items(brief, 3, { count: 1 }), ["a"], "nothing is capped unless it is said");
+  assert.ok(!items(brief, 4, { count: 3, frequency: once }).includes("a"));
+  assert.deepEqual(items(brief, 5, { count: 1, frequency: { most: 3, withinMs: 1000 } }), ["a"]);
+  assert.deepEqual(
+    items(brief, 6, { count: 1, frequency: { most: 3, withinMs: 1000 } }).includes("a"),
+    false,
+  );
+  assert.deepEqual(
+    items(brief, 7, { count: 1, frequency: { most: 2, withinMs: 2 } }),
+    ["a"],
+    "of two ms ago",
+  );
+  assert.deepEqual(items(brief, 1000, { count: 1, frequency: once }), ["a"], "those lists are settled");
+
+  const long = started({ frequency: { ...once, withinMs: 10_000, remembered: 4 } });
+  assert.deepEqual(items(long, 2, { count: 1 }), ["a"]);
+  assert.ok(!items(long, 5000, { count: 1 }).includes("a"), "it is remembered, and capped by default");
+  assert.deepEqual(items(long, 5001, { candidates: ["a"] }), ["a"], "what is named is not capped by default");
+  const user = long.task.users.get("u")!;
+  const copy = new TaskState({ schema: long.task.catalogue.schema }, long.serving);
+  for (const item of ids) copy.applyItem({ item, time: 0 });
+  copy.restoreUser("u", long.task.record(user));
+  assert.deepEqual(copy.users.get("u")?.shown, user.shown);
+  assert.equal(user.shown.length, 3);
+  // An impression that confirms the answer does not count again.
+  long.ask(6000, "again", { candidates: ["b"], count: 1 });
+  long.show(6001, ["b"], { request: "again" });
+  assert.equal(user.shown.length, 4);
+  long.show(6002, ["c"]);
+  assert.deepEqual(user.shown.map(({ time }) => time), [5000, 5001, 6000, 6002], "the newest four");
 });

@@ -9,13 +9,15 @@ import { anyStream, run, SMALL } from "./streams.ts";
 
 Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
   fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {
-    const { task } = run(steps, SMALL, new FakeServing(3, lifelong));
+    const remembering = { ...SMALL, frequency: { most: 3, withinMs: 1000, remembered: 5 } };
+    const { task } = run(steps, remembering, new FakeServing(3, lifelong));
     const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
     for (const user of task.users.values()) {
       const bytes = task.record(user);
       const copy = codec.decode(user.id, bytes);
       assert.deepEqual(codec.encode(copy), bytes);
-      const plain = { row: 0, bytes: 0, pending: null };
+      assert.deepEqual(copy.shown.map(({ time }) => time), user.shown.map(({ time }) => time));
+      const plain = { row: 0, bytes: 0, pending: null, shown: null };
       assert.deepEqual({ ...copy, ...plain }, { ...user, ...plain });
       assert.deepEqual([...copy.pending.keys()], [...user.pending.keys()]);
     }

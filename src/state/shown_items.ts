@@ -1,0 +1,67 @@
+/**
+ * How often a user was shown an item, for caps of frequency.
+ *
+ * Without a memory of its own, what is known is what is on lists whose outcome is open: those of the newest outcome
+ * window. With one (`frequency.remembered`), the newest n items shown are a part of the user's state, some 4 bytes each.
+ *
+ * @module
+ */
+
+import type { Frequency } from "../events/event.ts";
+import type { PendingRow } from "./pending.ts";
+import type { UserState } from "./user_state.ts";
+
+/** An item that was shown. */
+export interface ShownItem {
+  /** Index in the catalogue. */
+  readonly item: number;
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+}
+
+/** How often the same item may be shown, for all requests that do not say otherwise. */
+export interface FrequencyOptions extends Frequency {
+  /** Newest items shown that are remembered a user; 0 = those of open lists only. @default {0} */
+  readonly remembered?: number;
+}
+
+/** Remembers what was shown; a list that is confirmed counts once. O(new + kept). */
+export function rememberShown(
+  user: UserState,
+  rows: readonly PendingRow[],
+  time: number,
+  remembered: number,
+): void {
+  if (remembered === 0) return;
+  const known = new Set(user.shown.filter((each) => each.time === time).map(({ item }) => item));
+  const added = rows.filter(({ item }) => !known.has(item)).map(({ item }) => ({ item, time }));
+  user.shown = [...user.shown, ...added].slice(-remembered);
+}
+
+/**
+ * Indices of the items that were shown `most` times or more in (time − within, time].
+ *
+ * @param remembered as of {@linkcode rememberShown}
+ */
+export function overshown(
+  user: UserState,
+  { most, withinMs }: Frequency,
+  time: number,
+  remembered: number,
+): ReadonlySet<number> {
+  const counts = new Map<number, number>();
+  const over = new Set<number>();
+  const count = ({ item, time: at }: ShownItem) => {
+    if (at <= time - withinMs || at > time) return;
+    const times = (counts.get(item) ?? 0) + 1;
+    counts.set(item, times);
+    if (times >= most) over.add(item);
+  };
+  if (remembered > 0) { for (const each of user.shown) count(each); }
+  else {
+    for (const { shown, time, rows } of user.pending.values()) {
+      if (shown) { for (const { item } of rows) count({ item, time }); }
+    }
+  }
+  return over;
+}
