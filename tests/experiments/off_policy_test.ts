@@ -55,8 +55,9 @@ Deno.test("evaluatePolicy() takes lists of one unit for dependent", () => {
 });
 
 Deno.test("evaluatePolicy() refuses when the log says too little, and says why", () => {
+  let units = 0;
   const list = (logged: number, target: number): LoggedList => ({
-    unit: crypto.randomUUID(),
+    unit: `u${units++}`,
     places: [{ target, logged, reward: 1, predicted: 0, expected: 0 }],
   });
   const few = [
