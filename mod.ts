@@ -142,6 +142,7 @@ export * from "./src/scorer/thompson.ts";
 export { type Filtered, filterOf, meets } from "./src/scorer/filters.ts";
 export { type Diverse, diversify } from "./src/scorer/diversity.ts";
 export * from "./src/retrieval/retrieval.ts";
+export { type CandidateQuery, type RetrievalView } from "./src/retrieval/gatherer.ts";
 export * from "./src/retrieval/retrieval_state.ts";
 export { type CandidateSource, FEATURE_NAMES, SCORED_SOURCES } from "./src/retrieval/features.ts";
 export { ItemLists, type ItemListsOptions } from "./src/retrieval/item_lists.ts";

@@ -10,6 +10,8 @@
 import type { ItemScores } from "./item_scores.ts";
 
 const EPSILON = 0.05;
+/** Scores are summed in this share of the largest: whole numbers, whose sum is the same in any order. */
+const GRAIN = 2 ** -30;
 
 /** Places that score items, in the order of their features. */
 export const SCORED_SOURCES = [
@@ -59,18 +61,22 @@ export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "same category": 0,
 };
 
-/** Puts the features of a source's scores into a column. */
+/** Puts the features of a source's scores into a column; the order of the items does not matter. */
 export function scoreColumn(
-  items: readonly number[],
+  items: ArrayLike<number>,
   scores: ItemScores,
   values: Float64Array,
   column: number,
 ): void {
+  const count = items.length;
+  let most = 0;
+  for (let c = 0; c < count; c++) most = Math.max(most, scores.get(items[c]!));
+  if (most === 0) return;
+  const grain = most * GRAIN;
   let sum = 0;
-  for (const item of items) sum += scores.get(item);
-  if (sum === 0) return;
-  const scale = items.length / (EPSILON * sum);
-  for (let c = 0; c < items.length; c++) {
+  for (let c = 0; c < count; c++) sum += Math.round(scores.get(items[c]!) / grain);
+  const scale = count / (EPSILON * sum * grain);
+  for (let c = 0; c < count; c++) {
     const score = scores.get(items[c]!);
     if (score > 0) values[c * FEATURES + column] = Math.log1p(score * scale);
   }

@@ -10,6 +10,8 @@ export class ItemScores {
   #values = new Float64Array(1024);
   #touched = new Uint32Array(256);
   #size = 0;
+  /** Scratch of {@linkcode ItemScores.best}. */
+  #sorted = new Float64Array(256);
 
   /** Number of items with a score. */
   get size(): number {
@@ -32,7 +34,7 @@ export class ItemScores {
     const before = this.#values[item]!;
     if (before === 0) {
       if (!(amount > 0)) return;
-      if (this.#size === this.#touched.length) this.#touched = doubled(this.#touched);
+      if (this.#size === this.#touched.length) this.#widen();
       this.#touched[this.#size++] = item;
     }
     this.#values[item] = before + amount;
@@ -53,14 +55,38 @@ export class ItemScores {
    * The best `limit` items that are allowed, in no order.
    *
    * Ties at the border are all in, so that the result does not depend on the order of the indices; more than
-   * `limit` come back only then. O(size).
+   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed.
    */
   best(limit: number, allowed: (item: number) => boolean): number[] {
+    const enough = 2 * limit + 64;
+    if (this.#size > enough) {
+      const items = this.#above(this.#border(this.#touched, this.#size, enough), allowed);
+      if (items.length >= limit) return this.#cut(items, limit);
+    }
+    return this.#cut(this.#above(0, allowed), limit);
+  }
+
+  /** The allowed items with at least this score. */
+  #above(border: number, allowed: (item: number) => boolean): number[] {
     const items: number[] = [];
-    for (let k = 0; k < this.#size; k++) if (allowed(this.#touched[k]!)) items.push(this.#touched[k]!);
+    for (let k = 0; k < this.#size; k++) {
+      const item = this.#touched[k]!;
+      if (this.#values[item]! >= border && allowed(item)) items.push(item);
+    }
+    return items;
+  }
+
+  #cut(items: number[], limit: number): number[] {
     if (items.length <= limit) return items;
-    const border = nthLargest(Float64Array.from(items, (item) => this.#values[item]!), limit);
+    const border = this.#border(items, items.length, limit);
     return items.filter((item) => this.#values[item]! >= border);
+  }
+
+  /** The n-th largest score of items. */
+  #border(items: ArrayLike<number>, size: number, n: number): number {
+    const sorted = this.#sorted;
+    for (let k = 0; k < size; k++) sorted[k] = this.#values[items[k]!]!;
+    return nthLargest(sorted, n, size);
   }
 
   #grow(item: number): void {
@@ -68,14 +94,22 @@ export class ItemScores {
     values.set(this.#values);
     this.#values = values;
   }
+
+  #widen(): void {
+    const touched = new Uint32Array(2 * this.#touched.length);
+    touched.set(this.#touched);
+    this.#touched = touched;
+    this.#sorted = new Float64Array(touched.length);
+  }
 }
 
 /**
- * The n-th largest number, n from 1; the array is put into another order. Quickselect, O(length) on average.
+ * The n-th largest of the first `length` numbers, n from 1; they are put into another order. Quickselect,
+ * O(length) on average.
  */
-export function nthLargest(values: Float64Array, n: number): number {
+export function nthLargest(values: Float64Array, n: number, length: number = values.length): number {
   let low = 0;
-  let high = values.length - 1;
+  let high = length - 1;
   const at = n - 1;
   while (low < high) {
     const pivot = values[(low + high) >>> 1]!;
@@ -94,10 +128,4 @@ export function nthLargest(values: Float64Array, n: number): number {
     else break;
   }
   return values[at]!;
-}
-
-function doubled(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  const next = new Uint32Array(2 * array.length);
-  next.set(array);
-  return next;
 }

@@ -40,6 +40,8 @@ const FAR_DECAY = 0.93;
 const FAR_MS = 3_600_000;
 const NEAR_DECAY = 0.97;
 const NEAR_MS = 60_000;
+/** How much a popular neighbour is marked down: n^−0.2. */
+const POPULARITY_EXPONENT = 0.2;
 /** Smallest `limit`. */
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
@@ -74,6 +76,8 @@ export class Neighbours {
   #counts = new Float64Array(256);
   #liked = new Float64Array(256);
   #touched = new Float64Array(256);
+  /** By item: its count to the power of −{@linkcode POPULARITY_EXPONENT}; 0 for one that was not counted. */
+  #discounts = new Float64Array(256);
   #touches = 0;
   /** Event time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
@@ -99,6 +103,11 @@ export class Neighbours {
   /** Number of behaviours for an item, in today's units. */
   liked(item: number): number {
     return item < this.#liked.length ? this.#liked[item]! : 0;
+  }
+
+  /** What its popularity leaves of an item's weights as a neighbour: n^−0.2. */
+  discount(item: number): number {
+    return item < this.#discounts.length ? this.#discounts[item]! : 0;
   }
 
   /** What one behaviour at `time` counts. */
@@ -128,7 +137,7 @@ export class Neighbours {
       this.#add(item, other, a, b, both, byId);
       this.#add(other, item, a, b, both, byId);
     }
-    this.#counts[item] = this.#counts[item]! + u;
+    this.#setCount(item, this.#counts[item]! + u);
     if (liked) this.#liked[item] = this.#liked[item]! + unit;
     if (this.rows.bytes > this.#budget) this.#shrink(byId);
   }
@@ -158,7 +167,7 @@ export class Neighbours {
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
       this.#ensure(item);
-      this.#counts[item] = from.f64();
+      this.#setCount(item, from.f64());
       this.#liked[item] = from.f64();
       this.#touched[item] = from.uint();
       for (let k = from.count(); k > 0; k--) {
@@ -175,11 +184,17 @@ export class Neighbours {
     const factor = 2 ** -whole;
     this.rows.scale(factor);
     for (let item = 0; item < this.#counts.length; item++) {
-      this.#counts[item] = this.#counts[item]! * factor;
+      if (!this.rows.has(item)) continue;
+      this.#setCount(item, this.#counts[item]! * factor);
       this.#liked[item] = this.#liked[item]! * factor;
     }
     this.#origin += whole * this.#halfLifeMs;
     return 2 ** (exponent - whole);
+  }
+
+  #setCount(item: number, count: number): void {
+    this.#counts[item] = count;
+    this.#discounts[item] = count > 0 ? count ** -POPULARITY_EXPONENT : 0;
   }
 
   #ensure(item: number): void {
@@ -207,7 +222,11 @@ export class Neighbours {
     for (const item of items) {
       if (this.bytes <= 0.75 * this.#budget) return;
       this.rows.remove(item);
-      this.#counts[item] = this.#liked[item] = this.#touched[item] = 0;
+      this.#counts[item] =
+        this.#liked[item] =
+        this.#touched[item] =
+        this.#discounts[item] =
+          0;
     }
   }
 
@@ -244,6 +263,7 @@ export class Neighbours {
     this.#counts = grown(this.#counts);
     this.#liked = grown(this.#liked);
     this.#touched = grown(this.#touched);
+    this.#discounts = grown(this.#discounts);
   }
 }
 

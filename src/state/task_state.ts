@@ -449,9 +449,10 @@ export class TaskState {
     this.dirtyItems.add(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
+    const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
     // Before anything counts it: what was taken must not look more popular for it.
     if (strength !== null) {
-      this.retrieval.learn(user, item, Math.min(event.time, this.maxTime), strength);
+      this.retrieval.learn(user, item, Math.min(event.time, this.maxTime), strength, wanted);
     }
     if (positive || policy.explicit) {
       const { request, time } = event;
@@ -462,9 +463,7 @@ export class TaskState {
     if (policy.surprise && event.value !== undefined) {
       this.statistics.learnValue(user.statistics, item, event.value);
     }
-    if (positive || (!policy.explicit && (policy.strength ?? 0) > 0)) {
-      this.retrieval.lists.raise(item, event.time);
-    }
+    if (wanted) this.retrieval.lists.raise(item, event.time);
     if (strength === null) return;
     const behaviour = { item: item.index, action: event.action, time: event.time, strength };
     const atEnd = this.sequences.insert(user.row, behaviour);

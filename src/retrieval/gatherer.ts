@@ -1,0 +1,292 @@
+/**
+ * What all sources propose for a request, as one list of candidates with features.
+ *
+ * @module
+ */
+
+import type { FeatureStatistics } from "../features/statistics.ts";
+import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
+import { decayedCount } from "../state/popularity.ts";
+import type { SequenceSlab } from "../state/sequence.ts";
+import type { UserState } from "../state/user_state.ts";
+import type { Features } from "./blend.ts";
+import { type Context, itemsOf } from "./context.ts";
+import { FEATURES, scoreColumn, SCORED_SOURCES } from "./features.ts";
+import type { ItemLists } from "./item_lists.ts";
+import { ItemScores } from "./item_scores.ts";
+import { SLOT_WORDS } from "./neighbour_rows.ts";
+import { FAR, NEAR } from "./neighbours.ts";
+import type { RetrievalState } from "./retrieval_state.ts";
+
+/** What candidates are wanted. */
+export interface CandidateQuery {
+  /** For whom; without a user, for somebody who did only what `context` says. */
+  readonly user: UserState | null;
+  /** What was done before, newest first. */
+  readonly context: Context;
+  /** Event time. */
+  readonly time: number;
+  /** Categories that are asked for, if any. */
+  readonly categories?: readonly string[];
+  /** Whether an item may be recommended. */
+  readonly allowed: (item: CatalogueItem) => boolean;
+}
+
+/** What a {@linkcode Gatherer} and a `Retrieval` read. */
+export interface RetrievalView {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** The behaviours of all users. */
+  readonly sequences: SequenceSlab;
+  /** Rates of items, and tastes of users. */
+  readonly statistics: FeatureStatistics;
+}
+
+/** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
+const FAR_STEP = 0.85;
+const NEAR_STEP = 0.9;
+const ASKED = 20;
+const FAR_MS = 3_600_000;
+const NEAR_MS = 60_000;
+/** An old behaviour still says this much. */
+const FLOOR = 0.05;
+const CATEGORY_STEP = 0.3;
+const CATEGORY_BEHAVIOURS = 3;
+const AFFINITY_STEP = 0.85;
+const AFFINITY_BEHAVIOURS = 10;
+const NEXT_CATEGORIES = 6;
+const NEXT_ITEMS = 10;
+const REVISIT_STEP = 0.8;
+const REVISITS = 60;
+/** With fewer behaviours a user is cold: what is popular counts more. */
+const WARM = 3;
+/** Most that each source proposes. */
+const LIMITS = [250, 60, 100, 100, 240, 60, 100, 50, REVISITS] as const;
+
+const [CO, PAGE, LINEAR, SESSIONS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = SCORED_SOURCES.keys();
+
+/** Gathers candidates; what it gives is valid until the next call. */
+export class Gatherer {
+  readonly #view: RetrievalView;
+  readonly #state: RetrievalState;
+  readonly #lists: ItemLists;
+  readonly #revisits: boolean;
+  readonly #scores = SCORED_SOURCES.map(() => new ItemScores());
+  /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
+  #verdicts = new Uint8Array(1024);
+  #judged: number[] = [];
+  #places = new Uint32Array(1024);
+  #items: number[] = [];
+  #values = new Float64Array(1024 * FEATURES);
+  #allowed: (item: CatalogueItem) => boolean = () => true;
+  readonly #may = (index: number): boolean => this.may(index);
+
+  /** Gathers from what was learnt. @param revisits Whether what the user had already may come again. */
+  constructor(view: RetrievalView, state: RetrievalState, lists: ItemLists, revisits: boolean) {
+    this.#view = view;
+    this.#state = state;
+    this.#lists = lists;
+    this.#revisits = revisits;
+  }
+
+  /** The candidates, by index. */
+  get items(): readonly number[] {
+    return this.#items;
+  }
+
+  /** The place of an item among the candidates; −1 when it is none. */
+  placeOf(item: number): number {
+    return item < this.#places.length ? this.#places[item]! - 1 : -1;
+  }
+
+  /** Whether an item may be recommended. */
+  may(index: number): boolean {
+    const verdict = this.#verdicts[index]!;
+    if (verdict !== 0) return verdict === 1;
+    const answer = this.#allowed(this.#view.catalogue.at(index));
+    this.#verdicts[index] = answer ? 1 : 2;
+    this.#judged.push(index);
+    return answer;
+  }
+
+  /**
+   * The union of what the sources propose, with features.
+   *
+   * @param sorted Whether by id: indices are not durable, and a sum depends on its order
+   */
+  gather(query: CandidateQuery, sorted: boolean): Features {
+    this.#reset(query);
+    const scores = this.#scores;
+    this.#scoreNeighbours(query);
+    this.#state.linear.score(query.context, scores[LINEAR!]!);
+    if (query.user !== null) this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!);
+    const affinity = this.#scoreCategories(query);
+    this.#scoreOwn(query);
+    this.#scoreLists(query);
+    const items: number[] = [];
+    scores.forEach((each, source) => {
+      for (const item of each.best(LIMITS[source]!, this.#may)) {
+        if (this.#places[item] === 0) this.#places[item] = items.push(item);
+      }
+    });
+    if (sorted) {
+      items.sort((a, b) => this.#view.catalogue.compare(a, b)).forEach((item, place) =>
+        this.#places[item] = place + 1
+      );
+    }
+    this.#items = items;
+    this.#completeLists(items, query.time);
+    return this.#features(items, query, affinity);
+  }
+
+  #reset({ allowed }: CandidateQuery): void {
+    for (const item of this.#items) this.#places[item] = 0;
+    for (const item of this.#judged) this.#verdicts[item] = 0;
+    this.#judged = [];
+    this.#allowed = allowed;
+    for (const each of this.#scores) each.clear();
+    const { size } = this.#view.catalogue;
+    if (size <= this.#verdicts.length) return;
+    this.#verdicts = new Uint8Array(2 * size);
+    this.#places = new Uint32Array(2 * size);
+  }
+
+  #scoreNeighbours({ context, time }: CandidateQuery): void {
+    const { neighbours } = this.#state;
+    const { rows } = neighbours;
+    const { keys, weights } = rows;
+    const [far, near] = [this.#scores[CO!]!, this.#scores[PAGE!]!];
+    let farStep = 1;
+    let nearStep = 1;
+    for (let x = 0; x < Math.min(ASKED, context.size); x++) {
+      const item = context.items[x]!;
+      const gap = Math.max(0, time - context.times[x]!);
+      const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
+      const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / FAR_MS));
+      const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / NEAR_MS));
+      farStep *= FAR_STEP;
+      nearStep *= NEAR_STEP;
+      const end = rows.end(item);
+      for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
+        const key = keys[at]!;
+        if (key === 0) continue;
+        far.add(key - 1, a * weights[at + 1 + FAR]!);
+        const close = weights[at + 1 + NEAR]!;
+        if (close > 0) near.add(key - 1, b * close);
+      }
+    }
+    for (const scores of [far, near]) {
+      for (const item of scores.items()) scores.scale(item, neighbours.discount(item));
+    }
+  }
+
+  /** Popular items of the newest categories, and of those that usually come next. @returns The affinity to each category. */
+  #scoreCategories({ context, categories, time }: CandidateQuery): Map<string, number> {
+    const { catalogue } = this.#view;
+    const affinity = new Map<string, number>();
+    const weights = new Map<string, number>();
+    const raise = (to: Map<string, number>, category: string, by: number) =>
+      to.set(category, (to.get(category) ?? 0) + by);
+    for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
+      for (const category of catalogue.at(context.items[x]!).categories) {
+        raise(affinity, category, AFFINITY_STEP ** x);
+        if (x < CATEGORY_BEHAVIOURS) raise(weights, category, CATEGORY_STEP ** x);
+      }
+    }
+    if (categories !== undefined) {
+      for (const category of categories) raise(weights, category, 1);
+    }
+    for (const [category, weight] of weights) {
+      this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!, Infinity, time);
+    }
+    const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
+    if (first !== undefined) {
+      for (const { category, share } of this.#state.transitions.after(first, NEXT_CATEGORIES)) {
+        this.#scoreCategory(category, share, this.#scores[NEXT!]!, NEXT_ITEMS, time);
+      }
+    }
+    return affinity;
+  }
+
+  #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): void {
+    const items = this.#lists.category(category);
+    for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
+      into.add(items[rank]!, weight * this.#popularity(items[rank]!, time));
+    }
+  }
+
+  #scoreOwn({ context }: CandidateQuery): void {
+    if (!this.#revisits) return;
+    for (let x = 0; x < Math.min(REVISITS, context.size); x++) {
+      this.#scores[REVISIT!]!.add(context.items[x]!, REVISIT_STEP ** x);
+    }
+  }
+
+  #scoreLists({ time }: CandidateQuery): void {
+    const { trends } = this.#state;
+    for (const item of this.#lists.popular()) {
+      this.#scores[POPULAR!]!.add(item, this.#popularity(item, time));
+    }
+    for (const item of trends.list()) this.#scores[TRENDING!]!.add(item, trends.count(item, time));
+  }
+
+  /** Popularity and demand of candidates that are not on those lists. */
+  #completeLists(items: readonly number[], time: number): void {
+    const [popular, trending] = [this.#scores[POPULAR!]!, this.#scores[TRENDING!]!];
+    for (const item of items) {
+      if (popular.get(item) === 0) popular.add(item, this.#popularity(item, time));
+      if (trending.get(item) === 0) trending.add(item, this.#state.trends.count(item, time));
+    }
+  }
+
+  #popularity(item: number, time: number): number {
+    return decayedCount(this.#view.catalogue.at(item).popularity, time, this.#lists.halfLifeMs);
+  }
+
+  #features(
+    items: readonly number[],
+    query: CandidateQuery,
+    affinity: ReadonlyMap<string, number>,
+  ): Features {
+    const { catalogue, statistics } = this.#view;
+    const { context, user, time } = query;
+    const { neighbours } = this.#state;
+    const count = items.length;
+    if (count * FEATURES > this.#values.length) this.#values = new Float64Array(2 * count * FEATURES);
+    const values = this.#values.fill(0, 0, count * FEATURES);
+    this.#scores.forEach((scores, column) => scoreColumn(items, scores, values, column));
+    const cold = context.size < WARM;
+    const own = new Set(itemsOf(context));
+    const newest = context.size === 0 ? [] : catalogue.at(context.items[0]!).categories;
+    const unit = neighbours.unit(time);
+    const tastes = new Map<string, number>();
+    const tasteOf = (category: string) => {
+      if (user === null) return 0;
+      let taste = tastes.get(category);
+      if (taste === undefined) tastes.set(category, taste = statistics.taste(user.statistics, category));
+      return taste;
+    };
+    for (let c = 0; c < count; c++) {
+      const index = items[c]!;
+      const { categories, statistics: of } = catalogue.at(index);
+      let at = c * FEATURES + SCORED_SOURCES.length;
+      values[at++] = cold ? values[c * FEATURES + POPULAR!]! : 0;
+      values[at++] = own.has(index) ? 1 : 0;
+      values[at++] = statistics.quality(of);
+      let taste = 0;
+      let sum = 0;
+      let same = 0;
+      for (const category of categories) {
+        taste += tasteOf(category);
+        sum += affinity.get(category) ?? 0;
+        if (newest.includes(category)) same = 1;
+      }
+      const some = categories.length || 1;
+      values[at++] = taste / some;
+      values[at++] = sum / (5 * Math.sqrt(some));
+      values[at++] = Math.log1p(neighbours.count(index) / unit);
+      values[at] = same;
+    }
+    return { count, values };
+  }
+}
