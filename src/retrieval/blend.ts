@@ -2,12 +2,14 @@
  * A conditional logit over candidates: which of them does the user take next?
  *
  * ```text
- *   P(j | candidates) = exp(w·x_j) / Σ_k exp(w·x_k)
+ *   P(j | candidates) = exp(w·x_j) / Σ_k exp(w·x_k)        w = shared weights + those of the user's group
  * ```
  *
  * One Adagrad step a behaviour on its log-likelihood, whose gradient is x_j − Σ_k P(k) x_k. A handful of weights,
  * one a source and a few properties of items, so it is right after a few hundred behaviours, and reads like a
- * table (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974).
+ * table (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974). Groups are by how much is
+ * known of the user: what others did in the same hour says most to somebody who has just come. A group's weights
+ * start at 0, so that one that is seldom seen has the shared ones.
  *
  * @module
  */
@@ -23,68 +25,105 @@ export interface Features {
   readonly count: number;
   /** C × F, row by row. */
   readonly values: Float64Array;
+  /** Group of the user; −1 for the shared weights alone. */
+  readonly group: number;
 }
 
 /** The weights, learnt online. */
 export class Blend {
+  readonly #features: number;
+  /** (1 + groups) × F: the shared weights, then those of each group. */
   readonly #weights: Float64Array;
   readonly #squares: Float64Array;
+  /** Scratch: weights of a group with the shared ones, and the mean of the features. */
+  readonly #sum: Float64Array;
+  readonly #mean: Float64Array;
+  #scores = new Float64Array(0);
+  #steps = 0;
 
-  /** Weights to start from, one a feature. */
-  constructor(weights: readonly number[]) {
-    this.#weights = Float64Array.from(weights);
-    this.#squares = new Float64Array(weights.length).fill(1);
+  /** Shared weights to start from, one a feature. */
+  constructor(weights: readonly number[], groups = 0) {
+    const F = weights.length;
+    this.#features = F;
+    this.#weights = new Float64Array((1 + groups) * F);
+    this.#weights.set(weights);
+    this.#squares = new Float64Array((1 + groups) * F).fill(1);
+    this.#sum = new Float64Array(F);
+    this.#mean = new Float64Array(F);
   }
 
-  /** The weights, F. */
+  /** Steps ever made. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** The shared weights, F. */
   get weights(): Float64Array {
-    return this.#weights;
+    return this.#weights.subarray(0, this.#features);
   }
 
-  /** w·x of each candidate. */
-  score({ count, values }: Features): Float64Array {
-    const F = this.#weights.length;
-    const scores = new Float64Array(count);
-    for (let c = 0; c < count; c++) {
-      let sum = 0;
-      for (let f = 0; f < F; f++) sum += this.#weights[f]! * values[c * F + f]!;
-      scores[c] = sum;
+  /** The weights of a group with the shared ones, F; valid until the next call. */
+  weightsOf(group: number): Float64Array {
+    const F = this.#features;
+    for (let f = 0; f < F; f++) {
+      this.#sum[f] = this.#weights[f]! + (group < 0 ? 0 : this.#weights[(1 + group) * F + f]!);
     }
-    return scores;
+    return this.#sum;
+  }
+
+  /** w·x of each candidate; valid until the next call. */
+  score({ count, values, group }: Features): Float64Array {
+    const F = this.#features;
+    const weights = this.weightsOf(group);
+    if (this.#scores.length < count) this.#scores = new Float64Array(2 * count);
+    for (let c = 0, at = 0; c < count; c++) {
+      let sum = 0;
+      for (let f = 0; f < F; f++) sum += weights[f]! * values[at++]!;
+      this.#scores[c] = sum;
+    }
+    return this.#scores.subarray(0, count);
   }
 
   /** One step towards the candidate that was taken. */
   learn(features: Features, taken: number): void {
-    const F = this.#weights.length;
-    const { count, values } = features;
+    const F = this.#features;
+    const { count, values, group } = features;
     const scores = this.score(features);
-    const highest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-    const mean = new Float64Array(F);
+    let highest = -Infinity;
+    for (let c = 0; c < count; c++) highest = Math.max(highest, scores[c]!);
+    const mean = this.#mean.fill(0);
     let sum = 0;
-    for (let c = 0; c < count; c++) {
+    for (let c = 0, at = 0; c < count; c++) {
       const p = Math.exp(scores[c]! - highest);
       sum += p;
-      for (let f = 0; f < F; f++) mean[f] = mean[f]! + p * values[c * F + f]!;
+      for (let f = 0; f < F; f++) mean[f] = mean[f]! + p * values[at++]!;
     }
+    this.#steps++;
     for (let f = 0; f < F; f++) {
       const gradient = values[taken * F + f]! - mean[f]! / sum;
-      this.#squares[f] = this.#squares[f]! + gradient * gradient;
-      this.#weights[f] = this.#weights[f]! + RATE * gradient / Math.sqrt(this.#squares[f]!);
+      this.#step(f, gradient);
+      if (group >= 0) this.#step((1 + group) * F + f, gradient);
     }
   }
 
   /** Writes the weights. */
   encode(to: ByteWriter): void {
-    to.uint(this.#weights.length).f64s(this.#weights).f64s(this.#squares);
+    to.uint(this.#weights.length).f64s(this.#weights).f64s(this.#squares).uint(this.#steps);
   }
 
   /** Reads what {@linkcode Blend.encode} wrote; weights of another number of features are left as they are. */
   decode(from: ByteReader): void {
-    const F = from.uint();
-    const weights = from.f64s(F);
-    const squares = from.f64s(F);
-    if (F !== this.#weights.length) return;
+    const length = from.uint();
+    const weights = from.f64s(length);
+    const squares = from.f64s(length);
+    if (length !== this.#weights.length) return;
     this.#weights.set(weights);
     this.#squares.set(squares);
+    this.#steps = from.uint();
+  }
+
+  #step(at: number, gradient: number): void {
+    this.#squares[at] = this.#squares[at]! + gradient * gradient;
+    this.#weights[at] = this.#weights[at]! + RATE * gradient / Math.sqrt(this.#squares[at]!);
   }
 }

@@ -60,6 +60,10 @@ const REVISIT_STEP = 0.8;
 const REVISITS = 60;
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;
+/** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */
+const GROUPS = [1, 3, 10, 30];
+/** Number of groups. */
+export const USER_GROUPS: number = GROUPS.length + 1;
 /** Most that each source proposes. */
 const LIMITS = [250, 60, 100, 100, 240, 60, 100, 50, REVISITS] as const;
 
@@ -287,6 +291,12 @@ export class Gatherer {
       values[at++] = Math.log1p(neighbours.count(index) / unit);
       values[at] = same;
     }
-    return { count, values };
+    return { count, values, group: groupOf(context.size) };
   }
+}
+
+function groupOf(behaviours: number): number {
+  let group = 0;
+  while (group < GROUPS.length && behaviours >= GROUPS[group]!) group++;
+  return group;
 }

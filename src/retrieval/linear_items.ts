@@ -9,14 +9,14 @@
  * ```
  *
  * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by a
- * fifth, so an item with n likes was solved about log n / log 1.2 times, each O(S³/3) with S = 40.
+ * half, so an item with n likes was solved about log n / log 1.5 times, each O(S³/6) with S = 40.
  *
  * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { ItemScores } from "./item_scores.ts";
+import { type ItemScores, nthLargest } from "./item_scores.ts";
 import { SLOT_WORDS } from "./neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "./context.ts";
@@ -24,7 +24,7 @@ import type { Signal } from "./signal.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
-const GROWTH = 1.2;
+const GROWTH = 1.5;
 /** Pairs that were seen less often are chance. */
 const MIN_TOGETHER = 1.5;
 /** Added to a count before it divides: rare items come together by chance. */
@@ -115,16 +115,21 @@ export class LinearItems {
   #support(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
     const { rows } = this.#neighbours;
     const { keys, weights } = rows;
-    const found: { readonly other: number; readonly strength: number }[] = [];
-    for (let at = rows.begin(item); at < rows.end(item); at += SLOT_WORDS) {
+    const found: number[] = [];
+    const strengths: number[] = [];
+    const end = rows.end(item);
+    for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
       const together = weights[at + 1 + TOGETHER]!;
       if (keys[at] === 0 || together < MIN_TOGETHER * unit) continue;
       const other = keys[at]! - 1;
-      const likes = this.#neighbours.liked(other) / unit;
-      found.push({ other, strength: together / Math.sqrt(likes + SHRINK) });
+      found.push(other);
+      strengths.push(together / Math.sqrt(this.#neighbours.liked(other) / unit + SHRINK));
     }
-    return found.sort((x, y) => y.strength - x.strength || byId(x.other, y.other))
-      .slice(0, SUPPORT).map(({ other }) => other);
+    const places = Array.from(found.keys());
+    const border = found.length > SUPPORT ? nthLargest(Float64Array.from(strengths), SUPPORT) : 0;
+    return places.filter((k) => strengths[k]! >= border)
+      .sort((x, y) => strengths[y]! - strengths[x]! || byId(found[x]!, found[y]!))
+      .slice(0, SUPPORT).map((k) => found[k]!);
   }
 
   #predict(item: number): Map<number, number> {

@@ -16,6 +16,9 @@
 export const SLOT_WORDS = 4;
 /** Bytes of a slot. */
 export const SLOT_BYTES: number = 4 * SLOT_WORDS;
+const HEAD_WORDS = 4;
+const SLOTS = 1;
+const SIZE = 2;
 const MIN_SLOTS = 4;
 const MIN_WORDS = 1 << 12;
 
@@ -27,10 +30,8 @@ export class NeighbourRows {
   #end = 0;
   #live = 0;
   #free = new Map<number, number[]>();
-  /** By item: where its row begins, its slots (0 = no row) and its entries. */
-  #begins = new Uint32Array(256);
-  #slots = new Uint32Array(256);
-  #sizes = new Uint32Array(256);
+  /** By item, side by side: where its row begins, its slots (0 = no row), its entries, and nothing. */
+  #heads = new Uint32Array(256 * HEAD_WORDS);
 
   /** Bytes of all rows. */
   get bytes(): number {
@@ -39,7 +40,7 @@ export class NeighbourRows {
 
   /** Items that may have a row are below this. */
   get bound(): number {
-    return this.#slots.length;
+    return this.#heads.length / HEAD_WORDS;
   }
 
   /** Keys of all slots by word, valid until the next change: the item index + 1 at the first word of a slot in use. */
@@ -54,22 +55,24 @@ export class NeighbourRows {
 
   /** Whether an item has a row. */
   has(item: number): boolean {
-    return item < this.#slots.length && this.#slots[item]! > 0;
+    return item < this.bound && this.#heads[item * HEAD_WORDS + SLOTS]! > 0;
   }
 
   /** Number of entries of an item's row. */
   size(item: number): number {
-    return item < this.#sizes.length ? this.#sizes[item]! : 0;
+    return item < this.bound ? this.#heads[item * HEAD_WORDS + SIZE]! : 0;
   }
 
   /** First word of an item's row. */
   begin(item: number): number {
-    return item < this.#begins.length ? this.#begins[item]! : 0;
+    return item < this.bound ? this.#heads[item * HEAD_WORDS]! : 0;
   }
 
   /** Word behind an item's row. */
   end(item: number): number {
-    return item < this.#begins.length ? this.#begins[item]! + SLOT_WORDS * this.#slots[item]! : 0;
+    if (item >= this.bound) return 0;
+    const head = item * HEAD_WORDS;
+    return this.#heads[head]! + SLOT_WORDS * this.#heads[head + SLOTS]!;
   }
 
   /** A weight (0, 1, 2) of an entry; 0 when it is not there. */
@@ -81,26 +84,20 @@ export class NeighbourRows {
 
   /** Makes an empty row for an item that has none. */
   ensure(item: number): void {
-    if (item >= this.#slots.length) this.#grow(item);
-    if (this.#slots[item] === 0) this.#allocate(item, MIN_SLOTS);
+    if (item >= this.bound) this.#grow(item);
+    if (this.#heads[item * HEAD_WORDS + SLOTS] === 0) this.#allocate(item, MIN_SLOTS);
   }
 
-  /** Adds to the weights of an entry of an item's row, which must be there. */
-  add(item: number, other: number, a: number, b: number, c: number): void {
+  /** Adds to the weights of an entry of an item's row, which must be there. @returns Whether the entry is new. */
+  add(item: number, other: number, a: number, b: number, c: number): boolean {
     let at = this.#find(item, other);
-    if (this.#keys[at] === 0) {
-      const size = this.#sizes[item]! + 1;
-      if (4 * size > 3 * this.#slots[item]!) {
-        this.#rehash(item, 2 * this.#slots[item]!);
-        at = this.#find(item, other);
-      }
-      this.#keys[at] = other + 1;
-      this.#sizes[item] = size;
-    }
+    const isNew = this.#keys[at] === 0;
+    if (isNew) at = this.#insert(item, other, at);
     const weights = this.#weights;
     weights[at + 1] = weights[at + 1]! + a;
     weights[at + 2] = weights[at + 2]! + b;
     weights[at + 3] = weights[at + 3]! + c;
+    return isNew;
   }
 
   /** Multiplies all weights; a power of two changes no digit. */
@@ -112,13 +109,13 @@ export class NeighbourRows {
 
   /** Keeps the entries, given by the first word of their slot, that `keep` says yes to. */
   retain(item: number, keep: (at: number) => boolean): void {
-    let size = this.#sizes[item]!;
+    let size = this.size(item);
     for (let at = this.begin(item); at < this.end(item); at += SLOT_WORDS) {
       if (this.#keys[at] === 0 || keep(at)) continue;
       this.#keys[at] = 0;
       size--;
     }
-    this.#sizes[item] = size;
+    this.#heads[item * HEAD_WORDS + SIZE] = size;
     let slots = MIN_SLOTS;
     while (4 * size > 3 * slots) slots *= 2;
     this.#rehash(item, slots);
@@ -127,14 +124,15 @@ export class NeighbourRows {
   /** Drops an item's row. */
   remove(item: number): void {
     if (!this.has(item)) return;
-    this.#release(this.#begins[item]!, this.#slots[item]!);
-    this.#slots[item] = 0;
-    this.#sizes[item] = 0;
+    const head = item * HEAD_WORDS;
+    this.#release(this.#heads[head]!, this.#heads[head + SLOTS]!);
+    this.#heads.fill(0, head, head + HEAD_WORDS);
   }
 
   #find(item: number, other: number): number {
-    const mask = SLOT_WORDS * this.#slots[item]! - 1;
-    const begin = this.#begins[item]!;
+    const head = item * HEAD_WORDS;
+    const begin = this.#heads[head]!;
+    const mask = SLOT_WORDS * this.#heads[head + SLOTS]! - 1;
     const keys = this.#keys;
     const key = other + 1;
     let offset = Math.imul(other, 0x9e3779b1) >>> 5 & mask & -SLOT_WORDS;
@@ -144,15 +142,30 @@ export class NeighbourRows {
     return begin + offset;
   }
 
+  /** Takes the free slot at `at`, or one in a larger row. @returns Where the slot is. */
+  #insert(item: number, other: number, at: number): number {
+    const head = item * HEAD_WORDS;
+    const size = this.#heads[head + SIZE]! + 1;
+    const slots = this.#heads[head + SLOTS]!;
+    if (4 * size > 3 * slots) {
+      this.#rehash(item, 2 * slots);
+      at = this.#find(item, other);
+    }
+    this.#keys[at] = other + 1;
+    this.#heads[head + SIZE] = size;
+    return at;
+  }
+
   /** Moves a row into a block of another number of slots. */
   #rehash(item: number, slots: number): void {
-    const from = this.#begins[item]!;
-    const before = this.#slots[item]!;
+    const head = item * HEAD_WORDS;
+    const from = this.#heads[head]!;
+    const before = this.#heads[head + SLOTS]!;
     // Copied: the block may be the next one that is given out, and the slab another one.
     const keys = this.#keys.slice(from, from + SLOT_WORDS * before);
     const weights = new Float32Array(keys.buffer);
     this.#release(from, before);
-    this.#slots[item] = 0;
+    this.#heads[head + SLOTS] = 0;
     this.#allocate(item, slots);
     for (let at = 0; at < keys.length; at += SLOT_WORDS) {
       if (keys[at] === 0) continue;
@@ -171,8 +184,8 @@ export class NeighbourRows {
       this.#end += words;
     }
     this.#live += words;
-    this.#begins[item] = begin;
-    this.#slots[item] = slots;
+    this.#heads[item * HEAD_WORDS] = begin;
+    this.#heads[item * HEAD_WORDS + SLOTS] = slots;
   }
 
   /** Gives a block back, empty. */
@@ -193,23 +206,18 @@ export class NeighbourRows {
     this.#weights = new Float32Array(this.#keys.buffer);
     this.#end = 0;
     this.#free = new Map();
-    for (let item = 0; item < this.#slots.length; item++) {
-      if (this.#slots[item] === 0) continue;
+    for (let item = 0; item < this.bound; item++) {
+      if (!this.has(item)) continue;
       this.#keys.set(from.subarray(this.begin(item), this.end(item)), this.#end);
-      this.#begins[item] = this.#end;
-      this.#end += SLOT_WORDS * this.#slots[item]!;
+      const words = this.end(item) - this.begin(item);
+      this.#heads[item * HEAD_WORDS] = this.#end;
+      this.#end += words;
     }
   }
 
   #grow(item: number): void {
-    const length = Math.max(2 * this.#slots.length, item + 1);
-    const grown = (from: Uint32Array<ArrayBuffer>) => {
-      const to = new Uint32Array(length);
-      to.set(from);
-      return to;
-    };
-    this.#begins = grown(this.#begins);
-    this.#slots = grown(this.#slots);
-    this.#sizes = grown(this.#sizes);
+    const heads = new Uint32Array(HEAD_WORDS * Math.max(2 * this.bound, item + 1));
+    heads.set(this.#heads);
+    this.#heads = heads;
   }
 }

@@ -17,8 +17,8 @@
  * of time are taken in steps of a 64th of a half-life.
  *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
- * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows that were updated longest
- * ago go.
+ * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a
+ * behaviour for longest go.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { nthLargest } from "./item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "./neighbour_rows.ts";
-import type { Signal } from "./signal.ts";
+import { LEARNT_CONTEXT, type Signal } from "./signal.ts";
 
 /** Weights of a neighbour. */
 export const FAR = 0;
@@ -36,10 +36,13 @@ export const NEAR = 1;
 /** See {@linkcode FAR}. */
 export const TOGETHER = 2;
 
-const FAR_DECAY = 0.93;
+const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93 ** x);
 const FAR_MS = 3_600_000;
-const NEAR_DECAY = 0.97;
+const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
 const NEAR_MS = 60_000;
+/** Newest behaviours that all count; of those before them one in so many does, and counts as many. */
+const DENSE = 8;
+const THINNED = 3;
 /** How much a popular neighbour is marked down: n^−0.2. */
 const POPULARITY_EXPONENT = 0.2;
 /** Smallest `limit`. */
@@ -72,7 +75,7 @@ export class Neighbours {
   readonly #halfLifeMs: number;
   readonly #dislikedWeight: number;
   #limit: number;
-  /** By item: Σ u of its behaviours; number of behaviours for it; running number of its row's newest update. */
+  /** By item: Σ u of its behaviours; number of behaviours for it; running number of its newest behaviour. */
   #counts = new Float64Array(256);
   #liked = new Float64Array(256);
   #touched = new Float64Array(256);
@@ -122,21 +125,24 @@ export class Neighbours {
     const u = unit * (liked ? 1 : this.#dislikedWeight);
     const least = LEAST * unit;
     this.#ensure(item);
-    let far = u;
-    let near = u;
+    let weight = 1;
     for (let x = 0; x < size; x++) {
+      // Of those that are farther off every third counts, for all three: the same on average.
+      if (x >= DENSE) {
+        if ((x + this.#touches) % THINNED !== 0) continue;
+        weight = THINNED;
+      }
       const other = items[x]!;
       const gap = Math.abs(time - times[x]!);
-      const a = far * halved(gap, FAR_MS);
-      const b = near * halved(gap, NEAR_MS);
-      const both = liked && likes[x] === 1 ? unit : 0;
-      far *= FAR_DECAY;
-      near *= NEAR_DECAY;
+      const a = u * weight * FAR_WEIGHTS[x]! * halved(gap, FAR_MS);
+      const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, NEAR_MS);
+      const both = liked && likes[x] === 1 ? weight * unit : 0;
       if (other === item || (a < least && both === 0)) continue;
       this.#ensure(other);
       this.#add(item, other, a, b, both, byId);
       this.#add(other, item, a, b, both, byId);
     }
+    this.#touched[item] = ++this.#touches;
     this.#setCount(item, this.#counts[item]! + u);
     if (liked) this.#liked[item] = this.#liked[item]! + unit;
     if (this.rows.bytes > this.#budget) this.#shrink(byId);
@@ -203,9 +209,8 @@ export class Neighbours {
   }
 
   #add(item: number, other: number, a: number, b: number, c: number, byId: (a: number, b: number) => number) {
-    this.rows.add(item, other, a, b, c);
-    this.#touched[item] = ++this.#touches;
-    if (this.rows.size(item) > this.#limit) this.#prune(item, Math.floor(this.#limit * 0.75), byId);
+    const isNew = this.rows.add(item, other, a, b, c);
+    if (isNew && this.rows.size(item) > this.#limit) this.#prune(item, Math.floor(this.#limit * 0.75), byId);
   }
 
   #shrink(byId: (a: number, b: number) => number): void {

@@ -19,7 +19,7 @@ import type { UserState } from "../state/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
 import { type Context, ContextBuffer, itemsOf } from "./context.ts";
 import { type CandidateSource, FEATURE_NAMES, FEATURES, SCORED_SOURCES, START_WEIGHTS } from "./features.ts";
-import { type CandidateQuery, Gatherer, type RetrievalView } from "./gatherer.ts";
+import { type CandidateQuery, Gatherer, type RetrievalView, USER_GROUPS } from "./gatherer.ts";
 import { ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { nthLargest } from "./item_scores.ts";
 import type { NeighboursOptions } from "./neighbours.ts";
@@ -98,7 +98,7 @@ export class Retrieval {
     this.#learnEvery = options.learnEvery ?? 8;
     this.state = new RetrievalState(
       view.catalogue,
-      new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0)),
+      new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), USER_GROUPS),
       {
         neighbours: options.neighbours ?? {},
         sessions: options.sessions ?? {},
@@ -140,11 +140,12 @@ export class Retrieval {
     const features = gatherer.gather(query, false);
     const { items } = gatherer;
     const scores = this.state.blend.score(features);
+    const weights = this.state.blend.weightsOf(features.group);
     const order = this.#best(items, scores);
     const found = new Map<number, Candidate>();
     const add = (c: number) => {
       const item = catalogue.at(items[c]!);
-      found.set(item.index, { item, source: this.#sourceOf(features, c), score: scores[c]! });
+      found.set(item.index, { item, source: this.#sourceOf(features, c, weights), score: scores[c]! });
     };
     const fresh = Math.floor(this.maxCandidates * this.#newShare);
     for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
@@ -198,8 +199,7 @@ export class Retrieval {
   }
 
   /** The source that adds most to the candidate's score. */
-  #sourceOf({ values }: Features, c: number): CandidateSource {
-    const { weights } = this.state.blend;
+  #sourceOf({ values }: Features, c: number, weights: Float64Array): CandidateSource {
     let best = POPULAR;
     let most = -Infinity;
     for (let source = 0; source < SCORED_SOURCES.length; source++) {

@@ -4,7 +4,7 @@ import { mulberry32 } from "../../src/scorer/random.ts";
 
 Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood", () => {
   const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);
-  const features = { count: 3, values };
+  const features = { count: 3, values, group: -1 };
   const logLikelihood = (w: readonly number[]) => {
     const scores = new Blend(w).score(features);
     return scores[1]! - Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
@@ -25,7 +25,11 @@ Deno.test("Blend.learn() finds the weights that choices were drawn with", () => 
   const blend = new Blend([0, 0, 0]);
   const random = mulberry32(1);
   for (let n = 0; n < 20_000; n++) {
-    const features = { count: 5, values: Float64Array.from({ length: 15 }, () => 2 * random() - 1) };
+    const features = {
+      count: 5,
+      values: Float64Array.from({ length: 15 }, () => 2 * random() - 1),
+      group: -1,
+    };
     const odds = truth.score(features).map(Math.exp);
     let draw = random() * odds.reduce((a, b) => a + b);
     blend.learn(features, odds.findIndex((x) => (draw -= x) < 0));
@@ -33,4 +37,27 @@ Deno.test("Blend.learn() finds the weights that choices were drawn with", () => 
   for (const [f, w] of [2, -1, 0].entries()) {
     assert.ok(Math.abs(blend.weights[f]! - w) < 0.15, `weight ${f} is ${blend.weights[f]}`);
   }
+});
+
+Deno.test("Blend.learn() finds what groups have in common, and what they have not", () => {
+  const shared = 1;
+  const own = [1.5, -1.5];
+  const blend = new Blend([0, 0], 2);
+  const random = mulberry32(2);
+  for (let n = 0; n < 20_000; n++) {
+    const group = n % 2;
+    const features = { count: 5, values: Float64Array.from({ length: 10 }, () => 2 * random() - 1), group };
+    const truth = new Blend([shared, own[group]!]);
+    const odds = truth.score({ ...features, group: -1 }).map(Math.exp);
+    let draw = random() * odds.reduce((a, b) => a + b);
+    blend.learn(features, odds.findIndex((x) => (draw -= x) < 0));
+  }
+  for (const group of [0, 1]) {
+    const [a, b] = blend.weightsOf(group);
+    assert.ok(
+      Math.abs(a! - shared) < 0.2 && Math.abs(b! - own[group]!) < 0.2,
+      `${a} and ${b} in group ${group}`,
+    );
+  }
+  assert.ok(Math.abs(blend.weights[1]!) < 0.3);
 });
