@@ -152,6 +152,7 @@ export { LinearItems } from "./src/retrieval/linear_items.ts";
 export { Sessions, type SessionsOptions } from "./src/retrieval/sessions.ts";
 export { CategoryTransitions } from "./src/retrieval/category_transitions.ts";
 export { Trends } from "./src/retrieval/trends.ts";
+export { SourceCounts } from "./src/retrieval/source_counts.ts";
 export { ItemScores } from "./src/retrieval/item_scores.ts";
 export { Blend, type Features } from "./src/retrieval/blend.ts";
 export { type Signal } from "./src/retrieval/signal.ts";

@@ -80,6 +80,8 @@ export class Gatherer {
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
   #places = new Uint32Array(1024);
+  /** By item: which sources propose it, a bit each. */
+  #sources = new Uint16Array(1024);
   #items: number[] = [];
   #values = new Float64Array(1024 * FEATURES);
   #allowed: (item: CatalogueItem) => boolean = () => true;
@@ -101,6 +103,11 @@ export class Gatherer {
   /** The place of an item among the candidates; −1 when it is none. */
   placeOf(item: number): number {
     return item < this.#places.length ? this.#places[item]! - 1 : -1;
+  }
+
+  /** Which sources propose an item: bit k for the k-th of {@linkcode SCORED_SOURCES}. */
+  sourcesOf(item: number): number {
+    return item < this.#sources.length ? this.#sources[item]! : 0;
   }
 
   /** Whether an item may be recommended. */
@@ -131,6 +138,7 @@ export class Gatherer {
     scores.forEach((each, source) => {
       for (const item of each.best(LIMITS[source]!, this.#may)) {
         if (this.#places[item] === 0) this.#places[item] = items.push(item);
+        this.#sources[item] = this.#sources[item]! | 1 << source;
       }
     });
     if (sorted) {
@@ -144,7 +152,7 @@ export class Gatherer {
   }
 
   #reset({ allowed }: CandidateQuery): void {
-    for (const item of this.#items) this.#places[item] = 0;
+    for (const item of this.#items) this.#places[item] = this.#sources[item] = 0;
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
     this.#allowed = allowed;
@@ -153,6 +161,7 @@ export class Gatherer {
     if (size <= this.#verdicts.length) return;
     this.#verdicts = new Uint8Array(2 * size);
     this.#places = new Uint32Array(2 * size);
+    this.#sources = new Uint16Array(2 * size);
   }
 
   #scoreNeighbours({ context, time }: CandidateQuery): void {

@@ -8,8 +8,8 @@
  *   b_j = argmin ‖x_j − X_S b‖² + λ‖b‖² = (G_SS + λI)⁻¹ G_Sj        G = XᵀX, users × items
  * ```
  *
- * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by a
- * half, so an item with n likes was solved about log n / log 1.5 times, each O(S³/6) with S = 40.
+ * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by
+ * 30 %, so an item with n likes was solved about log n / log 1.3 times, each O(S³/6) with S = 40.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import type { Signal } from "./signal.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
-const GROWTH = 1.5;
+const GROWTH = 1.3;
 /** Pairs that were seen less often are chance. */
 const MIN_TOGETHER = 1.5;
 /** Added to a count before it divides: rare items come together by chance. */

@@ -16,6 +16,9 @@
  * kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger. Powers
  * of time are taken in steps of a 64th of a half-life.
  *
+ * Of an item that has more than 512 behaviours, pairs with x ≥ 8 are counted a third as often, three times each: its
+ * row has seen enough for that.
+ *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
  * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a
  * behaviour for longest go.
@@ -40,7 +43,8 @@ const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93
 const FAR_MS = 3_600_000;
 const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
 const NEAR_MS = 60_000;
-/** Newest behaviours that all count; of those before them one in so many does, and counts as many. */
+/** Items with so many behaviours are known well: of what is farther off than `DENSE`, one in `THINNED` counts, for all. */
+const COMMON = 512;
 const DENSE = 8;
 const THINNED = 3;
 /** How much a popular neighbour is marked down: n^−0.2. */
@@ -125,10 +129,10 @@ export class Neighbours {
     const u = unit * (liked ? 1 : this.#dislikedWeight);
     const least = LEAST * unit;
     this.#ensure(item);
+    const dense = this.#counts[item]! < COMMON * unit ? size : DENSE;
     let weight = 1;
     for (let x = 0; x < size; x++) {
-      // Of those that are farther off every third counts, for all three: the same on average.
-      if (x >= DENSE) {
+      if (x >= dense) {
         if ((x + this.#touches) % THINNED !== 0) continue;
         weight = THINNED;
       }

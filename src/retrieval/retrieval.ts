@@ -26,6 +26,7 @@ import type { NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import { LEARNT_CONTEXT } from "./signal.ts";
+import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */
 export interface RetrievalOptions extends ItemListsOptions {
@@ -74,6 +75,8 @@ export class Retrieval {
   readonly maxCandidates: number;
   /** Whether what the user had already may come again. */
   readonly revisits: boolean;
+  /** How much each source gives since the process began. */
+  readonly sources: SourceCounts = new SourceCounts();
   /** What was learnt, durable with the task. */
   readonly state: RetrievalState;
   readonly #view: RetrievalView;
@@ -178,6 +181,7 @@ export class Retrieval {
     if (own.has(item.index)) return;
     const allowed = (other: CatalogueItem) => !own.has(other.index) && !other.hidden && other.expires > time;
     const features = this.#gatherer.gather({ user, context, time, allowed }, true);
+    this.sources.take(this.#gatherer.sourcesOf(item.index));
     const taken = this.#gatherer.placeOf(item.index);
     if (taken >= 0) this.state.learnBlend(features, taken);
   }

@@ -516,6 +516,7 @@ export class TaskState {
     if (event.candidates === undefined) this.retrieval.state.ask();
     const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
     if (unserved) this.counters.unservedVariants++;
+    for (const { source } of recommendation.items) this.retrieval.sources.list(source);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.

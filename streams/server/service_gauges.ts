@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
 import { memoryHealth } from "../../src/state/memory_health.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.ts";
 import type { SlotSummary } from "../../src/models/mimn_health.ts";
@@ -46,11 +47,18 @@ const LEARNER_GAUGES = {
   heldBatches: "Batches since the start that were not published, for want of trust",
 } as const;
 
+const SOURCE_COUNTERS = {
+  listed: "Items put into answers, by the source that says most for them, since the process began",
+  proposed: "Items taken that a source had proposed; over meander_retrieval_taken_total, its hit rate",
+} as const;
+
 /** Gauges of a service and its process. */
 export class ServiceGauges {
   readonly #partitions: ReadonlyMap<keyof typeof PARTITION_GAUGES, Gauge<"partition">>;
   readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
   readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
+  readonly #sources: ReadonlyMap<keyof typeof SOURCE_COUNTERS, Counter<"partition" | "source">>;
+  readonly #taken: Counter<"partition">;
   readonly #version: Gauge<"model">;
   readonly #slotCosine: Gauge<"partition">;
   readonly #slotUsage: Gauge<"partition" | "slot">;
@@ -81,6 +89,18 @@ export class ServiceGauges {
       const name = `meander_task_${snake(counter)}_total`;
       return [counter, new Counter({ name, help, labelNames: ["partition"], registers })];
     }));
+    this.#sources = new Map(
+      entries(SOURCE_COUNTERS).map(([name, help]) => {
+        const full = `meander_retrieval_${name}_total`;
+        return [name, new Counter({ name: full, help, labelNames: ["partition", "source"], registers })];
+      }),
+    );
+    this.#taken = new Counter({
+      name: "meander_retrieval_taken_total",
+      help: "Items taken before which the sources were asked, every so many, since the process began",
+      labelNames: ["partition"],
+      registers,
+    });
     this.#version = new Gauge({
       name: "meander_serving_version",
       help: "Version of the parameters that scores here",
@@ -121,7 +141,9 @@ export class ServiceGauges {
     this.#collectProcess();
     const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
-    for (const counter of this.#counters.values()) counter.reset();
+    for (const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken]) {
+      counter.reset();
+    }
     if (service === undefined) return;
     const { partitions, version, learner } = await service.status();
     for (const partition of partitions) this.#collectPartition(partition);
@@ -132,6 +154,7 @@ export class ServiceGauges {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
       this.#collectSlots(String(partition), memoryHealth(state.users, service.serving));
+      this.#collectSources(String(partition), state.retrieval.sources);
     }
     this.#memory.set({ part: "states" }, states);
     this.#version.set({ model: service.serving.model }, version);
@@ -144,6 +167,13 @@ export class ServiceGauges {
     if (health.cosine !== null) this.#slotCosine.set({ partition }, health.cosine);
     health.usage.forEach((share, slot) => this.#slotUsage.set({ partition, slot: String(slot) }, share));
     this.#writeMass.set({ partition }, health.mass);
+  }
+
+  #collectSources(partition: string, counts: SourceCounts): void {
+    this.#taken.inc({ partition }, counts.taken);
+    for (const [name, counter] of this.#sources) {
+      for (const [source, count] of counts[name]) counter.inc({ partition, source }, count);
+    }
   }
 
   #collectProcess(): void {

@@ -62,3 +62,21 @@ Deno.test("Retrieval that does not learn proposes what is popular, new or of the
     sources.size > 0 && [...sources].every((source) => ["popular", "category", "new"].includes(source)),
   );
 });
+
+Deno.test("SourceCounts() say whose items are on the lists, and who had proposed what was taken", () => {
+  const task = new TaskState(SMALL, new FakeServing());
+  const out = outputs();
+  let offset = 0;
+  for (const event of visits(2000)) task.apply(event, offset++, out);
+  const { listed, proposed, taken } = task.retrieval.sources;
+  const want = new Map<string, number>();
+  for (const { items } of out.recommendations) {
+    for (const { source } of items) want.set(source, (want.get(source) ?? 0) + 1);
+  }
+  assert.deepEqual(new Map([...listed].sort()), new Map([...want].sort()));
+  assert.ok(taken > 100);
+  assert.ok([...proposed.values()].every((count) => count <= taken));
+  assert.ok(proposed.get("co-visited")! > proposed.get("popular")! && proposed.get("popular")! > 0);
+  // Items have no category here, and nothing may come again.
+  assert.deepEqual(["category", "re-visit"].map((source) => proposed.get(source)), [0, 0]);
+});
