@@ -78,7 +78,7 @@ const retrieval = z.strictObject({
     "whether the sources that learn item by item do; `false` when every request names candidates",
     true,
   ),
-  learnEvery: field(count, "the blend learns from every so many behaviours", 8),
+  learnEvery: field(count, "the blend learns from every so many wanted behaviours; from all at first", 16),
   trendHalfLifeMs: field(positive, "half-life of what is in demand now", 86_400_000),
   neighbours: z.strictObject({
     bytes: field(count, "memory of all pairs of items, bytes", 67_108_864),

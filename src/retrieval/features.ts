@@ -17,6 +17,9 @@ const GRAIN = 2 ** -30;
 export const SCORED_SOURCES = [
   "co-visited",
   "same-page",
+  "closest",
+  "liked",
+  "together",
   "linear",
   "sessions",
   "category",
@@ -45,6 +48,9 @@ export const FEATURE_NAMES: readonly string[] = [...SCORED_SOURCES, ...PROPERTIE
 export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "co-visited": 0.9,
   "same-page": 0.5,
+  "closest": 0.1,
+  "liked": 0.1,
+  "together": 0.1,
   "linear": 0.2,
   "sessions": 0.15,
   "category": 0.3,
@@ -61,23 +67,31 @@ export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "same category": 0,
 };
 
-/** Puts the features of a source's scores into a column; the order of the items does not matter. */
+/** Where the scores of a source are. */
+export interface ScoreColumn {
+  /** The scores. */
+  readonly scores: ItemScores;
+  /** The column of them. */
+  readonly column: number;
+}
+
+/** Puts the features of a source's scores into a column of `values`; the order of the items does not matter. */
 export function scoreColumn(
   items: ArrayLike<number>,
-  scores: ItemScores,
+  { scores, column: from }: ScoreColumn,
   values: Float64Array,
   column: number,
 ): void {
   const count = items.length;
   let most = 0;
-  for (let c = 0; c < count; c++) most = Math.max(most, scores.get(items[c]!));
+  for (let c = 0; c < count; c++) most = Math.max(most, scores.get(items[c]!, from));
   if (most === 0) return;
   const grain = most * GRAIN;
   let sum = 0;
-  for (let c = 0; c < count; c++) sum += Math.round(scores.get(items[c]!) / grain);
+  for (let c = 0; c < count; c++) sum += Math.round(scores.get(items[c]!, from) / grain);
   const scale = count / (EPSILON * sum * grain);
   for (let c = 0; c < count; c++) {
-    const score = scores.get(items[c]!);
+    const score = scores.get(items[c]!, from);
     if (score > 0) values[c * FEATURES + column] = Math.log1p(score * scale);
   }
 }

@@ -11,11 +11,11 @@ import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
 import { type Context, itemsOf } from "./context.ts";
-import { FEATURES, scoreColumn, SCORED_SOURCES } from "./features.ts";
+import { FEATURES, type ScoreColumn, scoreColumn, SCORED_SOURCES } from "./features.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
 import { SLOT_WORDS } from "./neighbour_rows.ts";
-import { FAR, NEAR } from "./neighbours.ts";
+import { FAR, NEAR, TOGETHER } from "./neighbours.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 
 /** What candidates are wanted. */
@@ -45,6 +45,7 @@ export interface RetrievalView {
 /** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
 const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
+const BOTH_STEP = 0.98;
 const ASKED = 20;
 const FAR_MS = 3_600_000;
 const NEAR_MS = 60_000;
@@ -65,9 +66,13 @@ const GROUPS = [1, 3, 10, 30];
 /** Number of groups. */
 export const USER_GROUPS: number = GROUPS.length + 1;
 /** Most that each source proposes. */
-const LIMITS = [250, 60, 100, 100, 240, 60, 100, 50, REVISITS] as const;
+const LIMITS = [250, 60, 60, 60, 60, 100, 100, 240, 60, 100, 50, REVISITS] as const;
 
-const [CO, PAGE, LINEAR, SESSIONS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = SCORED_SOURCES.keys();
+/** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
+const PAIRED = 5;
+const [LINEAR, SESSIONS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
+  PAIRED,
+);
 
 /** Gathers candidates; what it gives is valid until the next call. */
 export class Gatherer {
@@ -75,7 +80,11 @@ export class Gatherer {
   readonly #state: RetrievalState;
   readonly #lists: ItemLists;
   readonly #revisits: boolean;
-  readonly #scores = SCORED_SOURCES.map(() => new ItemScores());
+  /** Scores of the first {@linkcode PAIRED} sources in columns, and of each of the others. */
+  readonly #pairs = new ItemScores(PAIRED);
+  readonly #scores: readonly ScoreColumn[] = SCORED_SOURCES.map((_, source) =>
+    source < PAIRED ? { scores: this.#pairs, column: source } : { scores: new ItemScores(), column: 0 }
+  );
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -129,14 +138,16 @@ export class Gatherer {
     this.#reset(query);
     const scores = this.#scores;
     this.#scoreNeighbours(query);
-    this.#state.linear.score(query.context, scores[LINEAR!]!);
-    if (query.user !== null) this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!);
+    this.#state.linear.score(query.context, scores[LINEAR!]!.scores);
+    if (query.user !== null) {
+      this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!.scores);
+    }
     const affinity = this.#scoreCategories(query);
     this.#scoreOwn(query);
     this.#scoreLists(query);
     const items: number[] = [];
-    scores.forEach((each, source) => {
-      for (const item of each.best(LIMITS[source]!, this.#may)) {
+    scores.forEach(({ scores, column }, source) => {
+      for (const item of scores.best(LIMITS[source]!, this.#may, column)) {
         if (this.#places[item] === 0) this.#places[item] = items.push(item);
         this.#sources[item] = this.#sources[item]! | 1 << source;
       }
@@ -156,7 +167,7 @@ export class Gatherer {
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
     this.#allowed = allowed;
-    for (const each of this.#scores) each.clear();
+    for (const { scores } of this.#scores) scores.clear();
     const { size } = this.#view.catalogue;
     if (size <= this.#verdicts.length) return;
     this.#verdicts = new Uint8Array(2 * size);
@@ -168,29 +179,36 @@ export class Gatherer {
     const { neighbours } = this.#state;
     const { rows } = neighbours;
     const { keys, weights } = rows;
-    const [far, near] = [this.#scores[CO!]!, this.#scores[PAGE!]!];
+    const pairs = this.#pairs;
     let farStep = 1;
     let nearStep = 1;
+    let bothStep = 1;
     for (let x = 0; x < Math.min(ASKED, context.size); x++) {
       const item = context.items[x]!;
+      const isLiked = context.liked[x] === 1;
       const gap = Math.max(0, time - context.times[x]!);
       const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
       const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / FAR_MS));
       const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / NEAR_MS));
+      const c = norm * bothStep;
       farStep *= FAR_STEP;
       nearStep *= NEAR_STEP;
+      bothStep *= BOTH_STEP;
       const end = rows.end(item);
       for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
-        const key = keys[at]!;
-        if (key === 0) continue;
-        far.add(key - 1, a * weights[at + 1 + FAR]!);
-        const close = weights[at + 1 + NEAR]!;
-        if (close > 0) near.add(key - 1, b * close);
+        if (keys[at] === 0) continue;
+        const to = pairs.touch(keys[at]! - 1);
+        const { values } = pairs;
+        const amount = a * weights[at + 1 + FAR]!;
+        values[to] = values[to]! + amount;
+        values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;
+        if (amount > values[to + 2]!) values[to + 2] = amount;
+        if (!isLiked) continue;
+        values[to + 3] = values[to + 3]! + amount;
+        values[to + 4] = values[to + 4]! + c * weights[at + 1 + TOGETHER]!;
       }
     }
-    for (const scores of [far, near]) {
-      for (const item of scores.items()) scores.scale(item, neighbours.discount(item));
-    }
+    for (const item of pairs.items()) pairs.scale(item, neighbours.discount(item));
   }
 
   /** Popular items of the newest categories, and of those that usually come next. @returns The affinity to each category. */
@@ -210,12 +228,12 @@ export class Gatherer {
       for (const category of categories) raise(weights, category, 1);
     }
     for (const [category, weight] of weights) {
-      this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!, Infinity, time);
+      this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!.scores, Infinity, time);
     }
     const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
     if (first !== undefined) {
       for (const { category, share } of this.#state.transitions.after(first, NEXT_CATEGORIES)) {
-        this.#scoreCategory(category, share, this.#scores[NEXT!]!, NEXT_ITEMS, time);
+        this.#scoreCategory(category, share, this.#scores[NEXT!]!.scores, NEXT_ITEMS, time);
       }
     }
     return affinity;
@@ -231,21 +249,21 @@ export class Gatherer {
   #scoreOwn({ context }: CandidateQuery): void {
     if (!this.#revisits) return;
     for (let x = 0; x < Math.min(REVISITS, context.size); x++) {
-      this.#scores[REVISIT!]!.add(context.items[x]!, REVISIT_STEP ** x);
+      this.#scores[REVISIT!]!.scores.add(context.items[x]!, REVISIT_STEP ** x);
     }
   }
 
   #scoreLists({ time }: CandidateQuery): void {
     const { trends } = this.#state;
     for (const item of this.#lists.popular()) {
-      this.#scores[POPULAR!]!.add(item, this.#popularity(item, time));
+      this.#scores[POPULAR!]!.scores.add(item, this.#popularity(item, time));
     }
-    for (const item of trends.list()) this.#scores[TRENDING!]!.add(item, trends.count(item, time));
+    for (const item of trends.list()) this.#scores[TRENDING!]!.scores.add(item, trends.count(item, time));
   }
 
   /** Popularity and demand of candidates that are not on those lists. */
   #completeLists(items: readonly number[], time: number): void {
-    const [popular, trending] = [this.#scores[POPULAR!]!, this.#scores[TRENDING!]!];
+    const [popular, trending] = [this.#scores[POPULAR!]!.scores, this.#scores[TRENDING!]!.scores];
     for (const item of items) {
       if (popular.get(item) === 0) popular.add(item, this.#popularity(item, time));
       if (trending.get(item) === 0) trending.add(item, this.#state.trends.count(item, time));

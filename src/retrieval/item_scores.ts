@@ -5,94 +5,125 @@
  * @module
  */
 
-/** A sparse sum over the items of a catalogue. Scores are positive; 0 = not touched. */
+/** Sparse sums over the items of a catalogue, several an item in columns side by side. Scores are positive. */
 export class ItemScores {
-  #values = new Float64Array(1024);
+  readonly #columns: number;
+  #values: Float64Array;
+  /** By item: whether it was touched. */
+  #marks = new Uint8Array(1024);
   #touched = new Uint32Array(256);
   #size = 0;
   /** Scratch of {@linkcode ItemScores.best}. */
   #sorted = new Float64Array(256);
 
-  /** Number of items with a score. */
+  /** No scores. */
+  constructor(columns = 1) {
+    this.#columns = columns;
+    this.#values = new Float64Array(1024 * columns);
+  }
+
+  /** Number of items that were touched. */
   get size(): number {
     return this.#size;
   }
 
-  /** Indices of the items with a score, in no order that means anything; valid until the next change. */
+  /** Indices of the items that were touched, in no order that means anything; valid until the next change. */
   items(): Uint32Array {
     return this.#touched.subarray(0, this.#size);
   }
 
-  /** The score of an item; 0 when it has none. */
-  get(item: number): number {
-    return item < this.#values.length ? this.#values[item]! : 0;
+  /** Scores by {@linkcode ItemScores.touch} and column, valid until an item is touched that was not. */
+  get values(): Float64Array {
+    return this.#values;
   }
 
-  /** Adds a positive amount. */
-  add(item: number, amount: number): void {
-    if (item >= this.#values.length) this.#grow(item);
-    const before = this.#values[item]!;
-    if (before === 0) {
-      if (!(amount > 0)) return;
+  /** The score of an item; 0 when it has none. */
+  get(item: number, column = 0): number {
+    return item < this.#marks.length ? this.#values[item * this.#columns + column]! : 0;
+  }
+
+  /** Touches an item. @returns Where its first column is. */
+  touch(item: number): number {
+    if (item >= this.#marks.length) this.#grow(item);
+    if (this.#marks[item] === 0) {
+      this.#marks[item] = 1;
       if (this.#size === this.#touched.length) this.#widen();
       this.#touched[this.#size++] = item;
     }
-    this.#values[item] = before + amount;
+    return item * this.#columns;
   }
 
-  /** Multiplies the score of an item that has one by a positive factor. */
+  /** Adds a positive amount. */
+  add(item: number, amount: number, column = 0): void {
+    if (!(amount > 0)) return;
+    const at = this.touch(item) + column;
+    this.#values[at] = this.#values[at]! + amount;
+  }
+
+  /** Multiplies the scores of an item in all columns. */
   scale(item: number, factor: number): void {
-    this.#values[item] = this.#values[item]! * factor;
+    const at = item * this.#columns;
+    for (let k = at; k < at + this.#columns; k++) this.#values[k] = this.#values[k]! * factor;
   }
 
   /** Forgets everything. */
   clear(): void {
-    for (let k = 0; k < this.#size; k++) this.#values[this.#touched[k]!] = 0;
+    for (let k = 0; k < this.#size; k++) {
+      const item = this.#touched[k]!;
+      this.#marks[item] = 0;
+      this.#values.fill(0, item * this.#columns, (item + 1) * this.#columns);
+    }
     this.#size = 0;
   }
 
   /**
-   * The best `limit` items that are allowed, in no order.
+   * The best `limit` items of a column that are allowed, in no order.
    *
    * Ties at the border are all in, so that the result does not depend on the order of the indices; more than
    * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed.
    */
-  best(limit: number, allowed: (item: number) => boolean): number[] {
+  best(limit: number, allowed: (item: number) => boolean, column = 0): number[] {
     const enough = 2 * limit + 64;
     if (this.#size > enough) {
-      const items = this.#above(this.#border(this.#touched, this.#size, enough), allowed);
-      if (items.length >= limit) return this.#cut(items, limit);
+      const border = this.#border(this.#touched, this.#size, enough, column);
+      const items = this.#above(border, allowed, column);
+      if (items.length >= limit) return this.#cut(items, limit, column);
     }
-    return this.#cut(this.#above(0, allowed), limit);
+    return this.#cut(this.#above(0, allowed, column), limit, column);
   }
 
-  /** The allowed items with at least this score. */
-  #above(border: number, allowed: (item: number) => boolean): number[] {
+  /** The allowed items with a score that is at least this, and above 0. */
+  #above(border: number, allowed: (item: number) => boolean, column: number): number[] {
     const items: number[] = [];
     for (let k = 0; k < this.#size; k++) {
       const item = this.#touched[k]!;
-      if (this.#values[item]! >= border && allowed(item)) items.push(item);
+      const score = this.#values[item * this.#columns + column]!;
+      if (score >= border && score > 0 && allowed(item)) items.push(item);
     }
     return items;
   }
 
-  #cut(items: number[], limit: number): number[] {
+  #cut(items: number[], limit: number, column: number): number[] {
     if (items.length <= limit) return items;
-    const border = this.#border(items, items.length, limit);
-    return items.filter((item) => this.#values[item]! >= border);
+    const border = this.#border(items, items.length, limit, column);
+    return items.filter((item) => this.get(item, column) >= border);
   }
 
   /** The n-th largest score of items. */
-  #border(items: ArrayLike<number>, size: number, n: number): number {
+  #border(items: ArrayLike<number>, size: number, n: number, column: number): number {
     const sorted = this.#sorted;
-    for (let k = 0; k < size; k++) sorted[k] = this.#values[items[k]!]!;
+    for (let k = 0; k < size; k++) sorted[k] = this.#values[items[k]! * this.#columns + column]!;
     return nthLargest(sorted, n, size);
   }
 
   #grow(item: number): void {
-    const values = new Float64Array(Math.max(2 * this.#values.length, item + 1));
+    const length = Math.max(2 * this.#marks.length, item + 1);
+    const values = new Float64Array(length * this.#columns);
     values.set(this.#values);
     this.#values = values;
+    const marks = new Uint8Array(length);
+    marks.set(this.#marks);
+    this.#marks = marks;
   }
 
   #widen(): void {

@@ -42,7 +42,10 @@ export interface RetrievalOptions extends ItemListsOptions {
    * @default {true}
    */
   readonly learn?: boolean;
-  /** The blend learns from every so many behaviours; a step costs as much as a request. @default {8} */
+  /**
+   * The blend learns from every so many wanted behaviours; a step costs as much as a request. It begins with all, and
+   * with half as many after each {@linkcode EAGER_STEPS} steps. @default {16}
+   */
   readonly learnEvery?: number;
   /** Half-life of what is in demand now, milliseconds of event time. @default {1 day} */
   readonly trendHalfLifeMs?: number;
@@ -65,6 +68,8 @@ export interface Candidate {
 /** Newest behaviours of a user that a request looks at. */
 const MAX_CONTEXT = 100;
 const POPULAR = SCORED_SOURCES.indexOf("popular");
+/** Steps of the blend from all behaviours, from every second, from every fourth, ... */
+export const EAGER_STEPS = 2000;
 const COLD = FEATURE_NAMES.indexOf("cold");
 
 /** Retrieves candidates and learns how. */
@@ -98,7 +103,7 @@ export class Retrieval {
     this.revisits = options.revisits ?? false;
     this.#newShare = options.newShare ?? 0.1;
     this.#learns = options.learn ?? true;
-    this.#learnEvery = options.learnEvery ?? 8;
+    this.#learnEvery = options.learnEvery ?? 16;
     this.state = new RetrievalState(
       view.catalogue,
       new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), USER_GROUPS),
@@ -127,7 +132,7 @@ export class Retrieval {
   learn(user: UserState, item: CatalogueItem, time: number, strength: number, wanted: boolean): void {
     if (!this.#learns) return;
     const { asked, signals } = this.state;
-    if (wanted && asked && signals % this.#learnEvery === 0) this.#learnBlend(user, item, time);
+    if (wanted && asked && signals % this.#blendEvery() === 0) this.#learnBlend(user, item, time);
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
@@ -173,6 +178,11 @@ export class Retrieval {
     const items = list === "popular" ? lists.popular() : list === "new" ? lists.fresh() : trends.list();
     return Array.from(items, (index) => this.#view.catalogue.at(index)).filter(allowed)
       .slice(0, this.maxCandidates);
+  }
+
+  /** From so many behaviours one, for the blend: from all at first, then from fewer and fewer. */
+  #blendEvery(): number {
+    return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
   #learnBlend(user: UserState, item: CatalogueItem, time: number): void {
