@@ -11,6 +11,7 @@
  */
 
 import { RELAXED_SIMD, SIMD } from "./binary.ts";
+import { fusesMultiplyAdd } from "./fused.ts";
 import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
 import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";
@@ -63,14 +64,17 @@ export class SimdKernels implements Kernels {
   /** An input row while a GRU goes forward, Uᵀ while it goes back. */
   #work: Float32Array;
 
-  /** Whether this machine runs them. */
+  /**
+   * Whether this machine runs them. Relaxed ones count as run only where multiply-add is fused, so that the name
+   * says which bits come out, on whatever processor; without, they would be no faster than the others.
+   */
   static supported(name: "simd" | "relaxed-simd"): boolean {
-    return moduleOf(name === "simd" ? SIMD : RELAXED_SIMD) !== null;
+    return name === "simd" ? moduleOf(SIMD) !== null : fusesMultiplyAdd() && moduleOf(RELAXED_SIMD) !== null;
   }
 
   /** @throws RangeError when the machine cannot run them, or has no room for their memory. */
   constructor(name: "simd" | "relaxed-simd") {
-    const compiled = moduleOf(name === "simd" ? SIMD : RELAXED_SIMD);
+    const compiled = SimdKernels.supported(name) ? moduleOf(name === "simd" ? SIMD : RELAXED_SIMD) : null;
     if (compiled === null) {
       throw new RangeError(`Cannot run ${name} kernels: this machine or runtime lacks the instructions`);
     }
