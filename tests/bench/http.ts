@@ -1,18 +1,20 @@
 /**
  * The HTTP API under load: server and clients on this machine, the events of `fixtures/shop` before it.
  *
- *     deno run -A tests/bench/http.ts [base|din|dien|mimn] [clients]
+ *     deno run -A tests/bench/http.ts [base|din|dien|mimn] [clients] [options of `run`, such as --no-learner-thread]
  *
- * Recommendations of 100 given candidates for users with a past, learner on; then events one by one and in batches;
- * then the time from a click to a list that knows it.
+ * Recommendations of 100 given candidates for users with a past; then events one by one and in batches; then the time
+ * from a click to a list that knows it. Outcomes are final after a second, so that every list that is served comes to
+ * be learnt while others are asked for.
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
+import { openSource } from "../../streams/sources/open.ts";
 
-const [model = "dien", clients = "8"] = Deno.args;
+const [model = "dien", clients = "8", ...options] = Deno.args;
 const CLIENTS = Number(clients);
 const SECONDS = 10;
 const EVENTS = 12_000;
@@ -32,20 +34,39 @@ const command = (script: string, ...args: string[]) =>
 await command("ingest", "--from", "fixtures/shop", "--limit", String(EVENTS)).output();
 const port = 20_000 + Math.floor(Math.random() * 20_000);
 const url = `http://127.0.0.1:${port}`;
-const config = "fixtures/shop/meander.json";
-await using server = command("run", "--config", config, "--model", model, "--http", `127.0.0.1:${port}`)
-  .spawn();
-const lag = async (): Promise<number> => {
-  const { partitions } = await fetch(`${url}/v1/status`).then(
+// Nobody clicks on what is shown here, so the guard would hold versions back.
+const shop = JSON.parse(await Deno.readTextFile(`${ROOT}fixtures/shop/meander.json`));
+const config = `${folder}/meander.json`;
+const soon = { outcomeWindowMs: 1000, allowedLatenessMs: 0, guard: null };
+await Deno.writeTextFile(config, JSON.stringify({ ...shop, ...soon }));
+const flags = ["--config", config, "--model", model, "--http", `127.0.0.1:${port}`, ...options];
+await using server = command("run", ...flags).spawn();
+/** Events that were not committed, samples that were not learnt, and the newest version made. */
+const status = async (): Promise<{ lag: number; waiting: number; version: number }> => {
+  const { partitions, learner } = await fetch(`${url}/v1/status`).then(
     (response) => response.json(),
-    () => ({ partitions: [] }),
+    () => ({ partitions: [], learner: null }),
   );
-  return partitions[0]?.lag ?? Infinity;
+  return {
+    lag: partitions[0]?.lag ?? Infinity,
+    waiting: learner?.lag ?? Infinity,
+    version: learner?.version ?? 0,
+  };
 };
-while (await lag() > 0) await delay(200);
+while (await status().then(({ lag, waiting }) => lag > 0 || waiting > 50)) await delay(200);
 
 const users = Array.from({ length: 300 }, (_, n) => `u${n}`);
-const candidates = Array.from({ length: 100 }, (_, n) => `i${n}`);
+/** Behind the newest event that was ingested, and time that goes on from there. */
+const START = 1_741_864_100_000;
+const time = () => Math.round(START + performance.now());
+const candidates: string[] = [];
+for await (const record of openSource("meander", `${ROOT}fixtures/shop`)) {
+  if (record.kind === "event" || candidates.length === 100) break;
+  if (record.kind !== "item") continue;
+  const { item, time, expires = Infinity } = record.item;
+  // What is not on sale is not scored.
+  if (time < START && expires > START + 3_600_000) candidates.push(item);
+}
 let turn = 0;
 
 async function post(path: string, body: string, type = "application/json"): Promise<unknown> {
@@ -76,6 +97,7 @@ async function cpuSeconds(): Promise<number> {
 }
 
 let used = 0;
+let version = 0;
 
 async function report(what: string, times: readonly number[], each = 1, seconds = SECONDS): Promise<void> {
   const before = used;
@@ -83,24 +105,32 @@ async function report(what: string, times: readonly number[], each = 1, seconds 
   const cpuMs = (used - before) / times.length / each * 1000;
   const at = (share: number) => (times[Math.floor(times.length * share)] ?? NaN).toFixed(1);
   const rate = Math.round(times.length * each / seconds);
-  const latency = `p50 ${at(0.5)} ms   p99 ${at(0.99)} ms`;
+  const latency = `p50 ${at(0.5)} ms   p99 ${at(0.99)} ms   max ${(times.at(-1) ?? NaN).toFixed(0)} ms`;
+  const now = await status();
+  const learnt = `${Math.round((now.version - version) / seconds)} versions/s`;
+  version = now.version;
   print(
-    `${what.padEnd(52)} ${String(rate).padStart(7)}/s   ${latency}   ${
+    `${what.padEnd(48)} ${String(rate).padStart(6)}/s   ${latency}   ${
       cpuMs.toFixed(3)
-    } ms of processor each`,
+    } ms of processor each   ${learnt}, ${now.waiting} waiting`,
   );
 }
 
-const recommend = () =>
-  post("/v1/rank", JSON.stringify({ user: users[turn++ % users.length], count: 20, candidates }));
+async function recommend(): Promise<void> {
+  const request = { user: users[turn++ % users.length], time: time(), count: 20, candidates };
+  const { items } = await post("/v1/rank", JSON.stringify(request)) as { readonly items: readonly unknown[] };
+  if (items.length !== 20) throw new Error(`${items.length} items came, not 20`);
+}
 const event = () => ({
   type: "interaction",
+  time: time(),
   user: `w${turn++ % 5000}`,
   item: `i${turn % 300}`,
   action: "view",
 });
 await load(1, recommend, 1);
 used = await cpuSeconds();
+({ version } = await status());
 await report(`rank 100 candidates, ${model}, 1 client`, await load(1, recommend));
 await report(`rank 100 candidates, ${model}, ${CLIENTS} clients`, await load(CLIENTS, recommend));
 
@@ -108,7 +138,7 @@ const changed = await load(1, async () => {
   const user = users[turn % users.length];
   await post(
     "/v1/events",
-    JSON.stringify({ type: "interaction", user, item: `i${turn % 300}`, action: "click" }),
+    JSON.stringify({ type: "interaction", time: time(), user, item: `i${turn % 300}`, action: "click" }),
   );
   await recommend();
 });
@@ -121,7 +151,7 @@ const lines = () => Array.from({ length: 1000 }, () => JSON.stringify(event())).
 const batches = Array.from({ length: 20 }, lines);
 const batch = () => post("/v1/events", batches[turn++ % batches.length] ?? "", "application/x-ndjson");
 await report("events in batches of 1000, 2 clients", await load(2, batch), 1000);
-print(`behind then: ${await lag()} events`);
+print(`behind then: ${(await status()).lag} events`);
 server.kill("SIGTERM");
 print(`ended with ${(await server.status).code}`);
 await Deno.remove(folder, { recursive: true });
