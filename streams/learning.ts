@@ -391,9 +391,11 @@ export class Learning implements AsyncDisposable {
   }
 
   async #commit(records: readonly NewRecord[]): Promise<void> {
-    const { parameters } = this.#topics;
-    const { end } = await this.#log.bounds(parameters, 0);
-    const { samples, checkpoints } = this.#topics;
+    const { parameters, samples, checkpoints } = this.#topics;
+    // The full snapshot of this commit makes all before it superfluous.
+    const publishes = records.some((record) => record.topic === parameters);
+    const trims = publishes && this.version % this.#options.snapshotVersions === 0;
+    const before = trims ? (await this.#log.bounds(parameters, 0)).end : 0;
     const { name } = this.learner.model;
     const order: NewRecord[] = this.#next.length === 1 ? [] : [{
       topic: checkpoints,
@@ -407,10 +409,8 @@ export class Learning implements AsyncDisposable {
       group: `${samples}-learner-${name}`,
       offsets: this.#next.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
-    if (records.filter((record) => record.topic === parameters).length === 0) return;
-    this.#published = Math.max(this.#published, this.version);
-    // The full snapshot of this commit makes all before it superfluous.
-    if (this.version % this.#options.snapshotVersions === 0) await this.#log.trim(parameters, 0, end);
+    if (publishes) this.#published = Math.max(this.#published, this.version);
+    if (trims) await this.#log.trim(parameters, 0, before);
   }
 
   async #newestVersion(): Promise<number> {

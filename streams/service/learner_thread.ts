@@ -20,6 +20,8 @@ interface ThreadScope {
   postMessage(report: ThreadReport): void;
 }
 
+/** Samples to ask for at a time: here nobody waits for them to be learnt, and each question costs the other thread. */
+const SAMPLES = 64;
 /** Time between two reports. */
 const REPORT_MS = 250;
 
@@ -57,9 +59,9 @@ async function work(learning: Learning): Promise<void> {
   };
   while (!signal.aborted) {
     if (performance.now() - told >= REPORT_MS) tell();
-    if (!await learning.step()) {
+    if (!await learning.step({ maxSamples: SAMPLES })) {
       tell();
-      await learning.step({ waitMs: LEARNER_IDLE_MS, signal }).catch((error) => {
+      await learning.step({ maxSamples: SAMPLES, waitMs: LEARNER_IDLE_MS, signal }).catch((error) => {
         if (!signal.aborted || error !== signal.reason) throw error;
       });
     }
