@@ -6,6 +6,7 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { within } from "./deadline.ts";
 import { Problem } from "./problem.ts";
 
 const unzip = promisify(gunzip);
@@ -41,12 +42,29 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
 }
 
 async function collect(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const { headers } = request;
+  const declared = headers.get("content-length");
+  if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return new Uint8Array(0);
+  // No more than was declared will come: it may be read at once, which spares a turn of the event loop for each part.
+  if (declared !== null && !headers.has("transfer-encoding")) return await whole(request);
+  return await collectParts(request.body, maxBytes);
+}
+
+async function whole(request: Request): Promise<Uint8Array> {
+  try {
+    return await within(request.bytes(), TIMEOUT_MS, late);
+  } catch (cause) {
+    if (cause instanceof Problem) throw cause;
+    throw brokenOff(cause);
+  }
+}
+
+async function collectParts(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   let isLate = false;
-  const reader = request.body.getReader();
+  const reader = body.getReader();
   const timer = setTimeout(() => {
     isLate = true;
     reader.cancel().catch(() => {}); // the client may be gone
@@ -61,20 +79,28 @@ async function collect(request: Request, maxBytes: number): Promise<Uint8Array> 
     }
   } catch (cause) {
     if (cause instanceof Problem) throw cause;
-    throw new Problem("bad-body", "The body broke off", { cause });
+    throw brokenOff(cause);
   } finally {
     clearTimeout(timer);
   }
-  if (isLate) throw new Problem("body-timeout", `The body was not there after ${TIMEOUT_MS} ms`);
+  if (isLate) throw late();
   const [first] = parts;
   if (first !== undefined && parts.length === 1) return first;
-  const whole = new Uint8Array(size);
+  const joined = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    joined.set(part, at);
     at += part.length;
   }
-  return whole;
+  return joined;
+}
+
+function late(): Problem {
+  return new Problem("body-timeout", `The body was not there after ${TIMEOUT_MS} ms`);
+}
+
+function brokenOff(cause: unknown): Problem {
+  return new Problem("bad-body", "The body broke off", { cause });
 }
 
 function tooLarge(maxBytes: number, cause?: unknown): Problem {

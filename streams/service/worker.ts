@@ -10,9 +10,10 @@
  * @module
  */
 
-import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../log/log.ts";
+import { giveWay } from "./give_way.ts";
 
 /** What a {@linkcode Worker} does. */
 export interface Job extends AsyncDisposable {
@@ -40,6 +41,8 @@ export interface WorkerOptions<J extends Job> {
 }
 
 const LONGEST_PAUSE_MS = 30_000;
+/** What others may have of the thread between two steps; a step of a task beside a server takes half as long. */
+const OTHERS_MS = 8;
 /** A stall that is worth a word, and the time between words. */
 const STALL_MS = 5000;
 const REMIND_MS = 30_000;
@@ -133,8 +136,7 @@ export class Worker<J extends Job> {
           if (!signal.aborted || error !== signal.reason) throw error;
         });
         this.#lastTurn = now();
-        // A log in this process answers without a turn of the event loop: timers and signals need theirs.
-        await turn();
+        await giveWay(OTHERS_MS, now);
       }
       await job.finish();
     } finally {
