@@ -161,6 +161,33 @@ export interface ProfileEvent extends EventBase {
   readonly attributes: Attributes;
 }
 
+/** A behaviour of somebody who was not known by this name yet. */
+export interface MergedBehaviour {
+  /** The item acted upon. */
+  readonly item: string;
+  /** What was done. */
+  readonly action: string;
+  /** Event time in milliseconds since the epoch. */
+  readonly time: number;
+  /** Strength in the sequence. */
+  readonly strength: number;
+}
+
+/**
+ * What an anonymous session did becomes the user's, as at a login. Only the user's state takes it in: popularity, pairs
+ * and outcomes have counted it when it happened.
+ */
+export interface MergeEvent extends EventBase {
+  /** Tells the types of events apart. */
+  readonly type: "merge";
+  /** Whose behaviours they were. */
+  readonly from: string;
+  /** The behaviours, in any order; one that the user has already is skipped. */
+  readonly behaviours: readonly MergedBehaviour[];
+  /** Attributes of the session; those that the user has already stay. */
+  readonly attributes?: Attributes;
+}
+
 /** Erase all that is known of the user. */
 export interface ForgetEvent extends EventBase {
   /** Tells the types of events apart. */
@@ -168,7 +195,13 @@ export interface ForgetEvent extends EventBase {
 }
 
 /** Anything that may stand on the `events` topic. */
-export type Event = InteractionEvent | RequestEvent | ImpressionEvent | ProfileEvent | ForgetEvent;
+export type Event =
+  | InteractionEvent
+  | RequestEvent
+  | ImpressionEvent
+  | ProfileEvent
+  | MergeEvent
+  | ForgetEvent;
 
 /** The catalogue record of one item, on the `items` topic. */
 export interface ItemRecord {

@@ -75,6 +75,8 @@ export interface Recommendation {
   readonly shadows?: readonly ShadowAnswer[];
   /** Candidates that were scored and not chosen, if the deployment logs them. */
   readonly others?: readonly ScoredItem[];
+  /** Why it is less than it could be: `late` = made without a model, since the time was over. */
+  readonly degraded?: "late";
   /** Microseconds from taking the request up to the answer. */
   readonly tookMicros: number;
 }

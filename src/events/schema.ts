@@ -14,6 +14,7 @@ import {
   type EventBase,
   type Frequency,
   type ItemRecord,
+  type MergedBehaviour,
   REQUEST_LISTS,
   type RequestFilter,
 } from "./event.ts";
@@ -203,6 +204,13 @@ const FREQUENCY_FIELDS: Fields<Frequency> = {
   },
 };
 
+const MERGED_FIELDS: Fields<MergedBehaviour> = {
+  item: { ...id, about: "The item acted upon." },
+  action: { ...name, about: "What was done." },
+  time: { ...time, about: "Event time." },
+  strength: { kind: "number", about: "Strength in the sequence." },
+};
+
 /** The fields of each type of event, besides `type`. */
 export const EVENT_FIELDS: {
   readonly [T in Event["type"]]: Fields<Omit<Extract<Event, { readonly type: T }>, "type">>;
@@ -305,6 +313,22 @@ export const EVENT_FIELDS: {
     ...base,
     attributes: { kind: "attributes", about: "Attributes of the user; they replace those of the same name." },
   },
+  merge: {
+    ...base,
+    from: { ...id, about: "Whose behaviours they were." },
+    behaviours: {
+      kind: "list",
+      of: { kind: "object", fields: Object.entries(MERGED_FIELDS) },
+      minItems: 0,
+      maxItems: MAX_ITEMS,
+      about: "The behaviours, in any order; one that the user has already is skipped.",
+    },
+    attributes: {
+      kind: "attributes",
+      optional: true,
+      about: "Attributes of the session; those that the user has already stay.",
+    },
+  },
   forget: base,
 };
 
@@ -398,6 +422,12 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     maxItems: MAX_ITEMS,
     optional: true,
     about: "Candidates that were scored and not chosen, if the deployment logs them.",
+  },
+  degraded: {
+    kind: "choice",
+    of: ["late"],
+    optional: true,
+    about: "Why it is less than it could be: late = made without a model, since the time was over.",
   },
   tookMicros: { kind: "number", minimum: 0, about: "Microseconds from taking the request up to the answer." },
 };

@@ -9,11 +9,13 @@
  */
 
 import type {
+  Attributes,
   Boost,
   Event,
   ImpressionEvent,
   InteractionEvent,
   ItemRecord,
+  MergeEvent,
   RequestEvent,
 } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS, isPositive } from "../features/actions.ts";
@@ -27,7 +29,7 @@ import { Answerer, type Ranking } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
-import type { Recommendation } from "../events/recommendation.ts";
+import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
@@ -36,8 +38,9 @@ import { ImpressionJoin } from "./impression_join.ts";
 import { EventClock } from "./event_clock.ts";
 import type { Pending } from "./pending.ts";
 import type { LabelPolicy } from "./label_policy.ts";
+import { newBehaviours } from "./merge.ts";
 import { carryHidden, type FoldContext } from "./hidden_state.ts";
-import { type SequenceOptions, SequenceSlab } from "./sequence.ts";
+import { type Behaviour, type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
@@ -321,9 +324,10 @@ export class TaskState {
       case "impression":
         return this.#impression(user, event, offset, out);
       case "profile":
-        user.profile = Object.fromEntries(
-          Object.entries({ ...user.profile, ...event.attributes }).slice(-MAX_ATTRIBUTES),
-        );
+        user.profile = newest({ ...user.profile, ...event.attributes });
+        return null;
+      case "merge":
+        this.#merge(user, event);
         return null;
       case "forget":
         this.#forget(user, out);
@@ -342,6 +346,19 @@ export class TaskState {
     const { serving } = this.#scorers.get(recommendation.model) ?? this.#scorer;
     const rows = chosen.rows.map((row) => ({ ...row, item: this.catalogue.at(row.item).id, position: -1 }));
     return { recommendation, serving, instance: { ...chosen, user: user.id, rows } };
+  }
+
+  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
+  withoutModel(event: RequestEvent): readonly Pick<RecommendedItem, "item" | "source">[] {
+    const asked: RequestEvent = event.candidates === undefined ? { ...event, list: "popular" } : event;
+    const known = this.users.get(event.user);
+    if (known !== undefined) return this.#answerer.candidates(known, asked);
+    const nobody = createUser(event.user, this.sequences);
+    try {
+      return this.#answerer.candidates(nobody, asked);
+    } finally {
+      this.sequences.release(nobody.row);
+    }
   }
 
   /** What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
@@ -465,11 +482,7 @@ export class TaskState {
     }
     if (wanted) this.retrieval.lists.raise(item, event.time);
     if (strength === null) return;
-    const behaviour = { item: item.index, action: event.action, time: event.time, strength };
-    const atEnd = this.sequences.insert(user.row, behaviour);
-    if (!atEnd) this.counters.late++;
-    this.counters.behaviours++;
-    carryHidden(user, { ...behaviour, atEnd }, this.#fold);
+    this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);
   }
 
@@ -481,6 +494,26 @@ export class TaskState {
     const time = sequences.lastTime(user.row) ?? 0;
     out.samples.push(historySample(user.id, time, this.#scorer.window(user, time).history));
     this.counters.histories++;
+  }
+
+  /** Takes a session's behaviours in. An action that is no behaviour here is skipped. */
+  #merge(user: UserState, { behaviours, attributes = {} }: MergeEvent): void {
+    user.profile = newest({ ...attributes, ...user.profile });
+    const own = behaviours.filter(({ action }) =>
+      Object.hasOwn(this.#actions, action) && this.#actions[action]?.strength !== null
+    );
+    const itemAt = (id: string, time: number) => this.item(id, time).index;
+    for (const { index, action, time, strength } of newBehaviours(this.sequences, user.row, own, itemAt)) {
+      this.#behave(user, { item: index, action, time, strength });
+    }
+  }
+
+  /** Puts a behaviour into the sequence, and brings the recurrent state up to date. */
+  #behave(user: UserState, behaviour: Behaviour): void {
+    const atEnd = this.sequences.insert(user.row, behaviour);
+    if (!atEnd) this.counters.late++;
+    this.counters.behaviours++;
+    carryHidden(user, { ...behaviour, atEnd }, this.#fold);
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
@@ -578,6 +611,11 @@ export class TaskState {
     this.counters.forgotten++;
     out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
   }
+}
+
+/** The attributes that a profile keeps. */
+function newest(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).slice(-MAX_ATTRIBUTES));
 }
 
 /** Whether something of the user waits for a deadline, for which it has to be in memory. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
@@ -14,18 +13,14 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/schema.ts";
 import type { Preview } from "../../src/state/task_state.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { partitionOf } from "../log/partitioner.ts";
 import { readBody } from "../server/body.ts";
 import { type ApiContext, append } from "../server/endpoints.ts";
-import { taskOf } from "../server/explain.ts";
 import { MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
+import { catchUp, freshTask } from "../server/merge.ts";
 import { Problem } from "../server/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
 import type { Task } from "../task.ts";
 
-/** How long a read waits for the task to have taken what was answered before. */
-const CATCH_UP_MS = 2000;
-const POLL_MS = 2;
 /** Whose name a request bears that is nobody's; it is on no log. */
 const NOBODY = "anonymous";
 /** Refused entries that a problem lists. */
@@ -145,13 +140,6 @@ export async function lookAt<View>(
   return await task.peek(user, (known) => view(known, task));
 }
 
-/** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
-async function freshTask(context: ApiContext, user: string): Promise<Task> {
-  const task = await taskOf(context, user);
-  await catchUp(context, task, partitionOf(user, context.partitions));
-  return task;
-}
-
 /** All tasks, once they have taken all that is on the log now. @throws Problem `elsewhere` when some are not here */
 export async function freshTasks(context: ApiContext): Promise<readonly Task[]> {
   const { service, partitions } = context;
@@ -161,17 +149,6 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
   }
   await Promise.all(tasks.map(([partition, task]) => catchUp(context, task, partition)));
   return tasks.map(([, task]) => task);
-}
-
-async function catchUp({ log, topics, clock }: ApiContext, task: Task, partition: number): Promise<void> {
-  const { end } = await log.bounds(topics.events, partition);
-  const deadline = clock() + CATCH_UP_MS;
-  while (task.next < end) {
-    if (clock() > deadline) {
-      throw new Problem("answer-timeout", `Events before it wait for more than ${CATCH_UP_MS} ms`);
-    }
-    await delay(POLL_MS);
-  }
 }
 
 /** As of the newest event: what expires or decays does so by the time of events. */

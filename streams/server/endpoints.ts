@@ -5,8 +5,6 @@
  */
 
 import { checkEventFields, checkItem } from "../../src/events/check.ts";
-import type { RequestEvent } from "../../src/events/event.ts";
-import { parseJson } from "../../src/events/json.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
@@ -14,9 +12,11 @@ import type { Answers } from "./answers.ts";
 import { bodyKind, readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
-import { type Intake, MAX_AHEAD_MS, takeEvents, takeItems } from "./intake.ts";
+import { type Intake, takeEvents, takeItems } from "./intake.ts";
+import { mergeUser } from "./merge.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./problem.ts";
+import { recommend } from "./recommend.ts";
 import { explainUser, taskOf } from "./explain.ts";
 import { viewUser } from "./user_view.ts";
 import { whyNot } from "./why_not.ts";
@@ -49,7 +49,6 @@ export interface ApiContext {
 
 /** How long an append may take before the client is told to try again. */
 const APPEND_TIMEOUT_MS = 15_000;
-const DEFAULT_COUNT = 10;
 /** Refused entries that a problem lists. */
 const MAX_LISTED = 100;
 
@@ -99,8 +98,8 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       description: "The request is an event on the log, and the answer is what its task committed.",
       scope: "recommend",
       body: { kinds: ["json"], schema: "RecommendRequest" },
-      answers: { 200: { description: "The answer", schema: "Recommendation" } },
-      problems: ["unavailable", "answer-timeout"],
+      answers: { 200: { description: "The answer", schema: "Answer" } },
+      problems: ["bad-parameter", "unavailable", "answer-timeout"],
       handle: ({ request }) => recommend(context, request, "recommend"),
     },
     {
@@ -110,8 +109,8 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Ranks given items for a user",
       scope: "recommend",
       body: { kinds: ["json"], schema: "RankRequest" },
-      answers: { 200: { description: "The answer", schema: "Recommendation" } },
-      problems: ["unavailable", "answer-timeout"],
+      answers: { 200: { description: "The answer", schema: "Answer" } },
+      problems: ["bad-parameter", "unavailable", "answer-timeout"],
       handle: ({ request }) => recommend(context, request, "rank"),
     },
     {
@@ -178,6 +177,19 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       answers: { 200: { description: "The event is durable", schema: "Taken" } },
       problems: ["bad-parameter", "unavailable"],
       handle: ({ parameters }) => forgetUser(context, parameters["user"] ?? ""),
+    },
+    {
+      method: "POST",
+      path: "/v1/users/:user/merge",
+      id: "mergeUser",
+      summary: "Takes over what an anonymous session did, as at a login",
+      description: "Appends an event `merge`. Again, it takes over what is new. The session itself stays.",
+      scope: "events",
+      parameters: { user: "Id of the user" },
+      body: { kinds: ["json"], schema: "Merge" },
+      answers: { 200: { description: "The event is durable", schema: "Merged" } },
+      problems: ["bad-parameter", "not-found", "elsewhere", "unavailable", "answer-timeout"],
+      handle: (call) => mergeUser(context, call),
     },
     {
       method: "GET",
@@ -285,50 +297,6 @@ async function forgetUser(context: ApiContext, user: string): Promise<Response> 
   const value = new TextEncoder().encode(JSON.stringify(event));
   await append(context, [{ topic: context.topics.events, key: user, value, time }]);
   return Response.json({ accepted: 1, refused: [] });
-}
-
-async function recommend(
-  context: ApiContext,
-  request: Request,
-  kind: "recommend" | "rank",
-): Promise<Response> {
-  bodyKind(request.headers, ["json"]);
-  const bytes = await readBody(request, context.maxBodyBytes);
-  const now = context.now();
-  const event = requestOf(bytes, kind, now);
-  const begun = context.clock();
-  const answer = await context.answers.ask(event, now);
-  context.metrics.answered(context.clock() - begun);
-  return new Response(answer as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
-}
-
-/** The event that a body asks for. @throws Problem `bad-body` or `refused` */
-function requestOf(bytes: Uint8Array, kind: "recommend" | "rank", now: number): RequestEvent {
-  const parsed = parseJson(bytes, "body");
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const { value } = parsed;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Problem("bad-body", "The body is no object");
-  }
-  // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
-  const { id: _id, ...body } = value as Readonly<Record<string, unknown>>;
-  const { candidates } = body;
-  const refuse = (code: string, reason: string) =>
-    new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
-  if (kind === "rank" && candidates === undefined) {
-    throw refuse("missing-field", "Cannot rank nothing: candidates are missing");
-  }
-  const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
-  const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
-  const checked = checkEventFields(event);
-  if (!checked.ok) throw refuse(checked.code, checked.reason);
-  if (checked.event.time > now + MAX_AHEAD_MS) {
-    throw refuse(
-      "in-the-future",
-      `time is ${checked.event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
-    );
-  }
-  return checked.event as RequestEvent;
 }
 
 async function getUser(context: ApiContext, { parameters }: Call): Promise<Response> {

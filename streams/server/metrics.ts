@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Counter, Histogram, Registry } from "prom-client";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
@@ -43,6 +44,7 @@ export class Metrics implements LogObserver {
   readonly #answer: Histogram;
   readonly #refused: Counter<"code">;
   readonly #taken: Counter<"kind">;
+  readonly #degraded: Counter<"reason">;
   readonly #gauges: ServiceGauges;
   #service: Service | undefined;
   #listener: MetricsListener | undefined;
@@ -114,6 +116,12 @@ export class Metrics implements LogObserver {
       labelNames: ["code"],
       registers,
     });
+    this.#degraded = new Counter({
+      name: "meander_degraded_answers_total",
+      help: "Answers that are less than they could be, by reason",
+      labelNames: ["reason"],
+      registers,
+    });
     this.#gauges = new ServiceGauges(this.registry);
   }
 
@@ -181,6 +189,11 @@ export class Metrics implements LogObserver {
       this.#refused.inc({ code });
       this.#listener?.refusedOverHttp(kind, code, reason);
     }
+  }
+
+  /** Counts an answer that is less than it could be. */
+  degraded(reason: NonNullable<Recommendation["degraded"]>): void {
+    this.#degraded.inc({ reason });
   }
 
   #count(records: readonly NewRecord[]): void {

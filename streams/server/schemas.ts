@@ -108,6 +108,12 @@ const whyNot = z.object({
   reasons: z.array(z.object({ code: z.enum(WHY_NOT), reason: z.string() })),
 });
 
+const merge = z.object({ from: z.string().min(1).max(256).describe("Id of the session.") });
+const merged = z.object({
+  accepted: z.literal(1),
+  behaviours: count.describe("Those that the session has."),
+});
+
 const figure = z.number().nullable();
 
 const segment = {
@@ -184,6 +190,17 @@ const status = z.looseObject({
 const health = z.object({ status: z.literal("ok"), uptimeSeconds: z.number() });
 const ready = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
 
+/** What a request over HTTP may have beside the event's fields. */
+const ASKING = {
+  cursor: { type: "string", description: "Asks for pages: empty for the first one, then what `next` was." },
+  budgetMs: {
+    ...{ type: "number", exclusiveMinimum: 0, maximum: 60_000 },
+    description:
+      "How long to wait, milliseconds; then the answer is made without a model, and `degraded` says so.",
+  },
+};
+const NEXT = { type: ["string", "null"], description: "Cursor of the next page, when pages are asked for." };
+
 /** Names of the schemas. */
 export type SchemaName =
   | "Event"
@@ -196,6 +213,9 @@ export type SchemaName =
   | "User"
   | "Explanation"
   | "WhyNot"
+  | "Merge"
+  | "Merged"
+  | "Answer"
   | "Experiments"
   | "Experiment"
   | "ExperimentDraft"
@@ -214,7 +234,8 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
   const request = events.find(({ title }) => title === "request");
   if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
   const { type: _type, id: _id, ...properties } = request.properties;
-  const asked = { ...request, properties, required: ["user"] };
+  const asked = { ...request, properties: { ...properties, ...ASKING }, required: ["user"] };
+  const answer = bare(recommendation) as ObjectSchema;
   return {
     Event: { description: "Without a time, it is that of its arrival.", oneOf: events },
     Item: withoutTime(bare(item)),
@@ -225,12 +246,15 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
       description: "Without a count, all candidates are ranked.",
       required: ["user", "candidates"],
     },
-    Recommendation: bare(recommendation),
+    Recommendation: answer,
+    Answer: { ...answer, properties: { ...answer.properties, next: NEXT } },
     Taken: fromZod(taken),
     Problem: fromZod(problem),
     User: fromZod(user),
     Explanation: fromZod(explanation),
     WhyNot: fromZod(whyNot),
+    Merge: fromZod(merge),
+    Merged: fromZod(merged),
     Experiments: fromZod(experiments),
     Experiment: fromZod(experimentSchema),
     ExperimentDraft: fromZod(draftSchema),

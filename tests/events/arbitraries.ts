@@ -101,6 +101,15 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
     });
   }),
   record<Event>({ type: fc.constant("profile"), ...base, attributes }, { id }),
+  record<Event>({
+    type: fc.constant("merge"),
+    ...base,
+    from: id,
+    behaviours: fc.array(
+      fc.record({ item: id, action: name, time: base.time, strength: finite }, { noNullPrototype: true }),
+      { maxLength: 3 },
+    ),
+  }, { id, attributes }),
   record<Event>({ type: fc.constant("forget"), ...base }, { id }),
 );
 

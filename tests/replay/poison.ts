@@ -21,7 +21,7 @@ export function cleanRecords(seed = 21): SourceRecord[] {
 function viewOf(record: SourceRecord): number {
   if (record.kind !== "event") return -1;
   const { event } = record;
-  const request = event.type === "profile" || event.type === "forget" ? undefined : event.request;
+  const request = "request" in event ? event.request : undefined;
   return request === undefined ? -1 : Number(request.slice(1));
 }
 

@@ -21,6 +21,10 @@ const request = fc.record({
   exclude: fc.oneof(fc.array(fc.constantFrom("i1", "i2")), fc.anything({ maxDepth: 2 })),
   time: fc.oneof(fc.integer({ min: NOW - 1e9, max: NOW + 1e7 }), fc.double()),
   context: fc.anything({ maxDepth: 2 }),
+  cursor: fc.oneof(fc.constant(""), fc.string({ maxLength: 12 }), fc.anything({ maxDepth: 1 })),
+  boosts: fc.oneof(fc.constant([{ by: 2, categories: ["red"] }]), fc.anything({ maxDepth: 2 })),
+  frequency: fc.oneof(fc.constant({ most: 1, withinMs: 9 }), fc.anything({ maxDepth: 2 })),
+  like: fc.oneof(fc.array(fc.constantFrom("i1", "i9")), fc.anything({ maxDepth: 1 })),
 }, { requiredKeys: [] });
 const types = fc.constantFrom(
   "application/json",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Boost } from "../../src/events/event.ts";
+import type { Boost, MergeEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { decodeItemState, encodeItemState } from "../../src/state/task_codec.ts";
@@ -230,4 +230,38 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
   assert.equal(user.shown.length, 4);
   long.show(6002, ["c"]);
   assert.deepEqual(user.shown.map(({ time }) => time), [5000, 5001, 6000, 6002], "the newest four");
+});
+
+Deno.test("TaskState.apply() takes what an anonymous session did into the user, once, and counts it once", () => {
+  const story = new Story();
+  for (const item of ["a", "b", "c"]) story.item(item);
+  story.click(10, "a");
+  story.click(20, "b", { user: "anonymous" });
+  story.click(40, "c", { user: "anonymous" });
+  const popularity = () => ["a", "b", "c"].map((id) => story.task.catalogue.get(id)?.popularity);
+  const before = popularity();
+  const behaviours = [
+    { item: "c", action: "click", time: 40, strength: 1 },
+    { item: "b", action: "click", time: 20, strength: 1 },
+    { item: "b", action: "hover", time: 21, strength: 1 },
+  ];
+  const event = { type: "merge", user: "u", from: "anonymous", time: 41, behaviours } as const;
+  const apply = (event: MergeEvent, offset: number) => story.task.apply(event, offset, story.out);
+  apply({ ...event, attributes: { city: "Oslo" } }, 100);
+  const { users, sequences, catalogue, counters } = story.task;
+  const user = users.get("u")!;
+  const items = () =>
+    Array.from(
+      { length: sequences.length(user.row) },
+      (_, i) => catalogue.at(sequences.item(user.row, i)).id,
+    );
+  assert.deepEqual(items(), ["a", "b", "c"], "in the order of time; hover is no behaviour");
+  apply({ ...event, attributes: { city: "Rome" } }, 101);
+  assert.deepEqual([items(), user.profile], [["a", "b", "c"], { city: "Oslo" }], "again changes nothing");
+  apply(
+    { ...event, behaviours: [...behaviours, { item: "a", action: "click", time: 30, strength: 1 }] },
+    102,
+  );
+  assert.deepEqual(items(), ["a", "b", "a", "c"], "a session that went on adds what is new");
+  assert.deepEqual([popularity(), counters.interactions, counters.behaviours], [before, 3, 6]);
 });

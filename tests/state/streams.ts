@@ -26,6 +26,7 @@ export const SMALL: TaskOptions = {
   outcomeWindowMs: 1000,
   allowedLatenessMs: 300,
   dedupIds: 3,
+  frequency: { most: 3, withinMs: 2000, remembered: 5 },
   learnHistories: true,
   policy: { name: "epsilon", epsilon: 0.3 },
   retrieval: { maxCandidates: 5, listSizes: { popular: 4, category: 2, fresh: 3 } },
@@ -63,6 +64,8 @@ const request = fc.record({
   candidates: optional(lists),
   exclude: optional(fc.uniqueArray(items, { maxLength: 2 })),
   filter: seldom(fc.record({ categories })),
+  boosts: seldom(fc.array(fc.record({ by: fc.constantFrom(0.5, 3), categories }), { maxLength: 2 })),
+  frequency: seldom(fc.record({ most: fc.constantFrom(1, 2), withinMs: fc.constantFrom(500, 5000) })),
   context: optional(fc.record({ page: fc.constantFrom("home", "cart") })),
   surface: optional(fc.constantFrom("web", "app")),
 });
@@ -76,6 +79,20 @@ const profile = fc.record({
   ...base,
   type: fc.constant("profile"),
   attributes: fc.record({ age: fc.constantFrom("18", "25") }),
+});
+const merge = fc.record({
+  ...base,
+  type: fc.constant("merge"),
+  from: fc.constantFrom("anonymous"),
+  behaviours: fc.array(
+    fc.record({
+      item: items,
+      action: fc.constantFrom("click", "view", "hover"),
+      time: fc.integer({ min: START, max: START + 3000 }),
+      strength: fc.constantFrom(1, -1, 0.5),
+    }),
+    { maxLength: 4 },
+  ),
 });
 const forget = fc.record({ ...base, type: fc.constant("forget") });
 const record = fc.record({
@@ -91,6 +108,7 @@ const body = fc.oneof(
   { weight: 8, arbitrary: request.map((event) => ({ kind: "event", event } as const)) },
   { weight: 6, arbitrary: impression.map((event) => ({ kind: "event", event } as const)) },
   { weight: 1, arbitrary: profile.map((event) => ({ kind: "event", event } as const)) },
+  { weight: 1, arbitrary: merge.map((event) => ({ kind: "event", event } as const)) },
   { weight: 1, arbitrary: forget.map((event) => ({ kind: "event", event } as const)) },
   { weight: 4, arbitrary: record.map((record) => ({ kind: "item", record } as const)) },
   { weight: 1, arbitrary: items.map((item) => ({ kind: "remove", item } as const)) },

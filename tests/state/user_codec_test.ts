@@ -98,8 +98,12 @@ const HISTORY: readonly Event[] = [
 Deno.test("UserCodec.decode() reads the records of older formats", () => {
   const item = { item: "i1", time: START, categories: ["c1"], attributes: { brand: "b0" } };
   const events = HISTORY.map((event) => ({ kind: "event", event } as const));
-  // The older formats do not know which behaviours samples have.
-  const { task } = run([{ kind: "item", record: item }, ...events], { ...SMALL, learnHistories: false });
+  // The older formats do not know which behaviours samples have, nor what was shown.
+  const { task } = run([{ kind: "item", record: item }, ...events], {
+    ...SMALL,
+    learnHistories: false,
+    frequency: { most: 3, withinMs: 2000 },
+  });
   const [ann] = task.users.values();
   assert.ok(ann);
   const today = task.record(ann);

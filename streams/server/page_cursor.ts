@@ -1,0 +1,68 @@
+/**
+ * Pages of recommendations: a cursor says what the pages before had, so that no item comes twice, however the list
+ * changes in between. It is all there is to remember; no server keeps anything.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { Problem } from "./problem.ts";
+
+/** Most items of all pages together. */
+const MAX_PAGED = 1000;
+
+interface Cursor {
+  /** Digest of what was asked for. */
+  readonly of: string;
+  /** Items of the pages before. */
+  readonly had: readonly string[];
+}
+
+/** What must be the same on every page. */
+export type Paged = Readonly<Record<string, unknown>>;
+
+/** Fields that may differ from one page to the next. */
+const FREE: ReadonlySet<string> = new Set(["cursor", "count", "request", "time", "id", "budgetMs", "type"]);
+
+/**
+ * The items that pages before had; none for the empty cursor.
+ *
+ * @throws Problem `bad-parameter` when the cursor is none of ours, or of another request
+ */
+export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
+  if (typeof cursor !== "string") {
+    throw new Problem("bad-parameter", "cursor must be a text, empty for the first page");
+  }
+  if (cursor === "") return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true }).decode(
+        Uint8Array.fromBase64(cursor, { alphabet: "base64url" }),
+      ),
+    );
+  } catch (cause) {
+    throw new Problem("bad-parameter", "cursor is none of ours", { cause });
+  }
+  const { of, had } = (value ?? {}) as Partial<Cursor>;
+  if (!Array.isArray(had) || had.length > MAX_PAGED || !had.every((id) => typeof id === "string")) {
+    throw new Problem("bad-parameter", "cursor is none of ours");
+  }
+  if (of === digestOf(asked)) return had;
+  throw new Problem("bad-parameter", "cursor is of another request: only count may differ from page to page");
+}
+
+/** The cursor of the next page; `null` when there can be none. @param had items of all pages up to now */
+export function nextCursor(had: readonly string[], asked: Paged): string | null {
+  if (had.length > MAX_PAGED) return null;
+  const cursor: Cursor = { of: digestOf(asked), had };
+  return new TextEncoder().encode(JSON.stringify(cursor)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+}
+
+function digestOf(asked: Paged): string {
+  const fixed = Object.entries(asked).filter(([name]) => !FREE.has(name)).sort(([a], [b]) => a < b ? -1 : 1);
+  return createHash("sha256").update(JSON.stringify(fixed)).digest("base64url").slice(0, 16);
+}

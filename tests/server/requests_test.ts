@@ -1,0 +1,149 @@
+/** Requests over HTTP beyond one list: pages, a budget of time, a session that becomes a user's. */
+
+import assert from "node:assert/strict";
+import { checkRecommendation } from "../../src/events/check.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import type { Answers } from "../../streams/server/answers.ts";
+import type { ApiContext } from "../../streams/server/endpoints.ts";
+import { Problem } from "../../streams/server/problem.ts";
+import { recommend } from "../../streams/server/recommend.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { type Api, NOW, startApi } from "./deployment.ts";
+
+const topics = topicNames();
+const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
+
+Deno.test("pages have no item twice, and miss none, while the list changes in between", async () => {
+  await using api = await startApi();
+  const whole = (await api.post("/v1/recommend", { user: "bob", count: 100 })).json.items.length;
+  assert.ok(whole > 6);
+  const seen: string[] = [];
+  let cursor: string | null = "";
+  for (let page = 0; cursor !== null; page++) {
+    const body = { user: "ann", count: 3 + page % 2, cursor };
+    const { status, json } = await api.post("/v1/recommend", body);
+    assert.equal(status, 200, JSON.stringify(json));
+    seen.push(...json.items.map(({ item }: { item: string }) => item));
+    cursor = json.next;
+    // Others change what is popular, and with it the order.
+    for (let n = 0; n < 3; n++) {
+      await api.post("/v1/events", click(`u${page}-${n}`, `i${(page * 3 + n) % 12}`));
+    }
+    assert.ok(page < 100);
+  }
+  assert.equal(new Set(seen).size, seen.length, "nothing twice");
+  assert.ok(seen.length >= whole, `${seen.length} of ${whole}`);
+  const rank = await api.post("/v1/rank", {
+    user: "ann",
+    candidates: ["i1", "i2", "i3"],
+    count: 2,
+    cursor: "",
+  });
+  const rest = await api.post("/v1/rank", {
+    ...{ user: "ann", candidates: ["i1", "i2", "i3"], count: 2 },
+    cursor: rank.json.next,
+  });
+  assert.deepEqual([rank.json.items.length, rest.json.items.length, rest.json.next], [2, 1, null]);
+});
+
+Deno.test("a cursor of another request, or none of ours, is refused", async () => {
+  await using api = await startApi();
+  const { json } = await api.post("/v1/recommend", { user: "ann", count: 2, cursor: "" });
+  for (
+    const body of [
+      { user: "bob", cursor: json.next },
+      { user: "ann", filter: { categories: ["red"] }, cursor: json.next },
+      { user: "ann", cursor: "x" },
+      { user: "ann", cursor: "e30" },
+      { user: "ann", cursor: 7 },
+    ]
+  ) {
+    const { status, json } = await api.post("/v1/recommend", body);
+    assert.deepEqual([status, json.code], [400, "bad-parameter"], JSON.stringify(body));
+  }
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).json.next, undefined);
+});
+
+/** The context of a server whose answers never come. */
+function silent(api: Api): ApiContext {
+  return {
+    ...{ log: api.log, topics, partitions: 2, service: api.service, metrics: api.metrics, now: () => NOW },
+    answers: { ask: () => Promise.withResolvers<never>().promise } as unknown as Answers,
+    ...{ clock: () => 0, maxBodyBytes: 10_000, maxEntries: 10, isStopping: () => false },
+  };
+}
+
+const requestOf = (body: object) =>
+  new Request("http://h/v1/recommend", {
+    ...{ method: "POST", body: JSON.stringify(body) },
+    headers: { "content-type": "application/json" },
+  });
+
+Deno.test("an answer that is late is made without a model, says so, and says what was shown", async () => {
+  await using api = await startApi();
+  await api.post("/v1/events", [click("bob", "i4"), click("cy", "i4"), click("cy", "i5")]);
+  await api.post("/v1/recommend", { user: "bob", count: 1 });
+  await api.post("/v1/recommend", { user: "cy", count: 1 });
+  const ask = async (body: object) =>
+    await (await recommend(silent(api), requestOf(body), "recommend")).json();
+  const given = await ask({
+    user: "ann",
+    request: "r1",
+    candidates: ["i3", "i1", "i2"],
+    exclude: ["i1"],
+    budgetMs: 1,
+  });
+  assert.ok(checkRecommendation(given).ok);
+  assert.deepEqual(given.items.map(({ item }: { item: string }) => item), ["i3", "i2"]);
+  assert.deepEqual([given.degraded, given.model, given.request], ["late", "none", "r1"]);
+  const popular = await ask({ user: "ann", count: 1, budgetMs: 1, cursor: "" });
+  assert.deepEqual([popular.items[0].source, typeof popular.next], ["popular", "string"]);
+  const shown: string[] = [];
+  for (const partition of [0, 1]) {
+    for await (const { value } of readAll(api.log, topics.events, partition)) {
+      const event = JSON.parse(new TextDecoder().decode(value ?? undefined));
+      if (event.type === "impression") shown.push(`${event.request} ${event.items}`);
+    }
+  }
+  assert.deepEqual(shown[0], "r1 i3,i2");
+  assert.match(await api.metrics.render(), /meander_degraded_answers_total\{reason="late"\} 2/);
+  const body = { user: "ann", budgetMs: 1 };
+  await assert.rejects(
+    recommend({ ...silent(api), service: undefined }, requestOf(body), "recommend"),
+    (error) => error instanceof Problem && error.code === "answer-timeout",
+  );
+  const full = await api.post("/v1/recommend", { user: "ann", count: 2, budgetMs: 60_000 });
+  assert.deepEqual([full.status, full.json.degraded], [200, undefined]);
+  for (const budgetMs of [0, -1, "5", 60_001]) {
+    assert.equal((await api.post("/v1/recommend", { user: "ann", budgetMs })).json.code, "bad-parameter");
+  }
+});
+
+Deno.test("what an anonymous session did is the user's from the login on", async () => {
+  await using api = await startApi();
+  await api.post("/v1/events", [
+    click("session-1", "i1"),
+    click("session-1", "i2"),
+    { type: "profile", user: "session-1", attributes: { city: "Oslo" } },
+    click("ann", "i3"),
+  ]);
+  const merged = await api.post("/v1/users/ann/merge", { from: "session-1" });
+  assert.deepEqual([merged.status, merged.json], [200, { accepted: 1, behaviours: 2 }]);
+  const { json: list } = await api.post("/v1/recommend", { user: "ann", count: 50 });
+  const items = list.items.map(({ item }: { item: string }) => item);
+  assert.deepEqual(
+    ["i1", "i2", "i3"].filter((item) => items.includes(item)),
+    [],
+    "what they had is left out",
+  );
+  assert.equal(list.stateVersion, 3);
+  await api.post("/v1/users/ann/merge", { from: "session-1" });
+  await api.post("/v1/recommend", { user: "ann", count: 1 });
+  const { json: user } = await api.get("/v1/users/ann");
+  assert.deepEqual([user.totalBehaviours, user.profile], [3, { city: "Oslo" }]);
+  assert.equal((await api.post("/v1/users/ann/merge", { from: "nobody" })).status, 404);
+  for (const body of [{}, { from: "ann" }, { from: "" }, { from: 7 }]) {
+    assert.equal((await api.post("/v1/users/ann/merge", body)).json.code, "bad-parameter");
+  }
+  assert.equal((await api.post("/v1/users/ann/merge", "[")).json.code, "bad-body");
+});
