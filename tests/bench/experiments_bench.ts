@@ -1,5 +1,6 @@
 /**
- * What experiments add to a request: none, one, two layers, a shadow of the same model and one of another.
+ * What experiments add to a request: none, one, two layers, variants and shadows of the same model and of others.
+ * Fifty users with twenty behaviours each.
  *
  * ```sh
  * deno bench -A tests/bench/experiments_bench.ts
@@ -13,7 +14,7 @@ import type { Experiment } from "../../src/experiments/experiment.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { createModel } from "../../src/models/create.ts";
+import { createModel, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
 import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
@@ -21,19 +22,20 @@ import { DEFAULT_MODELS } from "../../streams/config.ts";
 
 const START = Date.UTC(2026, 0, 1);
 const K = 16;
-const REQUESTS = 100;
+/** Few at a time, so that the least of many times is without the others who use the machine. */
+const REQUESTS = 10;
 const CANDIDATES = Array.from({ length: 100 }, (_, i) => `item-${i}`);
 
-function serve(): ServingModel {
+function serve(name: ModelName): ServingModel {
   const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
   const make = () =>
-    createModel("base", { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS.base, mulberry32(1));
+    createModel(name, { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS[name], mulberry32(1));
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));
   return serving;
 }
 
-const none = { records: new Map(), models: ["base"] };
+const none = { records: new Map(), models: ["base", "dien"] };
 const greedy = { name: "greedy" } as const;
 const ranking = startExperiment(
   { name: "a", variants: [{ name: "A" }, { name: "B", policy: greedy }] },
@@ -49,19 +51,35 @@ const shadow = (model?: string) =>
     variants: [{ name: "A" }, { name: "S", shadow: true, ...(model === undefined ? {} : { model }) }],
   }, none);
 
+const own = startExperiment(
+  { name: "m", variants: [{ name: "A" }, { name: "B", model: "base" }] },
+  none,
+);
+
 const SETUPS: readonly [string, readonly Experiment[]][] = [
   ["no experiment", []],
   ["one experiment", [ranking]],
   ["two layers", [ranking, size]],
   ["a shadow of the same model", [shadow()]],
   ["a shadow of the prior", [shadow("prior")]],
+  ["half of the users get base", [own]],
+  ["a shadow of base", [shadow("base")]],
 ];
 
 for (const [name, experiments] of SETUPS) {
-  const task = new TaskState({ schema: DEFAULT_SCHEMA }, serve());
+  const task = new TaskState({ schema: DEFAULT_SCHEMA }, serve("dien"), [serve("base")]);
   task.applyExperiments(experiments);
   let n = 0;
-  Deno.bench(`${REQUESTS} requests of 100 candidates, base: ${name}`, { group: "request" }, () => {
+  const behaved: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  for (; n < 1000; n++) {
+    const [user, item, time] = [`u${n % 50}`, CANDIDATES[7 * n % 100]!, START + 1000 * n];
+    task.apply({ type: "interaction", user, item, time, action: "click" }, n, behaved);
+  }
+  Deno.bench(`${REQUESTS} requests of 100 candidates, dien: ${name}`, {
+    group: "request",
+    n: 150,
+    warmup: 20,
+  }, () => {
     const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
     for (let r = 0; r < REQUESTS; r++, n++) {
       const event = {

@@ -187,6 +187,24 @@ Deno.test("Task answers without the experiment when it has not the variant's mod
   assert.ok(task.state.counters.unservedVariants > 60);
 });
 
+Deno.test("Task ranks by click rates for the prior, also where models start from the overall rate", async () => {
+  const log = await createLog();
+  await registryOf(log).start({ name: "p", variants: [{ name: "A", model: "prior" }, { name: "B" }] });
+  for (const page of [0, 1, 2]) await log.append(pages(page));
+  const schema = { ...DEFAULT_SCHEMA, offset: "rate" } as const;
+  await using task = await Task.open(log, topics, 0, { ...OPTIONS, schema }, new FakeServing());
+  while ((await task.round(LIMITS)).complete);
+  await task.flush();
+  const { answers } = await read(log);
+  const ranked = answers.filter(({ request, variant }) => request.startsWith("r2-") && variant === "A");
+  assert.ok(ranked.length > 10);
+  for (const { items } of ranked) {
+    const scores = items.map(({ score }) => score);
+    assert.ok(new Set(scores).size > 1, "rates differ by item");
+    assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
+  }
+});
+
 Deno.test("Task retrieves, orders and mixes the items of a list as the user's variant says", async () => {
   const log = await createLog(18); // six of them are never shown on the page before
   await log.append(pages(0));
