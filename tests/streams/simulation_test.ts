@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { verdicts } from "../../src/experiments/verdict.ts";
 import { DEFAULT_MODELS } from "../../streams/config.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { simulate, type SimulationView } from "../../streams/simulation.ts";
 
-const run = (requests: number, users: number): Promise<SimulationView> =>
-  simulate(new MemoryLog(), {
+const run = (requests: number, users: number, log: Log = new MemoryLog()): Promise<SimulationView> =>
+  simulate(log, {
     requests,
     users,
     seed: 4,
@@ -15,8 +17,8 @@ const run = (requests: number, users: number): Promise<SimulationView> =>
     modelConfig: DEFAULT_MODELS.base,
     task: { schema: DEFAULT_SCHEMA, seed: 4 },
     learner: { schema: DEFAULT_SCHEMA, seed: 4 },
-    learning: { trimSamples: true },
-    retain: false,
+    learning: { trimSamples: log instanceof MemoryLog },
+    retain: !(log instanceof MemoryLog),
     experiment: { name: "model", variants: [{ name: "popularity", model: "prior" }, { name: "base" }] },
   });
 
@@ -37,6 +39,14 @@ Deno.test("simulate() serves both variants between the random and the best lists
   assert.equal(ratio.mismatch, false);
   assert.equal(verdicts(totals, ratio).length, 1);
 });
+
+const broker = await testBroker();
+if (broker !== undefined) {
+  Deno.test("simulate() serves the same pages on Kafka as in memory", async () => {
+    await using log = await openLog(broker);
+    assert.deepEqual((await run(40, 30, log)).pages, (await run(40, 30)).pages);
+  });
+}
 
 Deno.test("simulate() gives the same pages for the same seed, and ends with its world", async () => {
   assert.deepEqual((await run(60, 40)).pages, (await run(60, 40)).pages);
