@@ -29,6 +29,22 @@ export const SCORED_SOURCES = [
   "re-visit",
 ] as const;
 
+/** Most items that a source proposes; what is 0 scores only what others propose: it is a part of what is co-visited. */
+export const PROPOSALS: Readonly<Record<(typeof SCORED_SOURCES)[number], number>> = {
+  "co-visited": 180,
+  "same-page": 0,
+  "closest": 0,
+  "liked": 0,
+  "together": 60,
+  "linear": 60,
+  "sessions": 60,
+  "category": 120,
+  "next-category": 40,
+  "popular": 60,
+  "trending": 40,
+  "re-visit": 60,
+};
+
 /** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, or the new items. */
 export type CandidateSource = "given" | "new" | (typeof SCORED_SOURCES)[number];
 
@@ -48,11 +64,11 @@ export const FEATURE_NAMES: readonly string[] = [...SCORED_SOURCES, ...PROPERTIE
 export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "co-visited": 0.9,
   "same-page": 0.5,
-  "closest": 0.1,
-  "liked": 0.1,
-  "together": 0.1,
+  "closest": 0,
+  "liked": 0.15,
+  "together": 0.15,
   "linear": 0.2,
-  "sessions": 0.15,
+  "sessions": 0.1,
   "category": 0.3,
   "next-category": 0.1,
   "popular": 0,
@@ -60,10 +76,10 @@ export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "re-visit": 1,
   "cold": 0.8,
   "own": 0,
-  "quality": 0.2,
-  "taste": 0.2,
-  "affinity": 0.5,
-  "count": -0.1,
+  "quality": 0.4,
+  "taste": 0.5,
+  "affinity": 0.8,
+  "count": -0.2,
   "same category": 0,
 };
 

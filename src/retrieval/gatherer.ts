@@ -11,7 +11,7 @@ import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
 import { type Context, itemsOf } from "./context.ts";
-import { FEATURES, type ScoreColumn, scoreColumn, SCORED_SOURCES } from "./features.ts";
+import { FEATURES, PROPOSALS, type ScoreColumn, scoreColumn, SCORED_SOURCES } from "./features.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
 import { SLOT_WORDS } from "./neighbour_rows.ts";
@@ -58,16 +58,12 @@ const AFFINITY_BEHAVIOURS = 10;
 const NEXT_CATEGORIES = 6;
 const NEXT_ITEMS = 10;
 const REVISIT_STEP = 0.8;
-const REVISITS = 60;
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */
 const GROUPS = [1, 3, 10, 30];
 /** Number of groups. */
 export const USER_GROUPS: number = GROUPS.length + 1;
-/** Most that each source proposes. */
-const LIMITS = [250, 60, 60, 60, 60, 100, 100, 240, 60, 100, 50, REVISITS] as const;
-
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
 const [LINEAR, SESSIONS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
@@ -147,7 +143,9 @@ export class Gatherer {
     this.#scoreLists(query);
     const items: number[] = [];
     scores.forEach(({ scores, column }, source) => {
-      for (const item of scores.best(LIMITS[source]!, this.#may, column)) {
+      const limit = PROPOSALS[SCORED_SOURCES[source]!];
+      if (limit === 0) return;
+      for (const item of scores.best(limit, this.#may, column)) {
         if (this.#places[item] === 0) this.#places[item] = items.push(item);
         this.#sources[item] = this.#sources[item]! | 1 << source;
       }
@@ -248,7 +246,7 @@ export class Gatherer {
 
   #scoreOwn({ context }: CandidateQuery): void {
     if (!this.#revisits) return;
-    for (let x = 0; x < Math.min(REVISITS, context.size); x++) {
+    for (let x = 0; x < Math.min(PROPOSALS["re-visit"], context.size); x++) {
       this.#scores[REVISIT!]!.scores.add(context.items[x]!, REVISIT_STEP ** x);
     }
   }

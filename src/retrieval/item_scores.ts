@@ -68,10 +68,11 @@ export class ItemScores {
 
   /** Forgets everything. */
   clear(): void {
+    const [columns, values] = [this.#columns, this.#values];
     for (let k = 0; k < this.#size; k++) {
       const item = this.#touched[k]!;
       this.#marks[item] = 0;
-      this.#values.fill(0, item * this.#columns, (item + 1) * this.#columns);
+      for (let at = item * columns; at < (item + 1) * columns; at++) values[at] = 0;
     }
     this.#size = 0;
   }

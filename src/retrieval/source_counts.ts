@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SCORED_SOURCES } from "./features.ts";
+import { PROPOSALS, SCORED_SOURCES } from "./features.ts";
 
 /** Counts by source. */
 export class SourceCounts {
@@ -24,7 +24,10 @@ export class SourceCounts {
 
   /** Those of the taken items that a source had proposed; over {@linkcode SourceCounts.taken}, its hit rate. */
   get proposed(): ReadonlyMap<string, number> {
-    return new Map(SCORED_SOURCES.map((source, k) => [source, this.#proposed[k]!]));
+    return new Map(
+      SCORED_SOURCES.map((source, k) => [source, this.#proposed[k]!] as const)
+        .filter(([source]) => PROPOSALS[source] > 0),
+    );
   }
 
   /** Counts an item of an answer. */
