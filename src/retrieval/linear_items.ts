@@ -50,7 +50,7 @@ export class LinearItems {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
     const likes = this.#neighbours.liked(item) / unit;
-    if (likes < (this.#solvedAt.get(item) ?? 0) * GROWTH + 1) return;
+    if (likes < (this.#solvedAt.get(item) ?? 0) * GROWTH + 2) return;
     this.#solvedAt.set(item, likes);
     this.#solve(item, unit, byId);
   }
