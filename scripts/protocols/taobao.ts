@@ -10,7 +10,7 @@ import type { Sample, SampleRow } from "../../src/learner/sample.ts";
 import { TaobaoStatistics } from "./taobao_statistics.ts";
 import { type Behavior, rankingTasks, TASK_SIZE } from "./taobao_tasks.ts";
 
-/** Newest behaviours in a history. */
+/** Newest behaviours in a history, when nothing else is said. */
 const HISTORY = 50;
 
 /** Features of the protocol; ids and categories of the items are always features. */
@@ -24,8 +24,8 @@ export const TAOBAO_SCHEMA: FeatureSchema = {
   numerics: TaobaoStatistics.names,
 };
 
-/** All tasks as samples, in the order of time. */
-export function taobaoSamples(behaviors: readonly Behavior[]): readonly Sample[] {
+/** All tasks as samples, in the order of time, with the newest `length` behaviours as history. */
+export function taobaoSamples(behaviors: readonly Behavior[], length: number = HISTORY): readonly Sample[] {
   // The catalogue is given: an item has the category of its first event, also before that event.
   const categories = new Map<string, string>();
   for (const { item, category } of behaviors) if (!categories.has(item)) categories.set(item, category);
@@ -34,14 +34,19 @@ export function taobaoSamples(behaviors: readonly Behavior[]): readonly Sample[]
   let next = 0;
   for (const { event, items } of rankingTasks(behaviors)) {
     for (; next < event; next++) statistics.update(behaviors[next]!);
-    samples.push(toSample(behaviors[event]!, items, statistics));
+    samples.push(toSample(behaviors[event]!, items, statistics, length));
   }
   return samples;
 }
 
-function toSample(behavior: Behavior, items: readonly string[], statistics: TaobaoStatistics): Sample {
+function toSample(
+  behavior: Behavior,
+  items: readonly string[],
+  statistics: TaobaoStatistics,
+  length: number,
+): Sample {
   const { user, time } = behavior;
-  const history = statistics.history(user).slice(-HISTORY);
+  const history = statistics.history(user).slice(-length);
   const rows = items.map((item, at): SampleRow => ({
     item,
     categories: [statistics.category(item)],

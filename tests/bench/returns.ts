@@ -6,8 +6,9 @@
  * deno run -A tests/bench/returns.ts --variants "dien;mimn" --features off --seeds 3
  * ```
  *
- * The features beside the history branch are the same for all: with `off` numerics and first-order weights, with
- * `on` the crosses of the newest behaviours and the pairs too. The rows are those of the last third.
+ * The features beside the history branch are the same for all: with `off` statistics and weights of items and
+ * users, with `on` the crosses of the newest behaviours and the pairs too, with `history` nothing of the user but
+ * the history. The rows are those of the last third.
  *
  * @module
  */
@@ -16,12 +17,13 @@ import { Command, Option } from "commander";
 import { decodeSample } from "../../src/learner/sample_codec.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
 import { auc, gauc } from "../../src/metrics/ranking.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
 import {
   type Config,
   learnerOptions,
   learningOptions,
   modelConfig,
+  parseConfig,
   taskOptions,
 } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -57,6 +59,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
 const FEATURES: Readonly<Record<string, NonNullable<Config["features"]>>> = {
   off: { transitions: null, pairs: false },
   on: { transitions: {}, pairs: true },
+  history: { transitions: null, pairs: false, userIds: false },
 };
 
 /** Behaviours that a pastime was away, from and to; −1 is none of the person's. */
@@ -109,10 +112,7 @@ async function main(flags: Flags): Promise<number> {
   const away = await readAway(flags.data);
   for (let seed = 0; seed < flags.seeds; seed++) {
     for (const name of flags.variants.split(";")) {
-      const variant = VARIANTS[name];
-      if (variant === undefined) {
-        throw new RangeError(`Cannot run ${name}: variants are ${Object.keys(VARIANTS).join("; ")}`);
-      }
+      const variant = variantOf(name);
       const runs = await readRuns(flags.out);
       const { features, limit } = flags;
       const same = (run: Run) =>
@@ -140,6 +140,18 @@ async function main(flags: Flags): Promise<number> {
   return 0;
 }
 
+/** A named variant, or `<model> <configuration as JSON>`. */
+function variantOf(name: string): Variant {
+  const known = VARIANTS[name];
+  if (known !== undefined) return known;
+  const [, model, json] = /^(\w+) (\{.*\})$/.exec(name) ?? [];
+  const found = MODEL_NAMES.find((other) => other === model);
+  if (found !== undefined && json !== undefined) return { model: found, config: parseConfig(json, name) };
+  throw new RangeError(
+    `Cannot run ${name}: variants are ${Object.keys(VARIANTS).join("; ")}, or a model and its configuration`,
+  );
+}
+
 /** Replays the world and reads back what was predicted, joined with what only the world knows. */
 async function judge(
   { data, features, limit }: Flags,
@@ -147,7 +159,11 @@ async function judge(
   seed: number,
   away: ReadonlyMap<string, readonly number[]>,
 ): Promise<readonly Row[]> {
-  const config: Config = { ...own, features: FEATURES[features] ?? {}, retrieval: { learn: false } };
+  const config: Config = {
+    ...own,
+    features: { ...FEATURES[features], ...own.features },
+    retrieval: { learn: false },
+  };
   const task = { ...taskOptions(PROFILES.meander, config, model), seed };
   await using log = new MemoryLog();
   await replay(log, openSource("meander", data), {

@@ -15,6 +15,7 @@ import { type Backend, startTensorflow } from "../../../src/reference/tensorflow
 import { mulberry32 } from "../../../src/scorer/random.ts";
 import { impression } from "../../contracts/model_contract.ts";
 import { floats } from "../../kernels/gradient_check.ts";
+import { histories } from "./histories.ts";
 
 /** One implementation of one piece of work. */
 export interface Work {
@@ -162,4 +163,10 @@ function steps(): Work[] {
 }
 
 /** Works of kernels and models, by section. */
-export const SECTIONS: Readonly<Record<string, () => Work[]>> = { product, training, scoring, steps };
+export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
+  product,
+  training,
+  scoring,
+  steps,
+  histories,
+};
