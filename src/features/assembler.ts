@@ -107,6 +107,8 @@ export class Assembler {
   /** Width C of x_c. */
   readonly contextWidth: number;
   readonly #stateSize: number;
+  /** Whether users have rows of their own. */
+  readonly #ids: boolean;
   readonly #numerics: number;
   readonly #userNames: readonly string[];
   readonly #contextNames: readonly string[];
@@ -133,6 +135,7 @@ export class Assembler {
     this.k = k;
     this.d = 2 * k;
     this.#stateSize = stateSize;
+    this.#ids = schema.userIds ?? true;
     this.#numerics = numericNames(schema).length;
     this.#userNames = schema.userFields.map((name) => `user:${name}`);
     this.#contextNames = schema.contextFields.map((name) => `context:${name}`);
@@ -169,9 +172,12 @@ export class Assembler {
     this.#addBehaviours(instance.history, from, tables);
 
     this.#xu.fill(0);
-    const user = table(tables, "user");
-    user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
-    let shared = bias + first(tables, "user", instance.user);
+    let shared = bias;
+    if (this.#ids) {
+      const user = table(tables, "user");
+      user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
+      shared += first(tables, "user", instance.user);
+    }
     for (let f = 0; f < this.#userNames.length; f++) {
       shared += addField(tables, this.#userNames[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
     }
@@ -283,9 +289,11 @@ export class Assembler {
     }
     const total = dz[0]!;
     bias[0] = bias[0]! + total;
-    const user = table(tables, "user");
-    user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
-    giveFirst(tables, "user", instance.user, total);
+    if (this.#ids) {
+      const user = table(tables, "user");
+      user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
+      giveFirst(tables, "user", instance.user, total);
+    }
     for (let f = 0; f < this.#userNames.length; f++) {
       giveField(tables, this.#userNames[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, total);
     }
@@ -354,7 +362,7 @@ export class Assembler {
   }
 
   #pairPrefixes({ user, userFields }: Instance): readonly string[] {
-    return this.schema.pairs === true ? pairPrefixes(user, userFields) : [];
+    return this.schema.pairs === true ? pairPrefixes(this.#ids ? user : null, userFields) : [];
   }
 
   #transitions(instance: Instance): Transitions | null {

@@ -14,9 +14,9 @@ export function userPrefix(user: string): string {
   return `u${user}\0`;
 }
 
-/** What the pairs of an impression begin with. */
-export function pairPrefixes(user: string, userFields: readonly (string | null)[]): readonly string[] {
-  const prefixes = [userPrefix(user)];
+/** What the pairs of an impression begin with; those of the user's fields only, when the user is `null`. */
+export function pairPrefixes(user: string | null, userFields: readonly (string | null)[]): readonly string[] {
+  const prefixes = user === null ? [] : [userPrefix(user)];
   for (const [f, value] of userFields.entries()) {
     if (value !== null) prefixes.push(`f${f}=${value}\0`);
   }

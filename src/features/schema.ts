@@ -24,6 +24,11 @@ export interface FeatureSchema {
   readonly transitions?: TransitionOptions | null;
   /** Crosses of user and user fields with categories and `crosses` among the item fields. @default {false} */
   readonly pairs?: boolean;
+  /**
+   * Whether users have weights and running statistics of their own. Without, all that is known of a person is the
+   * profile and the behaviours, and nothing personal is in the parameters. @default {true}
+   */
+  readonly userIds?: boolean;
   /** The logit that every model starts from: the causal prior, or only the overall rate. @default {"prior"} */
   readonly offset?: "prior" | "rate";
   /**

@@ -7,7 +7,7 @@
 
 import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
-import type { FeatureStatistics } from "../features/statistics.ts";
+import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { SampleHistory } from "../learner/sample.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
@@ -34,6 +34,9 @@ export interface Window {
   /** How often each item, by index, is among them. */
   readonly seen: ReadonlyMap<number, number>;
 }
+
+/** Statistics of users whose schema has none; never written to. */
+const NOBODY = new UserStatistics();
 
 /** Scores lists against the state of one task. */
 export class ListScorer {
@@ -102,7 +105,7 @@ export class ListScorer {
     const { history, first, seen } = this.window(user, at.time);
     const { scored, learnt } = statesOf(user, this.#fold, first, history.items.length);
     const facts = {
-      statistics: user.statistics,
+      statistics: schema.userIds === false ? NOBODY : user.statistics,
       historyLength: history.items.length,
       lastTime: history.times.at(-1) ?? null,
     };

@@ -66,9 +66,10 @@ class Setting {
   readonly tables: ReadonlyMap<string, MapTable>;
   readonly head = createHead(SCHEMA);
   readonly standardisation;
-  readonly assembler = new Assembler(SCHEMA, K);
+  readonly assembler: Assembler;
 
-  constructor(seed: number) {
+  constructor(seed: number, schema: FeatureSchema = SCHEMA) {
+    this.assembler = new Assembler(schema, K);
     this.random = mulberry32(seed);
     this.tables = new Map(
       fieldSpecs(SCHEMA, K).map(({ name, width }) => [name, new MapTable(width, this.random)]),
@@ -328,6 +329,21 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
     }),
     { numRuns: 30 },
   );
+});
+
+Deno.test("Assembler of a schema without ids of users knows nothing of whose impression it is, and learns nothing of it", () => {
+  fc.assert(fc.property(instance, fc.nat(), (instance, seed) => {
+    const setting = new Setting(seed, { ...SCHEMA, userIds: false });
+    const got = setting.gather(instance);
+    assert.deepEqual(setting.gather({ ...instance, user: "somebody else" }), got);
+    const gradients = {
+      ...{ e: got.input.e, q: got.input.q, xu: got.input.xu, xc: got.input.xc, z: got.wide },
+      ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
+    };
+    setting.assembler.scatter(instance, setting.tables, gradients, setting.head, new Float32Array(N + 1));
+    assert.deepEqual([setting.table("user").keys, setting.table("first:user").keys], [[], []]);
+    assert.ok(setting.table("first:pair").keys.every((key) => key.startsWith("f")));
+  }));
 });
 
 Deno.test("behaviourVector() equals a behaviour that is gathered with others", () => {

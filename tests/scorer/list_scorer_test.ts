@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { DEFAULT_SCHEMA, numericNames } from "../../src/features/schema.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { PRIOR } from "../../src/scorer/prior_serving.ts";
+import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+
+const NAMES = numericNames(DEFAULT_SCHEMA);
+
+/** What is shown to somebody who clicked on nothing of `lists` lists before. */
+function sampleAfter(lists: number, userIds: boolean): Sample {
+  const task = new TaskState({ schema: { ...DEFAULT_SCHEMA, userIds }, impressions: "logged" }, PRIOR);
+  const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  const show = (user: string, n: number, time: number) =>
+    task.apply({ type: "impression", user, request: `${user}${n}`, items: ["i"], time }, n, out);
+  for (let n = 0; n < 9; n++) show("others", n, 1000 * n);
+  for (let n = 0; n < lists; n++) show("u", n, 10_000 + n);
+  show("u", 20, 10_000_000);
+  task.flush(out);
+  return out.samples.find(({ time }) => time === 10_000_000)!;
+}
+
+Deno.test("ListScorer.score() takes the user's own statistics only where the schema has ids of users", () => {
+  const names = ["userRate", "userCount"];
+  const [rate, count] = names.map((name) => NAMES.indexOf(name));
+  const own = sampleAfter(5, true).rows[0]!.numerics, none = sampleAfter(5, false).rows[0]!.numerics;
+  assert.ok(Math.abs(own[count!]! - Math.log1p(5)) < 1e-6 && own[rate!]! < none[rate!]!);
+  assert.equal(none[count!], 0, "as of somebody new");
+});
