@@ -55,7 +55,8 @@ export const DEFAULT_MODELS: ModelConfigs = {
   base: { pooling: "sqrt", product: true },
   din: { keepPooled: true },
   dien: { pooling: "sqrt", inputGain: 5 },
-  mimn: { keepPooled: true },
+  // One pooled history follows the newest 50 behaviours, the other the newest 1,000.
+  mimn: { keepPooled: true, traces: [0.98, 0.999] },
 };
 
 /** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */

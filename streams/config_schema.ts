@@ -40,6 +40,11 @@ const features = z.strictObject({
     "crosses of user and user fields with categories and `crosses`; see [features.md](features.md)",
     false,
   ),
+  userIds: field(
+    flag,
+    "whether users have weights and statistics of their own; see [features.md](features.md)",
+    true,
+  ),
   offset: field(
     z.enum(["prior", "rate"]),
     "the logit that a model starts from: smoothed rates, or the overall one",
@@ -181,6 +186,11 @@ const models = z.strictObject({
     slotKeyWeight: field(rate, "share of the trained slot keys in addressing", 0.5),
     sharpness: field(z.number().gt(2).lt(42), "of the memory's heads at the start", 26),
     decay: field(positive.max(1), "what the write mass of the slots keeps a step", 0.999),
+    traces: field(
+      z.array(z.number().gt(0).max(1)).min(1).max(8),
+      "what each pooled history keeps of itself a behaviour",
+      [0.98, 0.999],
+    ),
     regularisation: field(z.number().min(0), "factor of the utilisation regularisation", 0.1),
     scoreMode: field(
       z.enum(["direct", "controller"]),

@@ -6,9 +6,10 @@
  * ```text
  * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see kernels/mimn_memory.ts
  * S = induction unit                                                 see kernels/mimn_induction.ts
- * rq = read of M for q    v = attention of q over S    p = Σe/√max(1,n)
- * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p]
- * dot head: z += ⟨p, q⟩ + ⟨v, q⟩
+ * rq = read of M for q    v = attention of q over S
+ * p = √min(50, w)/w · Σ ρ^age e    w = Σ ρ^age, for each trace ρ
+ * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p] of each
+ * dot head: z += Σ ⟨p, q⟩ + ⟨v, q⟩
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
  * ```
  *
@@ -67,12 +68,20 @@ export interface MimnConfig {
   readonly widths?: readonly number[];
   /** Factor of the behaviours (and of a candidate that acts as one) at the memory's input. @default {1} */
   readonly inputGain?: number;
-  /** Whether p and q∘p join the MLP's input. @default {false} */
+  /**
+   * What each pooled history p keeps of itself a behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98
+   * follows the newest 50.
+   * @default {[1]}
+   */
+  readonly traces?: readonly number[];
+  /** Whether each p and q∘p join the MLP's input. @default {false} */
   readonly keepPooled?: boolean;
-  /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
+  /** Whether Σ ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
   readonly dotHead?: boolean;
 }
 
+/** Behaviours after which a pooled history grows no more: those of a window. */
+const FULL = 50;
 /** Steps that `score` folds at a time, so that a long history needs no more room than this. */
 const CHUNK = 128;
 
@@ -84,7 +93,7 @@ export class Mimn implements Model {
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
-  /** M, r, c, g, A, S, n and, for the pooled parts, Σe. */
+  /** M, r, c, g, A, S, n and, for the pooled parts, the sums. */
   readonly stateSize: number;
   /** See {@linkcode Model.looksAt}. */
   readonly looksAt = "slots";
@@ -98,7 +107,8 @@ export class Mimn implements Model {
   readonly #rq: Part;
   readonly #v: Part;
   readonly #a: Part;
-  readonly #p: Part;
+  readonly #p: readonly Part[];
+  readonly #traces: readonly number[];
   readonly #memory: MemoryNetwork;
   readonly #induction: InductionUnit;
   readonly #reader: MemoryReader;
@@ -117,23 +127,25 @@ export class Mimn implements Model {
     const { regularisation = 0.1, scoreMode = "direct", widths = [64, 32], inputGain = 1 } = config;
     const { keepPooled = false, dotHead = true, sharpness = 26, induction = true } = config;
     const { d } = sizes;
+    const traces = this.#traces = keepPooled || dotHead ? config.traces ?? [1] : [];
     this.sizes = sizes;
     this.#scaled = new Scratch(kernels);
     this.#dscaled = new Scratch(kernels);
-    this.layout = new MimnLayout({ slots, width: d, controller: hidden, summed: keepPooled || dotHead });
+    this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: traces.length });
     this.stateSize = this.layout.size;
     this.#gain = inputGain;
     this.#regularisation = regularisation;
     this.#inputs = new Inputs(sizes, kernels);
     const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
-    const a = this.#a = new Part(d, true, kernels), p = this.#p = new Part(d, true, kernels);
+    const a = this.#a = new Part(d, true, kernels);
+    const p = this.#p = traces.map(() => new Part(d, true, kernels));
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [
       ...[xu, q, rq],
       ...(induction ? [v] : []),
       [q, a],
       ...(induction ? [[q, v] as const] : []),
-      ...(keepPooled ? [p, [q, p] as const] : []),
+      ...(keepPooled ? p.flatMap((p): Column[] => [p, [q, p]]) : []),
       xc,
     ];
     const direct = scoreMode === "direct";
@@ -158,7 +170,11 @@ export class Mimn implements Model {
       : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
     this.#channels = new ChannelReader(this.parameters, d);
     const own: [Part, Part][] = induction ? [[v, q]] : [];
-    this.#head = new Head(this.parameters, columns, dotHead ? [[p, q], ...own] : []);
+    this.#head = new Head(
+      this.parameters,
+      columns,
+      dotHead ? [...p.map((p) => [p, q] as const), ...own] : [],
+    );
     this.#flat = kernels.floats(this.stateSize);
     this.#dflat = kernels.floats(this.stateSize);
     this.#state = this.layout.view(this.#flat);
@@ -234,13 +250,21 @@ export class Mimn implements Model {
     this.#induction.backward(dstate.channels, dx, gradients);
     this.#memory.backward(x, dstate, dx, gradients);
     if (input.state === undefined) this.#startBackward(gradients);
-    for (let t = 0, o = 0; t < T; t++) {
-      for (let j = 0; j < this.sizes.d; j++, o++) {
-        history.e[o]! += this.#gain * dx[o]! + this.#p.gradient[j]! / Math.sqrt(n);
-      }
-    }
+    for (let o = 0; o < dx.length; o++) history.e[o]! += this.#gain * dx[o]!;
+    this.#tracesBackward(T, history.e);
     const back = this.#inputs.gradients(head, 0, 0);
     return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
+  }
+
+  #tracesBackward(T: number, de: Float32Array): void {
+    const { d } = this.sizes;
+    for (const [i, trace] of this.#traces.entries()) {
+      const { gradient } = this.#p[i]!;
+      let scale = traceScale(trace, this.#state.count[0]!);
+      for (let t = T - 1; t >= 0; t--, scale *= trace) {
+        for (let j = 0, o = t * d; j < d; j++, o++) de[o]! += scale * gradient[j]!;
+      }
+    }
   }
 
   /** Takes the state to go on from. */
@@ -275,9 +299,12 @@ export class Mimn implements Model {
     state.added.set(final.added);
     state.channels.set(this.#induction.channels);
     state.count[0]! += T;
-    const { sum } = state, d = sum.length;
-    for (let t = 0; t < T; t++) {
-      for (let j = 0; j < d; j++) sum[j]! += e[t * d + j]!;
+    const { d } = this.sizes;
+    for (const [i, trace] of this.#traces.entries()) {
+      const sum = state.sums.subarray(i * d, (i + 1) * d);
+      for (let t = 0; t < T; t++) {
+        for (let j = 0; j < d; j++) sum[j] = trace * sum[j]! + e[t * d + j]!;
+      }
     }
     return x;
   }
@@ -285,13 +312,16 @@ export class Mimn implements Model {
   /** Fills the parts that depend on the state at hand. */
   #read({ K }: ModelInput): void {
     const q = this.#inputs.q.values;
-    const { added, channels, count, sum } = this.#state;
-    const n = Math.max(1, count[0]!);
+    const { added, channels, count, sums } = this.#state;
+    const n = Math.max(1, count[0]!), { d } = this.sizes;
     this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
     this.#channels.forward(this.#v.clear(K), K, q, channels);
-    const a = this.#a.clear(1), p = this.#p.clear(1);
+    const a = this.#a.clear(1);
     for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
-    for (let j = 0; j < sum.length; j++) p[j] = sum[j]! / Math.sqrt(n);
+    for (const [i, trace] of this.#traces.entries()) {
+      const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!);
+      for (let j = 0; j < d; j++) p[j] = scale * sums[i * d + j]!;
+    }
   }
 
   #scale(e: Float32Array): Float32Array {
@@ -300,4 +330,13 @@ export class Mimn implements Model {
     else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
     return x;
   }
+}
+
+/**
+ * √min(50, w)/w with w = Σ ρ^age over n behaviours: as of a sum over √n while there are few, as of a mean when there
+ * are many. Over √n alone it would grow with the life, and with it the steps of all vectors that it is multiplied with.
+ */
+function traceScale(trace: number, n: number): number {
+  const weight = Math.max(1, trace === 1 ? n : (1 - trace ** n) / (1 - trace));
+  return Math.sqrt(Math.min(FULL, weight)) / weight;
 }

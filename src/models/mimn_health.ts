@@ -29,7 +29,7 @@ export interface SlotHealth {
  * import { slotHealth } from "./mimn_health.ts";
  * import { MimnLayout } from "./mimn_state.ts";
  *
- * const layout = new MimnLayout({ slots: 2, width: 2, controller: 1, summed: false });
+ * const layout = new MimnLayout({ slots: 2, width: 2, controller: 1, traces: 0 });
  * const state = new Float32Array(layout.size);
  * const { memory, usage } = layout.view(state);
  * memory.set([1, 0, 0, 2]);

@@ -14,8 +14,8 @@ export interface MimnState extends MemoryState {
   readonly channels: Float32Array;
   /** Number n of behaviours [1]. */
   readonly count: Float32Array;
-  /** Sum of the behaviours' vectors [d], empty where the model does not use it. */
-  readonly sum: Float32Array;
+  /** Decayed sums of the behaviours' vectors, one a trace [traces, d]; empty where the model does not use them. */
+  readonly sums: Float32Array;
 }
 
 /** Sizes of a {@linkcode MimnLayout}. */
@@ -26,18 +26,18 @@ export interface MimnSizes {
   readonly width: number;
   /** Controller width Hc. */
   readonly controller: number;
-  /** Whether the state holds the sum of the behaviours. */
-  readonly summed: boolean;
+  /** How many sums of the behaviours the state holds. */
+  readonly traces: number;
 }
 
 /**
- * Where the parts are: M [m, d], r [d], c [Hc], g [m], A [d], S [m, d], n [1], and Σe [d] where it is used.
+ * Where the parts are: M [m, d], r [d], c [Hc], g [m], A [d], S [m, d], n [1], and Σ ρ^age e [traces, d].
  *
  * ```ts
  * import assert from "node:assert/strict";
  * import { MimnLayout } from "./mimn_state.ts";
  *
- * const layout = new MimnLayout({ slots: 4, width: 32, controller: 32, summed: true });
+ * const layout = new MimnLayout({ slots: 4, width: 32, controller: 32, traces: 1 });
  * assert.equal(4 * layout.size, 1556); // bytes a user
  * ```
  */
@@ -48,18 +48,18 @@ export class MimnLayout implements MimnSizes {
   readonly width: number;
   /** Controller width Hc. */
   readonly controller: number;
-  /** Whether the state holds the sum of the behaviours. */
-  readonly summed: boolean;
+  /** How many sums of the behaviours the state holds. */
+  readonly traces: number;
   /** Length of a state in floats. */
   readonly size: number;
 
   /** The layout of a model with these sizes. */
-  constructor({ slots, width, controller, summed }: MimnSizes) {
+  constructor({ slots, width, controller, traces }: MimnSizes) {
     this.slots = slots;
     this.width = width;
     this.controller = controller;
-    this.summed = summed;
-    this.size = 2 * slots * width + 2 * width + controller + slots + 1 + (summed ? width : 0);
+    this.traces = traces;
+    this.size = 2 * slots * width + 2 * width + controller + slots + 1 + traces * width;
   }
 
   /** Refuses an array that cannot be a state. @throws TypeError when its length is not the layout's. */
@@ -85,7 +85,7 @@ export class MimnLayout implements MimnSizes {
       added: next(width),
       channels: next(slots * width),
       count: next(1),
-      sum: next(this.summed ? width : 0),
+      sums: next(this.traces * width),
     };
   }
 }

@@ -54,7 +54,7 @@ export interface MimnTensors {
   /** [B, 1]. */
   readonly count: tf.Tensor;
   /** [B, d]. */
-  readonly sum: tf.Tensor;
+  readonly sums: tf.Tensor;
 }
 
 /** Candidates as rows [B·K, …]; the user input is repeated. */

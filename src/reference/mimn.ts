@@ -22,7 +22,7 @@ interface Step {
 }
 
 /** The state of B users without behaviours. */
-export function mimnStart(weights: Weights, B: number): MimnTensors {
+export function mimnStart(weights: Weights, config: MimnConfig, B: number): MimnTensors {
   const m0 = weight(weights, "M0"), r0 = weight(weights, "r0");
   const [m = 0, d = 0] = m0.shape;
   const each = (x: tf.Tensor) => tf.tile(tf.expandDims(x, 0), [B, ...x.shape.map(() => 1)]);
@@ -30,7 +30,7 @@ export function mimnStart(weights: Weights, B: number): MimnTensors {
   return {
     ...{ memory: each(m0), read: each(r0), controller: tf.zeros([B, controller]), usage: tf.zeros([B, m]) },
     ...{ added: tf.zeros([B, d]), channels: tf.zeros([B, m, d]), count: tf.zeros([B, 1]) },
-    sum: tf.zeros([B, d]),
+    sums: tf.zeros([B, tracesOf(config).length * d]),
   };
 }
 
@@ -69,7 +69,10 @@ export function mimnStep(
     added: tf.add(state.added, heads.add),
     channels: blend(tf.expandDims(chosen, 2), tf.reshape(moved, [B, m, d]), state.channels),
     count: tf.add(state.count, 1),
-    sum: tf.add(state.sum, e),
+    sums: tf.concat(
+      pooled(config, state).map((sum, i) => tf.add(tf.mul(tracesOf(config)[i] ?? 1, sum), e)),
+      1,
+    ),
   };
   const carry = (name: keyof MimnTensors) => {
     const rank = state[name].rank;
@@ -80,7 +83,7 @@ export function mimnStep(
     state: {
       ...{ memory: carry("memory"), read: carry("read"), controller: carry("controller") },
       ...{ usage: carry("usage"), added: carry("added"), channels: carry("channels") },
-      ...{ count: carry("count"), sum: carry("sum") },
+      ...{ count: carry("count"), sums: carry("sums") },
     },
     weights: { read: masked(read), write: masked(write), chosen: masked(chosen) },
   };
@@ -90,7 +93,7 @@ export function mimnStep(
 export function mimnForward(weights: Weights, config: MimnConfig, batch: Batch): Forward {
   const { e, mask } = batch;
   const [B = 0, T = 0] = mask.shape;
-  let state = batch.state ?? mimnStart(weights, B);
+  let state = batch.state ?? mimnStart(weights, config, B);
   const steps: Step[] = [];
   for (let t = 0; t < T; t++) {
     const step = mimnStep(weights, config, { state, e: stateAt(e, t), mask: tf.slice(mask, [0, t], [B, 1]) });
@@ -125,7 +128,13 @@ export function mimnScore(
   const { scoreMode = "direct", keepPooled = false, dotHead = true, induction = true } = config;
   const { K, q, xu, xc } = rowsOf(batch);
   const n = tf.maximum(state.count, 1);
-  const a = repeat(tf.div(state.added, n), K), p = repeat(tf.div(state.sum, tf.sqrt(n)), K);
+  const a = repeat(tf.div(state.added, n), K);
+  const traces = pooled(config, state).map((sum, i) => {
+    const trace = tracesOf(config)[i] ?? 1;
+    const mass = trace === 1 ? n : tf.div(tf.sub(1, tf.pow(trace, state.count)), 1 - trace);
+    const weight = tf.maximum(mass, 1);
+    return repeat(tf.mul(sum, tf.div(tf.sqrt(tf.minimum(weight, 50)), weight)), K);
+  });
   const memory = repeat(state.memory, K), channels = repeat(state.channels, K);
   const { readerWeight, rq } = (scoreMode === "direct" ? readByKey : readByController)(weights, config, {
     ...{ q, state, K, memory },
@@ -138,11 +147,22 @@ export function mimnScore(
     "softmax",
   );
   const v = look(channelWeight, channels);
-  const pooled = keepPooled ? [p, tf.mul(q, p)] : [];
+  const kept = keepPooled ? traces.flatMap((p) => [p, tf.mul(q, p)]) : [];
   const [own, product] = induction ? [[v], [tf.mul(q, v)]] : [[], []];
-  let z = mlp(weights, "mlp", tf.concat([xu, q, rq, ...own, tf.mul(q, a), ...product, ...pooled, xc], 1));
-  if (dotHead) z = tf.add(z, induction ? tf.add(dot(p, q), dot(v, q)) : dot(p, q));
+  let z = mlp(weights, "mlp", tf.concat([xu, q, rq, ...own, tf.mul(q, a), ...product, ...kept, xc], 1));
+  if (dotHead) { for (const p of [...traces, ...own]) z = tf.add(z, dot(p, q)); }
   return { logits: tf.reshape(z, [-1, K]), values: { readerWeight, rq, channelWeight, v } };
+}
+
+/** What each pooled history keeps a behaviour; sums that the model does without are kept here all the same. */
+function tracesOf({ traces = [1] }: MimnConfig): readonly number[] {
+  return traces;
+}
+
+/** The sums of a state, one a trace [B, d]. */
+function pooled(config: MimnConfig, { sums, added }: MimnTensors): tf.Tensor[] {
+  const [B = 0, d = 0] = added.shape;
+  return tracesOf(config).map((_, i) => tf.slice(sums, [0, i * d], [B, d]));
 }
 
 interface ReadInput {

@@ -213,7 +213,7 @@ class MimnReferenceModel extends ReferenceModel {
   }
 
   override initState(): Float32Array {
-    return tf.tidy(() => this.#flat(mimnStart(this.weights(), 1)));
+    return tf.tidy(() => this.#flat(mimnStart(this.weights(), this.#config, 1)));
   }
 
   override step(state: Float32Array, e: Float32Array): void {
@@ -232,14 +232,17 @@ class MimnReferenceModel extends ReferenceModel {
   }
 
   #tensorsOf(flat: Float32Array): MimnTensors {
-    const { slots, width } = this.#layout;
+    const { slots, width, traces } = this.#layout;
     const view = this.#layout.view(flat);
     const row = (x: Float32Array) => tf.tensor2d(x.slice(), [1, x.length]);
     const grid = (x: Float32Array) => tf.tensor3d(x.slice(), [1, slots, width]);
     return {
       ...{ memory: grid(view.memory), read: row(view.read), controller: row(view.controller) },
       ...{ usage: row(view.usage), added: row(view.added), channels: grid(view.channels) },
-      ...{ count: row(view.count), sum: this.#layout.summed ? row(view.sum) : tf.zeros([1, width]) },
+      ...{
+        count: row(view.count),
+        sums: traces > 0 ? row(view.sums) : tf.zeros([1, width * (this.#config.traces ?? [1]).length]),
+      },
     };
   }
 

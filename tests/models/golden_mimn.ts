@@ -31,7 +31,7 @@ export type MakeMimn = (sizes: ModelSizes, config: MimnConfig) => Model | Promis
 export const MIMN_SIZES: ModelSizes = { d: 6, user: 2, context: 2 };
 
 /** The layout of their states. */
-export const MIMN_LAYOUT = new MimnLayout({ slots: 4, width: 6, controller: 5, summed: false });
+export const MIMN_LAYOUT = new MimnLayout({ slots: 4, width: 6, controller: 5, traces: 0 });
 
 /** The cases of the whole model, each with one variant of its own name. */
 export const MIMN_CASES = ["main", "kappa2", "slotKeysOnly", "clip", "holes", "window"] as const;

@@ -125,7 +125,7 @@ Deno.test("Mimn refuses a state of another length", () => {
 });
 
 Deno.test("slotHealth() measures the slots of a state and leaves it as it is", () => {
-  const layout = new MimnLayout({ slots: 3, width: 2, controller: 1, summed: true });
+  const layout = new MimnLayout({ slots: 3, width: 2, controller: 1, traces: 1 });
   const state = new Float32Array(layout.size);
   const { memory, usage } = layout.view(state);
   assert.deepEqual(slotHealth(state, layout), { cosine: 0, usage: [0, 0, 0], mass: 0 });

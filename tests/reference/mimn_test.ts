@@ -36,7 +36,7 @@ function storedState({ inputs }: GoldenCase): MimnTensors | undefined {
     const grid = part === "memory" || part === "channels";
     return [part, tf.tensor(values, grid ? [B, 4, d] : [B, values.length / B])] as const;
   });
-  return { ...Object.fromEntries(parts), sum: tf.zeros([B, d]) } as unknown as MimnTensors;
+  return { ...Object.fromEntries(parts), sums: tf.zeros([B, d]) } as unknown as MimnTensors;
 }
 
 /** All values of a masked batch under a case's name, and the gradients of its loss. */
