@@ -348,11 +348,10 @@ export class TaskState {
     return { recommendation, serving, instance: { ...chosen, user: user.id, rows } };
   }
 
-  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
-  withoutModel(event: RequestEvent): readonly Pick<RecommendedItem, "item" | "source">[] {
+  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
+  withoutModel(event: RequestEvent, user?: UserState): readonly Pick<RecommendedItem, "item" | "source">[] {
     const asked: RequestEvent = event.candidates === undefined ? { ...event, list: "popular" } : event;
-    const known = this.users.get(event.user);
-    if (known !== undefined) return this.#answerer.candidates(known, asked);
+    if (user !== undefined) return this.#answerer.candidates(user, asked);
     const nobody = createUser(event.user, this.sequences);
     try {
       return this.#answerer.candidates(nobody, asked);

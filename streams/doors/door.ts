@@ -16,7 +16,7 @@ import type { NewRecord } from "../log/log.ts";
 import { readBody } from "../server/body.ts";
 import { type ApiContext, append } from "../server/endpoints.ts";
 import { MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
-import { catchUp, freshTask } from "../server/merge.ts";
+import { freshTask } from "../server/fresh_task.ts";
 import { Problem } from "../server/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
 import type { Task } from "../task.ts";
@@ -138,17 +138,6 @@ export async function lookAt<View>(
 ): Promise<View | undefined> {
   const task = await freshTask(context, user);
   return await task.peek(user, (known) => view(known, task));
-}
-
-/** All tasks, once they have taken all that is on the log now. @throws Problem `elsewhere` when some are not here */
-export async function freshTasks(context: ApiContext): Promise<readonly Task[]> {
-  const { service, partitions } = context;
-  const tasks = [...service?.tasks ?? []];
-  if (tasks.length < partitions) {
-    throw new Problem("elsewhere", `This process has ${tasks.length} of ${partitions} partitions`);
-  }
-  await Promise.all(tasks.map(([partition, task]) => catchUp(context, task, partition)));
-  return tasks.map(([, task]) => task);
 }
 
 /** As of the newest event: what expires or decays does so by the time of events. */

@@ -13,6 +13,7 @@ import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
 import { Problem } from "../server/problem.ts";
 import type { GorseSettings } from "../server/settings.ts";
+import { shownRecords } from "../server/shown.ts";
 import {
   ask,
   type Asked,
@@ -175,6 +176,8 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   if (n === 0) return Response.json([]);
   const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
   const items = answer.items.slice(offset);
+  // The task believes that all of it was shown.
+  if (offset > 0) await take(context, shownRecords(context, answer, items.map(({ item }) => item)));
   // What was answered counts as shown already; other feedback has to be taken.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({

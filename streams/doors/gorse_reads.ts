@@ -7,8 +7,9 @@
 import type { JsonObject } from "../../src/adapters/mapped.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
+import { freshTasks } from "../server/fresh_task.ts";
 import { Problem } from "../server/problem.ts";
-import { freshTasks, lookAt, numberIn } from "./door.ts";
+import { lookAt, numberIn } from "./door.ts";
 import { gorseFeedback, gorseItem, gorseUser } from "./gorse_records.ts";
 import type { ItemMirror } from "./item_mirror.ts";
 

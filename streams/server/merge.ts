@@ -4,22 +4,15 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { MergeEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
-import { partitionOf } from "../log/partitioner.ts";
-import type { Task } from "../task.ts";
 import { bodyKind, readBody } from "./body.ts";
 import type { Call } from "./endpoint.ts";
 import { type ApiContext, append } from "./endpoints.ts";
-import { taskOf } from "./explain.ts";
+import { freshTask } from "./fresh_task.ts";
 import { MAX_AHEAD_MS, toRecord } from "./intake.ts";
 import { Problem } from "./problem.ts";
-
-/** How long a read waits for the task to have taken what was answered before. */
-const CATCH_UP_MS = 2000;
-const POLL_MS = 2;
 
 /** Reads the session's behaviours from its state, and appends them as an event of the user. */
 export async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
@@ -54,27 +47,4 @@ export async function mergeUser(context: ApiContext, { request, parameters }: Ca
   if ("ok" in record) throw new Problem("too-large", record.reason);
   await append(context, [record]);
   return Response.json({ accepted: 1, behaviours: seen.behaviours.length });
-}
-
-/** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
-export async function freshTask(context: ApiContext, user: string): Promise<Task> {
-  const task = await taskOf(context, user);
-  await catchUp(context, task, partitionOf(user, context.partitions));
-  return task;
-}
-
-/** Waits until a task has taken all that is on its partition now. @throws Problem `answer-timeout` */
-export async function catchUp(
-  { log, topics, clock }: ApiContext,
-  task: Task,
-  partition: number,
-): Promise<void> {
-  const { end } = await log.bounds(topics.events, partition);
-  const deadline = clock() + CATCH_UP_MS;
-  while (task.next < end) {
-    if (clock() > deadline) {
-      throw new Problem("answer-timeout", `Events before it wait for more than ${CATCH_UP_MS} ms`);
-    }
-    await delay(POLL_MS);
-  }
 }

@@ -7,16 +7,18 @@
 
 import { getLogger } from "@logtape/logtape";
 import { checkEventFields } from "../../src/events/check.ts";
-import type { ImpressionEvent, RequestEvent } from "../../src/events/event.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_EXCLUDED } from "../../src/events/schema.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import { bodyKind, readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import { type ApiContext, append } from "./endpoints.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";
 import { nextCursor, type Paged, readCursor } from "./page_cursor.ts";
 import { Problem } from "./problem.ts";
+import { shownRecords } from "./shown.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;
@@ -50,8 +52,8 @@ export async function recommend(
   const asking = context.answers.ask(event, now);
   const answer = budgetMs === null
     ? await asking
-    : await within(asking, budgetMs, () => new Late()).catch((error) => {
-      if (error instanceof Late) return encoder.encode(JSON.stringify(withoutModel(context, event)));
+    : await within(asking, budgetMs, () => new Late()).catch(async (error) => {
+      if (error instanceof Late) return encoder.encode(JSON.stringify(await withoutModel(context, event)));
       throw error;
     });
   context.metrics.answered(context.clock() - begun);
@@ -68,31 +70,27 @@ class Late extends Error {}
  *
  * @throws Problem `answer-timeout` when no state is here
  */
-function withoutModel(context: ApiContext, event: RequestEvent): Recommendation {
-  const [task] = context.service?.tasks.values() ?? [];
+async function withoutModel(context: ApiContext, event: RequestEvent): Promise<Recommendation> {
+  const { service, partitions } = context;
+  const [any] = service?.tasks.values() ?? [];
+  const task = service?.tasks.get(partitionOf(event.user, partitions)) ?? any;
   if (task === undefined) {
     const detail =
       "The budget is over, and this process has no state to answer from; the request is on the log";
     throw new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
   }
   const { request, user, time, count } = event;
-  const items = task.state.withoutModel(event).slice(0, count);
+  const { state } = task;
+  const found = await task.peek(user, (known) => state.withoutModel(event, known)) ??
+    state.withoutModel(event);
+  const items = found.slice(0, count);
   const answer: Recommendation = {
     ...{ request, user, time, model: "none", version: 0, stateVersion: 0, tookMicros: 0, degraded: "late" },
     items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
   };
-  if (items.length > 0) {
-    const shown: ImpressionEvent = {
-      type: "impression",
-      user,
-      time,
-      request,
-      items: items.map(({ item }) => item),
-    };
-    const value = encoder.encode(JSON.stringify(shown));
-    append(context, [{ topic: context.topics.events, key: user, value, time: context.now() }]).catch((
-      error,
-    ) =>
+  const shown = shownRecords(context, answer, items.map(({ item }) => item));
+  if (shown.length > 0) {
+    append(context, shown).catch((error) =>
       logger.warn("cannot say what was shown for request {request}: {reason}", {
         request,
         reason: (error as Error).message,

@@ -120,6 +120,22 @@ Deno.test("what Gorse's door takes is durable as a whole, or refused as a whole"
   assert.equal(records.length, 0);
 });
 
+Deno.test("of a list with an offset, what is below it counts as shown, and nothing above", async () => {
+  await using api = await startApi(settings);
+  const whole = (await api.get("/api/recommend/bob?n=5")).json;
+  const page = (await api.get("/api/recommend/ann?n=2&offset=3")).json;
+  assert.equal(whole.length, 5);
+  assert.equal(page.length, 2);
+  const { json } = await api.get("/v1/users/ann");
+  await until(
+    async () => (await api.get("/v1/users/ann")).json.pending[0]?.items.length === 2,
+    "what was shown",
+  );
+  assert.equal(json.pending.length, 1);
+  const { pending: [list] } = (await api.get("/v1/users/ann")).json;
+  assert.deepEqual(list.items.map(({ item }: { item: string }) => item), page);
+});
+
 Deno.test("an item may be replaced by an older one, and its other fields stay when it is patched", async () => {
   await using api = await startApi(settings);
   await api.post("/api/item", { ItemId: "lamp", Categories: ["light"] });

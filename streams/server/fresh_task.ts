@@ -1,0 +1,45 @@
+/**
+ * Tasks that have taken all that was answered before: whoever reads a state sees what they wrote.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { partitionOf } from "../log/partitioner.ts";
+import type { Task } from "../task.ts";
+import type { ApiContext } from "./endpoints.ts";
+import { taskOf } from "./explain.ts";
+import { Problem } from "./problem.ts";
+
+/** How long a read waits for its task. */
+const CATCH_UP_MS = 2000;
+const POLL_MS = 2;
+
+/** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
+export async function freshTask(context: ApiContext, user: string): Promise<Task> {
+  const task = await taskOf(context, user);
+  await catchUp(context, task, partitionOf(user, context.partitions));
+  return task;
+}
+
+/** All tasks, once they have taken all that is on the log now. @throws Problem `elsewhere` when some are not here */
+export async function freshTasks(context: ApiContext): Promise<readonly Task[]> {
+  const { service, partitions } = context;
+  const tasks = [...service?.tasks ?? []];
+  if (tasks.length < partitions) {
+    throw new Problem("elsewhere", `This process has ${tasks.length} of ${partitions} partitions`);
+  }
+  await Promise.all(tasks.map(([partition, task]) => catchUp(context, task, partition)));
+  return tasks.map(([, task]) => task);
+}
+
+async function catchUp({ log, topics, clock }: ApiContext, task: Task, partition: number): Promise<void> {
+  const { end } = await log.bounds(topics.events, partition);
+  const deadline = clock() + CATCH_UP_MS;
+  while (task.next < end) {
+    if (clock() > deadline) {
+      throw new Problem("answer-timeout", `Events before it wait for more than ${CATCH_UP_MS} ms`);
+    }
+    await delay(POLL_MS);
+  }
+}
