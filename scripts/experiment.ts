@@ -146,7 +146,16 @@ function renderStatus(view: ExperimentView): string {
       milliseconds(took.mean)
     } an answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost\n`
   );
-  return [headLine(view), ...lines, ...view.text.map((text) => `  ${text}\n`)].join("");
+  return [headLine(view), ...lines, splitLine(view), ...view.text.map((text) => `  ${text}\n`)].join("");
+}
+
+/** What the test of the split saw, and what it could have seen. */
+function splitLine({ split: { users, p, sees }, variants }: ExperimentView): string {
+  if (variants.length < 2 || users.every((count) => count === 0)) return "";
+  const blind = sees === null
+    ? "too few to tell of users who are lost"
+    : `losses from ${percentOf(Number(sees.toPrecision(2)))} of a variant's users on would show`;
+  return `  split: ${users.join(" and ")} users, p = ${Number(p.toPrecision(2))}; ${blind}\n`;
 }
 
 /** Every metric by variant, and the metric that decides by segment. */

@@ -48,6 +48,8 @@ export interface ExperimentStatus {
   readonly totals: ExperimentTotals;
   /** Times to an answer by variant. */
   readonly took: readonly LatencyView[];
+  /** The test of the split by counts. */
+  readonly ratio: SampleRatio;
   /** Users who got an answer and never came back as a sample, by variant. */
   readonly lost: readonly number[];
 }
@@ -117,6 +119,7 @@ class Followed {
       preference: interleaves ? this.interleaving.get(experiment.stopRule.alpha ?? 0.05) : null,
       totals,
       took: took.map(({ view }) => view),
+      ratio: this.ratio,
       lost: loss.ratio.counts,
     };
   }

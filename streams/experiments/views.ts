@@ -5,9 +5,10 @@
  * @module
  */
 
-import { splitVariants } from "../../src/experiments/assignment.ts";
+import { splitShares, splitVariants } from "../../src/experiments/assignment.ts";
 import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
 import type { Preference } from "../../src/experiments/interleaving.ts";
+import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
 import { type MetricName, METRICS, type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
@@ -16,6 +17,9 @@ import type { Topics } from "../topics.ts";
 import type { ExperimentChanges } from "./client.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
+
+/** Users before which the counts tell too little to say how much. */
+const TELLING_USERS = 5000;
 
 /** A variant among some of the users. */
 export interface SegmentView {
@@ -57,6 +61,16 @@ export interface VariantView extends SegmentView {
   readonly lost: number;
 }
 
+/** How users are split, and what the counts can tell. */
+export interface SplitView {
+  /** Users by variant. */
+  readonly users: readonly number[];
+  /** p of the sequential test. */
+  readonly p: number;
+  /** Share of a variant's users that, if lost, shows in the counts in 95 % of cases; `null` = too few users. */
+  readonly sees: number | null;
+}
+
 /** An experiment. */
 export interface ExperimentView {
   /** Its name. */
@@ -81,6 +95,8 @@ export interface ExperimentView {
   readonly variants: readonly VariantView[];
   /** Names of all variants, shadows marked as such. */
   readonly names: readonly string[];
+  /** The split. */
+  readonly split: SplitView;
   /** What can be said, in sentences. */
   readonly text: readonly string[];
   /** Which guard rail is broken, in a sentence; `null` = none. */
@@ -156,7 +172,16 @@ function holdoutOf(records: readonly ExperimentRecord[]): number {
   return found === undefined || isExperiment(found) ? 0 : found.share;
 }
 
-function viewOf({ experiment, verdicts, preference, totals, took, lost }: ExperimentStatus): ExperimentView {
+function splitOf({ counts, p }: SampleRatio, experiment: Experiment): SplitView {
+  const n = counts.reduce((sum, count) => sum + count, 0);
+  const share = Math.min(...splitShares(experiment));
+  const sees = seenLoss(n, share);
+  return { users: [...counts], p, sees: n < TELLING_USERS || sees >= 1 ? null : sees };
+}
+
+function viewOf(
+  { experiment, verdicts, preference, totals, ratio, took, lost }: ExperimentStatus,
+): ExperimentView {
   const { name, hypothesis, status, layer, traffic, metric, guardRails, mode } = experiment;
   const split = splitVariants(experiment).map(({ name }) => name);
   // Lists drafted from two variants have no users of either.
@@ -194,6 +219,7 @@ function viewOf({ experiment, verdicts, preference, totals, took, lost }: Experi
   });
   return {
     ...{ name, hypothesis, status, layer, traffic, metric, variants },
+    split: splitOf(ratio, experiment),
     winner: experiment.winner ?? null,
     reason: experiment.reason ?? null,
     names: namesOf(experiment),

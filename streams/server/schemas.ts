@@ -150,6 +150,13 @@ const experiments = z.object({
       lost: count.describe("Users who got an answer and never came back as a sample."),
     })),
     names: z.array(z.string()),
+    split: z.object({
+      users: z.array(count).describe("By variant."),
+      p: z.number().describe("Of the sequential test of the split."),
+      sees: figure.describe(
+        "Share of a variant's users that, if lost, shows in these counts in 95 % of cases.",
+      ),
+    }),
     text: z.array(z.string()),
     harm: z.string().nullable().describe("Which guard rail is broken."),
     moved: count,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BettingSequence, sequenceInterval, sequenceP } from "../../src/experiments/confidence_sequence.ts";
-import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import { SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { createRandom, normal } from "../../src/simulator/random.ts";
 
 Deno.test("sequenceInterval() ends where sequenceP() says so, and is narrowest where it is tuned", () => {
@@ -66,4 +66,21 @@ Deno.test("SampleRatio() raises the alarm when users are lost and seldom otherwi
   assert.ok(alarms <= 4, `${alarms} false alarms of 100, expected at most 1`);
   assert.equal(caught, 100);
   assert.throws(() => new SampleRatio([0.5, 0.6]), /must be above 0 and sum to 1/);
+});
+
+Deno.test("seenLoss() is what SampleRatio() sees in about 95 % of cases", () => {
+  for (const [users, share] of [[5000, 0.5], [20_000, 0.1]] as const) {
+    const lost = seenLoss(users, share);
+    let caught = 0;
+    for (let run = 0; run < 100; run++) {
+      const random = createRandom(run, 9);
+      const ratio = new SampleRatio([share, 1 - share]);
+      for (let u = 0; u < users && !ratio.mismatch; u++) {
+        const arm = random() < share ? 0 : 1;
+        if (arm === 1 || random() >= lost) ratio.update(arm);
+      }
+      caught += Number(ratio.mismatch);
+    }
+    assert.ok(caught >= 90 && caught <= 99, `${caught} of 100`);
+  }
 });
