@@ -7,7 +7,7 @@
  * - latency: from the append of a request to its answer on `recommendations`, at a steady rate, by default at half of the
  *   most that exactly-once delivery does
  *
- * `deno run -A tests/bench/service.ts [model, base] [requests a second]`
+ * `deno run -A tests/bench/service.ts [model, base] [requests a second, 0 = half of the most] [options of run]`
  *
  * @module
  */
@@ -27,7 +27,7 @@ const SECONDS = 20;
 /** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
 const STEP_MS = 60_000;
 const BURST = 1000;
-const [model = "base", fixed] = Deno.args;
+const [model = "base", fixed = "0", ...options] = Deno.args;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
@@ -47,7 +47,7 @@ const config = `${folder}/meander.json`;
 const shop = JSON.parse(await Deno.readTextFile(`${root}fixtures/shop/meander.json`));
 await Deno.writeTextFile(config, JSON.stringify({ ...shop, guard: null }));
 
-let rate = fixed === undefined ? undefined : Number(fixed);
+let rate = Number(fixed) || undefined;
 let round = 0;
 for (const delivery of DELIVERIES) {
   await using engine = start(delivery);
@@ -72,6 +72,7 @@ function start(delivery: Delivery): Deno.ChildProcess {
       ...["run", "-A", "--no-check", `${root}scripts/run.ts`, "--log", "kafka", "--brokers", broker.address],
       ...["--model", model, "--config", config, "--delivery", delivery],
       ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+      ...options,
     ],
     stdout: "null",
     stderr: "null",
