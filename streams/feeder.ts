@@ -9,7 +9,7 @@ import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import { encodeRejection, type Rejection } from "../src/events/rejection.ts";
 import type { Log, NewRecord, Writer } from "./log/log.ts";
 import type { SourceRecord } from "./sources/source.ts";
-import { BEFORE_EVENT } from "./task.ts";
+import { BEFORE_EVENT } from "./task/catalogue_reader.ts";
 import type { Topics } from "./topics.ts";
 
 /** Options of a {@linkcode Feeder}. */

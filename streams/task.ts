@@ -18,73 +18,17 @@ import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task
 import type { UserState } from "../src/state/user_state.ts";
 import { decodeExperiment, EXPERIMENT } from "./experiments/record.ts";
 import type { Log, LogRecord, NewRecord, ReadOptions, Writer } from "./log/log.ts";
+import { CatalogueReader } from "./task/catalogue_reader.ts";
 import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
+import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
-import type { StateStoreOptions, StoreStatus } from "./task/state_store.ts";
+import type { StoreStatus } from "./task/state_store.ts";
 import type { Topics } from "./topics.ts";
 
-/** Header of a catalogue record: it applies before the event at this offset of partition 0. */
-export const BEFORE_EVENT = "before-event";
-
-/** Where and how a task runs. */
-export interface TaskRuntime {
-  /**
-   * Memory for user states as objects; beyond it the least recently active ones leave it.
-   *
-   * @default {no bound on logs with an index of keys, 64 MiB on others}
-   */
-  readonly maxStateBytes?: number;
-  /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
-  readonly snapshot?: StateStoreOptions | undefined;
-  /** Models that variants of experiments may want, beside the own one. @default {none} */
-  readonly variants?: Iterable<Serving>;
-  /** Told how far the restore has come. @default {nobody} */
-  readonly meter?: RestoreMeter;
-  /** Whether answers wait for the commit. @default {"exactly-once"} */
-  readonly delivery?: Delivery;
-  /** Number of partitions of the events. @default {what the log says} */
-  readonly partitions?: number;
-  /** Ends the restore: opening then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-/** Where a round ends. */
-export interface RoundLimits {
-  /** Rows of emitted samples after which a round ends. */
-  readonly rows: number;
-  /** Events after which a round ends. */
-  readonly events: number;
-}
-
-/** What a round did. */
-export interface RoundResult {
-  /** Events read. */
-  readonly events: number;
-  /** Whether the round came to its end; if not, the log had no more events, and nothing was committed. */
-  readonly complete: boolean;
-}
-
-/** Options of {@linkcode Task.step}. */
-export interface StepOptions {
-  /** A clock in milliseconds that never goes back, for the times below. */
-  readonly now: () => number;
-  /** Events to read at most. @default {256} */
-  readonly maxEvents?: number;
-  /** How long to wait for a first event, milliseconds; at most until a commit is due. @default {0} */
-  readonly waitMs?: number;
-  /** Time from a commit to the next, and the longest that an event waits for its own, milliseconds. @default {100} */
-  readonly commitIntervalMs?: number;
-  /** The same when an answer waits for the commit. @default {commitIntervalMs} */
-  readonly answerIntervalMs?: number;
-  /** Events after which a commit is due in any case. @default {1000} */
-  readonly commitEvents?: number;
-  /** Time after which a step ends, with more to do, so that others get their turn; milliseconds. @default {Infinity} */
-  readonly sliceMs?: number;
-  /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
-  readonly signal?: AbortSignal;
-}
+export { BEFORE_EVENT } from "./task/catalogue_reader.ts";
+export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
 
 /** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
 const MAX_AHEAD_MS = 3_600_000;
@@ -126,15 +70,10 @@ export class Task implements AsyncDisposable {
   /** When the first event after the last commit was applied, and when the last commit was, by the clock of steps. */
   #uncommittedSince = Infinity;
   #committedAt = -Infinity;
+  readonly #catalogue: CatalogueReader;
+  /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
-  /** Catalogue records read ahead, applied up to `#itemsAt`. */
-  #items: LogRecord[] = [];
-  #itemsAt = 0;
-  /** Position behind the last applied catalogue record. */
-  #itemsApplied = 0;
-  #itemsCommitted = 0;
-  /** Position behind the last read catalogue record. */
-  #itemsRead = 0;
+  #itemsCommitted: number;
   #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   #numbers = new OutputNumbers();
   readonly #delivery: Delivery;
@@ -167,7 +106,9 @@ export class Task implements AsyncDisposable {
     this.state = state;
     this.#restored = restored;
     this.#lineage = restored.lineage ?? crypto.randomUUID();
-    this.#itemsApplied = this.#itemsRead = this.#itemsCommitted = restored.itemsApplied;
+    this.#itemsCommitted = restored.itemsApplied;
+    const apply = (record: LogRecord) => this.#applyItem(record);
+    this.#catalogue = new CatalogueReader(log, topics.items, restored.itemsApplied, apply);
     this.#maxStateBytes = maxStateBytes;
   }
 
@@ -218,7 +159,7 @@ export class Task implements AsyncDisposable {
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
   async round(limits: RoundLimits): Promise<RoundResult> {
     this.#ahead = undefined; // read again, in rounds
-    await this.#readItems();
+    await this.#catalogue.read();
     let events = 0;
     for (;;) {
       const wanted = limits.events - this.#roundEvents;
@@ -267,7 +208,7 @@ export class Task implements AsyncDisposable {
     });
     this.#ahead = undefined;
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
-      await this.#readItems();
+      await this.#catalogue.read();
       this.#itemsReadAt = now();
     }
     await this.#warm(decoded);
@@ -333,7 +274,7 @@ export class Task implements AsyncDisposable {
       numbers: this.#numbers,
       sent: this.#sent,
       rejected: this.#rejected,
-      itemsApplied: this.#itemsApplied,
+      itemsApplied: this.#catalogue.applied,
       lineage,
     });
     const offsets = await this.#writer.commit({
@@ -343,7 +284,7 @@ export class Task implements AsyncDisposable {
     });
     this.#note(users, statistics, offsets.slice(outputs.length));
     this.#committed = this.#next;
-    this.#itemsCommitted = this.#itemsApplied;
+    this.#itemsCommitted = this.#catalogue.applied;
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
     this.#out = { recommendations: [], samples: [], forgotten: [] };
@@ -450,7 +391,7 @@ export class Task implements AsyncDisposable {
   }
 
   #apply(record: LogRecord, decoded: DecodedEvent): void {
-    this.#applyItems(record.offset);
+    this.#catalogue.applyBefore(record.offset);
     if (record.headers[EXPERIMENT] !== undefined) {
       this.#applyExperiment(record);
       return;
@@ -495,29 +436,6 @@ export class Task implements AsyncDisposable {
       value,
       time: record.time,
     });
-  }
-
-  async #readItems(): Promise<void> {
-    for (;;) {
-      const { records, next } = await this.#log.read(this.#topics.items, 0, this.#itemsRead);
-      for (const record of records) this.#items.push(record);
-      this.#itemsRead = next;
-      // What does not say when must not pile up until an event comes.
-      this.#applyItems(-1);
-      if (records.length === 0) return;
-    }
-  }
-
-  /** Applies the catalogue records that come before the event at `offset`. */
-  #applyItems(offset: number): void {
-    for (; this.#itemsAt < this.#items.length; this.#itemsAt++) {
-      const record = this.#items[this.#itemsAt]!;
-      if (Number(record.headers[BEFORE_EVENT] ?? -1) > offset) return;
-      this.#applyItem(record);
-      this.#itemsApplied = record.offset + 1;
-    }
-    this.#items = [];
-    this.#itemsAt = 0;
   }
 
   #applyItem(record: LogRecord): void {
