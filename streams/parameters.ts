@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { decodeVersion } from "../src/learner/version.ts";
+import { decodeVersion, versionNumber } from "../src/learner/version.ts";
 import type { ServingModel } from "../src/scorer/serving_model.ts";
 import { type Log, LogError, type LogRecord } from "./log/log.ts";
 
@@ -65,9 +65,10 @@ export class ParameterSubscriber {
   #apply({ offset }: LogRecord, value: Uint8Array): void {
     let version: number;
     try {
-      const parameters = decodeVersion(value);
-      ({ version } = parameters);
-      if (version <= this.#last) this.#serving.apply(parameters);
+      version = versionNumber(value);
+      // A full snapshot follows its delta: what we have already is not decoded, however large it is.
+      if (version === this.#serving.version) return;
+      if (version <= this.#last) this.#serving.apply(decodeVersion(value));
     } catch (cause) {
       const what = `the parameters at ${this.#topic}/0@${offset}`;
       throw new LogError(

@@ -65,6 +65,18 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
 }
 
 /**
+ * The number of the version in a record of {@linkcode encodeVersion}, at no cost; nothing else of it is looked at.
+ *
+ * @throws SyntaxError or RangeError when it is no such record.
+ */
+export function versionNumber(record: Uint8Array): number {
+  const from = new ByteReader(new ByteReader(record).bytes());
+  checkFormat(from.u8());
+  from.u8();
+  return from.uint();
+}
+
+/**
  * Decodes a record of {@linkcode encodeVersion}.
  *
  * @throws SyntaxError when the checksum or the format is wrong.
@@ -77,12 +89,7 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
     throw new SyntaxError(`Cannot decode a parameter version: its checksum is ${got}, it says ${want}`);
   }
   const from = new ByteReader(body);
-  const format = from.u8();
-  if (format < OLDEST_FORMAT || format > FORMAT) {
-    throw new SyntaxError(
-      `Cannot decode a parameter version: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
-    );
-  }
+  const format = checkFormat(from.u8());
   const kind = from.u8() === 1 ? "full" : "delta";
   const head = {
     kind,
@@ -101,4 +108,11 @@ export function decodeVersion(record: Uint8Array): ParameterVersion {
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
   return { ...head, standardisation, link, tables };
+}
+
+function checkFormat(format: number): number {
+  if (format >= OLDEST_FORMAT && format <= FORMAT) return format;
+  throw new SyntaxError(
+    `Cannot decode a parameter version: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+  );
 }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import {
+  decodeVersion,
+  encodeVersion,
+  type ParameterVersion,
+  versionNumber,
+} from "../../src/learner/version.ts";
 
 const version: fc.Arbitrary<ParameterVersion> = fc.record({
   kind: fc.constantFrom("delta", "full"),
@@ -22,9 +27,13 @@ const version: fc.Arbitrary<ParameterVersion> = fc.record({
   tables: fc.array(fc.tuple(fc.string(), fc.uint8Array())).map((tables) => new Map(tables)),
 }, { noNullPrototype: true });
 
-Deno.test("decodeVersion() gives what encodeVersion() took", () => {
+Deno.test("decodeVersion() gives what encodeVersion() took, and versionNumber() its number", () => {
   fc.assert(
-    fc.property(version, (version) => assert.deepEqual(decodeVersion(encodeVersion(version)), version)),
+    fc.property(version, (version) => {
+      const record = encodeVersion(version);
+      assert.deepEqual(decodeVersion(record), version);
+      assert.equal(versionNumber(record), version.version);
+    }),
   );
 });
 
