@@ -59,8 +59,10 @@ Comments (\`//\`, \`/* */\`) and a comma too many are allowed. An entry of \`act
 policy; actions that are not named keep theirs. For an editor that completes and checks, write the schema with
 \`deno task schemas --config > meander.schema.json\`, and name it: \`"$schema": "meander.schema.json"\`.
 
-From the environment: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
-\`MEANDER_TLS_PASSPHRASE\`; \`MEANDER_DEBUG\` adds the stack to the error of a command.
+A variable of the environment wins over the file for \`run\`, \`ingest\` and \`check\`: \`MEANDER_\` and the path in
+capitals, \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSON, or else a text. Secrets are
+only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
+\`MEANDER_TLS_PASSPHRASE\`. \`MEANDER_DEBUG\` adds the stack to the error of a command.
 `;
 
 /** Every field, in the order of the schema. */

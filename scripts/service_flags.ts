@@ -126,14 +126,18 @@ export async function partitionsOf(
   return flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log];
 }
 
-/** Reads a configuration; without a file, `meander.json` in the working folder if there is one. */
+/**
+ * Reads a configuration; without a file, `meander.json` in the working folder if there is one. The environment wins
+ * over it.
+ */
 export async function readConfig(file: string | undefined): Promise<Config> {
   const path = file ?? "meander.json";
+  const env = (name: string) => Deno.env.get(name);
   try {
-    return parseConfig(await Deno.readTextFile(path), path);
+    return parseConfig(await Deno.readTextFile(path), path, env);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    if (file === undefined) return {};
+    if (file === undefined) return parseConfig("{}", "the environment", env);
     throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
   }
 }

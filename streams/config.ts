@@ -13,6 +13,7 @@ import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { withoutComments } from "./json_comments.ts";
+import { environmentOverrides, withOverrides } from "./config_environment.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type { HttpSettings } from "./server/settings.ts";
@@ -67,18 +68,28 @@ export function configJsonSchema(): JsonSchema {
 /**
  * Parses a configuration file: JSON that may have comments.
  *
+ * @param env the environment, whose variables win over the file; see `config_environment.ts`
  * @throws SyntaxError naming the file and every field that is wrong.
  */
-export function parseConfig(text: string, file: string): Config {
+export function parseConfig(
+  text: string,
+  file: string,
+  env: (name: string) => string | undefined = () => undefined,
+): Config {
   let value: unknown;
   try {
     value = JSON.parse(withoutComments(text));
   } catch (cause) {
     throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
   }
-  const result = configSchema.safeParse(value);
+  const overrides = environmentOverrides(configJsonSchema(), env);
+  const result = configSchema.safeParse(withOverrides(value, overrides));
   if (result.success) return result.data as Config;
-  const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  const issues = result.error.issues.map(({ path, message }) => {
+    const at = path.join(".");
+    const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
+    return `${setBy === undefined ? "" : `${setBy}, `}${at || "(top)"}: ${message}`;
+  });
   throw new SyntaxError(`Cannot use ${file} as configuration: ${issues.join("; ")}`);
 }
 

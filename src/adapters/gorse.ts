@@ -210,7 +210,7 @@ function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes
 }
 
 function timeIn(record: JsonObject): number | undefined {
-  const text = stringIn(record, "Timestamp");
+  const text = stringIn(record, "Timestamp") || undefined; // Gorse takes an empty one for none
   if (text === undefined) return undefined;
   const time = parseDate(text);
   if (Number.isNaN(time)) throw fieldError("Timestamp", "a date", text);

@@ -176,6 +176,8 @@ Deno.test("parseGorse() says what is wrong, and a zero time is none", () => {
     [{ ItemId: "i", Categories: "a" }, /field Categories as a list/],
   ];
   for (const [value, message] of bad) assert.throws(() => parse(value), { name: "SyntaxError", message });
+  const nothing = { FeedbackType: "star", UserId: "u", ItemId: "i", Timestamp: "" };
+  assert.equal(parseGorse(nothing, { time: 9 }).events?.[0]?.time, 9, "an empty one is none, as in Gorse");
   const item = { ItemId: "i", Timestamp: "0001-01-01T00:00:00Z" };
   assert.equal(parse(item).items?.[0]?.time, 700_000_000_000);
 });

@@ -133,3 +133,30 @@ Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves
   });
   assert.deepEqual(modelConfig("base", { models: { dien: { hidden: 8 } } }), DEFAULT_MODELS.base);
 });
+
+Deno.test("parseConfig() lets the environment win over the file, and names the variable that is wrong", () => {
+  const env = (variables: Readonly<Record<string, string>>) => (name: string) => variables[name];
+  const file = '{"http": {"maxEntries": 5, "maxBodyBytes": 10}, "ranking": "model"}';
+  const config = parseConfig(
+    file,
+    "meander.json",
+    env({
+      ...{ MEANDER_HTTP_MAX_BODY_BYTES: "1000", MEANDER_RANKING: "both", MEANDER_LIFELONG: "false" },
+      ...{ MEANDER_POLICY: '{"name":"epsilon","epsilon":0.5}', MEANDER_KAFKA_BROKERS: '["k:1"]' },
+      ...{ MEANDER_KAFKA_TLS_CA_FILE: "ca.pem", MEANDER_HTTP_DOORS: '["gorse"]' },
+    }),
+  );
+  assert.deepEqual(config, {
+    http: { maxEntries: 5, maxBodyBytes: 1000, doors: ["gorse"] },
+    ranking: "both",
+    lifelong: false,
+    policy: { name: "epsilon", epsilon: 0.5 },
+    kafka: { brokers: ["k:1"], tls: { caFile: "ca.pem" } },
+  });
+  assert.throws(() => parseConfig("{}", "the environment", env({ MEANDER_HTTP_MAX_BODY_BYTES: "many" })), {
+    name: "SyntaxError",
+    message: /MEANDER_HTTP_MAX_BODY_BYTES, http\.maxBodyBytes: /,
+  });
+  // Secrets have variables of their own, and no field.
+  assert.deepEqual(parseConfig("{}", "the environment", env({ MEANDER_KAFKA_SASL_PASSWORD: "x" })), {});
+});
