@@ -56,7 +56,7 @@ Deno.test("docs/dependencies.md has every npm package of deno.json with its vers
 });
 
 Deno.test("tasks with few permissions have those that their help and a wrong flag need", async () => {
-  for (const task of ["meander", "replay", "run", "check", "ingest", "kafka"]) {
+  for (const task of ["meander", "replay", "run", "check", "ingest", "kafka", "evaluate", "ablate"]) {
     for (const flag of ["--help", "--no-such-flag"]) {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["task", "--quiet", task, flag],
