@@ -6,6 +6,7 @@
 
 import { parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf } from "../../src/adapters/mapped.ts";
+import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
 import type { Preview } from "../../src/state/task_state.ts";
 import { bodyKind } from "../server/body.ts";
@@ -173,6 +174,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
   const writeBack = query.get("write-back-type") ?? "";
   checkDelay(query.get("write-back-delay") ?? "");
+  if (writeBack !== "") checkAction(writeBack, context.now());
   if (n === 0) return Response.json([]);
   const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
   const items = answer.items.slice(offset);
@@ -263,6 +265,12 @@ function categoriesOf({ request, parameters }: Call): RequestFilter {
 function countOf(n: number, offset: number): number {
   if (n + offset <= 1000) return n + offset;
   throw new Problem("bad-parameter", "n and offset together must be at most 1000");
+}
+
+/** Before anything is asked: an answer counts as shown. @throws Problem `bad-parameter` */
+function checkAction(action: string, time: number): void {
+  const checked = checkEventFields({ type: "interaction", user: "anybody", item: "anything", action, time });
+  if (!checked.ok) throw new Problem("bad-parameter", `write-back-type cannot be taken: ${checked.reason}`);
 }
 
 /** Go's durations, such as `1h30m`. @throws Problem `bad-parameter` */

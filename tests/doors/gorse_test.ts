@@ -169,7 +169,16 @@ Deno.test("doors want keys and scopes as all of the API does, and are closed unl
   assert.equal((await api.get("/api/recommend/ann", key)).status, 200);
   assert.equal((await api.request("/api/user/ann", { method: "DELETE", headers: key })).status, 403);
   assert.equal((await api.get("/api/health/ready")).json.Ready, true);
-  for (const query of ["n=-1", "n=x", "n=1001", "n=600&offset=600", "write-back-delay=soon"]) {
+  for (
+    const query of [
+      "n=-1",
+      "n=x",
+      "n=1001",
+      "n=600&offset=600",
+      "write-back-delay=soon",
+      "write-back-type=%00",
+    ]
+  ) {
     assert.equal((await api.get(`/api/recommend/ann?${query}`, key)).json.code, "bad-parameter", query);
   }
   assert.equal((await api.get("/api/recommend/ann?n=0", key)).text, "[]");
