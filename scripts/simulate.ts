@@ -12,6 +12,7 @@ import { verdicts } from "../src/experiments/verdict.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import { PARTS } from "../src/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import {
@@ -42,7 +43,7 @@ interface Flags extends Omit<LogFlags, "log"> {
 /** Points of the curves. */
 const POINTS = 40;
 /** Share of the requests that the last stretch has. */
-const TAIL = 0.1;
+const TAIL = 0.2;
 
 const logs = addLogFlags(new Command()).options.filter(({ long }) => long !== "--log" && long !== "--config");
 const program = new Command(commandName("simulate"))
@@ -198,6 +199,7 @@ function dataOf(
     curve,
     tail: armsOf(pages.slice(-tailRequests), variants.length),
     tailRequests,
+    lacks: lacksOf(pages.slice(-tailRequests), variants.length),
     overall: armsOf(pages, variants.length),
     regret,
     looks,
@@ -205,15 +207,33 @@ function dataOf(
   };
 }
 
-function summary({ variants, tail, tailRequests, looks, regret }: SimulationData): string {
-  const lines = variants.map((name, v) => {
-    const arm = tail[v]!;
-    return `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${
-      percent(arm.random)
-    }: ` +
-      `${percent(wayToBest(arm))} of the way, regret ${Math.round(regret.at(-1)?.[v] ?? 0)} clicks`;
+function summary(
+  { variants, requests, overall, tail, tailRequests, lacks, looks, regret }: SimulationData,
+): string {
+  const line = (name: string, arm: SimulationArm) =>
+    `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${percent(arm.random)}: ` +
+    `${percent(wayToBest(arm))} of the way`;
+  const parts = (of: readonly number[]) =>
+    PARTS.map((part, p) => `${part} ${(of[p] ?? 0).toFixed(2).replace("-", "−")}`).join(", ");
+  return [
+    `last ${tailRequests} requests`,
+    ...variants.map((name, v) => line(name, tail[v]!)),
+    ...variants.map((name, v) => `${name}: the best lists have more of ${parts(lacks[v] ?? [])} (logits)`),
+    `all ${requests} requests`,
+    ...variants.map((name, v) =>
+      `${line(name, overall[v]!)}, regret ${Math.round(regret.at(-1)?.[v] ?? 0)} clicks`
+    ),
+    looks.at(-1)?.text ?? "",
+    "",
+  ].join("\n");
+}
+
+/** Means over the pages of each variant of what its lists lack, by part. */
+function lacksOf(pages: readonly ServedPage[], variants: number): number[][] {
+  return Array.from({ length: variants }, (_, v) => {
+    const own = pages.filter(({ variant }) => variant === v);
+    return PARTS.map((_, p) => own.reduce((sum, { lacks }) => sum + lacks[p]!, 0) / Math.max(1, own.length));
   });
-  return [`last ${tailRequests} requests`, ...lines, looks.at(-1)?.text ?? "", ""].join("\n");
 }
 
 function percent(share: number | null): string {

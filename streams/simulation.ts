@@ -92,6 +92,8 @@ export interface ServedPage {
   readonly best: number;
   /** The same of a random list, on average. */
   readonly random: number;
+  /** How much more the best list's items add to the logit of a click, by part (`PARTS` of person.ts). */
+  readonly lacks: readonly number[];
 }
 
 /** What can be seen of a simulation while it runs and when it is done. */
@@ -183,7 +185,11 @@ class Shopkeeper {
     const onSale = this.#onSale(time);
     const truth = this.#world.truth(user, list, time);
     const all = this.#world.truth(user, onSale, time);
-    const top = all.map((p, position) => p * (1 + BEHAVIOUR.examination * position)).sort().reverse();
+    const looked = all.map((p, position) => p * (1 + BEHAVIOUR.examination * position));
+    const order = Array.from(looked.keys()).sort((a, b) => looked[b]! - looked[a]!);
+    const top = order.map((place) => looked[place]!);
+    const bestList = order.slice(0, list.length).map((place) => onSale[place]!);
+    const [wanted, own] = [bestList, list].map((items) => this.#world.parts(user, items, time));
     const looks = Array.from({ length: list.length }, (_, k) => 1 / (1 + BEHAVIOUR.examination * k));
     const mean = (values: ArrayLike<number>) =>
       Array.from(values).reduce((sum, x) => sum + x, 0) / values.length;
@@ -198,6 +204,7 @@ class Shopkeeper {
       ...{ variant, time, clicks, rows: list.length, served: list.length === 0 ? 0 : mean(truth) },
       best: mean(looks.map((look, k) => look * (top[k] ?? 0))),
       random: mean(looks) * mean(top),
+      lacks: wanted!.map((part, p) => part - own![p]!),
     };
   }
 

@@ -71,6 +71,17 @@ export const BEHAVIOUR = {
   examination: 0.04,
 } as const;
 
+/** The parts of the logit that depend on the item. */
+export const PARTS = [
+  "quality",
+  "novelty",
+  "interest",
+  "intent",
+  "satiety",
+  "fatigue",
+  "price band",
+] as const;
+
 /** What a person does with an item, in the order of time. */
 export interface Act {
   /** What it is done with. */
@@ -156,13 +167,22 @@ export class Person {
 
   /** Logit of a click on an item of quality and age known to it, if it is looked at. */
   logit(item: Item, time: number): number {
+    return this.parts(item, time).reduce((sum, part) => sum + part, BEHAVIOUR.base + this.readiness);
+  }
+
+  /** What an item adds to the logit of a click, in the order of {@linkcode PARTS}. */
+  parts(item: Item, time: number): number[] {
     this.#settle(time);
     const b = BEHAVIOUR;
-    return b.base + this.readiness + item.quality + b.novelty * fading(time - item.born, b.noveltyDays) +
-      this.interest(item.category, time) + this.intent(item.category, time) -
-      this.satiety(item.category, time) -
-      b.fatigue * fading(time - (this.#clicked.get(item.id) ?? -Infinity), b.fatigueDays) -
-      b.band * Math.abs(item.band - this.#band);
+    return [
+      item.quality,
+      b.novelty * fading(time - item.born, b.noveltyDays),
+      this.interest(item.category, time),
+      this.intent(item.category, time),
+      -this.satiety(item.category, time),
+      -b.fatigue * fading(time - (this.#clicked.get(item.id) ?? -Infinity), b.fatigueDays),
+      -b.band * Math.abs(item.band - this.#band),
+    ];
   }
 
   /** Long-term interest in a category, in logits, at least 0. */

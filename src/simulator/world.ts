@@ -8,7 +8,7 @@
 import type { Attributes } from "../events/event.ts";
 import { createItems, type Item } from "./item.ts";
 import { CATEGORIES } from "./categories.ts";
-import { type Act, BEHAVIOUR, followUps, Person } from "./person.ts";
+import { type Act, BEHAVIOUR, followUps, PARTS, Person } from "./person.ts";
 import { createRandom, exponential, logNormal, normal, type Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -185,6 +185,16 @@ export class World {
       const logit = person.logit(item, time) + hour + (fad ? FAD : 0);
       return 1 / (1 + Math.exp(-logit)) / (1 + BEHAVIOUR.examination * position);
     });
+  }
+
+  /** Mean of what the items add to the logit of a person's click, by part; 0 for no items. @throws {RangeError} */
+  parts(user: string, items: readonly string[], time: number): number[] {
+    const { person } = this.#life(user);
+    const sums = PARTS.map(() => 0);
+    for (const id of items) {
+      person.parts(this.#find(id), time).forEach((part, p) => sums[p]! += part / items.length);
+    }
+    return sums;
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PARTS } from "../../src/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "./charts.ts";
 import { figure, renderDocument } from "./document.ts";
 import { DASH, formatCount, formatPercent, formatSeconds } from "./format.ts";
@@ -50,6 +51,8 @@ export interface SimulationData {
   readonly tail: readonly SimulationArm[];
   readonly tailRequests: number;
   readonly overall: readonly SimulationArm[];
+  /** How much more the best lists of the last stretch add to the logit of a click, by variant and part. */
+  readonly lacks: readonly (readonly number[])[];
   /** Clicks that each variant has missed by not serving the best lists, by stretch, summed up. */
   readonly regret: readonly (readonly number[])[];
   readonly looks: readonly SimulationLook[];
@@ -111,6 +114,7 @@ ${charts.map(figure).join("\n")}
 </section>
 <section aria-labelledby="figures"><h2 id="figures">Figures</h2>
 <div class="card">${htmlTable(armsTable(data))}</div>
+<div class="card">${htmlTable(lacksTable(data))}</div>
 </section>
 ${
       data.notes.length === 0
@@ -266,6 +270,17 @@ function regretChart({ variants, curve, regret }: SimulationData): Chart {
     })),
     false,
   );
+}
+
+/** What the regret is made of. */
+function lacksTable({ variants, lacks, tailRequests }: SimulationData) {
+  return {
+    caption: `How much more the best lists have of each part of a click's logit, last ${
+      formatCount(tailRequests)
+    } requests`,
+    columns: [{ title: "variant" }, ...PARTS.map((title) => ({ title, kind: "number" as const }))],
+    rows: variants.map((name, v) => [name, ...PARTS.map((_, p) => (lacks[v]?.[p] ?? 0).toFixed(2))]),
+  };
 }
 
 function armsTable({ variants, tail, overall, tailRequests, requests }: SimulationData) {

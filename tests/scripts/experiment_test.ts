@@ -50,7 +50,7 @@ Deno.test("simulate runs on a SQLite log, and writes its report and its figures"
     ...["--log", "sqlite", "--log-path", `${folder}/log.sqlite`, "--report", report, "--json", json],
   );
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^last 8 requests\npopularity: click rate .*\nbase: click rate/);
+  assert.match(stdout, /^last 16 requests\npopularity: click rate .*\nbase: click rate/);
   assert.equal(JSON.parse(await Deno.readTextFile(json)).requests, 80);
   assert.match(await Deno.readTextFile(report), /<h1>base in a closed loop<\/h1>/);
   await Deno.remove(folder, { recursive: true });
