@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { COMPARISONS } from "../src/events/event.ts";
+import { WEIGHT_KINDS } from "../src/learner/learner.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";
@@ -29,8 +30,10 @@ const features = z.strictObject({
   transitions: field(
     z.strictObject({
       behaviours: field(count, "newest behaviours that are crossed", 12),
-      decay: field(z.number().gt(0).max(1), "factor a rank", 0.6),
-      halfLifeMs: field(positive, "age at which one counts half", 345_600_000),
+      decay: field(z.number().gt(0).max(1), "factor a rank", 0.5),
+      halfLifeMs: field(positive, "age at which one counts half", 475_200_000),
+      follows: field(names, "actions that have the rank of what they follow", ["like", "cart", "purchase"]),
+      ends: field(names, "actions that end a search in their categories", ["purchase"]),
     }).partial().nullable(),
     "crosses of newest behaviours and candidate; `null` = none",
     absent("`{}`; `null` for `base` and `din`"),
@@ -104,14 +107,16 @@ const learner = z.strictObject({
   headLearningRate: field(positive, "of bias and numeric weights", 0.1),
   embeddingLearningRate: field(positive, "of embedding rows", 0.1),
   firstOrderLearningRate: field(positive, "of first-order weights", 0.05),
-  firstOrderExponent: field(
-    z.number().min(0.5).max(1),
-    "their steps shrink as n to the power of minus this",
-    0.5,
-  ),
-  firstOrderAccumulator: field(z.number().min(0), "where their accumulators start", 0.1),
   pairLearningRate: field(positive, "of the weights of pairs", 0.05),
   crossLearningRate: field(positive, "of the weights of transitions", 0.3),
+  deviations: field(
+    z.strictObject(Object.fromEntries(WEIGHT_KINDS.map((kind) => [
+      kind,
+      field(positive, `of weights of the kind ${kind}`, absent("none")),
+    ]))).partial(),
+    "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
+    absent("none"),
+  ),
   embeddingScale: field(z.number().min(0), "standard deviation of a new row", 0.03),
   clipNorm: field(positive, "largest norm of the dense gradient a row", 5),
   auxWeight: field(z.number().min(0), "factor of DIEN's auxiliary loss", 0),

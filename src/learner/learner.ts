@@ -38,6 +38,15 @@ import { keepRows } from "./row_sampling.ts";
 import type { Sample, SampleRow } from "./sample.ts";
 import type { ParameterVersion } from "./version.ts";
 
+/** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
+export const WEIGHT_KINDS = ["user", "item", "category", "field", "position", "pair", "transition"] as const;
+
+/** One of {@linkcode WEIGHT_KINDS}. */
+export type WeightKind = (typeof WEIGHT_KINDS)[number];
+
+/** Standard deviations of weights by kind, in logits, above 0. */
+export type PriorDeviations = { readonly [K in WeightKind]?: number };
+
 /** Options of a {@linkcode Learner}. */
 export interface LearnerOptions {
   /** Which attributes are features. */
@@ -54,17 +63,15 @@ export interface LearnerOptions {
   readonly embeddingLearningRate?: number;
   /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
   readonly firstOrderLearningRate?: number;
-  /**
-   * Exponent of Adagrad for first-order weights other than crosses: with 1 the steps shrink as 1/n, see
-   * `RowAdagradOptions`. @default {0.5}
-   */
-  readonly firstOrderExponent?: number;
-  /** Where their accumulators start. @default {0.1} */
-  readonly firstOrderAccumulator?: number;
   /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
   readonly pairLearningRate?: number;
   /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.3} */
   readonly crossLearningRate?: number;
+  /**
+   * How far first-order weights are expected to lie from 0, by kind, in logits. Those of a kind that is named are
+   * learnt as posterior means under a normal prior of this deviation, and its learning rate has no say. @default {none}
+   */
+  readonly deviations?: PriorDeviations;
   /** Standard deviation of a new row. @default {0.03} */
   readonly embeddingScale?: number;
   /** Largest norm of the dense gradient a row of the batch. @default {5} */
@@ -470,19 +477,24 @@ function bounded(weights: Float32Array): boolean {
 
 /** The optimiser of a table. */
 function tableRule(name: string, options: LearnerOptions): RowAdagradOptions {
-  if (name === "first:transition") {
+  if (!name.startsWith("first:")) {
+    return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
+  }
+  const kind = weightKind(name);
+  const deviation = options.deviations?.[kind];
+  if (deviation !== undefined) {
+    return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
+  }
+  if (kind === "transition") {
     return { learningRate: options.crossLearningRate ?? 0.3, initialAccumulator: 0.1 };
   }
-  if (name === "first:pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
-  if (name.startsWith("first:")) {
-    const { firstOrderLearningRate = 0.05, firstOrderAccumulator = 0.1, firstOrderExponent = 0.5 } = options;
-    return {
-      learningRate: firstOrderLearningRate,
-      initialAccumulator: firstOrderAccumulator,
-      exponent: firstOrderExponent,
-    };
-  }
-  return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
+  if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
+  return { learningRate: options.firstOrderLearningRate ?? 0.05, initialAccumulator: 0.1 };
+}
+
+function weightKind(name: string): WeightKind {
+  const kind = name.slice("first:".length);
+  return WEIGHT_KINDS.find((known) => known === kind) ?? "field";
 }
 
 interface NegativeEntry {

@@ -215,17 +215,22 @@ function transitions({ history, time }: Instance, to: string, weight: (key: stri
     strength: history.strengths[t] ?? NaN,
     age: Math.max(0, time - (history.times[t] ?? NaN)),
   })).reverse();
+  const ended = behaviours.findIndex((other) => other.action === "purchase" && other.categories.includes(to));
   let sum = 0;
-  behaviours.slice(0, 12).forEach(({ action, categories, strength, age }, rank) => {
+  behaviours.slice(0, 12).forEach(({ action, categories, strength, age }, t) => {
+    const rank = behaviours.slice(0, t).filter((newer) => newer.action === "click").length;
+    const target = ended >= 0 && t > ended ? `done:${to}` : to;
     for (const from of categories) {
-      const value = strength * 0.6 ** rank * 2 ** (-age / (96 * HOUR)) / categories.length;
-      sum += value * weight(`${action}:${from}>${to}`);
+      const value = strength * 0.5 ** rank * 2 ** (-age / (132 * HOUR)) / categories.length;
+      sum += value * weight(`${action}:${from}>${target}`);
     }
   });
   for (const action of ["click", "purchase"]) {
     const newest = behaviours.find((other) => other.action === action && other.categories.includes(to));
     if (newest !== undefined) {
-      sum += weight(`${action}@${Math.floor(Math.log2(1 + newest.age / HOUR))}:${to}`);
+      const octave = Math.floor(Math.log2(1 + newest.age / HOUR));
+      sum += weight(`${action}@${octave}:${to}`) +
+        weight(`${action}@${octave}:*${newest.categories.indexOf(to)}`);
     }
   }
   return sum;

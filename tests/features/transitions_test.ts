@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Transitions } from "../../src/features/transitions.ts";
+import { type TransitionOptions, Transitions } from "../../src/features/transitions.ts";
 
 const HOUR = 3_600_000;
 
@@ -20,11 +20,48 @@ Deno.test("Transitions.forEach() crosses the newest behaviours with the candidat
       ["click:phones>phones", -0.5 * 0.5 * 0.5 / 2 / 2],
       ["click:cases>phones", -0.5 * 0.5 * 0.5 / 2 / 2],
       ["click@1:phones", 0.5],
+      ["click@1:*0", 0.5],
       ["purchase@6:phones", 0.5],
+      ["purchase@6:*0", 0.5],
       ["click:phones>x", -0.5 * 0.5 * 0.5 / 2 / 2],
       ["click:cases>x", -0.5 * 0.5 * 0.5 / 2 / 2],
     ]),
   );
+});
+
+Deno.test("Transitions.forEach() counts what follows a click as one step with it", () => {
+  const history = {
+    items: ["a", "a", "a", "b"],
+    categories: [["x"], ["x"], ["x"], ["y"]],
+    actions: ["click", "cart", "purchase", "click"],
+    times: new Float64Array(4),
+    strengths: Float32Array.of(1, 1, 1, 1),
+  };
+  const values = (options: TransitionOptions) => {
+    const keys = new Map<string, number>();
+    new Transitions(history, 0, options).forEach(["z"], (key, value) => keys.set(key, value));
+    return ["click:y>z", "purchase:x>z", "cart:x>z", "click:x>z"].map((key) => keys.get(key));
+  };
+  assert.deepEqual(values({}), [1, 0.5, 0.5, 0.5]);
+  assert.deepEqual(values({ follows: [] }), [1, 0.5, 0.25, 0.125]);
+});
+
+Deno.test("Transitions.forEach() has keys of their own for what came before a purchase in the category", () => {
+  const history = {
+    items: ["a", "a", "b"],
+    categories: [["x"], ["x"], ["x"]],
+    actions: ["click", "purchase", "click"],
+    times: new Float64Array(3),
+    strengths: Float32Array.of(1, 1, 1),
+  };
+  const keys = (category: string, options: TransitionOptions = {}) => {
+    const found: string[] = [];
+    new Transitions(history, 0, options).forEach([category], (key) => found.push(key));
+    return found.filter((key) => key.includes(">"));
+  };
+  assert.deepEqual(keys("x"), ["click:x>x", "purchase:x>x", "click:x>done:x"]);
+  assert.deepEqual(keys("y"), ["click:x>y", "purchase:x>y", "click:x>y"]);
+  assert.deepEqual(keys("x", { ends: [] }), ["click:x>x", "purchase:x>x", "click:x>x"]);
 });
 
 Deno.test("Transitions.forEach() gives nothing when there is no history or no category", () => {

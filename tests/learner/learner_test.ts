@@ -50,6 +50,29 @@ for (const model of MODEL_NAMES) {
   });
 }
 
+Deno.test("Learner.learn() finds posterior means of the kinds that have a deviation, and steps by Adagrad for others", () => {
+  const weight = (learner: Learner, name: string, key: string) => {
+    const table = learner.tables.get(`first:${name}`);
+    const out = new Float32Array(1);
+    table?.copyRow(table.lookup(key), out, 0);
+    return out[0] ?? NaN;
+  };
+  const [sample] = makeSamples(1, 5, 1);
+  const row = sample?.rows[0];
+  assert.ok(sample && row);
+  const learner = makeLearner("base", {
+    deviations: { item: 0.5, field: 0.1 },
+    firstOrderLearningRate: 0.05,
+  });
+  const { logLoss } = learner.learn([sample]);
+  // ∂loss/∂z from the loss: p − y, with loss = −ln p or −ln(1 − p).
+  const g = row.label === 1 ? Math.exp(-logLoss) - 1 : 1 - Math.exp(-logLoss);
+  const mean = (deviation: number) => -g / (deviation ** -2 + g * g);
+  assert.ok(Math.abs(weight(learner, "item", row.item) - mean(0.5)) < 1e-6);
+  assert.ok(Math.abs(weight(learner, "item:band", row.fields[0] ?? "") - mean(0.1)) < 1e-6);
+  assert.ok(Math.abs(weight(learner, "user", sample.user) - -0.05 * g / Math.sqrt(0.1 + g * g)) < 1e-6);
+});
+
 Deno.test("Learner.learn() is deterministic, and its seed matters", () => {
   const run = (seed: number) => {
     const learner = makeLearner("dien", { seed });

@@ -9,11 +9,12 @@ import { openSource } from "../../streams/sources/open.ts";
 const SHOP = "fixtures/shop";
 /** What the items' click rates alone reach, see fixtures/README.md. */
 const POPULARITY = 0.15;
+/** What dien reached when this was written, less a margin for other kernels. */
+const FLOOR = 0.75;
 
 /** How far a replay of the shop gets over its last third, from the constant's log loss (0) to the oracle's (1). */
-async function share(model: ModelName, crosses = true): Promise<number> {
-  const file = parseConfig(await Deno.readTextFile(`${SHOP}/meander.json`), "meander.json");
-  const config = crosses ? file : { ...file, features: { ...file.features, transitions: null } };
+async function share(model: ModelName): Promise<number> {
+  const config = parseConfig(await Deno.readTextFile(`${SHOP}/meander.json`), "meander.json");
   const task = taskOptions(PROFILES.meander, config, model);
   await using log = new MemoryLog();
   const { learning } = await replay(log, openSource("meander", SHOP), {
@@ -30,14 +31,11 @@ async function share(model: ModelName, crosses = true): Promise<number> {
   return (constantLogLoss - logLoss) / (constantLogLoss - oracleLogLoss);
 }
 
-Deno.test("replay() of the shop learns 70 % of what can be known with dien and base", async () => {
-  for (const model of ["base", "dien"] as const) {
-    const reached = await share(model);
-    assert.ok(reached >= 0.7, `${model} gets ${reached} of the way`);
-  }
-});
-
-Deno.test("replay() of the shop with base and no cross features lies between popularity and that", async () => {
-  const reached = await share("base", false);
-  assert.ok(reached > POPULARITY + 0.1 && reached < 0.65, `base gets ${reached} of the way`);
+// As shipped: only models that read the history in its order have the crosses of its newest behaviours.
+Deno.test("replay() of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
+  const base = await share("base");
+  const dien = await share("dien");
+  assert.ok(base >= POPULARITY + 0.1, `base gets ${base} of the way`);
+  assert.ok(dien >= base + 0.2, `dien gets ${dien} of the way, base ${base}`);
+  assert.ok(dien >= FLOOR, `dien gets ${dien} of the way`);
 });
