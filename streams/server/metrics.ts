@@ -32,7 +32,7 @@ export interface MetricsListener {
 /** Measures of one process; give it to a `MeteredLog` as its observer. */
 export class Metrics implements LogObserver {
   /** Where the measures are. */
-  readonly registry: Registry = new Registry();
+  readonly #registry: Registry = new Registry();
   readonly #topics: Topics;
   readonly #commit: Histogram<"role" | "outcome">;
   readonly #append: Histogram<"outcome">;
@@ -52,7 +52,7 @@ export class Metrics implements LogObserver {
   /** Makes measures of a deployment with these topics. */
   constructor(topics: Topics) {
     this.#topics = topics;
-    const registers = [this.registry];
+    const registers = [this.#registry];
     this.#commit = new Histogram({
       name: "meander_commit_duration_seconds",
       help: "Time of an atomic commit of outputs, states and positions",
@@ -122,7 +122,7 @@ export class Metrics implements LogObserver {
       labelNames: ["reason"],
       registers,
     });
-    this.#gauges = new ServiceGauges(this.registry);
+    this.#gauges = new ServiceGauges(this.#registry);
   }
 
   /** Measures a service too, once there is one. */
@@ -213,11 +213,11 @@ export class Metrics implements LogObserver {
   /** All of it in Prometheus' text format. */
   async render(): Promise<string> {
     await this.#gauges.collect(this.#service);
-    return await this.registry.metrics();
+    return await this.#registry.metrics();
   }
 
   /** The type of {@linkcode Metrics.render}. */
   get contentType(): string {
-    return this.registry.contentType;
+    return this.#registry.contentType;
   }
 }
