@@ -67,7 +67,7 @@ export interface LogStore {
   /** Drops what is below an offset that is not above the end. */
   trim(topic: string, partition: number, before: number): void;
   /** Frees what it holds; no other call follows. */
-  close(): void;
+  close(): Promise<void> | void;
 }
 
 /** How much a read may give. */
@@ -219,7 +219,7 @@ export class LocalLog implements Log {
       this.#flush();
       this.#closed = true;
       for (const wake of [...this.#waiting.values()].flatMap((readers) => [...readers])) wake();
-      this.#store.close();
+      await this.#store.close();
     }
   }
 

@@ -16,11 +16,14 @@ export type { SqliteLogOptions };
  *
  * - **Durability.** When the process dies, even by kill -9, nothing that was acknowledged is lost, with either
  *   setting: it is in the system's page cache. When the machine dies, `process` may lose the writes since the
- *   last checkpoint (some MB), newest first and never half of one; `power` loses none.
+ *   last checkpoint (some 16 MB), newest first and never half of one; `power` loses none.
  * - **Writes** that are issued in the same turn of the event loop become one SQLite transaction, in order.
  * - **Compact** topics keep exactly the newest record of each key: its predecessor is deleted in the same
  *   transaction.
- * - **One owner.** The file is locked while open, by a lock that the kernel frees when the process ends.
+ * - **No wait for the disk.** What was written is moved from the write-ahead log to the database by a thread, once there
+ *   are 16 MB of it; a writer that never pauses does the rest itself when the log has grown to 64 MB.
+ * - **One owner.** The log is locked while open, by a lock on the file `<path>-lock` that the kernel frees when the process
+ *   ends.
  *
  * ```ts
  * import assert from "node:assert/strict";

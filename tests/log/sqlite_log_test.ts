@@ -119,6 +119,32 @@ Deno.test("SqliteLog.open() creates the folder, and says so when it cannot open 
   await assert.rejects(SqliteLog.open(path(), { tombstones: 0 }), RangeError);
 });
 
+Deno.test("SqliteLog.append() of much has its write-ahead log moved meanwhile, and loses nothing", async () => {
+  const file = path();
+  const value = new Uint8Array(64 << 10);
+  const offsets: number[] = [];
+  {
+    await using log = await SqliteLog.open(file);
+    await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+    const sizes: number[] = [];
+    // It grows faster than the disk takes it, then begins anew.
+    for (let n = 0; n < 1600 || sizes.at(-1)! > 64 << 20; n++) {
+      value.fill(n);
+      offsets.push(...await log.append([{ topic: "t", partition: 0, key: null, value, time: 1 }]));
+      if (n % 100 === 0) sizes.push((await Deno.stat(`${file}-wal`)).size);
+      assert.ok(n < 100_000, `sizes ${sizes}`);
+    }
+    assert.ok(Math.max(...sizes) > 4 << 20);
+  }
+  await assert.rejects(Deno.stat(`${file}-wal`), Deno.errors.NotFound);
+  await using log = await SqliteLog.open(file);
+  let next = 0;
+  while (next < offsets.length) {
+    const { records } = await log.read("t", 0, next);
+    for (const { value } of records) assert.equal(value?.[value.length - 1], next++ & 0xff);
+  }
+});
+
 Deno.test("SqliteLog.commit() of several writers in one turn is one transaction", async () => {
   const steps: string[] = [];
   await using log = await SqliteLog.open(path(), { onStep: (step) => steps.push(step) });

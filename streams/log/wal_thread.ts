@@ -1,0 +1,40 @@
+/**
+ * The thread that moves what is in a write-ahead log to its database, started by `wal_mover.ts`: whoever does that waits
+ * for the disk.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import type { WalOrder, WalReport } from "./wal_mover.ts";
+
+/** What a thread sees of whoever started it. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<WalOrder>) => void;
+  postMessage(report: WalReport): void;
+}
+
+const scope = self as unknown as ThreadScope;
+let db: DatabaseSync | undefined;
+
+scope.onmessage = ({ data }) => {
+  try {
+    if (data.move) scope.postMessage(move(data.path));
+    else {
+      db?.close();
+      scope.postMessage({ pages: 0, reason: null });
+    }
+  } catch (error) {
+    scope.postMessage({ pages: 0, reason: (error as Error).message });
+  }
+};
+
+/** Moves what nobody reads any more; writers go on meanwhile. */
+function move(path: string): WalReport {
+  if (db === undefined) {
+    db = new DatabaseSync(path);
+    db.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA synchronous = NORMAL");
+  }
+  const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number };
+  return { pages: log, reason: null };
+}
