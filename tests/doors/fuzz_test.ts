@@ -1,4 +1,4 @@
-/** Whatever is sent through a door: no answer of 5xx, and every answer is as OpenAPI says. */
+/** Whatever is sent through a door, or at a login: no answer of 5xx, and every answer is as OpenAPI says. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -40,6 +40,8 @@ const metarank = fc.record({
   fields: fc.oneof(fc.array(fc.record({ name: word, value: labels }), { maxLength: 3 }), labels),
 }, { requiredKeys: ["event", "timestamp"] });
 
+const merge = fc.record({ from: fc.oneof(word, fc.constant("bob"), fc.anything({ maxDepth: 1 })) });
+
 Deno.test("bodies of any kind through the doors give no 5xx, and only answers that OpenAPI knows", async () => {
   await using api = await startApi({
     doors: ["gorse", "metarank"],
@@ -47,12 +49,13 @@ Deno.test("bodies of any kind through the doors give no 5xx, and only answers th
     answerTimeoutMs: 20_000,
   });
   const { paths } = await documentOf(api);
+  await api.post("/v1/events", { type: "interaction", user: "bob", item: "i1", action: "click" });
   const good = { FeedbackType: "click", UserId: "ann", ItemId: "i1" };
   const ranking = { event: "ranking", id: "r", timestamp: NOW, user: "ann", items: [{ id: "i1" }] };
   const calls: readonly (readonly [
     method: "POST" | "PUT" | "PATCH",
     path: string,
-    body: typeof gorse | typeof metarank,
+    body: fc.Arbitrary<unknown>,
     sound: unknown,
   ])[] = [
     ["POST", "/api/user", gorse, good],
@@ -64,6 +67,7 @@ Deno.test("bodies of any kind through the doors give no 5xx, and only answers th
     ["POST", "/api/feedback", gorse, [good]],
     ["PUT", "/api/feedback", gorse, [good]],
     ["POST", "/api/session/recommend", gorse, [good]],
+    ["POST", "/v1/users/{user}/merge", merge, { from: "bob" }],
     ["POST", "/feedback", metarank, ranking],
     ["POST", "/rank/{model}", metarank, ranking],
     ["POST", "/recommend/{model}", metarank, { count: 2 }],
