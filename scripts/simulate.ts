@@ -214,7 +214,8 @@ function summary(
     `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${percent(arm.random)}: ` +
     `${percent(wayToBest(arm))} of the way`;
   const parts = (of: readonly number[]) =>
-    PARTS.map((part, p) => `${part} ${(of[p] ?? 0).toFixed(2).replace("-", "−")}`).join(", ");
+    PARTS.map((part, p) => `${part} ${(of[p] ?? 0).toFixed(2).replace("-0.00", "0.00").replace("-", "−")}`)
+      .join(", ");
   return [
     `last ${tailRequests} requests`,
     ...variants.map((name, v) => line(name, tail[v]!)),

@@ -114,6 +114,8 @@ ${charts.map(figure).join("\n")}
 </section>
 <section aria-labelledby="figures"><h2 id="figures">Figures</h2>
 <div class="card">${htmlTable(armsTable(data))}</div>
+</section>
+<section aria-labelledby="lacks"><h2 id="lacks">What the regret is made of</h2>
 <div class="card">${htmlTable(lacksTable(data))}</div>
 </section>
 ${
@@ -272,14 +274,17 @@ function regretChart({ variants, curve, regret }: SimulationData): Chart {
   );
 }
 
-/** What the regret is made of. */
+/** The best lists against those served, in parts of the logit. */
 function lacksTable({ variants, lacks, tailRequests }: SimulationData) {
   return {
     caption: `How much more the best lists have of each part of a click's logit, last ${
       formatCount(tailRequests)
     } requests`,
     columns: [{ title: "variant" }, ...PARTS.map((title) => ({ title, kind: "number" as const }))],
-    rows: variants.map((name, v) => [name, ...PARTS.map((_, p) => (lacks[v]?.[p] ?? 0).toFixed(2))]),
+    rows: variants.map((
+      name,
+      v,
+    ) => [name, ...PARTS.map((_, p) => (lacks[v]?.[p] ?? 0).toFixed(2).replace("-0.00", "0.00"))]),
   };
 }
 
