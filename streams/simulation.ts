@@ -14,6 +14,7 @@
  * @module
  */
 
+import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import type { Event } from "../src/events/event.ts";
 import type { Recommendation } from "../src/events/recommendation.ts";
@@ -133,7 +134,10 @@ export async function simulate<N extends ModelName>(
     if (visit === null) break;
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
-    if (pages.length % LEARN_EVERY === 0) await engine.learn();
+    if (pages.length % LEARN_EVERY === 0) {
+      await engine.learn();
+      await immediate(); // a log in memory never waits, and a signal would not be heard
+    }
     if (options.retain === false && pages.length % TRIM_EVERY === 0) await engine.trim();
     onRequest?.(view);
   }

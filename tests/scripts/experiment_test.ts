@@ -55,3 +55,27 @@ Deno.test("simulate runs on a SQLite log, and writes its report and its figures"
   assert.match(await Deno.readTextFile(report), /<h1>base in a closed loop<\/h1>/);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("simulate reports what there is when it is interrupted", async () => {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", "scripts/simulate.ts", "--model", "base", "--items", "60"],
+      ...["--requests", "8000", "--users", "600"],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const child = command.spawn();
+  const told = child.stderr.pipeThrough(new TextDecoderStream());
+  for await (const line of told.values({ preventCancel: true })) if (line.includes("requests, ")) break;
+  child.kill("SIGINT");
+  const [out, { code }] = await Promise.all([
+    new Response(child.stdout).text(),
+    child.status,
+    told.pipeTo(new WritableStream()),
+  ]);
+  const [, made] = /^all (\d+) requests$/m.exec(out) ?? [];
+  assert.equal(code, 0);
+  assert.ok(Number(made) >= 200 && Number(made) < 8000, out);
+});
