@@ -24,8 +24,6 @@ const K = 20;
 const BATCH_ROWS = 64;
 /** Behaviours of a commit. */
 const COMMIT_EVENTS = 256;
-/** Every so many interactions processor time is measured: asking for it takes longer than many a behaviour. */
-const MEASURED = 8;
 /** Most items that a request may exclude. */
 const MAX_EXCLUDED = 10_000;
 
@@ -67,8 +65,8 @@ export interface NextItemResult {
   readonly queries: readonly Query[];
   readonly interactions: number;
   /**
-   * Processor time of the process in requests, and in behaviours with what is learnt from them, seconds; measured on
-   * every eighth.
+   * Processor time of the process in requests, and in behaviours with what is learnt from them, seconds: all of it,
+   * split as the wall clock was. To ask for processor time around each would take longer than many a request.
    */
   readonly cpuSeconds: { readonly requests: number; readonly behaviours: number };
   /** The state at the end. */
@@ -89,7 +87,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const touched = new Set<string>();
   const own = new Map<string, string[]>();
   const count = Math.min(limit, steps.filter(({ interaction }) => interaction !== null).length);
-  const cpuSeconds = { requests: 0, behaviours: 0 };
+  const wall = { requests: 0, behaviours: 0 };
+  const begun = { wall: performance.now(), cpu: process.cpuUsage() };
   let offset = 0;
   let at = 0;
   for (const { records, interaction } of steps) {
@@ -102,9 +101,9 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
       if (asks) {
         const exclude = isMovies || options.withoutOwn ? [...new Set(mine)].slice(-MAX_EXCLUDED) : [];
         const { user, time } = interaction;
-        const started = at % MEASURED === 0 ? process.cpuUsage() : null;
+        const started = performance.now();
         task.apply({ type: "request", user, time, request: `q${at}`, count: K, exclude }, offset++, out);
-        cpuSeconds.requests += secondsSince(started);
+        wall.requests += performance.now() - started;
         const list = out.recommendations.pop()!.items;
         const place = list.findIndex(({ item }) => item === interaction.item);
         queries.push({
@@ -125,7 +124,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
       touched.add(interaction.item);
       at++;
     }
-    const started = at % MEASURED === 0 ? process.cpuUsage() : null;
+    const started = performance.now();
     for (const record of records) {
       if (record.kind === "event") task.apply(record.event, offset++, out);
     }
@@ -135,9 +134,12 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
     if (at % COMMIT_EVENTS === 0) task.retrieval.state.changes();
-    cpuSeconds.behaviours += secondsSince(started);
+    wall.behaviours += performance.now() - started;
     if (at % 2000 === 0) options.onProgress?.(at, count, queries);
   }
+  const { user, system } = process.cpuUsage(begun.cpu);
+  const busy = (user + system) / 1e6 / (performance.now() - begun.wall);
+  const cpuSeconds = { requests: busy * wall.requests, behaviours: busy * wall.behaviours };
   return { queries, interactions: at, cpuSeconds, task };
 }
 
@@ -203,11 +205,4 @@ class Learning {
       this.#rows = 0;
     }
   }
-}
-
-/** What all of {@linkcode MEASURED} took, as one of them did since `started`; 0 for the others. */
-function secondsSince(started: ReturnType<typeof process.cpuUsage> | null): number {
-  if (started === null) return 0;
-  const { user, system } = process.cpuUsage(started);
-  return MEASURED * (user + system) / 1e6;
 }
