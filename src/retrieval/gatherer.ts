@@ -51,8 +51,9 @@ const FAR_MS = 3_600_000;
 const NEAR_MS = 60_000;
 /** An old behaviour still says this much. */
 const FLOOR = 0.05;
-const CATEGORY_STEP = 0.3;
-const CATEGORY_BEHAVIOURS = 3;
+/** Shares of what the newest behaviours say of their categories, and how many are asked. */
+const CATEGORY_STEP = 0.5;
+const CATEGORY_BEHAVIOURS = 5;
 const AFFINITY_STEP = 0.85;
 const AFFINITY_BEHAVIOURS = 10;
 const NEXT_CATEGORIES = 6;
@@ -239,8 +240,12 @@ export class Gatherer {
 
   #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): void {
     const items = this.#lists.category(category);
+    let all = 0;
+    for (let rank = 0; rank < items.length; rank++) all += this.#popularity(items[rank]!, time);
+    // Between its count, which favours large categories, and its share of them, which favours small ones.
+    const scaled = weight / Math.sqrt(all);
     for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
-      into.add(items[rank]!, weight * this.#popularity(items[rank]!, time));
+      into.add(items[rank]!, scaled * this.#popularity(items[rank]!, time));
     }
   }
 
