@@ -39,6 +39,8 @@ export interface ApiContext {
   readonly now: () => number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
+  /** How long an answer, or a state that knows what was answered before, is waited for; milliseconds. */
+  readonly answerTimeoutMs: number;
   /** Largest body. */
   readonly maxBodyBytes: number;
   /** Most entries of a body. */

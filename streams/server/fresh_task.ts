@@ -11,8 +11,6 @@ import type { ApiContext } from "./endpoints.ts";
 import { taskOf } from "./explain.ts";
 import { Problem } from "./problem.ts";
 
-/** How long a read waits for its task. */
-const CATCH_UP_MS = 2000;
 const POLL_MS = 2;
 
 /** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
@@ -33,12 +31,13 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
   return tasks.map(([, task]) => task);
 }
 
-async function catchUp({ log, topics, clock }: ApiContext, task: Task, partition: number): Promise<void> {
+async function catchUp(context: ApiContext, task: Task, partition: number): Promise<void> {
+  const { log, topics, clock, answerTimeoutMs } = context;
   const { end } = await log.bounds(topics.events, partition);
-  const deadline = clock() + CATCH_UP_MS;
+  const deadline = clock() + answerTimeoutMs;
   while (task.next < end) {
     if (clock() > deadline) {
-      throw new Problem("answer-timeout", `Events before it wait for more than ${CATCH_UP_MS} ms`);
+      throw new Problem("answer-timeout", `Events before it wait for more than ${answerTimeoutMs} ms`);
     }
     await delay(POLL_MS);
   }

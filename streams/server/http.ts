@@ -45,21 +45,24 @@ export interface HttpOptions extends ListenOptions {
 /** Largest body, unless the settings say otherwise. */
 const MAX_BODY_BYTES = 8 << 20;
 const MAX_ENTRIES = 10_000;
+const ANSWER_TIMEOUT_MS = 2000;
 
 /** Starts the API. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { log, prefix, service, metrics, settings = {}, now = Date.now } = options;
-  const { maxBodyBytes = MAX_BODY_BYTES, maxEntries = MAX_ENTRIES, answerTimeoutMs, maxWaiting } = settings;
+  const { maxBodyBytes = MAX_BODY_BYTES, maxEntries = MAX_ENTRIES, maxWaiting } = settings;
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = settings;
   const topics = topicNames(prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
   const answers = new Answers(log, topics, partitions, {
-    ...(answerTimeoutMs === undefined ? {} : { timeoutMs: answerTimeoutMs }),
+    timeoutMs: answerTimeoutMs,
     ...(maxWaiting === undefined ? {} : { maxWaiting }),
   });
   let stopping = false;
   const context: ApiContext = {
     ...{ log, topics, partitions, service, answers, metrics, now, clock, maxBodyBytes, maxEntries },
+    answerTimeoutMs,
     isStopping: () => stopping,
   };
   if (service !== undefined) metrics.watch(service);

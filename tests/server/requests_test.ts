@@ -69,7 +69,13 @@ function silent(api: Api): ApiContext {
   return {
     ...{ log: api.log, topics, partitions: 2, service: api.service, metrics: api.metrics, now: () => NOW },
     answers: { ask: () => Promise.withResolvers<never>().promise } as unknown as Answers,
-    ...{ clock: () => 0, maxBodyBytes: 10_000, maxEntries: 10, isStopping: () => false },
+    ...{
+      clock: () => 0,
+      answerTimeoutMs: 1000,
+      maxBodyBytes: 10_000,
+      maxEntries: 10,
+      isStopping: () => false,
+    },
   };
 }
 
