@@ -45,7 +45,7 @@ function render({ user, model, version, variant, behaviours, items }: Explanatio
     { title: "from" },
     { title: "score", align: "right" },
     { title: "prior", align: "right" },
-    { title: "what it would be without, in log-odds" },
+    { title: "raised or lowered by, in log-odds" },
   ], rows);
   return items.length === 0 ? `${head}nothing may be recommended\n` : head + table;
 }
