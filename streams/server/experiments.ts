@@ -17,19 +17,16 @@ import { bodyKind, readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
-import { Problem, type ProblemCode } from "./problem.ts";
+import { Problem } from "./problem.ts";
+import type { SchemaName } from "./schemas.ts";
 
 /** How long a change may take before the client is told to look again. */
 const CHANGE_TIMEOUT_MS = 15_000;
-/** Problems of a change. */
-const PROBLEMS: readonly ProblemCode[] = ["not-found", "conflict", "unavailable"];
 
 /** Makes the endpoints. */
 export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
-  const { log, topics, now } = context;
-  const views = new ExperimentViews(log, topics, now);
+  const views = new ExperimentViews(context.log, context.topics, context.now);
   const changes = new Changes(context);
-  const name = { name: "Name of the experiment" };
   return [
     {
       method: "GET",
@@ -41,92 +38,69 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
       answers: { 200: { description: "Running ones first", schema: "Experiments" } },
       handle: async () => Response.json(await views.views()),
     },
-    {
-      method: "POST",
+    changeEndpoint(changes, "startExperiment", {
       path: "/v1/experiments",
-      id: "startExperiment",
       summary: "Starts an experiment, or a stopped one again",
-      scope: "experiments",
-      body: { kinds: ["json"], schema: "ExperimentDraft" },
-      answers: { 200: { description: "It runs from the next event on", schema: "Experiment" } },
-      problems: ["conflict", "unavailable"],
-      handle: async ({ request }) => {
-        const draft = await changes.body(request, draftSchema);
-        return await changes.make((registry) => registry.start(draft));
-      },
-    },
-    {
-      method: "POST",
+      body: ["ExperimentDraft", draftSchema],
+      make: (registry, draft) => registry.start(draft),
+    }),
+    changeEndpoint(changes, "changeTraffic", {
       path: "/v1/experiments/:name/traffic",
-      id: "changeTraffic",
-      summary: "Changes the share of users that are in an experiment",
-      description: "Nobody changes variant, and who can stay stays.",
-      ...{ scope: "experiments", parameters: name },
-      body: { kinds: ["json"], schema: "TrafficChange" },
-      answers: { 200: { description: "The experiment", schema: "Experiment" } },
-      problems: PROBLEMS,
-      handle: async ({ request, parameters }) => {
-        const { traffic } = await changes.body(request, CHANGE_SCHEMAS.TrafficChange);
-        return await changes.make((registry) => registry.traffic(parameters["name"] ?? "", traffic));
-      },
-    },
-    {
-      method: "POST",
+      summary: "Changes the share of users that are in an experiment; who can stay stays",
+      body: ["TrafficChange", CHANGE_SCHEMAS.TrafficChange],
+      make: (registry, { traffic }, name) => registry.traffic(name, traffic),
+    }),
+    changeEndpoint(changes, "stopExperiment", {
       path: "/v1/experiments/:name/stop",
-      id: "stopExperiment",
       summary: "Stops an experiment: everybody gets the defaults again",
-      ...{ scope: "experiments", parameters: name },
-      body: { kinds: ["json"], schema: "StopChange" },
-      answers: { 200: { description: "The experiment", schema: "Experiment" } },
-      problems: PROBLEMS,
-      handle: async ({ request, parameters }) => {
-        const { reason = "" } = await changes.body(request, CHANGE_SCHEMAS.StopChange);
-        return await changes.make((registry) => registry.stop(parameters["name"] ?? "", reason));
-      },
-    },
-    {
-      method: "POST",
+      body: ["StopChange", CHANGE_SCHEMAS.StopChange],
+      make: (registry, { reason = "" }, name) => registry.stop(name, reason),
+    }),
+    changeEndpoint(changes, "promoteVariant", {
       path: "/v1/experiments/:name/promote",
-      id: "promoteVariant",
       summary: "Gives everybody a variant",
-      ...{ scope: "experiments", parameters: name },
-      body: { kinds: ["json"], schema: "PromoteChange" },
-      answers: { 200: { description: "The experiment", schema: "Experiment" } },
-      problems: PROBLEMS,
-      handle: async ({ request, parameters }) => {
-        const { variant } = await changes.body(request, CHANGE_SCHEMAS.PromoteChange);
-        return await changes.make((registry) => registry.promote(parameters["name"] ?? "", variant));
-      },
-    },
-    {
-      method: "POST",
+      body: ["PromoteChange", CHANGE_SCHEMAS.PromoteChange],
+      make: (registry, { variant }, name) => registry.promote(name, variant),
+    }),
+    changeEndpoint(changes, "rollBackExperiment", {
       path: "/v1/experiments/:name/rollback",
-      id: "rollBackExperiment",
       summary: "Takes a promotion back: everybody gets the defaults again",
-      ...{ scope: "experiments", parameters: name },
-      body: { kinds: ["json"], schema: "StopChange" },
-      answers: { 200: { description: "The experiment", schema: "Experiment" } },
-      problems: PROBLEMS,
-      handle: async ({ request, parameters }) => {
-        const { reason = "" } = await changes.body(request, CHANGE_SCHEMAS.StopChange);
-        return await changes.make((registry) => registry.rollBack(parameters["name"] ?? "", reason));
-      },
-    },
-    {
-      method: "POST",
+      body: ["StopChange", CHANGE_SCHEMAS.StopChange],
+      make: (registry, { reason = "" }, name) => registry.rollBack(name, reason),
+    }),
+    changeEndpoint(changes, "setHoldout", {
       path: "/v1/holdout",
-      id: "setHoldout",
       summary: "Keeps a share of all users out of every experiment",
-      scope: "experiments",
-      body: { kinds: ["json"], schema: "HoldoutChange" },
-      answers: { 200: { description: "Those kept out", schema: "Holdout" } },
-      problems: ["conflict", "unavailable"],
-      handle: async ({ request }) => {
-        const { share } = await changes.body(request, CHANGE_SCHEMAS.HoldoutChange);
-        return await changes.make((registry) => registry.holdout(share));
-      },
-    },
+      body: ["HoldoutChange", CHANGE_SCHEMAS.HoldoutChange],
+      answer: "Holdout",
+      make: (registry, { share }) => registry.holdout(share),
+    }),
   ];
+}
+
+interface Change<Body> {
+  readonly path: string;
+  readonly summary: string;
+  readonly body: readonly [name: SchemaName, schema: z.ZodType<Body>];
+  /** @default {"Experiment"} */
+  readonly answer?: SchemaName;
+  readonly make: (registry: ExperimentRegistry, body: Body, name: string) => Promise<ExperimentRecord>;
+}
+
+function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>): Endpoint {
+  const { path, summary, body: [name, schema], answer = "Experiment", make } = change;
+  const named = path.includes(":name");
+  return {
+    ...{ method: "POST", path, id, summary, scope: "experiments" },
+    ...(named ? { parameters: { name: "Name of the experiment" } } : {}),
+    body: { kinds: ["json"], schema: name },
+    answers: { 200: { description: "What is so from the next event on", schema: answer } },
+    problems: named ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
+    handle: async ({ request, parameters }) => {
+      const body = await changes.body(request, schema);
+      return await changes.make((registry) => make(registry, body, parameters["name"] ?? ""));
+    },
+  };
 }
 
 /** Makes changes one after the other: two at once would fence each other. */
