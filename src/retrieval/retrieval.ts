@@ -4,7 +4,7 @@
  *
  * ```text
  *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
- *             └▶ blend: which candidate was taken?                                        every learnEvery-th, once asked
+ *             └▶ blend: which candidate was taken?                                        wanted ones, once asked, ever fewer
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *

@@ -146,3 +146,16 @@ for (const options of [{}, TIGHT]) {
     );
   });
 }
+
+Deno.test("Neighbours.learn() counts the far pairs of a common item as often as those of a rare one, on average", () => {
+  const neighbours = new Neighbours({ halfLifeMs: 1e15 });
+  const before = Array.from({ length: 40 }, (_, x) => [x + 1, 0] as const);
+  for (let n = 0; n < 6000; n++) neighbours.learn(signal(0, 0, before), byId);
+  for (let x = 0; x < 40; x++) {
+    for (const [item, other] of [[0, x + 1], [x + 1, 0]] as const) {
+      const mean = neighbours.rows.get(item, other, FAR) / 6000;
+      assert.ok(Math.abs(mean / 0.93 ** x - 1) < 0.01, `${x} behaviours ago: ${mean}`);
+      assert.ok(Math.abs(neighbours.rows.get(item, other, TOGETHER) / 6000 - 1) < 0.01);
+    }
+  }
+});
