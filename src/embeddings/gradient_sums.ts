@@ -8,6 +8,7 @@
 export class GradientSums {
   readonly #width: number;
   #sums: Float32Array;
+  #squares: Float32Array;
   #rows: Uint32Array;
   #count = 0;
 
@@ -15,6 +16,7 @@ export class GradientSums {
   constructor(width: number) {
     this.#width = width;
     this.#sums = new Float32Array(64 * width);
+    this.#squares = new Float32Array(64);
     this.#rows = new Uint32Array(64);
   }
 
@@ -25,7 +27,7 @@ export class GradientSums {
 
   /** Bytes allocated; they stay for the next step. */
   get bytes(): number {
-    return this.#sums.byteLength + this.#rows.byteLength;
+    return this.#sums.byteLength + this.#squares.byteLength + this.#rows.byteLength;
   }
 
   /** The row that was touched as number `place`. */
@@ -38,11 +40,17 @@ export class GradientSums {
     return this.#sums.subarray(place * this.#width, (place + 1) * this.#width);
   }
 
+  /** Σ of the mean squares of the gradients that were added: what they would be if each were a step of its own. */
+  squares(place: number): number {
+    return this.#squares[place]!;
+  }
+
   /** Makes a place of zeros for a row and returns it. */
   touch(row: number): number {
     if (this.#count === this.#rows.length) this.#grow();
     const place = this.#count++;
     this.#rows[place] = row;
+    this.#squares[place] = 0;
     this.#sums.fill(0, place * this.#width, (place + 1) * this.#width);
     return place;
   }
@@ -50,7 +58,13 @@ export class GradientSums {
   /** Adds `scale · gradient[offset…]` to the sum at a place. */
   add(place: number, gradient: Float32Array, offset: number, scale: number): void {
     const sums = this.#sums, width = this.#width;
-    for (let i = 0, to = place * width; i < width; i++, to++) sums[to]! += scale * gradient[offset + i]!;
+    let squares = 0;
+    for (let i = 0, to = place * width; i < width; i++, to++) {
+      const g = scale * gradient[offset + i]!;
+      sums[to]! += g;
+      squares += g * g;
+    }
+    this.#squares[place]! += squares / width;
   }
 
   /** Sum of the squares of all summed gradients. */
@@ -69,6 +83,9 @@ export class GradientSums {
     const sums = new Float32Array(2 * this.#sums.length);
     sums.set(this.#sums);
     this.#sums = sums;
+    const squares = new Float32Array(2 * this.#squares.length);
+    squares.set(this.#squares);
+    this.#squares = squares;
     const rows = new Uint32Array(2 * this.#rows.length);
     rows.set(this.#rows);
     this.#rows = rows;

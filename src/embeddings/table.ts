@@ -225,7 +225,7 @@ export class EmbeddingTable {
   step(scale = 1): void {
     const gradients = this.#gradients;
     for (let place = 0; place < gradients.count; place++) {
-      this.#stepRow(gradients.row(place), gradients.sum(place), scale);
+      this.#stepRow(gradients.row(place), gradients.sum(place), gradients.squares(place), scale);
     }
     this.discard();
     this.sweep();
@@ -337,14 +337,14 @@ export class EmbeddingTable {
     chunk.changed[at] = 1;
   }
 
-  #stepRow(row: number, gradient: Float32Array, scale: number): void {
+  #stepRow(row: number, gradient: Float32Array, squares: number, scale: number): void {
     const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
     const decay = this.#l2 / Math.max(1, chunk.sights[at]!);
     for (let i = 0, from = at * this.width; i < gradient.length; i++) {
       gradient[i] = scale * gradient[i]! + decay * chunk.values[from + i]!;
     }
     if (!usable(gradient)) this.#skipped++;
-    else if (this.#rule.step(chunk, at, gradient)) chunk.changed[at] = 1;
+    else if (this.#rule.step(chunk, at, gradient, squares * scale * scale)) chunk.changed[at] = 1;
   }
 
   #encode(rows: Iterable<number>, full: boolean, removed: readonly string[]): Uint8Array {

@@ -199,7 +199,7 @@ export class Assembler {
       for (const name of row.categories) {
         z += this.#crossed(name, transitions, tables) / row.categories.length;
       }
-      for (const key of transitions?.own(row.item) ?? []) z += first(tables, "transition", key);
+      for (const key of transitions?.own(row.item) ?? []) z += first(tables, "age", key);
       forEachPair(prefixes, row, this.#crossedFields, (key) => z += first(tables, "pair", key));
       if (row.position >= 0) {
         z += first(tables, "position", String(Math.min(row.position, MAX_POSITION)));
@@ -271,7 +271,7 @@ export class Assembler {
       for (const name of row.categories) {
         crossed.set(name, (crossed.get(name) ?? 0) + g / row.categories.length);
       }
-      for (const key of transitions?.own(row.item) ?? []) giveFirst(tables, "transition", key, g);
+      for (const key of transitions?.own(row.item) ?? []) giveFirst(tables, "age", key, g);
       forEachPair(prefixes, row, this.#crossedFields, (key) => giveFirst(tables, "pair", key, g));
       if (row.position >= 0) {
         giveFirst(tables, "position", String(Math.min(row.position, MAX_POSITION)), g);
@@ -285,7 +285,7 @@ export class Assembler {
       }
     }
     for (const [name, g] of crossed) {
-      transitions?.forEach([name], (key, value) => giveFirst(tables, "transition", key, g * value));
+      transitions?.forEach([name], (key, value, kind) => giveFirst(tables, kind, key, g * value));
     }
     const total = dz[0]!;
     bias[0] = bias[0]! + total;
@@ -356,7 +356,7 @@ export class Assembler {
     const known = this.#crossedLogits.get(category);
     if (known !== undefined) return known;
     let z = 0;
-    transitions.forEach([category], (key, value) => z += value * first(tables, "transition", key));
+    transitions.forEach([category], (key, value, kind) => z += value * first(tables, kind, key));
     this.#crossedLogits.set(category, z);
     return z;
   }

@@ -34,7 +34,7 @@ export function fieldSpecs(schema: FeatureSchema, k: number): readonly FieldSpec
     ...small.map((name) => ({ name, width: SMALL_WIDTH })),
   ];
   const first = [...vectors.map((spec) => spec.name), "position"];
-  if (schema.transitions !== null) first.push("transition");
+  if (schema.transitions !== null) first.push("transition", "age");
   if (schema.pairs === true) first.push("pair");
   return [...vectors, ...first.map((name) => ({ name: `first:${name}`, width: 1 }))];
 }

@@ -40,6 +40,9 @@ const HOUR = 3_600_000;
 const FOLLOWS = ["like", "cart", "purchase"];
 const ENDS = ["purchase"];
 
+/** Whether a key says what was turned to next, or how long ago something was. */
+export type CrossKind = "transition" | "age";
+
 interface Prefix {
   readonly prefix: string;
   readonly value: number;
@@ -102,18 +105,18 @@ export class Transitions {
     }
   }
 
-  /** Calls `use` with each key and value of a candidate's categories, in a fixed order. */
-  forEach(categories: readonly string[], use: (key: string, value: number) => void): void {
+  /** Calls `use` with each key and value of a candidate's categories, and its kind, in a fixed order. */
+  forEach(categories: readonly string[], use: (key: string, value: number, kind: CrossKind) => void): void {
     for (const category of categories) {
       const ended = this.#ended.get(category) ?? -1;
       for (const { prefix, value, at } of this.#prefixes) {
-        use(`${prefix}${at < ended ? "done:" : ""}${category}`, value / categories.length);
+        use(`${prefix}${at < ended ? "done:" : ""}${category}`, value / categories.length, "transition");
       }
-      for (const key of this.#since.get(category) ?? []) use(key, 1 / categories.length);
+      for (const key of this.#since.get(category) ?? []) use(key, 1 / categories.length, "age");
     }
   }
 
-  /** The keys of a candidate that is among the behaviours itself, each of value 1. */
+  /** The keys of a candidate that is among the behaviours itself, each of value 1 and the kind `age`. */
   own(item: string): readonly string[] {
     return this.#own.get(item) ?? [];
   }

@@ -39,7 +39,16 @@ import type { Sample, SampleRow } from "./sample.ts";
 import type { ParameterVersion } from "./version.ts";
 
 /** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
-export const WEIGHT_KINDS = ["user", "item", "category", "field", "position", "pair", "transition"] as const;
+export const WEIGHT_KINDS = [
+  "user",
+  "item",
+  "category",
+  "field",
+  "position",
+  "pair",
+  "transition",
+  "age",
+] as const;
 
 /** One of {@linkcode WEIGHT_KINDS}. */
 export type WeightKind = (typeof WEIGHT_KINDS)[number];
@@ -485,7 +494,7 @@ function tableRule(name: string, options: LearnerOptions): RowAdagradOptions {
   if (deviation !== undefined) {
     return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
   }
-  if (kind === "transition") {
+  if (kind === "transition" || kind === "age") {
     return { learningRate: options.crossLearningRate ?? 0.3, initialAccumulator: 0.1 };
   }
   if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };

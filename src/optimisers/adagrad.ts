@@ -15,7 +15,7 @@ export interface AdagradOptions {
 export interface RowAdagradOptions extends AdagradOptions {
   /**
    * a in [0.5, 1]: ½ is Adagrad, whose steps shrink as 1/√n; with 1 they shrink as 1/n, as a Bayesian's who starts
-   * from the precision `initialAccumulator` and takes g² for the information of a row. @default {0.5}
+   * from the precision `initialAccumulator` and takes the g² of each use for its information. @default {0.5}
    */
   readonly exponent?: number;
 }
@@ -114,14 +114,16 @@ export class RowAdagrad {
    * @param rows where row `row` is changed, in place
    * @param row index of the row
    * @param gradient [width], the sum over all uses of the row in this step
+   * @param information Σ mean(g²) over the uses, which the exponent 1 adds to G in the place of the sum's square
    * @returns whether the row moved: a zero gradient leaves it as it is
    */
-  step(rows: AdagradRows, row: number, gradient: Float32Array): boolean {
+  step(rows: AdagradRows, row: number, gradient: Float32Array, information?: number): boolean {
     const width = this.width, values = rows.values;
     let squares = 0;
     for (let i = 0; i < width; i++) squares += gradient[i]! * gradient[i]!;
     if (squares === 0) return false;
-    const sum = rows.accumulators[row] = rows.accumulators[row]! + squares / width;
+    const more = this.#exponent === 1 ? information ?? squares / width : squares / width;
+    const sum = rows.accumulators[row] = rows.accumulators[row]! + more;
     const root = Math.sqrt(sum + this.#epsilon);
     const rate = this.learningRate / (this.#exponent === 0.5 ? root : root ** (2 * this.#exponent));
     for (let i = 0, at = row * width; i < width; i++, at++) values[at]! -= rate * gradient[i]!;

@@ -383,3 +383,15 @@ function keysOf(list: readonly Action[]): Set<string> {
     return [`${what === "sight" ? "s" : "k"}${key}`];
   }));
 }
+
+Deno.test("EmbeddingTable.step() of exponent 1 takes each use of a row for information of its own", () => {
+  const rule = { learningRate: 1, initialAccumulator: 4, exponent: 1 };
+  const table = new EmbeddingTable({ name: "first", width: 1, seed: 0, initScale: 0, ...rule });
+  const row = table.sight("a", 0);
+  table.accumulate(row, Float32Array.of(1), 0);
+  table.accumulate(row, Float32Array.of(1), 0, -0.5);
+  table.step();
+  const out = new Float32Array(1);
+  table.copyRow(table.lookup("a"), out, 0);
+  assert.ok(Math.abs((out[0] ?? NaN) - -0.5 / (4 + 1 + 0.25)) < 1e-6);
+});

@@ -183,8 +183,8 @@ function naive(
     );
     return bias + row.offset + fields + first("user", user) + first("item", row.item) +
       mean(row.categories.map((name) => first("category", name))) +
-      mean(row.categories.map((name) => transitions(instance, name, (key) => first("transition", key)))) +
-      own(instance, row.item, (key) => first("transition", key)) +
+      mean(row.categories.map((name) => transitions(instance, name, first))) +
+      own(instance, row.item, (key) => first("age", key)) +
       pairs(instance, row, (key) => first("pair", key)) +
       (row.position < 0 ? 0 : first("position", String(Math.min(MAX_POSITION, row.position)))) +
       linear.reduce((sum, weight, n) => sum + weight * (standardised[c]?.[n] ?? NaN), 0) +
@@ -208,7 +208,11 @@ function naive(
 }
 
 /** The cross features of a history and one category of a candidate, each times its weight. */
-function transitions({ history, time }: Instance, to: string, weight: (key: string) => number): number {
+function transitions(
+  { history, time }: Instance,
+  to: string,
+  weight: (table: string, key: string) => number,
+): number {
   const behaviours = history.items.map((_, t) => ({
     action: history.actions[t] ?? "",
     categories: history.categories[t] ?? [],
@@ -222,15 +226,15 @@ function transitions({ history, time }: Instance, to: string, weight: (key: stri
     const target = ended >= 0 && t > ended ? `done:${to}` : to;
     for (const from of categories) {
       const value = strength * 0.5 ** rank * 2 ** (-age / (132 * HOUR)) / categories.length;
-      sum += value * weight(`${action}:${from}>${target}`);
+      sum += value * weight("transition", `${action}:${from}>${target}`);
     }
   });
   for (const action of ["click", "purchase"]) {
     const newest = behaviours.find((other) => other.action === action && other.categories.includes(to));
     if (newest !== undefined) {
       const octave = Math.floor(Math.log2(1 + newest.age / HOUR));
-      sum += weight(`${action}@${octave}:${to}`) +
-        weight(`${action}@${octave}:*${newest.categories.indexOf(to)}`);
+      sum += weight("age", `${action}@${octave}:${to}`) +
+        weight("age", `${action}@${octave}:*${newest.categories.indexOf(to)}`);
     }
   }
   return sum;

@@ -11,7 +11,7 @@ Deno.test("fieldSpecs() gives one table and one of first-order weights a field, 
   const want = new Map([
     ...Object.entries(vectors),
     ...small.map((name) => [name, SMALL_WIDTH] as const),
-    ...[...Object.keys(vectors), ...small, "position", "transition"].map((name) =>
+    ...[...Object.keys(vectors), ...small, "position", "transition", "age"].map((name) =>
       [`first:${name}`, 1] as const
     ),
   ]);
