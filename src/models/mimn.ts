@@ -7,7 +7,7 @@
  * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see kernels/mimn_memory.ts
  * S = induction unit                                                 see kernels/mimn_induction.ts
  * rq = read of M for q    v = attention of q over S
- * p = √min(50, w)/w · Σ ρ^age e    w = Σ ρ^age, for each trace ρ
+ * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
  * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p] of each
  * dot head: z += Σ ⟨p, q⟩ + ⟨v, q⟩
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
@@ -260,7 +260,7 @@ export class Mimn implements Model {
     const { d } = this.sizes;
     for (const [i, trace] of this.#traces.entries()) {
       const { gradient } = this.#p[i]!;
-      let scale = traceScale(trace, this.#state.count[0]!);
+      let scale = traceScale(trace, this.#state.count[0]!) / this.#traces.length;
       for (let t = T - 1; t >= 0; t--, scale *= trace) {
         for (let j = 0, o = t * d; j < d; j++, o++) de[o]! += scale * gradient[j]!;
       }
@@ -319,7 +319,7 @@ export class Mimn implements Model {
     const a = this.#a.clear(1);
     for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
     for (const [i, trace] of this.#traces.entries()) {
-      const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!);
+      const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!) / this.#traces.length;
       for (let j = 0; j < d; j++) p[j] = scale * sums[i * d + j]!;
     }
   }

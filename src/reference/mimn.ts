@@ -133,7 +133,10 @@ export function mimnScore(
     const trace = tracesOf(config)[i] ?? 1;
     const mass = trace === 1 ? n : tf.div(tf.sub(1, tf.pow(trace, state.count)), 1 - trace);
     const weight = tf.maximum(mass, 1);
-    return repeat(tf.mul(sum, tf.div(tf.sqrt(tf.minimum(weight, 50)), weight)), K);
+    return repeat(
+      tf.mul(sum, tf.div(tf.sqrt(tf.minimum(weight, 50)), tf.mul(weight, tracesOf(config).length))),
+      K,
+    );
   });
   const memory = repeat(state.memory, K), channels = repeat(state.channels, K);
   const { readerWeight, rq } = (scoreMode === "direct" ? readByKey : readByController)(weights, config, {

@@ -45,15 +45,12 @@ interface Flags {
   readonly model: ModelName;
   readonly lags: string;
   readonly train: string;
+  readonly limit: number;
   readonly seed: number;
 }
 
-const BATCH_ROWS = 64;
-const CONFIG: Config = {
-  retrieval: { learn: false },
-  batchRows: BATCH_ROWS,
-  features: { transitions: null },
-};
+/** Users have nothing of their own, so that the state is all that is known of a person beside the profile. */
+const CONFIG: Config = { retrieval: { learn: false }, features: { transitions: null, userIds: false } };
 
 const program = new Command("staleness.ts")
   .option("--data <path>", "what is streamed", ".data/long")
@@ -61,13 +58,19 @@ const program = new Command("staleness.ts")
   .addOption(new Option("--model <name>", "model with a state").choices([...MODEL_NAMES]).default("mimn"))
   .option("--lags <numbers>", "versions that states are old", "0,1,10,100,1000")
   .option("--train <share>", "share of the events that is learnt before", "0.8")
+  .option("--limit <n>", "events that are used", integer, Infinity)
   .option("--seed <n>", "seed of the weights", integer, 0);
 
-async function main({ data, format, model, lags, train, seed }: Flags): Promise<number> {
+async function main({ data, format, model, lags, train, limit: most, seed }: Flags): Promise<number> {
   const task = { ...taskOptions(PROFILES[format], CONFIG, model), seed };
   const wanted = lags.split(",").map(Number);
-  const records = await Array.fromAsync(openSource(format, data));
-  const events = records.filter(({ kind }) => kind === "event").length;
+  const records: SourceRecord[] = [];
+  let events = 0;
+  for await (const record of openSource(format, data)) {
+    if (record.kind === "event" && events++ >= most) break;
+    records.push(record);
+  }
+  events = Math.min(events, most);
   const limit = Math.floor(Number(train) * events);
   const make = (version: ParameterVersion): ServingModel => {
     const { d, userWidth, contextWidth } = new Assembler(task.schema, 16);

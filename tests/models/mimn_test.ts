@@ -107,6 +107,25 @@ Deno.test("Mimn with weights of zero, or with huge behaviours, stays finite", ()
   }
 });
 
+Deno.test("Mimn pools equal behaviours as a sum over √n up to 50 of them, and no larger however long the life", () => {
+  const { d } = SIZES, e = floats(d, 1), traces = [1, 0.98, 0.9];
+  const model = new Mimn(SIZES, { traces, induction: false }, half);
+  model.parameters.values.fill(0); // what is left of the logit is ⟨p, q⟩
+  const input = { ...impression(SIZES, 0, 1), e: new Float32Array(0) };
+  const product = e.reduce((sum, x, j) => sum + x * input.q[j]!, 0);
+  const state = model.initState();
+  for (let n = 1; n <= 2000; n++) {
+    model.step(state, e);
+    if (![1, 10, 50, 2000].includes(n)) continue;
+    const roots = traces.map((trace) => {
+      const weight = trace === 1 ? n : (1 - trace ** n) / (1 - trace);
+      return Math.sqrt(Math.min(50, weight));
+    });
+    const want = product * roots.reduce((sum, root) => sum + root, 0) / traces.length;
+    assertClose(model.score({ ...input, state }), [want], 1e-4, `${n} behaviours`);
+  }
+});
+
 Deno.test("Mimn starts with heads as sharp as it was told", () => {
   for (const sharpness of [2.5, 10, 40]) {
     const model = new Mimn(SIZES, { sharpness }, half), bp = model.parameters.block("bp");
