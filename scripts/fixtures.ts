@@ -9,8 +9,8 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { Command, Option } from "commander";
 import { itemRecord } from "../src/simulator/item.ts";
 import { type Arrival, arrivals } from "../src/simulator/event_log.ts";
 import { clickRate, fraction, scale, shownItems } from "../src/simulator/figures.ts";
@@ -25,6 +25,7 @@ import {
   Shop,
 } from "../src/simulator/shop.ts";
 import { createWorld, type World } from "../src/simulator/world.ts";
+import { commandArguments, commandName, integer } from "./command_line.ts";
 
 /** Seed of the committed sample. */
 export const SEED = 20250303;
@@ -197,32 +198,26 @@ async function write(files: ReadonlyMap<string, Uint8Array>, folder: string | UR
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      check: { type: "boolean", default: false },
-      seed: { type: "string", default: String(SEED) },
-      out: { type: "string" },
-      world: { type: "string", default: "shop" },
-    },
-  });
-  const seed = Number(values.seed);
-  if (values.world !== "shop") {
-    if (values.world !== "long") {
-      throw new RangeError(`Cannot make world ${values.world}: worlds are shop, long`);
-    }
+interface Flags {
+  readonly check: boolean;
+  readonly seed: number;
+  readonly out?: string;
+  readonly world: "shop" | "long";
+}
+
+async function main({ check, seed, out, world }: Flags): Promise<void> {
+  if (world === "long") {
     // It is 3 MB, and nobody needs it but a bench: it is made where it is wanted.
-    if (values.out === undefined || values.check) {
+    if (out === undefined || check) {
       throw new Error(
         "Cannot keep the world of long lives among the fixtures: it needs --out and takes no --check",
       );
     }
-    return await write(longFiles(seed), values.out);
+    return await write(longFiles(seed), out);
   }
   const sample = makeSample(seed);
-  if (values.out !== undefined) return await write(sampleFiles(sample), values.out);
-  if (values.check) {
+  if (out !== undefined) return await write(sampleFiles(sample), out);
+  if (check) {
     const stale = await staleFiles(sample);
     if (stale.length === 0) return await print("fixtures are up to date");
     await print(`not up to date: ${stale.join(", ")}; run \`deno task fixtures\``);
@@ -233,4 +228,14 @@ async function main(): Promise<void> {
   await Deno.writeTextFile(readme, withFigures(await Deno.readTextFile(readme), sample));
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  const program = new Command(commandName("fixtures"))
+    .description("Makes the sample data under fixtures/ again, byte for byte, or another world elsewhere.")
+    .option("--check", "only compare; fails when a file is not up to date", false)
+    .option("--seed <n>", "seed of the world", integer, SEED)
+    .option("--out <folder>", "write a world there, without figures")
+    .addOption(new Option("--world <name>", "which one").choices(["shop", "long"]).default("shop"))
+    .showHelpAfterError()
+    .parse(commandArguments(), { from: "user" });
+  await main(program.opts<Flags>());
+}

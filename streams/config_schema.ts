@@ -108,7 +108,7 @@ const learner = z.strictObject({
   embeddingLearningRate: field(positive, "of embedding rows", 0.1),
   firstOrderLearningRate: field(positive, "of first-order weights", 0.05),
   pairLearningRate: field(positive, "of the weights of pairs", 0.05),
-  crossLearningRate: field(positive, "of the weights of transitions", 0.3),
+  crossLearningRate: field(positive, "of the weights of transitions", 0.2),
   deviations: field(
     z.strictObject(Object.fromEntries(WEIGHT_KINDS.map((kind) => [
       kind,

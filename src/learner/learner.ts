@@ -74,7 +74,7 @@ export interface LearnerOptions {
   readonly firstOrderLearningRate?: number;
   /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
   readonly pairLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.3} */
+  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
   readonly crossLearningRate?: number;
   /**
    * How far first-order weights are expected to lie from 0, by kind, in logits. Those of a kind that is named are
@@ -495,7 +495,7 @@ function tableRule(name: string, options: LearnerOptions): RowAdagradOptions {
     return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
   }
   if (kind === "transition" || kind === "age") {
-    return { learningRate: options.crossLearningRate ?? 0.3, initialAccumulator: 0.1 };
+    return { learningRate: options.crossLearningRate ?? 0.2, initialAccumulator: 0.1 };
   }
   if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
   return { learningRate: options.firstOrderLearningRate ?? 0.05, initialAccumulator: 0.1 };

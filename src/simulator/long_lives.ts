@@ -220,7 +220,7 @@ interface Life {
 /**
  * Lives a world to its end.
  *
- * @throws {RangeError} When a size is not a positive integer.
+ * @throws {RangeError} When a size is not a positive integer, or the items are so few that none is there at the start.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -260,6 +260,9 @@ class Lives {
       shown: 0,
       clicked: 0,
     }));
+    if (this.#items.every(({ born }) => born > this.#start)) {
+      throw new RangeError(`Cannot make long lives of ${items} items: none is there from the start`);
+    }
     for (let i = 0; i < users; i++) this.#join(`p${i}`, createRandom(seed, 2 + i));
   }
 
@@ -309,7 +312,7 @@ class Lives {
     const number = Math.round(exponential(random, LIVES.own));
     for (let i = 0; i < number; i++) {
       const style = taste.own();
-      const item = choose(random, born.filter((item) => style === null || item.style === style));
+      const item = this.#among(random, born, (item) => style === null || item.style === style);
       this.#events.push({ type: "interaction", user, item: item.id, action: "view", time });
       this.#play(life, item, time);
       time += Math.round(SECOND * (20 + logNormal(random, 60, 0.5)));
@@ -361,10 +364,17 @@ class Lives {
 
   #like(style: number, born: readonly Item[], random: Random): Item {
     const same = random() < LIVES.sameStyle;
-    return choose(
+    return this.#among(
       random,
-      born.filter((item) => same ? item.style === style : genreOf(item.style) === genreOf(style)),
+      born,
+      (item) => same ? item.style === style : genreOf(item.style) === genreOf(style),
     );
+  }
+
+  /** An item of a kind, or of any when a small world has none of it. */
+  #among(random: Random, born: readonly Item[], isOfKind: (item: Item) => boolean): Item {
+    const kind = born.filter(isOfKind);
+    return choose(random, kind.length > 0 ? kind : born);
   }
 
   #play(life: Life, item: Item, time: number): void {
