@@ -41,6 +41,11 @@ export async function* readCsv(path: string, options: CsvOptions): AsyncGenerato
   const decoder = new TextDecoder(encoding, { fatal: true });
   let columns = options.header === true ? undefined : options.columns;
   for await (const lines of readLines(path, signal)) {
+    const plain = columns === undefined ? null : plainRows(lines, columns, separator, decoder);
+    if (plain !== null) {
+      yield* plain;
+      continue;
+    }
     const texts: Text[] = [];
     for (const line of lines) {
       const text = decode(line, decoder);
@@ -49,6 +54,52 @@ export async function* readCsv(path: string, options: CsvOptions): AsyncGenerato
       else texts.push(text);
     }
     if (columns !== undefined) yield* parseRows(texts, columns, separator);
+  }
+}
+
+const QUOTE = 0x22, LF = 0x0a, CR = 0x0d, BOM = 0xef;
+
+/**
+ * The rows of lines without a quote, which need no parser: a field ends where the separator is. `null` when there is
+ * anything among them that the parser, or its refusal, must be asked about.
+ */
+function plainRows(
+  lines: readonly Line[],
+  columns: readonly string[],
+  separator: string,
+  decoder: TextDecoder,
+): readonly CsvLine[] | null {
+  let size = 0;
+  for (const { bytes, refusal } of lines) {
+    if (refusal !== undefined || bytes[0] === BOM) return null;
+    size += bytes.length + 1;
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const { bytes } of lines) {
+    whole.set(bytes, at);
+    at += bytes.length;
+    whole[at++] = LF;
+  }
+  if (whole.includes(QUOTE) || whole.includes(CR)) return null;
+  const texts = decodeAll(whole, decoder)?.split("\n");
+  if (texts === undefined) return null;
+  const rows: CsvLine[] = [];
+  for (const [i, line] of lines.entries()) {
+    const fields = texts[i]!.split(separator);
+    if (fields.length !== columns.length) return null;
+    const row: Record<string, string> = {};
+    for (let c = 0; c < fields.length; c++) row[columns[c]!] = fields[c]!;
+    rows.push({ ok: true, line, row });
+  }
+  return rows;
+}
+
+function decodeAll(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { CsvParseStream } from "@std/csv";
+import fc from "fast-check";
+import { readCsv } from "../../streams/sources/csv.ts";
+
+const COLUMNS = ["a", "b", "c"];
+const field = fc.string({
+  unit: fc.constantFrom("x", "é", "€", "😀", "\ufeff", " ", "\t", ";", '"', "\r", "'"),
+});
+const line = fc.array(field, { minLength: 2, maxLength: 4 }).map((fields) => fields.join(";"));
+const plainLine = fc.array(fc.string({ unit: fc.constantFrom("x", "é", " ", "1") }), {
+  minLength: 3,
+  maxLength: 3,
+})
+  .map((fields) => fields.join(";"));
+
+Deno.test("readCsv() takes the lines that the parser takes one by one, as it takes them", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(line, plainLine), { maxLength: 8 }), async (lines) => {
+      const read = await readText(`first;line;x\n${lines.join("\n")}`);
+      const taken = read.map((each) => each.ok ? each.row : null);
+      assert.deepEqual(taken, [{ a: "first", b: "line", c: "x" }, ...(await oneByOne(lines))]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("readCsv() numbers the lines and takes bytes that are no UTF-8 for what they are", async () => {
+  const bytes = Uint8Array.of(
+    ...new TextEncoder().encode("a;b;c\n\nd;\xe9;f\n"),
+    0x67,
+    0x3b,
+    0xe9,
+    0x3b,
+    0x68,
+  );
+  const read = await readBytes(bytes);
+  assert.deepEqual(read.map(({ ok, line }) => [ok, line.number]), [[true, 1], [true, 3], [false, 4]]);
+  const [, , latin] = await readBytes(bytes, "latin1");
+  assert.deepEqual(latin?.ok && latin.row, { a: "g", b: "é", c: "h" });
+});
+
+/** What the parser makes of each line that is not blank; `null` = it refuses it. */
+async function oneByOne(lines: readonly string[]): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for (const text of lines) {
+    const whole = text.replace(/\r$/, "");
+    if (/^[ \t]*$/.test(whole)) continue;
+    const parser = new CsvParseStream({ columns: COLUMNS, separator: ";" });
+    const parsed = await Array.fromAsync(
+      ReadableStream.from([whole.replace(/^\ufeff/, "")]).pipeThrough(parser),
+    )
+      .catch(() => [null]);
+    rows.push(...(parsed.length === 1 ? parsed : [null]));
+  }
+  return rows;
+}
+
+function readText(text: string) {
+  return readBytes(new TextEncoder().encode(text));
+}
+
+async function readBytes(bytes: Uint8Array, encoding: "utf-8" | "latin1" = "utf-8") {
+  const file = await Deno.makeTempFile({ suffix: ".csv" });
+  try {
+    await Deno.writeFile(file, bytes);
+    return await Array.fromAsync(readCsv(file, { columns: COLUMNS, separator: ";", encoding }));
+  } finally {
+    await Deno.remove(file);
+  }
+}
