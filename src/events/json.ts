@@ -18,6 +18,14 @@ import { MAX_DEPTH, MAX_RECORD_BYTES } from "./schema.ts";
 /** A JSON value, or why the bytes are none. */
 export type ParsedJson = { readonly ok: true; readonly value: unknown } | Refusal;
 
+/** Options of {@linkcode parseJson}. */
+export interface ParseOptions {
+  /** Most bytes. @default {MAX_RECORD_BYTES} */
+  readonly maxBytes?: number;
+  /** What the bytes say, if it is known. @default {decoded} */
+  readonly text?: string | undefined;
+}
+
 // A byte order mark within a record is an error; readers of files strip it from the start of a file.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -25,7 +33,7 @@ const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
 const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
 
 /**
- * Parses the JSON of one `what` (an event, an item) of at most `maxBytes`.
+ * Parses the JSON of one `what` (an event, an item).
  *
  * @example
  * ```ts
@@ -41,7 +49,8 @@ const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET 
  * });
  * ```
  */
-export function parseJson(bytes: Uint8Array, what: string, maxBytes = MAX_RECORD_BYTES): ParsedJson {
+export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions = {}): ParsedJson {
+  const { maxBytes = MAX_RECORD_BYTES } = options;
   if (bytes.length > maxBytes) return refuseLarge(bytes.length, what);
   const colons = countColons(bytes);
   if (colons < 0) {
@@ -49,7 +58,7 @@ export function parseJson(bytes: Uint8Array, what: string, maxBytes = MAX_RECORD
   }
   let text: string;
   try {
-    text = DECODER.decode(bytes);
+    text = options.text ?? DECODER.decode(bytes);
   } catch {
     return refuseUtf8(bytes, what);
   }
@@ -62,6 +71,19 @@ export function parseJson(bytes: Uint8Array, what: string, maxBytes = MAX_RECORD
   const keys = countKeys(value);
   if (keys < 0) return refusePlain(value, what);
   return keys === colons ? { ok: true, value } : explainJson(text, what);
+}
+
+/**
+ * The text of many records at once, when each character of it is one byte: then a part of the bytes is the same part of
+ * the text. `undefined` when there is any other character. A call that decodes costs more than what it does.
+ */
+export function asciiOf(bytes: Uint8Array): string | undefined {
+  try {
+    const text = DECODER.decode(bytes);
+    return text.length === bytes.length ? text : undefined;
+  } catch {
+    return undefined; // whoever parses the part that is wrong says so
+  }
 }
 
 /** Says that a record of `size` bytes is too large. */

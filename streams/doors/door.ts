@@ -32,7 +32,7 @@ export type Asked = Omit<RequestEvent, "type" | "request" | "user" | "time" | "i
 /** Reads a body as JSON: the values of a list, or the one value. @throws Problem */
 export async function readValues(context: ApiContext, request: Request): Promise<readonly unknown[]> {
   const bytes = await readBody(request, context.maxBodyBytes);
-  const parsed = parseJson(bytes, "body", bytes.length);
+  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
   checkEntries(context, values.length);

@@ -160,7 +160,7 @@ async function read({ maxBodyBytes }: ApiContext, request: Request): Promise<Uin
 
 /** One JSON value, which may have line breaks within; a list; or one value a line. @throws Problem */
 function valuesOf(bytes: Uint8Array): readonly unknown[] {
-  const whole = parseJson(bytes, "body", bytes.length);
+  const whole = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (whole.ok) return Array.isArray(whole.value) ? whole.value : [whole.value];
   const splitter = new JsonSplitter();
   const lines = [...splitter.push(bytes), ...splitter.end()];

@@ -5,7 +5,7 @@
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
-import { parseJson, refuseLarge } from "../../src/events/json.ts";
+import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
 import { type Refusal, type RefusalCode, refuse } from "../../src/events/refusal.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
 import type { NewRecord } from "../log/log.ts";
@@ -50,7 +50,7 @@ const encoder = new TextEncoder();
 /** Takes the events of a body. @throws Problem `bad-body` or `too-large` when it is no list at all */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
   const { topics: { events }, now } = options;
-  return take(bytes, kind, options, (value) => {
+  return take(bytes, kind, options, (value, own) => {
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
     const { event } = checked;
@@ -60,20 +60,27 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
         `event time is ${event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
       );
     }
-    return toRecord(events, event.user, event, now);
+    return own === null
+      ? toRecord(events, event.user, event, now)
+      : { topic: events, key: event.user, value: own, time: now };
   });
 }
 
 /** Takes the items of a body, as {@linkcode takeEvents} does events. */
 export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
   const { topics: { items }, now } = options;
-  return take(bytes, kind, options, (value) => {
+  return take(bytes, kind, options, (value, own) => {
     const checked = checkItemFields(value);
-    return checked.ok ? toRecord(items, checked.item.item, checked.item, now) : checked;
+    if (!checked.ok) return checked;
+    const { item } = checked;
+    return own === null
+      ? toRecord(items, item.item, item, now)
+      : { topic: items, key: item.item, value: own, time: now };
   });
 }
 
-type Entry = (value: unknown) => NewRecord | Refusal;
+/** Makes a record of an entry. @param own its bytes as they came, when they can be the record's; else `null` */
+type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Refusal;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
   const { now, maxEntries } = options;
@@ -83,21 +90,30 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     if (!("ok" in taken)) records.push(taken);
     else refused.push({ index, code: taken.code, reason: taken.reason });
   };
+  const enter = (value: unknown, own: Uint8Array | null) =>
+    isUntimed(value) ? entry({ ...value, time: now }, null) : entry(value, own);
   if (kind === "lines") {
     const splitter = new LineSplitter();
     const lines = [...splitter.push(bytes), ...splitter.end()];
     checkCount(lines.length, maxEntries);
-    for (const [index, line] of lines.entries()) {
-      const parsed = line.refusal ?? parseJson(line.bytes, "line");
-      add(index, parsed.ok ? entry(timed(parsed.value, now)) : parsed);
+    const ascii = asciiOf(bytes);
+    for (const [index, { bytes: line, refusal }] of lines.entries()) {
+      // A line that is not refused is a view of the body.
+      const start = line.byteOffset - bytes.byteOffset;
+      const parsed = refusal ?? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) });
+      add(index, parsed.ok ? enter(parsed.value, line) : parsed);
     }
     return { records, refused };
   }
-  const parsed = parseJson(bytes, "body", bytes.length);
+  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  checkCount(values.length, maxEntries);
-  for (const [index, value] of values.entries()) add(index, entry(timed(value, now)));
+  const { value } = parsed;
+  if (!Array.isArray(value)) {
+    add(0, enter(value, bytes.length <= MAX_RECORD_BYTES ? bytes : null));
+    return { records, refused };
+  }
+  checkCount(value.length, maxEntries);
+  for (const [index, one] of value.entries()) add(index, enter(one, null));
   return { records, refused };
 }
 
@@ -108,10 +124,8 @@ function checkCount(entries: number, maxEntries: number): void {
   }
 }
 
-/** With the time of now, when it has none. */
-function timed(value: unknown, now: number): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || "time" in value) return value;
-  return { ...value, time: now };
+function isUntimed(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !("time" in value);
 }
 
 /** A record of an event or an item, unless it is too large for one. @param time of the record */

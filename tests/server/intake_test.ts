@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decodeEvent } from "../../src/events/codec.ts";
+import { type IntakeOptions, takeEvents, takeItems } from "../../streams/server/intake.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { anyEvent } from "../events/arbitraries.ts";
+import { seeded, testLines } from "../events/broken_lines.ts";
+
+const NOW = Date.UTC(2100, 0, 1) - 1; // nothing is ahead of it
+const options: IntakeOptions = { topics: topicNames(), now: NOW, maxEntries: 10_000 };
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const encode = (text: string) => encoder.encode(text);
+
+Deno.test("takeEvents() appends each line as it came, whatever characters others have", () => {
+  const spaced = fc.tuple(anyEvent, fc.constantFrom(0, 1)).map(([event, indent]) =>
+    JSON.stringify(event, null, indent).replaceAll("\n", " ")
+  );
+  const lines = fc.array(spaced, { minLength: 1, maxLength: 20 });
+  fc.assert(fc.property(lines, fc.constantFrom("\n", "\r\n", "\n\n"), (lines, end) => {
+    const { records, refused } = takeEvents(encode(lines.join(end)), "lines", options);
+    assert.deepEqual(refused, []);
+    assert.deepEqual(records.map(({ value }) => decoder.decode(value ?? undefined)), lines);
+    assert.deepEqual(records.map(({ key }) => key), lines.map((line) => JSON.parse(line).user));
+  }));
+});
+
+Deno.test("takeEvents() takes and refuses of many lines what decodeEvent() does of each", () => {
+  const lines = [...testLines(seeded(11), 2000, 0.3)].map(({ bytes }) => bytes)
+    // A line is not blank, and a mark at the start of the body is none of it.
+    .filter((bytes) => !bytes.includes(0x0a) && bytes[0] !== 0xef && decoder.decode(bytes).trim() !== "");
+  for (const size of [1, 7, 300]) {
+    for (let at = 0; at < lines.length; at += size) {
+      const some = lines.slice(at, at + size);
+      const body = new Uint8Array(some.flatMap((line) => [...line, 0x0a]));
+      const { records, refused } = takeEvents(body, "lines", options);
+      const wanted = some.map((line) => decodeEvent(line));
+      assert.deepEqual(
+        refused.map(({ index, code }) => [index, code]),
+        wanted.flatMap((one, index) => one.ok || isUntimed(some[index]) ? [] : [[index, one.code]]),
+      );
+      assert.equal(records.length + refused.length, some.length);
+      const events = wanted.flatMap((one) => one.ok ? [one.event] : []);
+      const taken = records.map(({ value }) => decodeEvent(value ?? new Uint8Array(0)))
+        .flatMap((one) => one.ok && one.event.time !== NOW ? [one.event] : []);
+      assert.deepEqual(taken, events);
+    }
+  }
+});
+
+Deno.test("takeEvents() gives the time of now to what has none, and appends one object of a body as it came", () => {
+  const one = '  {"type":"forget", "user":"u1"\n}';
+  const [record] = takeEvents(encode(one), "json", options).records;
+  assert.deepEqual(JSON.parse(decoder.decode(record?.value ?? undefined)), {
+    type: "forget",
+    user: "u1",
+    time: NOW,
+  });
+  const timed = '  {"type":"forget", "user":"u1", "time": 1700000000000}\n';
+  assert.equal(
+    decoder.decode(takeEvents(encode(timed), "json", options).records[0]?.value ?? undefined),
+    timed,
+  );
+  const wide = `{"type":"forget","user":"u1","time":1700000000000${" ".repeat(1 << 20)}}`;
+  const [narrow] = takeEvents(encode(wide), "json", options).records;
+  assert.equal(decoder.decode(narrow?.value ?? undefined), JSON.stringify(JSON.parse(wide)));
+});
+
+Deno.test("takeItems() appends each line as it came", () => {
+  const lines = ['{"item": "a", "time": 1700000000000}', '{"item":"é","time":1700000000000,"category":"x"}'];
+  const { records } = takeItems(encode(lines.join("\n")), "lines", options);
+  assert.deepEqual(records.map(({ value }) => decoder.decode(value ?? undefined)), lines);
+  assert.deepEqual(records.map(({ key }) => key), ["a", "é"]);
+});
+
+/** Whether it is refused for want of a time alone, which a server gives it. */
+function isUntimed(line: Uint8Array | undefined): boolean {
+  const decoded = decodeEvent(line ?? new Uint8Array(0));
+  if (decoded.ok || decoded.code !== "missing-field" || !decoded.reason.includes("time")) return false;
+  return decodeEvent(encode(JSON.stringify({ ...JSON.parse(decoder.decode(line)), time: NOW }))).ok;
+}
