@@ -17,6 +17,7 @@ import { Buffer } from "node:buffer";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { ReadLimits } from "./local_log.ts";
 import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log.ts";
+import { Tail } from "./tail.ts";
 
 const COLUMNS = 5;
 /** Rows of one INSERT: a third faster than one by one, and more rows gain nothing. */
@@ -55,6 +56,10 @@ export class RecordTable {
   readonly #latest: StatementSync | undefined;
   /** Values of rows that are not inserted yet; empty outside a transaction. */
   #rows: SQLInputValue[] = [];
+  /** The newest records; a compact partition has holes, and keeps none. */
+  readonly #tail: Tail | undefined;
+  /** Records of the open transaction, for the tail. */
+  #fresh: NewRecord[] = [];
   /** Tombstones written since old ones were last deleted; unknown at first. */
   #tombstones = Infinity;
 
@@ -73,6 +78,7 @@ export class RecordTable {
     );
     this.#first = db.prepare(`SELECT min("offset") AS first FROM ${name}`);
     this.#deleteBelow = db.prepare(`DELETE FROM ${name} WHERE "offset" < ?`);
+    this.#tail = topic.cleanup === "delete" ? new Tail(topic.name, partition) : undefined;
     if (topic.cleanup === "compact") {
       this.#latest = db.prepare(`SELECT "offset", key, value, time, headers FROM ${name} WHERE key = ?`);
       this.#forget = db.prepare(
@@ -95,8 +101,10 @@ export class RecordTable {
   }
 
   /** Takes a record into the open transaction; {@linkcode RecordTable.flush} must follow. */
-  append({ key, value, time, headers }: NewRecord): number {
+  append(record: NewRecord): number {
+    const { key, value, time, headers } = record;
     const offset = this.end++;
+    if (this.#tail !== undefined) this.#fresh.push(record);
     this.#rows.push(
       offset,
       key !== null && key.includes("\0") ? Buffer.from(key) : key,
@@ -124,10 +132,17 @@ export class RecordTable {
     }
   }
 
+  /** Notes that the transaction was committed. */
+  committed(): void {
+    this.#tail?.push(this.#fresh, this.end - this.#fresh.length);
+    this.#fresh = [];
+  }
+
   /** Undoes the appends of a transaction that was rolled back. */
   rewind(end: number): void {
     this.end = end;
     this.#rows = [];
+    this.#fresh = [];
     this.#tombstones = Infinity;
   }
 
@@ -137,7 +152,10 @@ export class RecordTable {
   }
 
   /** Reads from an offset on; see `Log.read`. */
-  read(from: number, { maxRecords, maxBytes }: ReadLimits): ReadResult {
+  read(from: number, limits: ReadLimits): ReadResult {
+    const { maxRecords, maxBytes } = limits;
+    const newest = from < this.trimmed ? undefined : this.#tail?.read(from, limits);
+    if (newest !== undefined) return newest;
     const records: LogRecord[] = [];
     let next = from;
     let bytes = 0;

@@ -52,7 +52,8 @@ export class SqliteStore implements LogStore {
   readonly #owner: DatabaseSync;
   readonly #db: DatabaseSync;
   readonly #wal: WalMover;
-  readonly #tables = new Map<string, RecordTable>();
+  /** By topic and partition. */
+  readonly #tables = new Map<string, RecordTable[]>();
   readonly #tombstones: number;
   readonly #step: (step: string) => void;
   readonly #begin: StatementSync;
@@ -147,6 +148,7 @@ export class SqliteStore implements LogStore {
       for (const [table, end] of touched) table.rewind(end);
       throw error;
     }
+    for (const table of touched.keys()) table.committed();
     this.#wal.wrote(bytes, touched.size + 1);
     this.#step("committed");
     return offsets;
@@ -230,14 +232,15 @@ export class SqliteStore implements LogStore {
   }
 
   #table(topic: string, partition: number): RecordTable {
-    const key = `${topic}/${partition}`;
-    const known = this.#tables.get(key);
+    const known = this.#tables.get(topic)?.[partition];
     if (known !== undefined) return known;
     const spec = this.topics.get(topic);
-    if (spec === undefined) throw new RangeError(`Cannot find ${key}`);
+    if (spec === undefined) throw new RangeError(`Cannot find ${topic}/${partition}`);
     const name = `records_${this.#ids.get(topic)}_${partition}`;
     const table = new RecordTable(this.#db, { name, topic: spec, partition, tombstones: this.#tombstones });
-    this.#tables.set(key, table);
+    const tables = this.#tables.get(topic) ?? [];
+    tables[partition] = table;
+    this.#tables.set(topic, tables);
     return table;
   }
 
