@@ -281,9 +281,15 @@ export class LocalLog implements Log {
   }
 
   #wake(writes: readonly LogWrite[]): void {
-    const places = new Set(
-      writes.flatMap(({ records, partitions }) => records.map(({ topic }, i) => `${topic}/${partitions[i]}`)),
-    );
+    const places = new Set<string>();
+    for (const { records, partitions } of writes) {
+      for (let i = 0; i < records.length; i++) {
+        const { topic } = records[i]!;
+        // Neighbours mostly go to the same place, and making its name takes more than to look.
+        if (i > 0 && topic === records[i - 1]!.topic && partitions[i] === partitions[i - 1]) continue;
+        places.add(`${topic}/${partitions[i]}`);
+      }
+    }
     for (const place of places) for (const wake of [...this.#waiting.get(place) ?? []]) wake();
   }
 

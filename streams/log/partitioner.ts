@@ -30,7 +30,7 @@ export function partitionOf(key: string, partitions: number): number {
   if (!Number.isInteger(partitions) || partitions < 1) {
     throw new RangeError(`Cannot choose among partitions: their number is ${partitions}`);
   }
-  return (murmur2(utf8(key)) & 0x7fffffff) % partitions;
+  return partitions === 1 ? 0 : (murmur2(utf8(key)) & 0x7fffffff) % partitions;
 }
 
 /** MurmurHash2 of the bytes with Kafka's seed, as a signed 32-bit integer. */

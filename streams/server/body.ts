@@ -45,10 +45,9 @@ async function collect(request: Request, maxBytes: number): Promise<Uint8Array> 
   const { headers } = request;
   const declared = headers.get("content-length");
   if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return new Uint8Array(0);
   // No more than was declared will come: it may be read at once, which spares a turn of the event loop for each part.
   if (declared !== null && !headers.has("transfer-encoding")) return await whole(request);
-  return await collectParts(request.body, maxBytes);
+  return request.body === null ? new Uint8Array(0) : await collectParts(request.body, maxBytes);
 }
 
 async function whole(request: Request): Promise<Uint8Array> {

@@ -4,16 +4,69 @@
  * @module
  */
 
-/** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
-export async function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  promise.catch(() => {}); // told here, unless the time was over
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
+/** Ends somebody's wait. */
+type Expire = () => void;
+
+/** Those who wait equally long, in the order in which their time is over: one timer is enough for all of them. */
+class Queue {
+  readonly #ms: number;
+  readonly #waiting = new Map<Expire, number>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number) {
+    this.#ms = ms;
   }
+
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  add(expire: Expire): void {
+    this.#waiting.set(expire, performance.now() + this.#ms);
+    this.#timer ??= setTimeout(() => this.#look(), this.#ms);
+  }
+
+  remove(expire: Expire): void {
+    this.#waiting.delete(expire);
+    if (!this.isEmpty) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [expire, at] of this.#waiting) {
+      if (at > now) {
+        this.#timer = setTimeout(() => this.#look(), at - now);
+        return;
+      }
+      expire(); // and is removed
+    }
+  }
+}
+
+const queues = new Map<number, Queue>();
+
+/** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
+export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  const queue = queues.get(ms) ?? new Queue(ms);
+  queues.set(ms, queue);
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      forget();
+      reject(late());
+    };
+    const forget = () => {
+      queue.remove(expire);
+      if (queue.isEmpty && queues.get(ms) === queue) queues.delete(ms);
+    };
+    queue.add(expire);
+    promise.then((value) => {
+      forget();
+      resolve(value);
+    }, (error) => {
+      forget();
+      reject(error);
+    });
+  });
 }

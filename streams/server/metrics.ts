@@ -198,11 +198,16 @@ export class Metrics implements LogObserver {
 
   #count(records: readonly NewRecord[]): void {
     const sums = new Map<string, { records: number; bytes: number }>();
+    let last = "";
+    let sum = { records: 0, bytes: 0 };
     for (const { topic, value } of records) {
-      const sum = sums.get(topic) ?? { records: 0, bytes: 0 };
+      if (topic !== last) {
+        sum = sums.get(topic) ?? { records: 0, bytes: 0 };
+        sums.set(topic, sum);
+        last = topic;
+      }
       sum.records++;
       sum.bytes += value?.length ?? 0;
-      sums.set(topic, sum);
     }
     for (const [topic, { records, bytes }] of sums) {
       this.#records.inc({ topic }, records);
