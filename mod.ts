@@ -175,6 +175,7 @@ export * from "./src/experiments/buckets.ts";
 export * from "./src/experiments/assignment.ts";
 export * from "./src/experiments/user_metrics.ts";
 export * from "./src/experiments/totals.ts";
+export * from "./src/experiments/pre_period.ts";
 export * from "./src/experiments/effect.ts";
 export * from "./src/experiments/confidence_sequence.ts";
 export * from "./src/experiments/sample_ratio.ts";

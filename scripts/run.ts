@@ -256,7 +256,7 @@ const program = addLogFlags(
 )
   .option(
     "--roles <list>",
-    `what this process does, of ${ALL_ROLES.join(",")} (default: task,learner)`,
+    `what this process does, of ${ALL_ROLES.join(",")} (default: task,learner,monitor)`,
     roles,
   )
   .option(

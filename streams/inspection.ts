@@ -4,9 +4,12 @@
  * @module
  */
 
+import { isExperiment } from "../src/experiments/experiment.ts";
 import { decodeVersion } from "../src/learner/version.ts";
+import { ExperimentRegistry } from "./experiments/registry.ts";
 import type { GroupMember, Log, LogRecord, TopicSpec } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
+import { monitorGroup } from "./service/monitor_job.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
 /** A topic that there should be. */
@@ -104,7 +107,20 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
       remedy: `run a process with the role \`learner\` and --model ${model}`,
     });
   }
+  const watching = await log.members?.(monitorGroup(names));
+  if (watching?.length === 0 && existing.has(names.experiments) && await isRunning(log, names)) {
+    problems.push({
+      what: "nobody watches the guard rails of experiments",
+      remedy: "run a process with the role `monitor`",
+    });
+  }
   return { topics, partitions, learners, problems };
+}
+
+/** Whether an experiment runs. */
+async function isRunning(log: Log, names: Topics): Promise<boolean> {
+  const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
+  return [...records.values()].some((record) => isExperiment(record) && record.status === "running");
 }
 
 async function lookAtTopics(

@@ -6,6 +6,8 @@
  *   group of `events`     ──> a task for each partition assigned ──> recommendations, samples, state
  *   group of `parameters` ──> the learner, in one process at a time <── samples
  *                                  └──> parameters ──> the live model of every process
+ *   group of `experiments` ──> the monitor, in one process at a time <── recommendations, samples
+ *                                  └──> figures, and the end of experiments that do harm
  * ```
  *
  * Who owns what is the group's decision alone; that nothing is done twice when two believe to own the same is the
@@ -20,7 +22,9 @@ import type { ServingModel } from "../src/scorer/serving_model.ts";
 import type { LearnerFigures } from "./learner_figures.ts";
 import { lagOf } from "./log/lag.ts";
 import type { Log } from "./log/log.ts";
+import type { ExperimentMonitor } from "./experiments/monitor.ts";
 import { Crew } from "./service/crew.ts";
+import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
 import { ServedModel } from "./service/served_model.ts";
 import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
@@ -36,6 +40,7 @@ export {
   type ServiceOptions,
   type VariantModel,
 } from "./service/options.ts";
+export type { MonitorStatus } from "./service/monitor_job.ts";
 export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./service/status.ts";
 
 /** A model that scores in this process. */
@@ -51,8 +56,8 @@ const WATCH_MS = 1000;
 const logger = getLogger(["meander", "service"]);
 
 /**
- * Runs tasks and the learner until it is stopped. Start as many of them, in as many processes, as there is work
- * for: the log's groups share it out, and a learner beyond the first stands by.
+ * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there is work
+ * for: the log's groups share it out, and a learner or monitor beyond the first stands by.
  */
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
@@ -65,6 +70,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #own: ServedModel;
   readonly #variants: readonly ServedModel[];
   readonly #tasks: Crew<TaskJob> | undefined;
+  readonly #monitors: Crew<MonitorJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
@@ -93,7 +99,17 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: (partition, signal) => this.#openTask(partition, signal),
       });
     }
-    const parts = [this.#tasks, this.#own, ...this.#variants];
+    if (roles.includes("monitor")) {
+      this.#monitors = new Crew(log, {
+        now,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
+        group: monitorGroup(topics),
+        topic: topics.experiments,
+        name: () => "monitor",
+        open: () => MonitorJob.open(log, topics, { now }),
+      });
+    }
+    const parts = [this.#tasks, this.#monitors, this.#own, ...this.#variants];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     this.ended.catch(() => {}); // also when nobody watches, stopping must go on
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -140,6 +156,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#own.figures;
   }
 
+  /** The monitor of experiments, when it works in this process now. */
+  get monitor(): ExperimentMonitor | undefined {
+    return this.#monitors?.workers[0]?.[1].job?.monitor;
+  }
+
   /** How it is doing. */
   async status(): Promise<ServiceStatus> {
     const tasks = this.#tasks?.workers ?? [];
@@ -157,6 +178,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         auc: learner.quality.auc,
         ctr: learner.quality.ctr,
       },
+      monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
     };
   }
 
@@ -174,7 +196,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#stopping.resolve();
     // The tasks first: the learner may still take what they commit.
     await this.#tasks?.stop();
-    await Promise.all([this.#own, ...this.#variants].map((model) => model.stop()));
+    await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }
 
@@ -197,6 +219,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   #look(): void {
     for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
+    for (const [, worker] of this.#monitors?.workers ?? []) worker.watch();
     for (const model of [this.#own, ...this.#variants]) model.watch();
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }

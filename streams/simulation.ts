@@ -245,7 +245,7 @@ class Engine implements AsyncDisposable {
     const shares = splitShares(experiment);
     this.#variants = experiment.variants.filter(({ shadow }) => shadow !== true).map(({ name }) => name);
     this.ratio = new SampleRatio(shares);
-    this.totals = new ExperimentTotals(experiment, (variant) => this.ratio.update(variant));
+    this.totals = new ExperimentTotals(experiment, { onUser: (variant) => this.ratio.update(variant) });
   }
 
   static async open<N extends ModelName>(

@@ -26,6 +26,8 @@ export interface Topics {
   readonly checkpoints: string;
   /** Experiments, keyed by name, compacted. */
   readonly experiments: string;
+  /** Figures of experiments: the monitor's own state, keyed by experiment and by user, compacted. */
+  readonly figures: string;
   /** What could not be used, with the reason. */
   readonly rejected: string;
 }
@@ -42,6 +44,7 @@ export function topicNames(prefix = "meander."): Topics {
     parameters: `${prefix}parameters`,
     checkpoints: `${prefix}checkpoints`,
     experiments: `${prefix}experiments`,
+    figures: `${prefix}figures`,
     rejected: `${prefix}rejected`,
   };
 }
@@ -58,6 +61,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.parameters, partitions: 1, cleanup: "delete" },
     { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
     { name: topics.experiments, partitions: 1, cleanup: "compact" },
+    { name: topics.figures, partitions: 1, cleanup: "compact" },
     { name: topics.rejected, partitions, cleanup: "delete" },
   ];
 }

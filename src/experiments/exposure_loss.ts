@@ -8,19 +8,26 @@
  * @module
  */
 
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import { SampleRatio, type SampleRatioOptions } from "./sample_ratio.ts";
 
 /** Weight of the prior in lost users: a few of them are to tell. */
 const CONCENTRATION = 20;
 
 interface Waiting {
-  readonly user: string;
   readonly arm: number;
   readonly until: number;
+  /** Counts those who waited, so that their order can be restored. */
+  readonly place: number;
 }
 
+/** What an encoded user is: a sample was read before the answer, an answer, an answer of which nothing came yet. */
+const STAGES = { early: 1, answered: 2, waiting: 3 } as const;
+
 /**
- * Counts first answers that nothing came of, by arm. Memory: users who wait; O(1) a user.
+ * Counts first answers that nothing came of, by arm. Each partition of the log has a clock of its own: in one that is
+ * behind, nobody is lost yet. Memory: all users; O(1) a user.
  *
  * @example
  * ```ts
@@ -40,10 +47,13 @@ export class ExposureLoss {
   /** The test of how those who were lost are split. */
   readonly ratio: SampleRatio;
   readonly #patienceMs: number;
+  /** Users who were answered. */
   readonly #known = new Set<string>();
-  readonly #seen = new Set<string>();
-  #queue: Waiting[] = [];
-  #head = 0;
+  /** Users whose sample was read before their answer. */
+  readonly #early = new Set<string>();
+  /** Users of whom nothing came yet, by partition, in the order of their answers. */
+  #waiting: Map<string, Waiting>[] = [];
+  #places = 0;
 
   /** Nobody yet. @param patienceMs Event time after which a user of whom nothing came counts as lost. */
   constructor(shares: readonly number[], patienceMs: number, options: SampleRatioOptions = {}) {
@@ -51,27 +61,80 @@ export class ExposureLoss {
     this.#patienceMs = patienceMs;
   }
 
-  /** A list was answered; only a user's first counts. */
-  answered(user: string, arm: number, time: number): void {
-    if (this.#known.has(user)) return;
+  /** A list was answered; only a user's first counts. @returns Whether it was. */
+  answered(user: string, arm: number, time: number, partition = 0): boolean {
+    if (this.#known.has(user)) return false;
     this.#known.add(user);
-    this.#queue.push({ user, arm, until: time + this.#patienceMs });
+    if (this.#early.delete(user)) return true;
+    this.#wait(user, { arm, until: time + this.#patienceMs, place: this.#places++ }, partition);
+    return true;
   }
 
   /** A list of the user came back as a sample. */
-  seen(user: string): void {
-    this.#seen.add(user);
+  seen(user: string, partition = 0): void {
+    if (!this.#known.has(user)) this.#early.add(user);
+    else this.#waiting[partition]?.delete(user);
   }
 
-  /** Gives up on those whose time has come. Answers of several partitions may come in any order of time. */
-  advance(time: number): void {
-    for (let next = this.#queue[this.#head]; next !== undefined && next.until <= time;) {
-      if (!this.#seen.delete(next.user)) this.ratio.update(next.arm);
-      next = this.#queue[++this.#head];
+  /** Gives up on those whose time has come. @returns They. */
+  advance(time: number, partition = 0): string[] {
+    const lost: string[] = [];
+    for (const [user, { arm, until }] of this.#waiting[partition] ?? []) {
+      if (until > time) break;
+      this.ratio.update(arm);
+      lost.push(user);
     }
-    if (this.#head > 1000 && 2 * this.#head > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
+    for (const user of lost) this.#waiting[partition]?.delete(user);
+    return lost;
+  }
+
+  /** Forgets a user, who stays counted. */
+  forget(user: string): void {
+    this.#known.delete(user);
+    this.#early.delete(user);
+    for (const waiting of this.#waiting) waiting.delete(user);
+  }
+
+  /** Writes who is counted as lost. */
+  encode(to: ByteWriter): void {
+    this.ratio.encode(to);
+    to.uint(this.#places);
+  }
+
+  /** Reads what {@linkcode ExposureLoss.encode} wrote, in place of its own. */
+  decode(from: ByteReader): void {
+    this.ratio.decode(from);
+    this.#places = from.uint();
+  }
+
+  /** Writes what is known of a user. */
+  encodeUser(to: ByteWriter, user: string): void {
+    const partition = this.#waiting.findIndex((waiting) => waiting.has(user));
+    const waiting = this.#waiting[partition]?.get(user);
+    if (waiting !== undefined) {
+      to.u8(STAGES.waiting).uint(partition).uint(waiting.arm).f64(waiting.until).uint(waiting.place);
+    } else to.u8(this.#known.has(user) ? STAGES.answered : this.#early.has(user) ? STAGES.early : 0);
+  }
+
+  /** Reads what {@linkcode ExposureLoss.encodeUser} wrote; {@linkcode ExposureLoss.settle} must follow the last one. */
+  decodeUser(from: ByteReader, user: string): void {
+    const stage = from.u8();
+    if (stage === STAGES.early) this.#early.add(user);
+    else if (stage !== 0) this.#known.add(user);
+    if (stage !== STAGES.waiting) return;
+    const partition = from.uint();
+    this.#wait(user, { arm: from.uint(), until: from.f64(), place: from.uint() }, partition);
+  }
+
+  /** Puts those who were decoded into the order in which they came. */
+  settle(): void {
+    this.#waiting = this.#waiting.map((waiting) =>
+      new Map([...waiting].sort(([, a], [, b]) => a.place - b.place))
+    );
+  }
+
+  #wait(user: string, waiting: Waiting, partition: number): void {
+    while (this.#waiting.length <= partition) this.#waiting.push(new Map());
+    this.#waiting[partition]!.set(user, waiting);
   }
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import { type Interval, sequenceInterval } from "./confidence_sequence.ts";
 
 /** Which list an item was drafted from: 0 or 1. */
@@ -122,7 +124,7 @@ export class InterleavingTotals {
 
   /** The preference so far. */
   get(alpha: number, tunedFor = 5000): Preference {
-    const users = this.#clicks.size;
+    const users = this.#wins.reduce((sum, wins) => sum + wins, 0);
     const value = users === 0 ? 0 : this.#sum / users;
     const variance = users < 2 ? Infinity : (this.#squares / users - value ** 2) / (users - 1);
     const interval = users < 2
@@ -130,6 +132,36 @@ export class InterleavingTotals {
       : sequenceInterval({ value, variance, n: users }, { alpha, tunedFor });
     const [first, second, ties] = this.#wins;
     return { users, wins: [first, second, ties], value, interval };
+  }
+
+  /** Forgets a user, whose preference stays counted. */
+  forget(user: string): void {
+    this.#clicks.delete(user);
+  }
+
+  /** Writes the sums of all users. */
+  encode(to: ByteWriter): void {
+    to.f64(this.#sum).f64(this.#squares);
+    for (const wins of this.#wins) to.uint(wins);
+  }
+
+  /** Reads what {@linkcode InterleavingTotals.encode} wrote, in place of its own. */
+  decode(from: ByteReader): void {
+    this.#sum = from.f64();
+    this.#squares = from.f64();
+    this.#wins = [from.uint(), from.uint(), from.uint()];
+  }
+
+  /** Writes the clicks of a user. */
+  encodeUser(to: ByteWriter, user: string): void {
+    const [first, second] = this.#clicks.get(user) ?? [0, 0];
+    to.uint(first).uint(second);
+  }
+
+  /** Reads what {@linkcode InterleavingTotals.encodeUser} wrote. */
+  decodeUser(from: ByteReader, user: string): void {
+    const clicks: [number, number] = [from.uint(), from.uint()];
+    if (clicks[0] + clicks[1] > 0) this.#clicks.set(user, clicks);
   }
 
   #add([first, second]: readonly [number, number], sign: 1 | -1): void {

@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+
 /** Options of {@linkcode SampleRatio}. */
 export interface SampleRatioOptions {
   /** Probability of ever raising the alarm when nothing is wrong. @default {0.01} */
@@ -80,6 +83,20 @@ export class SampleRatio {
     this.#counts[arm]!++;
     this.#n++;
     this.#largest = Math.max(this.#largest, this.#logFactor);
+  }
+
+  /** Writes who was counted. */
+  encode(to: ByteWriter): void {
+    for (const count of this.#counts) to.uint(count);
+    to.f64(this.#logFactor).f64(this.#largest);
+  }
+
+  /** Reads what {@linkcode SampleRatio.encode} wrote of a test of the same shares, in place of its own. */
+  decode(from: ByteReader): void {
+    for (let arm = 0; arm < this.#counts.length; arm++) this.#counts[arm] = from.uint();
+    this.#n = this.#counts.reduce((sum, count) => sum + count, 0);
+    this.#logFactor = from.f64();
+    this.#largest = from.f64();
   }
 }
 

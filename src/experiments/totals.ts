@@ -4,9 +4,12 @@
  * @module
  */
 
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../learner/sample.ts";
 import { splitVariants } from "./assignment.ts";
 import type { Experiment } from "./experiment.ts";
+import { PrePeriod } from "./pre_period.ts";
 import { addSample, METRIC_FIELDS, Moments } from "./user_metrics.ts";
 
 /** Parts of the users that figures are kept for. */
@@ -14,9 +17,6 @@ export const USER_SEGMENTS = ["new", "returning"] as const;
 
 /** One of {@linkcode USER_SEGMENTS}. */
 export type UserSegment = typeof USER_SEGMENTS[number];
-
-/** How long before the first exposure the pre-period of a user begins, milliseconds. */
-const PRE_PERIOD_MS = 14 * 86_400_000;
 
 interface Member {
   readonly variant: number;
@@ -27,10 +27,16 @@ interface Member {
   readonly before: Float64Array | undefined;
 }
 
-interface Past {
-  time: number;
-  sums: Float64Array;
+/** Options of {@linkcode ExperimentTotals}. */
+export interface TotalsOptions {
+  /** Told of the variant of each new user, in order. */
+  readonly onUser?: (variant: number) => void;
+  /** What users did before, when it is kept elsewhere, which takes in each sample after these figures. @default {own} */
+  readonly prePeriod?: PrePeriod;
 }
+
+/** What an encoded user is; 0 = not in the experiment. */
+const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
 
 /**
  * Sums up an experiment. A user counts in the first variant seen; lists of another one, after a change of the
@@ -39,20 +45,23 @@ interface Past {
  * Memory: 18 numbers a user of the experiment, 9 a user seen before it. O(1) a sample.
  */
 export class ExperimentTotals {
-  /** What is summed up. */
-  readonly experiment: Experiment;
+  /** What is summed up; another record of it may differ in all but its variants and who gets them. */
+  experiment: Experiment;
   /** Lists that were shown to a user whose variant had changed. */
   moved = 0;
   readonly #variants: readonly string[];
   readonly #members = new Map<string, Member>();
-  readonly #past = new Map<string, Past>();
+  readonly #prePeriod: PrePeriod;
+  readonly #ownsPrePeriod: boolean;
   readonly #moments: Readonly<Record<UserSegment, readonly Moments[]>>;
   readonly #onUser: (variant: number) => void;
 
-  /** Nobody yet. @param onUser Told of the variant of each new user, in order. */
-  constructor(experiment: Experiment, onUser: (variant: number) => void = () => {}) {
+  /** Nobody yet. */
+  constructor(experiment: Experiment, { onUser = () => {}, prePeriod }: TotalsOptions = {}) {
     this.experiment = experiment;
     this.#onUser = onUser;
+    this.#prePeriod = prePeriod ?? new PrePeriod();
+    this.#ownsPrePeriod = prePeriod === undefined;
     this.#variants = splitVariants(experiment).map(({ name }) => name);
     const none = () => this.#variants.map(() => new Moments());
     this.#moments = { new: none(), returning: none() };
@@ -67,7 +76,7 @@ export class ExperimentTotals {
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
     const member = this.#members.get(user);
     if (variant < 0) {
-      if (member === undefined) this.#remember(sample);
+      if (member === undefined && this.#ownsPrePeriod) this.#prePeriod.update(sample);
       return;
     }
     if (member !== undefined && member.variant !== variant) {
@@ -99,22 +108,61 @@ export class ExperimentTotals {
     }
   }
 
+  /** Forgets a user, whose sums stay counted. */
+  forget(user: string): void {
+    this.#members.delete(user);
+    if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
+  }
+
+  /** Writes the figures of all users. */
+  encode(to: ByteWriter): void {
+    to.uint(this.moved);
+    for (const segment of USER_SEGMENTS) {
+      for (const { sums } of this.#moments[segment]) to.f64s(sums);
+    }
+  }
+
+  /** Reads what {@linkcode ExperimentTotals.encode} wrote of the same variants, in place of its own. */
+  decode(from: ByteReader): void {
+    this.moved = from.uint();
+    for (const segment of USER_SEGMENTS) {
+      for (const { sums } of this.#moments[segment]) sums.set(from.f64s(sums.length));
+    }
+  }
+
+  /** Writes the sums of a user. */
+  encodeUser(to: ByteWriter, user: string): void {
+    const member = this.#members.get(user);
+    if (member === undefined) {
+      to.u8(0);
+      return;
+    }
+    const { variant, segment, sums, before } = member;
+    to.u8(MEMBER | (segment === "returning" ? RETURNING : 0) | (before === undefined ? 0 : WITH_PAST));
+    to.uint(variant).f64s(sums);
+    if (before !== undefined) to.f64s(before);
+  }
+
+  /** Reads what {@linkcode ExperimentTotals.encodeUser} wrote. */
+  decodeUser(from: ByteReader, user: string): void {
+    const flags = from.u8();
+    if (flags === 0) return;
+    const width = METRIC_FIELDS.length;
+    this.#members.set(user, {
+      variant: from.uint(),
+      segment: flags & RETURNING ? "returning" : "new",
+      sums: from.f64s(width),
+      before: flags & WITH_PAST ? from.f64s(width) : undefined,
+    });
+  }
+
   #join({ user, time, newUser }: Sample, variant: number): Member {
-    const past = this.#past.get(user);
-    this.#past.delete(user);
-    const before = past !== undefined && past.time >= time - PRE_PERIOD_MS ? past.sums : undefined;
+    const before = this.#prePeriod.before(user, time);
+    if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
     const segment = newUser ? "new" as const : "returning" as const;
     const member = { variant, segment, sums: new Float64Array(METRIC_FIELDS.length), before };
     this.#members.set(user, member);
     this.#onUser(variant);
     return member;
-  }
-
-  #remember(sample: Sample): void {
-    const past = this.#past.get(sample.user) ?? { time: 0, sums: new Float64Array(METRIC_FIELDS.length) };
-    if (past.time < sample.time - PRE_PERIOD_MS) past.sums.fill(0);
-    past.time = sample.time;
-    addSample(past.sums, sample);
-    this.#past.set(sample.user, past);
   }
 }

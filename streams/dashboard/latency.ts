@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { ByteReader } from "../../src/codec/byte_reader.ts";
+import type { ByteWriter } from "../../src/codec/byte_writer.ts";
+
 /** Times below this are as good as it, milliseconds. */
 const LEAST_MS = 0.01;
 /** Bounds grow by this factor: a percentile is off by 5 % at most. */
@@ -67,6 +70,27 @@ export class LatencyWindow {
       this.#sums[bucket]! -= gone;
       this.#count -= gone;
       this.#counts[from + bucket] = 0;
+    }
+  }
+
+  /** Writes all times. */
+  encode(to: ByteWriter): void {
+    const used = [...this.#counts.keys()].filter((at) => this.#counts[at] !== 0);
+    to.uint(this.#at).uint(used.length);
+    for (const at of used) to.uint(at).uint(this.#counts[at]!);
+  }
+
+  /** Reads what {@linkcode LatencyWindow.encode} wrote of a window of as many seconds, in place of its own. */
+  decode(from: ByteReader): void {
+    this.#counts.fill(0);
+    this.#sums.fill(0);
+    this.#count = 0;
+    this.#at = from.uint();
+    for (let left = from.count(); left > 0; left--) {
+      const [at, count] = [from.uint(), from.uint()];
+      this.#counts[at] = count;
+      this.#sums[at % BUCKETS]! += count;
+      this.#count += count;
     }
   }
 

@@ -1,184 +1,307 @@
 /**
- * Follows the experiments of a deployment on its log: figures, verdicts, and the end of those that do harm.
+ * Follows the experiments of a deployment on its log: figures and verdicts.
  *
- * It reads the samples and answers from the start of what the log keeps, each once, so a monitor that begins anew
- * comes to the same figures.
+ * ```text
+ *   recommendations, samples ──> figures a user and a variant ──> verdicts
+ *                                     │ now and then
+ *                                     v
+ *                                topic `figures`: what has changed, and the positions up to which it was read
+ * ```
+ *
+ * It reads samples and answers each once, all partitions in the order of their times, so the figures depend on the
+ * positions alone. Whoever begins anew goes on from what is on `figures`.
  *
  * @module
  */
 
-import { splitShares, splitVariants } from "../../src/experiments/assignment.ts";
-import { type Experiment, isExperiment } from "../../src/experiments/experiment.ts";
-import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
-import { InterleavingTotals, type Preference } from "../../src/experiments/interleaving.ts";
-import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
-import { ExperimentTotals } from "../../src/experiments/totals.ts";
-import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
+import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Sample } from "../../src/learner/sample.ts";
 import { decodeSample } from "../../src/learner/sample_codec.ts";
-import { RunningMean } from "../../src/metrics/running.ts";
-import { LatencyWindow } from "../dashboard/latency.ts";
-import type { Log } from "../log/log.ts";
+import { lagOf } from "../log/lag.ts";
+import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
+import { INPUT } from "../task/delivery.ts";
 import type { Topics } from "../topics.ts";
+import { definitionOf, type ExperimentStatus, Followed } from "./followed.ts";
+import { MergedReader, type Place } from "./merged_reader.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
-/** Event time after which a user of whom nothing came counts as lost. */
-const PATIENCE_MS = 3_600_000;
+export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-/** Times to an answer, milliseconds; `null` = none yet. Percentiles are right to 5 %. */
-export interface LatencyView {
-  /** Mean. */
-  readonly mean: number | null;
-  /** Median. */
-  readonly p50: number | null;
-  /** 99 % are not above it. */
-  readonly p99: number | null;
+const FORMAT = 1;
+/** Keys on the topic `figures`: of the monitor, of experiments, of users. */
+const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
+
+/** What the JSON of an answer to who is in an experiment has. */
+const EXPOSED = '"experiment":';
+
+const decoder = new TextDecoder();
+
+/** A partition of the events, as far as its answers and samples were read. */
+interface PartitionClock {
+  /** Event time of its newest sample. */
+  time: number;
+  /** Event of its newest answer, and place among the answers of that: a repeat is not above it. */
+  answer: readonly [offset: number, index: number];
 }
 
-/** What is known of an experiment. */
-export interface ExperimentStatus {
-  /** The experiment. */
-  readonly experiment: Experiment;
-  /** A verdict a variant beside the control; empty when it interleaves. */
-  readonly verdicts: readonly Verdict[];
-  /** Who is preferred, when it interleaves. */
-  readonly preference: Preference | null;
-  /** The figures by variant. */
-  readonly totals: ExperimentTotals;
-  /** Times to an answer by variant. */
-  readonly took: readonly LatencyView[];
-  /** The test of the split by counts. */
-  readonly ratio: SampleRatio;
-  /** Users who got an answer and never came back as a sample, by variant. */
-  readonly lost: readonly number[];
-}
-
-/** Times to an answer of one variant. */
-class Took {
-  readonly #mean = new RunningMean();
-  /** One second that never ends. */
-  readonly #window = new LatencyWindow(1);
-
-  update(ms: number): void {
-    this.#mean.update(ms);
-    this.#window.add(ms);
-  }
-
-  get view(): LatencyView {
-    const [p50, p99] = [0.5, 0.99].map((share) => this.#window.percentile(share)) as [number, number];
-    return { mean: this.#mean.get(), p50, p99 };
-  }
-}
-
-/** Figures of one experiment. */
-class Followed {
-  readonly experiment: Experiment;
-  readonly totals: ExperimentTotals;
-  readonly ratio: SampleRatio;
-  readonly loss: ExposureLoss;
-  readonly interleaving: InterleavingTotals = new InterleavingTotals();
-  readonly took: readonly Took[];
-  readonly #variants: readonly string[];
-
-  constructor(experiment: Experiment) {
-    const shares = splitShares(experiment);
-    this.experiment = experiment;
-    this.ratio = new SampleRatio(shares);
-    this.loss = new ExposureLoss(shares, PATIENCE_MS);
-    this.totals = new ExperimentTotals(experiment, (variant) => this.ratio.update(variant));
-    this.#variants = splitVariants(experiment).map(({ name }) => name);
-    this.took = this.#variants.map(() => new Took());
-  }
-
-  answered({ user, time, tookMicros, experiment, variant, exposures }: Recommendation): void {
-    const own = exposures ??
-      (experiment === undefined || variant === undefined ? [] : [{ experiment, variant }]);
-    const name = own.find((one) => one.experiment === this.experiment.name)?.variant;
-    const arm = name === undefined ? -1 : this.#variants.indexOf(name);
-    if (arm < 0) return;
-    this.took[arm]!.update(tookMicros / 1000);
-    if (!Object.hasOwn(this.experiment.overrides, user)) this.loss.answered(user, arm, time);
-  }
-
-  sampled(sample: Sample): void {
-    this.totals.update(sample);
-    if (sample.exposures?.some(({ experiment }) => experiment === this.experiment.name) !== true) return;
-    this.loss.seen(sample.user);
-    const clicks: [number, number] = [0, 0];
-    for (const { team, label } of sample.rows) if (team !== undefined) clicks[team] += label;
-    this.interleaving.update(sample.user, clicks);
-  }
-
-  get status(): ExperimentStatus {
-    const { experiment, totals, took, loss } = this;
-    const interleaves = experiment.mode === "interleave";
-    return {
-      experiment,
-      verdicts: interleaves ? [] : verdicts(totals, this.ratio, loss.ratio),
-      preference: interleaves ? this.interleaving.get(experiment.stopRule.alpha ?? 0.05) : null,
-      totals,
-      took: took.map(({ view }) => view),
-      ratio: this.ratio,
-      lost: loss.ratio.counts,
-    };
-  }
-}
-
-/** Follows all experiments that are not stopped when it begins. */
+/** Follows all experiments. */
 export class ExperimentMonitor {
   readonly #log: Log;
   readonly #topics: Topics;
-  readonly #followed: readonly Followed[];
-  readonly #next = new Map<string, number>();
-  #time = -Infinity;
+  readonly #experiments: ExperimentRegistry;
+  readonly #followed = new Map<string, Followed>();
+  readonly #prePeriod = new PrePeriod();
+  readonly #places: readonly Place[];
+  readonly #clocks: PartitionClock[];
+  #reader: MergedReader;
+  #records: ReadonlyMap<string, ExperimentRecord> = new Map();
+  /** End of the topic of experiments when its records were read. */
+  #recordsEnd = -1;
+  /** Newest time of a record. */
+  #time = 0;
+  /** What has changed since it was written down. */
+  readonly #changedUsers = new Set<string>();
+  readonly #changedExperiments = new Set<string>();
+  #isChanged = false;
+  /** One update after the other. */
+  #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(log: Log, topics: Topics, experiments: readonly Experiment[]) {
+  private constructor(log: Log, topics: Topics, registry: ExperimentRegistry, partitions: number) {
     this.#log = log;
     this.#topics = topics;
-    this.#followed = experiments.map((experiment) => new Followed(experiment));
+    this.#experiments = registry;
+    this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+    );
+    this.#clocks = Array.from({ length: partitions }, () => ({ time: -Infinity, answer: [-1, -1] }));
+    this.#reader = new MergedReader(log, this.#places);
   }
 
-  /** Begins at the start of the log. */
+  /** Goes on from what was written down; without it, begins at the start of the log. */
   static async open(log: Log, topics: Topics, registry: ExperimentRegistry): Promise<ExperimentMonitor> {
-    const records = [...(await registry.records()).values()].filter(isExperiment);
-    return new ExperimentMonitor(log, topics, records);
+    const existing = await log.topics();
+    const partitions = existing.get(topics.samples)?.partitions ?? 0;
+    const monitor = new ExperimentMonitor(log, topics, registry, partitions);
+    const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
+    await monitor.#follow();
+    monitor.#restore(written);
+    return monitor;
   }
 
-  /** Takes in what is new on the log. @returns Records read. */
-  async update(): Promise<number> {
-    const partitions = (await this.#log.topics()).get(this.#topics.samples)?.partitions ?? 0;
-    let count = 0;
-    for (let partition = 0; partition < partitions; partition++) {
-      count += await this.#read(this.#topics.recommendations, partition, (value) => {
-        const answer = JSON.parse(new TextDecoder().decode(value)) as Recommendation;
-        for (const one of this.#followed) one.answered(answer);
-      });
-      count += await this.#read(this.#topics.samples, partition, (value) => {
-        const sample = decodeSample(value);
-        this.#time = Math.max(this.#time, sample.time);
-        if (sample.purpose === "learn") return; // the same impression comes again when its outcome is final
-        for (const one of this.#followed) one.sampled(sample);
-      });
-    }
-    for (const { loss } of this.#followed) loss.advance(this.#time);
-    return count;
+  /** The newest records, by name. */
+  get records(): ReadonlyMap<string, ExperimentRecord> {
+    return this.#records;
+  }
+
+  /** Newest time of what was read, milliseconds since the epoch. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Takes in what is new on the log. @param max Records to read at most. @returns Records read. */
+  update(max = Infinity): Promise<number> {
+    const update = this.#last.then(async () => {
+      await this.#follow();
+      if (this.#followed.size === 0) return 0;
+      return await this.#reader.take(max, (record, place) => this.#take(record, this.#places[place]!));
+    });
+    this.#last = update.catch(() => {}); // whoever asked has it
+    return update;
   }
 
   /** What is known by now. */
   status(): ExperimentStatus[] {
-    return this.#followed.map(({ status }) => status);
+    return [...this.#followed.values()].map(({ status }) => status);
   }
 
-  async #read(topic: string, partition: number, take: (value: Uint8Array) => void): Promise<number> {
-    const place = `${topic}/${partition}`;
-    let count = 0;
-    for (;;) {
-      const { records, next } = await this.#log.read(topic, partition, this.#next.get(place) ?? 0);
-      for (const { value } of records) if (value !== null) take(value);
-      this.#next.set(place, next);
-      if (records.length === 0) return count;
-      count += records.length;
+  /** Whether there is something that was not written down. */
+  get isChanged(): boolean {
+    return this.#isChanged || this.#changedUsers.size > 0 || this.#changedExperiments.size > 0;
+  }
+
+  /** Answers and samples that were not read, holes of the log included. */
+  async lag(): Promise<number> {
+    if (this.#followed.size === 0) return 0;
+    const positions = this.#reader.positions;
+    const half = positions.length / 2;
+    const { recommendations, samples } = this.#topics;
+    return await lagOf(this.#log, recommendations, positions.slice(0, half)) +
+      await lagOf(this.#log, samples, positions.slice(half));
+  }
+
+  /** The records that write down what has changed. Whoever asks must commit them, or give the monitor up. */
+  takeChanges(): NewRecord[] {
+    const record = (key: string, value: Uint8Array | null): NewRecord => ({
+      ...{ topic: this.#topics.figures, partition: 0, key, value },
+      time: this.#time,
+    });
+    const records = [...this.#changedUsers].map((user) => record(USER_KEY + user, this.#encodeUser(user)));
+    for (const name of this.#changedExperiments) {
+      const followed = this.#followed.get(name);
+      if (followed !== undefined) records.push(record(EXPERIMENT_KEY + name, followed.encode()));
     }
+    records.push(record(MONITOR_KEY, this.#encode()));
+    this.#changedUsers.clear();
+    this.#changedExperiments.clear();
+    this.#isChanged = false;
+    return records;
+  }
+
+  /** The positions up to which the log was read. */
+  get positions(): readonly GroupOffset[] {
+    const { positions } = this.#reader;
+    return this.#places.map((place, at) => ({ ...place, offset: positions[at]! }));
+  }
+
+  /** Takes changes of experiments in. */
+  async #follow(): Promise<void> {
+    const { end } = await this.#log.bounds(this.#topics.experiments, 0);
+    if (end === this.#recordsEnd) return;
+    this.#records = await this.#experiments.records();
+    this.#recordsEnd = end;
+    for (const record of this.#records.values()) {
+      if (!isExperiment(record)) continue;
+      const { name } = record;
+      const known = this.#followed.get(name);
+      if (known?.definition === definitionOf(record)) {
+        known.experiment = record;
+        continue;
+      }
+      for (const user of known?.users ?? []) this.#change(name, user);
+      this.#followed.set(name, new Followed(record, this.#prePeriod));
+    }
+  }
+
+  #take({ topic, key, value, time, headers }: LogRecord, { partition }: Place): void {
+    this.#isChanged = true;
+    this.#time = Math.max(this.#time, time);
+    const clock = this.#clocks[partition]!;
+    if (topic === this.#topics.recommendations) {
+      if (value === null || isRepeat(clock, headers[INPUT])) return;
+      const text = decoder.decode(value);
+      if (!text.includes(EXPOSED)) return; // most are of users who are in nothing: that is seen sooner than parsed
+      const answer = JSON.parse(text) as Recommendation;
+      for (const [name, one] of this.#followed) {
+        if (one.answered(answer, partition)) this.#change(name, answer.user);
+      }
+      return;
+    }
+    if (value === null) {
+      if (key !== null) this.#forget(key);
+      return;
+    }
+    const sample = decodeSample(value);
+    clock.time = Math.max(clock.time, sample.time);
+    // Of those to learn, the same impression comes again when its outcome is final.
+    if (sample.purpose !== "learn") {
+      for (const [name, one] of this.#followed) {
+        if (one.sampled(sample, partition)) this.#change(name, sample.user);
+      }
+      this.#prePeriod.update(sample);
+      this.#changedUsers.add(sample.user);
+    }
+    for (const [name, one] of this.#followed) {
+      for (const user of one.advance(clock.time, partition)) this.#change(name, user);
+    }
+  }
+
+  #change(name: string, user: string): void {
+    this.#changedExperiments.add(name);
+    this.#changedUsers.add(user);
+  }
+
+  #forget(user: string): void {
+    for (const one of this.#followed.values()) one.forget(user);
+    this.#prePeriod.forget(user);
+    this.#changedUsers.add(user);
+  }
+
+  #encode(): Uint8Array {
+    const { positions } = this.#reader;
+    const to = new ByteWriter().u8(FORMAT).f64(this.#time).uint(this.#clocks.length);
+    for (const { time, answer: [offset, index] } of this.#clocks) to.f64(time).int(offset).int(index);
+    for (const position of positions) to.uint(position);
+    return to.toBytes();
+  }
+
+  /** What is kept of a user; `null` = nothing. */
+  #encodeUser(user: string): Uint8Array | null {
+    const to = new ByteWriter();
+    this.#prePeriod.encodeUser(to, user);
+    const own = [...this.#followed].filter(([, { users }]) => users.has(user))
+      .sort(([a], [b]) => a < b ? -1 : 1);
+    for (const [name, followed] of own) to.string(name).bytes(followed.encodeUser(user));
+    const bytes = to.toBytes();
+    return own.length === 0 && bytes[0] === 0 ? null : bytes;
+  }
+
+  #restore(written: ReadonlyMap<string, Uint8Array>): void {
+    const head = written.get(MONITOR_KEY);
+    if (head === undefined) return;
+    const from = new ByteReader(head);
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
+    }
+    this.#time = from.f64();
+    // Partitions may have been added since, none can go away.
+    const partitions = from.count();
+    for (let p = 0; p < partitions; p++) {
+      this.#clocks[p] = { time: from.f64(), answer: [from.int(), from.int()] };
+    }
+    const positions = new Map<string, number>();
+    for (const topic of [this.#topics.recommendations, this.#topics.samples]) {
+      for (let p = 0; p < partitions; p++) positions.set(`${topic}/${p}`, from.uint());
+    }
+    const next = this.#places.map(({ topic, partition }) => positions.get(`${topic}/${partition}`) ?? 0);
+    this.#reader = new MergedReader(this.#log, this.#places, next);
+    const known = new Map<string, Followed>();
+    for (const [name, followed] of this.#followed) {
+      const bytes = written.get(EXPERIMENT_KEY + name);
+      if (bytes !== undefined && followed.decode(bytes)) known.set(name, followed);
+    }
+    for (const [key, value] of written) {
+      if (key.startsWith(USER_KEY)) this.#decodeUser(key.slice(USER_KEY.length), value, known);
+    }
+    for (const followed of known.values()) followed.settle();
+  }
+
+  #decodeUser(user: string, bytes: Uint8Array, known: ReadonlyMap<string, Followed>): void {
+    const from = new ByteReader(bytes);
+    this.#prePeriod.decodeUser(from, user);
+    while (!from.done) {
+      const followed = known.get(from.string());
+      const own = from.bytes();
+      if (followed !== undefined) followed.decodeUser(own, user);
+      else this.#changedUsers.add(user); // of figures that have begun anew
+    }
+  }
+}
+
+/** Whether an answer was read before, as at-least-once delivery may have it; notes it otherwise. */
+function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
+  if (number === undefined) return false;
+  const [, offset = 0, index = 0] = number.split("/").map(Number);
+  const [lastOffset, lastIndex] = clock.answer;
+  if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
+  clock.answer = [offset, index];
+  return false;
+}
+
+/** The newest value of each key. A commit that comes in between is read too, as a whole. */
+async function readFigures(log: Log, topic: string): Promise<Map<string, Uint8Array>> {
+  const values = new Map<string, Uint8Array>();
+  for (let from = 0;;) {
+    const { records, next } = await log.read(topic, 0, from);
+    for (const { key, value } of records) {
+      if (key === null) continue;
+      if (value === null) values.delete(key);
+      else values.set(key, value);
+    }
+    if (records.length === 0) return values;
+    from = next;
   }
 }

@@ -22,7 +22,12 @@ import {
   stopExperiment,
   type Surroundings,
 } from "../../src/experiments/changes.ts";
-import type { Experiment, ExperimentRecord, Holdout } from "../../src/experiments/experiment.ts";
+import {
+  type Experiment,
+  type ExperimentRecord,
+  type Holdout,
+  isExperiment,
+} from "../../src/experiments/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import type { Topics } from "../topics.ts";
@@ -73,6 +78,19 @@ export class ExperimentRegistry {
     return this.#change((around) => stopExperiment(name, reason, around));
   }
 
+  /**
+   * Stops an experiment for what it does, unless it has changed since.
+   *
+   * @returns The record, or `null` when it is not at that revision any more.
+   */
+  async halt({ name, revision }: Experiment, reason: string): Promise<Experiment | null> {
+    return await this.#change((around) => {
+      const now = around.records.get(name);
+      if (now === undefined || !isExperiment(now) || now.revision !== revision) return null;
+      return stopExperiment(name, reason, around);
+    });
+  }
+
   /** Gives everybody a variant. @throws ExperimentError */
   promote(name: string, variant: string): Promise<Experiment> {
     return this.#change((around) => promoteVariant(name, variant, around));
@@ -93,10 +111,11 @@ export class ExperimentRegistry {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
-  async #change<R extends ExperimentRecord>(change: (around: Surroundings) => R): Promise<R> {
+  async #change<R extends ExperimentRecord | null>(change: (around: Surroundings) => R): Promise<R> {
     // The writer fences whoever changes at the same time, so what is read now is what is changed.
     await using writer = await this.#log.writer(`${this.#topics.experiments}-registry`);
     const record = change({ records: await this.records(), models: this.#options.models });
+    if (record === null) return record;
     const value = encodeExperiment(record);
     decodeExperiment(value); // what tasks could not read must not come to be
     const time = this.#options.now();

@@ -118,16 +118,21 @@ export class ExperimentViews {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #registry: ExperimentRegistry;
-  #monitor: ExperimentMonitor | undefined;
-  /** Names and revisions that the monitor began with. */
-  #followed = "";
+  readonly #working: () => ExperimentMonitor | undefined;
+  #own: ExperimentMonitor | undefined;
   #reading: Promise<ExperimentsView> | undefined;
 
-  /** Nothing is read yet. */
-  constructor(log: Log, topics: Topics, now: () => number) {
+  /** Nothing is read yet. @param working The monitor that works in this process now, if one does */
+  constructor(
+    log: Log,
+    topics: Topics,
+    now: () => number,
+    working: () => ExperimentMonitor | undefined = () => undefined,
+  ) {
     this.#log = log;
     this.#topics = topics;
     this.#registry = new ExperimentRegistry(log, topics, { models: [], now });
+    this.#working = working;
   }
 
   /** All experiments; who asks while the log is read gets the same. */
@@ -135,24 +140,32 @@ export class ExperimentViews {
     return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
   }
 
-  async #read(): Promise<ExperimentsView> {
-    const all = [...(await this.#registry.records()).values()];
-    const records = all.filter(isExperiment);
-    const holdout = holdoutOf(all);
-    if (records.length === 0) return { experiments: [], holdout };
-    const followed = records.map(({ name, revision }) => `${name} ${revision}`).sort().join("\n");
-    if (this.#monitor === undefined || followed !== this.#followed) {
-      this.#monitor = await ExperimentMonitor.open(this.#log, this.#topics, this.#registry);
-      this.#followed = followed;
+  /** The one that works here, or else an own one, which goes on from what is written down. */
+  async #monitor(): Promise<ExperimentMonitor> {
+    const working = this.#working();
+    if (working !== undefined) {
+      this.#own = undefined;
+      return working;
     }
-    await this.#monitor.update();
-    const views = this.#monitor.status().map(viewOf);
+    return this.#own ??= await ExperimentMonitor.open(this.#log, this.#topics, this.#registry);
+  }
+
+  async #read(): Promise<ExperimentsView> {
+    const monitor = await this.#monitor();
+    await monitor.update();
+    const views = monitor.status().map(viewOf);
     const rank = ({ status }: ExperimentView) => status === "running" ? 0 : 1;
     return {
       experiments: views.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1)),
-      holdout,
+      holdout: holdoutOf([...monitor.records.values()]),
     };
   }
+}
+
+/** Why an experiment is to be stopped: which guard rail is broken, in a sentence; `null` = it is not. */
+export function harmOf({ experiment, verdicts }: ExperimentStatus): string | null {
+  if (experiment.status !== "running") return null;
+  return verdicts.find(({ word }) => word === "harmful")?.text ?? null;
 }
 
 /** Stops the running experiments that break a guard rail. @returns Those stopped. */

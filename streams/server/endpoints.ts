@@ -206,7 +206,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       method: "GET",
       path: "/v1/status",
       id: "getStatus",
-      summary: "Partitions, lag, restores, learner of this process",
+      summary: "Partitions, lag, restores, learner and monitor of this process",
       scope: "read",
       answers: { 200: { description: "How this process is doing", schema: "Status" } },
       handle: async () => Response.json(await context.service?.status() ?? NO_STATUS),
@@ -253,7 +253,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null };
+const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null };
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
   const { topics, maxBodyBytes, maxEntries } = context;

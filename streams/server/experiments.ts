@@ -25,7 +25,8 @@ const CHANGE_TIMEOUT_MS = 15_000;
 
 /** Makes the endpoints. */
 export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
-  const views = new ExperimentViews(context.log, context.topics, context.now);
+  const { log, topics, now, service } = context;
+  const views = new ExperimentViews(log, topics, now, () => service?.monitor);
   const changes = new Changes(context);
   return [
     {
@@ -33,7 +34,8 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
       path: "/v1/experiments",
       id: "getExperiments",
       summary: "The experiments, and what can be said of them by now",
-      description: "Reads what is new on the log since it was asked before; the first time, all of it.",
+      description:
+        "Reads what is new on the log. Where the monitor works elsewhere, figures go on from what it wrote down.",
       scope: "read",
       answers: { 200: { description: "Running ones first", schema: "Experiments" } },
       handle: async () => Response.json(await views.views()),

@@ -19,7 +19,7 @@ const decoder = new TextDecoder();
 
 /** Who is told of what is measured, as it happens. Must not throw. */
 export interface MetricsListener {
-  /** A commit of a `task`, `learner` or `feeder` has succeeded after so many milliseconds. */
+  /** A commit of a `task`, `learner`, `monitor` or `feeder` has succeeded after so many milliseconds. */
   committed(role: string, ms: number, records: readonly NewRecord[]): void;
   /** A record was put on the topic of rejections. */
   rejected(rejection: Rejection): void;
@@ -142,11 +142,13 @@ export class Metrics implements LogObserver {
     { records }: { readonly records: readonly NewRecord[] },
     ok: boolean,
   ): void {
-    const { events, samples, rejected } = this.#topics;
+    const { events, samples, experiments, rejected } = this.#topics;
     const role = writer.startsWith(`${events}-tasks`)
       ? "task"
       : writer.startsWith(`${samples}-learner`)
       ? "learner"
+      : writer.startsWith(experiments)
+      ? "monitor"
       : "feeder";
     this.#commit.observe({ role, outcome: ok ? "ok" : "failed" }, ms / 1000);
     if (!ok) return;

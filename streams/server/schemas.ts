@@ -192,6 +192,11 @@ const status = z.looseObject({
     users: count,
   })),
   learner: learner.nullable(),
+  monitor: z.object({
+    running: count.describe("Experiments that run."),
+    lag: count.describe("Answers and samples that its figures do not have."),
+    stopped: count.describe("Experiments that it has stopped since it began here."),
+  }).nullable().describe("Of experiments. Null when it works in another process."),
 });
 
 const health = z.object({ status: z.literal("ok"), uptimeSeconds: z.number() });

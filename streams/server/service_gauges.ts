@@ -47,6 +47,12 @@ const LEARNER_GAUGES = {
   heldBatches: "Batches since the start that were not published, for want of trust",
 } as const;
 
+const MONITOR_GAUGES = {
+  running: "Experiments that run",
+  lag: "Answers and samples that its figures do not have, holes of the log included",
+  stopped: "Experiments that it stopped since it began here, as they broke a guard rail",
+} as const;
+
 const SOURCE_COUNTERS = {
   listed: "Items put into answers, by the source that says most for them, since the process began",
   proposed: "Items taken that a source had proposed; over meander_retrieval_taken_total, its hit rate",
@@ -56,6 +62,7 @@ const SOURCE_COUNTERS = {
 export class ServiceGauges {
   readonly #partitions: ReadonlyMap<keyof typeof PARTITION_GAUGES, Gauge<"partition">>;
   readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
+  readonly #monitor: ReadonlyMap<keyof typeof MONITOR_GAUGES, Gauge>;
   readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
   readonly #sources: ReadonlyMap<keyof typeof SOURCE_COUNTERS, Counter<"partition" | "source">>;
   readonly #taken: Counter<"partition">;
@@ -80,6 +87,11 @@ export class ServiceGauges {
       entries(LEARNER_GAUGES).map(([name, help]) => {
         const full = `meander_learner_${snake(name)}`;
         return [name, new Gauge({ name: full, help, labelNames: ["model"], registers })];
+      }),
+    );
+    this.#monitor = new Map(
+      entries(MONITOR_GAUGES).map(([name, help]) => {
+        return [name, new Gauge({ name: `meander_monitor_${name}`, help, registers })];
       }),
     );
     this.#counters = new Map(TASK_COUNTERS.map((counter) => {
@@ -141,11 +153,13 @@ export class ServiceGauges {
     this.#collectProcess();
     const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
+    for (const gauge of this.#monitor.values()) gauge.remove();
     for (const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken]) {
       counter.reset();
     }
     if (service === undefined) return;
-    const { partitions, version, learner } = await service.status();
+    const { partitions, version, learner, monitor } = await service.status();
+    for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
     for (const partition of partitions) this.#collectPartition(partition);
     let states = 0;
     for (const [partition, { state }] of service.tasks) {

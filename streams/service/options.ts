@@ -11,7 +11,7 @@ import type { LearningOptions } from "../learning.ts";
 import type { Delivery } from "../task/delivery.ts";
 
 /** What a process can do. */
-export const ROLES = ["task", "learner"] as const;
+export const ROLES = ["task", "learner", "monitor"] as const;
 
 /** One of {@linkcode ROLES}. */
 export type Role = (typeof ROLES)[number];

@@ -6,6 +6,7 @@
 
 import type { RestoreStatus } from "../task/restore_meter.ts";
 import type { StoreStatus } from "../task/state_store.ts";
+import type { MonitorStatus } from "./monitor_job.ts";
 
 /** A partition as its task sees it. */
 export interface PartitionStatus {
@@ -51,4 +52,6 @@ export interface ServiceStatus {
   readonly version: number;
   /** The learner, if it works in this process now. */
   readonly learner: LearnerStatus | null;
+  /** The monitor of experiments, if it works in this process now. */
+  readonly monitor: MonitorStatus | null;
 }

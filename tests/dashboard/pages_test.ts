@@ -192,4 +192,7 @@ look("an experiment is shown with its variants", { path: "/experiments" }, async
   assert.match(text, /as-is.*epsilon/);
   assert.match(text, /undecided/);
   assert.ok(matches(apiSchemas().Experiments, (await api.get("/v1/experiments")).json));
+  await api.post("/v1/experiments/explore/stop", { reason: "it breaks a guard rail" });
+  await page.reload();
+  await page.locator(".card", { hasText: "stopped: it breaks a guard rail" }).waitFor();
 });

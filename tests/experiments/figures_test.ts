@@ -122,7 +122,7 @@ Deno.test("ExperimentTotals() leaves overrides and users out who changed variant
   const variants = [{ name: "A" }, { name: "B" }];
   const experiment = startExperiment({ name: "e", variants, overrides: { boss: "B" } }, NONE);
   const joined: number[] = [];
-  const totals = new ExperimentTotals(experiment, (variant) => joined.push(variant));
+  const totals = new ExperimentTotals(experiment, { onUser: (variant) => joined.push(variant) });
   totals.update(list("ann", 3, { time: 1 }));
   totals.update(list("ann", 2, { time: 2, exposure: ["e", "B"] }));
   totals.update(list("ann", 4, { time: 3, exposure: ["e", "A"] }));
@@ -149,7 +149,7 @@ Deno.test("verdicts() speaks plainly", () => {
   ) => {
     const random = createRandom(2);
     const ratio = new SampleRatio([0.5, 0.5]);
-    const totals = new ExperimentTotals(experiment, (variant) => ratio.update(variant));
+    const totals = new ExperimentTotals(experiment, { onUser: (variant) => ratio.update(variant) });
     for (let u = 0; u < users; u++) {
       const arm = u % 2;
       const visits = lists[arm]! + Number(lists[arm]! > 1 && u % 3 === 0);

@@ -70,7 +70,9 @@ const EXAMPLE = `{
 }`;
 
 /** @param {ExperimentView} view */
-function experiment({ name, hypothesis, status, layer, traffic, metric, variants, guardRails, text, moved }) {
+function experiment(view) {
+  const { name, hypothesis, status, reason, layer, traffic, metric, variants, guardRails, text, moved } =
+    view;
   const kind = { better: "tag good", worse: "tag bad", harmful: "tag bad", invalid: "tag bad" };
   const columns = [
     { title: "variant" },
@@ -95,6 +97,7 @@ function experiment({ name, hypothesis, status, layer, traffic, metric, variants
       html("span", { class: "tag" }, `metric ${metric}`),
       ...guardRails.map((rail) => html("span", { class: "tag" }, `guard ${rail}`)),
     ),
+    reason ? html("p", { class: "said" }, `${status}: ${reason}`) : null,
     variants.length === 0 ? empty("Nobody was in it yet.") : table(
       `Variants of ${name}`,
       columns,

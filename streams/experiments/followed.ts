@@ -1,0 +1,221 @@
+/**
+ * The figures of one experiment, as they are kept and written down.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { splitShares, splitVariants } from "../../src/experiments/assignment.ts";
+import type { Experiment } from "../../src/experiments/experiment.ts";
+import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
+import { InterleavingTotals, type Preference } from "../../src/experiments/interleaving.ts";
+import type { PrePeriod } from "../../src/experiments/pre_period.ts";
+import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import { ExperimentTotals } from "../../src/experiments/totals.ts";
+import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
+import type { Sample } from "../../src/learner/sample.ts";
+import { RunningMean } from "../../src/metrics/running.ts";
+import { LatencyWindow } from "../dashboard/latency.ts";
+
+/** Event time after which a user of whom nothing came counts as lost. */
+const PATIENCE_MS = 3_600_000;
+
+/** Times to an answer, milliseconds; `null` = none yet. Percentiles are right to 5 %. */
+export interface LatencyView {
+  /** Mean. */
+  readonly mean: number | null;
+  /** Median. */
+  readonly p50: number | null;
+  /** 99 % are not above it. */
+  readonly p99: number | null;
+}
+
+/** What is known of an experiment. */
+export interface ExperimentStatus {
+  /** The experiment. */
+  readonly experiment: Experiment;
+  /** A verdict a variant beside the control; empty when it interleaves. */
+  readonly verdicts: readonly Verdict[];
+  /** Who is preferred, when it interleaves. */
+  readonly preference: Preference | null;
+  /** The figures by variant. */
+  readonly totals: ExperimentTotals;
+  /** Times to an answer by variant. */
+  readonly took: readonly LatencyView[];
+  /** The test of the split by counts. */
+  readonly ratio: SampleRatio;
+  /** Users who got an answer and never came back as a sample, by variant. */
+  readonly lost: readonly number[];
+}
+
+/** Times to an answer of one variant. */
+class Took {
+  #mean = new RunningMean();
+  /** One second that never ends. */
+  readonly #window = new LatencyWindow(1);
+
+  update(ms: number): void {
+    this.#mean.update(ms);
+    this.#window.add(ms);
+  }
+
+  get view(): LatencyView {
+    const [p50, p99] = [0.5, 0.99].map((share) => this.#window.percentile(share)) as [number, number];
+    return { mean: this.#mean.get(), p50, p99 };
+  }
+
+  encode(to: ByteWriter): void {
+    const { count, sum } = this.#mean.toJSON();
+    to.uint(count).f64(sum);
+    this.#window.encode(to);
+  }
+
+  decode(from: ByteReader): void {
+    this.#mean = RunningMean.from({ count: from.uint(), sum: from.f64() });
+    this.#window.decode(from);
+  }
+}
+
+/** Figures of one experiment. */
+export class Followed {
+  /** See {@linkcode definitionOf}. */
+  readonly definition: string;
+  readonly #totals: ExperimentTotals;
+  readonly #ratio: SampleRatio;
+  readonly #loss: ExposureLoss;
+  readonly #interleaving = new InterleavingTotals();
+  readonly #took: readonly Took[];
+  readonly #variants: readonly string[];
+  readonly #users = new Set<string>();
+
+  /** Nobody yet. @param prePeriod takes in each sample after these figures */
+  constructor(experiment: Experiment, prePeriod: PrePeriod) {
+    const shares = splitShares(experiment);
+    this.definition = definitionOf(experiment);
+    this.#ratio = new SampleRatio(shares);
+    this.#loss = new ExposureLoss(shares, PATIENCE_MS);
+    this.#totals = new ExperimentTotals(experiment, {
+      onUser: (variant) => this.#ratio.update(variant),
+      prePeriod,
+    });
+    this.#variants = splitVariants(experiment).map(({ name }) => name);
+    this.#took = this.#variants.map(() => new Took());
+  }
+
+  /** The newest record of it; another one must have the same definition. */
+  get experiment(): Experiment {
+    return this.#totals.experiment;
+  }
+
+  set experiment(experiment: Experiment) {
+    this.#totals.experiment = experiment;
+  }
+
+  /** Users of whom something is kept. */
+  get users(): ReadonlySet<string> {
+    return this.#users;
+  }
+
+  /** Takes in an answer. @returns Whether it changed anything. */
+  answered({ user, time, tookMicros, experiment, variant, exposures }: Recommendation, partition: number) {
+    const own = exposures ??
+      (experiment === undefined || variant === undefined ? [] : [{ experiment, variant }]);
+    const name = own.find((one) => one.experiment === this.experiment.name)?.variant;
+    const arm = name === undefined ? -1 : this.#variants.indexOf(name);
+    if (arm < 0) return false;
+    this.#took[arm]!.update(tookMicros / 1000);
+    if (!Object.hasOwn(this.experiment.overrides, user)) {
+      this.#loss.answered(user, arm, time, partition);
+      this.#users.add(user);
+    }
+    return true;
+  }
+
+  /** Takes in a sample. @returns Whether it changed anything. */
+  sampled(sample: Sample, partition: number): boolean {
+    const { user, exposures } = sample;
+    this.#totals.update(sample);
+    if (exposures?.some(({ experiment }) => experiment === this.experiment.name) !== true) return false;
+    this.#loss.seen(user, partition);
+    const clicks: [number, number] = [0, 0];
+    for (const { team, label } of sample.rows) if (team !== undefined) clicks[team] += label;
+    this.#interleaving.update(user, clicks);
+    this.#users.add(user);
+    return true;
+  }
+
+  /** Gives up on users of a partition of whom nothing came. @returns They. */
+  advance(time: number, partition: number): readonly string[] {
+    return this.#loss.advance(time, partition);
+  }
+
+  /** Forgets a user, who stays counted. */
+  forget(user: string): void {
+    this.#totals.forget(user);
+    this.#loss.forget(user);
+    this.#interleaving.forget(user);
+    this.#users.delete(user);
+  }
+
+  /** What can be said by now. */
+  get status(): ExperimentStatus {
+    const experiment = this.experiment;
+    const [totals, ratio, lost] = [this.#totals, this.#ratio, this.#loss.ratio];
+    const interleaves = experiment.mode === "interleave";
+    return {
+      experiment,
+      verdicts: interleaves ? [] : verdicts(totals, ratio, lost),
+      preference: interleaves ? this.#interleaving.get(experiment.stopRule.alpha ?? 0.05) : null,
+      totals,
+      took: this.#took.map(({ view }) => view),
+      ratio,
+      lost: lost.counts,
+    };
+  }
+
+  /** The figures of all users. */
+  encode(): Uint8Array {
+    const to = new ByteWriter().string(this.definition);
+    for (const part of this.#parts) part.encode(to);
+    return to.toBytes();
+  }
+
+  /** Reads what {@linkcode Followed.encode} wrote. @returns Whether it is of the same definition; if not, nothing is read */
+  decode(bytes: Uint8Array): boolean {
+    const from = new ByteReader(bytes);
+    if (from.string() !== this.definition) return false;
+    for (const part of this.#parts) part.decode(from);
+    return true;
+  }
+
+  /** Writes what is kept of a user. */
+  encodeUser(user: string): Uint8Array {
+    const to = new ByteWriter();
+    for (const part of [this.#totals, this.#loss, this.#interleaving]) part.encodeUser(to, user);
+    return to.toBytes();
+  }
+
+  /** Reads what {@linkcode Followed.encodeUser} wrote; {@linkcode Followed.settle} must follow the last one. */
+  decodeUser(bytes: Uint8Array, user: string): void {
+    const from = new ByteReader(bytes);
+    for (const part of [this.#totals, this.#loss, this.#interleaving]) part.decodeUser(from, user);
+    this.#users.add(user);
+  }
+
+  /** All users are decoded. */
+  settle(): void {
+    this.#loss.settle();
+  }
+
+  get #parts() {
+    return [this.#totals, this.#ratio, this.#loss, this.#interleaving, ...this.#took];
+  }
+}
+
+/** What figures are of: who is compared, and who gets what. With another definition they begin anew. */
+export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
+  const names = variants.map(({ name, shadow = false }) => [name, shadow]);
+  return JSON.stringify([salt, mode, names, variantSpans, overrides]);
+}

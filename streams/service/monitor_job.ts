@@ -1,0 +1,151 @@
+/**
+ * The monitor of a service: keeps the figures of experiments, writes them down, and stops experiments that break a
+ * guard rail.
+ *
+ * ```text
+ *   figures as of some positions ──one commit──> figures, positions
+ *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
+ * ```
+ *
+ * Figures are judged as they were written down. A crash between the two finds them, and judges them again; after the
+ * second one the experiment does not run any more. So it is stopped once, at the same place and for the same reason.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { isExperiment } from "../../src/experiments/experiment.ts";
+import { ExperimentMonitor } from "../experiments/monitor.ts";
+import { ExperimentRegistry } from "../experiments/registry.ts";
+import { harmOf } from "../experiments/views.ts";
+import { type Log, LogError, type Writer } from "../log/log.ts";
+import type { Topics } from "../topics.ts";
+import type { Job } from "./worker.ts";
+
+/** Records of a step: a task in the same thread waits for it. */
+const STEP_RECORDS = 32;
+/** Time between two looks at the log when there is nothing new. */
+const IDLE_MS = 1000;
+
+const logger = getLogger(["meander", "experiments"]);
+
+/** The monitor, where it works. */
+export interface MonitorStatus {
+  /** Experiments that run. */
+  readonly running: number;
+  /** Answers and samples that it has not read, holes of the log included. */
+  readonly lag: number;
+  /** Experiments that it has stopped since it began here. */
+  readonly stopped: number;
+}
+
+/** Options of a {@linkcode MonitorJob}. */
+export interface MonitorOptions {
+  /** Time between two times that figures are written down, milliseconds. @default {5000} */
+  readonly checkpointMs?: number;
+  /** Answers and samples after which they are in any case. @default {4096} */
+  readonly checkpointRecords?: number;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+}
+
+/** The group and writer of a deployment's monitor. */
+export function monitorGroup({ experiments }: Topics): string {
+  return `${experiments}-monitor`;
+}
+
+/** Steps of a monitor, until it is let go. */
+export class MonitorJob implements Job {
+  /** What it knows. */
+  readonly monitor: ExperimentMonitor;
+  readonly #experiments: ExperimentRegistry;
+  readonly #writer: Writer;
+  readonly #options: MonitorOptions;
+  #unwritten = 0;
+  #writtenAt: number;
+  /** Whether what was written down is judged. */
+  #isJudged = false;
+  #stopped = 0;
+
+  private constructor(
+    monitor: ExperimentMonitor,
+    registry: ExperimentRegistry,
+    writer: Writer,
+    options: MonitorOptions,
+  ) {
+    this.monitor = monitor;
+    this.#experiments = registry;
+    this.#writer = writer;
+    this.#options = options;
+    this.#writtenAt = options.now();
+  }
+
+  /** Fences any other monitor, then goes on from what was written down. */
+  static async open(log: Log, topics: Topics, options: MonitorOptions): Promise<MonitorJob> {
+    const writer = await log.writer(monitorGroup(topics));
+    let time = () => 0;
+    const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });
+    const monitor = await ExperimentMonitor.open(log, topics, registry);
+    time = () => monitor.time; // that of what a change is founded on, as on all of the log
+    return new MonitorJob(monitor, registry, writer, options);
+  }
+
+  /** How it is doing. */
+  async status(): Promise<MonitorStatus> {
+    const running = [...this.monitor.records.values()].filter((record) =>
+      isExperiment(record) && record.status === "running"
+    );
+    return { running: running.length, lag: await this.monitor.lag(), stopped: this.#stopped };
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    const { now, checkpointMs = 5000, checkpointRecords = 4096 } = this.#options;
+    if (!this.#isJudged) await this.#judge();
+    const read = await this.monitor.update(STEP_RECORDS);
+    this.#unwritten += read;
+    if (this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs) await this.#write();
+    if (read < STEP_RECORDS) await delay(IDLE_MS, undefined, { signal }).catch(() => {});
+  }
+
+  async finish(): Promise<void> {
+    await this.#write();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  async #judge(): Promise<void> {
+    this.#isJudged = true;
+    for (const status of this.monitor.status()) {
+      const harm = harmOf(status);
+      if (harm === null) continue;
+      const { name } = status.experiment;
+      try {
+        if (await this.#experiments.halt(status.experiment, harm) === null) continue;
+      } catch (error) {
+        if (!(error instanceof LogError) || error.code !== "fenced") throw error;
+        this.#isJudged = false; // somebody changes experiments at this moment: looks again
+        continue;
+      }
+      this.#stopped++;
+      logger.warn("experiment {name} is stopped: {harm}", { name, harm });
+    }
+  }
+
+  /** Writes down what has changed. */
+  async #write(): Promise<void> {
+    if (this.monitor.isChanged) {
+      const { positions } = this.monitor;
+      await this.#writer.commit({
+        records: this.monitor.takeChanges(),
+        group: this.#writer.id,
+        offsets: positions,
+      });
+      this.#isJudged = false;
+    }
+    this.#unwritten = 0;
+    this.#writtenAt = this.#options.now();
+  }
+}

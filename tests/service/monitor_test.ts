@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { Experiments } from "../../src/experiments/assignment.ts";
+import { encodeSample } from "../../src/learner/sample_codec.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
+import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { type ExperimentsView, ExperimentViews } from "../../streams/experiments/views.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { Service } from "../../streams/service.ts";
+import { MonitorJob } from "../../streams/service/monitor_job.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { list } from "../experiments/lists.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { OPTIONS, until } from "./deployment.ts";
+
+const topics = topicNames();
+const PARTITIONS = 2;
+const HOUR = 3_600_000;
+/** Steps do not wait for what comes later. */
+const HURRIED = AbortSignal.abort();
+const JOB = { now: () => 0, checkpointRecords: 32 };
+
+const registryOf = (log: Log) => new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+
+/**
+ * Two experiments of users who come again: one that does harm, one that interleaves. Some are lost, some answers are
+ * there twice, outcomes come late, and some users are forgotten.
+ */
+async function deployment({ users = 400, pages = 3 } = {}): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  const changes = registryOf(log);
+  const policy = { name: "epsilon", epsilon: 0.1 } as const;
+  await changes.start({
+    name: "harm",
+    layer: "a",
+    traffic: 0.8,
+    variants: [{ name: "A" }, { name: "B", policy }],
+    guardRails: [{ metric: "clicksPerList", tolerance: 0.05 }],
+    stopRule: { minUsers: 50, maxUsers: 1000 },
+    overrides: { u7: "B" },
+  });
+  await changes.start({
+    name: "draft",
+    layer: "b",
+    mode: "interleave",
+    variants: [{ name: "A" }, { name: "B", maxCandidates: 5 }],
+  });
+  const experiments = new Experiments((await changes.records()).values());
+  await log.append(recordsOf(experiments, users, pages));
+  return log;
+}
+
+const made = new Map<string, NewRecord[]>();
+
+/** Answers and samples in the order of their times. */
+function recordsOf(experiments: Experiments, users: number, pages: number): NewRecord[] {
+  const known = made.get(`${users} ${pages}`);
+  if (known !== undefined) return known;
+  const random = createRandom(5);
+  const records: NewRecord[] = [];
+  for (let page = 0; page < pages; page++) {
+    for (let u = 0; u < users; u++) {
+      const [user, partition] = [`u${u}`, u % PARTITIONS];
+      const time = 10 * HOUR * (page + 1) + u * 60_000;
+      // The first page is from before both.
+      const exposures = page === 0 ? [] : experiments.assign(user).exposures;
+      const record = { partition, key: user, time };
+      const answer = { request: `${user}-${page}`, user, time, items: [], exposures, tookMicros: 900 + u };
+      const value = new TextEncoder().encode(JSON.stringify(answer));
+      const input = { input: `${partition}/${page * users + u}/0` };
+      const answered = { ...record, topic: topics.recommendations, value, headers: input };
+      records.push(answered);
+      if (u % 50 === 1) records.push(answered); // sent again
+      if (u % 29 === 3) continue; // never comes back
+      const rate = exposures.some(({ variant }) => variant === "B") ? 0.1 : 0.4;
+      const sample = list(user, Array.from({ length: 10 }).filter(() => random() < rate).length, { time });
+      const rows = sample.rows.map((row, at) => at % 3 === 2 ? row : { ...row, team: (at % 2) as 0 | 1 });
+      const final = { ...sample, rows, ...(exposures.length === 0 ? {} : { exposures }) };
+      if (u % 7 === 0) {
+        const early = encodeSample({ ...final, purpose: "learn" });
+        records.push({ ...record, topic: topics.samples, value: early });
+      }
+      records.push({ ...record, topic: topics.samples, value: encodeSample(final), time: time + 1800_000 });
+      if (u % 97 === 5) {
+        records.push({ ...record, topic: topics.samples, value: null, time: time + 1800_000 });
+      }
+    }
+  }
+  records.sort((a, b) => a.time - b.time);
+  made.set(`${users} ${pages}`, records);
+  return records;
+}
+
+/** Works until everything is read, judged and written down. */
+async function work(log: Log, options = JOB): Promise<ExperimentsView> {
+  await using job = await MonitorJob.open(log, topics, options);
+  do {
+    await job.step(HURRIED);
+  } while ((await job.status()).lag > 0);
+  await job.finish();
+  await job.step(HURRIED);
+  return await new ExperimentViews(log, topics, () => 0, () => job.monitor).views();
+}
+
+/** The figures that are written down. */
+async function writtenOn(log: Log): Promise<Record<string, string>> {
+  const written: Record<string, string> = {};
+  for await (const { key, value } of readAll(log, topics.figures, 0)) {
+    if (value === null) delete written[key!];
+    else written[key!] = value.toHex();
+  }
+  return Object.fromEntries(Object.entries(written).sort());
+}
+
+/** The changes of experiments on a partition of the events. */
+async function changesOn(log: Log, partition: number): Promise<string[]> {
+  const changes: string[] = [];
+  for await (const { value, headers } of readAll(log, topics.events, partition)) {
+    if (headers[EXPERIMENT] !== undefined) changes.push(JSON.stringify(decodeExperiment(value!)));
+  }
+  return changes;
+}
+
+Deno.test("MonitorJob stops what breaks a guard rail, once, and has the figures of one who reads all at once", async () => {
+  const log = await deployment();
+  const view = await work(log);
+  const harm = view.experiments.find(({ name }) => name === "harm")!;
+  assert.equal(harm.status, "stopped");
+  assert.match(harm.reason!, /^stop: B makes clicksPerList worse: −/);
+  assert.ok(view.experiments.find(({ name }) => name === "draft")!.status === "running");
+  for (let p = 0; p < PARTITIONS; p++) {
+    const stops = (await changesOn(log, p)).filter((change) => change.includes('"status":"stopped"'));
+    assert.equal(stops.length, 1);
+  }
+  const batch = await ExperimentMonitor.open(await withoutFigures(log), topics, registryOf(log));
+  assert.ok(await batch.update() > 2000);
+  assert.deepEqual(await new ExperimentViews(log, topics, () => 0, () => batch).views(), view);
+  assert.deepEqual(await work(log), view, "there is nothing more to do");
+});
+
+Deno.test("MonitorJob goes on after a crash at any operation as if there had been none", async () => {
+  const options = { users: 120, pages: 3 };
+  const whole = await deployment(options);
+  const view = await work(whole);
+  const written = await writtenOn(whole);
+  const changes = await changesOn(whole, 1);
+  assert.equal(changes.length, 3, "one is stopped");
+  const counting = new CrashingLog(await deployment(options));
+  await work(counting);
+  assert.ok(counting.operations > 100);
+  for (let at = 1; at < counting.operations; at++) {
+    const log = await deployment(options);
+    await assert.rejects(work(new CrashingLog(log, at)), Crash);
+    assert.deepEqual(await work(log), view, `crash at ${at}`);
+    assert.deepEqual(await writtenOn(log), written, `crash at ${at}`);
+    for (let p = 0; p < PARTITIONS; p++) assert.deepEqual(await changesOn(log, p), changes);
+  }
+});
+
+Deno.test("MonitorJob has the same figures however much it reads and writes at a time", async () => {
+  const figures = async (checkpointRecords: number) => {
+    const log = await deployment({ users: 100 });
+    const { experiments } = await work(log, { now: () => 0, checkpointRecords });
+    return experiments.map(({ status: _, reason: __, ...rest }) => rest);
+  };
+  const all = await figures(1e9);
+  for (const records of [1, 7, 100, 1000]) assert.deepEqual(await figures(records), all);
+});
+
+Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures stay", async () => {
+  const log = await deployment({ users: 100 });
+  const before = await work(log);
+  const keys = async () => Object.keys(await writtenOn(log));
+  assert.ok((await keys()).includes("user/u9"));
+  await log.append([{ topic: topics.samples, partition: 1, key: "u9", value: null, time: 100 * HOUR }]);
+  assert.deepEqual(await work(log), before);
+  assert.ok(!(await keys()).includes("user/u9"));
+  assert.ok(!JSON.stringify(await writtenOn(log)).includes(new TextEncoder().encode("u9").toHex()));
+});
+
+Deno.test("MonitorJob begins anew with an experiment that is started with other variants", async () => {
+  const log = await deployment();
+  await work(log);
+  const changes = registryOf(log);
+  await changes.start({
+    name: "harm",
+    layer: "a",
+    variants: [{ name: "A" }, { name: "C", model: "prior" }],
+  });
+  const { experiments } = await work(log);
+  const { users } = experiments.find(({ name }) => name === "harm")!.variants[0]!;
+  assert.equal(users, 0);
+  assert.deepEqual(await work(log), { experiments, holdout: 0 });
+});
+
+Deno.test("Service stops an experiment that breaks a guard rail by itself", async () => {
+  const log = await deployment();
+  await using service = await Service.start(log, { ...OPTIONS, partitions: PARTITIONS });
+  await until(async () => (await service.status()).monitor?.stopped === 1, "the experiment is stopped");
+  assert.deepEqual((await service.status()).monitor, { running: 1, lag: 0, stopped: 1 });
+  await service.stop();
+  await service.ended;
+});
+
+/** The same log, as it would be if nothing had been written down. */
+async function withoutFigures(log: Log): Promise<Log> {
+  const copy = new MemoryLog();
+  await copy.createTopics(topicSpecs(topics, PARTITIONS));
+  for (const { name, partitions } of topicSpecs(topics, PARTITIONS)) {
+    if (name === topics.figures) continue;
+    for (let p = 0; p < partitions; p++) {
+      for await (const { offset: _, ...record } of readAll(log, name, p)) await copy.append([record]);
+    }
+  }
+  return copy;
+}
