@@ -1,7 +1,7 @@
 /**
- * `deno task check`: looks at a deployment and says what is missing and what to do.
+ * `deno task check`: looks at a deployment and its configuration, and says what is wrong or missing and what to do.
  *
- * Exit code 0: all is well; 1: something is missing; 2: it could not look.
+ * Exit code 0: all is well; 1: something is wrong or missing; 2: it could not look.
  *
  * @module
  */
@@ -13,8 +13,10 @@ import type { Log } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import type { ServiceStatus } from "../streams/service.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
+import type { Config } from "../streams/config.ts";
 import { commandArguments, commandName, count, print } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
+import { misfitsOf, problemsOf } from "./config_problems.ts";
+import { addLogFlags, DEFAULT_CONFIG, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly rights?: true;
@@ -28,14 +30,33 @@ const RETRY_MS = 10_000;
 const DEFAULT_LATENESS_MS = 300_000;
 
 async function main(flags: Flags): Promise<number> {
-  const { allowedLatenessMs = DEFAULT_LATENESS_MS } = await readConfig(flags.config);
-  if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
+  const { config, problems: configured } = await configurationOf(flags.config);
+  if (config === null && flags.log === "kafka") {
+    const remedy = "mend the configuration first: it may say how to reach the brokers";
+    const problems = [...configured, { what: "the log was not looked at", remedy }];
+    print(
+      Deno.stdout,
+      flags.json ? `${JSON.stringify({ problems }, null, 2)}\n` : `${problemLines(problems)}\n`,
+    );
+    return 1;
+  }
+  const { allowedLatenessMs = DEFAULT_LATENESS_MS } = config ?? {};
+  if (flags.log === "sqlite") {
+    await Deno.stat(flags.logPath).catch((error) => { // opening would create it
+      if (configured.length > 0) print(Deno.stdout, `${problemLines(configured)}\n`);
+      throw error;
+    });
+  }
   await using log = await openLog(flags, RETRY_MS);
   const found = await inspect(log, {
     prefix: flags.prefix,
     ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
   });
-  const problems = [...found.problems, ...(flags.rights ? await rightsOf(log, flags.prefix) : [])];
+  const problems = [
+    ...configured,
+    ...found.problems,
+    ...(flags.rights ? await rightsOf(log, flags.prefix) : []),
+  ];
   const inspection = { ...found, problems };
   const processes = await Promise.all(flags.url.map(processAt));
   problems.push(...processes.flatMap(({ problem }) => problem === undefined ? [] : [problem]));
@@ -46,6 +67,22 @@ async function main(flags: Flags): Promise<number> {
     print(Deno.stdout, render(inspection, allowedLatenessMs));
   }
   return problems.length === 0 ? 0 : 1;
+}
+
+/** The configuration, or `null` and what is wrong with it. */
+async function configurationOf(
+  file: string | undefined,
+): Promise<{ readonly config: Config | null; readonly problems: readonly Problem[] }> {
+  try {
+    const config = await readConfig(file);
+    return { config, problems: misfitsOf(config, file ?? DEFAULT_CONFIG) };
+  } catch (error) {
+    return { config: null, problems: problemsOf(error) };
+  }
+}
+
+function problemLines(problems: readonly Problem[]): string {
+  return problems.map(({ what, remedy }) => `PROBLEM: ${what}\n      -> ${remedy}`).join("\n");
 }
 
 /** What a process says of itself over HTTP; it alone knows how far a restore has come. */
@@ -122,8 +159,8 @@ function render({ topics, partitions, learners, problems }: Inspection, lateness
       ...learners.map((one) => [one.model, one.version, one.lag, one.members?.length ?? ""]),
     ]),
     "",
-    ...problems.flatMap(({ what, remedy }) => [`PROBLEM: ${what}`, `      -> ${remedy}`]),
-    problems.length === 0 ? "all is well" : "something is missing",
+    ...(problems.length === 0 ? [] : [problemLines(problems)]),
+    problems.length === 0 ? "all is well" : "something is wrong or missing",
     "",
   ].join("\n");
 }
@@ -144,7 +181,7 @@ function urls(text: string): readonly string[] {
 
 const program = addLogFlags(
   new Command(commandName("check")).description(
-    "Looks at a deployment: topics, lag, members, live version, and what to do about what is missing.",
+    "Looks at a deployment: configuration, topics, lag, members, live version; and what to do about what is wrong.",
   ),
 )
   .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
@@ -153,7 +190,7 @@ const program = addLogFlags(
   .option("--json", "print it as JSON")
   .addHelpText(
     "after",
-    "\nExit code: 0 all is well, 1 something is missing, 2 it could not look.\n\nExamples:\n" +
+    "\nExit code: 0 all is well, 1 something is wrong or missing, 2 it could not look.\n\nExamples:\n" +
       "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
       "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
   )

@@ -126,12 +126,15 @@ export async function partitionsOf(
   return flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log];
 }
 
+/** The configuration of a working folder. */
+export const DEFAULT_CONFIG = "meander.json";
+
 /**
  * Reads a configuration; without a file, `meander.json` in the working folder if there is one. The environment wins
  * over it.
  */
 export async function readConfig(file: string | undefined): Promise<Config> {
-  const path = file ?? "meander.json";
+  const path = file ?? DEFAULT_CONFIG;
   const env = (name: string) => Deno.env.get(name);
   try {
     return parseConfig(await Deno.readTextFile(path), path, env);

@@ -14,6 +14,7 @@ import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_state.ts";
 import { withoutComments } from "./json_comments.ts";
 import { environmentOverrides, withOverrides } from "./config_environment.ts";
+import { ConfigError, type ConfigFault, lineOf, valueAt } from "./config_fault.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type { HttpSettings } from "./server/settings.ts";
@@ -69,28 +70,43 @@ export function configJsonSchema(): JsonSchema {
  * Parses a configuration file: JSON that may have comments.
  *
  * @param env the environment, whose variables win over the file; see `config_environment.ts`
- * @throws SyntaxError naming the file and every field that is wrong.
+ * @throws ConfigError naming the file and every field that is wrong.
  */
 export function parseConfig(
   text: string,
   file: string,
   env: (name: string) => string | undefined = () => undefined,
 ): Config {
+  const json = withoutComments(text);
   let value: unknown;
   try {
-    value = JSON.parse(withoutComments(text));
+    value = JSON.parse(json);
   } catch (cause) {
     throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
   }
   const overrides = environmentOverrides(configJsonSchema(), env);
-  const result = configSchema.safeParse(withOverrides(value, overrides));
+  const whole = withOverrides(value, overrides);
+  const result = configSchema.safeParse(whole);
   if (result.success) return result.data as Config;
-  const issues = result.error.issues.map(({ path, message }) => {
-    const at = path.join(".");
-    const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
-    return `${setBy === undefined ? "" : `${setBy}, `}${at || "(top)"}: ${message}`;
+  const faults = result.error.issues.flatMap((issue): ConfigFault[] => {
+    const own = issue.path.filter((part) => typeof part !== "symbol");
+    const unknown = issue.code === "unrecognized_keys";
+    return (unknown ? issue.keys.map((key) => [...own, key]) : [own]).map((path) => {
+      const at = path.join(".");
+      const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
+      return {
+        ...{
+          path,
+          unknown,
+          line: setBy === undefined ? lineOf(json, path) : null,
+          value: valueAt(whole, path),
+        },
+        ...(setBy === undefined ? {} : { variable: setBy }),
+        message: unknown ? "there is no such field" : issue.message,
+      };
+    });
   });
-  throw new SyntaxError(`Cannot use ${file} as configuration: ${issues.join("; ")}`);
+  throw new ConfigError(file, faults);
 }
 
 /**

@@ -1,0 +1,137 @@
+/**
+ * What is wrong with a configuration, and what to do about it.
+ *
+ * @module
+ */
+
+import { Guard } from "../src/learner/guard.ts";
+import { SequenceSlab } from "../src/state/sequence.ts";
+import type { Config } from "../streams/config.ts";
+import { ConfigError, type ConfigFault } from "../streams/config_fault.ts";
+import type { Problem } from "../streams/inspection.ts";
+import { type ConfigRow, configRows } from "./configuration_page.ts";
+
+const PAGE = "docs/configuration.md";
+/** A name is meant by another that is away one change for so many letters, at most. */
+const LETTERS_A_CHANGE = 3;
+const MAX_SHOWN = 60;
+
+/** The problems of a configuration that could not be read. @throws what is no such error */
+export function problemsOf(error: unknown): readonly Problem[] {
+  if (error instanceof ConfigError) {
+    const rows = configRows();
+    return error.faults.map((fault) => problemOf(error.file, fault, rows));
+  }
+  if (error instanceof Error && error.cause instanceof Deno.errors.NotFound) {
+    return [{
+      what: error.message,
+      remedy: "name another, or write one to begin with: `meander init <file>`",
+    }];
+  }
+  if (!(error instanceof SyntaxError)) throw error;
+  return [{
+    what: error.message,
+    remedy: "mend it there: comments and a comma too many are all that JSON may have",
+  }];
+}
+
+/** What fits the schema and does not fit together. @param file where it stands */
+export function misfitsOf(config: Config, file: string): readonly Problem[] {
+  const trials: readonly (readonly [section: string, make: () => unknown])[] = [
+    ["sequence", () => new SequenceSlab(config.sequence)],
+    ["guard", () => config.guard === null ? null : new Guard(config.guard)],
+  ];
+  return trials.flatMap(([section, make]) => {
+    try {
+      make();
+      return [];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const remedy = `change ${section}.*, of which what is absent has its default: ${PAGE}`;
+      return [{ what: `${file}: ${section}: ${error.message}`, remedy }];
+    }
+  });
+}
+
+function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[]): Problem {
+  const { path, line, variable, message, unknown, value } = fault;
+  const place = variable ?? (line === null ? file : `${file}, line ${line}`);
+  const name = path.join(".") || "the whole";
+  if (unknown) return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+  const row = rowOf(path, rows);
+  // Of what may be several things, the schema only knows that it is none of them.
+  const wanted = message === "Invalid input" && row !== undefined ? `expected ${plain(row.type)}` : message;
+  const what = `${place}: ${name}: ${wanted}; current value is ${shown(value)}`;
+  if (row === undefined) return { what, remedy: `see ${PAGE}` };
+  const absent = row.fallback === ""
+    ? "it has no default"
+    : `or leave it out for the default: ${row.fallback}`;
+  const about = `${row.key}: ${row.about}; ${PAGE}`;
+  return { what, remedy: plain(`make it ${row.type}, ${absent} (${about})`) };
+}
+
+function remedyOfUnknown(path: readonly (string | number)[], rows: readonly ConfigRow[]): string {
+  const before = path.slice(0, -1);
+  const own = String(path.at(-1));
+  const names = [...new Set(rows.flatMap(({ key }) => childOf(key, before)))];
+  const [near] = names.map((name) => [name, distance(own.toLowerCase(), name.toLowerCase())] as const)
+    .filter(([, changes]) => changes * LETTERS_A_CHANGE <= own.length).sort(([, a], [, b]) => a - b);
+  const where = before.length === 0 ? "the top" : before.join(".");
+  const known = names.length === 0 ? "" : `; ${where} has ${names.join(", ")}`;
+  return near === undefined ? `take it out${known}` : `did you mean ${[...before, near[0]].join(".")}?`;
+}
+
+/** The name right under a path that a key of the page has, if it is under it. */
+function childOf(key: string, path: readonly (string | number)[]): readonly string[] {
+  const parts = partsOf(key);
+  const child = parts[path.length];
+  const isUnder = child !== undefined && path.every((part, i) => matches(parts[i], part));
+  return isUnder && child !== "<name>" && child !== "[]" ? [child] : [];
+}
+
+function rowOf(path: readonly (string | number)[], rows: readonly ConfigRow[]): ConfigRow | undefined {
+  // An element of a list is described with its list.
+  for (let length = path.length; length > 0; length--) {
+    const some = path.slice(0, length);
+    const row = rows.find(({ key }) => {
+      const parts = partsOf(key);
+      return parts.length === some.length && some.every((part, i) => matches(parts[i], part));
+    });
+    if (row !== undefined) return row;
+    if (typeof path[length - 1] !== "number") return undefined;
+  }
+  return undefined;
+}
+
+/** The parts of a key of the page: `http.keys[].name` has four. */
+function partsOf(key: string): readonly string[] {
+  return key.replaceAll("[]", ".[]").split(".");
+}
+
+function matches(part: string | undefined, own: string | number): boolean {
+  return part === own || part === "<name>" || (part === "[]" && typeof own === "number");
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? "missing" : JSON.stringify(value);
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
+}
+
+/** Without the marks of a page; what it links to is beside it. */
+function plain(text: string): string {
+  return text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "docs/$1").replaceAll("`", "");
+}
+
+/** Letters to put in, take out or change to make one word of another. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

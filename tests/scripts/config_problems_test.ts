@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { misfitsOf, problemsOf } from "../../scripts/config_problems.ts";
+import { parseConfig } from "../../streams/config.ts";
+
+function problems(text: string, env: Readonly<Record<string, string>> = {}) {
+  try {
+    return misfitsOf(parseConfig(text, "shop.json", (name) => env[name]), "shop.json");
+  } catch (error) {
+    return problemsOf(error);
+  }
+}
+
+Deno.test("problemsOf() says where a field is wrong, what was expected, what is there, and what to do", () => {
+  const cases: [text: string, what: RegExp, remedy: RegExp][] = [
+    [
+      '{ // mine\n "learner": {\n "learningRate": 0 } }',
+      /^shop\.json, line 3: learner\.learningRate: .*expected number to be >0; current value is 0$/,
+      /^make it number > 0, or leave it out for the default: 0\.03; .*its rate; docs\/configuration\.md/,
+    ],
+    [
+      '{"learner": {"learningrate": 1}}',
+      /line 1: learner\.learningrate: there is no such field/,
+      /learner\.learningRate\?/,
+    ],
+    [
+      '{"colours": 1}',
+      /line 1: colours: there is no such field/,
+      /take it out; the top has .*features, .*models/,
+    ],
+    [
+      '{"http": {"keys": [{"name": "a",\n"sha256": "x", "scopes": ["read"]}]}}',
+      /line 2: http\.keys\.0\.sha256: .*64 hex/,
+      /no default/,
+    ],
+    [
+      '{"http": {"keys": [{"name": "a", "scopes": ["read"], "sha256": "x", "extra": 1}]}}',
+      /sha256/,
+      /sha256sum/,
+    ],
+    [
+      '{"actions": {"click": {"positive": true}}}',
+      /actions\.click\.strength: .*current value is missing$/,
+      /null = not in it/,
+    ],
+    [
+      '{"impressions": "both"}',
+      /impressions: .*"served"\|"logged"; current value is "both"$/,
+      /docs\/join\.md/,
+    ],
+    [
+      '{"features": {"itemFields": ["a", ""]}}',
+      /features\.itemFields\.1: .*current value is ""$/,
+      /make it list of text/,
+    ],
+    ['{"policy": {"name": "softmax"}}', /policy\.name: /, /one of|configuration/],
+    ['{"models": {"dien": {"hidden": 1.5}}}', /models\.dien\.hidden: .*current value is 1\.5/, /default: 32/],
+    ["[]", /line 1: the whole: .*current value is \[\]/, /configuration\.md/],
+    ['{"batchRows": 1', /Cannot read shop\.json as JSON: .*line 1/, /./],
+    ['{"sequence": {"capacity": 30}}', /shop\.json: sequence: .*window 50, capacity 30/, /sequence\.\*/],
+    ['{"guard": {"minCalibration": 3}}', /shop\.json: guard: /, /guard\.\*/],
+  ];
+  for (const [text, what, remedy] of cases) {
+    const [first] = problems(text);
+    assert.match(first?.what ?? "", what, text);
+    assert.match(first?.remedy ?? "", remedy, text);
+  }
+});
+
+Deno.test("problemsOf() tells every field, and the variable of the environment that sets one", () => {
+  const found = problems('{"batchRows": 0, "keepRows": -1}', { MEANDER_DEDUP_IDS: "many" });
+  assert.deepEqual(found.map(({ what }) => what.slice(0, what.indexOf(": "))).sort(), [
+    "MEANDER_DEDUP_IDS",
+    "shop.json, line 1",
+    "shop.json, line 1",
+  ]);
+  assert.deepEqual(problems('{"batchRows": 3, "guard": null}'), []);
+});
