@@ -24,7 +24,8 @@ export interface ConfigRow {
 const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly string[]])[] = [
   ["The task", "", []], // all that is in no other section
   ["The learner", "", [
-    ...["delivery", "batchRows", "checkpointBatches", "snapshotVersions", "keepRows", "learner"],
+    ...["delivery", "batchRows", "checkpointBatches", "checkpointIntervalMs", "publishIntervalMs"],
+    ...["snapshotVersions", "keepRows", "learner"],
   ]],
   ["Kafka", "Flags win, and secrets come from files or the environment alone: [kafka.md](kafka.md).", [
     "kafka",

@@ -31,7 +31,11 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly delivery?: Delivery;
   /** Batches between two checkpoints of the learner. @default {100} */
   readonly checkpointBatches?: number;
-  /** Versions between two full snapshots; older versions than the newest one are dropped. @default {50} */
+  /** Time between two checkpoints of a service's learner at least, milliseconds. @default {10000} */
+  readonly checkpointIntervalMs?: number;
+  /** Time between two versions of a service's learner at least, milliseconds. @default {100} */
+  readonly publishIntervalMs?: number;
+  /** Versions on the log between two full snapshots; older versions than the newest one are dropped. @default {50} */
   readonly snapshotVersions?: number;
   /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
   readonly keepRows?: number;
@@ -125,6 +129,8 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     delivery: _delivery,
     batchRows: _rows,
     checkpointBatches: _checkpoint,
+    checkpointIntervalMs: _checkpointInterval,
+    publishIntervalMs: _publishInterval,
     snapshotVersions: _snapshot,
     keepRows: _keep,
     guard: _guard,
@@ -155,8 +161,17 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
 
 /** The options of the learner's runtime. */
 export function learningOptions(config: Config): LearningOptions {
-  const { batchRows, checkpointBatches, snapshotVersions, keepRows, guard } = config;
-  return defined({ batchRows, checkpointBatches, snapshotVersions, keepRows, guard }) as LearningOptions;
+  const { batchRows, checkpointBatches, checkpointIntervalMs, publishIntervalMs } = config;
+  const { snapshotVersions, keepRows, guard } = config;
+  return defined({
+    batchRows,
+    checkpointBatches,
+    checkpointIntervalMs,
+    publishIntervalMs,
+    snapshotVersions,
+    keepRows,
+    guard,
+  }) as LearningOptions;
 }
 
 /** The configuration of a model. */

@@ -305,9 +305,11 @@ export const configSchema = z.strictObject({
   delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
   batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
   checkpointBatches: field(count, "batches between two checkpoints", 100),
+  checkpointIntervalMs: field(natural, "of a service: time between two checkpoints at least", 10_000),
+  publishIntervalMs: field(natural, "of a service: time between two versions at least", 100),
   snapshotVersions: field(
     count,
-    "versions between two full snapshots; older ones than the newest are dropped",
+    "versions on the log between two full snapshots; older ones than the newest are dropped",
     50,
   ),
   keepRows: field(count, "newest judged rows kept for figures", absent("all; 20000 in a service")),

@@ -44,7 +44,11 @@ export interface LearningOptions {
   readonly batchRows?: number;
   /** Batches between two checkpoints. @default {100} */
   readonly checkpointBatches?: number;
-  /** Versions between two full snapshots. @default {50} */
+  /** Time between two checkpoints at least where batches are learnt by `step`, milliseconds. @default {10000} */
+  readonly checkpointIntervalMs?: number;
+  /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {100} */
+  readonly publishIntervalMs?: number;
+  /** Versions on the log between two full snapshots. @default {50} */
   readonly snapshotVersions?: number;
   /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
   readonly recoveryBatches?: number;
@@ -76,7 +80,7 @@ export class Learning implements AsyncDisposable {
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
-  /** Newest version made. */
+  /** Newest version made: one a batch, of which the log has the last of each interval. */
   version = 0;
   /** Batches that were thrown away because of a non-finite loss or gradient. */
   failures = 0;
@@ -93,6 +97,7 @@ export class Learning implements AsyncDisposable {
   readonly #options: Required<Omit<LearningOptions, "guard" | "variant">> & Pick<LearningOptions, "variant">;
   readonly #guarded: boolean;
   readonly #snapshots: Snapshots;
+  readonly #now: () => number;
   /** Positions behind the last learnt samples, by partition. */
   #next: number[];
   /** Positions behind the last read samples, by partition. */
@@ -107,6 +112,13 @@ export class Learning implements AsyncDisposable {
   #forgotten: string[] = [];
   /** Newest version on the log. */
   #published = 0;
+  /** Versions on the log since the last one that came with a full snapshot. */
+  #sinceFull = 0;
+  /** When a version was published, and a checkpoint written, by the clock. */
+  #publishedAt = -Infinity;
+  #checkpointAt = -Infinity;
+  /** Versions and checkpoints keep their intervals, since nothing is in lockstep with them. */
+  #isPaced = false;
   /** Usable batches still needed before publishing goes on; 0 = healthy. */
   #recovery = 0;
   /** The next version must be a full snapshot, since changes were lost track of. */
@@ -123,8 +135,10 @@ export class Learning implements AsyncDisposable {
     learner: Learner,
     writer: Writer,
     options: LearningOptions,
+    now: () => number,
   ) {
     this.#log = log;
+    this.#now = now;
     this.#topics = topics;
     this.learner = learner;
     this.#writer = writer;
@@ -133,6 +147,8 @@ export class Learning implements AsyncDisposable {
     this.#options = {
       batchRows: options.batchRows ?? 64,
       checkpointBatches: options.checkpointBatches ?? 100,
+      checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,
+      publishIntervalMs: options.publishIntervalMs ?? 100,
       snapshotVersions: options.snapshotVersions ?? 50,
       recoveryBatches: options.recoveryBatches ?? 5,
       trimSamples: options.trimSamples ?? false,
@@ -145,23 +161,28 @@ export class Learning implements AsyncDisposable {
     this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
   }
 
-  /** Goes on from the last checkpoint, or publishes the initial parameters as version 1. */
+  /**
+   * Goes on from the last checkpoint, or publishes the initial parameters as version 1.
+   *
+   * @param now a clock in milliseconds
+   */
   static async open(
     log: UngroupedLog,
     topics: Topics,
     learner: Learner,
     options: LearningOptions = {},
+    now: () => number = () => performance.now(),
   ): Promise<Learning> {
     const writer = await log.writer(`${topics.samples}-learner-${learner.model.name}`);
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
-    const learning = new Learning({ log, topics, partitions }, learner, writer, options);
-    learning.#published = await learning.#newestVersion();
+    const learning = new Learning({ log, topics, partitions }, learner, writer, options, now);
+    await learning.#findNewestVersion();
     const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
     if (checkpoint === null) {
       learning.#needsFull = true;
-      const records = learning.#publish();
+      learning.#makeVersion();
       // An earlier life may have got further: its order of samples must stay.
-      if (records.length > 0) await learning.#commit(records);
+      if (learning.#hasPending) await learning.#commit(learning.#publish());
     } else {
       learning.#decode(checkpoint);
     }
@@ -171,32 +192,41 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * Learns all full batches that are on the log.
+   * Learns all full batches that are on the log, and publishes each.
    *
    * @param final Also the last, partial one: the stream has ended.
    */
   async drain(final = false): Promise<void> {
+    this.#isPaced = false;
     while (await this.#takeAny(256));
     if (!final) return;
     if (this.#batch.length > 0) await this.#learn();
     const erased = this.#erase();
     this.#next = [...this.#read];
     this.#order.seal();
-    await this.checkpoint(erased && this.#publishes ? this.#publish() : []);
+    if (erased && this.#publishes) this.#makeVersion();
+    await this.checkpoint();
   }
 
   /**
-   * Learns some of what there is, for a service that has other things to do as well.
+   * Learns some of what there is, for a service that has other things to do as well. Of the versions that it makes
+   * the log gets one an interval.
    *
    * @returns Whether there was anything.
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
+    this.#isPaced = true;
     if (await this.#takeAny(maxSamples)) return true;
+    const untilDue = this.#hasPending ? this.#untilDue : Infinity;
+    if (untilDue <= 0) {
+      await this.#commit(this.#publish());
+      return true;
+    }
     if (waitMs <= 0) return false;
     const others = new AbortController();
     const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
     const reads = this.#read.map(async (from, partition) => {
-      const options = { maxRecords: maxSamples, waitMs, signal: either };
+      const options = { maxRecords: maxSamples, waitMs: Math.min(waitMs, untilDue), signal: either };
       return { partition, result: await this.#log.read(this.#topics.samples, partition, from, options) };
     });
     try {
@@ -218,17 +248,28 @@ export class Learning implements AsyncDisposable {
     return await lagOf(this.#log, this.#topics.samples, this.#next);
   }
 
-  /** Writes everything that going on depends on, with the position in the samples, atomically. */
-  async checkpoint(records: readonly NewRecord[] = []): Promise<void> {
+  /** Publishes what was not yet, and writes everything that going on depends on, atomically. */
+  async checkpoint(): Promise<void> {
+    const records = this.#hasPending ? this.#publish() : [];
+    await this.#write(this.#keep(), records);
+  }
+
+  /** Notes where to go back to, when all is well. @returns the encoded learner */
+  #keep(): Uint8Array {
     const learner = this.learner.encode();
     if (this.#recovery === 0 && this.guard.health === "healthy") {
       this.#snapshots.keep(learner, this.validation.judged);
     }
+    return learner;
+  }
+
+  async #write(learner: Uint8Array, records: readonly NewRecord[]): Promise<void> {
     const bytes = this.#encode(learner);
     await this.#commit([
       ...records,
       ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
     ]);
+    this.#checkpointAt = this.#now();
     // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
     this.#order.forget();
     if (!this.#options.trimSamples) return;
@@ -329,18 +370,36 @@ export class Learning implements AsyncDisposable {
       }
     }
     this.#erase();
-    const publishes = this.#publishes || this.#chosen;
-    if (!publishes) this.pausedBatches++;
-    const records = publishes ? this.#publish() : [];
-    if (this.learner.steps % this.#options.checkpointBatches === 0 && this.#recovery === 0) {
-      await this.checkpoint(records);
-    } else if (records.length > 0) {
-      await this.#commit(records);
-    }
+    if (this.#publishes || this.#chosen) this.#makeVersion();
+    else this.pausedBatches++;
+    await this.#save();
+  }
+
+  /** Writes what is due after a batch. */
+  async #save(): Promise<void> {
+    const { checkpointBatches, checkpointIntervalMs } = this.#options;
+    const keeps = this.learner.steps % checkpointBatches === 0 && this.#recovery === 0;
+    const writes = keeps && (!this.#isPaced || this.#now() - this.#checkpointAt >= checkpointIntervalMs);
+    const records = this.#hasPending && (writes || this.#untilDue <= 0) ? this.#publish() : [];
+    // Where to go back to must not depend on the clock, what is written may.
+    const learner = keeps ? this.#keep() : undefined;
+    if (learner !== undefined && writes) await this.#write(learner, records);
+    else if (records.length > 0) await this.#commit(records);
   }
 
   get #publishes(): boolean {
     return this.#recovery === 0 && this.guard.publishes;
+  }
+
+  /** Whether there is a version to publish. */
+  get #hasPending(): boolean {
+    return this.version > this.#published && (this.#publishes || this.#chosen);
+  }
+
+  /** How long until the next version is due, milliseconds. */
+  get #untilDue(): number {
+    if (!this.#isPaced || this.#needsFull || this.#chosen) return 0;
+    return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }
 
   /** Goes back to the weights of the last checkpoint and holds publishing until batches are usable again. */
@@ -371,16 +430,24 @@ export class Learning implements AsyncDisposable {
     return this.#forgotten.splice(0).length > 0;
   }
 
-  /** Makes the next version; the records to append are those that the log does not have yet. */
-  #publish(): NewRecord[] {
+  /** Makes the next version, unpublished, unless an earlier life has published it or a later one. */
+  #makeVersion(): void {
     this.version++;
-    const versions = this.#needsFull ? [] : [this.learner.version("delta", this.version)];
-    if (this.#needsFull || this.version % this.#options.snapshotVersions === 0) {
-      versions.push(this.learner.version("full", this.version));
-    }
+    if (this.version > this.#published) return;
+    this.learner.clearChanged();
     this.#needsFull = false;
     this.#chosen = false;
-    if (this.version <= this.#published) return [];
+  }
+
+  /** The records of the newest version. */
+  #publish(): NewRecord[] {
+    const isPeriodic = this.#sinceFull + 1 >= this.#options.snapshotVersions;
+    const make = (kind: "delta" | "full") => this.learner.version(kind, this.version, this.#published);
+    const versions = this.#needsFull ? [] : [make("delta")];
+    if (this.#needsFull || isPeriodic) versions.push(make("full"));
+    this.#sinceFull = isPeriodic ? 0 : this.#needsFull ? 1 : this.#sinceFull + 1;
+    this.#needsFull = false;
+    this.#chosen = false;
     return versions.map((version) => ({
       topic: this.#topics.parameters,
       partition: 0,
@@ -392,9 +459,9 @@ export class Learning implements AsyncDisposable {
 
   async #commit(records: readonly NewRecord[]): Promise<void> {
     const { parameters, samples, checkpoints } = this.#topics;
-    // The full snapshot of this commit makes all before it superfluous.
     const publishes = records.some((record) => record.topic === parameters);
-    const trims = publishes && this.version % this.#options.snapshotVersions === 0;
+    // The full snapshot of this commit makes all before it superfluous.
+    const trims = publishes && this.#sinceFull === 0;
     const before = trims ? (await this.#log.bounds(parameters, 0)).end : 0;
     const { name } = this.learner.model;
     const order: NewRecord[] = this.#next.length === 1 ? [] : [{
@@ -409,22 +476,22 @@ export class Learning implements AsyncDisposable {
       group: `${samples}-learner-${name}`,
       offsets: this.#next.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
-    if (publishes) this.#published = Math.max(this.#published, this.version);
+    if (publishes) {
+      this.#published = this.version;
+      this.#publishedAt = this.#now();
+    }
     if (trims) await this.#log.trim(parameters, 0, before);
   }
 
-  async #newestVersion(): Promise<number> {
-    const { start, end } = await this.#log.bounds(this.#topics.parameters, 0);
-    let newest = 0;
-    for (let next = start; next < end;) {
-      const result = await this.#log.read(this.#topics.parameters, 0, next);
-      for (const record of result.records) {
-        if (record.value !== null) newest = Math.max(newest, decodeVersion(record.value).version);
-      }
-      if (result.next === next) break;
-      next = result.next;
+  /** Finds out how far an earlier life has come. */
+  async #findNewestVersion(): Promise<void> {
+    for await (const { value } of readAll(this.#log, this.#topics.parameters, 0)) {
+      if (value === null) continue;
+      const { version, kind } = decodeVersion(value);
+      if (kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
+      else this.#sinceFull++;
+      this.#published = version;
     }
-    return newest;
   }
 
   #encode(learner: Uint8Array): Uint8Array {

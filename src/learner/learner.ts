@@ -300,17 +300,25 @@ export class Learner {
     this.tables.get("first:pair")?.removePrefix(userPrefix(user));
   }
 
-  /** The current weights as a version; a delta holds the rows changed since the last call. */
-  version(kind: "delta" | "full", version: number): ParameterVersion {
+  /** What changed until now is known to whoever takes the next delta. */
+  clearChanged(): void {
+    for (const table of this.tables.values()) table.clearChanged();
+  }
+
+  /**
+   * The current weights as a version; a delta holds the rows changed since the last call, or since
+   * {@linkcode Learner.clearChanged}.
+   */
+  version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
     const tables = new Map<string, Uint8Array>();
     for (const [name, table] of this.tables) {
       tables.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
-      table.clearChanged();
     }
+    this.clearChanged();
     return {
       kind,
       version,
-      predecessor: version - 1,
+      predecessor,
       step: this.steps,
       dataTime: this.dataTime,
       dense: this.model.parameters.values.slice(),

@@ -172,6 +172,69 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
   }
 });
 
+Deno.test("Learning.step() publishes one version an interval, and the last when nothing comes any more", async () => {
+  const log = await createLog();
+  let now = 0;
+  const options = { ...OPTIONS, checkpointBatches: 1e6, publishIntervalMs: 100 };
+  await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+  const learn = async (batches: number) => {
+    await log.append(makeSamples(8 * batches, now).map(sampleRecord));
+    while (await learning.step());
+    return (await versionsOn(log)).map(({ kind, version, predecessor }) => [kind, version, predecessor]);
+  };
+  assert.deepEqual(await learn(2), [["full", 1, 0]]);
+  assert.equal(learning.version, 3);
+  now = 99;
+  assert.equal(await learning.step(), false);
+  now = 100;
+  assert.equal(await learning.step(), true);
+  assert.equal(await learning.step(), false, "all is published");
+  now = 220;
+  // The first of the three is due, and a snapshot with it; the others wait.
+  assert.deepEqual(await learn(3), [["delta", 4, 3], ["full", 4, 3]]);
+  await learning.step({ waitMs: 1 });
+  assert.equal((await versionsOn(log)).length, 2);
+  await learning.checkpoint();
+  assert.deepEqual((await versionsOn(log)).at(-1)?.version, 6, "a checkpoint leaves nothing behind");
+});
+
+Deno.test("Learning.step() with intervals comes to the same end as without, after any crash too, and serves it", async () => {
+  const samples = makeSamples(8 * 11 + 3, 7);
+  const options = { ...OPTIONS, publishIntervalMs: 70, checkpointIntervalMs: 150 };
+  const start = async () => {
+    const log = await createLog();
+    await log.append(samples.map(sampleRecord));
+    return log;
+  };
+  const run = async (log: Log, paced: boolean) => {
+    let now = 0;
+    await using learning = await Learning.open(log, topics, makeLearner("dien"), options, () => now);
+    while (paced && await learning.step({ maxSamples: 5 })) now += 20;
+    await learning.drain(true);
+    return stateOf(learning);
+  };
+  const want = await run(await start(), false);
+  const whole = new CrashingLog(await start());
+  assert.deepEqual(await run(whole, true), want);
+  const { operations } = whole;
+  const sample = samples[0];
+  assert.ok(sample);
+  const served = async (log: Log) => {
+    const serving = new ServingModel(makeModel("dien"), SCHEMA, WIDTH);
+    await new ParameterSubscriber(log, topics.parameters, serving).update();
+    return { version: serving.version, scores: serving.score(sample) };
+  };
+  const wantServed = await served(whole);
+  assert.equal(wantServed.version, want.version);
+  assert.ok((await versionsOn(whole)).length < want.version);
+  for (let at = 1; at < operations; at++) {
+    const log = await start();
+    await assert.rejects(run(new CrashingLog(log, at), true), Crash);
+    assert.deepEqual(await run(log, true), want, `after a crash at operation ${at}`);
+    assert.deepEqual(await served(log), wantServed, `served after a crash at operation ${at}`);
+  }
+});
+
 Deno.test("Learning.drain() erases whom the stream forgets, also behind its last sample, and publishes that", async () => {
   const log = await createLog();
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
