@@ -71,7 +71,7 @@ Deno.test("a learner in its own thread makes the same versions, byte for byte, a
   const made: string[][] = [];
   for (const learnerThread of [false, { permissions: "none" }] as const) {
     await using log = new MemoryLog();
-    const learning = { ...OPTIONS.learning, snapshotVersions: 1e6 };
+    const learning = { ...OPTIONS.learning, publishIntervalMs: 0, snapshotVersions: 1e6 };
     await using service = await start(log, { roles: ["learner"], learnerThread, learning });
     await log.append(samples);
     // Fewer rows than a batch has are left.
