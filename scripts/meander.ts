@@ -27,7 +27,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   "Run a deployment:": {
     run: { about: "run the engine as a service", load: () => import("./run.ts") },
     ingest: { about: "feed a data set or a topic into a deployment", load: () => import("./ingest.ts") },
-    check: { about: "look at a deployment and its configuration, and say what is wrong", load: () => import("./check.ts") },
+    check: {
+      about: "look at a deployment and its configuration, and say what is wrong",
+      load: () => import("./check.ts"),
+    },
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
   },
   "Ask a running one:": {

@@ -33,6 +33,15 @@ export interface ModelView {
   readonly quality: Quality | null;
 }
 
+/** A source of candidates, since the process began. */
+export interface SourceView {
+  readonly source: string;
+  /** Items of our lists for which it says most. */
+  readonly listed: number;
+  /** Items taken that it had proposed, of all taken before which the sources were asked; `null` = none were. */
+  readonly hitRate: number | null;
+}
+
 /** How the deployment is now. */
 export interface Snapshot {
   /** Milliseconds since the epoch. */
@@ -65,6 +74,8 @@ export interface Snapshot {
   readonly memory: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<string, number>>;
   readonly topItems: readonly TopItem[];
+  /** Those that have given something, or might have; the one that was listed most first. */
+  readonly sources: readonly SourceView[];
   /** Names of the experiments that run. */
   readonly experiments: readonly string[];
 }
@@ -169,8 +180,32 @@ export class Snapshots {
       memory: { resident: rss, heap: heapUsed, external, states, embeddings: learner?.tableBytes ?? 0 },
       refusals: Object.fromEntries(recorder.refusals),
       topItems: this.#topItems(),
+      sources: this.#sources(),
       experiments: [...running],
     };
+  }
+
+  /** What the sources of all partitions here give; sums of few counters. */
+  #sources(): readonly SourceView[] {
+    const listed = new Map<string, number>();
+    const proposed = new Map<string, number>();
+    let taken = 0;
+    for (const { state: { retrieval: { sources } } } of this.#service?.tasks.values() ?? []) {
+      for (const [source, count] of sources.listed) listed.set(source, (listed.get(source) ?? 0) + count);
+      for (const [source, count] of sources.proposed) {
+        proposed.set(source, (proposed.get(source) ?? 0) + count);
+      }
+      taken += sources.taken;
+    }
+    const all = new Set([...listed.keys(), ...taken === 0 ? [] : proposed.keys()]);
+    return [...all].map((source) => {
+      const hits = proposed.get(source);
+      return {
+        source,
+        listed: listed.get(source) ?? 0,
+        hitRate: hits === undefined || taken === 0 ? null : hits / taken,
+      };
+    }).sort((a, b) => b.listed - a.listed || (b.hitRate ?? 0) - (a.hitRate ?? 0));
   }
 
   /** Popular items of all partitions here; figures of the same item are added up. */

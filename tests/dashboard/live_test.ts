@@ -54,6 +54,27 @@ Deno.test("GET /v1/live tells the past, then each second what is new", async () 
   assert.deepEqual(last.now.topItems.map(({ item }: { item: string }) => item).sort(), ["i1", "i2", "i3"]);
 });
 
+Deno.test("GET /v1/live tells which source has brought what was listed, and which had proposed what was taken", async () => {
+  await using api = await startApi();
+  const sources = async () => {
+    for await (const [, { now }] of messages(api.url)) return now.sources;
+  };
+  assert.deepEqual(await sources(), []);
+  await api.post("/v1/events", [click("ann", "i1"), click("bob", "i1"), click("bob", "i2")]);
+  await api.post("/v1/rank", { user: "ann", candidates: ["i1", "i2"] });
+  assert.deepEqual(await sources(), [{ source: "given", listed: 2, hitRate: null }]);
+  const { json: { items } } = await api.post("/v1/recommend", { user: "ann", count: 2 });
+  await api.post("/v1/events", [click("cid", "i1"), click("cid", "i2")]);
+  await api.post("/v1/rank", { user: "cid", candidates: ["i1", "i2"] });
+  const found: { source: string; listed: number; hitRate: number | null }[] = await sources();
+  assert.equal(found[0]?.source, "given");
+  const listed = new Map(found.map((one) => [one.source, one.listed]));
+  for (const { source } of items as { source: string }[]) assert.ok((listed.get(source) ?? 0) > 0, source);
+  assert.equal(found.reduce((sum, one) => sum + one.listed, 0), 4 + items.length);
+  // Everybody had clicked on these.
+  assert.equal(found.find(({ source }) => source === "popular")?.hitRate, 1, JSON.stringify(found));
+});
+
 Deno.test("a rejected record is shown with its place and how it begins, cut at no character", async () => {
   await using api = await startApi({}, 1);
   const value = new TextEncoder().encode(`{"type":"klick","why":"${"é".repeat(500)}"}`);

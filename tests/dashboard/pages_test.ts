@@ -124,6 +124,8 @@ for (const dark of [false, true]) {
       await api.post("/v1/events", { type: "interaction", user: "bob", item: "i1", action: "click" });
       await page.locator(".station.events", { hasText: "5 applied" }).waitFor();
       assert.match(await page.locator("main").textContent() ?? "", /unknown-type|missing-field/);
+      await api.post("/v1/rank", { user: "bob", candidates: ["i1", "i2"] });
+      await page.locator("table", { hasText: "hit rate" }).locator("tr", { hasText: "given" }).waitFor();
       const plot = page.locator(".plot").first();
       await page.locator(".plot path[d*=L]").first().waitFor({ state: "attached" });
       assert.match(await plot.getAttribute("aria-label") ?? "", /^Throughput: events \d/);

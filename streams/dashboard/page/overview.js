@@ -170,6 +170,7 @@ export function showOverview(main, store) {
     marks: html("div"),
     refused: html("div"),
     items: html("div"),
+    sources: html("div"),
     partitions: html("div"),
   };
   const model = html("span", { class: "muted" });
@@ -191,6 +192,11 @@ export function showOverview(main, store) {
         "Popular items",
         "By decayed positives of the partitions here; the bar is relative to the first.",
         boxes.items,
+      ),
+      card(
+        "Sources",
+        "Who has brought the items of our lists, and how much of what was taken each had proposed, since the start of this process.",
+        boxes.sources,
       ),
       card(
         "Models",
@@ -229,6 +235,7 @@ export function showOverview(main, store) {
     boxes.latency.replaceChildren(latencyTable(now));
     boxes.memory.replaceChildren(memoryBars(now));
     boxes.items.replaceChildren(itemTable(now));
+    boxes.sources.replaceChildren(sourceTable(now));
     boxes.partitions.replaceChildren(partitionTable(now));
     if (store.changed.has("marks")) boxes.marks.replaceChildren(markTable(store));
     if (store.changed.has("refused")) boxes.refused.replaceChildren(refusedTable(store));
@@ -318,6 +325,27 @@ function itemTable({ topItems }) {
       bar(popularity / most, 2),
       count(outcomes),
       percent(outcomes === 0 ? null : positives / outcomes),
+    ]),
+  );
+}
+
+/** @param {Snapshot} now */
+function sourceTable({ sources }) {
+  if (sources.length === 0) return empty("No list was made, and nothing was taken.");
+  const all = sources.reduce((sum, { listed }) => sum + listed, 0);
+  return table(
+    "Sources",
+    [
+      { title: "source" },
+      { title: "listed", number: true },
+      { title: "of all" },
+      { title: "hit rate", number: true },
+    ],
+    sources.map(({ source, listed, hitRate }) => [
+      source,
+      count(listed),
+      bar(all === 0 ? 0 : listed / all, 3),
+      percent(hitRate),
     ]),
   );
 }
