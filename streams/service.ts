@@ -23,6 +23,7 @@ import type { LearnerFigures } from "./learner_figures.ts";
 import { lagOf } from "./log/lag.ts";
 import type { Log } from "./log/log.ts";
 import type { ExperimentMonitor } from "./experiments/monitor.ts";
+import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
@@ -69,6 +70,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #partitions: number;
   readonly #own: ServedModel;
   readonly #variants: readonly ServedModel[];
+  readonly #pins: PinnedModels;
   readonly #tasks: Crew<TaskJob> | undefined;
   readonly #monitors: Crew<MonitorJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
@@ -87,6 +89,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#own = new ServedModel(log, topics, options, now);
     this.#variants = (options.variants ?? []).map((variant) =>
       new ServedModel(log, topics, options, now, variant)
+    );
+    const models = [this.#own, ...this.#variants];
+    this.#pins = new PinnedModels(
+      log,
+      topics,
+      (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
     );
     const { roles = ROLES, pauseMs } = options;
     if (roles.includes("task")) {
@@ -248,6 +256,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         now: this.#now,
       },
       variants: this.#variants.map(({ serving }) => serving),
+      pins: this.#pins,
       partitions: this.#partitions,
       meter,
       delivery,

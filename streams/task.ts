@@ -12,6 +12,8 @@ import type { DecodedEvent } from "../src/events/check.ts";
 import { decodeEvent, decodeItem } from "../src/events/codec.ts";
 import type { RefusalCode } from "../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
+import type { ExperimentRecord } from "../src/experiments/experiment.ts";
+import { pinnedModels } from "../src/experiments/pins.ts";
 import { sizeInBatch } from "../src/learner/sample.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../src/state/task_state.ts";
@@ -25,6 +27,7 @@ import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
 import type { StoreStatus } from "./task/state_store.ts";
+import type { PinSource } from "./pinned_models.ts";
 import type { Topics } from "./topics.ts";
 
 export { BEFORE_EVENT } from "./task/catalogue_reader.ts";
@@ -77,6 +80,7 @@ export class Task implements AsyncDisposable {
   #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   #numbers = new OutputNumbers();
   readonly #delivery: Delivery;
+  readonly #pins: PinSource | undefined;
   /** Answers of `#out` that were sent, and what tells that they have arrived. */
   #sent = 0;
   #sending: Promise<unknown>[] = [];
@@ -91,10 +95,11 @@ export class Task implements AsyncDisposable {
     next: number,
     state: TaskState,
     restored: Restored,
-    { maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity, delivery = "exactly-once" }:
+    { maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity, delivery = "exactly-once", pins }:
       TaskRuntime,
   ) {
     this.#delivery = delivery;
+    this.#pins = pins;
     this.#log = log;
     this.#topics = topics;
     this.#group = group;
@@ -128,6 +133,7 @@ export class Task implements AsyncDisposable {
     const state = new TaskState(options, serving, runtime.variants);
     const { snapshot, meter = new RestoreMeter(), signal } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
+    if (runtime.pins !== undefined) state.setPinned(await runtime.pins.need(partition, state.pins()));
     return new Task(log, topics, group, { partition, partitions }, writer, next, state, restored, runtime);
   }
 
@@ -171,6 +177,7 @@ export class Task implements AsyncDisposable {
         return { events, complete: false };
       }
       const decoded = records.map((record) => decodeEvent(record.value ?? new Uint8Array(0)));
+      await this.#pin(records);
       await this.#warm(decoded);
       for (let at = 0; at < records.length; at++) {
         const record = records[at]!;
@@ -211,6 +218,7 @@ export class Task implements AsyncDisposable {
       await this.#catalogue.read();
       this.#itemsReadAt = now();
     }
+    await this.#pin(records);
     await this.#warm(decoded);
     const commit = async () => {
       await this.commit();
@@ -390,6 +398,18 @@ export class Task implements AsyncDisposable {
     }
   }
 
+  /** Takes the versions in that experiments among these records pin: they score from that very record on. */
+  async #pin(records: readonly LogRecord[]): Promise<void> {
+    const changes = records.filter(({ headers }) => headers[EXPERIMENT] !== undefined);
+    if (this.#pins === undefined || changes.length === 0) return;
+    const coming = changes.flatMap(({ value }) => {
+      const record = readExperiment(value);
+      return record instanceof Error ? [] : [record];
+    });
+    const keys = [...this.state.pins(), ...pinnedModels(coming, this.state.servingModel)];
+    this.state.setPinned(await this.#pins.need(this.partition, new Set(keys)));
+  }
+
   #apply(record: LogRecord, decoded: DecodedEvent): void {
     this.#catalogue.applyBefore(record.offset);
     if (record.headers[EXPERIMENT] !== undefined) {
@@ -415,11 +435,9 @@ export class Task implements AsyncDisposable {
   }
 
   #applyExperiment(record: LogRecord): void {
-    try {
-      this.state.applyExperiments([decodeExperiment(record.value ?? new Uint8Array(0))]);
-    } catch (error) {
-      this.#reject(record, "wrong-type", (error as Error).message);
-    }
+    const experiment = readExperiment(record.value);
+    if (experiment instanceof Error) this.#reject(record, "wrong-type", experiment.message);
+    else this.state.applyExperiments([experiment]);
   }
 
   #reject(record: LogRecord, code: RefusalCode, reason: string): void {
@@ -446,5 +464,14 @@ export class Task implements AsyncDisposable {
     const decoded = decodeItem(record.value);
     if (decoded.ok) this.state.applyItem(decoded.item);
     else this.#reject(record, decoded.code, decoded.reason);
+  }
+}
+
+/** An experiment, or why it is none. */
+function readExperiment(value: Uint8Array | null): ExperimentRecord | Error {
+  try {
+    return decodeExperiment(value ?? new Uint8Array(0));
+  } catch (error) {
+    return error as Error;
   }
 }

@@ -28,6 +28,8 @@ export interface Topics {
   readonly experiments: string;
   /** Figures of experiments: the monitor's own state, keyed by experiment and by user, compacted. */
   readonly figures: string;
+  /** Versions of models that experiments pin, keyed by model, version and place, compacted. */
+  readonly pins: string;
   /** What could not be used, with the reason. */
   readonly rejected: string;
 }
@@ -45,6 +47,7 @@ export function topicNames(prefix = "meander."): Topics {
     checkpoints: `${prefix}checkpoints`,
     experiments: `${prefix}experiments`,
     figures: `${prefix}figures`,
+    pins: `${prefix}pins`,
     rejected: `${prefix}rejected`,
   };
 }
@@ -62,6 +65,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
     { name: topics.experiments, partitions: 1, cleanup: "compact" },
     { name: topics.figures, partitions: 1, cleanup: "compact" },
+    { name: topics.pins, partitions: 1, cleanup: "compact" },
     { name: topics.rejected, partitions, cleanup: "delete" },
   ];
 }

@@ -41,7 +41,7 @@ export interface ScoredItem {
 export interface ShadowAnswer {
   /** Name of the variant. */
   readonly variant: string;
-  /** Name of the model that scored. */
+  /** Name of the model that scored; `model@version` when an experiment pins the version. */
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
@@ -59,7 +59,7 @@ export interface Recommendation {
   readonly time: number;
   /** The ranked items, best first. */
   readonly items: readonly RecommendedItem[];
-  /** Name of the model that scored. */
+  /** Name of the model that scored; `model@version` when an experiment pins the version. */
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;

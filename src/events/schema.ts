@@ -368,7 +368,10 @@ const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
 
 const SHADOW_FIELDS: Fields<ShadowAnswer> = {
   variant: { ...name, about: "Name of the variant." },
-  model: { ...name, about: "Name of the model that scored." },
+  model: {
+    ...name,
+    about: "Name of the model that scored; `model@version` when an experiment pins the version.",
+  },
   version: { ...counter, about: "Version of its parameters." },
   items: {
     kind: "list",
@@ -394,7 +397,10 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     maxItems: MAX_ITEMS,
     about: "The ranked items, best first.",
   },
-  model: { ...name, about: "Name of the model that scored." },
+  model: {
+    ...name,
+    about: "Name of the model that scored; `model@version` when an experiment pins the version.",
+  },
   version: { ...counter, about: "Version of its parameters." },
   stateVersion: { ...counter, about: "Version of the parameters that the user's state was folded with." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },

@@ -21,6 +21,7 @@ import {
   type VariantSettings,
 } from "./experiment.ts";
 import type { Exposure } from "./exposure.ts";
+import { modelKey } from "./pins.ts";
 
 /** What a request of a user is answered with. */
 export interface Assignment {
@@ -121,10 +122,14 @@ export class Experiments {
   }
 }
 
-/** The settings of a variant alone. */
-export function settingsOf(variant: VariantSettings): VariantSettings {
+/** The settings of a variant alone; the model has its pinned version in its name (`pins.ts`). */
+export function settingsOf(variant: Omit<Variant, "name">): VariantSettings {
   const given = VARIANT_SETTINGS.filter((setting) => variant[setting] !== undefined);
-  return Object.fromEntries(given.map((setting) => [setting, variant[setting]]));
+  const model = modelKey(variant);
+  return {
+    ...Object.fromEntries(given.map((setting) => [setting, variant[setting]])),
+    ...(model === undefined ? {} : { model }),
+  };
 }
 
 /** Variants that get users, in order. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { splitVariants } from "./assignment.ts";
+import { settingsOf, splitVariants } from "./assignment.ts";
 import { BUCKETS, proportions, shareOut } from "./buckets.ts";
 import {
   type Experiment,
@@ -43,6 +43,8 @@ export interface Surroundings {
   readonly records: ReadonlyMap<string, ExperimentRecord>;
   /** Models that the deployment runs. */
   readonly models: readonly string[];
+  /** What is wrong with the versions that are wanted, a sentence each. @default {[]} */
+  readonly versionFaults?: readonly string[];
 }
 
 /** A change that cannot be made. */
@@ -66,7 +68,10 @@ export class ExperimentError extends Error {
  *
  * @throws ExperimentError With everything that is wrong.
  */
-export function startExperiment(draft: ExperimentDraft, { records, models }: Surroundings): Experiment {
+export function startExperiment(
+  draft: ExperimentDraft,
+  { records, models, versionFaults = [] }: Surroundings,
+): Experiment {
   const { name, variants } = draft;
   const known = records.get(name);
   const before = known !== undefined && isExperiment(known) ? known : undefined;
@@ -89,6 +94,7 @@ export function startExperiment(draft: ExperimentDraft, { records, models }: Sur
     ...before?.status === "running" ? ["it is running already"] : [],
     ...name === "holdout" ? ["its name is taken by the holdout"] : [],
     ...variantFaults(experiment, models),
+    ...versionFaults,
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
   ];
   if (faults.length > 0) throw new ExperimentError(`start experiment ${name}`, faults);
@@ -198,7 +204,10 @@ function variantFaults(
     faults.push(`it interleaves ${shown.length} variants: current choice is two`);
   }
   const known = [...BUILT_IN_MODELS, ...models];
-  for (const { name, model } of variants) {
+  for (const { name, model, version = "latest" } of variants) {
+    if (version !== "latest" && BUILT_IN_MODELS.some((one) => one === model)) {
+      faults.push(`variant ${name} wants version ${version} of ${model}, which has none`);
+    }
     if (model === undefined || known.includes(model)) continue;
     faults.push(`variant ${name} wants model ${model}: this deployment runs ${known.join(", ")}`);
   }
@@ -240,7 +249,8 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
 }
 
 function changed(variants: readonly Variant[]): string[] {
-  return VARIANT_SETTINGS.filter((setting) => variants.some((variant) => variant[setting] !== undefined));
+  const settings = variants.map(settingsOf);
+  return VARIANT_SETTINGS.filter((setting) => settings.some((one) => one[setting] !== undefined));
 }
 
 function layerSpans(

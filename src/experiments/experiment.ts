@@ -45,10 +45,18 @@ export const VARIANT_SETTINGS = [
   keyof VariantSettings
 )[];
 
+/**
+ * Which version of its model scores for a variant: the newest one at any time; one for as long as it runs; or the
+ * one that is the newest when the experiment starts, which is a number from then on.
+ */
+export type VersionPolicy = "latest" | "at-start" | number;
+
 /** One of the things compared. */
 export interface Variant extends VariantSettings {
   /** Unique in its experiment. */
   readonly name: string;
+  /** Which version of the model scores. @default {"latest"} */
+  readonly version?: VersionPolicy;
   /** Its share of the experiment's users, relative to the others'. @default {1} */
   readonly weight?: number;
   /** Scores every request of the experiment and is logged, but never shown; it gets no users of its own. */

@@ -11,6 +11,7 @@ import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
+import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue } from "../state/catalogue.ts";
@@ -68,7 +69,7 @@ export interface AnswererState {
   readonly retrieval: Retrieval;
   /** Scores with the deployment's own model. */
   readonly scorer: ListScorer;
-  /** Score with the models of variants, by name. */
+  /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
   readonly scorers: ReadonlyMap<string, ListScorer>;
   /** The user's variants as of now. */
   assign(user: string): Assignment;
@@ -105,7 +106,7 @@ export class Answerer {
     const start = this.#options.nowMicros();
     const assigned = this.#state.assign(user.id);
     const { settings, interleaved, shadows, exposures } = assigned;
-    const wanted = [settings, ...interleaved ?? []].map(({ model }) => model);
+    const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
     const candidates = this.#needed(this.candidates(user, event), event, assigned);
     const scores = { user, event, candidates, byModel: new Map() };
@@ -175,10 +176,11 @@ export class Answerer {
     return retrieval?.ranking ?? this.#options.ranking;
   }
 
-  #scorer(model: string | undefined): ListScorer | undefined {
+  #scorer(model = ""): ListScorer | undefined {
     const { scorer, scorers } = this.#state;
-    if (model === undefined || model === scorer.serving.model) return scorer;
-    const other = scorers.get(model);
+    const key = fullKey(model, scorer.serving.model);
+    if (key === scorer.serving.model) return scorer;
+    const other = scorers.get(key);
     // Without a first version there is nothing to score with.
     return other === undefined || other.serving.version === 0 ? undefined : other;
   }

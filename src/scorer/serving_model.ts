@@ -30,13 +30,20 @@ export class ServingModel implements Serving {
   readonly #fields: ReadonlyMap<string, FieldTable>;
   readonly #head: Parameters;
   readonly #behaviour: Float32Array;
+  readonly #name: string;
   #standardisation: Standardisation;
   #link: Link = IDENTITY;
   #version = 0;
 
-  /** A model at version 0, before any version is applied. @param k Width of an id's embedding. */
-  constructor(model: Model, schema: FeatureSchema, k: number) {
+  /**
+   * A model at version 0, before any version is applied.
+   *
+   * @param k Width of an id's embedding.
+   * @param name What it is called.
+   */
+  constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
     this.#model = model;
+    this.#name = name;
     this.#assembler = new Assembler(schema, k, model.lifelong ? model.stateSize : 0);
     this.#tables = new Map(
       fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
@@ -55,7 +62,7 @@ export class ServingModel implements Serving {
   }
 
   get model(): string {
-    return this.#model.name;
+    return this.#name;
   }
 
   get version(): number {

@@ -28,6 +28,7 @@ import { historySample, type Sample } from "../learner/sample.ts";
 import { Answerer, type Ranking } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
+import { partsOf, pinnedModels } from "../experiments/pins.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
@@ -177,7 +178,8 @@ export class TaskState {
   #userBytes = 0;
   readonly #codec: UserCodec;
   readonly #scorer: ListScorer;
-  readonly #scorers: ReadonlyMap<string, ListScorer>;
+  /** Score with the models of variants, and with pinned versions. */
+  readonly #scorers: Map<string, ListScorer>;
   #experiments = new Experiments([]);
   readonly #answerer: Answerer;
   readonly #served: boolean;
@@ -223,10 +225,7 @@ export class TaskState {
     };
     this.#scorer = new ListScorer(this, this.#fold, this.#windowMs);
     // Users have one recurrent state, of the own model: those of variants read the behaviours.
-    this.#scorers = new Map([PRIOR, ...variants].map((serving) => {
-      const fold = { ...this.#fold, serving, lifelong: false };
-      return [serving.model, new ListScorer(this, fold, this.#windowMs)];
-    }));
+    this.#scorers = new Map([PRIOR, ...variants].map((serving) => [serving.model, this.#scorerOf(serving)]));
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
       sequences: this.sequences,
@@ -255,6 +254,11 @@ export class TaskState {
     return this.clock.time;
   }
 
+  /** Name of the own model. */
+  get servingModel(): string {
+    return this.#fold.serving.model;
+  }
+
   /** The experiments as of now, by name. */
   get experiments(): ReadonlyMap<string, ExperimentRecord> {
     return this.#experiments.records;
@@ -268,6 +272,28 @@ export class TaskState {
         record.revision > known.revision;
     });
     if (newer.length > 0) this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
+  }
+
+  /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
+  pins(): Set<string> {
+    const keys = pinnedModels(this.experiments.values(), this.#fold.serving.model);
+    for (const { pending } of this.users.values()) {
+      for (const { model } of pending.values()) {
+        if (model !== undefined && partsOf(model).version !== undefined) keys.add(model);
+      }
+    }
+    return keys;
+  }
+
+  /** Takes the pinned versions that there are in place of those that there were. */
+  setPinned(versions: Iterable<Serving>): void {
+    const next = new Map([...versions].map((serving) => [serving.model, serving]));
+    for (const [key, { serving }] of this.#scorers) {
+      if (partsOf(key).version !== undefined && next.get(key) !== serving) this.#scorers.delete(key);
+    }
+    for (const [key, serving] of next) {
+      if (!this.#scorers.has(key)) this.#scorers.set(key, this.#scorerOf(serving));
+    }
   }
 
   /** Applies a catalogue record. */
@@ -593,6 +619,10 @@ export class TaskState {
     });
     this.#show(user, { ...(answered ?? scored!), shown: true, rows }, out);
     return null;
+  }
+
+  #scorerOf(serving: Serving): ListScorer {
+    return new ListScorer(this, { ...this.#fold, serving, lifelong: false }, this.#windowMs);
   }
 
   /** Opens what was shown, then applies the interactions that were waiting for it. */

@@ -30,6 +30,7 @@ import {
 } from "../../src/experiments/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
+import { type Pins, pinVersions } from "../pinned_models.ts";
 import type { Topics } from "../topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
 
@@ -64,8 +65,16 @@ export class ExperimentRegistry {
   }
 
   /** Starts an experiment. @throws ExperimentError With everything that is wrong. */
-  start(draft: ExperimentDraft): Promise<Experiment> {
-    return this.#change((around) => startExperiment(draft, around));
+  async start(draft: ExperimentDraft): Promise<Experiment> {
+    const { variants, faults: versionFaults, records } = await pinVersions(
+      this.#log,
+      this.#topics,
+      draft.variants,
+    );
+    return await this.#change(
+      (around) => startExperiment({ ...draft, variants }, { ...around, versionFaults }),
+      records,
+    );
   }
 
   /** Changes the share of users in an experiment. @throws ExperimentError */
@@ -111,7 +120,10 @@ export class ExperimentRegistry {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
-  async #change<R extends ExperimentRecord | null>(change: (around: Surroundings) => R): Promise<R> {
+  async #change<R extends ExperimentRecord | null>(
+    change: (around: Surroundings) => R,
+    pins: Pins["records"] = [],
+  ): Promise<R> {
     // The writer fences whoever changes at the same time, so what is read now is what is changed.
     await using writer = await this.#log.writer(`${this.#topics.experiments}-registry`);
     const record = change({ records: await this.records(), models: this.#options.models });
@@ -131,7 +143,11 @@ export class ExperimentRegistry {
     const topic = this.#topics.experiments;
     const { end } = await this.#log.bounds(topic, 0);
     await writer.commit({
-      records: [{ topic, partition: 0, key: record.name, value, time }, ...places],
+      records: [
+        ...pins.map((pin) => ({ ...pin, time })),
+        { topic, partition: 0, key: record.name, value, time },
+        ...places,
+      ],
       group: writer.id,
       offsets: [{ topic, partition: 0, offset: end }],
     });

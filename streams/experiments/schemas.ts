@@ -25,6 +25,7 @@ const variantSchema = z.strictObject({
   weight: z.number().positive().optional(),
   shadow: z.boolean().optional(),
   model: name.optional(),
+  version: z.union([z.enum(["latest", "at-start"]), count]).optional(),
   policy: policySchema.optional(),
   maxCandidates: count.optional(),
   retrieval: z.strictObject({
@@ -63,9 +64,11 @@ export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).pa
   ExperimentDraft
 >;
 
-/** An experiment as it stands on the log. */
+/** An experiment as it stands on the log: the version at its start is known. */
 export const experimentSchema: z.ZodType = z.object({
   ...fields,
+  variants: z.array(variantSchema.extend({ version: z.union([z.literal("latest"), count]).optional() }))
+    .min(1).max(32),
   unit: z.literal("user"),
   status: z.enum(["running", "stopped", "promoted"]),
   winner: name.optional(),

@@ -246,9 +246,15 @@ function viewOf(
   };
 }
 
-/** Names of all variants for people: shadows are marked. */
+/** Names of all variants for people: shadows and pinned versions are marked. */
 export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
-  return variants.map(({ name, shadow }) => shadow === true ? `${name} (shadow)` : name);
+  return variants.map(({ name, shadow, version }) => {
+    const marks = [
+      ...(shadow === true ? ["shadow"] : []),
+      ...(typeof version === "number" ? [`version ${version}`] : []),
+    ];
+    return marks.length === 0 ? name : `${name} (${marks.join(", ")})`;
+  });
 }
 
 function metricsOf(moments: Moments): Record<MetricName, number | null> {

@@ -30,6 +30,7 @@ export class ServedModel {
   readonly served: Promise<void>;
   /** Resolves when it has stopped; rejects when it cannot go on. */
   readonly ended: Promise<unknown>;
+  readonly #spec: LearnerSpec;
   readonly #learners: Crew<LearnerJob> | undefined;
   readonly #follower: Worker<FollowJob> | undefined;
 
@@ -52,10 +53,11 @@ export class ServedModel {
       },
       topics: variant === undefined ? topics : variantTopics(topics, model),
     };
+    this.#spec = spec;
     const { samples, parameters } = spec.topics;
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
     const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
-    this.serving = new ServingModel(makeModel(spec), schema, learner.embeddingWidth ?? 16);
+    this.serving = this.make(model);
     const served = Promise.withResolvers<void>();
     this.served = served.promise;
     if (roles.includes("learner")) {
@@ -78,6 +80,12 @@ export class ServedModel {
     }
     this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);
     this.ended.catch(() => {}); // whoever watches the service has it
+  }
+
+  /** Another one at version 0, by a name. */
+  make(name: string): ServingModel {
+    const { schema, learner } = this.#spec;
+    return new ServingModel(makeModel(this.#spec), schema, learner.embeddingWidth ?? 16, name);
   }
 
   /** The figures of its learner, when that works in this process now. */

@@ -5,6 +5,7 @@
  */
 
 import type { Serving } from "../../src/scorer/serving.ts";
+import type { PinSource } from "../pinned_models.ts";
 import type { Delivery } from "./delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { StateStoreOptions } from "./state_store.ts";
@@ -21,6 +22,8 @@ export interface TaskRuntime {
   readonly snapshot?: StateStoreOptions | undefined;
   /** Models that variants of experiments may want, beside the own one. @default {none} */
   readonly variants?: Iterable<Serving>;
+  /** Versions that experiments pin; without, variants that want one are left out. @default {none} */
+  readonly pins?: PinSource;
   /** Told how far the restore has come. @default {nobody} */
   readonly meter?: RestoreMeter;
   /** Whether answers wait for the commit. @default {"exactly-once"} */

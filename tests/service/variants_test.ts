@@ -44,6 +44,44 @@ Deno.test("Service learns and serves the model of a variant beside its own", asy
   assert.ok(isExperiment(status!.experiment) && [0, 1].every((v) => status!.totals.moments(v).users > 5));
 });
 
+Deno.test("Service scores with a pinned version while newer ones come, also after a restart", async () => {
+  const log = new MemoryLog();
+  const events = shopEvents(500, 40);
+  const third = Math.floor(events.length / 3);
+  const start = () => Service.start(log, { ...OPTIONS, partitions: 2 });
+  const versions = async () => (await log.bounds(topics.parameters, 0)).end;
+  {
+    await using service = await start();
+    await log.append(recordsOf(events.slice(0, third)));
+    await untilCommitted(log);
+    await until(async () => await versions() > 6, "versions are published");
+    const changes = new ExperimentRegistry(log, topics, { models: ["base"], now: () => events[0]!.time });
+    const { variants } = await changes.start({
+      name: "pin",
+      variants: [{ name: "newest" }, { name: "pinned", version: "at-start" }],
+    });
+    assert.ok(Number(variants[1]!.version) > 1);
+    await log.append(
+      recordsOf(events.slice(third, 2 * third)).filter(({ topic }) => topic === topics.events),
+    );
+    await untilCommitted(log);
+    await service.stop();
+  }
+  await using service = await start();
+  await log.append(recordsOf(events.slice(2 * third)).filter(({ topic }) => topic === topics.events));
+  await untilCommitted(log);
+  await service.stop();
+  const answers = await answersOn(log);
+  const of = (name: string) =>
+    new Set(
+      answers.filter(({ variant }) => variant === name).map(({ model, version }) => `${model} ${version}`),
+    );
+  assert.ok(of("newest").size > 1);
+  const [[pinned = ""]] = [[...of("pinned")]];
+  assert.match(pinned, /^base@(\d+) \1$/);
+  assert.equal(of("pinned").size, 1);
+});
+
 Deno.test("Service.start() refuses a variant with the deployment's own model", async () => {
   const variants = [{ model: "base", modelConfig: DEFAULT_MODELS.base }] as const;
   await assert.rejects(Service.start(new MemoryLog(), { ...OPTIONS, variants }), /base is there twice/);

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { decodeSample } from "../../../src/learner/sample_codec.ts";
+import { encodeVersion, type ParameterVersion } from "../../../src/learner/version.ts";
+import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import type { TaskOptions } from "../../../src/state/task_state.ts";
+import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
+import type { Log } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { ParameterSubscriber } from "../../../streams/parameters.ts";
+import { PinnedModels } from "../../../streams/pinned_models.ts";
+import { Task } from "../../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../../learner/batches.ts";
+
+const topics = topicNames();
+const START = Date.UTC(2026, 0, 1);
+const OPTIONS: TaskOptions = { schema: SCHEMA, outcomeWindowMs: 60_000, allowedLatenessMs: 0, seed: 3 };
+const CANDIDATES = Array.from({ length: 12 }, (_, i) => `i${i}`);
+const VERSIONS = 9;
+
+/** Versions 1 (full), 2, 3, ... (deltas), and the full snapshot of the last one. */
+const [DELTAS, LAST] = (() => {
+  const learner = makeLearner("base", { learningRate: 0.05 });
+  const deltas = [learner.version("full", 1)];
+  for (const batch of batches(makeSamples(8 * (VERSIONS - 1)))) {
+    learner.learn(batch);
+    deltas.push(learner.version("delta", deltas.length + 1));
+  }
+  return [deltas, learner.version("full", VERSIONS)];
+})();
+
+const serve = (name?: string) => new ServingModel(makeModel("base", 99), SCHEMA, WIDTH, name);
+const pinsOf = (log: Log) =>
+  new PinnedModels(log, topics, (model, key) => model === "base" ? serve(key) : undefined);
+const changesOf = (log: Log) => new ExperimentRegistry(log, topics, { models: ["base"], now: () => START });
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(CANDIDATES.map((item, i) => ({
+    ...{ topic: topics.items, partition: 0, key: item, time: START },
+    value: encodeItem({ item, time: START, category: "abc"[i % 3]! }),
+  })));
+  return log;
+}
+
+async function publish(log: Log, ...versions: readonly ParameterVersion[]): Promise<void> {
+  await log.append(versions.map((version) => ({
+    ...{ topic: topics.parameters, partition: 0, key: "base", value: encodeVersion(version), time: START },
+  })));
+}
+
+/** A request of each of sixty users, and a click of some. */
+async function ask(log: Log, page: number): Promise<void> {
+  for (let u = 0; u < 60; u++) {
+    const time = START + page * 3_600_000 + 1000 * u;
+    const [user, request] = [`u${u}`, `r${page}-${u}`];
+    const events: Event[] = [
+      { type: "request", user, time, request, count: 5, candidates: CANDIDATES },
+      { type: "interaction", user, time: time + 10, request, item: `i${(u + page) % 12}`, action: "click" },
+    ];
+    await log.append(events.map((event) => ({
+      ...{ topic: topics.events, partition: 0, key: user, value: encodeEvent(event), time: event.time },
+    })));
+  }
+}
+
+async function answersOn(log: Log): Promise<Recommendation[]> {
+  const answers: Recommendation[] = [];
+  for await (const { value } of readAll(log, topics.recommendations, 0)) {
+    answers.push(JSON.parse(new TextDecoder().decode(value!)));
+  }
+  return answers;
+}
+
+/** A process that serves the newest version and goes on where the last one stopped. */
+async function live(log: Log, { events = 1e9, crashes = false } = {}): Promise<void> {
+  const serving = serve();
+  await new ParameterSubscriber(log, topics.parameters, serving).update();
+  await using task = await Task.open(log, topics, 0, OPTIONS, serving, { pins: pinsOf(log) });
+  while ((await task.round({ rows: 1e9, events })).complete);
+  if (!crashes) await task.flush();
+}
+
+/** Pages before, in, and after an experiment that pins versions, while newer ones come and old ones go. */
+async function play(log: Log, page: () => Promise<void>): Promise<void> {
+  const changes = changesOf(log);
+  await publish(log, ...DELTAS.slice(0, 5));
+  await ask(log, 0);
+  await page();
+  await changes.start({
+    name: "pinned",
+    variants: [{ name: "A" }, { name: "B", version: 3 }, { name: "C", version: "at-start", model: "base" }],
+  });
+  await ask(log, 1);
+  await page();
+  await publish(log, ...DELTAS.slice(5), LAST);
+  await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end - 1);
+  await ask(log, 2);
+  await page();
+  await changes.promote("pinned", "B");
+  await ask(log, 3);
+  await page();
+  await changes.rollBack("pinned", "");
+  await ask(log, 4);
+  await page();
+}
+
+Deno.test("a variant with a pinned version is scored with it, whatever comes and goes, and so is who gets it promoted", async () => {
+  const log = await createLog();
+  await play(log, () => live(log));
+  const answers = await answersOn(log);
+  const on = (page: number, variant?: string) => {
+    const of = answers.filter((answer) =>
+      answer.request.startsWith(`r${page}-`) && answer.variant === variant
+    );
+    return [...new Set(of.map(({ model, version }) => `${model} ${version}`))];
+  };
+  assert.deepEqual(on(0), ["base 5"]);
+  assert.deepEqual([on(1, "A"), on(1, "B"), on(1, "C")], [["base 5"], ["base@3 3"], ["base@5 5"]]);
+  assert.deepEqual([on(2, "A"), on(2, "B"), on(2, "C")], [["base 9"], ["base@3 3"], ["base@5 5"]]);
+  assert.deepEqual([on(3), on(4)], [["base@3 3"], ["base 9"]]);
+  const models = new Map<string, string>();
+  for await (const { value } of readAll(log, topics.samples, 0)) {
+    const { request, model = "base" } = decodeSample(value!);
+    models.set(request, model);
+  }
+  for (const { request, model } of answers) assert.equal(models.get(request), model);
+});
+
+Deno.test("pinned versions are the same after restarts, crashes and in other pieces", async () => {
+  const [whole, pieces] = [await createLog(), await createLog()];
+  await play(whole, () => live(whole));
+  await play(pieces, async () => {
+    await live(pieces, { events: 7, crashes: true }); // what is not committed is lost
+    await live(pieces, { events: 11, crashes: true });
+    await live(pieces);
+  });
+  assert.deepEqual(await answersOn(pieces), await answersOn(whole));
+});
+
+Deno.test("PinnedModels.need() makes the version that was served, shares it among tasks, and lets it go", async () => {
+  const log = await createLog();
+  await publish(log, ...DELTAS.slice(0, 6));
+  await changesOf(log).start({ name: "p", variants: [{ name: "A" }, { name: "B", version: 4 }] });
+  const then = serve();
+  await new ParameterSubscriber(log, topics.parameters, then, 4).update();
+  const pins = pinsOf(log);
+  const wanted = new Set(["base@4"]);
+  const [first] = await pins.need(0, wanted);
+  const [second] = await pins.need(1, wanted);
+  assert.equal(first, second);
+  for (const probe of makeSamples(5, 70)) assert.deepEqual(first!.score(probe), then.score(probe));
+  await pins.need(0, new Set());
+  assert.equal((await pins.need(1, wanted))[0], first, "another task still needs it");
+  await pins.need(1, new Set());
+  assert.notEqual((await pins.need(0, wanted))[0], first);
+  assert.deepEqual(await pins.need(2, new Set(["dien@4", "base@8"])), [], "neither is here");
+});
+
+Deno.test("an experiment is refused whose versions cannot be had", async () => {
+  const log = await createLog();
+  const changes = changesOf(log);
+  const start = (...variants: Parameters<typeof changes.start>[0]["variants"]) =>
+    changes.start({ name: "p", variants: [{ name: "A" }, ...variants] });
+  await assert.rejects(
+    start({ name: "B", version: "at-start" }),
+    /variant B wants the newest version of the own model: the log has none/,
+  );
+  await publish(log, ...DELTAS.slice(0, 5));
+  await assert.rejects(
+    start({ name: "B", version: 9 }, { name: "C", model: "prior", version: 1 }, { name: "D", version: 7 }),
+    new RegExp(
+      "variant C wants version 1 of prior, which has none; " +
+        "variant B wants version 9 of base: the log has 1 to 5; variant D wants version 7 of base",
+    ),
+  );
+  await assert.rejects(start({ name: "B", model: "dien", version: 2 }), /wants model dien/);
+  assert.deepEqual(await Array.fromAsync(readAll(log, topics.pins, 0)), []);
+  await start({ name: "B", version: 3 });
+  await assert.rejects(
+    changes.start({ name: "q", layer: "other", variants: [{ name: "A" }, { name: "B", model: "prior" }] }),
+    /layers other and default overlap: p changes model too/,
+  );
+  await changes.stop("p", "");
+  await publish(log, ...DELTAS.slice(5), LAST);
+  await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end - 1);
+  assert.equal((await start({ name: "B", version: 3 })).variants[1]!.version, 3, "it was pinned before");
+  await changes.stop("p", "");
+  await assert.rejects(start({ name: "B", version: 4 }), /wants version 4 of base: the log has 9 to 9/);
+});
