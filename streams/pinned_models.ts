@@ -49,7 +49,7 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
         records.set(`${key}/${at}`, { topic: topics.pins, partition: 0, key: `${key}/${at}`, value });
       });
     } else if (typeof version !== "number" || (await readPin(log, topics.pins, key)).length === 0) {
-      const has = chain.newest === 0 ? "none" : `${chain.oldest} to ${chain.newest}`;
+      const has = chain.count === 0 ? "none" : `${chain.count} from ${chain.oldest} to ${chain.newest}`;
       const wanted = version === "at-start" ? "the newest version" : `version ${version}`;
       faults.push(`variant ${name} wants ${wanted} of ${chain.model}: the log has ${has}`);
     }
@@ -64,7 +64,8 @@ interface Chain {
   readonly version: number;
   /** A full snapshot and all versions from it on; empty when the log does not have them. */
   readonly records: readonly Uint8Array[];
-  /** Versions that can be had. */
+  /** Versions that can be had; not each number has been published. */
+  readonly count: number;
   readonly oldest: number;
   readonly newest: number;
 }
@@ -80,13 +81,13 @@ async function readChain(
   const topic = variant !== undefined && (await log.topics()).has(variant) ? variant : topics.parameters;
   let model = wantedModel ?? "the own model";
   let records: Uint8Array[] = [];
-  let version = 0, oldest = 0, newest = 0;
+  let version = 0, oldest = 0, newest = 0, count = 0;
   for await (const { key, value } of readAll(log, topic, 0)) {
     if (value === null || key === null || wantedModel !== undefined && key !== wantedModel) continue;
     model = key;
     const { kind, version: number, predecessor } = decodeVersion(value);
-    newest = Math.max(newest, number);
     if (oldest === 0 && kind === "full") oldest = number;
+    if (oldest > 0 && number > newest) [newest, count] = [number, count + 1];
     if (number > last || number <= version) continue;
     if (kind === "full") records = [value];
     else if (predecessor === version) records.push(value);
@@ -95,7 +96,7 @@ async function readChain(
   }
   const found = version > 0 && (wanted === "at-start" || version === wanted);
   return {
-    ...{ model, oldest, newest, records: found ? records : [] },
+    ...{ model, count, oldest, newest, records: found ? records : [] },
     version: wanted === "at-start" ? version : wanted,
   };
 }

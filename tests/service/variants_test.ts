@@ -9,6 +9,8 @@ import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "./deployment.ts";
 
 const topics = topicNames();
+/** A version a batch: few samples make several. */
+const EACH_BATCH = { ...OPTIONS, partitions: 2, learning: { ...OPTIONS.learning, publishIntervalMs: 0 } };
 const VARIANTS = [{ model: "dien", modelConfig: DEFAULT_MODELS.dien }] as const;
 
 Deno.test("Service learns and serves the model of a variant beside its own", async () => {
@@ -16,7 +18,7 @@ Deno.test("Service learns and serves the model of a variant beside its own", asy
   await log.createTopics(topicSpecs(topics, 2));
   const events = shopEvents(500, 40);
   const half = events.length / 2;
-  await using service = await Service.start(log, { ...OPTIONS, partitions: 2, variants: VARIANTS });
+  await using service = await Service.start(log, { ...EACH_BATCH, variants: VARIANTS });
   await log.append(recordsOf(events.slice(0, half)));
   await untilCommitted(log);
   const versions = async (topic: string) => (await log.bounds(topic, 0)).end;
@@ -48,7 +50,7 @@ Deno.test("Service scores with a pinned version while newer ones come, also afte
   const log = new MemoryLog();
   const events = shopEvents(500, 40);
   const third = Math.floor(events.length / 3);
-  const start = () => Service.start(log, { ...OPTIONS, partitions: 2 });
+  const start = () => Service.start(log, EACH_BATCH);
   const versions = async () => (await log.bounds(topics.parameters, 0)).end;
   {
     await using service = await start();

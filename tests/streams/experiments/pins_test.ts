@@ -176,7 +176,7 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
     start({ name: "B", version: 9 }, { name: "C", model: "prior", version: 1 }, { name: "D", version: 7 }),
     new RegExp(
       "variant C wants version 1 of prior, which has none; " +
-        "variant B wants version 9 of base: the log has 1 to 5; variant D wants version 7 of base",
+        "variant B wants version 9 of base: the log has 5 from 1 to 5; variant D wants version 7 of base",
     ),
   );
   await assert.rejects(start({ name: "B", model: "dien", version: 2 }), /wants model dien/);
@@ -191,5 +191,8 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
   await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end - 1);
   assert.equal((await start({ name: "B", version: 3 })).variants[1]!.version, 3, "it was pinned before");
   await changes.stop("p", "");
-  await assert.rejects(start({ name: "B", version: 4 }), /wants version 4 of base: the log has 9 to 9/);
+  await assert.rejects(
+    start({ name: "B", version: 4 }),
+    /wants version 4 of base: the log has 1 from 9 to 9/,
+  );
 });
