@@ -232,6 +232,7 @@ export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/serve
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_settings.ts";
 export * from "./streams/service.ts";
 export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";
+export * from "./streams/sample_handover.ts";
 export * from "./streams/replay.ts";
 export * from "./streams/replay_report.ts";
 export * from "./streams/report/report_data.ts";

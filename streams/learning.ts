@@ -35,6 +35,7 @@ import {
   type Writer,
 } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
+import type { SampleHandover } from "./sample_handover.ts";
 import { decodeOrder, encodeOrder, orderKey, SampleOrder, type Stretch } from "./sample_order.ts";
 import type { Topics } from "./topics.ts";
 
@@ -60,6 +61,8 @@ export interface LearningOptions {
   readonly guard?: GuardOptions | null;
   /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
   readonly variant?: string;
+  /** Where samples of the only partition are that a task in this process has just written. @default {none} */
+  readonly handover?: SampleHandover;
 }
 
 const FORMAT = 3;
@@ -94,7 +97,10 @@ export class Learning implements AsyncDisposable {
   readonly #log: UngroupedLog;
   readonly #topics: Topics;
   readonly #writer: Writer;
-  readonly #options: Required<Omit<LearningOptions, "guard" | "variant">> & Pick<LearningOptions, "variant">;
+  readonly #options:
+    & Required<Omit<LearningOptions, "guard" | "variant" | "handover">>
+    & Pick<LearningOptions, "variant">;
+  readonly #handover: SampleHandover | undefined;
   readonly #guarded: boolean;
   readonly #snapshots: Snapshots;
   readonly #now: () => number;
@@ -144,6 +150,7 @@ export class Learning implements AsyncDisposable {
     this.#writer = writer;
     this.#next = new Array<number>(partitions).fill(0);
     this.#read = [...this.#next];
+    this.#handover = options.handover;
     this.#options = {
       batchRows: options.batchRows ?? 64,
       checkpointBatches: options.checkpointBatches ?? 100,
@@ -309,7 +316,7 @@ export class Learning implements AsyncDisposable {
         if (record.key !== null) this.#forgotten.push(record.key);
         continue;
       }
-      const sample = this.#view(decode(record));
+      const sample = this.#view(this.#handover?.take(record.offset) ?? decode(record));
       if (sample === null) continue;
       this.#batch.push({ sample, bytes: record.value });
       this.#batchRows += sizeInBatch(sample);

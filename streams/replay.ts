@@ -32,6 +32,7 @@ import { Learning, type LearningOptions } from "./learning.ts";
 import type { Log, TopicSpec } from "./log/log.ts";
 import { ParameterSubscriber } from "./parameters.ts";
 import { RejectionSummary } from "./rejections.ts";
+import { SampleHandover } from "./sample_handover.ts";
 import type { SourceRecord } from "./sources/source.ts";
 import { Task } from "./task.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
@@ -126,17 +127,20 @@ export async function replay<N extends ModelName>(
   const k = options.learner.embeddingWidth ?? 16;
   const serving = new ServingModel(await makeModel(options, k), options.task.schema, k);
   const retain = options.retain ?? true;
+  const handover = new SampleHandover();
   await using learning = await Learning.open(
     log,
     topics,
     new Learner(await makeModel(options, k), options.learner),
     {
       trimSamples: !retain,
+      handover,
       ...options.learning,
     },
   );
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
   await using task = await Task.open(log, topics, 0, options.task, serving, {
+    handover,
     ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
   });
   await using feeder = await Feeder.open(

@@ -28,6 +28,7 @@ import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
 import type { StoreStatus } from "./task/state_store.ts";
 import type { PinSource } from "./pinned_models.ts";
+import type { SampleHandover } from "./sample_handover.ts";
 import type { Topics } from "./topics.ts";
 
 export { BEFORE_EVENT } from "./task/catalogue_reader.ts";
@@ -81,6 +82,7 @@ export class Task implements AsyncDisposable {
   #numbers = new OutputNumbers();
   readonly #delivery: Delivery;
   readonly #pins: PinSource | undefined;
+  readonly #handover: SampleHandover | undefined;
   /** Answers of `#out` that were sent, and what tells that they have arrived. */
   #sent = 0;
   #sending: Promise<unknown>[] = [];
@@ -95,10 +97,15 @@ export class Task implements AsyncDisposable {
     next: number,
     state: TaskState,
     restored: Restored,
-    { maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity, delivery = "exactly-once", pins }:
-      TaskRuntime,
+    {
+      maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity,
+      delivery = "exactly-once",
+      handover,
+      pins,
+    }: TaskRuntime,
   ) {
     this.#delivery = delivery;
+    this.#handover = handover;
     this.#pins = pins;
     this.#log = log;
     this.#topics = topics;
@@ -273,7 +280,7 @@ export class Task implements AsyncDisposable {
       this.#send();
       await Promise.all(this.#sending);
     }
-    const { outputs, users, statistics } = commitRecords({
+    const { outputs, samplePlaces, users, statistics } = commitRecords({
       topics,
       partition,
       partitions: this.#partitions,
@@ -291,6 +298,9 @@ export class Task implements AsyncDisposable {
       offsets: [{ topic: topics.events, partition, offset: this.#next }],
     });
     this.#note(users, statistics, offsets.slice(outputs.length));
+    for (const [n, sample] of this.#out.samples.entries()) {
+      this.#handover?.put(offsets[samplePlaces[n]!]!, sample);
+    }
     this.#committed = this.#next;
     this.#itemsCommitted = this.#catalogue.applied;
     state.dirtyUsers.clear();

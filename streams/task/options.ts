@@ -6,6 +6,7 @@
 
 import type { Serving } from "../../src/scorer/serving.ts";
 import type { PinSource } from "../pinned_models.ts";
+import type { SampleHandover } from "../sample_handover.ts";
 import type { Delivery } from "./delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { StateStoreOptions } from "./state_store.ts";
@@ -30,6 +31,8 @@ export interface TaskRuntime {
   readonly delivery?: Delivery;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number;
+  /** Gets the samples that are committed, for a learner in the same process. @default {nobody} */
+  readonly handover?: SampleHandover;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

@@ -40,6 +40,8 @@ export interface Uncommitted {
 export interface CommitRecords {
   /** Recommendations, samples, rejections. */
   readonly outputs: readonly NewRecord[];
+  /** Where each sample is among the outputs. */
+  readonly samplePlaces: readonly number[];
   /** Of the `state` topic. */
   readonly users: readonly NewRecord[];
   /** Of the `statistics` topic; the task's own is the last. */
@@ -67,10 +69,12 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const outputs = answerRecords(topics.recommendations, out, { numbers, partition, time, from: of.sent });
   const users: NewRecord[] = [];
   const statistics: NewRecord[] = [];
+  const samplePlaces: number[] = [];
   let told = 0;
   const tellUpTo = (count: number) => {
     for (const sample of out.samples.slice(told, count)) {
       const headers = numbered(numbers.samples[told++]);
+      samplePlaces.push(outputs.length);
       outputs.push(record(topics.samples, sample.user, encodeSample(sample), headers));
     }
   };
@@ -95,7 +99,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
   }));
-  return { outputs, users, statistics };
+  return { outputs, samplePlaces, users, statistics };
 }
 
 /** The time of a task's records: its clock, which one wrong event does not move. */
