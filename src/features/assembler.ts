@@ -12,13 +12,14 @@
  * @module
  */
 
+import { UNKNOWN_ROW } from "../embeddings/rows.ts";
 import type { SampleHistory, SampleState } from "../learner/sample.ts";
 import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
 import { forEachPair, pairPrefixes } from "./pairs.ts";
-import { Transitions } from "./transitions.ts";
+import { type CrossKind, Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {
@@ -94,6 +95,59 @@ export function createHead(schema: FeatureSchema): Parameters {
   return new Parameters({ bias: [1], linear: [numericNames(schema).length] });
 }
 
+/** The tables of a field. */
+interface FieldPair<T> {
+  readonly vectors: T;
+  readonly first: T;
+}
+
+/** Tables that were found by their names. */
+interface Named<T> {
+  readonly item: T;
+  readonly category: T;
+  readonly user: T;
+  readonly userFields: readonly FieldPair<T>[];
+  readonly contextFields: readonly FieldPair<T>[];
+  readonly itemFields: readonly FieldPair<T>[];
+  readonly first: { readonly item: T; readonly category: T; readonly user: T; readonly position: T };
+  /** First-order weights that not every schema has. */
+  own(kind: CrossKind | "pair"): T;
+}
+
+const OWN = { transition: "first:transition", age: "first:age", pair: "first:pair" } as const;
+
+/** Rows in the order in which they were read, so that giving gradients back looks no key up again. */
+class RowLog {
+  #rows = new Uint32Array(256);
+  #size = 0;
+  #at = 0;
+
+  clear(): void {
+    this.#size = 0;
+  }
+
+  /** Notes a row, and gives it back. */
+  note(row: number): number {
+    if (this.#size === this.#rows.length) {
+      const rows = new Uint32Array(2 * this.#size);
+      rows.set(this.#rows);
+      this.#rows = rows;
+    }
+    this.#rows[this.#size++] = row;
+    return row;
+  }
+
+  rewind(): void {
+    this.#at = 0;
+  }
+
+  /** The next row, which is that of `key`: looked up only if it had none, for it may have got one since. */
+  next(of: FieldTable, key: string): number {
+    const row = this.#rows[this.#at++]!;
+    return row === UNKNOWN_ROW ? of.rowOf(key) : row;
+  }
+}
+
 /** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
 export class Assembler {
   /** Which attributes are features. */
@@ -124,6 +178,12 @@ export class Assembler {
   readonly #userVector: Float32Array;
   /** By category, of the impression in hand. */
   readonly #crossedLogits = new Map<string, number>();
+  /** By what was given to `gather` or `scatter`. */
+  readonly #named = new WeakMap<ReadonlyMap<string, FieldTable>, Named<FieldTable>>();
+  /** Rows that the last gathering read, for scattering. */
+  readonly #read = new RowLog();
+  /** The history of the last gathering. */
+  #gathered: SampleHistory | undefined;
 
   /**
    * An assembler for item vectors of width 2k.
@@ -164,26 +224,27 @@ export class Assembler {
     this.#q = this.#room(this.#q, K * d);
     this.#xc = this.#room(this.#xc, K * C);
     this.#wide = this.#room(this.#wide, K);
-    const item = table(tables, "item");
-    const category = table(tables, "category");
+    const named = this.#tables(tables);
+    const { item, category, first } = named;
+    const read = this.#read;
     const bias = head.block("bias")[0]!;
     const linear = head.block("linear");
 
-    this.#addBehaviours(instance.history, from, tables);
+    this.#addBehaviours(instance.history, from, named);
 
     this.#xu.fill(0);
     let shared = bias;
     if (this.#ids) {
-      const user = table(tables, "user");
+      const { user } = named;
       user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
-      shared += first(tables, "user", instance.user);
+      shared += weightOf(first.user, instance.user);
     }
-    for (let f = 0; f < this.#userNames.length; f++) {
-      shared += addField(tables, this.#userNames[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
+    for (let f = 0; f < named.userFields.length; f++) {
+      shared += addField(named.userFields[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
     }
     const context = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
-    for (let f = 0; f < this.#contextNames.length; f++) {
-      shared += addField(tables, this.#contextNames[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
+    for (let f = 0; f < named.contextFields.length; f++) {
+      shared += addField(named.contextFields[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
     }
 
     const transitions = this.#transitions(instance);
@@ -192,18 +253,20 @@ export class Assembler {
     for (let c = 0; c < K; c++) {
       const row = instance.rows[c]!;
       const at = c * C;
-      item.addRow(item.rowOf(row.item), 1, this.#q, c * d);
-      addMean(category, row.categories, 1, this.#q, c * d + k);
-      let z = shared + row.offset + first(tables, "item", row.item);
-      for (const name of row.categories) z += first(tables, "category", name) / row.categories.length;
-      for (const name of row.categories) {
-        z += this.#crossed(name, transitions, tables) / row.categories.length;
+      const { categories } = row;
+      item.addRow(read.note(item.rowOf(row.item)), 1, this.#q, c * d);
+      this.#addMean(category, categories, 1, this.#q, c * d + k);
+      let z = shared + row.offset + valueAt(first.item, read.note(first.item.rowOf(row.item)));
+      for (const name of categories) {
+        z += valueAt(first.category, read.note(first.category.rowOf(name))) / categories.length;
       }
-      for (const key of transitions?.own(row.item) ?? []) z += first(tables, "age", key);
-      forEachPair(prefixes, row, this.#crossedFields, (key) => z += first(tables, "pair", key));
-      if (row.position >= 0) {
-        z += first(tables, "position", String(Math.min(row.position, MAX_POSITION)));
+      for (const name of categories) z += this.#crossed(name, transitions, named) / categories.length;
+      for (const key of transitions?.own(row.item) ?? []) z += weightOf(named.own("age"), key);
+      if (prefixes.length > 0) {
+        const pairs = named.own("pair");
+        forEachPair(prefixes, row, this.#crossedFields, (key) => z += weightOf(pairs, key));
       }
+      if (row.position >= 0) z += weightOf(first.position, positionKey(row.position));
       for (let n = 0; n < this.#numerics; n++) {
         const x = standardise(row.numerics[n]!, n, standardisation);
         this.#xc[at + n] = x;
@@ -211,8 +274,8 @@ export class Assembler {
       }
       this.#xc.set(context, at + this.#numerics);
       const fieldsAt = at + this.#numerics + context.length;
-      for (let f = 0; f < this.#itemNames.length; f++) {
-        z += addField(tables, this.#itemNames[f]!, row.fields[f], this.#xc, fieldsAt + SMALL_WIDTH * f);
+      for (let f = 0; f < named.itemFields.length; f++) {
+        z += addField(named.itemFields[f]!, row.fields[f], this.#xc, fieldsAt + SMALL_WIDTH * f);
       }
       for (let j = 0; j < d; j++) z += this.#userVector[j]! * this.#q[c * d + j]!;
       this.#wide[c] = z;
@@ -231,7 +294,11 @@ export class Assembler {
     };
   }
 
-  /** Gives the gradients of the last gathered impression to the tables and to the head's gradient array. */
+  /**
+   * Gives the gradients of the last gathered impression to the tables and to the head's gradient array.
+   *
+   * @throws Error when another one was gathered since.
+   */
   scatter(
     instance: Instance,
     tables: ReadonlyMap<string, TrainableTable>,
@@ -241,8 +308,9 @@ export class Assembler {
   ): void {
     const { k, d } = this;
     const C = this.contextWidth;
-    const item = table(tables, "item");
-    const category = table(tables, "category");
+    const named = this.#tables(tables);
+    const { item, category, first } = named;
+    const read = this.#read;
     const bias = head.block("bias", headGradients);
     const linear = head.block("linear", headGradients);
 
@@ -264,82 +332,127 @@ export class Assembler {
         dUser[j] = dUser[j]! + g * this.#q[c * d + j]!;
         gradients.q[c * d + j] = gradients.q[c * d + j]! + g * this.#userVector[j]!;
       }
-      item.accumulate(item.rowOf(row.item), 1, gradients.q, c * d);
-      giveMean(category, row.categories, 1, gradients.q, c * d + k);
-      giveFirst(tables, "item", row.item, g);
-      for (const name of row.categories) giveFirst(tables, "category", name, g / row.categories.length);
-      for (const name of row.categories) {
-        crossed.set(name, (crossed.get(name) ?? 0) + g / row.categories.length);
+      const { categories } = row;
+      item.accumulate(read.next(item, row.item), 1, gradients.q, c * d);
+      this.#giveMean(category, categories, 1, gradients.q, c * d + k);
+      giveAt(first.item, read.next(first.item, row.item), g);
+      for (const name of categories) {
+        giveAt(first.category, read.next(first.category, name), g / categories.length);
       }
-      for (const key of transitions?.own(row.item) ?? []) giveFirst(tables, "age", key, g);
-      forEachPair(prefixes, row, this.#crossedFields, (key) => giveFirst(tables, "pair", key, g));
-      if (row.position >= 0) {
-        giveFirst(tables, "position", String(Math.min(row.position, MAX_POSITION)), g);
+      for (const name of categories) crossed.set(name, (crossed.get(name) ?? 0) + g / categories.length);
+      for (const key of transitions?.own(row.item) ?? []) giveWeight(named.own("age"), key, g);
+      if (prefixes.length > 0) {
+        const pairs = named.own("pair");
+        forEachPair(prefixes, row, this.#crossedFields, (key) => giveWeight(pairs, key, g));
       }
+      if (row.position >= 0) giveWeight(first.position, positionKey(row.position), g);
       for (let n = 0; n < this.#numerics; n++) linear[n] = linear[n]! + g * this.#xc[at + n]!;
       const contextAt = at + this.#numerics;
       for (let j = 0; j < dContext.length; j++) dContext[j] = dContext[j]! + gradients.xc[contextAt + j]!;
       const fieldsAt = contextAt + dContext.length;
-      for (let f = 0; f < this.#itemNames.length; f++) {
-        giveField(tables, this.#itemNames[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
+      for (let f = 0; f < named.itemFields.length; f++) {
+        giveField(named.itemFields[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
       }
     }
     for (const [name, g] of crossed) {
-      transitions?.forEach([name], (key, value, kind) => giveFirst(tables, kind, key, g * value));
+      transitions?.forEach([name], (key, value, kind) => giveWeight(named.own(kind), key, g * value));
     }
     const total = dz[0]!;
     bias[0] = bias[0]! + total;
     if (this.#ids) {
-      const user = table(tables, "user");
+      const { user } = named;
       user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
-      giveFirst(tables, "user", instance.user, total);
+      giveWeight(first.user, instance.user, total);
     }
-    for (let f = 0; f < this.#userNames.length; f++) {
-      giveField(tables, this.#userNames[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, total);
+    for (let f = 0; f < named.userFields.length; f++) {
+      giveField(named.userFields[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, total);
     }
-    for (let f = 0; f < this.#contextNames.length; f++) {
-      giveField(tables, this.#contextNames[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
+    for (let f = 0; f < named.contextFields.length; f++) {
+      giveField(named.contextFields[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, total);
     }
   }
 
   /** Gathers behaviours alone: e [T, d]. */
   gatherHistory(history: SampleHistory, tables: ReadonlyMap<string, FieldTable>): Float32Array {
-    this.#addBehaviours(history, 0, tables);
+    this.#addBehaviours(history, 0, this.#tables(tables));
     return this.#e.subarray(0, history.items.length * this.d);
   }
 
-  /** Gives ∂/∂e of the behaviours from the `from`th on to the tables. */
+  /**
+   * Gives ∂/∂e of the behaviours from the `from`th on to the tables, those that were gathered last.
+   *
+   * @throws Error when others were gathered since.
+   */
   scatterHistory(
-    { items, categories, strengths }: SampleHistory,
+    history: SampleHistory,
     tables: ReadonlyMap<string, TrainableTable>,
     gradient: Float32Array,
     from = 0,
   ): void {
+    if (history !== this.#gathered) {
+      throw new Error("Cannot scatter gradients: what they are of was not the last to be gathered");
+    }
     const { k, d } = this;
-    const item = table(tables, "item");
-    const category = table(tables, "category");
+    const { items, categories, strengths } = history;
+    const { item, category } = this.#tables(tables);
+    this.#read.rewind();
     for (let t = 0; from + t < items.length; t++) {
       const strength = strengths[from + t]!;
-      item.accumulate(item.rowOf(items[from + t]!), strength, gradient, t * d);
-      giveMean(category, categories[from + t]!, strength, gradient, t * d + k);
+      item.accumulate(this.#read.next(item, items[from + t]!), strength, gradient, t * d);
+      this.#giveMean(category, categories[from + t]!, strength, gradient, t * d + k);
     }
   }
 
-  #addBehaviours(
-    { items, categories, strengths }: SampleHistory,
-    from: number,
-    tables: ReadonlyMap<string, FieldTable>,
-  ): void {
+  #addBehaviours(history: SampleHistory, from: number, { item, category }: Named<FieldTable>): void {
     const { k, d } = this;
+    const { items, categories, strengths } = history;
     const T = items.length - from;
     this.#e = this.#room(this.#e, T * d);
-    const item = table(tables, "item");
-    const category = table(tables, "category");
+    this.#gathered = history;
+    this.#read.clear();
     for (let t = 0; t < T; t++) {
       const strength = strengths[from + t]!;
-      item.addRow(item.rowOf(items[from + t]!), strength, this.#e, t * d);
-      addMean(category, categories[from + t]!, strength, this.#e, t * d + k);
+      item.addRow(this.#read.note(item.rowOf(items[from + t]!)), strength, this.#e, t * d);
+      this.#addMean(category, categories[from + t]!, strength, this.#e, t * d + k);
     }
+  }
+
+  #addMean(of: FieldTable, keys: readonly string[], scale: number, out: Float32Array, offset: number): void {
+    for (const key of keys) of.addRow(this.#read.note(of.rowOf(key)), scale / keys.length, out, offset);
+  }
+
+  #giveMean(
+    to: TrainableTable,
+    keys: readonly string[],
+    scale: number,
+    gradient: Float32Array,
+    offset: number,
+  ): void {
+    for (const key of keys) to.accumulate(this.#read.next(to, key), scale / keys.length, gradient, offset);
+  }
+
+  #tables<T extends FieldTable>(tables: ReadonlyMap<string, T>): Named<T> {
+    const known = this.#named.get(tables);
+    if (known !== undefined) return known as Named<T>;
+    const pairs = (names: readonly string[]) =>
+      names.map((name) => ({ vectors: table(tables, name), first: table(tables, `first:${name}`) }));
+    const named = {
+      item: table(tables, "item"),
+      category: table(tables, "category"),
+      user: table(tables, "user"),
+      userFields: pairs(this.#userNames),
+      contextFields: pairs(this.#contextNames),
+      itemFields: pairs(this.#itemNames),
+      first: {
+        item: table(tables, "first:item"),
+        category: table(tables, "first:category"),
+        user: table(tables, "first:user"),
+        position: table(tables, "first:position"),
+      },
+      own: (kind: CrossKind | "pair") => table(tables, OWN[kind]),
+    };
+    this.#named.set(tables, named);
+    return named;
   }
 
   #stateOf({ state }: Instance): SampleState | undefined {
@@ -350,13 +463,13 @@ export class Assembler {
   #crossed(
     category: string,
     transitions: Transitions | null,
-    tables: ReadonlyMap<string, FieldTable>,
+    named: Named<FieldTable>,
   ): number {
     if (transitions === null) return 0;
     const known = this.#crossedLogits.get(category);
     if (known !== undefined) return known;
     let z = 0;
-    transitions.forEach([category], (key, value, kind) => z += value * first(tables, kind, key));
+    transitions.forEach([category], (key, value, kind) => z += value * weightOf(named.own(kind), key));
     this.#crossedLogits.set(category, z);
     return z;
   }
@@ -389,7 +502,8 @@ export function behaviourVector(
   out.fill(0);
   const items = table(tables, "item");
   items.addRow(items.rowOf(item), strength, out, 0);
-  addMean(table(tables, "category"), categories, strength, out, items.width);
+  const of = table(tables, "category");
+  for (const name of categories) of.addRow(of.rowOf(name), strength / categories.length, out, items.width);
 }
 
 function standardise(value: number, index: number, by: Standardisation): number {
@@ -405,69 +519,51 @@ function table<T extends FieldTable>(tables: ReadonlyMap<string, T>, name: strin
   return found;
 }
 
-function addMean(
-  of: FieldTable,
-  keys: readonly string[],
-  scale: number,
-  out: Float32Array,
-  offset: number,
-): void {
-  for (const key of keys) of.addRow(of.rowOf(key), scale / keys.length, out, offset);
-}
-
-function giveMean(
-  to: TrainableTable,
-  keys: readonly string[],
-  scale: number,
-  gradient: Float32Array,
-  offset: number,
-): void {
-  for (const key of keys) to.accumulate(to.rowOf(key), scale / keys.length, gradient, offset);
-}
-
 const scalar = new Float32Array(1);
 
-function first(tables: ReadonlyMap<string, FieldTable>, name: string, key: string): number {
-  const weights = table(tables, `first:${name}`);
+/** The value of a row of one float. */
+function valueAt(weights: FieldTable, row: number): number {
   scalar[0] = 0;
-  weights.addRow(weights.rowOf(key), 1, scalar, 0);
+  weights.addRow(row, 1, scalar, 0);
   return scalar[0]!;
 }
 
-function giveFirst(
-  tables: ReadonlyMap<string, TrainableTable>,
-  name: string,
-  key: string,
-  gradient: number,
-): void {
-  const weights = table(tables, `first:${name}`);
+function weightOf(weights: FieldTable, key: string): number {
+  return valueAt(weights, weights.rowOf(key));
+}
+
+function giveAt(weights: TrainableTable, row: number, gradient: number): void {
   scalar[0] = gradient;
-  weights.accumulate(weights.rowOf(key), 1, scalar, 0);
+  weights.accumulate(row, 1, scalar, 0);
+}
+
+function giveWeight(weights: TrainableTable, key: string, gradient: number): void {
+  giveAt(weights, weights.rowOf(key), gradient);
+}
+
+function positionKey(position: number): string {
+  return String(Math.min(position, MAX_POSITION));
 }
 
 function addField(
-  tables: ReadonlyMap<string, FieldTable>,
-  name: string,
+  { vectors, first }: FieldPair<FieldTable>,
   value: string | null | undefined,
   out: Float32Array,
   offset: number,
 ): number {
   if (value === null || value === undefined) return 0;
-  const of = table(tables, name);
-  of.addRow(of.rowOf(value), 1, out, offset);
-  return first(tables, name, value);
+  vectors.addRow(vectors.rowOf(value), 1, out, offset);
+  return weightOf(first, value);
 }
 
 function giveField(
-  tables: ReadonlyMap<string, TrainableTable>,
-  name: string,
+  { vectors, first }: FieldPair<TrainableTable>,
   value: string | null | undefined,
   gradient: Float32Array,
   offset: number,
   dz: number,
 ): void {
   if (value === null || value === undefined) return;
-  const of = table(tables, name);
-  of.accumulate(of.rowOf(value), 1, gradient, offset);
-  giveFirst(tables, name, value, dz);
+  vectors.accumulate(vectors.rowOf(value), 1, gradient, offset);
+  giveWeight(first, value, dz);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { hashString } from "../../src/embeddings/hash.ts";
 import {
   Assembler,
   behaviourVector,
@@ -352,6 +353,48 @@ Deno.test("Assembler of a schema without ids of users knows nothing of whose imp
     setting.assembler.scatter(instance, setting.tables, gradients, setting.head, new Float32Array(N + 1));
     assert.deepEqual([setting.table("user").keys, setting.table("first:user").keys], [[], []]);
     assert.ok(setting.table("first:pair").keys.every((key) => key.startsWith("f")));
+  }));
+});
+
+Deno.test("Assembler.scatter() gives each gradient to the row that its key has by then, and to the last gathered only", () => {
+  fc.assert(fc.property(instance, (instance) => {
+    const setting = new Setting(1);
+    const [head, headGradients] = [setting.head, new Float32Array(N + 1)];
+    // A key has a row from its second sight on; who was told of no row has to ask for all of them.
+    const ownRow = (name: string, key: string) => 2 + hashString(`${name}/${key}`, 0) % 2 ** 31;
+    const givenAfter = (sights: "some" | "none") => {
+      const given: [row: number, scale: number][] = [];
+      const sighted = new Set<number>();
+      const isNew = (row: number) => sighted.size < sighted.add(row).size;
+      const tables = new Map([...setting.tables].map(([name, { width }]) => [name, {
+        width,
+        rowOf: (key: string) => sights === "none" || isNew(ownRow(name, key)) ? 1 : ownRow(name, key),
+        addRow: () => {},
+      }]));
+      const trained = new Map([...setting.tables].map(([name, { width }]) => [name, {
+        width,
+        rowOf: (key: string) => ownRow(name, key),
+        addRow: () => {},
+        accumulate: (row: number, scale: number) => void given.push([row, scale]),
+      }]));
+      const { input, wide } = setting.assembler.gather(instance, tables, head, setting.standardisation);
+      const gradients = {
+        ...{ e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide.fill(1) },
+        ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
+      };
+      setting.assembler.scatter(instance, trained, gradients, head, headGradients);
+      assert.throws(() =>
+        setting.assembler.scatter(
+          { ...instance, history: { ...instance.history } },
+          trained,
+          gradients,
+          head,
+          headGradients,
+        )
+      );
+      return given;
+    };
+    assert.deepEqual(givenAfter("some"), givenAfter("none"));
   }));
 });
 
