@@ -9,6 +9,8 @@ export const MAX_KEY_BYTES = 1024;
 const FIRST_ROW = 2;
 /** A record of the slab: length (2 bytes), row (4 bytes), UTF-8 bytes. */
 const HEADER = 6;
+/** Found keys that are remembered at most: then all are forgotten. */
+const MAX_FOUND = 4096;
 /** Marks a free row in `#offsets`; the other bits are the next free row. Slabs stay below 2 GiB. */
 const FREE = 0x80000000;
 
@@ -21,7 +23,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  *
  * Everything lies in four typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
  * its key, and the keys' bytes one behind the other. About 18 + 6 bytes a key and the key itself, and nothing
- * that the garbage collector has to walk. A look-up neither allocates nor fails: keys that cannot be stored
+ * that the garbage collector has to walk, but for the 4096 keys or fewer that were found since such a memory was last
+ * full: an engine keeps a string's hash, so it finds one again in a fraction of the time. A look-up neither allocates nor fails: keys that cannot be stored
  * (ill-formed UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply never found.
  *
  * Freed rows are used again, the last freed first. Freed key bytes are reclaimed by compaction once they
@@ -43,6 +46,8 @@ export class KeyIndex {
   readonly #key = new Uint8Array(MAX_KEY_BYTES);
   #keyLength = 0;
   #hash = 0;
+  /** Rows of keys that were found. */
+  readonly #found = new Map<string, number>();
 
   /** Makes an empty index; the seed keeps outsiders from choosing keys that collide. */
   constructor(seed: number) {
@@ -71,7 +76,13 @@ export class KeyIndex {
 
   /** Row of `key`, 0 if there is none. */
   find(key: string): number {
-    return this.#load(key) ? this.#findLoaded() : 0;
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
+    const row = this.#load(key) ? this.#findLoaded() : 0;
+    if (row === 0) return 0;
+    if (this.#found.size === MAX_FOUND) this.#found.clear();
+    this.#found.set(key, row);
+    return row;
   }
 
   /** Whether `key` can be stored at all. */
@@ -118,6 +129,7 @@ export class KeyIndex {
 
   /** Forgets the key of a live row and frees the row. */
   remove(row: number): void {
+    this.#found.clear();
     const at = this.#offsets[row]!;
     const mask = this.#slots.length / 2 - 1;
     const slots = this.#slots;
