@@ -21,11 +21,16 @@ const OLDEST_FORMAT = 1;
 const PURPOSES = ["learn", "judge"] as const;
 const NO_STATE = new Float32Array(0);
 
+/** Scratch of the sample in hand. */
+const record = new ByteWriter(4096);
+const body = new ByteWriter(4096);
+
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
   const strings = new Dictionary();
   const string = (value: string) => strings.index(value);
-  const body = new ByteWriter(1024);
+  record.reset();
+  body.reset();
   const list = (values: readonly string[]) => {
     body.uint(values.length);
     for (const value of values) body.uint(string(value));
@@ -63,9 +68,9 @@ export function encodeSample(sample: Sample): Uint8Array {
   for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
   body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
 
-  const record = new ByteWriter(body.length + 512).u8(FORMAT);
+  record.u8(FORMAT);
   strings.encode(record);
-  return record.bytes(body.toBytes()).toBytes();
+  return record.bytes(body.view()).toBytes();
 }
 
 /**
