@@ -221,14 +221,20 @@ export class EmbeddingTable {
    * then {@linkcode EmbeddingTable.sweep}s. A row whose gradient is not {@linkcode usable} stays as it is.
    *
    * @param scale factor of all gradients, for clipping
+   * @param bound what no weight of a touched row may be beyond afterwards, on either side of 0
+   * @returns whether none is; not a number is beyond any bound
    */
-  step(scale = 1): void {
+  step(scale = 1, bound = Infinity): boolean {
     const gradients = this.#gradients;
+    let bounded = true;
     for (let place = 0; place < gradients.count; place++) {
-      this.#stepRow(gradients.row(place), gradients.sum(place), gradients.squares(place), scale);
+      const row = gradients.row(place);
+      this.#stepRow(row, gradients.sum(place), gradients.squares(place), scale);
+      bounded &&= this.#isWithin(row, bound);
     }
     this.discard();
     this.sweep();
+    return bounded;
   }
 
   /** Forgets the accumulated gradients without applying them. */
@@ -345,6 +351,14 @@ export class EmbeddingTable {
     }
     if (!usable(gradient)) this.#skipped++;
     else if (this.#rule.step(chunk, at, gradient, squares * scale * scale)) chunk.changed[at] = 1;
+  }
+
+  #isWithin(row: number, bound: number): boolean {
+    const { values } = this.#store.chunk(row), { width } = this;
+    const from = (row & CHUNK_MASK) * width;
+    // Written so that NaN fails.
+    for (let i = from; i < from + width; i++) if (!(Math.abs(values[i]!) <= bound)) return false;
+    return true;
   }
 
   #encode(rows: Iterable<number>, full: boolean, removed: readonly string[]): Uint8Array {

@@ -381,7 +381,9 @@ function rowsOf(blocks: readonly Block[]): number {
 }
 
 function column(blocks: readonly Block[], field: number): Series {
-  return Float64Array.from(blocks, (block) => block[field]!);
+  const values = new Float64Array(blocks.length);
+  for (let i = 0; i < values.length; i++) values[i] = blocks[i]![field]!;
+  return values;
 }
 
 function named<T extends string>(names: readonly T[], index: number): T {

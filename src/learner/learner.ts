@@ -156,8 +156,6 @@ export class Learner {
   readonly #samplingOffset: number;
   readonly #gatherTables: ReadonlyMap<string, FieldTable>;
   readonly #scatterTables: ReadonlyMap<string, TrainableTable>;
-  /** Rows given a gradient since the last step, by table; repeats are few enough. */
-  readonly #touched: ReadonlyMap<EmbeddingTable, number[]>;
   #time = 0;
 
   /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
@@ -207,20 +205,13 @@ export class Learner {
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
     );
-    this.#touched = new Map([...this.tables.values()].map((table) => [table, []]));
     this.#scatterTables = new Map(
-      [...this.tables].map(([name, table]) => {
-        const touched = this.#touched.get(table)!;
-        return [name, {
-          width: table.width,
-          rowOf: (key) => table.lookup(key),
-          addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
-          accumulate: (row, scale, gradient, offset) => {
-            touched.push(row);
-            table.accumulate(row, gradient, offset, scale);
-          },
-        }];
-      }),
+      [...this.tables].map(([name, table]) => [name, {
+        width: table.width,
+        rowOf: (key) => table.lookup(key),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+        accumulate: (row, scale, gradient, offset) => table.accumulate(row, gradient, offset, scale),
+      }]),
     );
   }
 
@@ -459,29 +450,13 @@ export class Learner {
     const norm = clipByGlobalNorm(this.#gradients, max);
     const headNorm = clipByGlobalNorm(this.#headGradients, max);
     if (!Number.isFinite(loss) || !Number.isFinite(norm) || !Number.isFinite(headNorm)) {
-      for (const [table, touched] of this.#touched) {
-        table.discard();
-        touched.length = 0;
-      }
+      for (const table of this.tables.values()) table.discard();
       return false;
     }
     this.#optimiser.step(this.model.parameters.values, this.#gradients);
     this.#headOptimiser.step(this.head.values, this.#headGradients);
-    for (const table of this.tables.values()) table.step();
-    return this.#sound();
-  }
-
-  /** Whether the last step left every weight finite and within bounds. */
-  #sound(): boolean {
     let sound = bounded(this.model.parameters.values) && bounded(this.head.values);
-    for (const [table, rows] of this.#touched) {
-      const row = new Float32Array(table.width);
-      for (const index of rows) {
-        table.copyRow(index, row, 0);
-        sound &&= bounded(row);
-      }
-      rows.length = 0;
-    }
+    for (const table of this.tables.values()) sound = table.step(1, LARGEST_WEIGHT) && sound;
     return sound;
   }
 }

@@ -159,6 +159,22 @@ Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () =>
   assert.deepEqual(rowOf(table, table.lookup("a")), before);
 });
 
+Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyond a bound, or no number", () => {
+  const table = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0, learningRate: 1 });
+  const push = (key: string, gradient: number) =>
+    table.accumulate(table.sight(key, 0), Float32Array.of(0, gradient), 0);
+  push("a", 1); // the first step of Adagrad is η · sign, times √2 for one weight of two
+  assert.equal(table.step(1, 1.5), true);
+  push("a", 1);
+  push("b", 1);
+  assert.equal(table.step(1, 1.5), false);
+  push("b", -1);
+  assert.equal(table.step(1, 1.5), true, "what is beyond it was not touched");
+  table.learningRate = NaN;
+  push("b", 1);
+  assert.equal(table.step(), false);
+});
+
 Deno.test("EmbeddingTable.step() decays a touched row by l2 over its sights", () => {
   const plain = make({ initScale: 1 }), decayed = make({ initScale: 1, l2: 0.5 });
   for (const table of [plain, decayed]) for (let i = 0; i < 4; i++) table.sight("a", 0);
