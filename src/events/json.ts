@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { refusePlain } from "./check.ts";
 import { explainJson } from "./json_fault.ts";
 import { countKeys } from "./plain.ts";
@@ -52,13 +53,13 @@ const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET 
 export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions = {}): ParsedJson {
   const { maxBytes = MAX_RECORD_BYTES } = options;
   if (bytes.length > maxBytes) return refuseLarge(bytes.length, what);
-  const colons = countColons(bytes);
-  if (colons < 0) {
+  const scan = scanJson(bytes);
+  if (scan === null) {
     return refuse("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);
   }
   let text: string;
   try {
-    text = options.text ?? DECODER.decode(bytes);
+    text = options.text ?? (scan.isAscii ? latin1(bytes) : DECODER.decode(bytes));
   } catch {
     return refuseUtf8(bytes, what);
   }
@@ -70,7 +71,7 @@ export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions
   }
   const keys = countKeys(value);
   if (keys < 0) return refusePlain(value, what);
-  return keys === colons ? { ok: true, value } : explainJson(text, what);
+  return keys === scan.colons ? { ok: true, value } : explainJson(text, what);
 }
 
 /**
@@ -94,23 +95,33 @@ export function refuseLarge(size: number, what: string): Refusal {
   );
 }
 
-/** Number of colons outside of strings; -1 when brackets nest too deep. */
-function countColons(bytes: Uint8Array): number {
+/** Colons outside of strings, and whether all bytes are ASCII; `null` when brackets nest too deep. */
+function scanJson(bytes: Uint8Array): { readonly colons: number; readonly isAscii: boolean } | null {
   let colons = 0;
   let depth = 0;
+  let all = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
+    all |= byte;
     if (byte === QUOTE) {
-      for (i++; i < bytes.length && bytes[i]! !== QUOTE; i++) if (bytes[i]! === BACKSLASH) i++;
+      for (i++; i < bytes.length && bytes[i]! !== QUOTE; i++) {
+        all |= bytes[i]!;
+        if (bytes[i]! === BACKSLASH) all |= bytes[++i] ?? 0;
+      }
     } else if (byte === COLON) {
       colons++;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      if (++depth > MAX_DEPTH) return -1;
+      if (++depth > MAX_DEPTH) return null;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       depth--;
     }
   }
-  return colons;
+  return { colons, isAscii: all < 0x80 };
+}
+
+/** The text of ASCII bytes: a quarter of what the decoder takes for a record. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
 }
 
 function refuseUtf8(bytes: Uint8Array, what: string): Refusal {
