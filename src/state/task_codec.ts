@@ -29,10 +29,14 @@ export function itemOfKey(key: string): string {
   return key.slice("item:".length);
 }
 
+/** Scratch of the item in hand. */
+const itemState = new ByteWriter(1024);
+
 /** Encodes what the task knows of an item. */
 export function encodeItemState(item: CatalogueItem): Uint8Array {
   const { statistics: s } = item;
-  return new ByteWriter()
+  itemState.reset();
+  return itemState
     .u8(FORMAT)
     .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
     .string(JSON.stringify([item.categories, item.fields, item.crosses, item.attributes]))
