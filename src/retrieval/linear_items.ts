@@ -39,6 +39,11 @@ export class LinearItems {
   readonly #predicts = new Map<number, Map<number, number>>();
   /** By item: likes at the last solution, at that time. */
   readonly #solvedAt = new Map<number, number>();
+  /** Scratch: the neighbours of an item, their strengths, those in another order, and the equations. */
+  #found = new Uint32Array(256);
+  #strengths = new Float64Array(256);
+  #sorted = new Float64Array(256);
+  readonly #a = new Float64Array(SUPPORT * SUPPORT);
 
   /** A model over the counts. */
   constructor(neighbours: Neighbours) {
@@ -93,7 +98,7 @@ export class LinearItems {
   #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {
     const support = this.#support(item, unit, byId);
     const n = support.length;
-    const a = new Float64Array(n * n);
+    const a = this.#a;
     const b = new Float64Array(n);
     const { rows } = this.#neighbours;
     for (let i = 0; i < n; i++) {
@@ -115,21 +120,30 @@ export class LinearItems {
   #support(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
     const { rows } = this.#neighbours;
     const { keys, weights } = rows;
-    const found: number[] = [];
-    const strengths: number[] = [];
+    this.#makeRoom(rows.size(item));
+    const [found, strengths, sorted] = [this.#found, this.#strengths, this.#sorted];
     const end = rows.end(item);
+    let size = 0;
     for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
       const together = weights[at + 1 + TOGETHER]!;
       if (keys[at] === 0 || together < MIN_TOGETHER * unit) continue;
       const other = keys[at]! - 1;
-      found.push(other);
-      strengths.push(together / Math.sqrt(this.#neighbours.liked(other) / unit + SHRINK));
+      found[size] = other;
+      sorted[size] = strengths[size] = together / Math.sqrt(this.#neighbours.liked(other) / unit + SHRINK);
+      size++;
     }
-    const places = Array.from(found.keys());
-    const border = found.length > SUPPORT ? nthLargest(Float64Array.from(strengths), SUPPORT) : 0;
-    return places.filter((k) => strengths[k]! >= border)
-      .sort((x, y) => strengths[y]! - strengths[x]! || byId(found[x]!, found[y]!))
+    const border = size > SUPPORT ? nthLargest(sorted, SUPPORT, size) : 0;
+    const places: number[] = [];
+    for (let k = 0; k < size; k++) if (strengths[k]! >= border) places.push(k);
+    return places.sort((x, y) => strengths[y]! - strengths[x]! || byId(found[x]!, found[y]!))
       .slice(0, SUPPORT).map((k) => found[k]!);
+  }
+
+  #makeRoom(size: number): void {
+    if (size <= this.#found.length) return;
+    this.#found = new Uint32Array(2 * size);
+    this.#strengths = new Float64Array(2 * size);
+    this.#sorted = new Float64Array(2 * size);
   }
 
   #predict(item: number): Map<number, number> {
@@ -145,7 +159,7 @@ export class LinearItems {
 /**
  * Solves A x = b for a symmetric positive definite A by elimination; x is in b, A is used up.
  *
- * @param a n × n; only j ≥ i of its rows i is read
+ * @param a n × n, and perhaps room behind it; only j ≥ i of its rows i is read
  * @param least Pivots that are smaller count as this: counts that rows have dropped may leave A indefinite.
  */
 export function solveInPlace(a: Float64Array, b: Float64Array, least = 0): void {
@@ -156,7 +170,8 @@ export function solveInPlace(a: Float64Array, b: Float64Array, least = 0): void 
     for (let i = p + 1; i < n; i++) {
       const factor = a[row + i]! / pivot;
       if (factor === 0) continue;
-      for (let j = i; j < n; j++) a[i * n + j] = a[i * n + j]! - factor * a[row + j]!;
+      const at = i * n;
+      for (let j = i; j < n; j++) a[at + j] = a[at + j]! - factor * a[row + j]!;
       b[i] = b[i]! - factor * b[p]!;
     }
   }
