@@ -67,9 +67,13 @@ async function* readRatings(
       yield rejected(file, read.line, read.refusal);
       continue;
     }
-    const records = mapRow(file, read.line, () => ({ events: ratingEvents(parseRating(read.row), "r") }));
-    if (records[0]?.kind === "rejected") yield* records;
-    else into.push(parseRating(read.row), read.line.number);
+    let rating: Rating | undefined;
+    const records = mapRow(file, read.line, () => {
+      rating = parseRating(read.row);
+      return { events: ratingEvents(rating, "r") };
+    });
+    if (records[0]?.kind === "rejected" || rating === undefined) yield* records;
+    else into.push(rating, read.line.number);
   }
 }
 
