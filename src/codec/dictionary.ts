@@ -8,6 +8,9 @@
 import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
+/** Strings of earlier records to keep in mind. */
+const MAX_PLACES = 1 << 14;
+
 /**
  * Numbers strings in the order of their first use.
  *
@@ -28,20 +31,40 @@ import type { ByteWriter } from "./byte_writer.ts";
  * ```
  */
 export class Dictionary {
-  readonly #indices = new Map<string, number>();
+  /** A place for each string, in this record or an earlier one. */
+  readonly #places = new Map<string, number>();
+  /** By place: the record that the string was last in, and its number there. */
+  readonly #records: number[] = [];
+  readonly #numbers: number[] = [];
+  #record = 0;
+  #strings: string[] = [];
 
   /** The number of a string, which it has from now on. */
   index(value: string): number {
-    const known = this.#indices.get(value);
-    if (known !== undefined) return known;
-    this.#indices.set(value, this.#indices.size);
-    return this.#indices.size - 1;
+    let place = this.#places.get(value);
+    if (place === undefined) {
+      place = this.#places.size;
+      this.#places.set(value, place);
+    } else if (this.#records[place] === this.#record) {
+      return this.#numbers[place]!;
+    }
+    this.#records[place] = this.#record;
+    return this.#numbers[place] = this.#strings.push(value) - 1;
   }
 
   /** Writes the strings in the order of their numbers. */
   encode(to: ByteWriter): void {
-    to.uint(this.#indices.size);
-    for (const value of this.#indices.keys()) to.string(value);
+    to.uint(this.#strings.length);
+    for (const value of this.#strings) to.string(value);
+  }
+
+  /** Begins another record. Keeps in mind the strings of those before, up to a bound: they come again. */
+  reset(): void {
+    this.#record++;
+    this.#strings = [];
+    if (this.#places.size <= MAX_PLACES) return;
+    this.#places.clear();
+    this.#records.length = this.#numbers.length = 0;
   }
 }
 

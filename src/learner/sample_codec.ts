@@ -24,10 +24,11 @@ const NO_STATE = new Float32Array(0);
 /** Scratch of the sample in hand. */
 const record = new ByteWriter(4096);
 const body = new ByteWriter(4096);
+const strings = new Dictionary();
 
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
-  const strings = new Dictionary();
+  strings.reset();
   const string = (value: string) => strings.index(value);
   record.reset();
   body.reset();
