@@ -173,6 +173,7 @@ export class Assembler {
   #e = new Float32Array(0);
   #q = new Float32Array(0);
   readonly #xu: Float32Array;
+  readonly #dUser: Float32Array;
   #xc = new Float32Array(0);
   #wide = new Float32Array(0);
   readonly #userVector: Float32Array;
@@ -205,6 +206,7 @@ export class Assembler {
     this.contextWidth = this.#numerics +
       SMALL_WIDTH * (this.#contextNames.length + this.#itemNames.length);
     this.#xu = new Float32Array(this.userWidth);
+    this.#dUser = new Float32Array(this.userWidth);
     this.#userVector = this.#xu.subarray(0, this.d);
   }
 
@@ -316,7 +318,8 @@ export class Assembler {
 
     this.scatterHistory(instance.history, tables, gradients.e, this.#stateOf(instance)?.from);
 
-    const dUser = gradients.xu.slice();
+    const dUser = this.#dUser;
+    dUser.set(gradients.xu);
     const dContext = new Float32Array(SMALL_WIDTH * this.#contextNames.length);
     const dz = new Float32Array(1);
     const crossed = new Map<string, number>();

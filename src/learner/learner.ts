@@ -251,7 +251,7 @@ export class Learner {
       const gradients = this.model.loss({
         ...input,
         wide,
-        labels: Float32Array.from(sample.rows, (row) => row.label),
+        labels: labelsOf(sample.rows),
         weights,
         negatives: negatives.vectors,
         auxWeight,
@@ -459,6 +459,12 @@ export class Learner {
     for (const table of this.tables.values()) sound = table.step(1, LARGEST_WEIGHT) && sound;
     return sound;
   }
+}
+
+function labelsOf(rows: readonly SampleRow[]): Float32Array {
+  const labels = new Float32Array(rows.length);
+  for (let c = 0; c < labels.length; c++) labels[c] = rows[c]!.label;
+  return labels;
 }
 
 function bounded(weights: Float32Array): boolean {
