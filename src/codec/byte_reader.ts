@@ -124,7 +124,7 @@ export class ByteReader {
 }
 
 /** A text of up to 32 ASCII letters, as nearly all ids are, else `null`; a call of the decoder costs more. */
-function shortAscii(bytes: Uint8Array): string | null {
+export function shortAscii(bytes: Uint8Array): string | null {
   if (bytes.length > 32) return null;
   let text = "";
   for (let i = 0; i < bytes.length; i++) {

@@ -1,4 +1,4 @@
-import type { ByteReader } from "../codec/byte_reader.ts";
+import { type ByteReader, shortAscii } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { writeArray } from "../codec/record.ts";
 import { hashString, mix } from "./hash.ts";
@@ -164,7 +164,8 @@ export class KeyIndex {
 
   /** The key of a live row. */
   key(row: number): string {
-    return decoder.decode(this.keyBytes(row));
+    const bytes = this.keyBytes(row);
+    return shortAscii(bytes) ?? decoder.decode(bytes);
   }
 
   /** Rows that have a key, ascending. */

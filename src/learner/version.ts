@@ -47,11 +47,15 @@ export interface ParameterVersion {
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Room for deltas, which are many and small, that is kept. */
+const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
+
 /** Encodes a version with its checksum. */
 export function encodeVersion(version: ParameterVersion): Uint8Array {
   const { link = IDENTITY } = version;
-  const to = new ByteWriter(4 * version.dense.length + 4096)
-    .u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
+  const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
+  body.reset();
+  body.u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
     .uint(version.version).uint(version.predecessor).uint(version.step).f64(version.dataTime)
     .uint(version.dense.length).f32s(version.dense)
     .uint(version.head.length).f32s(version.head)
@@ -59,9 +63,9 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
     .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
     .uint(version.tables.size);
-  for (const [name, bytes] of version.tables) to.string(name).bytes(bytes);
-  const body = to.toBytes();
-  return new ByteWriter(body.length + 16).bytes(body).uint(crc32(body)).toBytes();
+  for (const [name, bytes] of version.tables) body.string(name).bytes(bytes);
+  record.reset();
+  return record.bytes(body.view()).uint(crc32(body.view())).toBytes();
 }
 
 /**
@@ -69,8 +73,8 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
  *
  * @throws SyntaxError or RangeError when it is no such record.
  */
-export function versionNumber(record: Uint8Array): number {
-  const from = new ByteReader(new ByteReader(record).bytes());
+export function versionNumber(bytes: Uint8Array): number {
+  const from = new ByteReader(new ByteReader(bytes).bytes());
   checkFormat(from.u8());
   from.u8();
   return from.uint();
@@ -81,14 +85,14 @@ export function versionNumber(record: Uint8Array): number {
  *
  * @throws SyntaxError when the checksum or the format is wrong.
  */
-export function decodeVersion(record: Uint8Array): ParameterVersion {
-  const outer = new ByteReader(record);
-  const body = outer.bytes();
-  const [want, got] = [outer.uint(), crc32(body)];
+export function decodeVersion(bytes: Uint8Array): ParameterVersion {
+  const outer = new ByteReader(bytes);
+  const inner = outer.bytes();
+  const [want, got] = [outer.uint(), crc32(inner)];
   if (want !== got || !outer.done) {
     throw new SyntaxError(`Cannot decode a parameter version: its checksum is ${got}, it says ${want}`);
   }
-  const from = new ByteReader(body);
+  const from = new ByteReader(inner);
   const format = checkFormat(from.u8());
   const kind = from.u8() === 1 ? "full" : "delta";
   const head = {
