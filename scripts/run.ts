@@ -123,7 +123,7 @@ async function main(flags: Flags): Promise<number> {
     })),
     learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
-    learnerThread: learnerThreadOf(flags),
+    learnerThread: learnerThreadOf(flags, metrics),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     commitIntervalMs: flags.commitInterval,
@@ -211,9 +211,15 @@ function lineOf({ timestamp, level, category, message }: LogRecord): string {
 }
 
 /** The learner's thread, where there are others to be disturbed by it. */
-function learnerThreadOf({ roles = [...ROLES], learnerThread, log }: Flags): false | LearnerThreadOptions {
+function learnerThreadOf(
+  { roles = [...ROLES], learnerThread, log }: Flags,
+  metrics: Metrics,
+): false | LearnerThreadOptions {
   if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
-  return { permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS };
+  return {
+    permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS,
+    committed: (commit) => metrics.committedInThread(commit),
+  };
 }
 
 /** Where the local snapshots are. A SQLite log is one itself. */

@@ -20,6 +20,41 @@ import type {
   Writer,
 } from "./log/log.ts";
 
+/** How much of a topic was written. */
+export interface TopicSize {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** How many records. */
+  readonly records: number;
+  /** Bytes of their values. */
+  readonly bytes: number;
+}
+
+/** What is told of a commit that took place out of sight, in another thread. */
+export interface CommitReport {
+  /** How long it took, milliseconds. */
+  readonly ms: number;
+  /** Whether it took place. */
+  readonly ok: boolean;
+  /** What was to be written. */
+  readonly sizes: readonly TopicSize[];
+}
+
+/** How much records take, by topic. */
+export function sizesOf(records: readonly NewRecord[]): TopicSize[] {
+  const sums = new Map<string, { topic: string; records: number; bytes: number }>();
+  let sum: { topic: string; records: number; bytes: number } | undefined;
+  for (const { topic, value } of records) {
+    if (topic !== sum?.topic) {
+      sum = sums.get(topic) ?? { topic, records: 0, bytes: 0 };
+      sums.set(topic, sum);
+    }
+    sum.records++;
+    sum.bytes += value?.length ?? 0;
+  }
+  return [...sums.values()];
+}
+
 /** Who is told. Must not throw. */
 export interface LogObserver {
   /** A commit of a writer has ended after so many milliseconds. */

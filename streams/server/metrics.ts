@@ -8,7 +8,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Counter, Histogram, Registry } from "prom-client";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
-import type { LogObserver } from "../metered_log.ts";
+import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../metered_log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { RefusedEntry } from "./intake.ts";
@@ -152,7 +152,7 @@ export class Metrics implements LogObserver {
       : "feeder";
     this.#commit.observe({ role, outcome: ok ? "ok" : "failed" }, ms / 1000);
     if (!ok) return;
-    this.#count(records);
+    this.#count(sizesOf(records));
     for (const { topic, value } of records) {
       if (topic !== rejected || value === null) continue;
       const rejection = JSON.parse(decoder.decode(value)) as Rejection;
@@ -165,7 +165,13 @@ export class Metrics implements LogObserver {
   /** See {@linkcode LogObserver.appended}. */
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void {
     this.#append.observe({ outcome: ok ? "ok" : "failed" }, ms / 1000);
-    if (ok) this.#count(records);
+    if (ok) this.#count(sizesOf(records));
+  }
+
+  /** Notes a commit of a learner whose thread has a log of its own. */
+  committedInThread({ ms, ok, sizes }: CommitReport): void {
+    this.#commit.observe({ role: "learner", outcome: ok ? "ok" : "failed" }, ms / 1000);
+    if (ok) this.#count(sizes);
   }
 
   /** See {@linkcode LogObserver.rebalanced}. */
@@ -198,20 +204,8 @@ export class Metrics implements LogObserver {
     this.#degraded.inc({ reason });
   }
 
-  #count(records: readonly NewRecord[]): void {
-    const sums = new Map<string, { records: number; bytes: number }>();
-    let last = "";
-    let sum = { records: 0, bytes: 0 };
-    for (const { topic, value } of records) {
-      if (topic !== last) {
-        sum = sums.get(topic) ?? { records: 0, bytes: 0 };
-        sums.set(topic, sum);
-        last = topic;
-      }
-      sum.records++;
-      sum.bytes += value?.length ?? 0;
-    }
-    for (const [topic, { records, bytes }] of sums) {
+  #count(sizes: readonly TopicSize[]): void {
+    for (const { topic, records, bytes } of sizes) {
       this.#records.inc({ topic }, records);
       this.#bytes.inc({ topic }, bytes);
     }

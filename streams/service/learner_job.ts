@@ -51,9 +51,14 @@ export function makeModel<N extends ModelName>(
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }
 
-/** Goes on from the last checkpoint of a learner. */
-export async function openLearning(log: UngroupedLog, spec: LearnerSpec): Promise<Learning> {
-  return await Learning.open(log, spec.topics, new Learner(makeModel(spec), spec.learner), spec.learning);
+/** Goes on from the last checkpoint of a learner. @param now a clock in milliseconds */
+export async function openLearning(
+  log: UngroupedLog,
+  spec: LearnerSpec,
+  now?: () => number,
+): Promise<Learning> {
+  const learner = new Learner(makeModel(spec), spec.learner);
+  return await Learning.open(log, spec.topics, learner, spec.learning, now);
 }
 
 /** A learner in the thread of the tasks. */

@@ -11,6 +11,7 @@ import type { KafkaLogOptions } from "../log/kafka_log.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_messages.ts";
 import { RemoteLog } from "../log/remote_log.ts";
+import { MeteredLog, sizesOf } from "../metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
 import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
@@ -74,7 +75,11 @@ async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   if ("port" in place) return new RemoteLog(place.port, place.hasLatest);
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../log/kafka_log.ts");
-  return await KafkaLog.open(place.address.options as KafkaLogOptions);
+  return new MeteredLog(await KafkaLog.open(place.address.options as KafkaLogOptions), {
+    committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
+    appended: () => {}, // a learner only commits
+    rebalanced: () => {}, // and is in no group here
+  });
 }
 
 function report(what: ThreadReport): void {

@@ -9,6 +9,7 @@ import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
 import type { TaskOptions } from "../../src/state/task_state.ts";
 import type { LearningOptions } from "../learning.ts";
 import type { Delivery } from "../task/delivery.ts";
+import type { CommitReport } from "../metered_log.ts";
 
 /** What a process can do. */
 export const ROLES = ["task", "learner", "monitor"] as const;
@@ -33,6 +34,8 @@ export interface LearnerThreadOptions {
   readonly permissions?: Deno.PermissionOptions;
   /** Where the module of the thread is, for programs that are bundled. @default {beside the others} */
   readonly module?: string | URL;
+  /** Is told of the commits on a log that the thread has opened itself. Must not throw. @default {nobody} */
+  readonly committed?: (commit: CommitReport) => void;
 }
 
 /** Options of a {@linkcode Service}. */

@@ -114,7 +114,7 @@ async function openLearner(
   signal: AbortSignal,
 ): Promise<LearnerJob> {
   const job = learnerThread === false
-    ? new LearningJob(await openLearning(log, spec), roles.includes("task") ? now : undefined)
+    ? new LearningJob(await openLearning(log, spec, now), roles.includes("task") ? now : undefined)
     : await ThreadedLearner.open(log, spec, learnerThread, signal);
   const { version, rows } = job.figures;
   logger.info("learner: begins with version {version} after {rows} rows", { version, rows });

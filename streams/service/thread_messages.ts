@@ -5,6 +5,7 @@
  *   service                           thread
  *   { start, log }            ──>     opens the log and the learner
  *                             <──     { figures }, when it has begun, every quarter of a second at work, and at rest
+ *                             <──     { commit }, after each one, when the log is its own
  *   { end: "finish" }         ──>     ends the batch in hand, writes a checkpoint, lets go
  *   { end: "let go" }         ──>     lets go
  *                             <──     { ended: null }, or { ended: error } at any time
@@ -16,6 +17,7 @@
 import type { LearnerFigures } from "../learner_figures.ts";
 import type { LogAddress } from "../log/log.ts";
 import type { PortError } from "../log/port_messages.ts";
+import type { CommitReport } from "../metered_log.ts";
 import type { LearnerSpec } from "./learner_job.ts";
 
 /** Where the thread finds its log. */
@@ -33,4 +35,5 @@ export type ThreadOrder =
 /** From the thread. */
 export type ThreadReport =
   | { readonly figures: LearnerFigures }
+  | { readonly commit: CommitReport }
   | { readonly ended: PortError | null };

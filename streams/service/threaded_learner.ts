@@ -22,6 +22,7 @@ const PATIENCE_MS = 2000;
 export class ThreadedLearner implements LearnerJob {
   readonly #thread: Worker;
   readonly #served: AsyncDisposable | undefined;
+  readonly #committed: LearnerThreadOptions["committed"];
   /** Resolves when the thread has let go; rejects with what went wrong there. */
   readonly #ended = Promise.withResolvers<void>();
   #isOver = false;
@@ -30,7 +31,8 @@ export class ThreadedLearner implements LearnerJob {
   #reported = Promise.withResolvers<void>();
 
   private constructor(log: Log, spec: LearnerSpec, options: LearnerThreadOptions) {
-    const { permissions, module = new URL("./learner_thread.ts", import.meta.url) } = options;
+    const { permissions, module = new URL("./learner_thread.ts", import.meta.url), committed } = options;
+    this.#committed = committed;
     this.#ended.promise.catch(() => {}); // told by the next step
     this.#thread = new Worker(module, {
       type: "module",
@@ -115,7 +117,8 @@ export class ThreadedLearner implements LearnerJob {
       this.#figures = report.figures;
       this.#reported.resolve();
       this.#reported = Promise.withResolvers();
-    } else this.#end(report.ended === null ? undefined : unpackError(report.ended));
+    } else if ("commit" in report) this.#committed?.(report.commit);
+    else this.#end(report.ended === null ? undefined : unpackError(report.ended));
   }
 
   #end(error?: Error): void {

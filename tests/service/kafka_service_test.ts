@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { Learning } from "../../streams/learning.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { Service } from "../../streams/service.ts";
+import type { CommitReport } from "../../streams/metered_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { makeLearner } from "../learner/batches.ts";
 import {
@@ -22,6 +25,27 @@ const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
 const PARTITIONS = 4;
 
 if (broker !== undefined) {
+  Deno.test("Service on Kafka hears of the commits of a learner whose thread has connections of its own", async () => {
+    const prefix = "threaded.";
+    const topics = topicNames(prefix);
+    const commits: CommitReport[] = [];
+    await using log = await openLog(broker);
+    const learnerThread = { committed: (commit: CommitReport) => commits.push(commit) };
+    await using service = await Service.start(log, { ...OPTIONS, prefix, partitions: 1, learnerThread });
+    await log.append(recordsOf(shopEvents(100, 10), prefix));
+    await until(() => Promise.resolve((service.learner?.version ?? 0) > 1), "something is learnt");
+    await service.stop();
+    await service.ended;
+    assert.ok(commits.every(({ ok, ms }) => ok && ms > 0));
+    const toldOf = (topic: string) =>
+      commits.flatMap(({ sizes }) => sizes.filter((size) => size.topic === topic));
+    for (const topic of [topics.parameters, topics.checkpoints]) {
+      const newest = (await Array.fromAsync(readAll(log, topic, 0))).at(-1);
+      const size = newest?.value?.length ?? 0;
+      assert.ok(size > 1000 && toldOf(topic).some(({ bytes }) => bytes >= size), topic);
+    }
+  });
+
   Deno.test("Service on Kafka answers each request once when one of two processes is killed", async () => {
     const prefix = "killed.";
     const topics = topicNames(prefix);
