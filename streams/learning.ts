@@ -328,13 +328,14 @@ export class Learning implements AsyncDisposable {
 
   /**
    * A sample as this model may use it: the predictions and the state of another model say nothing of this one,
-   * what came of them does.
+   * what came of them does, and the state that this one had of the user then.
    */
   #view(sample: Sample): Sample | null {
     if (sample.model === this.#options.variant) return sample;
     if (sample.purpose === "judge") return null;
-    const { state: _, ...rest } = sample;
-    return { ...rest, purpose: "learn" };
+    const { state: _, otherStates = [], ...rest } = sample;
+    const own = otherStates.find(({ model }) => model === this.learner.model.name);
+    return { ...rest, purpose: "learn", ...(own === undefined ? {} : { state: own }) };
   }
 
   /** Takes samples in the order of an earlier life. */

@@ -30,6 +30,12 @@ export interface SampleState {
   readonly values: Float32Array;
 }
 
+/** The state of a lifelong model other than the one that made the predictions. */
+export interface ModelState extends SampleState {
+  /** Name of the model. */
+  readonly model: string;
+}
+
 /** One shown item of a sample. */
 export interface SampleRow {
   /** Id of the item. */
@@ -87,6 +93,8 @@ export interface Sample {
   readonly history: SampleHistory;
   /** What a lifelong model knew of the user before the newest behaviours; absent: the history is all there is. */
   readonly state?: SampleState;
+  /** The same of the lifelong models that did not make the predictions; absent = there are none. */
+  readonly otherStates?: readonly ModelState[];
   /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */

@@ -12,10 +12,14 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
-import type { Sample, SampleRow } from "./sample.ts";
+import type { ModelState, Sample, SampleRow } from "./sample.ts";
 
-/** Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares. */
-const FORMAT = 5;
+/**
+ * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
+ * 5, which is written where there are none, no states of other models.
+ */
+const FORMAT = 6;
+const WITHOUT_OTHERS = 5;
 const OLDEST_FORMAT = 1;
 
 const PURPOSES = ["learn", "judge"] as const;
@@ -69,7 +73,13 @@ export function encodeSample(sample: Sample): Uint8Array {
   for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
   body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
 
-  record.u8(FORMAT);
+  const others = sample.otherStates ?? [];
+  if (others.length > 0) body.uint(others.length);
+  for (const { model, from, values } of others) {
+    body.uint(string(model)).uint(from).uint(values.length).f32s(values);
+  }
+
+  record.u8(others.length === 0 ? WITHOUT_OTHERS : FORMAT);
   strings.encode(record);
   return record.bytes(body.view()).toBytes();
 }
@@ -156,6 +166,10 @@ export function decodeSample(bytes: Uint8Array): Sample {
     exposures.push({ experiment: string(), variant: string() });
   }
   const model = format > 3 ? body.uint() : 0;
+  const otherStates: ModelState[] = [];
+  for (let n = format > WITHOUT_OTHERS ? body.count() : 0; n > 0; n--) {
+    otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
+  }
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
@@ -165,5 +179,6 @@ export function decodeSample(bytes: Uint8Array): Sample {
     ...sample,
     ...(exposures.length === 0 ? {} : { exposures }),
     ...(model === 0 ? {} : { model: at(model - 1) }),
+    ...(otherStates.length === 0 ? {} : { otherStates }),
   };
 }

@@ -9,7 +9,7 @@ import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { SampleHistory } from "../learner/sample.ts";
+import type { SampleHistory, SampleState } from "../learner/sample.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import { type FoldContext, statesOf } from "../state/hidden_state.ts";
@@ -46,10 +46,14 @@ export class ListScorer {
   readonly #statistics: FeatureStatistics;
   readonly #serving: Serving;
   readonly #fold: FoldContext;
+  readonly #isOwn: boolean;
   readonly #windowMs: number;
   readonly #item: (id: string, time: number) => CatalogueItem;
 
-  /** @param windowMs How long after the impression an outcome counts. */
+  /**
+   * @param windowMs How long after the impression an outcome counts.
+   * @param isOwn Whether it is the deployment's own model that scores, and not one of variants.
+   */
   constructor(
     state: {
       readonly catalogue: Catalogue;
@@ -59,6 +63,7 @@ export class ListScorer {
     },
     fold: FoldContext,
     windowMs: number,
+    isOwn: boolean,
   ) {
     this.#schema = state.catalogue.schema;
     this.#catalogue = state.catalogue;
@@ -67,7 +72,13 @@ export class ListScorer {
     this.#serving = fold.serving;
     this.#fold = fold;
     this.#windowMs = windowMs;
+    this.#isOwn = isOwn;
     this.#item = (id, time) => state.item(id, time);
+  }
+
+  /** How its users' states are kept. */
+  get fold(): FoldContext {
+    return this.#fold;
   }
 
   /** The model that scores. */
@@ -99,11 +110,21 @@ export class ListScorer {
     return { history: { items, categories, actions, times, strengths }, first: start, seen };
   }
 
+  /** What its model is learnt from for a list that another one scored; see `Sample.state`. */
+  learnt(user: UserState, length: number): SampleState | undefined {
+    const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
+    if (recurrent === undefined) return undefined;
+    return statesOf(recurrent, this.#fold, this.#sequences.windowStart(user.row), length).learnt;
+  }
+
   /** Scores items in the given order; they are not shown and have no positions yet. */
   score(user: UserState, ids: readonly string[], at: ListContext): Pending {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);
-    const { scored, learnt } = statesOf(user, this.#fold, first, history.items.length);
+    const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
+    const { scored, learnt } = recurrent === undefined
+      ? {}
+      : statesOf(recurrent, this.#fold, first, history.items.length);
     const facts = {
       statistics: schema.userIds === false ? NOBODY : user.statistics,
       historyLength: history.items.length,

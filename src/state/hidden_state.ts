@@ -24,7 +24,7 @@ import type { SampleState } from "../learner/sample.ts";
 import type { Serving } from "../scorer/serving.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { SequenceSlab } from "./sequence.ts";
-import type { UserState } from "./user_state.ts";
+import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
 
 /** Counts of what keeping the states cost. */
 export interface FoldCounters {
@@ -67,7 +67,7 @@ export interface Inserted {
 }
 
 /** Brings the state up to date after an insert. */
-export function carryHidden(user: UserState, inserted: Inserted, context: FoldContext): void {
+export function carryHidden(user: RecurrentState, inserted: Inserted, context: FoldContext): void {
   const { serving, lifelong, maxStaleVersions } = context;
   if (serving.stateSize === 0) return;
   const behind = serving.version - user.hiddenVersion;
@@ -77,14 +77,28 @@ export function carryHidden(user: UserState, inserted: Inserted, context: FoldCo
   else carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
 }
 
+/**
+ * Brings the states of variants' models up to date, one each. A model that is there no more has none: what is left of
+ * it goes with the next behaviour.
+ */
+export function carryVariants(user: UserState, inserted: Inserted, folds: readonly FoldContext[]): void {
+  if (folds.length === 0 && user.variants.size === 0) return;
+  user.variants = new Map(folds.map((fold) => {
+    const { model } = fold.serving;
+    const state = user.variants.get(model) ?? createRecurrent(user.row);
+    carryHidden(state, inserted, fold);
+    return [model, state];
+  }));
+}
+
 /** Whether a state that does not begin with the first behaviour has an anchor there; that of a window has none. */
-function isOfLife({ hiddenStart, anchor }: UserState, { stateSize }: Serving): boolean {
+function isOfLife({ hiddenStart, anchor }: RecurrentState, { stateSize }: Serving): boolean {
   return hiddenStart === 0 || anchor.length === stateSize;
 }
 
 /** What a list of `length` behaviours, of which `first` is the row's index, is scored from and learnt from. */
 export function statesOf(
-  user: UserState,
+  user: RecurrentState,
   { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,
   first: number,
   length: number,
@@ -100,7 +114,7 @@ export function statesOf(
   return { ...learnt, scored: { from: length, values: user.hidden } };
 }
 
-function carryWindow(user: UserState, mayStep: boolean, context: FoldContext): void {
+function carryWindow(user: RecurrentState, mayStep: boolean, context: FoldContext): void {
   const { sequences, serving, counters } = context;
   const length = sequences.length(user.row);
   const first = sequences.windowStart(user.row);
@@ -118,7 +132,7 @@ function carryWindow(user: UserState, mayStep: boolean, context: FoldContext): v
   counters.refolds++;
 }
 
-function carryLife(user: UserState, inserted: Inserted, known: boolean, context: FoldContext): void {
+function carryLife(user: RecurrentState, inserted: Inserted, known: boolean, context: FoldContext): void {
   const { sequences, serving, counters, maxStaleVersions, refoldShare } = context;
   const { row } = user;
   const total = sequences.total(row), forgotten = total - sequences.length(row);
@@ -142,7 +156,7 @@ function carryLife(user: UserState, inserted: Inserted, known: boolean, context:
 }
 
 /** Folds what is left of the life, when its state cannot be used. */
-function startAgain(user: UserState, context: FoldContext): void {
+function startAgain(user: RecurrentState, context: FoldContext): void {
   const { sequences, serving } = context;
   const total = sequences.total(user.row), length = sequences.length(user.row);
   user.anchor = serving.initState();
@@ -152,7 +166,7 @@ function startAgain(user: UserState, context: FoldContext): void {
 }
 
 /** The state again, from the anchor. */
-function foldRecent(user: UserState, context: FoldContext): void {
+function foldRecent(user: RecurrentState, context: FoldContext): void {
   const { sequences, serving, counters } = context;
   const length = sequences.length(user.row);
   user.hidden = user.anchor.length === 0 ? serving.initState() : user.anchor.slice();
@@ -163,7 +177,7 @@ function foldRecent(user: UserState, context: FoldContext): void {
 }
 
 /** A behaviour that is older than the recent ones is one more of those in the anchor. */
-function joinAnchor(user: UserState, { item, strength }: Inserted, context: FoldContext): void {
+function joinAnchor(user: RecurrentState, { item, strength }: Inserted, context: FoldContext): void {
   const { catalogue, serving } = context;
   const { id, categories } = catalogue.at(item);
   user.anchor = user.anchor.length === 0 ? serving.initState() : user.anchor.slice();
@@ -172,7 +186,7 @@ function joinAnchor(user: UserState, { item, strength }: Inserted, context: Fold
 }
 
 /** Keeps the number of recent behaviours below K + P. */
-function moveAnchor(user: UserState, context: FoldContext): void {
+function moveAnchor(user: RecurrentState, context: FoldContext): void {
   const { sequences, serving } = context;
   const total = sequences.total(user.row), forgotten = total - sequences.length(user.row);
   if (total - user.hiddenStart < sequences.recent + sequences.hop) return;
@@ -187,7 +201,7 @@ function moveAnchor(user: UserState, context: FoldContext): void {
 const NONE = new Float32Array(0);
 
 /** Index in the row of the newest behaviour that is no later than `time`; −1 when there is none. */
-function place(user: UserState, time: number, sequences: SequenceSlab): number {
+function place(user: RecurrentState, time: number, sequences: SequenceSlab): number {
   let index = sequences.length(user.row) - 1;
   while (index >= 0 && sequences.time(user.row, index) > time) index--;
   return index;
@@ -195,7 +209,7 @@ function place(user: UserState, time: number, sequences: SequenceSlab): number {
 
 function step(
   state: Float32Array,
-  user: UserState,
+  user: RecurrentState,
   index: number,
   { sequences, catalogue, serving }: FoldContext,
 ): void {

@@ -16,7 +16,7 @@
 
 import type { Exposure } from "../experiments/exposure.ts";
 import type { Team } from "../experiments/interleaving.ts";
-import type { Sample, SampleHistory, SampleState } from "../learner/sample.ts";
+import type { ModelState, Sample, SampleHistory, SampleState } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
 
 /** One item of a pending impression. */
@@ -81,6 +81,8 @@ export interface Pending {
   readonly history: SampleHistory;
   /** See `Sample.state`. */
   readonly state?: SampleState;
+  /** See `Sample.otherStates`. */
+  readonly otherStates?: readonly ModelState[];
   /** The scored items. */
   readonly rows: readonly PendingRow[];
 }
@@ -98,6 +100,7 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
     history: pending.history,
     ...(pending.state === undefined ? {} : { state: pending.state }),
+    ...(pending.otherStates === undefined ? {} : { otherStates: pending.otherStates }),
     userFields: pending.userFields,
     contextFields: pending.contextFields,
     rows: pending.rows.map((row) => ({

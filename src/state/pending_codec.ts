@@ -8,6 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
+import type { ModelState } from "../learner/sample.ts";
 import type { Pending, PendingRow } from "./pending.ts";
 
 /** Lists of strings by their JSON; one that many rows share is put into words once. */
@@ -30,6 +31,9 @@ export class ListDictionary {
   }
 }
 
+/** Formats of users' records up to this one have no states of other models. */
+export const WITHOUT_OTHERS = 7;
+
 /** What an impression is written with: ids and lists that are there more than once are written once. */
 export interface Written {
   /** Number of an item, which it has from now on. */
@@ -38,13 +42,15 @@ export interface Written {
   readonly lists: ListDictionary;
   /** Gets the states; one that several impressions share is written once. */
   readonly states: Float32Array[];
+  /** Whether the format has states of other models. */
+  readonly hasOthers: boolean;
 }
 
 /** Writes an impression. */
 export function writePending(
   to: ByteWriter,
   pending: Pending,
-  { numberOf, strings, lists, states }: Written,
+  { numberOf, strings, lists, states, hasOthers }: Written,
 ): void {
   const list = (values: readonly (string | null)[]) => lists.index(values);
   to.string(pending.request).u8((pending.shown ? 1 : 0) + (pending.settled ? 2 : 0)).f64(pending.time).f64(
@@ -58,11 +64,12 @@ export function writePending(
     to.uint(strings.index(items[t]!)).uint(list(categories[t]!)).uint(strings.index(actions[t]!));
     to.int(pending.time - times[t]!).f32(strengths[t]!);
   }
+  const stateOf = (values: Float32Array) => {
+    const known = states.indexOf(values);
+    return known >= 0 ? known : states.push(values) - 1;
+  };
   if (pending.state === undefined) to.uint(0);
-  else {
-    const known = states.indexOf(pending.state.values);
-    to.uint(1 + (known >= 0 ? known : states.push(pending.state.values) - 1)).uint(pending.state.from);
-  }
+  else to.uint(1 + stateOf(pending.state.values)).uint(pending.state.from);
   to.uint(pending.rows.length);
   for (const row of pending.rows) {
     to.uint(numberOf(row.item)).uint(list(row.categories)).uint(list(row.fields));
@@ -77,6 +84,12 @@ export function writePending(
     to.uint(strings.index(experiment)).uint(strings.index(variant));
   }
   to.uint(pending.model === undefined ? 0 : 1 + strings.index(pending.model));
+  if (!hasOthers) return;
+  const others = pending.otherStates ?? [];
+  to.uint(others.length);
+  for (const { model, from, values } of others) {
+    to.uint(strings.index(model)).uint(1 + stateOf(values)).uint(from);
+  }
 }
 
 /** What an impression is read with. */
@@ -122,11 +135,14 @@ export function readPending(
     times[t] = head.time - from.int();
     strengths[t] = from.f32();
   }
-  const stateAt = states === null ? 0 : from.uint();
-  const values = states?.[stateAt - 1];
-  if (stateAt > 0 && values === undefined) {
-    throw new SyntaxError(`Cannot decode state ${stateAt} of a pending impression: there is none`);
-  }
+  const stateAt = (at: number) => {
+    const values = states?.[at - 1];
+    if (at > 0 && values === undefined) {
+      throw new SyntaxError(`Cannot decode state ${at} of a pending impression: there is none`);
+    }
+    return values;
+  };
+  const values = states === null ? undefined : stateAt(from.uint());
   const state = values === undefined ? {} : { state: { from: from.uint(), values } };
   const rows: PendingRow[] = [];
   for (let n = from.count(); n > 0; n--) {
@@ -163,6 +179,12 @@ export function readPending(
     exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
   }
   const model = format > 4 ? from.uint() : 0;
+  const otherStates: ModelState[] = [];
+  for (let n = format > WITHOUT_OTHERS ? from.count() : 0; n > 0; n--) {
+    const name = strings(from.uint());
+    const values = stateAt(from.uint());
+    otherStates.push({ model: name, values: values ?? new Float32Array(0), from: from.uint() });
+  }
   return {
     ...head,
     history: { items, categories: historyCategories, actions, times, strengths },
@@ -170,6 +192,7 @@ export function readPending(
     rows,
     ...(exposures.length === 0 ? {} : { exposures }),
     ...(model === 0 ? {} : { model: strings(model - 1) }),
+    ...(otherStates.length === 0 ? {} : { otherStates }),
   };
 }
 

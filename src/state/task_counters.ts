@@ -33,6 +33,9 @@ export const TASK_COUNTERS = [
   "steps",
   "refolds",
   "refoldSteps",
+  "variantSteps",
+  "variantRefolds",
+  "variantRefoldSteps",
   "rejected",
 ] as const;
 

@@ -40,7 +40,7 @@ import { EventClock } from "./event_clock.ts";
 import type { Pending } from "./pending.ts";
 import type { LabelPolicy } from "./label_policy.ts";
 import { newBehaviours } from "./merge.ts";
-import { carryHidden, type FoldContext } from "./hidden_state.ts";
+import { carryHidden, carryVariants, type FoldContext, type FoldCounters } from "./hidden_state.ts";
 import { type Behaviour, type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { UserCodec } from "./user_codec.ts";
@@ -186,6 +186,8 @@ export class TaskState {
   readonly #remembered: number;
   readonly #learnsHistories: boolean;
   readonly #fold: FoldContext;
+  /** Score with variants' models that have states of whole lives; others read the behaviours. By name. */
+  #lifelong: readonly ListScorer[];
 
   /**
    * An empty state; `serving` is asked at every score, so its version may move between events.
@@ -223,9 +225,9 @@ export class TaskState {
       refoldShare: options.refoldShare ?? 4,
       counters: this.counters,
     };
-    this.#scorer = new ListScorer(this, this.#fold, this.#windowMs);
-    // Users have one recurrent state, of the own model: those of variants read the behaviours.
+    this.#scorer = new ListScorer(this, this.#fold, this.#windowMs, true);
     this.#scorers = new Map([PRIOR, ...variants].map((serving) => [serving.model, this.#scorerOf(serving)]));
+    this.#lifelong = this.#findLifelong();
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
       sequences: this.sequences,
@@ -294,6 +296,7 @@ export class TaskState {
     for (const [key, serving] of next) {
       if (!this.#scorers.has(key)) this.#scorers.set(key, this.#scorerOf(serving));
     }
+    this.#lifelong = this.#findLifelong();
   }
 
   /** Applies a catalogue record. */
@@ -539,6 +542,7 @@ export class TaskState {
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
     carryHidden(user, { ...behaviour, atEnd }, this.#fold);
+    carryVariants(user, { ...behaviour, atEnd }, this.#lifelong.map(({ fold }) => fold));
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
@@ -578,8 +582,8 @@ export class TaskState {
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
-    if (this.#served) this.#show(user, { ...chosen, shown: true }, out);
-    else this.join.open(user, scored, out);
+    if (this.#served) this.#show(user, this.#withStates(user, { ...chosen, shown: true }), out);
+    else this.join.open(user, this.#withStates(user, scored), out);
   }
 
   #impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
@@ -617,12 +621,31 @@ export class TaskState {
         oracle: oracle?.[place] ?? NaN,
       };
     });
-    this.#show(user, { ...(answered ?? scored!), shown: true, rows }, out);
+    this.#show(user, { ...(answered ?? this.#withStates(user, scored!)), shown: true, rows }, out);
     return null;
   }
 
+  #findLifelong(): ListScorer[] {
+    return [...this.#scorers.values()].filter(({ fold: { lifelong, serving } }) =>
+      lifelong && serving.lifelong === true
+    ).sort((a, b) => a.serving.model < b.serving.model ? -1 : 1);
+  }
+
+  /** A list with the states of the lifelong models that did not score it, but learn from it. A pinned version does not. */
+  #withStates(user: UserState, pending: Pending): Pending {
+    const scoredBy = pending.model ?? this.servingModel;
+    const otherStates = [this.#scorer, ...this.#lifelong].flatMap((scorer) => {
+      const { model } = scorer.serving;
+      if (model === scoredBy || partsOf(model).version !== undefined) return [];
+      const state = scorer.learnt(user, pending.history.items.length);
+      return state === undefined ? [] : [{ model, ...state }];
+    });
+    return otherStates.length === 0 ? pending : { ...pending, otherStates };
+  }
+
   #scorerOf(serving: Serving): ListScorer {
-    return new ListScorer(this, { ...this.#fold, serving, lifelong: false }, this.#windowMs);
+    const counters = variantCounters(this.counters);
+    return new ListScorer(this, { ...this.#fold, serving, counters }, this.#windowMs, false);
   }
 
   /** Opens what was shown, then applies the interactions that were waiting for it. */
@@ -640,6 +663,36 @@ export class TaskState {
     this.counters.forgotten++;
     out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
   }
+}
+
+/** What the states of variants' models cost, apart from the own one's; they share what may be spent on folding again. */
+function variantCounters(counters: TaskCounters): FoldCounters {
+  return {
+    get steps() {
+      return counters.variantSteps;
+    },
+    set steps(count) {
+      counters.variantSteps = count;
+    },
+    get refolds() {
+      return counters.variantRefolds;
+    },
+    set refolds(count) {
+      counters.variantRefolds = count;
+    },
+    get refoldSteps() {
+      return counters.variantRefoldSteps;
+    },
+    set refoldSteps(count) {
+      counters.variantRefoldSteps = count;
+    },
+    get behaviours() {
+      return counters.behaviours;
+    },
+    set behaviours(count) {
+      counters.behaviours = count;
+    },
+  };
 }
 
 /** The attributes that a profile keeps. */

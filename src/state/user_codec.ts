@@ -4,7 +4,8 @@
  * ```text
  * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
  *          pending impressions have), body
- * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was shown
+ * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
+ *          shown, states of variants' models
  * ```
  *
  * What is mostly absent is absent: a user of whom no list was shown has no statistics, no impressions, no lists.
@@ -17,17 +18,18 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "./catalogue.ts";
-import { ListDictionary, readPending, writePending } from "./pending_codec.ts";
+import { ListDictionary, readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
-import { createUser, idHash, putPending, type UserState } from "./user_state.ts";
+import { createUser, idHash, putPending, type RecurrentState, type UserState } from "./user_state.ts";
 import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
  * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
- * not which behaviours samples have, format 6 not what was shown.
+ * not which behaviours samples have, format 6 not what was shown; format 7, which is written where there are none, has no
+ * states of variants' models.
  */
-const FORMAT = 7;
+const FORMAT = 8;
 const OLDEST_FORMAT = 1;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
@@ -58,7 +60,10 @@ export class UserCodec {
     this.#beginItems();
     const strings = new Dictionary();
     const lists = new ListDictionary();
-    const states = [user.anchor];
+    const variants = [...user.variants];
+    const hasOthers = variants.length > 0 ||
+      [...user.pending.values()].some(({ otherStates }) => otherStates !== undefined);
+    const states = [user.anchor, ...variants.map(([, { anchor }]) => anchor)];
     const numberOf = (index: number) => this.#numberOf(index);
 
     this.#writeBehaviours(body, user.row, strings);
@@ -73,7 +78,7 @@ export class UserCodec {
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     body.uint(user.pending.size);
     for (const pending of user.pending.values()) {
-      writePending(body, pending, { numberOf, strings, lists, states });
+      writePending(body, pending, { numberOf, strings, lists, states, hasOthers });
     }
     body.uint(user.shown.length);
     let before = 0;
@@ -82,7 +87,14 @@ export class UserCodec {
       before = time;
     }
 
-    record.u8(FORMAT).int(user.lastOffset).uint(this.#items.length);
+    if (hasOthers) body.uint(variants.length);
+    for (const [at, [model, { hidden, hiddenVersion, hiddenStart }]] of variants.entries()) {
+      body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
+        .uint(1 + at);
+    }
+    record.u8(hasOthers ? FORMAT : WITHOUT_OTHERS).int(user.lastOffset).uint(
+      this.#items.length,
+    );
     for (const index of this.#items) record.string(this.#catalogue.at(index).id);
     strings.encode(record);
     lists.encode(record);
@@ -139,6 +151,7 @@ export class UserCodec {
       putPending(user, readPending(body, format, { itemAt, strings, lists, states }));
     }
     if (format > 6) readShown(user, body, itemAt);
+    if (format > WITHOUT_OTHERS) user.variants = readVariants(user.row, body, strings, states ?? []);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
     }
@@ -193,6 +206,23 @@ function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => nu
     time += from.int();
     return { item, time };
   });
+}
+
+function readVariants(
+  row: number,
+  from: ByteReader,
+  strings: (at: number) => string,
+  states: readonly Float32Array[],
+): ReadonlyMap<string, RecurrentState> {
+  const variants = new Map<string, RecurrentState>();
+  for (let n = from.count(); n > 0; n--) {
+    const model = strings(from.uint());
+    const hidden = from.f32s(from.uint());
+    const [hiddenVersion, hiddenStart, anchor] = [from.uint(), from.uint(), states[from.uint()]];
+    if (anchor === undefined) throw new SyntaxError(`Cannot decode the state of ${model}: it has no anchor`);
+    variants.set(model, { row, hidden, anchor, hiddenVersion, hiddenStart });
+  }
+  return variants;
 }
 
 function readBehaviours(

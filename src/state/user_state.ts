@@ -19,12 +19,24 @@ export interface ParkedInteraction {
   readonly event: InteractionEvent;
 }
 
-/** The state of one user. The behaviours are in a {@linkcode SequenceSlab}, at `row`. */
-export interface UserState {
+/** A recurrent state of a user. */
+export interface RecurrentState {
+  /** Row of the user's behaviours in the slab. */
+  readonly row: number;
+  /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
+  hidden: Float32Array;
+  /** State of a lifelong model before the recent behaviours, never written to; empty = the start state. */
+  anchor: Float32Array;
+  /** Parameter version that made `hidden`. */
+  hiddenVersion: number;
+  /** Count of all behaviours before the first that `hidden` was folded from: the window's start, or the anchor's end. */
+  hiddenStart: number;
+}
+
+/** The state of one user, with the recurrent state of the deployment's own model. */
+export interface UserState extends RecurrentState {
   /** Id of the user. */
   readonly id: string;
-  /** Row of the behaviours in the slab. */
-  readonly row: number;
   /** What was learnt of the user. */
   readonly statistics: UserStatistics;
   /** Attributes of the user. */
@@ -35,14 +47,8 @@ export interface UserState {
   pending: Map<string, Pending>;
   /** Interactions that came before the impression that they name, oldest first; bounded in number. */
   parked: readonly ParkedInteraction[];
-  /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
-  hidden: Float32Array;
-  /** State of a lifelong model before the recent behaviours, never written to; empty = the start state. */
-  anchor: Float32Array;
-  /** Parameter version that made `hidden`. */
-  hiddenVersion: number;
-  /** Count of all behaviours before the first that `hidden` was folded from: the window's start, or the anchor's end. */
-  hiddenStart: number;
+  /** Recurrent states of lifelong models of variants, by name. */
+  variants: ReadonlyMap<string, RecurrentState>;
   /** Count of all behaviours as of the newest sample that has them; stays 0 unless behaviours alone are learnt. */
   sampledBehaviours: number;
   /** Newest items that were shown, oldest first; empty unless the deployment remembers them. */
@@ -58,6 +64,7 @@ const NONE = new Float32Array(0);
 const NO_PROFILE: Attributes = {};
 const NONE_PENDING: Map<string, Pending> = new Map();
 const NONE_PARKED: readonly ParkedInteraction[] = [];
+const NO_VARIANTS: ReadonlyMap<string, RecurrentState> = new Map();
 const NONE_SHOWN: readonly ShownItem[] = [];
 
 /** A user without a past. */
@@ -74,11 +81,17 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     anchor: NONE,
     hiddenVersion: 0,
     hiddenStart: 0,
+    variants: NO_VARIANTS,
     sampledBehaviours: 0,
     shown: NONE_SHOWN,
     lastOffset: -1,
     bytes: 0,
   };
+}
+
+/** A recurrent state that nothing was folded into, of a user whose behaviours are at `row`. */
+export function createRecurrent(row: number): RecurrentState {
+  return { row, hidden: NONE, anchor: NONE, hiddenVersion: 0, hiddenStart: 0 };
 }
 
 /** Opens an impression, in place of one of the same request. */

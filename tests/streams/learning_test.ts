@@ -421,3 +421,24 @@ function isSound({ dense, head, tables }: ParameterVersion): boolean {
   const rows = [...tables.values()].map((bytes) => decodeDelta(bytes).values);
   return [dense, head, ...rows].every((values) => values.every((value) => Math.abs(value) <= 1e6));
 }
+
+Deno.test("Learning takes its own model's state of a list that another model scored, and nobody else's", async () => {
+  const { stateSize } = makeModel("mimn");
+  const stateFrom = (from: number) => ({ from, values: new Float32Array(stateSize).fill(0.3) });
+  const weights = async (over: (sample: Sample) => Partial<Sample>) => {
+    const log = await createLog();
+    const samples = makeSamples(16).map((sample) => ({ ...sample, ...over(sample) }));
+    await log.append(samples.map(sampleRecord));
+    await using learning = await Learning.open(log, topics, makeLearner("mimn"), OPTIONS);
+    await learning.drain();
+    return learning.learner.model.parameters.values.slice();
+  };
+  const recent = ({ history }: Sample) => Math.max(0, history.items.length - 2);
+  const itself = await weights((sample) => ({ purpose: "learn", state: stateFrom(recent(sample)) }));
+  const others = (model: string) => (sample: Sample) => ({
+    ...{ model: "dien", otherStates: [{ model, ...stateFrom(recent(sample)) }] },
+  });
+  assert.deepEqual(await weights(others("mimn")), itself);
+  assert.deepEqual(await weights(others("dien")), await weights(() => ({ purpose: "learn" })));
+  assert.notDeepEqual(await weights(others("dien")), itself);
+});
