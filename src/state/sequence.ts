@@ -11,6 +11,10 @@
  * @module
  */
 
+import { ActionTable, type Behaviour, BehaviourSlab, grown, STRENGTH_BYTES } from "./behaviour_slab.ts";
+
+export type { Behaviour } from "./behaviour_slab.ts";
+
 /** Sizes of the sequences. */
 export interface SequenceOptions {
   /** Behaviours kept a user, N. @default {100} */
@@ -26,18 +30,6 @@ export interface SequenceOptions {
   readonly recent?: number;
 }
 
-/** One behaviour. */
-export interface Behaviour {
-  /** Index of the item in the catalogue. */
-  readonly item: number;
-  /** What was done: click, purchase, ... */
-  readonly action: string;
-  /** Event time, milliseconds since the epoch. */
-  readonly time: number;
-  /** Signed strength. */
-  readonly strength: number;
-}
-
 /** Room for behaviours, in parallel arrays. */
 export interface NewestBehaviours {
   /** How many are in it. */
@@ -50,77 +42,9 @@ export interface NewestBehaviours {
   readonly liked: Uint8Array;
 }
 
-/** Actions that may be behaviours at most; an index fits a byte. */
-const MAX_ACTIONS = 256;
 /** Capacities below N: a row moves on when it is full, so that most users, who do little, take little. */
 const CAPACITIES = [8, 24, 56];
-const BEHAVIOUR_BYTES = 17;
 const ROW_BYTES = 15;
-
-/** Rows of behaviours of one capacity. */
-class BehaviourSlab {
-  readonly capacity: number;
-  items = new Uint32Array(0);
-  /** Index of the action's name. */
-  actions = new Uint8Array(0);
-  times = new Float64Array(0);
-  strengths = new Float32Array(0);
-  #end = 0;
-  readonly #free: number[] = [];
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-  }
-
-  get bytes(): number {
-    return this.items.length * BEHAVIOUR_BYTES;
-  }
-
-  /** Takes room for a row; gives where it begins. */
-  allocate(): number {
-    const freed = this.#free.pop();
-    if (freed !== undefined) return freed;
-    const base = this.#end;
-    this.#end += this.capacity;
-    if (this.#end > this.items.length) this.#grow(Math.max(64, Math.ceil(1.5 * base / this.capacity)));
-    return base;
-  }
-
-  /** Gives the room of a row back. */
-  release(base: number): void {
-    this.#free.push(base);
-  }
-
-  /** Copies behaviours within the slab. */
-  copy(from: number, to: number, target: number): void {
-    this.items.copyWithin(target, from, to);
-    this.actions.copyWithin(target, from, to);
-    this.times.copyWithin(target, from, to);
-    this.strengths.copyWithin(target, from, to);
-  }
-
-  /** Copies a full row of another slab. */
-  take(base: number, from: BehaviourSlab, at: number): void {
-    const end = at + from.capacity;
-    this.items.set(from.items.subarray(at, end), base);
-    this.actions.set(from.actions.subarray(at, end), base);
-    this.times.set(from.times.subarray(at, end), base);
-    this.strengths.set(from.strengths.subarray(at, end), base);
-  }
-
-  #grow(rows: number): void {
-    const length = rows * this.capacity;
-    this.items = grown(this.items, new Uint32Array(length));
-    this.actions = grown(this.actions, new Uint8Array(length));
-    this.times = grown(this.times, new Float64Array(length));
-    this.strengths = grown(this.strengths, new Float32Array(length));
-  }
-}
-
-function grown<T extends { set(from: ArrayLike<number>): void }>(from: ArrayLike<number>, into: T): T {
-  into.set(from);
-  return into;
-}
 
 /** Slabs of behaviour sequences with a free list of rows. */
 export class SequenceSlab {
@@ -132,7 +56,9 @@ export class SequenceSlab {
   readonly hop: number;
   /** Fewest behaviours K behind the anchor of a lifelong state. */
   readonly recent: number;
-  /** By capacity, ascending; the last one's is N. */
+  /** Capacities of rows, ascending; the last one is N. */
+  readonly #capacities: readonly number[];
+  /** By what they store of strengths, then by capacity. */
   readonly #slabs: readonly BehaviourSlab[];
   /** By row: which slab its behaviours are in, and where they begin there. */
   #slabOf = new Uint8Array(64);
@@ -142,7 +68,7 @@ export class SequenceSlab {
   /** Behaviours ever inserted into the row. */
   #totals = new Float64Array(64);
   #rows = 0;
-  readonly #actionNames: string[] = [];
+  readonly #actions = new ActionTable();
   readonly #free: number[] = [];
 
   /** Makes slabs without rows. @throws RangeError when the sizes do not fit each other. */
@@ -166,14 +92,15 @@ export class SequenceSlab {
     this.window = window;
     this.hop = hop;
     this.recent = recent;
-    this.#slabs = [...CAPACITIES.filter((some) => some < capacity), capacity].map((some) =>
-      new BehaviourSlab(some)
+    this.#capacities = [...CAPACITIES.filter((some) => some < capacity), capacity];
+    this.#slabs = STRENGTH_BYTES.flatMap((bytes) =>
+      this.#capacities.map((some) => new BehaviourSlab(some, bytes, this.#actions))
     );
   }
 
   /** Bytes of a row. */
   rowBytes(row: number): number {
-    return this.#slab(row).capacity * BEHAVIOUR_BYTES + ROW_BYTES;
+    return this.#slab(row).rowBytes + ROW_BYTES;
   }
 
   /** Bytes held by the slabs. */
@@ -211,7 +138,7 @@ export class SequenceSlab {
   /** Event time of the newest behaviour, or `null`. */
   lastTime(row: number): number | null {
     const length = this.#lengths[row]!;
-    return length === 0 ? null : this.#slab(row).times[this.#bases[row]! + length - 1]!;
+    return length === 0 ? null : this.#slab(row).time(this.#bases[row]! + length - 1);
   }
 
   /** Index in the row at which the window starts; the window is `[start, length)`. */
@@ -228,30 +155,31 @@ export class SequenceSlab {
 
   /** Action at a place of the row. */
   action(row: number, index: number): string {
-    return this.#actionNames[this.#slab(row).actions[this.#bases[row]! + index]!]!;
+    return this.#actions.name(this.#slab(row).action(this.#bases[row]! + index));
   }
 
   /** Strength at a place of the row. */
   strength(row: number, index: number): number {
-    return this.#slab(row).strengths[this.#bases[row]! + index]!;
+    return this.#slab(row).strength(this.#bases[row]! + index);
   }
 
   /** Event time at a place of the row. */
   time(row: number, index: number): number {
-    return this.#slab(row).times[this.#bases[row]! + index]!;
+    return this.#slab(row).time(this.#bases[row]! + index);
   }
 
   /** Puts the newest behaviours up to a time into `into`, newest first, as many as it has room for. */
   newest(row: number, until: number, into: NewestBehaviours): void {
-    const { items, times, strengths } = this.#slab(row);
+    const slab = this.#slab(row);
     const base = this.#bases[row]!;
     const room = into.items.length;
     let size = 0;
     for (let at = base + this.#lengths[row]! - 1; at >= base && size < room; at--) {
-      if (times[at]! > until) continue;
-      into.items[size] = items[at]!;
-      into.times[size] = times[at]!;
-      into.liked[size] = strengths[at]! > 0 ? 1 : 0;
+      const time = slab.time(at);
+      if (time > until) continue;
+      into.items[size] = slab.items[at]!;
+      into.times[size] = time;
+      into.liked[size] = slab.strength(at) > 0 ? 1 : 0;
       size++;
     }
     into.size = size;
@@ -262,13 +190,15 @@ export class SequenceSlab {
    *
    * @returns Whether it went to the end, so that a recurrent state may step instead of folding again.
    */
-  insert(row: number, behaviour: Behaviour): boolean {
+  insert(row: number, { item, action, time, strength: given }: Behaviour): boolean {
     let length = this.#lengths[row]!;
+    const strength = Math.fround(given);
+    const index = this.#actions.index(action, strength);
     this.#totals[row] = this.#totals[row]! + 1;
-    const slab = length < this.#slab(row).capacity ? this.#slab(row) : this.#widen(row);
+    const slab = this.#makeRoom(row, index, strength);
     const base = this.#bases[row]!;
     let place = length;
-    while (place > 0 && slab.times[base + place - 1]! > behaviour.time) place--;
+    while (place > 0 && slab.time(base + place - 1) > time) place--;
     const atEnd = place === length;
     if (length === this.capacity) {
       // Older than everything kept: it counts, and is already outside of what is remembered.
@@ -279,10 +209,7 @@ export class SequenceSlab {
     } else if (!atEnd) {
       slab.copy(base + place, base + length, base + place + 1);
     }
-    slab.items[base + place] = behaviour.item;
-    slab.actions[base + place] = this.#actionIndex(behaviour.action);
-    slab.times[base + place] = behaviour.time;
-    slab.strengths[base + place] = behaviour.strength;
+    slab.put(base + place, item, index, time, strength);
     this.#lengths[row] = length + 1;
     return atEnd;
   }
@@ -293,28 +220,24 @@ export class SequenceSlab {
     this.#totals[row] = total;
   }
 
-  #actionIndex(name: string): number {
-    const known = this.#actionNames.indexOf(name);
-    if (known >= 0) return known;
-    if (this.#actionNames.length === MAX_ACTIONS) {
-      throw new RangeError(`Cannot store action ${name}: ${MAX_ACTIONS} others are behaviours already`);
-    }
-    return this.#actionNames.push(name) - 1;
-  }
-
   #slab(row: number): BehaviourSlab {
     return this.#slabs[this.#slabOf[row]!]!;
   }
 
-  /** Moves a full row to the slab of the next capacity, if there is one. */
-  #widen(row: number): BehaviourSlab {
+  /** Moves a row where one behaviour more fits. */
+  #makeRoom(row: number, action: number, strength: number): BehaviourSlab {
     const from = this.#slab(row);
-    const into = this.#slabs[this.#slabOf[row]! + 1];
-    if (into === undefined) return from;
+    const length = this.#lengths[row]!;
+    const isFull = length === from.capacity && length < this.capacity;
+    const bytes = from.bytesWith(action, strength, this.#bases[row]!, length);
+    if (!isFull && bytes === from.strengthBytes) return from;
+    const sizes = this.#capacities.length;
+    const at = STRENGTH_BYTES.indexOf(bytes) * sizes + this.#slabOf[row]! % sizes + (isFull ? 1 : 0);
+    const into = this.#slabs[at]!;
     const base = into.allocate();
-    into.take(base, from, this.#bases[row]!);
+    into.take(base, from, this.#bases[row]!, length);
     from.release(this.#bases[row]!);
-    this.#slabOf[row] = this.#slabOf[row]! + 1;
+    this.#slabOf[row] = at;
     this.#bases[row] = base;
     return into;
   }

@@ -1,0 +1,192 @@
+/**
+ * Room for rows of behaviours of one capacity, in parallel typed arrays.
+ *
+ * ```text
+ * behaviour = item u32, action u8, time u48, strength (0, 2 or 4 bytes)
+ * ```
+ *
+ * An action nearly always has the same strength: a row in which all have theirs does not store it. Strengths that
+ * differ are stored in half precision if that holds them exactly, else in single.
+ *
+ * @module
+ */
+
+/** One behaviour. */
+export interface Behaviour {
+  /** Index of the item in the catalogue. */
+  readonly item: number;
+  /** What was done: click, purchase, ... */
+  readonly action: string;
+  /** Event time, integer milliseconds since the epoch. */
+  readonly time: number;
+  /** Signed strength, single precision. */
+  readonly strength: number;
+}
+
+/** Bytes that a slab may have for a strength, ascending. */
+export const STRENGTH_BYTES = [0, 2, 4] as const;
+/** See {@linkcode STRENGTH_BYTES}. */
+export type StrengthBytes = typeof STRENGTH_BYTES[number];
+
+/** Actions that may be behaviours at most; an index fits a byte. */
+const MAX_ACTIONS = 256;
+const PLAIN_BYTES = 11;
+const HIGH = 2 ** 32;
+/** Times fit 48 bits: up to the year 10889. */
+const TIME_LIMIT = 2 ** 48;
+
+/** The actions of a task's behaviours, by index, and what strength each has. */
+export class ActionTable {
+  readonly #names: string[] = [];
+  readonly #strengths: number[] = [];
+
+  /** Index of an action, which has its first strength from then on. @throws RangeError when there are too many */
+  index(name: string, strength: number): number {
+    const known = this.#names.indexOf(name);
+    if (known >= 0) return known;
+    if (this.#names.length === MAX_ACTIONS) {
+      throw new RangeError(`Cannot store action ${name}: ${MAX_ACTIONS} others are behaviours already`);
+    }
+    this.#strengths.push(strength);
+    return this.#names.push(name) - 1;
+  }
+
+  /** Name of an action. */
+  name(index: number): string {
+    return this.#names[index]!;
+  }
+
+  /** Strength of an action. */
+  strength(index: number): number {
+    return this.#strengths[index]!;
+  }
+}
+
+function isHalf(strength: number): boolean {
+  return Object.is(Math.f16round(strength), strength);
+}
+
+/** Rows of behaviours of one capacity. */
+export class BehaviourSlab {
+  /** Behaviours that a row has room for. */
+  readonly capacity: number;
+  /** Bytes of a strength. */
+  readonly strengthBytes: StrengthBytes;
+  /** Indices of the items. */
+  items = new Uint32Array(0);
+  readonly #table: ActionTable;
+  #actions = new Uint8Array(0);
+  #lows = new Uint32Array(0);
+  #highs = new Uint16Array(0);
+  #strengths: Float16Array<ArrayBuffer> | Float32Array<ArrayBuffer> | null = null;
+  #end = 0;
+  readonly #free: number[] = [];
+
+  /** A slab without rows. */
+  constructor(capacity: number, strengthBytes: StrengthBytes, table: ActionTable) {
+    this.capacity = capacity;
+    this.strengthBytes = strengthBytes;
+    this.#table = table;
+  }
+
+  /** Bytes of a row. */
+  get rowBytes(): number {
+    return this.capacity * (PLAIN_BYTES + this.strengthBytes);
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.items.length * (PLAIN_BYTES + this.strengthBytes);
+  }
+
+  /** Takes room for a row; gives where it begins. */
+  allocate(): number {
+    const freed = this.#free.pop();
+    if (freed !== undefined) return freed;
+    const base = this.#end;
+    this.#end += this.capacity;
+    if (this.#end > this.items.length) this.#grow(Math.max(64, Math.ceil(1.5 * base / this.capacity)));
+    return base;
+  }
+
+  /** Gives the room of a row back. */
+  release(base: number): void {
+    this.#free.push(base);
+  }
+
+  /** Index of the action at a place. */
+  action(at: number): number {
+    return this.#actions[at]!;
+  }
+
+  /** Event time at a place. */
+  time(at: number): number {
+    return this.#highs[at]! * HIGH + this.#lows[at]!;
+  }
+
+  /** Strength at a place. */
+  strength(at: number): number {
+    return this.#strengths === null ? this.#table.strength(this.#actions[at]!) : this.#strengths[at]!;
+  }
+
+  /** The fewest bytes that hold each strength of a row of here, and that of one behaviour more. */
+  bytesWith(action: number, strength: number, base: number, length: number): StrengthBytes {
+    const { strengthBytes } = this;
+    if (strengthBytes === 0 && Object.is(strength, this.#table.strength(action))) return 0;
+    if (strengthBytes === 4 || !isHalf(strength)) return 4;
+    // What an action's strength is need not fit half precision.
+    for (let at = base; strengthBytes === 0 && at < base + length; at++) {
+      if (!isHalf(this.strength(at))) return 4;
+    }
+    return 2;
+  }
+
+  /** Puts a behaviour in a place. @param strength one that fits @throws RangeError when the time does not */
+  put(at: number, item: number, action: number, time: number, strength: number): void {
+    if (!(Number.isInteger(time) && time >= 0 && time < TIME_LIMIT)) {
+      throw new RangeError(`Cannot store a behaviour: need an integer time in [0, 2^48), got ${time}`);
+    }
+    this.items[at] = item;
+    this.#actions[at] = action;
+    this.#lows[at] = time % HIGH;
+    this.#highs[at] = Math.floor(time / HIGH);
+    if (this.#strengths !== null) this.#strengths[at] = strength;
+  }
+
+  /** Copies behaviours within the slab. */
+  copy(from: number, to: number, target: number): void {
+    this.items.copyWithin(target, from, to);
+    this.#actions.copyWithin(target, from, to);
+    this.#lows.copyWithin(target, from, to);
+    this.#highs.copyWithin(target, from, to);
+    this.#strengths?.copyWithin(target, from, to);
+  }
+
+  /** Copies `length` behaviours of another slab, whose strengths fit. */
+  take(base: number, from: BehaviourSlab, at: number, length: number): void {
+    const end = at + length;
+    this.items.set(from.items.subarray(at, end), base);
+    this.#actions.set(from.#actions.subarray(at, end), base);
+    this.#lows.set(from.#lows.subarray(at, end), base);
+    this.#highs.set(from.#highs.subarray(at, end), base);
+    const strengths = this.#strengths;
+    if (strengths !== null) { for (let i = 0; i < length; i++) strengths[base + i] = from.strength(at + i); }
+  }
+
+  #grow(rows: number): void {
+    const length = rows * this.capacity;
+    this.items = grown(this.items, new Uint32Array(length));
+    this.#actions = grown(this.#actions, new Uint8Array(length));
+    this.#lows = grown(this.#lows, new Uint32Array(length));
+    this.#highs = grown(this.#highs, new Uint16Array(length));
+    if (this.strengthBytes === 0) return;
+    const wider = this.strengthBytes === 2 ? new Float16Array(length) : new Float32Array(length);
+    this.#strengths = this.#strengths === null ? wider : grown(this.#strengths, wider);
+  }
+}
+
+/** `into`, with the values of a shorter array at its beginning. */
+export function grown<T extends { set(from: ArrayLike<number>): void }>(from: ArrayLike<number>, into: T): T {
+  into.set(from);
+  return into;
+}
