@@ -281,12 +281,19 @@ class Table {
   }
 }
 
+/**
+ * The interval of B resampled values. As one more value is as likely to be in each of the B + 1 gaps between them, the
+ * ends are the values number 0.025 (B + 1) and 0.975 (B + 1), from 1, in between as well (Davison and Hinkley, "Bootstrap
+ * Methods and their Application", 1997, section 5.2.1).
+ */
 function percentiles(values: number[]): Interval {
   values.sort((a, b) => a - b);
-  return {
-    low: values[Math.floor(0.025 * values.length)]!,
-    high: values[Math.ceil(0.975 * values.length) - 1]!,
+  const end = (share: number) => {
+    const place = Math.min(values.length, Math.max(1, share * (values.length + 1))) - 1;
+    const [below, above] = [values[Math.floor(place)]!, values[Math.ceil(place)]!];
+    return below + (place - Math.floor(place)) * (above - below);
   };
+  return { low: end(0.025), high: end(0.975) };
 }
 
 function weightsOf(places: readonly LoggedPlace[], slate: Slate): number[] {
