@@ -295,13 +295,12 @@ export const configSchema = z.strictObject({
     "model",
   ),
   retrieval,
-  maxStaleVersions: field(natural, "versions a recurrent state may be behind before it is folded again", 100),
-  lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
-  refoldShare: field(
-    z.number().min(0),
-    "steps spent on lifelong states of old versions, at most, a behaviour on average",
-    4,
+  maxStaleVersions: field(
+    natural,
+    "versions the state of a window may be behind before it is folded again",
+    100,
   ),
+  lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
   delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
   batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
   checkpointBatches: field(count, "batches between two checkpoints", 100),

@@ -155,7 +155,8 @@ export async function replay<N extends ModelName>(
 
   const slots: SlotMark[] = [];
   const look = () => {
-    const health = memoryHealth(task.state.users, serving);
+    const { state } = task;
+    const health = memoryHealth(state.users, serving, { stateOf: (user) => state.recurrentState(user) });
     if (health !== null) slots.push({ rows: learning.validation.judged, ...health });
   };
   let batches = 0;

@@ -59,6 +59,12 @@ export class ByteReader {
     return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
   }
 
+  /** Reads an integer of six bytes. */
+  u48(): number {
+    const at = this.#take(6);
+    return this.#view.getUint16(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
+  }
+
   /** Reads a 32-bit float. */
   f32(): number {
     return this.#view.getFloat32(this.#take(4), true);

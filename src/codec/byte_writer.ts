@@ -68,6 +68,15 @@ export class ByteWriter {
     return this.uint(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
+  /** Appends an integer in 0..2^48−1 in six bytes. */
+  u48(value: number): this {
+    this.#reserve(6);
+    this.#view.setUint32(this.#length, value % 2 ** 32, true);
+    this.#view.setUint16(this.#length + 4, Math.floor(value / 2 ** 32), true);
+    this.#length += 6;
+    return this;
+  }
+
   /** Appends a 32-bit float. */
   f32(value: number): this {
     this.#reserve(4);

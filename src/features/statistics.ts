@@ -20,11 +20,21 @@ const ITEM_STEP = 0.05;
 const POPULARITY_BUCKETS = 16;
 /** Of users without outcomes, as most are who are never shown a list. Never written to. */
 const NO_KEYS = new Map<string, KeyStatistics>();
-const NO_POPULARITY = new Float64Array(2 * POPULARITY_BUCKETS);
+const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
 /** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
 const MAX_VALUE = 1e9;
 /** Categories and cross values a user keeps; the least recently updated goes first. */
 const MAX_KEYS_PER_USER = 128;
+
+/** Steps of a unit in which sums of residuals are kept. */
+export const SUM_STEPS = 2 ** 16;
+/** Steps of a unit in which moving averages are kept: what is rounded off adds up to ten times as much. */
+export const AVERAGE_STEPS = 2 ** 20;
+
+/** A number in steps of a fraction of a unit: as an integer it takes few bytes, and is the same after a restart. */
+export function rounded(x: number, steps: number): number {
+  return Math.round(x * steps) / steps + 0; // −0 would come back as 0
+}
 
 /** Outcomes and values over everything. */
 export class GlobalStatistics {
@@ -64,7 +74,7 @@ export class ItemStatistics {
   valueResidual = 0;
 }
 
-/** Residuals of one user for one category or attribute value. */
+/** Residuals of one user for one category or attribute value, rounded to what is stored: see {@linkcode rounded}. */
 export interface KeyStatistics {
   /** Outcomes that are final. */
   outcomes: number;
@@ -100,7 +110,7 @@ export class UserStatistics {
   }
 
   /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
-  get popularity(): Float64Array {
+  get popularity(): Float32Array {
     return this.#popularity;
   }
 
@@ -121,10 +131,10 @@ export class UserStatistics {
 
   /** Adds to a bucket. @param at twice its number */
   addPopularity(at: number, outcomes: number, surprise: number): void {
-    if (this.#popularity === NO_POPULARITY) this.#popularity = new Float64Array(2 * POPULARITY_BUCKETS);
+    if (this.#popularity === NO_POPULARITY) this.#popularity = new Float32Array(2 * POPULARITY_BUCKETS);
     const popularity = this.#popularity;
     popularity[at] = popularity[at]! + outcomes;
-    popularity[at + 1] = popularity[at + 1]! + surprise;
+    popularity[at + 1] = rounded(popularity[at + 1]! + surprise, SUM_STEPS);
   }
 }
 
@@ -251,13 +261,13 @@ export class FeatureStatistics {
     for (const category of item.categories) {
       const stats = this.#touch(user, categoryKey(category));
       stats.outcomes++;
-      stats.residual += label - itemRate;
-      stats.recent += CATEGORY_STEP * (surprise - stats.recent);
+      stats.residual = rounded(stats.residual + label - itemRate, SUM_STEPS);
+      stats.recent = rounded(stats.recent + CATEGORY_STEP * (surprise - stats.recent), AVERAGE_STEPS);
     }
     for (let c = 0; c < this.#schema.crosses.length; c++) {
       const stats = this.#touch(user, crossKey(this.#schema.crosses[c]!, item.crosses[c] ?? null));
       stats.outcomes++;
-      stats.residual += surprise;
+      stats.residual = rounded(stats.residual + surprise, SUM_STEPS);
     }
     const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(Math.log1p(i.outcomes)));
     user.addPopularity(bucket, 1, surprise);
@@ -282,7 +292,7 @@ export class FeatureStatistics {
     for (const category of item.categories) {
       const stats = this.#touch(user, categoryKey(category));
       stats.values++;
-      stats.valueResidual += value - mean - itemDeviation;
+      stats.valueResidual = Math.fround(stats.valueResidual + value - mean - itemDeviation);
     }
     user.valueRecent += USER_STEP * (surprise - user.valueRecent);
     user.valueResidual += value - mean - itemDeviation;

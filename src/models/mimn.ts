@@ -99,6 +99,8 @@ export class Mimn implements Model {
   readonly looksAt = "slots";
   /** See {@linkcode Model.lifelong}. */
   readonly lifelong = true;
+  /** See {@linkcode Model.stretches}. */
+  readonly stretches: readonly number[];
   /** Where the parts of a state are. */
   readonly layout: MimnLayout;
   readonly #gain: number;
@@ -133,6 +135,7 @@ export class Mimn implements Model {
     this.#dscaled = new Scratch(kernels);
     this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: traces.length });
     this.stateSize = this.layout.size;
+    this.stretches = this.layout.stretches;
     this.#gain = inputGain;
     this.#regularisation = regularisation;
     this.#inputs = new Inputs(sizes, kernels);

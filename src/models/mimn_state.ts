@@ -62,6 +62,15 @@ export class MimnLayout implements MimnSizes {
     this.size = 2 * slots * width + 2 * width + controller + slots + 1 + traces * width;
   }
 
+  /**
+   * What of a state is stored in half precision and what in single: M, r, c; g, A; S; n, Σ. What is summed over a life
+   * stays single: once a sum is 2,000 times what is added to it, a half would not grow.
+   */
+  get stretches(): readonly number[] {
+    const { slots, width, controller, traces } = this;
+    return [slots * width + width + controller, slots + width, slots * width, 1 + traces * width];
+  }
+
   /** Refuses an array that cannot be a state. @throws TypeError when its length is not the layout's. */
   check(state: Float32Array): void {
     if (state.length !== this.size) {

@@ -105,6 +105,8 @@ export interface Model {
   readonly stateSize: number;
   /** Whether the state is all that is needed of a history, however long: see {@linkcode ModelInput.state}. */
   readonly lifelong?: boolean;
+  /** How precisely a lifelong state is stored; see `StateStretches`. Absent: in single precision. */
+  readonly stretches?: readonly number[];
   /** The state of a user without behaviours. */
   initState(): Float32Array;
   /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */

@@ -9,10 +9,10 @@ import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { SampleHistory, SampleState } from "../learner/sample.ts";
-import type { Pending, PendingRow } from "../state/pending.ts";
+import type { SampleHistory } from "../learner/sample.ts";
+import { type Pending, type PendingRow, type PendingState, sampleState } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
-import { type FoldContext, statesOf } from "../state/hidden_state.ts";
+import { type FoldContext, stateOf } from "../state/hidden_state.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Serving } from "./serving.ts";
 
@@ -111,10 +111,10 @@ export class ListScorer {
   }
 
   /** What its model is learnt from for a list that another one scored; see `Sample.state`. */
-  learnt(user: UserState, length: number): SampleState | undefined {
+  learnt(user: UserState, length: number): PendingState | null {
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
-    if (recurrent === undefined) return undefined;
-    return statesOf(recurrent, this.#fold, this.#sequences.windowStart(user.row), length).learnt;
+    if (recurrent === undefined) return null;
+    return stateOf(recurrent, this.#fold, this.#sequences.windowStart(user.row), length);
   }
 
   /** Scores items in the given order; they are not shown and have no positions yet. */
@@ -122,9 +122,9 @@ export class ListScorer {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
-    const { scored, learnt } = recurrent === undefined
-      ? {}
-      : statesOf(recurrent, this.#fold, first, history.items.length);
+    const state = recurrent === undefined
+      ? null
+      : stateOf(recurrent, this.#fold, first, history.items.length);
     const facts = {
       statistics: schema.userIds === false ? NOBODY : user.statistics,
       historyLength: history.items.length,
@@ -150,7 +150,7 @@ export class ListScorer {
       contextFields,
       time: at.time,
       history,
-      ...(scored === undefined ? {} : { state: scored }),
+      ...sampleState(state),
       rows,
     });
     return {
@@ -164,7 +164,7 @@ export class ListScorer {
       userFields,
       contextFields,
       history,
-      ...(learnt === undefined ? {} : { state: learnt }),
+      ...(state === null ? {} : { state }),
       rows: rows.map((row, place) => ({
         item: items[place]!.index,
         categories: row.categories,

@@ -28,6 +28,8 @@ export interface Serving {
   readonly stateSize: number;
   /** Whether a state is all that is needed of a history, however long; see `Model.lifelong`. @default {false} */
   readonly lifelong?: boolean;
+  /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
+  readonly stretches?: readonly number[];
   /** The recurrent state of a user without behaviours. */
   initState(): Float32Array;
   /** Folds a behaviour into the state, in place. */

@@ -77,6 +77,10 @@ export class ServingModel implements Serving {
     return this.#model.lifelong ?? false;
   }
 
+  get stretches(): readonly number[] {
+    return this.#model.stretches ?? [0, this.#model.stateSize];
+  }
+
   /**
    * Applies a version: a delta on top of its predecessor, or a full snapshot on top of anything.
    *

@@ -4,8 +4,9 @@
  *
  * **Window.** The state is the fold over the window of the sequence; it is folded again when the window moves.
  *
- * **Lifelong.** The state is the fold over the whole life, in two parts. With n behaviours so far, K the fewest
- * that learning goes back through (`recent`) and P the hop:
+ * **Lifelong.** The state is the fold over the whole life. Of it only the anchor is kept; the rest is folded by
+ * whoever reads it, by the version of then. With n behaviours so far, K the fewest that learning goes back through
+ * (`recent`) and P the hop:
  *
  * ```text
  *  0                        a             n − K           n
@@ -13,17 +14,18 @@
  *  └──────────────────── state ───────────────────────────┘
  * ```
  *
- * The anchor is the state before the recent behaviours, the constant that learning starts from (mode S of
- * truncated back-propagation); while a = 0 it is the start state. It moves on by P steps at a time. A behaviour
- * costs two steps, however long the life is, plus what is spent on folding again.
+ * The anchor is the state before the recent behaviours, the constant that lists are scored from and that learning
+ * starts from (mode S of truncated back-propagation); while a = 0 it is the start state. It moves on by P steps at a
+ * time, and is rounded to what is stored then, so that everything computes with the same numbers.
  *
  * @module
  */
 
-import type { SampleState } from "../learner/sample.ts";
 import type { Serving } from "../scorer/serving.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { PendingState } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
+import { StoredState } from "./stored_state.ts";
 import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
 
 /** Counts of what keeping the states cost. */
@@ -32,10 +34,6 @@ export interface FoldCounters {
   steps: number;
   /** States folded again. */
   refolds: number;
-  /** Steps that folding again lifelong states of old versions took. */
-  refoldSteps: number;
-  /** Behaviours so far. */
-  behaviours: number;
 }
 
 /** What {@linkcode carryHidden} works on. */
@@ -43,17 +41,12 @@ export interface FoldContext {
   readonly sequences: SequenceSlab;
   readonly catalogue: Catalogue;
   readonly serving: Serving;
-  /** Versions that a state may be behind before it is folded again. */
+  /** Versions that the state of a window may be behind before it is folded again. */
   readonly maxStaleVersions: number;
   /** Whether the states of a lifelong model cover the whole life, and not the window only. */
   readonly lifelong: boolean;
-  /** Steps spent on lifelong states of old versions, at most, for each behaviour on average. */
-  readonly refoldShare: number;
   readonly counters: FoldCounters;
 }
-
-/** Steps that may be spent in advance of the behaviours that pay for them. */
-const BURST = 1000;
 
 /** Where a behaviour went. */
 export interface Inserted {
@@ -70,11 +63,11 @@ export interface Inserted {
 export function carryHidden(user: RecurrentState, inserted: Inserted, context: FoldContext): void {
   const { serving, lifelong, maxStaleVersions } = context;
   if (serving.stateSize === 0) return;
+  if (lifelong && serving.lifelong) return carryLife(user, inserted, context);
   const behind = serving.version - user.hiddenVersion;
   // A restored state may be of another model: then its length differs, or its version is ahead of ours.
   const known = user.hidden.length === serving.stateSize && behind >= 0;
-  if (lifelong && serving.lifelong) carryLife(user, inserted, known && isOfLife(user, serving), context);
-  else carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
+  carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
 }
 
 /**
@@ -91,27 +84,42 @@ export function carryVariants(user: UserState, inserted: Inserted, folds: readon
   }));
 }
 
-/** Whether a state that does not begin with the first behaviour has an anchor there; that of a window has none. */
-function isOfLife({ hiddenStart, anchor }: RecurrentState, { stateSize }: Serving): boolean {
-  return hiddenStart === 0 || anchor.length === stateSize;
+/** Whether an anchor, with the behaviours behind it that are kept, is a whole life, or all that is known of one. */
+function isOfLife(
+  { hiddenStart, anchor, row }: RecurrentState,
+  sequences: SequenceSlab,
+  serving: Serving,
+): boolean {
+  if (hiddenStart < sequences.total(row) - sequences.length(row)) return false;
+  return hiddenStart === 0 || anchor?.size === serving.stateSize;
 }
 
-/** What a list of `length` behaviours, of which `first` is the row's index, is scored from and learnt from. */
-export function statesOf(
+/** What a list of `length` behaviours, of which `first` is the row's index, is scored and learnt from. */
+export function stateOf(
   user: RecurrentState,
   { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,
   first: number,
   length: number,
-): { readonly scored?: SampleState; readonly learnt?: SampleState } {
-  if (!lifelong || !serving.lifelong || user.hidden.length !== serving.stateSize) return {};
-  if (!isOfLife(user, serving)) return {};
-  const stored = sequences.length(user.row);
-  const from = user.hiddenStart - (sequences.total(user.row) - stored) - first;
-  const anchored = user.hiddenStart > 0 && from >= 0 && from <= length;
-  const learnt = anchored ? { learnt: { from, values: user.anchor } } : {};
-  // The newest behaviours may be later than the list: then the state knows too much.
-  if (first + length < stored) return anchored ? { ...learnt, scored: { from, values: user.anchor } } : {};
-  return { ...learnt, scored: { from: length, values: user.hidden } };
+): PendingState | null {
+  const { anchor, hiddenStart, row } = user;
+  if (!lifelong || !serving.lifelong || anchor === null || !isOfLife(user, sequences, serving)) return null;
+  const from = hiddenStart - (sequences.total(row) - sequences.length(row)) - first;
+  // A list may be older than what is in the anchor: that knows too much of it.
+  if (from < 0 || from > length) return null;
+  return { from, stored: anchor };
+}
+
+/** The state after all behaviours, by the version of now; `null` when nothing is known. */
+export function currentState(user: RecurrentState, context: FoldContext): Float32Array | null {
+  const { sequences, serving, lifelong } = context;
+  const length = sequences.length(user.row);
+  if (!lifelong || !serving.lifelong) return user.hidden.length === serving.stateSize ? user.hidden : null;
+  if (length === 0 || !isOfLife(user, sequences, serving)) return null;
+  const state = startOf(user, serving);
+  for (let i = user.hiddenStart - (sequences.total(user.row) - length); i < length; i++) {
+    step(state, user, i, context);
+  }
+  return state;
 }
 
 function carryWindow(user: RecurrentState, mayStep: boolean, context: FoldContext): void {
@@ -125,77 +133,62 @@ function carryWindow(user: RecurrentState, mayStep: boolean, context: FoldContex
     return;
   }
   user.hidden = serving.initState();
-  user.anchor = NONE;
+  user.anchor = null;
   user.hiddenVersion = serving.version;
   user.hiddenStart = start;
   for (let i = first; i < length; i++) step(user.hidden, user, i, context);
   counters.refolds++;
 }
 
-function carryLife(user: RecurrentState, inserted: Inserted, known: boolean, context: FoldContext): void {
-  const { sequences, serving, counters, maxStaleVersions, refoldShare } = context;
-  const { row } = user;
-  const total = sequences.total(row), forgotten = total - sequences.length(row);
-  if (!known) {
-    startAgain(user, context);
-  } else if (inserted.atEnd) {
-    step(user.hidden, user, total - 1 - forgotten, context);
-    counters.steps++;
-  } else {
-    if (forgotten + place(user, inserted.time, sequences) < user.hiddenStart) {
-      joinAnchor(user, inserted, context);
-    }
-    foldRecent(user, context);
+function carryLife(user: RecurrentState, inserted: Inserted, context: FoldContext): void {
+  const { sequences, serving, counters } = context;
+  const forgotten = sequences.total(user.row) - sequences.length(user.row);
+  user.hidden = NONE;
+  // A restored anchor may be of another model: then its size differs, or its version is ahead of ours.
+  if (!isOfLife(user, sequences, serving) || serving.version < user.hiddenVersion) {
+    // What the sequence still holds of the life is folded.
+    user.anchor = null;
+    user.hiddenStart = forgotten;
+    user.hiddenVersion = serving.version;
+    counters.refolds++;
+  } else if (!inserted.atEnd && forgotten + place(user, inserted.time, sequences) < user.hiddenStart) {
+    joinAnchor(user, inserted, context);
   }
   moveAnchor(user, context);
-  const cost = total - user.hiddenStart;
-  const stale = serving.version - user.hiddenVersion > maxStaleVersions;
-  if (!stale || counters.refoldSteps + cost > BURST + refoldShare * counters.behaviours) return;
-  counters.refoldSteps += cost;
-  foldRecent(user, context);
-}
-
-/** Folds what is left of the life, when its state cannot be used. */
-function startAgain(user: RecurrentState, context: FoldContext): void {
-  const { sequences, serving } = context;
-  const total = sequences.total(user.row), length = sequences.length(user.row);
-  user.anchor = serving.initState();
-  user.hiddenStart = total - length;
-  foldRecent(user, context);
-  if (total === length) user.anchor = NONE;
-}
-
-/** The state again, from the anchor. */
-function foldRecent(user: RecurrentState, context: FoldContext): void {
-  const { sequences, serving, counters } = context;
-  const length = sequences.length(user.row);
-  user.hidden = user.anchor.length === 0 ? serving.initState() : user.anchor.slice();
-  const first = user.hiddenStart - (sequences.total(user.row) - length);
-  for (let i = Math.max(0, first); i < length; i++) step(user.hidden, user, i, context);
-  user.hiddenVersion = serving.version;
-  counters.refolds++;
 }
 
 /** A behaviour that is older than the recent ones is one more of those in the anchor. */
-function joinAnchor(user: RecurrentState, { item, strength }: Inserted, context: FoldContext): void {
-  const { catalogue, serving } = context;
+function joinAnchor(
+  user: RecurrentState,
+  { item, strength }: Inserted,
+  { catalogue, serving }: FoldContext,
+): void {
   const { id, categories } = catalogue.at(item);
-  user.anchor = user.anchor.length === 0 ? serving.initState() : user.anchor.slice();
-  serving.step(user.anchor, id, categories, strength);
+  const state = startOf(user, serving);
+  serving.step(state, id, categories, strength);
+  user.anchor = StoredState.of(state, serving.stretches ?? []);
   user.hiddenStart++;
 }
 
 /** Keeps the number of recent behaviours below K + P. */
 function moveAnchor(user: RecurrentState, context: FoldContext): void {
-  const { sequences, serving } = context;
+  const { sequences, serving, counters } = context;
   const total = sequences.total(user.row), forgotten = total - sequences.length(user.row);
   if (total - user.hiddenStart < sequences.recent + sequences.hop) return;
   // Samples share the old one, so it stays as it is.
-  user.anchor = user.anchor.length === 0 ? serving.initState() : user.anchor.slice();
+  const state = startOf(user, serving);
   while (total - user.hiddenStart > sequences.recent) {
-    step(user.anchor, user, user.hiddenStart - forgotten, context);
+    step(state, user, user.hiddenStart - forgotten, context);
     user.hiddenStart++;
+    counters.steps++;
   }
+  user.anchor = StoredState.of(state, serving.stretches ?? []);
+  user.hiddenVersion = serving.version;
+}
+
+/** The state before the recent behaviours. */
+function startOf({ anchor }: RecurrentState, serving: Serving): Float32Array {
+  return anchor === null ? serving.initState() : anchor.floats();
 }
 
 const NONE = new Float32Array(0);

@@ -7,8 +7,13 @@
 import { meanHealth, type SlotHealth, type SlotSummary } from "../models/mimn_health.ts";
 import type { UserState } from "./user_state.ts";
 
-/** Users that are looked at, at most. */
-const MOST = 200;
+/** Options of {@linkcode memoryHealth}. */
+export interface MemoryHealthOptions {
+  /** Users that are looked at, at most. @default {200} */
+  readonly most?: number;
+  /** The state of a user, `null` when there is none. @default {the one that is carried} */
+  readonly stateOf?: (user: UserState) => Float32Array | null;
+}
 
 /** Something that can tell the slots of a state, such as a `Serving`. */
 export interface SlotReader {
@@ -19,18 +24,24 @@ export interface SlotReader {
 }
 
 /**
- * The mean slots of the users who were active last, 200 at most, so that it costs the same however many there
- * are; `null` when the model has no slots or nobody has written to any.
+ * The mean slots of the users who were active last, so that it costs the same however many there are; `null` when
+ * the model has no slots or nobody has written to any.
  *
  * @param users Users in memory, least recently active first.
  */
-export function memoryHealth(users: ReadonlyMap<string, UserState>, model: SlotReader): SlotSummary | null {
+export function memoryHealth(
+  users: ReadonlyMap<string, UserState>,
+  model: SlotReader,
+  { most = 200, stateOf = ({ hidden }) => hidden }: MemoryHealthOptions = {},
+): SlotSummary | null {
   if (model.slots === undefined) return null;
   const found: SlotHealth[] = [];
-  let skip = Math.max(0, users.size - MOST);
-  for (const { hidden } of users.values()) {
-    if (skip-- > 0 || hidden.length !== model.stateSize) continue;
-    const health = model.slots(hidden);
+  let skip = Math.max(0, users.size - most);
+  for (const user of users.values()) {
+    if (skip-- > 0) continue;
+    const state = stateOf(user);
+    if (state?.length !== model.stateSize) continue;
+    const health = model.slots(state);
     if (health !== null) found.push(health);
   }
   return meanHealth(found);

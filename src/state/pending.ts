@@ -16,8 +16,9 @@
 
 import type { Exposure } from "../experiments/exposure.ts";
 import type { Team } from "../experiments/interleaving.ts";
-import type { ModelState, Sample, SampleHistory, SampleState } from "../learner/sample.ts";
+import type { Sample, SampleHistory, SampleState } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { StoredState } from "./stored_state.ts";
 
 /** One item of a pending impression. */
 export interface PendingRow {
@@ -51,6 +52,14 @@ export interface PendingRow {
   readonly team?: Team;
 }
 
+/** The state that a list's history goes on from; impressions share it. */
+export interface PendingState {
+  /** How many of the history's behaviours are in it. */
+  readonly from: number;
+  /** The state. */
+  readonly stored: StoredState;
+}
+
 /** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
 export interface Pending {
   /** Id of the request or impression. */
@@ -80,11 +89,20 @@ export interface Pending {
   /** The behaviours before the impression. */
   readonly history: SampleHistory;
   /** See `Sample.state`. */
-  readonly state?: SampleState;
+  readonly state?: PendingState;
   /** See `Sample.otherStates`. */
-  readonly otherStates?: readonly ModelState[];
+  readonly otherStates?: readonly (PendingState & { readonly model: string })[];
   /** The scored items. */
   readonly rows: readonly PendingRow[];
+}
+
+/** What a list is scored and learnt from beside its behaviours, as models read it. */
+export function sampleState(state?: PendingState | null): { readonly state?: SampleState } {
+  return state == null ? {} : { state: asRead(state) };
+}
+
+function asRead({ from, stored }: PendingState): SampleState {
+  return { from, values: stored.floats() };
 }
 
 /** The sample of a settled impression. */
@@ -99,8 +117,10 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
     newUser: pending.newUser,
     ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
     history: pending.history,
-    ...(pending.state === undefined ? {} : { state: pending.state }),
-    ...(pending.otherStates === undefined ? {} : { otherStates: pending.otherStates }),
+    ...sampleState(pending.state),
+    ...(pending.otherStates === undefined
+      ? {}
+      : { otherStates: pending.otherStates.map(({ model, ...state }) => ({ model, ...asRead(state) })) }),
     userFields: pending.userFields,
     contextFields: pending.contextFields,
     rows: pending.rows.map((row) => ({

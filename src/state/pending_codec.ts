@@ -8,8 +8,8 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
-import type { ModelState } from "../learner/sample.ts";
-import type { Pending, PendingRow } from "./pending.ts";
+import type { Pending, PendingRow, PendingState } from "./pending.ts";
+import type { StoredState } from "./stored_state.ts";
 
 /** Lists of strings by their JSON; one that many rows share is put into words once. */
 export class ListDictionary {
@@ -41,16 +41,14 @@ export interface Written {
   readonly strings: Dictionary;
   readonly lists: ListDictionary;
   /** Gets the states; one that several impressions share is written once. */
-  readonly states: Float32Array[];
-  /** Whether the format has states of other models. */
-  readonly hasOthers: boolean;
+  readonly states: (StoredState | null)[];
 }
 
 /** Writes an impression. */
 export function writePending(
   to: ByteWriter,
   pending: Pending,
-  { numberOf, strings, lists, states, hasOthers }: Written,
+  { numberOf, strings, lists, states }: Written,
 ): void {
   const list = (values: readonly (string | null)[]) => lists.index(values);
   to.string(pending.request).u8((pending.shown ? 1 : 0) + (pending.settled ? 2 : 0)).f64(pending.time).f64(
@@ -64,12 +62,12 @@ export function writePending(
     to.uint(strings.index(items[t]!)).uint(list(categories[t]!)).uint(strings.index(actions[t]!));
     to.int(pending.time - times[t]!).f32(strengths[t]!);
   }
-  const stateOf = (values: Float32Array) => {
-    const known = states.indexOf(values);
-    return known >= 0 ? known : states.push(values) - 1;
+  const stateOf = (stored: StoredState) => {
+    const known = states.indexOf(stored);
+    return known >= 0 ? known : states.push(stored) - 1;
   };
   if (pending.state === undefined) to.uint(0);
-  else to.uint(1 + stateOf(pending.state.values)).uint(pending.state.from);
+  else to.uint(1 + stateOf(pending.state.stored)).uint(pending.state.from);
   to.uint(pending.rows.length);
   for (const row of pending.rows) {
     to.uint(numberOf(row.item)).uint(list(row.categories)).uint(list(row.fields));
@@ -84,11 +82,10 @@ export function writePending(
     to.uint(strings.index(experiment)).uint(strings.index(variant));
   }
   to.uint(pending.model === undefined ? 0 : 1 + strings.index(pending.model));
-  if (!hasOthers) return;
   const others = pending.otherStates ?? [];
   to.uint(others.length);
-  for (const { model, from, values } of others) {
-    to.uint(strings.index(model)).uint(1 + stateOf(values)).uint(from);
+  for (const { model, from, stored } of others) {
+    to.uint(strings.index(model)).uint(1 + stateOf(stored)).uint(from);
   }
 }
 
@@ -99,7 +96,7 @@ export interface Read {
   readonly strings: (at: number) => string;
   readonly lists: (at: number) => readonly (string | null)[];
   /** `null` in a format that has none. */
-  readonly states: readonly Float32Array[] | null;
+  readonly states: readonly (StoredState | null)[] | null;
 }
 
 /** Reads an impression. @param format of the user's record */
@@ -136,14 +133,14 @@ export function readPending(
     strengths[t] = from.f32();
   }
   const stateAt = (at: number) => {
-    const values = states?.[at - 1];
-    if (at > 0 && values === undefined) {
+    const stored = states?.[at - 1];
+    if (at > 0 && stored == null) {
       throw new SyntaxError(`Cannot decode state ${at} of a pending impression: there is none`);
     }
-    return values;
+    return stored;
   };
-  const values = states === null ? undefined : stateAt(from.uint());
-  const state = values === undefined ? {} : { state: { from: from.uint(), values } };
+  const stored = states === null ? null : stateAt(from.uint());
+  const state = stored == null ? {} : { state: { from: from.uint(), stored } };
   const rows: PendingRow[] = [];
   for (let n = from.count(); n > 0; n--) {
     const item = itemAt(from.uint());
@@ -179,11 +176,12 @@ export function readPending(
     exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
   }
   const model = format > 4 ? from.uint() : 0;
-  const otherStates: ModelState[] = [];
+  const otherStates: (PendingState & { readonly model: string })[] = [];
   for (let n = format > WITHOUT_OTHERS ? from.count() : 0; n > 0; n--) {
     const name = strings(from.uint());
-    const values = stateAt(from.uint());
-    otherStates.push({ model: name, values: values ?? new Float32Array(0), from: from.uint() });
+    const stored = stateAt(from.uint());
+    const end = from.uint();
+    if (stored != null) otherStates.push({ model: name, from: end, stored });
   }
   return {
     ...head,

@@ -32,10 +32,8 @@ export const TASK_COUNTERS = [
   "unservedVariants",
   "steps",
   "refolds",
-  "refoldSteps",
   "variantSteps",
   "variantRefolds",
-  "variantRefoldSteps",
   "rejected",
 ] as const;
 

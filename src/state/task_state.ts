@@ -37,10 +37,16 @@ import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { type FrequencyOptions, rememberShown } from "./shown_items.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { EventClock } from "./event_clock.ts";
-import type { Pending } from "./pending.ts";
+import { type Pending, sampleState } from "./pending.ts";
 import type { LabelPolicy } from "./label_policy.ts";
 import { newBehaviours } from "./merge.ts";
-import { carryHidden, carryVariants, type FoldContext, type FoldCounters } from "./hidden_state.ts";
+import {
+  carryHidden,
+  carryVariants,
+  currentState,
+  type FoldContext,
+  type FoldCounters,
+} from "./hidden_state.ts";
 import { type Behaviour, type SequenceOptions, SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { UserCodec } from "./user_codec.ts";
@@ -87,12 +93,10 @@ export interface TaskOptions {
   readonly frequency?: FrequencyOptions;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions;
-  /** Versions that a recurrent state may be behind before it is folded again. @default {100} */
+  /** Versions that the state of a window may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number;
   /** Whether the state of a model that can covers a user's whole life, and not the window only. @default {true} */
   readonly lifelong?: boolean;
-  /** Steps spent on folding lifelong states of old versions again, at most, a behaviour on average. @default {4} */
-  readonly refoldShare?: number;
   /** Write candidates that were not chosen into each answer, to evaluate other policies on. @default {false} */
   readonly logCandidates?: boolean;
   /** Seed of exploration. @default {0} */
@@ -222,7 +226,6 @@ export class TaskState {
       serving,
       maxStaleVersions: options.maxStaleVersions ?? 100,
       lifelong: options.lifelong ?? true,
-      refoldShare: options.refoldShare ?? 4,
       counters: this.counters,
     };
     this.#scorer = new ListScorer(this, this.#fold, this.#windowMs, true);
@@ -374,7 +377,9 @@ export class TaskState {
     const { recommendation, chosen } = this.#answerer.answer(user, asked);
     const { serving } = this.#scorers.get(recommendation.model) ?? this.#scorer;
     const rows = chosen.rows.map((row) => ({ ...row, item: this.catalogue.at(row.item).id, position: -1 }));
-    return { recommendation, serving, instance: { ...chosen, user: user.id, rows } };
+    const { state: _stored, otherStates: _others, ...list } = chosen;
+    const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
+    return { recommendation, serving, instance };
   }
 
   /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
@@ -397,6 +402,11 @@ export class TaskState {
     } finally {
       this.sequences.release(nobody.row);
     }
+  }
+
+  /** The recurrent state of a user after all behaviours, by the version of now; `null` when nothing is known. */
+  recurrentState(user: UserState): Float32Array | null {
+    return currentState(user, this.#fold);
   }
 
   /** Settles every open impression, as at the end of a finite stream. */
@@ -638,7 +648,7 @@ export class TaskState {
       const { model } = scorer.serving;
       if (model === scoredBy || partsOf(model).version !== undefined) return [];
       const state = scorer.learnt(user, pending.history.items.length);
-      return state === undefined ? [] : [{ model, ...state }];
+      return state === null ? [] : [{ model, ...state }];
     });
     return otherStates.length === 0 ? pending : { ...pending, otherStates };
   }
@@ -665,7 +675,7 @@ export class TaskState {
   }
 }
 
-/** What the states of variants' models cost, apart from the own one's; they share what may be spent on folding again. */
+/** What the states of variants' models cost, apart from the own one's. */
 function variantCounters(counters: TaskCounters): FoldCounters {
   return {
     get steps() {
@@ -679,18 +689,6 @@ function variantCounters(counters: TaskCounters): FoldCounters {
     },
     set refolds(count) {
       counters.variantRefolds = count;
-    },
-    get refoldSteps() {
-      return counters.variantRefoldSteps;
-    },
-    set refoldSteps(count) {
-      counters.variantRefoldSteps = count;
-    },
-    get behaviours() {
-      return counters.behaviours;
-    },
-    set behaviours(count) {
-      counters.behaviours = count;
     },
   };
 }

@@ -16,21 +16,26 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { readIds, writeIds } from "../codec/ids.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { ListDictionary, readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
+import { StoredState } from "./stored_state.ts";
 import { createUser, idHash, putPending, type RecurrentState, type UserState } from "./user_state.ts";
 import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
  * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
- * not which behaviours samples have, format 6 not what was shown; format 7, which is written where there are none, has no
- * states of variants' models.
+ * not which behaviours samples have, format 6 not what was shown, format 7 no states of variants' models; up to format
+ * 8, ids of items are strings, actions are beside their behaviours, sums of statistics in double precision and anchors
+ * in single, with a state after the newest behaviours beside them.
  */
-const FORMAT = 8;
+const FORMAT = 9;
 const OLDEST_FORMAT = 1;
+/** Values of half a byte. */
+const HALF_BYTE = 16;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
 export class UserCodec {
@@ -61,24 +66,22 @@ export class UserCodec {
     const strings = new Dictionary();
     const lists = new ListDictionary();
     const variants = [...user.variants];
-    const hasOthers = variants.length > 0 ||
-      [...user.pending.values()].some(({ otherStates }) => otherStates !== undefined);
     const states = [user.anchor, ...variants.map(([, { anchor }]) => anchor)];
     const numberOf = (index: number) => this.#numberOf(index);
 
     this.#writeBehaviours(body, user.row, strings);
-    writeStatistics(body, user.statistics);
+    writeStatistics(body, user.statistics, strings);
     const profile = JSON.stringify(user.profile);
     body.string(profile === "{}" ? "" : profile);
     body.uint(user.recentIds.length);
-    for (const hash of user.recentIds) body.f64(hash);
+    for (const hash of user.recentIds) body.u48(hash);
     body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart)
       .uint(user.sampledBehaviours);
     body.uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     body.uint(user.pending.size);
     for (const pending of user.pending.values()) {
-      writePending(body, pending, { numberOf, strings, lists, states, hasOthers });
+      writePending(body, pending, { numberOf, strings, lists, states });
     }
     body.uint(user.shown.length);
     let before = 0;
@@ -87,19 +90,17 @@ export class UserCodec {
       before = time;
     }
 
-    if (hasOthers) body.uint(variants.length);
+    body.uint(variants.length);
     for (const [at, [model, { hidden, hiddenVersion, hiddenStart }]] of variants.entries()) {
       body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
         .uint(1 + at);
     }
-    record.u8(hasOthers ? FORMAT : WITHOUT_OTHERS).int(user.lastOffset).uint(
-      this.#items.length,
-    );
-    for (const index of this.#items) record.string(this.#catalogue.at(index).id);
+    record.u8(FORMAT).int(user.lastOffset);
+    writeIds(record, this.#items.map((index) => this.#catalogue.at(index).id));
     strings.encode(record);
     lists.encode(record);
     record.uint(states.length);
-    for (const state of states) record.uint(state.length).f32s(state);
+    for (const state of states) writeState(record, state);
     return record.bytes(body.view()).toBytes();
   }
 
@@ -117,27 +118,27 @@ export class UserCodec {
       );
     }
     const lastOffset = record.int();
-    const ids = format < 4 ? null : readDictionary(record);
+    const ids = format < 4 ? null : format < 9 ? readDictionary(record) : readIds(record);
     const strings = readDictionary(record);
     const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
     const states = format < 3
       ? null
-      : Array.from({ length: record.count() }, () => record.f32s(record.uint()));
+      : Array.from({ length: record.count() }, () => readState(record, format));
     const body = new ByteReader(record.bytes());
 
     const { behaviours, total } = readBehaviours(body, format, ids ?? strings, strings, this.#catalogue);
     const time = behaviours.at(-1)?.time ?? 0;
     const itemAt = (at: number) => this.#catalogue.intern((ids ?? strings)(at), time).index;
     const user = createUser(id, this.#sequences);
-    user.anchor = states?.[0] ?? user.anchor;
+    user.anchor = states?.[0] ?? null;
     user.lastOffset = lastOffset;
     this.#sequences.restore(user.row, behaviours, total);
     if (format < 4) readOldStatistics(body, user.statistics);
-    else readStatistics(body, user.statistics);
+    else readStatistics(body, user.statistics, format < 9 ? null : strings);
     const profile = body.string();
     if (profile !== "") user.profile = JSON.parse(profile) as Attributes;
     for (let n = body.count(); n > 0; n--) {
-      user.recentIds.push(format < 4 ? idHash(body.string()) : body.f64());
+      user.recentIds.push(readRecentId(body, format));
     }
     user.hidden = body.f32s(body.uint());
     user.hiddenVersion = body.uint();
@@ -174,9 +175,10 @@ export class UserCodec {
     for (const { action, strength } of pairs) to.uint(strings.index(action)).f32(strength);
     let time = 0;
     for (let i = 0; i < length; i++) {
-      to.uint(this.#numberOf(sequences.item(row, i))).int(sequences.time(row, i) - time).uint(places[i]!);
+      to.uint(this.#numberOf(sequences.item(row, i))).uint(sequences.time(row, i) - time);
       time = sequences.time(row, i);
     }
+    writePlaces(to, places, pairs.length);
   }
 
   #beginItems(): void {
@@ -197,6 +199,45 @@ export class UserCodec {
   }
 }
 
+function writeState(to: ByteWriter, state: StoredState | null): void {
+  const stretches = state?.stretches ?? [];
+  to.uint(stretches.length);
+  for (const length of stretches) to.uint(length);
+  if (state !== null) to.bytes(state.bytes);
+}
+
+function readState(from: ByteReader, format: number): StoredState | null {
+  if (format < 9) {
+    const state = from.f32s(from.uint());
+    return state.length === 0 ? null : StoredState.of(state, [0, state.length]);
+  }
+  const stretches = Array.from({ length: from.count() }, () => from.uint());
+  return stretches.length === 0 ? null : StoredState.from(from.bytes(), stretches);
+}
+
+/** Which pair each behaviour has: nothing when there is one, half a byte when there are few. */
+function writePlaces(to: ByteWriter, places: readonly number[], pairs: number): void {
+  if (pairs < 2) return;
+  if (pairs > HALF_BYTE) { for (const place of places) to.uint(place); }
+  else for (let i = 0; i < places.length; i += 2) to.u8(places[i]! + HALF_BYTE * (places[i + 1] ?? 0));
+}
+
+function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
+  if (pairs < 2) return new Array(length).fill(0);
+  const places: number[] = [];
+  if (pairs > HALF_BYTE) { while (places.length < length) places.push(from.uint()); }
+  while (places.length < length) {
+    const two = from.u8();
+    places.push(two % HALF_BYTE, Math.floor(two / HALF_BYTE));
+  }
+  return places;
+}
+
+/** Up to format 3 ids are whole, up to format 8 their hashes have 53 bits. */
+function readRecentId(from: ByteReader, format: number): number {
+  return format < 4 ? idHash(from.string()) : format < 9 ? Math.floor(from.f64() / 2 ** 5) : from.u48();
+}
+
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {
   let time = 0;
   const count = from.count();
@@ -212,7 +253,7 @@ function readVariants(
   row: number,
   from: ByteReader,
   strings: (at: number) => string,
-  states: readonly Float32Array[],
+  states: readonly (StoredState | null)[],
 ): ReadonlyMap<string, RecurrentState> {
   const variants = new Map<string, RecurrentState>();
   for (let n = from.count(); n > 0; n--) {
@@ -235,18 +276,26 @@ function readBehaviours(
   const total = from.uint();
   const length = from.count();
   const pairs: { readonly action: string; readonly strength: number }[] = [];
+  let places: number[] = [];
   for (let n = format < 4 ? 0 : from.count(); n > 0; n--) {
     pairs.push({ action: strings(from.uint()), strength: from.f32() });
   }
-  const behaviours: Behaviour[] = [];
+  const behaviours: Omit<Behaviour, "action" | "strength">[] = [];
   let time = 0;
   for (let i = 0; i < length; i++) {
     const at = from.uint();
-    time += from.int();
-    const item = catalogue.intern(ids(at), time).index;
-    const pair = format < 4 ? { action: strings(from.uint()), strength: from.f32() } : pairs[from.uint()];
-    if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
-    behaviours.push({ item, time, action: pair.action, strength: pair.strength });
+    time += format < 9 ? from.int() : from.uint();
+    behaviours.push({ item: catalogue.intern(ids(at), time).index, time });
+    if (format < 4) pairs.push({ action: strings(from.uint()), strength: from.f32() });
+    else if (format < 9) places.push(from.uint());
   }
-  return { behaviours, total };
+  if (format > 8) places = readPlaces(from, length, pairs.length);
+  return {
+    behaviours: behaviours.map((behaviour, i) => {
+      const pair = pairs[format < 4 ? i : places[i]!];
+      if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
+      return { ...behaviour, ...pair };
+    }),
+    total,
+  };
 }

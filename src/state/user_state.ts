@@ -10,6 +10,7 @@ import { UserStatistics } from "../features/statistics.ts";
 import type { Pending } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
 import type { ShownItem } from "./shown_items.ts";
+import type { StoredState } from "./stored_state.ts";
 
 /** An interaction that waits for the impression that it names. */
 export interface ParkedInteraction {
@@ -23,13 +24,13 @@ export interface ParkedInteraction {
 export interface RecurrentState {
   /** Row of the user's behaviours in the slab. */
   readonly row: number;
-  /** Recurrent state of the model; empty when the model has none or nothing was folded yet. */
+  /** Recurrent state over the window; empty when the model has none, or one of the whole life. */
   hidden: Float32Array;
-  /** State of a lifelong model before the recent behaviours, never written to; empty = the start state. */
-  anchor: Float32Array;
-  /** Parameter version that made `hidden`. */
+  /** State of a lifelong model before the recent behaviours; `null` = the start state. */
+  anchor: StoredState | null;
+  /** Parameter version that made `hidden`, or the end of the anchor. */
   hiddenVersion: number;
-  /** Count of all behaviours before the first that `hidden` was folded from: the window's start, or the anchor's end. */
+  /** Count of all behaviours before the first of the window, or behind the anchor. */
   hiddenStart: number;
 }
 
@@ -78,7 +79,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     pending: NONE_PENDING,
     parked: NONE_PARKED,
     hidden: NONE,
-    anchor: NONE,
+    anchor: null,
     hiddenVersion: 0,
     hiddenStart: 0,
     variants: NO_VARIANTS,
@@ -91,7 +92,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
 
 /** A recurrent state that nothing was folded into, of a user whose behaviours are at `row`. */
 export function createRecurrent(row: number): RecurrentState {
-  return { row, hidden: NONE, anchor: NONE, hiddenVersion: 0, hiddenStart: 0 };
+  return { row, hidden: NONE, anchor: null, hiddenVersion: 0, hiddenStart: 0 };
 }
 
 /** Opens an impression, in place of one of the same request. */
@@ -101,9 +102,9 @@ export function putPending(user: UserState, pending: Pending): void {
 }
 
 /**
- * 53 bits that stand for an event's id: ids are long, and 64 of them would be most of a record. Among a user's newest
- * n ids another one is taken for a repeated one with probability n / 2^53.
+ * 48 bits that stand for an event's id: ids are long, and 64 of them would be most of a record. Among a user's newest
+ * n ids another one is taken for a repeated one with probability n / 2^48.
  */
 export function idHash(id: string): number {
-  return hashString(id, 0x9e3779b9) * 2 ** 21 + (hashString(id, 0x85ebca6b) >>> 11);
+  return hashString(id, 0x9e3779b9) * 2 ** 16 + (hashString(id, 0x85ebca6b) >>> 16);
 }

@@ -6,13 +6,14 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { UserStatistics } from "../features/statistics.ts";
+import type { Dictionary } from "../codec/dictionary.ts";
+import { AVERAGE_STEPS, rounded, SUM_STEPS, type UserStatistics } from "../features/statistics.ts";
 
 /** Parts that a record may have; one in which nothing was counted is left out. */
 const PART = { outcomes: 1, values: 2, popularity: 4, keys: 8 } as const;
 
 /** Writes what is not as in the beginning. */
-export function writeStatistics(to: ByteWriter, of: UserStatistics): void {
+export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dictionary): void {
   const { popularity } = of;
   let buckets = 0;
   for (let b = 0; 2 * b < popularity.length; b++) if (popularity[2 * b]! > 0) buckets |= 1 << b;
@@ -25,20 +26,31 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics): void {
   if (buckets > 0) {
     to.uint(buckets);
     for (let b = 0; 2 * b < popularity.length; b++) {
-      if (buckets & 1 << b) to.uint(popularity[2 * b]!).f64(popularity[2 * b + 1]!);
+      if (buckets & 1 << b) to.uint(popularity[2 * b]!).int(popularity[2 * b + 1]! * SUM_STEPS);
     }
   }
   if (of.keys.size === 0) return;
   to.uint(of.keys.size);
   for (const [key, stats] of of.keys) {
-    to.string(key).uint(stats.outcomes).f64(stats.residual).f64(stats.recent);
-    to.uint(stats.values);
-    if (stats.values > 0) to.f64(stats.valueResidual);
+    const kind = key.slice(0, key.indexOf("\0"));
+    to.uint(strings.index(kind)).string(key.slice(kind.length + 1));
+    to.uint(2 * stats.outcomes + (stats.values > 0 ? 1 : 0));
+    to.int(stats.residual * SUM_STEPS).int(stats.recent * AVERAGE_STEPS);
+    if (stats.values > 0) to.uint(stats.values).f32(stats.valueResidual);
   }
 }
 
-/** Reads what {@linkcode writeStatistics} wrote into statistics as in the beginning. */
-export function readStatistics(from: ByteReader, into: UserStatistics): void {
+/**
+ * Reads what {@linkcode writeStatistics} wrote into statistics as in the beginning.
+ *
+ * @param strings of the record; `null` up to format 7, where keys are whole and sums in double precision
+ */
+export function readStatistics(
+  from: ByteReader,
+  into: UserStatistics,
+  strings: ((at: number) => string) | null,
+): void {
+  const sum = strings === null ? () => rounded(from.f64(), SUM_STEPS) : () => from.int() / SUM_STEPS;
   const parts = from.u8();
   if (parts & PART.outcomes) {
     into.outcomes = from.uint();
@@ -54,15 +66,33 @@ export function readStatistics(from: ByteReader, into: UserStatistics): void {
   if (parts & PART.popularity) {
     const buckets = from.uint();
     for (let b = 0; 2 * b < into.popularity.length; b++) {
-      if (buckets & 1 << b) into.addPopularity(2 * b, from.uint(), from.f64());
+      if (buckets & 1 << b) into.addPopularity(2 * b, from.uint(), sum());
     }
   }
   for (let n = parts & PART.keys ? from.count() : 0; n > 0; n--) {
-    const key = from.string();
-    const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
-    const valueResidual = values > 0 ? from.f64() : 0;
-    into.putKey(key, { outcomes, residual, recent, values, valueResidual });
+    if (strings === null) readWideKey(from, into);
+    else readKey(from, into, strings);
   }
+}
+
+function readKey(from: ByteReader, into: UserStatistics, strings: (at: number) => string): void {
+  const key = `${strings(from.uint())}\0${from.string()}`;
+  const counts = from.uint();
+  const [residual, recent] = [from.int() / SUM_STEPS, from.int() / AVERAGE_STEPS];
+  const values = counts % 2 === 1 ? from.uint() : 0;
+  const valueResidual = values > 0 ? from.f32() : 0;
+  into.putKey(key, { outcomes: Math.floor(counts / 2), residual, recent, values, valueResidual });
+}
+
+/** A key up to format 7. */
+function readWideKey(from: ByteReader, into: UserStatistics): void {
+  const key = from.string();
+  const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
+  const valueResidual = values > 0 ? Math.fround(from.f64()) : 0;
+  into.putKey(key, {
+    ...{ outcomes, values, valueResidual },
+    ...{ residual: rounded(residual, SUM_STEPS), recent: rounded(recent, AVERAGE_STEPS) },
+  });
 }
 
 /** Reads the statistics of records of format 3 and older. */
@@ -81,10 +111,10 @@ export function readOldStatistics(from: ByteReader, into: UserStatistics): void 
   for (let n = from.count(); n > 0; n--) {
     into.putKey(from.string(), {
       outcomes: from.uint(),
-      residual: from.f64(),
-      recent: from.f64(),
+      residual: rounded(from.f64(), SUM_STEPS),
+      recent: rounded(from.f64(), AVERAGE_STEPS),
       values: from.uint(),
-      valueResidual: from.f64(),
+      valueResidual: Math.fround(from.f64()),
     });
   }
 }

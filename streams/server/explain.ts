@@ -47,7 +47,8 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
   };
   const seen = await task.peek(user, (known) => {
     const preview = state.preview(known, event);
-    return { preview, memory: preview.serving.slots?.(known.hidden) ?? null };
+    const memory = state.recurrentState(known);
+    return { preview, memory: memory === null ? null : preview.serving.slots?.(memory) ?? null };
   });
   if (seen === undefined) throw new Problem("not-found", "Nothing is known of this user");
   const { preview: { serving, instance }, memory } = seen;

@@ -24,6 +24,9 @@ const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
   positives: "Shown items with a positive outcome",
 };
 
+/** Users of a partition whose memories are looked at: each is folded over its newest behaviours, 0.2 ms. */
+const LOOKED_AT = 20;
+
 const PARTITION_GAUGES = {
   consumerLag: "Events that are not committed, holes of the log included",
   watermarkTimestampSeconds: "Event time up to which outcomes are final, since the epoch",
@@ -167,7 +170,11 @@ export class ServiceGauges {
       for (const [name, counter] of this.#counters) {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
-      this.#collectSlots(String(partition), memoryHealth(state.users, service.serving));
+      const health = memoryHealth(state.users, service.serving, {
+        most: LOOKED_AT,
+        stateOf: (user) => state.recurrentState(user),
+      });
+      this.#collectSlots(String(partition), health);
       this.#collectSources(String(partition), state.retrieval.sources);
     }
     this.#memory.set({ part: "states" }, states);

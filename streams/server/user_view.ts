@@ -37,7 +37,7 @@ export interface UserView {
   }[];
   /** Interactions that wait for the list that they name. */
   readonly parked: number;
-  /** The recurrent state: its size, and the version of the parameters that made it. */
+  /** The recurrent state that is stored: its size, and the version of the parameters that made it. */
   readonly hidden: { readonly size: number; readonly version: number };
   /** Offset of the last event of the user. */
   readonly lastOffset: number;
@@ -70,7 +70,7 @@ export function viewUser(state: TaskState, user: UserState): UserView {
       items: rows.map(({ item, label, position }) => ({ item: catalogue.at(item).id, label, position })),
     })),
     parked: user.parked.length,
-    hidden: { size: user.hidden.length, version: user.hiddenVersion },
+    hidden: { size: user.anchor?.floats().length ?? user.hidden.length, version: user.hiddenVersion },
     lastOffset: user.lastOffset,
   };
 }

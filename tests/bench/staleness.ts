@@ -8,8 +8,8 @@
  * deno run -A tests/bench/staleness.ts --data ../shared/data/ml-100k --format ml-100k
  * ```
  *
- * Whole lives are made by one old version, which is the worst case: in service the newest 20 behaviours and more
- * are folded again by the newest weights, within a budget (docs/state.md).
+ * What a life was before its newest 20 to 29 behaviours is made by one old version, which is the worst case; those
+ * are folded by the newest weights, as in service (docs/state.md).
  *
  * @module
  */
@@ -133,7 +133,7 @@ function keep(
   }
 }
 
-/** The newest model, whose states were made by an old one. */
+/** The newest model, whose anchors were made by an old one. */
 function staleServing(newest: ServingModel, old: ServingModel): Serving {
   return {
     ...{
@@ -141,6 +141,7 @@ function staleServing(newest: ServingModel, old: ServingModel): Serving {
       version: newest.version,
       stateSize: newest.stateSize,
       lifelong: newest.lifelong,
+      stretches: newest.stretches,
     },
     initState: () => old.initState(),
     step: (...behaviour) => old.step(...behaviour),

@@ -5,15 +5,21 @@ import { FakeServing } from "./fake_serving.ts";
 import { anyStream, Durable, inventory, outputs, run, SMALL, take } from "./streams.ts";
 
 for (
-  const [impressions, lifelong] of [["served", false], ["logged", false], ["logged", true]] as const
+  const [impressions, lifelong, halves] of [
+    ["served", false, 0],
+    ["logged", false, 0],
+    ["logged", true, 0],
+    ["logged", true, 2],
+  ] as const
 ) {
   const options = { ...SMALL, impressions };
-  const what = `${impressions}${lifelong ? ", lifelong" : ""}`;
+  const what = `${impressions}${lifelong ? ", lifelong" : ""}${halves > 0 ? ", rounded" : ""}`;
+  const make = () => new FakeServing(3, lifelong, [halves, 3 - halves]);
   Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${what}`, () => {
     fc.assert(
       fc.property(anyStream, fc.infiniteStream(fc.integer({ min: 1, max: 12 })), (steps, gaps) => {
-        const want = run(steps, options, new FakeServing(3, lifelong));
-        const serving = new FakeServing(3, lifelong);
+        const want = run(steps, options, make());
+        const serving = make();
         const durable = new Durable();
         const got = outputs();
         let task = new TaskState(options, serving);

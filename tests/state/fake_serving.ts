@@ -10,11 +10,13 @@ export class FakeServing implements Serving {
   readonly model = "fake";
   readonly stateSize: number;
   readonly lifelong: boolean;
+  readonly stretches: readonly number[];
   version = 0;
 
-  constructor(stateSize = 3, lifelong = false) {
+  constructor(stateSize = 3, lifelong = false, stretches: readonly number[] = [0, stateSize]) {
     this.stateSize = stateSize;
     this.lifelong = lifelong;
+    this.stretches = stretches;
   }
 
   initState(): Float32Array {

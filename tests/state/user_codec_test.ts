@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Event } from "../../src/events/event.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { SequenceSlab } from "../../src/state/sequence.ts";
+import { TaskState } from "../../src/state/task_state.ts";
 import { UserCodec } from "../../src/state/user_codec.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
@@ -82,6 +83,14 @@ const FORMAT_5 =
   "AgIBBAAAAAADAwECAABAwAABAgMEEgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFSfjD9z+4O9AAAAAAAAAAAhCAK9AAAAAAAAAACa" +
   "mRm/GHKxPxnPizcAAAAAvoT2vQAAAAAAAAAAAAAAwEeP7r8CAAAAAAAAAPA/AAAAAAAA+H8AAAAAAAAAAAAAAA==";
 
+/** A record of a whole life of twelve clicks, with a list that is open. */
+const FORMAT_7 =
+  "BxgFAmkyAmkzAmk0AmkwAmkxBgVjbGljawJpNAJpMAJpMQJpMgJpMwMGW251bGxdEFsiMjIiLG51bGwsbnVsbF0CW10BA1DrY79q" +
+  "2hu/0wBLPp0CDAoBAAAAgD8AhKCr/vliAAECAAICAAMCAAQCAAACAAECAAICAAMCAAQCAAAAAAPsYxu/n35Iv6oDgrwACAwAAQFy" +
+  "AQDAgFb+vHhCAEC/Vv68eEIAAAAAAQgBAgAQAACAPwICAA4AAIA/AwIADAAAgD8EAgAKAACAPwUCAAgAAIA/AQIABgAAgD8CAgAE" +
+  "AACAPwMCAAIAAIA/AQQBBAIAEgAAAAAAAAAAAAAAAAAAAAD3DU02AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "VJ8MQBnPizdUn4w/AAAAAAAAAAAAAAAAAAAAQIXxvj8CAAAAAAAAAPA/AAAAAAAA+H8AAAAAAAAAAAAAAAEEmKCr/vli";
+
 const START = 1_700_000_000_000;
 const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
 const rating = { type: "interaction", action: "rating", request: "r1" } as const;
@@ -114,4 +123,28 @@ Deno.test("UserCodec.decode() reads the records of older formats", () => {
     assert.deepEqual({ ...user, row: 0, bytes: 0 }, { ...ann, row: 0, bytes: 0, pending: user.pending });
     assert.deepEqual([...user.pending.keys()], ["r2"]);
   }
+});
+
+Deno.test("UserCodec.decode() reads the anchor of a life from a record of format 7, whose state of then is dropped", () => {
+  const options = { ...SMALL, sequence: { capacity: 10, window: 8, hop: 2, recent: 4 } };
+  const serving = new FakeServing(3, true);
+  const clicks = Array.from({ length: 12 }, (_, n) => ({
+    kind: "event" as const,
+    event: { type: "interaction", ...at(n), item: `i${n % 5}`, action: "click" } as const,
+  }));
+  const shown = { type: "impression", ...at(12), request: "r", items: ["i1"] } as const;
+  const { task } = run([...clicks, { kind: "event", event: shown }], options, serving);
+  const [want] = task.users.values();
+  assert.ok(want?.anchor);
+  const old = new TaskState(options, serving);
+  old.restoreUser("ann", Uint8Array.from(atob(FORMAT_7), (letter) => letter.charCodeAt(0)));
+  const [user] = old.users.values();
+  assert.ok(user);
+  assert.deepEqual(user.anchor?.floats(), want.anchor.floats());
+  assert.equal(user.pending.get("r")?.state?.stored, user.anchor, "shared, as it was");
+  assert.deepEqual(old.recurrentState(user), task.recurrentState(want));
+  const next = { type: "interaction", ...at(13), item: "i2", action: "click" } as const;
+  old.apply(next, 13, { recommendations: [], samples: [], forgotten: [] });
+  assert.equal(user.hidden.length, 0);
+  assert.equal(user.hiddenStart, want.hiddenStart);
 });

@@ -17,6 +17,8 @@ import { serve } from "../serving.ts";
 import type { Work } from "./works.ts";
 
 const CANDIDATES = 100;
+/** Behaviours that are folded for a request from MIMN's anchor; up to 29. */
+const RECENT = 20;
 /** Behaviours before the request. */
 const HISTORIES = [50, 100, 500, 1000, 2000];
 const SIZES = { d: 32, user: 32, context: 21 };
@@ -41,9 +43,9 @@ function scored(name: "mimn" | "dien", T: number): Work {
       const model = createModel(name, SIZES, DEFAULT_MODELS[name], mulberry32(1), kernels);
       let input: ModelInput = impression(SIZES, T, CANDIDATES);
       if (model.lifelong === true) {
-        const state = model.initState(), { d } = SIZES;
-        for (let t = 0; t < T; t++) model.step(state, input.e.slice(d * t, d * t + d));
-        input = { ...input, T: 0, e: new Float32Array(0), state };
+        const state = model.initState(), { d } = SIZES, anchored = T - RECENT;
+        for (let t = 0; t < anchored; t++) model.step(state, input.e.slice(d * t, d * t + d));
+        input = { ...input, T: RECENT, e: input.e.slice(d * anchored), state };
       }
       return () => model.score(input);
     },
