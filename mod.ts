@@ -130,6 +130,7 @@ export type { FrequencyOptions, ShownItem } from "./src/state/shown_items.ts";
 export * from "./src/state/task_counters.ts";
 export * from "./src/state/user_state.ts";
 export * from "./src/state/sequence.ts";
+export * from "./src/state/stored_state.ts";
 export * from "./src/state/catalogue.ts";
 export * from "./src/state/label_policy.ts";
 export * from "./src/state/pending.ts";
