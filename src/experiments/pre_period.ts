@@ -9,17 +9,22 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../learner/sample.ts";
 import { addSample, METRIC_FIELDS } from "./user_metrics.ts";
 
+const DAY_MS = 86_400_000;
 /** How long before the first exposure the pre-period of a user begins, milliseconds. */
-const PRE_PERIOD_MS = 14 * 86_400_000;
+const PRE_PERIOD_MS = 14 * DAY_MS;
+/** Days after which a user who did not come is dropped: no sample is as late as a pre-period. */
+const KEPT_DAYS = 2 * 14;
 
 interface Past {
   time: number;
   readonly sums: Float64Array;
 }
 
-/** Sums up the lists of users. Memory: 9 numbers a user. O(1) a sample. */
+/** Sums up the lists of users. Memory: 9 numbers a user of the last four weeks. O(1) a sample. */
 export class PrePeriod {
   readonly #past = new Map<string, Past>();
+  /** Users by the day of their newest sample. */
+  readonly #days = new Map<number, Set<string>>();
 
   /** Takes in a sample; after a gap as long as the period, a user begins anew. */
   update(sample: Sample): void {
@@ -29,6 +34,7 @@ export class PrePeriod {
       this.#past.set(sample.user, past);
     }
     if (past.time < sample.time - PRE_PERIOD_MS) past.sums.fill(0);
+    this.#move(sample.user, past.time, sample.time);
     past.time = sample.time;
     addSample(past.sums, sample);
   }
@@ -41,7 +47,19 @@ export class PrePeriod {
 
   /** Forgets a user. */
   forget(user: string): void {
+    const past = this.#past.get(user);
+    if (past === undefined) return;
     this.#past.delete(user);
+    this.#days.get(dayOf(past.time))?.delete(user);
+  }
+
+  /** Drops whose past is too long ago to count. @param time Newest event time. @returns They. */
+  prune(time: number): string[] {
+    const gone = [...this.#days.keys()].filter((day) => day < dayOf(time) - KEPT_DAYS);
+    const users = gone.flatMap((day) => [...this.#days.get(day)!]);
+    for (const user of users) this.#past.delete(user);
+    for (const day of gone) this.#days.delete(day);
+    return users;
   }
 
   /** Writes a user. */
@@ -54,6 +72,19 @@ export class PrePeriod {
   /** Reads what {@linkcode PrePeriod.encodeUser} wrote. */
   decodeUser(from: ByteReader, user: string): void {
     if (from.u8() === 0) return;
-    this.#past.set(user, { time: from.f64(), sums: from.f64s(METRIC_FIELDS.length) });
+    const past = { time: from.f64(), sums: from.f64s(METRIC_FIELDS.length) };
+    this.#past.set(user, past);
+    this.#move(user, past.time, past.time);
   }
+
+  #move(user: string, from: number, to: number): void {
+    this.#days.get(dayOf(from))?.delete(user);
+    const day = this.#days.get(dayOf(to));
+    if (day === undefined) this.#days.set(dayOf(to), new Set([user]));
+    else day.add(user);
+  }
+}
+
+function dayOf(time: number): number {
+  return Math.floor(time / DAY_MS);
 }

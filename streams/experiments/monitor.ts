@@ -206,6 +206,7 @@ export class ExperimentMonitor {
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(clock.time, partition)) this.#change(name, user);
     }
+    for (const user of this.#prePeriod.prune(clock.time)) this.#changedUsers.add(user);
   }
 
   #change(name: string, user: string): void {

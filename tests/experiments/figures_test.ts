@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import fc from "fast-check";
 import { startExperiment } from "../../src/experiments/changes.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
+import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { addSample, METRIC_FIELDS, Moments, valueOf } from "../../src/experiments/user_metrics.ts";
@@ -133,6 +136,28 @@ Deno.test("ExperimentTotals() leaves overrides and users out who changed variant
   assert.deepEqual([0, 1].map((v) => totals.moments(v).total("clicks")), [1, 2]);
   assert.equal(totals.moments(1).get(METRIC_FIELDS.length + METRIC_FIELDS.indexOf("clicks"), 0), 3);
   assert.equal(totals.moments(1, "new").users, 0);
+});
+
+Deno.test("PrePeriod() keeps users as long as their past may count", () => {
+  const day = 86_400_000;
+  const period = new PrePeriod();
+  for (let d = 0; d < 40; d++) {
+    period.update(list(`once${d}`, 1, { time: d * day }));
+    period.update(list("often", 1, { time: d * day }));
+    const gone = period.prune(d * day);
+    assert.deepEqual(gone, d < 29 ? [] : [`once${d - 29}`]);
+    assert.equal(period.before(`once${d}`, (d + 14) * day)?.[1], 1);
+    assert.equal(period.before(`once${d}`, (d + 15) * day), undefined);
+  }
+  assert.equal(period.before("often", 40 * day)?.[1], 40);
+  const restored = new PrePeriod();
+  for (const user of ["once20", "often"]) {
+    const to = new ByteWriter();
+    period.encodeUser(to, user);
+    restored.decodeUser(new ByteReader(to.toBytes()), user);
+  }
+  assert.deepEqual(restored.prune(49 * day), ["once20"]);
+  assert.deepEqual(restored.before("often", 40 * day), period.before("often", 40 * day));
 });
 
 Deno.test("verdicts() speaks plainly", () => {
