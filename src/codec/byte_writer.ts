@@ -71,7 +71,7 @@ export class ByteWriter {
   /** Appends an integer in 0..2^48−1 in six bytes. */
   u48(value: number): this {
     this.#reserve(6);
-    this.#view.setUint32(this.#length, value % 2 ** 32, true);
+    this.#view.setUint32(this.#length, value, true); // its lower 32 bits
     this.#view.setUint16(this.#length + 4, Math.floor(value / 2 ** 32), true);
     this.#length += 6;
     return this;

@@ -34,21 +34,31 @@ const MAX_DIGITS = 12;
  */
 export function writeIds(to: ByteWriter, ids: readonly string[]): void {
   const prefixes: string[] = [];
-  const places = ids.map((id) => {
-    const start = numberStart(id);
-    if (start === id.length) return null;
-    const prefix = id.slice(0, start);
-    const known = prefixes.indexOf(prefix);
-    if (known < 0 && prefixes.length === MAX_PREFIXES) return null;
-    return { prefix: known < 0 ? prefixes.push(prefix) - 1 : known, number: Number(id.slice(start)) };
-  });
+  const places: number[] = [];
+  for (const id of ids) places.push(prefixOf(id, numberStart(id), prefixes));
   to.uint(prefixes.length);
   for (const prefix of prefixes) to.string(prefix);
   to.uint(ids.length);
-  places.forEach((place, i) => {
-    if (place === null) to.uint(0).string(ids[i]!);
-    else to.uint(1 + place.prefix + place.number * prefixes.length);
-  });
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!, place = places[i]!;
+    if (place < 0) to.uint(0).string(id);
+    else to.uint(1 + place + numberAt(id, prefixes[place]!.length) * prefixes.length);
+  }
+}
+
+/** Place of what an id has before its number among the prefixes, which it joins; −1 when it is written whole. */
+function prefixOf(id: string, start: number, prefixes: string[]): number {
+  if (start === id.length) return -1;
+  for (let p = 0; p < prefixes.length; p++) {
+    if (prefixes[p]!.length === start && id.startsWith(prefixes[p]!)) return p;
+  }
+  return prefixes.length === MAX_PREFIXES ? -1 : prefixes.push(id.slice(0, start)) - 1;
+}
+
+function numberAt(id: string, start: number): number {
+  let number = 0;
+  for (let i = start; i < id.length; i++) number = 10 * number + id.charCodeAt(i) - 48;
+  return number;
 }
 
 /**
@@ -78,7 +88,7 @@ export function readIds(from: ByteReader): (index: number) => string {
 function numberStart(id: string): number {
   let start = id.length;
   while (start > 0 && id.length - start < MAX_DIGITS && isDigit(id.charCodeAt(start - 1))) start--;
-  while (start < id.length - 1 && id[start] === "0") start++;
+  while (start < id.length - 1 && id.charCodeAt(start) === 48) start++;
   return start;
 }
 

@@ -148,7 +148,7 @@ export class BehaviourSlab {
     }
     this.items[at] = item;
     this.#actions[at] = action;
-    this.#lows[at] = time % HIGH;
+    this.#lows[at] = time; // its lower 32 bits
     this.#highs[at] = Math.floor(time / HIGH);
     if (this.#strengths !== null) this.#strengths[at] = strength;
   }

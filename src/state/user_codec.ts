@@ -280,22 +280,21 @@ function readBehaviours(
   for (let n = format < 4 ? 0 : from.count(); n > 0; n--) {
     pairs.push({ action: strings(from.uint()), strength: from.f32() });
   }
-  const behaviours: Omit<Behaviour, "action" | "strength">[] = [];
+  const items: number[] = [], times: number[] = [];
   let time = 0;
   for (let i = 0; i < length; i++) {
     const at = from.uint();
     time += format < 9 ? from.int() : from.uint();
-    behaviours.push({ item: catalogue.intern(ids(at), time).index, time });
+    items.push(catalogue.intern(ids(at), time).index);
+    times.push(time);
     if (format < 4) pairs.push({ action: strings(from.uint()), strength: from.f32() });
     else if (format < 9) places.push(from.uint());
   }
   if (format > 8) places = readPlaces(from, length, pairs.length);
-  return {
-    behaviours: behaviours.map((behaviour, i) => {
-      const pair = pairs[format < 4 ? i : places[i]!];
-      if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
-      return { ...behaviour, ...pair };
-    }),
-    total,
-  };
+  const behaviours = items.map((item, i) => {
+    const pair = pairs[format < 4 ? i : places[i]!];
+    if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
+    return { item, time: times[i]!, action: pair.action, strength: pair.strength };
+  });
+  return { behaviours, total };
 }
