@@ -71,6 +71,8 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly prefix?: string;
   /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
   readonly retain?: boolean;
+  /** Called with every answer before the person sees it. */
+  readonly onAnswer?: (answer: Recommendation, visit: Visit, world: World) => void;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
   /** Ends the simulation early, between two requests. */
@@ -133,6 +135,7 @@ export async function simulate<N extends ModelName>(
     const visit = world.next();
     if (visit === null) break;
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
+    options.onAnswer?.(answer, visit, world);
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) {
       await engine.learn();
