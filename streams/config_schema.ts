@@ -33,7 +33,7 @@ const features = z.strictObject({
       decay: field(z.number().gt(0).max(1), "factor a rank", 0.5),
       halfLifeMs: field(positive, "age at which one counts half", 475_200_000),
       follows: field(names, "actions that have the rank of what they follow", ["like", "cart", "purchase"]),
-      ends: field(names, "actions that end a search in their categories", ["purchase"]),
+      ends: field(names, "actions that end a search in the item's first category", ["purchase"]),
     }).partial().nullable(),
     "crosses of newest behaviours and candidate; `null` = none",
     absent("`{}`; `null` for `base` and `din`"),

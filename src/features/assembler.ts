@@ -263,7 +263,9 @@ export class Assembler {
         z += valueAt(first.category, read.note(first.category.rowOf(name))) / categories.length;
       }
       for (const name of categories) z += this.#crossed(name, transitions, named) / categories.length;
-      for (const key of transitions?.own(row.item) ?? []) z += weightOf(named.own("age"), key);
+      for (const { key, value } of transitions?.own(row.item) ?? []) {
+        z += value * weightOf(named.own("age"), key);
+      }
       if (prefixes.length > 0) {
         const pairs = named.own("pair");
         forEachPair(prefixes, row, this.#crossedFields, (key) => z += weightOf(pairs, key));
@@ -343,7 +345,9 @@ export class Assembler {
         giveAt(first.category, read.next(first.category, name), g / categories.length);
       }
       for (const name of categories) crossed.set(name, (crossed.get(name) ?? 0) + g / categories.length);
-      for (const key of transitions?.own(row.item) ?? []) giveWeight(named.own("age"), key, g);
+      for (const { key, value } of transitions?.own(row.item) ?? []) {
+        giveWeight(named.own("age"), key, g * value);
+      }
       if (prefixes.length > 0) {
         const pairs = named.own("pair");
         forEachPair(prefixes, row, this.#crossedFields, (key) => giveWeight(pairs, key, g));

@@ -4,17 +4,18 @@
  *
  * - `click:phones>cases` with value `strength · decay^rank · 2^(−age/halfLife)`, for each of the newest
  *   behaviours (rank 0 is the newest); `click:phones>done:cases` where something ended the search for cases since;
- * - `purchase@5:phones` with value 1: the newest purchase among phones is 2^5 − 1 to 2^6 − 2 hours old, for each
- *   action that the window has of the candidate's category; `purchase@5:*0` the same for all categories that are
- *   the first of their items, `*1` for all second ones;
- * - `click@5:=` with value 1: the same of the candidate itself, in steps of half an octave, for items of all kinds.
+ * - `purchase@10:phones` and `purchase@11:phones` with values of sum 1: the newest purchase among phones is 2^5 − 1
+ *   to 2^5.5 − 1 hours old, and the nearer of the two has the more (so the learnt effect is linear between the two),
+ *   for each action that the history has of the candidate's category; `purchase@10:*0` the same for all categories
+ *   that are the first of their items, `*1` for all second ones;
+ * - `click@10:=` the same of the candidate itself, for items of all kinds.
  *
  * Cross-product features as in Wide & Deep (Cheng et al. 2016), over the sequence.
  *
  * @module
  */
 
-import type { SampleHistory } from "../learner/sample.ts";
+import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";
 
 /** Options of the cross features. */
 export interface TransitionOptions {
@@ -30,18 +31,27 @@ export interface TransitionOptions {
    */
   readonly follows?: readonly string[];
   /**
-   * Actions that end a search: behaviours before the newest one in a category of the candidate have weights of their
-   * own for that category. @default {purchase}
+   * Actions that end a search in the item's first category: behaviours before the newest one have weights of their own
+   * for that category. The newest in each is remembered longer than models read. @default {purchase}
    */
   readonly ends?: readonly string[];
 }
 
 const HOUR = 3_600_000;
+/** Ages are told apart in steps of half an octave. */
+const STEPS_AN_OCTAVE = 2;
 const FOLLOWS = ["like", "cart", "purchase"];
-const ENDS = ["purchase"];
+/** Default of {@linkcode TransitionOptions.ends}. */
+export const ENDS: readonly string[] = ["purchase"];
 
 /** Whether a key says what was turned to next, or how long ago something was. */
 export type CrossKind = "transition" | "age";
+
+/** A cross feature that is there. */
+export interface CrossKey {
+  readonly key: string;
+  readonly value: number;
+}
 
 interface Prefix {
   readonly prefix: string;
@@ -55,8 +65,8 @@ export class Transitions {
   readonly #prefixes: Prefix[] = [];
   /** Index of the newest behaviour that ended the search, by category. */
   readonly #ended = new Map<string, number>();
-  readonly #since = new Map<string, string[]>();
-  readonly #own = new Map<string, string[]>();
+  readonly #since = new Map<string, CrossKey[]>();
+  readonly #own = new Map<string, CrossKey[]>();
 
   /** Prepares the history, as seen at `time`. */
   constructor(history: SampleHistory, time: number, options: TransitionOptions) {
@@ -64,9 +74,8 @@ export class Transitions {
     this.#age(history, time);
     const ends = options.ends ?? ENDS;
     history.actions.forEach((action, t) => {
-      if (ends.includes(action)) {
-        for (const category of history.categories[t]!) this.#ended.set(category, t);
-      }
+      const [category] = history.categories[t]!;
+      if (category !== undefined && ends.includes(action)) this.#ended.set(category, t);
     });
   }
 
@@ -85,23 +94,26 @@ export class Transitions {
     }
   }
 
-  #age(history: SampleHistory, time: number): void {
+  #age({ earlier, ...history }: SampleHistory, time: number): void {
     const found = new Set<string>();
-    for (let t = history.items.length - 1; t >= 0; t--) {
-      const octaves = Math.log2(1 + Math.max(0, time - history.times[t]!) / HOUR);
-      const own = `${history.actions[t]!}=${history.items[t]!}`;
-      if (!found.has(own)) {
-        found.add(own);
-        add(this.#own, history.items[t]!, `${history.actions[t]!}@${Math.floor(2 * octaves)}:=`);
-      }
-      for (const [level, category] of history.categories[t]!.entries()) {
-        const what = `${history.actions[t]!}:${category}`;
-        if (found.has(what)) continue;
-        found.add(what);
-        const since = `${history.actions[t]!}@${Math.floor(octaves)}:`;
-        add(this.#since, category, `${since}${category}`);
-        add(this.#since, category, `${since}*${level}`);
-      }
+    for (let t = history.items.length - 1; t >= 0; t--) this.#ageOf(behaviourAt(history, t), time, found);
+    if (earlier === undefined) return;
+    for (let t = earlier.items.length - 1; t >= 0; t--) this.#ageOf(behaviourAt(earlier, t), time, found);
+  }
+
+  #ageOf({ item, categories, action, ...behaviour }: Behaviour, time: number, found: Set<string>): void {
+    const steps = STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, time - behaviour.time) / HOUR);
+    const own = `${action}=${item}`;
+    if (!found.has(own)) {
+      found.add(own);
+      addAge(this.#own, item, { action, steps, of: "=" });
+    }
+    for (const [level, category] of categories.entries()) {
+      const what = `${action}:${category}`;
+      if (found.has(what)) continue;
+      found.add(what);
+      addAge(this.#since, category, { action, steps, of: category });
+      addAge(this.#since, category, { action, steps, of: `*${level}` });
     }
   }
 
@@ -112,18 +124,42 @@ export class Transitions {
       for (const { prefix, value, at } of this.#prefixes) {
         use(`${prefix}${at < ended ? "done:" : ""}${category}`, value / categories.length, "transition");
       }
-      for (const key of this.#since.get(category) ?? []) use(key, 1 / categories.length, "age");
+      for (const { key, value } of this.#since.get(category) ?? []) {
+        use(key, value / categories.length, "age");
+      }
     }
   }
 
-  /** The keys of a candidate that is among the behaviours itself, each of value 1 and the kind `age`. */
-  own(item: string): readonly string[] {
+  /** The keys of a candidate that is among the behaviours itself, of the kind `age`. */
+  own(item: string): readonly CrossKey[] {
     return this.#own.get(item) ?? [];
   }
 }
 
-function add(keys: Map<string, string[]>, what: string, key: string): void {
-  const known = keys.get(what);
-  if (known === undefined) keys.set(what, [key]);
-  else known.push(key);
+interface Behaviour {
+  readonly item: string;
+  readonly categories: readonly string[];
+  readonly action: string;
+  readonly time: number;
+}
+
+function behaviourAt(
+  { items, categories, actions, times }: EarlierBehaviours,
+  t: number,
+): Behaviour {
+  return { item: items[t]!, categories: categories[t]!, action: actions[t]!, time: times[t]! };
+}
+
+/** Adds the keys of the two whole steps that an age is between. */
+function addAge(
+  keys: Map<string, CrossKey[]>,
+  what: string,
+  { action, steps, of }: { readonly action: string; readonly steps: number; readonly of: string },
+): void {
+  const known = keys.get(what) ?? [];
+  if (known.length === 0) keys.set(what, known);
+  const step = Math.floor(steps);
+  const nearer = steps - step;
+  known.push({ key: `${action}@${step}:${of}`, value: 1 - nearer });
+  if (nearer > 0) known.push({ key: `${action}@${step + 1}:${of}`, value: nearer });
 }

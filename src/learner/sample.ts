@@ -8,6 +8,21 @@
 import type { Exposure } from "../experiments/exposure.ts";
 import type { Team } from "../experiments/interleaving.ts";
 
+/** Behaviours that models do not read any more, oldest first; all arrays have the same length. */
+export interface EarlierBehaviours {
+  /** Item ids. */
+  readonly items: readonly string[];
+  /** Categories of each item, most important first; may be empty. */
+  readonly categories: readonly (readonly string[])[];
+  /** What was done. */
+  readonly actions: readonly string[];
+  /** Event time of each behaviour, milliseconds since the epoch. */
+  readonly times: ArrayLike<number>;
+}
+
+/** No earlier behaviours. */
+export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], actions: [], times: [] };
+
 /** The behaviours before the impression, oldest first; all arrays have the same length T. */
 export interface SampleHistory {
   /** Item ids. */
@@ -20,6 +35,11 @@ export interface SampleHistory {
   readonly times: Float64Array;
   /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/features.md). */
   readonly strengths: Float32Array;
+  /**
+   * What ended a search before all of that, the newest in each category: for the age of a purchase, however much was
+   * clicked since (see docs/features.md). @default {none}
+   */
+  readonly earlier?: EarlierBehaviours;
 }
 
 /** A recurrent state that a history goes on from; see docs/state.md. */

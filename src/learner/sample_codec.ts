@@ -12,13 +12,14 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
-import type { ModelState, Sample, SampleRow } from "./sample.ts";
+import { type ModelState, NONE_EARLIER, type Sample, type SampleRow } from "./sample.ts";
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
- * 5, which is written where there are none, no states of other models.
+ * 5, which is written where there are none, no states of other models, and format 6 neither earlier behaviours.
  */
-const FORMAT = 6;
+const FORMAT = 7;
+const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
 const OLDEST_FORMAT = 1;
 
@@ -74,12 +75,20 @@ export function encodeSample(sample: Sample): Uint8Array {
   body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
 
   const others = sample.otherStates ?? [];
-  if (others.length > 0) body.uint(others.length);
+  const { earlier = NONE_EARLIER } = sample.history;
+  const hasEarlier = earlier.items.length > 0;
+  if (others.length > 0 || hasEarlier) body.uint(others.length);
   for (const { model, from, values } of others) {
     body.uint(string(model)).uint(from).uint(values.length).f32s(values);
   }
+  if (hasEarlier) body.uint(earlier.items.length);
+  for (let t = 0; t < earlier.items.length; t++) {
+    body.uint(string(earlier.items[t]!));
+    list(earlier.categories[t]!);
+    body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
+  }
 
-  record.u8(others.length === 0 ? WITHOUT_OTHERS : FORMAT);
+  record.u8(hasEarlier ? FORMAT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER);
   strings.encode(record);
   return record.bytes(body.view()).toBytes();
 }
@@ -170,11 +179,24 @@ export function decodeSample(bytes: Uint8Array): Sample {
   for (let n = format > WITHOUT_OTHERS ? body.count() : 0; n > 0; n--) {
     otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
   }
+  const earlier = {
+    items: [] as string[],
+    categories: [] as string[][],
+    actions: [] as string[],
+    times: new Float64Array(format > WITHOUT_EARLIER ? body.count() : 0),
+  };
+  for (let t = 0; t < earlier.times.length; t++) {
+    earlier.items.push(string());
+    earlier.categories.push(list());
+    earlier.actions.push(string());
+    earlier.times[t] = time - body.int();
+  }
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
   const head = { request, user, time, closedTime, version, newUser };
-  const sample = { ...head, ...labels, history, ...state, userFields, contextFields, rows };
+  const past = earlier.items.length === 0 ? history : { ...history, earlier };
+  const sample = { ...head, ...labels, history: past, ...state, userFields, contextFields, rows };
   return {
     ...sample,
     ...(exposures.length === 0 ? {} : { exposures }),

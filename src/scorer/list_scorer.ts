@@ -9,7 +9,8 @@ import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { SampleHistory } from "../learner/sample.ts";
+import { ENDS } from "../features/transitions.ts";
+import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";
 import { type Pending, type PendingRow, type PendingState, sampleState } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import { type FoldContext, stateOf } from "../state/hidden_state.ts";
@@ -107,7 +108,48 @@ export class ListScorer {
       strengths[i] = sequences.strength(user.row, start + i);
       seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
     }
-    return { history: { items, categories, actions, times, strengths }, first: start, seen };
+    const history = { items, categories, actions, times, strengths };
+    const earlier = this.#earlier(user, { start, time, history });
+    return { history: earlier === null ? history : { ...history, earlier }, first: start, seen };
+  }
+
+  /** What ended a search before the window, the newest in each category, as far as it is remembered. */
+  #earlier(
+    { row }: UserState,
+    { start, time, history }: {
+      readonly start: number;
+      readonly time: number;
+      readonly history: SampleHistory;
+    },
+  ): EarlierBehaviours | null {
+    const { transitions } = this.#schema;
+    if (transitions === null || start === 0) return null;
+    const ends = transitions?.ends ?? ENDS;
+    const sequences = this.#sequences;
+    const known = new Set<string>();
+    const isNew = (action: string, categories: readonly string[]): boolean => {
+      const before = known.size;
+      for (const category of categories) known.add(`${action}:${category}`);
+      return known.size > before;
+    };
+    history.actions.forEach((action, t) => {
+      if (ends.includes(action)) isNew(action, history.categories[t]!);
+    });
+    const places: number[] = [];
+    for (let i = start - 1; i >= 0; i--) {
+      const action = sequences.action(row, i);
+      if (!ends.includes(action) || sequences.time(row, i) > time) continue;
+      if (isNew(action, this.#catalogue.at(sequences.item(row, i)).categories)) places.push(i);
+    }
+    if (places.length === 0) return null;
+    places.reverse();
+    const items = places.map((i) => this.#catalogue.at(sequences.item(row, i)));
+    return {
+      items: items.map(({ id }) => id),
+      categories: items.map(({ categories }) => categories),
+      actions: places.map((i) => sequences.action(row, i)),
+      times: Float64Array.from(places, (i) => sequences.time(row, i)),
+    };
   }
 
   /** What its model is learnt from for a list that another one scored; see `Sample.state`. */

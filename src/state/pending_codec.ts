@@ -8,6 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary } from "../codec/dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
+import { NONE_EARLIER } from "../learner/sample.ts";
 import type { Pending, PendingRow, PendingState } from "./pending.ts";
 import type { StoredState } from "./stored_state.ts";
 
@@ -33,6 +34,8 @@ export class ListDictionary {
 
 /** Formats of users' records up to this one have no states of other models. */
 export const WITHOUT_OTHERS = 7;
+/** Those up to this one have no behaviours that models do not read any more. */
+const WITHOUT_EARLIER = 9;
 
 /** What an impression is written with: ids and lists that are there more than once are written once. */
 export interface Written {
@@ -86,6 +89,12 @@ export function writePending(
   to.uint(others.length);
   for (const { model, from, stored } of others) {
     to.uint(strings.index(model)).uint(1 + stateOf(stored)).uint(from);
+  }
+  const { earlier = NONE_EARLIER } = pending.history;
+  to.uint(earlier.items.length);
+  for (let t = 0; t < earlier.items.length; t++) {
+    to.uint(strings.index(earlier.items[t]!)).uint(list(earlier.categories[t]!));
+    to.uint(strings.index(earlier.actions[t]!)).int(pending.time - earlier.times[t]!);
   }
 }
 
@@ -183,9 +192,24 @@ export function readPending(
     const end = from.uint();
     if (stored != null) otherStates.push({ model: name, from: end, stored });
   }
+  const earlier = {
+    items: [] as string[],
+    categories: [] as (readonly string[])[],
+    actions: [] as string[],
+    times: new Float64Array(format > WITHOUT_EARLIER ? from.count() : 0),
+  };
+  for (let t = 0; t < earlier.times.length; t++) {
+    earlier.items.push(strings(from.uint()));
+    earlier.categories.push(categories());
+    earlier.actions.push(strings(from.uint()));
+    earlier.times[t] = head.time - from.int();
+  }
   return {
     ...head,
-    history: { items, categories: historyCategories, actions, times, strengths },
+    history: {
+      ...{ items, categories: historyCategories, actions, times, strengths },
+      ...(earlier.items.length === 0 ? {} : { earlier }),
+    },
     ...state,
     rows,
     ...(exposures.length === 0 ? {} : { exposures }),

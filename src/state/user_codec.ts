@@ -30,9 +30,10 @@ import { readOldStatistics, readStatistics, writeStatistics } from "./user_stati
  * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
  * not which behaviours samples have, format 6 not what was shown, format 7 no states of variants' models; up to format
  * 8, ids of items are strings, actions are beside their behaviours, sums of statistics in double precision and anchors
- * in single, with a state after the newest behaviours beside them.
+ * in single, with a state after the newest behaviours beside them; format 9 has no behaviours of impressions that models
+ * do not read any more.
  */
-const FORMAT = 9;
+const FORMAT = 10;
 const OLDEST_FORMAT = 1;
 /** Values of half a byte. */
 const HALF_BYTE = 16;

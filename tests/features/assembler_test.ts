@@ -122,6 +122,14 @@ const instance: fc.Arbitrary<Instance> = fc.record({
     actions: behaviours.map(([, , action]) => action),
     times: Float64Array.from(behaviours, ([, , , time]) => time).sort(),
     strengths: Float32Array.from(behaviours, ([, , , , strength]) => strength),
+    ...(behaviours.length < 5 ? {} : {
+      earlier: {
+        items: ["i0", "i3"],
+        categories: [["c1", "c2"], ["c0"]],
+        actions: ["purchase", "purchase"],
+        times: Float64Array.of(-100 * HOUR, -50 * HOUR),
+      },
+    }),
   })),
   rows: fc.array(row, { minLength: 1, maxLength: 4 }),
 }, { noNullPrototype: true });
@@ -220,7 +228,8 @@ function transitions(
     strength: history.strengths[t] ?? NaN,
     age: Math.max(0, time - (history.times[t] ?? NaN)),
   })).reverse();
-  const ended = behaviours.findIndex((other) => other.action === "purchase" && other.categories.includes(to));
+  const all = [...behaviours, ...earlier(history, time)];
+  const ended = behaviours.findIndex((other) => other.action === "purchase" && other.categories[0] === to);
   let sum = 0;
   behaviours.slice(0, 12).forEach(({ action, categories, strength, age }, t) => {
     const rank = behaviours.slice(0, t).filter((newer) => newer.action === "click").length;
@@ -231,23 +240,42 @@ function transitions(
     }
   });
   for (const action of ["click", "purchase"]) {
-    const newest = behaviours.find((other) => other.action === action && other.categories.includes(to));
-    if (newest !== undefined) {
-      const octave = Math.floor(Math.log2(1 + newest.age / HOUR));
-      sum += weight("age", `${action}@${octave}:${to}`) +
-        weight("age", `${action}@${octave}:*${newest.categories.indexOf(to)}`);
+    const newest = all.find((other) => other.action === action && other.categories.includes(to));
+    if (newest === undefined) continue;
+    for (const  of of[to, `*${newest.categories.indexOf(to)}`]) {
+      sum += aged(newest.age, (step) => weight("age", `${action}@${step}:${of}`));
     }
   }
   return sum;
+}
+
+/** The behaviours that models do not read, newest first. */
+function earlier(history: Instance["history"], time: number) {
+  const { items, categories, actions, times } = history.earlier ??
+    { items: [], categories: [], actions: [], times: [] };
+  return items.map((item, t) => ({
+    item,
+    action: actions[t] ?? "",
+    categories: categories[t] ?? [],
+    age: Math.max(0, time - (times[t] ?? NaN)),
+  })).reverse();
+}
+
+/** What the weights of half octaves say of an age: linear between two. */
+function aged(age: number, weight: (step: number) => number): number {
+  const steps = 2 * Math.log2(1 + age / HOUR);
+  const step = Math.floor(steps);
+  return (step + 1 - steps) * weight(step) + (steps > step ? (steps - step) * weight(step + 1) : 0);
 }
 
 /** How long ago a candidate was acted on itself. */
 function own({ history, time }: Instance, item: string, weight: (key: string) => number): number {
   return ["click", "purchase"].reduce((sum, action) => {
     const at = history.items.findLastIndex((other, t) => other === item && history.actions[t] === action);
-    if (at < 0) return sum;
-    const hours = Math.max(0, time - (history.times[at] ?? NaN)) / HOUR;
-    return sum + weight(`${action}@${Math.floor(2 * Math.log2(1 + hours))}:=`);
+    const age = at >= 0
+      ? Math.max(0, time - (history.times[at] ?? NaN))
+      : earlier(history, time).find((other) => other.item === item && other.action === action)?.age;
+    return age === undefined ? sum : sum + aged(age, (step) => weight(`${action}@${step}:=`));
   }, 0);
 }
 

@@ -19,10 +19,10 @@ Deno.test("Transitions.forEach() crosses the newest behaviours with the candidat
     new Map([
       ["click:phones>phones", -0.5 * 0.5 * 0.5 / 2 / 2],
       ["click:cases>phones", -0.5 * 0.5 * 0.5 / 2 / 2],
-      ["click@1:phones", 0.5],
-      ["click@1:*0", 0.5],
-      ["purchase@6:phones", 0.5],
-      ["purchase@6:*0", 0.5],
+      ["click@2:phones", 0.5],
+      ["click@2:*0", 0.5],
+      ["purchase@12:phones", 0.5],
+      ["purchase@12:*0", 0.5],
       ["click:phones>x", -0.5 * 0.5 * 0.5 / 2 / 2],
       ["click:cases>x", -0.5 * 0.5 * 0.5 / 2 / 2],
     ]),
@@ -49,7 +49,7 @@ Deno.test("Transitions.forEach() counts what follows a click as one step with it
 Deno.test("Transitions.forEach() has keys of their own for what came before a purchase in the category", () => {
   const history = {
     items: ["a", "a", "b"],
-    categories: [["x"], ["x"], ["x"]],
+    categories: [["x", "d"], ["x", "d"], ["x"]],
     actions: ["click", "purchase", "click"],
     times: new Float64Array(3),
     strengths: Float32Array.of(1, 1, 1),
@@ -59,9 +59,11 @@ Deno.test("Transitions.forEach() has keys of their own for what came before a pu
     new Transitions(history, 0, options).forEach([category], (key) => found.push(key));
     return found.filter((key) => key.includes(">"));
   };
-  assert.deepEqual(keys("x"), ["click:x>x", "purchase:x>x", "click:x>done:x"]);
-  assert.deepEqual(keys("y"), ["click:x>y", "purchase:x>y", "click:x>y"]);
-  assert.deepEqual(keys("x", { ends: [] }), ["click:x>x", "purchase:x>x", "click:x>x"]);
+  const after = ["click:x>x", "purchase:x>x", "purchase:d>x"];
+  assert.deepEqual(keys("x"), [...after, "click:x>done:x", "click:d>done:x"]);
+  assert.deepEqual(keys("x", { ends: [] }), [...after, "click:x>x", "click:d>x"]);
+  // What was bought was one thing of its department: the search among the others goes on.
+  assert.deepEqual(keys("d"), keys("d", { ends: [] }));
 });
 
 Deno.test("Transitions.forEach() gives nothing when there is no history or no category", () => {
@@ -86,7 +88,53 @@ Deno.test("Transitions.own() says how long ago each action on the candidate itse
     strengths: Float32Array.of(1, 1, 1, 1),
   };
   const transitions = new Transitions(history, 63 * HOUR, {});
-  assert.deepEqual(transitions.own("a"), ["purchase@0:=", "click@4:="]);
-  assert.deepEqual(transitions.own("b"), ["click@12:="]);
+  assert.deepEqual(transitions.own("a"), [{ key: "purchase@0:=", value: 1 }, { key: "click@4:=", value: 1 }]);
+  assert.deepEqual(transitions.own("b"), [{ key: "click@12:=", value: 1 }]);
   assert.deepEqual(transitions.own("c"), []);
+});
+
+Deno.test("Transitions.forEach() splits an age between the two steps that it lies between, linearly in its logarithm", () => {
+  const history = {
+    items: ["a"],
+    categories: [["x"]],
+    actions: ["purchase"],
+    times: Float64Array.of(0),
+    strengths: Float32Array.of(1),
+  };
+  for (const octaves of [0, 0.3, 1.25, 6.9]) {
+    const transitions = new Transitions(history, (2 ** octaves - 1) * HOUR, {});
+    let [sum, mean] = [0, 0];
+    const add = (key: string, value: number) => {
+      sum += value;
+      mean += value * Number(key.slice("purchase@".length, key.indexOf(":")));
+    };
+    transitions.forEach(["x"], (key, value, kind) => kind === "age" && key.endsWith(":x") && add(key, value));
+    assert.ok(Math.abs(sum - 1) < 1e-9 && Math.abs(mean - 2 * octaves) < 1e-6, `${octaves}: ${sum}, ${mean}`);
+    assert.ok(transitions.own("a").every(({ value }) => value > 0 && value <= 1));
+  }
+});
+
+Deno.test("Transitions.forEach() knows the age of what came before the behaviours, unless there is a newer one", () => {
+  const history = {
+    items: ["a"],
+    categories: [["x"]],
+    actions: ["purchase"],
+    times: Float64Array.of(63 * HOUR),
+    strengths: Float32Array.of(1),
+    earlier: {
+      items: ["b", "c"],
+      categories: [["y"], ["x"]],
+      actions: ["purchase", "purchase"],
+      times: Float64Array.of(0, 60 * HOUR),
+    },
+  };
+  const transitions = new Transitions(history, 63 * HOUR, {});
+  const keys = (category: string) => {
+    const found: string[] = [];
+    transitions.forEach([category], (key, _value, kind) => kind === "age" && found.push(key));
+    return found;
+  };
+  assert.deepEqual(keys("x"), ["purchase@0:x", "purchase@0:*0"]);
+  assert.deepEqual(keys("y"), ["purchase@12:y", "purchase@12:*0"]);
+  assert.deepEqual(transitions.own("b"), [{ key: "purchase@12:=", value: 1 }]);
 });

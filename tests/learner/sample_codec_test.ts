@@ -43,6 +43,18 @@ const history = fc.array(fc.tuple(text, texts, text, time, fc.float())).map((beh
   times: Float64Array.from(behaviours, ([, , , time]) => time),
   strengths: Float32Array.from(behaviours, ([, , , , strength]) => strength),
 }));
+const earlier = fc.array(fc.tuple(text, texts, text, time), { minLength: 1, maxLength: 3 }).map((
+  behaviours,
+) => ({
+  items: behaviours.map(([item]) => item),
+  categories: behaviours.map(([, categories]) => categories),
+  actions: behaviours.map(([, , action]) => action),
+  times: Float64Array.from(behaviours, ([, , , time]) => time),
+}));
+const histories = fc.oneof(
+  history,
+  fc.tuple(history, earlier).map(([history, earlier]) => ({ ...history, earlier })),
+);
 const plainSample = fc.record({
   request: text,
   user: text,
@@ -50,7 +62,7 @@ const plainSample = fc.record({
   closedTime: time,
   version: fc.maxSafeNat(),
   newUser: fc.boolean(),
-  history,
+  history: histories,
   userFields: fields,
   contextFields: fields,
   rows: fc.array(row),

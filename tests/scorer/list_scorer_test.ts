@@ -26,3 +26,42 @@ Deno.test("ListScorer.score() takes the user's own statistics only where the sch
   assert.ok(Math.abs(own[count!]! - Math.log1p(5)) < 1e-6 && own[rate!]! < none[rate!]!);
   assert.equal(none[count!], 0, "as of somebody new");
 });
+
+Deno.test("ListScorer.score() keeps the newest purchase of each category that has left the window", () => {
+  const sampled = (ends: readonly string[]) => {
+    const task = new TaskState({
+      schema: { ...DEFAULT_SCHEMA, transitions: { ends } },
+      sequence: { capacity: 8, window: 2, hop: 1 },
+      impressions: "logged",
+    }, PRIOR);
+    const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+    for (const [item, category] of [["a", "x"], ["b", "x"], ["c", "y"], ["d", "z"], ["e", "z"]] as const) {
+      task.applyItem({ item, time: 0, categories: [category] });
+    }
+    const lived = [
+      "a purchase",
+      "b purchase",
+      "c purchase",
+      "d click",
+      "d purchase",
+      "e purchase",
+      "e click",
+    ];
+    lived.forEach((did, n) => {
+      const [item, action] = did.split(" ") as [string, string];
+      task.apply({ type: "interaction", user: "u", item, action, time: 1000 + n }, n, out);
+    });
+    task.apply({ type: "impression", user: "u", items: ["a"], time: 2000 }, 100, out);
+    task.flush(out);
+    return out.samples[0]!.history;
+  };
+  const history = sampled(["purchase"]);
+  assert.deepEqual(history.items, ["e", "e"]);
+  assert.deepEqual(history.earlier, {
+    items: ["b", "c"],
+    categories: [["x"], ["y"]],
+    actions: ["purchase", "purchase"],
+    times: Float64Array.of(1001, 1002),
+  });
+  assert.equal(sampled([]).earlier, undefined);
+});
