@@ -78,8 +78,11 @@ for (const option of logs) program.addOption(option);
 async function main(flags: Flags): Promise<number> {
   const { model, seed, requests } = flags;
   const config = parseConfig(await Deno.readTextFile(flags.config), flags.config);
+  const options = taskOptions({ schema: DEFAULT_SCHEMA }, config, model);
   const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model),
+    ...options,
+    // Where every request names its candidates, what retrieval would learn is of no use.
+    ...(flags.candidates === "all" ? { retrieval: { ...options.retrieval, learn: false } } : {}),
     seed,
     nowMicros: () => performance.now() * 1000,
   };
