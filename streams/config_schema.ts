@@ -79,7 +79,11 @@ const sequence = z.strictObject({
 const retrieval = z.strictObject({
   halfLifeMs: field(positive, "half-life of popularity", 604_800_000),
   maxCandidates: field(count, "candidates a request gets", 100),
-  newShare: field(rate, "share of them that is kept for the newest items", 0.1),
+  newShare: field(
+    rate,
+    "share of them that is kept for the newest items and, half of it, for drawn ones",
+    0.1,
+  ),
   revisits: field(flag, "whether what the user had already may come again", false),
   learn: field(
     flag,

@@ -45,8 +45,8 @@ export const PROPOSALS: Readonly<Record<(typeof SCORED_SOURCES)[number], number>
   "re-visit": 60,
 };
 
-/** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, or the new items. */
-export type CandidateSource = "given" | "new" | (typeof SCORED_SOURCES)[number];
+/** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, the new items, or a draw from all. */
+export type CandidateSource = "given" | "new" | "drawn" | (typeof SCORED_SOURCES)[number];
 
 /** Features of a candidate beside its sources' scores. */
 export const PROPERTIES = ["cold", "own", "quality", "taste", "affinity", "count", "same category"] as const;

@@ -7,6 +7,7 @@
 
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import { raise, TopList } from "../state/popularity.ts";
+import { ItemRing } from "./item_ring.ts";
 
 const NONE = new Uint32Array(0);
 
@@ -35,6 +36,8 @@ interface Ranked {
 export class ItemLists {
   /** Half-life of popularity, milliseconds of event time. */
   readonly halfLifeMs: number;
+  /** The items of the catalogue, to draw some from. */
+  readonly ring: ItemRing;
   readonly #catalogue: Catalogue;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
   /** By item index. */
@@ -47,6 +50,7 @@ export class ItemLists {
   /** Empty lists of a catalogue's items. */
   constructor(catalogue: Catalogue, options: ItemListsOptions = {}) {
     this.#catalogue = catalogue;
+    this.ring = new ItemRing(catalogue);
     this.halfLifeMs = options.halfLifeMs ?? 7 * 86_400_000;
     this.#sizes = options.listSizes ?? { popular: 200, category: 80, fresh: 100 };
     this.#popular = this.#list(this.#sizes.popular);
@@ -91,6 +95,7 @@ export class ItemLists {
       while (this.#ranked.length < index) this.#ranked.push(undefined);
       this.#ranked[index] = ranked;
     }
+    if (item.listed) this.ring.add(index);
     if (!this.#stale) this.#rank(item, ranked);
   }
 

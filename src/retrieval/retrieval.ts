@@ -14,6 +14,7 @@
  * @module
  */
 
+import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../state/catalogue.ts";
 import type { UserState } from "../state/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
@@ -32,7 +33,10 @@ import { SourceCounts } from "./source_counts.ts";
 export interface RetrievalOptions extends ItemListsOptions {
   /** Candidates a request gets at most. @default {100} */
   readonly maxCandidates?: number;
-  /** Share of the candidates that is kept for the newest items, in [0, 1]. @default {0.1} */
+  /**
+   * Share of the candidates that is kept for items whatever the sources say, in [0, 1]: half of it for the newest
+   * ones, half for a draw from the catalogue. @default {0.1}
+   */
   readonly newShare?: number;
   /** Whether what the user had already may come again. @default {false} */
   readonly revisits?: boolean;
@@ -70,6 +74,8 @@ const MAX_CONTEXT = 100;
 const POPULAR = SCORED_SOURCES.indexOf("popular");
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
+/** Items looked at for a place, at most: many may be off sale. */
+const LOOKS_A_PLACE = 20;
 const COLD = FEATURE_NAMES.indexOf("cold");
 
 /** Retrieves candidates and learns how. */
@@ -141,7 +147,7 @@ export class Retrieval {
     this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
   }
 
-  /** The best candidates, best first; new items take the last places of their share, and all that is left. */
+  /** The best candidates, best first; new and drawn items take the last places: their share, and all that is left. */
   candidates(query: CandidateQuery): Candidate[] {
     const { catalogue } = this.#view;
     const gatherer = this.#gatherer;
@@ -159,13 +165,20 @@ export class Retrieval {
     for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
     let lowest = items.length === 0 ? 0 : Infinity;
     for (let c = 0; c < items.length; c++) lowest = Math.min(lowest, scores[c]!);
-    for (const index of this.lists.fresh()) {
-      if (found.size >= this.maxCandidates) break;
-      if (found.has(index) || !gatherer.may(index)) continue;
-      const at = gatherer.placeOf(index);
-      if (at < 0) found.set(index, { item: catalogue.at(index), source: "new", score: lowest });
-      else add(at);
-    }
+    // Half of the room for what no source proposes, which is all that they leave, is for the newest items.
+    const newest = found.size + Math.ceil((this.maxCandidates - found.size) / 2);
+    const fill = (indices: Iterable<number>, source: CandidateSource, until: number) => {
+      let looks = LOOKS_A_PLACE * (until - found.size);
+      for (const index of indices) {
+        if (found.size >= until || looks-- <= 0) return;
+        if (found.has(index) || !gatherer.may(index)) continue;
+        const at = gatherer.placeOf(index);
+        if (at < 0) found.set(index, { item: catalogue.at(index), source, score: lowest });
+        else add(at);
+      }
+    };
+    fill(this.lists.fresh(), "new", newest);
+    fill(this.lists.ring.from(placeOf(query)), "drawn", this.maxCandidates);
     for (let k = this.maxCandidates - fresh; k < order.length && found.size < this.maxCandidates; k++) {
       add(order[k]!);
     }
@@ -228,4 +241,9 @@ export class Retrieval {
     }
     return SCORED_SOURCES[best]!;
   }
+}
+
+/** Where in the ring a request draws from, in [0, 1). */
+function placeOf({ user, time }: CandidateQuery): number {
+  return hashString(`${user?.id ?? ""}\0${time}`, 0) / 2 ** 32;
 }

@@ -1,0 +1,77 @@
+/**
+ * All items in an order that has nothing to do with them, to draw some from: each item on sale is a candidate now and
+ * then, also one that nobody has touched yet.
+ *
+ * @module
+ */
+
+import { hashString } from "../embeddings/hash.ts";
+import type { Catalogue } from "../state/catalogue.ts";
+
+/** Places in the ring: hashes are unsigned 32-bit integers. */
+const SIZE = 2 ** 32;
+/** With fewer new ones, each is put at its place; with more, all are sorted again. */
+const FEW = 64;
+
+/**
+ * Items by the hash of their id. A function of the items alone: which came first does not matter.
+ *
+ * Adding costs O(1), and O(n) at the next draw, or O(n log n) after many; a draw of k items O(log n + k).
+ */
+export class ItemRing {
+  readonly #catalogue: Catalogue;
+  readonly #added: number[] = [];
+  /** By index. */
+  readonly #hashes = new Map<number, number>();
+  #items: number[] = [];
+
+  /** An empty ring of a catalogue's items. */
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+  }
+
+  /** Takes an item in, by its index. */
+  add(index: number): void {
+    if (this.#hashes.has(index)) return;
+    this.#hashes.set(index, hashString(this.#catalogue.at(index).id, 0));
+    this.#added.push(index);
+  }
+
+  /** All items once, by index, from a place in [0, 1) on. */
+  *from(place: number): Generator<number> {
+    this.#settle();
+    const { length } = this.#items;
+    const start = this.#placeOf((index) => this.#hash(index) - place * SIZE);
+    for (let k = 0; k < length; k++) yield this.#items[(start + k) % length]!;
+  }
+
+  #settle(): void {
+    const added = this.#added.splice(0);
+    if (added.length > FEW) {
+      this.#items = [...this.#items, ...added].sort((a, b) => this.#compare(a, b));
+      return;
+    }
+    for (const index of added) {
+      this.#items.splice(this.#placeOf((other) => this.#compare(other, index)), 0, index);
+    }
+  }
+
+  /** The first place whose item is not before what `compare` looks for. */
+  #placeOf(compare: (index: number) => number): number {
+    let [low, high] = [0, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(this.#items[middle]!) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #compare(a: number, b: number): number {
+    return this.#hash(a) - this.#hash(b) || this.#catalogue.compare(a, b);
+  }
+
+  #hash(index: number): number {
+    return this.#hashes.get(index)!;
+  }
+}
