@@ -147,6 +147,7 @@ export { type CandidateQuery, type RetrievalView } from "./src/retrieval/gathere
 export * from "./src/retrieval/retrieval_state.ts";
 export { type CandidateSource, FEATURE_NAMES, SCORED_SOURCES } from "./src/retrieval/features.ts";
 export { ItemLists, type ItemListsOptions } from "./src/retrieval/item_lists.ts";
+export { ItemRing } from "./src/retrieval/item_ring.ts";
 export { Neighbours, type NeighboursOptions } from "./src/retrieval/neighbours.ts";
 export * from "./src/retrieval/neighbour_rows.ts";
 export { LinearItems } from "./src/retrieval/linear_items.ts";

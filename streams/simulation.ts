@@ -72,11 +72,21 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
   readonly retain?: boolean;
   /** Called with every answer before the person sees it. */
-  readonly onAnswer?: (answer: Recommendation, visit: Visit, world: World) => void;
+  readonly onAnswer?: (answer: Recommendation, truth: PageTruth) => void;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
   /** Ends the simulation early, between two requests. */
   readonly signal?: AbortSignal;
+}
+
+/** What is true of a person's page before anything was shown on it. */
+export interface PageTruth {
+  /** Ids of what is on sale. */
+  readonly onSale: readonly string[];
+  /** True probability of a click on each item of a list, by its place. */
+  probabilities(items: readonly string[]): Float64Array;
+  /** What an item adds to the logit of a click, by part (`PARTS` of person.ts). */
+  parts(item: string): readonly number[];
 }
 
 /** A page that was answered, as the world judges it. */
@@ -135,7 +145,7 @@ export async function simulate<N extends ModelName>(
     const visit = world.next();
     if (visit === null) break;
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
-    options.onAnswer?.(answer, visit, world);
+    options.onAnswer?.(answer, pageTruth(world, visit));
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) {
       await engine.learn();
@@ -146,6 +156,14 @@ export async function simulate<N extends ModelName>(
   }
   await engine.finish();
   return view;
+}
+
+function pageTruth(world: World, { user, time }: Visit): PageTruth {
+  return {
+    onSale: world.onSale(time).map(({ id }) => id),
+    probabilities: (items) => world.truth(user, items, time),
+    parts: (item) => world.parts(user, [item], time),
+  };
 }
 
 /** What the people do, as events. */

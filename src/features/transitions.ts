@@ -49,7 +49,9 @@ export type CrossKind = "transition" | "age";
 
 /** A cross feature that is there. */
 export interface CrossKey {
+  /** Key of its weight. */
   readonly key: string;
+  /** What the weight is multiplied by. */
   readonly value: number;
 }
 

@@ -23,7 +23,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
 import { BEHAVIOUR, PARTS } from "../../src/simulator/person.ts";
 import { LIST_LENGTH } from "../../src/simulator/shop.ts";
-import type { Visit, World } from "../../src/simulator/world.ts";
+import { createWorld } from "../../src/simulator/world.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import {
   learnerOptions,
@@ -33,7 +33,7 @@ import {
   taskOptions,
 } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { simulate } from "../../streams/simulation.ts";
+import { type PageTruth, simulate } from "../../streams/simulation.ts";
 import { count, integer, print, runCommand } from "../../scripts/command_line.ts";
 
 interface Flags {
@@ -86,6 +86,8 @@ async function main(flags: Flags): Promise<number> {
   const retrieval = { ...options.retrieval, ...(candidates === "all" ? { learn: false } : {}) };
   const task = { ...options, retrieval, seed, logCandidates: true };
   const pages: Page[] = [];
+  // The items depend on the seed alone.
+  const categoryOf = new Map(createWorld({ seed, users: 1 }).items.map(({ id, category }) => [id, category]));
   let answered = 0;
   await simulate(new MemoryLog(), {
     ...{ requests, seed, candidates, model, task, retain: false },
@@ -93,9 +95,9 @@ async function main(flags: Flags): Promise<number> {
     learner: learnerOptions(task, config, seed),
     learning: { ...learningOptions(config), trimSamples: true },
     experiment: { name: "model", variants: [{ name: "popularity", model: "prior" }, { name: model }] },
-    onAnswer: (answer, visit, world) => {
+    onAnswer: (answer, truth) => {
       if (++answered > (1 - Number(flags.tail)) * requests && answer.variant === model) {
-        pages.push(pageOf(answer, visit, world));
+        pages.push(pageOf(answer, truth, categoryOf));
       }
     },
   });
@@ -103,24 +105,24 @@ async function main(flags: Flags): Promise<number> {
   return 0;
 }
 
-function pageOf({ items, others = [], stateVersion }: Recommendation, visit: Visit, world: World): Page {
-  const { user, time } = visit;
+function pageOf(
+  { items, others = [], stateVersion }: Recommendation,
+  { onSale, probabilities, parts }: PageTruth,
+  categoryOf: ReadonlyMap<string, number>,
+): Page {
   const scored = [...items, ...others];
   const ids = scored.map(({ item }) => item);
-  const known = new Map(world.items.map((item) => [item.id, item]));
-  const found = ids.map((id) => known.get(id)!);
-  const person = world.person(user);
-  const parts = found.map((item) => person.parts(item, time));
-  const truth = (of: readonly string[]) =>
-    world.truth(user, of, time).map((p, place) => p * (1 + BEHAVIOUR.examination * place));
-  const all = truth(world.onSale(time).map(({ id }) => id)).sort().reverse();
+  const looked = (of: readonly string[]) =>
+    probabilities(of).map((p, place) => p * (1 + BEHAVIOUR.examination * place));
+  const all = looked(onSale).sort().reverse();
+  const added = ids.map((id) => parts(id));
   return {
     behaviours: stateVersion,
     items: ids,
-    categories: found.map(({ category }) => category),
+    categories: ids.map((id) => categoryOf.get(id)!),
     model: Float64Array.from(scored, ({ score }) => Math.log(score / (1 - score))),
-    truth: truth(ids).map((p) => Math.log(p / (1 - p))),
-    parts: PARTS.map((_, p) => Float64Array.from(parts, (own) => own[p]!)),
+    truth: looked(ids).map((p) => Math.log(p / (1 - p))),
+    parts: PARTS.map((_, p) => Float64Array.from(added, (of) => of[p]!)),
     best: mean(LOOKS.map((look, k) => look * (all[k] ?? 0))),
     random: mean(LOOKS) * mean(all),
   };
@@ -155,14 +157,15 @@ function report(pages: readonly Page[]): string[] {
     told("interest, price band", at("interest", "price band")),
     told("its mean error an item", (page) => [ofItems!.get(page)!]),
     told("its mean error a category of a page", (page) => [ofCategories!.get(page)!]),
-    ...GROUPS.map((from, g) => {
+    ...GROUPS.flatMap((from, g) => {
       const to = GROUPS[g + 1] ?? Infinity;
       const own = pages.filter(({ behaviours }) => from <= behaviours && behaviours < to);
+      if (own.length === 0) return [];
       const lost = 100 * regret(own) / regret(pages);
       const name = `people of ${from} behaviours${to === Infinity ? " and more" : ` to ${to - 1}`}`;
-      return `${share(name, ({ model }) => model, own)}   ${own.length} pages, ${
-        lost.toFixed(0)
-      } % of the regret`;
+      return [
+        `${share(name, ({ model }) => model, own)}   ${own.length} pages, ${lost.toFixed(0)} % of the regret`,
+      ];
     }),
   ];
 }
