@@ -24,7 +24,7 @@ import { Sessions, type SessionsOptions } from "./sessions.ts";
 import { readJournal, type Signal, SignalJournal } from "./signal.ts";
 import { Trends } from "./trends.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
