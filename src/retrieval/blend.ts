@@ -2,14 +2,15 @@
  * A conditional logit over candidates: which of them does the user take next?
  *
  * ```text
- *   P(j | candidates) = exp(w·x_j) / Σ_k exp(w·x_k)        w = shared weights + those of the user's group
+ *   P(j | candidates) = exp(w·x_j) / Σ_k exp(w·x_k)        w = shared weights + those of the request's groups
  * ```
  *
  * One Adagrad step a behaviour on its log-likelihood, whose gradient is x_j − Σ_k P(k) x_k. A handful of weights,
  * one a source and a few properties of items, so it is right after a few hundred behaviours, and reads like a
  * table (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974). Groups are by how much is
- * known of the user: what others did in the same hour says most to somebody who has just come. A group's weights
- * start at 0, so that one that is seldom seen has the shared ones.
+ * known of the user, what others did in the same hour says most to somebody who has just come, and by how long ago
+ * the newest behaviour is: who is still on a page goes on with it. A group's weights start at 0, so that one that is
+ * seldom seen has the shared ones.
  *
  * @module
  */
@@ -25,8 +26,8 @@ export interface Features {
   readonly count: number;
   /** C × F, row by row. */
   readonly values: Float64Array;
-  /** Group of the user; −1 for the shared weights alone. */
-  readonly group: number;
+  /** Groups that the request is in, for weights beside the shared ones. */
+  readonly groups: readonly number[];
 }
 
 /** The weights, learnt online. */
@@ -35,7 +36,7 @@ export class Blend {
   /** (1 + groups) × F: the shared weights, then those of each group. */
   readonly #weights: Float64Array;
   readonly #squares: Float64Array;
-  /** Scratch: weights of a group with the shared ones, and the mean of the features. */
+  /** Scratch: weights of groups with the shared ones, and the mean of the features. */
   readonly #sum: Float64Array;
   readonly #mean: Float64Array;
   #scores = new Float64Array(0);
@@ -62,19 +63,21 @@ export class Blend {
     return this.#weights.subarray(0, this.#features);
   }
 
-  /** The weights of a group with the shared ones, F; valid until the next call. */
-  weightsOf(group: number): Float64Array {
+  /** The weights of groups with the shared ones, F; valid until the next call. */
+  weightsOf(groups: readonly number[]): Float64Array {
     const F = this.#features;
     for (let f = 0; f < F; f++) {
-      this.#sum[f] = this.#weights[f]! + (group < 0 ? 0 : this.#weights[(1 + group) * F + f]!);
+      let sum = this.#weights[f]!;
+      for (const group of groups) sum += this.#weights[(1 + group) * F + f]!;
+      this.#sum[f] = sum;
     }
     return this.#sum;
   }
 
   /** w·x of each candidate; valid until the next call. */
-  score({ count, values, group }: Features): Float64Array {
+  score({ count, values, groups }: Features): Float64Array {
     const F = this.#features;
-    const weights = this.weightsOf(group);
+    const weights = this.weightsOf(groups);
     if (this.#scores.length < count) this.#scores = new Float64Array(2 * count);
     for (let c = 0, at = 0; c < count; c++) {
       let sum = 0;
@@ -87,7 +90,7 @@ export class Blend {
   /** One step towards the candidate that was taken. */
   learn(features: Features, taken: number): void {
     const F = this.#features;
-    const { count, values, group } = features;
+    const { count, values, groups } = features;
     const scores = this.score(features);
     let highest = -Infinity;
     for (let c = 0; c < count; c++) highest = Math.max(highest, scores[c]!);
@@ -102,7 +105,7 @@ export class Blend {
     for (let f = 0; f < F; f++) {
       const gradient = values[taken * F + f]! - mean[f]! / sum;
       this.#step(f, gradient);
-      if (group >= 0) this.#step((1 + group) * F + f, gradient);
+      for (const group of groups) this.#step((1 + group) * F + f, gradient);
     }
   }
 

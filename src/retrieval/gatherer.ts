@@ -62,9 +62,11 @@ const REVISIT_STEP = 0.8;
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */
-const GROUPS = [1, 3, 10, 30];
-/** Number of groups. */
-export const USER_GROUPS: number = GROUPS.length + 1;
+const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
+/** More groups: whose newest behaviour is younger than this, and the others. */
+const SILENCE_MS = 30_000;
+/** Number of all groups. */
+export const GROUPS: number = BEHAVIOUR_GROUPS.length + 1 + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
 const [LINEAR, SESSIONS, CATEGORY, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
@@ -326,12 +328,13 @@ export class Gatherer {
       values[at++] = Math.log1p(neighbours.count(index) / unit);
       values[at] = same;
     }
-    return { count, values, group: groupOf(context.size) };
+    return { count, values, groups: groupsOf(context, time) };
   }
 }
 
-function groupOf(behaviours: number): number {
+function groupsOf({ size, times }: Context, time: number): readonly number[] {
   let group = 0;
-  while (group < GROUPS.length && behaviours >= GROUPS[group]!) group++;
-  return group;
+  while (group < BEHAVIOUR_GROUPS.length && size >= BEHAVIOUR_GROUPS[group]!) group++;
+  const isSilent = size === 0 || time - times[0]! >= SILENCE_MS;
+  return [group, BEHAVIOUR_GROUPS.length + 1 + (isSilent ? 1 : 0)];
 }

@@ -20,7 +20,7 @@ import type { UserState } from "../state/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
 import { type Context, ContextBuffer, itemsOf } from "./context.ts";
 import { type CandidateSource, FEATURE_NAMES, FEATURES, SCORED_SOURCES, START_WEIGHTS } from "./features.ts";
-import { type CandidateQuery, Gatherer, type RetrievalView, USER_GROUPS } from "./gatherer.ts";
+import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { nthLargest } from "./item_scores.ts";
 import type { NeighboursOptions } from "./neighbours.ts";
@@ -112,7 +112,7 @@ export class Retrieval {
     this.#learnEvery = options.learnEvery ?? 16;
     this.state = new RetrievalState(
       view.catalogue,
-      new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), USER_GROUPS),
+      new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
       {
         neighbours: options.neighbours ?? {},
         sessions: options.sessions ?? {},
@@ -154,7 +154,7 @@ export class Retrieval {
     const features = gatherer.gather(query, false);
     const { items } = gatherer;
     const scores = this.state.blend.score(features);
-    const weights = this.state.blend.weightsOf(features.group);
+    const weights = this.state.blend.weightsOf(features.groups);
     const order = this.#best(items, scores);
     const found = new Map<number, Candidate>();
     const add = (c: number) => {

@@ -4,7 +4,7 @@ import { mulberry32 } from "../../src/scorer/random.ts";
 
 Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood", () => {
   const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);
-  const features = { count: 3, values, group: -1 };
+  const features = { count: 3, values, groups: [] };
   const logLikelihood = (w: readonly number[]) => {
     const scores = new Blend(w).score(features);
     return scores[1]! - Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
@@ -28,7 +28,7 @@ Deno.test("Blend.learn() finds the weights that choices were drawn with", () => 
     const features = {
       count: 5,
       values: Float64Array.from({ length: 15 }, () => 2 * random() - 1),
-      group: -1,
+      groups: [],
     };
     const odds = truth.score(features).map(Math.exp);
     let draw = random() * odds.reduce((a, b) => a + b);
@@ -46,18 +46,41 @@ Deno.test("Blend.learn() finds what groups have in common, and what they have no
   const random = mulberry32(2);
   for (let n = 0; n < 20_000; n++) {
     const group = n % 2;
-    const features = { count: 5, values: Float64Array.from({ length: 10 }, () => 2 * random() - 1), group };
+    const features = {
+      count: 5,
+      values: Float64Array.from({ length: 10 }, () => 2 * random() - 1),
+      groups: [group],
+    };
     const truth = new Blend([shared, own[group]!]);
-    const odds = truth.score({ ...features, group: -1 }).map(Math.exp);
+    const odds = truth.score({ ...features, groups: [] }).map(Math.exp);
     let draw = random() * odds.reduce((a, b) => a + b);
     blend.learn(features, odds.findIndex((x) => (draw -= x) < 0));
   }
   for (const group of [0, 1]) {
-    const [a, b] = blend.weightsOf(group);
+    const [a, b] = blend.weightsOf([group]);
     assert.ok(
       Math.abs(a! - shared) < 0.2 && Math.abs(b! - own[group]!) < 0.2,
       `${a} and ${b} in group ${group}`,
     );
   }
   assert.ok(Math.abs(blend.weights[1]!) < 0.3);
+});
+
+Deno.test("Blend.learn() gives what several groups add to those that are in all of them", () => {
+  const own = [[1.5, 0], [-0.5, 0], [0, 1], [0, -1]];
+  const blend = new Blend([0, 0], 4);
+  const random = mulberry32(3);
+  for (let n = 0; n < 30_000; n++) {
+    const groups = [n % 2, 2 + Math.floor(2 * random())];
+    const values = Float64Array.from({ length: 10 }, () => 2 * random() - 1);
+    const truth = new Blend([0, 1].map((f) => own[groups[0]!]![f]! + own[groups[1]!]![f]!));
+    const odds = truth.score({ count: 5, values, groups: [] }).map(Math.exp);
+    let draw = random() * odds.reduce((a, b) => a + b);
+    blend.learn({ count: 5, values, groups }, odds.findIndex((x) => (draw -= x) < 0));
+  }
+  for (const groups of [[0, 2], [0, 3], [1, 2], [1, 3]]) {
+    const [a, b] = blend.weightsOf(groups);
+    const [x, y] = [0, 1].map((f) => own[groups[0]!]![f]! + own[groups[1]!]![f]!);
+    assert.ok(Math.abs(a! - x!) < 0.25 && Math.abs(b! - y!) < 0.25, `${a} and ${b} in ${groups}`);
+  }
 });
