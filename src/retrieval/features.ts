@@ -96,15 +96,19 @@ export function scoreColumn(
   column: number,
 ): void {
   const count = items.length;
+  const end = count * FEATURES;
   let most = 0;
-  for (let c = 0; c < count; c++) most = Math.max(most, scores.get(items[c]!, from));
+  for (let c = 0, at = column; at < end; c++, at += FEATURES) {
+    const score = scores.get(items[c]!, from);
+    values[at] = score;
+    if (score > most) most = score;
+  }
   if (most === 0) return;
   const grain = most * GRAIN;
   let sum = 0;
-  for (let c = 0; c < count; c++) sum += Math.round(scores.get(items[c]!, from) / grain);
+  for (let at = column; at < end; at += FEATURES) sum += Math.round(values[at]! / grain);
   const scale = count / (EPSILON * sum * grain);
-  for (let c = 0; c < count; c++) {
-    const score = scores.get(items[c]!, from);
-    if (score > 0) values[c * FEATURES + column] = Math.log1p(score * scale);
+  for (let at = column; at < end; at += FEATURES) {
+    if (values[at]! > 0) values[at] = Math.log1p(values[at]! * scale);
   }
 }

@@ -84,6 +84,8 @@ export class Gatherer {
   readonly #scores: readonly ScoreColumn[] = SCORED_SOURCES.map((_, source) =>
     source < PAIRED ? { scores: this.#pairs, column: source } : { scores: new ItemScores(), column: 0 }
   );
+  /** Popularity of what was looked at. */
+  readonly #popularities = new ItemScores();
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -169,6 +171,7 @@ export class Gatherer {
     this.#judged = [];
     this.#allowed = allowed;
     for (const { scores } of this.#scores) scores.clear();
+    this.#popularities.clear();
     const { size } = this.#view.catalogue;
     if (size <= this.#verdicts.length) return;
     this.#verdicts = new Uint8Array(2 * size);
@@ -181,6 +184,8 @@ export class Gatherer {
     const { rows } = neighbours;
     const { keys, weights } = rows;
     const pairs = this.#pairs;
+    pairs.reserve(this.#view.catalogue.size);
+    const { values } = pairs;
     let farStep = 1;
     let nearStep = 1;
     let bothStep = 1;
@@ -199,7 +204,6 @@ export class Gatherer {
       for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
         if (keys[at] === 0) continue;
         const to = pairs.touch(keys[at]! - 1);
-        const { values } = pairs;
         const amount = a * weights[at + 1 + FAR]!;
         values[to] = values[to]! + amount;
         values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;
@@ -281,7 +285,12 @@ export class Gatherer {
   }
 
   #popularity(item: number, time: number): number {
-    return decayedCount(this.#view.catalogue.at(item).popularity, time, this.#lists.halfLifeMs);
+    const known = this.#popularities.get(item);
+    if (known > 0) return known;
+    const { popularity } = this.#view.catalogue.at(item);
+    const count = decayedCount(popularity, time, this.#lists.halfLifeMs);
+    this.#popularities.add(item, count);
+    return count;
   }
 
   #features(

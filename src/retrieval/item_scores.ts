@@ -32,7 +32,7 @@ export class ItemScores {
     return this.#touched.subarray(0, this.#size);
   }
 
-  /** Scores by {@linkcode ItemScores.touch} and column, valid until an item is touched that was not. */
+  /** Scores by {@linkcode ItemScores.touch} and column, see {@linkcode ItemScores.reserve}. */
   get values(): Float64Array {
     return this.#values;
   }
@@ -40,6 +40,11 @@ export class ItemScores {
   /** The score of an item; 0 when it has none. */
   get(item: number, column = 0): number {
     return item < this.#marks.length ? this.#values[item * this.#columns + column]! : 0;
+  }
+
+  /** Makes room for items below `bound`: until one beyond it is touched, `values` stays the same array. */
+  reserve(bound: number): void {
+    if (bound > this.#marks.length) this.#grow(bound - 1);
   }
 
   /** Touches an item. @returns Where its first column is. */

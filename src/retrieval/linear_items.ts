@@ -30,13 +30,19 @@ const MIN_TOGETHER = 1.5;
 /** Added to a count before it divides: rare items come together by chance. */
 const SHRINK = 10;
 
+/** The items that one predicts, in no order, and how strongly. */
+interface Row {
+  readonly items: number[];
+  readonly weights: number[];
+}
+
 /** The linear model of all items. */
 export class LinearItems {
   readonly #neighbours: Neighbours;
   /** By item j: the items that predict it. */
   readonly #supports = new Map<number, number[]>();
-  /** By item i: the items j that it predicts, with b_j's entry for i. */
-  readonly #predicts = new Map<number, Map<number, number>>();
+  /** By item i: the items j that it predicts. */
+  readonly #predicts = new Map<number, Row>();
   /** By item: likes at the last solution, at that time. */
   readonly #solvedAt = new Map<number, number>();
   /** Scratch: the neighbours of an item, their strengths, those in another order, and the equations. */
@@ -65,7 +71,9 @@ export class LinearItems {
     for (let k = 0; k < context.size; k++) {
       if (context.liked[k] === 0) continue;
       const row = this.#predicts.get(context.items[k]!);
-      if (row !== undefined) { for (const [item, weight] of row) into.add(item, weight); }
+      if (row === undefined) continue;
+      const { items, weights } = row;
+      for (let n = 0; n < items.length; n++) into.add(items[n]!, weights[n]!);
     }
   }
 
@@ -76,7 +84,7 @@ export class LinearItems {
     for (const item of solved) {
       const support = this.#supports.get(item)!;
       to.uint(rank[item]!).f64(this.#solvedAt.get(item)!).uint(support.length);
-      for (const other of support) to.uint(rank[other]!).f64(this.#predicts.get(other)!.get(item)!);
+      for (const other of support) to.uint(rank[other]!).f64(this.#weightOf(other, item));
     }
   }
 
@@ -89,7 +97,7 @@ export class LinearItems {
       for (let k = from.count(); k > 0; k--) {
         const other = itemAt(from.uint());
         support.push(other);
-        this.#predict(other).set(item, from.f64());
+        this.#predict(other, item, from.f64());
       }
       this.#supports.set(item, support);
     }
@@ -107,11 +115,11 @@ export class LinearItems {
       a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + LAMBDA;
     }
     solveInPlace(a, b, LAMBDA / 2);
-    for (const other of this.#supports.get(item) ?? []) this.#predicts.get(other)?.delete(item);
+    for (const other of this.#supports.get(item) ?? []) this.#withdraw(other, item);
     // Negative weights mean "not together" and are of no use to a list of candidates.
     const kept = support.filter((_, i) => b[i]! > 0);
     support.forEach((other, i) => {
-      if (b[i]! > 0) this.#predict(other).set(item, b[i]!);
+      if (b[i]! > 0) this.#predict(other, item, b[i]!);
     });
     this.#supports.set(item, kept);
   }
@@ -146,13 +154,27 @@ export class LinearItems {
     this.#sorted = new Float64Array(2 * size);
   }
 
-  #predict(item: number): Map<number, number> {
-    let row = this.#predicts.get(item);
-    if (row === undefined) {
-      row = new Map();
-      this.#predicts.set(item, row);
-    }
-    return row;
+  #weightOf(by: number, item: number): number {
+    const { items, weights } = this.#predicts.get(by)!;
+    return weights[items.indexOf(item)]!;
+  }
+
+  /** An item that does not predict the other one does from now on. */
+  #predict(by: number, item: number, weight: number): void {
+    let row = this.#predicts.get(by);
+    if (row === undefined) this.#predicts.set(by, row = { items: [], weights: [] });
+    row.items.push(item);
+    row.weights.push(weight);
+  }
+
+  /** An item that predicts the other one does not any more. */
+  #withdraw(by: number, item: number): void {
+    const { items, weights } = this.#predicts.get(by)!;
+    const at = items.indexOf(item);
+    const [lastItem, lastWeight] = [items.pop()!, weights.pop()!];
+    if (at === items.length) return;
+    items[at] = lastItem;
+    weights[at] = lastWeight;
   }
 }
 

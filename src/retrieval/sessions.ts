@@ -51,7 +51,7 @@ export class Sessions {
   /** By user, the one whose session is newest last. */
   readonly #current = new Map<string, Current>();
   /** By item: its sessions, oldest first, perhaps some that are gone. */
-  readonly #byItem = new Map<number, number[]>();
+  readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by session modulo the capacity: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
   readonly #newest: Uint8Array;
@@ -83,8 +83,7 @@ export class Sessions {
     const items = this.#items.get(current.session);
     if (items === undefined || items.length === MAX_ITEMS || items.includes(item)) return;
     items.push(item);
-    let sessions = this.#byItem.get(item);
-    if (sessions === undefined) this.#byItem.set(item, sessions = []);
+    const sessions = this.#sessionsOf(item);
     sessions.push(current.session);
     if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
   }
@@ -102,7 +101,7 @@ export class Sessions {
     const newest = mine.slice(-NEWEST_ITEMS);
     const touched: number[] = [];
     newest.forEach((item, place) => {
-      const sessions = this.#byItem.get(item) ?? [];
+      const sessions = this.#byItem[item] ?? [];
       const share = (place + 1) / newest.length;
       for (let k = Math.max(0, sessions.length - NEWEST_SESSIONS); k < sessions.length; k++) {
         const session = sessions[k]!;
@@ -116,12 +115,15 @@ export class Sessions {
     for (const session of this.#best(touched)) {
       const at = session % this.#capacity;
       const weight = this.#similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - this.#newest[at]!));
-      for (const item of this.#items.get(session)!) into.add(item, weight);
+      const items = this.#items.get(session)!;
+      for (let k = 0; k < items.length; k++) into.add(items[k]!, weight);
     }
     for (const session of touched) this.#similarity[session % this.#capacity] = 0;
-    for (const item of into.items()) {
-      const seen = this.#byItem.get(item)?.length ?? 0;
-      into.scale(item, Math.log(1 + (this.#next - this.#first) / (1 + seen)));
+    const items = into.items();
+    const all = this.#next - this.#first;
+    for (let k = 0; k < items.length; k++) {
+      const seen = this.#byItem[items[k]!]?.length ?? 0;
+      into.scale(items[k]!, Math.log(1 + all / (1 + seen)));
     }
   }
 
@@ -135,10 +137,11 @@ export class Sessions {
     }
     to.uint(this.#current.size);
     for (const [user, { session, time }] of this.#current) to.string(user).uint(session).f64(time);
-    const items = [...this.#byItem.keys()].sort((a, b) => rank[a]! - rank[b]!);
+    const items = [...this.#byItem.keys()].filter((item) => this.#byItem[item] !== undefined)
+      .sort((a, b) => rank[a]! - rank[b]!);
     to.uint(items.length);
     for (const item of items) {
-      const sessions = this.#byItem.get(item)!;
+      const sessions = this.#byItem[item]!;
       to.uint(rank[item]!).uint(sessions.length);
       let last = 0;
       for (const session of sessions) {
@@ -161,8 +164,15 @@ export class Sessions {
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
       let last = 0;
-      this.#byItem.set(item, Array.from({ length: from.count() }, () => last += from.int()));
+      const sessions = this.#sessionsOf(item);
+      for (let k = from.count(); k > 0; k--) sessions.push(last += from.int());
     }
+  }
+
+  #sessionsOf(item: number): number[] {
+    // Filled without holes: a sparse array would be a hash map.
+    while (this.#byItem.length <= item) this.#byItem.push(undefined);
+    return this.#byItem[item] ??= [];
   }
 
   /** The most similar sessions, at most {@linkcode NEIGHBOURS}; among equals the newer ones. */
