@@ -102,6 +102,10 @@ const retrieval = z.strictObject({
     sessions: field(natural, "newest sessions kept; 0 turns them off", 20_000),
     gapMs: field(positive, "a longer silence ends a session", 1_800_000),
   }).partial(),
+  vectors: z.strictObject({
+    dimensions: field(natural, "length of the vectors that items get; 0 turns them off", 0),
+    items: field(count, "most items with a vector", 100_000),
+  }).partial(),
 }).partial();
 
 const learner = z.strictObject({

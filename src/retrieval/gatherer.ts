@@ -69,7 +69,7 @@ const SILENCE_MS = 30_000;
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 1 + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
-const [LINEAR, SESSIONS, CATEGORY, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
+const [LINEAR, SESSIONS, VECTORS, CATEGORY, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
   PAIRED,
 );
 
@@ -143,6 +143,7 @@ export class Gatherer {
     if (query.user !== null) {
       this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!.scores);
     }
+    this.#state.vectors.score(query.context, query.time, scores[VECTORS!]!.scores);
     const affinity = this.#scoreCategories(query);
     this.#scoreOwn(query);
     this.#scoreLists(query);

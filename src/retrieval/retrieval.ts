@@ -23,6 +23,7 @@ import { type CandidateSource, FEATURE_NAMES, FEATURES, SCORED_SOURCES, START_WE
 import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { nthLargest } from "./item_scores.ts";
+import type { ItemVectorsOptions } from "./item_vectors.ts";
 import type { NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { SessionsOptions } from "./sessions.ts";
@@ -57,6 +58,8 @@ export interface RetrievalOptions extends ItemListsOptions {
   readonly neighbours?: NeighboursOptions;
   /** Sessions like the user's. */
   readonly sessions?: SessionsOptions;
+  /** Vectors of items, off by default. */
+  readonly vectors?: ItemVectorsOptions;
 }
 
 /** A retrieved candidate. */
@@ -116,6 +119,7 @@ export class Retrieval {
       {
         neighbours: options.neighbours ?? {},
         sessions: options.sessions ?? {},
+        vectors: options.vectors ?? {},
         trendHalfLifeMs: options.trendHalfLifeMs ?? 86_400_000,
         transitionHalfLifeMs: this.lists.halfLifeMs,
       },

@@ -18,6 +18,7 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Blend, Features } from "./blend.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
+import { ItemVectors, type ItemVectorsOptions } from "./item_vectors.ts";
 import { LinearItems } from "./linear_items.ts";
 import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { Sessions, type SessionsOptions } from "./sessions.ts";
@@ -41,6 +42,8 @@ export interface RetrievalStateOptions {
   readonly neighbours: NeighboursOptions;
   /** Sessions like the user's. */
   readonly sessions: SessionsOptions;
+  /** Vectors of items. */
+  readonly vectors: ItemVectorsOptions;
   /** Half-life of what is in demand now, milliseconds of event time. */
   readonly trendHalfLifeMs: number;
   /** Half-life of steps from category to category. */
@@ -65,6 +68,8 @@ export class RetrievalState {
   readonly linear: LinearItems;
   /** Sessions like the user's. */
   readonly sessions: Sessions;
+  /** Which items are near to what a user did. */
+  readonly vectors: ItemVectors;
   /** Which category comes next. */
   readonly transitions: CategoryTransitions;
   /** What is in demand now. */
@@ -94,6 +99,7 @@ export class RetrievalState {
     this.neighbours = new Neighbours(options.neighbours);
     this.linear = new LinearItems(this.neighbours);
     this.sessions = new Sessions(options.sessions);
+    this.vectors = new ItemVectors(options.vectors);
     this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
     this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }
@@ -195,6 +201,7 @@ export class RetrievalState {
     this.neighbours.encode(to, order, rank);
     this.linear.encode(to, order, rank);
     this.sessions.encode(to, rank);
+    this.vectors.encode(to, rank);
     this.transitions.encode(to);
     this.trends.encode(to, order, rank);
     return to.toBytes();
@@ -215,6 +222,7 @@ export class RetrievalState {
     this.neighbours.decode(from, itemAt);
     this.linear.decode(from, itemAt);
     this.sessions.decode(from, itemAt);
+    this.vectors.decode(from, itemAt);
     this.transitions.decode(from);
     this.trends.decode(from, itemAt);
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
@@ -225,6 +233,7 @@ export class RetrievalState {
     this.neighbours.learn(signal, this.#byId);
     this.linear.learn(signal, this.#byId);
     this.sessions.learn(signal);
+    this.vectors.learn(signal);
     const { item, time, step } = signal;
     if (step !== null) this.transitions.learn(step[0], step[1], time);
     this.trends.learn(item, time);

@@ -9,6 +9,7 @@ const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] 
 const OPTIONS = {
   neighbours: {},
   sessions: { sessions: 40 },
+  vectors: { dimensions: 4, items: 500 },
   trendHalfLifeMs: 1e7,
   transitionHalfLifeMs: 1e7,
 };

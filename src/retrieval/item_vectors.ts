@@ -1,0 +1,238 @@
+/**
+ * Item vectors learnt from what comes next, and the search of those nearest to a user: skip-grams with negative
+ * samples (Mikolov et al., "Distributed representations of words and phrases and their compositionality", 2013),
+ * one step a behaviour.
+ *
+ * ```text
+ *   h   = Σ_x w_x e(i_x) / Σ_x w_x             w_x = 0.85^x · (0.2 + 0.8 · 2^(−age_x / 1 h)), the newest 20
+ *   z_j = h·v(j)                                the score is e^z
+ *   step: for the next item j (y = 1) and 10 that others took lately (y = 0), g = y − σ(z_j):
+ *         v(j) += 0.1 · g · h,    e(i_x) += 0.2 · w_x / Σ w · Σ_j g_j v(j)
+ * ```
+ *
+ * The search is exact: the dot product with every item, in SIMD where the machine has it, and the 200 best.
+ *
+ * Bounds: `items` vectors (100,000). A further item takes the place of one that was not touched lately (second
+ * chance). Everything is a function of the signals.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { createKernels } from "../kernels/choose.ts";
+import type { Kernels } from "../kernels/kernels.ts";
+import { SimdKernels } from "../kernels/simd.ts";
+import { mulberry32 } from "../scorer/random.ts";
+import type { Context } from "./context.ts";
+import { type ItemScores, nthLargest } from "./item_scores.ts";
+import type { Signal } from "./signal.ts";
+
+const NEWEST = 20;
+const STEP = 0.85;
+const FLOOR = 0.2;
+const HALF_LIFE_MS = 3_600_000;
+const NEGATIVES = 10;
+const NEXT_RATE = 0.1;
+const CONTEXT_RATE = 0.2;
+/** Items taken lately, from which negatives are drawn. */
+const RECENT = 4096;
+const FOUND = 200;
+
+/** Options of {@linkcode ItemVectors}. */
+export interface ItemVectorsOptions {
+  /** Length of a vector; 0 turns them off. @default {0} */
+  readonly dimensions?: number;
+  /** Most items with a vector. @default {100000} */
+  readonly items?: number;
+}
+
+/** The vectors of all items. */
+export class ItemVectors {
+  // d dimensions; places are numbers of vectors
+  readonly #d: number;
+  readonly #capacity: number;
+  readonly #kernels: Kernels;
+  /** e and v by place, d each. */
+  readonly #contexts: Float32Array;
+  readonly #nexts: Float32Array;
+  /** The item at a place, and whether it was touched since the hand passed. */
+  readonly #items: Uint32Array;
+  readonly #touched: Uint8Array;
+  /** By item: its place + 1. */
+  #places = new Uint32Array(256);
+  #size = 0;
+  #hand = 0;
+  #learnt = 0;
+  readonly #recent: Uint32Array;
+  /** Scratch: h, its gradient, the weights of the context, and z by place. */
+  readonly #h: Float32Array;
+  readonly #gradient: Float32Array;
+  readonly #weights = new Float64Array(NEWEST);
+  readonly #z: Float32Array;
+  #sorted = new Float64Array(0);
+
+  /** No vectors. */
+  constructor(options: ItemVectorsOptions = {}) {
+    this.#d = options.dimensions ?? 0;
+    this.#capacity = this.#d === 0 ? 0 : options.items ?? 100_000;
+    // Not the relaxed ones: what was learnt is the same on every machine, what is found nearly is.
+    this.#kernels = createKernels(this.#d > 0 && SimdKernels.supported("simd") ? "simd" : "plain");
+    const floats = (length: number) => this.#kernels.floats(length);
+    this.#contexts = new Float32Array(this.#capacity * this.#d);
+    this.#nexts = floats(this.#capacity * this.#d);
+    this.#items = new Uint32Array(this.#capacity);
+    this.#touched = new Uint8Array(this.#capacity);
+    this.#recent = new Uint32Array(this.#d === 0 ? 0 : RECENT);
+    this.#h = floats(this.#d);
+    this.#gradient = new Float32Array(this.#d);
+    this.#z = floats(this.#capacity);
+  }
+
+  /** Number of items that have a vector. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A step of the signal's context towards its item. O(d). */
+  learn({ item, time, context }: Signal): void {
+    if (this.#d === 0) return;
+    const size = Math.min(NEWEST, context.size);
+    const random = mulberry32(this.#learnt);
+    // Places first: an item that comes may take another one's.
+    for (let x = 0; x < size; x++) this.#place(context.items[x]!, random);
+    const place = this.#place(item, random);
+    if (this.#mix(context, time)) {
+      const [d, h, gradient, nexts] = [this.#d, this.#h, this.#gradient.fill(0), this.#nexts];
+      const recent = Math.min(this.#learnt, RECENT);
+      for (let n = 0; n <= NEGATIVES; n++) {
+        const other = n === 0 || recent === 0 ? place : this.#recent[Math.floor(random() * recent)]!;
+        if (n > 0 && other === place) continue;
+        const at = other * d;
+        let z = 0;
+        for (let k = 0; k < d; k++) z += h[k]! * nexts[at + k]!;
+        const g = (n === 0 ? 1 : 0) - 1 / (1 + Math.exp(-z));
+        for (let k = 0; k < d; k++) {
+          gradient[k] = gradient[k]! + g * nexts[at + k]!;
+          nexts[at + k] = nexts[at + k]! + NEXT_RATE * g * h[k]!;
+        }
+      }
+      for (let x = 0; x < size; x++) {
+        const at = (this.#places[context.items[x]!]! - 1) * d;
+        if (at < 0) continue;
+        const rate = CONTEXT_RATE * this.#weights[x]!;
+        for (let k = 0; k < d; k++) this.#contexts[at + k] = this.#contexts[at + k]! + rate * gradient[k]!;
+      }
+    }
+    this.#recent[this.#learnt++ % RECENT] = place;
+  }
+
+  /** Adds e^z of the items nearest to what was done before. O(d · {@linkcode ItemVectors.size}). */
+  score(context: Context, time: number, into: ItemScores): void {
+    if (this.#size === 0 || !this.#mix(context, time)) return;
+    const z = this.#z.subarray(0, this.#size);
+    this.#kernels.clear(z);
+    this.#kernels.addYWt(z, 0, this.#h, 0, this.#nexts, 0, 1, this.#size, this.#d);
+    let border = -Infinity;
+    if (this.#size > FOUND) {
+      if (this.#sorted.length < this.#size) this.#sorted = new Float64Array(2 * this.#size);
+      this.#sorted.set(z);
+      border = nthLargest(this.#sorted, FOUND, this.#size);
+    }
+    for (let place = 0; place < this.#size; place++) {
+      if (z[place]! >= border) into.add(this.#items[place]!, Math.exp(z[place]!));
+    }
+  }
+
+  /** Writes everything. @param rank The place of each item in the order by id. */
+  encode(to: ByteWriter, rank: Uint32Array): void {
+    to.uint(this.#d).uint(this.#size).uint(this.#hand).uint(this.#learnt);
+    for (let place = 0; place < this.#size; place++) {
+      to.uint(rank[this.#items[place]!]!).u8(this.#touched[place]!);
+    }
+    to.f32s(this.#contexts.subarray(0, this.#size * this.#d));
+    to.f32s(this.#nexts.subarray(0, this.#size * this.#d));
+    for (let k = 0; k < Math.min(this.#learnt, this.#recent.length); k++) to.uint(this.#recent[k]!);
+  }
+
+  /** Reads what {@linkcode ItemVectors.encode} wrote; vectors of another length, or too many, are left out. */
+  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+    const [d, size, hand, learnt] = [from.uint(), from.count(), from.uint(), from.uint()];
+    const items: number[] = [];
+    const touched: number[] = [];
+    for (let place = 0; place < size; place++) {
+      items.push(itemAt(from.uint()));
+      touched.push(from.u8());
+    }
+    const [contexts, nexts] = [from.f32s(size * d), from.f32s(size * d)];
+    const recent = Array.from({ length: d === 0 ? 0 : Math.min(learnt, RECENT) }, () => from.uint());
+    if (d !== this.#d || size > this.#capacity) return;
+    this.#size = size;
+    this.#hand = hand;
+    this.#learnt = learnt;
+    this.#items.set(items);
+    this.#touched.set(touched);
+    this.#contexts.set(contexts);
+    this.#nexts.set(nexts);
+    this.#recent.set(recent);
+    items.forEach((item, place) => this.#setPlace(item, place + 1));
+  }
+
+  /** h of a context, and the normalised weights of its behaviours. @returns Whether there is any. */
+  #mix({ size, items, times }: Context, time: number): boolean {
+    const [d, h, weights] = [this.#d, this.#h.fill(0), this.#weights.fill(0)];
+    let sum = 0;
+    for (let x = 0; x < Math.min(NEWEST, size); x++) {
+      if ((this.#places[items[x]!] ?? 0) === 0) continue;
+      const age = Math.max(0, time - times[x]!);
+      weights[x] = STEP ** x * (FLOOR + (1 - FLOOR) * 2 ** (-age / HALF_LIFE_MS));
+      sum += weights[x]!;
+    }
+    if (sum === 0) return false;
+    for (let x = 0; x < Math.min(NEWEST, size); x++) {
+      if (weights[x] === 0) continue;
+      weights[x] = weights[x]! / sum;
+      const at = (this.#places[items[x]!]! - 1) * d;
+      for (let k = 0; k < d; k++) h[k] = h[k]! + weights[x]! * this.#contexts[at + k]!;
+    }
+    return true;
+  }
+
+  /** The place of an item, which gets one if it has none; it is touched. */
+  #place(item: number, random: () => number): number {
+    const known = this.#places[item] ?? 0;
+    const place = known > 0 ? known - 1 : this.#take();
+    this.#touched[place] = 1;
+    if (known > 0) return place;
+    this.#items[place] = item;
+    this.#setPlace(item, place + 1);
+    const at = place * this.#d;
+    this.#nexts.fill(0, at, at + this.#d);
+    for (let k = at; k < at + this.#d; k++) this.#contexts[k] = 0.2 * (random() - 0.5);
+    return place;
+  }
+
+  /** A place that is free, or was not touched since the hand passed. */
+  #take(): number {
+    if (this.#size < this.#capacity) return this.#size++;
+    for (;;) {
+      const place = this.#hand;
+      this.#hand = (this.#hand + 1) % this.#capacity;
+      if (this.#touched[place] === 1) {
+        this.#touched[place] = 0;
+        continue;
+      }
+      this.#setPlace(this.#items[place]!, 0);
+      return place;
+    }
+  }
+
+  #setPlace(item: number, place: number): void {
+    if (item >= this.#places.length) {
+      const places = new Uint32Array(Math.max(2 * this.#places.length, item + 1));
+      places.set(this.#places);
+      this.#places = places;
+    }
+    this.#places[item] = place;
+  }
+}
