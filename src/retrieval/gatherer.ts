@@ -63,10 +63,10 @@ const REVISIT_STEP = 0.8;
 const WARM = 3;
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */
 const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
-/** More groups: whose newest behaviour is younger than this, and the others. */
-const SILENCE_MS = 30_000;
+/** One more group: whose newest behaviour is younger than this. */
+const PAGE_MS = 30_000;
 /** Number of all groups. */
-export const GROUPS: number = BEHAVIOUR_GROUPS.length + 1 + 2;
+export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
 const [LINEAR, SESSIONS, VECTORS, CATEGORY, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
@@ -345,6 +345,6 @@ export class Gatherer {
 function groupsOf({ size, times }: Context, time: number): readonly number[] {
   let group = 0;
   while (group < BEHAVIOUR_GROUPS.length && size >= BEHAVIOUR_GROUPS[group]!) group++;
-  const isSilent = size === 0 || time - times[0]! >= SILENCE_MS;
-  return [group, BEHAVIOUR_GROUPS.length + 1 + (isSilent ? 1 : 0)];
+  const isOnPage = size > 0 && time - times[0]! < PAGE_MS;
+  return isOnPage ? [group, BEHAVIOUR_GROUPS.length + 1] : [group];
 }
