@@ -152,7 +152,7 @@ export { Neighbours, type NeighboursOptions } from "./src/retrieval/neighbours.t
 export * from "./src/retrieval/neighbour_rows.ts";
 export { LinearItems } from "./src/retrieval/linear_items.ts";
 export { Sessions, type SessionsOptions } from "./src/retrieval/sessions.ts";
-export { type CategoryShare, CategoryTransitions } from "./src/retrieval/category_transitions.ts";
+export { CategoryTransitions } from "./src/retrieval/category_transitions.ts";
 export { ItemVectors, type ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
 export { Trends } from "./src/retrieval/trends.ts";
 export { SourceCounts } from "./src/retrieval/source_counts.ts";

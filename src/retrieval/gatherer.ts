@@ -56,8 +56,8 @@ const CATEGORY_STEP = 0.5;
 const CATEGORY_BEHAVIOURS = 5;
 const AFFINITY_STEP = 0.85;
 const AFFINITY_BEHAVIOURS = 10;
-/** Categories that come with the newest one. */
-const OTHER_CATEGORIES = 8;
+const NEXT_CATEGORIES = 6;
+const NEXT_ITEMS = 10;
 const REVISIT_STEP = 0.8;
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;
@@ -69,9 +69,10 @@ const PAGE_MS = 30_000;
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
-const [LINEAR, SESSIONS, VECTORS, CATEGORY, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()].slice(
-  PAIRED,
-);
+const [LINEAR, SESSIONS, VECTORS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = [...SCORED_SOURCES.keys()]
+  .slice(
+    PAIRED,
+  );
 
 /** Gathers candidates; what it gives is valid until the next call. */
 export class Gatherer {
@@ -217,47 +218,42 @@ export class Gatherer {
     for (const item of pairs.items()) pairs.scale(item, neighbours.discount(item));
   }
 
-  /**
-   * Popular items of the categories in which the next behaviour probably is: the newest ones, those that come
-   * with the newest one, and those that are asked for. @returns The affinity to each category.
-   */
+  /** Popular items of the newest categories, and of those that usually come next. @returns The affinity to each category. */
   #scoreCategories({ context, categories, time }: CandidateQuery): Map<string, number> {
     const { catalogue } = this.#view;
-    const { transitions } = this.#state;
     const affinity = new Map<string, number>();
     const weights = new Map<string, number>();
     const raise = (to: Map<string, number>, category: string, by: number) =>
       to.set(category, (to.get(category) ?? 0) + by);
-    let all = 0;
     for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
       for (const category of catalogue.at(context.items[x]!).categories) {
         raise(affinity, category, AFFINITY_STEP ** x);
-        if (x >= CATEGORY_BEHAVIOURS) continue;
-        raise(weights, category, CATEGORY_STEP ** x);
-        all += CATEGORY_STEP ** x;
+        if (x < CATEGORY_BEHAVIOURS) raise(weights, category, CATEGORY_STEP ** x);
       }
     }
-    const stay = transitions.stay(time);
-    for (const [category, weight] of weights) weights.set(category, stay * weight / all);
+    if (categories !== undefined) {
+      for (const category of categories) raise(weights, category, 1);
+    }
+    for (const [category, weight] of weights) {
+      this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!.scores, Infinity, time);
+    }
     const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
     if (first !== undefined) {
-      for (const { category, share } of transitions.after(first, time, OTHER_CATEGORIES)) {
-        raise(weights, category, share);
+      for (const { category, share } of this.#state.transitions.after(first, NEXT_CATEGORIES)) {
+        this.#scoreCategory(category, share, this.#scores[NEXT!]!.scores, NEXT_ITEMS, time);
       }
     }
-    for (const category of categories ?? []) raise(weights, category, 1);
-    for (const [category, weight] of weights) this.#scoreCategory(category, weight, time);
     return affinity;
   }
 
-  #scoreCategory(category: string, weight: number, time: number): void {
+  #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): void {
     const items = this.#lists.category(category);
     let all = 0;
     for (let rank = 0; rank < items.length; rank++) all += this.#popularity(items[rank]!, time);
     // Between its count, which favours large categories, and its share of them, which favours small ones.
     const scaled = weight / Math.sqrt(all);
-    for (let rank = 0; rank < items.length; rank++) {
-      this.#scores[CATEGORY!]!.scores.add(items[rank]!, scaled * this.#popularity(items[rank]!, time));
+    for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
+      into.add(items[rank]!, scaled * this.#popularity(items[rank]!, time));
     }
   }
 
