@@ -107,12 +107,14 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
       remedy: `run a process with the role \`learner\` and --model ${model}`,
     });
   }
-  const watching = await log.members?.(monitorGroup(names));
-  if (watching?.length === 0 && existing.has(names.experiments) && await isRunning(log, names)) {
-    problems.push({
-      what: "nobody watches the guard rails of experiments",
-      remedy: "run a process with the role `monitor`",
-    });
+  if (existing.has(names.experiments) && await isRunning(log, names)) {
+    const watching = await log.members?.(monitorGroup(names));
+    if (watching?.length === 0) {
+      problems.push({
+        what: "nobody watches the guard rails of experiments",
+        remedy: "run a process with the role `monitor`",
+      });
+    }
   }
   return { topics, partitions, learners, problems };
 }

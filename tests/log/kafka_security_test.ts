@@ -134,7 +134,7 @@ if (broker !== undefined) {
     assert.match(admin.text, /PROBLEM: nobody has partition 0\n +-> run a process with the role `task`/);
     assert.doesNotMatch(admin.text, /right/);
     const guest = await check("guest", "--prefix", "check.", "--rights");
-    assert.equal(guest.code, 1);
+    assert.equal(guest.code, 1, guest.errors);
     assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*let us DESCRIBE it/);
     assert.match(
       guest.text,
