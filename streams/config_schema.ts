@@ -249,7 +249,7 @@ export const configSchema = z.strictObject({
     "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](learner.md)",
     absent("`false`; `true` for `dien` where `learner.auxWeight` > 0"),
   ),
-  dedupIds: field(count, "newest event ids remembered a user", 64),
+  dedupIds: field(count, "newest event ids remembered a user", 32),
   policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
     name: "greedy",
   }),

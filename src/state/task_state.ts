@@ -81,7 +81,7 @@ export interface TaskOptions {
    * the newest sample has, one more sample without rows. For a model with an auxiliary loss. @default {false}
    */
   readonly learnHistories?: boolean;
-  /** Newest event ids kept a user for de-duplication. @default {64} */
+  /** Newest event ids kept a user for de-duplication. @default {32} */
   readonly dedupIds?: number;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions;
@@ -213,7 +213,7 @@ export class TaskState {
     this.join = new ImpressionJoin<TaskOutputs>(
       this,
       {
-        dedupIds: options.dedupIds ?? 64,
+        dedupIds: options.dedupIds ?? 32,
         served: this.#served,
         labels: options.labelPolicy ?? "window",
         lateMs: options.lateOutcomeMs ?? 3_600_000,
