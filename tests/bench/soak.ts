@@ -13,6 +13,7 @@ import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
+import { taskEnvironment } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
 const USERS = 2000;
@@ -35,6 +36,7 @@ await using engine = new Deno.Command(Deno.execPath(), {
     ...["run", "-A", "--no-check", `${root}scripts/run.ts`, "--log", "kafka", "--brokers", broker.address],
     ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
   ],
+  env: await taskEnvironment("run"),
   stdout: "null",
   stderr: "null",
 }).spawn();

@@ -10,13 +10,30 @@ const ROOT = new URL("../../", import.meta.url);
 
 /** The arguments of Deno for a task of deno.json, whatever folder it is run in. */
 export async function taskArguments(task: string): Promise<readonly string[]> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const [deno, ...words]: string[] = tasks[task].command.split(" ");
-  if (deno !== "deno") throw new Error(`Cannot run the task ${task}: it is no command of Deno`);
+  const words = await wordsOf(task);
+  const deno = words.indexOf("deno");
+  if (!words.slice(0, deno).every(isAssignment)) {
+    throw new Error(`Cannot run the task ${task}: it is no command of Deno`);
+  }
   const absolute = (path: string) => fileURLToPath(new URL(path, ROOT));
-  return words.flatMap((word) => {
+  return words.slice(deno + 1).flatMap((word) => {
     if (word === "run") return ["run", "--no-prompt", "--no-check", "--config", absolute("deno.json")];
     if (word.startsWith("scripts/")) return [absolute(word)];
     return [word.replace("--allow-ffi=node_modules", `--allow-ffi=${absolute("node_modules")}`)];
   });
+}
+
+/** The variables that a task of deno.json sets. */
+export async function taskEnvironment(task: string): Promise<Readonly<Record<string, string>>> {
+  const words = await wordsOf(task);
+  return Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("=")));
+}
+
+async function wordsOf(task: string): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  return tasks[task].command.split(" ");
+}
+
+function isAssignment(word: string): boolean {
+  return /^[A-Z_]+=\S*$/.test(word);
 }
