@@ -7,6 +7,7 @@
 
 import { Command } from "commander";
 import { createModel } from "../src/models/create.ts";
+import { StoredState } from "../src/state/stored_state.ts";
 import { type Config, modelConfig } from "../streams/config.ts";
 import { commandArguments, commandName, integer, makeRoomFor, print, runCommand } from "./command_line.ts";
 import { type Protocol, type ProtocolData, PROTOCOLS } from "./protocols/protocol.ts";
@@ -170,7 +171,13 @@ function meanAndDeviation(values: readonly number[]): string {
 /** Bytes of the recurrent state at the default width of items. */
 function stateBytes({ model, config = {} }: Variant): number {
   const sizes = { d: 32, user: 0, context: 0 };
-  return 4 * createModel(model, sizes, modelConfig(model, config), () => 0.5).stateSize;
+  const { stateSize, stretches = [0, stateSize] } = createModel(
+    model,
+    sizes,
+    modelConfig(model, config),
+    () => 0.5,
+  );
+  return StoredState.of(new Float32Array(stateSize), stretches).bytes.length;
 }
 
 program.parse(commandArguments(), { from: "user" });
