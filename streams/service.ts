@@ -57,8 +57,8 @@ const WATCH_MS = 1000;
 const logger = getLogger(["meander", "service"]);
 
 /**
- * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there is work
- * for: the log's groups share it out, and a learner or monitor beyond the first stands by.
+ * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there
+ * is work for: the log's groups share it out, and a learner or monitor beyond the first stands by.
  */
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
@@ -241,7 +241,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     signal.throwIfAborted();
     signal.addEventListener("abort", abort);
     try {
-      await Promise.race([this.#own.served, aborted.promise]);
+      // A state that an older version of its model goes on with would begin anew.
+      const caughtUp = this.#variants.map((variant) => variant.caughtUp);
+      await Promise.race([Promise.all([this.#own.served, ...caughtUp]), aborted.promise]);
     } finally {
       signal.removeEventListener("abort", abort);
     }

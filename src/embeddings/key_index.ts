@@ -23,9 +23,9 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  *
  * Everything lies in four typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
  * its key, and the keys' bytes one behind the other. About 18 + 6 bytes a key and the key itself, and nothing
- * that the garbage collector has to walk, but for the 4096 keys or fewer that were found since such a memory was last
- * full: an engine keeps a string's hash, so it finds one again in a fraction of the time. A look-up neither allocates nor fails: keys that cannot be stored
- * (ill-formed UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply never found.
+ * that the garbage collector has to walk, but for the 4096 keys or fewer that were found since such a memory was
+ * last full: an engine keeps a string's hash, so it finds one again in a fraction of the time. A look-up does not
+ * fail: keys that cannot be stored (ill-formed UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply never found.
  *
  * Freed rows are used again, the last freed first. Freed key bytes are reclaimed by compaction once they
  * are 1/16 of the slab and it is full, which makes an insertion O(length of the key) on average.

@@ -102,7 +102,7 @@ export function putPending(user: UserState, pending: Pending): void {
 }
 
 /**
- * 48 bits that stand for an event's id: ids are long, and 64 of them would be most of a record. Among a user's newest
+ * 48 bits that stand for an event's id: ids are long, and some dozens of them would be most of a record. Among a user's newest
  * n ids another one is taken for a repeated one with probability n / 2^48.
  */
 export function idHash(id: string): number {

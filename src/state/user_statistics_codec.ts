@@ -43,7 +43,7 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dic
 /**
  * Reads what {@linkcode writeStatistics} wrote into statistics as in the beginning.
  *
- * @param strings of the record; `null` up to format 7, where keys are whole and sums in double precision
+ * @param strings of the record; `null` up to format 8, where keys are whole and sums in double precision
  */
 export function readStatistics(
   from: ByteReader,
@@ -84,7 +84,7 @@ function readKey(from: ByteReader, into: UserStatistics, strings: (at: number) =
   into.putKey(key, { outcomes: Math.floor(counts / 2), residual, recent, values, valueResidual });
 }
 
-/** A key up to format 7. */
+/** A key up to format 8. */
 function readWideKey(from: ByteReader, into: UserStatistics): void {
   const key = from.string();
   const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];

@@ -12,7 +12,10 @@ const HALF_BYTES = 1 << 20;
 /** What a record takes beside its value, about. */
 const RECORD_BYTES = 200;
 
-/** At most some 2 MB of the newest records of a partition whose offsets have no holes. */
+/**
+ * At most some 3 MB of the newest records of a partition whose offsets have no holes. What is too large to be kept
+ * leaves it empty.
+ */
 export class Tail {
   readonly #topic: string;
   readonly #partition: number;
@@ -26,9 +29,20 @@ export class Tail {
     this.#partition = partition;
   }
 
-  /** Takes records that were committed. Values are copied: they are the caller's. @param first offset of the first one */
+  /**
+   * Takes records that were committed. Values are copied: they are the caller's.
+   *
+   * @param first offset of the first one
+   */
   push(records: readonly NewRecord[], first: number): void {
-    const values = new Uint8Array(records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0));
+    const size = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    if (size > HALF_BYTES) {
+      this.#older = [];
+      this.#younger = [];
+      this.#bytes = 0;
+      return;
+    }
+    const values = new Uint8Array(size);
     let at = 0;
     for (let i = 0; i < records.length; i++) {
       const { key, value, time, headers = {} } = records[i]!;

@@ -13,16 +13,16 @@ const IDLE_MS = 1000;
 /** Applies versions as they come. */
 export class FollowJob implements Job {
   readonly #subscriber: ParameterSubscriber;
-  readonly #onServed: () => void;
+  readonly #onLooked: (version: number) => void;
 
-  /** @param onServed told, again and again, that there is a version */
-  constructor(subscriber: ParameterSubscriber, onServed: () => void) {
+  /** @param onLooked told, again and again, at which version the model is; 0 = there is none yet */
+  constructor(subscriber: ParameterSubscriber, onLooked: (version: number) => void) {
     this.#subscriber = subscriber;
-    this.#onServed = onServed;
+    this.#onLooked = onLooked;
   }
 
   async step(signal: AbortSignal): Promise<void> {
-    if (await this.#subscriber.update({ waitMs: IDLE_MS, signal }) > 0) this.#onServed();
+    this.#onLooked(await this.#subscriber.update({ waitMs: IDLE_MS, signal }));
   }
 
   finish(): Promise<void> {

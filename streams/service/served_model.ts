@@ -28,6 +28,8 @@ export class ServedModel {
   readonly serving: ServingModel;
   /** Resolves when there is a version to score with. */
   readonly served: Promise<void>;
+  /** Resolves when it is at the newest version that was on the log at the start, if there was any. */
+  readonly caughtUp: Promise<void>;
   /** Resolves when it has stopped; rejects when it cannot go on. */
   readonly ended: Promise<unknown>;
   readonly #spec: LearnerSpec;
@@ -58,8 +60,9 @@ export class ServedModel {
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
     const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
     this.serving = this.make(model);
-    const served = Promise.withResolvers<void>();
+    const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;
+    this.caughtUp = caughtUp.promise;
     if (roles.includes("learner")) {
       this.#learners = new Crew<LearnerJob>(log, {
         ...common,
@@ -75,7 +78,13 @@ export class ServedModel {
       this.#follower = new Worker({
         ...common,
         name: name("parameters"),
-        open: () => Promise.resolve(new FollowJob(subscriber, served.resolve)),
+        open: () =>
+          Promise.resolve(
+            new FollowJob(subscriber, (version) => {
+              caughtUp.resolve();
+              if (version > 0) served.resolve();
+            }),
+          ),
       });
     }
     this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);

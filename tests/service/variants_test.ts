@@ -84,6 +84,25 @@ Deno.test("Service scores with a pinned version while newer ones come, also afte
   assert.equal(of("pinned").size, 1);
 });
 
+Deno.test("Service begins with no task before the models of variants are where they were", async () => {
+  const log = new MemoryLog();
+  const options = { ...EACH_BATCH, variants: VARIANTS };
+  {
+    await using service = await Service.start(log, options);
+    await log.append(recordsOf(shopEvents(300, 40)));
+    await untilCommitted(log);
+    await until(() => Promise.resolve(service.models[1]!.serving.version > 2), "the variant learns");
+  }
+  const read = log.read.bind(log);
+  log.read = async (topic, ...rest) => {
+    if (topic === `${topics.parameters}.dien`) await new Promise((resolve) => setTimeout(resolve, 200));
+    return await read(topic, ...rest);
+  };
+  await using service = await Service.start(log, { ...options, roles: ["task"] });
+  await until(() => Promise.resolve(service.tasks.size > 0), "a task begins");
+  assert.ok(service.models[1]!.serving.version > 2, "it is one that an older version goes on with");
+});
+
 Deno.test("Service.start() refuses a variant with the deployment's own model", async () => {
   const variants = [{ model: "base", modelConfig: DEFAULT_MODELS.base }] as const;
   await assert.rejects(Service.start(new MemoryLog(), { ...OPTIONS, variants }), /base is there twice/);
