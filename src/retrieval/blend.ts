@@ -87,7 +87,7 @@ export class Blend {
     return this.#scores.subarray(0, count);
   }
 
-  /** One step towards the candidate that was taken. */
+  /** One step towards the candidate that was taken; none in a weight whose gradient is not finite. */
   learn(features: Features, taken: number): void {
     const F = this.#features;
     const { count, values, groups } = features;
@@ -126,6 +126,7 @@ export class Blend {
   }
 
   #step(at: number, gradient: number): void {
+    if (!Number.isFinite(gradient)) return;
     this.#squares[at] = this.#squares[at]! + gradient * gradient;
     this.#weights[at] = this.#weights[at]! + RATE * gradient / Math.sqrt(this.#squares[at]!);
   }

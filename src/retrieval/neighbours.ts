@@ -53,6 +53,8 @@ const POPULARITY_EXPONENT = 0.2;
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
 const MAX_EXPONENT = 32;
+/** Beyond it nothing is left of a signal. */
+const LARGEST_EXPONENT = 1000;
 /** What is smaller is not counted. */
 const LEAST = 1e-3;
 /** Steps a half-life, and half-lives after which nothing is left. */
@@ -117,9 +119,10 @@ export class Neighbours {
     return item < this.#discounts.length ? this.#discounts[item]! : 0;
   }
 
-  /** What one behaviour at `time` counts. */
+  /** What one behaviour at `time` counts. Finite, however long nothing has happened. */
   unit(time: number): number {
-    return Number.isNaN(this.#origin) ? 1 : 2 ** ((time - this.#origin) / this.#halfLifeMs);
+    if (Number.isNaN(this.#origin)) return 1;
+    return 2 ** Math.min((time - this.#origin) / this.#halfLifeMs, LARGEST_EXPONENT);
   }
 
   /** Counts a signal. O(its context). @param byId Compares items by their ids. */

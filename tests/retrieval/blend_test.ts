@@ -84,3 +84,13 @@ Deno.test("Blend.learn() gives what several groups add to those that are in all 
     assert.ok(Math.abs(a! - x!) < 0.25 && Math.abs(b! - y!) < 0.25, `${a} and ${b} in ${groups}`);
   }
 });
+
+Deno.test("Blend.learn() keeps its weights finite, whatever a feature is", () => {
+  for (const odd of [NaN, Infinity, -Infinity]) {
+    const blend = new Blend([1, 2], 2);
+    blend.learn({ count: 2, values: Float64Array.of(odd, 1, 0, 3), groups: [1] }, 1);
+    blend.learn({ count: 2, values: Float64Array.of(1, 0, 0, 1), groups: [1] }, 1);
+    assert.ok(blend.weightsOf([1]).every(Number.isFinite), `after ${odd}`);
+    assert.notDeepEqual([...blend.weights].slice(0, 2), [1, 2], "it goes on learning");
+  }
+});
