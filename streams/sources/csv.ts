@@ -108,7 +108,8 @@ type Text = { readonly ok: true; readonly line: Line; readonly text: string };
 function decode(line: Line, decoder: TextDecoder): Text | (CsvLine & { readonly ok: false }) {
   if (line.refusal !== undefined) return { ok: false, line, refusal: line.refusal };
   try {
-    return { ok: true, line, text: decoder.decode(line.bytes) };
+    // A mark of byte order is no part of a row, however often it is there: the parser takes one from its first row.
+    return { ok: true, line, text: decoder.decode(line.bytes).replace(/^\ufeff+/, "") };
   } catch {
     const refusal = refuse("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
     return { ok: false, line, refusal };

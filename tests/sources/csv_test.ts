@@ -21,7 +21,7 @@ Deno.test("readCsv() takes the lines that the parser takes one by one, as it tak
       const taken = read.map((each) => each.ok ? each.row : null);
       assert.deepEqual(taken, [{ a: "first", b: "line", c: "x" }, ...(await oneByOne(lines))]);
     }),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [[["\ufeff\ufeff;;", ";"]]] },
   );
 });
 
@@ -48,7 +48,7 @@ async function oneByOne(lines: readonly string[]): Promise<unknown[]> {
     if (/^[ \t]*$/.test(whole)) continue;
     const parser = new CsvParseStream({ columns: COLUMNS, separator: ";" });
     const parsed = await Array.fromAsync(
-      ReadableStream.from([whole.replace(/^\ufeff/, "")]).pipeThrough(parser),
+      ReadableStream.from([whole.replace(/^\ufeff+/, "")]).pipeThrough(parser),
     )
       .catch(() => [null]);
     rows.push(...(parsed.length === 1 ? parsed : [null]));
