@@ -165,6 +165,8 @@ async function parse(
   separator: string,
 ): Promise<readonly Row[] | SyntaxError> {
   const whole = texts.map(({ text }) => text).join("\n");
+  // The first line break that the parser meets says what it takes for one: a lone CR must not speak for other lines.
+  if (texts.length > 1 && whole.includes("\r")) return new SyntaxError("a carriage return within a row");
   try {
     const rows = await Array.fromAsync(
       ReadableStream.from([whole]).pipeThrough(new CsvParseStream({ columns, separator })),
