@@ -276,7 +276,9 @@ export class TaskState {
       return known === undefined || !isExperiment(record) || !isExperiment(known) ||
         record.revision > known.revision;
     });
-    if (newer.length > 0) this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
+    if (newer.length === 0) return;
+    this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
+    this.#lifelong = this.#findLifelong();
   }
 
   /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
@@ -635,9 +637,12 @@ export class TaskState {
     return null;
   }
 
+  /** Those with states of their own: a pinned version from the record that starts its experiment to the one that ends it. */
   #findLifelong(): ListScorer[] {
+    const pinned = pinnedModels(this.experiments.values(), this.#fold.serving.model);
     return [...this.#scorers.values()].filter(({ fold: { lifelong, serving } }) =>
-      lifelong && serving.lifelong === true
+      lifelong && serving.lifelong === true &&
+      (partsOf(serving.model).version === undefined || pinned.has(serving.model))
     ).sort((a, b) => a.serving.model < b.serving.model ? -1 : 1);
   }
 
