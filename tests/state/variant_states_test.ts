@@ -168,3 +168,27 @@ Deno.test("the state of a model that is there no more goes with the next behavio
   after.apply(click(2), 2, outputs());
   assert.equal(after.users.get("u")!.variants.size, 0);
 });
+
+Deno.test("a pinned version has a state from its experiment's start to its end, whenever it was loaded", () => {
+  const pinned = other();
+  Object.assign(pinned, { model: "other@5" });
+  const click = (n: number): Event => ({
+    ...{ type: "interaction", user: "u", item: `i${n}`, action: "click", time: START + 1000 * n },
+  });
+  const task = new TaskState(OPTIONS, own());
+  task.setPinned([pinned]);
+  const states = () => [...task.users.get("u")!.variants.keys()];
+  task.apply(click(0), 0, outputs());
+  assert.deepEqual(states(), [], "its experiment has not begun");
+  const variants = [{ name: "a" }, { name: "b", model: "other", version: 5 }] as const;
+  const running = startExperiment({ name: "pin", variants }, {
+    records: new Map(),
+    models: ["fake", "other"],
+  });
+  task.applyExperiments([running]);
+  task.apply(click(1), 1, outputs());
+  assert.deepEqual(states(), ["other@5"]);
+  task.applyExperiments([{ ...running, status: "stopped", revision: running.revision + 1 }]);
+  task.apply(click(2), 2, outputs());
+  assert.deepEqual(states(), [], "it has ended");
+});
