@@ -297,7 +297,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       rows -= oldest.rows.length;
       if (!oldest.settled) {
         this.#state.counters.crowdedOut++;
-        if (oldest.shown) this.#settle(user, oldest, this.#state.maxTime, out);
+        if (oldest.shown) this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
       }
       user.pending.delete(oldest.request);
     }

@@ -122,6 +122,14 @@ Deno.test("TaskState.apply() settles the oldest impression early when a user has
   assert.equal(story.task.counters.crowdedOut, 1);
 });
 
+Deno.test("TaskState.apply() calls no outcome final after its window, though it is settled early after that", () => {
+  const story = new Story();
+  for (let i = 0; i < 100; i++) story.show(1000, ["a"], { request: `r${i}` });
+  story.show(1129, ["a"], { request: "r100" });
+  assert.deepEqual([story.task.watermark, story.task.counters.crowdedOut], [1099, 1]);
+  assert.deepEqual(story.samples.map(({ closedTime }) => closedTime), [1100]);
+});
+
 Deno.test("TaskState.apply() settles the oldest impressions early when a user has very long lists open", () => {
   const story = new Story();
   const list = (n: number) => Array.from({ length: 999 }, (_, i) => `i${n * 999 + i}`);
