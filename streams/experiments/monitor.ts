@@ -8,8 +8,14 @@
  *                                topic `figures`: what has changed, and the positions up to which it was read
  * ```
  *
- * It reads samples and answers each once, all partitions in the order of their times, so the figures depend on the
- * positions alone. Whoever begins anew goes on from what is on `figures`.
+ * It reads samples and answers each once, those of a partition in their order. What is counted depends on the
+ * positions alone. In which order partitions come depends on when they were written, too: by their times, as far as
+ * there is something to read. Of that order are the last digits of sums, and how far a sequential test went meanwhile.
+ * Whoever begins anew goes on from what is on `figures`.
+ *
+ * Event times are what clients say. Somebody is given up for lost by the samples of the partition, which come when the
+ * engine's clock has passed their windows; an answer or sample from after its record, whose time is that clock, has a
+ * wrong one, and counts as of the record.
  *
  * @module
  */
@@ -30,7 +36,9 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Which did not know how long outcomes are waited for. */
+const OLDEST_FORMAT = 1;
 /** Keys on the topic `figures`: of the monitor, of experiments, of users. */
 const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
 
@@ -41,10 +49,18 @@ const decoder = new TextDecoder();
 
 /** A partition of the events, as far as its answers and samples were read. */
 interface PartitionClock {
-  /** Event time of its newest sample. */
-  time: number;
+  /** Newest event time at which an outcome became final. */
+  closed: number;
+  /** The longest that an outcome was waited for, milliseconds: some are final sooner. */
+  windowMs: number;
   /** Event of its newest answer, and place among the answers of that: a repeat is not above it. */
   answer: readonly [offset: number, index: number];
+}
+
+/** Options of {@linkcode ExperimentMonitor.open}. */
+export interface MonitorReadOptions {
+  /** Whether nothing will be written down, so that nothing has to be noted for it. @default {false} */
+  readonly readOnly?: boolean;
 }
 
 /** Follows all experiments. */
@@ -56,6 +72,7 @@ export class ExperimentMonitor {
   readonly #prePeriod = new PrePeriod();
   readonly #places: readonly Place[];
   readonly #clocks: PartitionClock[];
+  readonly #isReadOnly: boolean;
   #reader: MergedReader;
   #records: ReadonlyMap<string, ExperimentRecord> = new Map();
   /** End of the topic of experiments when its records were read. */
@@ -69,22 +86,33 @@ export class ExperimentMonitor {
   /** One update after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(log: Log, topics: Topics, registry: ExperimentRegistry, partitions: number) {
+  private constructor(
+    log: Log,
+    topics: Topics,
+    registry: ExperimentRegistry,
+    { partitions, readOnly }: { readonly partitions: number; readonly readOnly: boolean },
+  ) {
     this.#log = log;
     this.#topics = topics;
     this.#experiments = registry;
+    this.#isReadOnly = readOnly;
     this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
     );
-    this.#clocks = Array.from({ length: partitions }, () => ({ time: -Infinity, answer: [-1, -1] }));
+    this.#clocks = Array.from({ length: partitions }, () => newClock());
     this.#reader = new MergedReader(log, this.#places);
   }
 
   /** Goes on from what was written down; without it, begins at the start of the log. */
-  static async open(log: Log, topics: Topics, registry: ExperimentRegistry): Promise<ExperimentMonitor> {
+  static async open(
+    log: Log,
+    topics: Topics,
+    registry: ExperimentRegistry,
+    { readOnly = false }: MonitorReadOptions = {},
+  ): Promise<ExperimentMonitor> {
     const existing = await log.topics();
     const partitions = existing.get(topics.samples)?.partitions ?? 0;
-    const monitor = new ExperimentMonitor(log, topics, registry, partitions);
+    const monitor = new ExperimentMonitor(log, topics, registry, { partitions, readOnly });
     const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
     await monitor.#follow();
     monitor.#restore(written);
@@ -132,8 +160,13 @@ export class ExperimentMonitor {
       await lagOf(this.#log, samples, positions.slice(half));
   }
 
-  /** The records that write down what has changed. Whoever asks must commit them, or give the monitor up. */
+  /**
+   * The records that write down what has changed. Whoever asks must commit them, or give the monitor up.
+   *
+   * @throws TypeError when it was opened to read only
+   */
   takeChanges(): NewRecord[] {
+    if (this.#isReadOnly) throw new TypeError("Cannot write figures down: this monitor only reads");
     const record = (key: string, value: Uint8Array | null): NewRecord => ({
       ...{ topic: this.#topics.figures, partition: 0, key, value },
       time: this.#time,
@@ -176,7 +209,7 @@ export class ExperimentMonitor {
   }
 
   #take({ topic, key, value, time, headers }: LogRecord, { partition }: Place): void {
-    this.#isChanged = true;
+    this.#isChanged = !this.#isReadOnly;
     this.#time = Math.max(this.#time, time);
     const clock = this.#clocks[partition]!;
     if (topic === this.#topics.recommendations) {
@@ -185,7 +218,7 @@ export class ExperimentMonitor {
       if (!text.includes(EXPOSED)) return; // most are of users who are in nothing: that is seen sooner than parsed
       const answer = JSON.parse(text) as Recommendation;
       for (const [name, one] of this.#followed) {
-        if (one.answered(answer, partition)) this.#change(name, answer.user);
+        if (one.answered(asOf(time, answer), partition)) this.#change(name, answer.user);
       }
       return;
     }
@@ -193,37 +226,46 @@ export class ExperimentMonitor {
       if (key !== null) this.#forget(key);
       return;
     }
-    const sample = decodeSample(value);
-    clock.time = Math.max(clock.time, sample.time);
-    // Of those to learn, the same impression comes again when its outcome is final.
-    if (sample.purpose !== "learn") {
-      for (const [name, one] of this.#followed) {
-        if (one.sampled(sample, partition)) this.#change(name, sample.user);
-      }
-      this.#prePeriod.update(sample);
-      this.#changedUsers.add(sample.user);
-    }
+    const sample = asOf(time, decodeSample(value));
+    if (sample.purpose === "learn") return; // the same impression comes again when its outcome is final
     for (const [name, one] of this.#followed) {
-      for (const user of one.advance(clock.time, partition)) this.#change(name, user);
+      if (one.sampled(sample, partition)) this.#change(name, sample.user);
     }
-    for (const user of this.#prePeriod.prune(clock.time)) this.#changedUsers.add(user);
+    this.#prePeriod.update(sample);
+    this.#note(sample.user);
+    if (sample.closedTime <= time) {
+      clock.closed = Math.max(clock.closed, sample.closedTime);
+      clock.windowMs = Math.max(clock.windowMs, sample.closedTime - sample.time);
+    }
+    // Of what was shown up to here, all that is not there will never be.
+    const passed = clock.closed - clock.windowMs;
+    for (const [name, one] of this.#followed) {
+      for (const user of one.advance(passed, partition)) this.#change(name, user);
+    }
+    for (const user of this.#prePeriod.prune(passed)) this.#note(user);
   }
 
   #change(name: string, user: string): void {
-    this.#changedExperiments.add(name);
-    this.#changedUsers.add(user);
+    if (!this.#isReadOnly) this.#changedExperiments.add(name);
+    this.#note(user);
+  }
+
+  #note(user: string): void {
+    if (!this.#isReadOnly) this.#changedUsers.add(user);
   }
 
   #forget(user: string): void {
     for (const one of this.#followed.values()) one.forget(user);
     this.#prePeriod.forget(user);
-    this.#changedUsers.add(user);
+    this.#note(user);
   }
 
   #encode(): Uint8Array {
     const { positions } = this.#reader;
     const to = new ByteWriter().u8(FORMAT).f64(this.#time).uint(this.#clocks.length);
-    for (const { time, answer: [offset, index] } of this.#clocks) to.f64(time).int(offset).int(index);
+    for (const { closed, windowMs, answer: [offset, index] } of this.#clocks) {
+      to.f64(closed).f64(windowMs).int(offset).int(index);
+    }
     for (const position of positions) to.uint(position);
     return to.toBytes();
   }
@@ -244,14 +286,20 @@ export class ExperimentMonitor {
     if (head === undefined) return;
     const from = new ByteReader(head);
     const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
+    if (format < OLDEST_FORMAT || format > FORMAT) {
+      throw new SyntaxError(
+        `Cannot decode figures: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+      );
     }
     this.#time = from.f64();
     // Partitions may have been added since, none can go away.
     const partitions = from.count();
     for (let p = 0; p < partitions; p++) {
-      this.#clocks[p] = { time: from.f64(), answer: [from.int(), from.int()] };
+      this.#clocks[p] = {
+        closed: from.f64(),
+        windowMs: format === OLDEST_FORMAT ? 0 : from.f64(),
+        answer: [from.int(), from.int()],
+      };
     }
     const positions = new Map<string, number>();
     for (const topic of [this.#topics.recommendations, this.#topics.samples]) {
@@ -277,9 +325,18 @@ export class ExperimentMonitor {
       const followed = known.get(from.string());
       const own = from.bytes();
       if (followed !== undefined) followed.decodeUser(own, user);
-      else this.#changedUsers.add(user); // of figures that have begun anew
+      else this.#note(user); // of figures that have begun anew
     }
   }
+}
+
+function newClock(): PartitionClock {
+  return { closed: -Infinity, windowMs: 0, answer: [-1, -1] };
+}
+
+/** What an answer or sample is worth to whom its clock is not: it is from before its record. */
+function asOf<T extends { readonly time: number }>(time: number, one: T): T {
+  return one.time <= time ? one : { ...one, time };
 }
 
 /** Whether an answer was read before, as at-least-once delivery may have it; notes it otherwise. */

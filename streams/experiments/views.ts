@@ -147,7 +147,9 @@ export class ExperimentViews {
       this.#own = undefined;
       return working;
     }
-    return this.#own ??= await ExperimentMonitor.open(this.#log, this.#topics, this.#registry);
+    return this.#own ??= await ExperimentMonitor.open(this.#log, this.#topics, this.#registry, {
+      readOnly: true,
+    });
   }
 
   async #read(): Promise<ExperimentsView> {

@@ -55,6 +55,19 @@ Deno.test("ExperimentMonitor() counts all partitions once, and has a verdict", a
   assert.deepEqual(await stopHarmful(registry, await new ExperimentViews(log, topics, () => 0).views()), []);
 });
 
+Deno.test("ExperimentMonitor() that only reads notes nothing that is to be written down", async () => {
+  const { log, registry, monitor } = await deployment([0.1, 0.2]);
+  const reading = await ExperimentMonitor.open(log, topics, registry, { readOnly: true });
+  await monitor.update();
+  await reading.update();
+  assert.deepEqual(
+    reading.status().map(({ verdicts }) => verdicts),
+    monitor.status().map(({ verdicts }) => verdicts),
+  );
+  assert.deepEqual([monitor.isChanged, reading.isChanged], [true, false]);
+  assert.throws(() => reading.takeChanges(), /Cannot write figures down: this monitor only reads/);
+});
+
 Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
   const { log, registry } = await deployment([0.2, 0.1]);
   const views = new ExperimentViews(log, topics, () => 0);
@@ -91,4 +104,83 @@ Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm
     status!.verdicts[0]!.text,
     /^invalid: users who got an answer and never came back are split 0:100 \(0 and \d+ users, p = /,
   );
+});
+
+/** A log of one partition that answers and samples are put on by hand. */
+async function byHand() {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const changes = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+  await changes.start({
+    name: "e",
+    variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon: 0.1 } }],
+  });
+  const experiments = new Experiments((await changes.records()).values());
+  const exposureOf = (user: string) => experiments.assign(user).exposures[0]!;
+  return {
+    /** An answer; its record has the time of the engine's clock. */
+    answer: async (user: string, time: number, clock = time) => {
+      const answer = {
+        request: `${user}-${time}`,
+        user,
+        time,
+        items: [],
+        ...exposureOf(user),
+        tookMicros: 1,
+      };
+      const value = new TextEncoder().encode(JSON.stringify(answer));
+      await log.append([{ topic: topics.recommendations, partition: 0, key: user, value, time: clock }]);
+    },
+    /** What came of a list, final at `closedTime`. */
+    sample: async (
+      user: string,
+      time: number,
+      options: { readonly closedTime?: number; readonly clock?: number; readonly early?: boolean } = {},
+    ) => {
+      const { closedTime = time, clock = closedTime, early = false } = options;
+      const sample = list(user, 1, { time, exposure: ["e", exposureOf(user).variant] });
+      const value = encodeSample({ ...sample, closedTime, ...(early ? { purpose: "learn" as const } : {}) });
+      await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock }]);
+    },
+    lost: async () => {
+      const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true });
+      await monitor.update();
+      const [status] = monitor.status();
+      return status!.lost.reduce((sum, count) => sum + count, 0);
+    },
+  };
+}
+
+const FAR = Date.UTC(2100, 0, 1);
+
+Deno.test("ExperimentMonitor() gives nobody up for a sample from the future", async () => {
+  const { answer, sample, lost } = await byHand();
+  await answer("a", HOUR);
+  await sample("wrong", FAR, { clock: HOUR });
+  await sample("other", HOUR, { closedTime: FAR, clock: HOUR });
+  assert.equal(await lost(), 0);
+  await sample("late", 3 * HOUR);
+  assert.equal(await lost(), 1, "a was away for two hours");
+});
+
+Deno.test("ExperimentMonitor() gives others up that were answered after an answer from the future", async () => {
+  const { answer, sample, lost } = await byHand();
+  await answer("wrong", FAR, HOUR);
+  await answer("a", HOUR);
+  await sample("b", 3 * HOUR);
+  assert.equal(await lost(), 2);
+});
+
+Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though some are final or learnt sooner", async () => {
+  const { answer, sample, lost } = await byHand();
+  const DAY = 24 * HOUR;
+  await sample("c", HOUR, { closedTime: HOUR + DAY });
+  await answer("a", 2 * DAY);
+  await answer("b", 2 * DAY);
+  await sample("early", 2 * DAY + 3 * HOUR, { early: true });
+  await sample("rated", 2 * DAY + 3 * HOUR);
+  assert.equal(await lost(), 0, "outcomes are waited for a day");
+  await sample("a", 2 * DAY, { closedTime: 3 * DAY });
+  await sample("d", 2 * DAY + 2 * HOUR, { closedTime: 3 * DAY + 2 * HOUR });
+  assert.equal(await lost(), 1, "b");
 });
