@@ -7,15 +7,16 @@
  *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
  * ```
  *
- * Figures are judged as they were written down. A crash between the two finds them, and judges them again; after the
- * second one the experiment does not run any more. So it is stopped once, at the same place and for the same reason.
+ * Figures are judged as they were written down, though somebody who looks may have had more read by then. A crash
+ * between the two finds them, and judges them again; after the second one the experiment does not run any more. So it
+ * is stopped once, at the same place and for the same reason. One that has changed meanwhile is judged again.
  *
  * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { isExperiment } from "../../src/experiments/experiment.ts";
+import { type Experiment, isExperiment } from "../../src/experiments/experiment.ts";
 import { ExperimentMonitor } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
 import { harmOf } from "../experiments/views.ts";
@@ -50,6 +51,12 @@ export interface MonitorOptions {
   readonly now: () => number;
 }
 
+/** An experiment that breaks a guard rail, and how. */
+interface Harm {
+  readonly experiment: Experiment;
+  readonly harm: string;
+}
+
 /** The group and writer of a deployment's monitor. */
 export function monitorGroup({ experiments }: Topics): string {
   return `${experiments}-monitor`;
@@ -64,8 +71,10 @@ export class MonitorJob implements Job {
   readonly #options: MonitorOptions;
   #unwritten = 0;
   #writtenAt: number;
-  /** Whether what was written down is judged. */
-  #isJudged = false;
+  /** What the figures that were written down last say, as long as nothing was done about it. */
+  #harms: readonly Harm[];
+  /** Whether they say it of an experiment that has changed meanwhile. */
+  #isOutdated = false;
   #stopped = 0;
 
   private constructor(
@@ -79,6 +88,7 @@ export class MonitorJob implements Job {
     this.#writer = writer;
     this.#options = options;
     this.#writtenAt = options.now();
+    this.#harms = harmsOf(monitor);
   }
 
   /** Fences any other monitor, then goes on from what was written down. */
@@ -101,10 +111,11 @@ export class MonitorJob implements Job {
 
   async step(signal: AbortSignal): Promise<void> {
     const { now, checkpointMs = 5000, checkpointRecords = 4096 } = this.#options;
-    if (!this.#isJudged) await this.#judge();
+    await this.#judge();
     const read = await this.monitor.update(STEP_RECORDS);
     this.#unwritten += read;
-    if (this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs) await this.#write();
+    const isDue = this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs;
+    if (isDue || this.#isOutdated) await this.#write();
     if (read < STEP_RECORDS) await delay(IDLE_MS, undefined, { signal }).catch(() => {});
   }
 
@@ -117,16 +128,19 @@ export class MonitorJob implements Job {
   }
 
   async #judge(): Promise<void> {
-    this.#isJudged = true;
-    for (const status of this.monitor.status()) {
-      const harm = harmOf(status);
-      if (harm === null) continue;
-      const { name } = status.experiment;
+    const harms = this.#harms;
+    this.#harms = [];
+    for (const one of harms) {
+      const { experiment, harm } = one;
+      const { name } = experiment;
       try {
-        if (await this.#experiments.halt(status.experiment, harm) === null) continue;
+        if (await this.#experiments.halt(experiment, harm) === null) {
+          this.#isOutdated = true;
+          continue;
+        }
       } catch (error) {
         if (!(error instanceof LogError) || error.code !== "fenced") throw error;
-        this.#isJudged = false; // somebody changes experiments at this moment: looks again
+        this.#harms = [...this.#harms, one]; // somebody changes experiments at this moment: tries again
         continue;
       }
       this.#stopped++;
@@ -136,16 +150,25 @@ export class MonitorJob implements Job {
 
   /** Writes down what has changed. */
   async #write(): Promise<void> {
-    if (this.monitor.isChanged) {
+    if (this.monitor.isChanged || this.#isOutdated) {
       const { positions } = this.monitor;
+      const harms = harmsOf(this.monitor);
       await this.#writer.commit({
         records: this.monitor.takeChanges(),
         group: this.#writer.id,
         offsets: positions,
       });
-      this.#isJudged = false;
+      this.#harms = harms;
+      this.#isOutdated = false;
     }
     this.#unwritten = 0;
     this.#writtenAt = this.#options.now();
   }
+}
+
+function harmsOf(monitor: ExperimentMonitor): Harm[] {
+  return monitor.status().flatMap((status) => {
+    const harm = harmOf(status);
+    return harm === null ? [] : [{ experiment: status.experiment, harm }];
+  });
 }

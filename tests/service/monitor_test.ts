@@ -171,6 +171,57 @@ Deno.test("MonitorJob has the same figures however much it reads and writes at a
   for (const records of [1, 7, 100, 1000]) assert.deepEqual(await figures(records), all);
 });
 
+Deno.test("MonitorJob judges what is written down, whatever somebody who looks has had read", async () => {
+  const log = await deployment();
+  const isStopped = async () => (await changesOn(log, 0)).some((change) => change.includes('"stopped"'));
+  const JUST_WRITES = { now: () => 0, checkpointRecords: 1e9 };
+  await using job = await MonitorJob.open(log, topics, JUST_WRITES);
+  const views = new ExperimentViews(log, topics, () => 0, () => job.monitor);
+  const { experiments } = await views.views();
+  assert.notEqual(experiments.find(({ name }) => name === "harm")!.harm, null);
+  await job.step(HURRIED);
+  assert.ok(!await isStopped(), "nothing of it is written down");
+  await job.finish();
+  await job.step(HURRIED);
+  assert.ok(await isStopped());
+});
+
+Deno.test("MonitorJob stops for the figures as they were written down, though more was read meanwhile", async () => {
+  const reasonOf = async (pause: (job: MonitorJob, log: Log) => Promise<unknown>) => {
+    const log = await deployment();
+    const records = (await readAllOf(log, topics.samples)).slice(-40);
+    await using job = await MonitorJob.open(log, topics, JOB);
+    await job.monitor.update();
+    await job.finish();
+    await log.append(records); // the same users come again
+    await pause(job, log);
+    await job.step(HURRIED);
+    const stop = (await changesOn(log, 0)).map((change) => JSON.parse(change)).find(({ status }) =>
+      status === "stopped"
+    );
+    return stop?.reason;
+  };
+  const reason = await reasonOf(async () => {});
+  assert.match(reason, /makes clicksPerList worse/);
+  assert.equal(await reasonOf((job) => job.monitor.update()), reason);
+});
+
+Deno.test("MonitorJob stops an experiment that changes while it is judged, by its newest record", async () => {
+  const log = await deployment();
+  await using job = await MonitorJob.open(log, topics, JOB);
+  await job.monitor.update();
+  await job.finish();
+  await registryOf(log).traffic("harm", 0.5);
+  for (let step = 0; step < 3; step++) await job.step(HURRIED);
+  const changes = (await changesOn(log, 0)).map((change) => JSON.parse(change));
+  const of = changes.filter(({ name }) => name === "harm");
+  assert.deepEqual(of.map(({ status, traffic }) => [status, traffic]), [
+    ["running", 0.8],
+    ["running", 0.5],
+    ["stopped", 0.5],
+  ]);
+});
+
 Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures stay", async () => {
   const log = await deployment({ users: 100 });
   const before = await work(log);
@@ -205,6 +256,14 @@ Deno.test("Service stops an experiment that breaks a guard rail by itself", asyn
   await service.stop();
   await service.ended;
 });
+
+async function readAllOf(log: Log, topic: string): Promise<NewRecord[]> {
+  const records: NewRecord[] = [];
+  for (let p = 0; p < PARTITIONS; p++) {
+    for await (const { offset: _, ...record } of readAll(log, topic, p)) records.push(record);
+  }
+  return records;
+}
 
 /** The same log, as it would be if nothing had been written down. */
 async function withoutFigures(log: Log): Promise<Log> {
