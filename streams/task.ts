@@ -390,6 +390,7 @@ export class Task implements AsyncDisposable {
 
   /** Lets the partition go without committing. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#pins?.release(this.partition);
     await this.#restored.store?.close();
     await this.#writer[Symbol.asyncDispose]();
   }
@@ -408,10 +409,13 @@ export class Task implements AsyncDisposable {
     }
   }
 
-  /** Takes the versions in that experiments among these records pin: they score from that very record on. */
+  /**
+   * Takes the versions in that experiments among these records pin: they score from that very record on. Those that
+   * are not needed any more are let go.
+   */
   async #pin(records: readonly LogRecord[]): Promise<void> {
     const changes = records.filter(({ headers }) => headers[EXPERIMENT] !== undefined);
-    if (this.#pins === undefined || changes.length === 0) return;
+    if (this.#pins === undefined || changes.length === 0 && !this.state.hasSparePins) return;
     const coming = changes.flatMap(({ value }) => {
       const record = readExperiment(value);
       return record instanceof Error ? [] : [record];

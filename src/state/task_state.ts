@@ -192,6 +192,8 @@ export class TaskState {
   readonly #fold: FoldContext;
   /** Score with variants' models that have states of whole lives; others read the behaviours. By name. */
   #lifelong: readonly ListScorer[];
+  /** Event time until which impressions need pinned versions, as far as {@linkcode TaskState.pins} has seen. */
+  #pinsUntil = -Infinity;
 
   /**
    * An empty state; `serving` is asked at every score, so its version may move between events.
@@ -284,12 +286,23 @@ export class TaskState {
   /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
   pins(): Set<string> {
     const keys = pinnedModels(this.experiments.values(), this.#fold.serving.model);
+    this.#pinsUntil = -Infinity;
     for (const { pending } of this.users.values()) {
-      for (const { model } of pending.values()) {
-        if (model !== undefined && partsOf(model).version !== undefined) keys.add(model);
+      for (const { model, settled, deadline } of pending.values()) {
+        if (settled === true || model === undefined || partsOf(model).version === undefined) continue;
+        keys.add(model);
+        this.#pinsUntil = Math.max(this.#pinsUntil, deadline);
       }
     }
     return keys;
+  }
+
+  /** Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
+  get hasSparePins(): boolean {
+    const here = [...this.#scorers.keys()].filter((key) => partsOf(key).version !== undefined);
+    if (here.length === 0 || this.watermark <= this.#pinsUntil) return false;
+    const keys = pinnedModels(this.experiments.values(), this.#fold.serving.model);
+    return here.some((key) => !keys.has(key));
   }
 
   /** Takes the pinned versions that there are in place of those that there were. */

@@ -30,7 +30,7 @@ import {
 } from "../../src/experiments/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
-import { type Pins, pinVersions } from "../pinned_models.ts";
+import { type Pins, pinVersions, sparePins } from "../pins.ts";
 import type { Topics } from "../topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
 
@@ -120,13 +120,29 @@ export class ExperimentRegistry {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
+  /** Drops the pinned versions that neither an experiment nor an event needs any more; every change does, too. */
+  async tidy(): Promise<void> {
+    const topics = this.#topics;
+    const spare = async () => await sparePins(this.#log, topics, [...(await this.records()).values()]);
+    if ((await spare()).length === 0) return; // who opens a writer fences whoever changes something
+    await using writer = await this.#log.writer(this.#writerId);
+    const time = this.#options.now();
+    const records = (await spare()).map((record) => ({ ...record, time }));
+    await writer.commit({ records, group: writer.id, offsets: [] });
+  }
+
+  get #writerId(): string {
+    return `${this.#topics.experiments}-registry`;
+  }
+
   async #change<R extends ExperimentRecord | null>(
     change: (around: Surroundings) => R,
     pins: Pins["records"] = [],
   ): Promise<R> {
     // The writer fences whoever changes at the same time, so what is read now is what is changed.
-    await using writer = await this.#log.writer(`${this.#topics.experiments}-registry`);
-    const record = change({ records: await this.records(), models: this.#options.models });
+    await using writer = await this.#log.writer(this.#writerId);
+    const records = await this.records();
+    const record = change({ records, models: this.#options.models });
     if (record === null) return record;
     const value = encodeExperiment(record);
     decodeExperiment(value); // what tasks could not read must not come to be
@@ -140,11 +156,12 @@ export class ExperimentRegistry {
       time,
       headers: { [EXPERIMENT]: record.name },
     }));
+    const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
     const topic = this.#topics.experiments;
     const { end } = await this.#log.bounds(topic, 0);
     await writer.commit({
       records: [
-        ...pins.map((pin) => ({ ...pin, time })),
+        ...[...spare, ...pins].map((one) => ({ ...one, time })),
         { topic, partition: 0, key: record.name, value, time },
         ...places,
       ],

@@ -162,6 +162,95 @@ Deno.test("PinnedModels.need() makes the version that was served, shares it amon
   assert.deepEqual(await pins.need(2, new Set(["dien@4", "base@8"])), [], "neither is here");
 });
 
+Deno.test("Task lets a pinned version go when its experiment is over and no list that it scored is open", async () => {
+  const log = await createLog();
+  await publish(log, ...DELTAS.slice(0, 6));
+  const changes = changesOf(log);
+  const pins = pinsOf(log);
+  const serving = serve();
+  await new ParameterSubscriber(log, topics.parameters, serving).update();
+  const task = await Task.open(log, topics, 0, OPTIONS, serving, { pins });
+  const work = async (page?: number) => {
+    if (page !== undefined) await ask(log, page);
+    await task.step({ now: () => 0, commitEvents: 1e9, maxEvents: 1e9 });
+    await task.step({ now: () => 0, commitEvents: 1e9, maxEvents: 1e9 });
+    return pins.loaded;
+  };
+  await changes.start({ name: "p", variants: [{ name: "A" }, { name: "B", version: 4 }] });
+  assert.deepEqual(await work(0), ["base@4"]);
+  await changes.stop("p", "");
+  assert.deepEqual(await work(), ["base@4"], "outcomes of its lists are waited for");
+  assert.deepEqual(await work(1), []);
+  await changes.start({ name: "p", variants: [{ name: "A" }, { name: "B", version: 4 }] });
+  assert.deepEqual(await work(2), ["base@4"], "again");
+  await task[Symbol.asyncDispose]();
+  assert.deepEqual(pins.loaded, [], "the partition is somebody else's");
+});
+
+Deno.test("ExperimentRegistry.tidy() drops a pinned version when the events that need it are gone", async () => {
+  const log = await createLog();
+  await publish(log, ...DELTAS.slice(0, 6));
+  const changes = changesOf(log);
+  const keys = async () => {
+    const live = new Map<string, boolean>();
+    for await (const { key, value } of readAll(log, topics.pins, 0)) live.set(key!, value !== null);
+    return [...live].flatMap(([key, isLive]) => isLive ? [key] : []).sort();
+  };
+  const forgetEvents = async () => {
+    await log.trim(topics.events, 0, (await log.bounds(topics.events, 0)).end);
+  };
+  const parts = ["base@3/0", "base@3/1", "base@3/2"];
+  const draft = { name: "p", variants: [{ name: "A" }, { name: "B", version: 3 }] };
+  await changes.start(draft);
+  await ask(log, 0);
+  await forgetEvents();
+  await changes.tidy();
+  assert.deepEqual(await keys(), parts, "it runs");
+  await changes.promote("p", "B");
+  await forgetEvents();
+  await changes.tidy();
+  assert.deepEqual(await keys(), parts, "everybody gets it");
+  await changes.stop("p", "");
+  await changes.tidy();
+  await changes.tidy();
+  assert.deepEqual(await keys(), [...parts, "base@3/over"], "its events may be read again");
+  await changes.start(draft);
+  assert.deepEqual(await keys(), parts, "it is needed again");
+  await forgetEvents();
+  await changes.tidy();
+  assert.deepEqual(await keys(), parts);
+  await changes.stop("p", "");
+  await changes.holdout(0.1); // any change looks after those before it
+  assert.deepEqual(await keys(), [...parts, "base@3/over"]);
+  await forgetEvents();
+  await changes.holdout(0);
+  assert.deepEqual(await keys(), []);
+  const { end } = await log.bounds(topics.pins, 0);
+  await changes.tidy();
+  assert.equal((await log.bounds(topics.pins, 0)).end, end, "nothing is to be done");
+});
+
+Deno.test("a pinned version that is only on pins is written anew by whoever starts with it again", async () => {
+  const log = await createLog();
+  await publish(log, ...DELTAS.slice(0, 5));
+  const changes = changesOf(log);
+  const draft = { name: "p", variants: [{ name: "A" }, { name: "B", version: 3 }] };
+  await changes.start(draft);
+  await changes.stop("p", "");
+  await publish(log, LAST);
+  await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end - 1);
+  const { end } = await log.bounds(topics.pins, 0);
+  await changes.start(draft);
+  const again = await Array.fromAsync(
+    readAll(log, topics.pins, 0, end),
+    ({ key, value }) => [key, value?.length],
+  );
+  const sizes = DELTAS.slice(0, 3).map((version) => encodeVersion(version).length);
+  assert.deepEqual(again, [...sizes.map((size, at) => [`base@3/${at}`, size]), ["base@3/over", undefined]]);
+  const [serving] = await pinsOf(log).need(0, new Set(["base@3"]));
+  assert.equal(serving?.version, 3);
+});
+
 Deno.test("an experiment is refused whose versions cannot be had", async () => {
   const log = await createLog();
   const changes = changesOf(log);
