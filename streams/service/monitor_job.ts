@@ -47,6 +47,8 @@ export interface MonitorOptions {
   readonly checkpointMs?: number;
   /** Answers and samples after which they are in any case. @default {4096} */
   readonly checkpointRecords?: number;
+  /** Time between two looks for pinned versions that nobody needs any more, milliseconds. @default {3_600_000} */
+  readonly tidyMs?: number;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
 }
@@ -71,6 +73,7 @@ export class MonitorJob implements Job {
   readonly #options: MonitorOptions;
   #unwritten = 0;
   #writtenAt: number;
+  #tidiedAt: number;
   /** What the figures that were written down last say, as long as nothing was done about it. */
   #harms: readonly Harm[];
   /** Whether they say it of an experiment that has changed meanwhile. */
@@ -87,7 +90,7 @@ export class MonitorJob implements Job {
     this.#experiments = registry;
     this.#writer = writer;
     this.#options = options;
-    this.#writtenAt = options.now();
+    this.#writtenAt = this.#tidiedAt = options.now();
     this.#harms = harmsOf(monitor);
   }
 
@@ -110,12 +113,13 @@ export class MonitorJob implements Job {
   }
 
   async step(signal: AbortSignal): Promise<void> {
-    const { now, checkpointMs = 5000, checkpointRecords = 4096 } = this.#options;
+    const { now, checkpointMs = 5000, checkpointRecords = 4096, tidyMs = 3_600_000 } = this.#options;
     await this.#judge();
     const read = await this.monitor.update(STEP_RECORDS);
     this.#unwritten += read;
     const isDue = this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs;
     if (isDue || this.#isOutdated) await this.#write();
+    if (now() - this.#tidiedAt >= tidyMs) await this.#tidy();
     if (read < STEP_RECORDS) await delay(IDLE_MS, undefined, { signal }).catch(() => {});
   }
 
@@ -133,19 +137,19 @@ export class MonitorJob implements Job {
     for (const one of harms) {
       const { experiment, harm } = one;
       const { name } = experiment;
-      try {
-        if (await this.#experiments.halt(experiment, harm) === null) {
-          this.#isOutdated = true;
-          continue;
-        }
-      } catch (error) {
-        if (!(error instanceof LogError) || error.code !== "fenced") throw error;
-        this.#harms = [...this.#harms, one]; // somebody changes experiments at this moment: tries again
-        continue;
+      const halted = await unlessFenced(this.#experiments.halt(experiment, harm));
+      if (halted === undefined) this.#harms = [...this.#harms, one]; // tries again
+      else if (halted === null) this.#isOutdated = true;
+      else {
+        this.#stopped++;
+        logger.warn("experiment {name} is stopped: {harm}", { name, harm });
       }
-      this.#stopped++;
-      logger.warn("experiment {name} is stopped: {harm}", { name, harm });
     }
+  }
+
+  async #tidy(): Promise<void> {
+    this.#tidiedAt = this.#options.now();
+    await unlessFenced(this.#experiments.tidy());
   }
 
   /** Writes down what has changed. */
@@ -171,4 +175,14 @@ function harmsOf(monitor: ExperimentMonitor): Harm[] {
     const harm = harmOf(status);
     return harm === null ? [] : [{ experiment: status.experiment, harm }];
   });
+}
+
+/** What a change has given; `undefined` when somebody else changed experiments at this moment. */
+async function unlessFenced<T>(change: Promise<T>): Promise<T | undefined> {
+  try {
+    return await change;
+  } catch (error) {
+    if (error instanceof LogError && error.code === "fenced") return undefined;
+    throw error;
+  }
 }

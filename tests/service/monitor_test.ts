@@ -222,6 +222,29 @@ Deno.test("MonitorJob stops an experiment that changes while it is judged, by it
   ]);
 });
 
+Deno.test("MonitorJob looks for pinned versions that nobody needs any more, now and then", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  await log.append([{
+    topic: topics.pins,
+    partition: 0,
+    key: "base@3/0",
+    value: new Uint8Array(1),
+    time: 0,
+  }]);
+  let hours = 0;
+  await using job = await MonitorJob.open(log, topics, { now: () => hours * HOUR });
+  const keys = async () => (await Array.fromAsync(readAll(log, topics.pins, 0), ({ key }) => key));
+  await job.step(HURRIED);
+  assert.deepEqual(await keys(), ["base@3/0"]);
+  hours++;
+  await job.step(HURRIED);
+  assert.deepEqual(await keys(), ["base@3/0", "base@3/over"], "no experiment needs it");
+  hours++;
+  await job.step(HURRIED);
+  for await (const { value } of readAll(log, topics.pins, 0)) assert.equal(value, null, "nor do events");
+});
+
 Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures stay", async () => {
   const log = await deployment({ users: 100 });
   const before = await work(log);
