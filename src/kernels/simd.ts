@@ -105,7 +105,7 @@ export class SimdKernels implements Kernels {
   addXW(
     ...[y, yo, x, xo, w, wo, m, k, n]: Parameters<Kernels["addXW"]>
   ): void {
-    const c = this.#at(y, yo), a = this.#at(x, xo), b = this.#at(w, wo);
+    const c = this.#at(y, yo, m * n), a = this.#at(x, xo, m * k), b = this.#at(w, wo, k * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([y, x, w], (y, x, w) => this.addXW(y, yo, x, xo, w, wo, m, k, n));
     }
@@ -116,7 +116,7 @@ export class SimdKernels implements Kernels {
   addYWt(
     ...[dx, dxo, dy, dyo, w, wo, m, k, n]: Parameters<Kernels["addYWt"]>
   ): void {
-    const c = this.#at(dx, dxo), a = this.#at(dy, dyo), b = this.#at(w, wo);
+    const c = this.#at(dx, dxo, m * k), a = this.#at(dy, dyo, m * n), b = this.#at(w, wo, k * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([dx, dy, w], (dx, dy, w) => this.addYWt(dx, dxo, dy, dyo, w, wo, m, k, n));
     }
@@ -127,7 +127,7 @@ export class SimdKernels implements Kernels {
   addXtY(
     ...[dw, dwo, x, xo, dy, dyo, m, k, n]: Parameters<Kernels["addXtY"]>
   ): void {
-    const c = this.#at(dw, dwo), a = this.#at(x, xo), b = this.#at(dy, dyo);
+    const c = this.#at(dw, dwo, k * n), a = this.#at(x, xo, m * k), b = this.#at(dy, dyo, m * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([dw, x, dy], (dw, x, dy) => this.addXtY(dw, dwo, x, xo, dy, dyo, m, k, n));
     }
@@ -139,7 +139,8 @@ export class SimdKernels implements Kernels {
   affine(
     ...[y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0]: Parameters<Kernels["affine"]>
   ): void {
-    const c = this.#at(y, yo), s = this.#at(b, bo), a = this.#at(x, xo), p = this.#at(w, wo);
+    const c = this.#at(y, yo, m * n), s = this.#at(b, bo, (m - 1) * step + n);
+    const a = this.#at(x, xo, m * k), p = this.#at(w, wo, k * n);
     if (c === 0 || s === 0 || a === 0 || p === 0) {
       return this.#staged(
         [y, b, x, w],
@@ -155,14 +156,14 @@ export class SimdKernels implements Kernels {
   }
 
   clear(array: Float32Array): Float32Array {
-    const at = this.#at(array, 0);
+    const at = this.#at(array, 0, array.length);
     if (at === 0) return array.fill(0);
     this.#exports.clear(at, array.length);
     return array;
   }
 
   addRowSum(...[db, dbo, dy, dyo, m, n]: Parameters<Kernels["addRowSum"]>): void {
-    const c = this.#at(db, dbo), a = this.#at(dy, dyo);
+    const c = this.#at(db, dbo, n), a = this.#at(dy, dyo, m * n);
     if (c === 0 || a === 0) {
       return this.#staged([db, dy], (db, dy) => this.addRowSum(db, dbo, dy, dyo, m, n));
     }
@@ -170,13 +171,13 @@ export class SimdKernels implements Kernels {
   }
 
   addRows(...[y, x, scale, m, n]: Parameters<Kernels["addRows"]>): void {
-    const to = this.#at(y, 0), from = this.#at(x, 0);
+    const to = this.#at(y, 0, m * n), from = this.#at(x, 0, n);
     if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.addRows(y, x, scale, m, n));
     this.#exports.addRows(to, from, scale, m, n);
   }
 
   prelu(...[f, s, alpha, ao, m, n]: Parameters<Kernels["prelu"]>): void {
-    const to = this.#at(f, 0), from = this.#at(s, 0), slope = this.#at(alpha, ao);
+    const to = this.#at(f, 0, m * n), from = this.#at(s, 0, m * n), slope = this.#at(alpha, ao, n);
     if (to === 0 || from === 0 || slope === 0) {
       return this.#staged([f, s, alpha], (f, s, alpha) => this.prelu(f, s, alpha, ao, m, n));
     }
@@ -184,10 +185,8 @@ export class SimdKernels implements Kernels {
   }
 
   preluBackward(...[df, s, alpha, dalpha, ao, m, n]: Parameters<Kernels["preluBackward"]>): void {
-    const to = this.#at(df, 0),
-      from = this.#at(s, 0),
-      slope = this.#at(alpha, ao),
-      into = this.#at(dalpha, ao);
+    const to = this.#at(df, 0, m * n), from = this.#at(s, 0, m * n);
+    const slope = this.#at(alpha, ao, n), into = this.#at(dalpha, ao, n);
     if (to === 0 || from === 0 || slope === 0 || into === 0) {
       return this.#staged(
         [df, s, alpha, dalpha],
@@ -198,25 +197,26 @@ export class SimdKernels implements Kernels {
   }
 
   sigmoid(y: Float32Array, x: Float32Array): void {
-    const to = this.#at(y, 0), from = this.#at(x, 0);
+    const to = this.#at(y, 0, y.length), from = this.#at(x, 0, y.length);
     if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.sigmoid(y, x));
     this.#exports.sigmoid(to, from, y.length);
   }
 
   tanh(y: Float32Array, x: Float32Array): void {
-    const to = this.#at(y, 0), from = this.#at(x, 0);
+    const to = this.#at(y, 0, y.length), from = this.#at(x, 0, y.length);
     if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.tanh(y, x));
     this.#exports.tanh(to, from, y.length);
   }
 
   sigmoidBackward(ds: Float32Array, f: Float32Array): void {
-    const to = this.#at(ds, 0), from = this.#at(f, 0);
+    const to = this.#at(ds, 0, ds.length), from = this.#at(f, 0, ds.length);
     if (to === 0 || from === 0) return this.#staged([ds, f], (ds, f) => this.sigmoidBackward(ds, f));
     this.#exports.sigmoidBackward(to, from, ds.length);
   }
 
   mixRows(...[y, a, b, bo, q, qo, m, n]: Parameters<Kernels["mixRows"]>): void {
-    const to = this.#at(y, 0), first = this.#at(a, 0), second = this.#at(b, bo), by = this.#at(q, qo);
+    const to = this.#at(y, 0, m * n), first = this.#at(a, 0, m * n);
+    const second = this.#at(b, bo, m * n), by = this.#at(q, qo, m);
     if (to === 0 || first === 0 || second === 0 || by === 0) {
       return this.#staged([y, a, b, q], (y, a, b, q) => this.mixRows(y, a, b, bo, q, qo, m, n));
     }
@@ -224,8 +224,8 @@ export class SimdKernels implements Kernels {
   }
 
   mixRowsBackward(...[db, dq, dy, b, bo, q, qo, m, n]: Parameters<Kernels["mixRowsBackward"]>): void {
-    const into = this.#at(db, bo), dby = this.#at(dq, qo), from = this.#at(dy, 0);
-    const second = this.#at(b, bo), by = this.#at(q, qo);
+    const into = this.#at(db, bo, m * n), dby = this.#at(dq, qo, m), from = this.#at(dy, 0, m * n);
+    const second = this.#at(b, bo, m * n), by = this.#at(q, qo, m);
     if (into === 0 || dby === 0 || from === 0 || second === 0 || by === 0) {
       return this.#staged(
         [db, dq, dy, b, q],
@@ -239,13 +239,10 @@ export class SimdKernels implements Kernels {
   gruForward(steps: GruSteps): void {
     const { gate, T, K, H, keep, xw, attention, values, u, b, states, gates, products } = steps;
     if (!compiled(steps)) return PLAIN.gruForward(steps);
-    const x = this.#at(xw, 0), a = attention.length > 0 ? this.#at(attention, 0) : NONE;
-    const [s, g, p, w] = [
-      this.#at(states, 0),
-      this.#at(gates, 0),
-      this.#at(products, 0),
-      this.#at(values, u),
-    ];
+    const kept = keep ? T : 1, slice = K * H;
+    const x = this.#at(xw, 0, T * 3 * H), a = attention.length > 0 ? this.#at(attention, 0, K * T) : NONE;
+    const s = this.#at(states, 0, (kept + 1) * slice), g = this.#at(gates, 0, kept * 3 * slice);
+    const p = this.#at(products, 0, kept * slice), w = this.#at(values, u, 3 * H * H);
     if (x === 0 || a === 0 || s === 0 || g === 0 || p === 0 || w === 0) {
       return this.#staged(
         [xw, attention, values, states, gates, products],
@@ -254,7 +251,7 @@ export class SimdKernels implements Kernels {
       );
     }
     this.#exports.gruForward(
-      ...[T, K, H, Number(keep), x, w, this.#at(values, b), a === NONE ? 0 : a, s, g, p],
+      ...[T, K, H, Number(keep), x, w, this.#at(values, b, 3 * H), a === NONE ? 0 : a, s, g, p],
       this.#working(3 * H),
       ...[gate.alpha1, gate.beta0, gate.beta1],
     );
@@ -279,12 +276,14 @@ export class SimdKernels implements Kernels {
           }),
       );
     }
-    const work = this.#working(3 * H * H);
+    const work = this.#working(3 * H * H), slice = K * H;
     this.#exports.gruBackward(
-      ...[T, K, H, this.#at(values, u), attention.length > 0 ? this.#at(attention, 0) : 0],
-      ...[this.#at(states, 0), this.#at(gates, 0), this.#at(products, 0), this.#at(dstate, 0)],
-      ...[dstates.length > 0 ? this.#at(dstates, 0) : 0, this.#at(dxw, 0), this.#at(dattention, 0)],
-      ...[this.#at(back, 0), work, this.#at(gradients, u), this.#at(gradients, b)],
+      ...[T, K, H, this.#at(values, u, 3 * H * H), attention.length > 0 ? this.#at(attention, 0, K * T) : 0],
+      ...[this.#at(states, 0, (T + 1) * slice), this.#at(gates, 0, T * 3 * slice)],
+      ...[this.#at(products, 0, T * slice), this.#at(dstate, 0, slice)],
+      ...[dstates.length > 0 ? this.#at(dstates, 0, T * slice) : 0, this.#at(dxw, 0, T * 3 * H)],
+      ...[this.#at(dattention, 0, K * T), this.#at(back, 0, T * 3 * slice), work],
+      ...[this.#at(gradients, u, 3 * H * H), this.#at(gradients, b, 3 * H)],
       ...[gate.alpha1, gate.beta0, gate.beta1],
     );
   }
@@ -295,8 +294,15 @@ export class SimdKernels implements Kernels {
     return this.#work.byteOffset;
   }
 
-  /** The address of an element; 0 when the array is not in this memory. */
-  #at(array: Float32Array, offset: number): number {
+  /**
+   * The address of `length` elements; 0 when the array is not in this memory. All that a call reads and writes passes
+   * here, so that it stays in bounds where the runtime does not look (see docs/decisions/0023).
+   * @throws RangeError when the array has not as many
+   */
+  #at(array: Float32Array, offset: number, length: number): number {
+    if (!(offset >= 0 && offset + length <= array.length)) {
+      throw new RangeError(`Cannot take ${length} floats from ${offset} on: the array has ${array.length}`);
+    }
     return array.buffer === this.#buffer ? array.byteOffset + 4 * offset : 0;
   }
 

@@ -3,7 +3,7 @@
  * value: which tile computes it changes no bit, so rows together equal rows one by one.
  */
 
-import { fma, laneMask, storePart, sums } from "./vector";
+import { fma, laneMask, spread, storePart, sums } from "./vector";
 
 /** Rows of the inner matrix that stay in the cache while tiles of the result pass over them. */
 const DEPTH: i32 = 256;
@@ -33,6 +33,11 @@ function block(
 ): void {
   const row = <usize>n << 2;
   let i = 0;
+  if (rowStep == 4) {
+    for (; i + 4 <= m; i += 4) {
+      fourBeside(c + <usize>i * row, s + <usize>i * startStep, startStep, a + (<usize>i << 2), innerStep, b, k, n);
+    }
+  }
   for (; i + 4 <= m; i += 4) {
     four(c + <usize>i * row, s + <usize>i * startStep, startStep, a + <usize>i * rowStep, rowStep, innerStep, b, k, n);
   }
@@ -121,15 +126,79 @@ function four(
       x3 = fma(v128.load32_splat(p3), u, x3);
       bp += row, p0 += innerStep, p1 += innerStep, p2 += innerStep, p3 += innerStep;
     }
-    const to = c + j;
-    const left = <i32>((row - j) >> 2);
-    if (left >= 4) {
-      v128.store(to, x0), v128.store(to + row, x1);
-      v128.store(to + 2 * row, x2), v128.store(to + 3 * row, x3);
-    } else {
-      storePart(to, x0, left), storePart(to + row, x1, left);
-      storePart(to + 2 * row, x2, left), storePart(to + 3 * row, x3, left);
+    storeFour(c + j, row, <i32>((row - j) >> 2), x0, x1, x2, x3);
+  }
+}
+
+/** {@link four} of a transpose, where the elements of four rows are neighbours: one load in place of four. */
+function fourBeside(
+  c: usize, s: usize, startStep: usize,
+  a: usize, innerStep: usize,
+  b: usize, k: i32, n: i32,
+): void {
+  const row = <usize>n << 2;
+  const wide = <usize>(n & ~7) << 2;
+  let j: usize = 0;
+  for (; j < wide; j += 32) {
+    let at = s + j;
+    let x0 = v128.load(at), y0 = v128.load(at, 16);
+    at += startStep;
+    let x1 = v128.load(at), y1 = v128.load(at, 16);
+    at += startStep;
+    let x2 = v128.load(at), y2 = v128.load(at, 16);
+    at += startStep;
+    let x3 = v128.load(at), y3 = v128.load(at, 16);
+    let bp = b + j, ap = a;
+    for (let p = 0; p < k; p++) {
+      const u = v128.load(bp), v = v128.load(bp, 16), all = v128.load(ap);
+      let f = spread(all, 0);
+      x0 = fma(f, u, x0), y0 = fma(f, v, y0);
+      f = spread(all, 1);
+      x1 = fma(f, u, x1), y1 = fma(f, v, y1);
+      f = spread(all, 2);
+      x2 = fma(f, u, x2), y2 = fma(f, v, y2);
+      f = spread(all, 3);
+      x3 = fma(f, u, x3), y3 = fma(f, v, y3);
+      bp += row, ap += innerStep;
     }
+    at = c + j;
+    v128.store(at, x0), v128.store(at, y0, 16);
+    at += row;
+    v128.store(at, x1), v128.store(at, y1, 16);
+    at += row;
+    v128.store(at, x2), v128.store(at, y2, 16);
+    at += row;
+    v128.store(at, x3), v128.store(at, y3, 16);
+  }
+  for (; j < row; j += 16) {
+    let at = s + j;
+    let x0 = v128.load(at);
+    at += startStep;
+    let x1 = v128.load(at);
+    at += startStep;
+    let x2 = v128.load(at);
+    at += startStep;
+    let x3 = v128.load(at);
+    let bp = b + j, ap = a;
+    for (let p = 0; p < k; p++) {
+      const u = v128.load(bp), all = v128.load(ap);
+      x0 = fma(spread(all, 0), u, x0), x1 = fma(spread(all, 1), u, x1);
+      x2 = fma(spread(all, 2), u, x2), x3 = fma(spread(all, 3), u, x3);
+      bp += row, ap += innerStep;
+    }
+    storeFour(c + j, row, <i32>((row - j) >> 2), x0, x1, x2, x3);
+  }
+}
+
+/** Stores the first `left` lanes, all from 4 on, of a tile of four rows. */
+@inline
+function storeFour(to: usize, row: usize, left: i32, x0: v128, x1: v128, x2: v128, x3: v128): void {
+  if (left >= 4) {
+    v128.store(to, x0), v128.store(to + row, x1);
+    v128.store(to + 2 * row, x2), v128.store(to + 3 * row, x3);
+  } else {
+    storePart(to, x0, left), storePart(to + row, x1, left);
+    storePart(to + 2 * row, x2, left), storePart(to + 3 * row, x3, left);
   }
 }
 
@@ -255,7 +324,7 @@ export function dot(c: usize, a: usize, b: usize, m: i32, q: i32, n: i32): void 
       }
       const to = c0 + (<usize>j << 2);
       const x = f32x4.add(v128.load(to), sums(x0, x1, x2, x3));
-      const y = f32x4.add(v128.load(to + width), sums(y0, y1, y2, y3));
+      const y = f32x4.add(v128.load(pair ? to + width : to), sums(y0, y1, y2, y3));
       if (left >= 4) {
         v128.store(to, x);
         if (pair) v128.store(to + width, y);

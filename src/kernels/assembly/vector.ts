@@ -11,6 +11,15 @@ export function fma(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** One lane in all four. */
+@inline
+export function spread(v: v128, lane: i32): v128 {
+  if (lane == 0) return v128.shuffle<f32>(v, v, 0, 0, 0, 0);
+  if (lane == 1) return v128.shuffle<f32>(v, v, 1, 1, 1, 1);
+  if (lane == 2) return v128.shuffle<f32>(v, v, 2, 2, 2, 2);
+  return v128.shuffle<f32>(v, v, 3, 3, 3, 3);
+}
+
 /** Stores the first `count` of 1 to 3 lanes. */
 @inline
 export function storePart(at: usize, v: v128, count: i32): void {
