@@ -190,6 +190,11 @@ const models = z.strictObject({
     inputGain: field(positive, "factor of the behaviours at the extractor's input", 5),
     dotHead: dot,
     evolvedDot: field(flag, "whether ⟨last state, candidate⟩ is added to the logit", false),
+    skipError: field(
+      z.number().min(0),
+      "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
+      0,
+    ),
   }).partial(),
   mimn: z.strictObject({
     slots: field(count.max(255), "memory slots", 4),

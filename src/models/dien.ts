@@ -47,6 +47,7 @@ import type {
   TrainingInput,
 } from "./model.ts";
 import { Parameters } from "./parameters.ts";
+import { StepSkipper } from "./step_skipper.ts";
 
 /** Options of DIEN. */
 export interface DienConfig {
@@ -80,9 +81,19 @@ export interface DienConfig {
    * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
    */
   readonly evolvedDot?: boolean;
+  /**
+   * ε: how far a score may be from the whole, in logits, where steps of the second GRU that hardly write are left
+   * out; 0: none are. Only where form is `augru` or `agru`. See models/step_skipper.ts. @default {0}
+   */
+  readonly skipError?: number;
 }
 
+/** Forms that keep the state where attention is 0. */
+const SKIPPING: readonly AttentionalForm[] = ["augru", "agru"];
+
 const NONE = new Float32Array(0);
+/** Below this share of the steps, candidates one by one without the others are faster than all steps of all together. */
+const WORTH_ALONE = 0.5;
 
 /** DIEN; see {@linkcode createModel}. */
 export class Dien implements Model {
@@ -107,6 +118,7 @@ export class Dien implements Model {
   readonly #attention: AttentionScore;
   readonly #attends: boolean;
   readonly #evolution: Gru;
+  readonly #skipper?: StepSkipper;
   readonly #auxiliary: Auxiliary;
   readonly #head: Head;
   readonly #scaled: Scratch;
@@ -114,11 +126,20 @@ export class Dien implements Model {
   readonly #dh: Scratch;
   readonly #weights: Scratch;
 
-  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  /**
+   * Makes a model with start values drawn from `random`, uniform in [0, 1).
+   * @throws RangeError when steps are to be skipped in a form that cannot
+   */
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { hidden = 32, widths = [64, 32], pooling = "mean", norm = "sigmoid", form = "augru" } = config;
     const { attention = "bilinear", attentionWidths = [80, 40], inputGain = 1, dotHead = true } = config;
-    const { auxiliary = "mlp", auxiliaryWidths = [50], evolvedDot = false } = config;
+    const { auxiliary = "mlp", auxiliaryWidths = [50], evolvedDot = false, skipError = 0 } = config;
+    if (skipError > 0 && (!SKIPPING.includes(form) || norm === "linear")) {
+      throw new RangeError(
+        `Cannot skip steps of ${form} with norm ${norm}: skipError needs form ${SKIPPING.join(" or ")}, ` +
+          `and weights in [0, 1]`,
+      );
+    }
     const { d } = sizes;
     this.sizes = sizes;
     this.#scaled = new Scratch(kernels);
@@ -163,9 +184,15 @@ export class Dien implements Model {
       ? new Bilinear(this.parameters, "attention")
       : new ProjectedUnit(this.parameters, "attention");
     this.#evolution = new Gru(this.parameters, "gru2", form);
+    const dot = evolvedDot && hidden === d;
+    if (skipError > 0) {
+      this.#skipper = new StepSkipper(this.parameters, {
+        ...{ gru: "gru2", mlp: "mlp", row: before, dot, error: skipError },
+      });
+    }
     this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
     const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
-    if (evolvedDot && hidden === d) dots.push([this.#final, q]);
+    if (dot) dots.push([this.#final, q]);
     this.#head = new Head(this.parameters, columns, dots);
   }
 
@@ -182,7 +209,7 @@ export class Dien implements Model {
 
   /** See {@linkcode Model.score}. */
   score(input: ModelInput): Float32Array {
-    this.#forward(input, false);
+    this.#forward(input, false, this.#skipper);
     return this.#head.logits(input.K).slice();
   }
 
@@ -253,7 +280,7 @@ export class Dien implements Model {
   }
 
   /** Fills the parts, and returns what the backward pass needs. */
-  #forward(input: ModelInput, keep: boolean): Forward {
+  #forward(input: ModelInput, keep: boolean, skipper?: StepSkipper): Forward {
     const { T, K } = input;
     const H = this.stateSize;
     this.#inputs.bind(input);
@@ -266,7 +293,10 @@ export class Dien implements Model {
     if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
     else attention.fill(1);
     const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
-    const states = this.#evolution.run(evolved);
+    const left = skipper?.skip(attention, T, q) ?? K * T;
+    const states = left < WORTH_ALONE * K * T
+      ? this.#evolution.runWritten(evolved)
+      : this.#evolution.run(evolved);
     this.#final.bind(states.subarray(states.length - K * H));
     return { x, h, scores, extracted, evolved };
   }
