@@ -33,7 +33,7 @@ async function main(flags: Flags): Promise<number> {
   const size = flags.long ? LONG : SHORT;
   const { seed, model, delivery, live } = flags;
   const counts = { ...size.counts, kill: flags.kills ?? size.counts.kill };
-  const schedule = makeSchedule({ seed, counts, gapMs: size.gapMs });
+  const schedule = makeSchedule({ seed, counts, monitors: size.monitors, gapMs: size.gapMs });
   if (flags.show) {
     print(Deno.stdout, describe(schedule));
     return 0;
@@ -48,6 +48,7 @@ async function main(flags: Flags): Promise<number> {
     schedule,
     events: flags.events ?? size.events,
     users: size.users,
+    monitors: size.monitors,
     model,
     delivery,
     live,

@@ -18,12 +18,14 @@ import {
 import { type DevBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { monitorGroup } from "../../streams/service/monitor_job.ts";
 import type { Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import type { Deployment } from "./deployment.ts";
+import { startExperiments } from "./experiments.ts";
 import { Fleet } from "./fleet.ts";
 import { endOf, type Fault } from "./schedule.ts";
-import { catalogue, traffic } from "./traffic.ts";
+import { catalogue, START, traffic } from "./traffic.ts";
 import { type Verdict, verify } from "./verify.ts";
 
 /** Options of {@linkcode runChaos}. */
@@ -42,6 +44,8 @@ export interface ChaosOptions {
   readonly tasks?: number;
   /** Processes that learn, or wait to. @default {2} */
   readonly learners?: number;
+  /** Processes that watch the experiments, or wait to. @default {1} */
+  readonly monitors?: number;
   /** What scores and learns. @default {"base"} */
   readonly model?: ModelName;
   /** How answers are sent. @default {"exactly-once"} */
@@ -81,6 +85,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     tell,
     tasks = 2,
     learners = 2,
+    monitors = 1,
     partitions = 4,
     model = "base",
     delivery = "exactly-once",
@@ -101,6 +106,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   await log.createTopics(topicSpecs(topics, partitions));
   const people = { seed: options.seed, events: options.events, users: options.users, partitions };
   await log.append([...catalogue(topics, people)]);
+  await startExperiments(log, topics, { model, time: START });
   await using fleet = new Fleet({
     folder,
     report,
@@ -115,6 +121,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   });
   for (let n = 0; n < tasks; n++) fleet.start(`task-${n}`);
   for (let n = 0; n < learners; n++) fleet.start(`learner-${n}`);
+  for (let n = 0; n < monitors; n++) fleet.start(`monitor-${n}`);
   const durationMs = endOf(schedule) + 1000;
   const started = performance.now();
   const clock = () => `${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s `;
@@ -171,6 +178,7 @@ async function suffer(
 ): Promise<void> {
   switch (kind) {
     case "kill":
+    case "kill-monitor":
       await fleet.kill(target);
       await delay(lastsMs);
       return fleet.start(target);
@@ -209,9 +217,10 @@ async function drive(log: Log, records: readonly NewRecord[], durationMs: number
   return sent;
 }
 
-/** Waits until all events are committed and all samples are learnt that fill a batch. */
+/** Waits until all events are committed, all samples are learnt that fill a batch, and what came of them is counted. */
 async function settled(log: Log, { model, learning }: Deployment, partitions: number): Promise<boolean> {
-  const { events, samples } = topicNames(PREFIX);
+  const topics = topicNames(PREFIX);
+  const { events, samples, recommendations } = topics;
   const lag = async (group: string, topic: string) => {
     let sum = 0;
     for (let p = 0; p < partitions; p++) {
@@ -224,9 +233,13 @@ async function settled(log: Log, { model, learning }: Deployment, partitions: nu
   for (let since = performance.now(); performance.now() - since < STUCK_MS;) {
     const tasks = await lag(`${events}-tasks`, events);
     const learner = await lag(`${samples}-learner-${model}`, samples);
-    // A sample has a row at least, and a hole of a transaction may follow it.
-    if (tasks === 0 && learner < (learning.batchRows ?? 0) / 2) return true;
-    if (tasks + learner < best) [best, since] = [tasks + learner, performance.now()];
+    const group = monitorGroup(topics);
+    const monitor = await lag(group, recommendations) + await lag(group, samples);
+    // A sample has a row at least, and a hole of a transaction may follow it, and any other record.
+    const isDone = tasks === 0 && learner < (learning.batchRows ?? 0) / 2 && monitor <= 2 * partitions;
+    if (isDone) return true;
+    const sum = tasks + learner + monitor;
+    if (sum < best) [best, since] = [sum, performance.now()];
     await delay(200);
   }
   return false;

@@ -29,6 +29,7 @@ Deno.test({
       schedule,
       events,
       users,
+      monitors: SHORT.monitors,
       folder,
       tell: () => {},
     });
@@ -37,6 +38,8 @@ Deno.test({
     }`;
     assert.deepEqual(problems, [], `again with: ${again}`);
     assert.ok((figures["recommendations"] ?? 0) > 2000 && (figures["rows learnt"] ?? 0) > 10_000);
+    assert.ok((figures["users of experiments"] ?? 0) > 150);
+    assert.equal(figures["experiments stopped"], 1, "by its guard rail, though the monitor was killed");
     await Deno.remove(folder, { recursive: true });
   },
 });

@@ -32,7 +32,7 @@ const JOIN_MS = 180_000;
 const FULL = /snapshot: cannot write/;
 const ASSIGNED = /events-tasks assigns/;
 
-/** Processes by name; those called `learner-…` learn, the others run tasks. */
+/** Processes by name; those called `learner-…` learn, `monitor-…` watch experiments, the others run tasks. */
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
@@ -55,7 +55,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts a process. */
   start(name: string): void {
-    const roles = name.startsWith("learner") ? "learner" : "task";
+    const roles = ["learner", "monitor"].find((role) => name.startsWith(role)) ?? "task";
     const child = new Deno.Command("sh", {
       // Without the trap, a limit of file sizes kills the process instead of failing its writes.
       args: [

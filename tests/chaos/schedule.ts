@@ -7,6 +7,7 @@
  *   task-1    ───────────x──┌─────────────────────    ▒ stopped for longer than a session
  *   guest          ┌──────────┘                       joins, and leaves again
  *   learner-0 ──────────────────────────x───┌─────
+ *   monitor-0 ────────x────┌──────────────────────
  *   broker    ─────────────────x────┌─────────────
  * ```
  *
@@ -19,6 +20,8 @@ import { mulberry32 } from "../../src/scorer/random.ts";
 export const FAULT_KINDS = [
   /** SIGKILL; started again `lastsMs` later. */
   "kill",
+  /** SIGKILL of who watches the experiments; started again `lastsMs` later. */
+  "kill-monitor",
   /** SIGSTOP, SIGCONT `lastsMs` later: the process wakes up when others have its partitions. */
   "freeze",
   /** SIGTERM, which must end it with 0; started again `lastsMs` later. */
@@ -42,7 +45,7 @@ export interface Fault {
   readonly atMs: number;
   /** What happens. */
   readonly kind: FaultKind;
-  /** To whom: `task-0`, `learner-1`, `guest-3`, `broker`. */
+  /** To whom: `task-0`, `learner-1`, `monitor-0`, `guest-3`, `broker`. */
   readonly target: string;
   /** See {@linkcode FAULT_KINDS}. */
   readonly lastsMs: number;
@@ -58,6 +61,8 @@ export interface ScheduleOptions {
   readonly tasks?: number;
   /** Processes that learn, or wait to. @default {2} */
   readonly learners?: number;
+  /** Processes that watch the experiments, or wait to. @default {1} */
+  readonly monitors?: number;
   /** Mean time between two faults, milliseconds. @default {5000} */
   readonly gapMs?: number;
 }
@@ -65,6 +70,7 @@ export interface ScheduleOptions {
 /** How long each kind lasts at least and at most, milliseconds. */
 const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "kill": [0, 8000],
+  "kill-monitor": [0, 8000],
   "freeze": [7500, 12_000],
   "leave": [0, 3000],
   "join": [2000, 8000],
@@ -76,15 +82,16 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 const YOUNG_MS = 1000;
 /** How long one may take to leave. */
 const LEAVING_MS = 10_000;
-/** One kill in so many is of a learner. */
-const LEARNER_SHARE = 0.25;
+/** One kill, freeze or leave in so many is of a learner, or of a monitor. */
+const LEARNER_SHARE = 0.25, MONITOR_SHARE = 0.1;
 
 /** The faults, in the order of time. */
 export function makeSchedule(options: ScheduleOptions): Fault[] {
-  const { seed, counts, tasks = 2, learners = 2, gapMs = 5000 } = options;
+  const { seed, counts, gapMs = 5000, tasks = 2, learners = 2, monitors = 1 } = options;
   const random = mulberry32(seed);
   const between = (low: number, high: number) => Math.round(low + random() * (high - low));
   const kinds = shuffle(FAULT_KINDS.flatMap((kind) => new Array<FaultKind>(counts[kind]).fill(kind)), random);
+  const crew = { task: tasks, learner: learners, monitor: monitors };
   /** When each process is itself again. */
   const free = new Map<string, number>();
   const faults: Fault[] = [];
@@ -92,9 +99,8 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
   for (const [n, kind] of kinds.entries()) {
     atMs += between(gapMs / 4, gapMs * 7 / 4);
     const lastsMs = between(...LASTS[kind]);
-    const isOfLearner = random() < LEARNER_SHARE && learners > 0 && kind !== "full-disk";
-    const count = isOfLearner ? learners : tasks;
-    const names = Array.from({ length: count }, (_, i) => `${isOfLearner ? "learner" : "task"}-${i}`);
+    const role = roleOf(kind, random());
+    const names = Array.from({ length: crew[role] }, (_, i) => `${role}-${i}`);
     const target = kind === "broker"
       ? "broker"
       : kind.includes("join")
@@ -105,6 +111,13 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
     faults.push({ atMs, kind, target, lastsMs });
   }
   return faults;
+}
+
+/** Who suffers. @param chance in [0, 1) */
+function roleOf(kind: FaultKind, chance: number): "task" | "learner" | "monitor" {
+  if (kind === "kill-monitor") return "monitor";
+  if (kind === "full-disk" || chance >= LEARNER_SHARE + MONITOR_SHARE) return "task";
+  return chance < LEARNER_SHARE ? "learner" : "monitor";
 }
 
 /** When the last fault of a schedule is over, milliseconds from the start. */

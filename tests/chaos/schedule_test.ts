@@ -4,6 +4,7 @@ import { describe, endOf, FAULT_KINDS, makeSchedule } from "./schedule.ts";
 
 const counts = {
   "kill": 12,
+  "kill-monitor": 3,
   "freeze": 3,
   "leave": 3,
   "join": 2,
@@ -18,18 +19,20 @@ Deno.test("makeSchedule() gives the same faults for the same seed, and others fo
 });
 
 Deno.test("makeSchedule() has each kind as often as asked, in the order of time, one at a time for each process", () => {
-  fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 4 }), fc.nat(2), (seed, tasks, learners) => {
-    const schedule = makeSchedule({ seed, counts, tasks, learners });
+  fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 4 }), fc.nat(2), (seed, tasks, monitors) => {
+    const schedule = makeSchedule({ seed, counts, tasks, monitors: monitors + 1 });
     for (const kind of FAULT_KINDS) {
       assert.equal(schedule.filter((fault) => fault.kind === kind).length, counts[kind]);
     }
     const free = new Map<string, number>();
     let last = 0;
-    for (const { atMs, target, lastsMs } of schedule) {
+    for (const { atMs, kind, target, lastsMs } of schedule) {
       assert.ok(atMs >= last && atMs >= (free.get(target) ?? 0));
       last = atMs;
       free.set(target, atMs + lastsMs);
-      assert.match(target, /^(broker|guest-\d+|task-[0-3]|learner-[01])$/);
+      assert.match(target, /^(broker|guest-\d+|task-[0-3]|learner-[01]|monitor-[0-2])$/);
+      if (kind === "kill-monitor") assert.match(target, /^monitor/);
+      if (kind === "full-disk") assert.match(target, /^task/);
     }
     assert.equal(endOf(schedule), Math.max(...schedule.map(({ atMs, lastsMs }) => atMs + lastsMs)));
     assert.equal(describe(schedule).split("\n").length, schedule.length + 1);

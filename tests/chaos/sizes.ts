@@ -14,6 +14,8 @@ export interface Size {
   readonly users: number;
   /** Faults. */
   readonly counts: Readonly<Record<FaultKind, number>>;
+  /** Processes that watch the experiments: one suffers each kill of a monitor, two take over from each other. */
+  readonly monitors: number;
   /** Mean time between two faults, milliseconds. */
   readonly gapMs: number;
 }
@@ -22,7 +24,17 @@ export interface Size {
 export const SHORT: Size = {
   events: 8000,
   users: 800,
-  counts: { "kill": 3, "freeze": 1, "leave": 1, "join": 1, "kill-joining": 1, "full-disk": 1, "broker": 1 },
+  counts: {
+    "kill": 3,
+    "kill-monitor": 2,
+    "freeze": 1,
+    "leave": 1,
+    "join": 1,
+    "kill-joining": 1,
+    "full-disk": 1,
+    "broker": 1,
+  },
+  monitors: 1,
   gapMs: 2500,
 };
 
@@ -30,6 +42,16 @@ export const SHORT: Size = {
 export const LONG: Size = {
   events: 200_000,
   users: 20_000,
-  counts: { "kill": 100, "freeze": 8, "leave": 8, "join": 8, "kill-joining": 8, "full-disk": 8, "broker": 6 },
+  counts: {
+    "kill": 100,
+    "kill-monitor": 20,
+    "freeze": 8,
+    "leave": 8,
+    "join": 8,
+    "kill-joining": 8,
+    "full-disk": 8,
+    "broker": 6,
+  },
+  monitors: 2,
   gapMs: 5000,
 };

@@ -23,12 +23,14 @@ export interface TrafficOptions {
   readonly users: number;
   /** Partitions of `events`; nobody is on the last one. */
   readonly partitions: number;
-  /** Things. @default {300} */
+  /** Things, a dozen at least. @default {300} */
   readonly items?: number;
 }
 
-const START = Date.UTC(2025, 0, 1);
+/** Event time of the first one. */
+export const START: number = Date.UTC(2025, 0, 1);
 const LIST = 8;
+const CATEGORIES = 12;
 const STEP_MS = 2000;
 const MINUTE = 60_000;
 const SURFACES = ["home", "detail", "cart"] as const;
@@ -42,7 +44,7 @@ export function* catalogue(topics: Topics, { items = 300 }: TrafficOptions): Gen
     const value = encodeItem({
       item,
       time: START,
-      categories: [`c${i % 12}`],
+      categories: [`c${i % CATEGORIES}`],
       attributes: { band: `${i % 3}` },
     });
     yield { topic: topics.items, partition: 0, key: item, value, time: START };
@@ -66,7 +68,12 @@ export function* traffic(topics: Topics, options: TrafficOptions): Generator<New
     const user = people[Math.floor(people.length * random() ** 3)] ?? "";
     const request = `r${view}`;
     const page: Event[] = [];
-    const candidates = Array.from({ length: LIST }, (_, k) => `i${(below(items) + 7 * k) % items}`);
+    // Of two categories, so that a variant which limits them shows less.
+    const category = view % CATEGORIES;
+    const candidates = Array.from({ length: LIST }, (_, k) => {
+      const own = (category + k % 2) % CATEGORIES;
+      return `i${own + CATEGORIES * below(Math.floor(items / CATEGORIES))}`;
+    });
     const ask = {
       type: "request",
       user,

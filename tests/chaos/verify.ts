@@ -23,6 +23,7 @@ import { INPUT } from "../../streams/task/delivery.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";
 import { OverlayLog } from "./overlay_log.ts";
+import { verifyFigures } from "./verify_figures.ts";
 import { verifyLearner } from "./verify_learner.ts";
 
 /** What was looked at, and what is wrong. */
@@ -44,6 +45,7 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
     if (problems.length < MAX_PROBLEMS) problems.push(problem);
   };
   const count = (name: string, n: number) => figures[name] = (figures[name] ?? 0) + n;
+  await verifyFigures(log, deployment.prefix, report, count);
   const isComparable = deployment.serveVersion !== undefined;
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 0;
   const asked: string[] = [], answered: string[] = [], sampled: Sample[] = [], input: Event[] = [];

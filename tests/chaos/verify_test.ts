@@ -1,6 +1,10 @@
 /** A verifier that finds nothing proves nothing: each promise is broken here by hand, and must be missed. */
 
 import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { EXPERIMENT } from "../../streams/experiments/record.ts";
+import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
@@ -8,7 +12,8 @@ import { Service } from "../../streams/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { OPTIONS, until, untilCommitted } from "../service/deployment.ts";
 import type { Deployment } from "./deployment.ts";
-import { catalogue, traffic } from "./traffic.ts";
+import { startExperiments } from "./experiments.ts";
+import { catalogue, START, traffic } from "./traffic.ts";
 import { verify } from "./verify.ts";
 
 const topics = topicNames();
@@ -27,10 +32,12 @@ const healthy = await (async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
   const options = { seed: 1, events: 1500, users: 80, partitions: PARTITIONS, items: 60 };
+  await startExperiments(log, topics, { model: "base", time: START });
   await log.append([...catalogue(topics, options), ...traffic(topics, options)]);
   await using service = await Service.start(log, { ...OPTIONS, ...deployment });
   await untilCommitted(log);
   await until(async () => ((await service.status()).learner?.lag ?? 99) < 8, "samples are learnt");
+  await until(async () => (await service.status()).monitor?.lag === 0, "experiments are watched");
   await service.stop();
   await service.ended;
   return log;
@@ -71,6 +78,7 @@ Deno.test("verify() finds nothing wrong with a deployment that nothing happened 
   assert.deepEqual(problems, []);
   assert.ok((figures["recommendations"] ?? 0) > 400 && (figures["rows learnt"] ?? 0) > 1000);
   assert.ok((figures["versions"] ?? 0) > 20);
+  assert.ok((figures["users in written figures"] ?? 0) > 50);
 });
 
 const [first, second] = [3, 4];
@@ -82,7 +90,7 @@ for (
     ["an answer that is another", topics.recommendations, otherScore, /recommendations\/0 is not what/],
     ["a sample that is lost", topics.samples, drop, /samples\/0 is not what/],
     ["a sample given twice", topics.samples, double, /has several samples/],
-    ["a positive that nobody gave", topics.samples, flipLast, /samples\/0 is not what/],
+    ["a positive that nobody gave", topics.samples, flipLabel, /samples\/0 is not what/],
     ["a rejection that is lost", topics.rejected, drop, /rejected\/0 is not what/],
     ["a state that is lost", topics.state, drop, /user .* is missing/],
     ["a byte of a state", topics.state, flipLast, /state of partition 0/],
@@ -90,6 +98,15 @@ for (
     ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
     ["a version that is lost", topics.parameters, drop, /behind version/],
     ["a version given twice", topics.parameters, double, /behind version/],
+    ["a figure of an experiment that is wrong", topics.figures, flipFigures, /the figures of short are not/],
+    [
+      "a user of an experiment that counts twice",
+      topics.figures,
+      dropPositions,
+      /the figures of short are not/,
+    ],
+    ["a change of experiments that one partition has not", topics.events, dropChange, /different changes/],
+    ["a change of experiments that is there twice", topics.events, doubleChange, /has a change .* twice/],
     ["a learner's checkpoint that is damaged", topics.checkpoints, flipAll, /cannot be restored/],
   ] as const
 ) {
@@ -132,6 +149,17 @@ function flipLast(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(first, flipped(records[first], -6));
 }
 
+function flipLabel(records: readonly LogRecord[]): readonly LogRecord[] {
+  const sample = decodeSample(records[first]?.value ?? assert.fail());
+  const rows = sample.rows.map((row, k) =>
+    k > 0 ? row : { ...row, label: row.label === 1 ? 0 as const : 1 as const }
+  );
+  return records.with(first, {
+    ...records[first] ?? assert.fail(),
+    value: encodeSample({ ...sample, rows }),
+  });
+}
+
 function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findIndex(({ key }) => key?.startsWith("item:"));
   return records.with(at, flipped(records[at], -6));
@@ -150,4 +178,39 @@ function otherScore(records: readonly LogRecord[]): readonly LogRecord[] {
   const text = new TextDecoder().decode(records[first]?.value ?? assert.fail());
   const value = new TextEncoder().encode(text.replace(/"score":-?0\.\d/, '"score":0.3'));
   return records.with(first, { ...records[first] ?? assert.fail(), value });
+}
+
+/** Changes the first number behind the definition of an experiment. */
+function flipFigures(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.map((record) => {
+    if (record.key !== "experiment/short" || record.value === null) return record;
+    const head = new ByteWriter().string(new ByteReader(record.value).string()).toBytes();
+    return flipped(record, head.length - record.value.length);
+  });
+}
+
+/** The positions of a monitor that has read nothing, beside the figures of one that has. */
+function dropPositions(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.map((record) => {
+    if (record.key !== "monitor" || record.value === null) return record;
+    const from = new ByteReader(record.value);
+    const to = new ByteWriter().u8(from.u8()).f64(from.f64()).uint(from.count());
+    for (let p = 0; p < PARTITIONS; p++) {
+      to.f64(from.f64()).f64(from.f64());
+      from.int();
+      from.int();
+      to.int(-1).int(-1);
+    }
+    for (let place = 0; place < 2 * PARTITIONS; place++) to.uint(0);
+    return { ...record, value: to.toBytes() };
+  });
+}
+
+function dropChange(records: readonly LogRecord[]): readonly LogRecord[] {
+  return records.toSpliced(records.findIndex(({ headers }) => headers[EXPERIMENT] !== undefined), 1);
+}
+
+function doubleChange(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findIndex(({ headers }) => headers[EXPERIMENT] !== undefined);
+  return records.toSpliced(at, 0, records[at] ?? assert.fail());
 }
