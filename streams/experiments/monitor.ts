@@ -200,6 +200,8 @@ export class ExperimentMonitor {
       const { name } = record;
       const known = this.#followed.get(name);
       if (known?.definition === definitionOf(record)) {
+        // What was judged of it when it was another is to be judged again.
+        this.#isChanged ||= !this.#isReadOnly && known.experiment.revision !== record.revision;
         known.experiment = record;
         continue;
       }

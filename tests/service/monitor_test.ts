@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Experiment } from "../../src/experiments/experiment.ts";
 import { Experiments } from "../../src/experiments/assignment.ts";
 import { encodeSample } from "../../src/learner/sample_codec.ts";
 import { createRandom } from "../../src/simulator/random.ts";
@@ -58,7 +59,8 @@ const made = new Map<string, NewRecord[]>();
 
 /** Answers and samples in the order of their times. */
 function recordsOf(experiments: Experiments, users: number, pages: number): NewRecord[] {
-  const known = made.get(`${users} ${pages}`);
+  const key = `${users} ${pages} ${JSON.stringify([...experiments.records.values()])}`;
+  const known = made.get(key);
   if (known !== undefined) return known;
   const random = createRandom(5);
   const records: NewRecord[] = [];
@@ -91,7 +93,7 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
     }
   }
   records.sort((a, b) => a.time - b.time);
-  made.set(`${users} ${pages}`, records);
+  made.set(key, records);
   return records;
 }
 
@@ -220,6 +222,67 @@ Deno.test("MonitorJob stops an experiment that changes while it is judged, by it
     ["running", 0.5],
     ["stopped", 0.5],
   ]);
+});
+
+/** What has happened to the experiment that does harm, in order. */
+async function storyOf(log: Log): Promise<string[]> {
+  const changes = (await changesOn(log, 0)).map((change) => JSON.parse(change));
+  return changes.filter(({ name }) => name === "harm").map(({ status, traffic }) => `${status} ${traffic}`);
+}
+
+Deno.test("MonitorJob stops an experiment again that is started again as it was, once each time", async () => {
+  const log = await deployment();
+  await work(log);
+  assert.deepEqual(await storyOf(log), ["running 0.8", "stopped 0.8"]);
+  const changes = registryOf(log);
+  const again = async () => {
+    const { revision: _, status: __, reason: ___, ...draft } = (await changes.records()).get(
+      "harm",
+    ) as Experiment;
+    await changes.start(draft);
+  };
+  await again();
+  await work(log);
+  const twice = ["running 0.8", "stopped 0.8", "running 0.8", "stopped 0.8"];
+  assert.deepEqual(await storyOf(log), twice);
+  await work(log);
+  assert.deepEqual(await storyOf(log), twice);
+  await using job = await MonitorJob.open(log, topics, { now: () => 0, checkpointMs: 0 });
+  await again(); // while it works, and nobody comes
+  for (let step = 0; step < 3; step++) await job.step(HURRIED);
+  assert.deepEqual(await storyOf(log), [...twice, "running 0.8", "stopped 0.8"]);
+  assert.equal((await job.status()).stopped, 1);
+});
+
+Deno.test("MonitorJob leaves a promoted variant alone, and one that is rolled back, whatever its figures say", async () => {
+  const log = await deployment();
+  const changes = registryOf(log);
+  await changes.promote("harm", "B"); // before the monitor has seen anything
+  const promoted = (await work(log)).experiments.find(({ name }) => name === "harm")!;
+  assert.deepEqual([promoted.status, promoted.winner], ["promoted", "B"]);
+  assert.match(promoted.harm!, /B makes clicksPerList worse/, "as all can see");
+  await changes.rollBack("harm", "clicks are fewer");
+  const back = (await work(log)).experiments.find(({ name }) => name === "harm")!;
+  assert.deepEqual([back.status, back.reason], ["stopped", "clicks are fewer"]);
+  assert.deepEqual(await storyOf(log), ["running 0.8", "promoted 0.8", "stopped 0.8"]);
+});
+
+Deno.test("MonitorJob that was away while traffic changes has the figures of one that was there", async () => {
+  const figures = async (isThere: boolean) => {
+    const log = await deployment({ users: 120 });
+    const changes = registryOf(log);
+    await changes.stop("harm", "for now");
+    if (isThere) await work(log);
+    await changes.traffic("draft", 0.6);
+    const experiments = new Experiments((await changes.records()).values());
+    await log.append(recordsOf(experiments, 240, 4).filter(({ time }) => time > 39 * HOUR));
+    const view = await work(log);
+    return { view, written: await writtenOn(log), changes: await changesOn(log, 0) };
+  };
+  const [there, away] = [await figures(true), await figures(false)];
+  assert.deepEqual(away, there);
+  const draft = there.view.experiments.find(({ name }) => name === "draft")!;
+  assert.equal(draft.traffic, 0.6);
 });
 
 Deno.test("MonitorJob looks for pinned versions that nobody needs any more, now and then", async () => {
