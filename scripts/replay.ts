@@ -20,7 +20,7 @@ import type { Learning } from "../streams/learning.ts";
 import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite_log.ts";
-import { PROFILES } from "../streams/profiles.ts";
+import { LISTED, PROFILES } from "../streams/profiles.ts";
 import {
   KERNELS,
   replay,
@@ -109,8 +109,12 @@ async function main(flags: Flags): Promise<number> {
   }
   const config = await readConfig(flags);
   const profile = PROFILES[flags.format];
+  const options = taskOptions(profile, config, flags.model);
+  // A log that stays may be served from afterwards.
+  const isIdle = flags.log === "memory" && LISTED.has(flags.format);
   const task = {
-    ...taskOptions(profile, config, flags.model),
+    ...options,
+    ...(isIdle ? { retrieval: { learn: false, ...options.retrieval } } : {}),
     seed: flags.seed,
     nowMicros: () => performance.now() * 1000,
   };

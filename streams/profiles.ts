@@ -64,3 +64,9 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
     impressions: "logged",
   },
 };
+
+/**
+ * Formats whose data sets name every list that was shown: they ask for none, so in a replay of them nobody needs what
+ * retrieval learns.
+ */
+export const LISTED: ReadonlySet<Format> = new Set(["ml-100k", "sparrow", "taobao", "open-bandit"]);

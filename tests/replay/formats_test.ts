@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { DEFAULT_MODELS, learnerOptions } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { PROFILES } from "../../streams/profiles.ts";
+import { LISTED, PROFILES } from "../../streams/profiles.ts";
+import type { TaskOptions } from "../../src/state/task_state.ts";
 import { replay, type ReplayResult } from "../../streams/replay.ts";
 import { type Format, openSource } from "../../streams/sources/open.ts";
 
@@ -72,22 +73,32 @@ for (const { format, path, check } of CASES) {
     name,
     ignore: !there,
     fn: async () => {
+      const run = (task: TaskOptions) =>
+        replay(new MemoryLog(), openSource(format, `${DATA}/${path}`), {
+          model: "base",
+          modelConfig: DEFAULT_MODELS.base,
+          task,
+          learner: learnerOptions(task, {}, 0),
+          limit: LIMIT,
+          retain: false,
+          manifest: "{}",
+        });
       const task = PROFILES[format];
-      const result = await replay(new MemoryLog(), openSource(format, `${DATA}/${path}`), {
-        model: "base",
-        modelConfig: DEFAULT_MODELS.base,
-        task,
-        learner: learnerOptions(task, {}, 0),
-        limit: LIMIT,
-        retain: false,
-        manifest: "{}",
-      });
+      const result = await run(task);
       assert.equal(result.events, LIMIT);
       assert.equal(result.task.counters.events, LIMIT);
       assert.deepEqual(result.rejections.groups, []);
       assert.equal(result.learning.failures, 0);
       assert.equal(result.learning.validation.rows.length, result.task.counters.rows);
       check(result);
+      assert.ok(LISTED.has(format));
+      const { digests } = await run({ ...task, retrieval: { ...task.retrieval, learn: false } });
+      const { samples, parameters } = result.digests;
+      assert.deepEqual(
+        [digests.samples, digests.parameters],
+        [samples, parameters],
+        "retrieval is not asked",
+      );
     },
   });
 }
