@@ -1,6 +1,6 @@
 /**
- * Whole rounds on a log in memory: events produced, read, decoded, applied and committed; in the second work answered
- * and learnt from, too.
+ * Whole rounds on a log in memory: events read, decoded, applied and committed; with requests answered and learnt from,
+ * too. What a commit writes, the records of all users since the one before, is shared by its events.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
+import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
 import { createModel, type ModelName } from "../../../src/models/create.ts";
 import { mulberry32 } from "../../../src/scorer/random.ts";
 import { ServingModel } from "../../../src/scorer/serving_model.ts";
@@ -18,11 +19,12 @@ import { Learning } from "../../../streams/learning.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { ParameterSubscriber } from "../../../streams/parameters.ts";
+import { SampleHandover } from "../../../streams/sample_handover.ts";
 import { Task } from "../../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
 import type { Work } from "./works.ts";
 
-const EVENTS = 20_000;
+const EVENTS = 40_000;
 const USERS = 500;
 const ITEMS = 2000;
 const START = Date.UTC(2026, 0, 1);
@@ -52,6 +54,16 @@ function records(requests: boolean): NewRecord[] {
   });
 }
 
+/** How a stream is worked on. */
+interface Conditions {
+  /** Events between commits, at most. */
+  readonly events: number;
+  /** Whether retrieval learns. */
+  readonly retrieval: boolean;
+  /** Whether the learner does. */
+  readonly learns: boolean;
+}
+
 function makeModel(name: ModelName) {
   const { d, userWidth, contextWidth } = new Assembler(schema, WIDTH);
   return createModel(
@@ -59,21 +71,30 @@ function makeModel(name: ModelName) {
     { d, user: userWidth, context: contextWidth },
     DEFAULT_MODELS[name],
     mulberry32(1),
+    createKernels(resolveKernels("auto")),
   );
 }
 
-async function run(name: ModelName, events: readonly NewRecord[], learns: boolean): Promise<void> {
+async function run(
+  name: ModelName,
+  stream: readonly NewRecord[],
+  { events, retrieval, learns }: Conditions,
+): Promise<void> {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
-  await log.append(events);
+  await log.append(stream);
   const serving = new ServingModel(makeModel(name), schema, WIDTH);
   const learner = new Learner(makeModel(name), { schema, embeddingWidth: WIDTH });
-  await using learning = await Learning.open(log, topics, learner, { trimSamples: true, keepRows: 10_000 });
+  const handover = new SampleHandover();
+  await using learning = await Learning.open(log, topics, learner, {
+    ...{ trimSamples: true, keepRows: 10_000, handover },
+  });
   const versions = new ParameterSubscriber(log, topics.parameters, serving);
   await versions.update();
-  await using task = await Task.open(log, topics, 0, { schema }, serving);
+  const options = { schema, retrieval: { learn: retrieval } };
+  await using task = await Task.open(log, topics, 0, options, serving, { handover });
   for (;;) {
-    const { complete } = await task.round({ rows: 64, events: 1000 });
+    const { complete } = await task.round({ rows: 64, events });
     if (!complete) break;
     if (!learns) continue;
     await learning.drain();
@@ -82,19 +103,28 @@ async function run(name: ModelName, events: readonly NewRecord[], learns: boolea
   await task.commit();
 }
 
-/** State alone with base and DIEN; DIEN that answers and learns. */
+/** State alone, under several conditions; DIEN that answers and learns. */
 export function pipeline(): Work[] {
-  const work = (words: string, name: ModelName, requests: boolean): Work => ({
+  const work = (words: string, name: ModelName, conditions: Conditions): Work => ({
     ...{ work: words, by: name, pieces: EVENTS },
     prepare() {
-      const events = records(requests);
-      return () => run(name, events, requests);
+      const stream = records(conditions.learns);
+      return () => run(name, stream, conditions);
     },
   });
-  const answered = "an event, 10 % requests of 100 candidates, learner on";
+  const state = [[10_000, false], [1000, false], [1000, true]] as const;
   return [
-    work("an event into state", "base", false),
-    work("an event into state", "dien", false),
-    work(answered, "dien", true),
+    ...state.flatMap(([events, retrieval]) =>
+      (["base", "dien"] as const).map((name) =>
+        work(
+          `an event into state, a commit each ${events}, retrieval ${retrieval ? "on" : "off"}`,
+          name,
+          { events, retrieval, learns: false },
+        )
+      )
+    ),
+    work("an event, 10 % requests of 100 candidates, learner on", "dien", {
+      ...{ events: 1000, retrieval: true, learns: true },
+    }),
   ];
 }
