@@ -11,8 +11,9 @@ import { main as compile } from "assemblyscript/asc";
 
 const folder = new URL("../src/kernels/assembly/", import.meta.url);
 const file = new URL("../src/kernels/binary.ts", import.meta.url);
-/** As the memory that src/kernels/simd.ts makes. */
-const PAGES = "16384";
+/** Pages of the memory that src/kernels/simd.ts makes: at first, and at most. */
+const FIRST_PAGES = "256";
+const MAX_PAGES = "16384";
 
 /** The bytes of one build, base64. @throws Error with the compiler's words when it does not compile. */
 async function build(features: string): Promise<string> {
@@ -20,7 +21,7 @@ async function build(features: string): Promise<string> {
   const { error, stderr } = await compile([
     ...["module.ts", "--outFile", "module.wasm", "-O3", "--noAssert", "--runtime", "stub"],
     ...["--enable", features, "--importMemory", "--sharedMemory"],
-    ...["--initialMemory", PAGES, "--maximumMemory", PAGES],
+    ...["--initialMemory", FIRST_PAGES, "--maximumMemory", MAX_PAGES],
   ], {
     readFile: (name: string) => Deno.readTextFile(new URL(name, folder)).catch(() => null),
     writeFile: (_name: string, contents: Uint8Array | string) => {

@@ -2,10 +2,12 @@
  * The kernels in SIMD WebAssembly: four floats a step, with fused multiply-add where the machine has relaxed
  * SIMD. Compiled from `assembly/` by `deno task kernels`.
  *
- * Each instance owns one linear memory of fixed size, of which the operating system gives only what is used.
- * Weights and working memory are allocated in it ({@linkcode SimdKernels.floats}), so that a call passes
- * addresses and copies nothing; arrays from elsewhere are copied in and out. The memory goes when the kernels
- * and the arrays are unreachable.
+ * Each instance owns one linear memory. Weights and working memory are allocated in it
+ * ({@linkcode SimdKernels.floats}), so that a call passes addresses and copies nothing; arrays from elsewhere are
+ * copied in and out. The memory goes when the kernels and the arrays are unreachable.
+ *
+ * The memory grows as it is needed. It is shared, so that views of what it was before stay valid: each growth
+ * makes another buffer of the same bytes.
  *
  * @module
  */
@@ -16,8 +18,14 @@ import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
 import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";
 
-/** 1 GiB, in pages of 64 KiB. Never grown: the buffer stays one object, and views of it stay valid. */
-const PAGES = 1 << 14;
+const PAGE_BYTES = 1 << 16;
+/**
+ * 16 MiB, which most models never leave. Not the most at once: V8 counts all of it as memory in use, and collects
+ * garbage the more seldom the more there is of that.
+ */
+const FIRST_PAGES = 1 << 8;
+/** 1 GiB. */
+const MAX_PAGES = 1 << 14;
 /** In place of an address: no array. */
 const NONE = -1;
 /** Arrays begin at multiples of this, and a vector that overlaps the end of one stays within its room. */
@@ -57,7 +65,10 @@ function moduleOf(base64: string): WebAssembly.Module | null {
 export class SimdKernels implements Kernels {
   readonly name: "simd" | "relaxed-simd";
   readonly #exports: Exports;
-  readonly #buffer: ArrayBufferLike;
+  readonly #memory: WebAssembly.Memory;
+  /** The buffer before the memory first grew, and those after it; old and new ones are of the same bytes. */
+  readonly #first: ArrayBufferLike;
+  readonly #grown: ArrayBufferLike[] = [];
   #top: number;
   /** Working memory of calls with arrays from elsewhere. */
   #stage: Float32Array;
@@ -78,10 +89,11 @@ export class SimdKernels implements Kernels {
     if (compiled === null) {
       throw new RangeError(`Cannot run ${name} kernels: this machine or runtime lacks the instructions`);
     }
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+    const memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared: true });
     // Exports are untyped; the module is compiled from the functions that Exports lists.
     this.#exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
-    this.#buffer = memory.buffer;
+    this.#memory = memory;
+    this.#first = memory.buffer;
     this.name = name;
     this.#top = Math.ceil(Number(this.#exports.heapBase.value) / ALIGNMENT) * ALIGNMENT;
     this.#stage = this.floats(0);
@@ -92,14 +104,29 @@ export class SimdKernels implements Kernels {
   floats(length: number): Float32Array {
     const at = this.#top;
     const top = at + Math.ceil((4 * length + 16) / ALIGNMENT) * ALIGNMENT;
-    if (top > this.#buffer.byteLength - ALIGNMENT) {
+    const limit = MAX_PAGES * PAGE_BYTES;
+    if (top > limit - ALIGNMENT) {
       throw new RangeError(
-        `Cannot take ${length} floats of the kernels' memory: ${at} of its ${this.#buffer.byteLength} bytes ` +
-          `are in use; plain kernels have no such bound`,
+        `Cannot take ${length} floats of the kernels' memory: ${at} of its ${limit} bytes are in use; ` +
+          `plain kernels have no such bound`,
       );
     }
+    if (top > this.#buffer.byteLength - ALIGNMENT) this.#grow(top + ALIGNMENT);
     this.#top = top;
     return new Float32Array(this.#buffer, at, length);
+  }
+
+  /** The newest buffer: all of the memory. */
+  get #buffer(): ArrayBufferLike {
+    return this.#grown.at(-1) ?? this.#first;
+  }
+
+  /** Doubles the memory, or more, so that it has so many bytes. @throws RangeError when there is no room for it. */
+  #grow(bytes: number): void {
+    const pages = this.#buffer.byteLength / PAGE_BYTES;
+    const wanted = Math.max(2 * pages, Math.ceil(bytes / PAGE_BYTES));
+    this.#memory.grow(Math.min(wanted, MAX_PAGES) - pages);
+    this.#grown.push(this.#memory.buffer);
   }
 
   addXW(
@@ -266,7 +293,7 @@ export class SimdKernels implements Kernels {
       ...[attention, values, states, gates, products] as const,
       ...[dstate, dstates, dxw, dattention, back, gradients] as const,
     ] as const;
-    if (!own.every((array) => array.length === 0 || array.buffer === this.#buffer)) {
+    if (!own.every((array) => array.length === 0 || this.#owns(array))) {
       return this.#staged(
         own,
         (attention, values, states, gates, products, dstate, dstates, dxw, dattention, back, gradients) =>
@@ -303,12 +330,16 @@ export class SimdKernels implements Kernels {
     if (!(offset >= 0 && offset + length <= array.length)) {
       throw new RangeError(`Cannot take ${length} floats from ${offset} on: the array has ${array.length}`);
     }
-    return array.buffer === this.#buffer ? array.byteOffset + 4 * offset : 0;
+    return this.#owns(array) ? array.byteOffset + 4 * offset : 0;
+  }
+
+  #owns({ buffer }: Float32Array): boolean {
+    return buffer === this.#first || this.#grown.length > 0 && this.#grown.includes(buffer);
   }
 
   /** Calls with copies of the arrays that are not in this memory, and copies them back. */
   #staged<T extends readonly Float32Array[]>(arrays: readonly [...T], call: (...own: T) => void): void {
-    const foreign = arrays.filter((array) => array.buffer !== this.#buffer);
+    const foreign = arrays.filter((array) => !this.#owns(array));
     const length = foreign.reduce((sum, array) => sum + padded(array), 0);
     if (this.#stage.length < length) this.#stage = this.floats(2 * length);
     let at = 0;

@@ -201,6 +201,34 @@ Deno.test("SimdKernels.floats() refuses more than its memory, and says what is i
   assert.equal(kernels.floats(3).length, 3);
 });
 
+Deno.test("SimdKernels.floats() grows the memory, and arrays from before and after are in it together", () => {
+  const kernels = new SimdKernels("simd");
+  const [m, k, n] = [5, 7, 6];
+  const x = floats(m * k, 1), w = floats(k * n, 2);
+  const expected = kernels.floats(m * n);
+  kernels.addXW(expected, 0, x, 0, w, 0, m, k, n);
+  const before = own(kernels, x);
+  for (const grown of [6 << 20, 20 << 20]) {
+    const large = kernels.floats(grown);
+    const after = own(kernels, w), y = kernels.floats(m * n);
+    kernels.addXW(y, 0, before, 0, after, 0, m, k, n);
+    assert.deepEqual(y, expected);
+    assert.deepEqual([large.length, large.at(-1), before], [grown, 0, x]);
+  }
+});
+
+Deno.test("SimdKernels count for V8 as what they use, so that garbage is collected as without them", async () => {
+  const module = new URL("../../src/kernels/simd.ts", import.meta.url);
+  const code = `import { SimdKernels } from ${JSON.stringify(module.href)};
+    globalThis.kept = new SimdKernels("simd").floats(1000); gc();`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--v8-flags=--expose-gc,--trace-gc-verbose", code],
+  }).output();
+  const sizes = new TextDecoder().decode(stdout).matchAll(/External memory reported: +(\d+) KB/g);
+  const last = Number([...sizes].at(-1)?.[1]);
+  assert.ok(last >= 16 << 10 && last < 24 << 10, `${last} KB`);
+});
+
 Deno.test("createKernels() gives each model a memory of its own", () => {
   const [a, b] = [createKernels("simd").floats(4), createKernels("simd").floats(4)];
   a.fill(1);
