@@ -68,7 +68,7 @@ export class Transitions {
   /** Index of the newest behaviour that ended the search, by category. */
   readonly #ended = new Map<string, number>();
   readonly #since = new Map<string, CrossKey[]>();
-  readonly #own = new Map<string, CrossKey[]>();
+  readonly #own = new Map<string, Age[]>();
 
   /** Prepares the history, as seen at `time`. */
   constructor(history: SampleHistory, time: number, options: TransitionOptions) {
@@ -97,25 +97,31 @@ export class Transitions {
   }
 
   #age({ earlier, ...history }: SampleHistory, time: number): void {
-    const found = new Set<string>();
-    for (let t = history.items.length - 1; t >= 0; t--) this.#ageOf(behaviourAt(history, t), time, found);
+    const found = new Map<string, Found>();
+    for (let t = history.items.length - 1; t >= 0; t--) this.#ageOf(history, t, time, found);
     if (earlier === undefined) return;
-    for (let t = earlier.items.length - 1; t >= 0; t--) this.#ageOf(behaviourAt(earlier, t), time, found);
+    for (let t = earlier.items.length - 1; t >= 0; t--) this.#ageOf(earlier, t, time, found);
   }
 
-  #ageOf({ item, categories, action, ...behaviour }: Behaviour, time: number, found: Set<string>): void {
-    const steps = STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, time - behaviour.time) / HOUR);
-    const own = `${action}=${item}`;
-    if (!found.has(own)) {
-      found.add(own);
-      addAge(this.#own, item, { action, steps, of: "=" });
+  #ageOf(history: EarlierBehaviours, t: number, time: number, found: Map<string, Found>): void {
+    const action = history.actions[t]!;
+    let known = found.get(action);
+    if (known === undefined) found.set(action, known = { items: new Set(), categories: new Set() });
+    const age = () => ({ action, steps: stepsOf(time - history.times[t]!) });
+    const item = history.items[t]!;
+    if (!known.items.has(item)) {
+      known.items.add(item);
+      const own = this.#own.get(item);
+      if (own === undefined) this.#own.set(item, [age()]);
+      else own.push(age());
     }
-    for (const [level, category] of categories.entries()) {
-      const what = `${action}:${category}`;
-      if (found.has(what)) continue;
-      found.add(what);
-      addAge(this.#since, category, { action, steps, of: category });
-      addAge(this.#since, category, { action, steps, of: `*${level}` });
+    for (const [level, category] of history.categories[t]!.entries()) {
+      if (known.categories.has(category)) continue;
+      known.categories.add(category);
+      let since = this.#since.get(category);
+      if (since === undefined) this.#since.set(category, since = []);
+      addAge(since, age(), category);
+      addAge(since, age(), `*${level}`);
     }
   }
 
@@ -134,34 +140,32 @@ export class Transitions {
 
   /** The keys of a candidate that is among the behaviours itself, of the kind `age`. */
   own(item: string): readonly CrossKey[] {
-    return this.#own.get(item) ?? [];
+    const keys: CrossKey[] = [];
+    for (const age of this.#own.get(item) ?? []) addAge(keys, age, "=");
+    return keys;
   }
 }
 
-interface Behaviour {
-  readonly item: string;
-  readonly categories: readonly string[];
+/** How long ago the newest behaviour with an action was, in steps. */
+interface Age {
   readonly action: string;
-  readonly time: number;
+  readonly steps: number;
 }
 
-function behaviourAt(
-  { items, categories, actions, times }: EarlierBehaviours,
-  t: number,
-): Behaviour {
-  return { item: items[t]!, categories: categories[t]!, action: actions[t]!, time: times[t]! };
+/** What a newer behaviour with an action was about. */
+interface Found {
+  readonly items: Set<string>;
+  readonly categories: Set<string>;
+}
+
+function stepsOf(ageMs: number): number {
+  return STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, ageMs) / HOUR);
 }
 
 /** Adds the keys of the two whole steps that an age is between. */
-function addAge(
-  keys: Map<string, CrossKey[]>,
-  what: string,
-  { action, steps, of }: { readonly action: string; readonly steps: number; readonly of: string },
-): void {
-  const known = keys.get(what) ?? [];
-  if (known.length === 0) keys.set(what, known);
+function addAge(keys: CrossKey[], { action, steps }: Age, of: string): void {
   const step = Math.floor(steps);
   const nearer = steps - step;
-  known.push({ key: `${action}@${step}:${of}`, value: 1 - nearer });
-  if (nearer > 0) known.push({ key: `${action}@${step + 1}:${of}`, value: nearer });
+  keys.push({ key: `${action}@${step}:${of}`, value: 1 - nearer });
+  if (nearer > 0) keys.push({ key: `${action}@${step + 1}:${of}`, value: nearer });
 }

@@ -1,6 +1,6 @@
 /**
  * Whole rounds on a log in memory: events read, decoded, applied and committed; with requests answered and learnt from,
- * too. What a commit writes, the records of all users since the one before, is shared by its events.
+ * too. As in a service a commit is due by events, not by rows to learn; what it writes, the records of all users since the one before, is shared by its events.
  *
  * @module
  */
@@ -94,7 +94,7 @@ async function run(
   const options = { schema, retrieval: { learn: retrieval } };
   await using task = await Task.open(log, topics, 0, options, serving, { handover });
   for (;;) {
-    const { complete } = await task.round({ rows: 64, events });
+    const { complete } = await task.round({ rows: Infinity, events });
     if (!complete) break;
     if (!learns) continue;
     await learning.drain();
@@ -123,8 +123,12 @@ export function pipeline(): Work[] {
         )
       )
     ),
-    work("an event, 10 % requests of 100 candidates, learner on", "dien", {
-      ...{ events: 1000, retrieval: true, learns: true },
-    }),
+    ...[false, true].map((retrieval) =>
+      work(
+        `an event, 10 % requests of 100 candidates, learner on, retrieval ${retrieval ? "on" : "off"}`,
+        "dien",
+        { events: 1000, retrieval, learns: true },
+      )
+    ),
   ];
 }
