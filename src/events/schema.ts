@@ -402,7 +402,7 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     about: "Name of the model that scored; `model@version` when an experiment pins the version.",
   },
   version: { ...counter, about: "Version of its parameters." },
-  stateVersion: { ...counter, about: "Version of the parameters that the user's state was folded with." },
+  stateVersion: { ...counter, about: "Number of behaviours that the user's state had folded." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },
   variant: { ...name, optional: true, about: "Name of the user's variant in it." },
   exposures: {
