@@ -89,7 +89,7 @@ export function figure({ id, title, caption, summary, option, table }: Chart): s
     ? `<div class="empty">No figures for this run.</div>`
     : `<div class="chart" id="chart-${id}" role="img" aria-label="${escapeHtml(summary)}"></div>
 <details><summary>The figures</summary>${htmlTable(table)}</details>`;
-  return `<figure><h3>${title}</h3><figcaption>${caption}</figcaption>
+  return `<figure><h3>${escapeHtml(title)}</h3><figcaption>${caption}</figcaption>
 ${drawing}</figure>`;
 }
 

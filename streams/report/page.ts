@@ -37,7 +37,8 @@ header code { display: block; margin-top: 10px; overflow-wrap: anywhere; }
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; margin: 0;
 }
 .tile b { display: block; font-size: 1.55rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-.tile span { display: block; font-size: 0.85rem; color: var(--muted); }
+.tile span { display: block; font-size: 0.85rem; color: var(--muted); overflow-wrap: anywhere; }
+.tile { min-width: 0; }
 .tile.bad b { color: var(--bad); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; }
 figure { min-width: 0; display: flex; flex-direction: column; }

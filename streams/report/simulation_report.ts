@@ -8,7 +8,7 @@ import { PARTS } from "../../src/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "./charts.ts";
 import { figure, renderDocument } from "./document.ts";
 import { DASH, formatCount, formatPercent, formatSeconds } from "./format.ts";
-import { htmlTable } from "./html.ts";
+import { escapeHtml, htmlTable } from "./html.ts";
 import type { Figure } from "./report_data.ts";
 
 /** One variant in a stretch of requests. */
@@ -122,7 +122,7 @@ ${
       data.notes.length === 0
         ? ""
         : `<section aria-labelledby="notes"><h2 id="notes">Notes</h2><div class="card"><ul>${
-          data.notes.map((note) => `<li>${note}</li>`).join("")
+          data.notes.map((note) => `<li>${escapeHtml(note)}</li>`).join("")
         }</ul></div></section>`
     }
 <footer>${
@@ -284,7 +284,10 @@ function lacksTable({ variants, lacks, tailRequests }: SimulationData) {
     rows: variants.map((
       name,
       v,
-    ) => [name, ...PARTS.map((_, p) => (lacks[v]?.[p] ?? 0).toFixed(2).replace("-0.00", "0.00"))]),
+    ) => [
+      name,
+      ...PARTS.map((_, p) => (lacks[v]?.[p] ?? 0).toFixed(2).replace("-0.00", "0.00").replace("-", "−")),
+    ]),
   };
 }
 
