@@ -11,7 +11,14 @@ import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
 import { type Context, itemsOf } from "./context.ts";
-import { FEATURES, PROPOSALS, type ScoreColumn, scoreColumn, SCORED_SOURCES } from "./features.ts";
+import {
+  FEATURES,
+  PROPERTIES,
+  PROPOSALS,
+  type ScoreColumn,
+  scoreColumn,
+  SCORED_SOURCES,
+} from "./features.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
 import { SLOT_WORDS } from "./neighbour_rows.ts";
@@ -65,6 +72,8 @@ const WARM = 3;
 const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
 /** One more group: whose newest behaviour is younger than this. */
 const PAGE_MS = 30_000;
+/** The property of what the user had. */
+const OWN = PROPERTIES.indexOf("own");
 /** Number of all groups. */
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
@@ -87,6 +96,8 @@ export class Gatherer {
   );
   /** Popularity of what was looked at. */
   readonly #popularities = new ItemScores();
+  /** By category that counts for the request: what an item of it scores for each unit of its popularity. */
+  readonly #categories = new Map<string, number>();
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -174,6 +185,7 @@ export class Gatherer {
     this.#allowed = allowed;
     for (const { scores } of this.#scores) scores.clear();
     this.#popularities.clear();
+    this.#categories.clear();
     const { size } = this.#view.catalogue;
     if (size <= this.#verdicts.length) return;
     this.#verdicts = new Uint8Array(2 * size);
@@ -235,7 +247,8 @@ export class Gatherer {
       for (const category of categories) raise(weights, category, 1);
     }
     for (const [category, weight] of weights) {
-      this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!.scores, Infinity, time);
+      const scale = this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!.scores, Infinity, time);
+      this.#categories.set(category, scale);
     }
     const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
     if (first !== undefined) {
@@ -246,15 +259,17 @@ export class Gatherer {
     return affinity;
   }
 
-  #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): void {
+  /** Scores the popular items of a category. @returns Score a unit of popularity. */
+  #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): number {
     const items = this.#lists.category(category);
     let all = 0;
     for (let rank = 0; rank < items.length; rank++) all += this.#popularity(items[rank]!, time);
     // Between its count, which favours large categories, and its share of them, which favours small ones.
-    const scaled = weight / Math.sqrt(all);
+    const scaled = all > 0 ? weight / Math.sqrt(all) : 0;
     for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
       into.add(items[rank]!, scaled * this.#popularity(items[rank]!, time));
     }
+    return scaled;
   }
 
   #scoreOwn({ context }: CandidateQuery): void {
@@ -272,10 +287,15 @@ export class Gatherer {
     for (const item of trends.list()) this.#scores[TRENDING!]!.scores.add(item, trends.count(item, time));
   }
 
-  /** Popularity and demand of candidates that are not on those lists. */
+  /** Popularity, demand and categories of candidates that are not on those lists. */
   #completeLists(items: readonly number[], time: number): void {
     const [popular, trending] = [this.#scores[POPULAR!]!.scores, this.#scores[TRENDING!]!.scores];
+    const category = this.#scores[CATEGORY!]!.scores;
+    category.clear();
     for (const item of items) {
+      let scale = 0;
+      for (const of of this.#view.catalogue.at(item).categories) scale += this.#categories.get(of) ?? 0;
+      if (scale > 0) category.add(item, scale * this.#popularity(item, time));
       if (popular.get(item) === 0) popular.add(item, this.#popularity(item, time));
       if (trending.get(item) === 0) trending.add(item, this.#state.trends.count(item, time));
     }
@@ -304,6 +324,7 @@ export class Gatherer {
     this.#scores.forEach((scores, column) => scoreColumn(items, scores, values, column));
     const cold = context.size < WARM;
     const own = new Set(itemsOf(context));
+    const revisits = this.#revisits;
     const newest = context.size === 0 ? [] : catalogue.at(context.items[0]!).categories;
     const unit = neighbours.unit(time);
     const tastes = new Map<string, number>();
@@ -317,6 +338,13 @@ export class Gatherer {
       const index = items[c]!;
       const { categories, statistics: of } = catalogue.at(index);
       let at = c * FEATURES + SCORED_SOURCES.length;
+      if (revisits && own.has(index)) {
+        // Others say nothing of whether somebody comes back, and would be taught by it what is new to somebody.
+        const from = c * FEATURES;
+        values.fill(0, from, from + REVISIT!).fill(0, from + REVISIT! + 1, at);
+        values[at + OWN] = 1;
+        continue;
+      }
       values[at++] = cold ? values[c * FEATURES + POPULAR!]! : 0;
       values[at++] = own.has(index) ? 1 : 0;
       values[at++] = statistics.quality(of);

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { contextOf } from "../../src/retrieval/context.ts";
+import { FEATURE_NAMES, FEATURES } from "../../src/retrieval/features.ts";
+import { Gatherer } from "../../src/retrieval/gatherer.ts";
+import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";
+import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "../state/fake_serving.ts";
+import { outputs, SMALL, START } from "../state/streams.ts";
+
+const MINUTE = 60_000;
+
+/**
+ * Six people look at shoes, the one after the other: everybody at s0, five of them at s1, ..., and the last of them at a
+ * hat as well; u, who is asked for, at s0 and the hat.
+ */
+function gathered(retrieval: RetrievalOptions, before: readonly string[]) {
+  const options: TaskOptions = { ...SMALL, retrieval: { ...SMALL.retrieval, ...retrieval } };
+  const task = new TaskState(options, new FakeServing());
+  for (const item of ["s0", "s1", "s2", "s3", "s4", "s5", "h0"]) {
+    task.applyItem({ item, time: START, category: item.startsWith("s") ? "shoes" : "hats" });
+  }
+  const out = outputs();
+  let time = START, offset = 0;
+  const view = (user: string, item: string) =>
+    task.apply({ type: "interaction", user, item, action: "view", time: time += MINUTE }, offset++, out);
+  for (let n = 0; n < 6; n++) for (let s = 0; s < 6 - n; s++) view(`u${n}`, `s${s}`);
+  view("u0", "h0");
+  const { catalogue } = task;
+  const { state, lists } = task.retrieval;
+  const gatherer = new Gatherer(task, state, lists, retrieval.revisits === true);
+  const context = contextOf(before.map((id) => ({ item: catalogue.get(id)!.index, time })));
+  const features = gatherer.gather({ user: null, context, time, allowed: () => true }, true);
+  return (id: string, name: string) => {
+    const place = gatherer.placeOf(catalogue.get(id)!.index);
+    assert.ok(place >= 0, `${id} is a candidate`);
+    return features.values[place * FEATURES + FEATURE_NAMES.indexOf(name)]!;
+  };
+}
+
+Deno.test("Gatherer.gather() scores a candidate by its categories, on their lists or beyond", () => {
+  // Two places a category: s0 and s1 have them. The others come because they are co-visited.
+  const feature = gathered({ listSizes: { popular: 1, category: 2, fresh: 3 } }, ["h0"]);
+  assert.equal(feature("s4", "category"), 0);
+  const ofShoes = gathered({ listSizes: { popular: 1, category: 2, fresh: 3 } }, ["s0"]);
+  const scores = ["s0", "s1", "s2", "s3", "s4", "s5"].map((id) => ofShoes(id, "category"));
+  assert.ok(scores.every((score, k) => score > 0 && (k === 0 || score < scores[k - 1]!)), `${scores}`);
+  assert.equal(ofShoes("h0", "category"), 0);
+});
+
+Deno.test("Gatherer.gather() judges what may come again by what the user did alone, and by all where nothing may", () => {
+  const names = (feature: (id: string, name: string) => number, id: string) =>
+    FEATURE_NAMES.filter((name) => feature(id, name) !== 0);
+  const revisits = gathered({ revisits: true }, ["s1", "h0"]);
+  assert.deepEqual(names(revisits, "h0"), ["re-visit", "own"]);
+  assert.deepEqual(names(revisits, "s1"), ["re-visit", "own"]);
+  assert.ok(revisits("s1", "re-visit") > revisits("h0", "re-visit"));
+  const others = names(revisits, "s2");
+  assert.ok(others.includes("co-visited") && others.includes("category") && !others.includes("own"));
+  const once = names(gathered({}, ["s1", "h0"]), "s1");
+  assert.ok(once.includes("co-visited") && once.includes("own") && !once.includes("re-visit"));
+});
