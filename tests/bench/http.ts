@@ -10,9 +10,11 @@
  * @module
  */
 
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { openSource } from "../../streams/sources/open.ts";
+import { HttpClient } from "./http_client.ts";
 
 const [model = "dien", clients = "8", ...options] = Deno.args;
 const CLIENTS = Number(clients);
@@ -22,6 +24,12 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
 const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+
+/** Processor time of this process, milliseconds. */
+const ownCpuMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 
 const command = (script: string, ...args: string[]) =>
   new Deno.Command(Deno.execPath(), {
@@ -69,21 +77,28 @@ for await (const record of openSource("meander", `${ROOT}fixtures/shop`)) {
 }
 let turn = 0;
 
-async function post(path: string, body: string, type = "application/json"): Promise<unknown> {
-  const response = await fetch(`${url}${path}`, { method: "POST", body, headers: { "content-type": type } });
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`${path}: ${text}`);
+async function post(
+  client: HttpClient,
+  path: string,
+  body: string,
+  type = "application/json",
+): Promise<unknown> {
+  const { status, text } = await client.post(path, body, type);
+  if (status !== 200) throw new Error(`${path}: ${text}`);
   return JSON.parse(text);
 }
 
+type Call = (client: HttpClient) => Promise<unknown>;
+
 /** Calls at once from so many clients for a while; times in milliseconds. */
-async function load(count: number, call: () => Promise<unknown>, seconds = SECONDS): Promise<number[]> {
+async function load(count: number, call: Call, seconds = SECONDS): Promise<number[]> {
   const times: number[] = [];
   const until = performance.now() + seconds * 1000;
   await Promise.all(Array.from({ length: count }, async () => {
+    using client = await HttpClient.open(port);
     while (performance.now() < until) {
       const begun = performance.now();
-      await call();
+      await call(client);
       times.push(performance.now() - begun);
     }
   }));
@@ -97,14 +112,17 @@ async function cpuSeconds(): Promise<number> {
 }
 
 let used = 0;
+let ownUsed = 0;
 let version = 0;
 
 async function report(what: string, times: readonly number[], each = 1, seconds = SECONDS): Promise<void> {
+  const count = times.length * each;
+  const ownMs = (ownCpuMs() - ownUsed) / count;
   const before = used;
   used = await cpuSeconds();
-  const cpuMs = (used - before) / times.length / each * 1000;
+  const cpuMs = (used - before) / count * 1000;
   const at = (share: number) => (times[Math.floor(times.length * share)] ?? NaN).toFixed(1);
-  const rate = Math.round(times.length * each / seconds);
+  const rate = Math.round(count / seconds);
   const latency = `p50 ${at(0.5)} ms   p99 ${at(0.99)} ms   max ${(times.at(-1) ?? NaN).toFixed(0)} ms`;
   const now = await status();
   const learnt = `${Math.round((now.version - version) / seconds)} versions/s`;
@@ -112,13 +130,15 @@ async function report(what: string, times: readonly number[], each = 1, seconds 
   print(
     `${what.padEnd(48)} ${String(rate).padStart(6)}/s   ${latency}   ${
       cpuMs.toFixed(3)
-    } ms of processor each   ${learnt}, ${now.waiting} waiting`,
+    } ms of processor each, clients ${ownMs.toFixed(3)}   ${learnt}, ${now.waiting} waiting`,
   );
+  ownUsed = ownCpuMs();
 }
 
-async function recommend(): Promise<void> {
+async function recommend(client: HttpClient): Promise<void> {
   const request = { user: users[turn++ % users.length], time: time(), count: 20, candidates };
-  const { items } = await post("/v1/rank", JSON.stringify(request)) as { readonly items: readonly unknown[] };
+  const answer = await post(client, "/v1/rank", JSON.stringify(request));
+  const { items } = answer as { readonly items: readonly unknown[] };
   if (items.length !== 20) throw new Error(`${items.length} items came, not 20`);
 }
 const event = () => ({
@@ -130,26 +150,29 @@ const event = () => ({
 });
 await load(1, recommend, 1);
 used = await cpuSeconds();
+ownUsed = ownCpuMs();
 ({ version } = await status());
 await report(`rank 100 candidates, ${model}, 1 client`, await load(1, recommend));
 await report(`rank 100 candidates, ${model}, ${CLIENTS} clients`, await load(CLIENTS, recommend));
 
-const changed = await load(1, async () => {
+const changed = await load(1, async (client) => {
   const user = users[turn % users.length];
   await post(
+    client,
     "/v1/events",
     JSON.stringify({ type: "interaction", time: time(), user, item: `i${turn % 300}`, action: "click" }),
   );
-  await recommend();
+  await recommend(client);
 });
 await report(`click, then the list that knows it, ${model}, 1 client`, changed);
 await report(
   `events one by one, ${CLIENTS} clients`,
-  await load(CLIENTS, () => post("/v1/events", JSON.stringify(event()))),
+  await load(CLIENTS, (client) => post(client, "/v1/events", JSON.stringify(event()))),
 );
 const lines = () => Array.from({ length: 1000 }, () => JSON.stringify(event())).join("\n");
 const batches = Array.from({ length: 20 }, lines);
-const batch = () => post("/v1/events", batches[turn++ % batches.length] ?? "", "application/x-ndjson");
+const batch: Call = (client) =>
+  post(client, "/v1/events", batches[turn++ % batches.length] ?? "", "application/x-ndjson");
 await report("events in batches of 1000, 2 clients", await load(2, batch), 1000);
 print(`behind then: ${(await status()).lag} events`);
 server.kill("SIGTERM");
