@@ -18,8 +18,8 @@ import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
-import { forEachPair, pairPrefixes } from "./pairs.ts";
-import { type CrossKind, Transitions } from "./transitions.ts";
+import { forEachPair, pairPrefixes, PairWeights } from "./pairs.ts";
+import { type CrossKind, JoinedKeys, Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {
@@ -61,6 +61,8 @@ export interface FieldTable {
   readonly width: number;
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;
+  /** Whether looking a key up changes nothing, so that who needs it again need not. @default {false} */
+  readonly isStill?: boolean;
   /** Adds `scale` times the row to `out[offset..offset+width)`. */
   addRow(row: number, scale: number, out: Float32Array, offset: number): void;
 }
@@ -185,6 +187,7 @@ export class Assembler {
   readonly #read = new RowLog();
   /** The history of the last gathering. */
   #gathered: SampleHistory | undefined;
+  readonly #joined = new JoinedKeys();
 
   /**
    * An assembler for item vectors of width 2k.
@@ -210,7 +213,10 @@ export class Assembler {
     this.#userVector = this.#xu.subarray(0, this.d);
   }
 
-  /** Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order. */
+  /**
+   * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of a still table of
+   * pairs, once a key.
+   */
   gather(
     instance: Instance,
     tables: ReadonlyMap<string, FieldTable>,
@@ -251,6 +257,10 @@ export class Assembler {
 
     const transitions = this.#transitions(instance);
     const prefixes = this.#pairPrefixes(instance);
+    const pairs = prefixes.length > 0 ? named.own("pair") : undefined;
+    const pairWeights = pairs?.isStill === true
+      ? new PairWeights(prefixes, this.#crossedFields, (key) => weightOf(pairs, key))
+      : undefined;
     this.#crossedLogits.clear();
     for (let c = 0; c < K; c++) {
       const row = instance.rows[c]!;
@@ -266,8 +276,8 @@ export class Assembler {
       for (const { key, value } of transitions?.own(row.item) ?? []) {
         z += value * weightOf(named.own("age"), key);
       }
-      if (prefixes.length > 0) {
-        const pairs = named.own("pair");
+      if (pairWeights !== undefined) z = pairWeights.addTo(z, row);
+      else if (pairs !== undefined) {
         forEachPair(prefixes, row, this.#crossedFields, (key) => z += weightOf(pairs, key));
       }
       if (row.position >= 0) z += weightOf(first.position, positionKey(row.position));
@@ -443,6 +453,7 @@ export class Assembler {
     if (known !== undefined) return known as Named<T>;
     const pairs = (names: readonly string[]) =>
       names.map((name) => ({ vectors: table(tables, name), first: table(tables, `first:${name}`) }));
+    const own = Object.fromEntries(Object.entries(OWN).map(([kind, name]) => [kind, tables.get(name)]));
     const named = {
       item: table(tables, "item"),
       category: table(tables, "category"),
@@ -456,7 +467,7 @@ export class Assembler {
         user: table(tables, "first:user"),
         position: table(tables, "first:position"),
       },
-      own: (kind: CrossKind | "pair") => table(tables, OWN[kind]),
+      own: (kind: CrossKind | "pair") => own[kind] ?? table(tables, OWN[kind]),
     };
     this.#named.set(tables, named);
     return named;
@@ -488,7 +499,7 @@ export class Assembler {
   #transitions(instance: Instance): Transitions | null {
     const { transitions } = this.schema;
     if (transitions === null || instance.history.items.length === 0) return null;
-    return new Transitions(instance.history, instance.time, transitions ?? {});
+    return new Transitions(instance.history, instance.time, transitions ?? {}, this.#joined);
   }
 
   #room(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {

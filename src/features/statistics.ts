@@ -200,36 +200,53 @@ export class FeatureStatistics {
    * @param seen How often the item is among the user's behaviours in the window.
    */
   numerics(user: UserFacts, item: ItemFacts, time: number, seen: number): Float32Array {
+    return this.numericsFor(user, time)(item, seen);
+  }
+
+  /** The same for many items, of which the statistics must not change meanwhile: what is of the user is computed once. */
+  numericsFor(user: UserFacts, time: number): (item: ItemFacts, seen: number) => Float32Array {
     const { statistics: u } = user;
-    const { statistics: i } = item;
     const b = this.overall.rate;
-    const itemCount = Math.log1p(i.outcomes);
-    const categories = this.#overCategories(u, item.categories);
-    const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
-    const out = new Float32Array(this.#count);
-    let at = 0;
-    out[at++] = this.prior(u, i);
-    out[at++] = logit(rate(i, b));
-    out[at++] = itemCount;
-    out[at++] = i.recent;
-    out[at++] = Math.log1p(Math.max(0, time - item.firstTime) / 3_600_000);
-    out[at++] = logit(rate(u, b));
-    out[at++] = Math.log1p(u.outcomes);
-    out[at++] = u.recent;
-    out[at++] = categories.residual;
-    out[at++] = categories.recent;
-    out[at++] = u.popularity[bucket + 1]! / (u.popularity[bucket]! + A);
-    out[at++] = this.#deviation(i);
-    out[at++] = categories.value;
-    out[at++] = u.valueRecent;
-    out[at++] = Math.log1p(user.historyLength);
-    out[at++] = user.lastTime === null ? 0 : Math.log1p(Math.max(0, time - user.lastTime) / 60_000);
-    out[at++] = Math.log1p(seen);
-    for (let c = 0; c < this.#schema.crosses.length; c++) {
-      const stats = u.keys.get(crossKey(this.#schema.crosses[c]!, item.crosses[c] ?? null));
-      out[at++] = stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
-    }
-    return out;
+    const overall = logit(b);
+    const userRate = logit(rate(u, b));
+    const userCount = Math.log1p(u.outcomes);
+    const length = Math.log1p(user.historyLength);
+    const age = user.lastTime === null ? 0 : Math.log1p(Math.max(0, time - user.lastTime) / 60_000);
+    const { crosses } = this.#schema;
+    const known = crosses.map(() => new Map<string | null, number>());
+    return (item, seen) => {
+      const { statistics: i } = item;
+      const itemRate = logit(rate(i, b));
+      const itemCount = Math.log1p(i.outcomes);
+      const categories = this.#overCategories(u, item.categories);
+      const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
+      const out = new Float32Array(this.#count);
+      let at = 0;
+      out[at++] = userRate + itemRate - overall;
+      out[at++] = itemRate;
+      out[at++] = itemCount;
+      out[at++] = i.recent;
+      out[at++] = Math.log1p(Math.max(0, time - item.firstTime) / 3_600_000);
+      out[at++] = userRate;
+      out[at++] = userCount;
+      out[at++] = u.recent;
+      out[at++] = categories.residual;
+      out[at++] = categories.recent;
+      out[at++] = u.popularity[bucket + 1]! / (u.popularity[bucket]! + A);
+      out[at++] = this.#deviation(i);
+      out[at++] = categories.value;
+      out[at++] = u.valueRecent;
+      out[at++] = length;
+      out[at++] = age;
+      out[at++] = Math.log1p(seen);
+      for (let c = 0; c < crosses.length; c++) {
+        const value = item.crosses[c] ?? null;
+        const taste = known[c]!.get(value) ?? tasteOf(u, crossKey(crosses[c]!, value));
+        known[c]!.set(value, taste);
+        out[at++] = taste;
+      }
+      return out;
+    };
   }
 
   /** How much better an item's smoothed rate of positives is than the overall one. */
@@ -240,8 +257,7 @@ export class FeatureStatistics {
 
   /** How much more often than others a user was positive about a category. */
   taste(user: UserStatistics, category: string): number {
-    const stats = user.keys.get(categoryKey(category));
-    return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
+    return tasteOf(user, categoryKey(category));
   }
 
   /** The surprise f of a value, before it is learnt. */
@@ -333,6 +349,11 @@ export class FeatureStatistics {
     user.putKey(key, stats);
     return stats;
   }
+}
+
+function tasteOf({ keys }: UserStatistics, key: string): number {
+  const stats = keys.get(key);
+  return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
 }
 
 function categoryKey(category: string): string {

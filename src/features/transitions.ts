@@ -55,8 +55,40 @@ export interface CrossKey {
   readonly value: number;
 }
 
+/** Joined keys that are remembered at most: then all are forgotten. */
+const MAX_JOINED = 8192;
+
+/**
+ * Joins the two parts of keys, and remembers those that it has joined: an engine hashes a string once, and one that
+ * was just made each time.
+ */
+export class JoinedKeys {
+  readonly #keys = new Map<string, Map<string, string>>();
+  #size = 0;
+
+  /** `start + end`. */
+  join(start: string, end: string): string {
+    const ends = this.#keys.get(start);
+    return ends?.get(end) ?? this.#remember(start, end);
+  }
+
+  #remember(start: string, end: string): string {
+    if (this.#size++ === MAX_JOINED) {
+      this.#keys.clear();
+      this.#size = 1;
+    }
+    const ends = this.#keys.get(start) ?? new Map<string, string>();
+    this.#keys.set(start, ends);
+    const key = start + end;
+    ends.set(end, key);
+    return key;
+  }
+}
+
 interface Prefix {
   readonly prefix: string;
+  /** The same behind the end of a search. */
+  readonly done: string;
   readonly value: number;
   /** Index of the behaviour in the history. */
   readonly at: number;
@@ -69,9 +101,16 @@ export class Transitions {
   readonly #ended = new Map<string, number>();
   readonly #since = new Map<string, CrossKey[]>();
   readonly #own = new Map<string, Age[]>();
+  readonly #joined: JoinedKeys;
 
-  /** Prepares the history, as seen at `time`. */
-  constructor(history: SampleHistory, time: number, options: TransitionOptions) {
+  /** Prepares the history, as seen at `time`. @param joined remembers keys from one impression to the next */
+  constructor(
+    history: SampleHistory,
+    time: number,
+    options: TransitionOptions,
+    joined: JoinedKeys = new JoinedKeys(),
+  ) {
+    this.#joined = joined;
     this.#cross(history, time, options);
     this.#age(history, time);
     const ends = options.ends ?? ENDS;
@@ -84,6 +123,7 @@ export class Transitions {
   #cross(history: SampleHistory, time: number, options: TransitionOptions): void {
     const { behaviours = 12, decay = 0.5, halfLifeMs = 132 * HOUR, follows = FOLLOWS } = options;
     const T = history.items.length;
+    const joined = this.#joined;
     let steps = 0;
     for (let t = T - 1; t >= Math.max(0, T - behaviours); t--) {
       const categories = history.categories[t]!;
@@ -91,7 +131,8 @@ export class Transitions {
       const age = Math.max(0, time - history.times[t]!);
       const value = history.strengths[t]! * decay ** rank * 2 ** (-age / halfLifeMs) / categories.length;
       for (const category of categories) {
-        this.#prefixes.push({ prefix: `${history.actions[t]!}:${category}>`, value, at: t });
+        const prefix = joined.join(joined.join(joined.join(history.actions[t]!, ":"), category), ">");
+        this.#prefixes.push({ prefix, done: joined.join(prefix, "done:"), value, at: t });
       }
     }
   }
@@ -129,8 +170,9 @@ export class Transitions {
   forEach(categories: readonly string[], use: (key: string, value: number, kind: CrossKind) => void): void {
     for (const category of categories) {
       const ended = this.#ended.get(category) ?? -1;
-      for (const { prefix, value, at } of this.#prefixes) {
-        use(`${prefix}${at < ended ? "done:" : ""}${category}`, value / categories.length, "transition");
+      for (const { prefix, done, value, at } of this.#prefixes) {
+        const key = this.#joined.join(at < ended ? done : prefix, category);
+        use(key, value / categories.length, "transition");
       }
       for (const { key, value } of this.#since.get(category) ?? []) {
         use(key, value / categories.length, "age");

@@ -175,8 +175,9 @@ export class ListScorer {
     const items = ids.map((id) => this.#item(id, at.time));
     const userFields = fieldValues(schema.userFields, user.profile);
     const contextFields = contextValues(schema, at);
+    const numericsOf = this.#statistics.numericsFor(facts, at.time);
     const rows = items.map((item) => {
-      const numerics = this.#statistics.numerics(facts, item, at.time, seen.get(item.index) ?? 0);
+      const numerics = numericsOf(item, seen.get(item.index) ?? 0);
       return {
         item: item.id,
         categories: item.categories,

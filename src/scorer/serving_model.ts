@@ -31,6 +31,8 @@ export class ServingModel implements Serving {
   readonly #head: Parameters;
   readonly #behaviour: Float32Array;
   readonly #name: string;
+  /** Of each position; NaN = not looked up since the last version. */
+  readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
   #standardisation: Standardisation;
   #link: Link = IDENTITY;
   #version = 0;
@@ -52,6 +54,7 @@ export class ServingModel implements Serving {
       [...this.#tables].map(([name, table]) => [name, {
         width: table.width,
         rowOf: (key) => table.lookup(key),
+        isStill: true,
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
     );
@@ -97,6 +100,7 @@ export class ServingModel implements Serving {
     this.#standardisation = version.standardisation;
     this.#link = version.link ?? IDENTITY;
     this.#version = version.version;
+    this.#positionWeights.fill(NaN);
     return true;
   }
 
@@ -140,10 +144,13 @@ export class ServingModel implements Serving {
 
   /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */
   positionWeight(position: number): number {
-    const table = this.#tables.get("first:position")!;
-    const weight = new Float32Array(1);
-    table.addRow(table.lookup(String(Math.min(position, MAX_POSITION))), 1, weight, 0);
-    return weight[0]!;
+    const weights = this.#positionWeights;
+    const at = Math.min(position, MAX_POSITION);
+    if (Number.isNaN(weights[at])) {
+      const table = this.#tables.get("first:position")!;
+      table.copyRow(table.lookup(String(at)), weights, at);
+    }
+    return weights[at]!;
   }
 
   #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
