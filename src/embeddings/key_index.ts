@@ -78,11 +78,16 @@ export class KeyIndex {
   find(key: string): number {
     const known = this.#found.get(key);
     if (known !== undefined) return known;
-    const row = this.#load(key) ? this.#findLoaded() : 0;
+    const row = this.findOnce(key);
     if (row === 0) return 0;
     if (this.#found.size === MAX_FOUND) this.#found.clear();
     this.#found.set(key, row);
     return row;
+  }
+
+  /** The same for who looks through many keys once, which would drive out those that are asked for again. */
+  findOnce(key: string): number {
+    return this.#load(key) ? this.#findLoaded() : 0;
   }
 
   /** Whether `key` can be stored at all. */

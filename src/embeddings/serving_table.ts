@@ -86,17 +86,20 @@ export class ServingTable {
       this.#chunks = [new Float32Array(ROWS_PER_CHUNK * this.width)];
     }
     for (const key of delta.removed) {
-      const row = this.#index.find(key);
+      const row = this.#index.findOnce(key);
       if (row !== PADDING_ROW) this.#index.remove(row);
     }
     this.#write(UNKNOWN_ROW, delta.values, 0);
-    for (const [i, key] of delta.keys.entries()) {
-      this.#write(this.#index.find(key) || this.#index.insert(key), delta.values, (i + 1) * this.width);
+    for (let i = 0; i < delta.keys.length; i++) {
+      const key = delta.keys[i]!;
+      this.#write(this.#index.findOnce(key) || this.#index.insert(key), delta.values, (i + 1) * this.width);
     }
   }
 
   #write(row: number, values: Float32Array, from: number): void {
-    const chunk = this.#chunks[row >> CHUNK_BITS] ??= new Float32Array(ROWS_PER_CHUNK * this.width);
-    chunk.set(values.subarray(from, from + this.width), (row & CHUNK_MASK) * this.width);
+    const { width } = this;
+    const chunk = this.#chunks[row >> CHUNK_BITS] ??= new Float32Array(ROWS_PER_CHUNK * width);
+    const to = (row & CHUNK_MASK) * width;
+    for (let i = 0; i < width; i++) chunk[to + i] = values[from + i]!;
   }
 }

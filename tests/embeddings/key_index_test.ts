@@ -28,6 +28,7 @@ function play(keys: readonly string[], index: KeyIndex, model: Map<string, numbe
 function assertSame(index: KeyIndex, model: Map<string, number>): void {
   assert.equal(index.size, model.size);
   for (const [text, row] of model) {
+    assert.equal(index.findOnce(text), row);
     assert.equal(index.find(text), row);
     assert.equal(index.key(row), text);
   }
