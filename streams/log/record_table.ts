@@ -95,6 +95,11 @@ export class RecordTable {
     this.end = Math.max(this.trimmed, Number(last) + 1);
   }
 
+  /** Whether a record takes the place of the one before it with its key. */
+  get isCompact(): boolean {
+    return this.#cleanup === "compact";
+  }
+
   /** Smallest offset that can still be read. */
   get start(): number {
     return this.#cleanup === "delete" ? this.trimmed : Number(this.#first.get()?.["first"] ?? this.end);

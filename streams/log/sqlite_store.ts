@@ -22,11 +22,13 @@ import {
   type TopicSpec,
 } from "./log.ts";
 import { RecordTable, recordTableSchema } from "./record_table.ts";
-import { WalMover } from "./wal_mover.ts";
+import { MAX_WAL_BYTES, WalMover } from "./wal_mover.ts";
 
 /** "mndr": tells our files from other SQLite files. */
 const APPLICATION_ID = 0x6d6e6472;
 const FORMAT = 1;
+/** Pages that a record of a compact topic changes apart from its own: that of its predecessor, and of the index of keys. */
+const SCATTERED_PAGES = 2;
 
 /** Options of `SqliteLog.open()`. */
 export interface SqliteLogOptions {
@@ -77,7 +79,7 @@ export class SqliteStore implements LogStore {
       this.#owner.close();
       throw error;
     }
-    this.#wal = new WalMover(path, () => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+    this.#wal = new WalMover(path, () => this.#db.exec("PRAGMA wal_checkpoint(RESTART)"));
     try {
       this.#guard(() => this.#initialise(durability));
       this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
@@ -121,10 +123,12 @@ export class SqliteStore implements LogStore {
   write(writes: readonly LogWrite[]): number[][] {
     const touched = new Map<RecordTable, number>();
     let bytes = 0;
+    let pages = 1;
     const place = (record: NewRecord, partition: number) => {
       bytes += record.value?.length ?? 0;
       const table = this.#table(record.topic, partition);
       if (!touched.has(table)) touched.set(table, table.end);
+      if (table.isCompact) pages += SCATTERED_PAGES;
       const offset = table.append(record);
       this.#step("record");
       return offset;
@@ -149,7 +153,7 @@ export class SqliteStore implements LogStore {
       throw error;
     }
     for (const table of touched.keys()) table.committed();
-    this.#wal.wrote(bytes, touched.size + 1);
+    this.#wal.wrote(bytes, touched.size + pages);
     this.#step("committed");
     return offsets;
   }
@@ -219,7 +223,7 @@ export class SqliteStore implements LogStore {
     if (empty) this.#db.exec(SCHEMA);
     this.#db.exec("COMMIT");
     this.#db.prepare("PRAGMA journal_mode = WAL").get();
-    this.#db.exec("PRAGMA wal_autocheckpoint = 0");
+    this.#db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
     // Zeroes what is deleted in pages that are written anyway: free, where zeroing all of it costs 2.6 times.
     this.#db.exec("PRAGMA secure_delete = FAST");
     // fullfsync: on macOS a plain fsync leaves the data in the drive's cache.

@@ -3,7 +3,8 @@
  *
  * What is in the log goes to the database now and then, and the disk has to confirm both: tens of milliseconds for some MB.
  * A thread does that. What is written meanwhile stays in the log, so under a load that never pauses the log would never
- * begin anew; when it has grown to {@linkcode LONG_PAGES}, the writer itself moves the rest, which is little.
+ * begin anew; when it has grown to {@linkcode LONG_PAGES}, the thread goes on at once, with less each time, until little
+ * is left: that the writer itself moves.
  *
  * @module
  */
@@ -26,8 +27,17 @@ export interface WalReport {
 
 /** Bytes written after which the thread begins. */
 const MOVE_BYTES = 16 << 20;
-/** Pages of 4 KiB after which the log begins anew whatever is going on. */
-const LONG_PAGES = 16_384;
+/**
+ * The log begins anew in its file, whose end stays as long as it is no longer than this: to give 64 MB back to the disk
+ * took 50 to 100 ms, to begin anew 8.
+ */
+export const MAX_WAL_BYTES = 64 << 20;
+/** Pages of 4 KiB after which the log begins anew whatever is going on: what comes until then should fit as well. */
+const LONG_PAGES = 12_288;
+/** A move that takes no longer has left as little as the writer may move: the disk waits for no less. */
+const SHORT_MS = 10;
+/** Moves in a row at most, for a writer that the thread does not catch up with. */
+const MAX_MOVES = 8;
 /** A page is written whole, however little of it has changed. */
 const PAGE_BYTES = 4096;
 
@@ -42,6 +52,9 @@ export class WalMover {
   #bytes = 0;
   /** Orders that were not answered. */
   #orders = 0;
+  #orderedAt = 0;
+  /** Moves in a row since the log has been long. */
+  #moves = 0;
   #broken = false;
   #idle: (() => void) | undefined;
 
@@ -51,12 +64,11 @@ export class WalMover {
     this.#finish = finish;
   }
 
-  /** Notes a transaction: the bytes of its records, and how many tables it has changed. */
-  wrote(bytes: number, tables: number): void {
-    this.#bytes += bytes + tables * PAGE_BYTES;
+  /** Notes a transaction: the bytes of its records, and how many pages it has changed beside those, about. */
+  wrote(bytes: number, pages: number): void {
+    this.#bytes += bytes + pages * PAGE_BYTES;
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
-    this.#bytes = 0;
-    if (this.#broken) this.#finish();
+    if (this.#broken) this.#finishNow();
     else this.#order(this.#thread ??= this.#start(), true);
   }
 
@@ -84,6 +96,8 @@ export class WalMover {
 
   #order(thread: Worker, move: boolean): void {
     this.#orders++;
+    this.#orderedAt = performance.now();
+    if (move) this.#bytes = 0;
     thread.postMessage({ path: this.#path, move } satisfies WalOrder);
   }
 
@@ -99,8 +113,22 @@ export class WalMover {
         },
       );
     }
-    if (this.#idle === undefined) {
-      if (pages > LONG_PAGES) this.#finish();
-    } else if (this.#orders === 0) this.#idle();
+    if (this.#idle !== undefined) {
+      if (this.#orders === 0) this.#idle();
+    } else if (pages > LONG_PAGES) this.#shorten();
+    else this.#moves = 0;
+  }
+
+  /** Begins the log anew, once little of it is left to move. */
+  #shorten(): void {
+    const isLong = performance.now() - this.#orderedAt > SHORT_MS && ++this.#moves < MAX_MOVES;
+    if (isLong && this.#thread !== undefined) this.#order(this.#thread, true);
+    else this.#finishNow();
+  }
+
+  #finishNow(): void {
+    this.#moves = 0;
+    this.#bytes = 0;
+    this.#finish();
   }
 }
