@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { FigureTaker } from "../learner_figures.ts";
 import type { Learning } from "../learning.ts";
 import type { KafkaLogOptions } from "../log/kafka_log.ts";
@@ -23,6 +23,8 @@ interface ThreadScope {
 
 /** Samples to ask for at a time: here nobody waits for them to be learnt, and each question costs the other thread. */
 const SAMPLES = 64;
+/** Time from the first sample after a rest to the next question, for the same reason: others come meanwhile. */
+const GATHER_MS = 20;
 /** Time between two reports. */
 const REPORT_MS = 250;
 
@@ -54,17 +56,26 @@ async function work(learning: Learning): Promise<void> {
   const taker = new FigureTaker(learning);
   const { signal } = ending;
   let told = -Infinity;
-  const tell = () => {
-    told = performance.now();
-    report({ figures: taker.take() });
-  };
+  /** Whether something has happened since. */
+  let hasNews = true;
   while (!signal.aborted) {
-    if (performance.now() - told >= REPORT_MS) tell();
-    if (!await learning.step({ maxSamples: SAMPLES })) {
-      tell();
-      await learning.step({ maxSamples: SAMPLES, waitMs: LEARNER_IDLE_MS, signal }).catch((error) => {
+    const untilDue = told + REPORT_MS - performance.now();
+    if (hasNews && untilDue <= 0) {
+      told = performance.now();
+      hasNews = false;
+      report({ figures: taker.take() });
+    }
+    if (await learning.step({ maxSamples: SAMPLES })) hasNews = true;
+    else {
+      const waitMs = hasNews ? Math.max(1, untilDue) : LEARNER_IDLE_MS;
+      const came = await learning.step({ maxSamples: SAMPLES, waitMs, signal }).catch((error) => {
         if (!signal.aborted || error !== signal.reason) throw error;
+        return false;
       });
+      if (came) {
+        hasNews = true;
+        await delay(GATHER_MS, undefined, { signal }).catch(() => {});
+      }
     }
     // A log that answers from memory leaves no turn to orders.
     await turn();
