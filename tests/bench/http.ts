@@ -20,6 +20,8 @@ const [model = "dien", clients = "8", ...options] = Deno.args;
 const CLIENTS = Number(clients);
 const SECONDS = 10;
 const EVENTS = 12_000;
+/** Who send events, each in turn. */
+const USERS = 5000;
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
 const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
@@ -144,7 +146,7 @@ async function recommend(client: HttpClient): Promise<void> {
 const event = () => ({
   type: "interaction",
   time: time(),
-  user: `w${turn++ % 5000}`,
+  user: `w${turn++ % USERS}`,
   item: `i${turn % 300}`,
   action: "view",
 });
@@ -169,10 +171,17 @@ await report(
   `events one by one, ${CLIENTS} clients`,
   await load(CLIENTS, (client) => post(client, "/v1/events", JSON.stringify(event()))),
 );
-const lines = () => Array.from({ length: 1000 }, () => JSON.stringify(event())).join("\n");
-const batches = Array.from({ length: 20 }, lines);
-const batch: Call = (client) =>
-  post(client, "/v1/events", batches[turn++ % batches.length] ?? "", "application/x-ndjson");
+// All but the time is written beforehand. The same events again would be too late, and cost what a refusal costs.
+const written = Array.from({ length: USERS }, () => JSON.stringify(event()).split(/(?<="time":)\d+/));
+const batch: Call = (client) => {
+  const now = time();
+  let lines = "";
+  for (let n = 0; n < 1000; n++) {
+    const [start, end] = written[turn++ % USERS] ?? [];
+    lines += `${start}${now}${end}\n`;
+  }
+  return post(client, "/v1/events", lines, "application/x-ndjson");
+};
 await report("events in batches of 1000, 2 clients", await load(2, batch), 1000);
 print(`behind then: ${(await status()).lag} events`);
 server.kill("SIGTERM");
