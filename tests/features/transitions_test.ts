@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type TransitionOptions, Transitions } from "../../src/features/transitions.ts";
+import { JoinedKeys, type TransitionOptions, Transitions } from "../../src/features/transitions.ts";
 
 const HOUR = 3_600_000;
 
@@ -137,4 +137,14 @@ Deno.test("Transitions.forEach() knows the age of what came before the behaviour
   assert.deepEqual(keys("x"), ["purchase@0:x", "purchase@0:*0"]);
   assert.deepEqual(keys("y"), ["purchase@12:y", "purchase@12:*0"]);
   assert.deepEqual(transitions.own("b"), [{ key: "purchase@12:=", value: 1 }]);
+});
+
+Deno.test("JoinedKeys.join() gives start and end, however many it was asked for", () => {
+  const joined = new JoinedKeys();
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < 10_000; n++) {
+      assert.equal(joined.join(`a${n % 7}`, `b${n}`), `a${n % 7}b${n}`);
+      assert.equal(joined.join(`a${n % 7}b`, `${n}`), `a${n % 7}b${n}`);
+    }
+  }
 });
