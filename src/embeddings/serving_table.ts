@@ -53,6 +53,11 @@ export class ServingTable {
     return this.#index.find(key) || UNKNOWN_ROW;
   }
 
+  /** The same for a key that was just made, and is not asked for again soon: see {@linkcode KeyIndex.findOnce}. */
+  lookupOnce(key: string): number {
+    return this.#index.findOnce(key) || UNKNOWN_ROW;
+  }
+
   /** Copies the values of a row [width] to `out` from `offset` on. */
   copyRow(row: number, out: Float32Array, offset: number): void {
     const values = this.#chunks[row >> CHUNK_BITS]!, width = this.width;

@@ -53,7 +53,8 @@ export class ServingModel implements Serving {
     this.#fields = new Map(
       [...this.#tables].map(([name, table]) => [name, {
         width: table.width,
-        rowOf: (key) => table.lookup(key),
+        // Pairs have the users' ids in them: they come again with their user alone.
+        rowOf: name === "first:pair" ? (key) => table.lookupOnce(key) : (key) => table.lookup(key),
         isStill: true,
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),

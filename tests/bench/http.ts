@@ -25,6 +25,13 @@ const USERS = 5000;
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
 const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
+/** As `deno task run` starts it. */
+const V8_FLAGS = ["--v8-flags=--no-wasm-bounds-checks,--max-semi-space-size=32"];
+const MALLOC = {
+  MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+};
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
 /** Processor time of this process, milliseconds. */
@@ -35,8 +42,9 @@ const ownCpuMs = () => {
 
 const command = (script: string, ...args: string[]) =>
   new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `${ROOT}scripts/${script}.ts`, ...log, ...args],
+    args: ["run", ...V8_FLAGS, "-A", "--no-check", `${ROOT}scripts/${script}.ts`, ...log, ...args],
     cwd: ROOT,
+    env: MALLOC,
     stdout: "null",
     stderr: Deno.env.get("VERBOSE") === undefined ? "null" : "inherit",
   });

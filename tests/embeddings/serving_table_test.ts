@@ -26,4 +26,6 @@ Deno.test("ServingTable.applyDelta() changes nothing when the delta is cut or of
   assert.throws(() => served.applyDelta(other.encodeDelta()), RangeError);
   assert.deepEqual(rowOf(served, served.lookup("a")), before);
   assert.equal(served.lookup("b"), 1);
+  assert.equal(served.lookupOnce("b"), 1);
+  assert.equal(served.lookupOnce("a"), served.lookup("a"));
 });
