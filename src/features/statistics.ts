@@ -214,11 +214,12 @@ export class FeatureStatistics {
     const age = user.lastTime === null ? 0 : Math.log1p(Math.max(0, time - user.lastTime) / 60_000);
     const { crosses } = this.#schema;
     const known = crosses.map(() => new Map<string | null, number>());
+    const ofCategories = new Map<string, KeyStatistics | undefined>();
     return (item, seen) => {
       const { statistics: i } = item;
       const itemRate = logit(rate(i, b));
       const itemCount = Math.log1p(i.outcomes);
-      const categories = this.#overCategories(u, item.categories);
+      const categories = this.#overCategories(u, item.categories, ofCategories);
       const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
       const out = new Float32Array(this.#count);
       let at = 0;
@@ -325,15 +326,21 @@ export class FeatureStatistics {
     return this.overall.values === 0 ? 0 : deviation(item, this.overall.meanValue);
   }
 
+  /** @param found numbers of categories that were looked up before */
   #overCategories(
     user: UserStatistics,
     categories: readonly string[],
+    found: Map<string, KeyStatistics | undefined>,
   ): { residual: number; recent: number; value: number } {
     let residual = 0;
     let recent = 0;
     let value = 0;
     for (const category of categories) {
-      const stats = user.keys.get(categoryKey(category));
+      let stats = found.get(category);
+      if (stats === undefined && !found.has(category)) {
+        stats = user.keys.get(categoryKey(category));
+        found.set(category, stats);
+      }
       if (stats === undefined) continue;
       residual += stats.residual / (stats.outcomes + A);
       recent += stats.recent;
