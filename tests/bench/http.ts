@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { openSource } from "../../streams/sources/open.ts";
 import { HttpClient } from "./http_client.ts";
+import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
 
 const [model = "dien", clients = "8", ...options] = Deno.args;
 const CLIENTS = Number(clients);
@@ -26,12 +27,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
 const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
 /** As `deno task run` starts it. */
-const V8_FLAGS = ["--v8-flags=--no-wasm-bounds-checks,--max-semi-space-size=32"];
-const MALLOC = {
-  MALLOC_ARENA_MAX: "2",
-  MALLOC_MMAP_THRESHOLD_: "131072",
-  MALLOC_TRIM_THRESHOLD_: "131072",
-};
+const [V8_FLAGS, ENVIRONMENT] = [await taskV8Flags("run"), await taskEnvironment("run")];
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
 /** Processor time of this process, milliseconds. */
@@ -44,7 +40,7 @@ const command = (script: string, ...args: string[]) =>
   new Deno.Command(Deno.execPath(), {
     args: ["run", ...V8_FLAGS, "-A", "--no-check", `${ROOT}scripts/${script}.ts`, ...log, ...args],
     cwd: ROOT,
-    env: MALLOC,
+    env: ENVIRONMENT,
     stdout: "null",
     stderr: Deno.env.get("VERBOSE") === undefined ? "null" : "inherit",
   });

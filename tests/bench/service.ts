@@ -21,6 +21,7 @@ import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
@@ -47,6 +48,7 @@ const config = `${folder}/meander.json`;
 const shop = JSON.parse(await Deno.readTextFile(`${root}fixtures/shop/meander.json`));
 await Deno.writeTextFile(config, JSON.stringify({ ...shop, guard: null }));
 
+const [v8Flags, env] = [await taskV8Flags("run"), await taskEnvironment("run")];
 let rate = Number(fixed) || undefined;
 let round = 0;
 for (const delivery of DELIVERIES) {
@@ -69,11 +71,22 @@ await Deno.remove(folder, { recursive: true });
 function start(delivery: Delivery): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", `${root}scripts/run.ts`, "--log", "kafka", "--brokers", broker.address],
+      ...[
+        "run",
+        ...v8Flags,
+        "-A",
+        "--no-check",
+        `${root}scripts/run.ts`,
+        "--log",
+        "kafka",
+        "--brokers",
+        broker.address,
+      ],
       ...["--model", model, "--config", config, "--delivery", delivery],
       ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
       ...options,
     ],
+    env,
     stdout: "null",
     stderr: "null",
   }).spawn();

@@ -13,7 +13,7 @@ import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
-import { taskEnvironment } from "../service/task_command.ts";
+import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
 const USERS = 2000;
@@ -31,9 +31,20 @@ const events = Math.ceil(Number(minutes) * 60 * Number(rate));
 const people = { seed: 1, events, users: USERS, partitions: PARTITIONS };
 await log.append([...catalogue(topics, people)]);
 const folder = await Deno.makeTempDir({ prefix: "meander-soak-" });
+const v8Flags = await taskV8Flags("run");
 await using engine = new Deno.Command(Deno.execPath(), {
   args: [
-    ...["run", "-A", "--no-check", `${root}scripts/run.ts`, "--log", "kafka", "--brokers", broker.address],
+    ...[
+      "run",
+      ...v8Flags,
+      "-A",
+      "--no-check",
+      `${root}scripts/run.ts`,
+      "--log",
+      "kafka",
+      "--brokers",
+      broker.address,
+    ],
     ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
   ],
   env: await taskEnvironment("run"),

@@ -23,6 +23,11 @@ export async function taskArguments(task: string): Promise<readonly string[]> {
   });
 }
 
+/** The flags of V8 that a task of deno.json sets, as an argument of Deno. */
+export async function taskV8Flags(task: string): Promise<readonly string[]> {
+  return (await wordsOf(task)).filter((word) => word.startsWith("--v8-flags="));
+}
+
 /** The variables that a task of deno.json sets. */
 export async function taskEnvironment(task: string): Promise<Readonly<Record<string, string>>> {
   const words = await wordsOf(task);
