@@ -17,56 +17,78 @@ export interface Drafted<T> {
   readonly item: T;
   /** Whose pick it was; `null` = both wanted it next, so a click on it prefers nobody. */
   readonly team: Team | null;
-  /** Probability of this item here given those above, in (0, 1]: the coin's, for the order of the lists is given. */
+  /** Probability of this item here given those above, in (0, 1]. */
   readonly propensity: number;
 }
 
+/** How a team picks. */
+export interface Picker<T> {
+  /** Draws what it wants next, none of those above; `undefined` when it has no more. */
+  readonly draw: (above: ReadonlySet<T>) => T | undefined;
+  /** Probability that it would draw this item, in [0, 1]. */
+  readonly probability: (item: T, above: ReadonlySet<T>) => number;
+}
+
+/** Picks from a list, best first. */
+export function listPicker<T>(list: readonly T[]): Picker<T> {
+  const draw = (above: ReadonlySet<T>) => list.find((item) => !above.has(item));
+  return { draw, probability: (item, above) => draw(above) === item ? 1 : 0 };
+}
+
 /**
- * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks its
- * best item that is not there yet.
+ * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks what it
+ * wants most of what is not there yet, or draws it, where it explores.
  *
  * An item that both want next is put down to neither: by the coin alone it would be credited to one of them, which
  * is right on average and nothing but noise.
  *
- * @param lists Both lists, best first, none with an item twice.
+ * The propensity adds up both ways in which an item can have come to its place: who picks first is as likely as not,
+ * and once an item was picked, the more likely the more likely that team was to pick it.
+ *
  * @param random A uniform number in [0, 1) a round.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { teamDraft } from "./interleaving.ts";
+ * import { listPicker, teamDraft } from "./interleaving.ts";
  *
- * const list = teamDraft([["a", "b", "c"], ["b", "d", "a"]], 4, () => 0.9); // 1 picks first, always
+ * const pickers = [listPicker(["a", "b", "c"]), listPicker(["b", "d", "a"])] as const;
+ * const list = teamDraft(pickers, 4, () => 0.9); // 1 picks first, always
  * assert.deepEqual(list.map(({ item, team }) => [item, team]), [["b", 1], ["a", 0], ["d", 1], ["c", 0]]);
  * ```
  */
 export function teamDraft<T>(
-  lists: readonly [readonly T[], readonly T[]],
+  pickers: readonly [Picker<T>, Picker<T>],
   count: number,
   random: () => number,
 ): Drafted<T>[] {
   const drafted: Drafted<T>[] = [];
-  const taken = new Set<T>();
-  const next = [0, 0];
-  const best = (team: Team): T | undefined => {
-    const list = lists[team];
-    while (next[team]! < list.length && taken.has(list[next[team]!]!)) next[team]!++;
-    return list[next[team]!];
-  };
+  const above = new Set<T>();
   while (drafted.length < count) {
     const first: Team = random() < 0.5 ? 0 : 1;
-    // Given the items above, the coin of a round is known as soon as a pick was not both teams'.
-    let coinKnown = false;
+    // Probability that team 0 picks now, given the items above.
+    let zero = 0.5;
+    let picks = 0;
     for (const team of [first, first === 0 ? 1 : 0] as const) {
-      const [item, other] = [best(team), best(team === 0 ? 1 : 0)];
-      if (item === undefined || drafted.length === count) continue;
-      const shared = item === other;
-      const propensity = shared || other === undefined || coinKnown ? 1 : 0.5;
-      drafted.push({ item, team: shared ? null : team, propensity });
-      taken.add(item);
-      coinKnown ||= !shared;
+      if (drafted.length === count) break;
+      const wanted = [pickers[0].draw(above), pickers[1].draw(above)] as const;
+      const item = wanted[team];
+      if (item === undefined) {
+        zero = 1 - zero;
+        continue;
+      }
+      const [p0, p1] = [pickers[0].probability(item, above), pickers[1].probability(item, above)];
+      // A team that has no more lets the other pick, whoever was to.
+      if (wanted[0] === undefined) zero = 0;
+      if (wanted[1] === undefined) zero = 1;
+      const propensity = zero * p0 + (1 - zero) * p1;
+      drafted.push({ item, team: wanted[0] === wanted[1] ? null : team, propensity });
+      above.add(item);
+      picks++;
+      // Who picked this one does not pick the next.
+      zero = (1 - zero) * p1 / propensity;
     }
-    if (best(0) === undefined && best(1) === undefined) break;
+    if (picks === 0) break;
   }
   return drafted;
 }

@@ -10,7 +10,7 @@ import { findCandidates, type Found } from "./candidates.ts";
 import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
-import { type Drafted, type Team, teamDraft } from "../experiments/interleaving.ts";
+import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../experiments/interleaving.ts";
 import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
@@ -21,7 +21,7 @@ import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
-import { type Candidates, type Choice, choose, type PolicyOptions } from "./policy.ts";
+import { type Candidates, type Choice, choose, type PolicyOptions, propensitiesOf } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
 import { logitDeviation } from "./thompson.ts";
 
@@ -75,10 +75,19 @@ export interface AnswererState {
   assign(user: string): Assignment;
 }
 
-/** Candidates as one variant scored them, and its list. */
-interface Slate {
+/** Candidates as one variant scored them. */
+interface Ranked {
   readonly scorer: ListScorer;
   readonly scored: Pending;
+  /** Indices of those that it chooses from, and what it orders them by. */
+  readonly eligible: readonly number[];
+  readonly ordered: Candidates;
+  readonly policy: PolicyOptions;
+  readonly random: () => number;
+}
+
+/** The list of a variant: indices of the candidates. */
+interface Slate extends Ranked {
   readonly choices: readonly Choice[];
 }
 
@@ -185,10 +194,19 @@ export class Answerer {
     return other === undefined || other.serving.version === 0 ? undefined : other;
   }
 
-  /** The list of a variant. @param draw Tells the draws of several lists for one request apart. */
+  /** The list of a variant; see `#rank`. */
   #slate(scores: Scores, settings: VariantSettings, draw = 0): Slate {
+    const ranked = this.#rank(scores, settings, draw);
+    const { eligible, ordered, policy, random } = ranked;
+    const choices = choose(ordered, scores.event.count, policy, random)
+      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity }));
+    return { ...ranked, choices };
+  }
+
+  /** What a variant makes of the candidates. @param draw Tells the draws of several lists for one request apart. */
+  #rank(scores: Scores, settings: VariantSettings, draw: number): Ranked {
     const { user, event, candidates, byModel } = scores;
-    const chosenBy = settings.policy ?? this.#options.policy;
+    const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
@@ -198,9 +216,7 @@ export class Answerer {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
-    const choices = choose(subset(ordered, eligible), event.count, chosenBy, random)
-      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity }));
-    return { scorer, scored, choices };
+    return { scorer, scored, eligible, ordered: subset(ordered, eligible), policy, random };
   }
 
   #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
@@ -221,24 +237,24 @@ export class Answerer {
 
   /** A list of two variants; an item's score and prediction are those of the team that drafted it, or the first. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings) {
-    const slates = [0, 1].map((team) =>
-      this.#slate(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
-    ) as [Slate, Slate];
+    const ranked = [0, 1].map((team) =>
+      this.#rank(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
+    ) as [Ranked, Ranked];
     const { event, candidates } = scores;
-    const lists = slates.map(({ choices }) => choices.map(({ index }) => index)) as [number[], number[]];
+    const pickers = [pickerOf(ranked[0], event.count), pickerOf(ranked[1], event.count)] as const;
     const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
-    const drafted: Drafted<number>[] = teamDraft(lists, event.count, coin);
-    const models = slates.map(({ scorer }) => scorer.serving.model);
+    const drafted: Drafted<number>[] = teamDraft(pickers, event.count, coin);
+    const models = ranked.map(({ scorer }) => scorer.serving.model);
     return {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
       rows: drafted.map(({ item, team, propensity }, position): PendingRow => {
-        const { scorer, scored } = slates[team ?? 0];
+        const { scorer, scored } = ranked[team ?? 0];
         const row = scorer.place(scored.rows[item]!, position, propensity);
         return team === null ? row : { ...row, team };
       }),
       items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
-        score: probabilityOf(slates[team ?? 0].scored.rows[item]!),
+        score: probabilityOf(ranked[team ?? 0].scored.rows[item]!),
         position,
         propensity,
         source: candidates[item]!.source,
@@ -293,6 +309,26 @@ function diverseOf(
   if (diversity === undefined) return eligible;
   const candidates = eligible.map((at) => ({ categories: rows[at]!.categories, score: scores[at]! }));
   return diversify(candidates, count, diversity).map((index) => eligible[index]!);
+}
+
+/** Picks what a variant would show next, of what is left. */
+function pickerOf({ eligible, ordered, policy, random }: Ranked, count: number): Picker<number> {
+  if (policy.name === "greedy") {
+    return listPicker(choose(ordered, count, policy, random).map(({ index }) => eligible[index]!));
+  }
+  const left = (above: ReadonlySet<number>) => [...eligible.keys()].filter((at) => !above.has(eligible[at]!));
+  return {
+    draw(above) {
+      const places = left(above);
+      const [choice] = choose(subset(ordered, places), 1, policy, random);
+      return choice === undefined ? undefined : eligible[places[choice.index]!];
+    },
+    probability(item, above) {
+      const places = left(above);
+      const at = places.findIndex((place) => eligible[place] === item);
+      return at < 0 ? 0 : propensitiesOf(subset(ordered, places), [at], policy)[0]!;
+    },
+  };
 }
 
 function exposureFields(exposures: Assignment["exposures"]) {

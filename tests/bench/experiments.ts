@@ -13,7 +13,7 @@ import { Experiments } from "../../src/experiments/assignment.ts";
 import { startExperiment } from "../../src/experiments/changes.ts";
 import { sequenceInterval } from "../../src/experiments/confidence_sequence.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
-import { InterleavingTotals, teamDraft } from "../../src/experiments/interleaving.ts";
+import { InterleavingTotals, listPicker, teamDraft } from "../../src/experiments/interleaving.ts";
 import { type EstimatorName, evaluatePolicy } from "../../src/experiments/off_policy.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
@@ -235,7 +235,11 @@ function interleaving(): void {
       for (n = 0; n < cap; n++) {
         const page = draw();
         const clicks: [number, number] = [0, 0];
-        teamDraft([rank(page, worse, random), rank(page, better, random)], 10, random)
+        const pickers = [
+          listPicker(rank(page, worse, random)),
+          listPicker(rank(page, better, random)),
+        ] as const;
+        teamDraft(pickers, 10, random)
           .forEach(({ item, team }, position) => {
             const click = clicked(page, item, position, random);
             if (team !== null) clicks[team] += click;

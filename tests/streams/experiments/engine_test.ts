@@ -292,3 +292,28 @@ Deno.test("Task writes the candidates that were not chosen when it is told to", 
     assert.ok(others!.every(({ score }) => score <= least));
   }
 });
+
+Deno.test("Task states exact propensities of a list that two exploring variants drafted", async () => {
+  const log = await createLog();
+  await log.append(pages(0, 1)); // events have begun
+  await registryOf(log).start({
+    name: "mix",
+    mode: "interleave",
+    variants: [
+      { name: "A", policy: { name: "boltzmann", temperature: 0.5 } },
+      { name: "B", model: "other", policy: { name: "epsilon", epsilon: 0.4 } },
+    ],
+  });
+  await log.append(pages(1, 3000));
+  const { answers } = await play(log);
+  const lists = answers.filter(({ variant }) => variant === "interleaved");
+  assert.ok(lists.length > 2900);
+  // Each of the 12 − place items that are left has a probability above 0, so 1/p is as many in the mean.
+  for (let place = 0; place < 5; place++) {
+    const inverse = lists.map(({ items }) => 1 / items[place]!.propensity);
+    const mean = inverse.reduce((sum, x) => sum + x, 0) / inverse.length;
+    const variance = inverse.reduce((sum, x) => sum + (x - mean) ** 2, 0) / inverse.length;
+    const gap = Math.abs(mean - (12 - place)) / Math.sqrt(variance / inverse.length);
+    assert.ok(gap < 4, `place ${place}: ${mean}, ${gap} standard errors`);
+  }
+});
