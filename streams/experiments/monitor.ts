@@ -36,9 +36,7 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-const FORMAT = 2;
-/** Which did not know how long outcomes are waited for. */
-const OLDEST_FORMAT = 1;
+const FORMAT = 3;
 /** Keys on the topic `figures`: of the monitor, of experiments, of users. */
 const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
 
@@ -288,10 +286,8 @@ export class ExperimentMonitor {
     if (head === undefined) return;
     const from = new ByteReader(head);
     const format = from.u8();
-    if (format < OLDEST_FORMAT || format > FORMAT) {
-      throw new SyntaxError(
-        `Cannot decode figures: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
-      );
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
     }
     this.#time = from.f64();
     // Partitions may have been added since, none can go away.
@@ -299,7 +295,7 @@ export class ExperimentMonitor {
     for (let p = 0; p < partitions; p++) {
       this.#clocks[p] = {
         closed: from.f64(),
-        windowMs: format === OLDEST_FORMAT ? 0 : from.f64(),
+        windowMs: from.f64(),
         answer: [from.int(), from.int()],
       };
     }

@@ -232,21 +232,22 @@ function interleaving(): void {
       }
       ab.push(n + 1);
       const totals = new InterleavingTotals();
+      const [coin, drawn] = [createRandom(run, 5), createRandom(run, 7)];
       for (n = 0; n < cap; n++) {
-        const page = draw();
+        const page = pages[Math.floor(drawn() * pages.length)]!;
         const clicks: [number, number] = [0, 0];
         const pickers = [
-          listPicker(rank(page, worse, random)),
-          listPicker(rank(page, better, random)),
+          listPicker(rank(page, worse, drawn)),
+          listPicker(rank(page, better, drawn)),
         ] as const;
-        teamDraft(pickers, 10, random)
+        teamDraft(pickers, 10, coin)
           .forEach(({ item, team }, position) => {
-            const click = clicked(page, item, position, random);
+            const click = clicked(page, item, position, drawn);
             if (team !== null) clicks[team] += click;
           });
         totals.update(`u${n}`, clicks);
         if (n % 10 !== 9 || n < 40) continue;
-        const { interval } = totals.get(0.05, 1000);
+        const { interval } = totals.get(0.05);
         if (interval.low > 0 || interval.high < 0) {
           wrongDraft += Number(interval.high < 0);
           break;

@@ -78,6 +78,34 @@ Deno.test("teamDraft() states the probability of each pick given those above", (
   }
 });
 
+Deno.test("InterleavingTotals() lets nobody with many clicks decide alone, and stays within [−1, 1]", () => {
+  const totals = new InterleavingTotals();
+  for (let user = 0; user < 100; user++) totals.update(`u${user}`, [1, 0]);
+  assert.equal(totals.get(0.05).value, -1);
+  totals.update("many", [0, 900]);
+  assert.ok(Math.abs(totals.get(0.05).value - (30 - 100) / 130) < 1e-12);
+});
+
+Deno.test("InterleavingTotals() prefers nobody in 95 % of runs where both are alike, however often it is looked at", () => {
+  let wrong = 0;
+  for (let run = 0; run < 300; run++) {
+    const random = createRandom(run, 8);
+    const totals = new InterleavingTotals();
+    for (let n = 1; n <= 1500; n++) {
+      const most = 1 + Math.floor(6 * random() ** 2); // people click differently much
+      const clicks: [number, number] = [0, 0];
+      for (let k = 0; k < most; k++) clicks[random() < 0.5 ? 0 : 1]++;
+      totals.update(`u${n}`, clicks);
+      if (n % 20 !== 0 || n < 40) continue;
+      const { interval } = totals.get(0.05);
+      if (interval.low <= 0 && interval.high >= 0) continue;
+      wrong++;
+      break;
+    }
+  }
+  assert.ok(wrong <= 15, `${wrong} of 300`);
+});
+
 Deno.test("InterleavingTotals() counts users, not clicks, and merges", () => {
   const totals = [new InterleavingTotals(), new InterleavingTotals(), new InterleavingTotals()] as const;
   const random = createRandom(6);
