@@ -152,10 +152,15 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   }
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags);
-  const { lists, skipped, withoutCandidates } = await readAnswerLog(log, topicNames(flags.prefix), policy);
+  const { lists, skipped, withoutCandidates, drafted } = await readAnswerLog(
+    log,
+    topicNames(flags.prefix),
+    policy,
+  );
   if (skipped > 0) {
     print(Deno.stderr, `${skipped} samples have no answer on the log, or another list was shown\n`);
   }
+  if (drafted > 0) print(Deno.stderr, `${drafted} lists were drafted from two variants: they are left out\n`);
   if (withoutCandidates > 0) {
     print(
       Deno.stderr,

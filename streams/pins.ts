@@ -114,14 +114,16 @@ async function readChain(
 /** The records that make a pinned version up; none when it is not there. */
 export async function readPin(log: Log, topic: string, key: string): Promise<Uint8Array[]> {
   if (!(await log.topics()).has(topic)) return [];
-  const records: Uint8Array[] = [];
+  // Until it is compacted the topic still has values before what has dropped them.
+  const places = new Map<number, Uint8Array>();
   for await (const record of readAll(log, topic, 0)) {
     const { pin, place } = placeOf(record.key ?? "");
     if (pin !== key || place === OVER) continue;
-    if (record.value === null) delete records[Number(place)];
-    else records[Number(place)] = record.value;
+    if (record.value === null) places.delete(Number(place));
+    else places.set(Number(place), record.value);
   }
-  return records;
+  const records = [...places.keys()].sort((a, b) => a - b);
+  return records.every((place, n) => place === n) ? records.map((place) => places.get(place)!) : [];
 }
 
 function placeOf(key: string): { readonly pin: string; readonly place: string } {

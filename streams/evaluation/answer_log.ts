@@ -6,6 +6,7 @@
  */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { INTERLEAVED } from "../../src/experiments/assignment.ts";
 import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
 import type { Sample } from "../../src/learner/sample.ts";
 import { decodeSample } from "../../src/learner/sample_codec.ts";
@@ -25,6 +26,8 @@ export interface AnswerLog {
   skipped: number;
   /** Answers that do not hold their candidates: the deployment does not log them. */
   withoutCandidates: number;
+  /** Answers of experiments that interleave: their propensities are those of the coin, given both lists. */
+  drafted: number;
 }
 
 /**
@@ -34,7 +37,7 @@ export interface AnswerLog {
  * Memory: the answers of a partition that have no sample yet.
  */
 export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOptions): Promise<AnswerLog> {
-  const result: AnswerLog = { lists: [], skipped: 0, withoutCandidates: 0 };
+  const result: AnswerLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const answers = new Map<string, Recommendation>();
@@ -50,6 +53,7 @@ export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOpti
       const answer = answers.get(sample.request);
       answers.delete(sample.request);
       if (answer === undefined) result.skipped++;
+      else if (isDrafted(answer)) result.drafted++;
       else if (answer.others === undefined) result.withoutCandidates++;
       else {
         const list = loggedList(answer, sample, policy);
@@ -59,6 +63,11 @@ export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOpti
     }
   }
   return result;
+}
+
+/** Whether two variants made a list; who gets such lists depends on nothing that comes of them. */
+function isDrafted({ variant, exposures }: Recommendation): boolean {
+  return variant === INTERLEAVED || exposures?.some(({ variant }) => variant === INTERLEAVED) === true;
 }
 
 /** The list as logged and as `policy` would have chosen it; `null` when what was shown is not what was answered. */

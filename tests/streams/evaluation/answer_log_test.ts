@@ -5,6 +5,7 @@ import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { createRandom } from "../../../src/simulator/random.ts";
 import { readAnswerLog } from "../../../streams/evaluation/answer_log.ts";
+import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { Task } from "../../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
@@ -14,9 +15,17 @@ const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;
 
 /** A deployment that explores; people click on what stands high on its own list of scores. */
-async function deployment(logCandidates: boolean): Promise<MemoryLog> {
+async function deployment(logCandidates: boolean, interleaved = 0): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
+  if (interleaved > 0) {
+    await new ExperimentRegistry(log, topics, { models: [], now: () => 0 }).start({
+      name: "draft",
+      mode: "interleave",
+      traffic: interleaved,
+      variants: [{ name: "A" }, { name: "B", policy: { name: "boltzmann", temperature: 2 } }],
+    });
+  }
   const random = createRandom(1);
   const schema = { ...DEFAULT_SCHEMA, transitions: null };
   const options = { schema, policy: POLICY, logCandidates, outcomeWindowMs: 1000, allowedLatenessMs: 0 };
@@ -70,4 +79,13 @@ Deno.test("readAnswerLog() joins answers and outcomes, and knows the probabiliti
 Deno.test("readAnswerLog() counts answers without their candidates", async () => {
   const { lists, withoutCandidates } = await readAnswerLog(await deployment(false), topics, POLICY);
   assert.deepEqual([lists.length, withoutCandidates], [0, 300]);
+});
+
+Deno.test("readAnswerLog() leaves drafted lists out, whose propensities are the coin's alone", async () => {
+  const { lists, drafted, skipped } = await readAnswerLog(await deployment(true, 0.5), topics, POLICY);
+  assert.ok(drafted > 90 && lists.length > 90);
+  assert.deepEqual([lists.length + drafted, skipped], [300, 0]);
+  for (const { target, logged } of lists.flatMap(({ places }) => places)) {
+    assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
+  }
 });

@@ -12,6 +12,7 @@ import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
 import { ParameterSubscriber } from "../../../streams/parameters.ts";
 import { PinnedModels } from "../../../streams/pinned_models.ts";
+import { readPin } from "../../../streams/pins.ts";
 import { Task } from "../../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../../learner/batches.ts";
@@ -284,4 +285,22 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
     start({ name: "B", version: 4 }),
     /wants version 4 of base: the log has 1 from 9 to 9/,
   );
+});
+
+Deno.test("readPin() finds nothing of a pin that was dropped, also before the topic is compacted", async () => {
+  const log = new MemoryLog();
+  const topic = "pins";
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  const put = (place: string, value: Uint8Array | null) =>
+    log.append([{ topic, partition: 0, key: `dien@3/${place}`, value, time: 0 }]);
+  const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
+  await put("0", a);
+  await put("1", b);
+  assert.deepEqual((await readPin(log, topic, "dien@3")).map((record) => [...record]), [[1], [2]]);
+  await put("0", null);
+  assert.deepEqual(await readPin(log, topic, "dien@3"), [], "half of it is none");
+  await put("1", null);
+  assert.deepEqual(await readPin(log, topic, "dien@3"), []);
+  await put("0", b);
+  assert.deepEqual((await readPin(log, topic, "dien@3")).map((record) => [...record]), [[2]]);
 });
