@@ -26,7 +26,7 @@ export interface AnswerLog {
   skipped: number;
   /** Answers that do not hold their candidates: the deployment does not log them. */
   withoutCandidates: number;
-  /** Answers of experiments that interleave: their propensities are those of the coin, given both lists. */
+  /** Answers of experiments that interleave: each item has the score of the model that drafted it. */
   drafted: number;
 }
 

@@ -81,7 +81,7 @@ Deno.test("readAnswerLog() counts answers without their candidates", async () =>
   assert.deepEqual([lists.length, withoutCandidates], [0, 300]);
 });
 
-Deno.test("readAnswerLog() leaves drafted lists out, whose propensities are the coin's alone", async () => {
+Deno.test("readAnswerLog() leaves drafted lists out, whose scores may be of two models", async () => {
   const { lists, drafted, skipped } = await readAnswerLog(await deployment(true, 0.5), topics, POLICY);
   assert.ok(drafted > 90 && lists.length > 90);
   assert.deepEqual([lists.length + drafted, skipped], [300, 0]);
