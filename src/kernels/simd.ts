@@ -166,6 +166,7 @@ export class SimdKernels implements Kernels {
   affine(
     ...[y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0]: Parameters<Kernels["affine"]>
   ): void {
+    if (!(step >= 0)) throw new RangeError(`Cannot take rows of a bias ${step} floats apart`);
     const c = this.#at(y, yo, m * n), s = this.#at(b, bo, (m - 1) * step + n);
     const a = this.#at(x, xo, m * k), p = this.#at(w, wo, k * n);
     if (c === 0 || s === 0 || a === 0 || p === 0) {
@@ -327,7 +328,7 @@ export class SimdKernels implements Kernels {
    * @throws RangeError when the array has not as many
    */
   #at(array: Float32Array, offset: number, length: number): number {
-    if (!(offset >= 0 && offset + length <= array.length)) {
+    if (!(offset >= 0 && length >= 0 && offset + length <= array.length)) {
       throw new RangeError(`Cannot take ${length} floats from ${offset} on: the array has ${array.length}`);
     }
     return this.#owns(array) ? array.byteOffset + 4 * offset : 0;

@@ -44,6 +44,18 @@ const CALLS: Readonly<Record<string, Call>> = {
     lengths: [m * n, m * n, m * k, k * n],
     call: (ks, y, b, x, w) => ks.affine(y!, 0, b!, 0, x!, 0, w!, 0, m, k, n, n),
   },
+  "addXW of one column": {
+    lengths: [m, m * k, k],
+    call: (ks, y, x, w) => ks.addXW(y!, 0, x!, 0, w!, 0, m, k, 1),
+  },
+  "addYWt of one column": {
+    lengths: [m * k, m, k],
+    call: (ks, x, y, w) => ks.addYWt(x!, 0, y!, 0, w!, 0, m, k, 1),
+  },
+  "addXtY of one column": {
+    lengths: [k, m * k, m],
+    call: (ks, w, x, y) => ks.addXtY(w!, 0, x!, 0, y!, 0, m, k, 1),
+  },
   addRowSum: { lengths: [n, m * n], call: (ks, db, dy) => ks.addRowSum(db!, 0, dy!, 0, m, n) },
   addRows: { lengths: [m * n, n], call: (ks, y, x) => ks.addRows(y!, x!, 2, m, n) },
   prelu: { lengths: [m * n, m * n, n], call: (ks, f, s, alpha) => ks.prelu(f!, s!, alpha!, 0, m, n) },
@@ -96,11 +108,25 @@ overKernels("every call refuses an array that is one too short, its own or anoth
   }
 }, ["simd", "relaxed-simd"]);
 
+overKernels("sizes and steps below 0 are refused", (kernels) => {
+  const array = kernels.floats(1000);
+  for (const [m, k, n] of [[4, 1, -8], [-4, 1, 8], [4, -1, 8], [4, -1, -8], [-4, 1, -8], [-4, -1, 8]]) {
+    const call = () => kernels.addXW(array, 0, array, 0, array, 0, m!, k!, n!);
+    assert.throws(call, RangeError, `${m}, ${k}, ${n}`);
+  }
+  assert.throws(() => kernels.addRowSum(array, 0, array, 0, 1, -8), RangeError);
+  assert.throws(() => kernels.affine(array, 0, array, 9, array, 0, array, 0, 4, 1, 4, -1), RangeError);
+}, ["simd", "relaxed-simd"]);
+
 overKernels("an offset before an array, or none at all, is refused", (kernels) => {
   const [y, x, w] = [kernels.floats(m * n), kernels.floats(m * k), kernels.floats(k * n)];
   for (const at of [-1, NaN, 1]) {
     assert.throws(() => kernels.addXW(y, at, x, 0, w, 0, m, k, n), RangeError);
     assert.throws(() => kernels.addXW(y, 0, x, at, w, 0, m, k, n), RangeError);
     assert.throws(() => kernels.addXW(y, 0, x, 0, w, at, m, k, n), RangeError);
+    assert.throws(() => kernels.addRowSum(w.subarray(0, n), at, y, 0, m, n), RangeError);
+    assert.throws(() => kernels.prelu(y, y, w.subarray(0, n), at, m, n), RangeError);
+    assert.throws(() => kernels.mixRows(y, y, y, at, w, 0, m, n), RangeError);
+    assert.throws(() => kernels.mixRows(y, y, y, 0, w.subarray(0, m), at, m, n), RangeError);
   }
 }, ["simd", "relaxed-simd"]);
