@@ -67,6 +67,8 @@ export class WalMover {
   /** Notes a transaction: the bytes of its records, and how many pages it has changed beside those, about. */
   wrote(bytes: number, pages: number): void {
     this.#bytes += bytes + pages * PAGE_BYTES;
+    // Who never lets others have the thread does not hear that a move is done.
+    if (this.#bytes >= MAX_WAL_BYTES) return this.#finishNow();
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
     else this.#order(this.#thread ??= this.#start(), true);
