@@ -21,7 +21,7 @@ import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
-import { type Candidates, type Choice, choose, type PolicyOptions, propensitiesOf } from "./policy.ts";
+import { type Candidates, type Choice, choose, draw, type PolicyOptions, propensitiesOf } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
 import { logitDeviation } from "./thompson.ts";
 
@@ -320,8 +320,8 @@ function pickerOf({ eligible, ordered, policy, random }: Ranked, count: number):
   return {
     draw(above) {
       const places = left(above);
-      const [choice] = choose(subset(ordered, places), 1, policy, random);
-      return choice === undefined ? undefined : eligible[places[choice.index]!];
+      const [index] = places.length === 0 ? [] : draw(subset(ordered, places), 1, policy, random);
+      return index === undefined ? undefined : eligible[places[index]!];
     },
     probability(item, above) {
       const places = left(above);

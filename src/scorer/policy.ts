@@ -135,7 +135,8 @@ export function placeDistribution(
   return distribution;
 }
 
-function draw(
+/** The indices that {@linkcode choose} draws, without their propensities. */
+export function draw(
   candidates: Candidates,
   count: number,
   policy: PolicyOptions,

@@ -151,7 +151,7 @@ export class ServingModel implements Serving {
       const table = this.#tables.get("first:position")!;
       table.copyRow(table.lookup(String(at)), weights, at);
     }
-    return weights[at]!;
+    return weights[at] ?? 0;
   }
 
   #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
