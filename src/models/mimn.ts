@@ -9,7 +9,7 @@
  * rq = read of M for q    v = attention of q over S
  * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
  * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p] of each
- * dot head: z += Σ ⟨p, q⟩ + ⟨v, q⟩
+ * dot head: z += Σ ⟨p, q⟩
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
  * ```
  *
@@ -46,7 +46,7 @@ export interface MimnConfig {
   readonly slots?: number;
   /** Width Hc of the controller. @default {32} */
   readonly hidden?: number;
-  /** Whether the candidate reads the induction unit's channels: v, q∘v and ⟨v, q⟩. @default {true} */
+  /** Whether the candidate reads the induction unit's channels: v and q∘v. @default {true} */
   readonly induction?: boolean;
   /** Channels κ that a behaviour updates. @default {1} */
   readonly topK?: number;
@@ -76,7 +76,7 @@ export interface MimnConfig {
   readonly traces?: readonly number[];
   /** Whether each p and q∘p join the MLP's input. @default {false} */
   readonly keepPooled?: boolean;
-  /** Whether Σ ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
+  /** Whether Σ ⟨p, q⟩ is added to the logit. @default {true} */
   readonly dotHead?: boolean;
 }
 
@@ -172,12 +172,7 @@ export class Mimn implements Model {
       ? new KeyReader(this.parameters, slotKeyWeight)
       : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
     this.#channels = new ChannelReader(this.parameters, d);
-    const own: [Part, Part][] = induction ? [[v, q]] : [];
-    this.#head = new Head(
-      this.parameters,
-      columns,
-      dotHead ? [...p.map((p) => [p, q] as const), ...own] : [],
-    );
+    this.#head = new Head(this.parameters, columns, dotHead ? p.map((p) => [p, q] as const) : []);
     this.#flat = kernels.floats(this.stateSize);
     this.#dflat = kernels.floats(this.stateSize);
     this.#state = this.layout.view(this.#flat);

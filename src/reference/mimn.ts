@@ -153,7 +153,7 @@ export function mimnScore(
   const kept = keepPooled ? traces.flatMap((p) => [p, tf.mul(q, p)]) : [];
   const [own, product] = induction ? [[v], [tf.mul(q, v)]] : [[], []];
   let z = mlp(weights, "mlp", tf.concat([xu, q, rq, ...own, tf.mul(q, a), ...product, ...kept, xc], 1));
-  if (dotHead) { for (const p of [...traces, ...own]) z = tf.add(z, dot(p, q)); }
+  if (dotHead) { for (const p of traces) z = tf.add(z, dot(p, q)); }
   return { logits: tf.reshape(z, [-1, K]), values: { readerWeight, rq, channelWeight, v } };
 }
 

@@ -109,8 +109,8 @@ Deno.test("Mimn with weights of zero, or with huge behaviours, stays finite", ()
 
 Deno.test("Mimn pools equal behaviours as a sum over √n up to 50 of them, and no larger however long the life", () => {
   const { d } = SIZES, e = floats(d, 1), traces = [1, 0.98, 0.9];
-  const model = new Mimn(SIZES, { traces, induction: false }, half);
-  model.parameters.values.fill(0); // what is left of the logit is ⟨p, q⟩
+  const model = new Mimn(SIZES, { traces }, half);
+  model.parameters.values.fill(0); // what is left of the logit is ⟨p, q⟩, whatever the channels hold
   const input = { ...impression(SIZES, 0, 1), e: new Float32Array(0) };
   const product = e.reduce((sum, x, j) => sum + x * input.q[j]!, 0);
   const state = model.initState();
@@ -122,6 +122,7 @@ Deno.test("Mimn pools equal behaviours as a sum over √n up to 50 of them, and 
       return Math.sqrt(Math.min(50, weight));
     });
     const want = product * roots.reduce((sum, root) => sum + root, 0) / traces.length;
+    model.layout.view(state).channels.fill(1);
     assertClose(model.score({ ...input, state }), [want], 1e-4, `${n} behaviours`);
   }
 });
