@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { type Browser, chromium } from "playwright-core";
 import { renderSimulation, type SimulationData } from "../../streams/report/simulation_report.ts";
-import { findChromium } from "../browser.ts";
+import { testPage } from "./page_tests.ts";
 
 const NAME = "<b>popularity</b>";
 const STRETCHES = Array.from({ length: 20 }, (_, n) => n + 1);
@@ -27,37 +26,11 @@ const DATA: SimulationData = {
   notes: ["The simulated weeks ended early."],
 };
 
-const executablePath = await findChromium("the report of a simulation");
-
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const width of [1280, 360]) {
-    Deno.test({
-      name: `renderSimulation() shows in a ${colorScheme} browser ${width} pixels wide what it should`,
-      ignore: executablePath === null,
-      fn: () => checkPage(colorScheme, width),
-    });
-  }
-}
-
-async function checkPage(colorScheme: "light" | "dark", width: number): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".html" });
-  await Deno.writeTextFile(file, renderSimulation(DATA));
-  let browser: Browser | undefined;
-  try {
-    browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
-    const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
-    const [messages, requests]: [string[], string[]] = [[], []];
-    page.on("console", (message) => messages.push(message.text()));
-    page.on("pageerror", (error) => messages.push(error.message));
-    page.on("request", (request) => requests.push(request.url()));
-    await page.goto(`file://${file}`);
-    await page.waitForSelector(".chart svg");
-    assert.deepEqual(messages, []);
-    assert.deepEqual(requests, [`file://${file}`]);
-    assert.ok(
-      Number(await page.evaluate("document.documentElement.scrollWidth")) <= width,
-      "scrolls sideways",
-    );
+await testPage({
+  name: "renderSimulation()",
+  html: renderSimulation(DATA),
+  ready: ".chart svg",
+  async check(page) {
     const charts = await page.locator(".chart svg").all();
     assert.equal(charts.length, 4);
     for (const chart of charts) assert.ok((await chart.locator("path").count()) > 5, "an empty drawing");
@@ -70,8 +43,5 @@ async function checkPage(colorScheme: "light" | "dark", width: number): Promise<
     ) assert.ok(text.includes(wanted), wanted);
     const lacks = await page.locator('section[aria-labelledby="lacks"]').innerText();
     assert.doesNotMatch(lacks, /-\d|−0\.00/, "a minus is no hyphen, and nothing is less than nothing");
-  } finally {
-    await browser?.close();
-    await Deno.remove(file);
-  }
-}
+  },
+});
