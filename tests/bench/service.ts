@@ -21,7 +21,7 @@ import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
-import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
+import { startService } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
@@ -48,11 +48,10 @@ const config = `${folder}/meander.json`;
 const shop = JSON.parse(await Deno.readTextFile(`${root}fixtures/shop/meander.json`));
 await Deno.writeTextFile(config, JSON.stringify({ ...shop, guard: null }));
 
-const [v8Flags, env] = [await taskV8Flags("run"), await taskEnvironment("run")];
 let rate = Number(fixed) || undefined;
 let round = 0;
 for (const delivery of DELIVERIES) {
-  await using engine = start(delivery);
+  await using engine = await start(delivery);
   if (delivery === "exactly-once") await measureThroughput();
   while (await waiting() > 200) await delay(100);
   await ask(200, 100); // warm
@@ -68,28 +67,13 @@ for (const delivery of DELIVERIES) {
 }
 await Deno.remove(folder, { recursive: true });
 
-function start(delivery: Delivery): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      ...[
-        "run",
-        ...v8Flags,
-        "-A",
-        "--no-check",
-        `${root}scripts/run.ts`,
-        "--log",
-        "kafka",
-        "--brokers",
-        broker.address,
-      ],
-      ...["--model", model, "--config", config, "--delivery", delivery],
-      ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
-      ...options,
-    ],
-    env,
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
+function start(delivery: Delivery): Promise<Deno.ChildProcess> {
+  return startService([
+    ...["--log", "kafka", "--brokers", broker.address],
+    ...["--model", model, "--config", config, "--delivery", delivery],
+    ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+    ...options,
+  ]);
 }
 
 async function measureThroughput(): Promise<void> {

@@ -8,12 +8,11 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
-import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
+import { startService } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
 const USERS = 2000;
@@ -22,7 +21,6 @@ const APPEND_MS = 100;
 const WARM_SHARE = 0.25;
 const [minutes = "30", rate = "500", model = "base"] = Deno.args;
 const topics = topicNames();
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 await using broker = await startBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
@@ -31,26 +29,10 @@ const events = Math.ceil(Number(minutes) * 60 * Number(rate));
 const people = { seed: 1, events, users: USERS, partitions: PARTITIONS };
 await log.append([...catalogue(topics, people)]);
 const folder = await Deno.makeTempDir({ prefix: "meander-soak-" });
-const v8Flags = await taskV8Flags("run");
-await using engine = new Deno.Command(Deno.execPath(), {
-  args: [
-    ...[
-      "run",
-      ...v8Flags,
-      "-A",
-      "--no-check",
-      `${root}scripts/run.ts`,
-      "--log",
-      "kafka",
-      "--brokers",
-      broker.address,
-    ],
-    ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
-  ],
-  env: await taskEnvironment("run"),
-  stdout: "null",
-  stderr: "null",
-}).spawn();
+await using engine = await startService([
+  ...["--log", "kafka", "--brokers", broker.address],
+  ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+]);
 
 const stream = traffic(topics, people);
 const samples: { readonly minute: number; readonly rss: number; readonly files: number }[] = [];

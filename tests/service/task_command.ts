@@ -23,6 +23,17 @@ export async function taskArguments(task: string): Promise<readonly string[]> {
   });
 }
 
+/** Starts a service as `deno task run` does, but with all permissions and silent. */
+export async function startService(args: readonly string[]): Promise<Deno.ChildProcess> {
+  const script = fileURLToPath(new URL("scripts/run.ts", ROOT));
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", ...await taskV8Flags("run"), "-A", "--no-check", script, ...args],
+    env: await taskEnvironment("run"),
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
 /** The flags of V8 that a task of deno.json sets, as an argument of Deno. */
 export async function taskV8Flags(task: string): Promise<readonly string[]> {
   return (await wordsOf(task)).filter((word) => word.startsWith("--v8-flags="));
