@@ -30,7 +30,7 @@ interface Receipt {
 
 const PATIENCE_MS = 30_000;
 const POLL_MS = 100;
-const REMAINS = "events and samples on the log, until its retention drops them";
+const REMAINS = "events, samples and signals on the log, until its retention drops them";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);

@@ -90,6 +90,11 @@ const retrieval = z.strictObject({
     "whether the sources that learn item by item do; `false` when every request names candidates",
     true,
   ),
+  shared: field(
+    flag,
+    "whether each task learns from the users of all partitions, by the topic `signals`",
+    true,
+  ),
   learnEvery: field(count, "the blend learns from every so many wanted behaviours; from all at first", 16),
   trendHalfLifeMs: field(positive, "half-life of what is in demand now", 86_400_000),
   neighbours: z.strictObject({

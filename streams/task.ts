@@ -23,6 +23,7 @@ import type { Log, LogRecord, NewRecord, ReadOptions, Writer } from "./log/log.t
 import { CatalogueReader } from "./task/catalogue_reader.ts";
 import { answerRecords, type Delivery, OutputNumbers } from "./task/delivery.ts";
 import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
+import { Others } from "./task/others.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
@@ -87,6 +88,7 @@ export class Task implements AsyncDisposable {
   #sent = 0;
   #sending: Promise<unknown>[] = [];
   #rejected: NewRecord[] = [];
+  readonly #others: Others;
 
   private constructor(
     log: Log,
@@ -96,7 +98,7 @@ export class Task implements AsyncDisposable {
     writer: Writer,
     next: number,
     state: TaskState,
-    restored: Restored,
+    { others, ...restored }: Restored & { readonly others: Others },
     {
       maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity,
       delivery = "exactly-once",
@@ -104,6 +106,7 @@ export class Task implements AsyncDisposable {
       pins,
     }: TaskRuntime,
   ) {
+    this.#others = others;
     this.#delivery = delivery;
     this.#handover = handover;
     this.#pins = pins;
@@ -141,7 +144,10 @@ export class Task implements AsyncDisposable {
     const { snapshot, meter = new RestoreMeter(), signal } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     if (runtime.pins !== undefined) state.setPinned(await runtime.pins.need(partition, state.pins()));
-    return new Task(log, topics, group, { partition, partitions }, writer, next, state, restored, runtime);
+    const shared = options.retrieval?.shared ?? true;
+    const others = await Others.open(log, topics.signals, state, { partition, partitions, shared });
+    const whole = { ...restored, others };
+    return new Task(log, topics, group, { partition, partitions }, writer, next, state, whole, runtime);
   }
 
   /** Offset of the next event to read. */
@@ -167,6 +173,27 @@ export class Task implements AsyncDisposable {
   /** Position in the catalogue topic up to which everything is committed. */
   get committedItems(): number {
     return this.#itemsCommitted;
+  }
+
+  /** What it learns from the tasks of other partitions. */
+  get others(): Pick<Others, "learnt" | "positions"> {
+    return this.#others;
+  }
+
+  /**
+   * Learns a record of another partition of `signals`; steps do so by themselves.
+   *
+   * @param next where to read on behind it
+   * @throws RangeError when own events were applied since the last commit
+   */
+  learnOthers(record: LogRecord, next: number): void {
+    if (this.#roundEvents > 0) {
+      const { topic, partition, offset } = record;
+      throw new RangeError(
+        `Cannot learn ${topic}/${partition}@${offset}: ${this.#roundEvents} events are to be committed before`,
+      );
+    }
+    this.#others.learn(record, next);
   }
 
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
@@ -214,7 +241,11 @@ export class Task implements AsyncDisposable {
       if (this.#delivery === "at-least-once") return this.#uncommittedSince + commitIntervalMs;
       return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
     };
-    const untilDue = this.isDirty ? dueAt() - now() : waitMs;
+    if (this.#roundEvents === 0) {
+      this.#others.learnSome(now);
+      if (this.#others.mustCommit(now())) await this.commit();
+    }
+    const untilDue = this.#roundEvents > 0 ? dueAt() - now() : this.#others.idleMs(waitMs);
     const { records, decoded, next } = this.#ahead ?? await this.#readAhead({
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
@@ -231,6 +262,7 @@ export class Task implements AsyncDisposable {
       await this.commit();
       this.#committedAt = now();
       this.#uncommittedSince = Infinity;
+      this.#others.learnSome(now);
     };
     const begun = now();
     let applied = 0;
@@ -249,7 +281,7 @@ export class Task implements AsyncDisposable {
     if (applied === records.length) this.#next = next;
     else this.#ahead = { records: records.slice(applied), decoded: decoded.slice(applied), next };
     if (this.#delivery === "at-least-once") this.#send();
-    if (this.isDirty && now() >= dueAt()) await commit();
+    if (this.#roundEvents > 0 && now() >= dueAt()) await commit();
     return applied;
   }
 
@@ -258,9 +290,9 @@ export class Task implements AsyncDisposable {
     return { records, decoded: records.map(({ value }) => decodeEvent(value ?? new Uint8Array(0))), next };
   }
 
-  /** Whether something was applied and not committed. */
+  /** Whether something was applied, or learnt from others, and not committed. */
   get isDirty(): boolean {
-    return this.#roundEvents > 0;
+    return this.#roundEvents > 0 || this.#others.isDirty;
   }
 
   /** Settles what is open at the end of a finite stream, and commits. */
@@ -290,6 +322,8 @@ export class Task implements AsyncDisposable {
       sent: this.#sent,
       rejected: this.#rejected,
       itemsApplied: this.#catalogue.applied,
+      others: this.#others.note,
+      committed: this.#committed,
       lineage,
     });
     const offsets = await this.#writer.commit({
@@ -309,6 +343,7 @@ export class Task implements AsyncDisposable {
     this.#numbers = new OutputNumbers();
     [this.#sent, this.#sending] = [0, []];
     this.#rejected = [];
+    this.#others.committed();
     this.#roundEvents = 0;
     this.#roundRows = 0;
     state.evict(this.#maxStateBytes);
@@ -391,6 +426,7 @@ export class Task implements AsyncDisposable {
   /** Lets the partition go without committing. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pins?.release(this.partition);
+    await this.#others[Symbol.asyncDispose]();
     await this.#restored.store?.close();
     await this.#writer[Symbol.asyncDispose]();
   }

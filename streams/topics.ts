@@ -20,6 +20,8 @@ export interface Topics {
   readonly state: string;
   /** Changelog of item statistics and of the task itself, compacted. */
   readonly statistics: string;
+  /** What each task learns for retrieval, for all the others: a journal a commit. */
+  readonly signals: string;
   /** Numbered parameter versions, keyed by model. */
   readonly parameters: string;
   /** The learner's own state, keyed by model and chunk, compacted. */
@@ -43,6 +45,7 @@ export function topicNames(prefix = "meander."): Topics {
     samples: `${prefix}samples`,
     state: `${prefix}state`,
     statistics: `${prefix}statistics`,
+    signals: `${prefix}signals`,
     parameters: `${prefix}parameters`,
     checkpoints: `${prefix}checkpoints`,
     experiments: `${prefix}experiments`,
@@ -61,6 +64,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.samples, partitions, cleanup: "delete" },
     { name: topics.state, partitions, cleanup: "compact" },
     { name: topics.statistics, partitions, cleanup: "compact" },
+    { name: topics.signals, partitions, cleanup: "delete" },
     { name: topics.parameters, partitions: 1, cleanup: "delete" },
     { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
     { name: topics.experiments, partitions: 1, cleanup: "compact" },

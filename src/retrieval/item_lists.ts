@@ -6,7 +6,7 @@
  */
 
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import { raise, TopList } from "../state/popularity.ts";
+import { joined, raise, TopList } from "../state/popularity.ts";
 import { ItemRing } from "./item_ring.ts";
 
 const NONE = new Uint32Array(0);
@@ -75,10 +75,24 @@ export class ItemLists {
     return this.#fresh.items;
   }
 
-  /** Counts a positive for the item. */
+  /** Counts a positive of an own user for the item. */
   raise(item: CatalogueItem, time: number): void {
-    item.popularity = raise(item.popularity, time, this.halfLifeMs);
-    this.add(item);
+    item.ownPopularity = raise(item.ownPopularity, time, this.halfLifeMs);
+    this.#join(item);
+  }
+
+  /**
+   * Counts a positive of a user of another task. Kept apart: the item's own record, which is written with each change,
+   * need not be written for what others did.
+   */
+  raiseOthers(item: CatalogueItem, time: number): void {
+    this.setOthers(item, raise(item.othersPopularity, time, this.halfLifeMs));
+  }
+
+  /** Sets what the users of other tasks make of the item's popularity. */
+  setOthers(item: CatalogueItem, popularity: number): void {
+    item.othersPopularity = popularity;
+    this.#join(item);
   }
 
   /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
@@ -96,7 +110,14 @@ export class ItemLists {
       this.#ranked[index] = ranked;
     }
     if (item.listed) this.ring.add(index);
+    // The last digit of a sum of two parts may go down when one goes up: then the order is made again, too.
+    this.#stale ||= item.popularity < ranked.popularity;
     if (!this.#stale) this.#rank(item, ranked);
+  }
+
+  #join(item: CatalogueItem): void {
+    item.popularity = joined(item.ownPopularity, item.othersPopularity);
+    this.add(item);
   }
 
   #refresh(): void {

@@ -48,6 +48,11 @@ export interface RetrievalOptions extends ItemListsOptions {
    */
   readonly learn?: boolean;
   /**
+   * Whether it learns from the users of other partitions too; see `docs/decisions/0012-signals-reach-every-task.md`. With
+   * one partition it makes no difference. @default {true}
+   */
+  readonly shared?: boolean;
+  /**
    * The blend learns from every so many wanted behaviours; a step costs as much as a request. It begins with all, and
    * with half as many after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
@@ -117,6 +122,7 @@ export class Retrieval {
       view.catalogue,
       new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
       {
+        lists: this.lists,
         neighbours: options.neighbours ?? {},
         sessions: options.sessions ?? {},
         vectors: options.vectors ?? {},
@@ -149,6 +155,12 @@ export class Retrieval {
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
     this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
+  }
+
+  /** Counts a positive of an item, for this task and the others. */
+  raise(item: CatalogueItem, time: number): void {
+    this.lists.raise(item, time);
+    this.state.raised(item.index, time);
   }
 
   /** The best candidates, best first; new and drawn items take the last places: their share, and all that is left. */

@@ -10,6 +10,9 @@
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
  * for bit. The blend's weights depend on what was proposed, not on signals alone: they are a record of their own.
  *
+ * Tasks that share what they learn give each other their journals. What a task takes from others is applied between
+ * two commits, and is part of its own journals from then on: a restore needs nothing of the others.
+ *
  * @module
  */
 
@@ -22,7 +25,8 @@ import { ItemVectors, type ItemVectorsOptions } from "./item_vectors.ts";
 import { LinearItems } from "./linear_items.ts";
 import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { Sessions, type SessionsOptions } from "./sessions.ts";
-import { readJournal, type Signal, SignalJournal } from "./signal.ts";
+import type { ItemLists } from "./item_lists.ts";
+import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
 import { Trends } from "./trends.ts";
 
 const FORMAT = 2;
@@ -31,6 +35,9 @@ export const RETRIEVAL_KEY = "retrieval:";
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
 const SNAPSHOT_KEY = `${RETRIEVAL_KEY}snapshot:`;
+const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
+/** First byte of a record with journals of others; an own one begins with the format of journals. */
+const OF_OTHERS = 255;
 /** A record of a snapshot: well below what brokers take. */
 const CHUNK_BYTES = 512 * 1024;
 /** Journals that weigh less make no snapshot. */
@@ -38,6 +45,8 @@ const MIN_JOURNAL_BYTES = 1 << 20;
 
 /** Options of {@linkcode RetrievalState}. */
 export interface RetrievalStateOptions {
+  /** What is popular. */
+  readonly lists: ItemLists;
   /** Which items go together. */
   readonly neighbours: NeighboursOptions;
   /** Sessions like the user's. */
@@ -48,6 +57,24 @@ export interface RetrievalStateOptions {
   readonly trendHalfLifeMs: number;
   /** Half-life of steps from category to category. */
   readonly transitionHalfLifeMs: number;
+}
+
+/** What changed since a commit. */
+export interface RetrievalChanges {
+  /** Records for the own changelog. */
+  readonly records: readonly RetrievalRecord[];
+  /** The own journal, for other tasks; `null` when there is none, or nothing is shared. */
+  readonly signals: Uint8Array | null;
+}
+
+/** A journal of another task. */
+export interface OthersJournal {
+  /** Its partition. */
+  readonly partition: number;
+  /** What it gave as {@linkcode RetrievalChanges.signals}. */
+  readonly journal: Uint8Array;
+  /** Where to read on behind it. */
+  readonly next: number;
 }
 
 /** A record to write; an empty value is one that is not needed any more. */
@@ -76,8 +103,9 @@ export class RetrievalState {
   readonly trends: Trends;
   /** How the sources' scores add up. */
   readonly blend: Blend;
-  /** Signals learnt since the beginning of the log. */
+  /** Signals learnt since the beginning of the log, those of others too. */
   signals = 0;
+  readonly #lists: ItemLists;
   readonly #catalogue: Catalogue;
   readonly #byId = (a: number, b: number): number => this.#catalogue.compare(a, b);
   readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
@@ -91,10 +119,18 @@ export class RetrievalState {
   #snapshotChunks = 0;
   #snapshotBytes = 0;
   #snapshotDue = false;
+  #shared = false;
+  /** Positions behind what was learnt from other tasks, by partition. */
+  readonly #others = new Map<number, number>();
+  #othersChanged = false;
+  /** Journals of others since the last commit, as records. */
+  #taken: ByteWriter[] = [];
+  #takenBytes = 0;
 
   /** Nothing learnt. */
   constructor(catalogue: Catalogue, blend: Blend, options: RetrievalStateOptions) {
     this.#catalogue = catalogue;
+    this.#lists = options.lists;
     this.blend = blend;
     this.neighbours = new Neighbours(options.neighbours);
     this.linear = new LinearItems(this.neighbours);
@@ -107,6 +143,63 @@ export class RetrievalState {
   /** Whether somebody asked for candidates yet: before that the blend, which costs most, learns nothing. */
   get asked(): boolean {
     return this.#asked;
+  }
+
+  /** Positions behind what was learnt from other tasks, by partition. */
+  get others(): ReadonlyMap<number, number> {
+    return this.#others;
+  }
+
+  /** Bytes learnt from other tasks since the last commit. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** From now on other tasks learn what this one does. */
+  share(): void {
+    this.#shared = true;
+  }
+
+  /** Tells other tasks of a positive that an item's popularity counts. */
+  raised(item: number, time: number): void {
+    if (this.#shared) this.#journal.raise(item, time, this.#idOf);
+  }
+
+  /**
+   * Learns what another task has learnt. Only while nothing of the own users is to be committed.
+   *
+   * @param itemAt The index of an item, which is durable from now on.
+   * @returns How many signals and positives it was.
+   * @throws SyntaxError when it is no journal; nothing is learnt then
+   * @throws RangeError when there are own signals to be committed
+   */
+  learnOthers(
+    { partition, journal, next }: OthersJournal,
+    itemAt: (id: string, time: number) => number,
+  ): number {
+    if (this.#journal.entries > 0) {
+      throw new RangeError(`Cannot learn from task ${partition}: own signals must be committed before`);
+    }
+    const entries = readJournal(journal, itemAt);
+    for (const entry of entries) {
+      this.#applyOthers(entry);
+      if ("forget" in entry) this.#snapshotDue = true;
+    }
+    this.passOthers(partition, next);
+    if (entries.length === 0) return 0;
+    let record = this.#taken.at(-1);
+    if (record === undefined || record.length + journal.length > CHUNK_BYTES) {
+      this.#taken.push(record = new ByteWriter().u8(OF_OTHERS));
+    }
+    record.bytes(journal);
+    this.#takenBytes += journal.length;
+    return entries.length;
+  }
+
+  /** Notes that there is nothing to learn from another task before a position. */
+  passOthers(partition: number, next: number): void {
+    this.#others.set(partition, next);
+    this.#othersChanged = true;
   }
 
   /** Learns a signal. */
@@ -135,8 +228,8 @@ export class RetrievalState {
     this.#snapshotDue = true;
   }
 
-  /** Records of what changed since the last call; they belong into the commit that is being made. */
-  changes(): RetrievalRecord[] {
+  /** What changed since the last call; it belongs into the commit that is being made. */
+  changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
     if (this.#blendChanged) {
       const to = new ByteWriter().u8(FORMAT);
@@ -144,18 +237,26 @@ export class RetrievalState {
       records.push({ key: BLEND_KEY, value: to.toBytes() });
       this.#blendChanged = false;
     }
-    if (this.#journal.entries === 0) return records;
-    const journal = this.#journal.take();
-    if (
-      this.#snapshotDue ||
-      this.#journalBytes + journal.length > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)
-    ) {
-      return [...records, ...this.#snapshot()];
+    if (this.#othersChanged) records.push(this.#positions());
+    const own = this.#journal.entries > 0 ? this.#journal.take() : null;
+    // What others did comes first: it was learnt before any own signal.
+    const journals = this.#taken.map((record) => record.toBytes());
+    if (own !== null) journals.push(own);
+    this.#taken = [];
+    this.#takenBytes = 0;
+    const signals = this.#shared ? own : null;
+    if (journals.length === 0) return { records, signals };
+    const bytes = journals.reduce((sum, { length }) => sum + length, this.#journalBytes);
+    if (this.#snapshotDue || bytes > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)) {
+      return { records: [...records, ...this.#snapshot()], signals };
     }
-    const key = `${JOURNAL_KEY}${this.#nextJournal++}`;
-    this.#journals.push(key);
-    this.#journalBytes += journal.length;
-    return [...records, { key, value: journal }];
+    for (const value of journals) {
+      const key = `${JOURNAL_KEY}${this.#nextJournal++}`;
+      this.#journals.push(key);
+      records.push({ key, value });
+    }
+    this.#journalBytes = bytes;
+    return { records, signals };
   }
 
   /**
@@ -172,6 +273,12 @@ export class RetrievalState {
       this.blend.decode(from);
       this.#asked = true;
     }
+    const others = records.get(OTHERS_KEY);
+    if (others !== undefined) {
+      const from = new ByteReader(others);
+      checkFormat(from);
+      for (let n = from.count(); n > 0; n--) this.#others.set(from.uint(), from.uint());
+    }
     const inOrder = (prefix: string) =>
       [...records].filter(([key, bytes]) => key.startsWith(prefix) && bytes.length > 0)
         .sort(([a], [b]) => numberOf(a) - numberOf(b));
@@ -179,11 +286,12 @@ export class RetrievalState {
     if (chunks.length > 0) this.#decode(joined(chunks));
     this.#snapshotChunks = chunks.length;
     this.#snapshotBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
     for (const [key, bytes] of inOrder(JOURNAL_KEY)) {
-      for (const entry of readJournal(bytes, (id) => this.#catalogue.intern(id, 0).index)) {
-        if ("forget" in entry) this.sessions.forget(entry.forget);
-        else this.#apply(entry);
-      }
+      if (bytes[0] === OF_OTHERS) {
+        const from = new ByteReader(bytes.subarray(1));
+        while (!from.done) for (const entry of readJournal(from.bytes(), itemAt)) this.#applyOthers(entry);
+      } else for (const entry of readJournal(bytes, itemAt)) this.#applyOwn(entry);
       this.#journals.push(key);
       this.#journalBytes += bytes.length;
       this.#nextJournal = numberOf(key) + 1;
@@ -204,6 +312,10 @@ export class RetrievalState {
     this.vectors.encode(to, rank);
     this.transitions.encode(to);
     this.trends.encode(to, order, rank);
+    const raised = ids.filter(({ othersPopularity }) => othersPopularity > -Infinity);
+    if (raised.length === 0) return to.toBytes();
+    to.uint(raised.length);
+    for (const { index, othersPopularity } of raised) to.uint(rank[index]!).f64(othersPopularity);
     return to.toBytes();
   }
 
@@ -225,7 +337,22 @@ export class RetrievalState {
     this.vectors.decode(from, itemAt);
     this.transitions.decode(from);
     this.trends.decode(from, itemAt);
+    for (let n = from.done ? 0 : from.count(); n > 0; n--) {
+      this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
+    }
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
+  }
+
+  /** An entry of an own journal; what it says of popularity is in the items' own records. */
+  #applyOwn(entry: JournalEntry): void {
+    if ("raised" in entry) return;
+    if ("forget" in entry) this.sessions.forget(entry.forget);
+    else this.#apply(entry);
+  }
+
+  #applyOthers(entry: JournalEntry): void {
+    if ("raised" in entry) this.#lists.raiseOthers(this.#catalogue.at(entry.raised), entry.time);
+    else this.#applyOwn(entry);
   }
 
   #apply(signal: Signal): void {
@@ -237,6 +364,15 @@ export class RetrievalState {
     const { item, time, step } = signal;
     if (step !== null) this.transitions.learn(step[0], step[1], time);
     this.trends.learn(item, time);
+  }
+
+  #positions(): RetrievalRecord {
+    const to = new ByteWriter().u8(FORMAT).uint(this.#others.size);
+    for (const [partition, next] of [...this.#others].sort(([a], [b]) => a - b)) {
+      to.uint(partition).uint(next);
+    }
+    this.#othersChanged = false;
+    return { key: OTHERS_KEY, value: to.toBytes() };
   }
 
   #snapshot(): RetrievalRecord[] {

@@ -36,8 +36,16 @@ export interface Forgotten {
   readonly forget: string;
 }
 
+/** A positive that an item's popularity counts. */
+export interface Raised {
+  /** Item index. */
+  readonly raised: number;
+  /** Event time. */
+  readonly time: number;
+}
+
 /** An entry of a journal. */
-export type JournalEntry = Signal | Forgotten;
+export type JournalEntry = Signal | Forgotten | Raised;
 
 /** The context of the behaviour after a signal, when nothing came between. */
 export function contextAfter({ item, time, liked, context }: Signal): Context {
@@ -55,6 +63,7 @@ const LIKED = 2;
 /** The context is that after the user's signal before it in the journal: it is not written again. */
 const GOES_ON = 4;
 const HAS_STEP = 8;
+const RAISED = 16;
 /** Rings kept for the next journal. */
 const MAX_RINGS = 1024;
 
@@ -158,6 +167,12 @@ export class SignalJournal {
     this.#entries++;
   }
 
+  /** Appends a positive for an item. @param idOf The id of an item. */
+  raise(item: number, time: number, idOf: (item: number) => string): void {
+    this.#body.u8(RAISED).uint(this.#numberOf(item, idOf)).int(time - this.#time);
+    this.#entries++;
+  }
+
   /** The bytes of all entries; the journal is empty then. */
   take(): Uint8Array {
     const to = new ByteWriter(this.#body.length + 1024).u8(FORMAT);
@@ -193,16 +208,18 @@ export class SignalJournal {
 /**
  * Reads what {@linkcode SignalJournal.take} gave.
  *
- * @param itemAt The index of an item's id.
+ * @param itemAt The index of an item's id, on which somebody acted at a time.
  * @throws SyntaxError when the bytes are no journal.
  */
-export function readJournal(bytes: Uint8Array, itemAt: (id: string) => number): JournalEntry[] {
+export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number) => number): JournalEntry[] {
   const from = new ByteReader(bytes);
   const format = from.u8();
   if (format !== FORMAT) {
     throw new SyntaxError(`Cannot decode a retrieval journal: format is ${format}, this reads ${FORMAT}`);
   }
   const strings = readDictionary(from);
+  const items: number[] = [];
+  const itemOf = (number: number, time: number) => items[number] ??= itemAt(strings(number), time);
   const count = from.uint();
   const body = new ByteReader(from.bytes());
   const newest = new Map<string, Signal>();
@@ -210,14 +227,21 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string) => number): 
   let last = 0;
   while (entries.length < count) {
     const flags = body.u8();
+    if (flags & RAISED) {
+      const number = body.uint();
+      const time = last + body.int();
+      entries.push({ raised: itemOf(number, time), time });
+      continue;
+    }
     const user = strings(body.uint());
     if (flags & FORGET) {
       entries.push({ forget: user });
       newest.delete(user);
       continue;
     }
-    const item = itemAt(strings(body.uint()));
+    const number = body.uint();
     const time = last + body.int();
+    const item = itemOf(number, time);
     const step = (flags & HAS_STEP) ? [strings(body.uint()), strings(body.uint())] as const : null;
     const before = newest.get(user);
     if ((flags & GOES_ON) && before === undefined) {
@@ -225,7 +249,7 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string) => number): 
         `Cannot decode a retrieval journal: entry ${entries.length} goes on from nothing`,
       );
     }
-    const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, strings, itemAt);
+    const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, itemOf);
     const signal = { user, item, time, liked: (flags & LIKED) !== 0, context, step };
     newest.set(user, signal);
     entries.push(signal);
@@ -237,15 +261,14 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string) => number): 
 function readContext(
   from: ByteReader,
   time: number,
-  strings: (at: number) => string,
-  itemAt: (id: string) => number,
+  itemOf: (number: number, time: number) => number,
 ): Context {
   const context = new ContextBuffer(from.count());
   let newer = time;
   while (context.size < context.items.length) {
     const word = from.uint();
     newer -= from.int();
-    context.push(itemAt(strings(Math.floor(word / 2))), newer, word % 2 === 1);
+    context.push(itemOf(Math.floor(word / 2), newer), newer, word % 2 === 1);
   }
   return context;
 }

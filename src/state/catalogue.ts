@@ -35,8 +35,12 @@ export interface CatalogueItem extends ItemFacts {
   firstTime: number;
   /** Event time of the newest catalogue record applied. */
   recordTime: number;
-  /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. */
+  /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. It is that of the two parts together. */
   popularity: number;
+  /** What of it the task's own users make. */
+  ownPopularity: number;
+  /** What of it the users of other tasks make, see `retrieval/item_lists.ts`. */
+  othersPopularity: number;
   /** What was learnt of the item. */
   readonly statistics: ItemStatistics;
 }
@@ -100,6 +104,8 @@ export class Catalogue {
       firstTime: time,
       recordTime: -Infinity,
       popularity: -Infinity,
+      ownPopularity: -Infinity,
+      othersPopularity: -Infinity,
       statistics: new ItemStatistics(),
     };
     this.#byId.set(id, item);

@@ -10,10 +10,14 @@
 
 /** The score after one more positive at `time`. */
 export function raise(score: number, time: number, halfLifeMs: number): number {
-  const term = time / halfLifeMs;
-  if (score === -Infinity) return term;
-  const high = Math.max(score, term);
-  return high + Math.log2(1 + 2 ** (Math.min(score, term) - high));
+  return joined(score, time / halfLifeMs);
+}
+
+/** The score of two counts together; exactly the one when the other counts nothing. */
+export function joined(one: number, other: number): number {
+  const low = Math.min(one, other);
+  const high = Math.max(one, other);
+  return low === -Infinity ? high : high + Math.log2(1 + 2 ** (low - high));
 }
 
 /** The decayed count that a score stands for at `time`. */

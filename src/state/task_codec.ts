@@ -9,6 +9,7 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { ExperimentRecord } from "../experiments/experiment.ts";
 import type { Attributes } from "../events/event.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
+import { joined } from "./popularity.ts";
 import type { TaskCounter } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
@@ -40,7 +41,7 @@ export function encodeItemState(item: CatalogueItem): Uint8Array {
     .u8(FORMAT)
     .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
     .string(JSON.stringify([item.categories, item.fields, item.crosses, item.attributes]))
-    .f64(item.expires).f64(item.firstTime).f64(item.recordTime).f64(item.popularity)
+    .f64(item.expires).f64(item.firstTime).f64(item.recordTime).f64(item.ownPopularity)
     .uint(s.outcomes).uint(s.positives).f64(s.recent).uint(s.values).f64(s.valueSum).f64(s.valueResidual)
     .toBytes();
 }
@@ -71,7 +72,8 @@ export function decodeItemState(id: string, bytes: Uint8Array, catalogue: Catalo
   item.expires = from.f64();
   item.firstTime = from.f64();
   item.recordTime = from.f64();
-  item.popularity = from.f64();
+  item.ownPopularity = from.f64();
+  item.popularity = joined(item.ownPopularity, item.othersPopularity);
   const { statistics: s } = item;
   s.outcomes = from.uint();
   s.positives = from.uint();

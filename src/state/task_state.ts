@@ -31,6 +31,7 @@ import type { PolicyOptions } from "../scorer/policy.ts";
 import { partsOf, pinnedModels } from "../experiments/pins.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
+import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
@@ -342,6 +343,17 @@ export class TaskState {
   }
 
   /**
+   * Learns what the task of another partition has learnt; its items are durable here from now on. Only right after a
+   * commit.
+   *
+   * @returns How many signals and positives it was.
+   * @throws SyntaxError when it is no journal; nothing is learnt then
+   */
+  learnOthers(journal: OthersJournal): number {
+    return this.retrieval.state.learnOthers(journal, (id, time) => this.item(id, time).index);
+  }
+
+  /**
    * Applies one event.
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
@@ -533,7 +545,7 @@ export class TaskState {
     if (policy.surprise && event.value !== undefined) {
       this.statistics.learnValue(user.statistics, item, event.value);
     }
-    if (wanted) this.retrieval.lists.raise(item, event.time);
+    if (wanted) this.retrieval.raise(item, event.time);
     if (strength === null) return;
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);

@@ -9,11 +9,14 @@ import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/
 import { isWaiting, type TaskOutputs, type TaskState } from "../../src/state/task_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
+import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { answerRecords, INPUT, type OutputNumbers } from "./delivery.ts";
+import { encodeNote, OTHERS, type OthersNote } from "./others.ts";
 import { LINEAGE, PARTITIONS, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
+const NO_SIGNALS = new Uint8Array(0);
 
 /** What a task has done since its last commit. */
 export interface Uncommitted {
@@ -32,13 +35,17 @@ export interface Uncommitted {
   readonly rejected: readonly NewRecord[];
   /** Position in the catalogue topic. */
   readonly itemsApplied: number;
+  /** What was learnt from others since the last commit, before any event. */
+  readonly others: OthersNote;
+  /** Offset of the next event at the last commit. */
+  readonly committed: number;
   /** See {@linkcode LINEAGE}. */
   readonly lineage: string;
 }
 
 /** The records of a commit by kind. */
 export interface CommitRecords {
-  /** Recommendations, samples, rejections. */
+  /** Recommendations, samples, rejections, and what was learnt. */
   readonly outputs: readonly NewRecord[];
   /** Where each sample is among the outputs. */
   readonly samplePlaces: readonly number[];
@@ -91,15 +98,32 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   for (const item of state.dirtyItems) {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItemState(item)));
   }
-  for (const { key, value } of state.retrieval.state.changes()) {
-    statistics.push(record(topics.statistics, key, value));
-  }
+  const { records, signals } = state.retrieval.state.changes();
+  for (const { key, value } of records) statistics.push(record(topics.statistics, key, value));
+  if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));
   const own = encodeTask(state, of.itemsApplied);
   statistics.push(record(topics.statistics, TASK_KEY, own, {
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
   }));
   return { outputs, samplePlaces, users, statistics };
+}
+
+/** What the other tasks are to learn, with what this one has learnt of them. */
+function signalsRecord(
+  { topics, partition, state, others, committed }: Uncommitted,
+  signals: Uint8Array | null,
+): NewRecord {
+  return {
+    topic: topics.signals,
+    partition,
+    key: null,
+    value: signals ?? NO_SIGNALS,
+    time: recordTime(state),
+    headers: others.length === 0
+      ? NO_HEADERS
+      : { [OTHERS]: encodeNote(others), [BEFORE_EVENT]: `${committed}` },
+  };
 }
 
 /** The time of a task's records: its clock, which one wrong event does not move. */

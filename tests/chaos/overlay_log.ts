@@ -25,6 +25,8 @@ export class OverlayLog implements Log {
   readonly #shown: ReadonlySet<string>;
   readonly #own = new MemoryLog();
   readonly #goesOn: boolean;
+  /** Ends of topics for who reads them here, where they are not those of `below`. */
+  readonly #ends = new Map<string, number>();
 
   /**
    * @param shown topics of `below` that are read from there
@@ -53,8 +55,17 @@ export class OverlayLog implements Log {
     return this.#own.append(records);
   }
 
-  read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult> {
-    return this.#of(topic).read(topic, partition, from, options);
+  /** Shows the partitions of a topic up to an offset only, from now on. */
+  showUpTo(topic: string, end: number): void {
+    this.#ends.set(topic, end);
+  }
+
+  async read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult> {
+    const { records, next } = await this.#of(topic).read(topic, partition, from, options);
+    const end = this.#ends.get(topic) ?? Infinity;
+    return next <= end
+      ? { records, next }
+      : { records: records.filter(({ offset }) => offset < end), next: end };
   }
 
   bounds(topic: string, partition: number): Promise<Bounds> {

@@ -22,6 +22,7 @@ import { Task } from "../../streams/task.ts";
 import { INPUT } from "../../streams/task/delivery.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";
+import { follow, type Note, notesOf, signalsOf } from "./notes.ts";
 import { OverlayLog } from "./overlay_log.ts";
 import { verifyFigures } from "./verify_figures.ts";
 import { verifyLearner } from "./verify_learner.ts";
@@ -62,7 +63,24 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
     for (const event of input.slice(before)) if (event.type === "request") asked.push(event.request);
     const clean = new OverlayLog(log, [topics.events, topics.items, topics.parameters]);
     await clean.createTopics(topicSpecs(topics, partitions));
-    await using wanted = await replayed(clean, topics, deployment, p);
+    const notes = await notesOf(log, topics.signals, p).catch((error: Error) => {
+      report(error.message);
+      return [];
+    });
+    for (const { learnt } of notes) count("records learnt from others", learnt.length);
+    await using wanted = await replayed(clean, topics, deployment, { partition: p, partitions, notes });
+    const [given, toGive] = [
+      await signalsOf(log, topics.signals, p),
+      await signalsOf(clean, topics.signals, p),
+    ];
+    count("signals", given.length);
+    const other = toGive.findIndex((text, n) => text !== given[n]);
+    if (isComparable && (other >= 0 || given.length !== toGive.length)) {
+      report(
+        `${topics.signals}/${p} is not what a clean replay gives: entry ${other} of ${given.length} (wanted ` +
+          `${toGive.length}) is ${given[other]}, wanted is ${toGive[other]}`,
+      );
+    }
     for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
       const all = await recordsOf(log, topic, p);
       const got = topic === topics.recommendations && deployment.delivery === "at-least-once"
@@ -111,15 +129,29 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
   return { problems, figures };
 }
 
-/** A task that has done all events of a partition without a fault. */
-async function replayed(log: OverlayLog, topics: Topics, deployment: Deployment, partition: number) {
+/** A task that has done all events of a partition without a fault, and learnt from others when the notes say so. */
+async function replayed(
+  log: OverlayLog,
+  topics: Topics,
+  deployment: Deployment,
+  { partition, partitions, notes }: {
+    readonly partition: number;
+    readonly partitions: number;
+    readonly notes: readonly Note[];
+  },
+) {
   const { task: options, learner, serveVersion } = deployment;
   const serving = new ServingModel(modelOf(deployment), options.schema, learner.embeddingWidth ?? 16);
   await new ParameterSubscriber(log, topics.parameters, serving, serveVersion).update();
-  const task = await Task.open(log, topics, partition, options, serving);
+  const task = await Task.open(log, topics, partition, options, serving, { partitions });
   const { end } = await log.bounds(topics.events, partition);
-  while (task.next < end) await task.step({ now: () => 0, commitEvents: 1000 });
-  await task.commit();
+  const goTo = async (before: number) => {
+    log.showUpTo(topics.events, before);
+    while (task.next < Math.min(before, end)) await task.step({ now: () => 0, commitEvents: 1000 });
+    await task.commit();
+  };
+  await follow(task, notes, goTo);
+  await goTo(end);
   return { task, serving, [Symbol.asyncDispose]: () => task[Symbol.asyncDispose]() };
 }
 
@@ -198,6 +230,7 @@ async function stateOf(task: Task): Promise<Map<string, string>> {
     "what retrieval learnt",
     `${task.state.retrieval.state.encode().toHex()} ${blend.toBytes().toHex()}`,
   );
+  records.set("what was learnt from others", JSON.stringify([...task.state.retrieval.state.others].sort()));
   // What was counted as applied again depends on the crashes, by its meaning.
   const { counters } = task.state;
   const { reapplied } = counters;

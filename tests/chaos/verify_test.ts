@@ -9,6 +9,7 @@ import type { LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { Service } from "../../streams/service.ts";
+import { OTHERS } from "../../streams/task/others.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { OPTIONS, until, untilCommitted } from "../service/deployment.ts";
 import type { Deployment } from "./deployment.ts";
@@ -78,6 +79,7 @@ Deno.test("verify() finds nothing wrong with a deployment that nothing happened 
   assert.deepEqual(problems, []);
   assert.ok((figures["recommendations"] ?? 0) > 400 && (figures["rows learnt"] ?? 0) > 1000);
   assert.ok((figures["versions"] ?? 0) > 20);
+  assert.ok((figures["signals"] ?? 0) > 100 && (figures["records learnt from others"] ?? 0) > 3);
   assert.ok((figures["users in written figures"] ?? 0) > 50);
 });
 
@@ -96,6 +98,14 @@ for (
     ["a byte of a state", topics.state, flipLast, /state of partition 0/],
     ["a byte of an item's statistics", topics.statistics, flipItem, /item .* differs/],
     ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
+    [
+      "a note of what was learnt that is lost",
+      topics.signals,
+      dropNote,
+      /what retrieval learnt differs|\/0 is not/,
+    ],
+    ["a record that was learnt twice", topics.signals, doubleNote, /has learnt .* again/],
+    ["a signal that is another", topics.signals, flipSignal, /signals\/0 is not what/],
     ["a version that is lost", topics.parameters, drop, /behind version/],
     ["a version given twice", topics.parameters, double, /behind version/],
     ["a figure of an experiment that is wrong", topics.figures, flipFigures, /the figures of short are not/],
@@ -167,6 +177,27 @@ function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
 
 function flipRetrieval(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findIndex(({ key }) => key?.startsWith("retrieval:journal"));
+  return records.with(at, flipped(records[at], -1));
+}
+
+function noteAt(records: readonly LogRecord[]): number {
+  return records.findIndex(({ headers }) => headers[OTHERS] !== undefined);
+}
+
+function dropNote(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = noteAt(records);
+  return records.with(at, { ...records[at] ?? assert.fail(), headers: {} });
+}
+
+function doubleNote(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = noteAt(records);
+  const { headers } = records[at] ?? assert.fail();
+  return records.with(at + 1, { ...records[at + 1] ?? assert.fail(), headers });
+}
+
+/** Its last byte is of a time, or of an item. */
+function flipSignal(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findIndex(({ value }) => value !== null && value.length > 0);
   return records.with(at, flipped(records[at], -1));
 }
 

@@ -56,7 +56,7 @@ Deno.test("Retrieval that does not learn proposes what is popular, new or of the
   let offset = 0;
   for (const event of visits(500)) task.apply(event, offset++, out);
   assert.equal(task.retrieval.state.signals, 0);
-  assert.ok(task.retrieval.state.changes().every(({ key }) => !key.includes("journal")));
+  assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.includes("journal")));
   const sources = new Set(out.recommendations.flatMap(({ items }) => items.map(({ source }) => source)));
   assert.ok(
     sources.size > 0 && [...sources].every((source) => ["popular", "category", "new"].includes(source)),

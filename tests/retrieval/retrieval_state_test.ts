@@ -1,22 +1,24 @@
 import assert from "node:assert/strict";
 import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/context.ts";
+import { ItemLists } from "../../src/retrieval/item_lists.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
-const OPTIONS = {
+const options = (catalogue: Catalogue) => ({
+  lists: new ItemLists(catalogue),
   neighbours: {},
   sessions: { sessions: 40 },
   vectors: { dimensions: 4, items: 500 },
   trendHalfLifeMs: 1e7,
   transitionHalfLifeMs: 1e7,
-};
+});
 
 function state(): { readonly catalogue: Catalogue; readonly state: RetrievalState } {
   const catalogue = new Catalogue(SCHEMA);
-  return { catalogue, state: new RetrievalState(catalogue, new Blend([0, 0]), OPTIONS) };
+  return { catalogue, state: new RetrievalState(catalogue, new Blend([0, 0]), options(catalogue)) };
 }
 
 Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
@@ -43,7 +45,7 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
     recent.set(user, [[Number(id.slice(1)), time] as [number, number], ...before].slice(0, 30));
     if (n % 1500 === 0) { for (const each of [whole, crashing]) each.state.forget(user); }
     if (n % 500 > 0) continue;
-    const changes = crashing.state.changes();
+    const { records: changes } = crashing.state.changes();
     for (const { key, value } of changes) records.set(key, value);
     const parts = changes.filter(({ key, value }) => key.includes("snapshot") && value.length > 0).length;
     snapshots += parts > 0 ? 1 : 0;
@@ -61,11 +63,11 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
 Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
   const { state: asked } = state();
   assert.equal(asked.asked, false);
-  assert.deepEqual(asked.changes(), []);
+  assert.deepEqual(asked.changes().records, []);
   asked.ask();
-  const records = new Map(asked.changes().map(({ key, value }) => [key, value]));
+  const records = new Map(asked.changes().records.map(({ key, value }) => [key, value]));
   asked.ask();
-  assert.deepEqual(asked.changes(), []);
+  assert.deepEqual(asked.changes().records, []);
   const { state: restored } = state();
   restored.restore(records);
   assert.equal(restored.asked, true);

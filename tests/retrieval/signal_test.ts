@@ -22,12 +22,15 @@ const signal: fc.Arbitrary<Signal> = fc.record({
     contextOf(before.map(([item, time, liked]) => ({ item, time, liked })))
   ),
 }, { noNullPrototype: true });
-/** A signal, the same going on from the one before of its user, or an erasure. */
-const entries = fc.array(fc.tuple(signal, fc.constantFrom("new", "on", "on", "forget")), { maxLength: 30 })
+/** A signal, the same going on from the one before of its user, an erasure, or a positive. */
+const entries = fc.array(fc.tuple(signal, fc.constantFrom("new", "on", "on", "forget", "raised")), {
+  maxLength: 30,
+})
   .map((drawn) => {
     const newest = new Map<string, Signal>();
     return drawn.map(([each, kind]): JournalEntry => {
       if (kind === "forget") return { forget: each.user };
+      if (kind === "raised") return { raised: each.item, time: each.time };
       const before = newest.get(each.user);
       const next = kind === "on" && before !== undefined ? { ...each, context: contextAfter(before) } : each;
       newest.set(each.user, next);
@@ -40,6 +43,7 @@ Deno.test("readJournal() gives what was put into the journal", () => {
     const journal = new SignalJournal();
     for (const entry of entries) {
       if ("forget" in entry) journal.forget(entry.forget);
+      else if ("raised" in entry) journal.raise(entry.raised, entry.time, idOf);
       else journal.add(entry, idOf);
     }
     assert.equal(journal.entries, entries.length);

@@ -205,7 +205,7 @@ export class Durable {
       this.users.set(user.id, task.record(user));
     }
     for (const item of task.dirtyItems) this.items.set(item.id, encodeItemState(item));
-    for (const { key, value } of task.retrieval.state.changes()) this.retrieval.set(key, value);
+    for (const { key, value } of task.retrieval.state.changes().records) this.retrieval.set(key, value);
     this.#task = encodeTask(task, 0);
     task.dirtyUsers.clear();
     task.dirtyItems.clear();

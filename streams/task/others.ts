@@ -1,0 +1,167 @@
+/**
+ * What a task learns from the tasks of other partitions, by the topic `signals`.
+ *
+ * ```text
+ *   signals/0  ■■■■■■■│■■░░        │ = learnt and committed; ■ behind it = learnt since; ░ = read ahead, or not yet
+ *   signals/1  (own: written in each commit, beside everything else)
+ *   signals/2  ■■■■│■░░░░░░░░
+ * ```
+ *
+ * Each record is the journal of a commit (`src/retrieval/signal.ts`), with a note of what its task had learnt from the
+ * others since the commit before, ahead of any event. With the events of a partition, the notes on it say all that
+ * its task depends on: a replay that follows them is the same, byte for byte.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { TaskState } from "../../src/state/task_state.ts";
+import type { Log, LogRecord } from "../log/log.ts";
+import { OthersReader } from "./others_reader.ts";
+
+/** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
+export const OTHERS = "others";
+
+/** How long a task learns from others at a time: an event may have to wait for it. */
+const SLICE_MS = 5;
+/** How long what was learnt waits for a commit of own events, and how many bytes of it do. */
+const COMMIT_MS = 5000;
+const COMMIT_BYTES = 512 << 10;
+/** The longest wait for an event while there may be something to learn. */
+const WAIT_MS = 250;
+const NOWHERE: ReadonlyMap<number, number> = new Map();
+
+const logger = getLogger(["meander", "signals"]);
+
+/** Positions behind what was learnt, in the order in which it was. */
+export type OthersNote = readonly (readonly [partition: number, next: number])[];
+
+/** Writes a note, for {@linkcode OTHERS}. */
+export function encodeNote(note: OthersNote): string {
+  return note.map(([partition, next]) => `${partition}:${next}`).join(" ");
+}
+
+/** Reads what {@linkcode encodeNote} wrote; nothing where nothing was noted. */
+export function decodeNote(text = ""): OthersNote {
+  return text.split(" ").filter((part) => part !== "").map((part) => {
+    const [partition, next] = part.split(":").map(Number);
+    return [partition ?? NaN, next ?? NaN];
+  });
+}
+
+/** Options of {@linkcode Others.open}. */
+export interface OthersOptions {
+  /** The task's partition. */
+  readonly partition: number;
+  /** Number of partitions. */
+  readonly partitions: number;
+  /** Whether tasks share what they learn. With one partition there is nothing to share. */
+  readonly shared: boolean;
+}
+
+/** Learns from others, when there are any. */
+export class Others implements AsyncDisposable {
+  /** Signals and positives that were learnt since this process began. */
+  learnt = 0;
+  readonly #own: number;
+  readonly #state: TaskState;
+  readonly #reader: OthersReader | undefined;
+  #note: (readonly [partition: number, next: number])[] = [];
+  /** When the first of what is not committed was learnt, by the clock of steps. */
+  #since = Infinity;
+
+  private constructor(own: number, state: TaskState, reader: OthersReader | undefined) {
+    this.#own = own;
+    this.#state = state;
+    this.#reader = reader;
+  }
+
+  /** Goes on from where a restored state has learnt. */
+  static async open(
+    log: Log,
+    topic: string,
+    state: TaskState,
+    { partition, partitions, shared }: OthersOptions,
+  ): Promise<Others> {
+    if (!shared || partitions < 2) return new Others(partition, state, undefined);
+    state.retrieval.state.share();
+    const positions = state.retrieval.state.others;
+    const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
+    return new Others(partition, state, reader);
+  }
+
+  /** Where to read on, by partition. */
+  get positions(): ReadonlyMap<number, number> {
+    return this.#reader?.positions ?? NOWHERE;
+  }
+
+  /** What was learnt since the last commit. */
+  get note(): OthersNote {
+    return this.#note;
+  }
+
+  /** Whether something was learnt and not committed. */
+  get isDirty(): boolean {
+    return this.#since < Infinity;
+  }
+
+  /** How long to wait for an event, at most. */
+  idleMs(waitMs: number): number {
+    if (this.#reader === undefined) return waitMs;
+    return this.#reader.hasMore ? 0 : Math.min(waitMs, WAIT_MS);
+  }
+
+  /** Whether what was learnt has waited long enough for own events to be committed with it. */
+  mustCommit(now: number): boolean {
+    return now - this.#since >= COMMIT_MS || this.#state.retrieval.state.takenBytes >= COMMIT_BYTES;
+  }
+
+  /** Notes that it is committed. */
+  committed(): void {
+    this.#note = [];
+    this.#since = Infinity;
+  }
+
+  /** Learns for a moment, as far as others were read, and has more read. Only while no own event is to be committed. */
+  learnSome(now: () => number): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    const begun = now();
+    reader.take((record, next) => {
+      if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
+      return now() - begun < SLICE_MS && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
+    });
+    reader.begin();
+  }
+
+  /**
+   * Learns a record; one that cannot be read is said and left out.
+   *
+   * @param next where to read on behind it
+   * @returns How many signals and positives it was.
+   */
+  learn({ topic, partition, offset, value }: LogRecord, next: number): number {
+    let learnt = 0;
+    try {
+      if (value !== null && value.length > 0) {
+        learnt = this.#state.learnOthers({ partition, journal: value, next });
+      }
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      const { message: reason } = error;
+      logger.warn("task {own} leaves {topic}/{partition}@{offset} out: {reason}", {
+        ...{ own: this.#own, topic, partition, offset, reason },
+      });
+    }
+    if (learnt === 0) this.#state.retrieval.state.passOthers(partition, next);
+    if (this.#note.at(-1)?.[0] === partition) this.#note.pop();
+    this.#note.push([partition, next]);
+    this.learnt += learnt;
+    return learnt;
+  }
+
+  /** Ends what is being read. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader?.[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,365 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { decayedCount } from "../../../src/state/popularity.ts";
+import type { TaskOptions, TaskState } from "../../../src/state/task_state.ts";
+import type { Log, NewRecord } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { partitionOf } from "../../../streams/log/partitioner.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { type StepOptions, Task } from "../../../streams/task.ts";
+import { decodeNote, encodeNote, OTHERS } from "../../../streams/task/others.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { follow, notesOf, signalsOf } from "../../chaos/notes.ts";
+import { OverlayLog } from "../../chaos/overlay_log.ts";
+import { SCHEMA } from "../../learner/batches.ts";
+import { Crash, CrashingLog } from "../../replay/crashing_log.ts";
+import { FakeServing } from "../../state/fake_serving.ts";
+import { inventory } from "../../state/streams.ts";
+
+const topics = topicNames();
+const PARTITIONS = 3;
+const OPTIONS: TaskOptions = { schema: SCHEMA, outcomeWindowMs: 300_000, ranking: "blend" };
+const START = 1_700_000_000_000;
+const ITEMS = 60;
+
+/** People on all partitions: views, dislikes, purchases without a view, requests, now and then somebody to forget. */
+function* visits(count: number, seed = 5): Generator<Event> {
+  const random = mulberry32(seed);
+  const below = (n: number) => Math.floor(n * random() ** 2);
+  for (let n = 0; n < count; n++) {
+    const [user, item, time] = [`u${below(40)}`, `i${below(ITEMS)}`, START + n * 7000];
+    const kind = random();
+    if (kind < 0.1) yield { type: "request", user, time, request: `r${n}`, count: 8 };
+    else if (kind < 0.11) yield { type: "forget", user, time };
+    else {
+      const action = kind < 0.2 ? "dislike" : kind < 0.3 ? "purchase" : "view";
+      yield { type: "interaction", user, time, item, action };
+    }
+  }
+}
+
+const eventRecord = (event: Event): NewRecord => ({
+  topic: topics.events,
+  key: event.user,
+  value: encodeEvent(event),
+  time: event.time,
+});
+
+const catalogue: readonly NewRecord[] = Array.from({ length: ITEMS }, (_, n) => ({
+  topic: topics.items,
+  key: `i${n}`,
+  value: encodeItem({ item: `i${n}`, time: START, categories: [`c${n % 7}`] }),
+  time: START,
+}));
+
+async function logOf(events: Iterable<Event>, partitions = PARTITIONS): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, partitions));
+  await log.append([...catalogue, ...Array.from(events, eventRecord)]);
+  return log;
+}
+
+const open = (log: Log, partition: number, options = OPTIONS) =>
+  Task.open(log, topics, partition, options, new FakeServing());
+
+/** Has the tasks take turns until they have done all events and know of each other all that is there. */
+async function settle(log: Log, tasks: readonly Task[], options: Partial<StepOptions> = {}): Promise<void> {
+  let time = 0;
+  const isDone = async () => {
+    for (const { partition, next, isDirty, others } of tasks) {
+      if (isDirty || next < (await log.bounds(topics.events, partition)).end) return false;
+      for (const [other, at] of others.positions) {
+        if (at < (await log.bounds(topics.signals, other)).end) return false;
+      }
+    }
+    return true;
+  };
+  while (!await isDone()) {
+    for (const task of tasks) {
+      const applied = await task.step({ now: () => time++, maxEvents: 16, commitEvents: 40, ...options });
+      await turn(); // what is read in the background arrives
+      if (applied === 0 && task.isDirty) await task.commit();
+    }
+  }
+  // Where records without a signal were passed is noted, too.
+  for (const task of tasks) await task.commit();
+}
+
+/** The partition's task after a clean run that learns where the notes of the log say so. */
+async function followed(log: Log, partition: number, options: Partial<StepOptions> = {}) {
+  const clean = new OverlayLog(log, [topics.events, topics.items]);
+  await clean.createTopics(topicSpecs(topics, PARTITIONS));
+  const task = await open(clean, partition);
+  const { end } = await log.bounds(topics.events, partition);
+  const goTo = async (before: number) => {
+    clean.showUpTo(topics.events, before);
+    while (task.next < before) await task.step({ now: () => 0, ...options });
+    await task.commit();
+  };
+  await follow(task, await notesOf(log, topics.signals, partition), goTo);
+  await goTo(end);
+  return { clean, task };
+}
+
+/** What can be compared of a task: its whole state, and what it has answered on a log. */
+async function seen(log: Log, task: Task): Promise<object> {
+  const answers = await Array.fromAsync(
+    readAll(log, topics.recommendations, task.partition),
+    ({ value }) => JSON.parse(new TextDecoder().decode(value!)) as Recommendation,
+  );
+  const users = await Array.fromAsync(task.records(), ([user, record]) => `${user} ${record.toHex()}`);
+  const { reapplied: _, ...counters } = task.state.counters;
+  task.state.counters.reapplied = 0;
+  const others = [...task.state.retrieval.state.others].sort();
+  const { popular, category, fresh } = listsOf(task.state);
+  const inMemory = Object.entries(inventory(task.state)).filter(([name]) => !name.startsWith("user "));
+  return { answers, users, counters, others, popular, category, fresh, ...Object.fromEntries(inMemory) };
+}
+
+function listsOf({ catalogue, retrieval: { lists } }: TaskState) {
+  const ids = (items: Uint32Array) => Array.from(items, (index) => catalogue.at(index).id);
+  return { popular: ids(lists.popular()), category: ids(lists.category("c3")), fresh: ids(lists.fresh()) };
+}
+
+const near = (got: number, want: number, tolerance: number, what: string) =>
+  assert.ok(Math.abs(got - want) <= tolerance * Math.max(1, Math.abs(want)), `${what}: ${got}, not ${want}`);
+
+Deno.test("Task.step() makes each task know what one over all partitions would", async () => {
+  // Sequences hold fewer behaviours than signals do after an erasure: nobody is forgotten here.
+  const events = [...visits(1500)].filter(({ type }) => type !== "forget");
+  const log = await logOf(events);
+  const whole = await logOf(events, 1);
+  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+  await using all = await open(whole, 0);
+  await settle(log, tasks);
+  await settle(whole, [all]);
+  const want = all.state;
+  const now = START + 1500 * 7000;
+  const pairsOf = ({ catalogue, retrieval: { state: { neighbours } } }: TaskState, item: string) => {
+    const { rows } = neighbours;
+    const [unit, index] = [neighbours.unit(now), catalogue.get(item)!.index];
+    const of = (other: number) => [0, 1, 2].map((which) => rows.get(index, other, which) / unit);
+    return {
+      count: neighbours.count(index) / unit,
+      pairs: new Map(Array.from({ length: ITEMS }, (_, n) => [n, of(catalogue.get(`i${n}`)!.index)])),
+    };
+  };
+  for (const task of tasks) {
+    const got = task.state;
+    assert.equal(got.retrieval.state.signals, want.retrieval.state.signals);
+    for (let n = 0; n < ITEMS; n++) {
+      const [ours, theirs] = [got, want].map((state) => state.catalogue.get(`i${n}`)!);
+      const { halfLifeMs } = want.retrieval.lists;
+      const [count, wanted] = [ours, theirs].map((item) => decayedCount(item!.popularity, now, halfLifeMs));
+      near(count!, wanted!, 1e-9, `popularity of i${n}`);
+      const [trend, demand] = [got, want].map(({ catalogue, retrieval: { state } }) =>
+        state.trends.count(catalogue.get(`i${n}`)!.index, now)
+      );
+      near(trend!, demand!, 1e-9, `demand for i${n}`);
+      const [own, other] = [pairsOf(got, `i${n}`), pairsOf(want, `i${n}`)];
+      near(own.count, other.count, 1e-9, `count of i${n}`);
+      for (const [j, weights] of other.pairs) {
+        weights.forEach((weight, w) => near(own.pairs.get(j)![w]!, weight, 1e-4, `pair i${n} i${j}`));
+      }
+    }
+    const after = ({ retrieval: { state } }: TaskState) =>
+      state.transitions.after("c1", 5).map(({ category, share }) => `${category} ${share.toFixed(6)}`);
+    assert.deepEqual(after(got), after(want));
+    await task[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Task.learnOthers() at the places that are noted gives the same, byte for byte, however it is cut", async () => {
+  const log = await logOf(visits(1200));
+  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+  await settle(log, tasks);
+  for (const task of tasks) {
+    const { partition } = task;
+    const notes = await notesOf(log, topics.signals, partition);
+    assert.ok(notes.length > 5 && new Set(notes.map(({ before }) => before)).size > 3);
+    const want = await seen(log, task);
+    await using restored = await open(log, partition);
+    assert.deepEqual(await seen(log, restored), want);
+    for (const [maxEvents, commitEvents] of [[7, 13], [256, 1000]] as const) {
+      const { clean, task: again } = await followed(log, partition, { maxEvents, commitEvents });
+      await using _again = again;
+      assert.deepEqual(await seen(clean, again), want);
+      assert.deepEqual(
+        await signalsOf(clean, topics.signals, partition),
+        await signalsOf(log, topics.signals, partition),
+      );
+    }
+    await task[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Task.open() goes on after a crash at any operation as if it had learnt from others without one", async () => {
+  const fresh = async () => {
+    const log = await logOf(visits(260));
+    for (const partition of [1, 2]) {
+      await using task = await open(log, partition);
+      await settle(log, [task]);
+    }
+    return log;
+  };
+  const run = async (log: Log) => {
+    await using task = await open(log, 0);
+    await settle(log, [task], { maxEvents: 8, commitEvents: 6 });
+    return await seen(log, task);
+  };
+  const whole = new CrashingLog(await fresh());
+  await run(whole);
+  let crashes = 0;
+  for (let at = 1; at < whole.operations; at++) {
+    const log = await fresh();
+    try {
+      await run(new CrashingLog(log, at));
+    } catch (error) {
+      assert.ok(error instanceof Crash);
+      crashes++;
+    }
+    const got = await run(log);
+    const { clean, task } = await followed(log, 0);
+    await using _task = task;
+    assert.deepEqual(got, await seen(clean, task), `after a crash at operation ${at}`);
+    const learnt = (await notesOf(log, topics.signals, 0)).flatMap((note) => note.learnt);
+    const given = await Promise.all([1, 2].map((p) => Array.fromAsync(readAll(log, topics.signals, p))));
+    assert.deepEqual(
+      new Set(learnt.map(({ record }) => `${record.partition}@${record.offset}`)),
+      new Set(given.flat().map(({ partition, offset }) => `${partition}@${offset}`)),
+    );
+    assert.equal(learnt.length, given.flat().length);
+  }
+  assert.ok(crashes > 20, `${crashes} crashes`);
+});
+
+/** Names of users on a partition. */
+function* usersOn(partition: number): Generator<string> {
+  for (let n = 0;; n++) if (partitionOf(`user ${n}`, PARTITIONS) === partition) yield `user ${n}`;
+}
+
+Deno.test("Task.step() proposes by a pair of items that only users of another partition have made", async () => {
+  const [asking] = usersOn(0);
+  const pairs: Event[] = [...usersOn(1).take(8)].flatMap((user, n) =>
+    ["i7", "i23"].map((item, k) => ({
+      type: "interaction",
+      ...{ user, item, action: "view", time: START + n * 9_000_000 + k * 1000 },
+    }))
+  );
+  const now = START + 90_000_000;
+  const ask: Event[] = [
+    { type: "interaction", user: asking!, time: now, item: "i7", action: "view" },
+    { type: "request", user: asking!, time: now + 1, request: "r", count: 1 },
+  ];
+  for (const shared of [true, false]) {
+    const log = await logOf(pairs);
+    const options = { ...OPTIONS, retrieval: { shared, newShare: 0 } };
+    const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p, options)));
+    await settle(log, tasks);
+    await log.append(ask.map(eventRecord));
+    await settle(log, tasks);
+    const [answer] = await Array.fromAsync(readAll(log, topics.recommendations, 0));
+    const { items } = JSON.parse(new TextDecoder().decode(answer!.value!)) as Recommendation;
+    assert.equal(items[0]?.item === "i23" && items[0].source !== "new", shared, JSON.stringify(items));
+    for (const task of tasks) await task[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Task.step() takes the name of who is forgotten from all tasks, and from what they have written", async () => {
+  const [gone, stays] = usersOn(1);
+  const view = (user: string, item: string, time: number): Event => (
+    { type: "interaction", user, item, action: "view", time }
+  );
+  const log = await logOf([gone, stays].flatMap((user) => ["i1", "i2"].map((i) => view(user!, i, START))));
+  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+  await settle(log, tasks);
+  const naming = async (user: string) => {
+    const found = new Set<string>();
+    for (const { partition, state } of tasks) {
+      const texts = [state.retrieval.state.encode()];
+      for await (const { value } of readAll(log, topics.statistics, partition)) texts.push(value!);
+      if (texts.some((bytes) => new TextDecoder("latin1").decode(bytes).includes(user))) {
+        found.add(`${partition}`);
+      }
+    }
+    return [...found].join();
+  };
+  assert.equal(await naming(gone!), "0,1,2");
+  await log.append([eventRecord({ type: "forget", user: gone!, time: START + 1000 })]);
+  await settle(log, tasks);
+  assert.equal(await naming(gone!), "");
+  assert.equal(await naming(stays!), "0,1,2");
+  for (const task of tasks) {
+    assert.equal(task.state.retrieval.state.signals, 4, "what was learnt stays");
+    await task[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Task.open() goes on from what the log still has when its position is gone, or never was", async () => {
+  const log = await logOf(visits(600));
+  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+  await settle(log, tasks);
+  await tasks[0]![Symbol.asyncDispose]();
+  await log.append(Array.from(visits(600, 6), (event) => eventRecord({ ...event, time: event.time + 1e7 })));
+  await settle(log, tasks.slice(1));
+  const { end } = await log.bounds(topics.signals, 1);
+  await log.trim(topics.signals, 1, end - 3);
+  await using task = await open(log, 0);
+  assert.equal(task.others.positions.get(1), end - 3);
+  await settle(log, [task]);
+  assert.ok(task.others.learnt > 0);
+  assert.deepEqual(task.others.positions.get(1), (await log.bounds(topics.signals, 1)).end);
+  for (const each of tasks.slice(1)) await each[Symbol.asyncDispose]();
+});
+
+Deno.test("Task.step() leaves out what is no journal, and goes on", async () => {
+  const log = await logOf(visits(100));
+  await log.append([{
+    topic: topics.signals,
+    partition: 2,
+    key: null,
+    value: Uint8Array.of(9, 9),
+    time: START,
+  }]);
+  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+  await settle(log, tasks);
+  const signals = tasks.map(({ state }) => state.retrieval.state.signals);
+  assert.ok(signals[0]! > 50 && new Set(signals).size === 1, signals.join());
+  for (const task of tasks) await task[Symbol.asyncDispose]();
+});
+
+Deno.test("Task.step() writes no signals when there is nobody to learn them, or nothing is shared", async () => {
+  for (const [partitions, shared] of [[1, true], [PARTITIONS, false]] as const) {
+    const log = await logOf(visits(300), partitions);
+    await using task = await open(log, 0, { ...OPTIONS, retrieval: { shared } });
+    await settle(log, [task]);
+    assert.ok(task.state.retrieval.state.signals > 10);
+    assert.equal((await log.bounds(topics.signals, 0)).end, 0);
+    const statistics = await Array.fromAsync(readAll(log, topics.statistics, 0), ({ key }) => key);
+    assert.ok(!statistics.includes("retrieval:others"));
+  }
+});
+
+Deno.test("Task.learnOthers() refuses to learn between two events of a commit", async () => {
+  const log = await logOf(visits(200));
+  for (const p of [1, 0]) {
+    await using task = await open(log, p);
+    if (p === 1) await settle(log, [task]);
+    else {
+      await task.step({ now: () => 0, maxEvents: 1 });
+      await task.step({ now: () => 0, maxEvents: 3 });
+      const [record] = await Array.fromAsync(readAll(log, topics.signals, 1));
+      assert.throws(() => task.learnOthers(record!, 1), /3 events are to be committed before/);
+    }
+  }
+});
+
+Deno.test("decodeNote() gives what encodeNote() was given", () => {
+  const note = [[2, 10], [0, 4], [2, 2 ** 40]] as const;
+  assert.deepEqual(decodeNote(encodeNote(note)), note);
+  assert.deepEqual([decodeNote(encodeNote([])), decodeNote(undefined), OTHERS], [[], [], "others"]);
+});
