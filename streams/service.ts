@@ -173,10 +173,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   async status(): Promise<ServiceStatus> {
     const tasks = this.#tasks?.workers ?? [];
     const learner = this.#own.figures;
+    const signalsEnds = await this.#signalsEnds();
     return {
       events: this.#events,
       partitions: await Promise.all(
-        tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task)),
+        tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task, signalsEnds)),
       ),
       version: this.serving.version,
       learner: learner === undefined ? null : {
@@ -208,11 +209,27 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     clearInterval(this.#watch);
   }
 
-  async #statusOf(partition: number, task: Task | undefined): Promise<PartitionStatus> {
+  /** Where the partitions of `signals` end, when a task here reads them. */
+  async #signalsEnds(): Promise<readonly number[]> {
+    const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
+    const partitions = Array.from({ length: isRead ? this.#partitions : 0 }, (_, partition) => partition);
+    const bounds = partitions.map((partition) => this.#log.bounds(this.#topics.signals, partition));
+    return (await Promise.all(bounds)).map(({ end }) => end);
+  }
+
+  async #statusOf(
+    partition: number,
+    task: Task | undefined,
+    signalsEnds: readonly number[],
+  ): Promise<PartitionStatus> {
     const { events } = this.#topics;
     const { end } = await this.#log.bounds(events, partition);
     const committed = task?.committed ?? await this.#log.committed(`${events}-tasks`, events, partition) ?? 0;
     const watermark = task?.state.watermark ?? -Infinity;
+    let othersLag = 0;
+    for (const [other, next] of task?.others.positions ?? []) {
+      othersLag += Math.max(0, (signalsEnds[other] ?? 0) - next);
+    }
     return {
       partition,
       restoring: task === undefined,
@@ -220,6 +237,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       lag: Math.max(0, end - committed),
       watermark: watermark === -Infinity ? null : watermark,
       users: task?.state.users.size ?? 0,
+      othersLearnt: task?.others.learnt ?? 0,
+      othersLag,
       restore: this.#meters.get(partition)?.status ?? null,
       snapshot: task?.snapshot ?? null,
     };

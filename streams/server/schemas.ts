@@ -190,6 +190,8 @@ const status = z.looseObject({
     lag: count,
     watermark: z.number().nullable(),
     users: count,
+    othersLearnt: count.describe("Signals of other partitions that the task has learnt."),
+    othersLag: count.describe("Records of them that it has not."),
   })),
   learner: learner.nullable(),
   monitor: z.object({

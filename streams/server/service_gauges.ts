@@ -31,6 +31,7 @@ const PARTITION_GAUGES = {
   consumerLag: "Events that are not committed, holes of the log included",
   watermarkTimestampSeconds: "Event time up to which outcomes are final, since the epoch",
   users: "Users in memory as objects",
+  signalsLag: "Records of other partitions' signals that are not learnt, holes of the log included",
   restoring: "Whether the partition is being restored",
   restoreRatio: "Share of the source in hand that a restore has read",
   restoreRecords: "Records that a restore has read from changelogs",
@@ -69,6 +70,7 @@ export class ServiceGauges {
   readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
   readonly #sources: ReadonlyMap<keyof typeof SOURCE_COUNTERS, Counter<"partition" | "source">>;
   readonly #taken: Counter<"partition">;
+  readonly #signals: Counter<"partition">;
   readonly #version: Gauge<"model">;
   readonly #slotCosine: Gauge<"partition">;
   readonly #slotUsage: Gauge<"partition" | "slot">;
@@ -116,6 +118,12 @@ export class ServiceGauges {
       labelNames: ["partition"],
       registers,
     });
+    this.#signals = new Counter({
+      name: "meander_signals_learnt_total",
+      help: "Signals and positives learnt from other partitions, since the task began here",
+      labelNames: ["partition"],
+      registers,
+    });
     this.#version = new Gauge({
       name: "meander_serving_version",
       help: "Version of the parameters that scores here",
@@ -157,7 +165,9 @@ export class ServiceGauges {
     const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
     for (const gauge of this.#monitor.values()) gauge.remove();
-    for (const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken]) {
+    for (
+      const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
+    ) {
       counter.reset();
     }
     if (service === undefined) return;
@@ -210,10 +220,12 @@ export class ServiceGauges {
 
   #collectPartition(status: PartitionStatus): void {
     const { restore, watermark } = status;
+    this.#signals.inc({ partition: String(status.partition) }, status.othersLearnt);
     const values: Record<keyof typeof PARTITION_GAUGES, number | null> = {
       consumerLag: status.lag,
       watermarkTimestampSeconds: watermark === null ? null : watermark / 1000,
       users: status.users,
+      signalsLag: status.othersLag,
       restoring: status.restoring ? 1 : 0,
       restoreRatio: restore?.share ?? null,
       restoreRecords: restore?.records ?? null,

@@ -22,6 +22,10 @@ export interface PartitionStatus {
   readonly watermark: number | null;
   /** Users in memory. */
   readonly users: number;
+  /** Signals and positives of other partitions that its task has learnt since it began; 0 where nothing is shared. */
+  readonly othersLearnt: number;
+  /** Records of other partitions' signals that it has not, holes of the log included. */
+  readonly othersLag: number;
   /** How far the restore has come; `null` when there is none. */
   readonly restore: RestoreStatus | null;
   /** The local snapshot; `null` when there is none. */

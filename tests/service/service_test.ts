@@ -59,7 +59,13 @@ for (
     await log.append(recordsOf(events.slice(half)).filter(({ topic }) => topic === topics.events));
     await untilCommitted(log);
     await until(async () => ((await service.status()).learner?.lag ?? 99) < 32, "samples are learnt");
+    const isLearnt = async () =>
+      (await service.status()).partitions.every(({ othersLag }) => othersLag === 0);
+    await until(isLearnt, "partitions know of each other");
+    const learnt = [...service.tasks.values()].map(({ state }) => state.retrieval.state.signals);
+    assert.ok(learnt[0]! > 100 && new Set(learnt).size === 1, learnt.join());
     const status = await service.status();
+    assert.ok(status.partitions.every(({ othersLearnt }) => othersLearnt > 0));
     assert.deepEqual(status.partitions.map(({ partition, lag }) => [partition, lag]), [
       [0, 0],
       [1, 0],
