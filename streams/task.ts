@@ -175,8 +175,8 @@ export class Task implements AsyncDisposable {
     return this.#itemsCommitted;
   }
 
-  /** What it learns from the tasks of other partitions. */
-  get others(): Pick<Others, "learnt" | "positions"> {
+  /** Signals and positives that it has learnt from other partitions since it was opened, and where it reads on, by partition. */
+  get others(): { readonly learnt: number; readonly positions: ReadonlyMap<number, number> } {
     return this.#others;
   }
 
