@@ -110,6 +110,7 @@ const retrieval = z.strictObject({
   vectors: z.strictObject({
     dimensions: field(natural, "length of the vectors that items get; 0 turns them off", 0),
     items: field(count, "most items with a vector", 100_000),
+    exact: field(natural, "items up to which the search looks at all of them", 100_000),
   }).partial(),
 }).partial();
 

@@ -10,7 +10,7 @@
  *         v(j) += 0.1 · g · h,    e(i_x) += 0.2 · w_x / Σ w · Σ_j g_j v(j)
  * ```
  *
- * The search is exact: the dot product with every item, in SIMD where the machine has it, and the 200 best.
+ * The search gives the 200 best: exactly with at most 100,000 items, nearly beyond (`vector_index.ts`).
  *
  * Bounds: `items` vectors (100,000). A further item takes the place of one that was not touched lately (second
  * chance). Everything is a function of the signals.
@@ -21,12 +21,12 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { createKernels } from "../kernels/choose.ts";
-import type { Kernels } from "../kernels/kernels.ts";
 import { SimdKernels } from "../kernels/simd.ts";
 import { mulberry32 } from "../scorer/random.ts";
 import type { Context } from "./context.ts";
-import { type ItemScores, nthLargest } from "./item_scores.ts";
+import type { ItemScores } from "./item_scores.ts";
 import type { Signal } from "./signal.ts";
+import { EXACT, VectorIndex } from "./vector_index.ts";
 
 const NEWEST = 20;
 const STEP = 0.85;
@@ -45,6 +45,8 @@ export interface ItemVectorsOptions {
   readonly dimensions?: number;
   /** Most items with a vector. @default {100000} */
   readonly items?: number;
+  /** Items up to which the search is exact. @default {100000} */
+  readonly exact?: number;
 }
 
 /** The vectors of all items. */
@@ -52,10 +54,9 @@ export class ItemVectors {
   // d dimensions; places are numbers of vectors
   readonly #d: number;
   readonly #capacity: number;
-  readonly #kernels: Kernels;
-  /** e and v by place, d each. */
+  /** e by place, d each, and v. */
   readonly #contexts: Float32Array;
-  readonly #nexts: Float32Array;
+  readonly #nexts: VectorIndex;
   /** The item at a place, and whether it was touched since the hand passed. */
   readonly #items: Uint32Array;
   readonly #touched: Uint8Array;
@@ -65,28 +66,25 @@ export class ItemVectors {
   #hand = 0;
   #learnt = 0;
   readonly #recent: Uint32Array;
-  /** Scratch: h, its gradient, the weights of the context, and z by place. */
+  /** Scratch: h, its gradient, and the weights of the context. */
   readonly #h: Float32Array;
   readonly #gradient: Float32Array;
   readonly #weights = new Float64Array(NEWEST);
-  readonly #z: Float32Array;
-  #sorted = new Float64Array(0);
 
-  /** No vectors. */
+  /** No vectors. @throws RangeError when the kernels' memory, 1 GiB, has no room for so many. */
   constructor(options: ItemVectorsOptions = {}) {
     this.#d = options.dimensions ?? 0;
     this.#capacity = this.#d === 0 ? 0 : options.items ?? 100_000;
     // Not the relaxed ones: what was learnt is the same on every machine, what is found nearly is.
-    this.#kernels = createKernels(this.#d > 0 && SimdKernels.supported("simd") ? "simd" : "plain");
-    const floats = (length: number) => this.#kernels.floats(length);
+    const kernels = createKernels(this.#d > 0 && SimdKernels.supported("simd") ? "simd" : "plain");
     this.#contexts = new Float32Array(this.#capacity * this.#d);
-    this.#nexts = floats(this.#capacity * this.#d);
+    const sizes = { dimensions: this.#d, capacity: this.#capacity, exact: options.exact ?? EXACT };
+    this.#nexts = new VectorIndex(sizes, kernels);
     this.#items = new Uint32Array(this.#capacity);
     this.#touched = new Uint8Array(this.#capacity);
     this.#recent = new Uint32Array(this.#d === 0 ? 0 : RECENT);
-    this.#h = floats(this.#d);
+    this.#h = new Float32Array(this.#d);
     this.#gradient = new Float32Array(this.#d);
-    this.#z = floats(this.#capacity);
   }
 
   /** Number of items that have a vector. */
@@ -94,7 +92,7 @@ export class ItemVectors {
     return this.#size;
   }
 
-  /** A step of the signal's context towards its item. O(d). */
+  /** A step of the signal's context towards its item. O(d), and what the index needs. */
   learn({ item, time, context }: Signal): void {
     if (this.#d === 0) return;
     const size = Math.min(NEWEST, context.size);
@@ -103,12 +101,13 @@ export class ItemVectors {
     for (let x = 0; x < size; x++) this.#place(context.items[x]!, random);
     const place = this.#place(item, random);
     if (this.#mix(context, time)) {
-      const [d, h, gradient, nexts] = [this.#d, this.#h, this.#gradient.fill(0), this.#nexts];
+      const [d, h, gradient, index] = [this.#d, this.#h, this.#gradient.fill(0), this.#nexts];
+      const nexts = index.values;
       const recent = Math.min(this.#learnt, RECENT);
       for (let n = 0; n <= NEGATIVES; n++) {
         const other = n === 0 || recent === 0 ? place : this.#recent[Math.floor(random() * recent)]!;
         if (n > 0 && other === place) continue;
-        const at = other * d;
+        const at = index.offset(other);
         let z = 0;
         for (let k = 0; k < d; k++) z += h[k]! * nexts[at + k]!;
         const g = (n === 0 ? 1 : 0) - 1 / (1 + Math.exp(-z));
@@ -116,7 +115,9 @@ export class ItemVectors {
           gradient[k] = gradient[k]! + g * nexts[at + k]!;
           nexts[at + k] = nexts[at + k]! + NEXT_RATE * g * h[k]!;
         }
+        index.changed(other);
       }
+      index.tend();
       for (let x = 0; x < size; x++) {
         const at = (this.#places[context.items[x]!]! - 1) * d;
         if (at < 0) continue;
@@ -127,20 +128,16 @@ export class ItemVectors {
     this.#recent[this.#learnt++ % RECENT] = place;
   }
 
-  /** Adds e^z of the items nearest to what was done before. O(d · {@linkcode ItemVectors.size}). */
+  /** Adds e^z of the items nearest to what was done before. */
   score(context: Context, time: number, into: ItemScores): void {
-    if (this.#size === 0 || !this.#mix(context, time)) return;
-    const z = this.#z.subarray(0, this.#size);
-    this.#kernels.clear(z);
-    this.#kernels.addYWt(z, 0, this.#h, 0, this.#nexts, 0, 1, this.#size, this.#d);
-    let border = -Infinity;
-    if (this.#size > FOUND) {
-      if (this.#sorted.length < this.#size) this.#sorted = new Float64Array(2 * this.#size);
-      this.#sorted.set(z);
-      border = nthLargest(this.#sorted, FOUND, this.#size);
-    }
-    for (let place = 0; place < this.#size; place++) {
-      if (z[place]! >= border) into.add(this.#items[place]!, Math.exp(z[place]!));
+    if (this.#size > 0 && this.#mix(context, time)) this.scoreNearest(this.#h, into);
+  }
+
+  /** Adds e^z of the items with the largest z = h·v. */
+  scoreNearest(h: Float32Array, into: ItemScores): void {
+    const nearest = this.#nexts.nearest(h, FOUND);
+    for (let k = 0; k < nearest.size; k++) {
+      into.add(this.#items[nearest.placeAt(k)]!, Math.exp(nearest.scoreAt(k)));
     }
   }
 
@@ -151,8 +148,12 @@ export class ItemVectors {
       to.uint(rank[this.#items[place]!]!).u8(this.#touched[place]!);
     }
     to.f32s(this.#contexts.subarray(0, this.#size * this.#d));
-    to.f32s(this.#nexts.subarray(0, this.#size * this.#d));
+    for (let place = 0; place < this.#size; place++) {
+      const at = this.#nexts.offset(place);
+      to.f32s(this.#nexts.values.subarray(at, at + this.#d));
+    }
     for (let k = 0; k < Math.min(this.#learnt, this.#recent.length); k++) to.uint(this.#recent[k]!);
+    if (this.#d > 0) to.bytes(this.#nexts.encode());
   }
 
   /** Reads what {@linkcode ItemVectors.encode} wrote; vectors of another length, or too many, are left out. */
@@ -166,14 +167,15 @@ export class ItemVectors {
     }
     const [contexts, nexts] = [from.f32s(size * d), from.f32s(size * d)];
     const recent = Array.from({ length: d === 0 ? 0 : Math.min(learnt, RECENT) }, () => from.uint());
-    if (d !== this.#d || size > this.#capacity) return;
+    const index = d === 0 ? null : from.bytes();
+    if (index === null || d !== this.#d || size > this.#capacity) return;
     this.#size = size;
     this.#hand = hand;
     this.#learnt = learnt;
     this.#items.set(items);
     this.#touched.set(touched);
     this.#contexts.set(contexts);
-    this.#nexts.set(nexts);
+    this.#nexts.decode(index, nexts);
     this.#recent.set(recent);
     items.forEach((item, place) => this.#setPlace(item, place + 1));
   }
@@ -206,8 +208,8 @@ export class ItemVectors {
     if (known > 0) return place;
     this.#items[place] = item;
     this.#setPlace(item, place + 1);
+    this.#nexts.add(place);
     const at = place * this.#d;
-    this.#nexts.fill(0, at, at + this.#d);
     for (let k = at; k < at + this.#d; k++) this.#contexts[k] = 0.2 * (random() - 0.5);
     return place;
   }
@@ -223,6 +225,7 @@ export class ItemVectors {
         continue;
       }
       this.#setPlace(this.#items[place]!, 0);
+      this.#nexts.remove(place);
       return place;
     }
   }

@@ -29,7 +29,7 @@ import type { ItemLists } from "./item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
 import { Trends } from "./trends.ts";
 
-const FORMAT = 2;
+const FORMAT = 3;
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;

@@ -7,7 +7,7 @@ import { ItemVectors, type ItemVectorsOptions } from "../../src/retrieval/item_v
 import { mulberry32 } from "../../src/scorer/random.ts";
 
 const MINUTE = 60_000;
-const RANKS = Uint32Array.from({ length: 2000 }, (_, item) => item);
+const RANKS = Uint32Array.from({ length: 4000 }, (_, item) => item);
 
 /** People who each stay among the items of one of `groups` groups. */
 function learnt(options: ItemVectorsOptions, counts: { users: number; groups: number; items: number }) {
@@ -98,4 +98,38 @@ Deno.test("ItemVectors without dimensions are none", () => {
   const { vectors } = learnt({}, { users: 3, groups: 1, items: 5 });
   assert.equal(vectors.size, 0);
   assert.ok(bytesOf(vectors).length < 10);
+});
+
+Deno.test("ItemVectors with an index learn the same, find nearly the same, and go on from their bytes", () => {
+  const counts = { users: 8000, groups: 20, items: 200 };
+  const { vectors: all } = learnt({ dimensions: 8, items: 4000 }, counts);
+  const { vectors, time } = learnt({ dimensions: 8, items: 4000, exact: 500 }, counts);
+  // Rank, touched, vectors and what was recent are before the index.
+  const same = bytesOf(all).length - 4096;
+  assert.deepEqual(bytesOf(vectors).subarray(0, same / 2), bytesOf(all).subarray(0, same / 2));
+  const found = (of: ItemVectors, item: number) => {
+    const scores = new ItemScores();
+    of.score(contextOf([{ item, time }]), time, scores);
+    return new Map(Array.from(scores.items(), (each) => [each, scores.get(each)]));
+  };
+  let hits = 0;
+  for (let item = 0; item < 40; item++) {
+    const [want, got] = [found(all, item), found(vectors, item)];
+    for (const [each, score] of got) {
+      const exact = want.get(each);
+      if (exact !== undefined) hits++;
+      assert.ok(exact === undefined || Math.abs(exact - score) < 1e-6);
+    }
+  }
+  assert.ok(hits > 0.9 * 40 * 200, `${hits} of ${40 * 200} are found`);
+  const copy = new ItemVectors({ dimensions: 8, items: 4000, exact: 500 });
+  copy.decode(new ByteReader(bytesOf(vectors)), (rank) => rank);
+  for (const each of [vectors, copy]) {
+    for (let n = 0; n < 2000; n++) {
+      const context = contextOf([{ item: n % 300, time }, { item: n % 77, time }]);
+      each.learn({ user: "u", item: n * 31 % 1990, time: time + n, liked: true, context, step: null });
+    }
+  }
+  assert.deepEqual(bytesOf(copy), bytesOf(vectors));
+  assert.deepEqual(found(copy, 5), found(vectors, 5));
 });

@@ -11,7 +11,7 @@ const options = (catalogue: Catalogue) => ({
   lists: new ItemLists(catalogue),
   neighbours: {},
   sessions: { sessions: 40 },
-  vectors: { dimensions: 4, items: 500 },
+  vectors: { dimensions: 4, items: 500, exact: 100 },
   trendHalfLifeMs: 1e7,
   transitionHalfLifeMs: 1e7,
 });
