@@ -21,7 +21,6 @@ import {
 } from "./features.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
-import { SLOT_WORDS } from "./neighbour_rows.ts";
 import { FAR, NEAR, TOGETHER } from "./neighbours.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 
@@ -198,8 +197,7 @@ export class Gatherer {
     const { rows } = neighbours;
     const { keys, weights } = rows;
     const pairs = this.#pairs;
-    pairs.reserve(this.#view.catalogue.size);
-    const { values } = pairs;
+    const { columns } = pairs;
     let farStep = 1;
     let nearStep = 1;
     let bothStep = 1;
@@ -214,10 +212,13 @@ export class Gatherer {
       farStep *= FAR_STEP;
       nearStep *= NEAR_STEP;
       bothStep *= BOTH_STEP;
-      const end = rows.end(item);
-      for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
-        if (keys[at] === 0) continue;
-        const to = pairs.touch(keys[at]! - 1);
+      const size = rows.collect(item);
+      const { slots } = rows;
+      pairs.touchAll(keys, slots, size);
+      const { values } = pairs;
+      for (let k = 0; k < size; k++) {
+        const at = slots[k]!;
+        const to = (keys[at]! - 1) * columns;
         const amount = a * weights[at + 1 + FAR]!;
         values[to] = values[to]! + amount;
         values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;

@@ -5,20 +5,27 @@
  * @module
  */
 
+/** Bits of a step of scores, and octaves of them, in which `best` counts before it looks at single scores. */
+const STEP_BITS = 5;
+const OCTAVES = 16;
+
 /** Sparse sums over the items of a catalogue, several an item in columns side by side. Scores are positive. */
 export class ItemScores {
-  readonly #columns: number;
+  /** Number of columns. */
+  readonly columns: number;
   #values: Float64Array;
   /** By item: whether it was touched. */
   #marks = new Uint8Array(1024);
   #touched = new Uint32Array(256);
   #size = 0;
-  /** Scratch of {@linkcode ItemScores.best}. */
+  /** Scratch of {@linkcode ItemScores.best}: scores, their upper halves, and how many are in each step. */
   #sorted = new Float64Array(256);
+  #upper = new Uint32Array(this.#sorted.buffer);
+  readonly #counts = new Uint32Array(OCTAVES << STEP_BITS);
 
   /** No scores. */
   constructor(columns = 1) {
-    this.#columns = columns;
+    this.columns = columns;
     this.#values = new Float64Array(1024 * columns);
   }
 
@@ -32,19 +39,14 @@ export class ItemScores {
     return this.#touched.subarray(0, this.#size);
   }
 
-  /** Scores by {@linkcode ItemScores.touch} and column, see {@linkcode ItemScores.reserve}. */
+  /** Scores: those of an item begin at its index · {@linkcode ItemScores.columns}. Valid until more items are touched. */
   get values(): Float64Array {
     return this.#values;
   }
 
   /** The score of an item; 0 when it has none. */
   get(item: number, column = 0): number {
-    return item < this.#marks.length ? this.#values[item * this.#columns + column]! : 0;
-  }
-
-  /** Makes room for items below `bound`: until one beyond it is touched, `values` stays the same array. */
-  reserve(bound: number): void {
-    if (bound > this.#marks.length) this.#grow(bound - 1);
+    return item < this.#marks.length ? this.#values[item * this.columns + column]! : 0;
   }
 
   /** Touches an item. @returns Where its first column is. */
@@ -52,10 +54,28 @@ export class ItemScores {
     if (item >= this.#marks.length) this.#grow(item);
     if (this.#marks[item] === 0) {
       this.#marks[item] = 1;
-      if (this.#size === this.#touched.length) this.#widen();
+      if (this.#size === this.#touched.length) this.#widen(1);
       this.#touched[this.#size++] = item;
     }
-    return item * this.#columns;
+    return item * this.columns;
+  }
+
+  /** Touches the items of slots: `keys` holds their index + 1 at each of the first `count` of `slots`. */
+  touchAll(keys: Uint32Array, slots: Uint32Array, count: number): void {
+    let most = 0;
+    for (let k = 0; k < count; k++) most = Math.max(most, keys[slots[k]!]!);
+    if (most > this.#marks.length) this.#grow(most - 1);
+    if (this.#size + count > this.#touched.length) this.#widen(count);
+    const [marks, touched] = [this.#marks, this.#touched];
+    let size = this.#size;
+    // Without a branch: which items are new is chance, and a wrong guess costs more than all of this.
+    for (let k = 0; k < count; k++) {
+      const item = keys[slots[k]!]! - 1;
+      touched[size] = item;
+      size += 1 - marks[item]!;
+      marks[item] = 1;
+    }
+    this.#size = size;
   }
 
   /** Adds a positive amount. */
@@ -67,16 +87,17 @@ export class ItemScores {
 
   /** Multiplies the scores of an item in all columns. */
   scale(item: number, factor: number): void {
-    const at = item * this.#columns;
-    for (let k = at; k < at + this.#columns; k++) this.#values[k] = this.#values[k]! * factor;
+    const at = item * this.columns;
+    for (let k = at; k < at + this.columns; k++) this.#values[k] = this.#values[k]! * factor;
   }
 
   /** Forgets everything. */
   clear(): void {
-    const [columns, values] = [this.#columns, this.#values];
+    const { columns } = this;
+    const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
     for (let k = 0; k < this.#size; k++) {
-      const item = this.#touched[k]!;
-      this.#marks[item] = 0;
+      const item = touched[k]!;
+      marks[item] = 0;
       for (let at = item * columns; at < (item + 1) * columns; at++) values[at] = 0;
     }
     this.#size = 0;
@@ -100,10 +121,12 @@ export class ItemScores {
 
   /** The allowed items with a score that is at least this, and above 0. */
   #above(border: number, allowed: (item: number) => boolean, column: number): number[] {
+    const { columns } = this;
+    const [values, touched] = [this.#values, this.#touched];
     const items: number[] = [];
     for (let k = 0; k < this.#size; k++) {
-      const item = this.#touched[k]!;
-      const score = this.#values[item * this.#columns + column]!;
+      const item = touched[k]!;
+      const score = values[item * columns + column]!;
       if (score >= border && score > 0 && allowed(item)) items.push(item);
     }
     return items;
@@ -115,16 +138,35 @@ export class ItemScores {
     return items.filter((item) => this.get(item, column) >= border);
   }
 
-  /** The n-th largest score of items. */
+  /**
+   * The n-th largest score of items. They are counted by exponent and first bits of the mantissa, so that only those of
+   * one step have to be put in order.
+   */
   #border(items: ArrayLike<number>, size: number, n: number, column: number): number {
-    const sorted = this.#sorted;
-    for (let k = 0; k < size; k++) sorted[k] = this.#values[items[k]! * this.#columns + column]!;
-    return nthLargest(sorted, n, size);
+    const { columns } = this;
+    const [values, sorted, upper] = [this.#values, this.#sorted, this.#upper];
+    for (let k = 0; k < size; k++) sorted[k] = values[items[k]! * columns + column]!;
+    let most = 0;
+    for (let k = 1; k < 2 * size; k += 2) most = Math.max(most, upper[k]!);
+    const counts = this.#counts.fill(0);
+    const last = counts.length - 1;
+    for (let k = 1; k < 2 * size; k += 2) {
+      const step = Math.min(last, most - upper[k]! >>> 20 - STEP_BITS);
+      counts[step] = counts[step]! + 1;
+    }
+    let step = 0;
+    let above = 0;
+    while (above + counts[step]! < n) above += counts[step++]!;
+    let length = 0;
+    for (let k = 0; k < size; k++) {
+      if (Math.min(last, most - upper[2 * k + 1]! >>> 20 - STEP_BITS) === step) sorted[length++] = sorted[k]!;
+    }
+    return nthLargest(sorted, n - above, length);
   }
 
   #grow(item: number): void {
     const length = Math.max(2 * this.#marks.length, item + 1);
-    const values = new Float64Array(length * this.#columns);
+    const values = new Float64Array(length * this.columns);
     values.set(this.#values);
     this.#values = values;
     const marks = new Uint8Array(length);
@@ -132,11 +174,13 @@ export class ItemScores {
     this.#marks = marks;
   }
 
-  #widen(): void {
-    const touched = new Uint32Array(2 * this.#touched.length);
+  /** Makes room for so many more to be touched. */
+  #widen(room: number): void {
+    const touched = new Uint32Array(Math.max(2 * this.#touched.length, this.#size + room));
     touched.set(this.#touched);
     this.#touched = touched;
     this.#sorted = new Float64Array(touched.length);
+    this.#upper = new Uint32Array(this.#sorted.buffer);
   }
 }
 

@@ -32,6 +32,8 @@ export class NeighbourRows {
   #free = new Map<number, number[]>();
   /** By item, side by side: where its row begins, its slots (0 = no row), its entries, and nothing. */
   #heads = new Uint32Array(256 * HEAD_WORDS);
+  /** Scratch of {@linkcode NeighbourRows.collect}. */
+  #slots = new Uint32Array(256);
 
   /** Bytes of all rows. */
   get bytes(): number {
@@ -73,6 +75,32 @@ export class NeighbourRows {
     if (item >= this.bound) return 0;
     const head = item * HEAD_WORDS;
     return this.#heads[head]! + SLOT_WORDS * this.#heads[head + SLOTS]!;
+  }
+
+  /** What {@linkcode NeighbourRows.collect} found. */
+  get slots(): Uint32Array {
+    return this.#slots;
+  }
+
+  /**
+   * Finds the first words of the slots in use of an item's row: they are in {@linkcode NeighbourRows.slots} until the
+   * next call.
+   *
+   * @returns How many there are.
+   */
+  collect(item: number): number {
+    const [begin, end] = [this.begin(item), this.end(item)];
+    if (end - begin > SLOT_WORDS * this.#slots.length) {
+      this.#slots = new Uint32Array(2 * (end - begin) / SLOT_WORDS);
+    }
+    const [keys, slots] = [this.#keys, this.#slots];
+    let size = 0;
+    // Without a branch: which slots are free is chance.
+    for (let at = begin; at < end; at += SLOT_WORDS) {
+      slots[size] = at;
+      size += Math.min(keys[at]!, 1);
+    }
+    return size;
   }
 
   /** A weight (0, 1, 2) of an entry; 0 when it is not there. */
