@@ -6,7 +6,6 @@
 
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import { decayedCount } from "../state/popularity.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
@@ -93,10 +92,11 @@ export class Gatherer {
   readonly #scores: readonly ScoreColumn[] = SCORED_SOURCES.map((_, source) =>
     source < PAIRED ? { scores: this.#pairs, column: source } : { scores: new ItemScores(), column: 0 }
   );
-  /** Popularity of what was looked at. */
-  readonly #popularities = new ItemScores();
-  /** By category that counts for the request: what an item of it scores for each unit of its popularity. */
-  readonly #categories = new Map<string, number>();
+  /** By number of a category: affinity of the newest behaviours to it, and its weight. */
+  readonly #affinity = new ItemScores();
+  readonly #weights = new ItemScores();
+  /** By number of a category that counts for the request: what an item of it scores for each unit of its popularity. */
+  readonly #scales = new ItemScores();
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -155,9 +155,9 @@ export class Gatherer {
       this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!.scores);
     }
     this.#state.vectors.score(query.context, query.time, scores[VECTORS!]!.scores);
-    const affinity = this.#scoreCategories(query);
+    this.#scoreCategories(query);
     this.#scoreOwn(query);
-    this.#scoreLists(query);
+    this.#scoreLists();
     const items: number[] = [];
     scores.forEach(({ scores, column }, source) => {
       const limit = PROPOSALS[SCORED_SOURCES[source]!];
@@ -173,18 +173,19 @@ export class Gatherer {
       );
     }
     this.#items = items;
-    this.#completeLists(items, query.time);
-    return this.#features(items, query, affinity);
+    this.#completeLists(items);
+    return this.#features(items, query);
   }
 
-  #reset({ allowed }: CandidateQuery): void {
+  #reset({ allowed, time }: CandidateQuery): void {
     for (const item of this.#items) this.#places[item] = this.#sources[item] = 0;
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
     this.#allowed = allowed;
     for (const { scores } of this.#scores) scores.clear();
-    this.#popularities.clear();
-    this.#categories.clear();
+    for (const scores of [this.#affinity, this.#weights, this.#scales]) scores.clear();
+    this.#lists.popularity.moveTo(time);
+    this.#state.trends.counts.moveTo(time);
     const { size } = this.#view.catalogue;
     if (size <= this.#verdicts.length) return;
     this.#verdicts = new Uint8Array(2 * size);
@@ -231,45 +232,47 @@ export class Gatherer {
     for (const item of pairs.items()) pairs.scale(item, neighbours.discount(item));
   }
 
-  /** Popular items of the newest categories, and of those that usually come next. @returns The affinity to each category. */
-  #scoreCategories({ context, categories, time }: CandidateQuery): Map<string, number> {
-    const { catalogue } = this.#view;
-    const affinity = new Map<string, number>();
-    const weights = new Map<string, number>();
-    const raise = (to: Map<string, number>, category: string, by: number) =>
-      to.set(category, (to.get(category) ?? 0) + by);
+  /** Popular items of the newest categories, and of those that usually come next; and the affinity to each category. */
+  #scoreCategories({ context, categories }: CandidateQuery): void {
+    const lists = this.#lists;
+    const [affinity, weights] = [this.#affinity, this.#weights];
     for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
-      for (const category of catalogue.at(context.items[x]!).categories) {
-        raise(affinity, category, AFFINITY_STEP ** x);
-        if (x < CATEGORY_BEHAVIOURS) raise(weights, category, CATEGORY_STEP ** x);
+      for (const category of lists.categoriesOf(context.items[x]!)) {
+        affinity.add(category, AFFINITY_STEP ** x);
+        if (x < CATEGORY_BEHAVIOURS) weights.add(category, CATEGORY_STEP ** x);
       }
     }
-    if (categories !== undefined) {
-      for (const category of categories) raise(weights, category, 1);
+    for (const category of categories ?? []) {
+      const number = lists.numberOf(category);
+      if (number !== undefined) weights.add(number, 1);
     }
-    for (const [category, weight] of weights) {
-      const scale = this.#scoreCategory(category, weight, this.#scores[CATEGORY!]!.scores, Infinity, time);
-      this.#categories.set(category, scale);
+    for (const category of weights.items()) {
+      const scale = this.#scoreCategory(
+        category,
+        weights.get(category),
+        this.#scores[CATEGORY!]!.scores,
+        Infinity,
+      );
+      this.#scales.add(category, scale);
     }
-    const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
-    if (first !== undefined) {
-      for (const { category, share } of this.#state.transitions.after(first, NEXT_CATEGORIES)) {
-        this.#scoreCategory(category, share, this.#scores[NEXT!]!.scores, NEXT_ITEMS, time);
-      }
+    const first = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
+    if (first === undefined) return;
+    for (const { category, share } of this.#state.transitions.after(first, NEXT_CATEGORIES)) {
+      const number = lists.numberOf(category);
+      if (number !== undefined) this.#scoreCategory(number, share, this.#scores[NEXT!]!.scores, NEXT_ITEMS);
     }
-    return affinity;
   }
 
   /** Scores the popular items of a category. @returns Score a unit of popularity. */
-  #scoreCategory(category: string, weight: number, into: ItemScores, limit: number, time: number): number {
+  #scoreCategory(category: number, weight: number, into: ItemScores, limit: number): number {
     const items = this.#lists.category(category);
+    const { popularity } = this.#lists;
     let all = 0;
-    for (let rank = 0; rank < items.length; rank++) all += this.#popularity(items[rank]!, time);
+    for (let rank = 0; rank < items.length; rank++) all += popularity.count(items[rank]!);
     // Between its count, which favours large categories, and its share of them, which favours small ones.
     const scaled = all > 0 ? weight / Math.sqrt(all) : 0;
-    for (let rank = 0; rank < Math.min(limit, items.length); rank++) {
-      into.add(items[rank]!, scaled * this.#popularity(items[rank]!, time));
-    }
+    const count = Math.min(limit, items.length);
+    for (let rank = 0; rank < count; rank++) into.add(items[rank]!, scaled * popularity.count(items[rank]!));
     return scaled;
   }
 
@@ -280,43 +283,35 @@ export class Gatherer {
     }
   }
 
-  #scoreLists({ time }: CandidateQuery): void {
+  #scoreLists(): void {
+    const { popularity } = this.#lists;
     const { trends } = this.#state;
     for (const item of this.#lists.popular()) {
-      this.#scores[POPULAR!]!.scores.add(item, this.#popularity(item, time));
+      this.#scores[POPULAR!]!.scores.add(item, popularity.count(item));
     }
-    for (const item of trends.list()) this.#scores[TRENDING!]!.scores.add(item, trends.count(item, time));
+    for (const item of trends.list()) this.#scores[TRENDING!]!.scores.add(item, trends.counts.count(item));
   }
 
   /** Popularity, demand and categories of candidates that are not on those lists. */
-  #completeLists(items: readonly number[], time: number): void {
+  #completeLists(items: readonly number[]): void {
     const [popular, trending] = [this.#scores[POPULAR!]!.scores, this.#scores[TRENDING!]!.scores];
     const category = this.#scores[CATEGORY!]!.scores;
+    const { popularity } = this.#lists;
+    const { counts } = this.#state.trends;
     category.clear();
     for (const item of items) {
       let scale = 0;
-      for (const of of this.#view.catalogue.at(item).categories) scale += this.#categories.get(of) ?? 0;
-      if (scale > 0) category.add(item, scale * this.#popularity(item, time));
-      if (popular.get(item) === 0) popular.add(item, this.#popularity(item, time));
-      if (trending.get(item) === 0) trending.add(item, this.#state.trends.count(item, time));
+      for (const of of this.#lists.categoriesOf(item)) scale += this.#scales.get(of);
+      const count = popularity.count(item);
+      category.add(item, scale * count);
+      if (popular.get(item) === 0) popular.add(item, count);
+      if (trending.get(item) === 0) trending.add(item, counts.count(item));
     }
   }
 
-  #popularity(item: number, time: number): number {
-    const known = this.#popularities.get(item);
-    if (known > 0) return known;
-    const { popularity } = this.#view.catalogue.at(item);
-    const count = decayedCount(popularity, time, this.#lists.halfLifeMs);
-    this.#popularities.add(item, count);
-    return count;
-  }
-
-  #features(
-    items: readonly number[],
-    query: CandidateQuery,
-    affinity: ReadonlyMap<string, number>,
-  ): Features {
+  #features(items: readonly number[], query: CandidateQuery): Features {
     const { catalogue, statistics } = this.#view;
+    const [lists, affinity] = [this.#lists, this.#affinity];
     const { context, user, time } = query;
     const { neighbours } = this.#state;
     const count = items.length;
@@ -326,35 +321,40 @@ export class Gatherer {
     const cold = context.size < WARM;
     const own = new Set(itemsOf(context));
     const revisits = this.#revisits;
-    const newest = context.size === 0 ? [] : catalogue.at(context.items[0]!).categories;
+    const newest = context.size === 0 ? [] : lists.categoriesOf(context.items[0]!);
     const unit = neighbours.unit(time);
-    const tastes = new Map<string, number>();
-    const tasteOf = (category: string) => {
-      if (user === null) return 0;
-      let taste = tastes.get(category);
-      if (taste === undefined) tastes.set(category, taste = statistics.taste(user.statistics, category));
-      return taste;
-    };
+    /** By number of a category. */
+    const tastes = new Map<number, number>();
     for (let c = 0; c < count; c++) {
       const index = items[c]!;
-      const { categories, statistics: of } = catalogue.at(index);
+      const isOwn = own.has(index);
       let at = c * FEATURES + SCORED_SOURCES.length;
-      if (revisits && own.has(index)) {
+      if (revisits && isOwn) {
         // Others say nothing of whether somebody comes back, and would be taught by it what is new to somebody.
         const from = c * FEATURES;
         values.fill(0, from, from + REVISIT!).fill(0, from + REVISIT! + 1, at);
         values[at + OWN] = 1;
         continue;
       }
+      const item = catalogue.at(index);
       values[at++] = cold ? values[c * FEATURES + POPULAR!]! : 0;
-      values[at++] = own.has(index) ? 1 : 0;
-      values[at++] = statistics.quality(of);
+      values[at++] = isOwn ? 1 : 0;
+      values[at++] = statistics.quality(item.statistics);
+      const categories = lists.categoriesOf(index);
       let taste = 0;
       let sum = 0;
       let same = 0;
-      for (const category of categories) {
-        taste += tasteOf(category);
-        sum += affinity.get(category) ?? 0;
+      for (let k = 0; k < categories.length; k++) {
+        const category = categories[k]!;
+        if (user !== null) {
+          let known = tastes.get(category);
+          if (known === undefined) {
+            known = statistics.taste(user.statistics, item.categories[k]!);
+            tastes.set(category, known);
+          }
+          taste += known;
+        }
+        sum += affinity.get(category);
         if (newest.includes(category)) same = 1;
       }
       const some = categories.length || 1;

@@ -7,9 +7,11 @@
 
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import { joined, raise, TopList } from "../state/popularity.ts";
+import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 
 const NONE = new Uint32Array(0);
+const NO_CATEGORIES: readonly number[] = [];
 
 /** Options of {@linkcode ItemLists}. */
 export interface ItemListsOptions {
@@ -22,6 +24,8 @@ export interface ItemListsOptions {
 /** What an item was ranked by. */
 interface Ranked {
   readonly categories: readonly string[];
+  /** Numbers of the categories. */
+  readonly numbers: readonly number[];
   readonly firstTime: number;
   readonly hidden: boolean;
   /** Its score in the lists by popularity; −∞ while it is not in them. */
@@ -36,14 +40,19 @@ interface Ranked {
 export class ItemLists {
   /** Half-life of popularity, milliseconds of event time. */
   readonly halfLifeMs: number;
+  /** The popularity of each item. */
+  readonly popularity: DecayedCounts;
   /** The items of the catalogue, to draw some from. */
   readonly ring: ItemRing;
   readonly #catalogue: Catalogue;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
   /** By item index. */
   readonly #ranked: (Ranked | undefined)[] = [];
+  /** Categories have numbers in this process, from 0 on. */
+  readonly #numbers = new Map<string, number>();
   #popular: TopList;
-  #byCategory = new Map<string, TopList>();
+  /** By number. */
+  #byCategory: (TopList | undefined)[] = [];
   #fresh: TopList;
   #stale = false;
 
@@ -52,6 +61,7 @@ export class ItemLists {
     this.#catalogue = catalogue;
     this.ring = new ItemRing(catalogue);
     this.halfLifeMs = options.halfLifeMs ?? 7 * 86_400_000;
+    this.popularity = new DecayedCounts(this.halfLifeMs);
     this.#sizes = options.listSizes ?? { popular: 200, category: 80, fresh: 100 };
     this.#popular = this.#list(this.#sizes.popular);
     this.#fresh = this.#list(this.#sizes.fresh);
@@ -63,10 +73,20 @@ export class ItemLists {
     return this.#popular.items;
   }
 
-  /** Items of a category by popularity. */
-  category(category: string): Uint32Array {
+  /** Items of a category, by its number, by popularity. */
+  category(number: number): Uint32Array {
     this.#refresh();
-    return this.#byCategory.get(category)?.items ?? NONE;
+    return this.#byCategory[number]?.items ?? NONE;
+  }
+
+  /** The number of a category, if an item has or had it. */
+  numberOf(category: string): number | undefined {
+    return this.#numbers.get(category);
+  }
+
+  /** The numbers of an item's categories. */
+  categoriesOf(index: number): readonly number[] {
+    return this.#ranked[index]?.numbers ?? NO_CATEGORIES;
   }
 
   /** Items of the catalogue by their first sight, newest first. */
@@ -98,13 +118,15 @@ export class ItemLists {
   /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
   add(item: CatalogueItem): void {
     const { categories, firstTime, hidden, index } = item;
+    this.popularity.set(index, item.popularity);
     let ranked = this.#ranked[index];
     if (
       ranked === undefined || ranked.categories !== categories || ranked.firstTime !== firstTime ||
       ranked.hidden !== hidden
     ) {
       this.#stale ||= ranked !== undefined && !ranked.hidden;
-      ranked = { categories, firstTime, hidden, popularity: -Infinity };
+      const numbers = categories.map((category) => this.#number(category));
+      ranked = { categories, numbers, firstTime, hidden, popularity: -Infinity };
       // Filled without holes: a sparse array would be a hash map.
       while (this.#ranked.length < index) this.#ranked.push(undefined);
       this.#ranked[index] = ranked;
@@ -120,10 +142,17 @@ export class ItemLists {
     this.add(item);
   }
 
+  #number(category: string): number {
+    const known = this.#numbers.get(category);
+    if (known !== undefined) return known;
+    this.#numbers.set(category, this.#numbers.size);
+    return this.#numbers.size - 1;
+  }
+
   #refresh(): void {
     if (!this.#stale) return;
     this.#popular = this.#list(this.#sizes.popular);
-    this.#byCategory = new Map();
+    this.#byCategory = [];
     this.#fresh = this.#list(this.#sizes.fresh);
     this.#ranked.forEach((ranked, index) => {
       if (ranked === undefined) return;
@@ -135,17 +164,14 @@ export class ItemLists {
 
   #rank(item: CatalogueItem, ranked: Ranked): void {
     if (item.hidden) return;
-    const { index, popularity, categories, firstTime } = item;
+    const { index, popularity, firstTime } = item;
     if (item.listed) this.#fresh.update(index, firstTime, firstTime);
     if (popularity === -Infinity) return;
     const before = ranked.popularity;
     this.#popular.update(index, popularity, before);
-    for (const category of categories) {
-      let list = this.#byCategory.get(category);
-      if (list === undefined) {
-        list = this.#list(this.#sizes.category);
-        this.#byCategory.set(category, list);
-      }
+    for (const number of ranked.numbers) {
+      while (this.#byCategory.length <= number) this.#byCategory.push(undefined);
+      const list = this.#byCategory[number] ??= this.#list(this.#sizes.category);
       list.update(index, popularity, before);
     }
     ranked.popularity = popularity;

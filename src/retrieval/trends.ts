@@ -6,19 +6,21 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { decayedCount, raise, TopList } from "../state/popularity.ts";
+import { raise, TopList } from "../state/popularity.ts";
+import { DecayedCounts } from "./decayed_counts.ts";
 
 const LIST = 200;
 
 /** Decayed counts with a short half-life, as log₂ Σ 2^(t/h), see `popularity.ts`. */
 export class Trends {
+  /** The count of each item. */
+  readonly counts: DecayedCounts;
   readonly #halfLifeMs: number;
-  /** By item; −∞ where nothing was counted. */
-  #scores = new Float64Array(256).fill(-Infinity);
   readonly #list: TopList;
 
   /** No counts. @param compare Orders items by their ids. */
   constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
+    this.counts = new DecayedCounts(halfLifeMs);
     this.#halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
   }
@@ -30,19 +32,14 @@ export class Trends {
 
   /** Counts a behaviour. */
   learn(item: number, time: number): void {
-    this.#set(item, raise(this.#score(item), time, this.#halfLifeMs));
-  }
-
-  /** The decayed count of an item. */
-  count(item: number, time: number): number {
-    return decayedCount(this.#score(item), time, this.#halfLifeMs);
+    this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs));
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
-    const items = order.filter((item) => this.#score(item) > -Infinity);
+    const items = order.filter((item) => this.counts.score(item) > -Infinity);
     to.uint(items.length);
-    for (const item of items) to.uint(rank[item]!).f64(this.#score(item));
+    for (const item of items) to.uint(rank[item]!).f64(this.counts.score(item));
   }
 
   /** Reads what {@linkcode Trends.encode} wrote. */
@@ -50,17 +47,8 @@ export class Trends {
     for (let n = from.count(); n > 0; n--) this.#set(itemAt(from.uint()), from.f64());
   }
 
-  #score(item: number): number {
-    return item < this.#scores.length ? this.#scores[item]! : -Infinity;
-  }
-
   #set(item: number, score: number): void {
-    this.#list.update(item, score, this.#score(item));
-    if (item >= this.#scores.length) {
-      const scores = new Float64Array(Math.max(2 * this.#scores.length, item + 1)).fill(-Infinity);
-      scores.set(this.#scores);
-      this.#scores = scores;
-    }
-    this.#scores[item] = score;
+    this.#list.update(item, score, this.counts.score(item));
+    this.counts.set(item, score);
   }
 }

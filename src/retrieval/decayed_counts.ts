@@ -1,0 +1,68 @@
+/**
+ * Decayed counts by item, asked for at one time after the other: a power is taken once an item and count, not once an
+ * item and request.
+ *
+ * @module
+ */
+
+/** Half-lives after which powers are taken from another base. */
+const SPAN = 512;
+/** Largest exponent that is taken. */
+const LARGEST = 1000;
+
+/** Counts kept as log₂ Σ 2^(t/h), see `popularity.ts`; all that is given depends on these and the time alone. */
+export class DecayedCounts {
+  readonly #halfLifeMs: number;
+  /** By item: L, −∞ where nothing was counted, and 2^(L − base), NaN where it was not asked for since. */
+  #scores = new Float64Array(256).fill(-Infinity);
+  #powers = new Float64Array(256).fill(NaN);
+  #base = 0;
+  /** 2^(base − t/h) at the time that is asked for. */
+  #share = 1;
+
+  /** No counts. @param halfLifeMs Half-life, milliseconds of event time. */
+  constructor(halfLifeMs: number) {
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  /** L of an item. */
+  score(item: number): number {
+    return item < this.#scores.length ? this.#scores[item]! : -Infinity;
+  }
+
+  /** Sets L of an item. */
+  set(item: number, score: number): void {
+    if (item >= this.#scores.length) this.#grow(item);
+    this.#scores[item] = score;
+    this.#powers[item] = NaN;
+  }
+
+  /** From now on counts are those at `time`. */
+  moveTo(time: number): void {
+    const now = time / this.#halfLifeMs;
+    const base = Math.floor(now / SPAN) * SPAN;
+    if (base !== this.#base) this.#powers.fill(NaN);
+    this.#base = base;
+    this.#share = 2 ** (base - now);
+  }
+
+  /** The decayed count of an item at the time that was moved to; 0 where nothing was counted. */
+  count(item: number): number {
+    if (item >= this.#powers.length) return 0;
+    let power = this.#powers[item]!;
+    if (power !== power) {
+      power = this.#powers[item] = 2 ** Math.min(this.#scores[item]! - this.#base, LARGEST);
+    }
+    return power * this.#share;
+  }
+
+  #grow(item: number): void {
+    const length = Math.max(2 * this.#scores.length, item + 1);
+    const scores = new Float64Array(length).fill(-Infinity);
+    scores.set(this.#scores);
+    this.#scores = scores;
+    const powers = new Float64Array(length).fill(NaN);
+    powers.set(this.#powers);
+    this.#powers = powers;
+  }
+}
