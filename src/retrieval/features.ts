@@ -8,10 +8,13 @@
  */
 
 import type { ItemScores } from "./item_scores.ts";
+import { logarithms } from "./logarithms.ts";
 
 const EPSILON = 0.05;
 /** Scores are summed in this share of the largest: whole numbers, whose sum is the same in any order. */
 const GRAIN = 2 ** -30;
+/** What is smaller has nothing to say: the shares of it would not be finite. */
+const LEAST = 1e-290;
 
 /** Places that score items, in the order of their features. */
 export const SCORED_SOURCES = [
@@ -94,27 +97,30 @@ export interface ScoreColumn {
   readonly column: number;
 }
 
-/** Puts the features of a source's scores into a column of `values`; the order of the items does not matter. */
+/** A column of features to be filled. */
+export interface FeatureColumn {
+  /** All features, row by row, 0 in this column. */
+  readonly values: Float64Array;
+  /** The column. */
+  readonly column: number;
+  /** Room for a number an item. */
+  readonly scratch: Float64Array;
+}
+
+/** Puts the features of a source's scores into a column; the order of the items does not matter. */
 export function scoreColumn(
   items: ArrayLike<number>,
   { scores, column: from }: ScoreColumn,
-  values: Float64Array,
-  column: number,
+  { values, column, scratch }: FeatureColumn,
 ): void {
   const count = items.length;
-  const end = count * FEATURES;
-  let most = 0;
-  for (let c = 0, at = column; at < end; c++, at += FEATURES) {
-    const score = scores.get(items[c]!, from);
-    values[at] = score;
-    if (score > most) most = score;
-  }
-  if (most === 0) return;
-  const grain = most * GRAIN;
+  const most = scores.pick(items, from, scratch);
+  if (most < LEAST) return;
+  const grain = 1 / (most * GRAIN);
   let sum = 0;
-  for (let at = column; at < end; at += FEATURES) sum += Math.round(values[at]! / grain);
-  const scale = count / (EPSILON * sum * grain);
-  for (let at = column; at < end; at += FEATURES) {
-    if (values[at]! > 0) values[at] = Math.log1p(values[at]! * scale);
-  }
+  for (let c = 0; c < count; c++) sum += Math.floor(scratch[c]! * grain + 0.5);
+  const scale = count / (EPSILON * sum) * grain;
+  for (let c = 0; c < count; c++) scratch[c] = scratch[c]! * scale;
+  logarithms(scratch, count);
+  for (let c = 0, at = column; c < count; c++, at += FEATURES) values[at] = scratch[c]!;
 }

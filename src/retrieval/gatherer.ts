@@ -20,6 +20,7 @@ import {
 } from "./features.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
+import { logarithms } from "./logarithms.ts";
 import { FAR, NEAR, TOGETHER } from "./neighbours.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 
@@ -105,6 +106,7 @@ export class Gatherer {
   #sources = new Uint16Array(1024);
   #items: number[] = [];
   #values = new Float64Array(1024 * FEATURES);
+  #scratch = new Float64Array(1024);
   #allowed: (item: CatalogueItem) => boolean = () => true;
   readonly #may = (index: number): boolean => this.may(index);
 
@@ -314,15 +316,21 @@ export class Gatherer {
     const [lists, affinity] = [this.#lists, this.#affinity];
     const { context, user, time } = query;
     const { neighbours } = this.#state;
+    const unit = neighbours.unit(time);
     const count = items.length;
-    if (count * FEATURES > this.#values.length) this.#values = new Float64Array(2 * count * FEATURES);
+    if (count * FEATURES > this.#values.length) {
+      this.#values = new Float64Array(2 * count * FEATURES);
+      this.#scratch = new Float64Array(2 * count);
+    }
+    const scratch = this.#scratch;
     const values = this.#values.fill(0, 0, count * FEATURES);
-    this.#scores.forEach((scores, column) => scoreColumn(items, scores, values, column));
+    this.#scores.forEach((scores, column) => scoreColumn(items, scores, { values, column, scratch }));
+    for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
+    logarithms(scratch, count);
     const cold = context.size < WARM;
     const own = new Set(itemsOf(context));
     const revisits = this.#revisits;
     const newest = context.size === 0 ? [] : lists.categoriesOf(context.items[0]!);
-    const unit = neighbours.unit(time);
     /** By number of a category. */
     const tastes = new Map<number, number>();
     for (let c = 0; c < count; c++) {
@@ -360,7 +368,7 @@ export class Gatherer {
       const some = categories.length || 1;
       values[at++] = taste / some;
       values[at++] = sum / (5 * Math.sqrt(some));
-      values[at++] = Math.log1p(neighbours.count(index) / unit);
+      values[at++] = scratch[c]!;
       values[at] = same;
     }
     return { count, values, groups: groupsOf(context, time) };

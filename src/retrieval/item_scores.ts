@@ -49,6 +49,21 @@ export class ItemScores {
     return item < this.#marks.length ? this.#values[item * this.columns + column]! : 0;
   }
 
+  /** Puts the scores of items into `into`, 0 where one has none. @returns The largest. */
+  pick(items: ArrayLike<number>, column: number, into: Float64Array): number {
+    const { columns } = this;
+    const values = this.#values;
+    const bound = this.#marks.length;
+    let most = 0;
+    for (let k = 0; k < items.length; k++) {
+      const item = items[k]!;
+      const score = item < bound ? values[item * columns + column]! : 0;
+      into[k] = score;
+      if (score > most) most = score;
+    }
+    return most;
+  }
+
   /** Touches an item. @returns Where its first column is. */
   touch(item: number): number {
     if (item >= this.#marks.length) this.#grow(item);
