@@ -5,9 +5,9 @@
  * @module
  */
 
-/** Bits of a step of scores, and octaves of them, in which `best` counts before it looks at single scores. */
+/** Steps that scores are put into by exponent and first bits of the mantissa: bits a octave, and octaves. */
 const STEP_BITS = 5;
-const OCTAVES = 16;
+const STEPS = 16 << STEP_BITS;
 
 /** Sparse sums over the items of a catalogue, several an item in columns side by side. Scores are positive. */
 export class ItemScores {
@@ -18,10 +18,11 @@ export class ItemScores {
   #marks = new Uint8Array(1024);
   #touched = new Uint32Array(256);
   #size = 0;
-  /** Scratch of {@linkcode ItemScores.best}: scores, their upper halves, and how many are in each step. */
-  #sorted = new Float64Array(256);
-  #upper = new Uint32Array(this.#sorted.buffer);
-  readonly #counts = new Uint32Array(OCTAVES << STEP_BITS);
+  /** Scratch of {@linkcode ItemScores.best}: scores and their upper halves, places by step, and where each step begins. */
+  #picked = new Float64Array(256);
+  #upper = new Uint32Array(this.#picked.buffer);
+  #order = new Uint32Array(256);
+  readonly #begins = new Uint32Array(STEPS + 1);
 
   /** No scores. */
   constructor(columns = 1) {
@@ -122,61 +123,56 @@ export class ItemScores {
    * The best `limit` items of a column that are allowed, in no order.
    *
    * Ties at the border are all in, so that the result does not depend on the order of the indices; more than
-   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed.
+   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed: one step of
+   * scores after the other, the best first.
    */
   best(limit: number, allowed: (item: number) => boolean, column = 0): number[] {
-    const enough = 2 * limit + 64;
-    if (this.#size > enough) {
-      const border = this.#border(this.#touched, this.#size, enough, column);
-      const items = this.#above(border, allowed, column);
-      if (items.length >= limit) return this.#cut(items, limit, column);
-    }
-    return this.#cut(this.#above(0, allowed, column), limit, column);
-  }
-
-  /** The allowed items with a score that is at least this, and above 0. */
-  #above(border: number, allowed: (item: number) => boolean, column: number): number[] {
-    const { columns } = this;
-    const [values, touched] = [this.#values, this.#touched];
+    const touched = this.items();
+    const picked = this.#picked;
+    this.#sort(touched, column);
+    const [order, begins] = [this.#order, this.#begins];
     const items: number[] = [];
-    for (let k = 0; k < this.#size; k++) {
-      const item = touched[k]!;
-      const score = values[item * columns + column]!;
-      if (score >= border && score > 0 && allowed(item)) items.push(item);
+    for (let step = 0; step < STEPS && items.length < limit; step++) {
+      const before = items.length;
+      const end = begins[step + 1]!;
+      for (let n = begins[step]!; n < end; n++) {
+        const k = order[n]!;
+        if (picked[k]! > 0 && allowed(touched[k]!)) items.push(touched[k]!);
+      }
+      if (items.length > limit) return this.#cut(items, before, limit, column);
     }
     return items;
   }
 
-  #cut(items: number[], limit: number, column: number): number[] {
-    if (items.length <= limit) return items;
-    const border = this.#border(items, items.length, limit, column);
-    return items.filter((item) => this.get(item, column) >= border);
-  }
-
-  /**
-   * The n-th largest score of items. They are counted by exponent and first bits of the mantissa, so that only those of
-   * one step have to be put in order.
-   */
-  #border(items: ArrayLike<number>, size: number, n: number, column: number): number {
-    const { columns } = this;
-    const [values, sorted, upper] = [this.#values, this.#sorted, this.#upper];
-    for (let k = 0; k < size; k++) sorted[k] = values[items[k]! * columns + column]!;
+  /** Orders the places of items by the step of their score, the best step first. */
+  #sort(items: Uint32Array, column: number): void {
+    const size = items.length;
+    const [upper, order] = [this.#upper, this.#order];
+    this.pick(items, column, this.#picked);
     let most = 0;
     for (let k = 1; k < 2 * size; k += 2) most = Math.max(most, upper[k]!);
-    const counts = this.#counts.fill(0);
-    const last = counts.length - 1;
-    for (let k = 1; k < 2 * size; k += 2) {
-      const step = Math.min(last, most - upper[k]! >>> 20 - STEP_BITS);
-      counts[step] = counts[step]! + 1;
-    }
-    let step = 0;
-    let above = 0;
-    while (above + counts[step]! < n) above += counts[step++]!;
-    let length = 0;
+    const begins = this.#begins.fill(0);
+    const stepOf = (k: number) => Math.min(STEPS - 1, most - upper[2 * k + 1]! >>> 20 - STEP_BITS);
     for (let k = 0; k < size; k++) {
-      if (Math.min(last, most - upper[2 * k + 1]! >>> 20 - STEP_BITS) === step) sorted[length++] = sorted[k]!;
+      const step = stepOf(k);
+      begins[step] = begins[step]! + 1;
     }
-    return nthLargest(sorted, n - above, length);
+    let sum = 0;
+    for (let step = 0; step <= STEPS; step++) begins[step] = sum += begins[step]!;
+    // From the end of each step down to its begin.
+    for (let k = 0; k < size; k++) {
+      const step = stepOf(k);
+      order[begins[step] = begins[step]! - 1] = k;
+    }
+  }
+
+  /** Of items of which the first `sure` are above all others, the best `limit` with ties. */
+  #cut(items: number[], sure: number, limit: number, column: number): number[] {
+    const border = nthLargest(
+      Float64Array.from(items.slice(sure), (item) => this.get(item, column)),
+      limit - sure,
+    );
+    return items.filter((item, k) => k < sure || this.get(item, column) >= border);
   }
 
   #grow(item: number): void {
@@ -194,8 +190,9 @@ export class ItemScores {
     const touched = new Uint32Array(Math.max(2 * this.#touched.length, this.#size + room));
     touched.set(this.#touched);
     this.#touched = touched;
-    this.#sorted = new Float64Array(touched.length);
-    this.#upper = new Uint32Array(this.#sorted.buffer);
+    this.#picked = new Float64Array(touched.length);
+    this.#upper = new Uint32Array(this.#picked.buffer);
+    this.#order = new Uint32Array(touched.length);
   }
 }
 

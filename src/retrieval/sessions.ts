@@ -52,16 +52,19 @@ export class Sessions {
   readonly #current = new Map<string, Current>();
   /** By item: its sessions, oldest first, perhaps some that are gone. */
   readonly #byItem: (number[] | undefined)[] = [];
-  /** Scratch, by session modulo the capacity: its similarity, and the place of the newest common item. */
+  /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
   readonly #newest: Uint8Array;
+  readonly #mask: number;
 
   /** No sessions. */
   constructor(options: SessionsOptions = {}) {
     this.#capacity = options.sessions ?? 20_000;
     this.#gapMs = options.gapMs ?? 1_800_000;
-    this.#similarity = new Float64Array(this.#capacity);
-    this.#newest = new Uint8Array(this.#capacity);
+    const places = 2 ** Math.ceil(Math.log2(Math.max(1, this.#capacity)));
+    this.#similarity = new Float64Array(places);
+    this.#newest = new Uint8Array(places);
+    this.#mask = places - 1;
   }
 
   /** Appends a signal to the user's session. */
@@ -100,25 +103,26 @@ export class Sessions {
     if (current === undefined || mine === undefined) return;
     const newest = mine.slice(-NEWEST_ITEMS);
     const touched: number[] = [];
-    newest.forEach((item, place) => {
-      const sessions = this.#byItem[item] ?? [];
+    const [similarity, places, mask, first] = [this.#similarity, this.#newest, this.#mask, this.#first];
+    for (let place = 0; place < newest.length; place++) {
+      const sessions = this.#byItem[newest[place]!] ?? [];
       const share = (place + 1) / newest.length;
       for (let k = Math.max(0, sessions.length - NEWEST_SESSIONS); k < sessions.length; k++) {
         const session = sessions[k]!;
-        if (session === current.session || session < this.#first) continue;
-        const at = session % this.#capacity;
-        if (this.#similarity[at] === 0) touched.push(session);
-        this.#similarity[at] = this.#similarity[at]! + share;
-        this.#newest[at] = place;
+        if (session === current.session || session < first) continue;
+        const at = session & mask;
+        if (similarity[at] === 0) touched.push(session);
+        similarity[at] = similarity[at]! + share;
+        places[at] = place;
       }
-    });
+    }
     for (const session of this.#best(touched)) {
-      const at = session % this.#capacity;
-      const weight = this.#similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - this.#newest[at]!));
+      const at = session & mask;
+      const weight = similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - places[at]!));
       const items = this.#items.get(session)!;
       for (let k = 0; k < items.length; k++) into.add(items[k]!, weight);
     }
-    for (const session of touched) this.#similarity[session % this.#capacity] = 0;
+    for (const session of touched) similarity[session & mask] = 0;
     const items = into.items();
     const all = this.#next - this.#first;
     for (let k = 0; k < items.length; k++) {
@@ -178,7 +182,7 @@ export class Sessions {
   /** The most similar sessions, at most {@linkcode NEIGHBOURS}; among equals the newer ones. */
   #best(sessions: number[]): number[] {
     if (sessions.length <= NEIGHBOURS) return sessions.sort((a, b) => b - a);
-    const of = (session: number) => this.#similarity[session % this.#capacity]!;
+    const of = (session: number) => this.#similarity[session & this.#mask]!;
     const border = nthLargest(Float64Array.from(sessions, of), NEIGHBOURS);
     const above = sessions.filter((session) => of(session) > border);
     const equal = sessions.filter((session) => of(session) === border).sort((a, b) => b - a);

@@ -16,6 +16,7 @@ export function filterOf(filter: RequestFilter = {}): (item: Filtered) => boolea
   const all = filter.allCategories ?? [];
   const not = new Set(filter.notCategories);
   const where = filter.where ?? [];
+  if (categories === null && all.length + not.size + where.length === 0) return () => true;
   return (item) =>
     (categories === null || item.categories.some((category) => categories.has(category))) &&
     all.every((category) => item.categories.includes(category)) &&
