@@ -101,7 +101,7 @@ function learnt(): void {
   const asked = last.filter(({ context }) => context.size > 3).slice(0, QUERIES);
   const found = (vectors: ItemVectors) => {
     const scores = new ItemScores();
-    scores.reserve(items);
+    scores.touch(items - 1);
     const begun = micros();
     const lists = asked.map(({ context, time }) => {
       scores.clear();

@@ -122,7 +122,11 @@ async function seen(log: Log, task: Task): Promise<object> {
 
 function listsOf({ catalogue, retrieval: { lists } }: TaskState) {
   const ids = (items: Uint32Array) => Array.from(items, (index) => catalogue.at(index).id);
-  return { popular: ids(lists.popular()), category: ids(lists.category("c3")), fresh: ids(lists.fresh()) };
+  return {
+    popular: ids(lists.popular()),
+    category: ids(lists.category(lists.numberOf("c3")!)),
+    fresh: ids(lists.fresh()),
+  };
 }
 
 const near = (got: number, want: number, tolerance: number, what: string) =>
@@ -156,9 +160,10 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
       const { halfLifeMs } = want.retrieval.lists;
       const [count, wanted] = [ours, theirs].map((item) => decayedCount(item!.popularity, now, halfLifeMs));
       near(count!, wanted!, 1e-9, `popularity of i${n}`);
-      const [trend, demand] = [got, want].map(({ catalogue, retrieval: { state } }) =>
-        state.trends.count(catalogue.get(`i${n}`)!.index, now)
-      );
+      const [trend, demand] = [got, want].map(({ catalogue, retrieval: { state: { trends } } }) => {
+        trends.counts.moveTo(now);
+        return trends.counts.count(catalogue.get(`i${n}`)!.index);
+      });
       near(trend!, demand!, 1e-9, `demand for i${n}`);
       const [own, other] = [pairsOf(got, `i${n}`), pairsOf(want, `i${n}`)];
       near(own.count, other.count, 1e-9, `count of i${n}`);
