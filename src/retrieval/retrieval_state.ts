@@ -40,6 +40,8 @@ const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 const OF_OTHERS = 255;
 /** A record of a snapshot: well below what brokers take. */
 const CHUNK_BYTES = 512 * 1024;
+/** How long journals may name somebody whom another task was told to forget, event time: a snapshot costs 0.2 s. */
+const FORGOTTEN_MS = 3_600_000;
 /** Journals that weigh less make no snapshot. */
 const MIN_JOURNAL_BYTES = 1 << 20;
 
@@ -119,6 +121,9 @@ export class RetrievalState {
   #snapshotChunks = 0;
   #snapshotBytes = 0;
   #snapshotDue = false;
+  /** Event time of the newest signal, and that at which another task forgot somebody whom journals name. */
+  #time = -Infinity;
+  #forgottenAt = Infinity;
   #shared = false;
   /** Positions behind what was learnt from other tasks, by partition. */
   readonly #others = new Map<number, number>();
@@ -181,10 +186,7 @@ export class RetrievalState {
       throw new RangeError(`Cannot learn from task ${partition}: own signals must be committed before`);
     }
     const entries = readJournal(journal, itemAt);
-    for (const entry of entries) {
-      this.#applyOthers(entry);
-      if ("forget" in entry) this.#snapshotDue = true;
-    }
+    for (const entry of entries) this.#applyOthers(entry);
     this.passOthers(partition, next);
     if (entries.length === 0) return 0;
     let record = this.#taken.at(-1);
@@ -247,7 +249,8 @@ export class RetrievalState {
     const signals = this.#shared ? own : null;
     if (journals.length === 0) return { records, signals };
     const bytes = journals.reduce((sum, { length }) => sum + length, this.#journalBytes);
-    if (this.#snapshotDue || bytes > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)) {
+    const isDue = this.#snapshotDue || this.#time - this.#forgottenAt >= FORGOTTEN_MS;
+    if (isDue || bytes > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)) {
       return { records: [...records, ...this.#snapshot()], signals };
     }
     for (const value of journals) {
@@ -353,10 +356,12 @@ export class RetrievalState {
   #applyOthers(entry: JournalEntry): void {
     if ("raised" in entry) this.#lists.raiseOthers(this.#catalogue.at(entry.raised), entry.time);
     else this.#applyOwn(entry);
+    if ("forget" in entry) this.#forgottenAt = Math.min(this.#forgottenAt, this.#time);
   }
 
   #apply(signal: Signal): void {
     this.signals++;
+    this.#time = Math.max(this.#time, signal.time);
     this.neighbours.learn(signal, this.#byId);
     this.linear.learn(signal, this.#byId);
     this.sessions.learn(signal);
@@ -392,6 +397,7 @@ export class RetrievalState {
     this.#snapshotChunks = chunks;
     this.#snapshotBytes = bytes.length;
     this.#snapshotDue = false;
+    this.#forgottenAt = Infinity;
     return records;
   }
 }

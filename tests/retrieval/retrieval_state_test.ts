@@ -60,6 +60,68 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
   assert.ok(snapshots >= 2 && chunks >= 2, `${snapshots} snapshots of up to ${chunks} records`);
 });
 
+Deno.test("RetrievalState.restore() gives what was learnt from others too, with popularity, from journals and snapshots", () => {
+  const other = state();
+  other.state.share();
+  const whole = state();
+  let crashing = state();
+  const records = new Map<string, Uint8Array>();
+  const random = mulberry32(4);
+  let snapshots = 0;
+  let told = 0;
+  for (let n = 1; n <= 6000; n++) {
+    const [id, time] = [`i${Math.floor(random() * 900)}`, n * 20_000];
+    const user = `u${n % 90}`;
+    const before = Array.from(
+      { length: 25 },
+      (_, k) => ({ id: `i${(7 * n + k) % 900}`, time: time - k * 5000 }),
+    );
+    const teach = ({ catalogue, state }: typeof whole) => {
+      const indexOf = (id: string) => catalogue.intern(id, time).index;
+      const context = contextOf(before.map(({ id, time }) => ({ item: indexOf(id), time })));
+      state.learn({ user, item: indexOf(id), time, liked: true, context, step: null });
+    };
+    if (n % 3 === 0) { for (const each of [whole, crashing]) teach(each); }
+    else {
+      teach(other);
+      other.state.raised(other.catalogue.intern(id, time).index, time);
+      told += 2;
+    }
+    // A snapshot follows an hour later.
+    if (n % 1500 === 0) {
+      other.state.forget("u7");
+      told++;
+    }
+    if (n % 200 > 0) continue;
+    const { signals } = other.state.changes();
+    // What others did comes between two commits.
+    const changes = crashing.state.changes().records;
+    whole.state.changes();
+    for (const { key, value } of changes) records.set(key, value);
+    for (const { state, catalogue } of [whole, crashing]) {
+      const journal = { partition: 1, journal: signals!, next: n };
+      const learnt = state.learnOthers(journal, (id, time) => catalogue.intern(id, time).index);
+      assert.equal(learnt, told);
+    }
+    told = 0;
+    const own = crashing.state.changes().records;
+    for (const { key, value } of own) records.set(key, value);
+    snapshots += [...changes, ...own].some(({ key, value }) => key.includes("snapshot") && value.length > 0)
+      ? 1
+      : 0;
+    crashing = state();
+    for (const known of [...whole.catalogue.items()].reverse()) crashing.catalogue.intern(known.id, 0);
+    crashing.state.restore(records);
+    assert.deepEqual([...crashing.state.others], [[1, n]]);
+  }
+  assert.deepEqual(crashing.state.encode(), whole.state.encode());
+  for (const { id, popularity } of whole.catalogue.items()) {
+    assert.equal(crashing.catalogue.get(id)?.popularity, popularity, id);
+    assert.equal(other.catalogue.get(id)?.popularity, -Infinity, "nobody raised its own");
+  }
+  assert.ok(snapshots >= 2, `${snapshots} snapshots`);
+});
+
 Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
   const { state: asked } = state();
   assert.equal(asked.asked, false);
