@@ -22,8 +22,10 @@ import { OthersReader } from "./others_reader.ts";
 /** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
 export const OTHERS = "others";
 
-/** How long a task learns from others at a time: an event may have to wait for it. */
-const SLICE_MS = 5;
+/** The longest and the shortest time to learn from others in one go, for which an event may have to wait. */
+const SLICE_MS = { least: 5, most: 30 } as const;
+/** Share of the time that goes to it where there is as much to learn; between the two above. */
+const SHARE = 0.3;
 /** How long what was learnt waits for a commit of own events, and how many bytes of it do. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
@@ -69,6 +71,8 @@ export class Others implements AsyncDisposable {
   #note: (readonly [partition: number, next: number])[] = [];
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
+  /** When it last learnt, by the clock of steps. */
+  #lastAt = -Infinity;
 
   private constructor(own: number, state: TaskState, reader: OthersReader | undefined) {
     this.#own = own;
@@ -127,10 +131,12 @@ export class Others implements AsyncDisposable {
     const reader = this.#reader;
     if (reader === undefined) return;
     const begun = now();
+    const sliceMs = Math.max(SLICE_MS.least, Math.min(SHARE * (begun - this.#lastAt), SLICE_MS.most));
     reader.take((record, next) => {
       if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
-      return now() - begun < SLICE_MS && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
+      return now() - begun < sliceMs && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
     });
+    this.#lastAt = now();
     reader.begin();
   }
 
