@@ -24,6 +24,7 @@ import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
 import { Fleet } from "./fleet.ts";
+import { unlearnt } from "./notes.ts";
 import { endOf, type Fault } from "./schedule.ts";
 import { catalogue, START, traffic } from "./traffic.ts";
 import { type Verdict, verify } from "./verify.ts";
@@ -217,7 +218,10 @@ async function drive(log: Log, records: readonly NewRecord[], durationMs: number
   return sent;
 }
 
-/** Waits until all events are committed, all samples are learnt that fill a batch, and what came of them is counted. */
+/**
+ * Waits until all events are committed, tasks have learnt from each other, all samples are learnt that fill a batch,
+ * and what came of them is counted.
+ */
 async function settled(log: Log, { model, learning }: Deployment, partitions: number): Promise<boolean> {
   const topics = topicNames(PREFIX);
   const { events, samples, recommendations } = topics;
@@ -237,8 +241,12 @@ async function settled(log: Log, { model, learning }: Deployment, partitions: nu
     const monitor = await lag(group, recommendations) + await lag(group, samples);
     // A sample has a row at least, and a hole of a transaction may follow it, and any other record.
     const isDone = tasks === 0 && learner < (learning.batchRows ?? 0) / 2 && monitor <= 2 * partitions;
-    if (isDone) return true;
-    const sum = tasks + learner + monitor;
+    let signals = 0;
+    for (let partition = 0; isDone && partition < partitions; partition++) {
+      signals += await unlearnt(log, topics.signals, { partition, partitions });
+    }
+    if (isDone && signals === 0) return true;
+    const sum = tasks + learner + monitor + signals;
     if (sum < best) [best, since] = [sum, performance.now()];
     await delay(200);
   }

@@ -97,7 +97,8 @@ export class Fleet implements AsyncDisposable {
     const child = this.#members.get(name)?.child;
     child?.kill("SIGSTOP");
     await delay(ms);
-    child?.kill("SIGCONT");
+    // On a machine that is late somebody may have killed it meanwhile.
+    if (this.#members.get(name)?.child === child) child?.kill("SIGCONT");
   }
 
   /** Lets every write to a file of a process fail for a while, as on a full disk. */

@@ -48,6 +48,26 @@ export async function notesOf(log: Log, topic: string, partition: number): Promi
   return notes;
 }
 
+/** Records with signals that a partition's task has not noted as learnt, of all others. */
+export async function unlearnt(
+  log: Log,
+  topic: string,
+  { partition, partitions }: { readonly partition: number; readonly partitions: number },
+): Promise<number> {
+  const positions = new Map<number, number>();
+  for await (const { headers } of readAll(log, topic, partition)) {
+    for (const [other, next] of decodeNote(headers[OTHERS])) positions.set(other, next);
+  }
+  let count = 0;
+  for (let other = 0; other < partitions; other++) {
+    if (other === partition) continue;
+    for await (const { value } of readAll(log, topic, other, positions.get(other) ?? 0)) {
+      if (value !== null && value.length > 0) count++;
+    }
+  }
+  return count;
+}
+
 /**
  * Has a task do all events of its partition, and learn from others where notes say so.
  *

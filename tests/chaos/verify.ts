@@ -22,7 +22,7 @@ import { Task } from "../../streams/task.ts";
 import { INPUT } from "../../streams/task/delivery.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";
-import { follow, type Note, notesOf, signalsOf } from "./notes.ts";
+import { follow, type Note, notesOf, signalsOf, unlearnt } from "./notes.ts";
 import { OverlayLog } from "./overlay_log.ts";
 import { verifyFigures } from "./verify_figures.ts";
 import { verifyLearner } from "./verify_learner.ts";
@@ -67,6 +67,8 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
       report(error.message);
       return [];
     });
+    const left = await unlearnt(log, topics.signals, { partition: p, partitions });
+    if (left > 0) report(`task ${p} has not learnt ${left} records of others`);
     for (const { learnt } of notes) count("records learnt from others", learnt.length);
     await using wanted = await replayed(clean, topics, deployment, { partition: p, partitions, notes });
     const [given, toGive] = [

@@ -14,6 +14,7 @@ import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { OPTIONS, until, untilCommitted } from "../service/deployment.ts";
 import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
+import { unlearnt } from "./notes.ts";
 import { catalogue, START, traffic } from "./traffic.ts";
 import { verify } from "./verify.ts";
 
@@ -39,6 +40,14 @@ const healthy = await (async () => {
   await untilCommitted(log);
   await until(async () => ((await service.status()).learner?.lag ?? 99) < 8, "samples are learnt");
   await until(async () => (await service.status()).monitor?.lag === 0, "experiments are watched");
+  const partitions = () => [...Array(PARTITIONS).keys()];
+  const isLearnt = async () => {
+    const lags = partitions().map((partition) =>
+      unlearnt(log, topics.signals, { partition, partitions: PARTITIONS })
+    );
+    return (await Promise.all(lags)).every((lag) => lag === 0);
+  };
+  await until(isLearnt, "tasks have learnt from each other");
   await service.stop();
   await service.ended;
   return log;
@@ -98,6 +107,7 @@ for (
     ["a byte of a state", topics.state, flipLast, /state of partition 0/],
     ["a byte of an item's statistics", topics.statistics, flipItem, /item .* differs/],
     ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
+    ["a byte of what was learnt from others", topics.statistics, flipOthers, /state of partition 0/],
     [
       "a note of what was learnt that is lost",
       topics.signals,
@@ -105,6 +115,7 @@ for (
       /what retrieval learnt differs|\/0 is not/,
     ],
     ["a record that was learnt twice", topics.signals, doubleNote, /has learnt .* again/],
+    ["records that were not learnt", topics.signals, dropLastNotes, /task 0 has not learnt \d+ records/],
     ["a signal that is another", topics.signals, flipSignal, /signals\/0 is not what/],
     ["a version that is lost", topics.parameters, drop, /behind version/],
     ["a version given twice", topics.parameters, double, /behind version/],
@@ -175,8 +186,17 @@ function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(at, flipped(records[at], -6));
 }
 
+/** Changes the first letter of the first id of an own journal: that of a user. */
 function flipRetrieval(records: readonly LogRecord[]): readonly LogRecord[] {
-  const at = records.findIndex(({ key }) => key?.startsWith("retrieval:journal"));
+  const at = records.findIndex(({ key, value }) => key?.startsWith("retrieval:journal") && value?.[0] === 1);
+  return records.with(at, flipped(records[at], 3 - (records[at]?.value?.length ?? 0)));
+}
+
+/** Changes the last byte of a journal of others: of a time, or of an item. */
+function flipOthers(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findIndex(({ key, value }) =>
+    key?.startsWith("retrieval:journal") && value?.[0] === 255
+  );
   return records.with(at, flipped(records[at], -1));
 }
 
@@ -187,6 +207,11 @@ function noteAt(records: readonly LogRecord[]): number {
 function dropNote(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = noteAt(records);
   return records.with(at, { ...records[at] ?? assert.fail(), headers: {} });
+}
+
+function dropLastNotes(records: readonly LogRecord[]): readonly LogRecord[] {
+  const half = Math.floor(records.length / 2);
+  return records.map((record, n) => n < half ? record : { ...record, headers: {} });
 }
 
 function doubleNote(records: readonly LogRecord[]): readonly LogRecord[] {
