@@ -154,6 +154,7 @@ export { LinearItems } from "./src/retrieval/linear_items.ts";
 export { Sessions, type SessionsOptions } from "./src/retrieval/sessions.ts";
 export { CategoryTransitions } from "./src/retrieval/category_transitions.ts";
 export { ItemVectors, type ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
+export { StateMap, type StateSourceOptions } from "./src/retrieval/state_map.ts";
 export { DecayedCounts } from "./src/retrieval/decayed_counts.ts";
 export { Trends } from "./src/retrieval/trends.ts";
 export { SourceCounts } from "./src/retrieval/source_counts.ts";

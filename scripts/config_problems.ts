@@ -5,6 +5,7 @@
  */
 
 import { Guard } from "../src/learner/guard.ts";
+import { checkStateSource } from "../src/retrieval/state_map.ts";
 import { SequenceSlab } from "../src/state/sequence.ts";
 import type { Config } from "../streams/config.ts";
 import { ConfigError, type ConfigFault } from "../streams/config_fault.ts";
@@ -39,6 +40,7 @@ export function problemsOf(error: unknown): readonly Problem[] {
 export function misfitsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
+    ["retrieval", () => checkStateSource(config.retrieval ?? {})],
     ["guard", () => config.guard === null ? null : new Guard(config.guard)],
   ];
   return trials.flatMap(([section, make]) => {

@@ -38,6 +38,8 @@ interface Flags extends LogFlags {
   readonly ranking: Ranking;
   readonly model: ModelName;
   readonly learnEvery?: number;
+  readonly vectors?: number;
+  readonly stateEvery?: number;
   readonly limit?: number;
   readonly withoutOwn?: boolean;
   readonly data?: string;
@@ -83,6 +85,8 @@ const program = addLogFlags(
     ]).default("base"),
   )
   .option("--learn-every <n>", "next-item: the blend learns from every so many behaviours", count)
+  .option("--vectors <n>", "next-item: items have vectors of so many numbers", count)
+  .option("--state-every <n>", "next-item: the source `state` learns from every so many behaviours", count)
   .option("--limit <n>", "next-item: behaviours after which to stop", count)
   .option("--without-own", "next-item: what the user had may not come again", false)
   .addOption(
@@ -120,12 +124,18 @@ async function main(flags: Flags): Promise<number> {
 
 async function protocol(flags: Flags): Promise<number> {
   const { data, format, ranking, model, learnEvery, limit, withoutOwn, seed, json } = flags;
+  const { vectors, stateEvery } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
-  const { retrieval } = PROFILES[format];
+  const retrieval = {
+    ...PROFILES[format].retrieval,
+    ...(learnEvery === undefined ? {} : { learnEvery }),
+    ...(vectors === undefined ? {} : { vectors: { dimensions: vectors } }),
+    ...(stateEvery === undefined ? {} : { state: { learnEvery: stateEvery } }),
+  };
   return await reportNextItem({
     ...{ data, format, seed, withoutOwn: withoutOwn === true },
-    task: { ranking, retrieval: { ...retrieval, ...(learnEvery === undefined ? {} : { learnEvery }) } },
-    ...(ranking === "blend" ? {} : { model }),
+    task: { ranking, retrieval },
+    ...(ranking === "blend" && stateEvery === undefined ? {} : { model }),
     ...(limit === undefined ? {} : { limit }),
   }, json);
 }

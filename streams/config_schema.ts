@@ -112,6 +112,14 @@ const retrieval = z.strictObject({
     items: field(count, "most items with a vector", 100_000),
     exact: field(natural, "items up to which the search looks at all of them", 100_000),
   }).partial(),
+  state: z.strictObject({
+    learnEvery: field(
+      natural,
+      "the source `state` learns from every so many wanted behaviours; 0 turns it off. It needs vectors, and `dien` " +
+        "or `mimn`",
+      0,
+    ),
+  }).partial(),
 }).partial();
 
 const learner = z.strictObject({

@@ -92,6 +92,11 @@ export class ItemVectors {
     return this.#size;
   }
 
+  /** Length of a vector; 0 when there are none. */
+  get dimensions(): number {
+    return this.#d;
+  }
+
   /** A step of the signal's context towards its item. O(d), and what the index needs. */
   learn({ item, time, context }: Signal): void {
     if (this.#d === 0) return;
@@ -126,6 +131,31 @@ export class ItemVectors {
       }
     }
     this.#recent[this.#learnt++ % RECENT] = place;
+  }
+
+  /**
+   * What moves u towards the next item's vector and away from those of others that were taken lately: Σ (y − σ(u·v)) v.
+   *
+   * @param seed of the draw of the others
+   * @returns Whether the item has a vector; `into` [d] is not changed without.
+   */
+  pull(u: Float32Array, item: number, seed: number, into: Float32Array): boolean {
+    const place = (this.#places[item] ?? 0) - 1;
+    if (place < 0) return false;
+    const [d, { values }] = [this.#d, this.#nexts];
+    const random = mulberry32(seed);
+    const recent = Math.min(this.#learnt, RECENT);
+    into.fill(0);
+    for (let n = 0; n <= NEGATIVES; n++) {
+      const other = n === 0 ? place : this.#recent[Math.floor(random() * recent)]!;
+      if (n > 0 && other === place) continue;
+      const at = this.#nexts.offset(other);
+      let z = 0;
+      for (let k = 0; k < d; k++) z += u[k]! * values[at + k]!;
+      const g = (n === 0 ? 1 : 0) - 1 / (1 + Math.exp(-z));
+      for (let k = 0; k < d; k++) into[k] = into[k]! + g * values[at + k]!;
+    }
+    return true;
   }
 
   /** Adds e^z of the items nearest to what was done before. */

@@ -28,6 +28,7 @@ import type { NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import { LEARNT_CONTEXT } from "./signal.ts";
+import type { StateSourceOptions } from "./state_map.ts";
 import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */
@@ -65,6 +66,8 @@ export interface RetrievalOptions extends ItemListsOptions {
   readonly sessions?: SessionsOptions;
   /** Vectors of items, off by default. */
   readonly vectors?: ItemVectorsOptions;
+  /** Vectors nearest to the user's recurrent state, off by default. */
+  readonly state?: StateSourceOptions;
 }
 
 /** A retrieved candidate. */
@@ -102,6 +105,7 @@ export class Retrieval {
   readonly #newShare: number;
   readonly #learns: boolean;
   readonly #learnEvery: number;
+  readonly #mapEvery: number;
   readonly #gatherer: Gatherer;
   /** Scratch: scores of candidates. */
   #sorted = new Float64Array(1024);
@@ -118,6 +122,7 @@ export class Retrieval {
     this.#newShare = options.newShare ?? 0.1;
     this.#learns = options.learn ?? true;
     this.#learnEvery = options.learnEvery ?? 16;
+    this.#mapEvery = options.state?.learnEvery ?? 0;
     this.state = new RetrievalState(
       view.catalogue,
       new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
@@ -126,6 +131,7 @@ export class Retrieval {
         neighbours: options.neighbours ?? {},
         sessions: options.sessions ?? {},
         vectors: options.vectors ?? {},
+        state: options.state ?? {},
         trendHalfLifeMs: options.trendHalfLifeMs ?? 86_400_000,
         transitionHalfLifeMs: this.lists.halfLifeMs,
       },
@@ -149,6 +155,10 @@ export class Retrieval {
     if (!this.#learns) return;
     const { asked, signals } = this.state;
     if (wanted && asked && signals % this.#blendEvery() === 0) this.#learnBlend(user, item, time);
+    if (wanted && this.#mapEvery > 0 && signals % this.#mapEvery === 0) {
+      const before = this.#gatherer.stateOf(user, time);
+      if (before !== null) this.state.learnMap(before, item.index);
+    }
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];

@@ -8,7 +8,8 @@
  * ```
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
- * for bit. The blend's weights depend on what was proposed, not on signals alone: they are a record of their own.
+ * for bit. The blend's weights depend on what was proposed, and the map of states on the versions that were served, not
+ * on signals alone: they are records of their own.
  *
  * Tasks that share what they learn give each other their journals. What a task takes from others is applied between
  * two commits, and is part of its own journals from then on: a restore needs nothing of the others.
@@ -27,12 +28,14 @@ import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { Sessions, type SessionsOptions } from "./sessions.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
+import { checkStateSource, StateMap, type StateSourceOptions } from "./state_map.ts";
 import { Trends } from "./trends.ts";
 
 const FORMAT = 3;
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
+const MAP_KEY = `${RETRIEVAL_KEY}map`;
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
 const SNAPSHOT_KEY = `${RETRIEVAL_KEY}snapshot:`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
@@ -55,6 +58,8 @@ export interface RetrievalStateOptions {
   readonly sessions: SessionsOptions;
   /** Vectors of items. */
   readonly vectors: ItemVectorsOptions;
+  /** The source of users' states. */
+  readonly state: StateSourceOptions;
   /** Half-life of what is in demand now, milliseconds of event time. */
   readonly trendHalfLifeMs: number;
   /** Half-life of steps from category to category. */
@@ -99,6 +104,8 @@ export class RetrievalState {
   readonly sessions: Sessions;
   /** Which items are near to what a user did. */
   readonly vectors: ItemVectors;
+  /** Which items are near to a user's recurrent state; `null` when that is not searched with. */
+  readonly map: StateMap | null;
   /** Which category comes next. */
   readonly transitions: CategoryTransitions;
   /** What is in demand now. */
@@ -114,6 +121,7 @@ export class RetrievalState {
   readonly #journal = new SignalJournal();
   #asked = false;
   #blendChanged = false;
+  #mapChanged = false;
   /** Keys of the journals on the log, and their bytes. */
   #journals: string[] = [];
   #journalBytes = 0;
@@ -132,8 +140,9 @@ export class RetrievalState {
   #taken: ByteWriter[] = [];
   #takenBytes = 0;
 
-  /** Nothing learnt. */
+  /** Nothing learnt. @throws RangeError when states are to be searched with and items have no vectors. */
   constructor(catalogue: Catalogue, blend: Blend, options: RetrievalStateOptions) {
+    checkStateSource(options);
     this.#catalogue = catalogue;
     this.#lists = options.lists;
     this.blend = blend;
@@ -141,6 +150,7 @@ export class RetrievalState {
     this.linear = new LinearItems(this.neighbours);
     this.sessions = new Sessions(options.sessions);
     this.vectors = new ItemVectors(options.vectors);
+    this.map = (options.state.learnEvery ?? 0) > 0 ? new StateMap(this.vectors) : null;
     this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
     this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }
@@ -223,6 +233,11 @@ export class RetrievalState {
     this.#blendChanged = true;
   }
 
+  /** A step of the map from a user's state towards the item that was taken. */
+  learnMap(state: Float32Array, item: number): void {
+    if (this.map?.learn(state, item)) this.#mapChanged = true;
+  }
+
   /** Forgets whose signals they were: the journals that name the user go with the next commit. */
   forget(user: string): void {
     this.#journal.forget(user);
@@ -238,6 +253,12 @@ export class RetrievalState {
       this.blend.encode(to);
       records.push({ key: BLEND_KEY, value: to.toBytes() });
       this.#blendChanged = false;
+    }
+    if (this.#mapChanged && this.map !== null) {
+      const to = new ByteWriter().u8(FORMAT);
+      this.map.encode(to);
+      records.push({ key: MAP_KEY, value: to.toBytes() });
+      this.#mapChanged = false;
     }
     if (this.#othersChanged) records.push(this.#positions());
     const own = this.#journal.entries > 0 ? this.#journal.take() : null;
@@ -276,6 +297,12 @@ export class RetrievalState {
       this.blend.decode(from);
       this.#asked = true;
     }
+    const map = records.get(MAP_KEY);
+    if (map !== undefined && this.map !== null) {
+      const from = new ByteReader(map);
+      checkFormat(from);
+      this.map.decode(from);
+    }
     const others = records.get(OTHERS_KEY);
     if (others !== undefined) {
       const from = new ByteReader(others);
@@ -301,7 +328,7 @@ export class RetrievalState {
     }
   }
 
-  /** Everything but the blend in bytes: same signals, same bytes. */
+  /** Everything but the blend and the map in bytes: same signals, same bytes. */
   encode(): Uint8Array {
     const ids = [...this.#catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const order = ids.map(({ index }) => index);

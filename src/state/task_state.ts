@@ -33,6 +33,7 @@ import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Retrieval, type RetrievalOptions } from "../retrieval/retrieval.ts";
+import { checkStateSource } from "../retrieval/state_map.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
 import { type FrequencyOptions, rememberShown } from "./shown_items.ts";
@@ -200,6 +201,7 @@ export class TaskState {
    * An empty state; `serving` is asked at every score, so its version may move between events.
    *
    * @param variants Models that variants of experiments may want, beside the own one.
+   * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
     this.#actions = options.actions ?? DEFAULT_ACTIONS;
@@ -212,6 +214,7 @@ export class TaskState {
     this.sequences = new SequenceSlab(options.sequence);
     this.#codec = new UserCodec(this.sequences, this.catalogue);
     this.statistics = new FeatureStatistics(options.schema);
+    checkStateSource(options.retrieval ?? {}, serving);
     this.retrieval = new Retrieval(this, options.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,

@@ -12,6 +12,7 @@ const options = (catalogue: Catalogue) => ({
   neighbours: {},
   sessions: { sessions: 40 },
   vectors: { dimensions: 4, items: 500, exact: 100 },
+  state: {},
   trendHalfLifeMs: 1e7,
   transitionHalfLifeMs: 1e7,
 });

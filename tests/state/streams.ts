@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { decodeItemState, decodeTask, encodeItemState, encodeTask } from "../../src/state/task_codec.ts";
 import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
@@ -225,6 +226,12 @@ export class Durable {
   }
 }
 
+function mapOf({ retrieval }: TaskState): Uint8Array {
+  const to = new ByteWriter();
+  retrieval.state.map?.encode(to);
+  return to.toBytes();
+}
+
 /** All of a task's state as text, for comparing two tasks that were not committed at the same moments. */
 export function inventory(task: TaskState): Record<string, string> {
   const hex = (bytes: Uint8Array) => bytes.toHex();
@@ -234,6 +241,7 @@ export function inventory(task: TaskState): Record<string, string> {
     ["task", hex(encodeTask(task, 0))],
     ["retrieval", hex(task.retrieval.state.encode())],
     ["blend", task.retrieval.state.blend.weights.join()],
+    ["map", hex(mapOf(task))],
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,
