@@ -203,11 +203,12 @@ export class KafkaMember implements Membership {
         if (!this.#isLeaving) return share;
       } catch (error) {
         if (this.#isLeaving) return undefined;
-        if (OUT.has(kafkaType(error) ?? "") || this.#isSilent) this.#isOut = true;
-        else if (isPassing(error)) {
+        const type = kafkaType(error);
+        if (OUT.has(type ?? "") || this.#isSilent) this.#isOut = true;
+        if (isPassing(error)) {
           await this.#client.pause(RETRY_MS);
           await this.#client.refresh().catch(() => {}); // the next try tells
-        } else if (kafkaType(error) !== CHANGING) throw error;
+        } else if (!this.#isOut && type !== CHANGING) throw error;
       } finally {
         this.#isJoining = false;
       }
