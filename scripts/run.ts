@@ -84,14 +84,19 @@ async function main(flags: Flags): Promise<number> {
     ],
   });
   const stop = Promise.withResolvers<void>();
+  let unfinished = (): readonly string[] => ["opening the log"];
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
       logger.info("stops on {signal}", { signal });
       stop.resolve();
       setTimeout(() => {
-        logger.warn("ends without its last commit after {ms} ms: the next owner does it again", {
-          ms: PATIENCE_MS,
-        });
+        logger.warn(
+          "ends after {ms} ms without waiting for {what}: what is not committed the next owner does again",
+          {
+            ms: PATIENCE_MS,
+            what: unfinished().join(", "),
+          },
+        );
         Deno.exit(0);
       }, PATIENCE_MS);
     });
@@ -134,6 +139,7 @@ async function main(flags: Flags): Promise<number> {
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     snapshots: snapshotsOf(flags),
   });
+  unfinished = () => service.unfinished;
   const server = http &&
     await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} });
   const meter = new Meter();

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { ByteReader } from "../src/codec/byte_reader.ts";
 import { ByteWriter } from "../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../src/learner/guard.ts";
@@ -66,6 +67,8 @@ export interface LearningOptions {
 }
 
 const FORMAT = 3;
+/** Samples to learn again before others have a turn. */
+const AGAIN_SAMPLES = 32;
 
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
@@ -172,6 +175,7 @@ export class Learning implements AsyncDisposable {
    * Goes on from the last checkpoint, or publishes the initial parameters as version 1.
    *
    * @param now a clock in milliseconds
+   * @param signal ends it: it then rejects with the signal's reason
    */
   static async open(
     log: UngroupedLog,
@@ -179,6 +183,7 @@ export class Learning implements AsyncDisposable {
     learner: Learner,
     options: LearningOptions = {},
     now: () => number = () => performance.now(),
+    signal?: AbortSignal,
   ): Promise<Learning> {
     const writer = await log.writer(`${topics.samples}-learner-${learner.model.name}`);
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
@@ -194,7 +199,7 @@ export class Learning implements AsyncDisposable {
       learning.#decode(checkpoint);
     }
     learning.#read = [...learning.#next];
-    if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder());
+    if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder(), signal);
     return learning;
   }
 
@@ -339,12 +344,17 @@ export class Learning implements AsyncDisposable {
   }
 
   /** Takes samples in the order of an earlier life. */
-  async #takeAgain(order: readonly Stretch[]): Promise<void> {
+  async #takeAgain(order: readonly Stretch[], signal: AbortSignal | undefined): Promise<void> {
     for (const { partition, end } of order) {
       for (;;) {
+        // A log that answers from memory leaves no turn to others: whoever is asked to stop would not hear of it.
+        await turn();
+        signal?.throwIfAborted();
         const from = this.#read[partition] ?? end;
         if (from >= end) break;
-        const result = await this.#log.read(this.#topics.samples, partition, from);
+        const result = await this.#log.read(this.#topics.samples, partition, from, {
+          maxRecords: AGAIN_SAMPLES,
+        });
         if (!await this.#take(partition, result, end)) break;
       }
     }

@@ -191,6 +191,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     };
   }
 
+  /** What has not stopped yet, for people: what a stop that is cut short abandons. */
+  get unfinished(): readonly string[] {
+    const parts = [this.#tasks, this.#monitors, this.#own, ...this.#variants];
+    return parts.flatMap((part) => part?.unfinished ?? []);
+  }
+
   /** Finishes what is in hand, commits, leaves the groups. Never rejects: `ended` tells what went wrong. */
   stop(): Promise<void> {
     return this.#stopped ??= this.#stop();

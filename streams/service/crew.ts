@@ -38,18 +38,26 @@ export class Crew<J extends Job> {
   readonly #workers = new Map<number, Worker<J>>();
   readonly #stopping = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
+  #isOver = false;
 
   /** Joins the group. */
   constructor(log: Log, options: CrewOptions<J>) {
     this.#log = log;
     this.#options = options;
     this.#failed.promise.catch(() => {}); // `ended` tells
-    this.ended = this.#live();
+    this.ended = this.#live().finally(() => this.#isOver = true);
   }
 
   /** The workers by partition, ascending. */
   get workers(): readonly (readonly [partition: number, worker: Worker<J>])[] {
     return [...this.#workers].sort(([a], [b]) => a - b);
+  }
+
+  /** What has not stopped yet, for people; empty when all has. */
+  get unfinished(): readonly string[] {
+    if (this.#isOver) return [];
+    const workers = this.workers.map(([, { name, state }]) => `${name} (${state})`);
+    return workers.length > 0 ? workers : [`leaving group ${this.#options.group}`];
   }
 
   /** Lets every partition go and leaves the group. Never rejects: `ended` tells. */

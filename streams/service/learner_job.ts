@@ -51,14 +51,20 @@ export function makeModel<N extends ModelName>(
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }
 
-/** Goes on from the last checkpoint of a learner. @param now a clock in milliseconds */
+/**
+ * Goes on from the last checkpoint of a learner.
+ *
+ * @param now a clock in milliseconds
+ * @param signal see {@linkcode Learning.open}
+ */
 export async function openLearning(
   log: UngroupedLog,
   spec: LearnerSpec,
   now?: () => number,
+  signal?: AbortSignal,
 ): Promise<Learning> {
   const learner = new Learner(makeModel(spec), spec.learner);
-  return await Learning.open(log, spec.topics, learner, spec.learning, now);
+  return await Learning.open(log, spec.topics, learner, spec.learning, now, signal);
 }
 
 /** A learner in the thread of the tasks. */

@@ -102,6 +102,11 @@ export class ServedModel {
     return this.#learners?.workers[0]?.[1].job?.figures;
   }
 
+  /** What of its learner has not stopped yet, for people. */
+  get unfinished(): readonly string[] {
+    return this.#learners?.unfinished ?? [];
+  }
+
   /** Says what has not moved for a while. */
   watch(): void {
     this.#follower?.watch();
@@ -123,7 +128,7 @@ async function openLearner(
   signal: AbortSignal,
 ): Promise<LearnerJob> {
   const job = learnerThread === false
-    ? new LearningJob(await openLearning(log, spec, now), roles.includes("task") ? now : undefined)
+    ? new LearningJob(await openLearning(log, spec, now, signal), roles.includes("task") ? now : undefined)
     : await ThreadedLearner.open(log, spec, learnerThread, signal);
   const { version, rows } = job.figures;
   logger.info("learner: begins with version {version} after {rows} rows", { version, rows });

@@ -75,6 +75,11 @@ export class Worker<J extends Job> {
     return this.#job;
   }
 
+  /** What keeps it when nothing moves, for people. */
+  get state(): string {
+    return this.#job === undefined ? "is opening" : "waits for the log";
+  }
+
   /** Finishes the step in hand, makes it durable, and lets go. Never rejects: `ended` tells. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -91,8 +96,7 @@ export class Worker<J extends Job> {
       this.#reported = -Infinity;
     } else if (now - this.#reported >= REMIND_MS) {
       this.#reported = now;
-      const what = this.#job === undefined ? "is opening" : "waits for the log";
-      logger.warn(`{name}: ${what} for {seconds} s`, { name, seconds });
+      logger.warn(`{name}: ${this.state} for {seconds} s`, { name, seconds });
     }
   }
 

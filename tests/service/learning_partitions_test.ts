@@ -110,6 +110,23 @@ Deno.test("Learning.open() makes the versions again that a crash left, in whatev
   assert.ok(same > 10, `${same} versions were made again`);
 });
 
+Deno.test("Learning.open() leaves turns to others while it learns again, and ends with its signal", async () => {
+  const log = await createLog();
+  const options = { ...OPTIONS, checkpointBatches: 1000 };
+  {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), options);
+    await log.append(makeSamples(400).map(sampleRecord));
+    while (await learning.step());
+  }
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), 0);
+  const opening = Learning.open(log, topics, makeLearner("base"), options, undefined, stop.signal);
+  await assert.rejects(opening, { name: "AbortError" });
+  clearTimeout(timer);
+  await using learning = await Learning.open(log, topics, makeLearner("base"), options);
+  assert.ok(learning.learner.steps > 0);
+});
+
 Deno.test("SampleOrder keeps what was learnt apart from what waits, and survives its codec", () => {
   fc.assert(
     fc.property(
