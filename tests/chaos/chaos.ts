@@ -15,7 +15,6 @@ import {
   modelConfig,
   taskOptions,
 } from "../../streams/config.ts";
-import { type DevBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
@@ -25,6 +24,7 @@ import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
 import { Fleet } from "./fleet.ts";
 import { unlearnt } from "./notes.ts";
+import { RestartingBroker } from "./restarting_broker.ts";
 import { endOf, type Fault } from "./schedule.ts";
 import { catalogue, START, traffic } from "./traffic.ts";
 import { type Verdict, verify } from "./verify.ts";
@@ -74,7 +74,6 @@ const FROZEN: Config = { ...CONFIG, snapshotVersions: 1_000_000 };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
-const START_TRIES = 5;
 /** After the last fault and event, how long without any progress is too long. */
 const STUCK_MS = 120_000;
 
@@ -100,8 +99,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   };
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(live ? CONFIG : FROZEN));
-  const data = `${folder}/kafka`;
-  await using brokers = new RestartingBroker(await startBroker({ data, fresh: true }), data);
+  await using brokers = await RestartingBroker.start(`${folder}/kafka`);
   const { address } = brokers;
   await using log = await KafkaLog.open({ brokers: [address], retryMs: 300_000 });
   await log.createTopics(topicSpecs(topics, partitions));
@@ -251,41 +249,4 @@ async function settled(log: Log, { model, learning }: Deployment, partitions: nu
     await delay(200);
   }
   return false;
-}
-
-/** A broker that dies and comes back at the same place. */
-class RestartingBroker implements AsyncDisposable {
-  readonly address: string;
-  readonly #data: string;
-  #broker: DevBroker;
-  /** A broker that is away cannot die. */
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(broker: DevBroker, data: string) {
-    this.#broker = broker;
-    this.#data = data;
-    this.address = broker.address;
-  }
-
-  /** Kills it; it is away for so long, and then needs seconds to come back. */
-  restart(awayMs: number): Promise<void> {
-    return this.#last = this.#last.then(async () => {
-      await this.#broker[Symbol.asyncDispose]();
-      await delay(awayMs);
-      for (let tries = 1;; tries++) {
-        try {
-          this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
-          return;
-        } catch (error) {
-          // On a machine that is busy otherwise it may not find its feet within a minute.
-          if (tries === START_TRIES) throw error;
-        }
-      }
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last.catch(() => {}); // whoever restarted it knows
-    await this.#broker[Symbol.asyncDispose]();
-  }
 }

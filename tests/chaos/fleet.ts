@@ -22,6 +22,8 @@ interface Member {
   readonly said: string[];
   /** Whether it may end: somebody ended it. */
   isDoomed: boolean;
+  /** Until when it is stopped: who asks it to end meanwhile asks when it can hear. */
+  frozen: Promise<void>;
 }
 
 const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
@@ -30,9 +32,13 @@ const GRACE_MS = 10_000;
 /** For a process to be told its partitions: brokers may be away, and a group waits for whoever died while it joined. */
 const JOIN_MS = 180_000;
 const FULL = /snapshot: cannot write/;
+const BEGUN = /run: opens the log/;
 const ASSIGNED = /events-tasks assigns/;
 
-/** Processes by name; those called `learner-…` learn, `monitor-…` watch experiments, the others run tasks. */
+/**
+ * Processes by name; those called `learner-…` learn, `monitor-…` watch experiments, `all-…` do everything, the others
+ * run tasks.
+ */
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
@@ -55,7 +61,8 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts a process. */
   start(name: string): void {
-    const roles = ["learner", "monitor"].find((role) => name.startsWith(role)) ?? "task";
+    const role = ["learner", "monitor", "all"].find((role) => name.startsWith(role)) ?? "task";
+    const roles = role === "all" ? "task,learner,monitor,http" : role;
     const child = new Deno.Command("sh", {
       // Without the trap, a limit of file sizes kills the process instead of failing its writes.
       args: [
@@ -66,7 +73,7 @@ export class Fleet implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const member: Member = { child, said: [], isDoomed: false };
+    const member: Member = { child, said: [], isDoomed: false, frozen: Promise.resolve() };
     this.#members.set(name, member);
     this.started++;
     this.#listen(name, member);
@@ -80,9 +87,10 @@ export class Fleet implements AsyncDisposable {
 
   /** Asks a process to end, which must do so in time and with 0. */
   async stop(name: string): Promise<void> {
+    await this.#members.get(name)?.frozen;
     const started = performance.now();
-    // Before its first word nothing has begun, nor is there anybody to take the signal.
-    const hasBegun = (this.#members.get(name)?.said.length ?? 0) > 0;
+    // Before its own first word nothing has begun, nor is there anybody to take the signal.
+    const hasBegun = this.#members.get(name)?.said.some((line) => BEGUN.test(line)) ?? false;
     const status = await this.#end(name, "SIGTERM");
     const ms = performance.now() - started;
     this.slowestStopMs = Math.max(this.slowestStopMs, ms);
@@ -94,11 +102,13 @@ export class Fleet implements AsyncDisposable {
 
   /** Stops a process for a while, as a machine that swaps does. */
   async freeze(name: string, ms: number): Promise<void> {
-    const child = this.#members.get(name)?.child;
-    child?.kill("SIGSTOP");
-    await delay(ms);
+    const member = this.#members.get(name);
+    // Whoever is ending would not end in time.
+    if (member === undefined || member.isDoomed) return;
+    member.child.kill("SIGSTOP");
+    await (member.frozen = delay(ms));
     // On a machine that is late somebody may have killed it meanwhile.
-    if (this.#members.get(name)?.child === child) child?.kill("SIGCONT");
+    if (this.#members.get(name) === member) member.child.kill("SIGCONT");
   }
 
   /** Lets every write to a file of a process fail for a while, as on a full disk. */

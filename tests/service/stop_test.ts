@@ -1,0 +1,31 @@
+/** Each process ends in time, whatever its broker does meanwhile: half a minute, most of it until all is as it was. */
+
+import assert from "node:assert/strict";
+import { prepareBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { stopAround } from "./stops.ts";
+
+const SEED = 1;
+const isPossible = await prepareBroker().then(() => true, async (error) => {
+  const text = `SKIPPED: stops beside a broker that dies, as there is no broker: ${error}\n`;
+  await Deno.stderr.write(new TextEncoder().encode(text));
+  return false;
+});
+
+Deno.test({
+  name:
+    "deno task run ends with 0 within ten seconds of SIGTERM while its broker dies, is away or comes back, and loses nothing",
+  ignore: !isPossible,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "meander-stops-" });
+    const said: string[] = [];
+    const { problems, stops } = await stopAround({
+      rounds: 1,
+      seed: SEED,
+      folder,
+      tell: (line) => said.push(line),
+    });
+    assert.deepEqual(problems, [], `what the processes said is in ${folder}:\n${said.join("\n")}`);
+    assert.equal(stops, 11);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
