@@ -66,6 +66,9 @@ export interface LearningOptions {
   readonly handover?: SampleHandover;
 }
 
+/** Rows after which a batch is full, unless the options say otherwise. */
+export const BATCH_ROWS = 64;
+
 const FORMAT = 3;
 /** Samples to learn again before others have a turn. */
 const AGAIN_SAMPLES = 32;
@@ -155,7 +158,7 @@ export class Learning implements AsyncDisposable {
     this.#read = [...this.#next];
     this.#handover = options.handover;
     this.#options = {
-      batchRows: options.batchRows ?? 64,
+      batchRows: options.batchRows ?? BATCH_ROWS,
       checkpointBatches: options.checkpointBatches ?? 100,
       checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,
       publishIntervalMs: options.publishIntervalMs ?? 100,

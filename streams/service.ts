@@ -27,6 +27,7 @@ import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
+import { loneUnready, tasksUnready } from "./service/readiness.ts";
 import { ServedModel } from "./service/served_model.ts";
 import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
 import { TaskJob, taskLimits } from "./service/task_job.ts";
@@ -191,6 +192,23 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     };
   }
 
+  /**
+   * Why it cannot do its work yet, or now; empty when it can, or stands by. Where there are tasks, it is they who
+   * count: they answer also while a learner catches up.
+   */
+  async unready(): Promise<readonly string[]> {
+    if (this.#tasks !== undefined) {
+      const reasons = tasksUnready(this.#tasks, (partition) => this.#meters.get(partition)?.status);
+      if (this.#tasks.workers.length > 0 && this.serving.version === 0) {
+        reasons.push("there are no parameters yet");
+      }
+      return reasons;
+    }
+    const models = await Promise.all([this.#own, ...this.#variants].map((model) => model.unready()));
+    const monitor = this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors);
+    return [...models.flat(), ...monitor];
+  }
+
   /** What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
     const parts = [this.#tasks, this.#monitors, this.#own, ...this.#variants];
@@ -289,6 +307,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       delivery,
       signal,
     }).finally(() => this.#meters.delete(partition));
+    const { end } = await this.#log.bounds(this.#topics.events, partition);
     const { records, bytes } = meter.status;
     logger.info(
       "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
@@ -302,6 +321,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         records,
       },
     );
-    return new TaskJob(task, taskLimits(this.#options, this.#now), (events) => this.#events += events);
+    return new TaskJob(task, end, taskLimits(this.#options, this.#now), (events) => this.#events += events);
   }
 }

@@ -319,9 +319,5 @@ async function getModels({ service }: ApiContext): Promise<Response> {
 async function unready({ service, isStopping }: ApiContext): Promise<readonly string[]> {
   if (isStopping()) return ["it stops"];
   if (service === undefined) return [];
-  const { partitions, version } = await service.status();
-  const reasons = partitions.filter(({ restoring }) => restoring)
-    .map(({ partition }) => `partition ${partition} is being restored`);
-  if (partitions.length > 0 && version === 0) reasons.push("there are no parameters yet");
-  return reasons;
+  return await service.unready();
 }

@@ -39,6 +39,7 @@ export class Crew<J extends Job> {
   readonly #stopping = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
   #isOver = false;
+  #hasJoined = false;
 
   /** Joins the group. */
   constructor(log: Log, options: CrewOptions<J>) {
@@ -51,6 +52,11 @@ export class Crew<J extends Job> {
   /** The workers by partition, ascending. */
   get workers(): readonly (readonly [partition: number, worker: Worker<J>])[] {
     return [...this.#workers].sort(([a], [b]) => a - b);
+  }
+
+  /** Whether the group has told it its partitions, which may be none. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   /** What has not stopped yet, for people; empty when all has. */
@@ -76,8 +82,10 @@ export class Crew<J extends Job> {
           assigned: (partitions) => Promise.resolve(this.#assign(partitions)),
           revoked: (partitions) => this.#revoke(partitions),
         });
+        this.#hasJoined = true;
         await Promise.race([stopped, member.ended, this.#failed.promise]);
       } catch (error) {
+        this.#hasJoined = false;
         if (!isPassing(error)) throw error;
         logger.warn("lost group {group}, joins again: {reason}", { group, reason: (error as Error).message });
         await delay(REJOIN_MS, undefined, { signal }).catch(() => {});

@@ -7,6 +7,8 @@
 import { getLogger } from "@logtape/logtape";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
 import type { LearnerFigures } from "../learner_figures.ts";
+import { BATCH_ROWS } from "../learning.ts";
+import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../parameters.ts";
 import { type Topics, variantTopics } from "../topics.ts";
@@ -14,6 +16,7 @@ import { Crew } from "./crew.ts";
 import { FollowJob } from "./follow_job.ts";
 import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./options.ts";
+import { loneUnready } from "./readiness.ts";
 import { ThreadedLearner } from "./threaded_learner.ts";
 import { Worker } from "./worker.ts";
 
@@ -32,7 +35,11 @@ export class ServedModel {
   readonly caughtUp: Promise<void>;
   /** Resolves when it has stopped; rejects when it cannot go on. */
   readonly ended: Promise<unknown>;
+  readonly #log: Log;
   readonly #spec: LearnerSpec;
+  readonly #learnerName: string;
+  /** The learner that has learnt what was there before it. */
+  #caughtUpJob: LearnerJob | undefined;
   readonly #learners: Crew<LearnerJob> | undefined;
   readonly #follower: Worker<FollowJob> | undefined;
 
@@ -55,9 +62,11 @@ export class ServedModel {
       },
       topics: variant === undefined ? topics : variantTopics(topics, model),
     };
+    this.#log = log;
     this.#spec = spec;
     const { samples, parameters } = spec.topics;
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
+    this.#learnerName = name("learner");
     const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
     this.serving = this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
@@ -68,7 +77,7 @@ export class ServedModel {
         ...common,
         group: `${samples}-learner-${model}`,
         topic: parameters,
-        name: () => name("learner"),
+        name: () => this.#learnerName,
         open: (_, signal) => openLearner(log, spec, options, now, signal),
       });
     }
@@ -100,6 +109,22 @@ export class ServedModel {
   /** The figures of its learner, when that works in this process now. */
   get figures(): LearnerFigures | undefined {
     return this.#learners?.workers[0]?.[1].job?.figures;
+  }
+
+  /** Why its learner is not at work on new samples yet; empty when it is, or stands by. */
+  async unready(): Promise<readonly string[]> {
+    if (this.#learners === undefined) return [];
+    const reasons = loneUnready(this.#learnerName, this.#learners);
+    const job = this.#learners.workers[0]?.[1].job;
+    if (reasons.length > 0 || job === undefined || job === this.#caughtUpJob) return reasons;
+    const { positions } = job.figures;
+    const lag = await lagOf(this.#log, this.#spec.topics.samples, positions);
+    // Those of a batch that is not full yet, and what transactions leave behind them, are no past.
+    if (lag <= 2 * (this.#spec.learning.batchRows ?? BATCH_ROWS) + 2 * positions.length) {
+      this.#caughtUpJob = job;
+      return [];
+    }
+    return [`the ${this.#learnerName} has ${lag} samples to learn that were there before it`];
   }
 
   /** What of its learner has not stopped yet, for people. */

@@ -33,12 +33,24 @@ export class TaskJob implements Job {
   readonly task: Task;
   readonly #limits: StepOptions;
   readonly #onEvents: (events: number) => void;
+  readonly #past: readonly [begin: number, end: number];
 
-  /** @param onEvents told how many events a step has applied */
-  constructor(task: Task, limits: StepOptions, onEvents: (events: number) => void) {
+  /**
+   * @param end the end of its partition when it began
+   * @param onEvents told how many events a step has applied
+   */
+  constructor(task: Task, end: number, limits: StepOptions, onEvents: (events: number) => void) {
     this.task = task;
     this.#limits = limits;
     this.#onEvents = onEvents;
+    this.#past = [task.next, end];
+  }
+
+  /** Events left of those that were there when it began, holes of the log included; and the share that is done, 0..1. */
+  get past(): { readonly left: number; readonly share: number } {
+    const [begin, end] = this.#past;
+    const left = Math.max(0, end - this.task.next);
+    return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
   }
 
   async step(signal: AbortSignal): Promise<void> {

@@ -80,6 +80,13 @@ export class Worker<J extends Job> {
     return this.#job === undefined ? "is opening" : "waits for the log";
   }
 
+  /** Says what keeps it, when nothing has moved for a while. */
+  get stall(): string | undefined {
+    const stalledMs = this.#options.now() - this.#lastTurn;
+    if (stalledMs < STALL_MS) return undefined;
+    return `${this.name}: ${this.state} for ${Math.round(stalledMs / 1000)} s`;
+  }
+
   /** Finishes the step in hand, makes it durable, and lets go. Never rejects: `ended` tells. */
   async stop(): Promise<void> {
     this.#stopping.abort();

@@ -38,3 +38,22 @@ Deno.test("Worker waits longer after each failure, and not after it had worked f
   assert.deepEqual(await pausesOf(10), [1, 2, 4, 8]);
   assert.deepEqual(await pausesOf(60_000), [1, 1, 1, 1]);
 });
+
+Deno.test("Worker.stall says what keeps it after five seconds without a turn", async () => {
+  let time = 0;
+  const hanging = Promise.withResolvers<void>();
+  const job: Job = {
+    step: () => hanging.promise,
+    finish: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const worker = new Worker({ name: "w", open: () => Promise.resolve(job), now: () => time });
+  time = 4999;
+  assert.equal(worker.stall, undefined);
+  time = 7000;
+  assert.equal(worker.stall, "w: is opening for 7 s");
+  await Promise.resolve();
+  assert.equal(worker.stall, "w: waits for the log for 7 s");
+  hanging.resolve();
+  await worker.stop();
+});

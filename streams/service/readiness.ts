@@ -1,0 +1,53 @@
+/**
+ * Why a part of a service cannot do its work yet, or now, in words for people.
+ *
+ * @module
+ */
+
+import type { RestoreStatus } from "../task/restore_meter.ts";
+import type { Crew } from "./crew.ts";
+import type { TaskJob } from "./task_job.ts";
+import type { Job } from "./worker.ts";
+
+/**
+ * Of the tasks: partitions that are unknown yet, are restored, are behind the events that were there before them, or
+ * wait for the log.
+ *
+ * @param restoreOf how far the restore of a partition has come
+ */
+export function tasksUnready(
+  tasks: Crew<TaskJob>,
+  restoreOf: (partition: number) => RestoreStatus | undefined,
+): string[] {
+  if (!tasks.hasJoined) return ["it waits for its partitions"];
+  return tasks.workers.flatMap(([partition, { job, stall }]) => {
+    if (job === undefined) {
+      return [`partition ${partition} is being restored${progressOf(restoreOf(partition))}`];
+    }
+    const { left, share } = job.past;
+    const past = `partition ${partition} reads what was there before it: ${
+      percent(share)
+    }, ${left} events left`;
+    return [...(left > 0 ? [past] : []), ...(stall === undefined ? [] : [stall])];
+  });
+}
+
+/** Of a learner or a monitor that does not stand by: that it is being opened, or waits for the log. */
+export function loneUnready<J extends Job>(what: string, crew: Crew<J>): string[] {
+  if (!crew.hasJoined) return [`the ${what} waits for its group`];
+  return crew.workers.flatMap(([, { job, stall }]) => {
+    if (job === undefined) return [`the ${what} is being opened`];
+    return stall === undefined ? [] : [stall];
+  });
+}
+
+function progressOf(restore: RestoreStatus | undefined): string {
+  if (restore === undefined) return "";
+  const { source, share, records, secondsLeft } = restore;
+  const left = secondsLeft === null ? "" : `, ${Math.ceil(secondsLeft)} s left`;
+  return ` from ${source}: ${percent(share)}${left}; ${records} records so far`;
+}
+
+function percent(share: number): string {
+  return `${Math.floor(share * 100)} %`;
+}
