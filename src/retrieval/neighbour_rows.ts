@@ -19,7 +19,7 @@ export const SLOT_BYTES: number = 4 * SLOT_WORDS;
 const HEAD_WORDS = 4;
 const SLOTS = 1;
 const SIZE = 2;
-const MIN_SLOTS = 4;
+const MIN_SLOTS = 16;
 const MIN_WORDS = 1 << 12;
 
 /** Rows by item index. Lookups and updates are O(1). */
@@ -32,6 +32,8 @@ export class NeighbourRows {
   #free = new Map<number, number[]>();
   /** By item, side by side: where its row begins, its slots (0 = no row), its entries, and nothing. */
   #heads = new Uint32Array(256 * HEAD_WORDS);
+  /** What {@linkcode NeighbourRows.warm} read, which is of no use: without it nothing would be read. */
+  #warmth = 0;
   /** Scratch of {@linkcode NeighbourRows.collect}. */
   #slots = new Uint32Array(256);
 
@@ -116,6 +118,28 @@ export class NeighbourRows {
     if (this.#heads[item * HEAD_WORDS + SLOTS] === 0) this.#allocate(item, MIN_SLOTS);
   }
 
+  /**
+   * Looks at the places of an item's entries in others' rows, and of theirs in its own, before they are searched: one
+   * load does not wait for another here, so that memory is asked for all of them at once.
+   */
+  warm(item: number, others: Uint32Array, count: number): void {
+    const [heads, keys] = [this.#heads, this.#keys];
+    const bound = this.bound;
+    const own = item < bound ? item * HEAD_WORDS : 0;
+    const begin = heads[own]!;
+    const mask = Math.max(0, SLOT_WORDS * heads[own + SLOTS]! - 1);
+    const place = homeOf(item);
+    let sum = 0;
+    for (let k = 0; k < count; k++) {
+      const other = others[k]!;
+      if (other >= bound) continue;
+      const head = other * HEAD_WORDS;
+      const theirs = Math.max(0, SLOT_WORDS * heads[head + SLOTS]! - 1);
+      sum += keys[begin + (homeOf(other) & mask)]! + keys[heads[head]! + (place & theirs)]!;
+    }
+    this.#warmth = sum;
+  }
+
   /** Adds to the weights of an entry of an item's row, which must be there. @returns Whether the entry is new. */
   add(item: number, other: number, a: number, b: number, c: number): boolean {
     let at = this.#find(item, other);
@@ -163,7 +187,7 @@ export class NeighbourRows {
     const mask = SLOT_WORDS * this.#heads[head + SLOTS]! - 1;
     const keys = this.#keys;
     const key = other + 1;
-    let offset = Math.imul(other, 0x9e3779b1) >>> 5 & mask & -SLOT_WORDS;
+    let offset = homeOf(other) & mask;
     for (let found = keys[begin + offset]; found !== 0 && found !== key; found = keys[begin + offset]) {
       offset = offset + SLOT_WORDS & mask;
     }
@@ -184,26 +208,36 @@ export class NeighbourRows {
     return at;
   }
 
-  /** Moves a row into a block of another number of slots. */
+  /** Moves a row into another block, of so many slots. */
   #rehash(item: number, slots: number): void {
+    const to = this.#take(slots);
     const head = item * HEAD_WORDS;
     const from = this.#heads[head]!;
     const before = this.#heads[head + SLOTS]!;
-    // Copied: the block may be the next one that is given out, and the slab another one.
-    const keys = this.#keys.slice(from, from + SLOT_WORDS * before);
-    const weights = new Float32Array(keys.buffer);
-    this.#release(from, before);
-    this.#heads[head + SLOTS] = 0;
-    this.#allocate(item, slots);
-    for (let at = 0; at < keys.length; at += SLOT_WORDS) {
-      if (keys[at] === 0) continue;
-      const to = this.#find(item, keys[at]! - 1);
-      this.#keys[to] = keys[at]!;
-      for (let k = 1; k < SLOT_WORDS; k++) this.#weights[to + k] = weights[at + k]!;
+    this.#heads[head] = to;
+    this.#heads[head + SLOTS] = slots;
+    const [keys, weights] = [this.#keys, this.#weights];
+    const end = from + SLOT_WORDS * before;
+    for (let at = from; at < end; at += SLOT_WORDS) {
+      const key = keys[at]!;
+      if (key === 0) continue;
+      const slot = this.#find(item, key - 1);
+      keys[slot] = key;
+      weights[slot + 1] = weights[at + 1]!;
+      weights[slot + 2] = weights[at + 2]!;
+      weights[slot + 3] = weights[at + 3]!;
     }
+    this.#release(from, before);
   }
 
   #allocate(item: number, slots: number): void {
+    const head = item * HEAD_WORDS;
+    this.#heads[head] = this.#take(slots);
+    this.#heads[head + SLOTS] = slots;
+  }
+
+  /** Gives out an empty block; rows may move. @returns Its first word. */
+  #take(slots: number): number {
     const words = SLOT_WORDS * slots;
     let begin = this.#free.get(slots)?.pop();
     if (begin === undefined) {
@@ -212,8 +246,7 @@ export class NeighbourRows {
       this.#end += words;
     }
     this.#live += words;
-    this.#heads[item * HEAD_WORDS] = begin;
-    this.#heads[item * HEAD_WORDS + SLOTS] = slots;
+    return begin;
   }
 
   /** Gives a block back, empty. */
@@ -248,4 +281,9 @@ export class NeighbourRows {
     heads.set(this.#heads);
     this.#heads = heads;
   }
+}
+
+/** Where the entry of an item is looked for first: to be cut to the length of the row. */
+function homeOf(item: number): number {
+  return Math.imul(item, 0x9e3779b1) >>> 5 & -SLOT_WORDS;
 }

@@ -88,6 +88,9 @@ export class Neighbours {
   /** By item: its count to the power of −{@linkcode POPULARITY_EXPONENT}; 0 for one that was not counted. */
   #discounts = new Float64Array(256);
   #touches = 0;
+  /** Scratch: the pairs of a signal, and what each of them counts, far, near and together. */
+  readonly #others = new Uint32Array(LEARNT_CONTEXT);
+  readonly #amounts = new Float64Array(3 * LEARNT_CONTEXT);
   /** Event time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
@@ -133,7 +136,9 @@ export class Neighbours {
     const least = LEAST * unit;
     this.#ensure(item);
     const dense = this.#counts[item]! < COMMON * unit ? size : DENSE;
+    const [others, amounts] = [this.#others, this.#amounts];
     let weight = 1;
+    let pairs = 0;
     for (let x = 0; x < size; x++) {
       if (x >= dense) {
         if ((x + this.#touches) % THINNED !== 0) continue;
@@ -145,6 +150,15 @@ export class Neighbours {
       const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, NEAR_MS);
       const both = liked && likes[x] === 1 ? weight * unit : 0;
       if (other === item || (a < least && both === 0)) continue;
+      amounts[3 * pairs] = a;
+      amounts[3 * pairs + 1] = b;
+      amounts[3 * pairs + 2] = both;
+      others[pairs++] = other;
+    }
+    this.rows.warm(item, others, pairs);
+    for (let k = 0; k < pairs; k++) {
+      const other = others[k]!;
+      const [a, b, both] = [amounts[3 * k]!, amounts[3 * k + 1]!, amounts[3 * k + 2]!];
       this.#ensure(other);
       this.#add(item, other, a, b, both, byId);
       this.#add(other, item, a, b, both, byId);
