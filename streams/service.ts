@@ -33,6 +33,7 @@ import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
 import { TaskJob, taskLimits } from "./service/task_job.ts";
 import { Task } from "./task.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
+import { TimeShare } from "./task/time_share.ts";
 import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "./topics.ts";
 
 export {
@@ -77,6 +78,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
+  readonly #othersTime = new TimeShare();
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
   #stopped: Promise<void> | undefined;
@@ -305,6 +307,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       partitions: this.#partitions,
       meter,
       delivery,
+      othersTime: this.#othersTime,
       signal,
     }).finally(() => this.#meters.delete(partition));
     const { end } = await this.#log.bounds(this.#topics.events, partition);

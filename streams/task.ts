@@ -27,6 +27,7 @@ import { Others } from "./task/others.ts";
 import { commitRecords, recordTime } from "./task/outputs.ts";
 import { PENDING, restore, type Restored } from "./task/restore.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
+import { TimeShare } from "./task/time_share.ts";
 import type { StoreStatus } from "./task/state_store.ts";
 import type { PinSource } from "./pinned_models.ts";
 import type { SampleHandover } from "./sample_handover.ts";
@@ -145,7 +146,8 @@ export class Task implements AsyncDisposable {
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     if (runtime.pins !== undefined) state.setPinned(await runtime.pins.need(partition, state.pins()));
     const shared = options.retrieval?.shared ?? true;
-    const others = await Others.open(log, topics.signals, state, { partition, partitions, shared });
+    const { othersTime: time = new TimeShare() } = runtime;
+    const others = await Others.open(log, topics.signals, state, { partition, partitions, shared, time });
     const whole = { ...restored, others };
     return new Task(log, topics, group, { partition, partitions }, writer, next, state, whole, runtime);
   }

@@ -9,6 +9,7 @@ import type { PinSource } from "../pinned_models.ts";
 import type { SampleHandover } from "../sample_handover.ts";
 import type { Delivery } from "./delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
+import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./state_store.ts";
 
 /** Where and how a task runs. */
@@ -33,6 +34,8 @@ export interface TaskRuntime {
   readonly partitions?: number;
   /** Gets the samples that are committed, for a learner in the same process. @default {nobody} */
   readonly handover?: SampleHandover;
+  /** When there is time to learn from other partitions; tasks of one thread share it. @default {its own} */
+  readonly othersTime?: TimeShare;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

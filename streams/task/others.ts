@@ -18,14 +18,11 @@ import { getLogger } from "@logtape/logtape";
 import type { TaskState } from "../../src/state/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { OthersReader } from "./others_reader.ts";
+import type { TimeShare } from "./time_share.ts";
 
 /** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
 export const OTHERS = "others";
 
-/** The longest and the shortest time to learn from others in one go, for which an event may have to wait. */
-const SLICE_MS = { least: 5, most: 30 } as const;
-/** Share of the time that goes to it where there is as much to learn; between the two above. */
-const SHARE = 0.3;
 /** How long what was learnt waits for a commit of own events, and how many bytes of it do. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
@@ -59,6 +56,8 @@ export interface OthersOptions {
   readonly partitions: number;
   /** Whether tasks share what they learn. With one partition there is nothing to share. */
   readonly shared: boolean;
+  /** When there is time to learn. */
+  readonly time: TimeShare;
 }
 
 /** Learns from others, when there are any. */
@@ -68,14 +67,14 @@ export class Others implements AsyncDisposable {
   readonly #own: number;
   readonly #state: TaskState;
   readonly #reader: OthersReader | undefined;
+  readonly #time: TimeShare;
   #note: (readonly [partition: number, next: number])[] = [];
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
-  /** When it last learnt, by the clock of steps. */
-  #lastAt = -Infinity;
 
-  private constructor(own: number, state: TaskState, reader: OthersReader | undefined) {
-    this.#own = own;
+  private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
+    this.#own = partition;
+    this.#time = time;
     this.#state = state;
     this.#reader = reader;
   }
@@ -85,13 +84,14 @@ export class Others implements AsyncDisposable {
     log: Log,
     topic: string,
     state: TaskState,
-    { partition, partitions, shared }: OthersOptions,
+    options: OthersOptions,
   ): Promise<Others> {
-    if (!shared || partitions < 2) return new Others(partition, state, undefined);
+    const { partition, partitions, shared } = options;
+    if (!shared || partitions < 2) return new Others(state, options);
     state.retrieval.state.share();
     const positions = state.retrieval.state.others;
     const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
-    return new Others(partition, state, reader);
+    return new Others(state, options, reader);
   }
 
   /** Where to read on, by partition. */
@@ -126,17 +126,19 @@ export class Others implements AsyncDisposable {
     this.#since = Infinity;
   }
 
-  /** Learns for a moment, as far as others were read, and has more read. Only while no own event is to be committed. */
+  /** Learns while there is time, as far as others were read, and has more read. Only while no own event is to be committed. */
   learnSome(now: () => number): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     const begun = now();
-    const sliceMs = Math.max(SLICE_MS.least, Math.min(SHARE * (begun - this.#lastAt), SLICE_MS.most));
-    reader.take((record, next) => {
-      if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
-      return now() - begun < sliceMs && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
-    });
-    this.#lastAt = now();
+    const leftMs = this.#time.left(begun);
+    if (leftMs > 0) {
+      reader.take((record, next) => {
+        if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
+        return now() - begun < leftMs && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
+      });
+      this.#time.spend(now() - begun);
+    }
     reader.begin();
   }
 

@@ -20,6 +20,7 @@ import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task.ts";
+import { TimeShare } from "../../streams/task/time_share.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { serve } from "./serving.ts";
 
@@ -53,14 +54,16 @@ const bare: Contender = ["bare kafkajs, the same bytes", (bytes) => consumeBarel
 await compare("base", [
   ["base", () => consume("base", "state only", whole)],
   bare,
-  ["base, zstd", () => consume("base", "state only", whole, "zstd")],
+  ["base, each partition for itself", () => consume("base", "state only", whole, { shared: false })],
+  ["base, zstd", () => consume("base", "state only", whole, { compression: "zstd" })],
   ["base, states of 60 bytes: deltas", () => consume("base", "state only", (record) => cut(record, 60))],
   ["base, no states: written now and then", () => consume("base", "state only", () => null)],
 ]);
 await compare("dien", [
   ["dien", () => consume("dien", "state only", whole)],
   bare,
-  ["dien, zstd", () => consume("dien", "state only", whole, "zstd")],
+  ["dien, each partition for itself", () => consume("dien", "state only", whole, { shared: false })],
+  ["dien, zstd", () => consume("dien", "state only", whole, { compression: "zstd" })],
   ["dien, states of 190 bytes: deltas", () => consume("dien", "state only", (record) => cut(record, 190))],
   ["dien, no states: written now and then", () => consume("dien", "state only", () => null)],
 ]);
@@ -94,7 +97,10 @@ async function consume(
   model: ModelName,
   what: "state only" | "requests",
   change: (record: NewRecord) => NewRecord | null,
-  compression: "none" | "zstd" = "none",
+  { compression = "none", shared = true }: {
+    readonly compression?: "none" | "zstd";
+    readonly shared?: boolean;
+  } = {},
 ): Promise<Outcome> {
   const topics = topicNames(`run${runs++}.`);
   await using log = await KafkaLog.open({ brokers, compression });
@@ -108,8 +114,11 @@ async function consume(
     for (const { value } of records) bytes += value?.length ?? 0;
     return { ...commit, records };
   });
-  const options = { schema: DEFAULT_SCHEMA };
-  const tasks = await Promise.all(PARTITIONS.map((p) => Task.open(measured, topics, p, options, serving)));
+  const options = { schema: DEFAULT_SCHEMA, retrieval: { shared } };
+  const othersTime = new TimeShare();
+  const tasks = await Promise.all(
+    PARTITIONS.map((p) => Task.open(measured, topics, p, options, serving, { othersTime })),
+  );
   const ends = await Promise.all(PARTITIONS.map(async (p) => (await log.bounds(topics.events, p)).end));
   const limits = { now: () => performance.now(), commitIntervalMs: COMMIT_MS, commitEvents: COMMIT_EVENTS };
   const started = performance.now();

@@ -1,0 +1,28 @@
+/**
+ * A share of the time of a thread, for work that can wait.
+ *
+ * @module
+ */
+
+/** Share of the time. */
+const SHARE = 0.3;
+/** The most that is saved up, milliseconds: so long may something else have to wait. */
+const MOST_MS = 30;
+
+/** Time that several share: 30 % of what passes, 30 ms of it at most at once. */
+export class TimeShare {
+  #at = -Infinity;
+  #left = 0;
+
+  /** Milliseconds there are to spend. @param now milliseconds by a clock that never goes back */
+  left(now: number): number {
+    this.#left = Math.min(MOST_MS, this.#left + SHARE * (now - this.#at));
+    this.#at = now;
+    return this.#left;
+  }
+
+  /** Notes what was spent; more than there was is made up for later. */
+  spend(ms: number): void {
+    this.#left -= ms;
+  }
+}

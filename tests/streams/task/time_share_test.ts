@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { TimeShare } from "../../../streams/task/time_share.ts";
+
+Deno.test("TimeShare gives 30 % of the time, 30 ms at once, and takes back what was overspent", () => {
+  const share = new TimeShare();
+  assert.equal(share.left(1000), 30);
+  share.spend(30);
+  assert.equal(share.left(1000), 0);
+  assert.equal(share.left(1010), 3);
+  share.spend(13);
+  assert.equal(share.left(1030), -4);
+  assert.equal(share.left(1060), 5);
+  assert.equal(share.left(9000), 30);
+  let spent = 0;
+  for (let now = 9000; now < 19_000; now += 7) {
+    if (share.left(now) <= 0) continue;
+    share.spend(11);
+    spent += 11;
+  }
+  assert.ok(Math.abs(spent - 3000) < 50, `${spent} ms of 10,000`);
+});
+
+Deno.test("TimeShare.left() lasts where no time passes", () => {
+  const share = new TimeShare();
+  for (let n = 0; n < 5; n++) {
+    assert.equal(share.left(0), 30);
+    share.spend(0);
+  }
+});
