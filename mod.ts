@@ -218,6 +218,7 @@ export * from "./streams/evaluation/answer_log.ts";
 export * from "./streams/simulation.ts";
 export * from "./streams/task/restore_meter.ts";
 export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
+export { TimeShare } from "./streams/task/time_share.ts";
 export * from "./streams/feeder.ts";
 export * from "./streams/topic_feeder.ts";
 export * from "./streams/learning.ts";
