@@ -26,6 +26,11 @@ export class ByteReader {
     return this.#position === this.#bytes.length;
   }
 
+  /** Bytes that were read. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** Reads one byte. */
   u8(): number {
     return this.#view.getUint8(this.#take(1));
@@ -104,12 +109,19 @@ export class ByteReader {
   string(): string {
     const bytes = this.bytes();
     const text = shortAscii(bytes);
-    if (text !== null) return text;
-    try {
-      return decoder.decode(bytes);
-    } catch (cause) {
-      throw new SyntaxError(`Cannot decode ${bytes.length} bytes as UTF-8`, { cause });
+    return text ?? decodeUtf8(bytes);
+  }
+
+  /** Reads a string without making it. @returns Its length in bytes, which end at {@linkcode ByteReader.position} */
+  skipString(): number {
+    const length = this.uint();
+    const from = this.#take(length);
+    for (let at = from; at < this.#position; at++) {
+      if (this.#bytes[at]! < 0x80) continue;
+      decodeUtf8(this.#bytes.subarray(from, this.#position)); // what is no string is refused, as ever
+      break;
     }
+    return length;
   }
 
   /** Reads a string or `null`. */
@@ -138,4 +150,12 @@ export function shortAscii(bytes: Uint8Array): string | null {
     text += String.fromCharCode(bytes[i]!);
   }
   return text;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot decode ${bytes.length} bytes as UTF-8`, { cause });
+  }
 }

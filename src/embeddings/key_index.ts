@@ -90,6 +90,21 @@ export class KeyIndex {
     return this.#load(key) ? this.#findLoaded() : 0;
   }
 
+  /** {@linkcode KeyIndex.findOnce} of the key whose UTF-8 is `bytes` from `start` to `end`. */
+  findBytes(bytes: Uint8Array, start: number, end: number): number {
+    return this.#loadBytes(bytes, start, end) ? this.#findLoaded() : 0;
+  }
+
+  /**
+   * The row of such a key, which is given one if it has none.
+   *
+   * @throws {RangeError} if the key cannot be stored
+   */
+  findOrInsertBytes(bytes: Uint8Array, start: number, end: number): number {
+    const row = this.findBytes(bytes, start, end);
+    return row === 0 ? this.insert(decoder.decode(bytes.subarray(start, end))) : row;
+  }
+
   /** Whether `key` can be stored at all. */
   storable(key: string): boolean {
     return this.#load(key);
@@ -238,6 +253,22 @@ export class KeyIndex {
     for (let i = 0; i < length; i++) {
       const unit = key.charCodeAt(i);
       if (unit > 0x7f) return this.#loadWide(key);
+      bytes[i] = unit;
+      hash = Math.imul(hash ^ unit, 0x01000193);
+    }
+    this.#hash = mix(hash);
+    this.#keyLength = length;
+    return true;
+  }
+
+  #loadBytes(from: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length > MAX_KEY_BYTES) return false;
+    const bytes = this.#key;
+    let hash = this.#seed | 0;
+    for (let i = 0; i < length; i++) {
+      const unit = from[start + i]!;
+      if (unit > 0x7f) return this.#loadWide(decoder.decode(from.subarray(start, end)));
       bytes[i] = unit;
       hash = Math.imul(hash ^ unit, 0x01000193);
     }

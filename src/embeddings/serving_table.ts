@@ -90,14 +90,15 @@ export class ServingTable {
       this.#index = new KeyIndex(0);
       this.#chunks = [new Float32Array(ROWS_PER_CHUNK * this.width)];
     }
-    for (const key of delta.removed) {
-      const row = this.#index.findOnce(key);
+    const { removed, keys, values } = delta;
+    for (let n = 0; n < removed.length; n++) {
+      const row = this.#index.findBytes(bytes, removed.places[2 * n]!, removed.places[2 * n + 1]!);
       if (row !== PADDING_ROW) this.#index.remove(row);
     }
-    this.#write(UNKNOWN_ROW, delta.values, 0);
-    for (let i = 0; i < delta.keys.length; i++) {
-      const key = delta.keys[i]!;
-      this.#write(this.#index.findOnce(key) || this.#index.insert(key), delta.values, (i + 1) * this.width);
+    this.#write(UNKNOWN_ROW, values, 0);
+    for (let n = 0; n < keys.length; n++) {
+      const row = this.#index.findOrInsertBytes(bytes, keys.places[2 * n]!, keys.places[2 * n + 1]!);
+      this.#write(row, values, (n + 1) * this.width);
     }
   }
 

@@ -110,9 +110,26 @@ Deno.test("ByteWriter.reset() leaves nothing behind when the writer is used agai
 
 Deno.test("ByteReader.string() throws a SyntaxError when the bytes are not UTF-8", () => {
   assert.throws(() => new ByteReader(Uint8Array.of(2, 0xc3, 0x28)).string(), SyntaxError);
+  assert.throws(() => new ByteReader(Uint8Array.of(2, 0xc3, 0x28)).skipString(), SyntaxError);
+  assert.throws(() => new ByteReader(Uint8Array.of(3, 0x61, 0x62)).skipString(), SyntaxError);
 });
 
 Deno.test("ByteReader.count() throws a SyntaxError when fewer bytes are left", () => {
   assert.equal(new ByteReader(Uint8Array.of(2, 9, 9)).count(), 2);
   assert.throws(() => new ByteReader(Uint8Array.of(3, 9, 9)).count(), SyntaxError);
+});
+
+Deno.test("ByteReader.skipString() stops where string() does", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    const bytes = new ByteWriter().string(text).u8(7).toBytes();
+    const reader = new ByteReader(bytes);
+    const length = reader.skipString();
+    assert.equal(
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+        bytes.subarray(reader.position - length, reader.position),
+      ),
+      text.toWellFormed(),
+    );
+    assert.equal(reader.u8(), 7);
+  }));
 });

@@ -104,3 +104,27 @@ Deno.test("KeyIndex.insert() refuses a key when it is there or cannot be stored"
   for (const bad of ["a", "\udc00", "ж".repeat(513)]) assert.throws(() => index.insert(bad), RangeError);
   assert.equal(index.size, 1);
 });
+
+Deno.test("KeyIndex.findBytes() finds what findOnce() finds, findOrInsertBytes() gives the row that insert() gives", () => {
+  fc.assert(
+    fc.property(fc.array(key, { maxLength: 100 }), fc.array(key, { maxLength: 50 }), (keys, others) => {
+      const byString = new KeyIndex(7), byBytes = new KeyIndex(7);
+      for (const each of keys.filter((one) => byString.storable(one))) {
+        const bytes = new TextEncoder().encode(`--${each}-`);
+        const row = byString.findOnce(each) || byString.insert(each);
+        assert.equal(byBytes.findOrInsertBytes(bytes, 2, bytes.length - 1), row);
+      }
+      assert.equal(byBytes.size, byString.size);
+      for (const each of [...keys, ...others].filter((one) => one.isWellFormed())) {
+        const bytes = new TextEncoder().encode(each);
+        assert.equal(byBytes.findBytes(bytes, 0, bytes.length), byString.findOnce(each));
+      }
+    }),
+  );
+});
+
+Deno.test("KeyIndex.findOrInsertBytes() refuses a key that cannot be stored", () => {
+  const index = new KeyIndex(7);
+  assert.throws(() => index.findOrInsertBytes(new Uint8Array(1025).fill(97), 0, 1025), RangeError);
+  assert.equal(index.findBytes(new Uint8Array(1025).fill(97), 0, 1025), 0);
+});
