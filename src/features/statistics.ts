@@ -258,7 +258,7 @@ export class FeatureStatistics {
 
   /** How much more often than others a user was positive about a category. */
   taste(user: UserStatistics, category: string): number {
-    return tasteOf(user, categoryKey(category));
+    return user.keys.size === 0 ? 0 : tasteOf(user, categoryKey(category));
   }
 
   /** The surprise f of a value, before it is learnt. */

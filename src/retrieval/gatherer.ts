@@ -214,6 +214,7 @@ export class Gatherer {
     const { keys, weights } = rows;
     const pairs = this.#pairs;
     const { columns } = pairs;
+    const bound = this.#view.catalogue.size;
     let farStep = 1;
     let nearStep = 1;
     let bothStep = 1;
@@ -230,7 +231,7 @@ export class Gatherer {
       bothStep *= BOTH_STEP;
       const size = rows.collect(item);
       const { slots } = rows;
-      pairs.touchAll(keys, slots, size);
+      pairs.touchAll(keys, slots, { count: size, bound });
       const { values } = pairs;
       for (let k = 0; k < size; k++) {
         const at = slots[k]!;
@@ -244,7 +245,7 @@ export class Gatherer {
         values[to + 4] = values[to + 4]! + c * weights[at + 1 + TOGETHER]!;
       }
     }
-    for (const item of pairs.items()) pairs.scale(item, neighbours.discount(item));
+    pairs.scaleAll((item) => neighbours.discount(item));
   }
 
   /** Popular items of the newest categories, and of those that usually come next; and the affinity to each category. */

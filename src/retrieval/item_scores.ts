@@ -76,11 +76,13 @@ export class ItemScores {
     return item * this.columns;
   }
 
-  /** Touches the items of slots: `keys` holds their index + 1 at each of the first `count` of `slots`. */
-  touchAll(keys: Uint32Array, slots: Uint32Array, count: number): void {
-    let most = 0;
-    for (let k = 0; k < count; k++) most = Math.max(most, keys[slots[k]!]!);
-    if (most > this.#marks.length) this.#grow(most - 1);
+  /**
+   * Touches the items of slots: `keys` holds their index + 1 at each of the first `count` of `slots`.
+   *
+   * @param bound All indices are below it
+   */
+  touchAll(keys: Uint32Array, slots: Uint32Array, { count, bound }: { count: number; bound: number }): void {
+    if (bound > this.#marks.length) this.#grow(bound - 1);
     if (this.#size + count > this.#touched.length) this.#widen(count);
     const [marks, touched] = [this.#marks, this.#touched];
     let size = this.#size;
@@ -99,6 +101,17 @@ export class ItemScores {
     if (!(amount > 0)) return;
     const at = this.touch(item) + column;
     this.#values[at] = this.#values[at]! + amount;
+  }
+
+  /** Multiplies the scores of each item in all columns. */
+  scaleAll(factor: (item: number) => number): void {
+    const { columns } = this;
+    const [values, touched] = [this.#values, this.#touched];
+    for (let k = 0; k < this.#size; k++) {
+      const by = factor(touched[k]!);
+      const end = (touched[k]! + 1) * columns;
+      for (let at = end - columns; at < end; at++) values[at] = values[at]! * by;
+    }
   }
 
   /** Multiplies the scores of an item in all columns. */
@@ -168,11 +181,17 @@ export class ItemScores {
 
   /** Of items of which the first `sure` are above all others, the best `limit` with ties. */
   #cut(items: number[], sure: number, limit: number, column: number): number[] {
-    const border = nthLargest(
-      Float64Array.from(items.slice(sure), (item) => this.get(item, column)),
-      limit - sure,
-    );
-    return items.filter((item, k) => k < sure || this.get(item, column) >= border);
+    const { columns } = this;
+    const [values, sorted] = [this.#values, this.#picked];
+    const { length } = items;
+    for (let k = sure; k < length; k++) sorted[k - sure] = values[items[k]! * columns + column]!;
+    const border = nthLargest(sorted, limit - sure, length - sure);
+    let kept = sure;
+    for (let k = sure; k < length; k++) {
+      if (values[items[k]! * columns + column]! >= border) items[kept++] = items[k]!;
+    }
+    items.length = kept;
+    return items;
   }
 
   #grow(item: number): void {

@@ -56,6 +56,8 @@ export class Sessions {
   readonly #similarity: Float64Array;
   readonly #newest: Uint8Array;
   readonly #mask: number;
+  /** Scratch: similarities in another order. */
+  #sorted = new Float64Array(256);
 
   /** No sessions. */
   constructor(options: SessionsOptions = {}) {
@@ -182,10 +184,19 @@ export class Sessions {
   /** The most similar sessions, at most {@linkcode NEIGHBOURS}; among equals the newer ones. */
   #best(sessions: number[]): number[] {
     if (sessions.length <= NEIGHBOURS) return sessions.sort((a, b) => b - a);
-    const of = (session: number) => this.#similarity[session & this.#mask]!;
-    const border = nthLargest(Float64Array.from(sessions, of), NEIGHBOURS);
-    const above = sessions.filter((session) => of(session) > border);
-    const equal = sessions.filter((session) => of(session) === border).sort((a, b) => b - a);
+    const { length } = sessions;
+    if (length > this.#sorted.length) this.#sorted = new Float64Array(2 * length);
+    const [similarity, sorted, mask] = [this.#similarity, this.#sorted, this.#mask];
+    for (let k = 0; k < length; k++) sorted[k] = similarity[sessions[k]! & mask]!;
+    const border = nthLargest(sorted, NEIGHBOURS, length);
+    const above: number[] = [];
+    const equal: number[] = [];
+    for (let k = 0; k < length; k++) {
+      const of = similarity[sessions[k]! & mask]!;
+      if (of > border) above.push(sessions[k]!);
+      else if (of === border) equal.push(sessions[k]!);
+    }
+    equal.sort((a, b) => b - a);
     return above.concat(equal.slice(0, NEIGHBOURS - above.length)).sort((a, b) => b - a);
   }
 
