@@ -75,7 +75,7 @@ export class ItemVectors {
   constructor(options: ItemVectorsOptions = {}) {
     this.#d = options.dimensions ?? 0;
     this.#capacity = this.#d === 0 ? 0 : options.items ?? 100_000;
-    // Not the relaxed ones: what was learnt is the same on every machine, what is found nearly is.
+    // Not the relaxed ones: vectors are the same on every machine; their lists, and what is found, are with SIMD.
     const kernels = createKernels(this.#d > 0 && SimdKernels.supported("simd") ? "simd" : "plain");
     this.#contexts = new Float32Array(this.#capacity * this.#d);
     const sizes = { dimensions: this.#d, capacity: this.#capacity, exact: options.exact ?? EXACT };
