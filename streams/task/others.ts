@@ -112,7 +112,8 @@ export class Others implements AsyncDisposable {
   /** How long to wait for an event, at most. */
   idleMs(waitMs: number): number {
     if (this.#reader === undefined) return waitMs;
-    return this.#reader.hasMore ? 0 : Math.min(waitMs, WAIT_MS);
+    // What was read has to wait for its time: without a pause, the steps of an idle task would be all that is done.
+    return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
   /** Whether what was learnt has waited long enough for own events to be committed with it. */

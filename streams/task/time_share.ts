@@ -8,6 +8,8 @@
 const SHARE = 0.3;
 /** The most that is saved up, milliseconds: so long may something else have to wait. */
 const MOST_MS = 30;
+/** Less is not worth to be waited for. */
+const LEAST_MS = 1;
 
 /** Time that several share: 30 % of what passes, 30 ms of it at most at once. */
 export class TimeShare {
@@ -19,6 +21,11 @@ export class TimeShare {
     this.#left = Math.min(MOST_MS, this.#left + SHARE * (now - this.#at));
     this.#at = now;
     return this.#left;
+  }
+
+  /** How long to wait until there is some to spend again, by what {@linkcode TimeShare.left} was told last; 0 when there is. */
+  get waitMs(): number {
+    return Math.max(0, (LEAST_MS - this.#left) / SHARE);
   }
 
   /** Notes what was spent; more than there was is made up for later. */

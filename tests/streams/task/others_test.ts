@@ -6,7 +6,7 @@ import type { Recommendation } from "../../../src/events/recommendation.ts";
 import { mulberry32 } from "../../../src/scorer/random.ts";
 import { decayedCount } from "../../../src/state/popularity.ts";
 import type { TaskOptions, TaskState } from "../../../src/state/task_state.ts";
-import type { Log, NewRecord } from "../../../streams/log/log.ts";
+import type { Log, NewRecord, ReadOptions } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { partitionOf } from "../../../streams/log/partitioner.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
@@ -323,6 +323,37 @@ Deno.test("Task.open() goes on from what the log still has when its position is 
   assert.ok(task.others.learnt > 0);
   assert.deepEqual(task.others.positions.get(1), (await log.bounds(topics.signals, 1)).end);
   for (const each of tasks.slice(1)) await each[Symbol.asyncDispose]();
+});
+
+/** Shows a log, notes how long reads of its events would wait, and does not wait. */
+class HastyLog extends OverlayLog {
+  readonly waits: number[] = [];
+
+  override read(topic: string, partition: number, from: number, options: ReadOptions = {}) {
+    if (topic !== topics.events) return super.read(topic, partition, from, options);
+    this.waits.push(options.waitMs ?? 0);
+    return super.read(topic, partition, from, { ...options, waitMs: 0 });
+  }
+}
+
+Deno.test("Task.step() waits for events where what it has read of others has to wait for its time", async () => {
+  const log = await logOf([...visits(900)].filter(({ user }) => partitionOf(user, PARTITIONS) > 0));
+  for (const partition of [1, 2]) {
+    await using task = await open(log, partition);
+    await settle(log, [task]);
+  }
+  const hasty = new HastyLog(log, [topics.events, topics.items, topics.signals]);
+  await hasty.createTopics(topicSpecs(topics, PARTITIONS));
+  await using task = await open(hasty, 0);
+  let time = 0;
+  for (let n = 0; n < 40; n++) {
+    await task.step({ now: () => time += 5, waitMs: 1000 });
+    await turn(); // what is read in the background arrives
+  }
+  assert.ok(task.others.learnt > 100 && hasty.waits.length === 40);
+  // By this clock a record takes more time than there is: most steps have to wait for it.
+  const busy = hasty.waits.filter((ms) => ms < 250);
+  assert.ok(busy.length > 10 && busy.every((ms) => ms > 3), hasty.waits.join());
 });
 
 Deno.test("Task.step() leaves out what is no journal, and goes on", async () => {

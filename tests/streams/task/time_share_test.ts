@@ -27,3 +27,13 @@ Deno.test("TimeShare.left() lasts where no time passes", () => {
     share.spend(0);
   }
 });
+
+Deno.test("TimeShare.waitMs() is how long to wait for a millisecond to spend, 0 where there is one", () => {
+  const share = new TimeShare();
+  share.left(1000);
+  assert.equal(share.waitMs, 0);
+  share.spend(59);
+  assert.equal(share.waitMs, 100);
+  assert.equal(share.left(1000 + share.waitMs), 1);
+  assert.equal(share.waitMs, 0);
+});
