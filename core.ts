@@ -1,0 +1,154 @@
+/**
+ * What of meander is pure: events, states, models, the learner, experiments. No log, no file, no server, no clock; no
+ * API of a runtime but those that Deno, Node and Bun share. All of it is in `mod.ts` too.
+ *
+ * @module
+ */
+
+// Events, the catalogue, answers, refusals.
+export * from "./src/events/event.ts";
+export * from "./src/events/recommendation.ts";
+export * from "./src/events/rejection.ts";
+export { type Refusal, REFUSAL_CODES, type RefusalCode } from "./src/events/refusal.ts";
+export * from "./src/events/codec.ts";
+export {
+  checkEvent,
+  checkItem,
+  checkRecommendation,
+  type DecodedEvent,
+  type DecodedItem,
+  type DecodedRecommendation,
+} from "./src/events/check.ts";
+export { type JsonSchema, jsonSchemas } from "./src/events/json_schema.ts";
+
+// Foreign formats, to and from.
+export type { JsonObject, Mapped } from "./src/adapters/mapped.ts";
+export { parseMetarank, toMetarank } from "./src/adapters/metarank.ts";
+export { type GorseOptions, parseGorse, toGorse } from "./src/adapters/gorse.ts";
+export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
+
+// Features and embeddings.
+export * from "./src/features/actions.ts";
+export * from "./src/features/schema.ts";
+export * from "./src/features/fields.ts";
+export * from "./src/features/statistics.ts";
+export * from "./src/features/transitions.ts";
+export * from "./src/features/assembler.ts";
+export * from "./src/embeddings/table.ts";
+export * from "./src/embeddings/serving_table.ts";
+export { PADDING_ROW, UNKNOWN_ROW } from "./src/embeddings/rows.ts";
+
+// Models, losses, optimisers, metrics.
+export * from "./src/models/model.ts";
+export * from "./src/models/parameters.ts";
+export * from "./src/models/create.ts";
+export { createKernels, type KernelChoice, resolveKernels } from "./src/kernels/choose.ts";
+export * from "./src/kernels/kernels.ts";
+export type { Gate, GruBackSteps, GruSteps } from "./src/kernels/gru_steps.ts";
+export type { AttentionNorm } from "./src/kernels/attention.ts";
+export type { AuxiliaryScore } from "./src/kernels/auxiliary.ts";
+export type { AttentionalForm } from "./src/kernels/gru.ts";
+export type { MemoryState } from "./src/kernels/mimn_memory.ts";
+export type { Pooling } from "./src/kernels/pool.ts";
+export type { BaseConfig } from "./src/models/base.ts";
+export type { DinConfig } from "./src/models/din.ts";
+export type { DienConfig } from "./src/models/dien.ts";
+export type { MimnConfig } from "./src/models/mimn.ts";
+export * from "./src/models/mimn_state.ts";
+export * from "./src/models/mimn_health.ts";
+export * from "./src/losses/logistic.ts";
+export * from "./src/losses/delayed.ts";
+export * from "./src/losses/link.ts";
+export * from "./src/losses/log_odds.ts";
+export * from "./src/optimisers/optimiser.ts";
+export * from "./src/optimisers/adagrad.ts";
+export * from "./src/optimisers/adam.ts";
+export * from "./src/optimisers/ftrl.ts";
+export * from "./src/metrics/metric.ts";
+export * from "./src/metrics/normal.ts";
+export * from "./src/metrics/ranking.ts";
+export * from "./src/metrics/probability.ts";
+export * from "./src/metrics/running.ts";
+export * from "./src/metrics/histogram_auc.ts";
+export * from "./src/metrics/sliding_window.ts";
+export * from "./src/metrics/progressive_rows.ts";
+
+// Bytes of records.
+export { ByteReader } from "./src/codec/byte_reader.ts";
+export { ByteWriter } from "./src/codec/byte_writer.ts";
+
+// State, scorer, learner.
+export { EventClock } from "./src/state/event_clock.ts";
+export {
+  type Forgotten,
+  type Preview,
+  type Refusal as TaskRefusal,
+  type TaskOptions,
+  type TaskOutputs,
+  TaskState,
+} from "./src/state/task_state.ts";
+export type { FrequencyOptions, ShownItem } from "./src/state/shown_items.ts";
+export * from "./src/state/task_counters.ts";
+export * from "./src/state/user_state.ts";
+export * from "./src/state/sequence.ts";
+export * from "./src/state/stored_state.ts";
+export * from "./src/state/catalogue.ts";
+export * from "./src/state/label_policy.ts";
+export * from "./src/state/pending.ts";
+export * from "./src/state/impression_join.ts";
+export * from "./src/scorer/serving.ts";
+export * from "./src/scorer/serving_model.ts";
+export * from "./src/scorer/explanation.ts";
+export * from "./src/scorer/policy.ts";
+export * from "./src/scorer/thompson.ts";
+export { type Filtered, filterOf, meets } from "./src/scorer/filters.ts";
+export { type Diverse, diversify } from "./src/scorer/diversity.ts";
+export * from "./src/retrieval/retrieval.ts";
+export { type CandidateQuery, type RetrievalView } from "./src/retrieval/gatherer.ts";
+export * from "./src/retrieval/retrieval_state.ts";
+export { type CandidateSource, FEATURE_NAMES, SCORED_SOURCES } from "./src/retrieval/features.ts";
+export { ItemLists, type ItemListsOptions } from "./src/retrieval/item_lists.ts";
+export { ItemRing } from "./src/retrieval/item_ring.ts";
+export { Neighbours, type NeighboursOptions } from "./src/retrieval/neighbours.ts";
+export * from "./src/retrieval/neighbour_rows.ts";
+export { LinearItems } from "./src/retrieval/linear_items.ts";
+export { Sessions, type SessionsOptions } from "./src/retrieval/sessions.ts";
+export { CategoryTransitions } from "./src/retrieval/category_transitions.ts";
+export { ItemVectors, type ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
+export { StateMap, type StateSourceOptions } from "./src/retrieval/state_map.ts";
+export { DecayedCounts } from "./src/retrieval/decayed_counts.ts";
+export { Trends } from "./src/retrieval/trends.ts";
+export { SourceCounts } from "./src/retrieval/source_counts.ts";
+export { ItemScores } from "./src/retrieval/item_scores.ts";
+export { Blend, type Features } from "./src/retrieval/blend.ts";
+export { type Signal } from "./src/retrieval/signal.ts";
+export { type Context } from "./src/retrieval/context.ts";
+export type { Ranking } from "./src/scorer/answerer.ts";
+export * from "./src/scorer/random.ts";
+export * from "./src/learner/sample.ts";
+export * from "./src/learner/sample_codec.ts";
+export * from "./src/learner/version.ts";
+export * from "./src/learner/learner.ts";
+export * from "./src/learner/validation.ts";
+export * from "./src/learner/guard.ts";
+export * from "./src/learner/guard.ts";
+
+// Experiments.
+export * from "./src/experiments/experiment.ts";
+export * from "./src/experiments/exposure.ts";
+export * from "./src/experiments/changes.ts";
+export * from "./src/experiments/buckets.ts";
+export * from "./src/experiments/assignment.ts";
+export * from "./src/experiments/user_metrics.ts";
+export * from "./src/experiments/totals.ts";
+export * from "./src/experiments/pre_period.ts";
+export * from "./src/experiments/pins.ts";
+export * from "./src/experiments/effect.ts";
+export * from "./src/experiments/confidence_sequence.ts";
+export * from "./src/experiments/sample_ratio.ts";
+export * from "./src/experiments/verdict.ts";
+export * from "./src/experiments/interleaving.ts";
+export * from "./src/experiments/off_policy.ts";
+export * from "./src/experiments/bernoulli_thompson.ts";
+export * from "./src/experiments/exposure_loss.ts";
+export * from "./src/scorer/prior_serving.ts";

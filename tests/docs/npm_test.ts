@@ -1,0 +1,106 @@
+/** The package for npm: it is packed, installed and used as docs/library.md says, by Node. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { blocks, readPage, ROOT } from "./pages.ts";
+
+/** A DIEN that learns of answers and answers again: what it says goes over the kernels, forward and back. */
+const LEARNS = `
+const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, 8);
+const make = () => createModel("dien", { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
+const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: 8 });
+const serving = new ServingModel(make(), DEFAULT_SCHEMA, 8);
+const task = new TaskState({ schema: DEFAULT_SCHEMA, outcomeWindowMs: 100, allowedLatenessMs: 0 }, serving);
+const out = { recommendations: [], samples: [], forgotten: [] };
+const items = Array.from({ length: 30 }, (_, n) => "i" + n);
+for (const item of items) task.applyItem({ item, time: 0, category: "c" + item.length });
+let offset = 0;
+for (let n = 0; n < 300; n++) {
+  const user = "u" + n % 7, time = 1000 * n;
+  task.apply({ type: "request", user, count: 5, request: "r" + n, candidates: items.slice(n % 20, n % 20 + 8), time }, offset++, out);
+  task.apply({ type: "interaction", user, item: items[n % 20], action: "click", request: "r" + n, time: time + 1 }, offset++, out);
+  if (out.samples.length < 16) continue;
+  learner.learn(out.samples.splice(0));
+  serving.apply(decodeVersion(encodeVersion(learner.version("full", serving.version + 1, serving.version))));
+}
+console.log(JSON.stringify({ version: serving.version, lists: out.recommendations.slice(-20).map(({ items }) => items) }));
+`;
+const NAMES =
+  "Assembler, createModel, decodeVersion, DEFAULT_SCHEMA, encodeVersion, Learner, mulberry32, ServingModel, TaskState";
+
+/** What a script has learnt, and the lists that it gave last. */
+interface Learnt {
+  readonly version: number;
+  readonly lists: readonly (readonly { readonly item: string; readonly score: number }[])[];
+}
+/** Engines have logarithms and exponentials of their own, which differ in the last digit. */
+const CLOSE = 1e-5;
+
+const idsOf = (list: Learnt["lists"][number]) => list.map(({ item }) => item);
+
+const hasNode = await new Deno.Command("node", { args: ["--version"] }).output().then(
+  ({ success }) => success,
+  () => false,
+);
+if (!hasNode) {
+  await Deno.stderr.write(new TextEncoder().encode("SKIPPED: the package for npm, as there is no node\n"));
+}
+
+/** Runs a command to its end. @returns what it printed */
+async function run(command: string, args: readonly string[], cwd: string | URL): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd, stdin: "null" })
+    .output();
+  const text = new TextDecoder();
+  assert.ok(success, `${command} ${args.join(" ")}: ${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+Deno.test("npm.json has the version of deno.json", async () => {
+  const [own, all] = await Promise.all(
+    ["npm.json", "deno.json"].map(async (page) => JSON.parse(await readPage(page))),
+  );
+  assert.equal(own.version, all.version);
+});
+
+Deno.test({
+  name:
+    "the package that deno task pack makes runs in Node as docs/library.md says, and learns what it learns in Deno",
+  ignore: !hasNode,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "meander-npm-" });
+    try {
+      const { tasks } = JSON.parse(await readPage("deno.json"));
+      const words: string[] = tasks.pack.command.split(" ").slice(1, -1);
+      await run(Deno.execPath(), [...words, `${folder}/core.tgz`, "--allow-dirty"], ROOT);
+      await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');
+      await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "./core.tgz"], folder);
+
+      const page = await readPage("docs/library.md");
+      const [example = ""] = blocks(page, "js");
+      await Deno.writeTextFile(`${folder}/example.js`, example);
+      const [, says] = /\/\/ (\[.*\])$/m.exec(example) ?? [];
+      assert.equal(await run("node", ["example.js"], folder), `${says}\n`);
+
+      const core = fileURLToPath(new URL("core.ts", ROOT));
+      await Deno.writeTextFile(`${folder}/node.js`, `import { ${NAMES} } from "@meander/core";${LEARNS}`);
+      await Deno.writeTextFile(
+        `${folder}/deno.js`,
+        `import { ${NAMES} } from ${JSON.stringify(core)};${LEARNS}`,
+      );
+      const learnt: Learnt = JSON.parse(await run("node", ["node.js"], folder));
+      const want: Learnt = JSON.parse(
+        await run(Deno.execPath(), ["run", "-A", "--no-check", "deno.js"], folder),
+      );
+      assert.ok(learnt.version > 5, `version ${learnt.version}`);
+      assert.equal(learnt.version, want.version);
+      assert.deepEqual(learnt.lists.map(idsOf), want.lists.map(idsOf));
+      for (const [n, list] of learnt.lists.entries()) {
+        for (const [at, { score }] of list.entries()) {
+          assert.ok(Math.abs(score - (want.lists[n]?.[at]?.score ?? NaN)) < CLOSE, `list ${n}, place ${at}`);
+        }
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
