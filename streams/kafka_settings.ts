@@ -54,7 +54,7 @@ export interface KafkaSettings {
   /** kafkajs' `requestTimeout`. @default {30000} */
   readonly requestTimeoutMs?: number | undefined;
   /** See `KafkaLogOptions`. */
-  readonly compression?: "none" | "gzip" | "snappy" | "lz4" | "zstd" | undefined;
+  readonly compression?: "auto" | "none" | "gzip" | "snappy" | "lz4" | "zstd" | undefined;
   /** See `KafkaLogOptions`. */
   readonly retryMs?: number | undefined;
   /** See `KafkaLogOptions`. */
@@ -119,9 +119,9 @@ export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
   reauthenticationThresholdMs: field(count, "how long before its end a login is renewed", 10_000),
   requestTimeoutMs: field(count, "how long a request may take", 30_000),
   compression: field(
-    z.enum(["none", "gzip", "snappy", "lz4", "zstd"]),
-    "how what is written is compressed; all of them are read",
-    "zstd",
+    z.enum(["auto", "none", "gzip", "snappy", "lz4", "zstd"]),
+    "how what is written is compressed; all are read. `auto`: batches below 8 KiB with lz4, others with zstd",
+    "auto",
   ),
   retryMs: field(count, "how long an operation is tried again while brokers cannot serve it", 120_000),
   transactionTimeoutMs: field(count, "after so long brokers abort what a dead writer has begun", 10_000),

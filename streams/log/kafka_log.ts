@@ -7,7 +7,7 @@
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "./checks.ts";
 import { isUnknownTopic, KafkaClient } from "./kafka/client.ts";
-import type { Compression } from "./kafka/codecs.ts";
+import type { CompressionChoice } from "./kafka/codecs.ts";
 import { groupMembers } from "./kafka/groups.ts";
 import { KafkaMember } from "./kafka/member.ts";
 import { MemberNotes } from "./kafka/member_notes.ts";
@@ -38,8 +38,8 @@ export interface KafkaLogOptions {
   readonly brokers: readonly string[];
   /** Anything else that kafkajs' `KafkaConfig` has: `clientId`, `ssl`, `sasl`, timeouts, logging. @default {{}} */
   readonly kafka?: Omit<KafkaConfig, "brokers" | "retry">;
-  /** How what is written is compressed; all compressions are read. @default {"zstd"} */
-  readonly compression?: Compression;
+  /** How what is written is compressed; all compressions are read. @default {"auto"} */
+  readonly compression?: CompressionChoice;
   /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {60_000} */
   readonly retryMs?: number;
   /** After so long the brokers abort what a writer that died has begun; readers wait behind it. @default {10_000} */
@@ -112,7 +112,7 @@ export class KafkaLog implements Log {
     this.address = { kind: "kafka", options };
     this.#options = {
       kafka: {},
-      compression: "zstd",
+      compression: "auto",
       retryMs: 60_000,
       transactionTimeoutMs: 10_000,
       sessionMs: 6000,

@@ -33,7 +33,7 @@ if (broker !== undefined) {
 
   Deno.test("Java reads what KafkaLog writes, with every compression, alone and in transactions", async () => {
     const written: string[][] = [];
-    for (const compression of COMPRESSIONS) {
+    for (const compression of [...COMPRESSIONS, "auto"] as const) {
       await using log = await openLog(broker, { compression });
       const topic = newPlace();
       await log.createTopics([{ name: topic, partitions: PARTITIONS, cleanup: "delete" }]);

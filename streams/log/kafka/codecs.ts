@@ -15,6 +15,21 @@ export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 /** One of {@linkcode COMPRESSIONS}. */
 export type Compression = (typeof COMPRESSIONS)[number];
 
+/** What to compress with: `auto` is lz4 for small batches and zstd for the others. */
+export type CompressionChoice = Compression | "auto";
+
+/**
+ * From so many bytes on zstd is worth what it takes to begin with: 70 µs a batch, and 35 µs to undo it, in which lz4 is
+ * long done.
+ */
+const LARGE_BYTES = 8192;
+
+/** The compression for a batch of `bytes` bytes. */
+export function compressionFor(choice: CompressionChoice, bytes: number): Compression {
+  if (choice !== "auto") return choice;
+  return bytes < LARGE_BYTES ? "lz4" : "zstd";
+}
+
 /** What a compressed batch may be longer than a plain one. */
 const SPARE_BYTES = 256;
 /** Plain bytes to compressed ones; where it is higher, the output takes several chunks. */

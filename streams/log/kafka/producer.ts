@@ -11,7 +11,7 @@
 
 import type { GroupOffset } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
-import type { Compression } from "./codecs.ts";
+import type { CompressionChoice } from "./codecs.ts";
 import { protocolError } from "./patch.ts";
 import { encodeBatch } from "./record_batch.ts";
 import { type PlacedRecord, type Produce, produce } from "./requests.ts";
@@ -23,7 +23,7 @@ export interface ProducerOptions {
   /** After this, the broker aborts what an owner that died has left open. */
   readonly transactionTimeoutMs: number;
   /** Of what is written. */
-  readonly compression: Compression;
+  readonly compression: CompressionChoice;
   /** Records are written in batches of about so many bytes, and one record at least. */
   readonly batchBytes: number;
 }

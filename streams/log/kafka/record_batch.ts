@@ -14,7 +14,7 @@
  */
 
 import type { LogRecord, NewRecord } from "../log.ts";
-import { COMPRESS, type Compression, COMPRESSIONS, DECOMPRESS } from "./codecs.ts";
+import { COMPRESS, type CompressionChoice, compressionFor, COMPRESSIONS, DECOMPRESS } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
@@ -64,7 +64,7 @@ export async function encodeBatch(
   records: readonly NewRecord[],
   producer: BatchProducer,
   sequence: number,
-  compression: Compression,
+  choice: CompressionChoice,
 ): Promise<Uint8Array> {
   const baseTime = records[0]?.time ?? 0;
   const body = new WireWriter(records.length * 256);
@@ -73,6 +73,7 @@ export async function encodeBatch(
     maxTime = Math.max(maxTime, record.time);
     encodeRecord(body, record, record.time - baseTime, i);
   }
+  const compression = compressionFor(choice, body.length);
   const packed = await COMPRESS[compression](body.bytes);
   const writer = new WireWriter(packed.length + 64)
     .int64(0)

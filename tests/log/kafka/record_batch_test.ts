@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
+import { COMPRESS, compressionFor, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
 import { type BatchProducer, decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
 import { WireWriter } from "../../../streams/log/kafka/wire.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
@@ -23,7 +23,7 @@ Deno.test("decodeBatches() reads back what encodeBatch() wrote, with every compr
   await fc.assert(
     fc.asyncProperty(
       records,
-      fc.constantFrom(...COMPRESSIONS),
+      fc.constantFrom(...COMPRESSIONS, "auto" as const),
       fc.nat(2 ** 40),
       async (records, compression, base) => {
         const bytes = at(base, await encodeBatch(records, plain, 3, compression));
@@ -41,6 +41,20 @@ Deno.test("decodeBatches() reads back what encodeBatch() wrote, with every compr
       },
     ),
   );
+});
+
+Deno.test("encodeBatch() takes lz4 for small batches and zstd for large ones when it may choose", async () => {
+  assert.equal(compressionFor("auto", 8191), "lz4");
+  assert.equal(compressionFor("auto", 8192), "zstd");
+  for (const choice of COMPRESSIONS) assert.equal(compressionFor(choice, 100), choice);
+  for (const [length, compression] of [[100, "lz4"], [9000, "zstd"]] as const) {
+    const value = new Uint8Array(length);
+    const written = await encodeBatch([{ topic: "t", key: null, value, time: 0 }], plain, 0, "auto");
+    const attributes = new DataView(written.buffer, written.byteOffset).getInt16(21);
+    assert.equal(COMPRESSIONS[attributes & 7], compression);
+    const { records } = await decodeBatches(written, "t", 0, 0, []);
+    assert.deepEqual(records[0]?.value, value);
+  }
 });
 
 Deno.test("decodeBatches() begins at the wanted offset and stops where the fetch was cut off", async () => {
