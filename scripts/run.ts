@@ -40,7 +40,7 @@ interface Flags extends LogFlags {
   readonly variantModels?: readonly ModelName[];
   readonly memory?: number;
   readonly seed: number;
-  readonly commitInterval: number;
+  readonly commitInterval?: number;
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
@@ -53,6 +53,8 @@ const STATUS_MS = 10_000;
 const WAITING_MS = 5000;
 /** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
+/** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
+const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once": 100, "at-least-once": 500 };
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of the process, but for writing files and running programs. */
@@ -117,6 +119,8 @@ async function main(flags: Flags): Promise<number> {
   const metrics = new Metrics(topicNames(flags.prefix));
   await using log = new MeteredLog(opened, metrics);
   const { roles = ROLES, http = roles.some((role) => role === "http") ? HTTP : undefined } = flags;
+  const delivery = flags.delivery ?? config.delivery ?? "exactly-once";
+  const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
     roles: roles.filter((role) => role !== "http"),
     model: flags.model,
@@ -131,10 +135,10 @@ async function main(flags: Flags): Promise<number> {
     learnerThread: learnerThreadOf(flags, metrics),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
-    commitIntervalMs: flags.commitInterval,
-    answerIntervalMs: Math.min(flags.commitInterval, ANSWER_INTERVAL_MS[flags.log]),
+    commitIntervalMs,
+    answerIntervalMs: Math.min(commitIntervalMs, ANSWER_INTERVAL_MS[flags.log]),
     ...(http === undefined ? {} : { sliceMs: SLICE_MS }),
-    delivery: flags.delivery ?? config.delivery ?? "exactly-once",
+    delivery,
     ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
     ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
     snapshots: snapshotsOf(flags),
@@ -288,9 +292,8 @@ const program = addLogFlags(
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option(
     "--commit-interval <ms>",
-    "time from a commit to the next; on sqlite no answer waits for it",
+    "time from a commit to the next; on sqlite no answer waits for it (default: 100, at-least-once: 500)",
     count,
-    100,
   )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
