@@ -65,6 +65,8 @@ export class Task implements AsyncDisposable {
   /** Where to read on. */
   #next: number;
   #committed: number;
+  /** Whether the last step found as many events as it would take: there are more. */
+  #isBehind = false;
   /** What a step had no time for. */
   #ahead: Ahead | undefined;
   readonly #maxStateBytes: number;
@@ -244,7 +246,7 @@ export class Task implements AsyncDisposable {
       return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
     };
     if (this.#roundEvents === 0) {
-      this.#others.learnSome(now);
+      this.#others.learnSome(now, this.#isBehind);
       if (this.#others.mustCommit(now())) await this.commit();
     }
     const untilDue = this.#roundEvents > 0 ? dueAt() - now() : this.#others.idleMs(waitMs);
@@ -254,6 +256,7 @@ export class Task implements AsyncDisposable {
       ...(signal === undefined ? {} : { signal }),
     });
     this.#ahead = undefined;
+    this.#isBehind = records.length >= maxEvents;
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
       await this.#catalogue.read();
       this.#itemsReadAt = now();
@@ -264,7 +267,7 @@ export class Task implements AsyncDisposable {
       await this.commit();
       this.#committedAt = now();
       this.#uncommittedSince = Infinity;
-      this.#others.learnSome(now);
+      this.#others.learnSome(now, this.#isBehind);
     };
     const begun = now();
     let applied = 0;

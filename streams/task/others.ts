@@ -127,12 +127,17 @@ export class Others implements AsyncDisposable {
     this.#since = Infinity;
   }
 
-  /** Learns while there is time, as far as others were read, and has more read. Only while no own event is to be committed. */
-  learnSome(now: () => number): void {
+  /**
+   * Learns while there is time, as far as others were read, and has more read. Only while no own event is to be
+   * committed.
+   *
+   * @param isBehind whether own events wait: these come first
+   */
+  learnSome(now: () => number, isBehind: boolean): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     const begun = now();
-    const leftMs = this.#time.left(begun);
+    const leftMs = this.#time.left(begun, isBehind);
     if (leftMs > 0) {
       reader.take((record, next) => {
         if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();

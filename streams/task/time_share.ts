@@ -4,21 +4,28 @@
  * @module
  */
 
-/** Share of the time. */
+/** Share of the time, and of the time while something else is behind with its work. */
 const SHARE = 0.3;
+const SHARE_BEHIND = 0.1;
 /** The most that is saved up, milliseconds: so long may something else have to wait. */
 const MOST_MS = 30;
 /** Less is not worth to be waited for. */
 const LEAST_MS = 1;
 
-/** Time that several share: 30 % of what passes, 30 ms of it at most at once. */
+/** Time that several share: 30 % of what passes, 10 % while others are behind, and 30 ms at most at once. */
 export class TimeShare {
   #at = -Infinity;
   #left = 0;
 
-  /** Milliseconds there are to spend. @param now milliseconds by a clock that never goes back */
-  left(now: number): number {
-    this.#left = Math.min(MOST_MS, this.#left + SHARE * (now - this.#at));
+  /**
+   * Milliseconds there are to spend.
+   *
+   * @param now milliseconds by a clock that never goes back
+   * @param isBehind whether what cannot wait is behind with its work
+   */
+  left(now: number, isBehind = false): number {
+    const share = isBehind ? SHARE_BEHIND : SHARE;
+    this.#left = Math.min(MOST_MS, this.#left + share * (now - this.#at));
     this.#at = now;
     return this.#left;
   }
