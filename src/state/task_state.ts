@@ -28,7 +28,6 @@ import { historySample, type Sample } from "../learner/sample.ts";
 import { Answerer, type Ranking } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
-import { partsOf, pinnedModels } from "../experiments/pins.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
@@ -53,6 +52,7 @@ import { type Behaviour, type SequenceOptions, SequenceSlab } from "./sequence.t
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
+import { VariantScorers } from "./variant_scorers.ts";
 
 /** Options of a {@linkcode TaskState}. */
 export interface TaskOptions {
@@ -185,17 +185,13 @@ export class TaskState {
   readonly #codec: UserCodec;
   readonly #scorer: ListScorer;
   /** Score with the models of variants, and with pinned versions. */
-  readonly #scorers: Map<string, ListScorer>;
+  readonly #variants: VariantScorers;
   #experiments = new Experiments([]);
   readonly #answerer: Answerer;
   readonly #served: boolean;
   readonly #remembered: number;
   readonly #learnsHistories: boolean;
   readonly #fold: FoldContext;
-  /** Score with variants' models that have states of whole lives; others read the behaviours. By name. */
-  #lifelong: readonly ListScorer[];
-  /** Event time until which impressions need pinned versions, as far as {@linkcode TaskState.pins} has seen. */
-  #pinsUntil = -Infinity;
 
   /**
    * An empty state; `serving` is asked at every score, so its version may move between events.
@@ -235,14 +231,16 @@ export class TaskState {
       counters: this.counters,
     };
     this.#scorer = new ListScorer(this, this.#fold, this.#windowMs, true);
-    this.#scorers = new Map([PRIOR, ...variants].map((serving) => [serving.model, this.#scorerOf(serving)]));
-    this.#lifelong = this.#findLifelong();
+    this.#variants = new VariantScorers(this.#scorer, [PRIOR, ...variants], (serving) => {
+      const counters = variantCounters(this.counters);
+      return new ListScorer(this, { ...this.#fold, serving, counters }, this.#windowMs, false);
+    });
     this.#answerer = new Answerer({
       catalogue: this.catalogue,
       sequences: this.sequences,
       retrieval: this.retrieval,
       scorer: this.#scorer,
-      scorers: this.#scorers,
+      scorers: this.#variants.byModel,
       assign: (user) => this.#experiments.assign(user),
     }, {
       policy: options.policy ?? { name: "greedy" },
@@ -284,41 +282,22 @@ export class TaskState {
     });
     if (newer.length === 0) return;
     this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
-    this.#lifelong = this.#findLifelong();
+    this.#variants.follow(this.experiments.values());
   }
 
   /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
   pins(): Set<string> {
-    const keys = pinnedModels(this.experiments.values(), this.#fold.serving.model);
-    this.#pinsUntil = -Infinity;
-    for (const { pending } of this.users.values()) {
-      for (const { model, settled, deadline } of pending.values()) {
-        if (settled === true || model === undefined || partsOf(model).version === undefined) continue;
-        keys.add(model);
-        this.#pinsUntil = Math.max(this.#pinsUntil, deadline);
-      }
-    }
-    return keys;
+    return this.#variants.pins(this.users.values());
   }
 
   /** Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
   get hasSparePins(): boolean {
-    const here = [...this.#scorers.keys()].filter((key) => partsOf(key).version !== undefined);
-    if (here.length === 0 || this.watermark <= this.#pinsUntil) return false;
-    const keys = pinnedModels(this.experiments.values(), this.#fold.serving.model);
-    return here.some((key) => !keys.has(key));
+    return this.#variants.hasSparePins(this.watermark);
   }
 
   /** Takes the pinned versions that there are in place of those that there were. */
   setPinned(versions: Iterable<Serving>): void {
-    const next = new Map([...versions].map((serving) => [serving.model, serving]));
-    for (const [key, { serving }] of this.#scorers) {
-      if (partsOf(key).version !== undefined && next.get(key) !== serving) this.#scorers.delete(key);
-    }
-    for (const [key, serving] of next) {
-      if (!this.#scorers.has(key)) this.#scorers.set(key, this.#scorerOf(serving));
-    }
-    this.#lifelong = this.#findLifelong();
+    this.#variants.setPinned(versions);
   }
 
   /** Applies a catalogue record. */
@@ -405,7 +384,7 @@ export class TaskState {
     const candidates = event.candidates?.filter((id) => this.catalogue.get(id) !== undefined);
     const asked = candidates === undefined ? event : { ...event, candidates };
     const { recommendation, chosen } = this.#answerer.answer(user, asked);
-    const { serving } = this.#scorers.get(recommendation.model) ?? this.#scorer;
+    const { serving } = this.#variants.of(recommendation.model);
     const rows = chosen.rows.map((row) => ({ ...row, item: this.catalogue.at(row.item).id, position: -1 }));
     const { state: _stored, otherStates: _others, ...list } = chosen;
     const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
@@ -582,7 +561,7 @@ export class TaskState {
     if (!atEnd) this.counters.late++;
     this.counters.behaviours++;
     carryHidden(user, { ...behaviour, atEnd }, this.#fold);
-    carryVariants(user, { ...behaviour, atEnd }, this.#lifelong.map(({ fold }) => fold));
+    carryVariants(user, { ...behaviour, atEnd }, this.#variants.folds);
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
@@ -622,8 +601,8 @@ export class TaskState {
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
-    if (this.#served) this.#show(user, this.#withStates(user, { ...chosen, shown: true }), out);
-    else this.join.open(user, this.#withStates(user, scored), out);
+    if (this.#served) this.#show(user, this.#variants.withStates(user, { ...chosen, shown: true }), out);
+    else this.join.open(user, this.#variants.withStates(user, scored), out);
   }
 
   #impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
@@ -641,7 +620,7 @@ export class TaskState {
       return null;
     }
     // Of a list that several models made, the own one takes over what was shown otherwise.
-    const scorer = this.#scorers.get(answered?.model ?? "") ?? this.#scorer;
+    const scorer = this.#variants.of(answered?.model);
     const known = new Map(answered?.rows.map((row) => [this.catalogue.at(row.item).id, row]));
     // What we answered keeps its prediction and its outcomes; the rest is scored now.
     const others = event.items.filter((item) => !known.has(item));
@@ -661,34 +640,8 @@ export class TaskState {
         oracle: oracle?.[place] ?? NaN,
       };
     });
-    this.#show(user, { ...(answered ?? this.#withStates(user, scored!)), shown: true, rows }, out);
+    this.#show(user, { ...(answered ?? this.#variants.withStates(user, scored!)), shown: true, rows }, out);
     return null;
-  }
-
-  /** Those with states of their own: a pinned version from the record that starts its experiment to the one that ends it. */
-  #findLifelong(): ListScorer[] {
-    const pinned = pinnedModels(this.experiments.values(), this.#fold.serving.model);
-    return [...this.#scorers.values()].filter(({ fold: { lifelong, serving } }) =>
-      lifelong && serving.lifelong === true &&
-      (partsOf(serving.model).version === undefined || pinned.has(serving.model))
-    ).sort((a, b) => a.serving.model < b.serving.model ? -1 : 1);
-  }
-
-  /** A list with the states of the lifelong models that did not score it, but learn from it. A pinned version does not. */
-  #withStates(user: UserState, pending: Pending): Pending {
-    const scoredBy = pending.model ?? this.servingModel;
-    const otherStates = [this.#scorer, ...this.#lifelong].flatMap((scorer) => {
-      const { model } = scorer.serving;
-      if (model === scoredBy || partsOf(model).version !== undefined) return [];
-      const state = scorer.learnt(user, pending.history.items.length);
-      return state === null ? [] : [{ model, ...state }];
-    });
-    return otherStates.length === 0 ? pending : { ...pending, otherStates };
-  }
-
-  #scorerOf(serving: Serving): ListScorer {
-    const counters = variantCounters(this.counters);
-    return new ListScorer(this, { ...this.#fold, serving, counters }, this.#windowMs, false);
   }
 
   /** Opens what was shown, then applies the interactions that were waiting for it. */
