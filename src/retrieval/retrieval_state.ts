@@ -245,6 +245,15 @@ export class RetrievalState {
     this.#snapshotDue = true;
   }
 
+  /**
+   * Forgets whose signals all of them were, for who has missed whom other tasks were told to forget: sessions end, and
+   * the journals go with the next commit.
+   */
+  forgetAll(): void {
+    this.sessions.forgetAll();
+    this.#snapshotDue = true;
+  }
+
   /** What changed since the last call; it belongs into the commit that is being made. */
   changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
@@ -268,7 +277,7 @@ export class RetrievalState {
     this.#taken = [];
     this.#takenBytes = 0;
     const signals = this.#shared ? own : null;
-    if (journals.length === 0) return { records, signals };
+    if (journals.length === 0 && !this.#snapshotDue) return { records, signals };
     const bytes = journals.reduce((sum, { length }) => sum + length, this.#journalBytes);
     const isDue = this.#snapshotDue || this.#time - this.#forgottenAt >= FORGOTTEN_MS;
     if (isDue || bytes > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)) {

@@ -98,6 +98,11 @@ export class Sessions {
     this.#current.delete(user);
   }
 
+  /** Forgets whose sessions all of them were. */
+  forgetAll(): void {
+    this.#current.clear();
+  }
+
   /** Adds the items of the sessions most like the user's current one. */
   score(user: string, time: number, into: ItemScores): void {
     const current = this.#currentOf(user, time);

@@ -136,6 +136,8 @@ export class Others implements AsyncDisposable {
   learnSome(now: () => number, isBehind: boolean): void {
     const reader = this.#reader;
     if (reader === undefined) return;
+    // An erasure may be among what was missed.
+    if (reader.takeMissed()) this.#state.retrieval.state.forgetAll();
     const begun = now();
     const leftMs = this.#time.left(begun, isBehind);
     if (leftMs > 0) {

@@ -32,6 +32,7 @@ export class OthersReader implements AsyncDisposable {
   readonly #reading = new Map<number, Promise<void>>();
   readonly #closing = new AbortController();
   #failure: unknown;
+  #hasMissed = false;
   /** The partition that was given last. */
   #last = -1;
 
@@ -56,6 +57,7 @@ export class OthersReader implements AsyncDisposable {
     },
   ): Promise<OthersReader> {
     const others = Array.from({ length: partitions }, (_, partition) => partition).filter((p) => p !== own);
+    let hasMissed = false;
     const next = await Promise.all(others.map(async (partition) => {
       const from = positions.get(partition);
       const { start, end } = await log.bounds(topic, partition);
@@ -64,9 +66,12 @@ export class OthersReader implements AsyncDisposable {
         "task {own}: {topic}/{partition} does not have what follows {from}: goes on from {start}; {end} is its end",
         { own, topic, partition, from, start, end },
       );
+      hasMissed = true;
       return [partition, start] as const;
     }));
-    return new OthersReader(log, topic, new Map(next));
+    const reader = new OthersReader(log, topic, new Map(next));
+    reader.#hasMissed = hasMissed;
+    return reader;
   }
 
   /** Positions to read from next, by partition. */
@@ -77,6 +82,13 @@ export class OthersReader implements AsyncDisposable {
   /** Whether something was read that was not taken yet. */
   get hasMore(): boolean {
     return this.#ahead.size > 0;
+  }
+
+  /** Whether the log has dropped something since the last call that was not read. */
+  takeMissed(): boolean {
+    const hasMissed = this.#hasMissed;
+    this.#hasMissed = false;
+    return hasMissed;
   }
 
   /**
@@ -150,6 +162,7 @@ export class OthersReader implements AsyncDisposable {
     const { start } = await this.#log.bounds(this.#topic, partition);
     // A hole that the start lies behind of is more than the mark of a transaction.
     if (start <= from || start > first) return;
+    this.#hasMissed = true;
     const topic = this.#topic;
     logger.warn("{topic}/{partition} has dropped what follows {from}: goes on from {first}", {
       ...{ topic, partition, from, first },

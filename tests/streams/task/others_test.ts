@@ -308,6 +308,37 @@ Deno.test("Task.step() takes the name of who is forgotten from all tasks, and fr
   }
 });
 
+Deno.test("Task.step() takes all names away where it has missed who was to be forgotten", async () => {
+  const [gone, stays] = usersOn(1);
+  const view = (user: string, time: number) =>
+    eventRecord({ type: "interaction", user, item: "i1", action: "view", time });
+  const names = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes).includes(gone!);
+  for (const isOpen of [false, true]) {
+    const log = await logOf([]);
+    await log.append([view(gone!, START), view(stays!, START)]);
+    const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
+    await settle(log, tasks);
+    let [late] = tasks;
+    assert.ok(names(late!.state.retrieval.state.encode()));
+    if (!isOpen) await late![Symbol.asyncDispose]();
+    await log.append([eventRecord({ type: "forget", user: gone!, time: START + 1000 })]);
+    await settle(log, tasks.slice(1));
+    await log.append([view(stays!, START + 2000)]);
+    await settle(log, tasks.slice(1));
+    const { end } = await log.bounds(topics.signals, 1);
+    await log.trim(topics.signals, 1, end - 1);
+    if (!isOpen) late = await open(log, 0);
+    await settle(log, [late!]);
+    assert.equal(late!.others.positions.get(1), end);
+    assert.ok(!names(late!.state.retrieval.state.encode()));
+    const written = await Array.fromAsync(readAll(log, topics.statistics, 0), ({ value }) => names(value!));
+    assert.ok(!written.includes(true), `${isOpen}`);
+    await using restored = await open(log, 0);
+    assert.deepEqual(inventory(restored.state), inventory(late!.state));
+    for (const task of [late!, ...tasks.slice(1)]) await task[Symbol.asyncDispose]();
+  }
+});
+
 Deno.test("Task.open() goes on from what the log still has when its position is gone, or never was", async () => {
   const log = await logOf(visits(600));
   const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
