@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { encodeSample } from "../../src/learner/sample_codec.ts";
 import type { Sample } from "../../src/learner/sample.ts";
@@ -119,10 +120,9 @@ Deno.test("Learning.open() leaves turns to others while it learns again, and end
     while (await learning.step());
   }
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), 0);
+  setImmediate(() => stop.abort());
   const opening = Learning.open(log, topics, makeLearner("base"), options, undefined, stop.signal);
   await assert.rejects(opening, { name: "AbortError" });
-  clearTimeout(timer);
   await using learning = await Learning.open(log, topics, makeLearner("base"), options);
   assert.ok(learning.learner.steps > 0);
 });
