@@ -39,6 +39,7 @@ import { readAll } from "./log/read_all.ts";
 import type { SampleHandover } from "./sample_handover.ts";
 import { decodeOrder, encodeOrder, orderKey, SampleOrder, type Stretch } from "./sample_order.ts";
 import type { Topics } from "./topics.ts";
+import { VersionPace } from "./version_pace.ts";
 
 /** Options of a {@linkcode Learning}. */
 export interface LearningOptions {
@@ -89,8 +90,6 @@ export class Learning implements AsyncDisposable {
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
-  /** Newest version made: one a batch, of which the log has the last of each interval. */
-  version = 0;
   /** Batches that were thrown away because of a non-finite loss or gradient. */
   failures = 0;
   /** Times that the guard took served weights back. */
@@ -122,21 +121,11 @@ export class Learning implements AsyncDisposable {
   #batchRows = 0;
   /** Users to erase with the batch in hand. */
   #forgotten: string[] = [];
-  /** Newest version on the log. */
-  #published = 0;
-  /** Versions on the log since the last one that came with a full snapshot. */
-  #sinceFull = 0;
-  /** When a version was published, and a checkpoint written, by the clock. */
-  #publishedAt = -Infinity;
+  /** When a checkpoint was written, by the clock. */
   #checkpointAt = -Infinity;
-  /** Versions and checkpoints keep their intervals, since nothing is in lockstep with them. */
-  #isPaced = false;
+  readonly #versions: VersionPace;
   /** Usable batches still needed before publishing goes on; 0 = healthy. */
   #recovery = 0;
-  /** The next version must be a full snapshot, since changes were lost track of. */
-  #needsFull = false;
-  /** The guard chose the weights: they are to be published whatever its health. */
-  #chosen = false;
 
   private constructor(
     { log, topics, partitions }: {
@@ -168,6 +157,7 @@ export class Learning implements AsyncDisposable {
       keepRows: options.keepRows ?? Infinity,
       ...(options.variant === undefined ? {} : { variant: options.variant }),
     };
+    this.#versions = new VersionPace(this.#options, now);
     this.validation = new Validation({ rows: this.#options.keepRows });
     this.#guarded = options.guard !== null;
     this.guard = new Guard(options.guard ?? {});
@@ -194,7 +184,7 @@ export class Learning implements AsyncDisposable {
     await learning.#findNewestVersion();
     const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
     if (checkpoint === null) {
-      learning.#needsFull = true;
+      learning.#versions.needsFull = true;
       learning.#makeVersion();
       // An earlier life may have got further: its order of samples must stay.
       if (learning.#hasPending) await learning.#commit(learning.#publish());
@@ -212,7 +202,7 @@ export class Learning implements AsyncDisposable {
    * @param final Also the last, partial one: the stream has ended.
    */
   async drain(final = false): Promise<void> {
-    this.#isPaced = false;
+    this.#versions.isPaced = false;
     while (await this.#takeAny(256));
     if (!final) return;
     if (this.#batch.length > 0) await this.#learn();
@@ -230,9 +220,9 @@ export class Learning implements AsyncDisposable {
    * @returns Whether there was anything.
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
-    this.#isPaced = true;
+    this.#versions.isPaced = true;
     if (await this.#takeAny(maxSamples)) return true;
-    const untilDue = this.#hasPending ? this.#untilDue : Infinity;
+    const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
     if (untilDue <= 0) {
       await this.#commit(this.#publish());
       return true;
@@ -251,6 +241,11 @@ export class Learning implements AsyncDisposable {
       others.abort();
       await Promise.allSettled(reads); // a read that comes second loses nothing: it is done again
     }
+  }
+
+  /** Newest version made: one a batch, of which the log has the last of each interval. */
+  get version(): number {
+    return this.#versions.made;
   }
 
   /** Positions behind the last learnt samples, by partition. */
@@ -391,7 +386,7 @@ export class Learning implements AsyncDisposable {
       }
     }
     this.#erase();
-    if (this.#publishes || this.#chosen) this.#makeVersion();
+    if (this.#publishes || this.#versions.isChosen) this.#makeVersion();
     else this.pausedBatches++;
     await this.#save();
   }
@@ -400,8 +395,9 @@ export class Learning implements AsyncDisposable {
   async #save(): Promise<void> {
     const { checkpointBatches, checkpointIntervalMs } = this.#options;
     const keeps = this.learner.steps % checkpointBatches === 0 && this.#recovery === 0;
-    const writes = keeps && (!this.#isPaced || this.#now() - this.#checkpointAt >= checkpointIntervalMs);
-    const records = this.#hasPending && (writes || this.#untilDue <= 0) ? this.#publish() : [];
+    const writes = keeps &&
+      (!this.#versions.isPaced || this.#now() - this.#checkpointAt >= checkpointIntervalMs);
+    const records = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#publish() : [];
     // Where to go back to must not depend on the clock, what is written may.
     const learner = keeps ? this.#keep() : undefined;
     if (learner !== undefined && writes) await this.#write(learner, records);
@@ -414,13 +410,7 @@ export class Learning implements AsyncDisposable {
 
   /** Whether there is a version to publish. */
   get #hasPending(): boolean {
-    return this.version > this.#published && (this.#publishes || this.#chosen);
-  }
-
-  /** How long until the next version is due, milliseconds. */
-  get #untilDue(): number {
-    if (!this.#isPaced || this.#needsFull || this.#chosen) return 0;
-    return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
+    return this.#versions.isAhead && (this.#publishes || this.#versions.isChosen);
   }
 
   /** Goes back to the weights of the last checkpoint and holds publishing until batches are usable again. */
@@ -428,7 +418,7 @@ export class Learning implements AsyncDisposable {
     this.#snapshots.restore(this.learner, "last");
     this.failures++;
     this.#recovery = this.#options.recoveryBatches;
-    this.#needsFull = true;
+    this.#versions.needsFull = true;
   }
 
   #obey(action: GuardAction): void {
@@ -440,8 +430,8 @@ export class Learning implements AsyncDisposable {
     }
     if (action !== "adopt") this.#snapshots.restore(this.learner, "trusted");
     this.#recovery = 0;
-    this.#needsFull = true;
-    this.#chosen = true;
+    this.#versions.needsFull = true;
+    this.#versions.isChosen = true;
   }
 
   /** Erases whom the batch in hand forgot. @returns Whether there was anyone. */
@@ -453,22 +443,13 @@ export class Learning implements AsyncDisposable {
 
   /** Makes the next version, unpublished, unless an earlier life has published it or a later one. */
   #makeVersion(): void {
-    this.version++;
-    if (this.version > this.#published) return;
-    this.learner.clearChanged();
-    this.#needsFull = false;
-    this.#chosen = false;
+    if (this.#versions.make()) this.learner.clearChanged();
   }
 
   /** The records of the newest version. */
   #publish(): NewRecord[] {
-    const isPeriodic = this.#sinceFull + 1 >= this.#options.snapshotVersions;
-    const make = (kind: "delta" | "full") => this.learner.version(kind, this.version, this.#published);
-    const versions = this.#needsFull ? [] : [make("delta")];
-    if (this.#needsFull || isPeriodic) versions.push(make("full"));
-    this.#sinceFull = isPeriodic ? 0 : this.#needsFull ? 1 : this.#sinceFull + 1;
-    this.#needsFull = false;
-    this.#chosen = false;
+    const { published } = this.#versions;
+    const versions = this.#versions.take().map((kind) => this.learner.version(kind, this.version, published));
     return versions.map((version) => ({
       topic: this.#topics.parameters,
       partition: 0,
@@ -482,7 +463,7 @@ export class Learning implements AsyncDisposable {
     const { parameters, samples, checkpoints } = this.#topics;
     const publishes = records.some((record) => record.topic === parameters);
     // The full snapshot of this commit makes all before it superfluous.
-    const trims = publishes && this.#sinceFull === 0;
+    const trims = publishes && this.#versions.isSuperseding;
     const before = trims ? (await this.#log.bounds(parameters, 0)).end : 0;
     const { name } = this.learner.model;
     const order: NewRecord[] = this.#next.length === 1 ? [] : [{
@@ -497,10 +478,7 @@ export class Learning implements AsyncDisposable {
       group: `${samples}-learner-${name}`,
       offsets: this.#next.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
-    if (publishes) {
-      this.#published = this.version;
-      this.#publishedAt = this.#now();
-    }
+    if (publishes) this.#versions.arrived();
     if (trims) await this.#log.trim(parameters, 0, before);
   }
 
@@ -509,9 +487,7 @@ export class Learning implements AsyncDisposable {
     for await (const { value } of readAll(this.#log, this.#topics.parameters, 0)) {
       if (value === null) continue;
       const { version, kind } = decodeVersion(value);
-      if (kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
-      else this.#sinceFull++;
-      this.#published = version;
+      this.#versions.found(version, kind);
     }
   }
 
@@ -519,7 +495,7 @@ export class Learning implements AsyncDisposable {
     const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.#next.length);
     for (const next of this.#next) to.uint(next);
     to.uint(this.version).uint(this.failures).uint(this.rollbacks).uint(this.pausedBatches)
-      .uint(this.#recovery).u8(this.#needsFull ? 1 : 0);
+      .uint(this.#recovery).u8(this.#versions.needsFull ? 1 : 0);
     this.#snapshots.encode(to, learner);
     this.guard.encode(to);
     this.validation.encode(to);
@@ -536,12 +512,12 @@ export class Learning implements AsyncDisposable {
     for (let partition = 0, count = from.count(); partition < count; partition++) {
       this.#next[partition] = from.uint();
     }
-    this.version = from.uint();
+    this.#versions.made = from.uint();
     this.failures = from.uint();
     this.rollbacks = from.uint();
     this.pausedBatches = from.uint();
     this.#recovery = from.uint();
-    this.#needsFull = from.u8() === 1;
+    this.#versions.needsFull = from.u8() === 1;
     this.learner.decode(this.#snapshots.decode(from));
     this.guard.decode(from);
     this.validation.decode(from);
