@@ -76,7 +76,7 @@ Deno.test({
       await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "./core.tgz"], folder);
 
       const page = await readPage("docs/library.md");
-      const [example = ""] = blocks(page, "js");
+      const [example = ""] = blocks(page, "js ignore");
       await Deno.writeTextFile(`${folder}/example.js`, example);
       const [, says] = /\/\/ (\[.*\])$/m.exec(example) ?? [];
       assert.equal(await run("node", ["example.js"], folder), `${says}\n`);
