@@ -113,7 +113,7 @@ Deno.test("Learning.open() makes the versions again that a crash left, in whatev
 
 Deno.test("Learning.open() leaves turns to others while it learns again, and ends with its signal", async () => {
   const log = await createLog();
-  const options = { ...OPTIONS, checkpointBatches: 1000 };
+  const options = { ...OPTIONS, checkpointBatches: 1000, publishIntervalMs: 0 };
   {
     await using learning = await Learning.open(log, topics, makeLearner("base"), options);
     await log.append(makeSamples(400).map(sampleRecord));
