@@ -25,6 +25,6 @@ export async function readPage(page: string): Promise<string> {
 
 /** The bodies of a page's fenced blocks of a language, in order. */
 export function blocks(text: string, language: string): readonly string[] {
-  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+  return [...text.matchAll(/^```([\w ]*)\n([\s\S]*?)^```$/gm)]
     .flatMap(([, name, body]) => name === language ? [body ?? ""] : []);
 }
