@@ -65,7 +65,7 @@ export class Task implements AsyncDisposable {
   /** Where to read on. */
   #next: number;
   #committed: number;
-  /** Whether the last step found as many events as it would take: there are more. */
+  /** Whether the last step had more events than it could do, or found as many as it would take: there are more. */
   #isBehind = false;
   /** What a step had no time for. */
   #ahead: Ahead | undefined;
@@ -255,8 +255,8 @@ export class Task implements AsyncDisposable {
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
       ...(signal === undefined ? {} : { signal }),
     });
+    this.#isBehind = this.#ahead !== undefined || records.length >= maxEvents;
     this.#ahead = undefined;
-    this.#isBehind = records.length >= maxEvents;
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
       await this.#catalogue.read();
       this.#itemsReadAt = now();
@@ -284,7 +284,10 @@ export class Task implements AsyncDisposable {
       }
     }
     if (applied === records.length) this.#next = next;
-    else this.#ahead = { records: records.slice(applied), decoded: decoded.slice(applied), next };
+    else {
+      this.#ahead = { records: records.slice(applied), decoded: decoded.slice(applied), next };
+      this.#isBehind = true;
+    }
     if (this.#delivery === "at-least-once") this.#send();
     if (this.#roundEvents > 0 && now() >= dueAt()) await commit();
     return applied;

@@ -12,6 +12,7 @@ import { partitionOf } from "../../../streams/log/partitioner.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
 import { type StepOptions, Task } from "../../../streams/task.ts";
 import { decodeNote, encodeNote, OTHERS } from "../../../streams/task/others.ts";
+import { TimeShare } from "../../../streams/task/time_share.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
 import { follow, notesOf, signalsOf } from "../../chaos/notes.ts";
 import { OverlayLog } from "../../chaos/overlay_log.ts";
@@ -385,6 +386,36 @@ Deno.test("Task.step() waits for events where what it has read of others has to 
   // By this clock a record takes more time than there is: most steps have to wait for it.
   const busy = hasty.waits.filter((ms) => ms < 250);
   assert.ok(busy.length > 10 && busy.every((ms) => ms > 3), hasty.waits.join());
+});
+
+/** A share that notes for each look whether own events were said to wait. */
+class WatchedShare extends TimeShare {
+  readonly looks: boolean[] = [];
+
+  override left(now: number, isBehind?: boolean): number {
+    this.looks.push(isBehind ?? false);
+    return super.left(now, isBehind);
+  }
+}
+
+Deno.test("Task.step() says that own events wait where a step had no time for all that it had read", async () => {
+  const log = await logOf([...visits(600)].filter(({ user }) => partitionOf(user, PARTITIONS) === 0));
+  const share = new WatchedShare();
+  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing(), { othersTime: share });
+  const { end } = await log.bounds(topics.events, 0);
+  let time = 0;
+  const now = () => time += 10;
+  // Each step has time for a few events of the many that a read gives, and each commit is followed by a look.
+  const step = () => task.step({ now, maxEvents: 1000, commitEvents: 1, sliceMs: 100 });
+  await step(); // the first one cannot know
+  while (task.next < end) {
+    share.looks.length = 0;
+    await step();
+    assert.ok(share.looks.length > 0 && !share.looks.includes(false), `${task.next} of ${end}`);
+  }
+  await task.step({ now });
+  await task.step({ now });
+  assert.equal(share.looks.at(-1), false);
 });
 
 Deno.test("Task.step() leaves out what is no journal, and goes on", async () => {
