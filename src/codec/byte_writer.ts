@@ -50,7 +50,7 @@ export class ByteWriter {
 
   /** Appends an integer in 0..2^53−1, seven bits a byte. */
   uint(value: number): this {
-    if (value >= 0 && value < 0x80 && value === (value | 0)) return this.u8(value);
+    if (value === (value | 0) && value >= 0) return this.#uint31(value);
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(`Cannot encode a number as unsigned integer: current value is ${value}`);
     }
@@ -147,6 +147,17 @@ export class ByteWriter {
     this.#bytes[at - 1] = length;
     this.#length = at + length;
     return true;
+  }
+
+  /** The same for what fits into 31 bits, which most does, with arithmetic of whole numbers. */
+  #uint31(value: number): this {
+    this.#reserve(5);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (; value >= 0x80; value >>>= 7) bytes[at++] = value & 0x7f | 0x80;
+    bytes[at++] = value;
+    this.#length = at;
+    return this;
   }
 
   #reserve(count: number): void {

@@ -165,19 +165,23 @@ export class UserCodec {
     const sequences = this.#sequences;
     const length = sequences.length(row);
     to.uint(sequences.total(row)).uint(length);
-    const pairs: { readonly action: string; readonly strength: number }[] = [];
-    const pairAt = (i: number) => {
-      const [action, strength] = [sequences.action(row, i), sequences.strength(row, i)];
-      const known = pairs.findIndex((pair) => pair.action === action && Object.is(pair.strength, strength));
-      return known >= 0 ? known : pairs.push({ action, strength }) - 1;
-    };
-    const places = Array.from({ length }, (_, i) => pairAt(i));
+    const pairs: Pair[] = [];
+    const places: number[] = [];
+    for (let i = 0; i < length; i++) {
+      const action = sequences.action(row, i);
+      const strength = sequences.strength(row, i);
+      let pair = 0;
+      while (pair < pairs.length && !isPair(pairs[pair]!, action, strength)) pair++;
+      if (pair === pairs.length) pairs.push({ action, strength });
+      places.push(pair);
+    }
     to.uint(pairs.length);
     for (const { action, strength } of pairs) to.uint(strings.index(action)).f32(strength);
     let time = 0;
     for (let i = 0; i < length; i++) {
-      to.uint(this.#numberOf(sequences.item(row, i))).uint(sequences.time(row, i) - time);
-      time = sequences.time(row, i);
+      const next = sequences.time(row, i);
+      to.uint(this.#numberOf(sequences.item(row, i))).uint(next - time);
+      time = next;
     }
     writePlaces(to, places, pairs.length);
   }
@@ -198,6 +202,15 @@ export class UserCodec {
     this.#numbers[index] = this.#items.length;
     return this.#items.push(index) - 1;
   }
+}
+
+interface Pair {
+  readonly action: string;
+  readonly strength: number;
+}
+
+function isPair(pair: Pair, action: string, strength: number): boolean {
+  return pair.action === action && Object.is(pair.strength, strength);
 }
 
 function writeState(to: ByteWriter, state: StoredState | null): void {
