@@ -242,7 +242,9 @@ export class Task implements AsyncDisposable {
     const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
     const dueAt = () => {
       // What is sent at once need not be committed at once after a while of silence.
-      if (this.#delivery === "at-least-once") return this.#uncommittedSince + commitIntervalMs;
+      if (this.#delivery === "at-least-once" && this.#roundEvents > 0) {
+        return this.#uncommittedSince + commitIntervalMs;
+      }
       return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
     };
     if (this.#roundEvents === 0) {
@@ -289,7 +291,7 @@ export class Task implements AsyncDisposable {
       this.#isBehind = true;
     }
     if (this.#delivery === "at-least-once") this.#send();
-    if (this.#roundEvents > 0 && now() >= dueAt()) await commit();
+    if ((this.#roundEvents > 0 || this.#passedGap) && now() >= dueAt()) await commit();
     return applied;
   }
 
@@ -301,6 +303,14 @@ export class Task implements AsyncDisposable {
   /** Whether something was applied, or learnt from others, and not committed. */
   get isDirty(): boolean {
     return this.#roundEvents > 0 || this.#others.isDirty;
+  }
+
+  /**
+   * Whether there is nothing to commit but that offsets without a record were passed, such as the mark at the end of a
+   * transaction on Kafka, or what was trimmed: else a task that is done would lag behind them until the next event.
+   */
+  get #passedGap(): boolean {
+    return this.#roundEvents === 0 && this.#ahead === undefined && this.#next > this.#committed;
   }
 
   /** Settles what is open at the end of a finite stream, and commits. */

@@ -69,3 +69,16 @@ Deno.test("Task.step() commits sooner when an answer waits for it", async () => 
   assert.equal(task.isDirty, false);
   assert.equal((await log.read(topics.recommendations, 0, 0)).records.length, before + 1);
 });
+
+Deno.test("Task.step() commits its position when it has passed offsets without a record", async () => {
+  const { log, task } = await open();
+  await using _task = task;
+  await log.trim(topics.events, 0, events.length);
+  let time = 0;
+  for (const at of [0, 50, 100]) {
+    time = at;
+    assert.equal(await task.step({ now: () => time, commitIntervalMs: 100 }), 0);
+  }
+  assert.equal(task.committed, events.length);
+  assert.equal(await log.committed(`${topics.events}-tasks`, topics.events, 0), events.length);
+});
