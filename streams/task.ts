@@ -92,6 +92,8 @@ export class Task implements AsyncDisposable {
   #sending: Promise<unknown>[] = [];
   #rejected: NewRecord[] = [];
   readonly #others: Others;
+  /** Where events end that an earlier life may have answered without a commit. */
+  readonly #repeatsUntil: number;
 
   private constructor(
     log: Log,
@@ -101,7 +103,10 @@ export class Task implements AsyncDisposable {
     writer: Writer,
     next: number,
     state: TaskState,
-    { others, ...restored }: Restored & { readonly others: Others },
+    { others, repeatsUntil, ...restored }: Restored & {
+      readonly others: Others;
+      readonly repeatsUntil: number;
+    },
     {
       maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity,
       delivery = "exactly-once",
@@ -110,6 +115,7 @@ export class Task implements AsyncDisposable {
     }: TaskRuntime,
   ) {
     this.#others = others;
+    this.#repeatsUntil = repeatsUntil;
     this.#delivery = delivery;
     this.#handover = handover;
     this.#pins = pins;
@@ -150,7 +156,10 @@ export class Task implements AsyncDisposable {
     const shared = options.retrieval?.shared ?? true;
     const { othersTime: time = new TimeShare() } = runtime;
     const others = await Others.open(log, topics.signals, state, { partition, partitions, shared, time });
-    const whole = { ...restored, others };
+    const repeatsUntil = runtime.delivery === "at-least-once"
+      ? (await log.bounds(topics.events, partition)).end
+      : 0;
+    const whole = { ...restored, others, repeatsUntil };
     return new Task(log, topics, group, { partition, partitions }, writer, next, state, whole, runtime);
   }
 
@@ -248,7 +257,7 @@ export class Task implements AsyncDisposable {
       return this.#committedAt + (this.#out.recommendations.length > 0 ? answerIntervalMs : commitIntervalMs);
     };
     if (this.#roundEvents === 0) {
-      this.#others.learnSome(now, this.#isBehind);
+      this.#learnOthers(now);
       if (this.#others.mustCommit(now())) await this.commit();
     }
     const untilDue = this.#roundEvents > 0 ? dueAt() - now() : this.#others.idleMs(waitMs);
@@ -269,11 +278,16 @@ export class Task implements AsyncDisposable {
       await this.commit();
       this.#committedAt = now();
       this.#uncommittedSince = Infinity;
-      this.#others.learnSome(now, this.#isBehind);
+      this.#learnOthers(now);
     };
     const begun = now();
     let applied = 0;
     for (let at = 0; at < records.length && (at === 0 || now() - begun < sliceMs); at++) {
+      if (this.#delivery === "at-least-once" && this.#roundEvents === 0 && this.#others.isDirty) {
+        // What an answer depends on is committed before it is sent: a repeat is the same.
+        await this.commit();
+        await this.#warm(decoded.slice(at));
+      }
       const record = records[at]!;
       this.#apply(record, decoded[at]!);
       this.#next = record.offset + 1;
@@ -293,6 +307,11 @@ export class Task implements AsyncDisposable {
     if (this.#delivery === "at-least-once") this.#send();
     if ((this.#roundEvents > 0 || this.#passedGap) && now() >= dueAt()) await commit();
     return applied;
+  }
+
+  /** Learns from others for a while, but not before events that an earlier life may have answered. */
+  #learnOthers(now: () => number): void {
+    if (this.#next >= this.#repeatsUntil) this.#others.learnSome(now, this.#isBehind);
   }
 
   async #readAhead(options: ReadOptions): Promise<Ahead> {

@@ -243,6 +243,50 @@ Deno.test("Task.open() goes on after a crash at any operation as if it had learn
   assert.ok(crashes > 20, `${crashes} crashes`);
 });
 
+Deno.test("Task.step() repeats answers as they were after a crash at any operation, at least once", async () => {
+  const events = [...visits(520)];
+  const teach = async (log: Log, part: readonly Event[]) => {
+    await log.append(part.filter(({ user }) => partitionOf(user, PARTITIONS) > 0).map(eventRecord));
+    for (const partition of [1, 2]) {
+      await using task = await open(log, partition);
+      await settle(log, [task]);
+    }
+  };
+  const fresh = async () => {
+    const log = await logOf([]);
+    await teach(log, events.slice(0, 260));
+    await log.append(
+      events.filter(({ user }) => partitionOf(user, PARTITIONS) === 0).slice(0, 80).map(eventRecord),
+    );
+    return log;
+  };
+  const run = async (log: Log) => {
+    const runtime = { delivery: "at-least-once" } as const;
+    await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing(), runtime);
+    await settle(log, [task], { maxEvents: 4, commitEvents: 20, commitIntervalMs: 1000 });
+  };
+  const whole = new CrashingLog(await fresh());
+  await run(whole);
+  let repeats = 0;
+  for (let at = 1; at < whole.operations; at += 2) {
+    const log = await fresh();
+    await run(new CrashingLog(log, at)).catch((error) => assert.ok(error instanceof Crash));
+    await teach(log, events.slice(260)); // more to learn than the first life knew
+    await run(log);
+    const answers = new Map<string, string>();
+    for await (const { headers, value } of readAll(log, topics.recommendations, 0)) {
+      const text = new TextDecoder().decode(value!).replace(/"tookMicros":[^,}]+/, "");
+      const known = answers.get(headers["input"]!);
+      if (known !== undefined) {
+        repeats++;
+        assert.equal(text, known, `after a crash at operation ${at}`);
+      }
+      answers.set(headers["input"]!, text);
+    }
+  }
+  assert.ok(repeats > 10, `${repeats} repeats`);
+});
+
 /** Names of users on a partition. */
 function* usersOn(partition: number): Generator<string> {
   for (let n = 0;; n++) if (partitionOf(`user ${n}`, PARTITIONS) === partition) yield `user ${n}`;
