@@ -39,11 +39,9 @@ export interface EmbeddingDelta<Keys = readonly string[]> {
  * each was a sixth of all garbage of a server.
  */
 export interface RawKeys {
-  /** The record. */
-  readonly bytes: Uint8Array;
   /** Number of keys. */
   readonly length: number;
-  /** [start, end) of each key in `bytes`. */
+  /** [start, end) of each key in the record. */
   readonly places: Uint32Array;
 }
 
@@ -59,8 +57,7 @@ export function encodeDelta(delta: EmbeddingDelta): Uint8Array {
 }
 
 /**
- * Decodes a delta as a whole, so that a broken one is refused before anything was applied. Its keys are views of
- * `bytes`.
+ * Decodes a delta as a whole, so that a broken one is refused before anything was applied. Its keys stay in `bytes`.
  *
  * @throws {SyntaxError} if it is not a delta
  */
@@ -69,8 +66,8 @@ export function decodeDelta(bytes: Uint8Array): EmbeddingDelta<RawKeys> {
   const name = reader.string();
   const width = reader.uint();
   const full = reader.u8() === 1;
-  const removed = readKeys(reader, bytes);
-  const keys = readKeys(reader, bytes);
+  const removed = readKeys(reader);
+  const keys = readKeys(reader);
   const raw = reader.bytes();
   endRecord(reader, NAME);
   if (raw.length !== 4 * width * (keys.length + 1)) {
@@ -79,7 +76,7 @@ export function decodeDelta(bytes: Uint8Array): EmbeddingDelta<RawKeys> {
   return { name, width, full, removed, keys, values: new Float32Array(raw.slice().buffer) };
 }
 
-function readKeys(reader: ByteReader, bytes: Uint8Array): RawKeys {
+function readKeys(reader: ByteReader): RawKeys {
   const length = reader.count();
   const places = new Uint32Array(2 * length);
   for (let n = 0; n < length; n++) {
@@ -87,5 +84,5 @@ function readKeys(reader: ByteReader, bytes: Uint8Array): RawKeys {
     places[2 * n] = reader.position - size;
     places[2 * n + 1] = reader.position;
   }
-  return { bytes, length, places };
+  return { length, places };
 }
