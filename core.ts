@@ -1,6 +1,6 @@
 /**
  * What of meander is pure: events, states, models, the learner, experiments. No log, no file, no server, no clock; no
- * API of a runtime but those that Deno, Node and Bun share. All of it is in `mod.ts` too.
+ * API of a runtime but those that Deno and Node share. All of it is in `mod.ts` too.
  *
  * @module
  */
