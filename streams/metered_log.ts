@@ -11,6 +11,7 @@ import type {
   GroupMember,
   Log,
   LogAddress,
+  LogConnection,
   LogRecord,
   Membership,
   NewRecord,
@@ -69,6 +70,8 @@ export interface LogObserver {
 export class MeteredLog implements Log {
   /** Present when the log below has it. What goes through a log that is opened there is not told of here. */
   readonly address?: LogAddress;
+  /** Present when the log below has it. What comes that way is not told of here. */
+  readonly connect?: () => LogConnection;
   /** Present when the log below has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   /** Present when the log below has it. */
@@ -83,6 +86,7 @@ export class MeteredLog implements Log {
     this.#observer = observer;
     this.#now = now;
     if (log.address !== undefined) this.address = log.address;
+    if (log.connect !== undefined) this.connect = log.connect.bind(log);
     if (log.latest !== undefined) this.latest = log.latest.bind(log);
     if (log.members !== undefined) this.members = log.members.bind(log);
   }

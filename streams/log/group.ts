@@ -13,10 +13,30 @@
  */
 
 import { assignPartitions } from "./assignment.ts";
-import { type GroupHandlers, LogError, type Membership } from "./log.ts";
+import { coPartitions } from "./checks.ts";
+import { type GroupHandlers, LogError, type Membership, type TopicSpec } from "./log.ts";
 
-/** A group of one process; a membership is made by {@linkcode LocalGroup.join}. */
-export class LocalGroup {
+/** The groups of one process. */
+export class LocalGroups {
+  readonly #groups = new Map<string, LocalGroup>();
+
+  /** Joins a group, which begins with its first member; see {@linkcode Log.join}. */
+  join(group: string, topics: readonly TopicSpec[], handlers: GroupHandlers): Promise<Membership> {
+    const partitions = coPartitions(group, topics);
+    const joined = this.#groups.get(group) ?? new LocalGroup(group);
+    this.#groups.set(group, joined);
+    return joined.join(topics.map(({ name }) => name), partitions, handlers);
+  }
+
+  /** Revokes what members hold; rejects when a handler did. */
+  async close(): Promise<void> {
+    const outcomes = await Promise.allSettled([...this.#groups.values()].map((group) => group.close()));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+}
+
+/** One of them. */
+class LocalGroup {
   /** The group's name. */
   readonly name: string;
   readonly #members = new Set<Member>();

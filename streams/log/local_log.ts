@@ -5,16 +5,8 @@
  * @module
  */
 
-import {
-  checkOffset,
-  checkPartition,
-  checkSame,
-  checkSpec,
-  checkTrim,
-  coPartitions,
-  placeOf,
-} from "./checks.ts";
-import { LocalGroup } from "./group.ts";
+import { checkOffset, checkPartition, checkSame, checkSpec, checkTrim, placeOf } from "./checks.ts";
+import { LocalGroups } from "./group.ts";
 import {
   type Bounds,
   type Commit,
@@ -90,7 +82,7 @@ interface PendingWrite {
 export class LocalLog implements Log {
   readonly #store: LogStore;
   readonly #schedule: (flush: () => void) => void;
-  readonly #groups = new Map<string, LocalGroup>();
+  readonly #groups = new LocalGroups();
   readonly #writers = new Map<string, LocalWriter>();
   /** Readers that wait for a record, by topic and partition. */
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -190,10 +182,7 @@ export class LocalLog implements Log {
       if (this.#closing !== undefined) {
         throw new LogError("closed", `Cannot join group ${group}: the log closes`);
       }
-      const partitions = coPartitions(group, topics.map((topic) => this.#spec(topic)));
-      const joined = this.#groups.get(group) ?? new LocalGroup(group);
-      this.#groups.set(group, joined);
-      return joined.join(topics, partitions, handlers);
+      return this.#groups.join(group, topics.map((topic) => this.#spec(topic)), handlers);
     });
   }
 
@@ -213,8 +202,7 @@ export class LocalLog implements Log {
 
   async #close(): Promise<void> {
     try {
-      const outcomes = await Promise.allSettled([...this.#groups.values()].map((group) => group.close()));
-      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      await this.#groups.close();
     } finally {
       this.#flush();
       this.#closed = true;

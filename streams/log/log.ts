@@ -174,10 +174,26 @@ export interface LogAddress {
   readonly options: unknown;
 }
 
+/** A way to a log in another thread of the process; its port is handed over. */
+export interface LogChannel {
+  /** An end of a channel whose other end is served. */
+  readonly port: MessagePort;
+  /** Whether the log indexes its keys. */
+  readonly hasLatest: boolean;
+}
+
+/** A {@linkcode LogChannel} for as long as it is not disposed. */
+export interface LogConnection extends AsyncDisposable {
+  /** Where the log is, for who is to use it. */
+  readonly channel: LogChannel;
+}
+
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
   /** How another thread opens it. A log that has one owner has none: it is served to the thread. */
   readonly address?: LogAddress;
+  /** A way for another thread to the one in which the log lives. Only logs that live in a thread have it. */
+  connect?(): LogConnection;
   /** Creates what does not exist. @throws LogError `topic-mismatch` when a topic exists with another spec. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
   /** The topics that exist, by name. */
@@ -224,7 +240,7 @@ export interface Log extends AsyncDisposable {
 }
 
 /** A log without its groups: what there is of one in a thread that does not own it. */
-export type UngroupedLog = Omit<Log, "join" | "members" | "address">;
+export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;
 
 /** Codes of {@linkcode LogError}. */
 export const LOG_ERROR_CODES = [

@@ -1,80 +1,64 @@
 /**
- * Serves a log to another thread of this process.
+ * Serves a log to another thread of this process. What is called is a method of the log, or of a writer that was opened
+ * through the port.
  *
  * @module
  */
 
-import type { Commit, LogRecord, NewRecord, ReadOptions, TopicSpec, UngroupedLog, Writer } from "./log.ts";
-import {
-  type Method,
-  type PackedRecords,
-  packError,
-  packRecords,
-  type PortReply,
-  type PortRequest,
-  unpackRecords,
-} from "./port_messages.ts";
+import type {
+  Commit,
+  Log,
+  LogConnection,
+  NewRecord,
+  ReadOptions,
+  TopicSpec,
+  UngroupedLog,
+  Writer,
+} from "./log.ts";
+import { type PackedRecords, packRecords, unpackNew } from "./packed_records.ts";
+import { type Outcome, PortAnswerer } from "./port_calls.ts";
 
 /** Answers what a `RemoteLog` at the other end of the channel asks, until it is disposed. */
 export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable {
-  const served = new ServedLog(log, port);
-  port.onmessage = ({ data }: MessageEvent<PortRequest>) => served.hear(data);
-  return served;
+  return new ServedLog(log, port);
+}
+
+/** A way for another thread to a log: to the thread in which it lives, or to this one. */
+export function connectLog(log: Log): LogConnection {
+  if (log.connect !== undefined) return log.connect();
+  const { port1, port2 } = new MessageChannel();
+  const served = serveLog(log, port1);
+  return {
+    channel: { port: port2, hasLatest: log.latest !== undefined },
+    [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
+  };
 }
 
 class ServedLog implements AsyncDisposable {
   readonly #log: UngroupedLog;
-  readonly #port: MessagePort;
-  /** Calls under way, which may be cancelled. */
-  readonly #calls = new Map<number, AbortController>();
+  readonly #port: PortAnswerer;
   readonly #writers = new Map<number, Writer>();
   #opened = 0;
   #closed = false;
 
   constructor(log: UngroupedLog, port: MessagePort) {
     this.#log = log;
-    this.#port = port;
-  }
-
-  hear(request: PortRequest): void {
-    if ("cancel" in request) this.#calls.get(request.cancel)?.abort();
-    else void this.#answer(request);
+    this.#port = new PortAnswerer(
+      port,
+      (method, args, signal) => this.#act(method, args as readonly never[], signal),
+    );
   }
 
   /** Closes the port, and lets go of what was opened through it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#port.close();
-    for (const call of this.#calls.values()) call.abort();
     await Promise.all([...this.#writers.values()].map((writer) => writer[Symbol.asyncDispose]()));
     this.#writers.clear();
   }
 
-  async #answer(
-    { call, method, args }: {
-      readonly call: number;
-      readonly method: Method;
-      readonly args: readonly unknown[];
-    },
-  ): Promise<void> {
-    const cancelling = new AbortController();
-    this.#calls.set(call, cancelling);
-    try {
-      const { result, transfer = [] } = await this.#act(method, args as never[], cancelling.signal);
-      this.#send({ call, result }, transfer);
-    } catch (error) {
-      this.#send({ call, error: packError(error) });
-    } finally {
-      this.#calls.delete(call);
-    }
-  }
-
-  #send(reply: PortReply, transfer: Transferable[] = []): void {
-    if (!this.#closed) this.#port.postMessage(reply, transfer);
-  }
-
   /** The arguments are those that `RemoteLog` sends for the method. */
-  async #act(method: Method, args: readonly never[], signal: AbortSignal): Promise<Outcome> {
+  async #act(method: string, args: readonly never[], signal: AbortSignal): Promise<Outcome> {
     const log = this.#log;
     switch (method) {
       case "createTopics":
@@ -82,8 +66,8 @@ class ServedLog implements AsyncDisposable {
       case "topics":
         return { result: new Map(await log.topics()) };
       case "append": {
-        const [packed] = args as unknown as [PackedRecords<NewRecord>];
-        return { result: await log.append(unpackRecords(packed)) };
+        const [packed] = args as unknown as [PackedRecords];
+        return { result: await log.append(unpackNew(packed)) };
       }
       case "read": {
         const [topic, partition, from, options] = args as unknown as [string, number, number, ReadOptions];
@@ -93,7 +77,7 @@ class ServedLog implements AsyncDisposable {
       }
       case "latest": {
         const found = await log.latest?.(...args as unknown as [string, number, string]);
-        const packed = packRecords<LogRecord>(found == null ? [] : [found]);
+        const packed = packRecords(found == null ? [] : [found]);
         return { result: packed, transfer: [packed.bytes] };
       }
       case "bounds":
@@ -109,25 +93,19 @@ class ServedLog implements AsyncDisposable {
         return { result: this.#opened };
       }
       case "commit": {
-        const [handle, packed, commit] = args as unknown as [
-          number,
-          PackedRecords<NewRecord>,
-          Omit<Commit, "records">,
-        ];
+        const [handle, packed, commit] = args as unknown as [number, PackedRecords, Omit<Commit, "records">];
         const writer = this.#writers.get(handle);
         if (writer === undefined) throw new RangeError(`Cannot commit with writer ${handle}: there is none`);
-        return { result: await writer.commit({ ...commit, records: unpackRecords(packed) }) };
+        const records: NewRecord[] = unpackNew(packed);
+        return { result: await writer.commit({ ...commit, records }) };
       }
       case "closeWriter": {
         // It stays known: a commit after it is refused by the writer itself.
         await this.#writers.get(...args as unknown as [number])?.[Symbol.asyncDispose]();
         return { result: undefined };
       }
+      default:
+        throw new TypeError(`Cannot ask a log for ${method}`);
     }
   }
-}
-
-interface Outcome {
-  readonly result: unknown;
-  readonly transfer?: Transferable[];
 }

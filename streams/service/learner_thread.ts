@@ -9,7 +9,7 @@ import { FigureTaker } from "../learner_figures.ts";
 import type { Learning } from "../learning.ts";
 import type { KafkaLogOptions } from "../log/kafka_log.ts";
 import type { UngroupedLog } from "../log/log.ts";
-import { packError } from "../log/port_messages.ts";
+import { packError } from "../log/port_calls.ts";
 import { RemoteLog } from "../log/remote_log.ts";
 import { MeteredLog, sizesOf } from "../metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
@@ -83,7 +83,7 @@ async function work(learning: Learning): Promise<void> {
 }
 
 async function openLog(place: ThreadLog): Promise<UngroupedLog> {
-  if ("port" in place) return new RemoteLog(place.port, place.hasLatest);
+  if ("port" in place) return new RemoteLog(place);
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../log/kafka_log.ts");
   return new MeteredLog(await KafkaLog.open(place.address.options as KafkaLogOptions), {

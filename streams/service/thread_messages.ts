@@ -15,8 +15,8 @@
  */
 
 import type { LearnerFigures } from "../learner_figures.ts";
-import type { LogAddress } from "../log/log.ts";
-import type { PortError } from "../log/port_messages.ts";
+import type { LogAddress, LogChannel } from "../log/log.ts";
+import type { PortError } from "../log/port_calls.ts";
 import type { CommitReport } from "../metered_log.ts";
 import type { LearnerSpec } from "./learner_job.ts";
 
@@ -24,8 +24,8 @@ import type { LearnerSpec } from "./learner_job.ts";
 export type ThreadLog =
   /** It connects by itself. */
   | { readonly address: LogAddress }
-  /** It asks the one of the service. */
-  | { readonly port: MessagePort; readonly hasLatest: boolean };
+  /** It asks the one of the process. */
+  | LogChannel;
 
 /** To the thread. */
 export type ThreadOrder =

@@ -5,12 +5,12 @@
  */
 
 import type { LearnerFigures } from "../learner_figures.ts";
-import type { Log } from "../log/log.ts";
-import { unpackError } from "../log/port_messages.ts";
-import { serveLog } from "../log/serve_log.ts";
+import type { Log, LogConnection } from "../log/log.ts";
+import { unpackError } from "../log/port_calls.ts";
+import { connectLog } from "../log/serve_log.ts";
 import type { LearnerJob, LearnerSpec } from "./learner_job.ts";
 import type { LearnerThreadOptions } from "./options.ts";
-import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
+import type { ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
 /** How long a thread may take to let go before it is ended: it has nothing to lose then that a crash would not. */
 const PATIENCE_MS = 2000;
@@ -21,7 +21,7 @@ const PATIENCE_MS = 2000;
  */
 export class ThreadedLearner implements LearnerJob {
   readonly #thread: Worker;
-  readonly #served: AsyncDisposable | undefined;
+  readonly #connection: LogConnection | undefined;
   readonly #committed: LearnerThreadOptions["committed"];
   /** Resolves when the thread has let go; rejects with what went wrong there. */
   readonly #ended = Promise.withResolvers<void>();
@@ -45,10 +45,8 @@ export class ThreadedLearner implements LearnerJob {
       this.#end(new Error(`The thread of the learner of ${spec.model} died: ${event.message}`));
     };
     if (log.address === undefined) {
-      const { port1, port2 } = new MessageChannel();
-      this.#served = serveLog(log, port1);
-      const place: ThreadLog = { port: port2, hasLatest: log.latest !== undefined };
-      this.#order({ start: spec, log: place }, [port2]);
+      const connection = this.#connection = connectLog(log);
+      this.#order({ start: spec, log: connection.channel }, [connection.channel.port]);
     } else this.#order({ start: spec, log: { address: log.address } });
   }
 
@@ -105,7 +103,7 @@ export class ThreadedLearner implements LearnerJob {
       clearTimeout(patience);
     }
     this.#thread.terminate();
-    await this.#served?.[Symbol.asyncDispose]();
+    await this.#connection?.[Symbol.asyncDispose]();
   }
 
   #order(order: ThreadOrder, transfer: Transferable[] = []): void {

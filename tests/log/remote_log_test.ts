@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { LogError, type UngroupedLog } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { packError, packRecords, unpackError, unpackRecords } from "../../streams/log/port_messages.ts";
+import { packRecords, unpackNew, unpackRead } from "../../streams/log/packed_records.ts";
+import { packError, unpackError } from "../../streams/log/port_calls.ts";
 import { RemoteLog } from "../../streams/log/remote_log.ts";
 import { serveLog } from "../../streams/log/serve_log.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
@@ -13,7 +14,7 @@ import { recordContract } from "../contracts/record_contract.ts";
 function remoteOf(log: UngroupedLog): RemoteLog {
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
-  const remote = new RemoteLog(port2, log.latest !== undefined);
+  const remote = new RemoteLog({ port: port2, hasLatest: log.latest !== undefined });
   const close = remote[Symbol.asyncDispose].bind(remote);
   remote[Symbol.asyncDispose] = async () => {
     await close();
@@ -40,7 +41,7 @@ Deno.test("serveLog() closes the writers that were opened through it, and what i
   await using log = new MemoryLog();
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
-  const remote = new RemoteLog(port2, true);
+  const remote = new RemoteLog({ port: port2, hasLatest: true });
   await remote.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
   const writer = await remote.writer("w");
   await served[Symbol.asyncDispose]();
@@ -63,20 +64,26 @@ Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and l
   assert.deepEqual(records.map(({ value }) => value), [Uint8Array.of(1)]);
 });
 
-Deno.test("packRecords() takes of a value what is seen, not the buffer behind it, and keeps nulls", () => {
+Deno.test("packRecords() gives back what it was given, and takes of a value what is seen, not the buffer behind it", () => {
   const large = new Uint8Array(1000).fill(7);
   const records = [
-    { key: "a", value: large.subarray(10, 13) },
-    { key: "b", value: null },
-    { key: "c", value: new Uint8Array(0) },
+    { topic: "t", key: "a", value: large.subarray(10, 13), time: 1 },
+    { topic: "t", key: "b", value: null, time: 2, headers: { from: "here" } },
+    { topic: "t", partition: 2, key: null, value: new Uint8Array(0), time: 3 },
+    { topic: "u", partition: 2, key: "ü", value: Uint8Array.of(1), time: 1.7e12 },
   ];
   const packed = packRecords(records);
-  assert.equal(packed.bytes.byteLength, 3);
-  assert.deepEqual(unpackRecords(packed), [
-    { key: "a", value: Uint8Array.of(7, 7, 7) },
-    { key: "b", value: null },
-    { key: "c", value: new Uint8Array(0) },
+  assert.equal(packed.bytes.byteLength, 4);
+  assert.deepEqual(unpackNew(structuredClone(packed)), [
+    { ...records[0], value: Uint8Array.of(7, 7, 7) },
+    ...records.slice(1),
   ]);
+  const read = records.map((record, i) => ({ partition: 0, headers: {}, ...record, offset: 1e12 + i }));
+  assert.deepEqual(unpackRead(packRecords(read)), [
+    { ...read[0], value: Uint8Array.of(7, 7, 7) },
+    ...read.slice(1),
+  ]);
+  assert.deepEqual(unpackRead(packRecords([])), []);
 });
 
 Deno.test("unpackError() gives errors back that callers tell apart", () => {

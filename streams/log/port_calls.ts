@@ -1,0 +1,187 @@
+/**
+ * Calls from one thread to another over a port.
+ *
+ * ```text
+ *   { call, method, args }   ──>      { call, result } or { call, error }
+ *   { cancel: call }         ──>      the signal of the call is aborted, and nobody waits for it
+ * ```
+ *
+ * @module
+ */
+
+import { LOG_ERROR_CODES, LogError, type LogErrorCode } from "./log.ts";
+
+/** From who calls. */
+export type PortRequest =
+  | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly cancel: number };
+
+/** From who is called. */
+export interface PortReply {
+  /** What it answers. */
+  readonly call: number;
+  /** How it went. */
+  readonly result?: unknown;
+  /** What went wrong. */
+  readonly error?: PortError;
+}
+
+/** An error, in a form that can be cloned. */
+export interface PortError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: unknown;
+}
+
+/** What a call has come to, and what of it is handed over and not copied. */
+export interface Outcome {
+  readonly result: unknown;
+  readonly transfer?: Transferable[];
+}
+
+/** Does what a call asks for. The signal is aborted when nobody waits for it any more. */
+export type Act = (
+  method: string,
+  args: readonly unknown[],
+  signal: AbortSignal,
+) => Promise<Outcome> | Outcome;
+
+/** What a call may be given beside its arguments. */
+export interface CallOptions {
+  /** What of the arguments is handed over. */
+  readonly transfer?: Transferable[];
+  /** Ends the wait: the call then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The end of a port that calls. */
+export class PortCaller {
+  readonly #port: MessagePort;
+  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #refusal: () => Error;
+  #last = 0;
+  #closed = false;
+
+  /** Takes over a port. @param refusal what a call rejects with once it is closed */
+  constructor(port: MessagePort, refusal: () => Error) {
+    this.#port = port;
+    this.#refusal = refusal;
+    port.onmessage = ({ data }: MessageEvent<PortReply>) => this.#hear(data);
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Calls. @throws what was thrown at the other end, the signal's reason, or the refusal */
+  async call(
+    method: string,
+    args: readonly unknown[],
+    { transfer = [], signal }: CallOptions = {},
+  ): Promise<unknown> {
+    if (this.#closed) throw this.#refusal();
+    signal?.throwIfAborted();
+    const call = ++this.#last;
+    const answer = Promise.withResolvers<unknown>();
+    this.#calls.set(call, answer);
+    const cancel = () => {
+      this.#send({ cancel: call });
+      this.#calls.delete(call);
+      answer.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", cancel);
+    this.#send({ call, method, args }, transfer);
+    try {
+      return await answer.promise;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Closes the port, and refuses what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#port.close();
+    for (const { reject } of this.#calls.values()) reject(this.#refusal());
+    this.#calls.clear();
+  }
+
+  #send(request: PortRequest, transfer: Transferable[] = []): void {
+    this.#port.postMessage(request, transfer);
+  }
+
+  #hear({ call, result, error }: PortReply): void {
+    const answer = this.#calls.get(call);
+    this.#calls.delete(call);
+    if (error === undefined) answer?.resolve(result);
+    else answer?.reject(unpackError(error));
+  }
+}
+
+/** The end of a port that is called. */
+export class PortAnswerer {
+  readonly #port: MessagePort;
+  readonly #act: Act;
+  /** Calls under way. */
+  readonly #calls = new Map<number, AbortController>();
+  #closed = false;
+
+  /** Takes over a port. */
+  constructor(port: MessagePort, act: Act) {
+    this.#port = port;
+    this.#act = act;
+    port.onmessage = ({ data }: MessageEvent<PortRequest>) => {
+      if ("cancel" in data) this.#calls.get(data.cancel)?.abort();
+      else void this.#answer(data.call, data.method, data.args);
+    };
+  }
+
+  /** Closes the port, and aborts what is under way. */
+  close(): void {
+    this.#closed = true;
+    this.#port.close();
+    for (const call of this.#calls.values()) call.abort();
+  }
+
+  async #answer(call: number, method: string, args: readonly unknown[]): Promise<void> {
+    const cancelling = new AbortController();
+    this.#calls.set(call, cancelling);
+    try {
+      const { result, transfer = [] } = await this.#act(method, args, cancelling.signal);
+      this.#send({ call, result }, transfer);
+    } catch (error) {
+      this.#send({ call, error: packError(error) });
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  #send(reply: PortReply, transfer: Transferable[] = []): void {
+    if (!this.#closed) this.#port.postMessage(reply, transfer);
+  }
+}
+
+/** An error as it travels. */
+export function packError(error: unknown): PortError {
+  if (!(error instanceof Error)) {
+    return { name: "Error", message: String(error), stack: undefined, code: undefined };
+  }
+  const { name, message, stack } = error;
+  return { name, message, stack, code: "code" in error ? error.code : undefined };
+}
+
+/** The error that was thrown on the other side: its class, if it is one that callers tell apart. */
+export function unpackError({ name, message, stack, code }: PortError): Error {
+  const error = name === "LogError" && (LOG_ERROR_CODES as readonly unknown[]).includes(code)
+    ? new LogError(code as LogErrorCode, message)
+    : name === "RangeError"
+    ? new RangeError(message)
+    : name === "TypeError"
+    ? new TypeError(message)
+    : new Error(message);
+  error.name = name;
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
