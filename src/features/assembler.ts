@@ -17,9 +17,11 @@ import type { SampleHistory, SampleState } from "../learner/sample.ts";
 import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
+import { type FieldTable, type TrainableTable, valueAt, weightOf } from "./field_table.ts";
+import { KnownCandidates, type Trait } from "./known_candidates.ts";
+import { forEachPair, pairPrefixes } from "./pairs.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
-import { forEachPair, pairPrefixes, PairWeights } from "./pairs.ts";
-import { type CrossKind, JoinedKeys, Transitions } from "./transitions.ts";
+import { type CrossKind, type JoinedKey, JoinedKeys, Transitions } from "./transitions.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {
@@ -53,24 +55,6 @@ export interface InstanceRow {
   readonly offset: number;
   /** 0 is the top; −1 = not placed yet, no position weight. */
   readonly position: number;
-}
-
-/** The rows of one field, as far as gathering needs it. */
-export interface FieldTable {
-  /** Floats a row. */
-  readonly width: number;
-  /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
-  rowOf(key: string): number;
-  /** Whether looking a key up changes nothing, so that who needs it again need not. @default {false} */
-  readonly isStill?: boolean;
-  /** Adds `scale` times the row to `out[offset..offset+width)`. */
-  addRow(row: number, scale: number, out: Float32Array, offset: number): void;
-}
-
-/** A field table that gradients can be given to. */
-export interface TrainableTable extends FieldTable {
-  /** Adds `scale` times `gradient[offset..offset+width)` to the gradient of the row. */
-  accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void;
 }
 
 /** Running standardisation of the numeric features, frozen. */
@@ -114,6 +98,21 @@ interface Named<T> {
   readonly first: { readonly item: T; readonly category: T; readonly user: T; readonly position: T };
   /** First-order weights that not every schema has. */
   own(kind: CrossKind | "pair"): T;
+  /** What is remembered of candidates, where the tables are still. */
+  readonly known: KnownCandidates | null;
+}
+
+/** What of an impression is the same for all its candidates. */
+interface Shared {
+  /** Of the logit. */
+  readonly logit: number;
+  /** Vectors of the context fields, one behind the other. */
+  readonly context: Float32Array;
+  readonly transitions: Transitions | null;
+  /** What its pairs begin with. */
+  readonly prefixes: readonly string[];
+  readonly linear: Float32Array;
+  readonly standardisation: Standardisation;
 }
 
 const OWN = { transition: "first:transition", age: "first:age", pair: "first:pair" } as const;
@@ -188,6 +187,8 @@ export class Assembler {
   /** The history of the last gathering. */
   #gathered: SampleHistory | undefined;
   readonly #joined = new JoinedKeys();
+  /** Lists whose candidates were remembered. */
+  #lists = 0;
 
   /**
    * An assembler for item vectors of width 2k.
@@ -214,8 +215,8 @@ export class Assembler {
   }
 
   /**
-   * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of a still table of
-   * pairs, once a key.
+   * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of still tables, once
+   * a key until {@linkcode Assembler.forget}, if the key is likely to come again.
    */
   gather(
     instance: Instance,
@@ -233,15 +234,12 @@ export class Assembler {
     this.#xc = this.#room(this.#xc, K * C);
     this.#wide = this.#room(this.#wide, K);
     const named = this.#tables(tables);
-    const { item, category, first } = named;
-    const read = this.#read;
-    const bias = head.block("bias")[0]!;
-    const linear = head.block("linear");
+    const { first } = named;
 
     this.#addBehaviours(instance.history, from, named);
 
     this.#xu.fill(0);
-    let shared = bias;
+    let shared = head.block("bias")[0]!;
     if (this.#ids) {
       const { user } = named;
       user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
@@ -255,45 +253,16 @@ export class Assembler {
       shared += addField(named.contextFields[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
     }
 
-    const transitions = this.#transitions(instance);
-    const prefixes = this.#pairPrefixes(instance);
-    const pairs = prefixes.length > 0 ? named.own("pair") : undefined;
-    const pairWeights = pairs?.isStill === true
-      ? new PairWeights(prefixes, this.#crossedFields, (key) => weightOf(pairs, key))
-      : undefined;
-    this.#crossedLogits.clear();
-    for (let c = 0; c < K; c++) {
-      const row = instance.rows[c]!;
-      const at = c * C;
-      const { categories } = row;
-      item.addRow(read.note(item.rowOf(row.item)), 1, this.#q, c * d);
-      this.#addMean(category, categories, 1, this.#q, c * d + k);
-      let z = shared + row.offset + valueAt(first.item, read.note(first.item.rowOf(row.item)));
-      for (const name of categories) {
-        z += valueAt(first.category, read.note(first.category.rowOf(name))) / categories.length;
-      }
-      for (const name of categories) z += this.#crossed(name, transitions, named) / categories.length;
-      for (const { key, value } of transitions?.own(row.item) ?? []) {
-        z += value * weightOf(named.own("age"), key);
-      }
-      if (pairWeights !== undefined) z = pairWeights.addTo(z, row);
-      else if (pairs !== undefined) {
-        forEachPair(prefixes, row, this.#crossedFields, (key) => z += weightOf(pairs, key));
-      }
-      if (row.position >= 0) z += weightOf(first.position, positionKey(row.position));
-      for (let n = 0; n < this.#numerics; n++) {
-        const x = standardise(row.numerics[n]!, n, standardisation);
-        this.#xc[at + n] = x;
-        z += linear[n]! * x;
-      }
-      this.#xc.set(context, at + this.#numerics);
-      const fieldsAt = at + this.#numerics + context.length;
-      for (let f = 0; f < named.itemFields.length; f++) {
-        z += addField(named.itemFields[f]!, row.fields[f], this.#xc, fieldsAt + SMALL_WIDTH * f);
-      }
-      for (let j = 0; j < d; j++) z += this.#userVector[j]! * this.#q[c * d + j]!;
-      this.#wide[c] = z;
-    }
+    const of = {
+      logit: shared,
+      context,
+      transitions: this.#transitions(instance, named.known?.joined),
+      prefixes: this.#pairPrefixes(instance),
+      linear: head.block("linear"),
+      standardisation,
+    };
+    if (named.known === null) this.#addCandidates(instance.rows, of, named);
+    else this.#addKnown(instance.rows, of, named, named.known);
     return {
       input: {
         T,
@@ -306,6 +275,11 @@ export class Assembler {
       },
       wide: this.#wide.subarray(0, K),
     };
+  }
+
+  /** Says that still tables have changed. */
+  forget(tables: ReadonlyMap<string, FieldTable>): void {
+    this.#named.get(tables)?.known?.forget();
   }
 
   /**
@@ -420,6 +394,104 @@ export class Assembler {
     }
   }
 
+  /** Gathers candidates, each key looked up in its turn. */
+  #addCandidates(
+    rows: readonly InstanceRow[],
+    { logit, context, transitions, prefixes, linear, standardisation }: Shared,
+    named: Named<FieldTable>,
+  ): void {
+    const { k, d } = this;
+    const { item, category, first } = named;
+    const read = this.#read;
+    const pairs = prefixes.length > 0 ? named.own("pair") : undefined;
+    this.#crossedLogits.clear();
+    for (let c = 0; c < rows.length; c++) {
+      const row = rows[c]!;
+      const at = c * this.contextWidth;
+      const { categories } = row;
+      item.addRow(read.note(item.rowOf(row.item)), 1, this.#q, c * d);
+      this.#addMean(category, categories, 1, this.#q, c * d + k);
+      let z = logit + row.offset + valueAt(first.item, read.note(first.item.rowOf(row.item)));
+      for (const name of categories) {
+        z += valueAt(first.category, read.note(first.category.rowOf(name))) / categories.length;
+      }
+      for (const name of categories) z += this.#crossed(name, transitions, named) / categories.length;
+      for (const { key, value } of transitions?.own(row.item) ?? []) {
+        z += value * weightOf(named.own("age"), key);
+      }
+      if (pairs !== undefined) {
+        forEachPair(prefixes, row, this.#crossedFields, (key) => z += weightOf(pairs, key));
+      }
+      if (row.position >= 0) z += weightOf(first.position, positionKey(row.position));
+      for (let n = 0; n < this.#numerics; n++) {
+        const x = standardise(row.numerics[n]!, n, standardisation);
+        this.#xc[at + n] = x;
+        z += linear[n]! * x;
+      }
+      this.#xc.set(context, at + this.#numerics);
+      const fieldsAt = at + this.#numerics + context.length;
+      for (let f = 0; f < named.itemFields.length; f++) {
+        z += addField(named.itemFields[f]!, row.fields[f], this.#xc, fieldsAt + SMALL_WIDTH * f);
+      }
+      for (let j = 0; j < d; j++) z += this.#userVector[j]! * this.#q[c * d + j]!;
+      this.#wide[c] = z;
+    }
+  }
+
+  /** The same, bit for bit, of still tables: what candidates have in common, or had in an earlier list, is looked up once. */
+  #addKnown(
+    rows: readonly InstanceRow[],
+    { logit, context, transitions, prefixes, linear, standardisation }: Shared,
+    named: Named<FieldTable>,
+    candidates: KnownCandidates,
+  ): void {
+    const d = this.d, C = this.contextWidth, N = this.#numerics, X = context.length;
+    const q = this.#q, xc = this.#xc, wide = this.#wide, user = this.#userVector;
+    const { mean, inverseDeviation } = standardisation;
+    const list = ++this.#lists;
+    const weigh = (key: JoinedKey, kind: CrossKind) => candidates.weightOf(key, named.own(kind));
+    const look = (trait: Trait, isCategory: boolean) => {
+      trait.list = list;
+      trait.crossed = isCategory && transitions !== null ? transitions.sum(trait.name, weigh) : 0;
+      for (let p = 0; p < prefixes.length; p++) {
+        trait.pairs[p] = weightOf(named.own("pair"), prefixes[p]! + trait.suffix);
+      }
+    };
+    for (let c = 0; c < rows.length; c++) {
+      const { item, categories, fields, numerics, offset, position } = rows[c]!;
+      const known = candidates.of(item, categories, fields);
+      const { kinds, values, categoryWeights, fieldWeights, fieldVectors } = known;
+      const vector = known.q;
+      for (let i = 0, to = c * d; i < d; i++) q[to + i] = vector[i]!;
+      let z = logit + offset + known.weight;
+      for (let i = 0; i < kinds.length; i++) z += categoryWeights[i]!;
+      for (let i = 0; i < kinds.length; i++) {
+        const kind = kinds[i]!;
+        if (kind.list !== list) look(kind, true);
+        z += kind.crossed / kinds.length;
+      }
+      if (transitions?.has(item)) z = transitions.addOwn(z, item, weigh);
+      for (let i = 0; i < values.length; i++) if (values[i]!.list !== list) look(values[i]!, false);
+      for (let p = 0; p < prefixes.length; p++) {
+        for (let i = 0; i < kinds.length; i++) z += kinds[i]!.pairs[p]!;
+        for (let i = 0; i < values.length; i++) z += values[i]!.pairs[p]!;
+      }
+      if (position >= 0) z += weightOf(named.first.position, positionKey(position));
+      let at = c * C;
+      for (let n = 0; n < N; n++) {
+        const standard = (numerics[n]! - mean[n]!) * inverseDeviation[n]!;
+        const x = standard > CLIP ? CLIP : standard < -CLIP ? -CLIP : standard;
+        xc[at++] = x;
+        z += linear[n]! * x;
+      }
+      for (let i = 0; i < X; i++) xc[at++] = context[i]!;
+      for (let i = 0; i < fieldVectors.length; i++) xc[at++] = fieldVectors[i]!;
+      for (let f = 0; f < fieldWeights.length; f++) z += fieldWeights[f]!;
+      for (let i = 0, from = c * d; i < d; i++) z += user[i]! * q[from + i]!;
+      wide[c] = z;
+    }
+  }
+
   #addBehaviours(history: SampleHistory, from: number, { item, category }: Named<FieldTable>): void {
     const { k, d } = this;
     const { items, categories, strengths } = history;
@@ -449,8 +521,8 @@ export class Assembler {
   }
 
   #tables<T extends FieldTable>(tables: ReadonlyMap<string, T>): Named<T> {
-    const known = this.#named.get(tables);
-    if (known !== undefined) return known as Named<T>;
+    const found = this.#named.get(tables);
+    if (found !== undefined) return found as Named<T>;
     const pairs = (names: readonly string[]) =>
       names.map((name) => ({ vectors: table(tables, name), first: table(tables, `first:${name}`) }));
     const own = Object.fromEntries(Object.entries(OWN).map(([kind, name]) => [kind, tables.get(name)]));
@@ -469,8 +541,10 @@ export class Assembler {
       },
       own: (kind: CrossKind | "pair") => own[kind] ?? table(tables, OWN[kind]),
     };
-    this.#named.set(tables, named);
-    return named;
+    const isStill = [...tables.values()].every((table) => table.isStill === true);
+    const all = { ...named, known: isStill ? new KnownCandidates(this.k, this.#crossedFields, named) : null };
+    this.#named.set(tables, all);
+    return all;
   }
 
   #stateOf({ state }: Instance): SampleState | undefined {
@@ -496,10 +570,10 @@ export class Assembler {
     return this.schema.pairs === true ? pairPrefixes(this.#ids ? user : null, userFields) : [];
   }
 
-  #transitions(instance: Instance): Transitions | null {
+  #transitions(instance: Instance, joined = this.#joined): Transitions | null {
     const { transitions } = this.schema;
     if (transitions === null || instance.history.items.length === 0) return null;
-    return new Transitions(instance.history, instance.time, transitions ?? {}, this.#joined);
+    return new Transitions(instance.history, instance.time, transitions ?? {}, joined);
   }
 
   #room(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
@@ -538,17 +612,6 @@ function table<T extends FieldTable>(tables: ReadonlyMap<string, T>, name: strin
 }
 
 const scalar = new Float32Array(1);
-
-/** The value of a row of one float. */
-function valueAt(weights: FieldTable, row: number): number {
-  scalar[0] = 0;
-  weights.addRow(row, 1, scalar, 0);
-  return scalar[0]!;
-}
-
-function weightOf(weights: FieldTable, key: string): number {
-  return valueAt(weights, weights.rowOf(key));
-}
 
 function giveAt(weights: TrainableTable, row: number, gradient: number): void {
   scalar[0] = gradient;

@@ -23,6 +23,16 @@ export function pairPrefixes(user: string | null, userFields: readonly (string |
   return prefixes;
 }
 
+/** What the key of a pair with a category ends in. */
+export function categorySuffix(category: string): string {
+  return `c${category}`;
+}
+
+/** What the key of a pair with an item field ends in. */
+export function fieldSuffix(index: number, value: string): string {
+  return `a${index}=${value}`;
+}
+
 /** A candidate, as far as pairs are made of it. */
 interface PairedRow {
   readonly categories: readonly string[];
@@ -41,60 +51,10 @@ export function forEachPair(
   use: (key: string) => void,
 ): void {
   for (const prefix of prefixes) {
-    for (const category of categories) use(`${prefix}c${category}`);
+    for (const category of categories) use(prefix + categorySuffix(category));
     for (const index of crossed) {
       const value = fields[index];
-      if (value !== null && value !== undefined) use(`${prefix}a${index}=${value}`);
+      if (value !== null && value !== undefined) use(prefix + fieldSuffix(index, value));
     }
-  }
-}
-
-/** The weights of the pairs of one impression, each looked up once: candidates share categories and attributes. */
-export class PairWeights {
-  readonly #prefixes: readonly string[];
-  readonly #crossed: readonly number[];
-  readonly #weightOf: (key: string) => number;
-  /** By category, and by value of each crossed field; one weight for each prefix. */
-  readonly #categories = new Map<string, readonly number[]>();
-  readonly #fields: readonly Map<string, readonly number[]>[];
-  /** Those of the candidate in hand. */
-  readonly #parts: (readonly number[])[] = [];
-
-  /** @param crossed indices of the item fields that are crossed */
-  constructor(
-    prefixes: readonly string[],
-    crossed: readonly number[],
-    weightOf: (key: string) => number,
-  ) {
-    this.#prefixes = prefixes;
-    this.#crossed = crossed;
-    this.#weightOf = weightOf;
-    this.#fields = crossed.map(() => new Map());
-  }
-
-  /** Adds the weights of a candidate to `z`, in the order of {@linkcode forEachPair}. */
-  addTo(z: number, { categories, fields }: PairedRow): number {
-    const parts = this.#parts;
-    parts.length = 0;
-    for (const category of categories) {
-      parts.push(this.#categories.get(category) ?? this.#look(this.#categories, category, `c${category}`));
-    }
-    for (let c = 0; c < this.#crossed.length; c++) {
-      const index = this.#crossed[c]!;
-      const value = fields[index];
-      if (value === null || value === undefined) continue;
-      const known = this.#fields[c]!;
-      parts.push(known.get(value) ?? this.#look(known, value, `a${index}=${value}`));
-    }
-    for (let p = 0; p < this.#prefixes.length; p++) {
-      for (let i = 0; i < parts.length; i++) z += parts[i]![p]!;
-    }
-    return z;
-  }
-
-  #look(known: Map<string, readonly number[]>, value: string, suffix: string): readonly number[] {
-    const weights = this.#prefixes.map((prefix) => this.#weightOf(prefix + suffix));
-    known.set(value, weights);
-    return weights;
   }
 }

@@ -55,40 +55,76 @@ export interface CrossKey {
   readonly value: number;
 }
 
+/** Gives the weight of a key. */
+export type WeightOf = (key: JoinedKey, kind: CrossKind) => number;
+
 /** Joined keys that are remembered at most: then all are forgotten. */
 const MAX_JOINED = 8192;
 
-/**
- * Joins the two parts of keys, and remembers those that it has joined: an engine hashes a string once, and one that
- * was just made each time.
- */
-export class JoinedKeys {
-  readonly #keys = new Map<string, Map<string, string>>();
-  #size = 0;
+/** A key, with those that were made of it: joining two parts again makes no string, and looks up the second alone. */
+export class JoinedKey {
+  /** The key. */
+  readonly text: string;
+  /** Its weight, when it was last looked up. */
+  weight = 0;
+  /** When that was, by the count of who looked. */
+  weighedAt = 0;
+  #longer: Map<string, JoinedKey> | undefined;
 
-  /** `start + end`. */
-  join(start: string, end: string): string {
-    const ends = this.#keys.get(start);
-    return ends?.get(end) ?? this.#remember(start, end);
+  /** A key of which nothing was made yet. */
+  constructor(text: string) {
+    this.text = text;
   }
 
-  #remember(start: string, end: string): string {
+  /** The key with an end, if it was made before. */
+  get(end: string): JoinedKey | undefined {
+    return this.#longer?.get(end);
+  }
+
+  /** Makes the key with an end. */
+  make(end: string): JoinedKey {
+    const key = new JoinedKey(this.text + end);
+    (this.#longer ??= new Map()).set(end, key);
+    return key;
+  }
+
+  /** Forgets what was made of it. */
+  clear(): void {
+    this.#longer = undefined;
+  }
+}
+
+/**
+ * Joins the parts of keys, and remembers those that it has joined: an engine hashes a string once, and one that was
+ * just made each time.
+ */
+export class JoinedKeys {
+  readonly #root = new JoinedKey("");
+  #size = 0;
+
+  /** A key of one part. */
+  start(text: string): JoinedKey {
+    return this.join(this.#root, text);
+  }
+
+  /** `start + end`. */
+  join(start: JoinedKey, end: string): JoinedKey {
+    return start.get(end) ?? this.#make(start, end);
+  }
+
+  #make(start: JoinedKey, end: string): JoinedKey {
     if (this.#size++ === MAX_JOINED) {
-      this.#keys.clear();
+      this.#root.clear();
       this.#size = 1;
     }
-    const ends = this.#keys.get(start) ?? new Map<string, string>();
-    this.#keys.set(start, ends);
-    const key = start + end;
-    ends.set(end, key);
-    return key;
+    return start.make(end);
   }
 }
 
 interface Prefix {
-  readonly prefix: string;
+  readonly prefix: JoinedKey;
   /** The same behind the end of a search. */
-  readonly done: string;
+  readonly done: JoinedKey;
   readonly value: number;
   /** Index of the behaviour in the history. */
   readonly at: number;
@@ -99,7 +135,7 @@ export class Transitions {
   readonly #prefixes: Prefix[] = [];
   /** Index of the newest behaviour that ended the search, by category. */
   readonly #ended = new Map<string, number>();
-  readonly #since = new Map<string, CrossKey[]>();
+  readonly #since = new Map<string, Age[]>();
   readonly #own = new Map<string, Age[]>();
   readonly #joined: JoinedKeys;
 
@@ -114,10 +150,11 @@ export class Transitions {
     this.#cross(history, time, options);
     this.#age(history, time);
     const ends = options.ends ?? ENDS;
-    history.actions.forEach((action, t) => {
-      const [category] = history.categories[t]!;
-      if (category !== undefined && ends.includes(action)) this.#ended.set(category, t);
-    });
+    const { actions, categories } = history;
+    for (let t = 0; t < actions.length; t++) {
+      const category = categories[t]![0];
+      if (category !== undefined && ends.includes(actions[t]!)) this.#ended.set(category, t);
+    }
   }
 
   #cross(history: SampleHistory, time: number, options: TransitionOptions): void {
@@ -130,39 +167,40 @@ export class Transitions {
       const rank = follows.includes(history.actions[t]!) ? steps : steps++;
       const age = Math.max(0, time - history.times[t]!);
       const value = history.strengths[t]! * decay ** rank * 2 ** (-age / halfLifeMs) / categories.length;
+      const action = joined.join(joined.start(history.actions[t]!), ":");
       for (const category of categories) {
-        const prefix = joined.join(joined.join(joined.join(history.actions[t]!, ":"), category), ">");
+        const prefix = joined.join(joined.join(action, category), ">");
         this.#prefixes.push({ prefix, done: joined.join(prefix, "done:"), value, at: t });
       }
     }
   }
 
-  #age({ earlier, ...history }: SampleHistory, time: number): void {
-    const found = new Map<string, Found>();
-    for (let t = history.items.length - 1; t >= 0; t--) this.#ageOf(history, t, time, found);
-    if (earlier === undefined) return;
-    for (let t = earlier.items.length - 1; t >= 0; t--) this.#ageOf(earlier, t, time, found);
+  #age(history: SampleHistory, time: number): void {
+    const found: Found[] = [];
+    this.#ages(history, time, found);
+    if (history.earlier !== undefined) this.#ages(history.earlier, time, found);
   }
 
-  #ageOf(history: EarlierBehaviours, t: number, time: number, found: Map<string, Found>): void {
-    const action = history.actions[t]!;
-    let known = found.get(action);
-    if (known === undefined) found.set(action, known = { items: new Set(), categories: new Set() });
-    const age = () => ({ action, steps: stepsOf(time - history.times[t]!) });
-    const item = history.items[t]!;
-    if (!known.items.has(item)) {
-      known.items.add(item);
-      const own = this.#own.get(item);
-      if (own === undefined) this.#own.set(item, [age()]);
-      else own.push(age());
-    }
-    for (const [level, category] of history.categories[t]!.entries()) {
-      if (known.categories.has(category)) continue;
-      known.categories.add(category);
-      let since = this.#since.get(category);
-      if (since === undefined) this.#since.set(category, since = []);
-      addAge(since, age(), category);
-      addAge(since, age(), `*${level}`);
+  /** The newest behaviours with each action, as far as none of those found before is newer. */
+  #ages(history: EarlierBehaviours, time: number, all: Found[]): void {
+    for (let t = history.items.length - 1; t >= 0; t--) {
+      const action = history.actions[t]!;
+      const item = history.items[t]!;
+      const categories = history.categories[t]!;
+      const found = foundOf(all, action);
+      let age: Age | undefined;
+      if (!found.items.has(item)) {
+        found.items.add(item);
+        age = { action, steps: stepsOf(time - history.times[t]!), level: -1 };
+        listIn(this.#own, item).push(age);
+      }
+      for (let level = 0; level < categories.length; level++) {
+        const category = categories[level]!;
+        if (found.categories.has(category)) continue;
+        found.categories.add(category);
+        const steps = age?.steps ?? stepsOf(time - history.times[t]!);
+        listIn(this.#since, category).push({ action, steps, level });
+      }
     }
   }
 
@@ -172,19 +210,71 @@ export class Transitions {
       const ended = this.#ended.get(category) ?? -1;
       for (const { prefix, done, value, at } of this.#prefixes) {
         const key = this.#joined.join(at < ended ? done : prefix, category);
-        use(key, value / categories.length, "transition");
+        use(key.text, value / categories.length, "transition");
       }
-      for (const { key, value } of this.#since.get(category) ?? []) {
-        use(key, value / categories.length, "age");
+      for (const age of this.#since.get(category) ?? []) {
+        for (const  of of[category, `*${age.level}`]) {
+          for (const { key, value } of this.#stepsOf(age, of)) use(key, value / categories.length, "age");
+        }
       }
     }
   }
 
+  /** Σ value · weight over what {@linkcode Transitions.forEach} names of one category, in the same order. */
+  sum(category: string, weightOf: WeightOf): number {
+    const joined = this.#joined, prefixes = this.#prefixes;
+    const ended = this.#ended.get(category) ?? -1;
+    let sum = 0;
+    for (let p = 0; p < prefixes.length; p++) {
+      const { prefix, done, value, at } = prefixes[p]!;
+      sum += value * weightOf(joined.join(at < ended ? done : prefix, category), "transition");
+    }
+    const ages = this.#since.get(category);
+    if (ages === undefined) return sum;
+    for (let i = 0; i < ages.length; i++) {
+      const age = ages[i]!;
+      sum = this.#addAge(sum, age, category, weightOf);
+      sum = this.#addAge(sum, age, levelKey(age.level), weightOf);
+    }
+    return sum;
+  }
+
   /** The keys of a candidate that is among the behaviours itself, of the kind `age`. */
   own(item: string): readonly CrossKey[] {
-    const keys: CrossKey[] = [];
-    for (const age of this.#own.get(item) ?? []) addAge(keys, age, "=");
-    return keys;
+    return this.#own.get(item)?.flatMap((age) => this.#stepsOf(age, "=")) ?? [];
+  }
+
+  /** Whether a candidate is among the behaviours itself. */
+  has(item: string): boolean {
+    return this.#own.has(item);
+  }
+
+  /** Adds value · weight of each key of {@linkcode Transitions.own} to `sum`, one after the other. */
+  addOwn(sum: number, item: string, weightOf: WeightOf): number {
+    const ages = this.#own.get(item);
+    if (ages === undefined) return sum;
+    for (let i = 0; i < ages.length; i++) sum = this.#addAge(sum, ages[i]!, "=", weightOf);
+    return sum;
+  }
+
+  /** The keys of the two whole steps that an age is between. */
+  #stepsOf({ action, steps }: Age, of: string): CrossKey[] {
+    const step = Math.floor(steps);
+    const nearer = steps - step;
+    const first = { key: this.#ageKey(action, step, of).text, value: 1 - nearer };
+    return nearer > 0 ? [first, { key: this.#ageKey(action, step + 1, of).text, value: nearer }] : [first];
+  }
+
+  #addAge(sum: number, { action, steps }: Age, of: string, weightOf: WeightOf): number {
+    const step = Math.floor(steps);
+    const nearer = steps - step;
+    sum += (1 - nearer) * weightOf(this.#ageKey(action, step, of), "age");
+    return nearer > 0 ? sum + nearer * weightOf(this.#ageKey(action, step + 1, of), "age") : sum;
+  }
+
+  #ageKey(action: string, step: number, of: string): JoinedKey {
+    const joined = this.#joined;
+    return joined.join(joined.join(joined.join(joined.start(action), "@"), stepKey(step)), of);
   }
 }
 
@@ -192,22 +282,43 @@ export class Transitions {
 interface Age {
   readonly action: string;
   readonly steps: number;
+  /** Place of the category among those of the behaviour; −1 = of an item. */
+  readonly level: number;
 }
 
 /** What a newer behaviour with an action was about. */
 interface Found {
+  readonly action: string;
   readonly items: Set<string>;
   readonly categories: Set<string>;
+}
+
+/** There are few actions: no map of them is as fast. */
+function foundOf(all: Found[], action: string): Found {
+  for (let n = 0; n < all.length; n++) if (all[n]!.action === action) return all[n]!;
+  const found = { action, items: new Set<string>(), categories: new Set<string>() };
+  all.push(found);
+  return found;
+}
+
+function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
+  let list = lists.get(key);
+  if (list === undefined) lists.set(key, list = []);
+  return list;
 }
 
 function stepsOf(ageMs: number): number {
   return STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, ageMs) / HOUR);
 }
 
-/** Adds the keys of the two whole steps that an age is between. */
-function addAge(keys: CrossKey[], { action, steps }: Age, of: string): void {
-  const step = Math.floor(steps);
-  const nearer = steps - step;
-  keys.push({ key: `${action}@${step}:${of}`, value: 1 - nearer });
-  if (nearer > 0) keys.push({ key: `${action}@${step + 1}:${of}`, value: nearer });
+/** Texts of the first steps and levels, which are all that there are nearly always. */
+const STEP_KEYS = Array.from({ length: 64 }, (_, step) => `${step}:`);
+const LEVEL_KEYS = Array.from({ length: 8 }, (_, level) => `*${level}`);
+
+function stepKey(step: number): string {
+  return STEP_KEYS[step] ?? `${step}:`;
+}
+
+function levelKey(level: number): string {
+  return LEVEL_KEYS[level] ?? `*${level}`;
 }

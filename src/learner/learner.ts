@@ -11,14 +11,8 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { EmbeddingTable } from "../embeddings/table.ts";
-import {
-  Assembler,
-  behaviourVector,
-  createHead,
-  type FieldTable,
-  type Standardisation,
-  type TrainableTable,
-} from "../features/assembler.ts";
+import { Assembler, behaviourVector, createHead, type Standardisation } from "../features/assembler.ts";
+import type { FieldTable, TrainableTable } from "../features/field_table.ts";
 import { fieldSpecs } from "../features/fields.ts";
 import { userPrefix } from "../features/pairs.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";

@@ -9,10 +9,10 @@ import {
   Assembler,
   behaviourVector,
   createHead,
-  type FieldTable,
   type Instance,
   type Standardisation,
 } from "../features/assembler.ts";
+import type { FieldTable } from "../features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "../learner/version.ts";
@@ -102,6 +102,7 @@ export class ServingModel implements Serving {
     this.#link = version.link ?? IDENTITY;
     this.#version = version.version;
     this.#positionWeights.fill(NaN);
+    this.#assembler.forget(this.#fields);
     return true;
   }
 

@@ -7,8 +7,8 @@ import {
   createHead,
   type Instance,
   type InstanceRow,
-  type TrainableTable,
 } from "../../src/features/assembler.ts";
+import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import type { ModelInput } from "../../src/models/model.ts";
@@ -312,6 +312,41 @@ Deno.test("Assembler.gather() equals its formulas, also when the workspaces were
     }
   }));
 });
+
+Deno.test("Assembler.gather() of still tables gives what it gives of others bit for bit, before and after they change", () => {
+  fc.assert(fc.property(fc.array(instance, { minLength: 1, maxLength: 4 }), fc.nat(), (instances, seed) => {
+    const setting = new Setting(seed);
+    const { assembler, tables, head, standardisation } = setting;
+    const still: ReadonlyMap<string, FieldTable> = new Map(
+      [...tables].map(([name, table]) => [name, {
+        width: table.width,
+        isStill: true,
+        rowOf: (key) => table.rowOf(key),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+      }]),
+    );
+    for (let round = 0; round < 2; round++) {
+      // The same rows come again: as they are, with other categories, and under other fields.
+      for (const instance of [...instances, ...instances.map(otherwise), ...instances]) {
+        const want = setting.gather(instance);
+        const got = assembler.gather(instance, still, head, standardisation);
+        assert.deepEqual(structuredClone(got), want);
+      }
+      for (const table of tables.values()) for (const row of table.rows) row.set(setting.floats(row.length));
+      assembler.forget(still);
+    }
+  }));
+});
+
+/** The same items, of which something else is said. */
+function otherwise(instance: Instance): Instance {
+  const rows = instance.rows.map((row) => ({
+    ...row,
+    categories: [...row.categories, "c3"],
+    fields: row.fields.map((value) => value === null ? "v2" : null),
+  }));
+  return { ...instance, rows };
+}
 
 Deno.test("Assembler.scatter() equals central differences for every row and weight", () => {
   fc.assert(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { JoinedKeys, type TransitionOptions, Transitions } from "../../src/features/transitions.ts";
 
 const HOUR = 3_600_000;
@@ -143,8 +144,57 @@ Deno.test("JoinedKeys.join() gives start and end, however many it was asked for"
   const joined = new JoinedKeys();
   for (let round = 0; round < 2; round++) {
     for (let n = 0; n < 10_000; n++) {
-      assert.equal(joined.join(`a${n % 7}`, `b${n}`), `a${n % 7}b${n}`);
-      assert.equal(joined.join(`a${n % 7}b`, `${n}`), `a${n % 7}b${n}`);
+      const start = joined.start(`a${n % 7}`);
+      assert.equal(joined.join(start, `b${n}`).text, `a${n % 7}b${n}`);
+      assert.equal(joined.join(joined.join(start, "b"), `${n}`).text, `a${n % 7}b${n}`);
     }
   }
+});
+
+Deno.test("JoinedKeys.join() gives the same key again while it is remembered", () => {
+  const joined = new JoinedKeys();
+  assert.equal(joined.join(joined.start("a"), "b"), joined.join(joined.start("a"), "b"));
+});
+
+const name = fc.constantFrom("a", "b", "c");
+const behaviour = fc.record({
+  item: name,
+  categories: fc.uniqueArray(name, { maxLength: 3 }),
+  action: fc.constantFrom("click", "cart", "purchase"),
+  time: fc.integer({ min: 0, max: 100 * HOUR }),
+  strength: fc.float({ min: -2, max: 2, noNaN: true }),
+});
+
+Deno.test("Transitions.sum() and addOwn() add what forEach() and own() name, bit for bit", () => {
+  fc.assert(
+    fc.property(
+      fc.array(behaviour, { maxLength: 8 }),
+      fc.array(behaviour, { maxLength: 3 }),
+      (of, before) => {
+        const columns = (rows: typeof of) => ({
+          items: rows.map(({ item }) => item),
+          categories: rows.map(({ categories }) => categories),
+          actions: rows.map(({ action }) => action),
+          times: Float64Array.from(rows, ({ time }) => time),
+          strengths: Float32Array.from(rows, ({ strength }) => strength),
+        });
+        const transitions = new Transitions({ ...columns(of), earlier: columns(before) }, 100 * HOUR, {});
+        /** Different for each key, so that the order of a sum shows. */
+        const weights = new Map<string, number>();
+        const weightOf = (key: string, kind: string) => {
+          const weight = weights.get(kind + key) ?? 0.1 * 1.7 ** weights.size;
+          weights.set(kind + key, weight);
+          return weight;
+        };
+        for (const one of ["a", "b", "c", "d"]) {
+          let [sum, own] = [0, 0.3];
+          transitions.forEach([one], (key, value, kind) => sum += value * weightOf(key, kind));
+          for (const { key, value } of transitions.own(one)) own += value * weightOf(key, "age");
+          assert.equal(transitions.sum(one, ({ text }, kind) => weightOf(text, kind)), sum);
+          assert.equal(transitions.addOwn(0.3, one, ({ text }, kind) => weightOf(text, kind)), own);
+          assert.equal(transitions.has(one), transitions.own(one).length > 0);
+        }
+      },
+    ),
+  );
 });

@@ -1,0 +1,155 @@
+/**
+ * What a list of 100 given candidates costs the thread that answers it: the shop of `fixtures/` with a learner beside it,
+ * on a log in memory, lists of 20 of 300 users in turn, of which the outcomes are final after a second. CPU time of this
+ * process, the least of the rounds; garbage by how the heap grows while nothing is collected. Then what a version costs
+ * that has learnt 50 lists. The digests are of all answers, of all samples, and of the states in the end.
+ *
+ *     V8="--no-wasm-bounds-checks,--min-semi-space-size=256,--max-semi-space-size=256"
+ *     deno run -A --v8-flags=$V8 tests/bench/lists.ts [model, dien] [rounds, 60]
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { decodeVersion } from "../../src/learner/version.ts";
+import type { ModelName } from "../../src/models/create.ts";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import {
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  parseConfig,
+  taskOptions,
+} from "../../streams/config.ts";
+import { Feeder } from "../../streams/feeder.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { makeModel, openLearning } from "../../streams/service/learner_job.ts";
+import { openSource } from "../../streams/sources/open.ts";
+import { Task } from "../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+
+const [model = "dien", rounds = "60"] = Deno.args;
+const SHOP = fileURLToPath(new URL("../../fixtures/shop", import.meta.url));
+const EVENTS = 12_000;
+/** Lists from a version to the next, and of a commit. */
+const ROUND = 50;
+const COMMIT = 4;
+/** Behind the newest event that is ingested. */
+const START = 1_741_864_100_000;
+const MS_A_LIST = 2;
+
+const text = await Deno.readTextFile(`${SHOP}/meander.json`);
+const config = {
+  ...parseConfig(text, "meander.json"),
+  ...{ outcomeWindowMs: 1000, allowedLatenessMs: 0, guard: null },
+};
+const name = model as ModelName;
+const options = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, name), seed: 1 };
+const topics = topicNames();
+const spec = {
+  ...{ model: name, modelConfig: modelConfig(name, config), schema: options.schema, topics },
+  ...{ learner: learnerOptions(options, config, 1), learning: learningOptions(config) },
+};
+await using log = new MemoryLog();
+await log.createTopics(topicSpecs(topics, 1));
+const serving = new ServingModel(makeModel(spec), options.schema, 16);
+let clock = 0;
+await using learning = await openLearning(log, spec, () => clock);
+await using task = await Task.open(log, topics, 0, options, serving);
+{
+  await using feeder = await Feeder.open(log, topics, openSource("meander", SHOP), { limit: EVENTS });
+  while (await feeder.feed()) await step();
+}
+const versions: number[] = [];
+let applied = 0;
+await learn();
+
+const candidates: string[] = [];
+for await (const record of openSource("meander", SHOP)) {
+  if (record.kind === "event" || candidates.length === 100) break;
+  if (record.kind !== "item") continue;
+  const { item, time, expires = Infinity } = record.item;
+  if (time < START && expires > START + 3_600_000) candidates.push(item);
+}
+let turn = 0;
+const costs: number[] = [];
+const garbage: number[] = [];
+for (let round = 0; round < Number(rounds); round++) {
+  let micros = 0, bytes = 0;
+  for (let lists = 0; lists < ROUND; lists += COMMIT) {
+    await log.append(Array.from({ length: COMMIT }, () => {
+      const time = START + MS_A_LIST * turn;
+      const user = `u${turn++ % 300}`;
+      const event = { type: "request", request: `r${turn}`, time, user, count: 20, candidates } as const;
+      return { topic: topics.events, partition: 0, key: user, value: encodeEvent(event), time };
+    }));
+    const before = process.cpuUsage(), heap = heapBytes();
+    await step();
+    const { user, system } = process.cpuUsage(before);
+    micros += user + system;
+    bytes += heapBytes() - heap;
+  }
+  costs.push(micros / ROUND);
+  garbage.push(bytes / ROUND);
+  await learn();
+}
+print(`CPU time a list    ${low(costs).toFixed(0)} µs least, ${middle(costs).toFixed(0)} µs in the middle`);
+print(`garbage a list     ${(middle(garbage) / 1000).toFixed(0)} kB in the middle`);
+const later = versions.slice(versions.length >> 1);
+print(`CPU time a version ${low(later).toFixed(0)} µs least, ${middle(later).toFixed(0)} µs in the middle`);
+print(`answers ${await digest(topics.recommendations)}`);
+print(`samples ${await digest(topics.samples)}`);
+const hash = createHash("sha256");
+for await (const [id, record] of task.records()) hash.update(id).update(record);
+print(`states  ${hash.digest("hex").slice(0, 16)}`);
+
+/** Applies what is there, and commits it. */
+async function step(): Promise<void> {
+  const limits = { now: () => performance.now(), commitIntervalMs: 1e9, commitEvents: 1e9 };
+  const { end } = await log.bounds(topics.events, 0);
+  while (task.next < end) await task.step(limits);
+  await task.commit();
+}
+
+/** Learns what is there, and applies the versions that come of it. */
+async function learn(): Promise<void> {
+  clock += 100;
+  while (await learning.step({ maxSamples: 64 }));
+  clock += 100;
+  const { records, next } = await log.read(topics.parameters, 0, applied, { maxRecords: 1000 });
+  applied = next;
+  for (const { value } of records) {
+    const before = process.cpuUsage();
+    serving.apply(decodeVersion(value ?? new Uint8Array(0)));
+    const { user, system } = process.cpuUsage(before);
+    versions.push(user + system);
+  }
+}
+
+function heapBytes(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+async function digest(topic: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const { value } of readAll(log, topic, 0)) hash.update(value ?? new Uint8Array(0));
+  return hash.digest("hex").slice(0, 16);
+}
+
+function low(values: readonly number[]): number {
+  return Math.min(...values);
+}
+
+function middle(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
