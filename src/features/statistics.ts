@@ -164,8 +164,9 @@ export interface UserFacts {
 export class FeatureStatistics {
   /** What was learnt of everything. */
   readonly overall: GlobalStatistics;
+  /** How many numeric features there are. */
+  readonly count: number;
   readonly #schema: FeatureSchema;
-  readonly #count: number;
 
   /**
    * Statistics for a schema, starting from `overall`.
@@ -179,7 +180,7 @@ export class FeatureStatistics {
       );
     }
     this.#schema = schema;
-    this.#count = numericNames(schema).length;
+    this.count = numericNames(schema).length;
     this.overall = overall;
   }
 
@@ -200,28 +201,41 @@ export class FeatureStatistics {
    * @param seen How often the item is among the user's behaviours in the window.
    */
   numerics(user: UserFacts, item: ItemFacts, time: number, seen: number): Float32Array {
-    return this.numericsFor(user, time)(item, seen);
+    const out = new Float32Array(this.count);
+    this.numericsFor(user, time)(item, seen, out);
+    return out;
   }
 
-  /** The same for many items, of which the statistics must not change meanwhile: what is of the user is computed once. */
-  numericsFor(user: UserFacts, time: number): (item: ItemFacts, seen: number) => Float32Array {
+  /**
+   * The same for many items, written into an array of theirs. Statistics must not change meanwhile: what is of the user is
+   * computed once.
+   */
+  numericsFor(user: UserFacts, time: number): (item: ItemFacts, seen: number, out: Float32Array) => void {
     const { statistics: u } = user;
     const b = this.overall.rate;
     const overall = logit(b);
     const userRate = logit(rate(u, b));
-    const userCount = Math.log1p(u.outcomes);
+    const userCount = logOfCount(u.outcomes);
     const length = Math.log1p(user.historyLength);
     const age = user.lastTime === null ? 0 : Math.log1p(Math.max(0, time - user.lastTime) / 60_000);
     const { crosses } = this.#schema;
     const known = crosses.map(() => new Map<string | null, number>());
-    const ofCategories = new Map<string, KeyStatistics | undefined>();
-    return (item, seen) => {
-      const { statistics: i } = item;
+    const ofCategories = new Map<string, CategoryTerms>();
+    return (item, seen, out) => {
+      const { statistics: i, categories } = item;
       const itemRate = logit(rate(i, b));
-      const itemCount = Math.log1p(i.outcomes);
-      const categories = this.#overCategories(u, item.categories, ofCategories);
+      const itemCount = logOfCount(i.outcomes);
+      let residual = 0, recent = 0, value = 0;
+      if (u.keys.size > 0) {
+        for (let c = 0; c < categories.length; c++) {
+          const terms = ofCategories.get(categories[c]!) ?? look(ofCategories, u, categories[c]!);
+          residual += terms.residual;
+          recent += terms.recent;
+          value += terms.value;
+        }
+      }
+      const n = Math.max(1, categories.length);
       const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
-      const out = new Float32Array(this.#count);
       let at = 0;
       out[at++] = userRate + itemRate - overall;
       out[at++] = itemRate;
@@ -231,22 +245,21 @@ export class FeatureStatistics {
       out[at++] = userRate;
       out[at++] = userCount;
       out[at++] = u.recent;
-      out[at++] = categories.residual;
-      out[at++] = categories.recent;
+      out[at++] = residual / n;
+      out[at++] = recent / n;
       out[at++] = u.popularity[bucket + 1]! / (u.popularity[bucket]! + A);
       out[at++] = this.#deviation(i);
-      out[at++] = categories.value;
+      out[at++] = value / n;
       out[at++] = u.valueRecent;
       out[at++] = length;
       out[at++] = age;
-      out[at++] = Math.log1p(seen);
+      out[at++] = seen === 0 ? 0 : Math.log1p(seen);
       for (let c = 0; c < crosses.length; c++) {
-        const value = item.crosses[c] ?? null;
-        const taste = known[c]!.get(value) ?? tasteOf(u, crossKey(crosses[c]!, value));
-        known[c]!.set(value, taste);
+        const cross = item.crosses[c] ?? null;
+        let taste = known[c]!.get(cross);
+        if (taste === undefined) known[c]!.set(cross, taste = tasteOf(u, crossKey(crosses[c]!, cross)));
         out[at++] = taste;
       }
-      return out;
     };
   }
 
@@ -326,36 +339,33 @@ export class FeatureStatistics {
     return this.overall.values === 0 ? 0 : deviation(item, this.overall.meanValue);
   }
 
-  /** @param found numbers of categories that were looked up before */
-  #overCategories(
-    user: UserStatistics,
-    categories: readonly string[],
-    found: Map<string, KeyStatistics | undefined>,
-  ): { residual: number; recent: number; value: number } {
-    let residual = 0;
-    let recent = 0;
-    let value = 0;
-    for (const category of categories) {
-      let stats = found.get(category);
-      if (stats === undefined && !found.has(category)) {
-        stats = user.keys.get(categoryKey(category));
-        found.set(category, stats);
-      }
-      if (stats === undefined) continue;
-      residual += stats.residual / (stats.outcomes + A);
-      recent += stats.recent;
-      value += stats.valueResidual / (stats.values + A);
-    }
-    const n = Math.max(1, categories.length);
-    return { residual: residual / n, recent: recent / n, value: value / n };
-  }
-
   #touch(user: UserStatistics, key: string): KeyStatistics {
     const stats = user.keys.get(key) ??
       { outcomes: 0, residual: 0, recent: 0, values: 0, valueResidual: 0 };
     user.putKey(key, stats);
     return stats;
   }
+}
+
+/** What a category adds to the sums over the categories of an item. */
+interface CategoryTerms {
+  readonly residual: number;
+  readonly recent: number;
+  readonly value: number;
+}
+
+const NO_TERMS: CategoryTerms = { residual: 0, recent: 0, value: 0 };
+
+/** Looks a category of a user up, for all items of a list that have it. */
+function look(found: Map<string, CategoryTerms>, { keys }: UserStatistics, category: string): CategoryTerms {
+  const stats = keys.get(categoryKey(category));
+  const terms = stats === undefined ? NO_TERMS : {
+    residual: stats.residual / (stats.outcomes + A),
+    recent: stats.recent,
+    value: stats.valueResidual / (stats.values + A),
+  };
+  found.set(category, terms);
+  return terms;
 }
 
 function tasteOf({ keys }: UserStatistics, key: string): number {
@@ -381,6 +391,13 @@ function rate(of: { readonly outcomes: number; readonly positives: number }, ove
 
 function deviation(of: { readonly values: number; readonly valueSum: number }, mean: number): number {
   return (of.valueSum + A * mean) / (of.values + A) - mean;
+}
+
+/** ln(1 + n) of the counts that most items have. */
+const LOGS = Float64Array.from({ length: 4096 }, (_, n) => Math.log1p(n));
+
+function logOfCount(n: number): number {
+  return LOGS[n] ?? Math.log1p(n);
 }
 
 function logit(p: number): number {

@@ -14,7 +14,7 @@ import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../
 import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
-import type { Catalogue } from "../state/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 import type { FrequencyOptions } from "../state/shown_items.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
@@ -23,6 +23,7 @@ import type { UserState } from "../state/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
 import { type Candidates, type Choice, choose, draw, type PolicyOptions, propensitiesOf } from "./policy.ts";
 import { hash32, mulberry32 } from "./random.ts";
+import type { ScoredList } from "./scored_list.ts";
 import { logitDeviation } from "./thompson.ts";
 
 /**
@@ -54,8 +55,8 @@ export interface AnswererOptions {
 /** An answer and what is to be remembered of it. */
 export interface Answer {
   readonly recommendation: Recommendation;
-  /** All scored candidates, not placed. */
-  readonly scored: Pending;
+  /** All scored candidates, not placed. Only until another list is scored. */
+  scored(): Pending;
   /** The chosen ones, placed. */
   readonly chosen: Pending;
   /** Whether the user's variant wants a model that this task does not have: then it was left out. */
@@ -78,7 +79,7 @@ export interface AnswererState {
 /** Candidates as one variant scored them. */
 interface Ranked {
   readonly scorer: ListScorer;
-  readonly scored: Pending;
+  readonly scored: ScoredList;
   /** Indices of those that it chooses from, and what it orders them by. */
   readonly eligible: readonly number[];
   readonly ordered: Candidates;
@@ -96,7 +97,7 @@ interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
   readonly candidates: readonly Found[];
-  readonly byModel: Map<ListScorer, Pending>;
+  readonly byModel: Map<ListScorer, ScoredList>;
 }
 
 /** Answers requests from the state of one task. */
@@ -129,8 +130,8 @@ export class Answerer {
     };
     const shadowed = unserved ? [] : shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
     return {
-      scored: { ...own.scored, ...marks },
-      chosen: { ...own.scored, ...marks, rows: list.rows },
+      scored: () => ({ ...own.scored.pending(), ...marks }),
+      chosen: { ...own.scored.head, ...marks, rows: list.rows },
       unserved,
       recommendation: {
         request: event.request,
@@ -138,7 +139,7 @@ export class Answerer {
         time: event.time,
         items: list.items,
         model: list.model,
-        version: own.scored.version,
+        version: own.scored.head.version,
         stateVersion: this.#state.sequences.total(user.row),
         ...exposureFields(unserved ? [] : exposures),
         ...(shadowed.length === 0 ? {} : { shadows: shadowed }),
@@ -208,11 +209,11 @@ export class Answerer {
     const { user, event, candidates, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
-    const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
+    const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    const ordered = this.#scores(scored.rows, scores, settings);
-    const eligible = diverseOf(eligibleOf(scores, settings), scored.rows, ordered, {
+    const ordered = this.#scores(scored, scores, settings);
+    const eligible = diverseOf(eligibleOf(scores, settings), scored.items, ordered, {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
@@ -223,11 +224,11 @@ export class Answerer {
     return {
       model: scorer.serving.model,
       rows: choices.map(({ index, propensity }, position) =>
-        scorer.place(scored.rows[index]!, position, propensity)
+        scorer.place(scored.row(index), position, propensity)
       ),
       items: choices.map(({ index, propensity }, position): RecommendedItem => ({
         item: candidates[index]!.item,
-        score: probabilityOf(scored.rows[index]!),
+        score: probabilityOf(scored.logits[index]!),
         position,
         propensity,
         source: candidates[index]!.source,
@@ -249,12 +250,12 @@ export class Answerer {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
       rows: drafted.map(({ item, team, propensity }, position): PendingRow => {
         const { scorer, scored } = ranked[team ?? 0];
-        const row = scorer.place(scored.rows[item]!, position, propensity);
+        const row = scorer.place(scored.row(item), position, propensity);
         return team === null ? row : { ...row, team };
       }),
       items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
-        score: probabilityOf(ranked[team ?? 0].scored.rows[item]!),
+        score: probabilityOf(ranked[team ?? 0].scored.logits[item]!),
         position,
         propensity,
         source: candidates[item]!.source,
@@ -270,30 +271,34 @@ export class Answerer {
     const slate = this.#slate(scores, own, 4);
     const { model, items } = this.#placed(scores, slate);
     const list = items.map(({ item, score }) => ({ item, score }));
-    return [{ variant: shadow.name, model, version: slate.scored.version, items: list }];
+    return [{ variant: shadow.name, model, version: slate.scored.head.version, items: list }];
   }
 
   /** What the candidates are ordered by, as log-odds. */
-  #scores(rows: readonly PendingRow[], { event, candidates }: Scores, settings: VariantSettings): Candidates {
+  #scores(
+    { items, logits }: ScoredList,
+    { event, candidates }: Scores,
+    settings: VariantSettings,
+  ): Candidates {
     const ranking = this.#ranking(event, settings);
-    const { catalogue } = this.#state;
     const boost = boostOf(this.#rules(event));
-    const scores = rows.map(({ item, logit }, place) => {
-      const raised = boost === null ? 0 : boost(catalogue.at(item));
+    const scores = ranking === "model" && boost === null ? logits : logits.map((logit, place) => {
+      const raised = boost === null ? 0 : boost(items[place]!);
       if (ranking === "model") return logit + raised;
       return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0) + raised;
     });
     if ((settings.policy ?? this.#options.policy).name !== "thompson") return { scores };
-    const deviations = rows.map(({ item, logit }) =>
-      logitDeviation(catalogue.at(item).statistics.outcomes, logit)
-    );
-    return { scores, deviations };
+    return {
+      scores,
+      deviations: logits.map((logit, place) => logitDeviation(items[place]!.statistics.outcomes, logit)),
+    };
   }
 }
 
 /** Indices of the candidates that a variant chooses from. */
 function eligibleOf({ event, candidates }: Scores, { maxCandidates, retrieval }: VariantSettings): number[] {
-  const all = [...candidates.keys()];
+  const all: number[] = [];
+  for (let at = 0; at < candidates.length; at++) all.push(at);
   if (event.candidates !== undefined) return all;
   const without: readonly string[] = retrieval?.without ?? [];
   return all.filter((at) => !without.includes(candidates[at]!.source)).slice(0, maxCandidates);
@@ -302,12 +307,12 @@ function eligibleOf({ event, candidates }: Scores, { maxCandidates, retrieval }:
 /** Those of the eligible rows that may be on the list when it has to be diverse. */
 function diverseOf(
   eligible: readonly number[],
-  rows: readonly PendingRow[],
+  items: readonly CatalogueItem[],
   { scores }: Candidates,
   { count, diversity }: { readonly count: number; readonly diversity: Diversity | undefined },
 ): readonly number[] {
   if (diversity === undefined) return eligible;
-  const candidates = eligible.map((at) => ({ categories: rows[at]!.categories, score: scores[at]! }));
+  const candidates = eligible.map((at) => ({ categories: items[at]!.categories, score: scores[at]! }));
   return diversify(candidates, count, diversity).map((index) => eligible[index]!);
 }
 
@@ -336,18 +341,20 @@ function exposureFields(exposures: Assignment["exposures"]) {
   return first === undefined ? {} : { ...first, ...(exposures.length === 1 ? {} : { exposures }) };
 }
 
-function others({ candidates }: Scores, { rows }: Pending, items: readonly RecommendedItem[]) {
+function others({ candidates }: Scores, { logits }: ScoredList, items: readonly RecommendedItem[]) {
   const chosen = new Set(items.map(({ item }) => item));
   return candidates.flatMap(({ item }, index) =>
-    chosen.has(item) ? [] : [{ item, score: probabilityOf(rows[index]!) }]
+    chosen.has(item) ? [] : [{ item, score: probabilityOf(logits[index]!) }]
   );
 }
 
-function probabilityOf({ logit }: PendingRow): number {
+function probabilityOf(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-function subset({ scores, deviations }: Candidates, indices: readonly number[]): Candidates {
+function subset(candidates: Candidates, indices: readonly number[]): Candidates {
+  const { scores, deviations } = candidates;
+  if (indices.length === scores.length && indices.every((index, at) => index === at)) return candidates;
   const of = (values: ArrayLike<number>) => indices.map((index) => values[index]!);
   return { scores: of(scores), ...(deviations === undefined ? {} : { deviations: of(deviations) }) };
 }

@@ -56,10 +56,13 @@ export function findCandidates(
     !(over?.has(item.index) ?? false) &&
     !item.hidden && item.expires > time && !seen.has(item.index) && !excluded.has(item.id) && passes(item);
   if (candidates !== undefined) {
-    return candidates.filter((id) => {
+    const found: Found[] = [];
+    for (const id of candidates) {
       const item = catalogue.get(id);
-      return item === undefined ? !excluded.has(id) && passes(UNKNOWN) : allowed(item);
-    }).map((item) => ({ item, source: "given", score: 0 }));
+      const isAllowed = item === undefined ? !excluded.has(id) && passes(UNKNOWN) : allowed(item);
+      if (isAllowed) found.push({ item: id, source: "given", score: 0 });
+    }
+    return found;
   }
   if (list !== "personal") {
     return retrieval.listed(list, allowed).map((item, place) => ({

@@ -6,6 +6,7 @@
  */
 
 import type { Attributes } from "../events/event.ts";
+import type { InstanceRow } from "../features/assembler.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
@@ -15,6 +16,7 @@ import { type Pending, type PendingRow, type PendingState, sampleState } from ".
 import type { SequenceSlab } from "../state/sequence.ts";
 import { type FoldContext, stateOf } from "../state/hidden_state.ts";
 import type { UserState } from "../state/user_state.ts";
+import { ScoredList, ScratchRows } from "./scored_list.ts";
 import type { Serving } from "./serving.ts";
 
 /** Where a list is asked for or shown. */
@@ -50,6 +52,7 @@ export class ListScorer {
   readonly #isOwn: boolean;
   readonly #windowMs: number;
   readonly #item: (id: string, time: number) => CatalogueItem;
+  readonly #rows: ScratchRows;
 
   /**
    * @param windowMs How long after the impression an outcome counts.
@@ -75,6 +78,7 @@ export class ListScorer {
     this.#windowMs = windowMs;
     this.#isOwn = isOwn;
     this.#item = (id, time) => state.item(id, time);
+    this.#rows = new ScratchRows(state.statistics.count);
   }
 
   /** How its users' states are kept. */
@@ -161,32 +165,21 @@ export class ListScorer {
 
   /** Scores items in the given order; they are not shown and have no positions yet. */
   score(user: UserState, ids: readonly string[], at: ListContext): Pending {
+    return this.list(user, ids, at).pending();
+  }
+
+  /** The same, with rows that are made when they are asked for: of most candidates nobody asks more than the logit. */
+  list(user: UserState, ids: readonly string[], at: ListContext): ScoredList {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
     const state = recurrent === undefined
       ? null
       : stateOf(recurrent, this.#fold, first, history.items.length);
-    const facts = {
-      statistics: schema.userIds === false ? NOBODY : user.statistics,
-      historyLength: history.items.length,
-      lastTime: history.times.at(-1) ?? null,
-    };
     const items = ids.map((id) => this.#item(id, at.time));
     const userFields = fieldValues(schema.userFields, user.profile);
     const contextFields = contextValues(schema, at);
-    const numericsOf = this.#statistics.numericsFor(facts, at.time);
-    const rows = items.map((item) => {
-      const numerics = numericsOf(item, seen.get(item.index) ?? 0);
-      return {
-        item: item.id,
-        categories: item.categories,
-        fields: item.fields,
-        numerics,
-        offset: schema.offset === "rate" ? this.#statistics.rateLogit : numerics[0]!,
-        position: -1,
-      };
-    });
+    const rows = this.#rowsOf(user, items, { history, seen, time: at.time });
     const logits = rows.length === 0 ? new Float32Array(0) : this.#serving.score({
       user: user.id,
       userFields,
@@ -196,7 +189,7 @@ export class ListScorer {
       ...sampleState(state),
       rows,
     });
-    return {
+    const head = {
       request: at.request,
       shown: false,
       time: at.time,
@@ -208,21 +201,35 @@ export class ListScorer {
       contextFields,
       history,
       ...(state === null ? {} : { state }),
-      rows: rows.map((row, place) => ({
-        item: items[place]!.index,
-        categories: row.categories,
-        fields: row.fields,
-        numerics: row.numerics,
-        offset: row.offset,
-        // A model that has run away answers no number; the prior always does.
-        logit: Number.isFinite(logits[place]) ? logits[place]! : row.offset,
-        label: null,
-        closed: false,
-        position: 0,
-        propensity: 1,
-        oracle: NaN,
-      })),
     };
+    return new ScoredList(head, items, this.#rows, logits);
+  }
+
+  /** What models read of candidates; the next list overwrites it. */
+  #rowsOf(
+    user: UserState,
+    items: readonly CatalogueItem[],
+    { history, seen, time }: Pick<Window, "history" | "seen"> & { readonly time: number },
+  ): readonly InstanceRow[] {
+    const facts = {
+      statistics: this.#schema.userIds === false ? NOBODY : user.statistics,
+      historyLength: history.items.length,
+      lastTime: history.times.at(-1) ?? null,
+    };
+    const statistics = this.#statistics;
+    const write = statistics.numericsFor(facts, time);
+    const rateLogit = this.#schema.offset === "rate" ? statistics.rateLogit : null;
+    const rows = this.#rows.take(items.length);
+    for (let c = 0; c < items.length; c++) {
+      const item = items[c]!;
+      const row = rows[c]!;
+      write(item, seen.get(item.index) ?? 0, row.numerics);
+      row.item = item.id;
+      row.categories = item.categories;
+      row.fields = item.fields;
+      row.offset = rateLogit ?? row.numerics[0]!;
+    }
+    return rows;
   }
 
   /** The row at its place in the list: the position's first-order weight joins the prediction. */

@@ -67,6 +67,9 @@ export function choose(
   policy: PolicyOptions,
   random: () => number,
 ): Choice[] {
+  if (policy.name === "greedy") {
+    return ranked(candidates.scores).slice(0, count).map((index) => ({ index, propensity: 1 }));
+  }
   const list = draw(candidates, Math.min(count, candidates.scores.length), policy, random);
   const propensities = propensitiesOf(candidates, list, policy);
   return list.map((index, place) => ({ index, propensity: propensities[place]! }));
@@ -191,8 +194,10 @@ function plackettLuce(scores: ArrayLike<number>, list: readonly number[], temper
 
 /** Indices by score, largest first, ties to the smaller index. */
 function ranked(scores: ArrayLike<number>): number[] {
-  return Array.from({ length: scores.length }, (_, index) => index)
-    .sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const indices: number[] = [];
+  for (let index = 0; index < scores.length; index++) indices.push(index);
+  // A difference would be a number on the heap at each comparison.
+  return indices.sort((a, b) => scores[b]! > scores[a]! ? 1 : scores[b]! < scores[a]! ? -1 : a - b);
 }
 
 function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions): number[] {

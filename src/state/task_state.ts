@@ -602,7 +602,7 @@ export class TaskState {
     if (chosen.rows.length === 0) return;
     // What was answered counts as shown, or waits for an impression event to say what was.
     if (this.#served) this.#show(user, this.#variants.withStates(user, { ...chosen, shown: true }), out);
-    else this.join.open(user, this.#variants.withStates(user, scored), out);
+    else this.join.open(user, this.#variants.withStates(user, scored()), out);
   }
 
   #impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {

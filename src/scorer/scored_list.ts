@@ -1,0 +1,111 @@
+/**
+ * A list that was scored: the logits of all its items at once, and the rest of what is to be remembered of an item when
+ * somebody asks for it. Of 100 candidates 20 are shown.
+ *
+ * @module
+ */
+
+import type { InstanceRow } from "../features/assembler.ts";
+import type { CatalogueItem } from "../state/catalogue.ts";
+import type { Pending, PendingRow } from "../state/pending.ts";
+
+/** A row that is written again for each list. */
+type ScratchRow = { -readonly [Field in keyof InstanceRow]: InstanceRow[Field] };
+
+/** What models read of the items of one list at a time. */
+export class ScratchRows {
+  readonly #numerics: number;
+  readonly #made: ScratchRow[] = [];
+  readonly #taken: ScratchRow[] = [];
+  #lists = 0;
+
+  /** @param numerics how many numeric features a row has */
+  constructor(numerics: number) {
+    this.#numerics = numerics;
+  }
+
+  /** How many lists there were. */
+  get lists(): number {
+    return this.#lists;
+  }
+
+  /** Rows to be filled, valid until others are taken. */
+  take(count: number): readonly ScratchRow[] {
+    this.#lists++;
+    const made = this.#made, taken = this.#taken;
+    while (made.length < count) {
+      const numerics = new Float32Array(this.#numerics);
+      made.push({ item: "", categories: [], fields: [], numerics, offset: 0, position: -1 });
+    }
+    if (taken.length > count) taken.length = count;
+    while (taken.length < count) taken.push(made[taken.length]!);
+    return taken;
+  }
+
+  /** The row of an item of the newest list. */
+  at(place: number): InstanceRow {
+    return this.#taken[place]!;
+  }
+}
+
+/** A scored list. Its rows can be had until its scorer scores another one. */
+export class ScoredList {
+  /** All but the rows. */
+  readonly head: Omit<Pending, "rows">;
+  /** The items in their order. */
+  readonly items: readonly CatalogueItem[];
+  /** Their logits. */
+  readonly logits: Float64Array;
+  readonly #rows: ScratchRows;
+  readonly #list: number;
+
+  /**
+   * @param rows what the model has read
+   * @param logits what it made of it; no number where it has run away, for which the prior stands in
+   */
+  constructor(
+    head: Omit<Pending, "rows">,
+    items: readonly CatalogueItem[],
+    rows: ScratchRows,
+    logits: Float32Array,
+  ) {
+    this.head = head;
+    this.items = items;
+    this.#rows = rows;
+    this.#list = rows.lists;
+    this.logits = new Float64Array(items.length);
+    for (let c = 0; c < items.length; c++) {
+      this.logits[c] = Number.isFinite(logits[c]) ? logits[c]! : rows.at(c).offset;
+    }
+  }
+
+  /**
+   * What is to be remembered of an item, not placed.
+   *
+   * @throws Error when the scorer has scored another list since
+   */
+  row(place: number): PendingRow {
+    if (this.#rows.lists !== this.#list) {
+      throw new Error("Cannot take a row of a scored list: its scorer has scored another one since");
+    }
+    const { categories, fields, numerics, offset } = this.#rows.at(place);
+    return {
+      item: this.items[place]!.index,
+      categories,
+      fields,
+      numerics: numerics.slice(),
+      offset,
+      logit: this.logits[place]!,
+      label: null,
+      closed: false,
+      position: 0,
+      propensity: 1,
+      oracle: NaN,
+    };
+  }
+
+  /** All of it. */
+  pending(): Pending {
+    return { ...this.head, rows: this.items.map((_, place) => this.row(place)) };
+  }
+}
