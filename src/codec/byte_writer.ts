@@ -123,9 +123,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends a string as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
-  string(value: string): this {
-    return this.#shortAscii(value) ? this : this.bytes(encoder.encode(value));
+  /** Appends a string, from its `start`th unit on, as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
+  string(value: string, start = 0): this {
+    return this.#shortAscii(value, start) ? this : this.bytes(encoder.encode(value.slice(start)));
   }
 
   /** Appends a string or `null`. */
@@ -134,13 +134,13 @@ export class ByteWriter {
   }
 
   /** Appends a string of up to 127 ASCII letters, as nearly all ids are; a call of the encoder costs more. */
-  #shortAscii(value: string): boolean {
-    const length = value.length;
+  #shortAscii(value: string, start: number): boolean {
+    const length = value.length - start;
     if (length > 0x7f) return false;
     this.#reserve(1 + length);
     const at = this.#length + 1;
     for (let i = 0; i < length; i++) {
-      const code = value.charCodeAt(i);
+      const code = value.charCodeAt(start + i);
       if (code > 0x7f) return false;
       this.#bytes[at + i] = code;
     }

@@ -224,7 +224,7 @@ export class Assembler {
     head: Parameters,
     standardisation: Standardisation,
   ): Assembled {
-    const { k, d } = this;
+    const { d } = this;
     const C = this.contextWidth;
     const state = this.#stateOf(instance);
     const from = state?.from ?? 0;

@@ -213,8 +213,8 @@ export class Transitions {
         use(key.text, value / categories.length, "transition");
       }
       for (const age of this.#since.get(category) ?? []) {
-        for (const  of of[category, `*${age.level}`]) {
-          for (const { key, value } of this.#stepsOf(age, of)) use(key, value / categories.length, "age");
+        for (const name of [category, levelKey(age.level)]) {
+          for (const { key, value } of this.#stepsOf(age, name)) use(key, value / categories.length, "age");
         }
       }
     }

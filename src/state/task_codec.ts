@@ -30,6 +30,31 @@ export function itemOfKey(key: string): string {
   return key.slice("item:".length);
 }
 
+/** What catalogue records say of items, in words: it seldom changes, and statistics with each outcome. */
+const words = new Map<CatalogueItem, CatalogueWords>();
+/** Items whose words are kept at most: then all are forgotten. */
+const MAX_WORDS = 1 << 12;
+const encoder = new TextEncoder();
+
+interface CatalogueWords {
+  readonly categories: readonly string[];
+  readonly fields: readonly (string | null)[];
+  readonly attributes: Attributes;
+  readonly bytes: Uint8Array;
+}
+
+function wordsOf(item: CatalogueItem): Uint8Array {
+  const { categories, fields, crosses, attributes } = item;
+  const known = words.get(item);
+  const isSame = known !== undefined && known.categories === categories && known.fields === fields &&
+    known.attributes === attributes;
+  if (isSame) return known.bytes;
+  const bytes = encoder.encode(JSON.stringify([categories, fields, crosses, attributes]));
+  if (words.size >= MAX_WORDS) words.clear();
+  words.set(item, { categories, fields, attributes, bytes });
+  return bytes;
+}
+
 /** Scratch of the item in hand. */
 const itemState = new ByteWriter(1024);
 
@@ -40,7 +65,7 @@ export function encodeItemState(item: CatalogueItem): Uint8Array {
   return itemState
     .u8(FORMAT)
     .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
-    .string(JSON.stringify([item.categories, item.fields, item.crosses, item.attributes]))
+    .bytes(wordsOf(item))
     .f64(item.expires).f64(item.firstTime).f64(item.recordTime).f64(item.ownPopularity)
     .uint(s.outcomes).uint(s.positives).f64(s.recent).uint(s.values).f64(s.valueSum).f64(s.valueResidual)
     .toBytes();

@@ -44,6 +44,8 @@ export class UserCodec {
   readonly #catalogue: Catalogue;
   readonly #record = new ByteWriter(4096);
   readonly #body = new ByteWriter(4096);
+  readonly #strings = new Dictionary();
+  readonly #lists = new ListDictionary();
   /** By index in the catalogue: in which record it was seen last, and its number there. */
   #seenIn = new Uint32Array(64);
   #numbers = new Uint32Array(64);
@@ -64,8 +66,10 @@ export class UserCodec {
     record.reset();
     body.reset();
     this.#beginItems();
-    const strings = new Dictionary();
-    const lists = new ListDictionary();
+    const strings = this.#strings;
+    const lists = this.#lists;
+    strings.reset();
+    lists.reset();
     const variants = [...user.variants];
     const states = [user.anchor, ...variants.map(([, { anchor }]) => anchor)];
     const numberOf = (index: number) => this.#numberOf(index);

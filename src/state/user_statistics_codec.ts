@@ -32,12 +32,27 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dic
   if (of.keys.size === 0) return;
   to.uint(of.keys.size);
   for (const [key, stats] of of.keys) {
-    const kind = key.slice(0, key.indexOf("\0"));
-    to.uint(strings.index(kind)).string(key.slice(kind.length + 1));
+    const kind = kindOf(key);
+    to.uint(strings.index(kind)).string(key, kind.length + 1);
     to.uint(2 * stats.outcomes + (stats.values > 0 ? 1 : 0));
     to.int(stats.residual * SUM_STEPS).int(stats.recent * AVERAGE_STEPS);
     if (stats.values > 0) to.uint(stats.values).f32(stats.valueResidual);
   }
+}
+
+/** Kinds of keys that were there: the categories, and one for each cross of a schema. */
+const kinds: string[] = [];
+const MAX_KINDS = 16;
+
+/** What a key has before its NUL. */
+function kindOf(key: string): string {
+  const end = key.indexOf("\0");
+  for (let n = 0; n < kinds.length; n++) {
+    if (kinds[n]!.length === end && key.startsWith(kinds[n]!)) return kinds[n]!;
+  }
+  const kind = key.slice(0, end);
+  if (kinds.length < MAX_KINDS) kinds.push(kind);
+  return kind;
 }
 
 /**
