@@ -15,6 +15,8 @@ export interface UpdateOptions {
   readonly waitMs?: number;
   /** Ends the wait: the update then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Lets others have the thread, between portions of a version. @default {it is applied at once} */
+  readonly giveWay?: () => Promise<unknown>;
 }
 
 /** Follows the `parameters` topic of one model. */
@@ -45,7 +47,7 @@ export class ParameterSubscriber {
    * @throws LogError `corrupt` when a record cannot be decoded.
    * @throws RangeError when the version to stay at is not on the log any more.
    */
-  async update({ waitMs = 0, ...options }: UpdateOptions = {}): Promise<number> {
+  async update({ waitMs = 0, giveWay, ...options }: UpdateOptions = {}): Promise<number> {
     for (let wait = waitMs;; wait = 0) {
       if (this.#serving.version === this.#last) {
         if (wait > 0) await delay(wait, undefined, options).catch(() => options.signal?.throwIfAborted());
@@ -56,19 +58,21 @@ export class ParameterSubscriber {
         ...options,
       });
       for (const record of records) {
-        if (record.value !== null && this.#serving.version !== this.#last) this.#apply(record, record.value);
+        if (record.value === null || this.#serving.version === this.#last) continue;
+        for (const _portion of this.#apply(record, record.value)) if (giveWay !== undefined) await giveWay();
       }
       this.#next = next;
       if (records.length === 0) return this.#serving.version;
     }
   }
-  #apply({ offset }: LogRecord, value: Uint8Array): void {
+
+  *#apply({ offset }: LogRecord, value: Uint8Array): Generator<undefined, void, undefined> {
     let version: number;
     try {
       version = versionNumber(value);
       // A full snapshot follows its delta: what we have already is not decoded, however large it is.
       if (version === this.#serving.version) return;
-      if (version <= this.#last) this.#serving.apply(decodeVersion(value));
+      if (version <= this.#last) yield* this.#serving.applying(decodeVersion(value));
     } catch (cause) {
       const what = `the parameters at ${this.#topic}/0@${offset}`;
       throw new LogError(

@@ -1,6 +1,32 @@
-import { decodeDelta } from "./delta.ts";
+import { decodeDelta, type EmbeddingDelta, type RawKeys } from "./delta.ts";
 import { KeyIndex } from "./key_index.ts";
 import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from "./rows.ts";
+
+/** A delta that is being applied: nobody sees anything of it before it is committed. */
+export interface StagedDelta {
+  /** Finds the rows of so many keys more; whether those of all are found. */
+  find(keys: number): boolean;
+  /**
+   * Brings the table to the state that the delta was taken of.
+   *
+   * @throws {Error} if rows are not found yet, or the table has changed since the delta was staged
+   */
+  commit(): void;
+}
+
+/** What is known of a {@linkcode StagedDelta}. */
+interface Staging {
+  readonly delta: EmbeddingDelta<RawKeys>;
+  readonly bytes: Uint8Array;
+  /** Commits of the table before. */
+  readonly commits: number;
+  /** Rows of the keys, 0 = not there before. */
+  readonly rows: Uint32Array;
+  /** Keys that were looked up. */
+  found: number;
+  /** The whole table that a full delta stands for. */
+  readonly full: ServingTable | null;
+}
 
 /**
  * The scorer's copy of an embedding table: keys and values, no optimiser state, written by deltas alone.
@@ -30,6 +56,7 @@ export class ServingTable {
   readonly width: number;
   #index = new KeyIndex(0);
   #chunks: Float32Array[];
+  #commits = 0;
 
   /** Makes a table of zeros that knows no key. */
   constructor(name: string, width: number) {
@@ -80,24 +107,70 @@ export class ServingTable {
    * @throws {RangeError} if it is a delta of another table
    */
   applyDelta(bytes: Uint8Array): void {
+    const staged = this.stage(bytes);
+    staged.find(Infinity);
+    staged.commit();
+  }
+
+  /**
+   * Begins to apply a delta. Looking its keys up is most of the work, and can be done in portions between look-ups of
+   * others; what is left is to copy numbers.
+   *
+   * @throws {SyntaxError} if the bytes are no delta
+   * @throws {RangeError} if it is a delta of another table
+   */
+  stage(bytes: Uint8Array): StagedDelta {
     const delta = decodeDelta(bytes);
     if (delta.name !== this.name || delta.width !== this.width) {
       throw new RangeError(
         `Cannot apply a delta of ${delta.name} (width ${delta.width}) to table ${this.name} (width ${this.width})`,
       );
     }
-    if (delta.full) {
-      this.#index = new KeyIndex(0);
-      this.#chunks = [new Float32Array(ROWS_PER_CHUNK * this.width)];
+    const staging = {
+      ...{ delta, bytes, commits: this.#commits, found: 0 },
+      rows: new Uint32Array(delta.keys.length),
+      full: delta.full ? new ServingTable(this.name, this.width) : null,
+    };
+    return { find: (keys) => this.#find(staging, keys), commit: () => this.#commit(staging) };
+  }
+
+  #find(staging: Staging, count: number): boolean {
+    const { delta: { keys, values }, bytes, rows, full } = staging;
+    const end = Math.min(keys.length, staging.found + count);
+    for (let n = staging.found; n < end; n++) {
+      const [from, to] = [keys.places[2 * n]!, keys.places[2 * n + 1]!];
+      if (full === null) rows[n] = this.#index.findBytes(bytes, from, to);
+      else full.#write(full.#index.findOrInsertBytes(bytes, from, to), values, (n + 1) * this.width);
     }
+    staging.found = end;
+    return end === keys.length;
+  }
+
+  #commit({ delta, bytes, commits, rows, found, full }: Staging): void {
     const { removed, keys, values } = delta;
+    if (found < keys.length || commits !== this.#commits) {
+      throw new Error(
+        `Cannot commit a delta of ${this.name}: ${found} of ${keys.length} rows are found, ` +
+          `${this.#commits - commits} others were applied since`,
+      );
+    }
+    this.#commits++;
+    if (full !== null) [this.#index, this.#chunks] = [full.#index, full.#chunks];
+    const gone = new Set([PADDING_ROW]);
     for (let n = 0; n < removed.length; n++) {
       const row = this.#index.findBytes(bytes, removed.places[2 * n]!, removed.places[2 * n + 1]!);
-      if (row !== PADDING_ROW) this.#index.remove(row);
+      if (row === PADDING_ROW) continue;
+      this.#index.remove(row);
+      gone.add(row);
     }
     this.#write(UNKNOWN_ROW, values, 0);
+    if (full !== null) return;
     for (let n = 0; n < keys.length; n++) {
-      const row = this.#index.findOrInsertBytes(bytes, keys.places[2 * n]!, keys.places[2 * n + 1]!);
+      // A key may be among those removed, too.
+      const isNew = rows[n] === PADDING_ROW || removed.length > 0 && gone.has(rows[n]!);
+      const row = isNew
+        ? this.#index.findOrInsertBytes(bytes, keys.places[2 * n]!, keys.places[2 * n + 1]!)
+        : rows[n]!;
       this.#write(row, values, (n + 1) * this.width);
     }
   }

@@ -22,6 +22,9 @@ import type { Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import type { Look, Serving } from "./serving.ts";
 
+/** Keys that are looked up in a portion of a version. */
+const PORTION_KEYS = 1024;
+
 /** A model with its parameters, as of one version. */
 export class ServingModel implements Serving {
   readonly #model: Model;
@@ -92,10 +95,27 @@ export class ServingModel implements Serving {
    * @throws SyntaxError when it is of another model or schema; nothing is changed then.
    */
   apply(version: ParameterVersion): boolean {
-    if (version.version <= this.#version) return true;
-    if (version.kind === "delta" && version.predecessor !== this.#version) return false;
+    const portions = this.applying(version);
+    for (;;) {
+      const { done, value } = portions.next();
+      if (done) return value;
+    }
+  }
+
+  /**
+   * The same in portions, between which others may score: nothing is seen of the version before the last one, and all of
+   * it then.
+   */
+  *applying(version: ParameterVersion): Generator<undefined, boolean, undefined> {
+    const before = this.#version;
+    if (version.version <= before) return true;
+    if (version.kind === "delta" && version.predecessor !== before) return false;
     this.#check(version);
-    for (const [name, bytes] of version.tables) this.#tables.get(name)?.applyDelta(bytes);
+    const deltas = [...version.tables].map(([name, bytes]) => this.#tables.get(name)!.stage(bytes));
+    yield;
+    for (const delta of deltas) while (!delta.find(PORTION_KEYS)) yield;
+    yield;
+    for (const delta of deltas) delta.commit();
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import type { ParameterSubscriber } from "../parameters.ts";
 import type { Job } from "./worker.ts";
 
@@ -22,7 +23,7 @@ export class FollowJob implements Job {
   }
 
   async step(signal: AbortSignal): Promise<void> {
-    this.#onLooked(await this.#subscriber.update({ waitMs: IDLE_MS, signal }));
+    this.#onLooked(await this.#subscriber.update({ waitMs: IDLE_MS, signal, giveWay: () => turn() }));
   }
 
   finish(): Promise<void> {

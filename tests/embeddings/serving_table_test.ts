@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { encodeDelta } from "../../src/embeddings/delta.ts";
 import { ServingTable } from "../../src/embeddings/serving_table.ts";
 import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { rowOf, tableContract } from "../contracts/table_contract.ts";
@@ -28,4 +30,51 @@ Deno.test("ServingTable.applyDelta() changes nothing when the delta is cut or of
   assert.equal(served.lookup("b"), 1);
   assert.equal(served.lookupOnce("b"), 1);
   assert.equal(served.lookupOnce("a"), served.lookup("a"));
+});
+
+const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
+const delta = fc.record({
+  full: fc.boolean(),
+  removed: fc.uniqueArray(key, { maxLength: 3 }),
+  keys: fc.uniqueArray(key, { maxLength: 5 }),
+});
+
+Deno.test("ServingTable.stage() comes to the naive table in portions, and shows nothing of a delta before its commit", () => {
+  fc.assert(
+    fc.property(fc.array(delta, { maxLength: 8 }), fc.integer({ min: 1, max: 3 }), (deltas, portion) => {
+      const served = new ServingTable("item", 1);
+      let naive = new Map<string, number>();
+      let unknown = 0;
+      const check = () => {
+        for (const one of ["a", "b", "c", "d", "e", "f", "g"]) {
+          assert.deepEqual(rowOf(served, served.lookup(one)), [naive.get(one) ?? unknown], one);
+        }
+        assert.equal(served.size, naive.size);
+      };
+      deltas.forEach(({ full, removed, keys }, n) => {
+        const values = Float32Array.from({ length: keys.length + 1 }, (_, at) => 100 * (n + 1) + at);
+        const staged = served.stage(
+          encodeDelta({ name: "item", width: 1, full, removed: full ? [] : removed, keys, values }),
+        );
+        check();
+        while (!staged.find(portion)) check();
+        check();
+        staged.commit();
+        if (full) naive = new Map();
+        else for (const one of removed) naive.delete(one);
+        unknown = values[0] ?? NaN;
+        keys.forEach((one, at) => naive.set(one, values[at + 1] ?? NaN));
+        check();
+        assert.throws(() => staged.commit(), /1 others were applied since/);
+      });
+    }),
+  );
+});
+
+Deno.test("StagedDelta.commit() throws when rows are not found yet", () => {
+  const values = Float32Array.of(0, 1, 2);
+  const bytes = encodeDelta({ name: "item", width: 1, full: false, removed: [], keys: ["a", "b"], values });
+  const staged = new ServingTable("item", 1).stage(bytes);
+  staged.find(1);
+  assert.throws(() => staged.commit(), /1 of 2 rows are found/);
 });

@@ -77,6 +77,27 @@ for (const model of MODEL_NAMES) {
   });
 }
 
+Deno.test("ServingModel.applying() shows nothing of a version before the last portion, and all of it then", () => {
+  const learner = makeLearner("dien");
+  const [serving, want] = [serve("dien"), serve("dien")];
+  const probes = makeSamples(5, 79);
+  const scores = (of: ServingModel) => probes.map((probe) => of.score(probe));
+  for (const [b, batch] of batches(makeSamples(40)).entries()) {
+    const before = scores(serving);
+    const version = travel(learner.version(b % 3 === 0 ? "full" : "delta", b + 1));
+    assert.ok(want.apply(version));
+    const portions = serving.applying(version);
+    let count = 0;
+    for (let { done } = portions.next(); !done; { done } = portions.next()) {
+      assert.deepEqual(scores(serving), before);
+      count++;
+    }
+    assert.ok(count > 1);
+    assert.deepEqual(scores(serving), scores(want));
+    learner.learn(batch);
+  }
+});
+
 Deno.test("ServingModel.apply() forgets whom the learner forgot", () => {
   const learner = makeLearner("base");
   const serving = serve("base");

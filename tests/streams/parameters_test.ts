@@ -48,6 +48,26 @@ Deno.test("ParameterSubscriber.update() follows the topic, however its versions 
   for (const probe of makeSamples(5, 70)) assert.deepEqual(jump.score(probe), step.score(probe));
 });
 
+Deno.test("ParameterSubscriber.update() lets others have the thread between portions, who see whole versions", async () => {
+  const { deltas } = makeVersions(4);
+  const log = await createLog();
+  await publish(log, ...deltas);
+  const [serving, want] = [serve(), serve()];
+  const [probe] = makeSamples(1, 70);
+  assert.ok(probe);
+  const seen: number[] = [];
+  await new ParameterSubscriber(log, "p", serving).update({
+    giveWay: () => {
+      seen.push(serving.version);
+      while (want.version < serving.version) want.apply(deltas[want.version] ?? assert.fail());
+      assert.deepEqual(serving.score(probe), want.score(probe));
+      return Promise.resolve();
+    },
+  });
+  assert.deepEqual([...new Set(seen)], [0, 1, 2, 3]);
+  assert.equal(serving.version, 4);
+});
+
 Deno.test("ParameterSubscriber.update() passes a gap over until the next full snapshot", async () => {
   const { deltas, snapshot } = makeVersions(6);
   const log = await createLog();
