@@ -90,10 +90,9 @@ for (let round = 0; round < Number(rounds); round++) {
       const event = { type: "request", request: `r${turn}`, time, user, count: 20, candidates } as const;
       return { topic: topics.events, partition: 0, key: user, value: encodeEvent(event), time };
     }));
-    const before = process.cpuUsage(), heap = heapBytes();
+    const before = cpuMicros(), heap = heapBytes();
     await step();
-    const { user, system } = process.cpuUsage(before);
-    micros += user + system;
+    micros += cpuMicros() - before;
     bytes += heapBytes() - heap;
   }
   costs.push(micros / ROUND);
@@ -128,18 +127,22 @@ async function learn(): Promise<void> {
   const { records, next } = await log.read(topics.parameters, 0, applied, { maxRecords: 1000 });
   applied = next;
   for (const { value } of records) {
-    let all = 0, longest = 0, begun = process.cpuUsage();
+    const times: number[] = [];
+    let begun = cpuMicros();
+    const took = () => {
+      times.push(cpuMicros() - begun);
+      begun = cpuMicros();
+    };
     for (const _portion of serving.applying(decodeVersion(value ?? new Uint8Array(0)))) took();
     took();
-    versions.push(all);
-    portions.push(longest);
-    function took(): void {
-      const { user, system } = process.cpuUsage(begun);
-      all += user + system;
-      longest = Math.max(longest, user + system);
-      begun = process.cpuUsage();
-    }
+    versions.push(times.reduce((sum, time) => sum + time));
+    portions.push(Math.max(...times));
   }
+}
+
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 function heapBytes(): number {
