@@ -4,6 +4,8 @@ import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from
 
 /** A delta that is being applied: nobody sees anything of it before it is committed. */
 export interface StagedDelta {
+  /** Whether a key that has a row may have another one, or none, then. */
+  readonly moves: boolean;
   /** Finds the rows of so many keys more; whether those of all are found. */
   find(keys: number): boolean;
   /**
@@ -131,7 +133,11 @@ export class ServingTable {
       rows: new Uint32Array(delta.keys.length),
       full: delta.full ? new ServingTable(this.name, this.width) : null,
     };
-    return { find: (keys) => this.#find(staging, keys), commit: () => this.#commit(staging) };
+    return {
+      moves: delta.full || delta.removed.length > 0,
+      find: (keys) => this.#find(staging, keys),
+      commit: () => this.#commit(staging),
+    };
   }
 
   #find(staging: Staging, count: number): boolean {

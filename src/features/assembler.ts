@@ -277,9 +277,9 @@ export class Assembler {
     };
   }
 
-  /** Says that still tables have changed. */
-  forget(tables: ReadonlyMap<string, FieldTable>): void {
-    this.#named.get(tables)?.known?.forget();
+  /** Says that still tables have changed. @param moved whether a key that had a row may have another one, or none */
+  forget(tables: ReadonlyMap<string, FieldTable>, moved: boolean): void {
+    this.#named.get(tables)?.known?.forget(moved);
   }
 
   /**
@@ -450,11 +450,16 @@ export class Assembler {
     const { mean, inverseDeviation } = standardisation;
     const list = ++this.#lists;
     const weigh = (key: JoinedKey, kind: CrossKind) => candidates.weightOf(key, named.own(kind));
+    // Pairs of users come again with their user alone: those of the fields are worth remembering.
+    const starts = prefixes.map((prefix, p) => p === 0 && this.#ids ? null : candidates.pairs.start(prefix));
     const look = (trait: Trait, isCategory: boolean) => {
       trait.list = list;
       trait.crossed = isCategory && transitions !== null ? transitions.sum(trait.name, weigh) : 0;
       for (let p = 0; p < prefixes.length; p++) {
-        trait.pairs[p] = weightOf(named.own("pair"), prefixes[p]! + trait.suffix);
+        const start = starts[p] ?? null;
+        trait.pairs[p] = start === null
+          ? weightOf(named.own("pair"), prefixes[p]! + trait.suffix)
+          : candidates.weightOf(candidates.pairs.join(start, trait.suffix), named.own("pair"));
       }
     };
     for (let c = 0; c < rows.length; c++) {

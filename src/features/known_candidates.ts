@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type FieldTable, weightOf } from "./field_table.ts";
+import { UNKNOWN_ROW } from "../embeddings/rows.ts";
+import { type FieldTable, valueAt, weightOf } from "./field_table.ts";
 import { SMALL_WIDTH } from "./fields.ts";
 import { categorySuffix, fieldSuffix } from "./pairs.ts";
 import { type JoinedKey, JoinedKeys } from "./transitions.ts";
@@ -66,8 +67,10 @@ export interface KnownCandidate {
 
 /** The candidates of one schema, and weights of joined keys. */
 export class KnownCandidates {
-  /** Keys that are remembered with their weights. */
+  /** Keys of cross features, remembered with their weights. */
   readonly joined: JoinedKeys = new JoinedKeys();
+  /** The same of pairs with the user's fields. */
+  readonly pairs: JoinedKeys = new JoinedKeys();
   readonly #k: number;
   /** Indices of the item fields that are crossed with the user. */
   readonly #crossed: readonly number[];
@@ -76,6 +79,8 @@ export class KnownCandidates {
   readonly #kinds = new Map<string, Trait>();
   readonly #values = new Map<string, Trait>();
   #asOf = 1;
+  /** Since when rows are what they are. */
+  #rowsAsOf = 1;
 
   /** @param k width of an id's vector @param crossed indices of the item fields that are crossed with the user */
   constructor(k: number, crossed: readonly number[], tables: CandidateTables) {
@@ -84,9 +89,10 @@ export class KnownCandidates {
     this.#tables = tables;
   }
 
-  /** Says that the tables have changed. */
-  forget(): void {
+  /** Says that the tables have changed. @param moved whether a key that had a row may have another one, or none */
+  forget(moved: boolean): void {
     this.#asOf++;
+    if (moved) this.#rowsAsOf = this.#asOf;
   }
 
   /** What is known of a candidate, valid until the next change. */
@@ -101,10 +107,14 @@ export class KnownCandidates {
     return known;
   }
 
-  /** The weight of one of the joined keys. @param weights the table that it is in */
+  /** The weight of a joined key. @param weights the table that it is in, always the same for the key */
   weightOf(key: JoinedKey, weights: FieldTable): number {
     if (key.weighedAt !== this.#asOf) {
-      key.weight = weightOf(weights, key.text);
+      if (key.row <= UNKNOWN_ROW || key.foundAt < this.#rowsAsOf) {
+        key.row = weights.rowOf(key.text);
+        key.foundAt = this.#asOf;
+      }
+      key.weight = valueAt(weights, key.row);
       key.weighedAt = this.#asOf;
     }
     return key.weight;

@@ -59,16 +59,18 @@ export interface CrossKey {
 export type WeightOf = (key: JoinedKey, kind: CrossKind) => number;
 
 /** Joined keys that are remembered at most: then all are forgotten. */
-const MAX_JOINED = 8192;
+const MAX_JOINED = 1 << 15;
 
 /** A key, with those that were made of it: joining two parts again makes no string, and looks up the second alone. */
 export class JoinedKey {
   /** The key. */
   readonly text: string;
-  /** Its weight, when it was last looked up. */
+  /** Its weight, and when that was read, by the count of who did. */
   weight = 0;
-  /** When that was, by the count of who looked. */
   weighedAt = 0;
+  /** The row of its weight, and when that was looked up. */
+  row = 0;
+  foundAt = 0;
   #longer: Map<string, JoinedKey> | undefined;
 
   /** A key of which nothing was made yet. */

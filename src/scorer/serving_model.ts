@@ -22,6 +22,8 @@ import type { Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
 import type { Look, Serving } from "./serving.ts";
 
+/** Weights whose keys are remembered elsewhere, with their rows, or come again with their user alone. */
+const CROSSES: ReadonlySet<string> = new Set(["first:pair", "first:transition", "first:age"]);
 /** Keys that are looked up in a portion of a version. */
 const PORTION_KEYS = 1024;
 
@@ -56,8 +58,7 @@ export class ServingModel implements Serving {
     this.#fields = new Map(
       [...this.#tables].map(([name, table]) => [name, {
         width: table.width,
-        // Pairs have the users' ids in them: they come again with their user alone.
-        rowOf: name === "first:pair" ? (key) => table.lookupOnce(key) : (key) => table.lookup(key),
+        rowOf: CROSSES.has(name) ? (key) => table.lookupOnce(key) : (key) => table.lookup(key),
         isStill: true,
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
@@ -122,7 +123,7 @@ export class ServingModel implements Serving {
     this.#link = version.link ?? IDENTITY;
     this.#version = version.version;
     this.#positionWeights.fill(NaN);
-    this.#assembler.forget(this.#fields);
+    this.#assembler.forget(this.#fields, deltas.some(({ moves }) => moves));
     return true;
   }
 
