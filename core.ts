@@ -34,6 +34,7 @@ export * from "./src/features/fields.ts";
 export * from "./src/features/statistics.ts";
 export * from "./src/features/transitions.ts";
 export * from "./src/features/assembler.ts";
+export type { FieldTable, TrainableTable } from "./src/features/field_table.ts";
 export * from "./src/embeddings/table.ts";
 export * from "./src/embeddings/serving_table.ts";
 export { PADDING_ROW, UNKNOWN_ROW } from "./src/embeddings/rows.ts";

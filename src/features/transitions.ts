@@ -65,11 +65,13 @@ const MAX_JOINED = 1 << 15;
 export class JoinedKey {
   /** The key. */
   readonly text: string;
-  /** Its weight, and when that was read, by the count of who did. */
+  /** Its weight. */
   weight = 0;
+  /** When that was read, by the count of who did. */
   weighedAt = 0;
-  /** The row of its weight, and when that was looked up. */
+  /** The row of its weight. */
   row = 0;
+  /** When that was looked up, by the same count. */
   foundAt = 0;
   #longer: Map<string, JoinedKey> | undefined;
 
