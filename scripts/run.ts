@@ -6,7 +6,7 @@
  * @module
  */
 
-import { configure, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
+import { getLogger, type LogLevel } from "@logtape/logtape";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
@@ -21,12 +21,14 @@ import {
 } from "../streams/service.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
+import { configureLogging } from "../streams/logging.ts";
 import { type HttpOptions, startHttp } from "../streams/server/http.ts";
 import { Metrics } from "../streams/server/metrics.ts";
 import type { HttpServer } from "../streams/server/serve.ts";
+import { ServerThread } from "../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
-import { byteSize, commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
+import { byteSize, commandArguments, commandName, count, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -35,6 +37,7 @@ interface Flags extends LogFlags {
   readonly verbose?: true;
   readonly quiet?: true;
   readonly learnerThread: boolean;
+  readonly serverThread: boolean;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];
@@ -67,6 +70,8 @@ const KAFKA_PERMISSIONS: Deno.PermissionOptions = {
   sys: "inherit",
   write: false,
 };
+/** Those of the process, but for running programs and loading libraries. */
+const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...KAFKA_PERMISSIONS, ffi: false, write: "inherit" };
 const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
@@ -78,13 +83,7 @@ const PATIENCE_MS = 8000;
 const logger = getLogger(["meander", "run"]);
 
 async function main(flags: Flags): Promise<number> {
-  await configure({
-    sinks: { stderr: (record: LogRecord) => print(Deno.stderr, lineOf(record)) },
-    loggers: [
-      { category: "meander", sinks: ["stderr"], lowestLevel: levelOf(flags) },
-      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
-    ],
-  });
+  await configureLogging(levelOf(flags));
   const stop = Promise.withResolvers<void>();
   let unfinished = (): readonly string[] => ["opening the log"];
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -113,12 +112,23 @@ async function main(flags: Flags): Promise<number> {
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
   logger.info("opens the log {place}", { place: placeOf(flags) });
   const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
-  const opened = await Promise.race([openLog(flags, undefined, flags.members), stop.promise])
-    .finally(() => clearInterval(waiting));
-  if (opened === undefined) return 0;
-  const metrics = new Metrics(topicNames(flags.prefix));
-  await using log = new MeteredLog(opened, metrics);
   const { roles = ROLES, http = roles.some((role) => role === "http") ? HTTP : undefined } = flags;
+  const topics = topicNames(flags.prefix);
+  const hasThread = http !== undefined && flags.log === "sqlite" && flags.serverThread;
+  const thread = hasThread
+    ? await ServerThread.open({
+      path: flags.logPath,
+      topics,
+      permissions: SERVER_PERMISSIONS,
+      level: levelOf(flags),
+    }).finally(() => clearInterval(waiting))
+    : undefined;
+  const opened = thread?.log ??
+    await Promise.race([openLog(flags, undefined, flags.members), stop.promise])
+      .finally(() => clearInterval(waiting));
+  if (opened === undefined) return 0;
+  const metrics = new Metrics(topics);
+  await using log = new MeteredLog(opened, metrics);
   const delivery = flags.delivery ?? config.delivery ?? "exactly-once";
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
@@ -145,7 +155,10 @@ async function main(flags: Flags): Promise<number> {
   });
   unfinished = () => service.unfinished;
   const server = http &&
-    await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} });
+    await listen(http, {
+      ...{ log, prefix: flags.prefix, service, metrics, thread },
+      settings: config.http ?? {},
+    });
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {
@@ -155,7 +168,7 @@ async function main(flags: Flags): Promise<number> {
     asking = false;
   }, STATUS_MS);
   try {
-    await Promise.race([stop.promise, service.ended]);
+    await Promise.race([stop.promise, service.ended, thread?.ended ?? stop.promise]);
     await server?.stop(); // first: what it has begun still needs the tasks
     await service.stop();
     await service.ended;
@@ -213,11 +226,6 @@ class Meter {
 function levelOf({ verbose, quiet }: Flags): LogLevel {
   if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
   return verbose ? "debug" : quiet ? "warning" : "info";
-}
-
-function lineOf({ timestamp, level, category, message }: LogRecord): string {
-  const text = message.map((part) => typeof part === "string" ? part : String(part)).join("");
-  return `${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${category.slice(1).join(".")}: ${text}\n`;
 }
 
 /** The learner's thread, where there are others to be disturbed by it. */
@@ -312,6 +320,10 @@ const program = addLogFlags(
     ".data/members",
   )
   .option("--no-learner-thread", "learn in the thread that serves: less memory, longer waits")
+  .option(
+    "--no-server-thread",
+    "on sqlite: have HTTP and the log in the thread of the tasks: less memory, longer waits",
+  )
   .option("--verbose", "say more: every HTTP request")
   .option("--quiet", "say only what may need somebody")
   .addHelpText(

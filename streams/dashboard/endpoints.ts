@@ -61,12 +61,13 @@ function page(path: string, id: string, text: string, type: string): Endpoint {
     ...{ method: "GET", path, id, scope: null },
     summary: "The dashboard",
     answers: { 200: { description: "The page", type } },
+    local: true,
     handle: () => new Response(text, { headers: { ...HEADERS, "content-type": type } }),
   };
 }
 
 /** The endpoint of what the overview shows. */
-export function liveEndpoint(live: LiveFeed): Endpoint {
+export function liveEndpoint(live: Pick<LiveFeed, "open">): Endpoint {
   return {
     method: "GET",
     path: "/v1/live",

@@ -85,7 +85,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertUser",
         summary: "Gorse: sets labels of a user",
       },
-      ...{ ...written, body: body("GorseUser"), handle: (call) => post("user", call) },
+      ...{ ...written, body: body("GorseUser"), local: true, handle: (call) => post("user", call) },
     },
     {
       ...{
@@ -94,7 +94,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertUsers",
         summary: "Gorse: sets labels of users",
       },
-      ...{ ...written, body: body("GorseUser", true), handle: (call) => post("user", call) },
+      ...{ ...written, body: body("GorseUser", true), local: true, handle: (call) => post("user", call) },
     },
     {
       ...{ method: "PATCH", path: "/api/user/:user", id: "gorsePatchUser" },
@@ -187,12 +187,17 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertFeedback",
         summary: "Gorse: adds feedback",
       },
-      ...{ ...written, body: body("GorseFeedback", true), handle: (call) => post("feedback", call) },
+      ...{
+        ...written,
+        body: body("GorseFeedback", true),
+        local: true,
+        handle: (call) => post("feedback", call),
+      },
     },
     {
       ...{ method: "PUT", path: "/api/feedback", id: "gorseUpsertFeedback" },
       ...{ summary: "Gorse: adds feedback; what was there stays", body: body("GorseFeedback", true) },
-      ...{ ...written, handle: (call) => post("feedback", call) },
+      ...{ ...written, local: true, handle: (call) => post("feedback", call) },
     },
   ];
 }

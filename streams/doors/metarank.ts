@@ -41,6 +41,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json", "lines"], schema: "MetarankEvent", many: true },
       answers: { 200: { description: "All of them are durable", schema: "MetarankStatus" } },
       problems: ["unavailable"],
+      local: true,
       handle: ({ request }) => feedback(context, request),
     },
     {

@@ -18,9 +18,9 @@ import { Problem } from "./problem.ts";
 /** Options of {@linkcode Answers}. */
 export interface AnswersOptions {
   /** How long an answer is waited for, milliseconds. @default {2000} */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Requests that may wait at a time. @default {1000} */
-  readonly maxWaiting?: number;
+  readonly maxWaiting?: number | undefined;
 }
 
 const WAIT_MS = 1000;

@@ -52,6 +52,11 @@ export interface Endpoint {
   readonly answers: Readonly<Record<number, Content>>;
   /** Problems beside those that any endpoint has. */
   readonly problems?: readonly ProblemCode[];
+  /**
+   * Whether it needs nothing of the process but its log: then a server in a thread of its own answers by itself.
+   * @default {false}
+   */
+  readonly local?: true;
   /** Answers a call. May throw a `Problem`. */
   readonly handle: (call: Call) => Promise<Response> | Response;
 }

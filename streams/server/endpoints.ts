@@ -5,6 +5,8 @@
  */
 
 import { checkEventFields, checkItem } from "../../src/events/check.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
@@ -33,6 +35,8 @@ export interface ApiContext {
   readonly service: Service | undefined;
   /** Asks for recommendations. */
   readonly answers: Answers;
+  /** What is answered when the budget of a request is over. May throw a `Problem`. */
+  readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** Measures. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
@@ -68,6 +72,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json", "lines"], schema: "Event", many: true },
       answers: { 200: { description: "What was taken", schema: "Taken" } },
       problems: ["unavailable"],
+      local: true,
       handle: ({ request }) => intake(context, request, "event"),
     },
     {
@@ -79,6 +84,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json", "lines"], schema: "Item", many: true },
       answers: { 200: { description: "What was taken", schema: "Taken" } },
       problems: ["unavailable"],
+      local: true,
       handle: ({ request }) => intake(context, request, "item"),
     },
     {
@@ -90,6 +96,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       parameters: { item: "Id of the item" },
       answers: { 200: { description: "It will not be recommended any more", schema: "Taken" } },
       problems: ["bad-parameter", "unavailable"],
+      local: true,
       handle: ({ parameters }) => removeItem(context, parameters["item"] ?? ""),
     },
     {
@@ -102,6 +109,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json"], schema: "RecommendRequest" },
       answers: { 200: { description: "The answer", schema: "Answer" } },
       problems: ["bad-parameter", "unavailable", "answer-timeout"],
+      local: true,
       handle: ({ request }) => recommend(context, request, "recommend"),
     },
     {
@@ -113,6 +121,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json"], schema: "RankRequest" },
       answers: { 200: { description: "The answer", schema: "Answer" } },
       problems: ["bad-parameter", "unavailable", "answer-timeout"],
+      local: true,
       handle: ({ request }) => recommend(context, request, "rank"),
     },
     {
@@ -178,6 +187,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       parameters: { user: "Id of the user" },
       answers: { 200: { description: "The event is durable", schema: "Taken" } },
       problems: ["bad-parameter", "unavailable"],
+      local: true,
       handle: ({ parameters }) => forgetUser(context, parameters["user"] ?? ""),
     },
     {
@@ -218,6 +228,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Whether the process lives",
       scope: null,
       answers: { 200: { description: "It does", schema: "Health" } },
+      local: true,
       handle: () =>
         Response.json({ status: "ok", uptimeSeconds: Math.round((context.clock() - started) / 1000) }),
     },
@@ -276,7 +287,7 @@ function refusal({ refused }: Intake): Problem {
 }
 
 /** Appends, or says that it did not succeed in time; then it may have happened all the same. */
-export async function append({ log }: ApiContext, records: readonly NewRecord[]): Promise<void> {
+export async function append({ log }: Pick<ApiContext, "log">, records: readonly NewRecord[]): Promise<void> {
   await within(log.append(records), APPEND_TIMEOUT_MS, () => {
     const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });

@@ -5,7 +5,14 @@
  */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { Counter, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../metered_log.ts";
@@ -16,6 +23,9 @@ import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const decoder = new TextDecoder();
+
+/** All measures of a registry, in a form that can be cloned. */
+export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** Who is told of what is measured, as it happens. Must not throw. */
 export interface MetricsListener {
@@ -47,6 +57,7 @@ export class Metrics implements LogObserver {
   readonly #degraded: Counter<"reason">;
   readonly #gauges: ServiceGauges;
   #service: Service | undefined;
+  #others: (() => Promise<Measures>) | undefined;
   #listener: MetricsListener | undefined;
 
   /** Makes measures of a deployment with these topics. */
@@ -128,6 +139,11 @@ export class Metrics implements LogObserver {
   /** Measures a service too, once there is one. */
   watch(service: Service): void {
     this.#service = service;
+  }
+
+  /** Adds what a thread of this process has measured by itself. */
+  join(others: () => Promise<Measures>): void {
+    this.#others = others;
   }
 
   /** Tells somebody else too. */
@@ -214,7 +230,14 @@ export class Metrics implements LogObserver {
   /** All of it in Prometheus' text format. */
   async render(): Promise<string> {
     await this.#gauges.collect(this.#service);
-    return await this.#registry.metrics();
+    const others = await this.#others?.();
+    if (others === undefined) return await this.#registry.metrics();
+    return await AggregatorRegistry.aggregate([await this.measures(), others]).metrics();
+  }
+
+  /** What was measured, in a form that can be cloned. Gauges are as of the last {@linkcode Metrics.render}. */
+  async measures(): Promise<Measures> {
+    return await this.#registry.getMetricsAsJSON();
   }
 
   /** The type of {@linkcode Metrics.render}. */

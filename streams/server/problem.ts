@@ -38,6 +38,13 @@ export interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A problem in a form that can be cloned. */
+export interface PlainProblem {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly options: Omit<ProblemOptions, "cause">;
+}
+
 /** An answer that says what went wrong. */
 export class Problem extends Error {
   /** Which problem it is. */
@@ -53,6 +60,17 @@ export class Problem extends Error {
     this.code = code;
     this.status = PROBLEMS[code][0];
     this.#options = options;
+  }
+
+  /** As it was before {@linkcode Problem.plain}. */
+  static of({ code, detail, options }: PlainProblem): Problem {
+    return new Problem(code, detail, options);
+  }
+
+  /** What can be told to another thread. */
+  get plain(): PlainProblem {
+    const { cause: _cause, ...options } = this.#options;
+    return { code: this.code, detail: this.message, options };
   }
 
   /** The answer; `requestId` is that of the request. */

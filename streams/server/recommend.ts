@@ -5,27 +5,21 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_EXCLUDED } from "../../src/events/schema.ts";
-import { partitionOf } from "../log/partitioner.ts";
 import { bodyKind, readBody } from "./body.ts";
 import { within } from "./deadline.ts";
-import { type ApiContext, append } from "./endpoints.ts";
+import type { ApiContext } from "./endpoints.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";
 import { nextCursor, type Paged, readCursor } from "./page_cursor.ts";
 import { Problem } from "./problem.ts";
-import { shownRecords } from "./shown.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;
-/** Scores and propensities of a list that nobody computed. */
-const UNSCORED = { score: 0, propensity: 1 };
 
-const logger = getLogger(["meander", "http"]);
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
@@ -53,7 +47,7 @@ export async function recommend(
   const answer = budgetMs === null
     ? await asking
     : await within(asking, budgetMs, () => new Late()).catch(async (error) => {
-      if (error instanceof Late) return encoder.encode(JSON.stringify(await withoutModel(context, event)));
+      if (error instanceof Late) return encoder.encode(JSON.stringify(await context.withoutModel(event)));
       throw error;
     });
   context.metrics.answered(context.clock() - begun);
@@ -63,43 +57,6 @@ export async function recommend(
 
 /** The budget is over. */
 class Late extends Error {}
-
-/**
- * An answer without a model: the given candidates in their order, or what is popular, filtered as ever. The task will
- * answer as well, and believe that its list was shown: an impression event says what really was.
- *
- * @throws Problem `answer-timeout` when no state is here
- */
-async function withoutModel(context: ApiContext, event: RequestEvent): Promise<Recommendation> {
-  const { service, partitions } = context;
-  const [any] = service?.tasks.values() ?? [];
-  const task = service?.tasks.get(partitionOf(event.user, partitions)) ?? any;
-  if (task === undefined) {
-    const detail =
-      "The budget is over, and this process has no state to answer from; the request is on the log";
-    throw new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
-  }
-  const { request, user, time, count } = event;
-  const { state } = task;
-  const found = await task.peek(user, (known) => state.withoutModel(event, known)) ??
-    state.withoutModel(event);
-  const items = found.slice(0, count);
-  const answer: Recommendation = {
-    ...{ request, user, time, model: "none", version: 0, stateVersion: 0, tookMicros: 0, degraded: "late" },
-    items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
-  };
-  const shown = shownRecords(context, answer, items.map(({ item }) => item));
-  if (shown.length > 0) {
-    append(context, shown).catch((error) =>
-      logger.warn("cannot say what was shown for request {request}: {reason}", {
-        request,
-        reason: (error as Error).message,
-      })
-    );
-  }
-  context.metrics.degraded("late");
-  return answer;
-}
 
 /** The answer with the cursor of the next page, if there may be one. */
 function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<Asked["pages"]>): Uint8Array {

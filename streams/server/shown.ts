@@ -13,7 +13,7 @@ const encoder = new TextEncoder();
 
 /** The record that these items of an answer were shown, at these places; none when there is nothing to say. */
 export function shownRecords(
-  { topics, now }: ApiContext,
+  { topics, now }: Pick<ApiContext, "topics" | "now">,
   { request, user, time }: Pick<Recommendation, "request" | "user" | "time">,
   items: readonly string[],
 ): readonly NewRecord[] {

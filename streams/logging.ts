@@ -1,0 +1,27 @@
+/**
+ * What a program says while it works: a line a word, on standard error.
+ *
+ * @module
+ */
+
+import { configure, type LogLevel, type LogRecord } from "@logtape/logtape";
+
+const encoder = new TextEncoder();
+
+/** Lets everything of meander that matters at least so much be said. Once for each thread. */
+export async function configureLogging(level: LogLevel): Promise<void> {
+  await configure({
+    sinks: { stderr },
+    loggers: [
+      { category: "meander", sinks: ["stderr"], lowestLevel: level },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+    ],
+  });
+}
+
+function stderr({ timestamp, level, category, message }: LogRecord): void {
+  const text = message.map((part) => typeof part === "string" ? part : String(part)).join("");
+  const name = category.slice(1).join(".");
+  const line = encoder.encode(`${new Date(timestamp).toISOString()} ${level.padEnd(7)} ${name}: ${text}\n`);
+  for (let at = 0; at < line.length;) at += Deno.stderr.writeSync(line.subarray(at));
+}

@@ -1,0 +1,59 @@
+/**
+ * All endpoints of a deployment.
+ *
+ * @module
+ */
+
+import manifest from "../../deno.json" with { type: "json" };
+import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
+import type { LiveFeed } from "../dashboard/live.ts";
+import { doorEndpoints } from "../doors/doors.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { type ApiContext, endpoints } from "./endpoints.ts";
+import { experimentEndpoints } from "./experiments.ts";
+import { openApi } from "./openapi.ts";
+import type { HttpSettings } from "./settings.ts";
+
+/** Largest body, unless the settings say otherwise. */
+const MAX_BODY_BYTES = 8 << 20;
+const MAX_ENTRIES = 10_000;
+const ANSWER_TIMEOUT_MS = 2000;
+
+/** What of a context the settings say. */
+export function limitsIn(
+  { maxBodyBytes = MAX_BODY_BYTES, maxEntries = MAX_ENTRIES, answerTimeoutMs = ANSWER_TIMEOUT_MS }:
+    HttpSettings,
+): Pick<ApiContext, "maxBodyBytes" | "maxEntries" | "answerTimeoutMs"> {
+  return { maxBodyBytes, maxEntries, answerTimeoutMs };
+}
+
+/** Makes the endpoints, and one that describes them. */
+export function apiOf(
+  context: ApiContext,
+  settings: HttpSettings,
+  live: Pick<LiveFeed, "open">,
+): readonly Endpoint[] {
+  const api = [
+    ...endpoints(context),
+    ...doorEndpoints(context, settings),
+    liveEndpoint(live),
+    ...experimentEndpoints(context),
+  ];
+  return [...api, documentation(api, context.maxEntries), ...dashboardPages()];
+}
+
+/** The endpoint that describes the others, and itself. */
+function documentation(api: readonly Endpoint[], maxEntries: number): Endpoint {
+  const own: Endpoint = {
+    method: "GET",
+    path: "/openapi.json",
+    id: "openapi",
+    summary: "This document",
+    scope: null,
+    answers: { 200: { description: "OpenAPI 3.1" } },
+    local: true,
+    handle: () => new Response(document, { headers: { "content-type": "application/json" } }),
+  };
+  const document = JSON.stringify(openApi([...api, own], { version: manifest.version, maxEntries }));
+  return own;
+}

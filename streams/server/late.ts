@@ -1,0 +1,58 @@
+/**
+ * The answer of a request whose budget is over.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { RequestEvent } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import { type ApiContext, append } from "./endpoints.ts";
+import { Problem } from "./problem.ts";
+import { shownRecords } from "./shown.ts";
+
+/** Scores and propensities of a list that nobody computed. */
+const UNSCORED = { score: 0, propensity: 1 };
+
+const logger = getLogger(["meander", "http"]);
+
+/**
+ * What is answered when the budget of a request is over, without a model: the given candidates in their order, or what is popular, filtered as ever. The task will
+ * answer as well, and believe that its list was shown: an impression event says what really was.
+ *
+ * @throws Problem `answer-timeout` when no state is here
+ */
+export async function withoutModel(
+  context: Omit<ApiContext, "withoutModel">,
+  event: RequestEvent,
+): Promise<Recommendation> {
+  const { service, partitions } = context;
+  const [any] = service?.tasks.values() ?? [];
+  const task = service?.tasks.get(partitionOf(event.user, partitions)) ?? any;
+  if (task === undefined) {
+    const detail =
+      "The budget is over, and this process has no state to answer from; the request is on the log";
+    throw new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
+  }
+  const { request, user, time, count } = event;
+  const { state } = task;
+  const found = await task.peek(user, (known) => state.withoutModel(event, known)) ??
+    state.withoutModel(event);
+  const items = found.slice(0, count);
+  const answer: Recommendation = {
+    ...{ request, user, time, model: "none", version: 0, stateVersion: 0, tookMicros: 0, degraded: "late" },
+    items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
+  };
+  const shown = shownRecords(context, answer, items.map(({ item }) => item));
+  if (shown.length > 0) {
+    append(context, shown).catch((error) =>
+      logger.warn("cannot say what was shown for request {request}: {reason}", {
+        request,
+        reason: (error as Error).message,
+      })
+    );
+  }
+  context.metrics.degraded("late");
+  return answer;
+}

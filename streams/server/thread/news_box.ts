@@ -1,0 +1,58 @@
+/**
+ * What a server in a thread of its own has measured, gathered and told now and then.
+ *
+ * @module
+ */
+
+import type { MetricsListener } from "../metrics.ts";
+import type { RefusalAt, ServerNews } from "./messages.ts";
+
+const TELL_MS = 100;
+
+/** Gathers what the dashboard wants to know. */
+export class NewsBox implements MetricsListener {
+  readonly #tell: (news: ServerNews) => Promise<void>;
+  #answered: number[] = [];
+  #refused: RefusalAt[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Nothing has happened yet. */
+  constructor(tell: (news: ServerNews) => Promise<void>) {
+    this.#tell = tell;
+  }
+
+  /** See {@linkcode MetricsListener.answered}. */
+  answered(ms: number): void {
+    this.#answered.push(ms);
+    this.#wait();
+  }
+
+  /** See {@linkcode MetricsListener.refusedOverHttp}. */
+  refusedOverHttp(kind: "event" | "item", code: string, reason: string): void {
+    this.#refused.push({ kind, code, reason });
+    this.#wait();
+  }
+
+  /** A server commits nothing. */
+  committed(): void {}
+
+  /** A server puts nothing on the topic of rejections. */
+  rejected(): void {}
+
+  /** Tells what is left. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#flush();
+  }
+
+  #wait(): void {
+    this.#timer ??= setTimeout(() => void this.#flush(), TELL_MS);
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    const news = { answered: this.#answered, refused: this.#refused };
+    [this.#answered, this.#refused] = [[], []];
+    await this.#tell(news).catch(() => {}); // whoever would hear of it has gone
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A server in a thread of its own, with the log: [decision 28](../../../docs/decisions/0028-server-thread.md).
+ *
+ * ```text
+ *   thread                                    process
+ *   HTTP ── events, requests ──> SQLite log <══ reads, commits ══ tasks, learner
+ *     └──── what needs a state ─────────────────────────────────> endpoints
+ * ```
+ *
+ * @module
+ */
+
+import type { LogLevel } from "@logtape/logtape";
+import type { RequestEvent } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { LocalGroups } from "../../log/group.ts";
+import {
+  type GroupHandlers,
+  type Log,
+  type LogChannel,
+  type LogConnection,
+  LogError,
+  type Membership,
+} from "../../log/log.ts";
+import { type Outcome, PortAnswerer, PortCaller } from "../../log/port_calls.ts";
+import { RemoteLog } from "../../log/remote_log.ts";
+import type { Topics } from "../../topics.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { Measures, MetricsListener } from "../metrics.ts";
+import type { HttpServer } from "../serve.ts";
+import { answerForwarded } from "./forward.ts";
+import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
+
+/** Options of {@linkcode ServerThread.open}. */
+export interface ServerThreadOptions {
+  /** File of the SQLite log. */
+  readonly path: string;
+  /** Topics of the deployment. */
+  readonly topics: Topics;
+  /** What the thread may do. @default {what the process may} */
+  readonly permissions?: Deno.PermissionOptions;
+  /** What is worth a word. @default {"info"} */
+  readonly level?: LogLevel;
+}
+
+/** What a server in a thread asks of the process. */
+export interface ServerDesk {
+  /** Those of the API: what is not local is answered here. */
+  readonly endpoints: readonly Endpoint[];
+  /** Answers a request whose budget is over. */
+  readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
+  /** Told of what is measured in the thread. */
+  readonly listener: Pick<MetricsListener, "answered" | "refusedOverHttp">;
+}
+
+/** A thread that has a SQLite log, and serves HTTP when it is told to. Closing the log ends it. */
+export class ServerThread {
+  /** Resolves when it has ended; rejects when it died. Watch it: without it nothing goes on. */
+  readonly ended: Promise<void>;
+  readonly #thread: Worker;
+  readonly #orders: PortCaller;
+  readonly #questions: PortAnswerer;
+  readonly #end = Promise.withResolvers<void>();
+  #log: Log | undefined;
+  #desk: ServerDesk | undefined;
+  #ways = 0;
+
+  private constructor({ permissions, level = "info" }: ServerThreadOptions) {
+    this.ended = this.#end.promise;
+    this.ended.catch(() => {}); // also when nobody watches, closing must go on
+    const orders = new MessageChannel();
+    const questions = new MessageChannel();
+    this.#orders = new PortCaller(
+      orders.port1,
+      () => new LogError("closed", "Cannot use the server's thread: it has ended"),
+    );
+    this.#questions = new PortAnswerer(
+      questions.port1,
+      (method, args) => this.#answer(method, args as never[]),
+    );
+    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), {
+      type: "module",
+      name: "server",
+      ...(permissions === undefined ? {} : { deno: { permissions } }),
+    });
+    this.#thread.onerror = (event) => {
+      event.preventDefault();
+      this.#end.reject(new Error(`The thread of the server died: ${event.message}`));
+      this.#let();
+    };
+    const start: ServerStart = { orders: orders.port2, questions: questions.port2, level };
+    this.#thread.postMessage(start, [orders.port2, questions.port2]);
+  }
+
+  /** Starts a thread, and opens the log in it. @throws LogError what `SqliteLog.open()` throws */
+  static async open(options: ServerThreadOptions): Promise<ServerThread> {
+    const thread = new ServerThread(options);
+    try {
+      await thread.#orders.call("open", [options.path, options.topics]);
+      const { channel } = thread.#connect(false);
+      thread.#log = new ThreadLog(channel, () => thread.#connect(true), () => thread.#close());
+      return thread;
+    } catch (error) {
+      thread.#let();
+      throw error;
+    }
+  }
+
+  /** The log; its groups are those of the thread that has opened it. */
+  get log(): Log {
+    if (this.#log === undefined) throw new Error("Cannot use the log of a thread that did not open it");
+    return this.#log;
+  }
+
+  /** Begins to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
+  async listen(order: ListenOrder, desk: ServerDesk): Promise<HttpServer> {
+    this.#desk = desk;
+    const url = await this.#orders.call("listen", [order]) as string;
+    let stopped: Promise<void> | undefined;
+    const stop = async (patienceMs?: number) => void await this.#orders.call("stop", [patienceMs]);
+    return {
+      url,
+      ended: this.ended,
+      stop: (patienceMs) => stopped ??= stop(patienceMs),
+      [Symbol.asyncDispose]() {
+        return stopped ??= stop();
+      },
+    };
+  }
+
+  /** What was measured there. */
+  async measures(): Promise<Measures> {
+    return await this.#orders.call("measures", []) as Measures;
+  }
+
+  /** @param isMetered Whether the thread is to measure what goes that way. */
+  #connect(isMetered: boolean): LogConnection {
+    const { port1, port2 } = new MessageChannel();
+    const id = ++this.#ways;
+    // Calls over a port are heard in their order: whatever is asked of the log comes behind this.
+    this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] }).catch(() => {});
+    return {
+      channel: { port: port2, hasLatest: true },
+      [Symbol.asyncDispose]: async () => {
+        if (!this.#orders.closed) await this.#orders.call("disconnect", [id]);
+      },
+    };
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (!this.#orders.closed) await this.#orders.call("close", []);
+    } finally {
+      this.#let();
+      this.#end.resolve();
+    }
+  }
+
+  /** Ends the thread as it is. */
+  #let(): void {
+    this.#orders.close();
+    this.#questions.close();
+    this.#thread.terminate();
+  }
+
+  async #answer(method: string, args: readonly never[]): Promise<Outcome> {
+    if (this.#desk === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
+    const { endpoints, withoutModel, listener } = this.#desk;
+    switch (method) {
+      case "handle":
+        return await answerForwarded(
+          new Map(endpoints.map((endpoint) => [endpoint.id, endpoint])),
+          ...args as unknown as [PlainRequest],
+        );
+      case "withoutModel":
+        return { result: await withoutModel(...args as unknown as [RequestEvent]) };
+      case "told": {
+        const [{ answered, refused }] = args as unknown as [ServerNews];
+        for (const ms of answered) listener.answered(ms);
+        for (const { kind, code, reason } of refused) listener.refusedOverHttp(kind, code, reason);
+        return { result: undefined };
+      }
+      default:
+        throw new TypeError(`Cannot answer ${method}`);
+    }
+  }
+}
+
+/** The log of the thread, with groups here. */
+class ThreadLog extends RemoteLog implements Log {
+  readonly connect: () => LogConnection;
+  readonly #groups = new LocalGroups();
+  readonly #close: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(channel: LogChannel, connect: () => LogConnection, close: () => Promise<void>) {
+    super(channel);
+    this.connect = connect;
+    this.#close = close;
+  }
+
+  async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    const known = await this.topics();
+    if (this.#closing !== undefined) {
+      throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+    }
+    const specs = topics.map((topic) => {
+      const spec = known.get(topic);
+      if (spec !== undefined) return spec;
+      throw new LogError("unknown-topic", `Cannot find topic ${topic}: it does not exist`);
+    });
+    return await this.#groups.join(group, specs, handlers);
+  }
+
+  override [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#end();
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.#groups.close();
+    } finally {
+      await super[Symbol.asyncDispose]();
+      await this.#close();
+    }
+  }
+}

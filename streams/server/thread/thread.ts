@@ -1,0 +1,144 @@
+/**
+ * The thread of a server: a module worker, started by `server_thread.ts`. It has the log and the sockets, so that neither
+ * waits for the other threads: what was sent is on the log, and what was committed is answered, while a task is at work.
+ *
+ * @module
+ */
+
+import type { RequestEvent } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { type Log, LogError } from "../../log/log.ts";
+import { PortAnswerer, PortCaller } from "../../log/port_calls.ts";
+import { serveLog } from "../../log/serve_log.ts";
+import { SqliteLog } from "../../log/sqlite_log.ts";
+import { configureLogging } from "../../logging.ts";
+import { MeteredLog } from "../../metered_log.ts";
+import type { Topics } from "../../topics.ts";
+import { Access } from "../access.ts";
+import { Answers } from "../answers.ts";
+import { apiOf, limitsIn } from "../api.ts";
+import { createApp } from "../app.ts";
+import type { ApiContext } from "../endpoints.ts";
+import { Metrics } from "../metrics.ts";
+import { Problem } from "../problem.ts";
+import { type HttpServer, serve } from "../serve.ts";
+import { forwarded } from "./forward.ts";
+import type { ListenOrder, ServerStart } from "./messages.ts";
+import { NewsBox } from "./news_box.ts";
+
+/** What a thread sees of whoever started it. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<ServerStart>) => void;
+}
+
+const scope = self as unknown as ThreadScope;
+
+scope.onmessage = async ({ data: { orders, questions, level } }) => {
+  await configureLogging(level);
+  const process = new PortCaller(questions, () => new Problem("unavailable", "The server stops"));
+  const thread = new Thread(process);
+  new PortAnswerer(orders, async (method, args) => ({ result: await thread.obey(method, args as never[]) }));
+};
+
+interface OpenedLog {
+  readonly log: Log;
+  readonly topics: Topics;
+  /** Of what goes through `metered`. */
+  readonly metrics: Metrics;
+  readonly metered: Log;
+}
+
+function openedLog(log: Log, topics: Topics): OpenedLog {
+  const metrics = new Metrics(topics);
+  return { log, topics, metrics, metered: new MeteredLog(log, metrics) };
+}
+
+class Thread {
+  readonly #process: PortCaller;
+  /** Ways to the log, by id. */
+  readonly #served = new Map<number, AsyncDisposable>();
+  #opened: OpenedLog | undefined;
+  #server: HttpServer | undefined;
+
+  constructor(process: PortCaller) {
+    this.#process = process;
+  }
+
+  /** Does what a call says. */
+  async obey(method: string, args: readonly never[]): Promise<unknown> {
+    switch (method) {
+      case "open": {
+        const [path, topics] = args as unknown as [string, Topics];
+        this.#opened = openedLog(await SqliteLog.open(path), topics);
+        return;
+      }
+      case "connect": {
+        const [id, port, isMetered] = args as unknown as [number, MessagePort, boolean];
+        const { log, metered } = this.#open();
+        this.#served.set(id, serveLog(isMetered ? metered : log, port));
+        return;
+      }
+      case "disconnect": {
+        const [id] = args as unknown as [number];
+        await this.#served.get(id)?.[Symbol.asyncDispose]();
+        this.#served.delete(id);
+        return;
+      }
+      case "listen":
+        return this.#listen(...args as unknown as [ListenOrder]);
+      case "measures":
+        return await this.#open().metrics.measures();
+      case "stop":
+        await this.#server?.stop(...args as unknown as [number | undefined]);
+        return;
+      case "close":
+        await Promise.all([...this.#served.values()].map((served) => served[Symbol.asyncDispose]()));
+        await this.#opened?.log[Symbol.asyncDispose]();
+        return;
+      default:
+        throw new TypeError(`Cannot obey ${method}`);
+    }
+  }
+
+  #open(): OpenedLog {
+    if (this.#opened === undefined) throw new LogError("closed", "Cannot use the log: it was not opened");
+    return this.#opened;
+  }
+
+  /** Serves HTTP. @returns where */
+  #listen({ hostname, port, partitions, settings, keys }: ListenOrder): string {
+    const { topics, metrics, metered: log } = this.#open();
+    const news = new NewsBox(async (news) => void await this.#process.call("told", [news]));
+    metrics.tell(news);
+    const clock = () => performance.now();
+    const limits = limitsIn(settings);
+    const { answerTimeoutMs: timeoutMs } = limits;
+    const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting: settings.maxWaiting });
+    const context: ApiContext = {
+      ...{ log, topics, partitions, service: undefined, answers, metrics, now: Date.now, clock, ...limits },
+      isStopping: () => false, // what asks is forwarded
+      withoutModel: async (event: RequestEvent) =>
+        await this.#process.call("withoutModel", [event]) as Recommendation,
+    };
+    const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
+    const app = createApp({
+      endpoints: apiOf(context, settings, live).map((endpoint) =>
+        endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.maxBodyBytes)
+      ),
+      access: new Access({ keys, rateLimit: settings.rateLimit, now: clock }),
+      metrics,
+      cors: settings.cors ?? [],
+      clock,
+    });
+    const server = serve(app, { hostname, port });
+    this.#server = {
+      ...server,
+      stop: async (patienceMs) => {
+        await server.stop(patienceMs);
+        await answers[Symbol.asyncDispose]();
+        await news.close();
+      },
+    };
+    return server.url;
+  }
+}
