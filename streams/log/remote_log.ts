@@ -27,6 +27,8 @@ export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   readonly #port: PortCaller;
+  /** By topic and partition. */
+  readonly #ahead = new Map<string, ReadAhead>();
 
   /** Takes over this end of a channel. */
   constructor({ port, hasLatest }: LogChannel) {
@@ -58,20 +60,28 @@ export class RemoteLog implements UngroupedLog {
     return await this.#port.call("append", [packed], { transfer: [packed.bytes] }) as readonly number[];
   }
 
-  /** See {@linkcode Log.read}. */
-  async read(
-    topic: string,
-    partition: number,
-    from: number,
-    { signal, ...options }: ReadOptions = {},
-  ): Promise<ReadResult> {
-    const { records, next } = await this.#port.call("read", [topic, partition, from, options], {
-      signal,
-    }) as {
-      readonly records: PackedRecords;
-      readonly next: number;
-    };
-    return { records: unpackRead(records), next };
+  /**
+   * See {@linkcode Log.read}. Who gets something and waits for more is read ahead for, so that what comes meanwhile is
+   * here when they ask.
+   */
+  async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
+    const { signal, waitMs = 0, ...limits } = options;
+    const place = `${topic}/${partition}`;
+    const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
+      this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal }) as Promise<
+        PackedRead
+      >;
+    const ahead = this.#ahead.get(place);
+    this.#ahead.delete(place);
+    const isWanted = ahead?.isFor(from, limits) ?? false;
+    const found = isWanted ? await ahead?.take(waitMs, signal) : ahead?.end();
+    // Who has waited for what was read ahead has waited for all that there is.
+    const { records: packed, next } = found ?? await read(from, isWanted ? 0 : waitMs, signal);
+    const records = unpackRead(packed);
+    if (waitMs > 0 && records.length > 0) {
+      this.#ahead.set(place, new ReadAhead(next, limits, (signal) => read(next, AHEAD_MS, signal)));
+    }
+    return { records, next };
   }
 
   /** See {@linkcode Log.bounds}. */
@@ -110,5 +120,67 @@ export class RemoteLog implements UngroupedLog {
   [Symbol.asyncDispose](): Promise<void> {
     this.#port.close();
     return Promise.resolve();
+  }
+}
+
+interface PackedRead {
+  readonly records: PackedRecords;
+  readonly next: number;
+}
+
+type Limits = Pick<ReadOptions, "maxRecords" | "maxBytes">;
+
+/** How long a read ahead waits at the other end. */
+const AHEAD_MS = 60_000;
+
+/** A read that was asked for before anybody wanted it. */
+class ReadAhead {
+  readonly #from: number;
+  readonly #limits: Limits;
+  readonly #ending = new AbortController();
+  readonly #read: Promise<PackedRead>;
+  #isDone = false;
+
+  constructor(from: number, limits: Limits, read: (signal: AbortSignal) => Promise<PackedRead>) {
+    this.#from = from;
+    this.#limits = limits;
+    this.#read = read(this.#ending.signal);
+    const done = () => void (this.#isDone = true);
+    this.#read.then(done, done);
+  }
+
+  /** Whether it is what is wanted. */
+  isFor(from: number, { maxRecords, maxBytes }: Limits): boolean {
+    return from === this.#from && maxRecords === this.#limits.maxRecords &&
+      maxBytes === this.#limits.maxBytes;
+  }
+
+  /** What it finds within a time; else it ends. @throws the signal's reason */
+  async take(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
+    if (this.#isDone) return await this.#read;
+    // What is on its way may not be here yet: who does not wait for it must ask.
+    return (waitMs > 0 ? await this.#wait(waitMs, signal) : undefined) ?? this.end();
+  }
+
+  /** Nobody wants it. */
+  end(): undefined {
+    this.#ending.abort();
+  }
+
+  async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
+    const { promise: ended, resolve: end, reject } = Promise.withResolvers<undefined>();
+    const abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    const timer = setTimeout(() => end(undefined), waitMs);
+    try {
+      signal?.throwIfAborted();
+      return await Promise.race([this.#read, ended]);
+    } catch (error) {
+      this.end();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
   }
 }
