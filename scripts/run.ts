@@ -37,7 +37,7 @@ interface Flags extends LogFlags {
   readonly verbose?: true;
   readonly quiet?: true;
   readonly learnerThread: boolean;
-  readonly serverThread: boolean;
+  readonly serverThread?: true;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];
@@ -155,10 +155,7 @@ async function main(flags: Flags): Promise<number> {
   });
   unfinished = () => service.unfinished;
   const server = http &&
-    await listen(http, {
-      ...{ log, prefix: flags.prefix, service, metrics, thread },
-      settings: config.http ?? {},
-    });
+    await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} }, thread);
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {
@@ -180,9 +177,14 @@ async function main(flags: Flags): Promise<number> {
 }
 
 /** Starts the HTTP API, and says who may use it. */
-async function listen(address: Address, options: Omit<HttpOptions, keyof Address>): Promise<HttpServer> {
+async function listen(
+  address: Address,
+  options: Omit<HttpOptions, keyof Address>,
+  thread: ServerThread | undefined,
+): Promise<HttpServer> {
   const keys = keysOf(options.settings ?? {}, Deno.env.get(KEY_VARIABLE));
-  const server = await startHttp({ ...options, ...address, keys });
+  const all = { ...options, ...address, keys };
+  const server = thread === undefined ? await startHttp(all) : await thread.listen(all);
   logger.info("HTTP at {url}, {keys}", {
     url: server.url,
     keys: keys.length === 0 ? "no key needed" : `keys ${keys.map(({ name }) => name).join(", ")}`,
@@ -321,8 +323,8 @@ const program = addLogFlags(
   )
   .option("--no-learner-thread", "learn in the thread that serves: less memory, longer waits")
   .option(
-    "--no-server-thread",
-    "on sqlite: have HTTP and the log in the thread of the tasks: less memory, longer waits",
+    "--server-thread",
+    "on sqlite: give HTTP and the log a thread of their own, for machines with more than two processors",
   )
   .option("--verbose", "say more: every HTTP request")
   .option("--quiet", "say only what may need somebody")

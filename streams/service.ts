@@ -29,6 +29,7 @@ import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
 import { loneUnready, tasksUnready } from "./service/readiness.ts";
 import { ServedModel } from "./service/served_model.ts";
+import { SharedThread } from "./service/shared_thread.ts";
 import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
 import { TaskJob, taskLimits } from "./service/task_job.ts";
 import { Task } from "./task.ts";
@@ -65,6 +66,8 @@ const logger = getLogger(["meander", "service"]);
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
+  /** The thread of the tasks, where others have their turns too. */
+  readonly thread: SharedThread;
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #options: ServiceOptions<N>;
@@ -89,9 +92,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#partitions = partitions;
     this.#options = options;
     const now = this.#now = options.now ?? (() => performance.now());
-    this.#own = new ServedModel(log, topics, options, now);
+    const thread = this.thread = new SharedThread(now);
+    this.#own = new ServedModel(log, topics, options, now, thread);
     this.#variants = (options.variants ?? []).map((variant) =>
-      new ServedModel(log, topics, options, now, variant)
+      new ServedModel(log, topics, options, now, thread, variant)
     );
     const models = [this.#own, ...this.#variants];
     this.#pins = new PinnedModels(
@@ -103,6 +107,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (roles.includes("task")) {
       this.#tasks = new Crew(log, {
         now,
+        thread,
         ...(pauseMs === undefined ? {} : { pauseMs }),
         group: `${topics.events}-tasks`,
         topic: topics.events,
@@ -113,6 +118,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (roles.includes("monitor")) {
       this.#monitors = new Crew(log, {
         now,
+        thread,
         ...(pauseMs === undefined ? {} : { pauseMs }),
         group: monitorGroup(topics),
         topic: topics.experiments,

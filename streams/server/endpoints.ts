@@ -267,7 +267,8 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
 const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null };
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
-  const { topics, maxBodyBytes, maxEntries } = context;
+  const { topics, maxBodyBytes, maxEntries, service } = context;
+  using _underWay = service?.thread.enter();
   const bodyIs = bodyKind(request.headers);
   const bytes = await readBody(request, maxBodyBytes);
   const take = kind === "event" ? takeEvents : takeItems;

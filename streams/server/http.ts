@@ -1,26 +1,17 @@
 /**
- * The HTTP API of a deployment, put together: application, door, answers, server.
+ * The HTTP API of a deployment, in this thread.
  *
  * @module
  */
 
-import manifest from "../../deno.json" with { type: "json" };
-import { LiveFeed } from "../dashboard/live.ts";
-import { Recorder } from "../dashboard/recorder.ts";
-import { Snapshots } from "../dashboard/snapshot.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service.ts";
-import { topicNames } from "../topics.ts";
 import { Access, type ApiKey } from "./access.ts";
-import { Answers } from "./answers.ts";
-import { apiOf, limitsIn } from "./api.ts";
 import { createApp } from "./app.ts";
-import type { ApiContext } from "./endpoints.ts";
-import { withoutModel } from "./late.ts";
+import { openDesk } from "./desk.ts";
 import type { Metrics } from "./metrics.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
 import type { HttpSettings } from "./settings.ts";
-import type { ServerThread } from "./thread/server_thread.ts";
 
 /** Options of {@linkcode startHttp}. */
 export interface HttpOptions extends ListenOptions {
@@ -36,64 +27,20 @@ export interface HttpOptions extends ListenOptions {
   readonly settings?: HttpSettings;
   /** Who is let in. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
-  /** Milliseconds since the epoch; a thread has its own. @default {Date.now} */
+  /** Milliseconds since the epoch. @default {Date.now} */
   readonly now?: () => number;
-  /** The thread that has the log, to have the sockets as well. @default {none: this one} */
-  readonly thread?: ServerThread | undefined;
 }
 
 /** Starts the API. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { log, prefix, service, metrics, settings = {}, now = Date.now, thread } = options;
-  const { keys = settings.keys ?? [] } = options;
-  const topics = topicNames(prefix);
-  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
-  const clock = () => performance.now();
-  const limits = limitsIn(settings);
-  const answers = new Answers(log, topics, partitions, {
-    timeoutMs: limits.answerTimeoutMs,
-    maxWaiting: settings.maxWaiting,
+  const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
+  const desk = await openDesk(options);
+  const app = createApp({
+    endpoints: desk.endpoints,
+    access: new Access({ keys, rateLimit: settings.rateLimit, now: desk.context.clock }),
+    metrics,
+    cors: settings.cors ?? [],
+    clock: desk.context.clock,
   });
-  let stopping = false;
-  const known = {
-    ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits },
-    isStopping: () => stopping,
-  };
-  const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
-  if (service !== undefined) metrics.watch(service);
-  const recorder = new Recorder({ topics, service, now, clock });
-  metrics.tell(recorder);
-  const snapshots = new Snapshots(recorder, service, now, clock);
-  const live = new LiveFeed({ recorder, snapshots, version: manifest.version });
-  const endpoints = apiOf(context, settings, live);
-  const { hostname, port } = options;
-  const server = thread === undefined
-    ? serve(
-      createApp({
-        endpoints,
-        access: new Access({ keys, rateLimit: settings.rateLimit, now: clock }),
-        metrics,
-        cors: settings.cors ?? [],
-        clock,
-      }),
-      { hostname, port },
-    )
-    : await thread.listen({ hostname, port, partitions, settings, keys }, {
-      endpoints,
-      withoutModel: context.withoutModel,
-      listener: recorder,
-    });
-  if (thread !== undefined) metrics.join(() => thread.measures());
-  const stop = async (patienceMs?: number) => {
-    stopping = true;
-    live[Symbol.dispose](); // or its streams would never end
-    await server.stop(patienceMs);
-    await answers[Symbol.asyncDispose]();
-  };
-  return {
-    url: server.url,
-    ended: server.ended,
-    stop,
-    [Symbol.asyncDispose]: () => stop(),
-  };
+  return await desk.serve(() => serve(app, { hostname, port }));
 }

@@ -7,6 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { Log } from "../log/log.ts";
+import type { SharedThread } from "./shared_thread.ts";
 import { isPassing, type Job, Worker } from "./worker.ts";
 
 /** Options of a {@linkcode Crew}. */
@@ -21,6 +22,8 @@ export interface CrewOptions<J extends Job> {
   readonly open: (partition: number, signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
+  /** What the workers work in beside others. */
+  readonly thread: SharedThread;
   /** The first pause of a worker after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number;
 }
@@ -94,13 +97,14 @@ export class Crew<J extends Job> {
   }
 
   #assign(partitions: readonly number[]): void {
-    const { group, name, open, now, pauseMs } = this.#options;
+    const { group, name, open, now, thread, pauseMs } = this.#options;
     logger.info("group {group} assigns {partitions}", { group, partitions: partitions.join(",") });
     for (const partition of partitions) {
       const worker = new Worker<J>({
         name: name(partition),
         open: (signal) => open(partition, signal),
         now,
+        thread,
         ...(pauseMs === undefined ? {} : { pauseMs }),
       });
       this.#workers.set(partition, worker);

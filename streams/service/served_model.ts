@@ -17,6 +17,7 @@ import { FollowJob } from "./follow_job.ts";
 import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./options.ts";
 import { loneUnready } from "./readiness.ts";
+import type { SharedThread } from "./shared_thread.ts";
 import { ThreadedLearner } from "./threaded_learner.ts";
 import { Worker } from "./worker.ts";
 
@@ -49,7 +50,14 @@ export class ServedModel {
    * @param topics those of the deployment
    * @param variant the model, when it is not the deployment's own
    */
-  constructor(log: Log, topics: Topics, options: ServiceOptions, now: () => number, variant?: VariantModel) {
+  constructor(
+    log: Log,
+    topics: Topics,
+    options: ServiceOptions,
+    now: () => number,
+    thread: SharedThread,
+    variant?: VariantModel,
+  ) {
     const { roles = ROLES, pauseMs, serveVersion, learner } = options;
     const { model, modelConfig } = variant ?? options;
     const { schema } = options.task;
@@ -67,7 +75,7 @@ export class ServedModel {
     const { samples, parameters } = spec.topics;
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
     this.#learnerName = name("learner");
-    const common = { now, ...(pauseMs === undefined ? {} : { pauseMs }) };
+    const common = { now, thread, ...(pauseMs === undefined ? {} : { pauseMs }) };
     this.serving = this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;

@@ -13,7 +13,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../log/log.ts";
-import { giveWay } from "./give_way.ts";
+import type { SharedThread } from "./shared_thread.ts";
 
 /** What a {@linkcode Worker} does. */
 export interface Job extends AsyncDisposable {
@@ -31,6 +31,8 @@ export interface WorkerOptions<J extends Job> {
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
+  /** What it works in beside others. */
+  readonly thread: SharedThread;
   /**
    * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for
    * as long.
@@ -41,8 +43,6 @@ export interface WorkerOptions<J extends Job> {
 }
 
 const LONGEST_PAUSE_MS = 30_000;
-/** What others may have of the thread between two steps; a step of a task beside a server takes half as long. */
-const OTHERS_MS = 8;
 /** A stall that is worth a word, and the time between words. */
 const STALL_MS = 5000;
 const REMIND_MS = 30_000;
@@ -138,16 +138,17 @@ export class Worker<J extends Job> {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const { open, now } = this.#options;
+    const { open, now, thread } = this.#options;
     await using job = await open(signal);
     this.#job = job;
     try {
       while (!signal.aborted) {
+        const begun = now();
         await job.step(signal).catch((error) => {
           if (!signal.aborted || error !== signal.reason) throw error;
         });
         this.#lastTurn = now();
-        await giveWay(OTHERS_MS, now);
+        await thread.giveWay(this.#lastTurn - begun);
       }
       await job.finish();
     } finally {

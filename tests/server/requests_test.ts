@@ -6,6 +6,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import type { Answers } from "../../streams/server/answers.ts";
 import type { ApiContext } from "../../streams/server/endpoints.ts";
 import { Problem } from "../../streams/server/problem.ts";
+import { withoutModel } from "../../streams/server/late.ts";
 import { recommend } from "../../streams/server/recommend.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { type Api, NOW, startApi } from "./deployment.ts";
@@ -66,7 +67,7 @@ Deno.test("a cursor of another request, or none of ours, is refused", async () =
 
 /** The context of a server whose answers never come. */
 function silent(api: Api): ApiContext {
-  return {
+  const known = {
     ...{ log: api.log, topics, partitions: 2, service: api.service, metrics: api.metrics, now: () => NOW },
     answers: { ask: () => Promise.withResolvers<never>().promise } as unknown as Answers,
     ...{
@@ -77,6 +78,7 @@ function silent(api: Api): ApiContext {
       isStopping: () => false,
     },
   };
+  return { ...known, withoutModel: (event) => withoutModel(known, event) };
 }
 
 const requestOf = (body: object) =>

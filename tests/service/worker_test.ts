@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { LogError } from "../../streams/log/log.ts";
+import { SharedThread } from "../../streams/service/shared_thread.ts";
 import { type Job, Worker } from "../../streams/service/worker.ts";
 
 /** The pauses of a worker that fails again and again, after it was alive for so long each time. */
@@ -25,7 +26,13 @@ async function pausesOf(livesMs: number): Promise<unknown[]> {
       finish: () => Promise.resolve(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-    const worker = new Worker({ name: "w", open: () => Promise.resolve(job), now: () => time, pauseMs: 1 });
+    const worker = new Worker({
+      name: "w",
+      open: () => Promise.resolve(job),
+      now: () => time,
+      thread: new SharedThread(() => time),
+      pauseMs: 1,
+    });
     await failed.promise;
     await worker.stop();
     return records.slice(0, 4).map(({ properties }) => properties["pauseMs"]);
@@ -47,7 +54,12 @@ Deno.test("Worker.stall says what keeps it after five seconds without a turn", a
     finish: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  const worker = new Worker({ name: "w", open: () => Promise.resolve(job), now: () => time });
+  const worker = new Worker({
+    name: "w",
+    open: () => Promise.resolve(job),
+    now: () => time,
+    thread: new SharedThread(() => time),
+  });
   time = 4999;
   assert.equal(worker.stall, undefined);
   time = 7000;

@@ -12,7 +12,6 @@
 
 import type { LogLevel } from "@logtape/logtape";
 import type { RequestEvent } from "../../../src/events/event.ts";
-import type { Recommendation } from "../../../src/events/recommendation.ts";
 import { LocalGroups } from "../../log/group.ts";
 import {
   type GroupHandlers,
@@ -25,8 +24,10 @@ import {
 import { type Outcome, PortAnswerer, PortCaller } from "../../log/port_calls.ts";
 import { RemoteLog } from "../../log/remote_log.ts";
 import type { Topics } from "../../topics.ts";
+import { type Desk, openDesk } from "../desk.ts";
 import type { Endpoint } from "../endpoint.ts";
-import type { Measures, MetricsListener } from "../metrics.ts";
+import type { HttpOptions } from "../http.ts";
+import type { Measures } from "../metrics.ts";
 import type { HttpServer } from "../serve.ts";
 import { answerForwarded } from "./forward.ts";
 import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
@@ -43,16 +44,6 @@ export interface ServerThreadOptions {
   readonly level?: LogLevel;
 }
 
-/** What a server in a thread asks of the process. */
-export interface ServerDesk {
-  /** Those of the API: what is not local is answered here. */
-  readonly endpoints: readonly Endpoint[];
-  /** Answers a request whose budget is over. */
-  readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
-  /** Told of what is measured in the thread. */
-  readonly listener: Pick<MetricsListener, "answered" | "refusedOverHttp">;
-}
-
 /** A thread that has a SQLite log, and serves HTTP when it is told to. Closing the log ends it. */
 export class ServerThread {
   /** Resolves when it has ended; rejects when it died. Watch it: without it nothing goes on. */
@@ -61,8 +52,9 @@ export class ServerThread {
   readonly #orders: PortCaller;
   readonly #questions: PortAnswerer;
   readonly #end = Promise.withResolvers<void>();
-  #log: Log | undefined;
-  #desk: ServerDesk | undefined;
+  #log: ThreadLog | undefined;
+  #desk: Desk | undefined;
+  #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   #ways = 0;
 
   private constructor({ permissions, level = "info" }: ServerThreadOptions) {
@@ -86,6 +78,7 @@ export class ServerThread {
     this.#thread.onerror = (event) => {
       event.preventDefault();
       this.#end.reject(new Error(`The thread of the server died: ${event.message}`));
+      this.#log?.lose();
       this.#let();
     };
     const start: ServerStart = { orders: orders.port2, questions: questions.port2, level };
@@ -112,25 +105,29 @@ export class ServerThread {
     return this.#log;
   }
 
-  /** Begins to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
-  async listen(order: ListenOrder, desk: ServerDesk): Promise<HttpServer> {
-    this.#desk = desk;
-    const url = await this.#orders.call("listen", [order]) as string;
-    let stopped: Promise<void> | undefined;
-    const stop = async (patienceMs?: number) => void await this.#orders.call("stop", [patienceMs]);
-    return {
-      url,
-      ended: this.ended,
-      stop: (patienceMs) => stopped ??= stop(patienceMs),
-      [Symbol.asyncDispose]() {
-        return stopped ??= stop();
-      },
-    };
-  }
-
-  /** What was measured there. */
-  async measures(): Promise<Measures> {
-    return await this.#orders.call("measures", []) as Measures;
+  /**
+   * Begins to serve. What a thread answers by itself has the time of the wall.
+   *
+   * @throws Error when the place cannot be listened at, such as a port that is taken
+   */
+  async listen(options: HttpOptions): Promise<HttpServer> {
+    const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
+    const desk = this.#desk = await openDesk(options);
+    this.#endpoints = new Map(desk.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    const { partitions } = desk.context;
+    const order: ListenOrder = { hostname, port, partitions, settings, keys };
+    return await desk.serve(async () => {
+      const url = await this.#orders.call("listen", [order]) as string;
+      metrics.join(async () => await this.#orders.call("measures", []) as Measures);
+      let stopped: Promise<void> | undefined;
+      const stop = async (patienceMs?: number) => void await this.#orders.call("stop", [patienceMs]);
+      return {
+        url,
+        ended: this.ended,
+        stop: (patienceMs) => stopped ??= stop(patienceMs),
+        [Symbol.asyncDispose]: () => stopped ??= stop(),
+      };
+    });
   }
 
   /** @param isMetered Whether the thread is to measure what goes that way. */
@@ -165,19 +162,16 @@ export class ServerThread {
 
   async #answer(method: string, args: readonly never[]): Promise<Outcome> {
     if (this.#desk === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
-    const { endpoints, withoutModel, listener } = this.#desk;
+    const { context, recorder } = this.#desk;
     switch (method) {
       case "handle":
-        return await answerForwarded(
-          new Map(endpoints.map((endpoint) => [endpoint.id, endpoint])),
-          ...args as unknown as [PlainRequest],
-        );
+        return await answerForwarded(this.#endpoints, ...args as unknown as [PlainRequest]);
       case "withoutModel":
-        return { result: await withoutModel(...args as unknown as [RequestEvent]) };
+        return { result: await context.withoutModel(...args as unknown as [RequestEvent]) };
       case "told": {
         const [{ answered, refused }] = args as unknown as [ServerNews];
-        for (const ms of answered) listener.answered(ms);
-        for (const { kind, code, reason } of refused) listener.refusedOverHttp(kind, code, reason);
+        for (const ms of answered) recorder.answered(ms);
+        for (const { kind, code, reason } of refused) recorder.refusedOverHttp(kind, code, reason);
         return { result: undefined };
       }
       default:
@@ -210,6 +204,11 @@ class ThreadLog extends RemoteLog implements Log {
       throw new LogError("unknown-topic", `Cannot find topic ${topic}: it does not exist`);
     });
     return await this.#groups.join(group, specs, handlers);
+  }
+
+  /** The thread has gone: nothing that is asked of it will be answered. */
+  lose(): void {
+    void super[Symbol.asyncDispose]();
   }
 
   override [Symbol.asyncDispose](): Promise<void> {

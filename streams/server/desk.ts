@@ -1,0 +1,75 @@
+/**
+ * What answers behind an HTTP server: the endpoints of a deployment with all that they work on.
+ *
+ * @module
+ */
+
+import manifest from "../../deno.json" with { type: "json" };
+import { LiveFeed } from "../dashboard/live.ts";
+import { Recorder } from "../dashboard/recorder.ts";
+import { Snapshots } from "../dashboard/snapshot.ts";
+import { topicNames } from "../topics.ts";
+import { Answers } from "./answers.ts";
+import { apiOf, limitsIn } from "./api.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { ApiContext } from "./endpoints.ts";
+import type { HttpOptions } from "./http.ts";
+import { withoutModel } from "./late.ts";
+import type { HttpServer } from "./serve.ts";
+
+/** Endpoints at work. */
+export interface Desk {
+  readonly endpoints: readonly Endpoint[];
+  readonly context: ApiContext;
+  /** Is told of what is measured elsewhere. */
+  readonly recorder: Recorder;
+  /** Starts a server with the desk behind it, which is let go after the last request was answered. */
+  serve(start: () => Promise<HttpServer> | HttpServer): Promise<HttpServer>;
+}
+
+/** Opens the desk of a deployment. */
+export async function openDesk(options: Omit<HttpOptions, "hostname" | "port" | "keys">): Promise<Desk> {
+  const { log, prefix, service, metrics, settings = {}, now = Date.now } = options;
+  const topics = topicNames(prefix);
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const clock = () => performance.now();
+  const limits = limitsIn(settings);
+  const answers = new Answers(log, topics, partitions, {
+    timeoutMs: limits.answerTimeoutMs,
+    maxWaiting: settings.maxWaiting,
+  });
+  let stopping = false;
+  const known = {
+    ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits },
+    isStopping: () => stopping,
+  };
+  const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
+  if (service !== undefined) metrics.watch(service);
+  const recorder = new Recorder({ topics, service, now, clock });
+  metrics.tell(recorder);
+  const snapshots = new Snapshots(recorder, service, now, clock);
+  const live = new LiveFeed({ recorder, snapshots, version: manifest.version });
+  return {
+    endpoints: apiOf(context, settings, live),
+    context,
+    recorder,
+    async serve(start) {
+      const close = async () => {
+        live[Symbol.dispose]();
+        await answers[Symbol.asyncDispose]();
+      };
+      const server = await Promise.try(start).catch(async (error) => {
+        await close();
+        throw error;
+      });
+      const stop = async (patienceMs?: number) => {
+        stopping = true;
+        live[Symbol.dispose](); // or its streams would never end
+        await server.stop(patienceMs);
+        await close();
+      };
+      const { url, ended } = server;
+      return { url, ended, stop, [Symbol.asyncDispose]: () => stop() };
+    },
+  };
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { LogError } from "../../streams/log/log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { MeteredLog } from "../../streams/metered_log.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
+import type { HttpSettings } from "../../streams/server/settings.ts";
+import { ServerThread } from "../../streams/server/thread/server_thread.ts";
+import { Service } from "../../streams/service.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { logContract } from "../contracts/log_contract.ts";
+import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
+import { startApi } from "./deployment.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "meander-server-thread-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const topics = topicNames();
+const openThread = (name: string = crypto.randomUUID()) =>
+  ServerThread.open({ path: `${folder}/${name}.db`, topics, level: "fatal" });
+
+logContract("ServerThread.log", async ({ place }) => (await openThread(place)).log, {
+  excused: { steps: "its steps are another thread's" },
+  runs: 10,
+});
+
+/** A deployment whose server has a thread of its own. */
+async function startThread(settings: HttpSettings = {}) {
+  const thread = await openThread();
+  const metrics = new Metrics(topics);
+  const log = new MeteredLog(thread.log, metrics);
+  const service = await Service.start(log, {
+    ...OPTIONS,
+    partitions: 2,
+    learnerThread: { permissions: "none" },
+  });
+  await log.append(recordsOf([]));
+  const server = await thread.listen({
+    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics },
+    settings: { answerTimeoutMs: 60_000, ...settings },
+  });
+  await until(async () => (await service.unready()).length === 0, "it is ready");
+  return {
+    ...{ thread, log, service, metrics, server },
+    async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+      const response = await fetch(`${server.url}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        headers: { "content-type": "application/json", ...headers },
+      });
+      const text = await response.text();
+      const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        json: isJson ? JSON.parse(text) : null,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await service.stop();
+      await log[Symbol.asyncDispose]();
+      await thread.ended;
+    },
+  };
+}
+
+const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
+
+Deno.test("ServerThread answers what the log tells, and has the rest answered where the states are", async () => {
+  await using api = await startThread();
+  assert.equal(
+    (await api.call("POST", "/v1/events", [click("ann", "i1"), click("bob", "i2")])).json.accepted,
+    2,
+  );
+  const list = await api.call("POST", "/v1/recommend", { user: "ann", count: 3 });
+  assert.equal(list.status, 200, list.text);
+  assert.ok(list.json.items.length > 0);
+  const user = await api.call("GET", "/v1/users/ann");
+  assert.deepEqual(user.json.behaviours.map(({ item }: { item: string }) => item), ["i1"], user.text);
+  const why = await api.call("GET", "/v1/users/ann/explain?count=2");
+  assert.equal(why.json.items.length, 2, why.text);
+  const late = await api.call("POST", "/v1/recommend", { user: "bob", budgetMs: 1e-6 });
+  assert.deepEqual([late.json.model, late.json.degraded], ["none", "late"], late.text);
+  const merged = await api.call("POST", "/v1/users/bob/merge", { from: "ann" });
+  assert.equal(merged.status, 200, merged.text);
+  assert.equal((await api.call("GET", "/v1/status")).json.partitions.length, 2);
+  assert.equal((await api.call("GET", "/ready")).status, 200);
+  assert.equal((await api.call("GET", "/")).status, 200);
+});
+
+Deno.test("ServerThread passes problems on with their code, headers and the id of the request", async () => {
+  await using api = await startThread({ maxBodyBytes: 1000 });
+  const id = { "x-request-id": "asked-once" };
+  const nobody = await api.call("GET", "/v1/users/nobody", undefined, id);
+  assert.deepEqual([nobody.status, nobody.json.code], [404, "not-found"]);
+  assert.equal(nobody.json.requestId, "asked-once");
+  assert.equal(nobody.headers.get("x-request-id"), "asked-once");
+  const large = await api.call("POST", "/v1/users/ann/merge", { from: "x".repeat(2000) });
+  assert.deepEqual([large.status, large.json.code], [413, "too-large"]);
+  const odd = await api.call("GET", "/v1/users/ann/explain?count=999");
+  assert.deepEqual([odd.status, odd.json.code], [400, "bad-parameter"], odd.text);
+});
+
+Deno.test("ServerThread describes the same API as a server in the same thread", async () => {
+  await using api = await startThread({ doors: ["gorse", "metarank"] });
+  await using same = await startApi({ doors: ["gorse", "metarank"] });
+  assert.equal((await api.call("GET", "/openapi.json")).text, (await same.get("/openapi.json")).text);
+});
+
+Deno.test("ServerThread answers the calls of other systems", async () => {
+  await using api = await startThread({ doors: ["gorse"] });
+  const feedback = {
+    FeedbackType: "click",
+    UserId: "ann",
+    ItemId: "i3",
+    Timestamp: new Date().toISOString(),
+  };
+  assert.equal((await api.call("POST", "/api/feedback", [feedback])).json.RowAffected, 1);
+  const items = await api.call("POST", "/api/items", [{ ItemId: "new", Categories: ["c"] }]);
+  assert.equal(items.json.RowAffected, 1, items.text);
+  assert.equal((await api.call("GET", "/api/item/new")).json.ItemId, "new");
+  assert.ok(Array.isArray((await api.call("GET", "/api/recommend/ann?n=2")).json));
+});
+
+Deno.test("ServerThread measures with the process: each request once, commits of tasks and learner", async () => {
+  await using api = await startThread();
+  await api.call("POST", "/v1/events", [click("ann", "i1"), { type: "interaction" }]);
+  for (let n = 0; n < 3; n++) await api.call("POST", "/v1/recommend", { user: "ann" });
+  const { text } = await api.call("GET", "/metrics");
+  const value = (line: string) =>
+    Number(text.split("\n").find((each) => each.startsWith(line))?.split(" ").at(-1));
+  assert.equal(value("meander_answer_duration_seconds_count"), 3, text);
+  assert.equal(value('meander_http_entries_total{kind="event"}'), 1);
+  assert.equal(value('meander_http_refusals_total{code="missing-field"}'), 1);
+  assert.ok(value('meander_commit_duration_seconds_count{role="task",outcome="ok"}') > 0);
+  assert.ok(value('meander_commit_duration_seconds_count{role="learner",outcome="ok"}') > 0);
+  assert.ok(value("process_resident_memory_bytes") > 1e6);
+  const help = text.split("\n").filter((line) => line.startsWith("# HELP"));
+  assert.equal(new Set(help).size, help.length, "each family once");
+});
+
+Deno.test("ServerThread tells the dashboard what happens in it", async () => {
+  await using api = await startThread();
+  await api.call("POST", "/v1/events", { type: "interaction", user: "ann" });
+  await api.call("POST", "/v1/recommend", { user: "ann" });
+  const response = await fetch(`${api.server.url}/v1/live`);
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let seen = "";
+  while (!/missing-field/.test(seen) || !/event: tick/.test(seen)) {
+    const { value, done } = await reader.read();
+    assert.ok(!done, seen);
+    seen += value;
+  }
+  await reader.cancel();
+});
+
+Deno.test("ServerThread asks for keys, and stops streams and what waits", async () => {
+  await using api = await startThread({
+    keys: [{
+      name: "one",
+      sha256: "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+      scopes: ["read"],
+    }],
+  });
+  assert.equal((await api.call("GET", "/v1/status")).status, 401);
+  assert.equal((await api.call("GET", "/v1/status", undefined, { "x-api-key": "secret" })).status, 200);
+  assert.equal((await api.call("POST", "/v1/events", {}, { "x-api-key": "secret" })).status, 403);
+  const live = await fetch(`${api.server.url}/v1/live`, { headers: { "x-api-key": "secret" } });
+  const ended = live.text();
+  await api.server.stop();
+  assert.match(await ended, /event: hello/);
+});
+
+Deno.test("ServerThread.open() and listen() tell what is in the way", async () => {
+  await using holder = await SqliteLog.open(`${folder}/held.db`);
+  assert.equal((await holder.topics()).size, 0);
+  await assert.rejects(
+    openThread("held"),
+    (error) => error instanceof LogError && error.code === "locked" && error.message.includes("held.db"),
+  );
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const thread = await openThread();
+  await using log = thread.log;
+  await using service = await Service.start(log, { ...OPTIONS, roles: [] });
+  const { port } = listener.addr;
+  await assert.rejects(
+    thread.listen({ hostname: "127.0.0.1", port, log, service, metrics: new Metrics(topics) }),
+    /port is in use/,
+  );
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { SharedThread } from "../../streams/service/shared_thread.ts";
+
+const now = () => performance.now();
+
+/** Keeps the thread busy. */
+function work(ms: number): void {
+  for (const until = now() + ms; now() < until;);
+}
+
+Deno.test("SharedThread.giveWay() after short steps has what comes over a socket seen within tens of milliseconds of them", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using server = await listener.accept();
+  const thread = new SharedThread(now);
+  let most = 0;
+  for (let n = 0; n < 20; n++) {
+    let seen = false;
+    const reading = server.read(new Uint8Array(1)).then(() => seen = true);
+    await client.write(Uint8Array.of(1));
+    let worked = 0;
+    for (; !seen; worked++) {
+      work(1);
+      await thread.giveWay(1);
+    }
+    most = Math.max(most, worked);
+    await reading;
+  }
+  // Three turns of the event loop a step would make it 20 and more: each 61st looks at the sockets.
+  assert.ok(most <= 15, `${most} steps`);
+});
+
+Deno.test("SharedThread.giveWay() waits for what goes before the step, twice as long as that took at most", async () => {
+  let time = 0;
+  const thread = new SharedThread(() => time += 0.01); // a turn that takes no time
+  await thread.giveWay(0);
+  const idle = time;
+  await thread.giveWay(20);
+  const free = time - idle;
+  assert.ok(free < 1, `${free} ms with nothing to do`);
+  {
+    using _taking = thread.enter();
+    const begun = time;
+    await thread.giveWay(20);
+    assert.ok(Math.abs(time - begun - 40) < 1, `${time - begun} ms`);
+    await thread.giveWay(1000);
+    assert.ok(time - begun - 40 < 60, "but not for ever");
+    await thread.giveWay(0);
+    assert.ok(time - begun > 90, "and for a while after the shortest step");
+  }
+  const begun = time;
+  await thread.giveWay(20);
+  assert.ok(time - begun < 1, "it is over");
+});
+
+Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by its disposal alone and once", async () => {
+  const thread = new SharedThread(now);
+  const taking = thread.enter();
+  const other = thread.enter();
+  taking[Symbol.dispose]();
+  taking[Symbol.dispose]();
+  let over = false;
+  const giving = thread.giveWay(1000).then(() => over = true);
+  await delay(5);
+  assert.equal(over, false, "the other goes on");
+  other[Symbol.dispose]();
+  const begun = now();
+  await giving;
+  assert.ok(now() - begun < 40);
+});
