@@ -10,7 +10,7 @@ import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
 import { topicNames } from "../topics.ts";
 import { Answers } from "./answers.ts";
-import { apiOf, limitsIn } from "./api.ts";
+import { apiOf, backlogOf, limitsIn } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
 import type { HttpOptions } from "./http.ts";
@@ -41,6 +41,7 @@ export async function openDesk(options: Omit<HttpOptions, "hostname" | "port" | 
   let stopping = false;
   const known = {
     ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits },
+    backlog: backlogOf(log, { topics, partitions, clock }, settings),
     isStopping: () => stopping,
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };

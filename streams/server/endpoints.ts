@@ -11,6 +11,7 @@ import type { Log, NewRecord } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { Answers } from "./answers.ts";
+import type { Backlog } from "./backlog.ts";
 import { bodyKind, readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
@@ -37,6 +38,8 @@ export interface ApiContext {
   readonly answers: Answers;
   /** What is answered when the budget of a request is over. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
+  /** How far tasks may fall behind what is sent, where that is for us to say. */
+  readonly backlog: Backlog | undefined;
   /** Measures. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
@@ -268,6 +271,7 @@ const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monito
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
   const { topics, maxBodyBytes, maxEntries, service } = context;
+  await context.backlog?.room();
   using _underWay = service?.thread.enter();
   const bodyIs = bodyKind(request.headers);
   const bytes = await readBody(request, maxBodyBytes);

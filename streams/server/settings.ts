@@ -23,6 +23,11 @@ export interface HttpSettings {
   readonly answerTimeoutMs?: number | undefined;
   /** Requests that may wait for an answer at a time. @default {1000} */
   readonly maxWaiting?: number | undefined;
+  /**
+   * Events that may wait to be applied, on a log that no other process has: who sends more waits for the tasks.
+   * @default {1_000_000}
+   */
+  readonly maxBehind?: number | undefined;
   /** Origins of pages that may call us from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /** Other systems whose calls are answered, too. @default {[]} */
@@ -68,6 +73,11 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   maxEntries: field(count, "most events or items of a body", 10_000),
   answerTimeoutMs: field(count, "how long an answer is waited for", 2000),
   maxWaiting: field(count, "requests that may wait at a time; one more gets 503", 1000),
+  maxBehind: field(
+    count,
+    "on SQLite: events that may wait to be applied; who sends more waits until there are fewer, then gets 503",
+    1_000_000,
+  ),
   cors: field(
     z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
     "origins of pages that may call from a browser",

@@ -66,15 +66,16 @@ Deno.test("a cursor of another request, or none of ours, is refused", async () =
 });
 
 /** The context of a server whose answers never come. */
-function silent(api: Api): ApiContext {
+function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiContext {
   const known = {
-    ...{ log: api.log, topics, partitions: 2, service: api.service, metrics: api.metrics, now: () => NOW },
+    ...{ log, topics, partitions: 2, service, metrics, now: () => NOW },
     answers: { ask: () => Promise.withResolvers<never>().promise } as unknown as Answers,
     ...{
       clock: () => 0,
       answerTimeoutMs: 1000,
       maxBodyBytes: 10_000,
       maxEntries: 10,
+      backlog: undefined,
       isStopping: () => false,
     },
   };
@@ -93,7 +94,7 @@ Deno.test("an answer that is late is made without a model, says so, and says wha
   await api.post("/v1/recommend", { user: "bob", count: 1 });
   await api.post("/v1/recommend", { user: "cy", count: 1 });
   const ask = async (body: object) =>
-    await (await recommend(silent(api), requestOf(body), "recommend")).json();
+    await (await recommend(silent(api, api.service), requestOf(body), "recommend")).json();
   const given = await ask({
     user: "ann",
     request: "r1",
@@ -117,7 +118,7 @@ Deno.test("an answer that is late is made without a model, says so, and says wha
   assert.match(await api.metrics.render(), /meander_degraded_answers_total\{reason="late"\} 2/);
   const body = { user: "ann", budgetMs: 1 };
   await assert.rejects(
-    recommend({ ...silent(api), service: undefined }, requestOf(body), "recommend"),
+    recommend(silent(api, undefined), requestOf(body), "recommend"),
     (error) => error instanceof Problem && error.code === "answer-timeout",
   );
   const full = await api.post("/v1/recommend", { user: "ann", count: 2, budgetMs: 60_000 });

@@ -1,5 +1,5 @@
 /**
- * A server in a thread of its own, with the log: [decision 28](../../../docs/decisions/0028-server-thread.md).
+ * A server in a thread of its own, with the log: [decision 27](../../../docs/decisions/0027-server-thread.md).
  *
  * ```text
  *   thread                                    process

@@ -16,7 +16,7 @@ import { MeteredLog } from "../../metered_log.ts";
 import type { Topics } from "../../topics.ts";
 import { Access } from "../access.ts";
 import { Answers } from "../answers.ts";
-import { apiOf, limitsIn } from "../api.ts";
+import { apiOf, backlogOf, limitsIn } from "../api.ts";
 import { createApp } from "../app.ts";
 import type { ApiContext } from "../endpoints.ts";
 import { Metrics } from "../metrics.ts";
@@ -116,6 +116,7 @@ class Thread {
     const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting: settings.maxWaiting });
     const context: ApiContext = {
       ...{ log, topics, partitions, service: undefined, answers, metrics, now: Date.now, clock, ...limits },
+      backlog: backlogOf(log, { topics, partitions, clock }, settings),
       isStopping: () => false, // what asks is forwarded
       withoutModel: async (event: RequestEvent) =>
         await this.#process.call("withoutModel", [event]) as Recommendation,

@@ -1,0 +1,82 @@
+/**
+ * How far behind tasks may fall. Where the log is in the process that serves, whoever sends events faster than tasks apply
+ * them is taken at the speed of the log, up to a bound: then at the speed of the tasks.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { UngroupedLog } from "../log/log.ts";
+import type { Topics } from "../topics.ts";
+import { Problem } from "./problem.ts";
+
+/** Options of a {@linkcode Backlog}. */
+export interface BacklogOptions {
+  /** Events that may wait to be applied. */
+  readonly maxBehind: number;
+  /** How long somebody waits for room, milliseconds. @default {15_000} */
+  readonly waitMs?: number;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+}
+
+/** Time from one look at the log to the next. */
+const LOOK_MS = 100;
+const WAIT_MS = 15_000;
+
+/** Watches how many events are on the log and not applied. */
+export class Backlog {
+  readonly #log: Pick<UngroupedLog, "bounds" | "committed">;
+  readonly #topics: Topics;
+  readonly #partitions: number;
+  readonly #options: BacklogOptions;
+  #lookedAt = -Infinity;
+  #behind: Promise<number> = Promise.resolve(0);
+
+  /** Watches the partitions of `events`. */
+  constructor(
+    log: Pick<UngroupedLog, "bounds" | "committed">,
+    topics: Topics,
+    partitions: number,
+    options: BacklogOptions,
+  ) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#partitions = partitions;
+    this.#options = options;
+  }
+
+  /** Waits until there is room for more events. @throws Problem `unavailable` when there is none for long */
+  async room(): Promise<void> {
+    const { maxBehind, waitMs = WAIT_MS, clock } = this.#options;
+    const begun = clock();
+    for (;;) {
+      const behind = await this.#look();
+      if (behind <= maxBehind) return;
+      if (clock() - begun >= waitMs) {
+        const detail = `${behind} events wait to be applied, more than ${maxBehind} (http.maxBehind)`;
+        throw new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
+      }
+      await delay(LOOK_MS);
+    }
+  }
+
+  #look(): Promise<number> {
+    const now = this.#options.clock();
+    if (now - this.#lookedAt >= LOOK_MS) {
+      this.#lookedAt = now;
+      this.#behind = this.#count();
+    }
+    return this.#behind;
+  }
+
+  async #count(): Promise<number> {
+    const { events } = this.#topics;
+    const partitions = Array.from({ length: this.#partitions }, async (_, partition) => {
+      const { start, end } = await this.#log.bounds(events, partition);
+      const committed = await this.#log.committed(`${events}-tasks`, events, partition);
+      return Math.max(0, end - (committed ?? start));
+    });
+    return (await Promise.all(partitions)).reduce((sum, behind) => sum + behind, 0);
+  }
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { Backlog } from "../../streams/server/backlog.ts";
+import { Problem } from "../../streams/server/problem.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+
+const topics = topicNames();
+
+/** A log with so many events in each partition. */
+async function logOf(...counts: readonly number[]): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, counts.length));
+  for (const [partition, count] of counts.entries()) {
+    await log.append(
+      Array.from(
+        { length: count },
+        () => ({ topic: topics.events, partition, key: "ann", value: null, time: 0 }),
+      ),
+    );
+  }
+  return log;
+}
+
+async function applied(log: MemoryLog, partition: number, offset: number): Promise<void> {
+  await using writer = await log.writer(`w${partition}`);
+  const offsets = [{ topic: topics.events, partition, offset }];
+  await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
+}
+
+Deno.test("Backlog.room() is there as long as all partitions together have no more events to apply", async () => {
+  await using log = await logOf(6, 4);
+  let time = 0;
+  const clock = () => time += 1000; // each look is a new one
+  const room = (maxBehind: number) => new Backlog(log, topics, 2, { maxBehind, waitMs: 0, clock }).room();
+  await room(10);
+  await assert.rejects(
+    room(9),
+    (error) =>
+      error instanceof Problem && error.code === "unavailable" &&
+      /10 events wait .* more than 9/.test(error.message),
+  );
+  await applied(log, 0, 6);
+  await room(4);
+  await assert.rejects(room(3), Problem);
+  await applied(log, 1, 4);
+  await room(0);
+});
+
+Deno.test("Backlog.room() waits for who applies", async () => {
+  await using log = await logOf(5);
+  const backlog = new Backlog(log, topics, 1, { maxBehind: 2, clock: () => performance.now() });
+  let hasRoom = false;
+  const waiting = backlog.room().then(() => hasRoom = true);
+  await applied(log, 0, 2);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(hasRoom, false);
+  await applied(log, 0, 3);
+  await waiting;
+});
