@@ -103,7 +103,9 @@ async function processAt(url: string): Promise<{ readonly line?: string; readonl
         : `${Math.round(restore.share * 100)} % of its ${restore.source}`;
       return `${partition} (${share}${left === null ? "" : `, ${Math.round(left)} s left`})`;
     });
-    return { line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}` };
+    const unlearnt = partitions.reduce((sum, { othersLag }) => sum + othersLag, 0);
+    const signals = unlearnt === 0 ? "" : `, ${unlearnt} records of other partitions' signals not learnt yet`;
+    return { line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${signals}` };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;

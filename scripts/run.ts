@@ -102,6 +102,12 @@ async function main(flags: Flags): Promise<number> {
       }, PATIENCE_MS);
     });
   }
+  const { roles = ROLES, http = roles.some((role) => role === "http") ? HTTP : undefined } = flags;
+  if (flags.serverThread && (http === undefined || flags.log !== "sqlite")) {
+    throw new Error(
+      "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
+    );
+  }
   const config = await readConfig(flags.config);
   const task = {
     ...taskOptions({ schema: DEFAULT_SCHEMA }, config, flags.model),
@@ -112,10 +118,8 @@ async function main(flags: Flags): Promise<number> {
   const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
   logger.info("opens the log {place}", { place: placeOf(flags) });
   const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
-  const { roles = ROLES, http = roles.some((role) => role === "http") ? HTTP : undefined } = flags;
   const topics = topicNames(flags.prefix);
-  const hasThread = http !== undefined && flags.log === "sqlite" && flags.serverThread;
-  const thread = hasThread
+  const thread = flags.serverThread
     ? await ServerThread.open({
       path: flags.logPath,
       topics,
