@@ -76,6 +76,7 @@ export class KeyIndex {
 
   /** Row of `key`, 0 if there is none. */
   find(key: string): number {
+    if (this.#size === 0) return 0;
     const known = this.#found.get(key);
     if (known !== undefined) return known;
     const row = this.findOnce(key);

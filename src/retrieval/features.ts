@@ -106,18 +106,17 @@ export interface FeatureColumn {
   readonly values: Float64Array;
   /** The column. */
   readonly column: number;
-  /** Room for a number an item. */
+  /** A score an item. */
   readonly scratch: Float64Array;
 }
 
-/** Puts the features of a source's scores into a column; the order of the items does not matter. */
-export function scoreColumn(
-  items: ArrayLike<number>,
-  { scores, column: from }: ScoreColumn,
-  { values, column, scratch }: FeatureColumn,
-): void {
-  const count = items.length;
-  const most = scores.pick(items, from, scratch);
+/**
+ * Puts the features of a source's scores, the first `count` of `scratch`, into a column; the order of the items does
+ * not matter.
+ *
+ * @param most The largest score; without any, the column is left as it is
+ */
+export function scoreColumn(count: number, most: number, { values, column, scratch }: FeatureColumn): void {
   if (most < LEAST) return;
   const grain = 1 / (most * GRAIN);
   let sum = 0;

@@ -9,7 +9,8 @@ import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
-import { type Context, itemsOf } from "./context.ts";
+import type { Context } from "./context.ts";
+import type { DecayedCounts } from "./decayed_counts.ts";
 import {
   FEATURES,
   PROPERTIES,
@@ -34,7 +35,9 @@ export interface CandidateQuery {
   readonly time: number;
   /** Categories that are asked for, if any. */
   readonly categories?: readonly string[];
-  /** Whether an item may be recommended. */
+  /** Items that may not be recommended, by index, some perhaps twice. */
+  readonly excluded?: ArrayLike<number>;
+  /** Whether another item may be. */
   readonly allowed: (item: CatalogueItem) => boolean;
 }
 
@@ -85,6 +88,8 @@ const [LINEAR, SESSIONS, VECTORS, STATE, CATEGORY, NEXT, POPULAR, TRENDING, REVI
   .slice(
     PAIRED,
   );
+/** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
+const DENSE = 0.5;
 
 /** Gathers candidates; what it gives is valid until the next call. */
 export class Gatherer {
@@ -92,7 +97,7 @@ export class Gatherer {
   readonly #state: RetrievalState;
   readonly #lists: ItemLists;
   readonly #revisits: boolean;
-  /** Scores of the first {@linkcode PAIRED} sources in columns, and of each of the others. */
+  /** Scores of the first {@linkcode PAIRED} sources in columns, and of each of the others that are not lists. */
   readonly #pairs = new ItemScores(PAIRED);
   readonly #scores: readonly ScoreColumn[] = SCORED_SOURCES.map((_, source) =>
     source < PAIRED ? { scores: this.#pairs, column: source } : { scores: new ItemScores(), column: 0 }
@@ -108,6 +113,11 @@ export class Gatherer {
   #places = new Uint32Array(1024);
   /** By item: which sources propose it, a bit each. */
   #sources = new Uint16Array(1024);
+  /** By item: 1 where the user had it. */
+  #own = new Uint8Array(1024);
+  /** By number of a category: the user's taste in it, NaN where it was not asked for; and which were. */
+  #tastes = new Float64Array(256).fill(NaN);
+  #tasted: number[] = [];
   #items: number[] = [];
   #values = new Float64Array(1024 * FEATURES);
   #scratch = new Float64Array(1024);
@@ -172,27 +182,23 @@ export class Gatherer {
     if (state !== null) this.#state.map?.score(state, scores[STATE!]!.scores);
     this.#scoreCategories(query);
     this.#scoreOwn(query);
-    this.#scoreLists();
     const items: number[] = [];
-    scores.forEach(({ scores, column }, source) => {
-      const limit = PROPOSALS[SCORED_SOURCES[source]!];
-      if (limit === 0) return;
-      for (const item of scores.best(limit, this.#may, column)) {
+    for (let source = 0; source < scores.length; source++) {
+      for (const item of this.#proposed(source)) {
         if (this.#places[item] === 0) this.#places[item] = items.push(item);
         this.#sources[item] = this.#sources[item]! | 1 << source;
       }
-    });
+    }
     if (sorted) {
       items.sort((a, b) => this.#view.catalogue.compare(a, b)).forEach((item, place) =>
         this.#places[item] = place + 1
       );
     }
     this.#items = items;
-    this.#completeLists(items);
     return this.#features(items, query);
   }
 
-  #reset({ allowed, time }: CandidateQuery): void {
+  #reset({ excluded = [], allowed, time }: CandidateQuery): void {
     for (const item of this.#items) this.#places[item] = this.#sources[item] = 0;
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
@@ -202,10 +208,41 @@ export class Gatherer {
     this.#lists.popularity.moveTo(time);
     this.#state.trends.counts.moveTo(time);
     const { size } = this.#view.catalogue;
-    if (size <= this.#verdicts.length) return;
-    this.#verdicts = new Uint8Array(2 * size);
-    this.#places = new Uint32Array(2 * size);
-    this.#sources = new Uint16Array(2 * size);
+    if (size > this.#verdicts.length) {
+      this.#verdicts = new Uint8Array(2 * size);
+      this.#places = new Uint32Array(2 * size);
+      this.#sources = new Uint16Array(2 * size);
+      this.#own = new Uint8Array(2 * size);
+    }
+    for (let k = 0; k < excluded.length; k++) {
+      this.#verdicts[excluded[k]!] = 2;
+      this.#judged.push(excluded[k]!);
+    }
+  }
+
+  /** What a source proposes, in no order. */
+  #proposed(source: number): readonly number[] {
+    const limit = PROPOSALS[SCORED_SOURCES[source]!];
+    if (limit === 0) return [];
+    if (source === POPULAR) return this.#listed(this.#lists.popular(), this.#lists.popularity, limit);
+    const { trends } = this.#state;
+    if (source === TRENDING) return this.#listed(trends.list(), trends.counts, limit);
+    const { scores, column } = this.#scores[source]!;
+    return scores.best(limit, this.#may, column);
+  }
+
+  /** The first `limit` of a list by counts that may be recommended, and who has the same count as the last of them. */
+  #listed(list: Uint32Array, counts: DecayedCounts, limit: number): readonly number[] {
+    const items: number[] = [];
+    let border = 0;
+    for (let place = 0; place < list.length; place++) {
+      const item = list[place]!;
+      const count = counts.count(item);
+      if (count === 0 || (items.length >= limit && count < border)) break;
+      if (!this.may(item)) continue;
+      if (items.push(item) === limit) border = count;
+    }
+    return items;
   }
 
   #scoreNeighbours({ context, time }: CandidateQuery): void {
@@ -215,10 +252,15 @@ export class Gatherer {
     const pairs = this.#pairs;
     const { columns } = pairs;
     const bound = this.#view.catalogue.size;
+    const asked = Math.min(ASKED, context.size);
+    let all = 0;
+    for (let x = 0; x < asked; x++) all += rows.size(context.items[x]!);
+    const isDense = all > DENSE * bound;
+    if (isDense) pairs.reserve(bound);
     let farStep = 1;
     let nearStep = 1;
     let bothStep = 1;
-    for (let x = 0; x < Math.min(ASKED, context.size); x++) {
+    for (let x = 0; x < asked; x++) {
       const item = context.items[x]!;
       const isLiked = context.liked[x] === 1;
       const gap = Math.max(0, time - context.times[x]!);
@@ -231,11 +273,11 @@ export class Gatherer {
       bothStep *= BOTH_STEP;
       const size = rows.collect(item);
       const { slots } = rows;
-      pairs.touchAll(keys, slots, { count: size, bound });
+      if (!isDense) pairs.touchAll(keys, slots, { count: size, bound });
       const { values } = pairs;
       for (let k = 0; k < size; k++) {
         const at = slots[k]!;
-        const to = (keys[at]! - 1) * columns;
+        const to = Math.imul(keys[at]! - 1, columns);
         const amount = a * weights[at + 1 + FAR]!;
         values[to] = values[to]! + amount;
         values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;
@@ -245,6 +287,7 @@ export class Gatherer {
         values[to + 4] = values[to + 4]! + c * weights[at + 1 + TOGETHER]!;
       }
     }
+    if (isDense) pairs.touchScored(bound);
     pairs.scaleAll((item) => neighbours.discount(item));
   }
 
@@ -299,30 +342,39 @@ export class Gatherer {
     }
   }
 
-  #scoreLists(): void {
-    const { popularity } = this.#lists;
-    const { trends } = this.#state;
-    for (const item of this.#lists.popular()) {
-      this.#scores[POPULAR!]!.scores.add(item, popularity.count(item));
+  /** Puts scores of candidates into the scratch: by categories, on their lists or beyond. @returns The largest. */
+  #fillCategory(items: readonly number[]): number {
+    const [scratch, scales, lists] = [this.#scratch, this.#scales, this.#lists];
+    const { popularity } = lists;
+    let most = 0;
+    for (let c = 0; c < items.length; c++) {
+      const categories = lists.categoriesOf(items[c]!);
+      let scale = 0;
+      for (let k = 0; k < categories.length; k++) scale += scales.get(categories[k]!);
+      const score = scratch[c] = scale * popularity.count(items[c]!);
+      if (score > most) most = score;
     }
-    for (const item of trends.list()) this.#scores[TRENDING!]!.scores.add(item, trends.counts.count(item));
+    return most;
   }
 
-  /** Popularity, demand and categories of candidates that are not on those lists. */
-  #completeLists(items: readonly number[]): void {
-    const [popular, trending] = [this.#scores[POPULAR!]!.scores, this.#scores[TRENDING!]!.scores];
-    const category = this.#scores[CATEGORY!]!.scores;
-    const { popularity } = this.#lists;
-    const { counts } = this.#state.trends;
-    category.clear();
-    for (const item of items) {
-      let scale = 0;
-      for (const of of this.#lists.categoriesOf(item)) scale += this.#scales.get(of);
-      const count = popularity.count(item);
-      category.add(item, scale * count);
-      if (popular.get(item) === 0) popular.add(item, count);
-      if (trending.get(item) === 0) trending.add(item, counts.count(item));
+  /** Puts counts of candidates into the scratch. @returns The largest. */
+  #fillCounts(items: readonly number[], counts: DecayedCounts): number {
+    const scratch = this.#scratch;
+    let most = 0;
+    for (let c = 0; c < items.length; c++) {
+      const count = scratch[c] = counts.count(items[c]!);
+      if (count > most) most = count;
     }
+    return most;
+  }
+
+  /** Puts a source's scores of candidates into the scratch. @returns The largest; without any, the scratch means nothing. */
+  #fill(items: readonly number[], source: number): number {
+    if (source === CATEGORY) return this.#fillCategory(items);
+    if (source === POPULAR) return this.#fillCounts(items, this.#lists.popularity);
+    if (source === TRENDING) return this.#fillCounts(items, this.#state.trends.counts);
+    const { scores, column } = this.#scores[source]!;
+    return scores.pick(items, column, this.#scratch);
   }
 
   #features(items: readonly number[], query: CandidateQuery): Features {
@@ -338,18 +390,19 @@ export class Gatherer {
     }
     const scratch = this.#scratch;
     const values = this.#values.fill(0, 0, count * FEATURES);
-    this.#scores.forEach((scores, column) => scoreColumn(items, scores, { values, column, scratch }));
+    for (let column = 0; column < SCORED_SOURCES.length; column++) {
+      scoreColumn(count, this.#fill(items, column), { values, column, scratch });
+    }
     for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
     logarithms(scratch, count);
     const cold = context.size < WARM;
-    const own = new Set(itemsOf(context));
+    const own = this.#own;
+    for (let x = 0; x < context.size; x++) own[context.items[x]!] = 1;
     const revisits = this.#revisits;
     const newest = context.size === 0 ? [] : lists.categoriesOf(context.items[0]!);
-    /** By number of a category. */
-    const tastes = new Map<number, number>();
     for (let c = 0; c < count; c++) {
       const index = items[c]!;
-      const isOwn = own.has(index);
+      const isOwn = own[index] === 1;
       let at = c * FEATURES + SCORED_SOURCES.length;
       if (revisits && isOwn) {
         // Others say nothing of whether somebody comes back, and would be taught by it what is new to somebody.
@@ -368,14 +421,7 @@ export class Gatherer {
       let same = 0;
       for (let k = 0; k < categories.length; k++) {
         const category = categories[k]!;
-        if (user !== null) {
-          let known = tastes.get(category);
-          if (known === undefined) {
-            known = statistics.taste(user.statistics, item.categories[k]!);
-            tastes.set(category, known);
-          }
-          taste += known;
-        }
+        if (user !== null) taste += this.#taste(user, category, item.categories[k]!);
         sum += affinity.get(category);
         if (newest.includes(category)) same = 1;
       }
@@ -385,7 +431,23 @@ export class Gatherer {
       values[at++] = scratch[c]!;
       values[at] = same;
     }
+    for (let x = 0; x < context.size; x++) own[context.items[x]!] = 0;
+    for (const category of this.#tasted) this.#tastes[category] = NaN;
+    this.#tasted = [];
     return { count, values, groups: groupsOf(context, time) };
+  }
+
+  /** The user's taste in a category, by its number and name; remembered until the features are made. */
+  #taste(user: UserState, number: number, category: string): number {
+    if (number >= this.#tastes.length) {
+      const tastes = new Float64Array(2 * number).fill(NaN);
+      tastes.set(this.#tastes);
+      this.#tastes = tastes;
+    }
+    const known = this.#tastes[number]!;
+    if (known === known) return known;
+    this.#tasted.push(number);
+    return this.#tastes[number] = this.#view.statistics.taste(user.statistics, category);
   }
 }
 

@@ -18,11 +18,12 @@ export class ItemScores {
   #marks = new Uint8Array(1024);
   #touched = new Uint32Array(256);
   #size = 0;
-  /** Scratch of {@linkcode ItemScores.best}: scores and their upper halves, places by step, and where each step begins. */
+  /** Scratch of {@linkcode ItemScores.best}: scores and their upper halves, steps, places of some, and sizes of steps. */
   #picked = new Float64Array(256);
   #upper = new Uint32Array(this.#picked.buffer);
+  #steps = new Uint16Array(256);
   #order = new Uint32Array(256);
-  readonly #begins = new Uint32Array(STEPS + 1);
+  readonly #sizes = new Uint32Array(STEPS);
 
   /** No scores. */
   constructor(columns = 1) {
@@ -50,8 +51,9 @@ export class ItemScores {
     return item < this.#marks.length ? this.#values[item * this.columns + column]! : 0;
   }
 
-  /** Puts the scores of items into `into`, 0 where one has none. @returns The largest. */
+  /** Puts the scores of items into `into`, 0 where one has none, if any item has one. @returns The largest. */
   pick(items: ArrayLike<number>, column: number, into: Float64Array): number {
+    if (this.#size === 0) return 0;
     const { columns } = this;
     const values = this.#values;
     const bound = this.#marks.length;
@@ -96,11 +98,45 @@ export class ItemScores {
     this.#size = size;
   }
 
+  /** Makes room for items with smaller indices: {@linkcode ItemScores.values} may be written to then. */
+  reserve(bound: number): void {
+    if (bound > this.#marks.length) this.#grow(bound - 1);
+    if (bound > this.#touched.length) this.#widen(bound);
+  }
+
+  /** Touches all items with indices below `bound` that were given a score by writing it. O(bound). */
+  touchScored(bound: number): void {
+    const { columns } = this;
+    const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
+    let size = this.#size;
+    for (let item = 0, at = 0; item < bound; item++, at += columns) {
+      if (marks[item] === 1) continue;
+      let sum = 0;
+      for (let k = at; k < at + columns; k++) sum += values[k]!;
+      if (sum === 0) continue;
+      marks[item] = 1;
+      touched[size++] = item;
+    }
+    this.#size = size;
+  }
+
   /** Adds a positive amount. */
   add(item: number, amount: number, column = 0): void {
     if (!(amount > 0)) return;
     const at = this.touch(item) + column;
     this.#values[at] = this.#values[at]! + amount;
+  }
+
+  /** Adds the same positive amount to each of these items. */
+  addAll(items: readonly number[], amount: number): void {
+    if (!(amount > 0)) return;
+    const { columns } = this;
+    for (let k = 0; k < items.length; k++) {
+      const item = items[k]!;
+      if (item >= this.#marks.length || this.#marks[item] === 0) this.touch(item);
+      const at = item * columns;
+      this.#values[at] = this.#values[at]! + amount;
+    }
   }
 
   /** Multiplies the scores of each item in all columns. */
@@ -136,19 +172,22 @@ export class ItemScores {
    * The best `limit` items of a column that are allowed, in no order.
    *
    * Ties at the border are all in, so that the result does not depend on the order of the indices; more than
-   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed: one step of
-   * scores after the other, the best first.
+   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed: as many of
+   * the best steps of scores as hold what is missing, then as many of the next ones as hold what is still missing.
    */
   best(limit: number, allowed: (item: number) => boolean, column = 0): number[] {
     const touched = this.items();
     const picked = this.#picked;
-    this.#sort(touched, column);
-    const [order, begins] = [this.#order, this.#begins];
+    this.#findSteps(touched, column);
+    const [order, sizes] = [this.#order, this.#sizes];
     const items: number[] = [];
-    for (let step = 0; step < STEPS && items.length < limit; step++) {
+    let step = 0;
+    while (step < STEPS && items.length < limit) {
       const before = items.length;
-      const end = begins[step + 1]!;
-      for (let n = begins[step]!; n < end; n++) {
+      const from = step;
+      for (let found = before; step < STEPS && found < limit; step++) found += sizes[step]!;
+      const count = this.#collect(from, step, touched.length);
+      for (let n = 0; n < count; n++) {
         const k = order[n]!;
         if (picked[k]! > 0 && allowed(touched[k]!)) items.push(touched[k]!);
       }
@@ -157,26 +196,32 @@ export class ItemScores {
     return items;
   }
 
-  /** Orders the places of items by the step of their score, the best step first. */
-  #sort(items: Uint32Array, column: number): void {
+  /** Finds the step of each item's score, 0 the best one, and how many items each step has. */
+  #findSteps(items: Uint32Array, column: number): void {
     const size = items.length;
-    const [upper, order] = [this.#upper, this.#order];
+    const [upper, steps] = [this.#upper, this.#steps];
     this.pick(items, column, this.#picked);
     let most = 0;
     for (let k = 1; k < 2 * size; k += 2) most = Math.max(most, upper[k]!);
-    const begins = this.#begins.fill(0);
-    const stepOf = (k: number) => Math.min(STEPS - 1, most - upper[2 * k + 1]! >>> 20 - STEP_BITS);
+    const sizes = this.#sizes.fill(0);
     for (let k = 0; k < size; k++) {
-      const step = stepOf(k);
-      begins[step] = begins[step]! + 1;
+      const step = Math.min(STEPS - 1, most - upper[2 * k + 1]! >>> 20 - STEP_BITS);
+      steps[k] = step;
+      sizes[step] = sizes[step]! + 1;
     }
-    let sum = 0;
-    for (let step = 0; step <= STEPS; step++) begins[step] = sum += begins[step]!;
-    // From the end of each step down to its begin.
+  }
+
+  /** Puts the places, below `size`, whose step is in [from, to) into the scratch. @returns How many there are. */
+  #collect(from: number, to: number, size: number): number {
+    const [steps, order] = [this.#steps, this.#order];
+    const width = to - from;
+    let count = 0;
+    // Without a branch: which items are good is chance.
     for (let k = 0; k < size; k++) {
-      const step = stepOf(k);
-      order[begins[step] = begins[step]! - 1] = k;
+      order[count] = k;
+      count += steps[k]! - from >>> 0 < width ? 1 : 0;
     }
+    return count;
   }
 
   /** Of items of which the first `sure` are above all others, the best `limit` with ties. */
@@ -211,6 +256,7 @@ export class ItemScores {
     this.#touched = touched;
     this.#picked = new Float64Array(touched.length);
     this.#upper = new Uint32Array(this.#picked.buffer);
+    this.#steps = new Uint16Array(touched.length);
     this.#order = new Uint32Array(touched.length);
   }
 }

@@ -226,10 +226,10 @@ export class Retrieval {
 
   #learnBlend(user: UserState, item: CatalogueItem, time: number): void {
     const context = this.context(user, time);
-    const own = new Set(this.revisits ? [] : itemsOf(context));
-    if (own.has(item.index)) return;
-    const allowed = (other: CatalogueItem) => !own.has(other.index) && !other.hidden && other.expires > time;
-    const features = this.#gatherer.gather({ user, context, time, allowed }, true);
+    const excluded = this.revisits ? new Uint32Array() : itemsOf(context);
+    if (excluded.includes(item.index)) return;
+    const allowed = (other: CatalogueItem) => !other.hidden && other.expires > time;
+    const features = this.#gatherer.gather({ user, context, time, excluded, allowed }, true);
     this.sources.take(this.#gatherer.sourcesOf(item.index));
     const taken = this.#gatherer.placeOf(item.index);
     if (taken >= 0) this.state.learnBlend(features, taken);

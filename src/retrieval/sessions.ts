@@ -56,6 +56,9 @@ export class Sessions {
   readonly #similarity: Float64Array;
   readonly #newest: Uint8Array;
   readonly #mask: number;
+  /** By number of sessions with an item: its weight among so many sessions, NaN where it was not asked for since. */
+  readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
+  #idfsOf = -1;
   /** Scratch: similarities in another order. */
   #sorted = new Float64Array(256);
 
@@ -126,16 +129,10 @@ export class Sessions {
     for (const session of this.#best(touched)) {
       const at = session & mask;
       const weight = similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - places[at]!));
-      const items = this.#items.get(session)!;
-      for (let k = 0; k < items.length; k++) into.add(items[k]!, weight);
+      into.addAll(this.#items.get(session)!, weight);
     }
     for (const session of touched) similarity[session & mask] = 0;
-    const items = into.items();
-    const all = this.#next - this.#first;
-    for (let k = 0; k < items.length; k++) {
-      const seen = this.#byItem[items[k]!]?.length ?? 0;
-      into.scale(items[k]!, Math.log(1 + all / (1 + seen)));
-    }
+    into.scaleAll((item) => this.#idf(this.#byItem[item]?.length ?? 0));
   }
 
   /** Writes everything. @param rank The place of each item in the order by id. */
@@ -184,6 +181,18 @@ export class Sessions {
     // Filled without holes: a sparse array would be a hash map.
     while (this.#byItem.length <= item) this.#byItem.push(undefined);
     return this.#byItem[item] ??= [];
+  }
+
+  /** ln(1 + sessions / (1 + seen)) of an item that was in so many sessions. */
+  #idf(seen: number): number {
+    const all = this.#next - this.#first;
+    if (all !== this.#idfsOf) {
+      this.#idfs.fill(NaN);
+      this.#idfsOf = all;
+    }
+    const known = this.#idfs[seen]!;
+    if (known === known) return known;
+    return this.#idfs[seen] = Math.log(1 + all / (1 + seen));
   }
 
   /** The most similar sessions, at most {@linkcode NEIGHBOURS}; among equals the newer ones. */

@@ -43,33 +43,38 @@ export function findCandidates(
   const { catalogue, retrieval } = view;
   const { candidates, filter, list = "personal", time } = event;
   const query = event.item === undefined ? event.like : [event.item];
-  const excluded = new Set([...event.exclude ?? [], ...query ?? []]);
+  const ids = [...event.exclude ?? [], ...query ?? []];
   const passes = filterOf(filter);
   const own = retrieval.context(user, time);
   // By default, what the user had is left out of what is made for the user alone.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
-  const seen = new Set(seenToo ? [] : itemsOf(own));
+  const excluded = seenToo ? [] : [...itemsOf(own)];
+  for (const id of ids) {
+    const item = catalogue.get(id);
+    if (item !== undefined) excluded.push(item.index);
+  }
   // What a request names itself is capped only when it says so, too.
   const cap = event.frequency ?? (candidates === undefined ? frequency : null);
   const over = cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0);
   const allowed = (item: CatalogueItem): boolean =>
-    !(over?.has(item.index) ?? false) &&
-    !item.hidden && item.expires > time && !seen.has(item.index) && !excluded.has(item.id) && passes(item);
+    !(over?.has(item.index) ?? false) && !item.hidden && item.expires > time && passes(item);
   if (candidates !== undefined) {
+    const without = new Set(excluded);
+    const unknown = new Set(ids);
     const found: Found[] = [];
     for (const id of candidates) {
       const item = catalogue.get(id);
-      const isAllowed = item === undefined ? !excluded.has(id) && passes(UNKNOWN) : allowed(item);
+      const isAllowed = item === undefined
+        ? !unknown.has(id) && passes(UNKNOWN)
+        : !without.has(item.index) && allowed(item);
       if (isAllowed) found.push({ item: id, source: "given", score: 0 });
     }
     return found;
   }
   if (list !== "personal") {
-    return retrieval.listed(list, allowed).map((item, place) => ({
-      item: item.id,
-      source: list,
-      score: -place,
-    }));
+    const without = new Set(excluded);
+    const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
+    return listed.map((item, place) => ({ item: item.id, source: list, score: -place }));
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
   if (like?.length === 0) return [];
@@ -79,6 +84,7 @@ export function findCandidates(
     user: like === undefined ? user : null,
     context,
     time,
+    excluded,
     allowed,
     ...(categories === undefined ? {} : { categories }),
   }).map(({ item, source, score }) => ({ item: item.id, source, score }));

@@ -29,3 +29,37 @@ Deno.test("ItemScores.best() gives the best allowed items with all ties, however
     );
   }));
 });
+
+Deno.test("ItemScores.best() asks for more items when many of the best are not allowed", () => {
+  const amounts = fc.array(fc.double({ min: 1e-9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 300 });
+  const scores = new ItemScores();
+  fc.assert(fc.property(amounts, fc.integer({ min: 1, max: 20 }), fc.nat(300), (amounts, limit, first) => {
+    scores.clear();
+    const places = [...amounts.keys()].sort((a, b) => amounts[b]! - amounts[a]!);
+    amounts.forEach((amount, item) => scores.add(item, amount));
+    const isAllowed = (item: number) => places.indexOf(item) >= first;
+    const sorted = places.slice(first);
+    const border = amounts[sorted[limit - 1] ?? -1] ?? 0;
+    assert.deepEqual(
+      scores.best(limit, isAllowed).sort((a, b) => a - b),
+      sorted.filter((item) => amounts[item]! >= border).sort((a, b) => a - b),
+    );
+  }));
+});
+
+Deno.test("ItemScores.addAll() and touchScored() give what add() gives", () => {
+  const [one, other, written] = [new ItemScores(), new ItemScores(), new ItemScores(2)];
+  const items = [7, 3, 5000, 3];
+  for (const item of items) one.add(item, 1.5);
+  other.addAll(items, 1.5);
+  other.addAll(items, 0);
+  written.reserve(5001);
+  for (const item of items) written.values[2 * item + 1] = one.get(item);
+  written.touchScored(5001);
+  written.touchScored(5001);
+  for (const scores of [other, written]) {
+    assert.deepEqual([...scores.items()].sort((a, b) => a - b), [3, 7, 5000]);
+  }
+  assert.deepEqual(items.map((item) => other.get(item)), items.map((item) => one.get(item)));
+  assert.deepEqual(items.map((item) => written.get(item, 1)), items.map((item) => one.get(item)));
+});
