@@ -9,6 +9,9 @@
 const STEP_BITS = 5;
 const STEPS = 16 << STEP_BITS;
 
+/** With a score for one in so many items that there is room for, all room is cleared. */
+const MANY = 4;
+
 /** Sparse sums over the items of a catalogue, several an item in columns side by side. Scores are positive. */
 export class ItemScores {
   /** Number of columns. */
@@ -131,11 +134,16 @@ export class ItemScores {
   addAll(items: readonly number[], amount: number): void {
     if (!(amount > 0)) return;
     const { columns } = this;
+    let [values, marks] = [this.#values, this.#marks];
     for (let k = 0; k < items.length; k++) {
       const item = items[k]!;
-      if (item >= this.#marks.length || this.#marks[item] === 0) this.touch(item);
-      const at = item * columns;
-      this.#values[at] = this.#values[at]! + amount;
+      if (item >= marks.length || marks[item] === 0) {
+        this.touch(item);
+        values = this.#values;
+        marks = this.#marks;
+      }
+      const at = Math.imul(item, columns);
+      values[at] = values[at]! + amount;
     }
   }
 
@@ -160,6 +168,11 @@ export class ItemScores {
   clear(): void {
     const { columns } = this;
     const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
+    if (MANY * this.#size > marks.length) {
+      values.fill(0);
+      marks.fill(0);
+      this.#size = 0;
+    }
     for (let k = 0; k < this.#size; k++) {
       const item = touched[k]!;
       marks[item] = 0;

@@ -173,21 +173,31 @@ export class Retrieval {
     this.state.raised(item.index, time);
   }
 
-  /** The best candidates, best first; new and drawn items take the last places: their share, and all that is left. */
-  candidates(query: CandidateQuery): Candidate[] {
+  /**
+   * The best candidates, best first; new and drawn items take the last places: their share, and all that is left.
+   *
+   * @param most So many of them at most, those with the largest scores, by score
+   */
+  candidates(query: CandidateQuery, most = Infinity): Candidate[] {
     const { catalogue } = this.#view;
     const gatherer = this.#gatherer;
     const features = gatherer.gather(query, false);
     const { items } = gatherer;
     const scores = this.state.blend.score(features);
     const weights = this.state.blend.weightsOf(features.groups);
-    const order = this.#best(items, scores);
-    const found = new Map<number, Candidate>();
-    const add = (c: number) => {
-      const item = catalogue.at(items[c]!);
-      found.set(item.index, { item, source: this.#sourceOf(features, c, weights), score: scores[c]! });
-    };
+    const candidate = (c: number): Candidate => ({
+      item: catalogue.at(items[c]!),
+      source: this.#sourceOf(features, c, weights),
+      score: scores[c]!,
+    });
     const fresh = Math.floor(this.maxCandidates * this.#newShare);
+    // What is in the last places has no larger score.
+    if (most <= Math.min(items.length, this.maxCandidates - fresh)) {
+      return this.#best(items, scores, most).map(candidate);
+    }
+    const order = this.#best(items, scores, this.maxCandidates);
+    const found = new Map<number, Candidate>();
+    const add = (c: number) => found.set(items[c]!, candidate(c));
     for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
     let lowest = items.length === 0 ? 0 : Infinity;
     for (let c = 0; c < items.length; c++) lowest = Math.min(lowest, scores[c]!);
@@ -208,7 +218,8 @@ export class Retrieval {
     for (let k = this.maxCandidates - fresh; k < order.length && found.size < this.maxCandidates; k++) {
       add(order[k]!);
     }
-    return [...found.values()];
+    const all = [...found.values()];
+    return most === Infinity ? all : all.sort((a, b) => b.score - a.score).slice(0, most);
   }
 
   /** The best of a list that is the same for everybody, at most `maxCandidates`. */
@@ -235,20 +246,20 @@ export class Retrieval {
     if (taken >= 0) this.state.learnBlend(features, taken);
   }
 
-  /** Places of the best `maxCandidates`, best first; among equals by id. */
-  #best(items: readonly number[], scores: Float64Array): number[] {
+  /** Places of the best `limit`, best first; among equals by id. */
+  #best(items: readonly number[], scores: Float64Array, limit: number): number[] {
     const count = items.length;
     if (this.#sorted.length < count) this.#sorted = new Float64Array(2 * count);
     let border = -Infinity;
-    if (count > this.maxCandidates) {
+    if (count > limit) {
       for (let c = 0; c < count; c++) this.#sorted[c] = scores[c]!;
-      border = nthLargest(this.#sorted, this.maxCandidates, count);
+      border = nthLargest(this.#sorted, limit, count);
     }
     const order: number[] = [];
     for (let c = 0; c < count; c++) if (scores[c]! >= border) order.push(c);
     const { catalogue } = this.#view;
     return order.sort((a, b) => scores[b]! - scores[a]! || catalogue.compare(items[a]!, items[b]!))
-      .slice(0, this.maxCandidates);
+      .slice(0, limit);
   }
 
   /** The source that adds most to the candidate's score. */

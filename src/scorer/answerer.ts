@@ -118,7 +118,7 @@ export class Answerer {
     const { settings, interleaved, shadows, exposures } = assigned;
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const candidates = this.#needed(this.candidates(user, event), event, assigned);
+    const candidates = this.candidates(user, event, this.#needed(event, assigned));
     const scores = { user, event, candidates, byModel: new Map() };
     const own = this.#slate(scores, unserved ? {} : settings);
     const list = interleaved === null || unserved
@@ -149,17 +149,13 @@ export class Answerer {
     };
   }
 
-  /** The items that may be in the answer to a request. */
-  candidates(user: UserState, event: RequestEvent): readonly Found[] {
-    return findCandidates(this.#state, user, event, this.#options.frequency);
+  /** The items that may be in the answer to a request, at most so many: those with the largest scores. */
+  candidates(user: UserState, event: RequestEvent, most = Infinity): readonly Found[] {
+    return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most });
   }
 
-  /** The candidates that models have to score: where the blend alone decides, those that it puts on the list. */
-  #needed(
-    found: readonly Found[],
-    event: RequestEvent,
-    { interleaved, shadows, settings }: Assignment,
-  ): readonly Found[] {
+  /** How many candidates models have to score: where the blend alone decides, those that it puts on the list. */
+  #needed(event: RequestEvent, { interleaved, shadows, settings }: Assignment): number {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
     const decides = this.#ranking(event, settings) === "blend" &&
@@ -167,8 +163,8 @@ export class Answerer {
     const takesAll = diversity === undefined && retrieval?.without === undefined &&
       maxCandidates === undefined && this.#rules(event).length === 0;
     return decides && takesAll && !logCandidates && interleaved === null && shadows.length === 0
-      ? found.toSorted((a, b) => b.score - a.score).slice(0, event.count)
-      : found;
+      ? event.count
+      : Infinity;
   }
 
   /** Rules that a request is ranked by. The lists for everybody have an order of their own. */

@@ -33,12 +33,20 @@ export interface CandidatesView {
   readonly retrieval: Retrieval;
 }
 
+/** Options of {@linkcode findCandidates}. */
+export interface FindOptions {
+  /** Caps for every request; `null` = none. */
+  readonly frequency: FrequencyOptions | null;
+  /** Retrieved candidates at most: those with the largest scores. */
+  readonly most: number;
+}
+
 /** Finds the candidates of a request, best first when they are retrieved. */
 export function findCandidates(
   view: CandidatesView,
   user: UserState,
   event: RequestEvent,
-  frequency: FrequencyOptions | null = null,
+  { frequency, most }: FindOptions,
 ): Found[] {
   const { catalogue, retrieval } = view;
   const { candidates, filter, list = "personal", time } = event;
@@ -74,7 +82,7 @@ export function findCandidates(
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
-    return listed.map((item, place) => ({ item: item.id, source: list, score: -place }));
+    return listed.slice(0, most).map((item, place) => ({ item: item.id, source: list, score: -place }));
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
   if (like?.length === 0) return [];
@@ -87,5 +95,5 @@ export function findCandidates(
     excluded,
     allowed,
     ...(categories === undefined ? {} : { categories }),
-  }).map(({ item, source, score }) => ({ item: item.id, source, score }));
+  }, most).map(({ item, source, score }) => ({ item: item.id, source, score }));
 }
