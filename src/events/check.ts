@@ -190,12 +190,22 @@ function sizeFault(code: RefusalCode, kind: Kind, list: readonly unknown[]): Fau
   return { code, wanted: describe(kind), got: shown(list), path: "" };
 }
 
+/** The list that an entry was last in: a set of its own for each list would be a tenth of a request's garbage. */
+const lastIn = new Map<unknown, number>();
+/** Entries that are remembered at most, beside those of the list in hand. */
+const MAX_ENTRIES = 8192;
+let lists = 0;
+
 /** Index of the first entry that an earlier one equals, or -1. */
 function duplicateAt(values: readonly unknown[]): number {
   // Comparing each with each needs no memory and wins up to about 16 entries.
   if (values.length <= 16) return values.findIndex((value, i) => values.indexOf(value) < i);
-  const seen = new Set<unknown>();
-  for (let i = 0; i < values.length; i++) if (seen.size === seen.add(values[i]).size) return i;
+  if (lastIn.size > MAX_ENTRIES) lastIn.clear();
+  lists++;
+  for (let i = 0; i < values.length; i++) {
+    if (lastIn.get(values[i]) === lists) return i;
+    lastIn.set(values[i], lists);
+  }
   return -1;
 }
 
