@@ -167,6 +167,7 @@ export class FeatureStatistics {
   /** How many numeric features there are. */
   readonly count: number;
   readonly #schema: FeatureSchema;
+  readonly #crossKeys: readonly Keys[];
 
   /**
    * Statistics for a schema, starting from `overall`.
@@ -181,6 +182,7 @@ export class FeatureStatistics {
     }
     this.#schema = schema;
     this.count = numericNames(schema).length;
+    this.#crossKeys = schema.crosses.map((name) => new Keys(`cross:${name}\0`));
     this.overall = overall;
   }
 
@@ -257,7 +259,9 @@ export class FeatureStatistics {
       for (let c = 0; c < crosses.length; c++) {
         const cross = item.crosses[c] ?? null;
         let taste = known[c]!.get(cross);
-        if (taste === undefined) known[c]!.set(cross, taste = tasteOf(u, crossKey(crosses[c]!, cross)));
+        if (taste === undefined) {
+          known[c]!.set(cross, taste = tasteOf(u, this.#crossKeys[c]!.of(cross ?? "")));
+        }
         out[at++] = taste;
       }
     };
@@ -271,7 +275,7 @@ export class FeatureStatistics {
 
   /** How much more often than others a user was positive about a category. */
   taste(user: UserStatistics, category: string): number {
-    return user.keys.size === 0 ? 0 : tasteOf(user, categoryKey(category));
+    return user.keys.size === 0 ? 0 : tasteOf(user, CATEGORY_KEYS.of(category));
   }
 
   /** The surprise f of a value, before it is learnt. */
@@ -289,13 +293,13 @@ export class FeatureStatistics {
     const itemRate = rate(i, b);
     const surprise = label - 1 / (1 + Math.exp(-this.prior(user, i)));
     for (const category of item.categories) {
-      const stats = this.#touch(user, categoryKey(category));
+      const stats = this.#touch(user, CATEGORY_KEYS.of(category));
       stats.outcomes++;
       stats.residual = rounded(stats.residual + label - itemRate, SUM_STEPS);
       stats.recent = rounded(stats.recent + CATEGORY_STEP * (surprise - stats.recent), AVERAGE_STEPS);
     }
     for (let c = 0; c < this.#schema.crosses.length; c++) {
-      const stats = this.#touch(user, crossKey(this.#schema.crosses[c]!, item.crosses[c] ?? null));
+      const stats = this.#touch(user, this.#crossKeys[c]!.of(item.crosses[c] ?? ""));
       stats.outcomes++;
       stats.residual = rounded(stats.residual + surprise, SUM_STEPS);
     }
@@ -320,7 +324,7 @@ export class FeatureStatistics {
     const itemDeviation = deviation(i, mean);
     const userDeviation = deviation(user, mean);
     for (const category of item.categories) {
-      const stats = this.#touch(user, categoryKey(category));
+      const stats = this.#touch(user, CATEGORY_KEYS.of(category));
       stats.values++;
       stats.valueResidual = Math.fround(stats.valueResidual + value - mean - itemDeviation);
     }
@@ -358,7 +362,7 @@ const NO_TERMS: CategoryTerms = { residual: 0, recent: 0, value: 0 };
 
 /** Looks a category of a user up, for all items of a list that have it. */
 function look(found: Map<string, CategoryTerms>, { keys }: UserStatistics, category: string): CategoryTerms {
-  const stats = keys.get(categoryKey(category));
+  const stats = keys.get(CATEGORY_KEYS.of(category));
   const terms = stats === undefined ? NO_TERMS : {
     residual: stats.residual / (stats.outcomes + A),
     recent: stats.recent,
@@ -373,13 +377,32 @@ function tasteOf({ keys }: UserStatistics, key: string): number {
   return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
 }
 
-function categoryKey(category: string): string {
-  return `category\0${category}`;
+/** Keys that are remembered at most: then all are forgotten. */
+const MAX_REMEMBERED = 8192;
+
+/** Makes keys, and remembers them: users share them, and an engine hashes a string once. */
+class Keys {
+  readonly #start: string;
+  readonly #keys = new Map<string, string>();
+
+  /** @param start what they begin with */
+  constructor(start: string) {
+    this.#start = start;
+  }
+
+  of(value: string): string {
+    return this.#keys.get(value) ?? this.#make(value);
+  }
+
+  #make(value: string): string {
+    if (this.#keys.size === MAX_REMEMBERED) this.#keys.clear();
+    const key = this.#start + value;
+    this.#keys.set(value, key);
+    return key;
+  }
 }
 
-function crossKey(attribute: string, value: string | null): string {
-  return `cross:${attribute}\0${value ?? ""}`;
-}
+const CATEGORY_KEYS = new Keys("category\0");
 
 function clip(value: number): number {
   return Math.max(-MAX_VALUE, Math.min(MAX_VALUE, value));
