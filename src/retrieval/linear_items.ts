@@ -25,6 +25,13 @@ import type { Signal } from "./signal.ts";
 const SUPPORT = 40;
 const LAMBDA = 50;
 const GROWTH = 1.3;
+/**
+ * No item says more than that who likes it likes the other one. Who comes back to items counts pairs of them again and
+ * again: then G is no XᵀX, and solutions grow beyond all bounds unless λ is larger.
+ */
+const MOST = 1;
+/** Beyond it nothing is left of any count. */
+const LARGEST_RIDGE = 2 ** 60;
 /** Pairs that were seen less often are chance. */
 const MIN_TOGETHER = 1.5;
 /** Added to a count before it divides: rare items come together by chance. */
@@ -106,15 +113,13 @@ export class LinearItems {
   #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {
     const support = this.#support(item, unit, byId);
     const n = support.length;
-    const a = this.#a;
     const b = new Float64Array(n);
-    const { rows } = this.#neighbours;
-    for (let i = 0; i < n; i++) {
-      b[i] = rows.get(item, support[i]!, TOGETHER) / unit;
-      for (let j = i + 1; j < n; j++) a[i * n + j] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
-      a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + LAMBDA;
-    }
-    solveInPlace(a, b, LAMBDA / 2);
+    let ridge = LAMBDA;
+    do {
+      this.#fillEquations(item, support, { unit, ridge, b });
+      solveInPlace(this.#a, b, ridge / 2);
+      ridge *= 2;
+    } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
     for (const other of this.#supports.get(item) ?? []) this.#withdraw(other, item);
     // Negative weights mean "not together" and are of no use to a list of candidates.
     const kept = support.filter((_, i) => b[i]! > 0);
@@ -122,6 +127,22 @@ export class LinearItems {
       if (b[i]! > 0) this.#predict(other, item, b[i]!);
     });
     this.#supports.set(item, kept);
+  }
+
+  /** Puts G_SS + λI into the scratch, and G_Sj into b. */
+  #fillEquations(
+    item: number,
+    support: readonly number[],
+    { unit, ridge, b }: { readonly unit: number; readonly ridge: number; readonly b: Float64Array },
+  ): void {
+    const { rows } = this.#neighbours;
+    const a = this.#a;
+    const n = support.length;
+    for (let i = 0; i < n; i++) {
+      b[i] = rows.get(item, support[i]!, TOGETHER) / unit;
+      for (let j = i + 1; j < n; j++) a[i * n + j] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
+      a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + ridge;
+    }
   }
 
   /** The strongest neighbours of an item. */

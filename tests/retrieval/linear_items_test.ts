@@ -55,3 +55,23 @@ Deno.test("LinearItems.score() explains what comes together by the item that it 
   assert.ok(of(1) > 0.5, `1 predicts 2 with ${of(1)}`);
   assert.ok(of(3) < 0.5 * of(1), `3 predicts 2 with ${of(3)}`);
 });
+
+Deno.test("LinearItems.score() stays bounded when everybody comes back to the same items again and again", () => {
+  const neighbours = new Neighbours();
+  const linear = new LinearItems(neighbours);
+  let time = 0;
+  let before: { item: number; time: number }[] = [];
+  for (let n = 0; n < 2000; n++) {
+    time += 1000;
+    const item = (n * n + (n >> 3)) % 11;
+    const signal = { user: "u", item, time, liked: true, context: contextOf(before), step: null };
+    neighbours.learn(signal, byId);
+    linear.learn(signal, byId);
+    before = [{ item, time }, ...before].slice(0, 40);
+  }
+  for (let item = 0; item < 11; item++) {
+    const scores = new ItemScores();
+    linear.score(contextOf([{ item, time }]), scores);
+    for (const other of scores.items()) assert.ok(scores.get(other) <= 1, `${scores.get(other)}`);
+  }
+});
