@@ -22,11 +22,19 @@ const OTHERS_MS = 8;
 /** What the foreground may have of it, for each millisecond of the step before, and at most. */
 const FOREGROUND_SHARE = 2;
 const FOREGROUND_MS = 50;
+/** So long something is in the foreground at most: whoever sends slowly must not slow the tasks down. */
+const ENTERED_MS = 200;
+
+interface Entry {
+  /** When it began. */
+  readonly at: number;
+}
 
 /** A thread in which work in slices goes on. */
 export class SharedThread {
   readonly #now: () => number;
-  #foreground = 0;
+  /** What is in the foreground, oldest first. */
+  readonly #foreground = new Set<Entry>();
   #lookedAt = -Infinity;
 
   /** Shares this thread. @param now a clock in milliseconds that never goes back */
@@ -36,17 +44,12 @@ export class SharedThread {
 
   /**
    * Begins something that goes before work in slices, though it waits in between, such as taking events in; disposing
-   * ends it.
+   * ends it, or a fifth of a second.
    */
   enter(): Disposable {
-    this.#foreground++;
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isOver) this.#foreground--;
-        isOver = true;
-      },
-    };
+    const entry = { at: this.#now() };
+    this.#foreground.add(entry);
+    return { [Symbol.dispose]: () => void this.#foreground.delete(entry) };
   }
 
   /** Leaves the thread to others: until they have nothing to do, or for as long as they may have it after such a step. */
@@ -57,12 +60,21 @@ export class SharedThread {
       // Also when nothing is left: a log in this process answers without a turn, timers and signals need theirs.
       await turn();
       const next = this.#now();
-      const isBusy = this.#foreground > 0;
+      const isBusy = this.#isBusy(next);
       idle = next - at < IDLE_TURN_MS && !isBusy ? idle + 1 : 0;
       at = next;
       if (++turns >= LOOK_TURNS) this.#lookedAt = at;
       if (at - begun >= (isBusy ? foregroundMs : OTHERS_MS)) return;
       if (idle >= IDLE_TURNS && at - this.#lookedAt < LOOK_MS) return;
     }
+  }
+
+  /** Whether something is in the foreground. */
+  #isBusy(now: number): boolean {
+    for (const entry of this.#foreground) {
+      if (now - entry.at < ENTERED_MS) return true;
+      this.#foreground.delete(entry);
+    }
+    return false;
   }
 }

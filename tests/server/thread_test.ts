@@ -5,7 +5,7 @@ import { MeteredLog } from "../../streams/metered_log.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpSettings } from "../../streams/server/settings.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
-import { Service } from "../../streams/service.ts";
+import { type Role, ROLES, Service } from "../../streams/service.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
@@ -24,12 +24,13 @@ logContract("ServerThread.log", async ({ place }) => (await openThread(place)).l
 });
 
 /** A deployment whose server has a thread of its own. */
-async function startThread(settings: HttpSettings = {}) {
+async function startThread(settings: HttpSettings = {}, roles: readonly Role[] = ROLES) {
   const thread = await openThread();
   const metrics = new Metrics(topics);
   const log = new MeteredLog(thread.log, metrics);
   const service = await Service.start(log, {
     ...OPTIONS,
+    roles,
     partitions: 2,
     learnerThread: { permissions: "none" },
   });
@@ -100,6 +101,13 @@ Deno.test("ServerThread passes problems on with their code, headers and the id o
   assert.deepEqual([large.status, large.json.code], [413, "too-large"]);
   const odd = await api.call("GET", "/v1/users/ann/explain?count=999");
   assert.deepEqual([odd.status, odd.json.code], [400, "bad-parameter"], odd.text);
+});
+
+Deno.test("ServerThread says that a late request has no answer where no state is", async () => {
+  await using api = await startThread({}, []);
+  const late = await api.call("POST", "/v1/recommend", { user: "bob", budgetMs: 1e-6 });
+  assert.deepEqual([late.status, late.json.code], [504, "answer-timeout"], late.text);
+  assert.equal(late.headers.get("retry-after"), "1");
 });
 
 Deno.test("ServerThread describes the same API as a server in the same thread", async () => {

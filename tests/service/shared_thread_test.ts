@@ -69,3 +69,19 @@ Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by
   await giving;
   assert.ok(now() - begun < 40);
 });
+
+Deno.test("SharedThread.giveWay() does not wait for what is in the foreground for long, such as a body that comes slowly", async () => {
+  let time = 0;
+  const thread = new SharedThread(() => time += 0.01);
+  using _slow = thread.enter();
+  const waited = async () => {
+    const begun = time;
+    await thread.giveWay(20);
+    return time - begun;
+  };
+  assert.ok(await waited() > 30);
+  time += 200;
+  assert.ok(await waited() < 1);
+  using _next = thread.enter();
+  assert.ok(await waited() > 30, "but for what comes then");
+});

@@ -4,15 +4,37 @@
  * @module
  */
 
-import type { PortCaller } from "../../log/port_calls.ts";
+import type { Outcome, PortCaller } from "../../log/port_calls.ts";
 import { readBody } from "../body.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { Problem } from "../problem.ts";
-import type { PlainRequest, PlainResponse } from "./messages.ts";
+import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
 
 /** Headers that speak of a body as it came, which is passed on unpacked. */
 const OF_THE_BODY = ["content-encoding", "content-length", "transfer-encoding"];
 const ENDLESS = "text/event-stream";
+
+/** Asks the process. @throws Problem what it comes to there */
+export async function ask<Answer extends object>(
+  process: PortCaller,
+  method: string,
+  args: readonly unknown[],
+): Promise<Answer> {
+  const answer = await process.call(method, args) as Answer | NoAnswer;
+  if ("problem" in answer) throw Problem.of(answer.problem);
+  return answer;
+}
+
+/** What is answered to {@linkcode ask}: a problem is no failure. */
+export async function answered(answer: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const result: NoAnswer = { problem: error.plain };
+    return { result };
+  }
+}
 
 /** An endpoint that asks the one with its id at the other end. */
 export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes: number): Endpoint {
@@ -25,8 +47,7 @@ export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes:
         : await readBody(request, maxBodyBytes) as Uint8Array<ArrayBuffer>;
       const headers = [...request.headers].filter(([name]) => !OF_THE_BODY.includes(name));
       const plain: PlainRequest = { endpoint: endpoint.id, url, method, headers, body, parameters };
-      const answer = await process.call("handle", [plain]) as PlainResponse;
-      if ("problem" in answer) throw Problem.of(answer.problem);
+      const answer = await ask<PlainResponse>(process, "handle", [plain]);
       return new Response(answer.body, {
         status: answer.status,
         headers: answer.headers.map(([...pair]) => pair),
@@ -35,25 +56,17 @@ export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes:
   };
 }
 
-/** What came of a request that was forwarded, and what of it is handed over. */
+/** What comes of a request that was forwarded. */
 export async function answerForwarded(
   endpoints: ReadonlyMap<string, Endpoint>,
   { endpoint: id, url, method, headers, body, parameters }: PlainRequest,
-): Promise<{ readonly result: PlainResponse; readonly transfer: Transferable[] }> {
-  try {
-    const endpoint = endpoints.get(id);
-    if (endpoint === undefined) throw new Error(`Cannot answer for ${id}: there is no such endpoint`);
-    const request = new Request(url, { method, headers: headers.map(([...pair]) => pair), body });
-    const response = await endpoint.handle({ request, parameters });
-    const answer = { status: response.status, headers: [...response.headers] };
-    const isEndless = response.headers.get("content-type")?.startsWith(ENDLESS) ?? false;
-    const answered = isEndless ? response.body : await response.arrayBuffer();
-    return {
-      result: { ...answer, body: answered },
-      transfer: answered === null ? [] : [answered as Transferable],
-    };
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return { result: { problem: error.plain }, transfer: [] };
-  }
+): Promise<Outcome> {
+  const endpoint = endpoints.get(id);
+  if (endpoint === undefined) throw new Error(`Cannot answer for ${id}: there is no such endpoint`);
+  const request = new Request(url, { method, headers: headers.map(([...pair]) => pair), body });
+  const response = await endpoint.handle({ request, parameters });
+  const isEndless = response.headers.get("content-type")?.startsWith(ENDLESS) ?? false;
+  const sent = isEndless ? response.body : await response.arrayBuffer();
+  const result: PlainResponse = { status: response.status, headers: [...response.headers], body: sent };
+  return { result, transfer: sent === null ? [] : [sent as Transferable] };
 }

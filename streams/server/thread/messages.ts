@@ -52,14 +52,17 @@ export interface PlainRequest {
 }
 
 /** An answer on its way. */
-export type PlainResponse =
-  | {
-    readonly status: number;
-    readonly headers: readonly (readonly [name: string, value: string])[];
-    /** A stream, where it has no end. */
-    readonly body: ArrayBuffer | ReadableStream<Uint8Array> | null;
-  }
-  | { readonly problem: PlainProblem };
+export interface PlainResponse {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** A stream, where it has no end. */
+  readonly body: ArrayBuffer | ReadableStream<Uint8Array> | null;
+}
+
+/** What a question comes to, when that is no answer. */
+export interface NoAnswer {
+  readonly problem: PlainProblem;
+}
 
 /** What was measured since the last time. */
 export interface ServerNews {

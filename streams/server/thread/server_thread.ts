@@ -29,7 +29,7 @@ import type { Endpoint } from "../endpoint.ts";
 import type { HttpOptions } from "../http.ts";
 import type { Measures } from "../metrics.ts";
 import type { HttpServer } from "../serve.ts";
-import { answerForwarded } from "./forward.ts";
+import { answered, answerForwarded } from "./forward.ts";
 import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
 
 /** Options of {@linkcode ServerThread.open}. */
@@ -165,13 +165,15 @@ export class ServerThread {
     const { context, recorder } = this.#desk;
     switch (method) {
       case "handle":
-        return await answerForwarded(this.#endpoints, ...args as unknown as [PlainRequest]);
+        return await answered(() => answerForwarded(this.#endpoints, ...args as unknown as [PlainRequest]));
       case "withoutModel":
-        return { result: await context.withoutModel(...args as unknown as [RequestEvent]) };
+        return await answered(async () => ({
+          result: await context.withoutModel(...args as unknown as [RequestEvent]),
+        }));
       case "told": {
-        const [{ answered, refused }] = args as unknown as [ServerNews];
-        for (const ms of answered) recorder.answered(ms);
-        for (const { kind, code, reason } of refused) recorder.refusedOverHttp(kind, code, reason);
+        const [news] = args as unknown as [ServerNews];
+        for (const ms of news.answered) recorder.answered(ms);
+        for (const { kind, code, reason } of news.refused) recorder.refusedOverHttp(kind, code, reason);
         return { result: undefined };
       }
       default:

@@ -22,7 +22,7 @@ import type { ApiContext } from "../endpoints.ts";
 import { Metrics } from "../metrics.ts";
 import { Problem } from "../problem.ts";
 import { type HttpServer, serve } from "../serve.ts";
-import { forwarded } from "./forward.ts";
+import { ask, forwarded } from "./forward.ts";
 import type { ListenOrder, ServerStart } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
 
@@ -118,8 +118,7 @@ class Thread {
       ...{ log, topics, partitions, service: undefined, answers, metrics, now: Date.now, clock, ...limits },
       backlog: backlogOf(log, { topics, partitions, clock }, settings),
       isStopping: () => false, // what asks is forwarded
-      withoutModel: async (event: RequestEvent) =>
-        await this.#process.call("withoutModel", [event]) as Recommendation,
+      withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
     const app = createApp({
