@@ -186,6 +186,8 @@ export interface LogChannel {
 export interface LogConnection extends AsyncDisposable {
   /** Where the log is, for who is to use it. */
   readonly channel: LogChannel;
+  /** Rejects when the log is lost, and nothing that is asked of it will be answered. @default {never} */
+  readonly lost?: Promise<unknown>;
 }
 
 /** A partitioned, durable, append-only log. */

@@ -46,6 +46,7 @@ export class ThreadedLearner implements LearnerJob {
     };
     if (log.address === undefined) {
       const connection = this.#connection = connectLog(log);
+      connection.lost?.catch((error) => this.#end(error)); // no port tells whoever waits that its other end has gone
       this.#order({ start: spec, log: connection.channel }, [connection.channel.port]);
     } else this.#order({ start: spec, log: { address: log.address } });
   }

@@ -180,6 +180,38 @@ Deno.test("ServerThread asks for keys, and stops streams and what waits", async 
   assert.match(await ended, /event: hello/);
 });
 
+/** Notes the threads that are started as long as it is not disposed. */
+function threadsStarted(): { readonly threads: readonly Worker[] } & Disposable {
+  const { Worker } = globalThis;
+  const threads: Worker[] = [];
+  globalThis.Worker = class extends Worker {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      threads.push(this);
+    }
+  };
+  return { threads, [Symbol.dispose]: () => void (globalThis.Worker = Worker) };
+}
+
+Deno.test("ServerThread that dies ends tasks and learner with it", async () => {
+  using started = threadsStarted();
+  const thread = await openThread();
+  const [server] = started.threads;
+  const log = new MeteredLog(thread.log, new Metrics(topics));
+  const service = await Service.start(log, { ...OPTIONS, learnerThread: { permissions: "none" } });
+  await until(
+    async () => (await service.unready()).length === 0 && service.learner !== undefined,
+    "it is ready",
+  );
+  server?.terminate();
+  server?.onerror?.(new ErrorEvent("error", { message: "out of memory" }));
+  await assert.rejects(thread.ended, /thread of the server died: out of memory/);
+  await assert.rejects(service.ended, /thread of the server died: out of memory/);
+  await assert.rejects(log.topics(), (error) => error instanceof LogError && error.code === "closed");
+  await service.stop();
+  await log[Symbol.asyncDispose]();
+});
+
 Deno.test("ServerThread.open() and listen() tell what is in the way", async () => {
   await using holder = await SqliteLog.open(`${folder}/held.db`);
   assert.equal((await holder.topics()).size, 0);

@@ -138,6 +138,7 @@ export class ServerThread {
     this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] }).catch(() => {});
     return {
       channel: { port: port2, hasLatest: true },
+      lost: this.ended,
       [Symbol.asyncDispose]: async () => {
         if (!this.#orders.closed) await this.#orders.call("disconnect", [id]);
       },
