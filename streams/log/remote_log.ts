@@ -66,6 +66,7 @@ export class RemoteLog implements UngroupedLog {
    */
   async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
     const { signal, waitMs = 0, ...limits } = options;
+    signal?.throwIfAborted();
     const place = `${topic}/${partition}`;
     const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
       this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal }) as Promise<
@@ -79,6 +80,7 @@ export class RemoteLog implements UngroupedLog {
     const { records: packed, next } = found ?? await read(from, isWanted ? 0 : waitMs, signal);
     const records = unpackRead(packed);
     if (waitMs > 0 && records.length > 0) {
+      this.#ahead.get(place)?.end(); // that of another reader, who came meanwhile
       this.#ahead.set(place, new ReadAhead(next, limits, (signal) => read(next, AHEAD_MS, signal)));
     }
     return { records, next };
@@ -140,18 +142,23 @@ class ReadAhead {
   readonly #ending = new AbortController();
   readonly #read: Promise<PackedRead>;
   #isDone = false;
+  /** Whether it has ended without a record: more may have come since. */
+  #isVain = false;
 
   constructor(from: number, limits: Limits, read: (signal: AbortSignal) => Promise<PackedRead>) {
     this.#from = from;
     this.#limits = limits;
     this.#read = read(this.#ending.signal);
-    const done = () => void (this.#isDone = true);
-    this.#read.then(done, done);
+    const done = (found?: PackedRead) => {
+      this.#isDone = true;
+      this.#isVain = found === undefined || found.records.lengths.length === 0;
+    };
+    this.#read.then(done, () => done());
   }
 
   /** Whether it is what is wanted. */
   isFor(from: number, { maxRecords, maxBytes }: Limits): boolean {
-    return from === this.#from && maxRecords === this.#limits.maxRecords &&
+    return !this.#isVain && from === this.#from && maxRecords === this.#limits.maxRecords &&
       maxBytes === this.#limits.maxBytes;
   }
 

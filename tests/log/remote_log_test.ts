@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LogError, type UngroupedLog } from "../../streams/log/log.ts";
+import { LogError, type ReadOptions, type UngroupedLog } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { packRecords, unpackNew, unpackRead } from "../../streams/log/packed_records.ts";
 import { packError, unpackError } from "../../streams/log/port_calls.ts";
@@ -62,6 +62,55 @@ Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and l
   await remote.append([{ topic: "t", key: "a", value: Uint8Array.of(1), time: 5 }]);
   const { records } = await remote.read("t", 0, 0, { waitMs: 60_000 });
   assert.deepEqual(records.map(({ value }) => value), [Uint8Array.of(1)]);
+});
+
+/** A log whose reads that wait longest, which are those ahead of anybody, are counted; `vain`: they end at once. */
+class Ahead extends MemoryLog {
+  vain = false;
+  pending = 0;
+
+  override async read(topic: string, partition: number, from: number, options: ReadOptions = {}) {
+    if ((options.waitMs ?? 0) < 50_000) return await super.read(topic, partition, from, options);
+    if (this.vain) return { records: [], next: from };
+    this.pending++;
+    return await super.read(topic, partition, from, options).finally(() => this.pending--);
+  }
+}
+
+const note = (key: string) => ({ topic: "t", key, value: null, time: 0 });
+
+Deno.test("RemoteLog.read() is no older than its call, also when a read ahead has ended without a record", async () => {
+  const log = new Ahead();
+  await using remote = remoteOf(log);
+  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  const keys = async (from: number, waitMs: number) =>
+    (await remote.read("t", 0, from, { waitMs })).records.map(({ key }) => key);
+  log.vain = true;
+  for (const [from, waitMs] of [[0, 100], [1, 100], [2, 0]] as const) {
+    await log.append([note(`${from}`)]);
+    assert.deepEqual(await keys(from, waitMs), [`${from}`]);
+    for (let n = 0; n < 3; n++) await remote.bounds("t", 0); // what was read ahead is here
+  }
+  const waiting = keys(3, 10_000);
+  await remote.bounds("t", 0);
+  await log.append([note("3")]);
+  assert.deepEqual(await waiting, ["3"], "it waits all the same");
+});
+
+Deno.test("RemoteLog.read() reads ahead once for each partition, whoever reads it", async () => {
+  const log = new Ahead();
+  await using remote = remoteOf(log);
+  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  for (let from = 0; from < 5; from++) {
+    const reads = [1, 2, 3].map(() => remote.read("t", 0, from, { waitMs: 10_000 }));
+    await remote.bounds("t", 0);
+    await log.append([note(`${from}`)]);
+    for (const { records } of await Promise.all(reads)) assert.equal(records[0]?.key, `${from}`);
+    for (let n = 0; n < 3; n++) await remote.bounds("t", 0);
+    assert.equal(log.pending, 1);
+  }
+  const stopped = AbortSignal.abort(new Error("enough"));
+  await assert.rejects(remote.read("t", 0, 5, { waitMs: 10, signal: stopped }), /enough/);
 });
 
 Deno.test("packRecords() gives back what it was given, and takes of a value what is seen, not the buffer behind it", () => {
