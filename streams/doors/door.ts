@@ -93,7 +93,7 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
 /** Makes records durable, and counts them. */
 export async function take(context: ApiContext, records: readonly NewRecord[]): Promise<void> {
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
-  await context.backlog?.room();
+  if (records.length > items) await context.backlog?.room();
   context.metrics.taken("item", items, []);
   context.metrics.taken("event", records.length - items, []);
   if (records.length > 0) await append(context, records);

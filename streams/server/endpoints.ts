@@ -271,7 +271,7 @@ const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monito
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
   const { topics, maxBodyBytes, maxEntries, service } = context;
-  await context.backlog?.room();
+  if (kind === "event") await context.backlog?.room();
   using _underWay = service?.thread.enter();
   const bodyIs = bodyKind(request.headers);
   const bytes = await readBody(request, maxBodyBytes);

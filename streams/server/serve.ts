@@ -22,7 +22,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly url: string;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
-  /** Ends what is under way, then closes; after `patienceMs` it closes anyway. */
+  /** Ends what is under way, then closes; after `patienceMs` nobody waits for that any more. */
   stop(patienceMs?: number): Promise<void>;
 }
 
@@ -32,17 +32,18 @@ const logger = getLogger(["meander", "http"]);
 
 /** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
 export function serve(app: Hono<{ Bindings: Connection }>, { hostname, port }: ListenOptions): HttpServer {
-  const closing = new AbortController();
   const server = listen(
-    { hostname, port, signal: closing.signal, onListen: () => {}, onError: failed },
+    { hostname, port, onListen: () => {}, onError: failed },
     (request, { remoteAddr }) => app.fetch(request, { address: addressOf(remoteAddr) }),
   );
   let stopped: Promise<void> | undefined;
   const stop = async (patienceMs: number) => {
-    const timer = setTimeout(() => closing.abort(), patienceMs);
+    // A server that shuts down cannot be aborted: to Deno it is gone, and the process dies of it.
+    const closed = server.shutdown().then(() => server.finished);
+    const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();
+    const timer = setTimeout(giveUp, patienceMs);
     try {
-      await server.shutdown();
-      await server.finished;
+      await Promise.race([closed, late]);
     } finally {
       clearTimeout(timer);
     }

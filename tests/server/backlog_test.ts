@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Backlog } from "../../streams/server/backlog.ts";
+import { startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
 import { Problem } from "../../streams/server/problem.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 
@@ -56,4 +58,22 @@ Deno.test("Backlog.room() waits for who applies", async () => {
   assert.equal(hasRoom, false);
   await applied(log, 0, 3);
   await waiting;
+});
+
+Deno.test("items do not wait for the events before them, over the API and over the doors", async () => {
+  await using log = await logOf(2);
+  await using server = await startHttp({
+    ...{ hostname: "127.0.0.1", port: 0, log, metrics: new Metrics(topics) },
+    settings: { maxBehind: 1, doors: ["gorse"] },
+  });
+  const bodies = { "/v1/items": { item: "i1", time: 1.7e12 }, "/api/item": { ItemId: "i2" } };
+  for (const [path, body] of Object.entries(bodies)) {
+    const { status } = await fetch(`${server.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5000), // who waits for room waits for 15 s
+    });
+    assert.equal(status, 200, path);
+  }
 });
