@@ -15,6 +15,8 @@
  * 5. *Requests that find a connection closed each open it*: all but one of the sockets are never closed. And a socket
  *    that is closed already is closed again at each failure while a broker is away, which adds a listener to it each
  *    time. **Patched here.**
+ * 6. *A connection that is being closed counts as open*, also when its socket is gone already: a request then fails
+ *    with a TypeError, which nobody tries again. **Patched here.**
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
@@ -56,12 +58,16 @@ queue.scheduleCheckPendingRequests = function (this: Queue) {
 
 interface Connection {
   socket: unknown;
+  isConnected(): boolean;
   connect(): Promise<unknown>;
   disconnect(): Promise<unknown>;
 }
 
 const connection: Connection = NetworkConnection.prototype;
-const { connect, disconnect } = connection;
+const { isConnected, connect, disconnect } = connection;
+connection.isConnected = function (this: Connection) {
+  return this.socket != null && isConnected.call(this);
+};
 const connecting = new WeakMap<Connection, Promise<unknown>>();
 connection.connect = function (this: Connection) {
   const opening = connecting.get(this) ?? connect.call(this).finally(() => connecting.delete(this));
