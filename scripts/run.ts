@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
@@ -70,8 +71,6 @@ const KAFKA_PERMISSIONS: Deno.PermissionOptions = {
   sys: "inherit",
   write: false,
 };
-/** Those of the process, but for running programs and loading libraries. */
-const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...KAFKA_PERMISSIONS, ffi: false, write: "inherit" };
 const HTTP = { hostname: "127.0.0.1", port: 8080 };
 const SNAPSHOTS = ".data/snapshots";
 /**
@@ -123,7 +122,7 @@ async function main(flags: Flags): Promise<number> {
     ? await ServerThread.open({
       path: flags.logPath,
       topics,
-      permissions: SERVER_PERMISSIONS,
+      permissions: serverPermissions(flags, http),
       level: levelOf(flags),
     }).finally(() => clearInterval(waiting))
     : undefined;
@@ -178,6 +177,15 @@ async function main(flags: Flags): Promise<number> {
   }
   logger.info("has stopped");
   return 0;
+}
+
+/** To listen at its place, to read, and to write where the log is: all that the server's thread needs. */
+function serverPermissions({ logPath }: Flags, { hostname, port }: Address = HTTP): Deno.PermissionOptions {
+  const place = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  return {
+    ...{ env: false, ffi: false, run: false, sys: false },
+    ...{ net: [place], read: "inherit", write: [dirname(logPath)] },
+  };
 }
 
 /** Starts the HTTP API, and says who may use it. */
