@@ -56,7 +56,7 @@ async function work(learning: Learning): Promise<void> {
   const taker = new FigureTaker(learning);
   const { signal } = ending;
   let told = -Infinity;
-  /** Whether something has happened since. */
+  /** Whether something has happened since; that the log has answered is something, too. */
   let hasNews = true;
   while (!signal.aborted) {
     const untilDue = told + REPORT_MS - performance.now();
@@ -72,10 +72,8 @@ async function work(learning: Learning): Promise<void> {
         if (!signal.aborted || error !== signal.reason) throw error;
         return false;
       });
-      if (came) {
-        hasNews = true;
-        await delay(GATHER_MS, undefined, { signal }).catch(() => {});
-      }
+      hasNews = true;
+      if (came) await delay(GATHER_MS, undefined, { signal }).catch(() => {});
     }
     // A log that answers from memory leaves no turn to orders.
     await turn();

@@ -4,7 +4,8 @@
  * ```text
  *   service                           thread
  *   { start, log }            ──>     opens the log and the learner
- *                             <──     { figures }, when it has begun, then a quarter of a second apart while there is news
+ *                             <──     { figures }, when it has begun, then a quarter of a second apart while there is news,
+ *                                     a second apart while there is none, as long as the log answers
  *                             <──     { commit }, after each one, when the log is its own
  *   { end: "finish" }         ──>     ends the batch in hand, writes a checkpoint, lets go
  *   { end: "let go" }         ──>     lets go

@@ -5,7 +5,8 @@ import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { Service, type ServiceOptions } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { ThreadedLearner } from "../../streams/service/threaded_learner.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import {
   answersOn,
   OPTIONS,
@@ -125,4 +126,14 @@ Deno.test("Service.stop() ends the thread of a learner that is still opening", a
   await stopping;
   await service.ended;
   assert.equal(service.learner, undefined);
+});
+
+Deno.test("a learner in its own thread that has nothing to learn comes around as long as its log answers", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const { model, modelConfig, task: { schema }, learner } = OPTIONS;
+  const spec = { model, modelConfig, schema, learner, learning: {}, topics };
+  const { signal } = new AbortController();
+  await using threaded = await ThreadedLearner.open(log, spec, { permissions: "none" }, signal);
+  for (let n = 0; n < 3; n++) await threaded.step(AbortSignal.timeout(4000)); // five seconds are a stall
 });
