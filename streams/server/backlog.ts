@@ -24,12 +24,14 @@ export interface BacklogOptions {
 const LOOK_MS = 100;
 const WAIT_MS = 15_000;
 
-/** Watches how many events are on the log and not applied. */
+/** Watches how many of the events that came since its first look are not applied: what was there is nobody's hurry. */
 export class Backlog {
   readonly #log: Pick<UngroupedLog, "bounds" | "committed">;
   readonly #topics: Topics;
   readonly #partitions: number;
   readonly #options: BacklogOptions;
+  /** Ends of the partitions at the first look. */
+  #begun: readonly number[] | undefined;
   #lookedAt = -Infinity;
   #behind: Promise<number> = Promise.resolve(0);
 
@@ -72,11 +74,14 @@ export class Backlog {
 
   async #count(): Promise<number> {
     const { events } = this.#topics;
-    const partitions = Array.from({ length: this.#partitions }, async (_, partition) => {
-      const { start, end } = await this.#log.bounds(events, partition);
-      const committed = await this.#log.committed(`${events}-tasks`, events, partition);
-      return Math.max(0, end - (committed ?? start));
-    });
-    return (await Promise.all(partitions)).reduce((sum, behind) => sum + behind, 0);
+    const all = <Result>(of: (partition: number) => Promise<Result>) =>
+      Promise.all(Array.from({ length: this.#partitions }, (_, partition) => of(partition)));
+    const ends = await all(async (partition) => (await this.#log.bounds(events, partition)).end);
+    const begun = this.#begun ??= ends;
+    const committed = await all((partition) => this.#log.committed(`${events}-tasks`, events, partition));
+    return ends.reduce(
+      (sum, end, p) => sum + Math.max(0, end - Math.max(begun[p] ?? 0, committed[p] ?? 0)),
+      0,
+    );
   }
 }
