@@ -86,12 +86,17 @@ export * from "./streams/metered_log.ts";
 export { type Door, DOORS } from "./streams/doors/names.ts";
 export { type HttpOptions, startHttp } from "./streams/server/http.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
-export { Metrics as HttpMetrics, type MetricsListener } from "./streams/server/metrics.ts";
+export {
+  type Measures as HttpMeasures,
+  Metrics as HttpMetrics,
+  type MetricsListener,
+} from "./streams/server/metrics.ts";
 export type { RefusedEntry } from "./streams/server/intake.ts";
 export type { GorseSettings, HttpSettings } from "./streams/server/settings.ts";
 export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/server/access.ts";
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_settings.ts";
 export * from "./streams/service.ts";
+export type { SharedThread } from "./streams/service/shared_thread.ts";
 export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";
 export * from "./streams/sample_handover.ts";
 export * from "./streams/replay.ts";
