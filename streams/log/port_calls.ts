@@ -69,7 +69,9 @@ export class PortCaller {
   /** Takes over a port. @param refusal what a call rejects with once it is closed */
   constructor(port: MessagePort, refusal: () => Error) {
     this.#refusal = refusal;
-    this.#outbox = new Outbox(port);
+    this.#outbox = new Outbox(port, (request, error) => {
+      if ("call" in request) this.#hear({ call: request.call, error: packError(error) });
+    });
     port.onmessage = ({ data }: MessageEvent<readonly PortReply[]>) => {
       for (const reply of data) this.#hear(reply);
     };
@@ -130,7 +132,9 @@ export class PortAnswerer {
 
   /** Takes over a port. */
   constructor(port: MessagePort, act: Act) {
-    this.#outbox = new Outbox(port);
+    this.#outbox = new Outbox(port, ({ call }, error) => {
+      this.#outbox.put({ call, error: packError(error) });
+    });
     this.#act = act;
     port.onmessage = ({ data }: MessageEvent<readonly PortRequest[]>) => {
       for (const request of data) {
@@ -163,19 +167,20 @@ export class PortAnswerer {
 /** What is to be said at the end of a turn. */
 class Outbox<Message> {
   readonly #port: MessagePort;
-  #messages: Message[] = [];
-  #transfer: Transferable[] = [];
+  readonly #unsaid: (message: Message, error: unknown) => void;
+  #letters: Letter<Message>[] = [];
   #closed = false;
 
-  constructor(port: MessagePort) {
+  /** @param unsaid told of a message that cannot be cloned, and why */
+  constructor(port: MessagePort, unsaid: (message: Message, error: unknown) => void) {
     this.#port = port;
+    this.#unsaid = unsaid;
   }
 
   put(message: Message, transfer: readonly Transferable[] = []): void {
     if (this.#closed) return;
-    this.#messages.push(message);
-    this.#transfer.push(...transfer);
-    if (this.#messages.length === 1) setImmediate(() => this.#flush());
+    this.#letters.push({ message, transfer });
+    if (this.#letters.length === 1) setImmediate(() => this.#flush());
   }
 
   /** Says what there is, and closes the port. */
@@ -186,11 +191,34 @@ class Outbox<Message> {
   }
 
   #flush(): void {
-    if (this.#messages.length === 0) return;
-    const [messages, transfer] = [this.#messages, this.#transfer];
-    [this.#messages, this.#transfer] = [[], []];
-    this.#port.postMessage(messages, transfer);
+    if (this.#letters.length === 0) return;
+    const letters = this.#letters;
+    this.#letters = [];
+    try {
+      this.#post(letters);
+    } catch {
+      // Nothing was said. One of them is in the way, and the others must not suffer for it.
+      for (const letter of letters) {
+        try {
+          this.#post([letter]);
+        } catch (error) {
+          this.#unsaid(letter.message, error);
+        }
+      }
+    }
   }
+
+  #post(letters: readonly Letter<Message>[]): void {
+    this.#port.postMessage(
+      letters.map(({ message }) => message),
+      letters.flatMap(({ transfer }) => transfer),
+    );
+  }
+}
+
+interface Letter<Message> {
+  readonly message: Message;
+  readonly transfer: readonly Transferable[];
 }
 
 /** An error as it travels. */

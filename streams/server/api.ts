@@ -1,5 +1,5 @@
 /**
- * All endpoints of a deployment.
+ * All endpoints of a deployment, and their server.
  *
  * @module
  */
@@ -9,11 +9,15 @@ import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
 import type { LiveFeed } from "../dashboard/live.ts";
 import { doorEndpoints } from "../doors/doors.ts";
 import type { Log } from "../log/log.ts";
+import { Access, type ApiKey } from "./access.ts";
+import { createApp } from "./app.ts";
 import { Backlog } from "./backlog.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
 import { experimentEndpoints } from "./experiments.ts";
+import type { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
 import type { HttpSettings } from "./settings.ts";
 
 /** Largest body, unless the settings say otherwise. */
@@ -33,11 +37,14 @@ export function limitsIn(
 /** How far tasks may fall behind. A log that processes share is for its brokers to bound. */
 export function backlogOf(
   log: Log,
-  { topics, partitions, clock }: Pick<ApiContext, "topics" | "partitions" | "clock">,
+  { topics, partitions, clock, isStopping }: Pick<
+    ApiContext,
+    "topics" | "partitions" | "clock" | "isStopping"
+  >,
   { maxBehind = MAX_BEHIND }: HttpSettings,
 ): Backlog | undefined {
   if (log.address !== undefined) return undefined;
-  return new Backlog(log, topics, partitions, { maxBehind, clock });
+  return new Backlog(log, topics, partitions, { maxBehind, isStopping, clock });
 }
 
 /** Makes the endpoints, and one that describes them. */
@@ -53,6 +60,27 @@ export function apiOf(
     ...experimentEndpoints(context),
   ];
   return [...api, documentation(api, context.maxEntries), ...dashboardPages()];
+}
+
+/** Where and for whom an API is served. */
+export interface ServeOptions extends ListenOptions {
+  readonly settings: HttpSettings;
+  /** Who is let in. */
+  readonly keys: readonly ApiKey[];
+  readonly metrics: Metrics;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+}
+
+/** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
+export function serveApi(
+  endpoints: readonly Endpoint[],
+  { settings: { rateLimit, cors = [] }, keys, metrics, clock, ...place }: ServeOptions,
+): HttpServer {
+  return serve(
+    createApp({ endpoints, access: new Access({ keys, rateLimit, now: clock }), metrics, cors, clock }),
+    place,
+  );
 }
 
 /** The endpoint that describes the others, and itself. */

@@ -16,6 +16,10 @@ export interface BacklogOptions {
   readonly maxBehind: number;
   /** How long somebody waits for room, milliseconds. @default {15_000} */
   readonly waitMs?: number;
+  /** Bodies that may wait for room at a time. @default {100} */
+  readonly maxWaiting?: number;
+  /** Whether nobody should wait any more. @default {() => false} */
+  readonly isStopping?: () => boolean;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
 }
@@ -23,6 +27,7 @@ export interface BacklogOptions {
 /** Time from one look at the log to the next. */
 const LOOK_MS = 100;
 const WAIT_MS = 15_000;
+const MAX_WAITING = 100;
 
 /** Watches how many of the events that came since its first look are not applied: what was there is nobody's hurry. */
 export class Backlog {
@@ -33,6 +38,7 @@ export class Backlog {
   /** Ends of the partitions at the first look. */
   #begun: readonly number[] | undefined;
   #lookedAt = -Infinity;
+  #waiting = 0;
   #behind: Promise<number> = Promise.resolve(0);
 
   /** Watches the partitions of `events`. */
@@ -50,16 +56,17 @@ export class Backlog {
 
   /** Waits until there is room for more events. @throws Problem `unavailable` when there is none for long */
   async room(): Promise<void> {
-    const { maxBehind, waitMs = WAIT_MS, clock } = this.#options;
+    const { maxBehind, waitMs = WAIT_MS, maxWaiting = MAX_WAITING, isStopping, clock } = this.#options;
     const begun = clock();
     for (;;) {
       const behind = await this.#look();
       if (behind <= maxBehind) return;
-      if (clock() - begun >= waitMs) {
+      if (clock() - begun >= waitMs || this.#waiting >= maxWaiting || isStopping?.()) {
         const detail = `${behind} events wait to be applied, more than ${maxBehind} (http.maxBehind)`;
         throw new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
       }
-      await delay(LOOK_MS);
+      this.#waiting++;
+      await delay(LOOK_MS).finally(() => this.#waiting--);
     }
   }
 

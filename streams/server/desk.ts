@@ -39,10 +39,10 @@ export async function openDesk(options: Omit<HttpOptions, "hostname" | "port" | 
     maxWaiting: settings.maxWaiting,
   });
   let stopping = false;
+  const isStopping = () => stopping;
   const known = {
-    ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits },
-    backlog: backlogOf(log, { topics, partitions, clock }, settings),
-    isStopping: () => stopping,
+    ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits, isStopping },
+    backlog: backlogOf(log, { topics, partitions, clock, isStopping }, settings),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
   if (service !== undefined) metrics.watch(service);

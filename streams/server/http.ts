@@ -6,11 +6,11 @@
 
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service.ts";
-import { Access, type ApiKey } from "./access.ts";
-import { createApp } from "./app.ts";
+import type { ApiKey } from "./access.ts";
+import { serveApi } from "./api.ts";
 import { openDesk } from "./desk.ts";
 import type { Metrics } from "./metrics.ts";
-import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
+import type { HttpServer, ListenOptions } from "./serve.ts";
 import type { HttpSettings } from "./settings.ts";
 
 /** Options of {@linkcode startHttp}. */
@@ -35,12 +35,6 @@ export interface HttpOptions extends ListenOptions {
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
   const desk = await openDesk(options);
-  const app = createApp({
-    endpoints: desk.endpoints,
-    access: new Access({ keys, rateLimit: settings.rateLimit, now: desk.context.clock }),
-    metrics,
-    cors: settings.cors ?? [],
-    clock: desk.context.clock,
-  });
-  return await desk.serve(() => serve(app, { hostname, port }));
+  const { endpoints, context: { clock } } = desk;
+  return await desk.serve(() => serveApi(endpoints, { hostname, port, settings, keys, metrics, clock }));
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LogError, type ReadOptions, type UngroupedLog } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { packRecords, unpackNew, unpackRead } from "../../streams/log/packed_records.ts";
-import { packError, unpackError } from "../../streams/log/port_calls.ts";
+import { packError, PortAnswerer, PortCaller, unpackError } from "../../streams/log/port_calls.ts";
 import { RemoteLog } from "../../streams/log/remote_log.ts";
 import { serveLog } from "../../streams/log/serve_log.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
@@ -142,4 +142,21 @@ Deno.test("unpackError() gives errors back that callers tell apart", () => {
   assert.equal(away.name, "KafkaJSConnectionError");
   assert.ok(unpackError(packError(new RangeError("far"))) instanceof RangeError);
   assert.equal(unpackError(packError("text")).message, "text");
+});
+
+Deno.test("PortCaller and PortAnswerer lose no call to another of the same turn that cannot be cloned", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const answerer = new PortAnswerer(port1, (method) => ({ result: method === "odd" ? () => {} : method }));
+  const caller = new PortCaller(port2, () => new Error("closed"));
+  const calls = [
+    caller.call("a", []),
+    caller.call("b", [() => {}]),
+    caller.call("odd", []),
+    caller.call("c", []),
+  ];
+  const outcomes = await Promise.allSettled(calls);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected", "fulfilled"]);
+  assert.deepEqual(await Promise.all([calls[0], calls[3]]), ["a", "c"]);
+  caller.close();
+  answerer.close();
 });

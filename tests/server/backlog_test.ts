@@ -87,6 +87,24 @@ Deno.test("Backlog.room() waits for who applies", async () => {
   await waiting;
 });
 
+Deno.test("Backlog.room() keeps no more waiting than it may, and nobody when the server stops", async () => {
+  await using log = await emptyLog(1);
+  let stopping = false;
+  const backlog = new Backlog(log, topics, 1, {
+    ...{ maxBehind: 0, maxWaiting: 1, clock: () => performance.now() },
+    isStopping: () => stopping,
+  });
+  await backlog.room();
+  await append(log, 1);
+  await delay(150);
+  const waiting = backlog.room();
+  waiting.catch(() => {});
+  await delay(20);
+  await assert.rejects(backlog.room(), Problem, "one waits already");
+  stopping = true;
+  await assert.rejects(waiting, Problem);
+});
+
 Deno.test("items do not wait for the events before them, over the API and over the doors", async () => {
   await using log = await emptyLog(1);
   await using server = await startHttp({

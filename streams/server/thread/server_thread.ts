@@ -52,6 +52,7 @@ export class ServerThread {
   readonly #orders: PortCaller;
   readonly #questions: PortAnswerer;
   readonly #end = Promise.withResolvers<void>();
+  #death: Error | undefined;
   #log: ThreadLog | undefined;
   #desk: Desk | undefined;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
@@ -64,7 +65,7 @@ export class ServerThread {
     const questions = new MessageChannel();
     this.#orders = new PortCaller(
       orders.port1,
-      () => new LogError("closed", "Cannot use the server's thread: it has ended"),
+      () => this.#death ?? new LogError("closed", "Cannot use the server's thread: it has ended"),
     );
     this.#questions = new PortAnswerer(
       questions.port1,
@@ -77,7 +78,8 @@ export class ServerThread {
     });
     this.#thread.onerror = (event) => {
       event.preventDefault();
-      this.#end.reject(new Error(`The thread of the server died: ${event.message}`));
+      this.#death = new Error(`The thread of the server died: ${event.message}`);
+      this.#end.reject(this.#death);
       this.#log?.lose();
       this.#let();
     };

@@ -14,14 +14,12 @@ import { SqliteLog } from "../../log/sqlite_log.ts";
 import { configureLogging } from "../../logging.ts";
 import { MeteredLog } from "../../metered_log.ts";
 import type { Topics } from "../../topics.ts";
-import { Access } from "../access.ts";
 import { Answers } from "../answers.ts";
-import { apiOf, backlogOf, limitsIn } from "../api.ts";
-import { createApp } from "../app.ts";
+import { apiOf, backlogOf, limitsIn, serveApi } from "../api.ts";
 import type { ApiContext } from "../endpoints.ts";
 import { Metrics } from "../metrics.ts";
 import { Problem } from "../problem.ts";
-import { type HttpServer, serve } from "../serve.ts";
+import type { HttpServer } from "../serve.ts";
 import { ask, forwarded } from "./forward.ts";
 import type { ListenOrder, ServerStart } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
@@ -114,26 +112,23 @@ class Thread {
     const limits = limitsIn(settings);
     const { answerTimeoutMs: timeoutMs } = limits;
     const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting: settings.maxWaiting });
+    let stopping = false;
+    const isStopping = () => stopping;
     const context: ApiContext = {
       ...{ log, topics, partitions, service: undefined, answers, metrics, now: Date.now, clock, ...limits },
-      backlog: backlogOf(log, { topics, partitions, clock }, settings),
-      isStopping: () => false, // what asks is forwarded
+      isStopping,
+      backlog: backlogOf(log, { topics, partitions, clock, isStopping }, settings),
       withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
-    const app = createApp({
-      endpoints: apiOf(context, settings, live).map((endpoint) =>
-        endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.maxBodyBytes)
-      ),
-      access: new Access({ keys, rateLimit: settings.rateLimit, now: clock }),
-      metrics,
-      cors: settings.cors ?? [],
-      clock,
-    });
-    const server = serve(app, { hostname, port });
+    const endpoints = apiOf(context, settings, live).map((endpoint) =>
+      endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.maxBodyBytes)
+    );
+    const server = serveApi(endpoints, { hostname, port, settings, keys, metrics, clock });
     this.#server = {
       ...server,
       stop: async (patienceMs) => {
+        stopping = true;
         await server.stop(patienceMs);
         await answers[Symbol.asyncDispose]();
         await news.close();
