@@ -38,6 +38,15 @@ export interface Answer {
   readonly json: any;
 }
 
+/** Sends a request, and reads its answer to the end. */
+export async function ask(url: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init);
+  const { status, headers } = response;
+  const text = await response.text();
+  const isJson = headers.get("content-type")?.includes("json") ?? false;
+  return { status, headers, text, json: isJson ? JSON.parse(text) : undefined };
+}
+
 /** Starts a deployment of a few items whose server has these settings. */
 export async function startApi(
   settings: HttpSettings = {},
@@ -60,17 +69,7 @@ export async function startApi(
     },
     now: () => NOW,
   });
-  const request = async (path: string, init: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${server.url}${path}`, init);
-    const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      json: isJson ? JSON.parse(text) : undefined,
-    };
-  };
+  const request = (path: string, init: RequestInit) => ask(`${server.url}${path}`, init);
   return {
     ...{ url: server.url, log, service, metrics, request },
     post: (path, body, headers = {}) =>

@@ -9,7 +9,7 @@ import { type Role, ROLES, Service } from "../../streams/service.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
-import { startApi } from "./deployment.ts";
+import { ask, startApi } from "./deployment.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-server-thread-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -42,21 +42,12 @@ async function startThread(settings: HttpSettings = {}, roles: readonly Role[] =
   await until(async () => (await service.unready()).length === 0, "it is ready");
   return {
     ...{ thread, log, service, metrics, server },
-    async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-      const response = await fetch(`${server.url}${path}`, {
+    call: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+      ask(`${server.url}${path}`, {
         method,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         headers: { "content-type": "application/json", ...headers },
-      });
-      const text = await response.text();
-      const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-      return {
-        status: response.status,
-        headers: response.headers,
-        text,
-        json: isJson ? JSON.parse(text) : null,
-      };
-    },
+      }),
     async [Symbol.asyncDispose]() {
       await server.stop();
       await service.stop();
