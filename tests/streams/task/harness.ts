@@ -23,9 +23,18 @@ export async function withFolder(test: (folder: string) => Promise<void>): Promi
 
 /** A copy of a snapshot's folder as it is, which is what a process that is killed leaves behind. */
 export async function photograph(folder: string, copy: string): Promise<void> {
-  await Deno.mkdir(copy, { recursive: true });
-  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
-  // The manifest first: the store goes on writing meanwhile, and segments only grow.
-  const kept = names.filter((name) => name === "manifest" || name.endsWith(".segment")).sort().reverse();
-  for (const name of kept) await Deno.copyFile(`${folder}/${name}`, `${copy}/${name}`);
+  for (let tries = 0;; tries++) {
+    await Deno.mkdir(copy, { recursive: true });
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+    // The manifest first: the store goes on writing meanwhile, and segments only grow.
+    const kept = names.filter((name) => name === "manifest" || name.endsWith(".segment")).sort().reverse();
+    try {
+      for (const name of kept) await Deno.copyFile(`${folder}/${name}`, `${copy}/${name}`);
+      return;
+    } catch (error) {
+      // A segment that was emptied meanwhile has gone: what was copied is of no one moment.
+      if (!(error instanceof Deno.errors.NotFound) || tries === 20) throw error;
+      await Deno.remove(copy, { recursive: true });
+    }
+  }
 }
