@@ -8,7 +8,6 @@
 
 import { parseGorse } from "../../src/adapters/gorse.ts";
 import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
-import { bodyKind } from "../server/body.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
 import { Problem } from "../server/problem.ts";
@@ -43,13 +42,11 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     return parseGorse({ ...record, ...own, ...others, ...stranger }, { time: context.now(), readTypes });
   };
   const post = async (kind: "user" | "feedback", { request }: Call) => {
-    bodyKind(request.headers, ["json"]);
     const values = await readValues(context, request);
     await take(context, recordsOf(context, mapAll(context, values, map(kind))));
     return success(values.length);
   };
   const postItems = async ({ request }: Call) => {
-    bodyKind(request.headers, ["json"]);
     const values = await readValues(context, request);
     const own = mapAll(context, values, map("item")).filter((one) => one.kind === "item");
     await items.change(own.map(({ item }, index) => ({
@@ -101,7 +98,6 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
       ...{ summary: "Gorse: changes labels of a user", parameters: { user: ID.user } },
       ...{ ...written, body: body("GorseUser") },
       handle: async ({ request, parameters }) => {
-        bodyKind(request.headers, ["json"]);
         const [value] = await readValues(context, request);
         const user = mapAll(
           context,
@@ -147,7 +143,6 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
       ...{ summary: "Gorse: changes fields of an item", parameters: { item: ID.item } },
       ...{ ...written, body: body("GorseItem"), problems: ["not-found", "unavailable"] },
       handle: async ({ request, parameters }) => {
-        bodyKind(request.headers, ["json"]);
         const [value] = await readValues(context, request);
         if (typeof value !== "object" || value === null) {
           throw new Problem("bad-body", "The body is no object");

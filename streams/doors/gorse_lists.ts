@@ -9,7 +9,6 @@ import { objectOf } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
 import type { Preview } from "../../src/state/task_state.ts";
-import { bodyKind } from "../server/body.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
 import { Problem } from "../server/problem.ts";
@@ -213,7 +212,6 @@ async function sessionRecommend(
   readTypes: readonly string[],
 ): Promise<Response> {
   const { request } = call;
-  bodyKind(request.headers, ["json"]);
   const query = new URL(request.url).searchParams;
   const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
   const values = await readValues(context, request);

@@ -13,7 +13,7 @@ import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
-import { bodyKind, readBody } from "../server/body.ts";
+import { readBody } from "../server/body.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
 import { Problem } from "../server/problem.ts";
@@ -38,7 +38,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
     {
       ...{ method: "POST", path: "/feedback", id: "metarankFeedback", scope: "events" },
       summary: "Metarank: takes events: one, a list, or one a line; all of them or none",
-      body: { kinds: ["json", "lines"], schema: "MetarankEvent", many: true },
+      body: { kinds: ["json", "lines"], schema: "MetarankEvent", many: true, untyped: true },
       answers: { 200: { description: "All of them are durable", schema: "MetarankStatus" } },
       problems: ["unavailable"],
       local: true,
@@ -46,14 +46,14 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
     },
     {
       ...{ ...asking, path: "/rank/:model", id: "metarankRank", summary: "Metarank: ranks given items" },
-      body: { kinds: ["json"], schema: "MetarankRanking" },
+      body: { kinds: ["json"], schema: "MetarankRanking", untyped: true },
       query: { explain: { about: "Also say why", schema: { type: "boolean" } } },
       handle: (call) => rank(context, call),
     },
     {
       ...{ ...asking, path: "/recommend/:model", id: "metarankRecommend" },
       summary: "Metarank: recommends to a user, or what goes with items",
-      body: { kinds: ["json"], schema: "MetarankRecommend" },
+      body: { kinds: ["json"], schema: "MetarankRecommend", untyped: true },
       handle: (call) => recommend(context, call),
     },
   ];
@@ -61,7 +61,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
 
 async function feedback(context: ApiContext, request: Request): Promise<Response> {
   const begun = context.clock();
-  const bytes = await read(context, request);
+  const bytes = await readBody(request, context.maxBodyBytes);
   const events = valuesOf(bytes);
   checkEntries(context, events.length);
   const records = recordsOf(context, mapAll(context, events, parseMetarank));
@@ -78,7 +78,7 @@ async function rank(context: ApiContext, { request }: Call): Promise<Response> {
   if (text !== "true" && text !== "false") {
     throw new Problem("bad-parameter", "explain must be true or false");
   }
-  const body = objectIn(await read(context, request));
+  const body = objectIn(await readBody(request, context.maxBodyBytes));
   const isNobodys = !hasId(body["user"]) && !hasId(body["session"]);
   const [own] = mapAll(
     context,
@@ -113,7 +113,7 @@ async function rank(context: ApiContext, { request }: Call): Promise<Response> {
 
 async function recommend(context: ApiContext, { request }: Call): Promise<Response> {
   const begun = context.clock();
-  const body = objectIn(await read(context, request));
+  const body = objectIn(await readBody(request, context.maxBodyBytes));
   const asked = refusing((): Asked => {
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
@@ -148,15 +148,6 @@ async function features(
     { name: "prior", value: prior },
     { name: "behaviours", value: effects.map((effect) => effect ?? 0) },
   ]]));
-}
-
-/**
- * Reads a body. Metarank asks for no type, so none is asked for here, but of a browser: what a page sends to another
- * origin without asking for leave first has no JSON's type, and an `Origin`.
- */
-async function read({ maxBodyBytes }: ApiContext, request: Request): Promise<Uint8Array> {
-  if (request.headers.has("origin")) bodyKind(request.headers);
-  return await readBody(request, maxBodyBytes);
 }
 
 /** One JSON value, which may have line breaks within; a list; or one value a line. @throws Problem */

@@ -8,10 +8,8 @@ import manifest from "../../deno.json" with { type: "json" };
 import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
 import type { LiveFeed } from "../dashboard/live.ts";
 import { doorEndpoints } from "../doors/doors.ts";
-import type { Log } from "../log/log.ts";
 import { Access, type ApiKey } from "./access.ts";
 import { createApp } from "./app.ts";
-import { Backlog } from "./backlog.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
 import { experimentEndpoints } from "./experiments.ts";
@@ -24,7 +22,6 @@ import type { HttpSettings } from "./settings.ts";
 const MAX_BODY_BYTES = 8 << 20;
 const MAX_ENTRIES = 10_000;
 const ANSWER_TIMEOUT_MS = 2000;
-const MAX_BEHIND = 1_000_000;
 
 /** What of a context the settings say. */
 export function limitsIn(
@@ -32,19 +29,6 @@ export function limitsIn(
     HttpSettings,
 ): Pick<ApiContext, "maxBodyBytes" | "maxEntries" | "answerTimeoutMs"> {
   return { maxBodyBytes, maxEntries, answerTimeoutMs };
-}
-
-/** How far tasks may fall behind. A log that processes share is for its brokers to bound. */
-export function backlogOf(
-  log: Log,
-  { topics, partitions, clock, isStopping }: Pick<
-    ApiContext,
-    "topics" | "partitions" | "clock" | "isStopping"
-  >,
-  { maxBehind = MAX_BEHIND }: HttpSettings,
-): Backlog | undefined {
-  if (log.address !== undefined) return undefined;
-  return new Backlog(log, topics, partitions, { maxBehind, isStopping, clock });
 }
 
 /** Makes the endpoints, and one that describes them. */

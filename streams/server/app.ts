@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Access } from "./access.ts";
+import { bodyKind } from "./body.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Metrics } from "./metrics.ts";
 import { LogError } from "../log/log.ts";
@@ -80,6 +81,7 @@ async function answer(
   let response: Response;
   try {
     access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
+    checkType(context.req.raw.headers, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
   } catch (error) {
     response = toProblem(error, requestId).toResponse(requestId);
@@ -94,6 +96,12 @@ async function answer(
     requestId,
   });
   return finish(response, requestId);
+}
+
+/** Before anything is read, waited for or passed on. @throws Problem `unsupported-media-type` */
+function checkType(headers: Headers, { body }: Endpoint): void {
+  // What a page sends to another origin without asking for leave first has no JSON's type, and an `Origin`.
+  if (body !== undefined && !(body.untyped && !headers.has("origin"))) bodyKind(headers, body.kinds);
 }
 
 /** Answers what no endpoint has. */

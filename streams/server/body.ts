@@ -123,7 +123,7 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
  *
  * @throws Problem `unsupported-media-type`
  */
-export function bodyKind(headers: Headers, allowed: readonly BodyKind[] = ["json", "lines"]): BodyKind {
+export function bodyKind(headers: Headers, allowed: readonly BodyKind[]): BodyKind {
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   const kind = KINDS.get(type);
   if (kind !== undefined && allowed.includes(kind)) return kind;

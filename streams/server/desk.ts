@@ -9,13 +9,13 @@ import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
 import { topicNames } from "../topics.ts";
-import { Answers } from "./answers.ts";
-import { apiOf, backlogOf, limitsIn } from "./api.ts";
+import { apiOf, limitsIn } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
 import type { HttpOptions } from "./http.ts";
 import { withoutModel } from "./late.ts";
 import type { HttpServer } from "./serve.ts";
+import { openRoom, type WaitingRoom } from "./waiting_room.ts";
 
 /** Endpoints at work. */
 export interface Desk {
@@ -27,22 +27,26 @@ export interface Desk {
   serve(start: () => Promise<HttpServer> | HttpServer): Promise<HttpServer>;
 }
 
-/** Opens the desk of a deployment. */
-export async function openDesk(options: Omit<HttpOptions, "hostname" | "port" | "keys">): Promise<Desk> {
+/**
+ * Opens the desk of a deployment.
+ *
+ * @param elsewhere where callers wait, if that is not at the desk
+ */
+export async function openDesk(
+  options: Omit<HttpOptions, "hostname" | "port" | "keys">,
+  elsewhere?: WaitingRoom,
+): Promise<Desk> {
   const { log, prefix, service, metrics, settings = {}, now = Date.now } = options;
   const topics = topicNames(prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
-  const limits = limitsIn(settings);
-  const answers = new Answers(log, topics, partitions, {
-    timeoutMs: limits.answerTimeoutMs,
-    maxWaiting: settings.maxWaiting,
-  });
   let stopping = false;
   const isStopping = () => stopping;
+  const room = elsewhere ?? openRoom(log, { topics, partitions, clock, isStopping }, settings);
+  const { answers, backlog } = room;
   const known = {
-    ...{ log, topics, partitions, service, answers, metrics, now, clock, ...limits, isStopping },
-    backlog: backlogOf(log, { topics, partitions, clock, isStopping }, settings),
+    ...{ log, topics, partitions, service, answers, backlog, metrics, now, clock, isStopping },
+    ...limitsIn(settings),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
   if (service !== undefined) metrics.watch(service);
@@ -57,7 +61,7 @@ export async function openDesk(options: Omit<HttpOptions, "hostname" | "port" | 
     async serve(start) {
       const close = async () => {
         live[Symbol.dispose]();
-        await answers[Symbol.asyncDispose]();
+        await room[Symbol.asyncDispose]();
       };
       const server = await Promise.try(start).catch(async (error) => {
         await close();

@@ -28,6 +28,17 @@ export interface Content {
   readonly type?: string;
 }
 
+/** The body that an endpoint reads. */
+export interface EndpointBody {
+  /** What it may be. */
+  readonly kinds: readonly BodyKind[];
+  readonly schema: SchemaName;
+  /** Whether it may also be a list of such, or one a line. @default {false} */
+  readonly many?: true;
+  /** Whether only browsers have to say what it is. @default {false} */
+  readonly untyped?: true;
+}
+
 /** One method of one path. */
 export interface Endpoint {
   /** The method. */
@@ -46,8 +57,8 @@ export interface Endpoint {
   readonly parameters?: Readonly<Record<string, string>>;
   /** What may stand behind the question mark, and its JSON Schema; all of it may be left out. */
   readonly query?: Readonly<Record<string, { readonly about: string; readonly schema: JsonSchema }>>;
-  /** The body; `many` = also a list of such, or one a line. */
-  readonly body?: { readonly kinds: readonly BodyKind[]; readonly schema: SchemaName; readonly many?: true };
+  /** The body. */
+  readonly body?: EndpointBody;
   /** Answers by status. */
   readonly answers: Readonly<Record<number, Content>>;
   /** Problems beside those that any endpoint has. */

@@ -35,11 +35,11 @@ export interface ApiContext {
   /** The service in this process, if there is one. */
   readonly service: Service | undefined;
   /** Asks for recommendations. */
-  readonly answers: Answers;
+  readonly answers: Pick<Answers, "ask">;
   /** What is answered when the budget of a request is over. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** How far tasks may fall behind what is sent, where that is for us to say. */
-  readonly backlog: Backlog | undefined;
+  readonly backlog: Pick<Backlog, "room"> | undefined;
   /** Measures. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
@@ -56,6 +56,8 @@ export interface ApiContext {
   readonly isStopping: () => boolean;
 }
 
+/** What a body of many entries may be. */
+const MANY = ["json", "lines"] as const;
 /** How long an append may take before the client is told to try again. */
 const APPEND_TIMEOUT_MS = 15_000;
 /** Refused entries that a problem lists. */
@@ -72,7 +74,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Appends events",
       description: "One event, a list, or one a line. 200: all that are not listed as refused are durable.",
       scope: "events",
-      body: { kinds: ["json", "lines"], schema: "Event", many: true },
+      body: { kinds: MANY, schema: "Event", many: true },
       answers: { 200: { description: "What was taken", schema: "Taken" } },
       problems: ["unavailable"],
       local: true,
@@ -84,7 +86,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       id: "postItems",
       summary: "Adds items to the catalogue, or replaces them",
       scope: "events",
-      body: { kinds: ["json", "lines"], schema: "Item", many: true },
+      body: { kinds: MANY, schema: "Item", many: true },
       answers: { 200: { description: "What was taken", schema: "Taken" } },
       problems: ["unavailable"],
       local: true,
@@ -271,9 +273,9 @@ const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monito
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
   const { topics, maxBodyBytes, maxEntries, service } = context;
+  const bodyIs = bodyKind(request.headers, MANY);
   if (kind === "event") await context.backlog?.room();
   using _underWay = service?.thread.enter();
-  const bodyIs = bodyKind(request.headers);
   const bytes = await readBody(request, maxBodyBytes);
   const take = kind === "event" ? takeEvents : takeItems;
   const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });

@@ -13,7 +13,7 @@ import { ExperimentViews } from "../experiments/views.ts";
 import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../experiments/schemas.ts";
 import { deployedModels, ExperimentRegistry } from "../experiments/registry.ts";
 import { LogError } from "../log/log.ts";
-import { bodyKind, readBody } from "./body.ts";
+import { readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
@@ -116,7 +116,6 @@ class Changes {
 
   /** The body of a request. @throws Problem */
   async body<Body>(request: Request, schema: z.ZodType<Body>): Promise<Body> {
-    bodyKind(request.headers, ["json"]);
     const parsed = parseJson(await readBody(request, this.#context.maxBodyBytes), "body");
     if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
     const result = schema.safeParse(parsed.value);

@@ -10,7 +10,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_EXCLUDED } from "../../src/events/schema.ts";
-import { bodyKind, readBody } from "./body.ts";
+import { readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { ApiContext } from "./endpoints.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";
@@ -38,7 +38,6 @@ export async function recommend(
   request: Request,
   kind: "recommend" | "rank",
 ): Promise<Response> {
-  bodyKind(request.headers, ["json"]);
   const bytes = await readBody(request, context.maxBodyBytes);
   const now = context.now();
   const { event, budgetMs, pages } = askedIn(bytes, kind, now);

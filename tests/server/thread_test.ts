@@ -101,6 +101,48 @@ Deno.test("ServerThread says that a late request has no answer where no state is
   assert.equal(late.headers.get("retry-after"), "1");
 });
 
+Deno.test("ServerThread and a server in the same thread refuse a body by its type before they read it", async () => {
+  const settings: HttpSettings = { doors: ["gorse", "metarank"], maxBodyBytes: 1000 };
+  await using api = await startThread(settings);
+  await using same = await startApi(settings);
+  const { paths } = (await same.get("/openapi.json")).json;
+  const calls = Object.entries<Record<string, { requestBody?: unknown }>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).filter(([, { requestBody }]) => requestBody !== undefined)
+      .map(([method]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, "any") }))
+  );
+  assert.ok(calls.length > 15);
+  // A body that is too large, and would be said to be, if anybody looked.
+  const body = "x".repeat(2000);
+  const headers = { "content-type": "text/plain", origin: "https://elsewhere.example" };
+  for (const { url } of [api.server, same]) {
+    for (const { method, path } of calls) {
+      const { status, text } = await ask(`${url}${path}`, { method, body, headers });
+      assert.equal(status, 415, `${method} ${path}: ${text}`);
+    }
+  }
+});
+
+Deno.test("ServerThread does not read the body of a call that has none", async () => {
+  await using api = await startThread({ doors: ["gorse"], maxBodyBytes: 1000 });
+  const { status, text } = await api.call("DELETE", "/api/user/ann", "x".repeat(2000));
+  assert.equal(status, 200, text);
+});
+
+Deno.test("ServerThread has as many requests wait as it was told, whoever asks", async () => {
+  await using api = await startThread({ doors: ["gorse"], maxWaiting: 1, answerTimeoutMs: 2000 }, []);
+  const both = await Promise.all([
+    api.call("POST", "/v1/recommend", { user: "ann" }),
+    api.call("GET", "/api/recommend/ann"),
+  ]);
+  assert.deepEqual(
+    both.map(({ status }) => status).sort(),
+    [503, 504],
+    both.map(({ text }) => text).join("\n"),
+  );
+  const [refused] = both.filter(({ status }) => status === 503);
+  assert.match(refused?.json.detail, /1 requests wait already/);
+});
+
 Deno.test("ServerThread describes the same API as a server in the same thread", async () => {
   await using api = await startThread({ doors: ["gorse", "metarank"] });
   await using same = await startApi({ doors: ["gorse", "metarank"] });

@@ -14,14 +14,14 @@ import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
 const OF_THE_BODY = ["content-encoding", "content-length", "transfer-encoding"];
 const ENDLESS = "text/event-stream";
 
-/** Asks the process. @throws Problem what it comes to there */
-export async function ask<Answer extends object>(
-  process: PortCaller,
+/** Asks the other thread. @throws Problem what it comes to there */
+export async function ask<Answer extends object | void>(
+  there: PortCaller,
   method: string,
   args: readonly unknown[],
 ): Promise<Answer> {
-  const answer = await process.call(method, args) as Answer | NoAnswer;
-  if ("problem" in answer) throw Problem.of(answer.problem);
+  const answer = await there.call(method, args) as Answer | NoAnswer;
+  if (answer && "problem" in answer) throw Problem.of(answer.problem);
   return answer;
 }
 
@@ -42,7 +42,7 @@ export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes:
     ...endpoint,
     async handle({ request, parameters }) {
       const { url, method } = request;
-      const body = request.body === null
+      const body = endpoint.body === undefined || request.body === null
         ? null
         : await readBody(request, maxBodyBytes) as Uint8Array<ArrayBuffer>;
       const headers = [...request.headers].filter(([name]) => !OF_THE_BODY.includes(name));

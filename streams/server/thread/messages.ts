@@ -7,6 +7,8 @@
  *   connect(id, port, ..)  a way to the log    withoutModel(event)   the answer of a late request
  *   disconnect(id)                             told(news)            what was measured
  *   listen(order)          HTTP
+ *   ask(event, now)        an answer
+ *   room()                 for events
  *   measures()
  *   stop(patienceMs)       HTTP
  *   close()                the log

@@ -29,7 +29,8 @@ import type { Endpoint } from "../endpoint.ts";
 import type { HttpOptions } from "../http.ts";
 import type { Measures } from "../metrics.ts";
 import type { HttpServer } from "../serve.ts";
-import { answered, answerForwarded } from "./forward.ts";
+import type { WaitingRoom } from "../waiting_room.ts";
+import { answered, answerForwarded, ask } from "./forward.ts";
 import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
 
 /** Options of {@linkcode ServerThread.open}. */
@@ -114,7 +115,7 @@ export class ServerThread {
    */
   async listen(options: HttpOptions): Promise<HttpServer> {
     const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
-    const desk = this.#desk = await openDesk(options);
+    const desk = this.#desk = await openDesk(options, this.#room());
     this.#endpoints = new Map(desk.endpoints.map((endpoint) => [endpoint.id, endpoint]));
     const { partitions } = desk.context;
     const order: ListenOrder = { hostname, port, partitions, settings, keys };
@@ -130,6 +131,16 @@ export class ServerThread {
         [Symbol.asyncDispose]: () => stopped ??= stop(),
       };
     });
+  }
+
+  /** Where all wait whoever they ask: that of the thread, which ends with its server. */
+  #room(): WaitingRoom {
+    const orders = this.#orders;
+    return {
+      answers: { ask: (event, now) => ask<Uint8Array>(orders, "ask", [event, now]) },
+      backlog: { room: () => ask<void>(orders, "room", []) },
+      async [Symbol.asyncDispose]() {},
+    };
   }
 
   /** @param isMetered Whether the thread is to measure what goes that way. */

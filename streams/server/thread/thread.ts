@@ -14,13 +14,13 @@ import { SqliteLog } from "../../log/sqlite_log.ts";
 import { configureLogging } from "../../logging.ts";
 import { MeteredLog } from "../../metered_log.ts";
 import type { Topics } from "../../topics.ts";
-import { Answers } from "../answers.ts";
-import { apiOf, backlogOf, limitsIn, serveApi } from "../api.ts";
+import { apiOf, limitsIn, serveApi } from "../api.ts";
 import type { ApiContext } from "../endpoints.ts";
 import { Metrics } from "../metrics.ts";
 import { Problem } from "../problem.ts";
 import type { HttpServer } from "../serve.ts";
-import { ask, forwarded } from "./forward.ts";
+import { openRoom, type WaitingRoom } from "../waiting_room.ts";
+import { answered, ask, forwarded } from "./forward.ts";
 import type { ListenOrder, ServerStart } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
 
@@ -35,7 +35,10 @@ scope.onmessage = async ({ data: { orders, questions, level } }) => {
   await configureLogging(level);
   const process = new PortCaller(questions, () => new Problem("unavailable", "The server stops"));
   const thread = new Thread(process);
-  new PortAnswerer(orders, async (method, args) => ({ result: await thread.obey(method, args as never[]) }));
+  new PortAnswerer(
+    orders,
+    (method, args) => answered(async () => ({ result: await thread.obey(method, args as never[]) })),
+  );
 };
 
 interface OpenedLog {
@@ -57,6 +60,7 @@ class Thread {
   readonly #served = new Map<number, AsyncDisposable>();
   #opened: OpenedLog | undefined;
   #server: HttpServer | undefined;
+  #room: WaitingRoom | undefined;
 
   constructor(process: PortCaller) {
     this.#process = process;
@@ -84,6 +88,10 @@ class Thread {
       }
       case "listen":
         return this.#listen(...args as unknown as [ListenOrder]);
+      case "ask":
+        return await this.#room?.answers.ask(...args as unknown as [RequestEvent, number]);
+      case "room":
+        return await this.#room?.backlog?.room();
       case "measures":
         return await this.#open().metrics.measures();
       case "stop":
@@ -110,14 +118,13 @@ class Thread {
     metrics.tell(news);
     const clock = () => performance.now();
     const limits = limitsIn(settings);
-    const { answerTimeoutMs: timeoutMs } = limits;
-    const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting: settings.maxWaiting });
     let stopping = false;
     const isStopping = () => stopping;
+    const room = this.#room = openRoom(log, { topics, partitions, clock, isStopping }, settings);
+    const { answers, backlog } = room;
     const context: ApiContext = {
-      ...{ log, topics, partitions, service: undefined, answers, metrics, now: Date.now, clock, ...limits },
-      isStopping,
-      backlog: backlogOf(log, { topics, partitions, clock, isStopping }, settings),
+      ...{ log, topics, partitions, service: undefined, answers, backlog, metrics, now: Date.now, clock },
+      ...{ ...limits, isStopping },
       withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
@@ -130,7 +137,7 @@ class Thread {
       stop: async (patienceMs) => {
         stopping = true;
         await server.stop(patienceMs);
-        await answers[Symbol.asyncDispose]();
+        await room[Symbol.asyncDispose]();
         await news.close();
       },
     };

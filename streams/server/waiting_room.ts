@@ -1,0 +1,35 @@
+/**
+ * Where those wait who ask for answers or send events: there is one of it behind a server, whatever thread they are in.
+ *
+ * @module
+ */
+
+import type { Log } from "../log/log.ts";
+import { Answers } from "./answers.ts";
+import { limitsIn } from "./api.ts";
+import { Backlog } from "./backlog.ts";
+import type { ApiContext } from "./endpoints.ts";
+import type { HttpSettings } from "./settings.ts";
+
+const MAX_BEHIND = 1_000_000;
+
+/** Who waits, and for what. Disposing ends the wait for answers. */
+export interface WaitingRoom extends Pick<ApiContext, "answers" | "backlog">, AsyncDisposable {}
+
+/** Opens one. How far tasks fall behind on a log that processes share is for its brokers to bound. */
+export function openRoom(
+  log: Log,
+  { topics, partitions, ...waiting }: Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping">,
+  settings: HttpSettings,
+): WaitingRoom {
+  const { maxWaiting, maxBehind = MAX_BEHIND } = settings;
+  const { answerTimeoutMs: timeoutMs } = limitsIn(settings);
+  const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting });
+  return {
+    answers,
+    backlog: log.address === undefined
+      ? new Backlog(log, topics, partitions, { maxBehind, ...waiting })
+      : undefined,
+    [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
+  };
+}
