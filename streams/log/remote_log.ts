@@ -19,6 +19,16 @@ import {
 } from "./log.ts";
 import { type PackedRecords, packRecords, unpackRead } from "./packed_records.ts";
 import { PortCaller } from "./port_calls.ts";
+import { type PackedRead, ReadsAhead } from "./read_ahead.ts";
+
+/** How long a read ahead waits at the other end. */
+const AHEAD_MS = 60_000;
+
+/** Options of a {@linkcode RemoteLog}. */
+export interface RemoteLogOptions {
+  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  readonly now?: () => number;
+}
 
 /**
  * Asks the log behind a port (see {@linkcode serveLog}). It is the log's contract but for groups.
@@ -27,11 +37,11 @@ export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   readonly #port: PortCaller;
-  /** By topic and partition. */
-  readonly #ahead = new Map<string, ReadAhead>();
+  readonly #ahead: ReadsAhead;
 
   /** Takes over this end of a channel. */
-  constructor({ port, hasLatest }: LogChannel) {
+  constructor({ port, hasLatest }: LogChannel, { now = () => performance.now() }: RemoteLogOptions = {}) {
+    this.#ahead = new ReadsAhead(now);
     this.#port = new PortCaller(
       port,
       () => new LogError("closed", "Cannot use the log: its port is closed"),
@@ -72,16 +82,13 @@ export class RemoteLog implements UngroupedLog {
       this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal }) as Promise<
         PackedRead
       >;
-    const ahead = this.#ahead.get(place);
-    this.#ahead.delete(place);
-    const isWanted = ahead?.isFor(from, limits) ?? false;
-    const found = isWanted ? await ahead?.take(waitMs, signal) : ahead?.end();
+    const ahead = this.#ahead.take(place, from, limits);
     // Who has waited for what was read ahead has waited for all that there is.
-    const { records: packed, next } = found ?? await read(from, isWanted ? 0 : waitMs, signal);
+    const { records: packed, next } = await ahead?.take(waitMs, signal) ??
+      await read(from, ahead === undefined ? waitMs : 0, signal);
     const records = unpackRead(packed);
     if (waitMs > 0 && records.length > 0) {
-      this.#ahead.get(place)?.end(); // that of another reader, who came meanwhile
-      this.#ahead.set(place, new ReadAhead(next, limits, (signal) => read(next, AHEAD_MS, signal)));
+      this.#ahead.begin(place, next, limits, (signal) => read(next, AHEAD_MS, signal));
     }
     return { records, next };
   }
@@ -122,72 +129,5 @@ export class RemoteLog implements UngroupedLog {
   [Symbol.asyncDispose](): Promise<void> {
     this.#port.close();
     return Promise.resolve();
-  }
-}
-
-interface PackedRead {
-  readonly records: PackedRecords;
-  readonly next: number;
-}
-
-type Limits = Pick<ReadOptions, "maxRecords" | "maxBytes">;
-
-/** How long a read ahead waits at the other end. */
-const AHEAD_MS = 60_000;
-
-/** A read that was asked for before anybody wanted it. */
-class ReadAhead {
-  readonly #from: number;
-  readonly #limits: Limits;
-  readonly #ending = new AbortController();
-  readonly #read: Promise<PackedRead>;
-  #isDone = false;
-  /** Whether it has ended without a record: more may have come since. */
-  #isVain = false;
-
-  constructor(from: number, limits: Limits, read: (signal: AbortSignal) => Promise<PackedRead>) {
-    this.#from = from;
-    this.#limits = limits;
-    this.#read = read(this.#ending.signal);
-    const done = (found?: PackedRead) => {
-      this.#isDone = true;
-      this.#isVain = found === undefined || found.records.lengths.length === 0;
-    };
-    this.#read.then(done, () => done());
-  }
-
-  /** Whether it is what is wanted. */
-  isFor(from: number, { maxRecords, maxBytes }: Limits): boolean {
-    return !this.#isVain && from === this.#from && maxRecords === this.#limits.maxRecords &&
-      maxBytes === this.#limits.maxBytes;
-  }
-
-  /** What it finds within a time; else it ends. @throws the signal's reason */
-  async take(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
-    if (this.#isDone) return await this.#read;
-    // What is on its way may not be here yet: who does not wait for it must ask.
-    return (waitMs > 0 ? await this.#wait(waitMs, signal) : undefined) ?? this.end();
-  }
-
-  /** Nobody wants it. */
-  end(): undefined {
-    this.#ending.abort();
-  }
-
-  async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
-    const { promise: ended, resolve: end, reject } = Promise.withResolvers<undefined>();
-    const abort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    const timer = setTimeout(() => end(undefined), waitMs);
-    try {
-      signal?.throwIfAborted();
-      return await Promise.race([this.#read, ended]);
-    } catch (error) {
-      this.end();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    }
   }
 }
