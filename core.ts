@@ -80,14 +80,10 @@ export { ByteWriter } from "./src/codec/byte_writer.ts";
 
 // State, scorer, learner.
 export { EventClock } from "./src/state/event_clock.ts";
-export {
-  type Forgotten,
-  type Preview,
-  type Refusal as TaskRefusal,
-  type TaskOptions,
-  type TaskOutputs,
-  TaskState,
-} from "./src/state/task_state.ts";
+export { TaskState } from "./src/state/task_state.ts";
+export type { TaskOptions } from "./src/state/task_options.ts";
+export type { Preview } from "./src/state/lists.ts";
+export type { Forgotten, Refusal as TaskRefusal, TaskOutputs } from "./src/state/task_outputs.ts";
 export type { FrequencyOptions, ShownItem } from "./src/state/shown_items.ts";
 export * from "./src/state/task_counters.ts";
 export * from "./src/state/user_state.ts";

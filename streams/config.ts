@@ -11,7 +11,7 @@ import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
-import type { TaskOptions } from "../src/state/task_state.ts";
+import type { TaskOptions } from "../src/state/task_options.ts";
 import { withoutComments } from "./json_comments.ts";
 import { environmentOverrides, withOverrides } from "./config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "./config_fault.ts";

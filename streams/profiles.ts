@@ -5,7 +5,7 @@
  */
 
 import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
-import type { TaskOptions } from "../src/state/task_state.ts";
+import type { TaskOptions } from "../src/state/task_options.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import type { Format } from "./sources/open.ts";
 

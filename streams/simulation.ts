@@ -35,7 +35,7 @@ import { createRandom } from "../src/simulator/random.ts";
 import { Schedule } from "../src/simulator/schedule.ts";
 import { LIST_LENGTH } from "../src/simulator/shop.ts";
 import { createWorld, hourOf, type Visit, type World } from "../src/simulator/world.ts";
-import type { TaskOptions } from "../src/state/task_state.ts";
+import type { TaskOptions } from "../src/state/task_options.ts";
 import { ExperimentRegistry } from "./experiments/registry.ts";
 import { Learning, type LearningOptions } from "./learning.ts";
 import type { Log, NewRecord } from "./log/log.ts";

@@ -11,7 +11,8 @@ import { mulberry32 } from "../scorer/random.ts";
 import { ServingModel } from "../scorer/serving_model.ts";
 import { delayedClicks, type DelayOptions } from "../simulator/delayed_clicks.ts";
 import type { LabelPolicy } from "../state/label_policy.ts";
-import { type TaskOutputs, TaskState } from "../state/task_state.ts";
+import { TaskState } from "../state/task_state.ts";
+import type { TaskOutputs } from "../state/task_outputs.ts";
 import { Learner, type LearnerOptions } from "./learner.ts";
 
 /** What is tried. */

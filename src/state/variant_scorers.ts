@@ -12,7 +12,7 @@ import type { ExperimentRecord } from "../experiments/experiment.ts";
 import { partsOf, pinnedModels } from "../experiments/pins.ts";
 import type { ListScorer } from "../scorer/list_scorer.ts";
 import type { Serving } from "../scorer/serving.ts";
-import type { FoldContext } from "./hidden_state.ts";
+import { carryHidden, carryVariants, type Inserted } from "./hidden_state.ts";
 import type { Pending } from "./pending.ts";
 import type { UserState } from "./user_state.ts";
 
@@ -45,9 +45,15 @@ export class VariantScorers {
     return this.#byModel;
   }
 
-  /** What folds behaviours into the states of variants. */
-  get folds(): readonly FoldContext[] {
-    return this.#lifelong.map(({ fold }) => fold);
+  /** The task's own. */
+  get own(): ListScorer {
+    return this.#own;
+  }
+
+  /** Brings a user's recurrent states up to date after an insert: of the task's own model, and of variants. */
+  carry(user: UserState, inserted: Inserted): void {
+    carryHidden(user, inserted, this.#own.fold);
+    carryVariants(user, inserted, this.#lifelong.map(({ fold }) => fold));
   }
 
   /** The scorer of a model; the task's own when it has no other. */

@@ -10,7 +10,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/schema.ts";
-import type { Preview } from "../../src/state/task_state.ts";
+import type { Preview } from "../../src/state/lists.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { readBody } from "../server/body.ts";

@@ -9,7 +9,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import type { SlotHealth } from "../../src/models/mimn_health.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
 import { explain, type Explanation } from "../../src/scorer/explanation.ts";
-import type { Preview } from "../../src/state/task_state.ts";
+import type { Preview } from "../../src/state/lists.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import type { Task } from "../task.ts";
 import type { Call } from "./endpoint.ts";

@@ -6,7 +6,7 @@
 
 import type { LearnerOptions } from "../../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
-import type { TaskOptions } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { LearningOptions } from "../learning.ts";
 import type { Delivery } from "../task/delivery.ts";
 import type { CommitReport } from "../metered_log.ts";

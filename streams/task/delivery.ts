@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { TaskOutputs } from "../../src/state/task_state.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import type { NewRecord } from "../log/log.ts";
 
 /** How answers are sent. */

@@ -6,7 +6,9 @@
 
 import { encodeSample } from "../../src/learner/sample_codec.ts";
 import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/task_codec.ts";
-import { isWaiting, type TaskOutputs, type TaskState } from "../../src/state/task_state.ts";
+import type { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { isWaiting } from "../../src/state/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";

@@ -15,7 +15,9 @@
 import process from "node:process";
 import { Command, Option } from "commander";
 import type { ItemRecord } from "../../src/events/event.ts";
-import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import { NEXT_ITEM_DATA } from "../../scripts/evaluate/next_item.ts";
 import { count, print, runCommand } from "../../scripts/command_line.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";

@@ -24,7 +24,9 @@ import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/creat
 import { mulberry32 } from "../../src/scorer/random.ts";
 import type { Serving } from "../../src/scorer/serving.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import {
   type Config,
   learnerOptions,

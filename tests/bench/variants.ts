@@ -17,7 +17,8 @@ import type { Sample } from "../../src/learner/sample.ts";
 import { encodeSample } from "../../src/learner/sample_codec.ts";
 import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
-import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import { DEFAULT_MODELS } from "../../streams/config.ts";
 import { serve } from "./serving.ts";
 

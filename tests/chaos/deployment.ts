@@ -9,7 +9,7 @@ import type { LearnerOptions } from "../../src/learner/learner.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
-import type { TaskOptions } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { LearningOptions } from "../../streams/learning.ts";
 import type { Delivery } from "../../streams/task/delivery.ts";
 

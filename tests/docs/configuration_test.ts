@@ -47,7 +47,7 @@ Deno.test("docs/configuration.md has an example that is allowed", async () => {
 Deno.test("the configuration's defaults are those that the options' own docs have", async () => {
   const sources = {
     ...{ "learner.": "learner/learner", "guard.": "learner/guard", "sequence.": "state/sequence" },
-    ...{ "features.transitions.": "features/transitions", "": "state/task_state" },
+    ...{ "features.transitions.": "features/transitions", "": "state/task_options" },
     ...{ "retrieval.": "retrieval/retrieval", "models.base.": "models/base", "models.din.": "models/din" },
     ...{ "models.dien.": "models/dien", "models.mimn.": "models/mimn" },
   };

@@ -7,7 +7,8 @@ import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
 import { createModel } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import { rowLogLoss } from "../../src/metrics/probability.ts";
 
 const K = 8;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DEFAULT_MODELS, learnerOptions } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { LISTED, PROFILES } from "../../streams/profiles.ts";
-import type { TaskOptions } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import { replay, type ReplayResult } from "../../streams/replay.ts";
 import { type Format, openSource } from "../../streams/sources/open.ts";
 

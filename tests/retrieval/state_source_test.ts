@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
-import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { outputs, SMALL, START } from "../state/streams.ts";
 

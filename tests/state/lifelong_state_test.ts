@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { InteractionEvent } from "../../src/events/event.ts";
-import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { SampleState } from "../../src/learner/sample.ts";
 import type { StoredState } from "../../src/state/stored_state.ts";
 import type { UserState } from "../../src/state/user_state.ts";

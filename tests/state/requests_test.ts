@@ -3,7 +3,8 @@ import type { Boost, MergeEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
 import { decodeItemState, encodeItemState } from "../../src/state/task_codec.ts";
-import { type TaskOptions, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
 import { Story } from "./story.ts";
 
 function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {

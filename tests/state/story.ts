@@ -8,7 +8,9 @@ import type {
 } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/learner/sample.ts";
-import { type Refusal, type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { Refusal, TaskOutputs } from "../../src/state/task_outputs.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { outputs } from "./streams.ts";
 

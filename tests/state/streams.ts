@@ -2,7 +2,9 @@ import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { decodeItemState, decodeTask, encodeItemState, encodeTask } from "../../src/state/task_codec.ts";
-import { type TaskOptions, type TaskOutputs, TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 /** When the streams of the tests begin. */

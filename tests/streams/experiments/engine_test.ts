@@ -5,7 +5,7 @@ import type { Event } from "../../../src/events/event.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
 import { decodeSample } from "../../../src/learner/sample_codec.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
-import type { TaskOptions } from "../../../src/state/task_state.ts";
+import type { TaskOptions } from "../../../src/state/task_options.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import type { Log, NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";

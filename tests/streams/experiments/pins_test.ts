@@ -5,7 +5,7 @@ import type { Recommendation } from "../../../src/events/recommendation.ts";
 import { decodeSample } from "../../../src/learner/sample_codec.ts";
 import { encodeVersion, type ParameterVersion } from "../../../src/learner/version.ts";
 import { ServingModel } from "../../../src/scorer/serving_model.ts";
-import type { TaskOptions } from "../../../src/state/task_state.ts";
+import type { TaskOptions } from "../../../src/state/task_options.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import type { Log } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";

@@ -1,0 +1,197 @@
+/**
+ * The lists of a task: what requests are answered with, and what impression events say was shown. Both are opened in
+ * the join, with features and predictions as they are at that moment.
+ *
+ * @module
+ */
+
+import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
+import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
+import type { Instance } from "../features/assembler.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
+import type { Answerer } from "../scorer/answerer.ts";
+import type { Serving } from "../scorer/serving.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { ImpressionJoin } from "./impression_join.ts";
+import type { Interactions } from "./interactions.ts";
+import { type Pending, sampleState } from "./pending.ts";
+import { rememberShown } from "./shown_items.ts";
+import type { TaskCounters } from "./task_counters.ts";
+import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { UserState } from "./user_state.ts";
+import type { VariantScorers } from "./variant_scorers.ts";
+
+/** An answer that is not given. */
+export interface Preview {
+  /** The answer. */
+  readonly recommendation: Recommendation;
+  /** The model that scored it, or the own one when there were several. */
+  readonly serving: Serving;
+  /** What it scored. */
+  readonly instance: Instance;
+}
+
+/** What {@linkcode Lists} read and change; a `TaskState` is one. */
+export interface ListState {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** Takes the lists that open. */
+  readonly join: ImpressionJoin<TaskOutputs>;
+  /** Counts what is asked and listed. */
+  readonly retrieval: Retrieval;
+  /** Counts what happens. */
+  readonly counters: TaskCounters;
+  /** See `TaskState.watermark`. */
+  readonly watermark: number;
+}
+
+/** Who makes the lists of a task, and who acts on them. */
+export interface ListParts {
+  /** Answers requests. */
+  readonly answerer: Answerer;
+  /** Score what was shown and we did not answer. */
+  readonly scorers: VariantScorers;
+  /** Wait for the lists that they name. */
+  readonly interactions: Interactions;
+}
+
+/** Options of {@linkcode Lists}. */
+export interface ListsOptions {
+  /** How long after an impression an outcome counts, milliseconds. */
+  readonly windowMs: number;
+  /** Whether our answer counts as shown, or only what an impression event says. */
+  readonly served: boolean;
+  /** Newest items shown that are remembered a user. */
+  readonly remembered: number;
+}
+
+/** Answers and opens the lists of one task. */
+export class Lists {
+  readonly #state: ListState;
+  readonly #answerer: Answerer;
+  readonly #scorers: VariantScorers;
+  readonly #interactions: Interactions;
+  readonly #options: ListsOptions;
+
+  /** Lists made of `parts` over `state`. */
+  constructor(state: ListState, parts: ListParts, options: ListsOptions) {
+    this.#state = state;
+    this.#answerer = parts.answerer;
+    this.#scorers = parts.scorers;
+    this.#interactions = parts.interactions;
+    this.#options = options;
+  }
+
+  /** Answers a request. */
+  request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
+    const { counters, retrieval, join } = this.#state;
+    counters.requests++;
+    if (event.candidates === undefined) retrieval.state.ask();
+    const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
+    if (unserved) counters.unservedVariants++;
+    for (const { source } of recommendation.items) retrieval.sources.list(source);
+    out.recommendations.push(recommendation);
+    if (chosen.rows.length === 0) return;
+    // What was answered counts as shown, or waits for an impression event to say what was.
+    if (this.#options.served) {
+      this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true }), out);
+    } else {
+      join.open(user, this.#scorers.withStates(user, scored()), out);
+    }
+  }
+
+  /**
+   * Takes in what was shown.
+   *
+   * @param offset Position of the event in its partition, its name when it has no other.
+   * @returns Why it cannot be applied, or `null`.
+   */
+  impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
+    const { counters, watermark, join } = this.#state;
+    const age = watermark - (event.time + this.#options.windowMs);
+    if (age > 0) {
+      counters.tooLate++;
+      return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
+    }
+    counters.impressions++;
+    const request = event.request ?? event.id ?? `offset:${offset}`;
+    const answered = user.pending.get(request);
+    // Its sample is out: to open it again would count its outcomes twice.
+    if (answered?.settled || (answered === undefined && join.isSettled(user, request))) {
+      counters.duplicates++;
+      return null;
+    }
+    this.#show(user, this.#shown(user, { ...event, request }, answered), out);
+    return null;
+  }
+
+  /** What an impression event shows: of what we answered under its name, prediction and outcomes stay; the rest is scored now. */
+  #shown(
+    user: UserState,
+    event: ImpressionEvent & { readonly request: string },
+    answered: Pending | undefined,
+  ): Pending {
+    const { catalogue } = this.#state;
+    // Of a list that several models made, the own one takes over what was shown otherwise.
+    const scorer = this.#scorers.of(answered?.model);
+    const known = new Map(answered?.rows.map((row) => [catalogue.at(row.item).id, row]));
+    const others = event.items.filter((item) => !known.has(item));
+    const scored = answered === undefined || others.length > 0 ? scorer.score(user, others, event) : null;
+    others.forEach((item, place) => known.set(item, scored!.rows[place]!));
+    const oracle = oracleOf(event);
+    const rows = event.items.map((item, place) => {
+      const row = known.get(item)!;
+      const placed = answered?.shown === true && answered.rows.includes(row);
+      const logit = placed ? scorer.unplacedLogit(row) : row.logit;
+      const position = event.positions?.[place] ?? place;
+      const propensity = event.propensities?.[place] ?? (placed ? row.propensity : 1);
+      return {
+        ...scorer.place({ ...row, logit }, position, propensity),
+        oracle: oracle?.[place] ?? NaN,
+      };
+    });
+    return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
+  }
+
+  /** Opens what was shown, then applies the interactions that were waiting for it. */
+  #show(user: UserState, pending: Pending, out: TaskOutputs): void {
+    const { join } = this.#state;
+    this.#interactions.sampled(user);
+    join.open(user, pending, out);
+    rememberShown(user, pending.rows, pending.time, this.#options.remembered);
+    for (const event of join.takeParked(user, pending.request)) this.#interactions.apply(user, event, out);
+  }
+
+  /**
+   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
+   * are left out.
+   */
+  preview(user: UserState, event: RequestEvent): Preview {
+    const { catalogue } = this.#state;
+    const candidates = event.candidates?.filter((id) => catalogue.get(id) !== undefined);
+    const asked = candidates === undefined ? event : { ...event, candidates };
+    const { recommendation, chosen } = this.#answerer.answer(user, asked);
+    const { serving } = this.#scorers.of(recommendation.model);
+    const rows = chosen.rows.map((row) => ({ ...row, item: catalogue.at(row.item).id, position: -1 }));
+    const { state: _stored, otherStates: _others, ...list } = chosen;
+    const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
+    return { recommendation, serving, instance };
+  }
+
+  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
+  withoutModel(user: UserState, event: RequestEvent): readonly Pick<RecommendedItem, "item" | "source">[] {
+    return this.#answerer.candidates(
+      user,
+      event.candidates === undefined ? { ...event, list: "popular" } : event,
+    );
+  }
+}
+
+/** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */
+function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
+  const oracle = (event as { readonly oracle?: unknown }).oracle;
+  return Array.isArray(oracle) && oracle.length === event.items.length &&
+      oracle.every((p) => typeof p === "number" && p >= 0 && p <= 1)
+    ? oracle
+    : undefined;
+}
