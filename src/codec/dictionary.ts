@@ -62,7 +62,12 @@ export class Dictionary {
   reset(): void {
     this.#record++;
     this.#strings = [];
-    if (this.#places.size <= MAX_PLACES) return;
+    if (this.#places.size > MAX_PLACES) this.forget();
+  }
+
+  /** Forgets the strings of all records, that in hand included. */
+  forget(): void {
+    this.#strings = [];
     this.#places.clear();
     this.#records.length = this.#numbers.length = 0;
   }

@@ -282,6 +282,12 @@ export class Assembler {
     this.#named.get(tables)?.known?.forget(moved);
   }
 
+  /** Forgets values of users' fields that are remembered of still tables, and what was gathered last. */
+  forgetUsers(tables: ReadonlyMap<string, FieldTable>): void {
+    this.#named.get(tables)?.known?.pairs.clear();
+    this.#gathered = undefined;
+  }
+
   /**
    * Gives the gradients of the last gathered impression to the tables and to the head's gradient array.
    *

@@ -116,11 +116,15 @@ export class JoinedKeys {
     return start.get(end) ?? this.#make(start, end);
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.#root.clear();
+    this.#size = 0;
+  }
+
   #make(start: JoinedKey, end: string): JoinedKey {
-    if (this.#size++ === MAX_JOINED) {
-      this.#root.clear();
-      this.#size = 1;
-    }
+    if (this.#size === MAX_JOINED) this.clear();
+    this.#size++;
     return start.make(end);
   }
 }

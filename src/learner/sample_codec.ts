@@ -31,6 +31,11 @@ const record = new ByteWriter(4096);
 const body = new ByteWriter(4096);
 const strings = new Dictionary();
 
+/** Forgets the words of samples that were encoded, for some were somebody's who is to be erased. */
+export function forgetSampleWords(): void {
+  strings.forget();
+}
+
 /** Encodes a sample. Same sample, same bytes. */
 export function encodeSample(sample: Sample): Uint8Array {
   strings.reset();

@@ -34,6 +34,8 @@ export interface Serving {
   initState(): Float32Array;
   /** Folds a behaviour into the state, in place. */
   step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
+  /** Forgets words of users that it keeps in mind, if it does. */
+  forgetUsers?(): void;
   /** Logits of the rows of an impression, one a row. */
   score(instance: Instance): Float32Array;
   /** Where the rows look; `null` or absent when the model weighs nothing by candidate. */

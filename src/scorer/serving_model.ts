@@ -136,6 +136,10 @@ export class ServingModel implements Serving {
     this.#model.step(state, this.#behaviour);
   }
 
+  forgetUsers(): void {
+    this.#assembler.forgetUsers(this.#fields);
+  }
+
   score(instance: Instance): Float32Array {
     const { input, wide } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
     const logits = this.#model.score(input);

@@ -47,6 +47,12 @@ export class ListDictionary {
     this.#dictionary.encode(to);
   }
 
+  /** Forgets the lists of all records. */
+  forget(): void {
+    this.#dictionary.forget();
+    this.#entries.clear();
+  }
+
   /** Begins another record. Keeps in mind the lists of those before, up to a bound: they come again. */
   reset(): void {
     this.#record++;

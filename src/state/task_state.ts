@@ -333,8 +333,9 @@ export class TaskState {
 
   #forget(user: UserState, out: TaskOutputs): void {
     this.retrieval.state.forget(user.id);
-    this.#memory.remove(user);
+    this.#memory.forget(user);
     this.dirtyUsers.delete(user);
+    this.#scorers.forgetUsers();
     this.counters.forgotten++;
     out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
   }

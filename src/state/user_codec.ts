@@ -59,6 +59,12 @@ export class UserCodec {
     this.#catalogue = catalogue;
   }
 
+  /** Forgets words of users, which are kept in mind from one record to the next. */
+  forget(): void {
+    this.#strings.forget();
+    this.#lists.forget();
+  }
+
   /** The record of a user. */
   encode(user: UserState): Uint8Array {
     const record = this.#record;

@@ -79,11 +79,17 @@ export class UserMemory {
     return this.#look(createUser(id, this.#sequences), view);
   }
 
-  /** Lets a user go, for ever or until it is restored. */
+  /** Lets a user go until it is restored. */
   remove(user: UserState): void {
     this.#users.delete(user.id);
     this.#sequences.release(user.row);
     this.#bytes -= user.bytes;
+  }
+
+  /** Lets a user go for ever, and words of users that are kept in mind from one record to the next. */
+  forget(user: UserState): void {
+    this.remove(user);
+    this.#codec.forget();
   }
 
   /** Lets the least recently active users go until the others fit into `maxBytes`; those who wait stay. */

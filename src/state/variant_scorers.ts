@@ -61,6 +61,11 @@ export class VariantScorers {
     return this.#byModel.get(model ?? "") ?? this.#own;
   }
 
+  /** Has all models forget words of users that they keep in mind. */
+  forgetUsers(): void {
+    for (const { serving } of [this.#own, ...this.#byModel.values()]) serving.forgetUsers?.();
+  }
+
   /** Takes the experiments as they are now. */
   follow(records: Iterable<ExperimentRecord>): void {
     this.#records = [...records];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodeSample } from "../../src/learner/sample_codec.ts";
+import { encodeSample, forgetSampleWords } from "../../src/learner/sample_codec.ts";
 import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
@@ -93,6 +93,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     users.push(record(topics.state, user, null));
   }
   tellUpTo(out.samples.length);
+  if (out.forgotten.length > 0) forgetSampleWords();
   for (const one of rejected) outputs.push(one);
   for (const user of state.dirtyUsers) {
     users.push(record(topics.state, user.id, state.record(user), isWaiting(user) ? WAITING : NO_HEADERS));

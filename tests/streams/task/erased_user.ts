@@ -1,0 +1,88 @@
+/**
+ * A process that answers somebody, forgets them, answers somebody else, and shows all strings that it still knows:
+ * `erased_user.ts <folder> <words>`. Words are given backwards, so that the arguments do not have them.
+ *
+ * @module
+ */
+
+import { writeHeapSnapshot } from "node:v8";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import type { FeatureSchema } from "../../../src/features/schema.ts";
+import { Assembler } from "../../../src/features/assembler.ts";
+import { createModel } from "../../../src/models/create.ts";
+import { mulberry32 } from "../../../src/scorer/random.ts";
+import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import { DEFAULT_MODELS } from "../../../streams/config.ts";
+import { ServerThread } from "../../../streams/server/thread/server_thread.ts";
+import { Task } from "../../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { WIDTH } from "../../learner/batches.ts";
+
+const START = 1_700_000_000_000;
+const HOUR = 3_600_000;
+const SCHEMA: FeatureSchema = {
+  userFields: ["city"],
+  itemFields: ["band"],
+  contextFields: ["page"],
+  crosses: ["band"],
+  transitions: {},
+  pairs: true,
+};
+
+const [folder = "", ...backwards] = Deno.args;
+const forwards = (word: string) => [...word].reverse().join("");
+
+function serving(): ServingModel {
+  const { d, userWidth, contextWidth } = new Assembler(SCHEMA, WIDTH);
+  const sizes = { d, user: userWidth, context: contextWidth };
+  return new ServingModel(createModel("din", sizes, DEFAULT_MODELS.din, mulberry32(0)), SCHEMA, WIDTH);
+}
+
+/** What somebody does, and gets answered. */
+function life(
+  [user = "", city = "", page = "", request = "", note = ""]: readonly string[],
+  time: number,
+): Event[] {
+  const items = ["i1", "i2", "i3"];
+  return [
+    { type: "profile", user, time, attributes: { city, note } },
+    ...items.map((item): Event => ({ type: "interaction", user, item, action: "click", time })),
+    { type: "request", user, request, time, count: 2, candidates: items, context: { page } },
+    { type: "interaction", user, item: "i1", action: "click", time, request },
+    { type: "request", user, request: `${request} again`, time: time + 1, count: 2, context: { page } },
+  ];
+}
+
+const topics = topicNames();
+// What the log has is for it to drop: it is not in this heap.
+await using log = (await ServerThread.open({ path: `${folder}/log.sqlite`, topics, level: "fatal" })).log;
+await log.createTopics(topicSpecs(topics, 1));
+const append = (events: readonly Event[]) =>
+  log.append(events.map((event) => ({
+    ...{ topic: topics.events, partition: 0, key: event.user, time: event.time },
+    value: encodeEvent(event),
+  })));
+await log.append(["i1", "i2", "i3"].map((item) => ({
+  ...{ topic: topics.items, key: item, time: START },
+  value: new TextEncoder().encode(
+    JSON.stringify({ item, time: START, category: "c", attributes: { band: "b" } }),
+  ),
+})));
+await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving());
+const run = async () => {
+  while (await task.step({ now: () => 0 }) > 0);
+  await task.commit();
+};
+const forget = (user: string, time: number): Event => ({ type: "forget", user, time });
+
+await append(life(backwards.map(forwards), START));
+await run();
+await append(life(["somebody", "Oslo", "home", "r1", "none"], START + 2 * HOUR)); // what was shown has its outcome
+await run();
+writeHeapSnapshot(`${folder}/before.heapsnapshot`);
+await append([forget(forwards(backwards[0] ?? ""), START + 2 * HOUR)]);
+await run();
+await append(life(["else", "Bergen", "home", "r2", "none"], START + 4 * HOUR));
+await run();
+writeHeapSnapshot(`${folder}/after.heapsnapshot`);
