@@ -97,6 +97,9 @@ export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/serve
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_settings.ts";
 export * from "./streams/service.ts";
 export type { SharedThread } from "./streams/service/shared_thread.ts";
+export type { Deployment } from "./streams/service/needed.ts";
+export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
+export type { RetentionSettings } from "./streams/service/retention_settings.ts";
 export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";
 export * from "./streams/sample_handover.ts";
 export * from "./streams/replay.ts";

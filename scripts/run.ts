@@ -11,7 +11,8 @@ import { getLogger, type LogLevel } from "@logtape/logtape";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import { type Config, learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
+import type { Log } from "../streams/log/log.ts";
 import {
   type LearnerThreadOptions,
   type Role,
@@ -20,6 +21,7 @@ import {
   type ServiceOptions,
   type ServiceStatus,
 } from "../streams/service.ts";
+import { Retention } from "../streams/service/retention.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
 import { configureLogging } from "../streams/logging.ts";
@@ -157,6 +159,7 @@ async function main(flags: Flags): Promise<number> {
     snapshots: snapshotsOf(flags),
   });
   unfinished = () => service.unfinished;
+  await using _retention = await retentionOf(log, service, config, flags);
   const server = http &&
     await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} }, thread);
   const meter = new Meter();
@@ -177,6 +180,30 @@ async function main(flags: Flags): Promise<number> {
   }
   logger.info("has stopped");
   return 0;
+}
+
+/** Drops old records, where there is no broker to do so. */
+async function retentionOf(
+  log: Log,
+  service: Pick<Service, "tasks">,
+  config: Config,
+  { prefix, model, variantModels = [] }: Flags,
+): Promise<Retention | undefined> {
+  const { retention: settings = {}, outcomeWindowMs } = config;
+  if (log.address !== undefined) {
+    if (config.retention !== undefined) {
+      logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
+    }
+    return undefined;
+  }
+  const topics = topicNames(prefix);
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const models = [model, ...variantModels];
+  const deployment = { log, topics, partitions, models, tasks: () => service.tasks };
+  return new Retention(deployment, {
+    ...{ settings, outcomeWindowMs, now: Date.now },
+    clock: () => performance.now(),
+  }).start();
 }
 
 /** To listen at its place, to read, and to write where the log is: all that the server's thread needs. */

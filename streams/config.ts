@@ -17,6 +17,7 @@ import { environmentOverrides, withOverrides } from "./config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "./config_fault.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
+import type { RetentionSettings } from "./service/retention_settings.ts";
 import type { HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
 import type { Delivery } from "./task/delivery.ts";
@@ -49,6 +50,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly $schema?: string;
   /** How the HTTP server behaves. */
   readonly http?: HttpSettings;
+  /** How long an embedded log keeps records. */
+  readonly retention?: RetentionSettings;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
@@ -137,6 +140,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     kafka: _kafka,
     $schema: _schema,
     http: _http,
+    retention: _retention,
     ...rest
   } = config;
   const learnHistories = model === "dien" && (config.learner?.auxWeight ?? 0) > 0;

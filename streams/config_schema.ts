@@ -12,6 +12,7 @@ import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";
 import { policySchema } from "./policy_schema.ts";
 import { httpSchema } from "./server/settings.ts";
+import { retentionSchema } from "./service/retention_settings.ts";
 import { DELIVERIES } from "./task/delivery.ts";
 
 const names = z.array(z.string().min(1).max(64)).max(32);
@@ -342,6 +343,7 @@ export const configSchema = z.strictObject({
   learner,
   kafka: kafkaSchema,
   http: httpSchema,
+  retention: retentionSchema,
   guard: field(guard, "the band in which served predictions must stay; `null` = none", {}),
   models,
 }).partial();

@@ -25,9 +25,10 @@ import { decodeSample } from "../src/learner/sample_codec.ts";
 import { Snapshots } from "../src/learner/snapshots.ts";
 import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
-import { chunkRecords, readChunks } from "./chunks.ts";
+import { chunkRecords, readBeginning, readChunks } from "./chunks.ts";
 import { lagOf } from "./log/lag.ts";
 import {
+  type Log,
   LogError,
   type LogRecord,
   type NewRecord,
@@ -194,6 +195,16 @@ export class Learning implements AsyncDisposable {
     learning.#read = [...learning.#next];
     if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder(), signal);
     return learning;
+  }
+
+  /** Positions of samples, by partition, from which a model's learner goes on after a crash; `null` = from the start. */
+  static async checkpointed(
+    log: Pick<Log, "latest">,
+    topics: Topics,
+    model: string,
+  ): Promise<readonly number[] | null> {
+    const beginning = await readBeginning(log, topics.checkpoints, model);
+    return beginning === null ? null : decodePositions(new ByteReader(beginning));
   }
 
   /**
@@ -504,14 +515,8 @@ export class Learning implements AsyncDisposable {
 
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
-    const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
-    }
     // Partitions may have been added since, none can go away.
-    for (let partition = 0, count = from.count(); partition < count; partition++) {
-      this.#next[partition] = from.uint();
-    }
+    for (const [partition, next] of decodePositions(from).entries()) this.#next[partition] = next;
     this.#versions.made = from.uint();
     this.failures = from.uint();
     this.rollbacks = from.uint();
@@ -522,6 +527,13 @@ export class Learning implements AsyncDisposable {
     this.guard.decode(from);
     this.validation.decode(from);
   }
+}
+
+/** Where a checkpoint goes on, which is what it begins with. */
+function decodePositions(from: ByteReader): number[] {
+  const format = from.u8();
+  if (format === FORMAT) return Array.from({ length: from.count() }, () => from.uint());
+  throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
 }
 
 function decode(record: LogRecord): Sample {

@@ -190,8 +190,16 @@ export class Task implements AsyncDisposable {
     return this.#itemsCommitted;
   }
 
-  /** Signals and positives that it has learnt from other partitions since it was opened, and where it reads on, by partition. */
-  get others(): { readonly learnt: number; readonly positions: ReadonlyMap<number, number> } {
+  /**
+   * Signals and positives that it has learnt from other partitions since it was opened, and where it reads on, by
+   * partition: now, and after a crash.
+   */
+  get others(): {
+    readonly learnt: number;
+    readonly positions: ReadonlyMap<number, number>;
+    readonly committed: ReadonlyMap<number, number>;
+    readonly isShared: boolean;
+  } {
     return this.#others;
   }
 
@@ -382,7 +390,7 @@ export class Task implements AsyncDisposable {
     this.#numbers = new OutputNumbers();
     [this.#sent, this.#sending] = [0, []];
     this.#rejected = [];
-    this.#others.committed();
+    this.#others.keep();
     this.#roundEvents = 0;
     this.#roundRows = 0;
     state.evict(this.#maxStateBytes);

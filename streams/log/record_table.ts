@@ -151,9 +151,9 @@ export class RecordTable {
     this.#tombstones = Infinity;
   }
 
-  /** Deletes the records below an offset. */
-  deleteBelow(offset: number): void {
-    this.#deleteBelow.run(offset);
+  /** Deletes the records below an offset. @returns How many. */
+  deleteBelow(offset: number): number {
+    return Number(this.#deleteBelow.run(offset).changes);
   }
 
   /** Reads from an offset on; see `Log.read`. */

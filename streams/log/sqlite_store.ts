@@ -30,6 +30,9 @@ const FORMAT = 1;
 /** Pages that a record of a compact topic changes apart from its own: that of its predecessor, and of the index of keys. */
 const SCATTERED_PAGES = 2;
 
+/** Records on a page, about, all of which is written when they are deleted. */
+const ROWS_A_PAGE = 8;
+
 /** Options of `SqliteLog.open()`. */
 export interface SqliteLogOptions {
   /**
@@ -188,11 +191,13 @@ export class SqliteStore implements LogStore {
   trim(topic: string, partition: number, before: number): void {
     const table = this.#guard(() => this.#table(topic, partition));
     if (before <= table.start) return;
+    let deleted = 0;
     this.#transaction(() => {
       this.#saveTrim.run(topic, partition, before);
-      table.deleteBelow(before);
+      deleted = table.deleteBelow(before);
     });
     table.trimmed = before;
+    this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_A_PAGE));
   }
 
   /** See {@linkcode LogStore.close}. */

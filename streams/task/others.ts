@@ -69,6 +69,7 @@ export class Others implements AsyncDisposable {
   readonly #reader: OthersReader | undefined;
   readonly #time: TimeShare;
   #note: (readonly [partition: number, next: number])[] = [];
+  #committed: ReadonlyMap<number, number>;
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
 
@@ -77,6 +78,7 @@ export class Others implements AsyncDisposable {
     this.#time = time;
     this.#state = state;
     this.#reader = reader;
+    this.#committed = new Map(state.retrieval.state.others);
   }
 
   /** Goes on from where a restored state has learnt. */
@@ -97,6 +99,16 @@ export class Others implements AsyncDisposable {
   /** Where to read on, by partition. */
   get positions(): ReadonlyMap<number, number> {
     return this.#reader?.positions ?? NOWHERE;
+  }
+
+  /** Whether it learns from others. */
+  get isShared(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Where it reads on after a restart, by partition. */
+  get committed(): ReadonlyMap<number, number> {
+    return this.#committed;
   }
 
   /** What was learnt since the last commit. */
@@ -121,8 +133,9 @@ export class Others implements AsyncDisposable {
     return now - this.#since >= COMMIT_MS || this.#state.retrieval.state.takenBytes >= COMMIT_BYTES;
   }
 
-  /** Notes that it is committed. */
-  committed(): void {
+  /** Notes that what was learnt is committed. */
+  keep(): void {
+    this.#committed = new Map(this.#state.retrieval.state.others);
     this.#note = [];
     this.#since = Infinity;
   }

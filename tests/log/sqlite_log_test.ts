@@ -273,3 +273,21 @@ Deno.test("SqliteLog.read() gives the same from memory as from the file, whateve
     assert.deepEqual(await log.read("t", 0, ask.from, ask), given[n], JSON.stringify(ask));
   }
 });
+
+Deno.test("SqliteLog.trim() that drops much does not make the write-ahead log long", async () => {
+  const file = path();
+  {
+    await using log = await SqliteLog.open(file);
+    await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+    for (let n = 0; n < 200; n++) {
+      const value = new Uint8Array(500).fill(n);
+      await log.append(
+        Array.from({ length: 1000 }, (_, i) => ({ topic: "t", key: `u${i}`, value, time: n })),
+      );
+    }
+  }
+  await using log = await SqliteLog.open(file);
+  for (let before = 500; before <= 200_000; before += 500) await log.trim("t", 0, before);
+  const { size } = await Deno.stat(`${file}-wal`);
+  assert.ok(size < 80 << 20, `${size} bytes`);
+});

@@ -1,0 +1,80 @@
+/**
+ * What of a deployment's topics is still needed: by whom, and from which offset on.
+ *
+ * ```text
+ *   events            the task of the partition, from its committed position
+ *   recommendations   the monitor, from its figures' position
+ *   samples           the monitor, and the learner of each model, from the position of its checkpoint
+ *   signals           the tasks of all other partitions, from what each has committed of them
+ * ```
+ *
+ * @module
+ */
+
+import { Learning } from "../learning.ts";
+import type { Log } from "../log/log.ts";
+import type { Task } from "../task.ts";
+import type { Topics } from "../topics.ts";
+import { monitorGroup } from "./monitor_job.ts";
+
+/** A deployment whose records are looked at. */
+export interface Deployment {
+  /** Its log. */
+  readonly log: Log;
+  /** Its topics. */
+  readonly topics: Topics;
+  /** Partitions of `events`. */
+  readonly partitions: number;
+  /** Names of the models that learn. */
+  readonly models: readonly string[];
+  /** The tasks at work, by partition. */
+  readonly tasks: () => ReadonlyMap<number, Pick<Task, "others">>;
+}
+
+/** Smallest offset of `events` that is still to be applied. */
+export async function neededEvents(
+  { log, topics: { events } }: Deployment,
+  partition: number,
+): Promise<number> {
+  return await log.committed(`${events}-tasks`, events, partition) ?? 0;
+}
+
+/** Smallest offset of `recommendations` that figures of experiments do not have. */
+export async function neededAnswers(deployment: Deployment, partition: number): Promise<number> {
+  return await neededByMonitor(deployment, deployment.topics.recommendations, partition);
+}
+
+/** Smallest offset of `samples` that somebody has not learnt or counted for good. */
+export async function neededSamples(deployment: Deployment, partition: number): Promise<number> {
+  const { log, topics, models } = deployment;
+  const learners = models.map(async (model) =>
+    (await Learning.checkpointed(log, topics, model))?.[partition] ?? 0
+  );
+  return Math.min(
+    await neededByMonitor(deployment, topics.samples, partition),
+    ...await Promise.all(learners),
+  );
+}
+
+/** Smallest offset of `signals` that a task of another partition has not taken for good. */
+export function neededSignals({ partitions, tasks }: Deployment, partition: number): number {
+  const here = tasks();
+  let needed = Infinity;
+  for (let other = 0; other < partitions; other++) {
+    if (other === partition) continue;
+    const { others } = here.get(other) ?? {};
+    if (others === undefined) return 0; // nobody here knows how far it is
+    if (others.isShared) needed = Math.min(needed, others.committed.get(partition) ?? 0);
+  }
+  return needed;
+}
+
+/** Where no experiment ever was, the first one begins with what there is. */
+async function neededByMonitor(
+  { log, topics }: Deployment,
+  topic: string,
+  partition: number,
+): Promise<number> {
+  const { end } = await log.bounds(topics.experiments, 0);
+  return end === 0 ? Infinity : await log.committed(monitorGroup(topics), topic, partition) ?? 0;
+}
