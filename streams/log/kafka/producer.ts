@@ -102,10 +102,13 @@ export class Producer {
     if (records.length === 0 && offsets.length === 0) return [];
     try {
       const parts = split(records, this.#options.batchBytes);
-      if (parts.length > 0) await this.#addPartitions(parts);
+      const write = async () => {
+        if (parts.length > 0) await this.#addPartitions(parts);
+        return await this.#write(parts, records.length);
+      };
       // Both must have ended before an abort: what arrives after it would begin another transaction.
       const [written, stored] = await Promise.allSettled([
-        this.#write(parts, records.length),
+        write(),
         offsets.length > 0 ? this.#storeOffsets(group, offsets) : undefined,
       ]);
       if (written.status === "rejected") throw written.reason;
