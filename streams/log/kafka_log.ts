@@ -19,6 +19,7 @@ import { KafkaTopics } from "./kafka/topics.ts";
 import { Appender, BATCH_BYTES, KafkaWriter } from "./kafka/writers.ts";
 import {
   type Bounds,
+  type Commit,
   type GroupHandlers,
   type GroupMember,
   type Log,
@@ -85,6 +86,8 @@ export interface KafkaLogOptions {
  * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
  *   has resolved includes it, although the brokers finish transactions a moment later.
  * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction.
+ * - **Writers and appends have connections of their own**: a broker answers one request of a connection after the other,
+ *   and the write of one must not wait until that of another has been copied to the replicas.
  * - **A writer that has failed** refuses every later commit: open another with its id, if it is still yours.
  * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
  * - Brokers that are away for less than `retryMs` are waited for, everywhere.
@@ -97,6 +100,9 @@ export class KafkaLog implements Log {
   readonly #options: Required<Omit<KafkaLogOptions, "membersFolder">> & KafkaLogOptions;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
+  readonly #appends: KafkaClient;
+  /** Of the writers that are open. */
+  readonly #writers = new Set<KafkaClient>();
   readonly #topics: KafkaTopics;
   readonly #reader: KafkaReader;
   readonly #members = new Set<KafkaMember>();
@@ -126,6 +132,7 @@ export class KafkaLog implements Log {
     };
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
+    this.#appends = this.#newClient();
     const { replicationFactor, topicConfig } = this.#options;
     this.#topics = new KafkaTopics(this.#client, {
       replicationFactor,
@@ -133,9 +140,9 @@ export class KafkaLog implements Log {
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
     this.#appenders = {
-      plain: new Appender(() => this.#producer(), (producer, records) => producer.write(records)),
+      plain: new Appender(() => this.#producer(this.#appends), (producer, records) => producer.write(records)),
       atomic: new Appender(
-        () => this.#producer(`append-${crypto.randomUUID()}`),
+        () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
         (producer, records) => producer.commit(records, "", []),
       ),
     };
@@ -145,7 +152,7 @@ export class KafkaLog implements Log {
   static async open(options: KafkaLogOptions): Promise<KafkaLog> {
     const log = new KafkaLog(options);
     try {
-      await Promise.all([log.#client.connect(), log.#polls.connect()]);
+      await Promise.all([log.#client, log.#polls, log.#appends].map((client) => client.connect()));
       return log;
     } catch (error) {
       await log[Symbol.asyncDispose]();
@@ -219,21 +226,40 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
   async writer(id: string): Promise<Writer> {
-    const producer = await this.#producer(id);
-    return new KafkaWriter(id, async ({ records, group, offsets }) => {
-      this.#client.throwIfClosed();
-      const placed = await this.#place(records);
-      for (const offset of offsets) {
-        await this.#check(offset.topic, offset.partition);
-        checkOffset(group, offset);
-      }
-      return () =>
-        this.#write(async () => {
-          const written = await producer.commit(placed, group, offsets);
-          this.#remember(placed, written);
-          return written;
-        });
-    });
+    this.#client.throwIfClosed();
+    const client = this.#newClient();
+    this.#writers.add(client);
+    const close = async () => {
+      this.#writers.delete(client);
+      await client[Symbol.asyncDispose]();
+    };
+    try {
+      await client.connect();
+      const producer = await this.#producer(client, id);
+      return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** Checks a commit; what it gives back carries it out. */
+  async #prepare(
+    { records, group, offsets }: Commit,
+    producer: Producer,
+  ): Promise<() => Promise<readonly number[]>> {
+    this.#client.throwIfClosed();
+    const placed = await this.#place(records);
+    for (const offset of offsets) {
+      await this.#check(offset.topic, offset.partition);
+      checkOffset(group, offset);
+    }
+    return () =>
+      this.#write(async () => {
+        const written = await producer.commit(placed, group, offsets);
+        this.#remember(placed, written);
+        return written;
+      });
   }
 
   /** See {@linkcode Log.join}. */
@@ -286,7 +312,8 @@ export class KafkaLog implements Log {
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } finally {
       await Promise.allSettled(this.#writes);
-      await Promise.all([this.#client, this.#polls].map((client) => client[Symbol.asyncDispose]()));
+      const clients = [this.#client, this.#polls, this.#appends, ...this.#writers];
+      await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
     }
   }
 
@@ -295,13 +322,10 @@ export class KafkaLog implements Log {
     return new KafkaClient({ logLevel: logLevel.NOTHING, ...kafka, brokers: [...brokers] }, retryMs);
   }
 
-  #producer(transactionalId?: string): Promise<Producer> {
+  #producer(client: KafkaClient, transactionalId?: string): Promise<Producer> {
     const { transactionTimeoutMs, compression } = this.#options;
     const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytes: BATCH_BYTES };
-    return Producer.open(
-      this.#client,
-      transactionalId === undefined ? options : { ...options, transactionalId },
-    );
+    return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
   }
 
   async #check(topic: string, partition: number): Promise<TopicSpec> {

@@ -16,14 +16,23 @@ export class KafkaWriter implements Writer {
   /** See {@linkcode Writer.id}. */
   readonly id: string;
   readonly #prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>;
+  readonly #close: () => Promise<void>;
   /** Why it refuses to commit. */
   #refusal: LogError | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param prepare checks a commit; what it gives back carries it out */
-  constructor(id: string, prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>) {
+  /**
+   * @param prepare checks a commit; what it gives back carries it out
+   * @param close closes its connections
+   */
+  constructor(
+    id: string,
+    prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>,
+    close: () => Promise<void>,
+  ) {
     this.id = id;
     this.#prepare = prepare;
+    this.#close = close;
   }
 
   /** See {@linkcode Writer.commit}. */
@@ -53,6 +62,7 @@ export class KafkaWriter implements Writer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#last;
     this.#refusal ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
+    await this.#close();
   }
 }
 
