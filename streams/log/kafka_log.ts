@@ -140,7 +140,10 @@ export class KafkaLog implements Log {
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
     this.#appenders = {
-      plain: new Appender(() => this.#producer(this.#appends), (producer, records) => producer.write(records)),
+      plain: new Appender(
+        () => this.#producer(this.#appends),
+        (producer, records) => producer.write(records),
+      ),
       atomic: new Appender(
         () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
         (producer, records) => producer.commit(records, "", []),
