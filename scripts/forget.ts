@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import { renderFacts } from "../streams/report/table.ts";
 import { commandArguments, commandName, makeRoomFor, print, runCommand } from "./command_line.ts";
-import { addServerFlags, call, part, type ServerFlags, tell } from "./server_flags.ts";
+import { addServerFlags, call, ElsewhereError, part, type ServerFlags, tell } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly yes?: true;
@@ -41,12 +41,7 @@ async function main(user: string, flags: Flags): Promise<number> {
   const path = `/v1/users/${part(user)}`;
   await call(flags, "DELETE", path);
   const taken = new Date();
-  const isGone = async () => await call(flags, "GET", path) === undefined;
-  let gone = await isGone();
-  while (!gone && Date.now() - taken.getTime() < PATIENCE_MS) {
-    await delay(POLL_MS);
-    gone = await isGone();
-  }
+  const gone = await isErased(flags, path, taken);
   const receipt: Receipt = {
     userSha256: createHash("sha256").update(user).digest("hex"),
     deployment: flags.url,
@@ -61,12 +56,27 @@ async function main(user: string, flags: Flags): Promise<number> {
   return gone ? 0 : 2;
 }
 
+/** Waits until nothing is known any more. @returns Whether that is so; `false` where nobody who was asked could know */
+async function isErased(flags: Flags, path: string, taken: Date): Promise<boolean> {
+  while (Date.now() - taken.getTime() < PATIENCE_MS) {
+    try {
+      if (await call(flags, "GET", path) === undefined) return true;
+    } catch (error) {
+      if (!(error instanceof ElsewhereError)) throw error;
+      print(Deno.stderr, `the event is durable, but whether it is done is not known: ${error.message}\n`);
+      return false;
+    }
+    await delay(POLL_MS);
+  }
+  return false;
+}
+
 function render({ userSha256, deployment, taken, erased, remains }: Receipt): string {
   return renderFacts([
     ["user (SHA-256)", userSha256],
     ["deployment", deployment],
     ["durable", taken],
-    ["erased", erased ?? `not yet after ${PATIENCE_MS / 1000} s: its task is behind, or the user is active`],
+    ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
     ["remains", remains],
   ]);
 }

@@ -19,13 +19,45 @@ const TIMEOUT_MS = 30_000;
 /** Adds the options of {@linkcode ServerFlags}. */
 export function addServerFlags(command: Command): Command {
   return command
-    .option("--url <url>", "process of the deployment, started with --http", "http://127.0.0.1:8080")
+    .option(
+      "--url <url>",
+      "process of the deployment, started with --http; several with commas between: the one with the user answers",
+      "http://127.0.0.1:8080",
+    )
     .option("--json", "print the answer as JSON");
 }
 
-/** What a process answers with; `undefined` for 404. @throws Error that says what to do */
+/** No process that was named has the partition of a user. */
+export class ElsewhereError extends Error {}
+
+/**
+ * What the process with the partition answers with, of those that `--url` names; `undefined` for 404.
+ *
+ * @throws ElsewhereError when none has it; Error that says what to do
+ */
 export async function call<Answer>(
   { url }: ServerFlags,
+  method: "GET" | "DELETE",
+  path: string,
+): Promise<Answer | undefined> {
+  const places = url.split(",");
+  let last: unknown;
+  for (const place of places) {
+    try {
+      return await callOne(place, method, path);
+    } catch (error) {
+      if (!(error instanceof ElsewhereError || error instanceof Unreachable)) throw error;
+      last = error instanceof ElsewhereError ? error : last ?? error;
+    }
+  }
+  throw last;
+}
+
+/** Nobody answers there. */
+class Unreachable extends Error {}
+
+async function callOne<Answer>(
+  url: string,
   method: "GET" | "DELETE",
   path: string,
 ): Promise<Answer | undefined> {
@@ -37,11 +69,18 @@ export async function call<Answer>(
       headers: key === undefined ? {} : { "x-api-key": key },
     });
   } catch (cause) {
-    throw new Error(`Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`, { cause });
+    throw new Unreachable(`Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`, {
+      cause,
+    });
   }
   if (response.ok) return await response.json();
   const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
   if (response.status === 404 && code === "not-found") return undefined;
+  if (code === "elsewhere") {
+    throw new ElsewhereError(
+      `Cannot ask ${url}: ${detail}; name the process that has it by --url, or all, with commas between`,
+    );
+  }
   const more = response.status === 401 ? `; set ${KEY_VARIABLE}` : "";
   throw new Error(`Cannot ask ${url}: ${detail}${more}`);
 }

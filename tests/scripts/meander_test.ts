@@ -103,3 +103,38 @@ Deno.test("meander asks a running deployment: inspect, explain, why-not, models,
   const away = await meander("models", "--url", "http://127.0.0.1:1");
   assert.match(away.stderr, /^error: Cannot reach http:\/\/127.0.0.1:1: start `run` with --http/);
 });
+
+Deno.test("meander asks the process that has the user, of those that --url names", async () => {
+  await using api = await startApi();
+  const click = { type: "interaction", user: "ann", item: "i1", action: "click" };
+  assert.equal((await api.post("/v1/events", click)).status, 200);
+  /** A process of the same deployment without the partition: what is not about a user's state it does as any other. */
+  await using other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    const { method, url } = request;
+    if (method === "DELETE") return await fetch(`${api.url}${new URL(url).pathname}`, { method });
+    return Response.json({ code: "elsewhere", detail: "Partition 1 is not in this process" }, {
+      status: 421,
+    });
+  });
+  const elsewhere = `http://127.0.0.1:${other.addr.port}`;
+  const gone = "http://127.0.0.1:1";
+  for (
+    const urls of [`${elsewhere},${api.url}`, `${gone},${elsewhere},${api.url}`, `${api.url},${elsewhere}`]
+  ) {
+    const { code, stdout, stderr } = await meander("inspect", "ann", "--url", urls);
+    assert.deepEqual([code, /click +i1/.test(stdout)], [0, true], stderr);
+  }
+  for (const urls of [elsewhere, `${elsewhere},${gone}`]) {
+    const { code, stderr } = await meander("explain", "ann", "--url", urls);
+    assert.deepEqual(
+      [code, /Partition 1 is not in this process; name the process/.test(stderr)],
+      [1, true],
+      stderr,
+    );
+  }
+  const blind = await meander("forget", "ann", "--yes", "--json", "--url", elsewhere);
+  assert.deepEqual([blind.code, JSON.parse(blind.stdout).erased], [2, null], blind.stderr);
+  const seen = await meander("forget", "ann", "--yes", "--json", "--url", `${elsewhere},${api.url}`);
+  assert.equal(seen.code, 0, seen.stderr);
+  assert.ok(JSON.parse(seen.stdout).erased);
+});
