@@ -3,7 +3,7 @@
  * value: which tile computes it changes no bit, so rows together equal rows one by one.
  */
 
-import { fma, laneMask, spread, storePart, sums } from "./vector";
+import { fma, spread, storePart } from "./vector";
 
 /** Rows of the inner matrix that stay in the cache while tiles of the result pass over them. */
 const DEPTH: i32 = 256;
@@ -98,14 +98,7 @@ function four(
       f = v128.load32_splat(p3);
       x3 = fma(f, u, x3), y3 = fma(f, v, y3);
     }
-    let to = c + j;
-    v128.store(to, x0), v128.store(to, y0, 16);
-    to += row;
-    v128.store(to, x1), v128.store(to, y1, 16);
-    to += row;
-    v128.store(to, x2), v128.store(to, y2, 16);
-    to += row;
-    v128.store(to, x3), v128.store(to, y3, 16);
+    storeWide(c + j, row, x0, y0, x1, y1, x2, y2, x3, y3);
   }
   for (; j < row; j += 16) {
     let from = s + j;
@@ -161,14 +154,7 @@ function fourBeside(
       x3 = fma(f, u, x3), y3 = fma(f, v, y3);
       bp += row, ap += innerStep;
     }
-    at = c + j;
-    v128.store(at, x0), v128.store(at, y0, 16);
-    at += row;
-    v128.store(at, x1), v128.store(at, y1, 16);
-    at += row;
-    v128.store(at, x2), v128.store(at, y2, 16);
-    at += row;
-    v128.store(at, x3), v128.store(at, y3, 16);
+    storeWide(c + j, row, x0, y0, x1, y1, x2, y2, x3, y3);
   }
   for (; j < row; j += 16) {
     let at = s + j;
@@ -188,6 +174,21 @@ function fourBeside(
     }
     storeFour(c + j, row, <i32>((row - j) >> 2), x0, x1, x2, x3);
   }
+}
+
+/** Stores a tile of four rows and eight columns. */
+@inline
+function storeWide(
+  to: usize, row: usize,
+  x0: v128, y0: v128, x1: v128, y1: v128, x2: v128, y2: v128, x3: v128, y3: v128,
+): void {
+  v128.store(to, x0), v128.store(to, y0, 16);
+  to += row;
+  v128.store(to, x1), v128.store(to, y1, 16);
+  to += row;
+  v128.store(to, x2), v128.store(to, y2, 16);
+  to += row;
+  v128.store(to, x3), v128.store(to, y3, 16);
 }
 
 /** Stores the first `left` lanes, all from 4 on, of a tile of four rows. */
@@ -277,61 +278,4 @@ function nine(c: usize, s: usize, a: usize, innerStep: usize, b: usize, k: i32, 
   v128.store(c, x0), v128.store(c, x1, 16), v128.store(c, x2, 32);
   v128.store(c, x3, 48), v128.store(c, x4, 64), v128.store(c, x5, 80);
   v128.store(c, x6, 96), v128.store(c, x7, 112), v128.store(c, x8, 128);
-}
-
-/**
- * C[m,q] += A·Bᵀ with A [m,n] and B [q,n] row by row: four lanes of partial sums over the inner index, added
- * up at the end.
- */
-export function dot(c: usize, a: usize, b: usize, m: i32, q: i32, n: i32): void {
-  const row = <usize>n << 2, width = <usize>q << 2;
-  const whole = <usize>(n & ~3) << 2;
-  const mask = laneMask(n & 3);
-  for (let i = 0; i < m; i += 2) {
-    const a0 = a + <usize>i * row;
-    const pair = i + 1 < m;
-    const a1 = pair ? a0 + row : a0;
-    const c0 = c + <usize>i * width;
-    for (let j = 0; j < q; j += 4) {
-      const left = q - j;
-      const b0 = b + <usize>j * row;
-      const b1 = left > 1 ? b0 + row : b0, b2 = left > 2 ? b1 + row : b0, b3 = left > 3 ? b2 + row : b0;
-      let x0 = f32x4.splat(0), x1 = f32x4.splat(0), x2 = f32x4.splat(0), x3 = f32x4.splat(0);
-      let y0 = f32x4.splat(0), y1 = f32x4.splat(0), y2 = f32x4.splat(0), y3 = f32x4.splat(0);
-      let p: usize = 0;
-      for (; p < whole; p += 16) {
-        const u = v128.load(a0 + p), v = v128.load(a1 + p);
-        let w = v128.load(b0 + p);
-        x0 = fma(u, w, x0), y0 = fma(v, w, y0);
-        w = v128.load(b1 + p);
-        x1 = fma(u, w, x1), y1 = fma(v, w, y1);
-        w = v128.load(b2 + p);
-        x2 = fma(u, w, x2), y2 = fma(v, w, y2);
-        w = v128.load(b3 + p);
-        x3 = fma(u, w, x3), y3 = fma(v, w, y3);
-      }
-      if (p < row) {
-        // What lies behind a row may be anything, NaN too: both factors are masked.
-        const u = v128.and(v128.load(a0 + p), mask), v = v128.and(v128.load(a1 + p), mask);
-        let w = v128.and(v128.load(b0 + p), mask);
-        x0 = fma(u, w, x0), y0 = fma(v, w, y0);
-        w = v128.and(v128.load(b1 + p), mask);
-        x1 = fma(u, w, x1), y1 = fma(v, w, y1);
-        w = v128.and(v128.load(b2 + p), mask);
-        x2 = fma(u, w, x2), y2 = fma(v, w, y2);
-        w = v128.and(v128.load(b3 + p), mask);
-        x3 = fma(u, w, x3), y3 = fma(v, w, y3);
-      }
-      const to = c0 + (<usize>j << 2);
-      const x = f32x4.add(v128.load(to), sums(x0, x1, x2, x3));
-      const y = f32x4.add(v128.load(pair ? to + width : to), sums(y0, y1, y2, y3));
-      if (left >= 4) {
-        v128.store(to, x);
-        if (pair) v128.store(to + width, y);
-      } else {
-        storePart(to, x, left);
-        if (pair) storePart(to + width, y, left);
-      }
-    }
-  }
 }

@@ -3,7 +3,8 @@
 /** Where the memory is free of the module's own data. */
 export const heapBase: usize = __heap_base;
 
-export { dot, gemm } from "./gemm";
+export { dot } from "./dot";
+export { gemm } from "./gemm";
 export { gruBackward, gruForward } from "./gru";
 export {
   addRows,
