@@ -25,6 +25,12 @@ export interface TrainableTable extends FieldTable {
   accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void;
 }
 
+/** The vectors of a field, and its first-order weights. */
+export interface FieldPair<Table> {
+  readonly vectors: Table;
+  readonly first: Table;
+}
+
 const scalar = new Float32Array(1);
 
 /** The value of a row of one float. */
@@ -37,4 +43,40 @@ export function valueAt(weights: FieldTable, row: number): number {
 /** The value of the row of a key, of one float. */
 export function weightOf(weights: FieldTable, key: string): number {
   return valueAt(weights, weights.rowOf(key));
+}
+
+/** Gives a gradient to a row of one float. */
+export function giveAt(weights: TrainableTable, row: number, gradient: number): void {
+  scalar[0] = gradient;
+  weights.accumulate(row, 1, scalar, 0);
+}
+
+/** Gives a gradient to the row of a key, of one float. */
+export function giveWeight(weights: TrainableTable, key: string, gradient: number): void {
+  giveAt(weights, weights.rowOf(key), gradient);
+}
+
+/** Adds the vector of a field's value to `out` from `offset` on. @returns its first-order weight; 0 when it is missing */
+export function addField(
+  { vectors, first }: FieldPair<FieldTable>,
+  value: string | null | undefined,
+  out: Float32Array,
+  offset: number,
+): number {
+  if (value === null || value === undefined) return 0;
+  vectors.addRow(vectors.rowOf(value), 1, out, offset);
+  return weightOf(first, value);
+}
+
+/** The way back of {@linkcode addField}. @param dz gradient of the logit */
+export function giveField(
+  { vectors, first }: FieldPair<TrainableTable>,
+  value: string | null | undefined,
+  gradient: Float32Array,
+  offset: number,
+  dz: number,
+): void {
+  if (value === null || value === undefined) return;
+  vectors.accumulate(vectors.rowOf(value), 1, gradient, offset);
+  giveWeight(first, value, dz);
 }

@@ -1,31 +1,25 @@
 /**
- * What still tables say of candidates, remembered from one list to the next: a catalogue's items come again many times
- * before the tables change.
+ * Gathers candidates from still tables: what these say of one is remembered from one list to the next, for a catalogue's
+ * items come again many times before the tables change.
  *
  * @module
  */
 
 import { UNKNOWN_ROW } from "../embeddings/rows.ts";
+import { type CandidateArrays, type CandidateShape, type ListPart, positionKey } from "./candidate_list.ts";
+import type { FeatureTables } from "./feature_tables.ts";
 import { type FieldTable, valueAt, weightOf } from "./field_table.ts";
 import { SMALL_WIDTH } from "./fields.ts";
+import type { InstanceRow } from "./instance.ts";
 import { categorySuffix, fieldSuffix } from "./pairs.ts";
-import { type JoinedKey, JoinedKeys } from "./transitions.ts";
+import { CLIP } from "./standardisation.ts";
+import { type CrossKind, type JoinedKey, JoinedKeys, type WeightOf } from "./transitions.ts";
 
 /** Candidates that are remembered at most: then all are forgotten. */
 const MAX_KNOWN = 8192;
 
-/** The tables that candidates are looked up in, all of them still. */
-export interface CandidateTables {
-  readonly item: FieldTable;
-  readonly category: FieldTable;
-  /** Of each item field, with its first-order weights. */
-  readonly itemFields: readonly { readonly vectors: FieldTable; readonly first: FieldTable }[];
-  /** First-order weights. */
-  readonly first: { readonly item: FieldTable; readonly category: FieldTable };
-}
-
 /** A category, or a value of a crossed field, with what is the same for all candidates of a list that have it. */
-export class Trait {
+class Trait {
   /** The category, or the value. */
   readonly name: string;
   /** What the keys of its pairs end in. */
@@ -45,7 +39,7 @@ export class Trait {
 }
 
 /** What is known of a candidate. Its lists are those that it was filled from: others may say something else. */
-export interface KnownCandidate {
+interface KnownCandidate {
   categories: readonly string[];
   fields: readonly (string | null)[];
   /** Of which state of the tables it is. */
@@ -70,22 +64,21 @@ export class KnownCandidates {
   /** Keys of cross features, remembered with their weights. */
   readonly joined: JoinedKeys = new JoinedKeys();
   /** The same of pairs with the user's fields. */
-  readonly pairs: JoinedKeys = new JoinedKeys();
-  readonly #k: number;
-  /** Indices of the item fields that are crossed with the user. */
-  readonly #crossed: readonly number[];
-  readonly #tables: CandidateTables;
+  readonly #pairs = new JoinedKeys();
+  readonly #shape: CandidateShape;
+  readonly #tables: FeatureTables;
   readonly #known = new Map<string, KnownCandidate>();
   readonly #kinds = new Map<string, Trait>();
   readonly #values = new Map<string, Trait>();
   #asOf = 1;
   /** Since when rows are what they are. */
   #rowsAsOf = 1;
+  /** Lists that were gathered. */
+  #lists = 0;
 
-  /** @param k width of an id's vector @param crossed indices of the item fields that are crossed with the user */
-  constructor(k: number, crossed: readonly number[], tables: CandidateTables) {
-    this.#k = k;
-    this.#crossed = crossed;
+  /** Of tables that are all still. */
+  constructor(shape: CandidateShape, tables: FeatureTables) {
+    this.#shape = shape;
     this.#tables = tables;
   }
 
@@ -95,8 +88,80 @@ export class KnownCandidates {
     if (moved) this.#rowsAsOf = this.#asOf;
   }
 
+  /** Forgets values of users' fields that keys are remembered of. */
+  forgetUsers(): void {
+    this.#pairs.clear();
+  }
+
+  /** Gathers candidates, bit for bit as `CandidateList.gather` does: what they have in common, or had in an earlier list, is looked up once. */
+  gather(rows: readonly InstanceRow[], list: ListPart, { q, xc, wide }: CandidateArrays): void {
+    const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
+    const { k, contextWidth: C, numerics: N } = this.#shape;
+    const { position: places } = this.#tables.first;
+    const d = 2 * k, X = context.length;
+    const { mean, inverseDeviation } = standardisation;
+    const number = ++this.#lists;
+    const weigh = (key: JoinedKey, kind: CrossKind) => this.#weightOf(key, this.#tables.own(kind));
+    const look = this.#looker(number, list, weigh);
+    for (let c = 0; c < rows.length; c++) {
+      const { item, categories, fields, numerics, offset, position } = rows[c]!;
+      const known = this.#of(item, categories, fields);
+      const { kinds, values, categoryWeights, fieldWeights, fieldVectors } = known;
+      const vector = known.q;
+      for (let i = 0, to = c * d; i < d; i++) q[to + i] = vector[i]!;
+      let z = logit + offset + known.weight;
+      for (let i = 0; i < kinds.length; i++) z += categoryWeights[i]!;
+      for (let i = 0; i < kinds.length; i++) {
+        const kind = kinds[i]!;
+        if (kind.list !== number) look(kind, true);
+        z += kind.crossed / kinds.length;
+      }
+      if (transitions?.has(item)) z = transitions.addOwn(z, item, weigh);
+      for (let i = 0; i < values.length; i++) if (values[i]!.list !== number) look(values[i]!, false);
+      for (let p = 0; p < prefixes.length; p++) {
+        for (let i = 0; i < kinds.length; i++) z += kinds[i]!.pairs[p]!;
+        for (let i = 0; i < values.length; i++) z += values[i]!.pairs[p]!;
+      }
+      if (position >= 0) z += weightOf(places, positionKey(position));
+      let at = c * C;
+      for (let n = 0; n < N; n++) {
+        const standard = (numerics[n]! - mean[n]!) * inverseDeviation[n]!;
+        const x = standard > CLIP ? CLIP : standard < -CLIP ? -CLIP : standard;
+        xc[at++] = x;
+        z += linear[n]! * x;
+      }
+      for (let i = 0; i < X; i++) xc[at++] = context[i]!;
+      for (let i = 0; i < fieldVectors.length; i++) xc[at++] = fieldVectors[i]!;
+      for (let f = 0; f < fieldWeights.length; f++) z += fieldWeights[f]!;
+      for (let i = 0, from = c * d; i < d; i++) z += user[i]! * q[from + i]!;
+      wide[c] = z;
+    }
+  }
+
+  /** What finds out what is the same for all candidates of a list that have a trait. */
+  #looker(
+    number: number,
+    { transitions, prefixes }: ListPart,
+    weigh: WeightOf,
+  ): (trait: Trait, isCategory: boolean) => void {
+    const pairs = this.#pairs;
+    // Pairs of users come again with their user alone: those of the fields are worth remembering.
+    const starts = prefixes.map((prefix, p) => p === 0 && this.#shape.ids ? null : pairs.start(prefix));
+    return (trait, isCategory) => {
+      trait.list = number;
+      trait.crossed = isCategory && transitions !== null ? transitions.sum(trait.name, weigh) : 0;
+      for (let p = 0; p < prefixes.length; p++) {
+        const start = starts[p] ?? null;
+        const weights = this.#tables.own("pair");
+        trait.pairs[p] = start === null
+          ? weightOf(weights, prefixes[p]! + trait.suffix)
+          : this.#weightOf(pairs.join(start, trait.suffix), weights);
+      }
+    };
+  }
+
   /** What is known of a candidate, valid until the next change. */
-  of(item: string, categories: readonly string[], fields: readonly (string | null)[]): KnownCandidate {
+  #of(item: string, categories: readonly string[], fields: readonly (string | null)[]): KnownCandidate {
     const known = this.#known.get(item) ?? this.#make(item);
     if (known.asOf !== this.#asOf || known.categories !== categories || known.fields !== fields) {
       known.categories = categories;
@@ -108,7 +173,7 @@ export class KnownCandidates {
   }
 
   /** The weight of a joined key. @param weights the table that it is in, always the same for the key */
-  weightOf(key: JoinedKey, weights: FieldTable): number {
+  #weightOf(key: JoinedKey, weights: FieldTable): number {
     if (key.weighedAt !== this.#asOf) {
       if (key.row <= UNKNOWN_ROW || key.foundAt < this.#rowsAsOf) {
         key.row = weights.rowOf(key.text);
@@ -128,7 +193,7 @@ export class KnownCandidates {
       categories: [],
       fields: [],
       asOf: 0,
-      q: new Float32Array(2 * this.#k),
+      q: new Float32Array(2 * this.#shape.k),
       fieldVectors: new Float32Array(SMALL_WIDTH * this.#tables.itemFields.length),
       weight: 0,
       categoryWeights: [],
@@ -151,7 +216,7 @@ export class KnownCandidates {
     categoryWeights.length = kinds.length = n;
     for (let i = 0; i < n; i++) {
       const key = categories[i]!;
-      category.addRow(category.rowOf(key), 1 / n, q, this.#k);
+      category.addRow(category.rowOf(key), 1 / n, q, this.#shape.k);
       categoryWeights[i] = weightOf(first.category, key) / n;
       kinds[i] = traitOf(this.#kinds, key, categorySuffix(key));
     }
@@ -162,7 +227,7 @@ export class KnownCandidates {
       if (value !== null) vectors.addRow(vectors.rowOf(value), 1, fieldVectors, SMALL_WIDTH * f);
     }
     values.length = 0;
-    for (const index of this.#crossed) {
+    for (const index of this.#shape.crossed) {
       const value = fields[index] ?? null;
       if (value === null) continue;
       const suffix = fieldSuffix(index, value);

@@ -11,7 +11,9 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { EmbeddingTable } from "../embeddings/table.ts";
-import { Assembler, behaviourVector, createHead, type Standardisation } from "../features/assembler.ts";
+import { Assembler, createHead } from "../features/assembler.ts";
+import { behaviourVector } from "../features/behaviour_list.ts";
+import type { Standardisation } from "../features/standardisation.ts";
 import type { FieldTable, TrainableTable } from "../features/field_table.ts";
 import { fieldSpecs } from "../features/fields.ts";
 import { userPrefix } from "../features/pairs.ts";

@@ -6,7 +6,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Standardisation } from "../features/assembler.ts";
+import type { Standardisation } from "../features/standardisation.ts";
 
 const MIN_VARIANCE = 1e-6;
 

@@ -16,7 +16,7 @@
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import type { Standardisation } from "../features/assembler.ts";
+import type { Standardisation } from "../features/standardisation.ts";
 import { IDENTITY, type Link } from "../losses/link.ts";
 
 /** Format 1 has no link. */

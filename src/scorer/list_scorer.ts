@@ -6,7 +6,7 @@
  */
 
 import type { Attributes } from "../events/event.ts";
-import type { InstanceRow } from "../features/assembler.ts";
+import type { InstanceRow } from "../features/instance.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Instance } from "../features/assembler.ts";
+import type { Instance } from "../features/instance.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { Serving } from "./serving.ts";
 

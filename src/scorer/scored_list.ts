@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { InstanceRow } from "../features/assembler.ts";
+import type { InstanceRow } from "../features/instance.ts";
 import type { CatalogueItem } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 

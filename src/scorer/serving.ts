@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Instance } from "../features/assembler.ts";
+import type { Instance } from "../features/instance.ts";
 import type { SlotHealth } from "../models/mimn_health.ts";
 import type { LooksAt } from "../models/model.ts";
 

@@ -5,13 +5,10 @@
  */
 
 import { ServingTable } from "../embeddings/serving_table.ts";
-import {
-  Assembler,
-  behaviourVector,
-  createHead,
-  type Instance,
-  type Standardisation,
-} from "../features/assembler.ts";
+import { Assembler, createHead } from "../features/assembler.ts";
+import { behaviourVector } from "../features/behaviour_list.ts";
+import type { Instance } from "../features/instance.ts";
+import type { Standardisation } from "../features/standardisation.ts";
 import type { FieldTable } from "../features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";

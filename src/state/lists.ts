@@ -7,7 +7,7 @@
 
 import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
-import type { Instance } from "../features/assembler.ts";
+import type { Instance } from "../features/instance.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Answerer } from "../scorer/answerer.ts";
 import type { Serving } from "../scorer/serving.ts";

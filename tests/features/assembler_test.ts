@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { hashString } from "../../src/embeddings/hash.ts";
-import {
-  Assembler,
-  behaviourVector,
-  createHead,
-  type Instance,
-  type InstanceRow,
-} from "../../src/features/assembler.ts";
+import { Assembler, createHead } from "../../src/features/assembler.ts";
+import { behaviourVector } from "../../src/features/behaviour_list.ts";
+import type { Instance, InstanceRow } from "../../src/features/instance.ts";
 import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";

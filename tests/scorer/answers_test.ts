@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Instance } from "../../src/features/assembler.ts";
+import type { Instance } from "../../src/features/instance.ts";
 import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/scorer/policy.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import type { Serving } from "../../src/scorer/serving.ts";

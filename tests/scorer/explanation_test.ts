@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Instance } from "../../src/features/assembler.ts";
+import type { Instance } from "../../src/features/instance.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
 import { explain, type Explanation, withoutBehaviour } from "../../src/scorer/explanation.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";

@@ -1,4 +1,4 @@
-import type { Instance } from "../../src/features/assembler.ts";
+import type { Instance } from "../../src/features/instance.ts";
 import { hash32 } from "../../src/scorer/random.ts";
 import type { Serving } from "../../src/scorer/serving.ts";
 

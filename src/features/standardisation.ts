@@ -1,0 +1,22 @@
+/**
+ * Numeric features on one scale: (x − mean)/σ, clipped.
+ *
+ * @module
+ */
+
+/** Running standardisation of the numeric features, frozen. */
+export interface Standardisation {
+  /** Mean of each numeric feature. */
+  readonly mean: Float32Array;
+  /** 1/σ; 0 while nothing is known, which standardises to 0. */
+  readonly inverseDeviation: Float32Array;
+}
+
+/** Standardised numerics are clipped to ± this. */
+export const CLIP = 5;
+
+/** The value of a numeric feature, by its index, on the common scale. */
+export function standardise(value: number, index: number, by: Standardisation): number {
+  const x = (value - by.mean[index]!) * by.inverseDeviation[index]!;
+  return x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
+}

@@ -1,0 +1,12 @@
+/**
+ * Arrays that are used again from one impression to the next.
+ *
+ * @module
+ */
+
+/** An array of `length` zeros or more: this one if it is long enough. */
+export function cleared(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
+  if (array.length < length) return new Float32Array(2 * length);
+  array.fill(0, 0, length);
+  return array;
+}
