@@ -1,10 +1,8 @@
 import { type ByteReader, shortAscii } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { writeArray } from "../codec/record.ts";
-import { hashString, mix } from "./hash.ts";
+import { hashBytes, KeyInHand, MAX_KEY_BYTES } from "./key_in_hand.ts";
 
-/** Longest key in UTF-8 bytes; a longer one is never stored. */
-export const MAX_KEY_BYTES = 1024;
 /** Rows below this one have no key. */
 const FIRST_ROW = 2;
 /** A record of the slab: length (2 bytes), row (4 bytes), UTF-8 bytes. */
@@ -14,7 +12,6 @@ const MAX_FOUND = 4096;
 /** Marks a free row in `#offsets`; the other bits are the next free row. Slabs stay below 2 GiB. */
 const FREE = 0x80000000;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
@@ -42,16 +39,14 @@ export class KeyIndex {
   #nextRow = FIRST_ROW;
   #freeRow = 0;
   #size = 0;
-  /** The bytes of the key in hand. */
-  readonly #key = new Uint8Array(MAX_KEY_BYTES);
-  #keyLength = 0;
-  #hash = 0;
+  readonly #key: KeyInHand;
   /** Rows of keys that were found. */
   readonly #found = new Map<string, number>();
 
   /** Makes an empty index; the seed keeps outsiders from choosing keys that collide. */
   constructor(seed: number) {
     this.#seed = seed;
+    this.#key = new KeyInHand(seed);
   }
 
   /** Number of keys. */
@@ -71,7 +66,8 @@ export class KeyIndex {
 
   /** Bytes allocated. */
   get bytes(): number {
-    return this.#slots.byteLength + this.#slab.byteLength + this.#offsets.byteLength + this.#key.byteLength;
+    return this.#slots.byteLength + this.#slab.byteLength + this.#offsets.byteLength +
+      this.#key.bytes.byteLength;
   }
 
   /** Row of `key`, 0 if there is none. */
@@ -88,12 +84,12 @@ export class KeyIndex {
 
   /** The same for who looks through many keys once, which would drive out those that are asked for again. */
   findOnce(key: string): number {
-    return this.#load(key) ? this.#findLoaded() : 0;
+    return this.#key.take(key) ? this.#findInHand() : 0;
   }
 
   /** {@linkcode KeyIndex.findOnce} of the key whose UTF-8 is `bytes` from `start` to `end`. */
   findBytes(bytes: Uint8Array, start: number, end: number): number {
-    return this.#loadBytes(bytes, start, end) ? this.#findLoaded() : 0;
+    return this.#key.takeBytes(bytes, start, end) ? this.#findInHand() : 0;
   }
 
   /**
@@ -108,13 +104,13 @@ export class KeyIndex {
 
   /** Whether `key` can be stored at all. */
   storable(key: string): boolean {
-    return this.#load(key);
+    return this.#key.take(key);
   }
 
   /** Bytes that inserting the storable `key` would allocate on top, the old arrays still being there. */
   growth(key: string): number {
-    this.#load(key);
-    const slab = this.#slabToGrow(HEADER + this.#keyLength);
+    this.#key.take(key);
+    const slab = this.#slabToGrow(HEADER + this.#key.length);
     const slots = this.#slotsToGrow() ? 2 * this.#slots.byteLength : 0;
     const offsets = this.#offsetsToGrow() ? 2 * this.#offsets.byteLength : 0;
     return slab + slots + offsets;
@@ -126,12 +122,12 @@ export class KeyIndex {
    * @throws {RangeError} if the key cannot be stored or has a row
    */
   insert(key: string): number {
-    if (!this.#load(key) || this.#findLoaded() !== 0) {
+    if (!this.#key.take(key) || this.#findInHand() !== 0) {
       throw new RangeError(
         `Cannot insert a key as a new row: current key is ${JSON.stringify(key.slice(0, 80))}`,
       );
     }
-    const need = HEADER + this.#keyLength;
+    const need = HEADER + this.#key.length;
     if (this.#used + need > this.#slab.length) this.#makeRoom(need);
     if (this.#slotsToGrow()) this.#setSlots(2 * this.#slots.length);
     if (this.#offsetsToGrow()) {
@@ -143,7 +139,7 @@ export class KeyIndex {
     else this.#freeRow = this.#offsets[row]! & ~FREE;
     this.#offsets[row] = this.#used;
     this.#writeRecord(row);
-    this.#place(this.#hash, row);
+    this.#place(this.#key.hash, row);
     this.#size++;
     return row;
   }
@@ -245,61 +241,20 @@ export class KeyIndex {
     return index;
   }
 
-  /** Puts key, length and hash in hand; `false` if it cannot be stored. */
-  #load(key: string): boolean {
-    const length = key.length;
-    if (length > MAX_KEY_BYTES) return false;
-    const bytes = this.#key;
-    let hash = this.#seed | 0;
-    for (let i = 0; i < length; i++) {
-      const unit = key.charCodeAt(i);
-      if (unit > 0x7f) return this.#loadWide(key);
-      bytes[i] = unit;
-      hash = Math.imul(hash ^ unit, 0x01000193);
-    }
-    this.#hash = mix(hash);
-    this.#keyLength = length;
-    return true;
-  }
-
-  #loadBytes(from: Uint8Array, start: number, end: number): boolean {
-    const length = end - start;
-    if (length > MAX_KEY_BYTES) return false;
-    const bytes = this.#key;
-    let hash = this.#seed | 0;
-    for (let i = 0; i < length; i++) {
-      const unit = from[start + i]!;
-      if (unit > 0x7f) return this.#loadWide(decoder.decode(from.subarray(start, end)));
-      bytes[i] = unit;
-      hash = Math.imul(hash ^ unit, 0x01000193);
-    }
-    this.#hash = mix(hash);
-    this.#keyLength = length;
-    return true;
-  }
-
-  #loadWide(key: string): boolean {
-    if (!key.isWellFormed()) return false;
-    const { read, written } = encoder.encodeInto(key, this.#key);
-    this.#hash = hashString(key, this.#seed);
-    this.#keyLength = written;
-    return read === key.length;
-  }
-
-  #findLoaded(): number {
-    const slots = this.#slots, hash = this.#hash;
+  #findInHand(): number {
+    const slots = this.#slots, hash = this.#key.hash;
     const mask = slots.length / 2 - 1;
     for (let slot = hash & mask;; slot = (slot + 1) & mask) {
       const row = slots[2 * slot + 1]!;
       if (row === 0) return 0;
-      if (slots[2 * slot] === hash && this.#equalsLoaded(this.#offsets[row]!)) return row;
+      if (slots[2 * slot] === hash && this.#equalsInHand(this.#offsets[row]!)) return row;
     }
   }
 
-  #equalsLoaded(at: number): boolean {
-    const length = this.#keyLength, slab = this.#slab, key = this.#key;
+  #equalsInHand(at: number): boolean {
+    const { bytes, length } = this.#key, slab = this.#slab;
     if (this.#lengthAt(at) !== length) return false;
-    for (let i = 0, from = at + HEADER; i < length; i++) if (slab[from + i] !== key[i]) return false;
+    for (let i = 0, from = at + HEADER; i < length; i++) if (slab[from + i] !== bytes[i]) return false;
     return true;
   }
 
@@ -313,24 +268,19 @@ export class KeyIndex {
   }
 
   #hashAt(at: number): number {
-    const slab = this.#slab, end = at + HEADER + this.#lengthAt(at);
-    let hash = this.#seed | 0;
-    for (let i = at + HEADER; i < end; i++) {
-      if (slab[i]! > 0x7f) return hashString(decoder.decode(slab.subarray(at + HEADER, end)), this.#seed);
-      hash = Math.imul(hash ^ slab[i]!, 0x01000193);
-    }
-    return mix(hash);
+    const start = at + HEADER;
+    return hashBytes(this.#slab, start, start + this.#lengthAt(at), this.#seed);
   }
 
   #writeRecord(row: number): void {
-    const slab = this.#slab, at = this.#used, length = this.#keyLength;
+    const { bytes, length } = this.#key, slab = this.#slab, at = this.#used;
     slab[at] = length;
     slab[at + 1] = length >>> 8;
     slab[at + 2] = row;
     slab[at + 3] = row >>> 8;
     slab[at + 4] = row >>> 16;
     slab[at + 5] = row >>> 24;
-    for (let i = 0; i < length; i++) slab[at + HEADER + i] = this.#key[i]!;
+    for (let i = 0; i < length; i++) slab[at + HEADER + i] = bytes[i]!;
     this.#used += HEADER + length;
   }
 
