@@ -106,6 +106,7 @@ export { type Diverse, diversify } from "./src/scorer/diversity.ts";
 export * from "./src/retrieval/retrieval.ts";
 export { type CandidateQuery, type RetrievalView } from "./src/retrieval/gatherer.ts";
 export * from "./src/retrieval/retrieval_state.ts";
+export { RETRIEVAL_KEY, type RetrievalRecord } from "./src/retrieval/changelog.ts";
 export { type CandidateSource, FEATURE_NAMES, SCORED_SOURCES } from "./src/retrieval/features.ts";
 export { ItemLists, type ItemListsOptions } from "./src/retrieval/item_lists.ts";
 export { ItemRing } from "./src/retrieval/item_ring.ts";

@@ -1,18 +1,14 @@
 /**
- * What retrieval learnt, and how it is durable: a snapshot now and then, and a journal of the signals since.
- *
- * ```text
- *   commit   1      2      3      4      5      6      7
- *   journal  ■      ■      ■      ■      ·      ■      ■        a few hundred bytes a behaviour
- *   snapshot                             █                      once the journals outweigh it; they are deleted then
- * ```
+ * What retrieval learnt, and how it is durable: a snapshot now and then, and a journal of the signals since
+ * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
  * for bit. The blend's weights depend on what was proposed, and the map of states on the versions that were served, not
  * on signals alone: they are records of their own.
  *
  * Tasks that share what they learn give each other their journals. What a task takes from others is applied between
- * two commits, and is part of its own journals from then on: a restore needs nothing of the others.
+ * two commits, and is part of its own journals from then on: a restore needs nothing of the others
+ * (`taken_journals.ts`).
  *
  * @module
  */
@@ -21,6 +17,7 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Blend, Features } from "./blend.ts";
+import { RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./changelog.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
 import { ItemVectors, type ItemVectorsOptions } from "./item_vectors.ts";
 import { LinearItems } from "./linear_items.ts";
@@ -29,24 +26,15 @@ import { Sessions, type SessionsOptions } from "./sessions.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
 import { checkStateSource, StateMap, type StateSourceOptions } from "./state_map.ts";
+import { takenFrom, TakenJournals } from "./taken_journals.ts";
 import { Trends } from "./trends.ts";
 
 const FORMAT = 3;
-/** Prefix of the keys of all records. */
-export const RETRIEVAL_KEY = "retrieval:";
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const MAP_KEY = `${RETRIEVAL_KEY}map`;
-const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
-const SNAPSHOT_KEY = `${RETRIEVAL_KEY}snapshot:`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
-/** First byte of a record with journals of others; an own one begins with the format of journals. */
-const OF_OTHERS = 255;
-/** A record of a snapshot: well below what brokers take. */
-const CHUNK_BYTES = 512 * 1024;
 /** How long journals may name somebody whom another task was told to forget, event time: a snapshot costs 0.2 s. */
 const FORGOTTEN_MS = 3_600_000;
-/** Journals that weigh less make no snapshot. */
-const MIN_JOURNAL_BYTES = 1 << 20;
 
 /** Options of {@linkcode RetrievalState}. */
 export interface RetrievalStateOptions {
@@ -84,16 +72,6 @@ export interface OthersJournal {
   readonly next: number;
 }
 
-/** A record to write; an empty value is one that is not needed any more. */
-export interface RetrievalRecord {
-  /** Key on the topic `statistics`. */
-  readonly key: string;
-  /** The record. */
-  readonly value: Uint8Array;
-}
-
-const GONE = new Uint8Array(0);
-
 /** The sources that learn, and the blend. */
 export class RetrievalState {
   /** Which items go together. */
@@ -122,23 +100,14 @@ export class RetrievalState {
   #asked = false;
   #blendChanged = false;
   #mapChanged = false;
-  /** Keys of the journals on the log, and their bytes. */
-  #journals: string[] = [];
-  #journalBytes = 0;
-  #nextJournal = 0;
-  #snapshotChunks = 0;
-  #snapshotBytes = 0;
+  readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
   /** Event time of the newest signal, and that at which another task forgot somebody whom journals name. */
   #time = -Infinity;
   #forgottenAt = Infinity;
   #shared = false;
-  /** Positions behind what was learnt from other tasks, by partition. */
-  readonly #others = new Map<number, number>();
-  #othersChanged = false;
-  /** Journals of others since the last commit, as records. */
-  #taken: ByteWriter[] = [];
-  #takenBytes = 0;
+  /** What was learnt from other tasks. */
+  readonly #taken = new TakenJournals();
 
   /** Nothing learnt. @throws RangeError when states are to be searched with and items have no vectors. */
   constructor(catalogue: Catalogue, blend: Blend, options: RetrievalStateOptions) {
@@ -162,12 +131,12 @@ export class RetrievalState {
 
   /** Positions behind what was learnt from other tasks, by partition. */
   get others(): ReadonlyMap<number, number> {
-    return this.#others;
+    return this.#taken.positions;
   }
 
   /** Bytes learnt from other tasks since the last commit. */
   get takenBytes(): number {
-    return this.#takenBytes;
+    return this.#taken.bytes;
   }
 
   /** From now on other tasks learn what this one does. */
@@ -199,19 +168,13 @@ export class RetrievalState {
     for (const entry of entries) this.#applyOthers(entry);
     this.passOthers(partition, next);
     if (entries.length === 0) return 0;
-    let record = this.#taken.at(-1);
-    if (record === undefined || record.length + journal.length > CHUNK_BYTES) {
-      this.#taken.push(record = new ByteWriter().u8(OF_OTHERS));
-    }
-    record.bytes(journal);
-    this.#takenBytes += journal.length;
+    this.#taken.add(journal);
     return entries.length;
   }
 
   /** Notes that there is nothing to learn from another task before a position. */
   passOthers(partition: number, next: number): void {
-    this.#others.set(partition, next);
-    this.#othersChanged = true;
+    this.#taken.pass(partition, next);
   }
 
   /** Learns a signal. */
@@ -269,26 +232,20 @@ export class RetrievalState {
       records.push({ key: MAP_KEY, value: to.toBytes() });
       this.#mapChanged = false;
     }
-    if (this.#othersChanged) records.push(this.#positions());
+    if (this.#taken.moved) {
+      const to = new ByteWriter().u8(FORMAT);
+      this.#taken.encodePositions(to);
+      records.push({ key: OTHERS_KEY, value: to.toBytes() });
+    }
     const own = this.#journal.entries > 0 ? this.#journal.take() : null;
     // What others did comes first: it was learnt before any own signal.
-    const journals = this.#taken.map((record) => record.toBytes());
+    const journals = this.#taken.take();
     if (own !== null) journals.push(own);
-    this.#taken = [];
-    this.#takenBytes = 0;
     const signals = this.#shared ? own : null;
     if (journals.length === 0 && !this.#snapshotDue) return { records, signals };
-    const bytes = journals.reduce((sum, { length }) => sum + length, this.#journalBytes);
     const isDue = this.#snapshotDue || this.#time - this.#forgottenAt >= FORGOTTEN_MS;
-    if (isDue || bytes > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes)) {
-      return { records: [...records, ...this.#snapshot()], signals };
-    }
-    for (const value of journals) {
-      const key = `${JOURNAL_KEY}${this.#nextJournal++}`;
-      this.#journals.push(key);
-      records.push({ key, value });
-    }
-    this.#journalBytes = bytes;
+    const isOutweighed = this.#changelog.outweighs(journals);
+    records.push(...(isDue || isOutweighed ? this.#snapshot() : this.#changelog.add(journals)));
     return { records, signals };
   }
 
@@ -316,24 +273,17 @@ export class RetrievalState {
     if (others !== undefined) {
       const from = new ByteReader(others);
       checkFormat(from);
-      for (let n = from.count(); n > 0; n--) this.#others.set(from.uint(), from.uint());
+      this.#taken.decodePositions(from);
     }
-    const inOrder = (prefix: string) =>
-      [...records].filter(([key, bytes]) => key.startsWith(prefix) && bytes.length > 0)
-        .sort(([a], [b]) => numberOf(a) - numberOf(b));
-    const chunks = inOrder(SNAPSHOT_KEY).map(([, bytes]) => bytes);
-    if (chunks.length > 0) this.#decode(joined(chunks));
-    this.#snapshotChunks = chunks.length;
-    this.#snapshotBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const { snapshot, journals } = this.#changelog.restore(records);
+    if (snapshot !== null) this.#decode(snapshot);
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
-    for (const [key, bytes] of inOrder(JOURNAL_KEY)) {
-      if (bytes[0] === OF_OTHERS) {
-        const from = new ByteReader(bytes.subarray(1));
-        while (!from.done) for (const entry of readJournal(from.bytes(), itemAt)) this.#applyOthers(entry);
-      } else for (const entry of readJournal(bytes, itemAt)) this.#applyOwn(entry);
-      this.#journals.push(key);
-      this.#journalBytes += bytes.length;
-      this.#nextJournal = numberOf(key) + 1;
+    for (const journal of journals) {
+      const taken = takenFrom(journal);
+      if (taken === null) { for (const entry of readJournal(journal, itemAt)) this.#applyOwn(entry); }
+      for (const each of taken ?? []) {
+        for (const entry of readJournal(each, itemAt)) this.#applyOthers(entry);
+      }
     }
   }
 
@@ -407,34 +357,10 @@ export class RetrievalState {
     this.trends.learn(item, time);
   }
 
-  #positions(): RetrievalRecord {
-    const to = new ByteWriter().u8(FORMAT).uint(this.#others.size);
-    for (const [partition, next] of [...this.#others].sort(([a], [b]) => a - b)) {
-      to.uint(partition).uint(next);
-    }
-    this.#othersChanged = false;
-    return { key: OTHERS_KEY, value: to.toBytes() };
-  }
-
-  #snapshot(): RetrievalRecord[] {
-    const bytes = this.encode();
-    const records: RetrievalRecord[] = this.#journals.map((key) => ({ key, value: GONE }));
-    const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
-    for (let k = 0; k < chunks; k++) {
-      const value = bytes.subarray(k * CHUNK_BYTES, (k + 1) * CHUNK_BYTES);
-      records.push({ key: `${SNAPSHOT_KEY}${k}`, value });
-    }
-    for (let k = chunks; k < this.#snapshotChunks; k++) {
-      records.push({ key: `${SNAPSHOT_KEY}${k}`, value: GONE });
-    }
-    this.#journals = [];
-    this.#journalBytes = 0;
-    this.#nextJournal = 0;
-    this.#snapshotChunks = chunks;
-    this.#snapshotBytes = bytes.length;
+  #snapshot(): readonly RetrievalRecord[] {
     this.#snapshotDue = false;
     this.#forgottenAt = Infinity;
-    return records;
+    return this.#changelog.replace(this.encode());
   }
 }
 
@@ -443,18 +369,4 @@ function checkFormat(from: ByteReader): void {
   if (format !== FORMAT) {
     throw new SyntaxError(`Cannot decode the retrieval state: format is ${format}, this reads ${FORMAT}`);
   }
-}
-
-function numberOf(key: string): number {
-  return Number(key.slice(key.lastIndexOf(":") + 1));
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

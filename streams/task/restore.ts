@@ -12,7 +12,7 @@
  * @module
  */
 
-import { RETRIEVAL_KEY } from "../../src/retrieval/retrieval_state.ts";
+import { RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
 import { decodeItemState, decodeTask, itemOfKey, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";

@@ -1,0 +1,84 @@
+/**
+ * What a task has taken from the journals of other tasks: where it reads on, and what of it is to be committed. Once
+ * committed it is part of the task's own journals.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import { CHUNK_BYTES } from "./changelog.ts";
+
+/** First byte of a record with journals of others; an own one begins with the format of journals. */
+const OF_OTHERS = 255;
+
+/** Journals of others, and the positions behind them. */
+export class TakenJournals {
+  readonly #positions = new Map<number, number>();
+  #moved = false;
+  /** Those since the last commit, as records. */
+  #records: ByteWriter[] = [];
+  #bytes = 0;
+
+  /** Positions behind what was taken, by partition. */
+  get positions(): ReadonlyMap<number, number> {
+    return this.#positions;
+  }
+
+  /** Whether positions have changed since they were last encoded. */
+  get moved(): boolean {
+    return this.#moved;
+  }
+
+  /** Bytes that are to be committed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Notes that nothing is left to be taken from a partition before a position. */
+  pass(partition: number, next: number): void {
+    this.#positions.set(partition, next);
+    this.#moved = true;
+  }
+
+  /** Adds a journal to those that are to be committed. */
+  add(journal: Uint8Array): void {
+    let record = this.#records.at(-1);
+    if (record === undefined || record.length + journal.length > CHUNK_BYTES) {
+      this.#records.push(record = new ByteWriter().u8(OF_OTHERS));
+    }
+    record.bytes(journal);
+    this.#bytes += journal.length;
+  }
+
+  /** The records to be committed, which are then forgotten. */
+  take(): Uint8Array[] {
+    const records = this.#records.map((record) => record.toBytes());
+    this.#records = [];
+    this.#bytes = 0;
+    return records;
+  }
+
+  /** Appends the positions. */
+  encodePositions(to: ByteWriter): void {
+    to.uint(this.#positions.size);
+    for (const [partition, next] of [...this.#positions].sort(([a], [b]) => a - b)) {
+      to.uint(partition).uint(next);
+    }
+    this.#moved = false;
+  }
+
+  /** Reads what {@linkcode TakenJournals.encodePositions} wrote. */
+  decodePositions(from: ByteReader): void {
+    for (let n = from.count(); n > 0; n--) this.#positions.set(from.uint(), from.uint());
+  }
+}
+
+/** The journals in a record of {@linkcode TakenJournals.take}, in order; `null` if the record is an own journal. */
+export function takenFrom(record: Uint8Array): readonly Uint8Array[] | null {
+  if (record[0] !== OF_OTHERS) return null;
+  const from = new ByteReader(record.subarray(1));
+  const journals: Uint8Array[] = [];
+  while (!from.done) journals.push(from.bytes());
+  return journals;
+}
