@@ -7,6 +7,7 @@
  */
 
 import type { AttributeValue, Event, ItemRecord } from "./event.ts";
+import { DuplicateFinder } from "./duplicate_finder.ts";
 import { countKeys, plainFault } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
 import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";
@@ -39,6 +40,7 @@ const EVENTS: ReadonlyMap<unknown, NamedFields> = new Map(
 );
 const ITEM: NamedFields = Object.entries(ITEM_FIELDS);
 const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
+const duplicates = new DuplicateFinder();
 
 /**
  * Checks that a value is an event. The event returned is the value itself, with any fields beyond the known ones.
@@ -176,7 +178,7 @@ function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fau
     const fault = kindFault(kind.of, list[i]);
     if (fault !== undefined) return within(`[${i}]`, fault);
   }
-  const at = kind.unique === true ? duplicateAt(list) : -1;
+  const at = kind.unique === true ? duplicates.find(list) : -1;
   if (at < 0) return undefined;
   return {
     code: "duplicate-item",
@@ -188,25 +190,6 @@ function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fau
 
 function sizeFault(code: RefusalCode, kind: Kind, list: readonly unknown[]): Fault {
   return { code, wanted: describe(kind), got: shown(list), path: "" };
-}
-
-/** The list that an entry was last in: a set of its own for each list would be a tenth of a request's garbage. */
-const lastIn = new Map<unknown, number>();
-/** Entries that are remembered at most, beside those of the list in hand. */
-const MAX_ENTRIES = 8192;
-let lists = 0;
-
-/** Index of the first entry that an earlier one equals, or -1. */
-function duplicateAt(values: readonly unknown[]): number {
-  // Comparing each with each needs no memory and wins up to about 16 entries.
-  if (values.length <= 16) return values.findIndex((value, i) => values.indexOf(value) < i);
-  if (lastIn.size > MAX_ENTRIES) lastIn.clear();
-  lists++;
-  for (let i = 0; i < values.length; i++) {
-    if (lastIn.get(values[i]) === lists) return i;
-    lastIn.set(values[i], lists);
-  }
-  return -1;
 }
 
 function attributesFault(kind: Kind, attributes: Bag): Fault | undefined {
