@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { COMPARISONS } from "../src/events/event.ts";
-import { WEIGHT_KINDS } from "../src/learner/learner.ts";
+import { WEIGHT_KINDS } from "../src/learner/table_rules.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
 import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";

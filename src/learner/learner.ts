@@ -20,7 +20,7 @@ import { userPrefix } from "../features/pairs.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { HistoryGradients, Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
-import { Adagrad, type RowAdagradOptions } from "../optimisers/adagrad.ts";
+import { Adagrad } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
 import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
 import { lateClickWeight } from "../losses/delayed.ts";
@@ -32,25 +32,8 @@ import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "./numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Sample, SampleRow } from "./sample.ts";
+import { type PriorDeviations, tableRule } from "./table_rules.ts";
 import type { ParameterVersion } from "./version.ts";
-
-/** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
-export const WEIGHT_KINDS = [
-  "user",
-  "item",
-  "category",
-  "field",
-  "position",
-  "pair",
-  "transition",
-  "age",
-] as const;
-
-/** One of {@linkcode WEIGHT_KINDS}. */
-export type WeightKind = (typeof WEIGHT_KINDS)[number];
-
-/** Standard deviations of weights by kind, in logits, above 0. */
-export type PriorDeviations = { readonly [K in WeightKind]?: number };
 
 /** Options of a {@linkcode Learner}. */
 export interface LearnerOptions {
@@ -467,28 +450,6 @@ function bounded(weights: Float32Array): boolean {
   // Written so that NaN fails.
   for (let i = 0; i < weights.length; i++) if (!(Math.abs(weights[i]!) <= LARGEST_WEIGHT)) return false;
   return true;
-}
-
-/** The optimiser of a table. */
-function tableRule(name: string, options: LearnerOptions): RowAdagradOptions {
-  if (!name.startsWith("first:")) {
-    return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
-  }
-  const kind = weightKind(name);
-  const deviation = options.deviations?.[kind];
-  if (deviation !== undefined) {
-    return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
-  }
-  if (kind === "transition" || kind === "age") {
-    return { learningRate: options.crossLearningRate ?? 0.2, initialAccumulator: 0.1 };
-  }
-  if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
-  return { learningRate: options.firstOrderLearningRate ?? 0.05, initialAccumulator: 0.1 };
-}
-
-function weightKind(name: string): WeightKind {
-  const kind = name.slice("first:".length);
-  return WEIGHT_KINDS.find((known) => known === kind) ?? "field";
 }
 
 interface NegativeEntry {

@@ -1,0 +1,56 @@
+/**
+ * By which rule the rows of each embedding table are learnt: vectors, and the kinds of first-order weights.
+ *
+ * @module
+ */
+
+import type { RowAdagradOptions } from "../optimisers/adagrad.ts";
+
+/** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
+export const WEIGHT_KINDS = [
+  "user",
+  "item",
+  "category",
+  "field",
+  "position",
+  "pair",
+  "transition",
+  "age",
+] as const;
+
+/** One of {@linkcode WEIGHT_KINDS}. */
+export type WeightKind = (typeof WEIGHT_KINDS)[number];
+
+/** Standard deviations of weights by kind, in logits, above 0. */
+export type PriorDeviations = { readonly [K in WeightKind]?: number };
+
+/** What rules depend on; see `LearnerOptions`. */
+export interface TableRuleOptions {
+  readonly embeddingLearningRate?: number;
+  readonly firstOrderLearningRate?: number;
+  readonly pairLearningRate?: number;
+  readonly crossLearningRate?: number;
+  readonly deviations?: PriorDeviations;
+}
+
+/** How the rows of a table are learnt. @param name of a table, see `fieldSpecs` */
+export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {
+  if (!name.startsWith("first:")) {
+    return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
+  }
+  const kind = weightKind(name);
+  const deviation = options.deviations?.[kind];
+  if (deviation !== undefined) {
+    return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
+  }
+  if (kind === "transition" || kind === "age") {
+    return { learningRate: options.crossLearningRate ?? 0.2, initialAccumulator: 0.1 };
+  }
+  if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
+  return { learningRate: options.firstOrderLearningRate ?? 0.05, initialAccumulator: 0.1 };
+}
+
+function weightKind(name: string): WeightKind {
+  const kind = name.slice("first:".length);
+  return WEIGHT_KINDS.find((known) => known === kind) ?? "field";
+}
