@@ -234,6 +234,11 @@ export function isPassing(error: unknown): boolean {
   return false;
 }
 
+/** The same of what is done to a partition: a topic that exists may be unknown to a broker that has just begun to lead it. */
+export function isPassingForPartitions(error: unknown): boolean {
+  return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+}
+
 /** Kafka's name of an error, looked for in its causes too; `undefined` when it is none of Kafka's. */
 export function kafkaType(error: unknown): string | undefined {
   for (const cause of causes(error)) {

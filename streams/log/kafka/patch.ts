@@ -234,9 +234,14 @@ export function createCluster(config: KafkaConfig): Cluster {
   return Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
 }
 
+/** Codes that kafkajs does not know, and those of the errors that it has for them. */
+const SYNONYMS: Readonly<Record<number, number>> = {
+  [90 /* PRODUCER_FENCED */]: 47, /* INVALID_PRODUCER_EPOCH */
+};
+
 /** The error that kafkajs makes of a code that a broker gave. */
 export function protocolError(code: number): Error {
-  return createErrorFromCode(code);
+  return createErrorFromCode(SYNONYMS[code] ?? code);
 }
 
 /** A request that kafkajs does not know. */

@@ -10,11 +10,12 @@
  */
 
 import type { GroupOffset } from "../log.ts";
-import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import { isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
 import type { CompressionChoice } from "./codecs.ts";
 import { protocolError } from "./patch.ts";
 import { encodeBatch } from "./record_batch.ts";
 import { type PlacedRecord, type Produce, produce } from "./requests.ts";
+import { openTransactions, type Transactions } from "./transactions.ts";
 
 /** Options of {@linkcode Producer.open}. */
 export interface ProducerOptions {
@@ -49,34 +50,46 @@ interface Part {
   bytes: number;
 }
 
+/** What brokers tell producers apart by. */
+interface Identity {
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
 /** Writes records; one call at a time. */
 export class Producer {
   readonly #client: KafkaClient;
   readonly #options: ProducerOptions;
-  readonly #identity: { readonly producerId: string; readonly producerEpoch: number };
+  readonly #identity: () => Identity;
+  /** Of one that has a transactional id. */
+  readonly #transactions: Transactions | undefined;
   /** Records written to each partition, modulo 2^31. */
   readonly #sequences = new Map<string, number>();
 
   private constructor(
     client: KafkaClient,
     options: ProducerOptions,
-    identity: { readonly producerId: string; readonly producerEpoch: number },
+    identity: () => Identity,
+    transactions?: Transactions,
   ) {
     this.#client = client;
     this.#options = options;
     this.#identity = identity;
+    this.#transactions = transactions;
   }
 
   /** Opens a producer; resolves once every transaction that its id had begun before is over. */
   static async open(client: KafkaClient, options: ProducerOptions): Promise<Producer> {
     const { transactionalId, transactionTimeoutMs: transactionTimeout } = options;
+    if (transactionalId !== undefined) {
+      const transactions = await openTransactions(client, transactionalId, transactionTimeout);
+      return new Producer(client, options, () => transactions.owner, transactions);
+    }
     const identity = await client.retry(async () => {
-      const broker = transactionalId === undefined
-        ? await client.any()
-        : await client.coordinator("transaction", transactionalId);
+      const broker = await client.any();
       return await broker.initProducerId({ transactionalId, transactionTimeout });
     });
-    return new Producer(client, options, identity);
+    return new Producer(client, options, () => identity);
   }
 
   /** Appends records, each durable by itself; gives their offsets. Records of one batch are written together. */
@@ -99,78 +112,29 @@ export class Producer {
     group: string,
     offsets: readonly GroupOffset[],
   ): Promise<number[]> {
+    const transactions = this.#transactions;
+    if (transactions === undefined) throw new TypeError("Cannot commit: the producer is not transactional");
     if (records.length === 0 && offsets.length === 0) return [];
     try {
       const parts = split(records, this.#options.batchBytes);
       const write = async () => {
-        if (parts.length > 0) await this.#addPartitions(parts);
+        await transactions.begin(parts);
         return await this.#write(parts, records.length);
       };
       // Both must have ended before an abort: what arrives after it would begin another transaction.
       const [written, stored] = await Promise.allSettled([
         write(),
-        offsets.length > 0 ? this.#storeOffsets(group, offsets) : undefined,
+        offsets.length > 0 ? transactions.storeOffsets(group, offsets) : undefined,
       ]);
       if (written.status === "rejected") throw written.reason;
       if (stored.status === "rejected") throw stored.reason;
-      await this.#end(true);
+      await transactions.commit();
+      if (transactions.countsAnew) this.#sequences.clear();
       return written.value;
     } catch (error) {
-      if (!isFenced(error)) await this.#abort();
+      // Frees the readers that wait behind it; without that they wait for its timeout. The failure is what matters.
+      if (!isFenced(error)) await transactions.abort().catch(() => {});
       throw error;
-    }
-  }
-
-  async #addPartitions(parts: readonly Part[]): Promise<void> {
-    const topics = new Map<string, Set<number>>();
-    for (const { topic, partition } of parts) {
-      const partitions = topics.get(topic);
-      if (partitions === undefined) topics.set(topic, new Set([partition]));
-      else partitions.add(partition);
-    }
-    const added = [...topics].map(([topic, partitions]) => ({ topic, partitions: [...partitions] }));
-    await this.#client.retry(async () => {
-      const coordinator = await this.#coordinator();
-      await coordinator.addPartitionsToTxn({ ...this.#transaction, topics: added });
-    }, isPassingForPartitions);
-  }
-
-  async #storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
-    await this.#client.retry(async () => {
-      const coordinator = await this.#coordinator();
-      await coordinator.addOffsetsToTxn({ ...this.#transaction, groupId: group });
-    });
-    const topics = Map.groupBy(offsets, ({ topic }) => topic);
-    await this.#client.retry(async () => {
-      const coordinator = await this.#client.coordinator("group", group);
-      await coordinator.txnOffsetCommit({
-        ...this.#transaction,
-        groupId: group,
-        topics: [...topics].map(([topic, partitions]) => ({
-          topic,
-          partitions: partitions.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
-        })),
-      });
-    }, isPassingForPartitions);
-  }
-
-  /** Trying again is safe: of a transaction that has ended in this way, the coordinator says that all is well. */
-  async #end(committed: boolean): Promise<void> {
-    await this.#client.retry(async () => {
-      const coordinator = await this.#coordinator();
-      await coordinator.endTxn({ ...this.#transaction, transactionResult: committed });
-    });
-  }
-
-  /** Frees the readers that wait behind the transaction; without it they wait for its timeout. */
-  async #abort(): Promise<void> {
-    try {
-      await this.#client.once(async () => {
-        const coordinator = await this.#coordinator();
-        await coordinator.endTxn({ ...this.#transaction, transactionResult: false });
-      });
-    } catch {
-      // The caller has the failure that matters.
     }
   }
 
@@ -194,16 +158,12 @@ export class Producer {
     const key = `${topic}/${partition}`;
     const sequence = this.#sequences.get(key) ?? 0;
     this.#sequences.set(key, (sequence + records.length) % MAX_SEQUENCE);
-    const { transactionalId, compression } = this.#options;
+    const { producerId, producerEpoch } = this.#identity();
     const batch = await encodeBatch(
       records.map(({ record }) => record),
-      {
-        id: Number(this.#identity.producerId),
-        epoch: this.#identity.producerEpoch,
-        transactional: transactionalId !== undefined,
-      },
+      { id: Number(producerId), epoch: producerEpoch, transactional: this.#transactions !== undefined },
       sequence,
-      compression,
+      this.#options.compression,
     );
     return { topic, partition, batch };
   }
@@ -219,7 +179,8 @@ export class Producer {
       const perNode = Map.groupBy(left.map((batch, i) => ({ batch, node: leaders[i] ?? -1 })), (b) => b.node);
       const results = await Promise.allSettled([...perNode].map(async ([node, sent]) => {
         const broker = await this.#client.node(node);
-        return await produce(broker, this.#options.transactionalId ?? null, sent.map(({ batch }) => batch));
+        const parts = sent.map(({ batch }) => batch);
+        return await (this.#transactions?.produce(broker, parts) ?? produce(broker, null, parts));
       }));
       const failures: unknown[] = [];
       for (const result of results) {
@@ -237,27 +198,7 @@ export class Producer {
     }, isPassingForPartitions);
     return bases;
   }
-
-  #coordinator() {
-    return this.#client.coordinator("transaction", this.#transaction.transactionalId);
-  }
-
-  get #transaction() {
-    const { transactionalId } = this.#options;
-    if (transactionalId === undefined) {
-      throw new TypeError("Cannot commit: the producer is not transactional");
-    }
-    return { transactionalId, ...this.#identity };
-  }
 }
-
-/** A topic that exists may be unknown to a broker that has just started to lead it. */
-function isPassingForPartitions(error: unknown): boolean {
-  return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
-}
-
-/** Code of PRODUCER_FENCED, which kafkajs does not know. */
-const PRODUCER_FENCED = 90;
 
 /** What another producer would be told as well. A time that is ahead of the broker's is not among it: that passes. */
 const LASTING: ReadonlySet<string> = new Set([
@@ -272,7 +213,7 @@ const LASTING: ReadonlySet<string> = new Set([
 
 /** The error of a batch that was refused; with kafkajs' name when the brokers may take it from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {
-  const cause = protocolError(code === PRODUCER_FENCED ? 47 : code);
+  const cause = protocolError(code);
   const error = new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });
   if (!LASTING.has(kafkaType(cause) ?? "")) error.name = cause.name;
   return error;

@@ -11,7 +11,10 @@ import { WireReader, WireWriter } from "./wire.ts";
 
 /** Waiting for the answer may take this long beyond what the broker was told to wait. */
 const NETWORK_MS = 30_000;
-const PRODUCE_TIMEOUT_MS = 30_000;
+/** How long a broker waits for the replicas of a batch. */
+export const PRODUCE_TIMEOUT_MS = 30_000;
+/** How long we wait for it. */
+export const PRODUCE_WAIT_MS = PRODUCE_TIMEOUT_MS + NETWORK_MS;
 const READ_COMMITTED = 1;
 const LATEST = -1;
 const EARLIEST = -2;
@@ -140,7 +143,7 @@ export async function produce(
     apiKey: 0,
     apiVersion: 7,
     body: body.bytes,
-    timeoutMs: PRODUCE_TIMEOUT_MS + NETWORK_MS,
+    timeoutMs: PRODUCE_WAIT_MS,
     decode(payload) {
       const reader = new WireReader(payload);
       const produced = reader.array(() => {

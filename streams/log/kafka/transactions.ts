@@ -1,0 +1,165 @@
+/**
+ * The transactions of one transactional id, in the two ways that brokers know.
+ *
+ * - *Explicit*, before Kafka 4: the coordinator is told of each partition and group before they are written to.
+ * - *Implicit* (KIP-890, `transaction.version` 2): writing tells it, and each transaction has an epoch of its own, so
+ *   that what comes late cannot be taken into the next one. A commit takes three requests in place of five, and
+ *   waits for two of them, one after the other, in place of three.
+ *
+ * @module
+ */
+
+import type { GroupOffset } from "../log.ts";
+import { isPassingForPartitions, type KafkaClient } from "./client.ts";
+import type { Broker } from "./patch.ts";
+import { type Produce, produce, type Produced, type TopicPartition } from "./requests.ts";
+import {
+  endTransaction,
+  finalizedLevel,
+  produceInTransaction,
+  storeInTransaction,
+  type TransactionOwner,
+} from "./transaction_requests.ts";
+
+/** Since this level of `transaction.version` transactions are implicit. */
+const IMPLICIT_LEVEL = 2;
+
+/** The transactions of one transactional id, one after the other. */
+export interface Transactions {
+  /** Whose the transaction is that goes on, or comes next. */
+  readonly owner: TransactionOwner;
+  /** Whether the numbers of records begin at 0 with each transaction. */
+  readonly countsAnew: boolean;
+  /** Tells of what will be written to, where that must be told. */
+  begin(partitions: readonly TopicPartition[]): Promise<void>;
+  /** Writes batches to the broker that leads their partitions. */
+  produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
+  /** Stores offsets of a group. */
+  storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
+  /** Makes all of it visible. Trying again is safe: of one that has ended so, the coordinator says that all is well. */
+  commit(): Promise<void>;
+  /** Makes none of it visible; tries once. */
+  abort(): Promise<void>;
+}
+
+/** Opens a transactional id; resolves once every transaction that it had begun before is over. */
+export async function openTransactions(
+  client: KafkaClient,
+  transactionalId: string,
+  transactionTimeout: number,
+): Promise<Transactions> {
+  return await client.retry(async () => {
+    const coordinator = await client.coordinator("transaction", transactionalId);
+    const level = await finalizedLevel(coordinator, "transaction.version");
+    const { producerId, producerEpoch } = await coordinator.initProducerId({
+      transactionalId,
+      transactionTimeout,
+    });
+    const owner = { transactionalId, producerId, producerEpoch };
+    return level >= IMPLICIT_LEVEL
+      ? new ImplicitTransactions(client, owner)
+      : new ExplicitTransactions(client, owner);
+  });
+}
+
+class ImplicitTransactions implements Transactions {
+  owner: TransactionOwner;
+  readonly countsAnew = true;
+  readonly #client: KafkaClient;
+
+  constructor(client: KafkaClient, owner: TransactionOwner) {
+    this.#client = client;
+    this.owner = owner;
+  }
+
+  begin(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]> {
+    return produceInTransaction(leader, this.owner.transactionalId, batches);
+  }
+
+  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+    await this.#client.retry(async () => {
+      const coordinator = await this.#client.coordinator("group", group);
+      await storeInTransaction(coordinator, this.owner, group, offsets);
+    }, isPassingForPartitions);
+  }
+
+  commit(): Promise<void> {
+    return this.#client.retry(() => this.#end(true));
+  }
+
+  abort(): Promise<void> {
+    return this.#client.once(() => this.#end(false));
+  }
+
+  async #end(committed: boolean): Promise<void> {
+    const coordinator = await this.#client.coordinator("transaction", this.owner.transactionalId);
+    this.owner = await endTransaction(coordinator, this.owner, committed);
+  }
+}
+
+class ExplicitTransactions implements Transactions {
+  readonly owner: TransactionOwner;
+  readonly countsAnew = false;
+  readonly #client: KafkaClient;
+
+  constructor(client: KafkaClient, owner: TransactionOwner) {
+    this.#client = client;
+    this.owner = owner;
+  }
+
+  async begin(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return;
+    const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, added]) => ({
+      topic,
+      partitions: [...new Set(added.map(({ partition }) => partition))],
+    }));
+    await this.#client.retry(async () => {
+      const coordinator = await this.#coordinator();
+      await coordinator.addPartitionsToTxn({ ...this.owner, topics });
+    }, isPassingForPartitions);
+  }
+
+  produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]> {
+    return produce(leader, this.owner.transactionalId, batches);
+  }
+
+  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+    await this.#client.retry(async () => {
+      const coordinator = await this.#coordinator();
+      await coordinator.addOffsetsToTxn({ ...this.owner, groupId: group });
+    });
+    const topics = Map.groupBy(offsets, ({ topic }) => topic);
+    await this.#client.retry(async () => {
+      const coordinator = await this.#client.coordinator("group", group);
+      await coordinator.txnOffsetCommit({
+        ...this.owner,
+        groupId: group,
+        topics: [...topics].map(([topic, partitions]) => ({
+          topic,
+          partitions: partitions.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
+        })),
+      });
+    }, isPassingForPartitions);
+  }
+
+  commit(): Promise<void> {
+    return this.#client.retry(() => this.#end(true));
+  }
+
+  abort(): Promise<void> {
+    return this.#client.once(() => this.#end(false));
+  }
+
+  async #end(committed: boolean): Promise<void> {
+    const coordinator = await this.#coordinator();
+    await coordinator.endTxn({ ...this.owner, transactionResult: committed });
+  }
+
+  #coordinator(): Promise<Broker> {
+    return this.#client.coordinator("transaction", this.owner.transactionalId);
+  }
+}
