@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type DevBroker, freePort, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import {
+  type DevBroker,
+  type DevBrokerOptions,
+  freePort,
+  prepareBroker,
+  startBroker,
+} from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka_log.ts";
 
 /** What a test needs of its broker. */
@@ -15,8 +21,7 @@ export type TestBroker = Pick<DevBroker, "address" | "jars">;
  * Tells loudly, and gives nothing, when there cannot be one here.
  */
 export async function testBroker(
-  properties: Readonly<Record<string, string>> = {},
-  scramUsers: Readonly<Record<string, string>> = {},
+  options: Omit<DevBrokerOptions, "port" | "data"> = {},
 ): Promise<TestBroker | undefined> {
   let jars: string;
   try {
@@ -29,7 +34,7 @@ export async function testBroker(
   const port = await freePort();
   let broker: DevBroker | undefined;
   Deno.test.beforeEach(async () => {
-    broker ??= await startBroker({ port, properties, scramUsers });
+    broker ??= await startBroker({ ...options, port });
   });
   Deno.test.afterAll(async () => await broker?.[Symbol.asyncDispose]());
   return { address: `127.0.0.1:${port}`, jars };

@@ -15,7 +15,9 @@ import { WireReader } from "../../streams/log/kafka/wire.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 
-const broker = await testBroker({ "log.cleaner.backoff.ms": "50", "log.retention.check.interval.ms": "50" });
+const broker = await testBroker({
+  properties: { "log.cleaner.backoff.ms": "50", "log.retention.check.interval.ms": "50" },
+});
 const brokers = [broker?.address ?? ""];
 const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry: { initialRetryTime: 20 } });
 const test = (name: string, body: (broker: TestBroker) => Promise<void>) =>

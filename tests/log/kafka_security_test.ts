@@ -18,21 +18,24 @@ const made = await keytool(
 ) && await keytool(["-exportcert", "-rfc", "-file", `${folder}/ca.pem`]);
 const login = "org.apache.kafka.common.security.plain.PlainLoginModule required";
 const broker = !made ? undefined : await testBroker({
-  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
-  "inter.broker.listener.name": "PLAINTEXT",
-  "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
-  "sasl.mechanism.inter.broker.protocol": "PLAIN",
-  "listener.name.plaintext.plain.sasl.jaas.config":
-    `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
-  "listener.name.plaintext.scram-sha-512.sasl.jaas.config":
-    "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-  "ssl.keystore.location": `${folder}/keys.p12`,
-  "ssl.keystore.password": PASSWORD,
-  "ssl.truststore.type": "PEM",
-  "ssl.truststore.location": `${folder}/ca.pem`,
-  "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-  "super.users": "User:admin;User:ANONYMOUS;User:scram",
-}, { scram: PASSWORD });
+  properties: {
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+    "sasl.mechanism.inter.broker.protocol": "PLAIN",
+    "listener.name.plaintext.plain.sasl.jaas.config":
+      `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
+    "listener.name.plaintext.scram-sha-512.sasl.jaas.config":
+      "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "ssl.keystore.location": `${folder}/keys.p12`,
+    "ssl.keystore.password": PASSWORD,
+    "ssl.truststore.type": "PEM",
+    "ssl.truststore.location": `${folder}/ca.pem`,
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:admin;User:ANONYMOUS;User:scram",
+  },
+  scramUsers: { scram: PASSWORD },
+});
 
 if (broker !== undefined) {
   const as = (username: string, password = PASSWORD) => ({

@@ -21,6 +21,8 @@ export interface DevBrokerOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Passwords of users that may log in by SCRAM-SHA-512; taken when the folder is new. @default {{}} */
   readonly scramUsers?: Readonly<Record<string, string>>;
+  /** Levels of features other than Kafka's own, such as `transaction.version`; taken when the folder is new. @default {{}} */
+  readonly features?: Readonly<Record<string, number>>;
 }
 
 /** A running broker. Disposing kills it and waits until it is dead. */
@@ -81,7 +83,11 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
     const users = Object.entries(options.scramUsers ?? {}).flatMap((
       [name, password],
     ) => ["--add-scram", `SCRAM-SHA-512=[name=${name},password=${password}]`]);
-    await run([...java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties, ...users]);
+    const features = Object.entries(options.features ?? {}).flatMap((
+      [name, level],
+    ) => ["--feature", `${name}=${level}`]);
+    const format = ["format", "-t", CLUSTER_ID, "-c", properties, ...users, ...features];
+    await run([...java, "kafka.tools.StorageTool", ...format]);
   }
   const child = new Deno.Command("sh", {
     args: ["-c", GUARD, "sh", `${data}/broker.log`, ...java, "kafka.Kafka", properties],

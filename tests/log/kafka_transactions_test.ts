@@ -1,0 +1,99 @@
+/**
+ * Both ways of transactions: those whose writes tell the broker what is in them (the contract of the log holds with them,
+ * as the other tests' broker has them), and those of brokers that have to be told before, as all before Kafka 4.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { logLevel } from "kafkajs";
+import { KafkaClient } from "../../streams/log/kafka/client.ts";
+import { endTransaction, finalizedLevel } from "../../streams/log/kafka/transaction_requests.ts";
+import { openTransactions } from "../../streams/log/kafka/transactions.ts";
+import { commitContract } from "../contracts/commit_contract.ts";
+import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
+
+const told = await testBroker({ features: { "transaction.version": 0 } });
+const telling = await testBroker();
+
+if (told !== undefined && telling !== undefined) {
+  const excused = { "steps": "a crash is kill -9 of a process, not a step" };
+  commitContract(new LogSuite("KafkaLog before Kafka 4", () => openLog(told), { excused, runs: 10 }));
+
+  Deno.test("openTransactions() tells the broker what is written to only where it must", async () => {
+    for (const [broker, level] of [[told, 0], [telling, 2]] as const) {
+      await using client = await connect(broker);
+      assert.equal(await finalizedLevel(await client.any(), "transaction.version"), level);
+      const { countsAnew } = await openTransactions(client, newPlace(), 10_000);
+      assert.equal(countsAnew, level === 2);
+    }
+  });
+
+  Deno.test("Transactions.commit() after an abort makes visible what came after it", async () => {
+    for (const broker of [told, telling]) {
+      await using log = await openLog(broker);
+      await using client = await connect(broker);
+      const topic = newPlace();
+      await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+      const transactions = await openTransactions(client, `${topic}.writer`, 10_000);
+      const offset = (offset: number) => [{ topic, partition: 0, offset }];
+
+      await transactions.begin([]);
+      await transactions.storeOffsets(topic, offset(1));
+      const before = transactions.owner;
+      await transactions.commit();
+      assert.equal(await log.committed(topic, topic, 0), 1);
+      assert.equal(transactions.owner.producerEpoch - before.producerEpoch, transactions.countsAnew ? 1 : 0);
+
+      await transactions.storeOffsets(topic, offset(2));
+      await transactions.abort();
+      assert.equal(await log.committed(topic, topic, 0), 1);
+
+      await transactions.storeOffsets(topic, offset(3));
+      await transactions.commit();
+      assert.equal(await log.committed(topic, topic, 0), 3);
+    }
+  });
+
+  Deno.test("endTransaction() of one that has ended so, as when its answer was lost, gives the same owner of the next", async () => {
+    await using log = await openLog(telling);
+    await using client = await connect(telling);
+    const transactionalId = newPlace();
+    await log.createTopics([{ name: transactionalId, partitions: 1, cleanup: "delete" }]);
+    const transactions = await openTransactions(client, transactionalId, 10_000);
+    const { owner } = transactions;
+    await transactions.storeOffsets(transactionalId, [{ topic: transactionalId, partition: 0, offset: 1 }]);
+    await transactions.commit();
+    const again = async (committed: boolean) =>
+      await client.retry(async () =>
+        await endTransaction(await client.coordinator("transaction", transactionalId), owner, committed)
+      );
+    assert.deepEqual(await again(true), transactions.owner);
+    await assert.rejects(again(false), { type: "INVALID_TXN_STATE" });
+  });
+
+  Deno.test("Writer.commit() of several batches a partition numbers them anew in each transaction", async () => {
+    for (const broker of [told, telling]) {
+      await using log = await openLog(broker);
+      const topic = newPlace();
+      await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+      await using writer = await log.writer(`${topic}.writer`);
+      const long = "x".repeat(500_000);
+      const expected: string[] = [];
+      for (let round = 0; round < 4; round++) {
+        const records = Array.from({ length: 5 }, (_, n) => record(topic, 0, `${round}.${n}${long}`));
+        await writer.commit({ records: [...records, record(topic, 1, `${round}`)], group: "", offsets: [] });
+        expected.push(...records.map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array(0))));
+      }
+      assert.deepEqual(texts(await all(log, topic, 0)), expected);
+      assert.deepEqual(texts(await all(log, topic, 1)), ["0", "1", "2", "3"]);
+    }
+  });
+}
+
+async function connect(broker: TestBroker): Promise<KafkaClient> {
+  const client = new KafkaClient({ brokers: [broker.address], logLevel: logLevel.NOTHING }, 20_000);
+  await client.connect();
+  return client;
+}
