@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { openSource } from "../../streams/sources/open.ts";
 import { HttpClient } from "./http_client.ts";
+import { machineLine } from "./machine.ts";
 import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
 
 const [model = "dien", clients = "8", ...options] = Deno.args;
@@ -45,6 +46,7 @@ const command = (script: string, ...args: string[]) =>
     stderr: Deno.env.get("VERBOSE") === undefined ? "null" : "inherit",
   });
 
+print(await machineLine());
 await command("ingest", "--from", "fixtures/shop", "--limit", String(EVENTS)).output();
 const port = 20_000 + Math.floor(Math.random() * 20_000);
 const url = `http://127.0.0.1:${port}`;

@@ -22,6 +22,7 @@ import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { startService } from "../service/task_command.ts";
+import { machineLine } from "./machine.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
@@ -32,6 +33,7 @@ const [model = "base", fixed = "0", ...options] = Deno.args;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
+print(`${await machineLine()}\n`);
 await using broker = await startBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
