@@ -58,6 +58,8 @@ export interface OthersOptions {
   readonly shared: boolean;
   /** When there is time to learn. */
   readonly time: TimeShare;
+  /** Time from one learning to the next, milliseconds, unless there is more than can be learnt at once. @default {0} */
+  readonly everyMs?: number;
 }
 
 /** Learns from others, when there are any. */
@@ -68,14 +70,22 @@ export class Others implements AsyncDisposable {
   readonly #state: TaskState;
   readonly #reader: OthersReader | undefined;
   readonly #time: TimeShare;
+  readonly #everyMs: number;
+  /** When something is to be learnt again, by the clock of steps. */
+  #dueAt = -Infinity;
   #note: (readonly [partition: number, next: number])[] = [];
   #committed: ReadonlyMap<number, number>;
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
 
-  private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
+  private constructor(
+    state: TaskState,
+    { partition, time, everyMs = 0 }: OthersOptions,
+    reader?: OthersReader,
+  ) {
     this.#own = partition;
     this.#time = time;
+    this.#everyMs = everyMs;
     this.#state = state;
     this.#reader = reader;
     this.#committed = new Map(state.retrieval.state.others);
@@ -122,10 +132,11 @@ export class Others implements AsyncDisposable {
   }
 
   /** How long to wait for an event, at most. */
-  idleMs(waitMs: number): number {
+  idleMs(waitMs: number, now: number): number {
     if (this.#reader === undefined) return waitMs;
     // What was read has to wait for its time: without a pause, the steps of an idle task would be all that is done.
-    return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
+    const wait = this.#reader.hasMore ? Math.max(this.#time.waitMs, this.#dueAt - now) : WAIT_MS;
+    return Math.min(waitMs, wait);
   }
 
   /** Whether what was learnt has waited long enough for own events to be committed with it. */
@@ -153,12 +164,13 @@ export class Others implements AsyncDisposable {
     if (reader.takeMissed()) this.#state.retrieval.state.forgetAll();
     const begun = now();
     const leftMs = this.#time.left(begun, isBehind);
-    if (leftMs > 0) {
+    if (leftMs > 0 && begun >= this.#dueAt) {
       reader.take((record, next) => {
         if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
         return now() - begun < leftMs && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
       });
       this.#time.spend(now() - begun);
+      if (this.isDirty && !reader.hasMore) this.#dueAt = begun + this.#everyMs;
     }
     reader.begin();
   }
