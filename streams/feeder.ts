@@ -80,10 +80,12 @@ export class Feeder implements AsyncDisposable {
     options: FeederOptions = {},
   ): Promise<Feeder> {
     const { name } = options;
-    const writer = await log.writer(feederId(topics, name));
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(feederId(topics, name)));
     const position = await log.committed(feederGroup(topics, name), topics.events, 0) ?? 0;
     // Among events of other sources, those of this one are counted when they are passed over.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
+    opened.move();
     return new Feeder(log, topics, writer, source, options, position, events);
   }
 

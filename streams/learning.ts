@@ -179,7 +179,8 @@ export class Learning implements AsyncDisposable {
     now: () => number = () => performance.now(),
     signal?: AbortSignal,
   ): Promise<Learning> {
-    const writer = await log.writer(`${topics.samples}-learner-${learner.model.name}`);
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(`${topics.samples}-learner-${learner.model.name}`));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, partitions }, learner, writer, options, now);
     await learning.#findNewestVersion();
@@ -194,6 +195,7 @@ export class Learning implements AsyncDisposable {
     }
     learning.#read = [...learning.#next];
     if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder(), signal);
+    opened.move();
     return learning;
   }
 

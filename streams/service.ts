@@ -301,7 +301,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const { task: options, stateBytes, snapshots, delivery = "exactly-once" } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
-    const task = await Task.open(this.#log, this.#topics, partition, options, this.serving, {
+    const runtime = {
       ...(stateBytes === undefined ? {} : { maxStateBytes: stateBytes / this.#partitions }),
       snapshot: snapshots && {
         folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
@@ -315,8 +315,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       delivery,
       othersTime: this.#othersTime,
       signal,
-    }).finally(() => this.#meters.delete(partition));
+    };
+    await using opened = new AsyncDisposableStack();
+    const task = opened.use(
+      await Task.open(this.#log, this.#topics, partition, options, this.serving, runtime)
+        .finally(() => this.#meters.delete(partition)),
+    );
     const { end } = await this.#log.bounds(this.#topics.events, partition);
+    opened.move();
     const { records, bytes } = meter.status;
     logger.info(
       "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +

@@ -96,6 +96,8 @@ export class Task implements AsyncDisposable {
   #sending: Promise<unknown>[] = [];
   #rejected: NewRecord[] = [];
   readonly #others: Others;
+  /** What goes with it: the writer, the local snapshot, the hold on pinned versions. */
+  readonly #owned: AsyncDisposableStack;
   /** Where events end that an earlier life may have answered without a commit. */
   readonly #repeatsUntil: number;
 
@@ -107,9 +109,10 @@ export class Task implements AsyncDisposable {
     writer: Writer,
     next: number,
     state: TaskState,
-    { others, repeatsUntil, ...restored }: Restored & {
+    { others, repeatsUntil, owned, ...restored }: Restored & {
       readonly others: Others;
       readonly repeatsUntil: number;
+      readonly owned: AsyncDisposableStack;
     },
     {
       maxStateBytes = log.latest === undefined ? OBJECT_BYTES : Infinity,
@@ -119,6 +122,7 @@ export class Task implements AsyncDisposable {
     }: TaskRuntime,
   ) {
     this.#others = others;
+    this.#owned = owned;
     this.#repeatsUntil = repeatsUntil;
     this.#delivery = delivery;
     this.#handover = handover;
@@ -150,24 +154,28 @@ export class Task implements AsyncDisposable {
     runtime: TaskRuntime = {},
   ): Promise<Task> {
     const group = `${topics.events}-tasks`;
-    const writer = await log.writer(`${group}-${partition}`);
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(`${group}-${partition}`));
     const next = await log.committed(group, topics.events, partition) ?? 0;
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const state = new TaskState(options, serving, runtime.variants);
-    const { snapshot, meter = new RestoreMeter(), signal } = runtime;
+    const { snapshot, meter = new RestoreMeter(), signal, pins } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
-    if (runtime.pins !== undefined) state.setPinned(await runtime.pins.need(partition, state.pins()));
+    opened.defer(async () => await restored.store?.close());
+    if (pins !== undefined) {
+      opened.defer(() => pins.release(partition));
+      state.setPinned(await pins.need(partition, state.pins()));
+    }
     const shared = options.retrieval?.shared ?? true;
     const { othersTime: time = new TimeShare() } = runtime;
     // What an early answer depends on has to be committed before it: each learning costs a commit of its own.
     const everyMs = runtime.delivery === "at-least-once" ? EARLY_OTHERS_MS : 0;
-    const others = await Others.open(log, topics.signals, state, {
-      ...{ partition, partitions, shared, time, everyMs },
-    });
+    const sharing = { partition, partitions, shared, time, everyMs };
+    const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = runtime.delivery === "at-least-once"
       ? (await log.bounds(topics.events, partition)).end
       : 0;
-    const whole = { ...restored, others, repeatsUntil };
+    const whole = { ...restored, others, repeatsUntil, owned: opened.move() };
     return new Task(log, topics, group, { partition, partitions }, writer, next, state, whole, runtime);
   }
 
@@ -480,10 +488,7 @@ export class Task implements AsyncDisposable {
 
   /** Lets the partition go without committing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#pins?.release(this.partition);
-    await this.#others[Symbol.asyncDispose]();
-    await this.#restored.store?.close();
-    await this.#writer[Symbol.asyncDispose]();
+    await this.#owned.disposeAsync();
   }
 
   /** Takes the users of these events in that have a record and are not in memory. */

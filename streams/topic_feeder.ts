@@ -96,7 +96,8 @@ export class TopicFeeder implements AsyncDisposable {
     if (spec === undefined) {
       throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
     }
-    const writer = await log.writer(feederId(topics, name));
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(feederId(topics, name)));
     let positions = source.topic;
     if (source.log !== log) {
       // A commit names a topic of its own log: an empty one of as many partitions stands for the foreign one.
@@ -115,6 +116,7 @@ export class TopicFeeder implements AsyncDisposable {
     // Otherwise a restart before the first record would begin at a later end.
     if (start === "latest") await feeder.#commit([], partitions);
     feeder.#skipped = await feeder.#lost();
+    opened.move();
     return feeder;
   }
 

@@ -96,11 +96,13 @@ export class MonitorJob implements Job {
 
   /** Fences any other monitor, then goes on from what was written down. */
   static async open(log: Log, topics: Topics, options: MonitorOptions): Promise<MonitorJob> {
-    const writer = await log.writer(monitorGroup(topics));
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(monitorGroup(topics)));
     let time = () => 0;
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });
     const monitor = await ExperimentMonitor.open(log, topics, registry);
     time = () => monitor.time; // that of what a change is founded on, as on all of the log
+    opened.move();
     return new MonitorJob(monitor, registry, writer, options);
   }
 
