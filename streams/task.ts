@@ -40,8 +40,6 @@ export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/
 
 /** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
 const MAX_AHEAD_MS = 3_600_000;
-/** Time from one learning from others to the next where answers are sent early. */
-const EARLY_OTHERS_MS = 2000;
 
 /** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
 const OBJECT_BYTES = 64 << 20;
@@ -168,9 +166,7 @@ export class Task implements AsyncDisposable {
     }
     const shared = options.retrieval?.shared ?? true;
     const { othersTime: time = new TimeShare() } = runtime;
-    // What an early answer depends on has to be committed before it: each learning costs a commit of its own.
-    const everyMs = runtime.delivery === "at-least-once" ? EARLY_OTHERS_MS : 0;
-    const sharing = { partition, partitions, shared, time, everyMs };
+    const sharing = { partition, partitions, shared, time };
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = runtime.delivery === "at-least-once"
       ? (await log.bounds(topics.events, partition)).end
@@ -282,11 +278,9 @@ export class Task implements AsyncDisposable {
     };
     if (this.#roundEvents === 0) {
       this.#learnOthers(now);
-      // With early answers the next event would have to wait for it.
-      const isNeeded = this.#delivery === "at-least-once" && this.#others.isDirty;
-      if (isNeeded || this.#others.mustCommit(now())) await this.commit();
+      if (this.#others.mustCommit(now())) await this.commit();
     }
-    const untilDue = this.#roundEvents > 0 ? dueAt() - now() : this.#others.idleMs(waitMs, now());
+    const untilDue = this.#roundEvents > 0 ? dueAt() - now() : this.#others.idleMs(waitMs);
     const { records, decoded, next } = this.#ahead ?? await this.#readAhead({
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),

@@ -58,8 +58,6 @@ export interface OthersOptions {
   readonly shared: boolean;
   /** When there is time to learn. */
   readonly time: TimeShare;
-  /** Time from one learning to the next, milliseconds, unless there is more than can be learnt at once. @default {0} */
-  readonly everyMs?: number;
 }
 
 /** Learns from others, when there are any. */
@@ -70,22 +68,14 @@ export class Others implements AsyncDisposable {
   readonly #state: TaskState;
   readonly #reader: OthersReader | undefined;
   readonly #time: TimeShare;
-  readonly #everyMs: number;
-  /** When something is to be learnt again, by the clock of steps. */
-  #dueAt = -Infinity;
   #note: (readonly [partition: number, next: number])[] = [];
   #committed: ReadonlyMap<number, number>;
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
 
-  private constructor(
-    state: TaskState,
-    { partition, time, everyMs = 0 }: OthersOptions,
-    reader?: OthersReader,
-  ) {
+  private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
     this.#own = partition;
     this.#time = time;
-    this.#everyMs = everyMs;
     this.#state = state;
     this.#reader = reader;
     this.#committed = new Map(state.retrieval.state.others);
@@ -132,11 +122,10 @@ export class Others implements AsyncDisposable {
   }
 
   /** How long to wait for an event, at most. */
-  idleMs(waitMs: number, now: number): number {
+  idleMs(waitMs: number): number {
     if (this.#reader === undefined) return waitMs;
     // What was read has to wait for its time: without a pause, the steps of an idle task would be all that is done.
-    const wait = this.#reader.hasMore ? Math.max(this.#time.waitMs, this.#dueAt - now) : WAIT_MS;
-    return Math.min(waitMs, wait);
+    return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
   /** Whether what was learnt has waited long enough for own events to be committed with it. */
@@ -164,13 +153,12 @@ export class Others implements AsyncDisposable {
     if (reader.takeMissed()) this.#state.retrieval.state.forgetAll();
     const begun = now();
     const leftMs = this.#time.left(begun, isBehind);
-    if (leftMs > 0 && begun >= this.#dueAt) {
+    if (leftMs > 0) {
       reader.take((record, next) => {
         if (this.learn(record, next) > 0 && this.#since === Infinity) this.#since = now();
         return now() - begun < leftMs && this.#state.retrieval.state.takenBytes < COMMIT_BYTES;
       });
       this.#time.spend(now() - begun);
-      if (this.isDirty && !reader.hasMore) this.#dueAt = begun + this.#everyMs;
     }
     reader.begin();
   }
