@@ -30,7 +30,7 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("Transactions.commit() after an abort makes visible what came after it", async () => {
+  Deno.test("Transactions.end() after an abort makes visible what came after it", async () => {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       await using client = await connect(broker);
@@ -42,16 +42,16 @@ if (told !== undefined && telling !== undefined) {
       await transactions.begin([]);
       await transactions.storeOffsets(topic, offset(1));
       const before = transactions.owner;
-      await transactions.commit();
+      await client.retry(() => transactions.end(true));
       assert.equal(await log.committed(topic, topic, 0), 1);
       assert.equal(transactions.owner.producerEpoch - before.producerEpoch, transactions.countsAnew ? 1 : 0);
 
       await transactions.storeOffsets(topic, offset(2));
-      await transactions.abort();
+      await client.retry(() => transactions.end(false));
       assert.equal(await log.committed(topic, topic, 0), 1);
 
       await transactions.storeOffsets(topic, offset(3));
-      await transactions.commit();
+      await client.retry(() => transactions.end(true));
       assert.equal(await log.committed(topic, topic, 0), 3);
     }
   });
@@ -64,7 +64,7 @@ if (told !== undefined && telling !== undefined) {
     const transactions = await openTransactions(client, transactionalId, 10_000);
     const { owner } = transactions;
     await transactions.storeOffsets(transactionalId, [{ topic: transactionalId, partition: 0, offset: 1 }]);
-    await transactions.commit();
+    await client.retry(() => transactions.end(true));
     const again = async (committed: boolean) =>
       await client.retry(async () =>
         await endTransaction(await client.coordinator("transaction", transactionalId), owner, committed)

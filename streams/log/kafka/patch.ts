@@ -244,6 +244,11 @@ export function protocolError(code: number): Error {
   return createErrorFromCode(SYNONYMS[code] ?? code);
 }
 
+/** @throws the error of a code, unless it is that of success */
+export function checkCode(code: number): void {
+  if (code !== 0) throw protocolError(code);
+}
+
 /** A request that kafkajs does not know. */
 export interface RawRequest<Answer> {
   readonly name: string;

@@ -128,12 +128,12 @@ export class Producer {
       ]);
       if (written.status === "rejected") throw written.reason;
       if (stored.status === "rejected") throw stored.reason;
-      await transactions.commit();
+      await this.#client.retry(() => transactions.end(true));
       if (transactions.countsAnew) this.#sequences.clear();
       return written.value;
     } catch (error) {
       // Frees the readers that wait behind it; without that they wait for its timeout. The failure is what matters.
-      if (!isFenced(error)) await transactions.abort().catch(() => {});
+      if (!isFenced(error)) await this.#client.once(() => transactions.end(false)).catch(() => {});
       throw error;
     }
   }

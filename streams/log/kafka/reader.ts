@@ -16,7 +16,7 @@
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
-import { protocolError } from "./patch.ts";
+import { checkCode } from "./patch.ts";
 import { decodeBatches } from "./record_batch.ts";
 import { fetchBatches, type Fetched, partitionBounds } from "./requests.ts";
 
@@ -183,7 +183,7 @@ export class KafkaReader {
 
   async #accept(cursor: Cursor, fetched: Fetched, from: number): Promise<void> {
     const { topic, partition, errorCode, bytes, aborted, stableEnd } = fetched;
-    if (errorCode !== 0) throw protocolError(errorCode);
+    checkCode(errorCode);
     const { records, next } = await decodeBatches(bytes, topic, partition, from, aborted);
     if (from !== cursor.position) return; // another fetch was quicker
     cursor.accept(records, next, stableEnd);

@@ -5,7 +5,7 @@
  */
 
 import type { Bounds, NewRecord } from "../log.ts";
-import { type Broker, protocolError, sendRaw } from "./patch.ts";
+import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
@@ -77,7 +77,7 @@ export async function fetchBatches(
     decode(payload) {
       const reader = new WireReader(payload);
       const clientSideThrottleTime = reader.int32();
-      check(reader.int16());
+      checkCode(reader.int16());
       reader.int32();
       const fetched = reader.array(() => {
         const topic = reader.string() ?? "";
@@ -201,14 +201,14 @@ export async function stableOffset(
           const offset = reader.int64();
           reader.int32();
           reader.text(reader.uvarint() - 1);
-          check(reader.int16());
+          checkCode(reader.int16());
           reader.tags();
           return offset;
         });
         reader.tags();
         return partitions;
       });
-      check(reader.int16());
+      checkCode(reader.int16());
       return { clientSideThrottleTime, offset: offsets.flat()[0] ?? -1 };
     },
   });
@@ -227,8 +227,4 @@ function byTopic<Item extends TopicPartition>(
     body.string(topic).int32(partitions.length);
     for (const item of partitions) write(item);
   }
-}
-
-function check(errorCode: number): void {
-  if (errorCode !== 0) throw protocolError(errorCode);
 }

@@ -6,7 +6,7 @@
  */
 
 import type { GroupOffset } from "../log.ts";
-import { type Broker, protocolError, sendRaw } from "./patch.ts";
+import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import { type Produce, PRODUCE_TIMEOUT_MS, PRODUCE_WAIT_MS, type Produced } from "./requests.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
@@ -69,7 +69,7 @@ export async function finalizedLevel(broker: Broker, feature: string): Promise<n
     decode(payload) {
       // The header of this answer has no tags, so that any client can read it.
       const reader = new WireReader(payload);
-      check(reader.int16());
+      checkCode(reader.int16());
       reader.compactArray(() => {
         reader.take(6);
         reader.tags();
@@ -168,7 +168,7 @@ export async function storeInTransaction(
       const clientSideThrottleTime = reader.int32();
       topics(reader, () => {
         reader.int32();
-        check(reader.int16());
+        checkCode(reader.int16());
       });
       return { clientSideThrottleTime };
     },
@@ -200,13 +200,9 @@ export async function endTransaction(
       const reader = new WireReader(payload);
       reader.tags();
       const clientSideThrottleTime = reader.int32();
-      check(reader.int16());
+      checkCode(reader.int16());
       return { clientSideThrottleTime, producerId: `${reader.int64()}`, producerEpoch: reader.int16() };
     },
   });
   return { transactionalId: owner.transactionalId, producerId, producerEpoch };
-}
-
-function check(errorCode: number): void {
-  if (errorCode !== 0) throw protocolError(errorCode);
 }

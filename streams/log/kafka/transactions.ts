@@ -36,10 +36,11 @@ export interface Transactions {
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
   /** Stores offsets of a group. */
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
-  /** Makes all of it visible. Trying again is safe: of one that has ended so, the coordinator says that all is well. */
-  commit(): Promise<void>;
-  /** Makes none of it visible; tries once. */
-  abort(): Promise<void>;
+  /**
+   * Makes all or none of it visible; asks once. Trying again is safe: of one that has ended so, the coordinator says that
+   * all is well.
+   */
+  end(committed: boolean): Promise<void>;
 }
 
 /** Opens a transactional id; resolves once every transaction that it had begun before is over. */
@@ -87,15 +88,7 @@ class ImplicitTransactions implements Transactions {
     }, isPassingForPartitions);
   }
 
-  commit(): Promise<void> {
-    return this.#client.retry(() => this.#end(true));
-  }
-
-  abort(): Promise<void> {
-    return this.#client.once(() => this.#end(false));
-  }
-
-  async #end(committed: boolean): Promise<void> {
+  async end(committed: boolean): Promise<void> {
     const coordinator = await this.#client.coordinator("transaction", this.owner.transactionalId);
     this.owner = await endTransaction(coordinator, this.owner, committed);
   }
@@ -146,15 +139,7 @@ class ExplicitTransactions implements Transactions {
     }, isPassingForPartitions);
   }
 
-  commit(): Promise<void> {
-    return this.#client.retry(() => this.#end(true));
-  }
-
-  abort(): Promise<void> {
-    return this.#client.once(() => this.#end(false));
-  }
-
-  async #end(committed: boolean): Promise<void> {
+  async end(committed: boolean): Promise<void> {
     const coordinator = await this.#coordinator();
     await coordinator.endTxn({ ...this.owner, transactionResult: committed });
   }
