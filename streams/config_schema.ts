@@ -8,6 +8,7 @@ import { z } from "zod";
 import { COMPARISONS } from "../src/events/event.ts";
 import { WEIGHT_KINDS } from "../src/learner/table_rules.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
+import { OUTCOME_WINDOW_MS } from "../src/state/task_options.ts";
 import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";
 import { policySchema } from "./policy_schema.ts";
@@ -247,7 +248,7 @@ export const configSchema = z.strictObject({
     absent("see [events.md](events.md)"),
   ),
   sequence,
-  outcomeWindowMs: field(natural, "how long after an impression an outcome counts", 600_000),
+  outcomeWindowMs: field(natural, "how long after an impression an outcome counts", OUTCOME_WINDOW_MS),
   allowedLatenessMs: field(natural, "how far behind the newest event time an event may come", 300_000),
   impressions: field(
     z.enum(["served", "logged"]),

@@ -14,6 +14,9 @@ import type { LabelPolicy } from "./label_policy.ts";
 import type { SequenceOptions } from "./sequence.ts";
 import type { FrequencyOptions } from "./shown_items.ts";
 
+/** Default of {@linkcode TaskOptions.outcomeWindowMs}. */
+export const OUTCOME_WINDOW_MS = 600_000;
+
 /** Options of a `TaskState`. */
 export interface TaskOptions {
   /** Which attributes are features. */

@@ -32,7 +32,7 @@ import { Interactions } from "./interactions.ts";
 import { Lists, type Preview } from "./lists.ts";
 import { SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
-import type { TaskOptions } from "./task_options.ts";
+import { OUTCOME_WINDOW_MS, type TaskOptions } from "./task_options.ts";
 import type { Refusal, TaskOutputs } from "./task_outputs.ts";
 import { UserMemory } from "./user_memory.ts";
 import type { UserState } from "./user_state.ts";
@@ -78,7 +78,7 @@ export class TaskState {
    * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
-    const windowMs = options.outcomeWindowMs ?? 600_000;
+    const windowMs = options.outcomeWindowMs ?? OUTCOME_WINDOW_MS;
     const latenessMs = options.allowedLatenessMs ?? 300_000;
     const served = (options.impressions ?? "served") === "served";
     this.#latenessMs = latenessMs;

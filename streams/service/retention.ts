@@ -9,6 +9,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { OUTCOME_WINDOW_MS } from "../../src/state/task_options.ts";
 import type { Log } from "../log/log.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
 import { type RetentionSettings, SIGNALS_HOURS } from "./retention_settings.ts";
@@ -33,7 +34,6 @@ interface Rule {
 }
 
 const HOUR_MS = 3_600_000;
-const OUTCOME_WINDOW_MS = 600_000;
 /** Time from one look at the log to the next. */
 const LOOK_MS = 60_000;
 /** Records dropped at once, and bytes of them: others wait that long. */
