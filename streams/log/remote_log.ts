@@ -106,16 +106,20 @@ export class RemoteLog implements UngroupedLog {
   /** See {@linkcode Log.writer}. */
   async writer(id: string): Promise<Writer> {
     const handle = await this.#port.call("openWriter", [id]) as number;
+    let isClosed = false;
     return {
       id,
       commit: async ({ records, ...commit }: Commit) => {
+        if (isClosed) throw new LogError("closed", `Cannot commit with writer ${id}: it is closed`);
         const packed = packRecords(records);
         return await this.#port.call("commit", [handle, packed, commit], {
           transfer: [packed.bytes],
         }) as readonly number[];
       },
       [Symbol.asyncDispose]: async () => {
-        if (!this.#port.closed) await this.#port.call("closeWriter", [handle]);
+        if (isClosed || this.#port.closed) return;
+        isClosed = true;
+        await this.#port.call("closeWriter", [handle]);
       },
     };
   }
@@ -125,8 +129,9 @@ export class RemoteLog implements UngroupedLog {
     await this.#port.call("trim", [topic, partition, before]);
   }
 
-  /** Closes the port; the log goes on. */
+  /** Closes the port, and with it the writers that were opened through it; the log goes on. */
   [Symbol.asyncDispose](): Promise<void> {
+    this.#port.call("leave", []).catch(() => {}); // said before the port is closed, and answered by nobody
     this.#port.close();
     return Promise.resolve();
   }

@@ -18,7 +18,10 @@ import type {
 import { type PackedRecords, packRecords, unpackNew } from "./packed_records.ts";
 import { type Outcome, PortAnswerer } from "./port_calls.ts";
 
-/** Answers what a `RemoteLog` at the other end of the channel asks, until it is disposed. */
+/**
+ * Answers what a `RemoteLog` at the other end of the channel asks, until it is disposed, here or there. No port tells
+ * that the thread at its other end has died: whoever started that disposes of this.
+ */
 export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable {
   return new ServedLog(log, port);
 }
@@ -53,8 +56,9 @@ class ServedLog implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#port.close();
-    await Promise.all([...this.#writers.values()].map((writer) => writer[Symbol.asyncDispose]()));
+    const writers = [...this.#writers.values()];
     this.#writers.clear();
+    await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()));
   }
 
   /** The arguments are those that `RemoteLog` sends for the method. */
@@ -100,10 +104,15 @@ class ServedLog implements AsyncDisposable {
         return { result: await writer.commit({ ...commit, records }) };
       }
       case "closeWriter": {
-        // It stays known: a commit after it is refused by the writer itself.
-        await this.#writers.get(...args as unknown as [number])?.[Symbol.asyncDispose]();
+        const [handle] = args as unknown as [number];
+        const writer = this.#writers.get(handle);
+        this.#writers.delete(handle);
+        await writer?.[Symbol.asyncDispose]();
         return { result: undefined };
       }
+      case "leave":
+        await this[Symbol.asyncDispose]();
+        return { result: undefined };
       default:
         throw new TypeError(`Cannot ask a log for ${method}`);
     }

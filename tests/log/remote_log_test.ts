@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { LogError, type ReadOptions, type UngroupedLog } from "../../streams/log/log.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import { LogError, type ReadOptions, type UngroupedLog, type Writer } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { packRecords, unpackNew, unpackRead } from "../../streams/log/packed_records.ts";
 import { packError, PortAnswerer, PortCaller, unpackError } from "../../streams/log/port_calls.ts";
 import { RemoteLog, type RemoteLogOptions } from "../../streams/log/remote_log.ts";
 import { serveLog } from "../../streams/log/serve_log.ts";
+import type { LearnerSpec } from "../../streams/service/learner_job.ts";
+import { ThreadedLearner } from "../../streams/service/threaded_learner.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { compactionContract } from "../contracts/compaction_contract.ts";
 import { LogSuite } from "../contracts/log_suite.ts";
@@ -49,6 +52,75 @@ Deno.test("serveLog() closes the writers that were opened through it, and what i
   const commit = { records: [], group: "g", offsets: [] };
   await assert.rejects(writer.commit(commit), { name: "LogError", code: "closed" });
   await assert.rejects(remote.bounds("t", 0), { name: "LogError", code: "closed" });
+});
+
+/** A log that counts how often each of its writers was closed. */
+class Closings extends MemoryLog {
+  readonly counts: number[] = [];
+
+  override async writer(id: string): Promise<Writer> {
+    const writer = await super.writer(id);
+    const at = this.counts.push(0) - 1;
+    return {
+      id,
+      commit: (commit) => writer.commit(commit),
+      [Symbol.asyncDispose]: () => {
+        this.counts[at] = (this.counts[at] ?? 0) + 1;
+        return writer[Symbol.asyncDispose]();
+      },
+    };
+  }
+}
+
+Deno.test("serveLog() lets a writer go once it is closed at the other end, which then refuses commits", async () => {
+  await using log = new Closings();
+  const { port1, port2 } = new MessageChannel();
+  const served = serveLog(log, port1);
+  await using remote = new RemoteLog({ port: port2, hasLatest: true });
+  await remote.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  const commit = { records: [note("a")], group: "g", offsets: [] };
+  for (let n = 0; n < 10; n++) {
+    const writer = await remote.writer("w");
+    await writer.commit(commit);
+    await writer[Symbol.asyncDispose]();
+    await writer[Symbol.asyncDispose]();
+    await assert.rejects(writer.commit(commit), { name: "LogError", code: "closed" });
+  }
+  const open = await remote.writer("v");
+  await open.commit(commit);
+  await served[Symbol.asyncDispose]();
+  assert.deepEqual(log.counts, Array.from({ length: 11 }, () => 1));
+  assert.equal((await log.bounds("t", 0)).end, 11);
+});
+
+Deno.test("RemoteLog.asyncDispose() lets go of the writers that were left open", async () => {
+  await using log = new Closings();
+  const { port1, port2 } = new MessageChannel();
+  await using _served = serveLog(log, port1);
+  const remote = new RemoteLog({ port: port2, hasLatest: true });
+  const writers = [await remote.writer("v"), await remote.writer("w")];
+  await remote[Symbol.asyncDispose]();
+  for (let n = 0; n < 50 && log.counts.includes(0); n++) await turn();
+  assert.deepEqual(log.counts, [1, 1]);
+  for (const writer of writers) await writer[Symbol.asyncDispose]();
+  await remote[Symbol.asyncDispose]();
+});
+
+Deno.test("ThreadedLearner lets go of the writers of a thread that has died", async () => {
+  await using log = new Closings();
+  const module = `data:text/javascript,onmessage = ({ data }) => {
+    const { port } = data.log;
+    port.onmessage = () => { throw new Error("no memory"); };
+    port.postMessage([{ call: 1, method: "openWriter", args: ["w"] }]);
+  };`;
+  const opening = ThreadedLearner.open(
+    log,
+    { model: "base" } as LearnerSpec,
+    { module: new URL(module) },
+    new AbortController().signal,
+  );
+  await assert.rejects(opening, /The thread of the learner of base died: .*no memory/);
+  assert.deepEqual(log.counts, [1]);
 });
 
 Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and loses nothing", async () => {
