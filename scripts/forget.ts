@@ -8,12 +8,21 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import { renderFacts } from "../streams/report/table.ts";
-import { commandArguments, commandName, makeRoomFor, print, runCommand } from "./command_line.ts";
-import { addServerFlags, call, ElsewhereError, part, type ServerFlags, tell } from "./server_flags.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  makeRoomFor,
+  print,
+  reasonOf,
+  runCommand,
+} from "./command_line.ts";
+import { addServerFlags, AwayError, call, part, type ServerFlags, tell } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly yes?: true;
   readonly receipt?: string;
+  readonly wait: number;
 }
 
 /** What was done, for who has to show it. */
@@ -21,6 +30,8 @@ interface Receipt {
   /** SHA-256 of the id, so that the receipt is not what keeps it. */
   readonly userSha256: string;
   readonly deployment: string;
+  /** Whether the task knew the user before; `null` = nobody who was asked could say. */
+  readonly wasKnown: boolean | null;
   /** When the event was durable. */
   readonly taken: string;
   /** When the task knew nothing of the user any more; `null` = it had not got there. */
@@ -28,7 +39,7 @@ interface Receipt {
   readonly remains: string;
 }
 
-const PATIENCE_MS = 30_000;
+const WAIT_SECONDS = 30;
 const POLL_MS = 100;
 const REMAINS = "events, samples and signals on the log, until its retention drops them";
 
@@ -39,42 +50,64 @@ async function main(user: string, flags: Flags): Promise<number> {
     return 1;
   }
   const path = `/v1/users/${part(user)}`;
+  // That nobody can say is no reason not to erase.
+  const wasKnown = await call(flags, "GET", path).then((found) => found !== undefined, () => null);
   await call(flags, "DELETE", path);
-  const taken = new Date();
-  const gone = await isErased(flags, path, taken);
-  const receipt: Receipt = {
+  const durable: Receipt = {
     userSha256: createHash("sha256").update(user).digest("hex"),
     deployment: flags.url,
-    taken: taken.toISOString(),
-    erased: gone ? new Date().toISOString() : null,
+    wasKnown,
+    taken: new Date().toISOString(),
+    erased: null,
     remains: REMAINS,
   };
-  if (flags.receipt !== undefined) {
-    await Deno.writeTextFile(flags.receipt, `${JSON.stringify(receipt, null, 2)}\n`);
-  }
+  // The event cannot be taken back: from here on there is a receipt, whoever dies.
+  await write(durable, flags).catch(() => {}); // it is tried again
+  const receipt = await isErased(flags, path) ? { ...durable, erased: new Date().toISOString() } : durable;
   tell(flags, receipt, render);
-  return gone ? 0 : 2;
+  await write(receipt, flags);
+  return receipt.erased === null ? 2 : 0;
+}
+
+/** Writes the file of a receipt, when one is wanted; whoever reads it sees the former one or this. */
+async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> {
+  if (file === undefined) return;
+  try {
+    await Deno.writeTextFile(`${file}.part`, `${JSON.stringify(receipt, null, 2)}\n`);
+    await Deno.rename(`${file}.part`, file);
+  } catch (cause) {
+    throw new Error(`Cannot write the receipt as ${file}, it is printed`, { cause });
+  }
 }
 
 /** Waits until nothing is known any more. @returns Whether that is so; `false` where nobody who was asked could know */
-async function isErased(flags: Flags, path: string, taken: Date): Promise<boolean> {
-  while (Date.now() - taken.getTime() < PATIENCE_MS) {
+async function isErased(flags: Flags, path: string): Promise<boolean> {
+  const until = Date.now() + flags.wait * 1000;
+  let reason: string | undefined;
+  do {
     try {
       if (await call(flags, "GET", path) === undefined) return true;
+      reason = undefined;
     } catch (error) {
-      if (!(error instanceof ElsewhereError)) throw error;
-      print(Deno.stderr, `the event is durable, but whether it is done is not known: ${error.message}\n`);
-      return false;
+      reason = reasonOf(error);
+      if (!(error instanceof AwayError)) break;
     }
     await delay(POLL_MS);
+  } while (Date.now() < until);
+  if (reason !== undefined) {
+    print(Deno.stderr, `the event is durable, but whether it is done is not known: ${reason}\n`);
   }
   return false;
 }
 
-function render({ userSha256, deployment, taken, erased, remains }: Receipt): string {
+function render({ userSha256, deployment, wasKnown, taken, erased, remains }: Receipt): string {
   return renderFacts([
     ["user (SHA-256)", userSha256],
     ["deployment", deployment],
+    [
+      "known before",
+      wasKnown === null ? "nobody could say" : wasKnown ? "yes" : "no: erased before, or never",
+    ],
     ["durable", taken],
     ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
     ["remains", remains],
@@ -91,9 +124,11 @@ const program = addServerFlags(
 )
   .option("--yes", "do not ask")
   .option("--receipt <file>", "write the receipt as JSON, too")
+  .option("--wait <seconds>", "how long to wait until it is done", count, WAIT_SECONDS)
   .addHelpText(
     "after",
-    `\nExit code: 0 it is erased, 1 it failed or was not wanted, 2 it is durable and not done yet.\n\n` +
+    `\nExit code: 0 it is erased, 1 it was not wanted or failed, 2 the event is durable, and it is not done yet or\n` +
+      `nobody could say. Running it again does no harm, and gives a receipt of its own.\n\n` +
       `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
   )
   .showHelpAfterError()

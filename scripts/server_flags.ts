@@ -30,10 +30,13 @@ export function addServerFlags(command: Command): Command {
 /** No process that was named has the partition of a user. */
 export class ElsewhereError extends Error {}
 
+/** Who would know cannot answer now, and may later. */
+export class AwayError extends Error {}
+
 /**
  * What the process with the partition answers with, of those that `--url` names; `undefined` for 404.
  *
- * @throws ElsewhereError when none has it; Error that says what to do
+ * @throws ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
  */
 export async function call<Answer>(
   { url }: ServerFlags,
@@ -41,20 +44,22 @@ export async function call<Answer>(
   path: string,
 ): Promise<Answer | undefined> {
   const places = url.split(",");
-  let last: unknown;
+  let elsewhere: ElsewhereError | undefined, unreachable: UnreachableError | undefined;
   for (const place of places) {
     try {
       return await callOne(place, method, path);
     } catch (error) {
-      if (!(error instanceof ElsewhereError || error instanceof Unreachable)) throw error;
-      last = error instanceof ElsewhereError ? error : last ?? error;
+      if (error instanceof ElsewhereError) elsewhere = error;
+      else if (error instanceof UnreachableError) unreachable ??= error;
+      else throw error;
     }
   }
-  throw last;
+  if (elsewhere === undefined || unreachable === undefined) throw elsewhere ?? unreachable;
+  throw new AwayError(elsewhere.message, { cause: elsewhere });
 }
 
 /** Nobody answers there. */
-class Unreachable extends Error {}
+class UnreachableError extends AwayError {}
 
 async function callOne<Answer>(
   url: string,
@@ -69,9 +74,12 @@ async function callOne<Answer>(
       headers: key === undefined ? {} : { "x-api-key": key },
     });
   } catch (cause) {
-    throw new Unreachable(`Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`, {
-      cause,
-    });
+    throw new UnreachableError(
+      `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`,
+      {
+        cause,
+      },
+    );
   }
   if (response.ok) return await response.json();
   const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
@@ -82,7 +90,8 @@ async function callOne<Answer>(
     );
   }
   const more = response.status === 401 ? `; set ${KEY_VARIABLE}` : "";
-  throw new Error(`Cannot ask ${url}: ${detail}${more}`);
+  const message = `Cannot ask ${url}: ${detail}${more}`;
+  throw response.status >= 500 ? new AwayError(message) : new Error(message);
 }
 
 /** Prints an answer: as JSON, or as people read it. */

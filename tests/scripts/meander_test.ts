@@ -138,3 +138,64 @@ Deno.test("meander asks the process that has the user, of those that --url names
   assert.equal(seen.code, 0, seen.stderr);
   assert.ok(JSON.parse(seen.stdout).erased);
 });
+
+Deno.test("meander forget gives its receipt whatever becomes of the process once the event is durable", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/receipt.json`;
+  const away = () => Response.json({ code: "unavailable", detail: "It restores" }, { status: 503 });
+  const refused = () => Response.json({ code: "forbidden", detail: "The key may not" }, { status: 403 });
+  const gone = () => Response.json({ code: "not-found" }, { status: 404 });
+  const known = () => Response.json({ user: "ann" });
+  const noted = async () => await Deno.readTextFile(file).then(JSON.parse, () => "none");
+  const cases = [
+    { looks: [known, away, away, gone], code: 0, was: true, stderr: /^$/ },
+    { looks: [gone, gone], code: 0, was: false, stderr: /^$/ },
+    { looks: [refused, refused], code: 2, was: null, stderr: /is not known: .*The key may not/ },
+    { looks: [known, away], code: 2, was: true, stderr: /is not known: .*It restores/ },
+    { looks: [known, known], code: 2, was: true, stderr: /^$/ },
+    { looks: [known], code: 2, was: true, stderr: /is not known: Cannot reach/ },
+  ];
+  for (const { looks, code, was, stderr } of cases) {
+    await Deno.remove(file).catch(() => {});
+    const left = [...looks];
+    const onFile: unknown[] = [];
+    const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+    await using server = Deno.serve(options, async ({ method }) => {
+      if (method === "DELETE") {
+        if (left.length === 0) setTimeout(() => server.shutdown());
+        return Response.json({ taken: 1 });
+      }
+      onFile.push(await noted());
+      const look = left.shift() ?? looks.at(-1) ?? gone;
+      return look();
+    });
+    const ended = await meander(
+      ...["forget", "ann", "--yes", "--json", "--wait", code === 0 ? "20" : "1", "--receipt", file],
+      ...["--url", `http://127.0.0.1:${server.addr.port}`],
+    );
+    assert.equal(ended.code, code, ended.stderr);
+    assert.match(ended.stderr, stderr);
+    const receipt = JSON.parse(ended.stdout);
+    assert.deepEqual([receipt.wasKnown, typeof receipt.erased], [was, code === 0 ? "string" : "object"]);
+    assert.deepEqual(await noted(), receipt);
+    const durable = { ...receipt, erased: null };
+    assert.deepEqual(onFile.slice(0, 2), ["none", durable].slice(0, onFile.length), "noted before it waits");
+  }
+});
+
+Deno.test("meander forget prints its receipt when it cannot be written any more", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/receipts/receipt.json`;
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async ({ method }) => {
+      if (method === "GET") return Response.json({ code: "not-found" }, { status: 404 });
+      await Deno.remove(`${folder.path}/receipts`, { recursive: true });
+      return Response.json({ taken: 1 });
+    },
+  );
+  const at = ["--url", `http://127.0.0.1:${server.addr.port}`, "--receipt", file];
+  const { code, stdout, stderr } = await meander("forget", "ann", "--yes", "--json", ...at);
+  assert.deepEqual([code, typeof JSON.parse(stdout).erased], [1, "string"]);
+  assert.match(stderr, /^error: Cannot write the receipt as .*receipt\.json, it is printed/m);
+});
