@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
+import fc from "fast-check";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { encodeSample } from "../../src/learner/sample_codec.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
 import { Learning, type LearningOptions } from "../../streams/learning.ts";
 import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
-import type { Deployment } from "../../streams/service/needed.ts";
+import { type Deployment, neededSignals } from "../../streams/service/needed.ts";
 import { Retention, type RetentionOptions } from "../../streams/service/retention.ts";
 import { Task } from "../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
@@ -116,15 +120,17 @@ Deno.test("Retention.look() keeps answers and samples that figures of experiment
   assert.deepEqual(await starts(), [4, 5]);
 });
 
-Deno.test("Learning.open() goes on as ever when samples before its checkpoint were dropped", async () => {
+Deno.test("Learning.open() goes on as ever when samples before its checkpoint were dropped, at any moment of any life", async () => {
   const options: LearningOptions = { batchRows: 32, checkpointBatches: 5, snapshotVersions: 3 };
   const samples = makeSamples(200);
-  const run = async (drops: boolean) => {
+  const run = async (size: number, seed?: number) => {
     const log = await createLog();
+    const random = mulberry32(seed ?? 0);
+    const look = async () => seed !== undefined && random() < 0.5 ? await retentionOf(log).look() : 0;
     let dropped = 0;
-    for (let at = 0; at < samples.length; at += 20) {
+    for (let at = 0; at < samples.length; at += size) {
       await log.append(
-        samples.slice(at, at + 20).map((sample, s) => ({
+        samples.slice(at, at + size).map((sample, s) => ({
           topic: topics.samples,
           partition: s % PARTITIONS,
           key: sample.user,
@@ -141,17 +147,21 @@ Deno.test("Learning.open() goes on as ever when samples before its checkpoint we
         options,
         () => time += 10_000,
       );
-      while (await learning.step({ maxSamples: 4 }));
-      if (drops) dropped += await retentionOf(log).look();
+      while (await learning.step({ maxSamples: 4 })) dropped += await look();
     }
     await using learning = await Learning.open(log, topics, makeLearner("base"), options);
     await learning.drain();
     return { dropped, learner: learning.learner.encode(), version: learning.version };
   };
-  const { dropped, ...same } = await run(true);
-  assert.ok(dropped > 100, `${dropped} dropped`);
-  const { dropped: _, ...want } = await run(false);
-  assert.deepEqual(same, want);
+  for (const size of [13, 20, 37]) {
+    const { dropped: none, ...want } = await run(size);
+    assert.equal(none, 0);
+    for (let seed = 1; seed <= 3; seed++) {
+      const { dropped, ...same } = await run(size, seed);
+      assert.ok(dropped > 100, `${dropped} dropped`);
+      assert.deepEqual(same, want, `lives of ${size} samples, seed ${seed}`);
+    }
+  }
 });
 
 /** People on all partitions: views and requests. */
@@ -165,79 +175,172 @@ function visits(from: number, to: number): Event[] {
   });
 }
 
-/** The log, which notes reads of what was dropped. */
-function watched(log: Log, missed: string[]): Log {
-  return new Proxy(log, {
-    get(target, name) {
-      if (name === "read") {
-        return async (topic: string, partition: number, from: number, options?: ReadOptions) => {
-          const { start } = await target.bounds(topic, partition);
-          const isTrimmed = (await target.topics()).get(topic)?.cleanup === "delete";
-          if (isTrimmed && from < start) missed.push(`${topic}/${partition}@${from}: ${start}`);
-          return await target.read(topic, partition, from, options);
-        };
-      }
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+/** The log, which notes reads of what was dropped, and fails at a drop when it is told so. */
+class Watched {
+  readonly missed: string[] = [];
+  /** Which of the next drops fails, and whether it has taken place by then. */
+  failure: { drops: number; readonly isLate: boolean } | undefined;
+  readonly log: Log;
+
+  constructor(log: Log) {
+    const read = async (topic: string, partition: number, from: number, options?: ReadOptions) => {
+      const { start } = await log.bounds(topic, partition);
+      const isTrimmed = (await log.topics()).get(topic)?.cleanup === "delete";
+      if (isTrimmed && from < start) this.missed.push(`${topic}/${partition}@${from}: ${start}`);
+      return await log.read(topic, partition, from, options);
+    };
+    const trim = async (topic: string, partition: number, before: number) => {
+      const failure = this.failure !== undefined && this.failure.drops-- === 0 ? this.failure : undefined;
+      if (failure?.isLate === false) throw new Error("dead before it");
+      await log.trim(topic, partition, before);
+      if (failure !== undefined) throw new Error("dead after it");
+    };
+    this.log = new Proxy(log, {
+      get(target, name) {
+        if (name === "read") return read;
+        if (name === "trim") return trim;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
 }
 
-Deno.test("Task finds all that it needs of events and signals, killed at any moment while others are dropped", async () => {
+const ROUNDS = 40;
+
+/** Tasks that are killed, are away and come back, and looks between, some of which die: each seed in an order of its own. */
+async function lives(seed: number, looks = true) {
+  const random = mulberry32(seed);
+  const below = (n: number) => Math.floor(random() * n);
   const inner = await createLog();
-  const missed: string[] = [];
-  const log = watched(inner, missed);
+  const watched = new Watched(inner);
+  const { log, missed } = watched;
   await log.append(Array.from({ length: 60 }, (_, n) => ({
     topic: topics.items,
     key: `i${n}`,
     value: encodeItem({ item: `i${n}`, time: START, categories: [`c${n % 7}`] }),
     time: START,
   })));
-  const open = (partition: number) =>
-    Task.open(log, topics, partition, { schema: SCHEMA, outcomeWindowMs: 300_000 }, new FakeServing());
   const tasks = new Map<number, Task>();
-  for (let p = 0; p < PARTITIONS; p++) tasks.set(p, await open(p));
-  const retention = retentionOf(log, { tasks: () => tasks });
-  let time = 0, dropped = 0, learnt = 0;
-  const step = async (partition: number, maxEvents: number) => {
-    const task = tasks.get(partition) ?? assert.fail();
-    await task.step({ now: () => time++, maxEvents, commitEvents: 12 });
-    await turn();
+  const settings = { eventsHours: 1, signalsHours: 1 };
+  const retention = retentionOf(log, { tasks: () => tasks, options: { settings } });
+  let time = 0, dropped = 0, learnt = 0, died = 0, lookedWithout = 0;
+  const taskOf = async (partition: number) => {
+    const here = tasks.get(partition);
+    if (here !== undefined) return here;
+    const options = { schema: SCHEMA, outcomeWindowMs: 300_000 };
+    const task = await Task.open(log, topics, partition, options, new FakeServing());
+    for (const [other, from] of task.others.committed) {
+      const { start } = await inner.bounds(topics.signals, other);
+      if (from < start) missed.push(`${topics.signals}/${other}@${from}: ${start}`);
+    }
+    tasks.set(partition, task);
     return task;
   };
-  for (let round = 0; round < 60; round++) {
+  const step = async (partition: number, maxEvents: number) => {
+    await (await taskOf(partition)).step({ now: () => time++, maxEvents, commitEvents: 12 });
+    await turn();
+  };
+  const kill = async (partition: number) => {
+    const task = tasks.get(partition);
+    if (task === undefined) return;
+    learnt += task.others.learnt;
+    tasks.delete(partition);
+    await task[Symbol.asyncDispose]();
+  };
+  const look = async () => {
+    const places = [topics.events, topics.signals].flatMap((topic) =>
+      Array.from({ length: PARTITIONS }, (_, partition) => [topic, partition] as const)
+    );
+    const sum = async () => {
+      const all = await Promise.all(places.map((place) => inner.bounds(...place)));
+      return all.reduce((sum, { start }) => sum + start, 0);
+    };
+    const before = await sum();
+    if (tasks.size < PARTITIONS) lookedWithout++;
+    await retention.look().catch(() => died++);
+    dropped += await sum() - before;
+  };
+  for (let round = 0; round < ROUNDS; round++) {
     await log.append(
       visits(round * 30, round * 30 + 30).map((event) => ({
         ...{ topic: topics.events, key: event.user, time: event.time },
         value: encodeEvent(event),
       })),
     );
-    for (let n = 0; n < 9; n++) {
-      const task = await step(n % PARTITIONS, 5);
-      if ((round + n) % 4 === 0) await task.commit();
-      dropped += await retention.look();
+    for (let n = 0; n < 16; n++) {
+      const [action, partition, size] = [below(10), below(PARTITIONS), 1 + below(12)];
+      if (action < 5) await step(partition, size);
+      else if (action === 5) await tasks.get(partition)?.commit();
+      else if (action === 6) await kill(partition);
+      else {
+        watched.failure = action === 7 ? { drops: below(3), isLate: below(2) === 0 } : undefined;
+        if (looks) await look();
+      }
     }
-    const killed = round % PARTITIONS;
-    const task = tasks.get(killed) ?? assert.fail();
-    learnt += task.others.learnt;
-    tasks.delete(killed);
-    await task[Symbol.asyncDispose]();
-    dropped += await retention.look();
-    const next = await open(killed);
-    for (const [partition, from] of next.others.committed) {
-      const { start } = await log.bounds(topics.signals, partition);
-      if (from < start) missed.push(`${topics.signals}/${partition}@${from}: ${start}`);
-    }
-    tasks.set(killed, next);
   }
-  assert.deepEqual(missed, []);
-  assert.ok(dropped > 1500 && learnt > 100, `${dropped} dropped, ${learnt} learnt`);
+  const answers: Recommendation[] = [];
   for (let p = 0; p < PARTITIONS; p++) {
-    for (const topic of [topics.events, topics.signals]) {
-      assert.ok((await log.bounds(topic, p)).start > 0, topic);
+    const { end } = await inner.bounds(topics.events, p);
+    while (await inner.committed(`${topics.events}-tasks`, topics.events, p) !== end) await step(p, 100);
+    await kill(p);
+    for await (const { value } of readAll(inner, topics.recommendations, p)) {
+      const { tookMicros: _, ...answer } = JSON.parse(new TextDecoder().decode(value ?? undefined));
+      answers.push(answer);
     }
   }
-  for (const task of tasks.values()) await task[Symbol.asyncDispose]();
+  return { missed, answers, dropped, learnt, died, lookedWithout };
+}
+
+for (let seed = 1; seed <= 6; seed++) {
+  Deno.test(`Task finds all that it needs of events and signals, and answers as if nothing had been dropped, whoever dies when: order ${seed}`, async () => {
+    const { missed, answers, dropped, learnt, died, lookedWithout } = await lives(seed);
+    assert.deepEqual(missed, []);
+    const asked = visits(0, ROUNDS * 30).flatMap((event) => event.type === "request" ? [event.request] : []);
+    assert.deepEqual(answers.map(({ request }) => request).sort(), asked.sort(), "each once");
+    assert.deepEqual(answers, (await lives(seed, false)).answers, "as if nothing had gone");
+    assert.ok(dropped > 1000 && learnt > 100, `${dropped} dropped, ${learnt} learnt`);
+    assert.ok(died > 5 && lookedWithout > 10, `${died} looks died, ${lookedWithout} were without a task`);
+  });
+}
+
+const tasksHere = fc.nat(5).chain((partitions) =>
+  fc.record({
+    partitions: fc.constant(partitions),
+    partition: fc.nat(Math.max(0, partitions - 1)),
+    order: fc.shuffledSubarray(Array.from({ length: partitions }, (_, p) => p)),
+    shared: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+    committed: fc.array(fc.array(fc.option(fc.nat(99)), { minLength: 6, maxLength: 6 }), {
+      minLength: 6,
+      maxLength: 6,
+    }),
+  })
+);
+
+Deno.test("neededSignals() keeps what any other task lacks, and all when one is not here, in whatever order they came", () => {
+  fc.assert(fc.property(tasksHere, ({ partitions, partition, order, shared, committed }) => {
+    const othersOf = (task: number) => {
+      const known = (committed[task] ?? []).flatMap((offset, from): [number, number][] =>
+        offset === null ? [] : [[from, offset]]
+      );
+      return { learnt: 0, isShared: shared[task] ?? false, positions: new Map(), committed: new Map(known) };
+    };
+    const needed = (tasks: readonly number[]) =>
+      neededSignals({
+        ...{ log: new MemoryLog(), topics, partitions, models: [] },
+        tasks: () => new Map(tasks.map((task) => [task, { others: othersOf(task) }])),
+      }, partition);
+    const others = Array.from({ length: partitions }, (_, p) => p).filter((p) => p !== partition);
+    const found = needed(order);
+    assert.equal(needed([...order].reverse()), found);
+    assert.equal(needed(order.filter((task) => task !== partition)), found, "nobody takes its own signals");
+    if (others.some((task) => !order.includes(task))) assert.equal(found, 0, "one is not here");
+    const ends = others.filter((task) => shared[task]).map((task) => committed[task]?.[partition] ?? 0);
+    for (const end of ends) assert.ok(found <= end, `${found} of ${ends}`);
+    for (const gone of others) assert.equal(needed(others.filter((task) => task !== gone)), 0);
+    assert.ok([...ends, Infinity].includes(needed(others)), "no more than they need is kept");
+    if (ends.length > 0) assert.ok(needed(others) < Infinity);
+  }));
 });
 
 Deno.test("a SQLite log does not grow any more when as much is dropped as comes", async () => {
