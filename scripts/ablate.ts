@@ -9,7 +9,15 @@ import { Command } from "commander";
 import { createModel } from "../src/models/create.ts";
 import { StoredState } from "../src/state/stored_state.ts";
 import { type Config, modelConfig } from "../streams/config.ts";
-import { commandArguments, commandName, integer, makeRoomFor, print, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  HELP_HINT,
+  integer,
+  makeRoomFor,
+  print,
+  runCommand,
+} from "./command_line.ts";
 import { type Protocol, type ProtocolData, PROTOCOLS } from "./protocols/protocol.ts";
 import { P1, shopProtocol } from "./protocols/streams.ts";
 import { type Variant, VARIANTS } from "./protocols/variants.ts";
@@ -51,7 +59,7 @@ const program = new Command(commandName("ablate"))
   .option("--seeds <n>", "seeds of each", integer, 3)
   .option("--runs <n>", "stop after so many new runs", integer, 1000)
   .option("--out <file>", "where the runs accumulate", ".data/ablation.json")
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 
 async function main(flags: Flags): Promise<number> {
   await makeRoomFor(flags.out);

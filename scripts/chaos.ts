@@ -15,7 +15,15 @@ import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
 import { LONG, SHORT } from "../tests/chaos/sizes.ts";
-import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  HELP_HINT,
+  integer,
+  print,
+  runCommand,
+} from "./command_line.ts";
 
 interface Flags {
   readonly seed: number;
@@ -88,7 +96,7 @@ const program = new Command(commandName("chaos"))
   .option("--live", "serve the newest version: versions come and go, and answers cannot be foretold", false)
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "keep the broker's data and what the processes say in here")
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

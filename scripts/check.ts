@@ -7,14 +7,15 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
-import { inspect, type Inspection, type Problem } from "../streams/inspection.ts";
+import { behind, inspect, type Inspection, type Problem } from "../streams/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
-import type { Log } from "../streams/log/log.ts";
+import { type Log, LogError } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import type { ServiceStatus } from "../streams/service.ts";
+import type { PartitionStatus } from "../streams/service/status.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
 import type { Config } from "../streams/config.ts";
-import { commandArguments, commandName, count, print } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
 import { addLogFlags, DEFAULT_CONFIG, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
 
@@ -47,7 +48,19 @@ async function main(flags: Flags): Promise<number> {
       throw error;
     });
   }
-  await using log = await openLog(flags, RETRY_MS);
+  const processes = await Promise.all(flags.url.map(processAt));
+  const unwell = processes.flatMap(({ problem }) => problem ?? []);
+  let log: Log;
+  try {
+    log = await openLog(flags, RETRY_MS);
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== "locked") throw error;
+    if (flags.url.length === 0) {
+      throw new Error("a service has it open; stop that one, or ask it with --url", { cause: error });
+    }
+    return tellOfProcesses(flags, processes, [...configured, ...unwell]);
+  }
+  await using _open = log;
   const found = await inspect(log, {
     prefix: flags.prefix,
     ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
@@ -57,15 +70,33 @@ async function main(flags: Flags): Promise<number> {
     ...found.problems,
     ...(flags.rights ? await rightsOf(log, flags.prefix) : []),
   ];
+  problems.push(...unwell);
   const inspection = { ...found, problems };
-  const processes = await Promise.all(flags.url.map(processAt));
-  problems.push(...processes.flatMap(({ problem }) => problem === undefined ? [] : [problem]));
   if (flags.json) {
     print(Deno.stdout, `${JSON.stringify({ ...inspection, processes, allowedLatenessMs }, null, 2)}\n`);
   } else {
     for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
     print(Deno.stdout, render(inspection, allowedLatenessMs));
   }
+  return problems.length === 0 ? 0 : 1;
+}
+
+/** What can be said while a process has the log: what it says itself. */
+function tellOfProcesses(
+  { json, logPath, maxLag = Infinity }: Flags,
+  processes: readonly Process[],
+  found: readonly Problem[],
+): number {
+  const late = processes.flatMap(({ lags = [] }) => lags).filter(({ lag }) => lag > maxLag);
+  const problems = [...found, ...late.map(({ partition, lag }) => behind(partition, lag))];
+  const lines = processes.flatMap(({ line }) => line ?? []);
+  const verdict = problems.length === 0 ? "all is well there" : problemLines(problems);
+  print(
+    Deno.stdout,
+    json
+      ? `${JSON.stringify({ processes, problems }, null, 2)}\n`
+      : [...lines, `${logPath} was not looked at: a process has it open`, "", verdict, ""].join("\n"),
+  );
   return problems.length === 0 ? 0 : 1;
 }
 
@@ -85,8 +116,14 @@ function problemLines(problems: readonly Problem[]): string {
   return problems.map(({ what, remedy }) => `PROBLEM: ${what}\n      -> ${remedy}`).join("\n");
 }
 
+interface Process {
+  readonly line?: string;
+  readonly problem?: Problem;
+  readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
+}
+
 /** What a process says of itself over HTTP; it alone knows how far a restore has come. */
-async function processAt(url: string): Promise<{ readonly line?: string; readonly problem?: Problem }> {
+async function processAt(url: string): Promise<Process> {
   const key = Deno.env.get(KEY_VARIABLE);
   try {
     const response = await fetch(new URL("/v1/status", url), {
@@ -105,7 +142,11 @@ async function processAt(url: string): Promise<{ readonly line?: string; readonl
     });
     const unlearnt = partitions.reduce((sum, { othersLag }) => sum + othersLag, 0);
     const signals = unlearnt === 0 ? "" : `, ${unlearnt} records of other partitions' signals not learnt yet`;
-    return { line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${signals}` };
+    const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
+    return {
+      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}, lag ${lag}${signals}`,
+      lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
+    };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
@@ -196,7 +237,7 @@ const program = addLogFlags(
       "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
       "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
   )
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 const flags = program.opts<Flags>();

@@ -11,6 +11,9 @@ import { InvalidArgumentError } from "commander";
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
+/** What stands below a mistake: the help itself would push it off the screen. */
+export const HELP_HINT = "(--help says more)";
+
 /** How the command at hand was called, when it was as a part of `meander`. */
 let called: { readonly name: string; readonly args: readonly string[] } | undefined;
 
@@ -78,9 +81,14 @@ export function print(to: { writeSync(bytes: Uint8Array): number }, text: string
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
+/** What the runtime says of permissions; what it advises there is not for who deploys. */
+const DENIED = /^Requires \w+ access to "(.+)", run again/;
+
 /** The message of an error and those of its causes that it does not quote itself. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  const [, denied = ""] = DENIED.exec(error.message) ?? [];
+  if (denied !== "") return `Cannot use ${denied}: the permissions of this command do not reach it`;
   const [, why = "", path = ""] = SYSTEM.exec(error.message) ?? [];
   if (path !== "") return `Cannot use ${path}: ${why.toLowerCase()}`;
   const { message, cause } = error;

@@ -9,6 +9,7 @@ import { checkStateSource } from "../src/retrieval/state_map.ts";
 import { SequenceSlab } from "../src/state/sequence.ts";
 import type { Config } from "../streams/config.ts";
 import { ConfigError, type ConfigFault } from "../streams/config_fault.ts";
+import { SECRET_MESSAGE } from "../streams/kafka_settings.ts";
 import type { Problem } from "../streams/inspection.ts";
 import { type ConfigRow, configRows } from "./configuration_page.ts";
 
@@ -16,6 +17,8 @@ const PAGE = "docs/configuration.md";
 /** A name is meant by another that is away one change for so many letters, at most. */
 const LETTERS_A_CHANGE = 3;
 const MAX_SHOWN = 60;
+/** What is said with the command, and not in the file. */
+const FLAGS = ["commit-interval", "log", "log-path", "memory", "model", "partitions", "prefix", "roles"];
 
 /** The problems of a configuration that could not be read. @throws what is no such error */
 export function problemsOf(error: unknown): readonly Problem[] {
@@ -60,6 +63,7 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   const place = variable ?? (line === null ? file : `${file}, line ${line}`);
   const name = path.join(".") || "the whole";
   if (unknown) return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+  if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
   const row = rowOf(path, rows);
   // Of what may be several things, the schema only knows that it is none of them.
   const wanted = message === "Invalid input" && row !== undefined ? `expected ${plain(row.type)}` : message;
@@ -75,6 +79,8 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
 function remedyOfUnknown(path: readonly (string | number)[], rows: readonly ConfigRow[]): string {
   const before = path.slice(0, -1);
   const own = String(path.at(-1));
+  const flag = own.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (before.length === 0 && FLAGS.includes(flag)) return `take it out: it is a flag, --${flag}`;
   const names = [...new Set(rows.flatMap(({ key }) => childOf(key, before)))];
   const [near] = names.map((name) => [name, distance(own.toLowerCase(), name.toLowerCase())] as const)
     .filter(([, changes]) => changes * LETTERS_A_CHANGE <= own.length).sort(([, a], [, b]) => a - b);

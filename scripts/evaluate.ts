@@ -26,7 +26,15 @@ import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import type { Ranking } from "../src/scorer/answerer.ts";
 import { PROFILES } from "../streams/profiles.ts";
 import { topicNames } from "../streams/topics.ts";
-import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  HELP_HINT,
+  integer,
+  print,
+  runCommand,
+} from "./command_line.ts";
 import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
@@ -100,7 +108,7 @@ const program = addLogFlags(
   .option("--seed <n>", "seed of the bootstrap", integer, 0)
   .option("--force", "give estimates even when the log cannot support them")
   .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);

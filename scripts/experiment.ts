@@ -27,7 +27,7 @@ import {
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics.ts";
-import { commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
@@ -47,7 +47,7 @@ type Action = (deployment: Deployment) => Promise<string>;
 
 const program = new Command(commandName("experiment"))
   .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.")
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 
@@ -215,7 +215,7 @@ async function main(): Promise<number> {
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags, RETRY_MS).catch((cause) => {
     if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
-    throw new Error(`${flags.logPath} is open elsewhere: name the service that has it with --url`, { cause });
+    throw new Error(`Cannot use ${flags.logPath}: a service has it open; name that service with --url`);
   });
   const topics = topicNames(flags.prefix);
   const models = await deployedModels(log, topics);

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { renderTable } from "../streams/report/table.ts";
 import type { ExplanationView } from "../streams/server/explain.ts";
-import { commandArguments, commandName, count, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -60,7 +60,7 @@ const program = addServerFlags(
 )
   .option("--count <n>", "length of the list, at most 20", count, 5)
   .addHelpText("after", `\nExamples:\n  ${name} ann\n  ${name} ann tent --json`)
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args, program.opts<Flags>()));

@@ -25,7 +25,7 @@ import {
   Shop,
 } from "../src/simulator/shop.ts";
 import { createWorld, type World } from "../src/simulator/world.ts";
-import { commandArguments, commandName, integer } from "./command_line.ts";
+import { commandArguments, commandName, HELP_HINT, integer } from "./command_line.ts";
 
 /** Seed of the committed sample. */
 export const SEED = 20250303;
@@ -235,7 +235,7 @@ if (import.meta.main) {
     .option("--seed <n>", "seed of the world", integer, SEED)
     .option("--out <folder>", "write a world there, without figures")
     .addOption(new Option("--world <name>", "which one").choices(["shop", "long"]).default("shop"))
-    .showHelpAfterError()
+    .showHelpAfterError(HELP_HINT)
     .parse(commandArguments(), { from: "user" });
   await main(program.opts<Flags>());
 }

@@ -12,6 +12,7 @@ import {
   commandArguments,
   commandName,
   count,
+  HELP_HINT,
   makeRoomFor,
   print,
   reasonOf,
@@ -131,7 +132,7 @@ const program = addServerFlags(
       `nobody could say. Running it again does no harm, and gives a receipt of its own.\n\n` +
       `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
   )
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

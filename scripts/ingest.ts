@@ -17,7 +17,7 @@ import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
-import { commandArguments, commandName, count, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -201,7 +201,7 @@ const program = addLogFlags(
   .option("--rate <n>", "events a second at most", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

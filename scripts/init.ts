@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import { commandArguments, commandName, makeRoomFor, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, HELP_HINT, makeRoomFor, print, runCommand } from "./command_line.ts";
 import { configTemplate } from "./config_template.ts";
 
 interface Flags {
@@ -34,7 +34,7 @@ const program = new Command(name)
   .option("--all", "also learner, guard, models and Kafka")
   .option("--force", "replace a file that exists")
   .addHelpText("after", `\nExamples:\n  ${name}\n  ${name} config/shop.json --all`)
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.processedArgs[0], program.opts<Flags>()));

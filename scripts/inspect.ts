@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { renderFacts, renderTable } from "../streams/report/table.ts";
 import type { UserView } from "../streams/server/user_view.ts";
-import { commandArguments, commandName, count, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown, when } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -59,7 +59,7 @@ const program = addServerFlags(
     "after",
     `\nExamples:\n  ${commandName("inspect")} ann\n  ${commandName("inspect")} ann --json`,
   )
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

@@ -8,7 +8,7 @@
 import { Command } from "commander";
 import { labelBias } from "../src/learner/label_bias.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
-import { commandArguments, commandName, integer, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, HELP_HINT, integer, print, runCommand } from "./command_line.ts";
 
 const WINDOW_MS = 600_000;
 /** Mean delay of a click, in windows. */
@@ -18,7 +18,7 @@ const program = new Command(commandName("labels"))
   .description("Compares the label policies on a stream whose click probabilities and delays are known.")
   .option("--lists <n>", "lists shown in each stream", integer, 8000)
   .option("--seeds <n>", "streams that a figure is the mean of", integer, 3)
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 
 program.parse(commandArguments(), { from: "user" });
 const { lists, seeds } = program.opts<{ readonly lists: number; readonly seeds: number }>();

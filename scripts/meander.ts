@@ -6,7 +6,7 @@
 
 import { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };
-import { callAs } from "./command_line.ts";
+import { callAs, HELP_HINT } from "./command_line.ts";
 
 /** A command: what it does, and the module that does it when it is loaded. */
 interface Entry {
@@ -73,7 +73,7 @@ function help(): Command {
         "`meander <command> --help` says more. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
         "wrong; 2 it could not look (check), or it is not done yet (forget).",
     )
-    .showHelpAfterError();
+    .showHelpAfterError(HELP_HINT);
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);
     for (const [name, { about }] of Object.entries(entries)) {

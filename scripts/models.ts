@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { renderTable } from "../streams/report/table.ts";
 import type { LearnerStatus } from "../streams/service.ts";
-import { commandArguments, commandName, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, HELP_HINT, runCommand } from "./command_line.ts";
 import { addServerFlags, call, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Models {
@@ -42,6 +42,6 @@ const program = addServerFlags(
   new Command(commandName("models")).description(
     "Shows the models of a process, their versions, and how their learners are doing.",
   ),
-).showHelpAfterError().parse(commandArguments(), { from: "user" });
+).showHelpAfterError(HELP_HINT).parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<ServerFlags>()));

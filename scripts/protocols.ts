@@ -14,7 +14,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { type Config, parseConfig } from "../streams/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
-import { commandArguments, commandName } from "./command_line.ts";
+import { commandArguments, commandName, HELP_HINT } from "./command_line.ts";
 
 interface Flags {
   readonly data: string;
@@ -34,7 +34,7 @@ const command = new Command(commandName("protocols"))
   .option("--held-out", "tune: judge on a part held out of the training rows, never on the test rows", false)
   .option("--config <file>", "learner, models and batchRows, as in meander.json", undefined)
   .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .action(run);
 
 async function run(name: keyof typeof PROTOCOLS, flags: Flags): Promise<void> {

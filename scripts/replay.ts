@@ -39,6 +39,7 @@ import {
   byteSize,
   commandArguments,
   commandName,
+  HELP_HINT,
   integer,
   makeRoomFor,
   print,
@@ -101,7 +102,7 @@ const program = addKafkaFlags(
   .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
   .option("--json <file>", "write the figures as JSON")
   .option("--report <file>", "write an HTML report")
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 
 async function main(flags: Flags): Promise<number> {
   if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {

@@ -31,7 +31,7 @@ import type { HttpServer } from "../streams/server/serve.ts";
 import { ServerThread } from "../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
-import { byteSize, commandArguments, commandName, count, runCommand } from "./command_line.ts";
+import { byteSize, commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -372,7 +372,7 @@ const program = addLogFlags(
     "\nExamples:\n  deno task run --http 127.0.0.1:8080\n" +
       "  deno task run --log kafka --brokers kafka-1:9092 --roles task --http 0.0.0.0:8080",
   )
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

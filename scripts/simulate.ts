@@ -23,7 +23,15 @@ import {
   wayToBest,
 } from "../streams/report/simulation_report.ts";
 import { type ServedPage, simulate, type SimulationView } from "../streams/simulation.ts";
-import { commandArguments, commandName, count, integer, print, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  HELP_HINT,
+  integer,
+  print,
+  runCommand,
+} from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
@@ -72,7 +80,7 @@ const program = new Command(commandName("simulate"))
   )
   .option("--report <file>", "write an HTML report")
   .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError();
+  .showHelpAfterError(HELP_HINT);
 for (const option of logs) program.addOption(option);
 
 async function main(flags: Flags): Promise<number> {

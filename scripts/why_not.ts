@@ -6,7 +6,7 @@
 
 import { Command } from "commander";
 import type { WhyNotView } from "../streams/server/why_not.ts";
-import { commandArguments, commandName, count, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -42,7 +42,7 @@ const program = addServerFlags(
 )
   .option("--count <n>", "length of the list, at most 20", count, 10)
   .addHelpText("after", `\nExample:\n  ${name} ann tent`)
-  .showHelpAfterError()
+  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args, program.opts<Flags>()));

@@ -192,6 +192,14 @@ async function lookAtPartition(
   };
 }
 
+/** The problem of a partition that is further behind than it may be. */
+export function behind(partition: number, lag: number): Problem {
+  return {
+    what: `partition ${partition} is ${lag} events behind`,
+    remedy: "add a process with the role `task`, up to one a partition, or give the learner its own",
+  };
+}
+
 function problemsOf({ partition, committed, end, lag, member }: PartitionView, maxLag: number): Problem[] {
   const problems: Problem[] = [];
   if (committed === null && end > 0) {
@@ -200,12 +208,7 @@ function problemsOf({ partition, committed, end, lag, member }: PartitionView, m
       remedy: "run a process with the role `task`; if there is one, see what it says",
     });
   }
-  if (lag > maxLag) {
-    problems.push({
-      what: `partition ${partition} is ${lag} events behind`,
-      remedy: "add a process with the role `task`, up to one a partition, or give the learner its own",
-    });
-  }
+  if (lag > maxLag) problems.push(behind(partition, lag));
   if (member === null) {
     const remedy = "run a process with the role `task`; after a crash, wait until the session is over";
     problems.push({ what: `nobody has partition ${partition}`, remedy });

@@ -75,11 +75,13 @@ export interface KafkaSettings {
   readonly bufferBytes?: number | undefined;
 }
 
+/** What is said of a secret in a configuration; its value must not be. */
+export const SECRET_MESSAGE =
+  "a secret does not belong in this file: name a file that has it, or set the environment variable";
+
 const count = z.int().positive();
 const file = z.string().min(1);
-const secret = z.never({
-  error: "a secret does not belong in this file: name a file that has it, or set the environment variable",
-}).optional();
+const secret = z.never({ error: SECRET_MESSAGE }).optional();
 
 const tlsFields = z.strictObject({
   caFile: field(file, "certificates to trust, a PEM file", absent("those of the system")),

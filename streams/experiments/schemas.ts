@@ -98,5 +98,8 @@ export const CHANGE_SCHEMAS = {
 
 /** Every field that is wrong, and what is wrong with it. */
 export function issuesOf({ issues }: z.ZodError): string[] {
-  return issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`);
+  return issues.map((issue) => {
+    const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+    return `${issue.path.join(".") || "(top)"}: ${missing ? "it is missing" : issue.message}`;
+  });
 }

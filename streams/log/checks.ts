@@ -33,13 +33,13 @@ export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
     "topic-mismatch",
     `Cannot create topic ${wanted.name} with ${describeSpec(wanted)}: it exists with ${
       describeSpec(existing)
-    }`,
+    }; keep to that, or take another prefix or log`,
   );
 }
 
 /** A spec in words, without the name. */
 export function describeSpec({ partitions, cleanup }: TopicSpec): string {
-  return `${partitions} partitions, cleanup ${cleanup}`;
+  return `${partitions} partition${partitions === 1 ? "" : "s"}, cleanup ${cleanup}`;
 }
 
 /** @throws LogError `unknown-partition` when a topic has no such partition */

@@ -82,7 +82,7 @@ if (broker !== undefined) {
       {
         code: "unknown-topic",
         message: "Cannot create what is missing, as we may not: " +
-          "first (2 partitions, cleanup delete), second (1 partitions, cleanup compact)",
+          "first (2 partitions, cleanup delete), second (1 partition, cleanup compact)",
       },
     );
     await assert.rejects(log.append([record("first", 0, "a")]), { code: "unknown-topic" });

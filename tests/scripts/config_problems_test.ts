@@ -54,6 +54,12 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     ],
     ['{"policy": {"name": "softmax"}}', /policy\.name: /, /one of|configuration/],
     ['{"models": {"dien": {"hidden": 1.5}}}', /models\.dien\.hidden: .*current value is 1\.5/, /default: 32/],
+    [
+      '{"kafka": {"sasl": {"mechanism": "plain", "password": "hush"}}}',
+      /line 1: kafka\.sasl\.password: it is a secret$/,
+      /name a file that has it/,
+    ],
+    ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^take it out: it is a flag, --log-path$/],
     ["[]", /line 1: the whole: .*current value is \[\]/, /configuration\.md/],
     ['{"batchRows": 1', /Cannot read shop\.json as JSON: .*line 1/, /./],
     ['{"sequence": {"capacity": 30}}', /shop\.json: sequence: .*window 50, capacity 30/, /sequence\.\*/],

@@ -164,3 +164,26 @@ Deno.test("inspect() tells what is missing, how far tasks are, and which version
   const behind = await inspect(log, { maxLag: 5 });
   assert.match(behind.problems[0]?.what ?? "", /partition \d is \d+ events behind/);
 });
+
+Deno.test("check asks the processes of --url where one of them has the log", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-check-" });
+  const path = `${folder}/log.sqlite`;
+  {
+    await using _held = await SqliteLog.open(path);
+    const partitions = [{ partition: 0, restoring: false, lag: 7, othersLag: 0 }];
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      () => Response.json({ version: 3, partitions }),
+    );
+    const url = `http://127.0.0.1:${server.addr.port}`;
+    const look = (...args: string[]) => run("check", "--log-path", path, ...args);
+    const alone = await look();
+    assert.deepEqual([alone.code, /open; stop that one, or ask it with --url/.test(alone.errors)], [2, true]);
+    const asked = await look("--url", url);
+    assert.equal(asked.code, 0, asked.text + asked.errors);
+    assert.match(asked.text, /version 3, partitions 0, lag 7\n.*was not looked at[^]*all is well there\n$/);
+    const late = await look("--url", url, "--max-lag", "6");
+    assert.deepEqual([late.code, /PROBLEM: partition 0 is 7 events behind/.test(late.text)], [1, true]);
+  }
+  await Deno.remove(folder, { recursive: true });
+});

@@ -29,7 +29,9 @@ export const rate = known((value) =>
 
 /** A share as percent. */
 export const percent = known((value) =>
-  value === 0 ? "0 %" : `${(100 * value).toFixed(Math.abs(value) < 0.0995 ? 2 : 1)} %`
+  value === 0
+    ? "0 %"
+    : `${value < 0 ? "−" : ""}${(100 * Math.abs(value)).toFixed(Math.abs(value) < 0.0995 ? 2 : 1)} %`
 );
 
 /** Four decimals less one. */

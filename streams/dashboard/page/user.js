@@ -187,9 +187,13 @@ function actionColor(behaviours, action) {
   return 1 + [...new Set(behaviours.map((one) => one.action))].indexOf(action) % 4;
 }
 
-/** @param {string} item */
+/**
+ * The end of an id, in which those of a shop differ more than in the beginning.
+ *
+ * @param {string} item
+ */
 function short(item) {
-  return item.length > 5 ? `${item.slice(0, 4)}…` : item;
+  return item.length > 5 ? `…${item.slice(-4)}` : item;
 }
 
 /**
@@ -281,7 +285,7 @@ function explanation({ behaviours, memory }, item) {
         rows.reverse().map(({ one, effect, weight }) => [
           `${one.action} ${one.item}`,
           one.categories.join(", "),
-          moment(one.time).slice(0, 16),
+          html("span", { class: "moment" }, moment(one.time).slice(0, 16)),
           effect === null ? html("span", { class: "muted" }, "in the memory") : both(effect / most),
           effect === null ? "" : signed(effect),
           ...(attends ? [meter((weight ?? 0) / heaviest, `attention ${fixed(weight)}`), fixed(weight)] : []),
