@@ -56,7 +56,7 @@ async function main(flags: Flags): Promise<number> {
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
     if (flags.url.length === 0) {
-      throw new Error("a service has it open; stop that one, or ask it with --url", { cause: error });
+      throw new Error("another process has it open; stop that one, or ask it with --url", { cause: error });
     }
     return tellOfProcesses(flags, processes, [...configured, ...unwell]);
   }

@@ -215,7 +215,9 @@ async function main(): Promise<number> {
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags, RETRY_MS).catch((cause) => {
     if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
-    throw new Error(`Cannot use ${flags.logPath}: a service has it open; name that service with --url`);
+    throw new Error(
+      `Cannot use ${flags.logPath}: another process has it open; if it is the service, name it with --url`,
+    );
   });
   const topics = topicNames(flags.prefix);
   const models = await deployedModels(log, topics);
