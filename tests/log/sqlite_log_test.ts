@@ -291,3 +291,40 @@ Deno.test("SqliteLog.trim() that drops much does not make the write-ahead log lo
   const { size } = await Deno.stat(`${file}-wal`);
   assert.ok(size < 80 << 20, `${size} bytes`);
 });
+
+Deno.test("SqliteLog.open() finds all as it was in a file that VACUUM has made smaller by hand", async () => {
+  const file = path();
+  const value = new Uint8Array(2000).fill(7);
+  const topics = ["old", "all", "keys"];
+  const look = async (log: SqliteLog) => ({
+    topics: await log.topics(),
+    records: await Promise.all(topics.map((topic) => all(log, topic, 0))),
+    bounds: await Promise.all(topics.map((topic) => log.bounds(topic, 0))),
+    latest: await log.latest("keys", 0, "k3"),
+    committed: await log.committed("g", "old", 0),
+  });
+  let before;
+  {
+    await using log = await SqliteLog.open(file);
+    await log.createTopics(topics.map((name) => ({
+      ...{ name, partitions: 1, cleanup: name === "keys" ? "compact" : "delete" },
+    })));
+    for (let n = 0; n < 1000; n++) {
+      await log.append(topics.map((topic) => ({ topic, partition: 0, key: `k${n % 7}`, value, time: n })));
+    }
+    await using writer = await log.writer("w");
+    await writer.commit({ records: [], group: "g", offsets: [{ topic: "old", partition: 0, offset: 990 }] });
+    await log.trim("old", 0, 990);
+    await log.trim("all", 0, 1000);
+    before = await look(log);
+  }
+  const large = (await Deno.stat(file)).size;
+  const db = new DatabaseSync(file);
+  db.exec("VACUUM");
+  db.close();
+  const small = (await Deno.stat(file)).size;
+  assert.ok(small < large / 10, `${small} of ${large} bytes`);
+  await using log = await SqliteLog.open(file);
+  assert.deepEqual(await look(log), before);
+  assert.deepEqual(await log.append([record("all", 0, "next")]), [1000]);
+});
