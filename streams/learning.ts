@@ -2,45 +2,33 @@
  * The runtime of the learner: reads samples in order, judges their frozen predictions, learns them in batches,
  * publishes versions, and writes checkpoints.
  *
- * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples
- * alone; a history without rows fills as much of it as a row. After a crash the learner goes back to its last checkpoint and learns the samples since then again;
- * versions that are already on the log are made again but not published twice.
+ * After a crash the learner goes back to its last checkpoint and learns the samples since then again; versions
+ * that are already on the log are made again but not published twice. Several partitions have no order among each
+ * other, so the one in which their samples were taken is written beside each version: made again, a version is
+ * the same.
  *
- * Several partitions have no order among each other, so the one in which their samples were taken is written
- * beside each version: made again, a version is the same.
- *
- * When a step breaks the weights, it goes back to the last checkpoint; when the guard finds served predictions
- * out of their band, to weights that were served for a while without complaint.
+ * How samples become batches is in `learning/batch_reader.ts`, which versions the log gets and when in
+ * `learning/version_pace.ts`, what is written in `learning/learner_records.ts`, and what becomes of weights that
+ * cannot be trusted in `src/learner/guard_rails.ts`.
  *
  * @module
  */
 
-import { setImmediate as turn } from "node:timers/promises";
 import { ByteReader } from "../src/codec/byte_reader.ts";
 import { ByteWriter } from "../src/codec/byte_writer.ts";
-import { Guard, type GuardAction, type GuardOptions } from "../src/learner/guard.ts";
+import type { Guard, GuardOptions } from "../src/learner/guard.ts";
+import { GuardRails } from "../src/learner/guard_rails.ts";
 import type { Learner } from "../src/learner/learner.ts";
-import { type Sample, sizeInBatch } from "../src/learner/sample.ts";
-import { decodeSample } from "../src/learner/sample_codec.ts";
-import { Snapshots } from "../src/learner/snapshots.ts";
-import { decodeVersion, encodeVersion } from "../src/learner/version.ts";
 import { Validation } from "../src/learner/validation.ts";
-import { chunkRecords, readBeginning, readChunks } from "./chunks.ts";
-import { lagOf } from "./log/lag.ts";
-import {
-  type Log,
-  LogError,
-  type LogRecord,
-  type NewRecord,
-  type ReadResult,
-  type UngroupedLog,
-  type Writer,
-} from "./log/log.ts";
-import { readAll } from "./log/read_all.ts";
+import type { ParameterVersion } from "../src/learner/version.ts";
+import { readBeginning } from "./chunks.ts";
+import { type Batch, BatchReader } from "./learning/batch_reader.ts";
+import { decodeHead, decodePositions, encodeHead } from "./learning/checkpoint_head.ts";
+import { LearnerRecords } from "./learning/learner_records.ts";
+import { VersionPace } from "./learning/version_pace.ts";
+import type { Log, UngroupedLog } from "./log/log.ts";
 import type { SampleHandover } from "./sample_handover.ts";
-import { decodeOrder, encodeOrder, orderKey, SampleOrder, type Stretch } from "./sample_order.ts";
 import type { Topics } from "./topics.ts";
-import { VersionPace } from "./version_pace.ts";
 
 /** Options of a {@linkcode Learning}. */
 export interface LearningOptions {
@@ -71,10 +59,6 @@ export interface LearningOptions {
 /** Rows after which a batch is full, unless the options say otherwise. */
 export const BATCH_ROWS = 64;
 
-const FORMAT = 3;
-/** Samples to learn again before others have a turn. */
-const AGAIN_SAMPLES = 32;
-
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
   /** Samples to take at most. @default {8} */
@@ -85,84 +69,60 @@ export interface LearningStepOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is open for a {@linkcode Learning}. */
+interface Opened {
+  readonly log: UngroupedLog;
+  readonly topics: Topics;
+  readonly records: LearnerRecords;
+  readonly partitions: number;
+}
+
 /** Consumes the samples of all partitions for one model. */
 export class Learning implements AsyncDisposable {
   /** What is trained. */
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
-  /** Batches that were thrown away because of a non-finite loss or gradient. */
-  failures = 0;
-  /** Times that the guard took served weights back. */
-  rollbacks = 0;
   /** Batches whose weights were not published, since they or those served were not trusted. */
   pausedBatches = 0;
-  /** Watches the served predictions. */
-  readonly guard: Guard;
 
-  readonly #log: UngroupedLog;
-  readonly #topics: Topics;
-  readonly #writer: Writer;
-  readonly #options:
-    & Required<Omit<LearningOptions, "guard" | "variant" | "handover">>
-    & Pick<LearningOptions, "variant">;
-  readonly #handover: SampleHandover | undefined;
-  readonly #guarded: boolean;
-  readonly #snapshots: Snapshots;
+  readonly #reader: BatchReader;
+  readonly #rails: GuardRails;
+  readonly #versions: VersionPace;
+  readonly #records: LearnerRecords;
+  readonly #options: Required<
+    Pick<LearningOptions, "checkpointBatches" | "checkpointIntervalMs" | "trimSamples">
+  >;
   readonly #now: () => number;
-  /** Positions behind the last learnt samples, by partition. */
-  #next: number[];
-  /** Positions behind the last read samples, by partition. */
-  #read: number[];
-  /** The order in which they were taken. */
-  #order = new SampleOrder();
-  /** The partition to look at first. */
-  #turn = 0;
-  #batch: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
-  #batchRows = 0;
-  /** Users to erase with the batch in hand. */
-  #forgotten: string[] = [];
   /** When a checkpoint was written, by the clock. */
   #checkpointAt = -Infinity;
-  readonly #versions: VersionPace;
-  /** Usable batches still needed before publishing goes on; 0 = healthy. */
-  #recovery = 0;
 
-  private constructor(
-    { log, topics, partitions }: {
-      readonly log: UngroupedLog;
-      readonly topics: Topics;
-      readonly partitions: number;
-    },
-    learner: Learner,
-    writer: Writer,
-    options: LearningOptions,
-    now: () => number,
-  ) {
-    this.#log = log;
-    this.#now = now;
-    this.#topics = topics;
+  private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
+    const { log, topics, records, partitions } = opened;
     this.learner = learner;
-    this.#writer = writer;
-    this.#next = new Array<number>(partitions).fill(0);
-    this.#read = [...this.#next];
-    this.#handover = options.handover;
+    this.#records = records;
+    this.#now = now;
     this.#options = {
-      batchRows: options.batchRows ?? BATCH_ROWS,
       checkpointBatches: options.checkpointBatches ?? 100,
       checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,
+      trimSamples: options.trimSamples ?? false,
+    };
+    this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
+      partitions,
+      batchRows: options.batchRows ?? BATCH_ROWS,
+      model: learner.model.name,
+      variant: options.variant,
+      handover: options.handover,
+    });
+    this.validation = new Validation({ rows: options.keepRows ?? Infinity });
+    this.#rails = new GuardRails(learner, {
+      guard: options.guard === undefined ? {} : options.guard,
+      recoveryBatches: options.recoveryBatches ?? 5,
+    });
+    this.#versions = new VersionPace({
       publishIntervalMs: options.publishIntervalMs ?? 100,
       snapshotVersions: options.snapshotVersions ?? 50,
-      recoveryBatches: options.recoveryBatches ?? 5,
-      trimSamples: options.trimSamples ?? false,
-      keepRows: options.keepRows ?? Infinity,
-      ...(options.variant === undefined ? {} : { variant: options.variant }),
-    };
-    this.#versions = new VersionPace(this.#options, now);
-    this.validation = new Validation({ rows: this.#options.keepRows });
-    this.#guarded = options.guard !== null;
-    this.guard = new Guard(options.guard ?? {});
-    this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
+    }, now);
   }
 
   /**
@@ -180,21 +140,15 @@ export class Learning implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Learning> {
     await using opened = new AsyncDisposableStack();
-    const writer = opened.use(await log.writer(`${topics.samples}-learner-${learner.model.name}`));
+    const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
-    const learning = new Learning({ log, topics, partitions }, learner, writer, options, now);
-    await learning.#findNewestVersion();
-    const checkpoint = await readChunks(log, topics.checkpoints, learner.model.name);
-    if (checkpoint === null) {
-      learning.#versions.needsFull = true;
-      learning.#makeVersion();
-      // An earlier life may have got further: its order of samples must stay.
-      if (learning.#hasPending) await learning.#commit(learning.#publish());
-    } else {
-      learning.#decode(checkpoint);
-    }
-    learning.#read = [...learning.#next];
-    if (partitions > 1) await learning.#takeAgain(await learning.#publishedOrder(), signal);
+    const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
+    // An earlier life may have got further than its checkpoint.
+    for await (const { version, kind } of records.versions()) learning.#versions.found(version, kind);
+    const checkpoint = await records.checkpoint();
+    if (checkpoint === null) await learning.#begin();
+    else learning.#decode(checkpoint);
+    if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
     opened.move();
     return learning;
   }
@@ -216,13 +170,14 @@ export class Learning implements AsyncDisposable {
    */
   async drain(final = false): Promise<void> {
     this.#versions.isPaced = false;
-    while (await this.#takeAny(256));
+    while (await this.#reader.read(256));
     if (!final) return;
-    if (this.#batch.length > 0) await this.#learn();
-    const erased = this.#erase();
-    this.#next = [...this.#read];
-    this.#order.seal();
-    if (erased && this.#publishes) this.#makeVersion();
+    const rest = this.#reader.cut();
+    if (rest.taken.length > 0) await this.#learn(rest);
+    else if (rest.forgotten.length > 0) {
+      this.#rails.erase(rest.forgotten);
+      if (this.#rails.publishes) this.#makeVersion();
+    }
     await this.checkpoint();
   }
 
@@ -234,26 +189,14 @@ export class Learning implements AsyncDisposable {
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
     this.#versions.isPaced = true;
-    if (await this.#takeAny(maxSamples)) return true;
+    if (await this.#reader.read(maxSamples)) return true;
     const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
     if (untilDue <= 0) {
-      await this.#commit(this.#publish());
+      await this.#commit(this.#takeVersions());
       return true;
     }
     if (waitMs <= 0) return false;
-    const others = new AbortController();
-    const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
-    const reads = this.#read.map(async (from, partition) => {
-      const options = { maxRecords: maxSamples, waitMs: Math.min(waitMs, untilDue), signal: either };
-      return { partition, result: await this.#log.read(this.#topics.samples, partition, from, options) };
-    });
-    try {
-      const { partition, result } = await Promise.race(reads);
-      return await this.#take(partition, result);
-    } finally {
-      others.abort();
-      await Promise.allSettled(reads); // a read that comes second loses nothing: it is done again
-    }
+    return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue), signal);
   }
 
   /** Newest version made: one a batch, of which the log has the last of each interval. */
@@ -263,143 +206,58 @@ export class Learning implements AsyncDisposable {
 
   /** Positions behind the last learnt samples, by partition. */
   get positions(): readonly number[] {
-    return this.#next;
+    return this.#reader.positions;
+  }
+
+  /** Watches the served predictions. */
+  get guard(): Guard {
+    return this.#rails.guard;
+  }
+
+  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  get failures(): number {
+    return this.#rails.counts.failures;
+  }
+
+  /** Times that the guard took served weights back. */
+  get rollbacks(): number {
+    return this.#rails.counts.rollbacks;
   }
 
   /** Samples that were not learnt yet, holes of the log included. */
   async lag(): Promise<number> {
-    return await lagOf(this.#log, this.#topics.samples, this.#next);
+    return await this.#reader.lag();
   }
 
   /** Publishes what was not yet, and writes everything that going on depends on, atomically. */
   async checkpoint(): Promise<void> {
-    const records = this.#hasPending ? this.#publish() : [];
-    await this.#write(this.#keep(), records);
-  }
-
-  /** Notes where to go back to, when all is well. @returns the encoded learner */
-  #keep(): Uint8Array {
-    const learner = this.learner.encode();
-    if (this.#recovery === 0 && this.guard.health === "healthy") {
-      this.#snapshots.keep(learner, this.validation.judged);
-    }
-    return learner;
-  }
-
-  async #write(learner: Uint8Array, records: readonly NewRecord[]): Promise<void> {
-    const bytes = this.#encode(learner);
-    await this.#commit([
-      ...records,
-      ...chunkRecords(this.#topics.checkpoints, this.learner.model.name, bytes, this.learner.dataTime),
-    ]);
-    this.#checkpointAt = this.#now();
-    // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
-    this.#order.forget();
-    if (!this.#options.trimSamples) return;
-    for (const [partition, next] of this.#next.entries()) {
-      await this.#log.trim(this.#topics.samples, partition, next);
-    }
+    const versions = this.#hasPending ? this.#takeVersions() : [];
+    await this.#write(this.#rails.keep(this.validation.judged), versions);
   }
 
   /** Lets go without a checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer[Symbol.asyncDispose]();
+    await this.#records[Symbol.asyncDispose]();
   }
 
-  /** Takes what there is of the next partition that has something. */
-  async #takeAny(maxRecords: number): Promise<boolean> {
-    const { length } = this.#read;
-    for (let tried = 0; tried < length; tried++) {
-      const partition = this.#turn;
-      this.#turn = (partition + 1) % length;
-      const from = this.#read[partition] ?? 0;
-      const result = await this.#log.read(this.#topics.samples, partition, from, { maxRecords });
-      if (await this.#take(partition, result)) return true;
-    }
-    return false;
+  /** Publishes the initial parameters, unless an earlier life has: its order of samples must stay. */
+  async #begin(): Promise<void> {
+    this.#versions.needsFull = true;
+    this.#makeVersion();
+    if (this.#hasPending) await this.#commit(this.#takeVersions());
   }
 
-  /** Takes samples below the offset `end`, and learns each batch that they fill. */
-  async #take(partition: number, { records, next }: ReadResult, end = Infinity): Promise<boolean> {
-    for (const record of records) {
-      if (record.offset >= end) {
-        this.#read[partition] = end;
-        return true;
-      }
-      this.#read[partition] = record.offset + 1;
-      this.#order.add(partition, record.offset + 1);
-      if (record.value === null) {
-        if (record.key !== null) this.#forgotten.push(record.key);
-        continue;
-      }
-      const sample = this.#view(this.#handover?.take(record.offset) ?? decode(record));
-      if (sample === null) continue;
-      this.#batch.push({ sample, bytes: record.value });
-      this.#batchRows += sizeInBatch(sample);
-      if (this.#batchRows >= this.#options.batchRows) await this.#learn();
-    }
-    this.#read[partition] = next;
-    return records.length > 0;
-  }
-
-  /**
-   * A sample as this model may use it: the predictions and the state of another model say nothing of this one,
-   * what came of them does, and the state that this one had of the user then.
-   */
-  #view(sample: Sample): Sample | null {
-    if (sample.model === this.#options.variant) return sample;
-    if (sample.purpose === "judge") return null;
-    const { state: _, otherStates = [], ...rest } = sample;
-    const own = otherStates.find(({ model }) => model === this.learner.model.name);
-    return { ...rest, purpose: "learn", ...(own === undefined ? {} : { state: own }) };
-  }
-
-  /** Takes samples in the order of an earlier life. */
-  async #takeAgain(order: readonly Stretch[], signal: AbortSignal | undefined): Promise<void> {
-    for (const { partition, end } of order) {
-      for (;;) {
-        // A log that answers from memory leaves no turn to others: whoever is asked to stop would not hear of it.
-        await turn();
-        signal?.throwIfAborted();
-        const from = this.#read[partition] ?? end;
-        if (from >= end) break;
-        const result = await this.#log.read(this.#topics.samples, partition, from, {
-          maxRecords: AGAIN_SAMPLES,
-        });
-        if (!await this.#take(partition, result, end)) break;
-      }
-    }
-  }
-
-  /** The order of the samples since the last checkpoint, as far as versions were published. */
-  async #publishedOrder(): Promise<Stretch[]> {
-    const key = orderKey(this.learner.model.name);
-    let order: Stretch[] = [];
-    for await (const record of readAll(this.#log, this.#topics.checkpoints, 0)) {
-      if (record.key === key && record.value !== null) order = decodeOrder(record.value);
-    }
-    return order;
-  }
-
-  async #learn(): Promise<void> {
-    for (const { sample, bytes } of this.#batch) this.validation.update(sample, bytes);
-    const samples = this.#batch.map(({ sample }) => sample);
+  async #learn({ taken, forgotten }: Batch): Promise<void> {
+    for (const { sample, bytes } of taken) this.validation.update(sample, bytes);
+    const samples = taken.map(({ sample }) => sample);
     const result = this.learner.learn(samples);
     this.validation.mark(result, this.learner.dataTime, this.version);
-    this.#batch = [];
-    this.#batchRows = 0;
-    this.#next = [...this.#read];
-    this.#order.seal();
-    if (!result.usable) this.#fail();
-    else {
-      if (this.#recovery > 0) this.#recovery--;
-      if (this.#guarded) {
-        const judged = samples.filter(({ purpose }) => purpose !== "learn");
-        this.#obey(this.guard.update(judged, result.logLoss, this.version));
-      }
-    }
-    this.#erase();
-    if (this.#publishes || this.#versions.isChosen) this.#makeVersion();
+    const { judged } = this.validation;
+    const origin = this.#rails.update({ samples, result, judged, version: this.version });
+    if (origin !== "learnt") this.#versions.needsFull = true;
+    if (origin === "chosen") this.#versions.isChosen = true;
+    this.#rails.erase(forgotten);
+    if (this.#mayPublish) this.#makeVersion();
     else this.pausedBatches++;
     await this.#save();
   }
@@ -407,51 +265,23 @@ export class Learning implements AsyncDisposable {
   /** Writes what is due after a batch. */
   async #save(): Promise<void> {
     const { checkpointBatches, checkpointIntervalMs } = this.#options;
-    const keeps = this.learner.steps % checkpointBatches === 0 && this.#recovery === 0;
+    const keeps = this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
     const writes = keeps &&
       (!this.#versions.isPaced || this.#now() - this.#checkpointAt >= checkpointIntervalMs);
-    const records = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#publish() : [];
+    const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // Where to go back to must not depend on the clock, what is written may.
-    const learner = keeps ? this.#keep() : undefined;
-    if (learner !== undefined && writes) await this.#write(learner, records);
-    else if (records.length > 0) await this.#commit(records);
+    const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
+    if (learner !== undefined && writes) await this.#write(learner, versions);
+    else if (versions.length > 0) await this.#commit(versions);
   }
 
-  get #publishes(): boolean {
-    return this.#recovery === 0 && this.guard.publishes;
+  get #mayPublish(): boolean {
+    return this.#rails.publishes || this.#versions.isChosen;
   }
 
   /** Whether there is a version to publish. */
   get #hasPending(): boolean {
-    return this.#versions.isAhead && (this.#publishes || this.#versions.isChosen);
-  }
-
-  /** Goes back to the weights of the last checkpoint and holds publishing until batches are usable again. */
-  #fail(): void {
-    this.#snapshots.restore(this.learner, "last");
-    this.failures++;
-    this.#recovery = this.#options.recoveryBatches;
-    this.#versions.needsFull = true;
-  }
-
-  #obey(action: GuardAction): void {
-    if (this.guard.health === "healthy") this.#snapshots.trust(this.validation.judged);
-    if (action === "publish" || action === "hold") return;
-    if (action === "roll back") {
-      this.#snapshots.distrust();
-      this.rollbacks++;
-    }
-    if (action !== "adopt") this.#snapshots.restore(this.learner, "trusted");
-    this.#recovery = 0;
-    this.#versions.needsFull = true;
-    this.#versions.isChosen = true;
-  }
-
-  /** Erases whom the batch in hand forgot. @returns Whether there was anyone. */
-  #erase(): boolean {
-    for (const user of this.#forgotten) this.learner.forget(user);
-    this.#snapshots.erase(this.#forgotten, this.learner);
-    return this.#forgotten.splice(0).length > 0;
+    return this.#versions.isAhead && this.#mayPublish;
   }
 
   /** Makes the next version, unpublished, unless an earlier life has published it or a later one. */
@@ -459,90 +289,56 @@ export class Learning implements AsyncDisposable {
     if (this.#versions.make()) this.learner.clearChanged();
   }
 
-  /** The records of the newest version. */
-  #publish(): NewRecord[] {
+  /** The newest version, as the log is to get it. */
+  #takeVersions(): ParameterVersion[] {
     const { published } = this.#versions;
-    const versions = this.#versions.take().map((kind) => this.learner.version(kind, this.version, published));
-    return versions.map((version) => ({
-      topic: this.#topics.parameters,
-      partition: 0,
-      key: this.learner.model.name,
-      value: encodeVersion(version),
-      time: this.learner.dataTime,
-    }));
+    return this.#versions.take().map((kind) => this.learner.version(kind, this.version, published));
   }
 
-  async #commit(records: readonly NewRecord[]): Promise<void> {
-    const { parameters, samples, checkpoints } = this.#topics;
-    const publishes = records.some((record) => record.topic === parameters);
-    // The full snapshot of this commit makes all before it superfluous.
-    const trims = publishes && this.#versions.isSuperseding;
-    const before = trims ? (await this.#log.bounds(parameters, 0)).end : 0;
-    const { name } = this.learner.model;
-    const order: NewRecord[] = this.#next.length === 1 ? [] : [{
-      topic: checkpoints,
-      partition: 0,
-      key: orderKey(name),
-      value: encodeOrder(this.#order.sealed),
+  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.keep} */
+  async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
+    await this.#commit(versions, this.#encode(learner));
+    this.#checkpointAt = this.#now();
+    // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
+    this.#reader.forgetOrder();
+    if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
+  }
+
+  async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
+    const publishes = versions.length > 0;
+    await this.#records.commit({
+      positions: this.positions,
+      order: this.#reader.order,
       time: this.learner.dataTime,
-    }];
-    await this.#writer.commit({
-      records: [...records, ...order],
-      group: `${samples}-learner-${name}`,
-      offsets: this.#next.map((offset, partition) => ({ topic: samples, partition, offset })),
+      versions,
+      supersedes: publishes && this.#versions.isSuperseding,
+      checkpoint,
     });
     if (publishes) this.#versions.arrived();
-    if (trims) await this.#log.trim(parameters, 0, before);
-  }
-
-  /** Finds out how far an earlier life has come. */
-  async #findNewestVersion(): Promise<void> {
-    for await (const { value } of readAll(this.#log, this.#topics.parameters, 0)) {
-      if (value === null) continue;
-      const { version, kind } = decodeVersion(value);
-      this.#versions.found(version, kind);
-    }
   }
 
   #encode(learner: Uint8Array): Uint8Array {
-    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.#next.length);
-    for (const next of this.#next) to.uint(next);
-    to.uint(this.version).uint(this.failures).uint(this.rollbacks).uint(this.pausedBatches)
-      .uint(this.#recovery).u8(this.#versions.needsFull ? 1 : 0);
-    this.#snapshots.encode(to, learner);
-    this.guard.encode(to);
+    const to = new ByteWriter(1 << 16);
+    encodeHead(to, {
+      positions: this.positions,
+      version: this.version,
+      ...this.#rails.counts,
+      pausedBatches: this.pausedBatches,
+      needsFull: this.#versions.needsFull,
+    });
+    this.#rails.encode(to, learner);
     this.validation.encode(to);
     return to.toBytes();
   }
 
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
-    // Partitions may have been added since, none can go away.
-    for (const [partition, next] of decodePositions(from).entries()) this.#next[partition] = next;
-    this.#versions.made = from.uint();
-    this.failures = from.uint();
-    this.rollbacks = from.uint();
-    this.pausedBatches = from.uint();
-    this.#recovery = from.uint();
-    this.#versions.needsFull = from.u8() === 1;
-    this.learner.decode(this.#snapshots.decode(from));
-    this.guard.decode(from);
+    const head = decodeHead(from);
+    this.#reader.seek(head.positions);
+    this.#versions.made = head.version;
+    this.#versions.needsFull = head.needsFull;
+    this.pausedBatches = head.pausedBatches;
+    this.#rails.decode(from, head);
     this.validation.decode(from);
-  }
-}
-
-/** Where a checkpoint goes on, which is what it begins with. */
-function decodePositions(from: ByteReader): number[] {
-  const format = from.u8();
-  if (format === FORMAT) return Array.from({ length: from.count() }, () => from.uint());
-  throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
-}
-
-function decode(record: LogRecord): Sample {
-  try {
-    return decodeSample(record.value ?? new Uint8Array(0));
-  } catch (cause) {
-    const { topic, partition, offset } = record;
-    throw new LogError("corrupt", `Cannot learn the sample at ${topic}/${partition}@${offset}`, { cause });
   }
 }

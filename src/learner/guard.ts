@@ -1,6 +1,6 @@
 /**
  * The guard of a learner: judges the predictions that were served, and says when the weights behind them must not
- * be trusted. Pure and deterministic; `streams/learning.ts` does what it says.
+ * be trusted. Pure and deterministic; `guard_rails.ts` does what it says.
  *
  * ```text
  *            out of band                so for another quarter

@@ -11,7 +11,7 @@ import { decodeVersion } from "../../src/learner/version.ts";
 import { Learning } from "../../streams/learning.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { decodeOrder, encodeOrder, orderKey, type Stretch } from "../../streams/sample_order.ts";
+import { decodeOrder, encodeOrder, orderKey, type Stretch } from "../../streams/learning/sample_order.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";
 import { OverlayLog } from "./overlay_log.ts";

@@ -8,7 +8,7 @@ import { Learning, type LearningOptions } from "../../streams/learning.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { ParameterSubscriber } from "../../streams/parameters.ts";
-import { decodeOrder, encodeOrder, SampleOrder } from "../../streams/sample_order.ts";
+import { decodeOrder, encodeOrder, SampleOrder } from "../../streams/learning/sample_order.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

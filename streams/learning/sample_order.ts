@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ByteReader } from "../src/codec/byte_reader.ts";
-import { ByteWriter } from "../src/codec/byte_writer.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 
 /** Samples of one partition that were taken one after the other. */
 export interface Stretch {

@@ -1,0 +1,145 @@
+/**
+ * The guard rails of a learner: when a step breaks the weights, it goes back to the last snapshot; when the guard
+ * finds served predictions out of their band, to weights that were served for a while without complaint. Until it
+ * is trusted again, only weights that the guard chose are published.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { Guard, type GuardAction, type GuardOptions } from "./guard.ts";
+import type { Learner, LearnResult } from "./learner.ts";
+import type { Sample } from "./sample.ts";
+import { Snapshots } from "./snapshots.ts";
+
+/** Options of {@linkcode GuardRails}. */
+export interface GuardRailsOptions {
+  /** The band in which served predictions must stay; `null` = whatever they are. */
+  readonly guard: GuardOptions | null;
+  /** Usable batches in a row after which publishing goes on after a failure. */
+  readonly recoveryBatches: number;
+}
+
+/** What is counted. */
+export interface RailCounts {
+  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  readonly failures: number;
+  /** Times that the guard took served weights back. */
+  readonly rollbacks: number;
+  /** Usable batches still needed before publishing goes on; 0 = none. */
+  readonly recovery: number;
+}
+
+/** A batch that was learnt. */
+export interface LearntBatch {
+  /** The batch, with the predictions that were served. */
+  readonly samples: readonly Sample[];
+  /** What learning it gave. */
+  readonly result: Pick<LearnResult, "usable" | "logLoss">;
+  /** Rows judged so far, its own included. */
+  readonly judged: number;
+  /** Newest version made before it. */
+  readonly version: number;
+}
+
+/**
+ * What the weights are after a batch: `learnt`; `restored` from the last snapshot; `chosen` by the guard, to be
+ * published at once. Of the latter two, what has changed since the last version is not known.
+ */
+export type WeightsOrigin = "learnt" | "restored" | "chosen";
+
+/** Watches over the weights of one learner, and takes them back. */
+export class GuardRails {
+  /** Watches the served predictions. */
+  readonly guard: Guard;
+  readonly #learner: Learner;
+  readonly #snapshots: Snapshots;
+  readonly #guarded: boolean;
+  readonly #recoveryBatches: number;
+  #counts: RailCounts = { failures: 0, rollbacks: 0, recovery: 0 };
+
+  /** Trusts the learner as it is. */
+  constructor(learner: Learner, { guard, recoveryBatches }: GuardRailsOptions) {
+    this.#learner = learner;
+    this.#recoveryBatches = recoveryBatches;
+    this.#guarded = guard !== null;
+    this.guard = new Guard(guard ?? {});
+    this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
+  }
+
+  /** What was counted so far. */
+  get counts(): RailCounts {
+    return this.#counts;
+  }
+
+  /** Whether a batch broke the weights and not enough were usable since. */
+  get isRecovering(): boolean {
+    return this.#counts.recovery > 0;
+  }
+
+  /** Whether the weights may be published. */
+  get publishes(): boolean {
+    return !this.isRecovering && this.guard.publishes;
+  }
+
+  /** Judges a batch that the learner has just learnt, and takes its weights back if need be. */
+  update({ samples, result, judged, version }: LearntBatch): WeightsOrigin {
+    const { failures, rollbacks, recovery } = this.#counts;
+    if (!result.usable) {
+      this.#snapshots.restore(this.#learner, "last");
+      this.#counts = { failures: failures + 1, rollbacks, recovery: this.#recoveryBatches };
+      return "restored";
+    }
+    if (recovery > 0) this.#counts = { failures, rollbacks, recovery: recovery - 1 };
+    if (!this.#guarded) return "learnt";
+    const judgedSamples = samples.filter(({ purpose }) => purpose !== "learn");
+    return this.#obey(this.guard.update(judgedSamples, result.logLoss, version), judged);
+  }
+
+  #obey(action: GuardAction, judged: number): WeightsOrigin {
+    if (this.guard.health === "healthy") this.#snapshots.trust(judged);
+    if (action === "publish" || action === "hold") return "learnt";
+    const { failures, rollbacks } = this.#counts;
+    const isRollback = action === "roll back";
+    if (isRollback) this.#snapshots.distrust();
+    if (action !== "adopt") this.#snapshots.restore(this.#learner, "trusted");
+    this.#counts = { failures, rollbacks: isRollback ? rollbacks + 1 : rollbacks, recovery: 0 };
+    return "chosen";
+  }
+
+  /** Erases users from the learner, and from all that it may go back to. */
+  erase(users: readonly string[]): void {
+    for (const user of users) this.#learner.forget(user);
+    this.#snapshots.erase(users, this.#learner);
+  }
+
+  /**
+   * Notes the learner as it is as where to go back to, when all is well.
+   *
+   * @param judged rows judged so far
+   * @returns the encoded learner
+   */
+  keep(judged: number): Uint8Array {
+    const learner = this.#learner.encode();
+    if (!this.isRecovering && this.guard.health === "healthy") this.#snapshots.keep(learner, judged);
+    return learner;
+  }
+
+  /** Writes everything but the counts. @param learner as encoded by {@linkcode GuardRails.keep} */
+  encode(to: ByteWriter, learner: Uint8Array): void {
+    this.#snapshots.encode(to, learner);
+    this.guard.encode(to);
+  }
+
+  /**
+   * Reads what {@linkcode GuardRails.encode} wrote, in place of its own, and takes the learner to where it was then.
+   *
+   * @throws SyntaxError when the bytes are not of guard rails, or of another learner's
+   */
+  decode(from: ByteReader, { failures, rollbacks, recovery }: RailCounts): void {
+    this.#counts = { failures, rollbacks, recovery };
+    this.#learner.decode(this.#snapshots.decode(from));
+    this.guard.decode(from);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * From the samples of all partitions to the batches of one model.
+ *
+ * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples and their
+ * order alone, not on how they are read; a history without rows fills as much of one as a row.
+ *
+ * ```text
+ *  taken      s s s s s s s s s s
+ *  batches    [-----][-----] waits for its batch to be full
+ *  positions                ^ behind the last batch
+ * ```
+ *
+ * @module
+ */
+
+import { setImmediate as turn } from "node:timers/promises";
+import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
+import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { lagOf } from "../log/lag.ts";
+import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
+import type { SampleHandover } from "../sample_handover.ts";
+import { SampleOrder, type Stretch } from "./sample_order.ts";
+
+/** What is learnt in one step. */
+export interface Batch {
+  /** In the order in which they were taken, with their records. */
+  readonly taken: readonly { readonly sample: Sample; readonly bytes: Uint8Array }[];
+  /** Users to erase behind it. */
+  readonly forgotten: readonly string[];
+}
+
+/** Options of a {@linkcode BatchReader}. */
+export interface BatchReaderOptions {
+  /** Partitions of the topic. */
+  readonly partitions: number;
+  /** Rows after which a batch is full. */
+  readonly batchRows: number;
+  /** Name of the model that learns. */
+  readonly model: string;
+  /** The same, when it is not the deployment's own but of a variant of experiments. */
+  readonly variant: string | undefined;
+  /** Where samples of the only partition are that need not be decoded. */
+  readonly handover: SampleHandover | undefined;
+}
+
+/** Samples to learn again before others have a turn. */
+const AGAIN_SAMPLES = 32;
+
+/** Reads samples and hands on each batch that they fill, before it takes another sample. */
+export class BatchReader {
+  readonly #log: Pick<Log, "read" | "bounds">;
+  readonly #topic: string;
+  readonly #learn: (batch: Batch) => Promise<void>;
+  readonly #options: BatchReaderOptions;
+  /** Positions behind the last batch, by partition. */
+  #learnt: number[];
+  /** Positions behind the last read samples, by partition. */
+  #read: number[];
+  readonly #order = new SampleOrder();
+  /** The partition to look at first. */
+  #turn = 0;
+  #taken: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
+  #rows = 0;
+  #forgotten: string[] = [];
+
+  /** Begins at the start of every partition. @param learn takes a batch; reading waits for it */
+  constructor(
+    log: Pick<Log, "read" | "bounds">,
+    topic: string,
+    learn: (batch: Batch) => Promise<void>,
+    options: BatchReaderOptions,
+  ) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#learn = learn;
+    this.#options = options;
+    this.#learnt = new Array<number>(options.partitions).fill(0);
+    this.#read = [...this.#learnt];
+  }
+
+  /** Positions behind the last batch, by partition; within `learn`, behind that batch. */
+  get positions(): readonly number[] {
+    return this.#learnt;
+  }
+
+  /** The order in which the samples of batches were taken, since {@linkcode BatchReader.forgetOrder}. */
+  get order(): readonly Stretch[] {
+    return this.#order.sealed;
+  }
+
+  /** Drops the order so far: a checkpoint holds what it led to. */
+  forgetOrder(): void {
+    this.#order.forget();
+  }
+
+  /** Samples behind the last batch, holes of the log included. */
+  async lag(): Promise<number> {
+    return await lagOf(this.#log, this.#topic, this.#learnt);
+  }
+
+  /** Goes on from `positions`; partitions that they leave out begin at their start: they were added since. */
+  seek(positions: readonly number[]): void {
+    for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
+    this.#read = [...this.#learnt];
+  }
+
+  /** Takes what there is of the next partition that has something. @returns Whether there was anything. */
+  async read(maxRecords: number): Promise<boolean> {
+    const { length } = this.#read;
+    for (let tried = 0; tried < length; tried++) {
+      const partition = this.#turn;
+      this.#turn = (partition + 1) % length;
+      const from = this.#read[partition] ?? 0;
+      const result = await this.#log.read(this.#topic, partition, from, { maxRecords });
+      if (await this.#take(partition, result)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * The same, of the first partition that gets something.
+   *
+   * @param waitMs how long to wait, milliseconds
+   * @param signal ends the wait: it then rejects with the signal's reason
+   */
+  async wait(maxRecords: number, waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const others = new AbortController();
+    const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
+    const reads = this.#read.map(async (from, partition) => {
+      const options = { maxRecords, waitMs, signal: either };
+      return { partition, result: await this.#log.read(this.#topic, partition, from, options) };
+    });
+    try {
+      const { partition, result } = await Promise.race(reads);
+      return await this.#take(partition, result);
+    } finally {
+      others.abort();
+      await Promise.allSettled(reads); // a read that comes second loses nothing: it is done again
+    }
+  }
+
+  /** Takes samples in the order of an earlier life. @param signal ends it: it then rejects with the signal's reason */
+  async readAgain(order: readonly Stretch[], signal?: AbortSignal): Promise<void> {
+    for (const { partition, end } of order) {
+      for (;;) {
+        // A log that answers from memory leaves no turn to others: whoever is asked to stop would not hear of it.
+        await turn();
+        signal?.throwIfAborted();
+        const from = this.#read[partition] ?? end;
+        if (from >= end) break;
+        const result = await this.#log.read(this.#topic, partition, from, { maxRecords: AGAIN_SAMPLES });
+        if (!await this.#take(partition, result, end)) break;
+      }
+    }
+  }
+
+  /** Ends the batch in hand, full or not: the stream has ended. It may be without samples. */
+  cut(): Batch {
+    const batch = { taken: this.#taken, forgotten: this.#forgotten };
+    this.#taken = [];
+    this.#rows = 0;
+    this.#forgotten = [];
+    this.#learnt = [...this.#read];
+    this.#order.seal();
+    return batch;
+  }
+
+  /** Takes samples below the offset `end`, and hands on each batch that they fill. */
+  async #take(partition: number, { records, next }: ReadResult, end = Infinity): Promise<boolean> {
+    for (const record of records) {
+      if (record.offset >= end) {
+        this.#read[partition] = end;
+        return true;
+      }
+      this.#read[partition] = record.offset + 1;
+      this.#order.add(partition, record.offset + 1);
+      if (record.value === null) {
+        if (record.key !== null) this.#forgotten.push(record.key);
+        continue;
+      }
+      const sample = this.#view(this.#options.handover?.take(record.offset) ?? decode(record, record.value));
+      if (sample === null) continue;
+      this.#taken.push({ sample, bytes: record.value });
+      this.#rows += sizeInBatch(sample);
+      if (this.#rows >= this.#options.batchRows) await this.#learn(this.cut());
+    }
+    this.#read[partition] = next;
+    return records.length > 0;
+  }
+
+  /**
+   * A sample as this model may use it: the predictions and the state of another model say nothing of this one,
+   * what came of them does, and the state that this one had of the user then.
+   */
+  #view(sample: Sample): Sample | null {
+    const { model, variant } = this.#options;
+    if (sample.model === variant) return sample;
+    if (sample.purpose === "judge") return null;
+    const { state: _, otherStates = [], ...rest } = sample;
+    const own = otherStates.find((other) => other.model === model);
+    return { ...rest, purpose: "learn", ...(own === undefined ? {} : { state: own }) };
+  }
+}
+
+function decode({ topic, partition, offset }: LogRecord, value: Uint8Array): Sample {
+  try {
+    return decodeSample(value);
+  } catch (cause) {
+    throw new LogError("corrupt", `Cannot learn the sample at ${topic}/${partition}@${offset}`, { cause });
+  }
+}

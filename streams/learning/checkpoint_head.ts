@@ -1,0 +1,55 @@
+/**
+ * What a checkpoint of a learner begins with: where it goes on, and its counters.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../src/codec/byte_reader.ts";
+import type { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { RailCounts } from "../../src/learner/guard_rails.ts";
+
+/** The beginning of a checkpoint; snapshots, guard and validation follow. */
+export interface CheckpointHead extends RailCounts {
+  /** Positions behind the last learnt samples, by partition. */
+  readonly positions: readonly number[];
+  /** Newest version made. */
+  readonly version: number;
+  /** Batches whose weights were not published. */
+  readonly pausedBatches: number;
+  /** The next version must be a full snapshot. */
+  readonly needsFull: boolean;
+}
+
+const FORMAT = 3;
+
+/** Writes the beginning of a checkpoint. */
+export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
+  to.u8(FORMAT).uint(head.positions.length);
+  for (const position of head.positions) to.uint(position);
+  to.uint(head.version).uint(head.failures).uint(head.rollbacks).uint(head.pausedBatches)
+    .uint(head.recovery).u8(head.needsFull ? 1 : 0);
+}
+
+/**
+ * Reads the beginning of a checkpoint.
+ *
+ * @throws SyntaxError when it has another format, or ends before
+ */
+export function decodeHead(from: ByteReader): CheckpointHead {
+  return {
+    positions: decodePositions(from),
+    version: from.uint(),
+    failures: from.uint(),
+    rollbacks: from.uint(),
+    pausedBatches: from.uint(),
+    recovery: from.uint(),
+    needsFull: from.u8() === 1,
+  };
+}
+
+/** Where a checkpoint goes on, which is what its head begins with. @throws SyntaxError as {@linkcode decodeHead} */
+export function decodePositions(from: ByteReader): number[] {
+  const format = from.u8();
+  if (format === FORMAT) return Array.from({ length: from.count() }, () => from.uint());
+  throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
+}

@@ -1,0 +1,117 @@
+/**
+ * What a learner has on the log: versions of its parameters, its checkpoint, the order of its samples and its
+ * position in them, written together or not at all.
+ *
+ * @module
+ */
+
+import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import { chunkRecords, readChunks } from "../chunks.ts";
+import type { NewRecord, UngroupedLog, Writer } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import type { Topics } from "../topics.ts";
+import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
+
+/** What is written together. */
+export interface LearnerCommit {
+  /** Positions behind the last learnt samples, by partition. */
+  readonly positions: readonly number[];
+  /** The order since the last checkpoint in which they were taken; written where there are several partitions. */
+  readonly order: readonly Stretch[];
+  /** Event time of the newest of them, milliseconds since the epoch. */
+  readonly time: number;
+  /** The newest version, in the forms in which it is to be had; may be none. */
+  readonly versions: readonly ParameterVersion[];
+  /** Whether it makes all versions before it superfluous: they are dropped. */
+  readonly supersedes: boolean;
+  /** The new checkpoint, if there is one. */
+  readonly checkpoint: Uint8Array | undefined;
+}
+
+/** The records of one model's learner; nobody else writes them while this is open. */
+export class LearnerRecords implements AsyncDisposable {
+  readonly #log: UngroupedLog;
+  readonly #topics: Topics;
+  readonly #model: string;
+  readonly #writer: Writer;
+
+  private constructor(log: UngroupedLog, topics: Topics, model: string, writer: Writer) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#model = model;
+    this.#writer = writer;
+  }
+
+  /** Opens those of a model; who had them open before can write no more. */
+  static async open(log: UngroupedLog, topics: Topics, model: string): Promise<LearnerRecords> {
+    return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)));
+  }
+
+  /**
+   * The versions that were not dropped, oldest first.
+   *
+   * @throws SyntaxError when one is damaged
+   */
+  async *versions(): AsyncGenerator<ParameterVersion> {
+    for await (const { value } of readAll(this.#log, this.#topics.parameters, 0)) {
+      if (value !== null) yield decodeVersion(value);
+    }
+  }
+
+  /** The newest checkpoint, or `null`. @throws LogError `corrupt` when it is damaged */
+  async checkpoint(): Promise<Uint8Array | null> {
+    return await readChunks(this.#log, this.#topics.checkpoints, this.#model);
+  }
+
+  /** The newest order, or an empty one. @throws SyntaxError when it is damaged */
+  async order(): Promise<Stretch[]> {
+    const key = orderKey(this.#model);
+    let order: Stretch[] = [];
+    for await (const record of readAll(this.#log, this.#topics.checkpoints, 0)) {
+      if (record.key === key && record.value !== null) order = decodeOrder(record.value);
+    }
+    return order;
+  }
+
+  /** Writes everything of a commit, atomically, and drops what it makes superfluous. */
+  async commit(commit: LearnerCommit): Promise<void> {
+    const { positions, order, time, versions, supersedes, checkpoint } = commit;
+    const { parameters, samples, checkpoints } = this.#topics;
+    const before = supersedes ? (await this.#log.bounds(parameters, 0)).end : 0;
+    const records: NewRecord[] = versions.map((version) => ({
+      topic: parameters,
+      partition: 0,
+      key: this.#model,
+      value: encodeVersion(version),
+      time,
+    }));
+    if (checkpoint !== undefined) records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
+    if (positions.length > 1) {
+      const value = encodeOrder(order);
+      records.push({ topic: checkpoints, partition: 0, key: orderKey(this.#model), value, time });
+    }
+    await this.#writer.commit({
+      records,
+      group: writerOf(this.#topics, this.#model),
+      offsets: positions.map((offset, partition) => ({ topic: samples, partition, offset })),
+    });
+    if (supersedes) await this.#log.trim(parameters, 0, before);
+  }
+
+  /** Drops the samples before `positions`, by partition. */
+  async trimSamples(positions: readonly number[]): Promise<void> {
+    for (const [partition, before] of positions.entries()) {
+      await this.#log.trim(this.#topics.samples, partition, before);
+    }
+  }
+
+  /** Lets others write. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+}
+
+/** Id of a learner's writer, and name of the group that has its positions. */
+function writerOf({ samples }: Topics, model: string): string {
+  return `${samples}-learner-${model}`;
+}

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { encodeSample } from "../../../src/learner/sample_codec.ts";
+import { sizeInBatch } from "../../../src/learner/sample.ts";
+import { type Batch, BatchReader } from "../../../streams/learning/batch_reader.ts";
+import type { NewRecord } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { makeSamples } from "../../learner/batches.ts";
+
+const TOPIC = "samples";
+const PARTITIONS = 3;
+const BATCH_ROWS = 10;
+
+/** Samples of one to four rows on three partitions, and a user to forget now and then. */
+const RECORDS = makeSamples(60).flatMap((sample, s): NewRecord[] => {
+  const rows = sample.rows.slice(0, 1 + s % 4);
+  const record = {
+    ...{ topic: TOPIC, partition: (s * s) % PARTITIONS, key: sample.user, time: sample.time },
+    value: encodeSample({ ...sample, rows }),
+  };
+  return s % 9 === 4 ? [record, { ...record, key: `gone${s}`, value: null }] : [record];
+});
+
+async function createLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: TOPIC, partitions: PARTITIONS, cleanup: "delete" }]);
+  return log;
+}
+
+/** A reader that notes its batches, each with the positions behind it. */
+function readerOf(log: MemoryLog) {
+  const batches: { readonly batch: Batch; readonly positions: readonly number[] }[] = [];
+  const learn = (batch: Batch): Promise<void> => {
+    batches.push({ batch, positions: reader.positions });
+    return Promise.resolve();
+  };
+  const reader: BatchReader = new BatchReader(log, TOPIC, learn, {
+    partitions: PARTITIONS,
+    batchRows: BATCH_ROWS,
+    model: "base",
+    ...{ variant: undefined, handover: undefined },
+  });
+  return { reader, batches };
+}
+
+Deno.test("BatchReader.readAgain() makes the same batches of the order that any reading had", async () => {
+  const readings = fc.array(fc.record({ come: fc.nat(12), maxRecords: fc.integer({ min: 1, max: 9 }) }), {
+    minLength: 5,
+    maxLength: 30,
+  });
+  await fc.assert(
+    fc.asyncProperty(readings, async (parts) => {
+      const log = await createLog();
+      const { reader, batches } = readerOf(log);
+      let at = 0;
+      for (const { come, maxRecords } of parts) {
+        if (come > 0) await log.append(RECORDS.slice(at, at += come));
+        await reader.read(maxRecords);
+      }
+      const again = readerOf(log);
+      await again.reader.readAgain(reader.order);
+      assert.deepEqual(again.batches, batches);
+      assert.deepEqual(again.reader.positions, reader.positions);
+      assert.deepEqual(again.reader.order, reader.order);
+    }),
+  );
+});
+
+Deno.test("BatchReader cuts the shortest runs that are full, and none is lost, repeated or out of order", async () => {
+  const log = await createLog();
+  await log.append(RECORDS);
+  const { reader, batches } = readerOf(log);
+  while (await reader.read(7));
+  for (const { batch: { taken } } of batches) {
+    const sizes = taken.map(({ sample }) => sizeInBatch(sample));
+    const whole = sizes.reduce((sum, size) => sum + size, 0);
+    assert.ok(whole >= BATCH_ROWS && whole - (sizes.at(-1) ?? 0) < BATCH_ROWS, `${sizes}`);
+  }
+  const all = [...batches.map(({ batch }) => batch), reader.cut()];
+  const requests = all.flatMap(({ taken }) => taken.map(({ sample }) => sample.request));
+  assert.deepEqual(requests.toSorted(), makeSamples(60).map(({ request }) => request).toSorted());
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const own = requests.map((request) => Number(request.slice(1))).filter((s) =>
+      (s * s) % PARTITIONS === partition
+    );
+    assert.deepEqual(own, own.toSorted((a, b) => a - b));
+  }
+  const forgotten = RECORDS.flatMap(({ key, value }) => value === null ? [key] : []);
+  assert.deepEqual(all.flatMap((batch) => batch.forgotten).toSorted(), forgotten.toSorted());
+  assert.equal(await reader.lag(), 0);
+});
+
+Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitions that were added", async () => {
+  const log = await createLog();
+  await log.append(RECORDS);
+  const { reader, batches } = readerOf(log);
+  const positions = [4, 2];
+  reader.seek(positions);
+  assert.deepEqual(reader.positions, [4, 2, 0]);
+  assert.equal(await reader.lag(), RECORDS.length - 6);
+  while (await reader.read(100));
+  assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { VersionPace } from "../../../streams/learning/version_pace.ts";
+
+const OPTIONS = { publishIntervalMs: 100, snapshotVersions: 4 };
+
+Deno.test("VersionPace.take() gives a full snapshot each so many versions, and whenever changes were lost track of", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ batches: fc.integer({ min: 1, max: 3 }), lost: fc.boolean() })),
+      (turns) => {
+        const pace = new VersionPace(OPTIONS, () => 0);
+        let sinceFull = 0;
+        for (const { batches, lost } of turns) {
+          if (lost) pace.needsFull = true;
+          for (let n = 0; n < batches; n++) assert.equal(pace.make(), false);
+          const kinds = pace.take();
+          pace.arrived();
+          sinceFull++;
+          const isPeriodic = sinceFull === OPTIONS.snapshotVersions;
+          assert.deepEqual(kinds, lost ? ["full"] : isPeriodic ? ["delta", "full"] : ["delta"]);
+          assert.equal(pace.isSuperseding, isPeriodic);
+          if (isPeriodic) sinceFull = 0;
+          else if (lost) sinceFull = 1;
+          assert.ok(!pace.isAhead && !pace.needsFull);
+        }
+      },
+    ),
+  );
+});
+
+Deno.test("VersionPace.make() says which versions an earlier life has published, and none of those needs to be full", () => {
+  const pace = new VersionPace(OPTIONS, () => 0);
+  pace.found(1, "full");
+  pace.found(2, "delta");
+  pace.needsFull = true;
+  assert.deepEqual([pace.make(), pace.make(), pace.make()], [true, true, false]);
+  assert.equal(pace.published, 2);
+  assert.deepEqual(pace.take(), ["delta"]);
+});
+
+Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lockstep or for chosen weights", () => {
+  let now = 1000;
+  const pace = new VersionPace(OPTIONS, () => now);
+  pace.isPaced = true;
+  pace.make();
+  pace.take();
+  pace.arrived();
+  now += 30;
+  assert.equal(pace.untilDue, 70);
+  pace.isChosen = true;
+  assert.equal(pace.untilDue, 0);
+  pace.make();
+  pace.take();
+  assert.equal(pace.untilDue, 70);
+  pace.isPaced = false;
+  assert.equal(pace.untilDue, 0);
+});
