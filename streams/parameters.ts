@@ -83,7 +83,7 @@ export class ParameterSubscriber {
     }
     if (version > this.#last) {
       throw new RangeError(
-        `Cannot serve version ${this.#last}: ${this.#topic} leads from ${this.#serving.version} to ${version}`,
+        `Cannot serve version ${this.#last}: ${this.#topic} has none between ${this.#serving.version} and ${version}`,
       );
     }
   }

@@ -114,11 +114,13 @@ function ago({ behaviours }) {
 
 const STEP = 26;
 const TALL = 74;
+/** Width of a date. */
+const DATE = 70;
 
 /** @param {UserView} view */
 function timeline({ behaviours }) {
   if (behaviours.length === 0) return empty("None yet.");
-  let x = 16;
+  let x = 16, dated = 0;
   const marks = [];
   for (const [i, one] of behaviours.entries()) {
     const before = behaviours[i - 1];
@@ -126,6 +128,7 @@ function timeline({ behaviours }) {
     if (newDay) {
       if (before !== undefined) x += 20;
       marks.push(svg("text", { class: "tick", x, y: TALL + 34 }, moment(one.time).slice(0, 10)));
+      dated = x + DATE;
     }
     const height = Math.min(1, 0.25 + 0.55 * Math.abs(one.strength)) * (TALL - 12);
     marks.push(svg(
@@ -142,6 +145,7 @@ function timeline({ behaviours }) {
     ));
     x += STEP + 6;
   }
+  x = Math.max(x, dated);
   const actions = [...new Set(behaviours.map(({ action }) => action))];
   return html(
     "div",
@@ -285,7 +289,13 @@ function explanation({ behaviours, memory }, item) {
         rows.reverse().map(({ one, effect, weight }) => [
           `${one.action} ${one.item}`,
           one.categories.join(", "),
-          html("span", { class: "moment" }, moment(one.time).slice(0, 16)),
+          html(
+            "span",
+            {},
+            html("span", { class: "together" }, moment(one.time).slice(0, 10)),
+            " ",
+            moment(one.time).slice(11, 16),
+          ),
           effect === null ? html("span", { class: "muted" }, "in the memory") : both(effect / most),
           effect === null ? "" : signed(effect),
           ...(attends ? [meter((weight ?? 0) / heaviest, `attention ${fixed(weight)}`), fixed(weight)] : []),
