@@ -10,29 +10,21 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import { EmbeddingTable } from "../embeddings/table.ts";
+import type { EmbeddingTable } from "../embeddings/table.ts";
 import { Assembler, createHead } from "../features/assembler.ts";
-import { behaviourVector } from "../features/behaviour_list.ts";
-import type { Standardisation } from "../features/standardisation.ts";
-import type { FieldTable, TrainableTable } from "../features/field_table.ts";
-import { fieldSpecs } from "../features/fields.ts";
-import { userPrefix } from "../features/pairs.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
-import type { HistoryGradients, Model } from "../models/model.ts";
+import type { Standardisation } from "../features/standardisation.ts";
+import type { HistoryGradients, InputGradients, Model } from "../models/model.ts";
 import type { Parameters } from "../models/parameters.ts";
-import { Adagrad } from "../optimisers/adagrad.ts";
-import { Adam } from "../optimisers/adam.ts";
-import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
-import { lateClickWeight } from "../losses/delayed.ts";
-import { withoutFakeNegatives } from "../losses/link.ts";
-import { samplingOffset } from "../losses/log_odds.ts";
-import { logisticLoss } from "../losses/logistic.ts";
-import { Calibration } from "./calibration.ts";
+import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
+import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "./numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Sample, SampleRow } from "./sample.ts";
-import { type PriorDeviations, tableRule } from "./table_rules.ts";
+import { ServedLink } from "./served_link.ts";
+import type { PriorDeviations } from "./table_rules.ts";
+import { TrainedTables } from "./trained_tables.ts";
 import type { ParameterVersion } from "./version.ts";
 
 /** Options of a {@linkcode Learner}. */
@@ -104,9 +96,14 @@ export interface LearnResult {
 /** Format 1 has no calibration. */
 const FORMAT = 2;
 const OLDEST_FORMAT = 1;
-const NO_NEGATIVES = new Float32Array(0);
 /** No sound weight is larger. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
+
+/** What came of the rows of a sample. */
+interface LearntRows {
+  readonly gradients: InputGradients;
+  readonly negatives: Negatives;
+}
 
 /** Trains one model online. */
 export class Learner {
@@ -123,81 +120,30 @@ export class Learner {
 
   readonly #options: LearnerOptions;
   readonly #assembler: Assembler;
-  readonly #gradients: Float32Array;
-  readonly #headGradients: Float32Array;
-  readonly #optimiser: Optimiser;
-  readonly #headOptimiser: Optimiser;
+  readonly #dense: DenseWeights;
+  readonly #tables: TrainedTables;
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
-  readonly #calibration: Calibration;
-  readonly #negativeRate: number;
-  /** Added to every logit in the loss. */
-  readonly #samplingOffset: number;
-  readonly #gatherTables: ReadonlyMap<string, FieldTable>;
-  readonly #scatterTables: ReadonlyMap<string, TrainableTable>;
-  #time = 0;
+  readonly #served: ServedLink;
 
   /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
   constructor(model: Model, options: LearnerOptions) {
-    const { schema, embeddingWidth = 16, seed = 0, optimiser = "adagrad" } = options;
+    const { schema, embeddingWidth = 16, seed = 0 } = options;
     this.#options = options;
     this.model = model;
     this.#assembler = new Assembler(schema, embeddingWidth, model.lifelong ? model.stateSize : 0);
-    const specs = fieldSpecs(schema, embeddingWidth);
-    const bytes = (options.tableBytes ?? 256 * 2 ** 20) / specs.length;
-    this.tables = new Map(specs.map(({ name, width }) => {
-      const first = name.startsWith("first:");
-      return [
-        name,
-        new EmbeddingTable({
-          name,
-          width,
-          seed,
-          initScale: first ? 0 : options.embeddingScale ?? 0.03,
-          ...tableRule(name, options),
-          admitAfter: options.admitAfter ?? 1,
-          maxBytes: bytes,
-          expireAfterMs: options.expireAfterMs ?? Infinity,
-        }),
-      ];
-    }));
+    this.#tables = new TrainedTables(options);
+    this.tables = this.#tables.byField;
     this.head = createHead(schema);
-    this.#gradients = model.parameters.kernels.floats(model.parameters.values.length);
-    this.#headGradients = new Float32Array(this.head.values.length);
-    const dense = model.parameters.values.length;
-    this.#optimiser = optimiser === "adam"
-      ? new Adam(dense, { learningRate: options.learningRate ?? 0.001 })
-      : new Adagrad(dense, { learningRate: options.learningRate ?? 0.03, initialAccumulator: 1 });
-    this.#headOptimiser = new Adagrad(this.head.values.length, {
-      learningRate: options.headLearningRate ?? 0.1,
-      initialAccumulator: 1,
-    });
+    this.#dense = new DenseWeights(model.parameters, this.head, options);
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
-    this.#calibration = new Calibration(options.calibrationRate ?? 0);
-    this.#negativeRate = options.negativeRate ?? 1;
-    this.#samplingOffset = samplingOffset(this.#negativeRate);
-    this.#gatherTables = new Map(
-      [...this.tables].map(([name, table]) => [name, {
-        width: table.width,
-        rowOf: (key) => table.sight(key, this.#time),
-        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
-      }]),
-    );
-    this.#scatterTables = new Map(
-      [...this.tables].map(([name, table]) => [name, {
-        width: table.width,
-        rowOf: (key) => table.lookup(key),
-        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
-        accumulate: (row, scale, gradient, offset) => table.accumulate(row, gradient, offset, scale),
-      }]),
-    );
+    this.#served = new ServedLink(options);
   }
 
   /** Learns one batch: a step of every optimiser on the summed gradients. */
   learn(samples: readonly Sample[]): LearnResult {
-    this.#gradients.fill(0);
-    this.#headGradients.fill(0);
+    this.#dense.clear();
     const standardisation = this.#scaler.freeze();
     const judged = { rows: 0, loss: 0 };
     let rows = 0;
@@ -207,12 +153,12 @@ export class Learner {
     let aux = 0;
     let auxCount = 0;
     for (const whole of samples) {
-      this.#time = whole.time;
+      this.#tables.time = whole.time;
       if (whole.purpose === "judge") {
-        this.#judge(whole.rows, this.#logits(whole, standardisation), judged);
+        this.#served.judge(whole.rows, this.#logits(whole, standardisation), judged);
         continue;
       }
-      const sample = keepRows(whole, this.#negativeRate, this.#options.seed ?? 0);
+      const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed ?? 0);
       if (sample.rows.length === 0) {
         const learnt = this.#learnHistory(sample);
         if (learnt === null) continue;
@@ -222,24 +168,10 @@ export class Learner {
         auxCount++;
         continue;
       }
-      const weights = this.#weights(sample, standardisation);
-      const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
-      const negatives = this.#negatives(sample);
-      const auxWeight = this.#options.auxWeight ?? 0;
-      if (this.#samplingOffset !== 0) wide.forEach((z, c) => wide[c] = z + this.#samplingOffset);
-      const gradients = this.model.loss({
-        ...input,
-        wide,
-        labels: labelsOf(sample.rows),
-        weights,
-        negatives: negatives.vectors,
-        auxWeight,
-      }, this.#gradients);
-      this.#assembler.scatter(sample, this.#scatterTables, gradients, this.head, this.#headGradients);
-      this.#scatterNegatives(negatives, gradients.negatives);
-      rows += input.K;
+      const { gradients, negatives } = this.#learnRows(sample, standardisation);
+      rows += sample.rows.length;
       loss += gradients.loss;
-      if (whole.purpose !== "learn") this.#judge(sample.rows, gradients.logits, judged);
+      if (whole.purpose !== "learn") this.#served.judge(sample.rows, gradients.logits, judged);
       if (negatives.vectors.length > 0) {
         aux += gradients.aux;
         auxCount++;
@@ -265,14 +197,12 @@ export class Learner {
 
   /** Erases a user: the next sight starts from an initial row. */
   forget(user: string): void {
-    this.tables.get("user")?.remove(user);
-    this.tables.get("first:user")?.remove(user);
-    this.tables.get("first:pair")?.removePrefix(userPrefix(user));
+    this.#tables.forget(user);
   }
 
   /** What changed until now is known to whoever takes the next delta. */
   clearChanged(): void {
-    for (const table of this.tables.values()) table.clearChanged();
+    this.#tables.clearChanged();
   }
 
   /**
@@ -280,11 +210,6 @@ export class Learner {
    * {@linkcode Learner.clearChanged}.
    */
   version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
-    const tables = new Map<string, Uint8Array>();
-    for (const [name, table] of this.tables) {
-      tables.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
-    }
-    this.clearChanged();
     return {
       kind,
       version,
@@ -294,25 +219,19 @@ export class Learner {
       dense: this.model.parameters.values.slice(),
       head: this.head.values.slice(),
       standardisation: this.#scaler.freeze(),
-      link: {
-        fakeNegatives: this.#options.fakeNegatives ?? false,
-        scale: this.#calibration.scale,
-        bias: this.#calibration.bias,
-      },
-      tables,
+      link: this.#served.link,
+      tables: this.#tables.takeRows(kind),
     };
   }
 
   /** Everything that learning depends on. Same learner, same bytes. */
   encode(): Uint8Array {
-    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.steps).f64(this.dataTime)
-      .uint(this.model.parameters.values.length).f32s(this.model.parameters.values)
-      .f32s(this.head.values)
-      .bytes(this.#optimiser.encode()).bytes(this.#headOptimiser.encode());
+    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.steps).f64(this.dataTime);
+    this.#dense.encode(to);
     this.#scaler.encode(to);
-    this.#calibration.encode(to);
+    this.#served.encode(to);
     this.#reservoir.encode(to);
-    for (const table of this.tables.values()) to.bytes(table.encode());
+    this.#tables.encode(to);
     return to.toBytes();
   }
 
@@ -331,47 +250,44 @@ export class Learner {
     }
     this.steps = from.uint();
     this.dataTime = from.f64();
-    const dense = from.uint();
-    if (dense !== this.model.parameters.values.length) {
-      throw new SyntaxError(
-        `Cannot decode a learner: it has ${dense} dense weights, the model has ${this.model.parameters.values.length}`,
-      );
-    }
-    this.model.parameters.values.set(from.f32s(dense));
-    this.head.values.set(from.f32s(this.head.values.length));
-    this.#optimiser.decode(from.bytes());
-    this.#headOptimiser.decode(from.bytes());
+    this.#dense.decode(from);
     this.#scaler.decode(from);
-    if (format > 1) this.#calibration.decode(from);
+    if (format > 1) this.#served.decode(from);
     this.#reservoir.decode(from);
-    for (const table of this.tables.values()) table.decode(from.bytes());
+    this.#tables.decode(from);
   }
 
   /** The logits of a sample's rows, without learning. */
   #logits(sample: Sample, standardisation: Standardisation): Float32Array {
-    const { input, wide } = this.#assembler.gather(sample, this.#gatherTables, this.head, standardisation);
-    return this.model.score(input).map((z, c) => z + wide[c]! + this.#samplingOffset);
+    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
+    return this.model.score(input).map((z, c) => z + wide[c]! + this.#served.offset);
   }
 
   /** Weights of the rows in the loss: labels that were given before all clicks had come weigh otherwise. */
   #weights(sample: Sample, standardisation: Standardisation): Float32Array {
     const { rows, lateShare = 0 } = sample;
     if (lateShare === 0) return new Float32Array(rows.length).fill(1);
-    const z = this.#logits(sample, standardisation);
-    return z.map((logit, c) => lateClickWeight(logit - this.#samplingOffset, rows[c]!.label, lateShare));
+    return this.#served.lateWeights(sample, this.#logits(sample, standardisation));
   }
 
-  /** Judges final labels by logits of the loss, and calibrates; a negative stands for those that were left out. */
-  #judge(rows: readonly SampleRow[], logits: Float32Array, judged: { rows: number; loss: number }): void {
-    const link = { fakeNegatives: this.#options.fakeNegatives ?? false };
-    rows.forEach(({ label }, c) => {
-      const weight = label === 1 ? 1 : 1 / this.#negativeRate;
-      const u = withoutFakeNegatives(logits[c]! - this.#samplingOffset, link);
-      const { scale, bias } = this.#calibration;
-      judged.rows += weight;
-      judged.loss += logisticLoss(scale * u + bias, label, weight).value;
-      this.#calibration.update(u, label, weight);
-    });
+  /** Adds the gradients of a sample's rows, with those of the auxiliary loss of its history. */
+  #learnRows(sample: Sample, standardisation: Standardisation): LearntRows {
+    const weights = this.#weights(sample, standardisation);
+    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
+    const negatives = this.#negatives(sample);
+    const { offset } = this.#served;
+    if (offset !== 0) wide.forEach((z, c) => wide[c] = z + offset);
+    const gradients = this.model.loss({
+      ...input,
+      wide,
+      labels: labelsOf(sample.rows),
+      weights,
+      negatives: negatives.vectors,
+      auxWeight: this.#options.auxWeight ?? 0,
+    }, this.#dense.gradients);
+    this.#assembler.scatter(sample, this.#tables.scatter, gradients, this.head, this.#dense.headGradients);
+    scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
+    return { gradients, negatives };
   }
 
   /** Learns the auxiliary loss of a history alone. @returns `null` when the model has none, or too few behaviours. */
@@ -381,62 +297,29 @@ export class Learner {
     if (negatives.vectors.length === 0 || this.model.historyLoss === undefined) return null;
     const gradients = this.model.historyLoss({
       T: history.items.length,
-      e: this.#assembler.gatherHistory(history, this.#gatherTables),
+      e: this.#assembler.gatherHistory(history, this.#tables.gather),
       negatives: negatives.vectors,
       auxWeight: this.#options.auxWeight ?? 0,
-    }, this.#gradients);
-    this.#assembler.scatterHistory(history, this.#scatterTables, gradients.e);
-    this.#scatterNegatives(negatives, gradients.negatives);
+    }, this.#dense.gradients);
+    this.#assembler.scatterHistory(history, this.#tables.scatter, gradients.e);
+    scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
     return gradients;
   }
 
-  #negatives(sample: Sample): Negatives {
-    const T = sample.history.items.length;
+  #negatives({ history }: Sample): Negatives {
     const wanted = (this.#options.auxWeight ?? 0) > 0 && this.model.historyLoss !== undefined;
-    if (!wanted || T < 2) return { entries: [], vectors: NO_NEGATIVES };
-    const d = this.#assembler.d;
-    const vectors = new Float32Array(T * d);
-    const entries: NegativeEntry[] = [];
-    for (let t = 1; t < T; t++) {
-      const entry = this.#reservoir.draw(sample.history.items[t]!);
-      entries.push(entry);
-      behaviourVector(
-        this.#gatherTables,
-        entry.item,
-        entry.categories,
-        1,
-        vectors.subarray(t * d, (t + 1) * d),
-      );
-    }
-    return { entries, vectors };
+    return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
   }
 
-  #scatterNegatives(negatives: Negatives, gradient: Float32Array): void {
-    const { d, k } = this.#assembler;
-    const item = this.#scatterTables.get("item")!;
-    const category = this.#scatterTables.get("category")!;
-    negatives.entries.forEach((entry, at) => {
-      const offset = (at + 1) * d;
-      item.accumulate(item.rowOf(entry.item), 1, gradient, offset);
-      for (const name of entry.categories) {
-        category.accumulate(category.rowOf(name), 1 / entry.categories.length, gradient, offset + k);
-      }
-    });
-  }
-
+  /** Takes a step of every optimiser, unless the loss or a gradient is not finite. @returns Whether all is sound. */
   #step(learnt: number, loss: number): boolean {
-    const max = (this.#options.clipNorm ?? 5) * Math.max(1, learnt);
-    const norm = clipByGlobalNorm(this.#gradients, max);
-    const headNorm = clipByGlobalNorm(this.#headGradients, max);
-    if (!Number.isFinite(loss) || !Number.isFinite(norm) || !Number.isFinite(headNorm)) {
-      for (const table of this.tables.values()) table.discard();
+    const isUsable = this.#dense.clip((this.#options.clipNorm ?? 5) * Math.max(1, learnt));
+    if (!isUsable || !Number.isFinite(loss)) {
+      this.#tables.discard();
       return false;
     }
-    this.#optimiser.step(this.model.parameters.values, this.#gradients);
-    this.#headOptimiser.step(this.head.values, this.#headGradients);
-    let sound = bounded(this.model.parameters.values) && bounded(this.head.values);
-    for (const table of this.tables.values()) sound = table.step(1, LARGEST_WEIGHT) && sound;
-    return sound;
+    const isDenseSound = this.#dense.step(LARGEST_WEIGHT);
+    return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
   }
 }
 
@@ -444,21 +327,4 @@ function labelsOf(rows: readonly SampleRow[]): Float32Array {
   const labels = new Float32Array(rows.length);
   for (let c = 0; c < labels.length; c++) labels[c] = rows[c]!.label;
   return labels;
-}
-
-function bounded(weights: Float32Array): boolean {
-  // Written so that NaN fails.
-  for (let i = 0; i < weights.length; i++) if (!(Math.abs(weights[i]!) <= LARGEST_WEIGHT)) return false;
-  return true;
-}
-
-interface NegativeEntry {
-  readonly item: string;
-  readonly categories: readonly string[];
-}
-
-interface Negatives {
-  readonly entries: readonly NegativeEntry[];
-  /** [T, d]; row 0 is zero. Empty = none. */
-  readonly vectors: Float32Array;
 }

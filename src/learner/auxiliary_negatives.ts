@@ -1,0 +1,59 @@
+/**
+ * The negatives of DIEN's auxiliary loss: for each behaviour but the first another one is drawn, and its vector is
+ * gathered as the behaviour's own would be, with strength 1; and the way back (models.md §6.6).
+ *
+ * @module
+ */
+
+import { behaviourVector } from "../features/behaviour_list.ts";
+import { tableOf } from "../features/feature_tables.ts";
+import type { FieldTable, TrainableTable } from "../features/field_table.ts";
+import type { NegativeReservoir, ReservoirEntry } from "./negative_reservoir.ts";
+import type { SampleHistory } from "./sample.ts";
+
+/** Negatives of a history of T behaviours; d = 2k is the width of a behaviour. */
+export interface Negatives {
+  /** Those of the behaviours 1 to T − 1. */
+  readonly entries: readonly ReservoirEntry[];
+  /** Their vectors [T, d]; row 0 is zero. Empty = none. */
+  readonly vectors: Float32Array;
+}
+
+/** Of a history that has none, or a model that wants none. */
+export const NO_NEGATIVES: Negatives = { entries: [], vectors: new Float32Array(0) };
+
+/** Draws the negatives of a history; there are none when it has less than two behaviours. */
+export function drawNegatives(
+  { items }: SampleHistory,
+  reservoir: NegativeReservoir,
+  tables: ReadonlyMap<string, FieldTable>,
+): Negatives {
+  if (items.length < 2) return NO_NEGATIVES;
+  const d = 2 * tableOf(tables, "item").width;
+  const vectors = new Float32Array(items.length * d);
+  const entries: ReservoirEntry[] = [];
+  for (let t = 1; t < items.length; t++) {
+    const entry = reservoir.draw(items[t]!);
+    entries.push(entry);
+    behaviourVector(tables, entry.item, entry.categories, 1, vectors.subarray(t * d, (t + 1) * d));
+  }
+  return { entries, vectors };
+}
+
+/** Gives the gradient ∂loss/∂vectors [T, d] of negatives to the tables. */
+export function scatterNegatives(
+  { entries }: Negatives,
+  gradient: Float32Array,
+  tables: ReadonlyMap<string, TrainableTable>,
+): void {
+  const item = tableOf(tables, "item");
+  const category = tableOf(tables, "category");
+  const k = item.width, d = 2 * k;
+  entries.forEach((entry, at) => {
+    const offset = (at + 1) * d;
+    item.accumulate(item.rowOf(entry.item), 1, gradient, offset);
+    for (const name of entry.categories) {
+      category.accumulate(category.rowOf(name), 1 / entry.categories.length, gradient, offset + k);
+    }
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * The dense weights of a learner, those of the model and of the wide part, with their gradients and optimisers.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Parameters } from "../models/parameters.ts";
+import { Adagrad } from "../optimisers/adagrad.ts";
+import { Adam } from "../optimisers/adam.ts";
+import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
+
+/** Options of {@linkcode DenseWeights}; see `LearnerOptions`. */
+export interface DenseWeightsOptions {
+  readonly optimiser?: "adam" | "adagrad";
+  readonly learningRate?: number;
+  readonly headLearningRate?: number;
+}
+
+/** Weights that are all learnt in every step. */
+export class DenseWeights {
+  /** ∂loss/∂weights of the model, as long as they; to be added to. */
+  readonly gradients: Float32Array;
+  /** ∂loss/∂weights of the wide part, as long as they; to be added to. */
+  readonly headGradients: Float32Array;
+  readonly #values: Float32Array;
+  readonly #headValues: Float32Array;
+  readonly #optimiser: Optimiser;
+  readonly #headOptimiser: Optimiser;
+
+  /** Trains the weights of a model and of the wide part in place. */
+  constructor(model: Parameters, head: Parameters, options: DenseWeightsOptions) {
+    this.#values = model.values;
+    this.#headValues = head.values;
+    this.gradients = model.kernels.floats(model.values.length);
+    this.headGradients = new Float32Array(head.values.length);
+    this.#optimiser = options.optimiser === "adam"
+      ? new Adam(model.values.length, { learningRate: options.learningRate ?? 0.001 })
+      : new Adagrad(model.values.length, {
+        learningRate: options.learningRate ?? 0.03,
+        initialAccumulator: 1,
+      });
+    this.#headOptimiser = new Adagrad(head.values.length, {
+      learningRate: options.headLearningRate ?? 0.1,
+      initialAccumulator: 1,
+    });
+  }
+
+  /** Begins a batch: all gradients are 0. */
+  clear(): void {
+    this.gradients.fill(0);
+    this.headGradients.fill(0);
+  }
+
+  /** Scales the gradients of each part to a norm of at most `max`. @returns Whether both norms are finite. */
+  clip(max: number): boolean {
+    const norm = clipByGlobalNorm(this.gradients, max);
+    const headNorm = clipByGlobalNorm(this.headGradients, max);
+    return Number.isFinite(norm) && Number.isFinite(headNorm);
+  }
+
+  /** Takes a step on the gradients. @returns Whether no weight is beyond `largest` in magnitude, or not a number. */
+  step(largest: number): boolean {
+    this.#optimiser.step(this.#values, this.gradients);
+    this.#headOptimiser.step(this.#headValues, this.headGradients);
+    return isWithin(this.#values, largest) && isWithin(this.#headValues, largest);
+  }
+
+  /** Writes the weights and the optimisers' state. */
+  encode(to: ByteWriter): void {
+    to.uint(this.#values.length).f32s(this.#values).f32s(this.#headValues)
+      .bytes(this.#optimiser.encode()).bytes(this.#headOptimiser.encode());
+  }
+
+  /**
+   * Reads what {@linkcode DenseWeights.encode} wrote, in place of its own.
+   *
+   * @throws SyntaxError when it is of other sizes
+   */
+  decode(from: ByteReader): void {
+    const dense = from.uint();
+    if (dense !== this.#values.length) {
+      throw new SyntaxError(
+        `Cannot decode a learner: it has ${dense} dense weights, the model has ${this.#values.length}`,
+      );
+    }
+    this.#values.set(from.f32s(dense));
+    this.#headValues.set(from.f32s(this.#headValues.length));
+    this.#optimiser.decode(from.bytes());
+    this.#headOptimiser.decode(from.bytes());
+  }
+}
+
+function isWithin(weights: Float32Array, largest: number): boolean {
+  // Written so that NaN fails.
+  for (let i = 0; i < weights.length; i++) if (!(Math.abs(weights[i]!) <= largest)) return false;
+  return true;
+}

@@ -1,0 +1,117 @@
+/**
+ * The embedding tables of a learner: as features see them, which admit what they sight; as gradients see them, which
+ * only look up; and as versions carry them.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { EmbeddingTable } from "../embeddings/table.ts";
+import type { FieldTable, TrainableTable } from "../features/field_table.ts";
+import { fieldSpecs } from "../features/fields.ts";
+import { userPrefix } from "../features/pairs.ts";
+import type { FeatureSchema } from "../features/schema.ts";
+import { tableRule, type TableRuleOptions } from "./table_rules.ts";
+
+/** Options of {@linkcode TrainedTables}; see `LearnerOptions`. */
+export interface TrainedTablesOptions extends TableRuleOptions {
+  readonly schema: FeatureSchema;
+  readonly embeddingWidth?: number;
+  readonly embeddingScale?: number;
+  readonly admitAfter?: number;
+  readonly tableBytes?: number;
+  readonly expireAfterMs?: number;
+  readonly seed?: number;
+}
+
+/** One table a field, learnt together. */
+export class TrainedTables {
+  /** By field, in the order of `fieldSpecs`. */
+  readonly byField: ReadonlyMap<string, EmbeddingTable>;
+  /** To gather from: a key that is looked up is sighted at {@linkcode TrainedTables.time}, and may get a row. */
+  readonly gather: ReadonlyMap<string, FieldTable>;
+  /** To give gradients to: a key without a row gets none. */
+  readonly scatter: ReadonlyMap<string, TrainableTable>;
+  /** Event time of what is gathered next, milliseconds since the epoch. */
+  time = 0;
+
+  /** Empty tables for the fields of a schema, which share the bytes evenly. */
+  constructor(options: TrainedTablesOptions) {
+    const { schema, embeddingWidth = 16, seed = 0 } = options;
+    const specs = fieldSpecs(schema, embeddingWidth);
+    const maxBytes = (options.tableBytes ?? 256 * 2 ** 20) / specs.length;
+    const tables = specs.map(({ name, width }) =>
+      new EmbeddingTable({
+        name,
+        width,
+        seed,
+        initScale: name.startsWith("first:") ? 0 : options.embeddingScale ?? 0.03,
+        ...tableRule(name, options),
+        admitAfter: options.admitAfter ?? 1,
+        maxBytes,
+        expireAfterMs: options.expireAfterMs ?? Infinity,
+      })
+    );
+    this.byField = new Map(tables.map((table) => [table.name, table]));
+    this.gather = new Map(
+      tables.map((table) => [table.name, {
+        width: table.width,
+        rowOf: (key) => table.sight(key, this.time),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+      }]),
+    );
+    this.scatter = new Map(
+      tables.map((table) => [table.name, {
+        width: table.width,
+        rowOf: (key) => table.lookup(key),
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+        accumulate: (row, scale, gradient, offset) => table.accumulate(row, gradient, offset, scale),
+      }]),
+    );
+  }
+
+  /** Takes a step on the gradients that were given. @returns Whether no weight is beyond `largest` in magnitude. */
+  step(largest: number): boolean {
+    let isSound = true;
+    for (const table of this.byField.values()) isSound = table.step(1, largest) && isSound;
+    return isSound;
+  }
+
+  /** Drops the gradients that were given. */
+  discard(): void {
+    for (const table of this.byField.values()) table.discard();
+  }
+
+  /** Erases a user: the next sight starts from an initial row. */
+  forget(user: string): void {
+    this.byField.get("user")?.remove(user);
+    this.byField.get("first:user")?.remove(user);
+    this.byField.get("first:pair")?.removePrefix(userPrefix(user));
+  }
+
+  /** The rows as a version carries them, by field: all, or those changed since the last call; none is changed then. */
+  takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
+    const rows = new Map<string, Uint8Array>();
+    for (const [name, table] of this.byField) {
+      rows.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
+    }
+    this.clearChanged();
+    return rows;
+  }
+
+  /** Takes no row for changed any more. */
+  clearChanged(): void {
+    for (const table of this.byField.values()) table.clearChanged();
+  }
+
+  /** Writes all tables. */
+  encode(to: ByteWriter): void {
+    for (const table of this.byField.values()) to.bytes(table.encode());
+  }
+
+  /** Reads what {@linkcode TrainedTables.encode} wrote. @throws SyntaxError when it is of other fields or sizes */
+  decode(from: ByteReader): void {
+    for (const table of this.byField.values()) table.decode(from.bytes());
+  }
+}

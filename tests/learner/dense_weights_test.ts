@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { createHead } from "../../src/features/assembler.ts";
+import { DenseWeights } from "../../src/learner/dense_weights.ts";
+import { makeModel, SCHEMA } from "./batches.ts";
+
+function makeWeights(optimiser: "adam" | "adagrad") {
+  const { parameters } = makeModel("base");
+  const head = createHead(SCHEMA);
+  return {
+    values: parameters.values,
+    head: head.values,
+    dense: new DenseWeights(parameters, head, { optimiser }),
+  };
+}
+
+const step = ({ dense }: ReturnType<typeof makeWeights>, gradient: number) => {
+  dense.clear();
+  dense.gradients.fill(gradient);
+  dense.headGradients.fill(-gradient);
+  return dense.clip(1) && dense.step(1e6);
+};
+
+for (const optimiser of ["adam", "adagrad"] as const) {
+  Deno.test(`DenseWeights.decode() goes on bit for bit with ${optimiser}`, () => {
+    const [whole, other] = [makeWeights(optimiser), makeWeights(optimiser)];
+    for (const gradient of [0.5, -2, 3]) assert.ok(step(whole, gradient));
+    const to = new ByteWriter();
+    whole.dense.encode(to);
+    other.dense.decode(new ByteReader(to.toBytes()));
+    for (const gradient of [1, -0.25]) {
+      for (const each of [whole, other]) assert.ok(step(each, gradient));
+      assert.deepEqual(other.values, whole.values);
+      assert.deepEqual(other.head, whole.head);
+    }
+  });
+}
+
+Deno.test("DenseWeights.clip() bounds the norm of each part on its own, and tells one that is not finite", () => {
+  const { dense } = makeWeights("adagrad");
+  dense.clear();
+  dense.gradients.fill(1);
+  dense.headGradients[0] = 0.5;
+  assert.equal(dense.clip(1), true);
+  assert.ok(Math.abs(Math.hypot(...dense.gradients) - 1) < 1e-6);
+  assert.equal(dense.headGradients[0], 0.5, "it is within its own bound");
+  for (const broken of [NaN, Infinity]) {
+    for (const part of ["gradients", "headGradients"] as const) {
+      dense.clear();
+      dense[part][0] = broken;
+      assert.equal(dense.clip(1), false);
+    }
+  }
+});
+
+Deno.test("DenseWeights.step() tells weights that are out of bounds or not a number, in either part", () => {
+  for (const broken of [NaN, Infinity, -11]) {
+    for (const part of ["values", "head"] as const) {
+      const weights = makeWeights("adagrad");
+      assert.equal(weights.dense.step(10), true);
+      weights[part][0] = broken;
+      assert.equal(weights.dense.step(10), false, `${broken} in ${part}`);
+    }
+  }
+});
