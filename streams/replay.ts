@@ -176,21 +176,21 @@ export async function replay<N extends ModelName>(
     await learning.drain();
     await subscriber.update();
     if (batches++ % SLOT_BATCHES === 0) look();
-    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
+    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
   }
   await task.flush();
   await learning.drain(true);
   await subscriber.update();
   await rejections.update(log, topics.rejected, !retain);
   look();
-  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users });
+  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
   return {
     slots,
     task: task.state,
     learning,
     events: eventsRead(task.state),
     resumedFrom,
-    users: task.users,
+    users: task.users.size,
     rejections,
     digests: {
       states: await stateDigest(task),
@@ -220,7 +220,7 @@ async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: numb
 /** SHA-256 over the records of all users and items, by id, and what retrieval learnt. */
 async function stateDigest(task: Task): Promise<string> {
   const hash = createHash("sha256");
-  for await (const [id, record] of task.records()) hash.update(id).update(record);
+  for await (const [id, record] of task.users.records()) hash.update(id).update(record);
   for (const item of [...task.state.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     hash.update(item.id).update(encodeItemState(item));
   }

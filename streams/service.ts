@@ -330,7 +330,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       {
         partition,
         offset: task.next,
-        users: task.users,
+        users: task.users.size,
         ms: Math.round(meter.elapsedMs),
         mb: (bytes / 1e6).toFixed(1),
         records,

@@ -138,7 +138,7 @@ export class Snapshots {
     for (const [, task] of service?.tasks ?? []) {
       const { counters, catalogue, userBytes, experiments } = task.state;
       for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += counters[name];
-      users += task.users;
+      users += task.users.size;
       items = Math.max(items, catalogue.size);
       states += userBytes;
       for (const record of experiments.values()) {

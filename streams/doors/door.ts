@@ -127,7 +127,7 @@ export function askForNobody(context: ApiContext, asked: Asked): Preview {
 export async function askSilently(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
   const task = await freshTask(context, user);
   const event = requestOf(user, asked, timeOf(task));
-  return await task.peek(user, (known) => task.state.preview(known, event)) ??
+  return await task.users.peek(user, (known) => task.state.preview(known, event)) ??
     task.state.previewNobody(event);
 }
 
@@ -138,7 +138,7 @@ export async function lookAt<View>(
   view: (user: UserState, task: Task) => View,
 ): Promise<View | undefined> {
   const task = await freshTask(context, user);
-  return await task.peek(user, (known) => view(known, task));
+  return await task.users.peek(user, (known) => view(known, task));
 }
 
 /** As of the newest event: what expires or decays does so by the time of events. */

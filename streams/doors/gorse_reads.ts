@@ -157,7 +157,7 @@ async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
 
 async function idsAfter(context: ApiContext, cursor: string): Promise<readonly string[]> {
   const tasks = await freshTasks(context);
-  return tasks.flatMap((task) => task.userIds().filter((id) => id > cursor)).sort();
+  return tasks.flatMap((task) => task.users.ids().filter((id) => id > cursor)).sort();
 }
 
 /** What is remembered of a user, of the type and the item that the path names; nothing of somebody unknown. */

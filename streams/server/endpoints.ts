@@ -322,7 +322,7 @@ async function forgetUser(context: ApiContext, user: string): Promise<Response> 
 async function getUser(context: ApiContext, { parameters }: Call): Promise<Response> {
   const user = parameters["user"] ?? "";
   const task = await taskOf(context, user);
-  const view = await task.peek(user, (state) => viewUser(task.state, state));
+  const view = await task.users.peek(user, (state) => viewUser(task.state, state));
   if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
   return Response.json(view);
 }

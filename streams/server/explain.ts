@@ -45,7 +45,7 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
     time: Math.max(0, state.maxTime),
     ...(item === null ? {} : { candidates: [item] }),
   };
-  const seen = await task.peek(user, (known) => {
+  const seen = await task.users.peek(user, (known) => {
     const preview = state.preview(known, event);
     const memory = state.recurrentState(known);
     return { preview, memory: memory === null ? null : preview.serving.slots?.(memory) ?? null };

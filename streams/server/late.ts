@@ -37,7 +37,7 @@ export async function withoutModel(
   }
   const { request, user, time, count } = event;
   const { state } = task;
-  const found = await task.peek(user, (known) => state.withoutModel(event, known)) ??
+  const found = await task.users.peek(user, (known) => state.withoutModel(event, known)) ??
     state.withoutModel(event);
   const items = found.slice(0, count);
   const answer: Recommendation = {

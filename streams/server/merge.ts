@@ -24,7 +24,7 @@ export async function mergeUser(context: ApiContext, { request, parameters }: Ca
     throw new Problem("bad-parameter", "from must be the id of the session, and not the user's");
   }
   const task = await freshTask(context, from);
-  const seen = await task.peek(from, ({ row, profile }) => {
+  const seen = await task.users.peek(from, ({ row, profile }) => {
     const { sequences, catalogue } = task.state;
     return {
       attributes: profile,

@@ -46,7 +46,7 @@ export async function whyNot(context: ApiContext, { request, parameters }: Call)
   if (task.state.catalogue.get(item) === undefined) {
     throw new Problem("not-found", "The item is not known to the partition of this user");
   }
-  const view = await task.peek(user, (known) => look(task, known, item, count));
+  const view = await task.users.peek(user, (known) => look(task, known, item, count));
   if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
   return Response.json(view);
 }

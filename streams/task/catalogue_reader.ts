@@ -4,33 +4,53 @@
  * @module
  */
 
+import { decodeItem } from "../../src/events/codec.ts";
+import type { TaskState } from "../../src/state/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
 
-/** Reads the catalogue's topic. Positions are offsets of its only partition. */
+/** What takes the items, and those that are none. */
+interface ItemTargets {
+  readonly state: Pick<TaskState, "applyItem" | "removeItem">;
+  readonly outbox: Pick<Outbox, "reject">;
+}
+
+/** Reads the catalogue's topic and applies it. Positions are offsets of its only partition. */
 export class CatalogueReader {
   readonly #log: Pick<Log, "read">;
   readonly #topic: string;
-  readonly #apply: (record: LogRecord) => void;
+  readonly #targets: ItemTargets;
   /** Records read ahead, applied up to `#at`. */
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
   #applied: number;
+  #committed: number;
 
-  /** Goes on from a position, applying records by `apply`. */
-  constructor(log: Pick<Log, "read">, topic: string, from: number, apply: (record: LogRecord) => void) {
+  /** Goes on from a position. */
+  constructor(log: Pick<Log, "read">, topic: string, from: number, targets: ItemTargets) {
     this.#log = log;
     this.#topic = topic;
-    this.#apply = apply;
-    this.#read = this.#applied = from;
+    this.#targets = targets;
+    this.#read = this.#applied = this.#committed = from;
   }
 
   /** Position behind the last applied record. */
   get applied(): number {
     return this.#applied;
+  }
+
+  /** Position up to which what was applied is committed. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** Notes that what was applied is committed. */
+  keep(): void {
+    this.#committed = this.#applied;
   }
 
   /** Reads all that is there, and applies what does not say when. */
@@ -55,5 +75,16 @@ export class CatalogueReader {
     }
     this.#records = [];
     this.#at = 0;
+  }
+
+  #apply(record: LogRecord): void {
+    const { state, outbox } = this.#targets;
+    if (record.value === null) {
+      if (record.key !== null) state.removeItem(record.key, record.time);
+      return;
+    }
+    const decoded = decodeItem(record.value);
+    if (decoded.ok) state.applyItem(decoded.item);
+    else outbox.reject(record, decoded);
   }
 }

@@ -8,7 +8,6 @@
  */
 
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
-import type { NewRecord } from "../log/log.ts";
 
 /** How answers are sent. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const;
@@ -40,27 +39,4 @@ export class OutputNumbers {
     while (this.samples.length < samples.length) this.samples.push(number());
     while (this.forgotten.length < forgotten.length) this.forgotten.push(number());
   }
-}
-
-const encoder = new TextEncoder();
-
-/** The records of answers, from the `from`th on. */
-export function answerRecords(
-  topic: string,
-  { recommendations }: TaskOutputs,
-  { numbers, partition, time, from = 0 }: {
-    readonly numbers: OutputNumbers;
-    readonly partition: number;
-    readonly time: number;
-    readonly from?: number;
-  },
-): NewRecord[] {
-  return recommendations.slice(from).map((recommendation, n) => ({
-    topic,
-    partition,
-    key: recommendation.user,
-    value: encoder.encode(JSON.stringify(recommendation)),
-    time,
-    headers: { [INPUT]: numbers.recommendations[from + n] ?? "" },
-  }));
 }

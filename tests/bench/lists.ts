@@ -108,7 +108,7 @@ for (const [what, times] of [["a version", versions], ["its longest portion", po
 print(`answers ${await digest(topics.recommendations)}`);
 print(`samples ${await digest(topics.samples)}`);
 const hash = createHash("sha256");
-for await (const [id, record] of task.records()) hash.update(id).update(record);
+for await (const [id, record] of task.users.records()) hash.update(id).update(record);
 print(`states  ${hash.digest("hex").slice(0, 16)}`);
 
 /** Applies what is there, and commits it. */

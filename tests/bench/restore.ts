@@ -148,7 +148,7 @@ async function restoreBy(way: typeof WAYS[number], users: number): Promise<Outco
     return { task, bytes: meter.status.bytes };
   }));
   const seconds = (performance.now() - started) / 1000;
-  const count = tasks.reduce((sum, { task }) => sum + task.users, 0);
+  const count = tasks.reduce((sum, { task }) => sum + task.users.size, 0);
   if (way !== "nothing" && count !== users) throw new Error(`Cannot restore ${users} users: got ${count}`);
   const rss = await settledRss();
   await Promise.all(tasks.map(({ task }) => task[Symbol.asyncDispose]()));

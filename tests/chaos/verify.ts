@@ -114,7 +114,7 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
           wanted.serving,
           runtime,
         );
-        if (snapshots === undefined) count("users", restored.users);
+        if (snapshots === undefined) count("users", restored.users.size);
         else if ((restored.snapshot?.bytes ?? 0) > 0) count("local snapshots", 1);
         for (const difference of isComparable ? await stateDifferences(restored, wanted.task) : []) {
           report(`the state ${of} is not what a clean replay gives: ${difference}`);
@@ -222,7 +222,7 @@ async function stateDifferences(got: Task, want: Task): Promise<string[]> {
 
 async function stateOf(task: Task): Promise<Map<string, string>> {
   const records = new Map<string, string>();
-  for await (const [user, record] of task.records()) records.set(`user ${user}`, record.toHex());
+  for await (const [user, record] of task.users.records()) records.set(`user ${user}`, record.toHex());
   for (const item of task.state.catalogue.items()) {
     records.set(`item ${item.id}`, encodeItemState(item).toHex());
   }

@@ -56,7 +56,7 @@ async function resultOf(log: Log): Promise<object> {
   await using task = await open(log, "exactly-once");
   return {
     outputs: await Promise.all(outputs),
-    users: await Array.fromAsync(task.records()),
+    users: await Array.fromAsync(task.users.records()),
     next: task.next,
   };
 }

@@ -38,7 +38,7 @@ async function runToEnd(options: Partial<StepOptions>) {
   await task.commit();
   return {
     steps,
-    users: await Array.fromAsync(task.records()),
+    users: await Array.fromAsync(task.users.records()),
     answers: (await Array.fromAsync(readAll(log, topics.recommendations, 0))).map(({ value }) => value),
   };
 }

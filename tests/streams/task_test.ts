@@ -55,7 +55,7 @@ async function outputsOf(log: Log, task: Task): Promise<object> {
   for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
     for await (const { key, value } of readAll(log, topic, 0)) outputs.push({ topic, key, value });
   }
-  return { outputs, users: await Array.fromAsync(task.records()), next: task.next };
+  return { outputs, users: await Array.fromAsync(task.users.records()), next: task.next };
 }
 
 async function runToEnd(log: Log, maxStateBytes?: number): Promise<object> {
@@ -242,11 +242,11 @@ Deno.test("Task.commit() erases a forgotten user from the state and tells the le
   await using task = await open(log);
   await task.round({ rows: 100, events: 1 });
   await task.round({ rows: 100, events: 2 });
-  assert.deepEqual((await Array.fromAsync(task.records())).map(([id]) => id), ["stayer"]);
+  assert.deepEqual((await Array.fromAsync(task.users.records())).map(([id]) => id), ["stayer"]);
   const told = await Array.fromAsync(readAll(log, topics.samples, 0));
   assert.deepEqual(told.map(({ key, value }) => [key, value]), [[user, null]]);
   await using restored = await open(log);
-  assert.deepEqual((await Array.fromAsync(restored.records())).map(([id]) => id), ["stayer"]);
+  assert.deepEqual((await Array.fromAsync(restored.users.records())).map(([id]) => id), ["stayer"]);
 });
 
 Deno.test("Task.commit() keeps the order of a user's samples and erasures, wherever commits are", async () => {

@@ -42,7 +42,7 @@ async function run(
   await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving, { snapshot, delivery });
   while (await task.step({ now: () => 0 }) > 0);
   await task.commit();
-  return (await Array.fromAsync(task.records())).map(([user]) => user);
+  return (await Array.fromAsync(task.users.records())).map(([user]) => user);
 }
 
 for (const delivery of DELIVERIES) {

@@ -113,7 +113,7 @@ async function seen(log: Log, task: Task): Promise<object> {
     readAll(log, topics.recommendations, task.partition),
     ({ value }) => JSON.parse(new TextDecoder().decode(value!)) as Recommendation,
   );
-  const users = await Array.fromAsync(task.records(), ([user, record]) => `${user} ${record.toHex()}`);
+  const users = await Array.fromAsync(task.users.records(), ([user, record]) => `${user} ${record.toHex()}`);
   const { reapplied: _, ...counters } = task.state.counters;
   task.state.counters.reapplied = 0;
   const others = [...task.state.retrieval.state.others].sort();

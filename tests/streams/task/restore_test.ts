@@ -48,7 +48,7 @@ async function outputsOf(log: Log, task: Task): Promise<object> {
   for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
     for await (const { key, value } of readAll(log, topic, 0)) outputs.push({ topic, key, value });
   }
-  return { outputs, users: await Array.fromAsync(task.records()), next: task.next };
+  return { outputs, users: await Array.fromAsync(task.users.records()), next: task.next };
 }
 
 async function runToEnd(log: Log, runtime: TaskRuntime = {}): Promise<object> {

@@ -1,19 +1,17 @@
 /**
- * The records of a commit: what was given out, and what changed.
+ * The records of a commit: what is given out with it, and what has changed.
  *
  * @module
  */
 
-import { encodeSample, forgetSampleWords } from "../../src/learner/sample_codec.ts";
 import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import { isWaiting } from "../../src/state/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
-import { answerRecords, INPUT, type OutputNumbers } from "./delivery.ts";
 import { encodeNote, OTHERS, type OthersNote } from "./others.ts";
+import type { Outbox } from "./outbox.ts";
 import { LINEAGE, PARTITIONS, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };
@@ -27,14 +25,7 @@ export interface Uncommitted {
   /** Number of partitions of the events. */
   readonly partitions: number;
   readonly state: TaskState;
-  /** Given out. */
-  readonly out: TaskOutputs;
-  /** Numbers of what was given out. */
-  readonly numbers: OutputNumbers;
-  /** Answers that were sent already. */
-  readonly sent: number;
-  /** Records of what was refused. */
-  readonly rejected: readonly NewRecord[];
+  readonly outbox: Outbox;
   /** Position in the catalogue topic. */
   readonly itemsApplied: number;
   /** What was learnt from others since the last commit, before any event. */
@@ -47,10 +38,8 @@ export interface Uncommitted {
 
 /** The records of a commit by kind. */
 export interface CommitRecords {
-  /** Recommendations, samples, rejections, and what was learnt. */
+  /** Those of the outbox, then what was learnt. */
   readonly outputs: readonly NewRecord[];
-  /** Where each sample is among the outputs. */
-  readonly samplePlaces: readonly number[];
   /** Of the `state` topic. */
   readonly users: readonly NewRecord[];
   /** Of the `statistics` topic; the task's own is the last. */
@@ -59,7 +48,7 @@ export interface CommitRecords {
 
 /** Encodes a commit. */
 export function commitRecords(of: Uncommitted): CommitRecords {
-  const { topics, partition, state, out, rejected, numbers } = of;
+  const { topics, partition, state, outbox } = of;
   const time = recordTime(state);
   const record = (
     topic: string,
@@ -74,27 +63,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     time,
     headers,
   });
-  const numbered = (number: string | undefined) => ({ [INPUT]: number ?? "" });
-  const outputs = answerRecords(topics.recommendations, out, { numbers, partition, time, from: of.sent });
-  const users: NewRecord[] = [];
+  const outputs = outbox.records(time);
+  const users = outbox.outputs.forgotten.map(({ user }) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
-  const samplePlaces: number[] = [];
-  let told = 0;
-  const tellUpTo = (count: number) => {
-    for (const sample of out.samples.slice(told, count)) {
-      const headers = numbered(numbers.samples[told++]);
-      samplePlaces.push(outputs.length);
-      outputs.push(record(topics.samples, sample.user, encodeSample(sample), headers));
-    }
-  };
-  for (const [n, { user, afterSamples }] of out.forgotten.entries()) {
-    tellUpTo(afterSamples);
-    outputs.push(record(topics.samples, user, null, numbered(numbers.forgotten[n])));
-    users.push(record(topics.state, user, null));
-  }
-  tellUpTo(out.samples.length);
-  if (out.forgotten.length > 0) forgetSampleWords();
-  for (const one of rejected) outputs.push(one);
   for (const user of state.dirtyUsers) {
     users.push(record(topics.state, user.id, state.record(user), isWaiting(user) ? WAITING : NO_HEADERS));
   }
@@ -109,7 +80,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
   }));
-  return { outputs, samplePlaces, users, statistics };
+  return { outputs, users, statistics };
 }
 
 /** What the other tasks are to learn, with what this one has learnt of them. */

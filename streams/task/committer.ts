@@ -1,0 +1,62 @@
+/**
+ * How a task commits: all that is to be seen or kept becomes so at once, and is noted where it is looked for.
+ *
+ * @module
+ */
+
+import type { NewRecord, Writer } from "../log/log.ts";
+import { commitRecords, type Uncommitted } from "./commit_records.ts";
+import type { StateStore } from "./state_store.ts";
+import type { UserTable } from "./user_table.ts";
+
+/** What a commit is made of anew each time. */
+type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed">;
+
+/** Where commits go, and what they are of. */
+export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
+  /** Of this partition alone. */
+  readonly writer: Writer;
+  /** Whose offsets say where to go on. */
+  readonly group: string;
+  /** Where users are looked for. */
+  readonly users: Pick<UserTable, "note">;
+  /** The local snapshot, if there is one. */
+  readonly store: StateStore | null;
+}
+
+/** Commits the state of a task, its outbox and its position together. */
+export class Committer {
+  readonly #options: CommitterOptions;
+
+  /** Commits by a writer. */
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** Commits what is there, with `next` as the offset to go on at; then nothing is changed or to be given out. */
+  async commit(next: number, progress: Progress): Promise<void> {
+    const { topics, partition, state, outbox, writer, group } = this.#options;
+    const { outputs, users, statistics } = commitRecords({ ...this.#options, ...progress });
+    const offsets = await writer.commit({
+      records: [...outputs, ...users, ...statistics],
+      group,
+      offsets: [{ topic: topics.events, partition, offset: next }],
+    });
+    this.#note(users, statistics, offsets.slice(outputs.length));
+    outbox.clear(offsets);
+    state.dirtyUsers.clear();
+    state.dirtyItems.clear();
+  }
+
+  #note(users: readonly NewRecord[], statistics: readonly NewRecord[], offsets: readonly number[]): void {
+    const { store, lineage } = this.#options;
+    this.#options.users.note(users);
+    if (store === null) return;
+    for (const { key, value } of statistics) {
+      if (key !== null && value !== null) store.putStatistic(key, value);
+    }
+    const state = users.length > 0 ? (offsets[users.length - 1] ?? 0) + 1 : store.position?.state ?? 0;
+    store.setPosition({ state, task: offsets.at(-1) ?? 0, lineage });
+    store.maintain();
+  }
+}

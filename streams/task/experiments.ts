@@ -1,0 +1,86 @@
+/**
+ * The experiments of a task: changes of them stand among its events, and may pin versions of models.
+ *
+ * @module
+ */
+
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+import { pinnedModels } from "../../src/experiments/pins.ts";
+import type { TaskState } from "../../src/state/task_state.ts";
+import { decodeExperiment, EXPERIMENT } from "../experiments/record.ts";
+import type { LogRecord } from "../log/log.ts";
+import type { PinSource } from "../pinned_models.ts";
+
+/** Applies experiments to the state of a task, and holds the versions that they pin until it is disposed of. */
+export class TaskExperiments implements Disposable {
+  readonly #state: TaskState;
+  readonly #partition: number;
+  readonly #pins: PinSource | undefined;
+
+  private constructor(state: TaskState, partition: number, pins: PinSource | undefined) {
+    this.#state = state;
+    this.#partition = partition;
+    this.#pins = pins;
+  }
+
+  /** Takes in the versions that a restored state needs. @param pins without, variants that pin one are left out */
+  static async open(
+    state: TaskState,
+    partition: number,
+    pins: PinSource | undefined,
+  ): Promise<TaskExperiments> {
+    using opened = new DisposableStack();
+    const experiments = opened.use(new TaskExperiments(state, partition, pins));
+    if (pins !== undefined) await experiments.#need(pins);
+    opened.move();
+    return experiments;
+  }
+
+  /** Whether a record among the events is a change of an experiment. */
+  static isChange({ headers }: LogRecord): boolean {
+    return headers[EXPERIMENT] !== undefined;
+  }
+
+  /**
+   * Takes the versions in that changes among these records pin: they score from that very record on. Those that are
+   * not needed any more are let go.
+   */
+  async pin(records: readonly LogRecord[]): Promise<void> {
+    if (this.#pins === undefined) return;
+    const changes = records.filter(TaskExperiments.isChange);
+    if (changes.length === 0 && !this.#state.hasSparePins) return;
+    const coming = changes.flatMap((change) => {
+      const record = readExperiment(change);
+      return record instanceof Error ? [] : [record];
+    });
+    await this.#need(this.#pins, coming);
+  }
+
+  /** Applies a change. @returns a refusal when it is none, else `null` */
+  apply(change: LogRecord): Refusal | null {
+    const record = readExperiment(change);
+    if (record instanceof Error) return refuse("wrong-type", record.message);
+    this.#state.applyExperiments([record]);
+    return null;
+  }
+
+  /** Needs no version any more. */
+  [Symbol.dispose](): void {
+    this.#pins?.release(this.#partition);
+  }
+
+  async #need(pins: PinSource, coming: readonly ExperimentRecord[] = []): Promise<void> {
+    const keys = [...this.#state.pins(), ...pinnedModels(coming, this.#state.servingModel)];
+    this.#state.setPinned(await pins.need(this.#partition, new Set(keys)));
+  }
+}
+
+/** An experiment, or why it is none. */
+function readExperiment({ value }: LogRecord): ExperimentRecord | Error {
+  try {
+    return decodeExperiment(value ?? new Uint8Array(0));
+  } catch (error) {
+    return error as Error;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The users of a task: those in memory, and those that are only committed records.
+ *
+ * ```text
+ *   state.users    ■■■■■■□□            ■ as committed   □ changed, or new, since the last commit
+ *   records        ■■■■■■▪▪▪▪▪▪▪▪▪x    ▪ here alone     x was forgotten since: does not count any more
+ * ```
+ *
+ * @module
+ */
+
+import type { TaskState } from "../../src/state/task_state.ts";
+import type { UserState } from "../../src/state/user_state.ts";
+import type { NewRecord } from "../log/log.ts";
+import type { Outbox } from "./outbox.ts";
+import { PENDING } from "./restore.ts";
+import type { UserIndex } from "./users.ts";
+
+/** Looks at the users of a task, in memory or not, and changes nothing. */
+export interface UserReader {
+  /** Users that have a committed record. */
+  readonly size: number;
+  /** Ids of all users, sorted. */
+  ids(): readonly string[];
+  /** The records of all users as of now, by id; for digests and exports. */
+  records(): AsyncGenerator<readonly [user: string, record: Uint8Array]>;
+  /**
+   * Looks at a user; `undefined` when nothing is known of it.
+   *
+   * @param view what to take from the state, which is not valid any more afterwards
+   */
+  peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined>;
+}
+
+/** The users of a task: has those in memory whose events come. */
+export class UserTable implements UserReader {
+  readonly #state: TaskState;
+  /** What is found in it is valid until the next look-up only: between the two nothing may wait. */
+  readonly #index: UserIndex;
+  readonly #outbox: Pick<Outbox, "outputs" | "isForgotten">;
+
+  /** The users of a state, and those that are in the index. @param outbox tells who was forgotten */
+  constructor(state: TaskState, index: UserIndex, outbox: Pick<Outbox, "outputs" | "isForgotten">) {
+    this.#state = state;
+    this.#index = index;
+    this.#outbox = outbox;
+  }
+
+  /** See {@linkcode UserReader.size}. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** See {@linkcode UserReader.ids}. */
+  ids(): readonly string[] {
+    const gone = new Set(this.#outbox.outputs.forgotten.map(({ user }) => user));
+    const cold = [...this.#index.ids()].filter((id) => !gone.has(id));
+    return [...new Set([...this.#state.users.keys(), ...cold])].sort();
+  }
+
+  /** See {@linkcode UserReader.records}. */
+  async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
+    for (const id of this.ids()) {
+      const user = this.#state.users.get(id);
+      const found = user === undefined ? this.#index.get(id) : this.#state.record(user);
+      const record = found instanceof Promise ? await found : found;
+      if (record !== null) yield [id, record.slice()];
+    }
+  }
+
+  /** See {@linkcode UserReader.peek}. */
+  async peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined> {
+    const { users } = this.#state;
+    const known = users.get(id);
+    if (known !== undefined) return view(known);
+    const found = this.#index.get(id);
+    const record = found instanceof Promise ? await found : found;
+    const meanwhile = users.get(id);
+    if (meanwhile !== undefined) return view(meanwhile);
+    if (record === null || this.#outbox.isForgotten(id)) return undefined;
+    return this.#state.viewRecord(id, record, view);
+  }
+
+  /** Takes those of these users into memory that have a record and are not there. */
+  async warm(ids: Iterable<string>): Promise<void> {
+    for (const id of ids) {
+      if (this.#state.users.has(id) || this.#outbox.isForgotten(id)) continue;
+      const found = this.#index.get(id);
+      const record = found instanceof Promise ? await found : found;
+      if (record !== null) this.#state.restoreUser(id, record);
+    }
+  }
+
+  /** Notes the users' records of a commit. */
+  note(records: readonly NewRecord[]): void {
+    for (const { key, value, headers } of records) {
+      if (key === null) continue;
+      if (value === null) this.#index.delete(key);
+      else this.#index.put(key, value, headers?.[PENDING] !== undefined);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import type { LogRecord, ReadOptions, ReadResult } from "../../../streams/log/log.ts";
+import { EventReader } from "../../../streams/task/event_reader.ts";
+
+const TOPIC = "events", PARTITION = 1, START = 1.7e12;
+
+/** A record of `ann`'s, or one that is no event. */
+function recordAt(offset: number, isEvent = true): LogRecord {
+  const event = { type: "profile", user: "ann", time: START + offset, attributes: {} } as const;
+  const value = isEvent ? encodeEvent(event) : null;
+  return { topic: TOPIC, partition: PARTITION, offset, key: "ann", value, time: START + offset, headers: {} };
+}
+
+/** A log with records at 3, 5 and 6, and none at 4 and from 7 to 9. */
+class GappedLog {
+  readonly reads: number[] = [];
+
+  read(
+    topic: string,
+    partition: number,
+    from: number,
+    { maxRecords = 9 }: ReadOptions = {},
+  ): Promise<ReadResult> {
+    assert.deepEqual([topic, partition], [TOPIC, PARTITION]);
+    this.reads.push(from);
+    const all = [recordAt(3), recordAt(5, false), recordAt(6)].filter(({ offset }) => offset >= from);
+    const records = all.slice(0, maxRecords);
+    return Promise.resolve({ records, next: records.length < all.length ? records.at(-1)!.offset + 1 : 10 });
+  }
+}
+
+const createReader = (log: GappedLog) => new EventReader(log, TOPIC, PARTITION, 3);
+
+Deno.test("EventReader.next is behind the event that was passed, and behind a gap once nothing waits", async () => {
+  const log = new GappedLog();
+  const reader = createReader(log);
+  assert.equal(await reader.read({ maxRecords: 9 }), false);
+  const passed: number[] = [];
+  for (let event = reader.first; event !== undefined; event = reader.first) {
+    reader.passGap();
+    assert.equal(reader.next, passed.length === 0 ? 3 : passed.at(-1)! + 1);
+    assert.equal(event.decoded.ok, event.record.offset !== 5);
+    passed.push(event.record.offset);
+    reader.pass();
+  }
+  assert.deepEqual(passed, [3, 5, 6]);
+  assert.equal(reader.next, 7);
+  reader.passGap();
+  assert.equal(reader.next, 10);
+  assert.throws(() => reader.pass(), RangeError);
+});
+
+Deno.test("EventReader.read() reads nothing while an event waits, and tells whether there may be more", async () => {
+  const log = new GappedLog();
+  const reader = createReader(log);
+  assert.equal(await reader.read({ maxRecords: 2 }), true);
+  reader.pass();
+  assert.equal(await reader.read({ maxRecords: 2 }), true);
+  assert.deepEqual([reader.records.length, reader.users], [1, []]);
+  reader.pass();
+  assert.equal(await reader.read({ maxRecords: 2 }), false);
+  assert.deepEqual([reader.records.map(({ offset }) => offset), reader.users], [[6], ["ann"]]);
+  assert.deepEqual(log.reads, [3, 6]);
+});
+
+Deno.test("EventReader.drop() has what waits read again, and skips none of it", async () => {
+  const log = new GappedLog();
+  const reader = createReader(log);
+  await reader.read({ maxRecords: 9 });
+  reader.pass();
+  reader.drop();
+  reader.passGap();
+  assert.equal(reader.next, 4);
+  await reader.read({ maxRecords: 9 });
+  assert.deepEqual(reader.records.map(({ offset }) => offset), [5, 6]);
+  assert.deepEqual(log.reads, [3, 4]);
+});

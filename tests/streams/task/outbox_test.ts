@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { historySample, type Sample } from "../../../src/learner/sample.ts";
+import { decodeSample } from "../../../src/learner/sample_codec.ts";
+import type { NewRecord } from "../../../streams/log/log.ts";
+import { SampleHandover } from "../../../streams/sample_handover.ts";
+import { INPUT } from "../../../streams/task/delivery.ts";
+import { Outbox } from "../../../streams/task/outbox.ts";
+import { topicNames } from "../../../streams/topics.ts";
+
+const topics = topicNames();
+const PARTITION = 2;
+const TIME = 1.7e12;
+
+function answerOf(user: string, request: string): Recommendation {
+  return { user, request, time: TIME, items: [], model: "base", version: 1, stateVersion: 0, tookMicros: 0 };
+}
+
+function sampleOf(user: string, time: number): Sample {
+  const [times, strengths] = [new Float64Array(0), new Float32Array(0)];
+  return historySample(user, time, { items: [], categories: [], actions: [], times, strengths });
+}
+
+/** An event by what it gives, and whether answers are sent behind it. */
+interface Step {
+  readonly answers: number;
+  readonly samples: number;
+  readonly forgets: boolean;
+  readonly sends: boolean;
+}
+
+const steps = fc.array(
+  fc.record({ answers: fc.nat(3), samples: fc.nat(3), forgets: fc.boolean(), sends: fc.boolean() }),
+  { maxLength: 12 },
+);
+
+function createOutbox(append: (records: NewRecord[]) => Promise<number[]> = () => Promise.resolve([])) {
+  const handover = new SampleHandover();
+  const counters = { rejected: 0 };
+  return {
+    outbox: new Outbox({ log: { append }, topics, partition: PARTITION, counters, handover }),
+    handover,
+    counters,
+  };
+}
+
+/** Gives out what the steps say; `sent` is what the log got before the commit, `records` what goes with it. */
+function play(of: readonly Step[], sends: boolean) {
+  const sent: NewRecord[] = [];
+  const { outbox, handover } = createOutbox((records) =>
+    Promise.resolve(records.map((one) => sent.push(one)))
+  );
+  const samples: Sample[] = [];
+  for (const [offset, step] of of.entries()) {
+    const { outputs } = outbox;
+    for (let n = 0; n < step.answers; n++) outputs.recommendations.push(answerOf(`u${n}`, `r${offset}-${n}`));
+    for (let n = 0; n < step.samples; n++) {
+      samples.push(sampleOf(`u${n}`, samples.length));
+      outputs.samples.push(samples.at(-1)!);
+    }
+    if (step.forgets) outputs.forgotten.push({ user: `u${offset}`, afterSamples: outputs.samples.length });
+    outbox.number(offset);
+    if (sends && step.sends) outbox.send(TIME);
+  }
+  return { outbox, handover, samples, sent, records: outbox.records(TIME) };
+}
+
+Deno.test("Outbox gives each answer once, sent early or with the commit, and nothing else depends on it", () => {
+  fc.assert(fc.property(steps, (script) => {
+    const late = play(script, false);
+    const early = play(script, true);
+    assert.deepEqual(late.sent, []);
+    assert.deepEqual([...early.sent, ...early.records], late.records);
+    const inputs = late.records.map(({ headers }) => headers?.[INPUT] ?? "");
+    assert.equal(new Set(inputs).size, inputs.length);
+    assert.ok(inputs.every((input) => new RegExp(`^${PARTITION}/\\d+/\\d+$`).test(input)), `${inputs}`);
+  }));
+});
+
+Deno.test("Outbox.clear() hands each sample over at the offset of its record, and nothing is left", () => {
+  fc.assert(fc.property(steps, (script) => {
+    const { outbox, handover, samples, records } = play(script, true);
+    assert.equal(outbox.rows, samples.length);
+    const offsetOf = (place: number) => 100 + 3 * place;
+    outbox.clear(records.map((_, place) => offsetOf(place)));
+    for (const [place, { topic, value }] of records.entries()) {
+      const taken = handover.take(offsetOf(place));
+      if (topic === topics.samples && value !== null) assert.deepEqual(taken, decodeSample(value));
+      else assert.equal(taken, undefined);
+    }
+    assert.deepEqual(outbox.records(TIME), []);
+    assert.equal(outbox.rows, 0);
+  }));
+});
+
+Deno.test("Outbox.isForgotten() is true from the erasure to the commit", () => {
+  const { outbox } = createOutbox();
+  assert.equal(outbox.isForgotten("ann"), false);
+  outbox.outputs.forgotten.push({ user: "ann", afterSamples: 0 });
+  assert.deepEqual([outbox.isForgotten("ann"), outbox.isForgotten("bob")], [true, false]);
+  outbox.clear([0]);
+  assert.equal(outbox.isForgotten("ann"), false);
+});
+
+Deno.test("Outbox.arrived() rejects with why an answer could not be sent, however late it is asked", async () => {
+  const { outbox } = createOutbox(() => Promise.reject(new Error("the broker is away")));
+  await outbox.arrived();
+  outbox.outputs.recommendations.push(answerOf("ann", "r1"));
+  outbox.number(0);
+  outbox.send(TIME);
+  await new Promise((resolve) => setTimeout(resolve)); // an unhandled rejection would end the test here
+  await assert.rejects(outbox.arrived(), /the broker is away/);
+  outbox.clear([]);
+  await outbox.arrived();
+});
+
+Deno.test("Outbox.reject() keeps key and time of what it refuses, and counts it", () => {
+  const { outbox, counters } = createOutbox();
+  const value = new TextEncoder().encode("no event");
+  const record = {
+    topic: topics.events,
+    partition: PARTITION,
+    offset: 7,
+    key: "k",
+    value,
+    time: 5,
+    headers: {},
+  };
+  outbox.reject(record, { code: "invalid-json", reason: "no JSON" });
+  const [rejection, ...rest] = outbox.records(TIME);
+  assert.deepEqual(rest, []);
+  assert.equal(counters.rejected, 1);
+  assert.deepEqual([rejection?.topic, rejection?.partition, rejection?.key, rejection?.time], [
+    topics.rejected,
+    PARTITION,
+    "k",
+    5,
+  ]);
+  const told = JSON.parse(new TextDecoder().decode(rejection?.value ?? undefined));
+  assert.deepEqual([told.code, told.reason, told.offset], ["invalid-json", "no JSON", 7]);
+});

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { TaskState } from "../../../src/state/task_state.ts";
+import { Task } from "../../../streams/task.ts";
+import { Outbox } from "../../../streams/task/outbox.ts";
+import { UserTable } from "../../../streams/task/user_table.ts";
+import { PackedUsers, type UserIndex } from "../../../streams/task/users.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
+import { withFolder, withoutIndex } from "./harness.ts";
+
+const topics = topicNames();
+const USERS = Array.from({ length: 20 }, (_, n) => `u${n}`);
+
+Deno.test("UserTable.peek() of several at a time gives each its own, from a snapshot too", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(USERS.map((user, n) => ({
+    topic: topics.events,
+    partition: 0,
+    key: user,
+    value: encodeEvent({ type: "profile", user, time: 1.7e12 + n, attributes: { of: user } }),
+    time: 1.7e12 + n,
+  })));
+  const open = (folder: string) =>
+    Task.open(
+      withoutIndex(log),
+      topics,
+      0,
+      { schema: SCHEMA },
+      new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+      {
+        snapshot: { folder },
+      },
+    );
+  await withFolder(async (folder) => {
+    {
+      await using task = await open(folder);
+      await task.round({ rows: 1000, events: 1000 });
+      await task.commit();
+    }
+    await using task = await open(folder);
+    assert.equal(task.state.users.size, 0);
+    const seen = await Promise.all(USERS.map((user) => task.users.peek(user, ({ profile }) => profile)));
+    assert.deepEqual(seen, USERS.map((user) => ({ of: user })));
+  });
+});
+
+const START = 1.7e12;
+
+function createState(): TaskState {
+  return new TaskState({ schema: SCHEMA }, new ServingModel(makeModel("base"), SCHEMA, WIDTH));
+}
+
+/** A state without users, and a table in which `ann` and `bob` are records. */
+function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
+  const log = { append: () => Promise.resolve([]) };
+  const state = createState();
+  const outbox = new Outbox({ log, topics, partition: 0, counters: state.counters });
+  const before = createState();
+  const index = new PackedUsers();
+  for (const user of ["ann", "bob"]) {
+    before.apply({ type: "profile", user, time: START, attributes: { of: user } }, 0, outbox.outputs);
+    index.put(user, before.record(before.users.get(user)!));
+  }
+  return { state, outbox, table: new UserTable(state, wrap(index), outbox) };
+}
+
+/** An index that answers later, as on a log that has one. */
+function slow(index: UserIndex, wait: Promise<void> = Promise.resolve()): UserIndex {
+  return new Proxy(index, {
+    get(target, name) {
+      if (name === "get") return async (id: string) => (await wait, (await target.get(id))?.slice() ?? null);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later", slow]] as const) {
+  Deno.test(`UserTable finds nothing of who was forgotten, while an index that answers ${words} has the record`, async () => {
+    const { state, outbox, table } = createTable((index) => wrap(index));
+    const forget = { type: "forget", user: "ann", time: START + 1 } as const;
+    await table.warm(["ann"]);
+    assert.equal(state.apply(forget, 1, outbox.outputs), null);
+    assert.equal(table.size, 2, "the erasure is not committed");
+    assert.deepEqual(table.ids(), ["bob"]);
+    assert.deepEqual((await Array.fromAsync(table.records())).map(([id]) => id), ["bob"]);
+    assert.equal(await table.peek("ann", ({ profile }) => profile), undefined);
+    await table.warm(["ann", "bob", "nobody"]);
+    assert.deepEqual([...state.users.keys()], ["bob"]);
+    table.note([{ topic: topics.state, partition: 0, key: "ann", value: null, time: START }]);
+    outbox.clear([]);
+    assert.deepEqual([table.size, table.ids()], [1, ["bob"]]);
+  });
+
+  Deno.test(`UserTable.warm() leaves who is in memory as they are, with an index that answers ${words}`, async () => {
+    const { state, outbox, table } = createTable((index) => wrap(index));
+    await table.warm(["ann"]);
+    state.apply({ type: "profile", user: "ann", time: START, attributes: { of: "now" } }, 1, outbox.outputs);
+    await table.warm(["ann", "ann"]);
+    assert.deepEqual(state.users.get("ann")?.profile, { of: "now" });
+  });
+}
+
+Deno.test("UserTable.peek() shows who has come into memory while it looked, as they are by then", async () => {
+  const { promise: wait, resolve } = Promise.withResolvers<void>();
+  const { state, outbox, table } = createTable((index) => slow(index, wait));
+  const seen = table.peek("ann", ({ profile }) => profile);
+  state.apply({ type: "profile", user: "ann", time: START, attributes: { of: "now" } }, 1, outbox.outputs);
+  resolve();
+  assert.deepEqual(await seen, { of: "now" });
+});
