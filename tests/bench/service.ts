@@ -5,7 +5,7 @@
  * - throughput: from the first to the last commit of the fixture's events, appended in one go
  * - most: requests a second, of a thousand appended in one go
  * - latency: from the append of a request to its answer on `recommendations`, at a steady rate, by default at half of the
- *   most that exactly-once delivery does
+ *   most that exactly-once delivery does; after a while at that rate, as engine and broker are compiled as they run
  *
  * `deno run -A tests/bench/service.ts [model, base] [requests a second, 0 = half of the most] [options of run]`
  *
@@ -16,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { Feeder } from "../../streams/feeder.ts";
-import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
@@ -26,6 +26,7 @@ import { machineLine } from "./machine.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
+const WARM_SECONDS = 20;
 /** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
 const STEP_MS = 60_000;
 const BURST = 1000;
@@ -34,7 +35,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
 print(`${await machineLine()}\n`);
-await using broker = await startBroker();
+await using broker = await startBroker({ jvm: SERVER_JVM });
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 await using feeder = await Feeder.open(log, topics, openSource("meander", `${root}fixtures/shop`), {
@@ -60,6 +61,7 @@ for (const delivery of DELIVERIES) {
   const { seconds } = await ask(BURST, Infinity);
   print(`${delivery}: most ${Math.round(BURST / seconds)} requests/s, ${model}\n`);
   rate ??= Math.max(1, Math.round(BURST / seconds / 2));
+  await ask(WARM_SECONDS * rate, rate);
   while (await waiting() > 200) await delay(100);
   const { latencies } = await ask(SECONDS * rate, rate);
   const at = (q: number) => latencies[Math.floor(q * latencies.length)]?.toFixed(0);
