@@ -8,6 +8,7 @@
 const encoder = new TextEncoder();
 /** So many floats are written one by one faster than as they lie in memory (see `record.ts`). */
 const FEW = 32;
+const QUIET_NAN = 0x7ff8_0000_0000_0000n;
 
 /** A growing byte buffer with typed appends. */
 export class ByteWriter {
@@ -85,10 +86,11 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends a 64-bit float. */
+  /** Appends a 64-bit float; every NaN has the same bytes, whatever its bits are in memory. */
   f64(value: number): this {
     this.#reserve(8);
-    this.#view.setFloat64(this.#length, value, true);
+    if (Number.isNaN(value)) this.#view.setBigUint64(this.#length, QUIET_NAN, true);
+    else this.#view.setFloat64(this.#length, value, true);
     this.#length += 8;
     return this;
   }

@@ -101,6 +101,13 @@ Deno.test("ByteWriter.uint() throws a RangeError when the number is no integer i
   assert.throws(() => new ByteWriter().int(-(2 ** 52) - 1), RangeError);
 });
 
+Deno.test("ByteWriter.f64() writes the same bytes for every NaN", () => {
+  for (const bits of [0x7ff8_0000_0000_0001n, 0xfff8_0000_0000_0000n, 0xffff_ffff_ffff_ffffn]) {
+    const value = new Float64Array(BigUint64Array.of(bits).buffer)[0]!;
+    assert.equal(new ByteWriter().f64(value).toBytes().toHex(), "000000000000f87f");
+  }
+});
+
 Deno.test("ByteWriter.reset() leaves nothing behind when the writer is used again", () => {
   const writer = new ByteWriter(1).string("something long");
   writer.reset();
