@@ -143,8 +143,9 @@ async function processAt(url: string): Promise<Process> {
     const unlearnt = partitions.reduce((sum, { othersLag }) => sum + othersLag, 0);
     const signals = unlearnt === 0 ? "" : `, ${unlearnt} records of other partitions' signals not learnt yet`;
     const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
+    const behindBy = partitions.length === 0 ? "" : `, lag ${lag}`;
     return {
-      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}, lag ${lag}${signals}`,
+      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
     };
   } catch (error) {
