@@ -45,8 +45,9 @@ interface Feed extends AsyncDisposable {
   feed(): Promise<boolean>;
   /** Events appended so far. */
   readonly events: number;
-  /** In words, beside the events. */
-  readonly notes: string;
+  /** The same of items, and of what was rejected. */
+  readonly items: number;
+  readonly rejected: number;
   /** The first of what was rejected, where it is known. */
   readonly firstRejection?: Rejection | undefined;
 }
@@ -81,7 +82,7 @@ async function main(flags: Flags): Promise<number> {
     if (now - told >= PROGRESS_MS) {
       told = now;
       const events = `${feed.events} events, ${speed(feed.events - first, now - begun)} events/s`;
-      print(Deno.stderr, `${events}${feed.notes}\n`);
+      print(Deno.stderr, `${events}${besides(feed)}\n`);
     }
     if (rate === undefined) continue;
     const aheadMs = (feed.events - first) / rate * 1000 - (now - begun);
@@ -90,12 +91,21 @@ async function main(flags: Flags): Promise<number> {
   const state = stopping.signal.aborted ? "stopped" : "done";
   print(
     Deno.stdout,
-    `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${feed.notes}\n`,
+    `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${besides(feed)}\n`,
   );
   if (feed.firstRejection !== undefined) {
     print(Deno.stderr, `first rejected: ${placeOf(feed.firstRejection)} ${feed.firstRejection.reason}\n`);
   }
-  return 0;
+  if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
+  print(
+    Deno.stderr,
+    `nothing of it could be taken: is it of another format than --format ${flags.format}?\n`,
+  );
+  return 1;
+}
+
+function besides({ items, rejected }: Feed): string {
+  return `, ${items} items, ${rejected} rejected`;
 }
 
 function placeOf(rejection: Rejection): string {
@@ -116,8 +126,11 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
     get events() {
       return feeder.events;
     },
-    get notes() {
-      return `, ${feeder.items} items, ${feeder.rejected} rejected`;
+    get items() {
+      return feeder.items;
+    },
+    get rejected() {
+      return feeder.rejected;
     },
     get firstRejection() {
       return feeder.firstRejection;
@@ -155,8 +168,11 @@ async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSi
       get events() {
         return feeder.events;
       },
-      get notes() {
-        return `, ${feeder.items} items, ${feeder.rejected} rejected`;
+      get items() {
+        return feeder.items;
+      },
+      get rejected() {
+        return feeder.rejected;
       },
       [Symbol.asyncDispose]: async () => {
         await feeder[Symbol.asyncDispose]();

@@ -26,6 +26,20 @@ async function run(script: string, ...args: string[]) {
   return { code, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
 }
 
+Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what may be wrong", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
+  const file = `${folder}/notes.jsonl`;
+  const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
+  const ingest = () => run("ingest", ...log, "--from", file);
+  await Deno.writeTextFile(file, "these are\nno events\n");
+  const refused = await ingest();
+  assert.equal(refused.code, 1);
+  assert.match(refused.text, /0 events .* 2 rejected/);
+  assert.match(refused.errors, /first rejected: .*notes\.jsonl:1 .*\n.*another format than --format meander/);
+  assert.equal((await ingest()).code, 1, "there is still nothing of it");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
   const records = syntheticRecords({ views: 120, users: 15 });
