@@ -5,14 +5,13 @@
  * @module
  */
 
-import { Command } from "commander";
 import { createModel } from "../src/models/create.ts";
 import { StoredState } from "../src/state/stored_state.ts";
 import { type Config, modelConfig } from "../streams/config.ts";
 import {
   commandArguments,
   commandName,
-  HELP_HINT,
+  createCommand,
   integer,
   makeRoomFor,
   print,
@@ -49,7 +48,7 @@ const STREAMS = {
 
 type StreamName = keyof typeof STREAMS;
 
-const program = new Command(commandName("ablate"))
+const program = createCommand(commandName("ablate"))
   .description(
     "Runs the models with one thing taken away at a time; runs that were made before are not made again.",
   )
@@ -58,8 +57,7 @@ const program = new Command(commandName("ablate"))
   .option("--variants <names>", "variants whose names contain one of these, separated by semicolons")
   .option("--seeds <n>", "seeds of each", integer, 3)
   .option("--runs <n>", "stop after so many new runs", integer, 1000)
-  .option("--out <file>", "where the runs accumulate", ".data/ablation.json")
-  .showHelpAfterError(HELP_HINT);
+  .option("--out <file>", "where the runs accumulate", ".data/ablation.json");
 
 async function main(flags: Flags): Promise<number> {
   await makeRoomFor(flags.out);

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
@@ -19,7 +19,7 @@ import {
   commandArguments,
   commandName,
   count,
-  HELP_HINT,
+  createCommand,
   integer,
   print,
   runCommand,
@@ -81,7 +81,7 @@ function isSeed(at: number): boolean {
   return commandArguments()[at] === "--seed" || commandArguments()[at - 1] === "--seed";
 }
 
-const program = new Command(commandName("chaos"))
+const program = createCommand(commandName("chaos"))
   .description("Lets a deployment on Kafka suffer faults, and looks whether it kept its promises.")
   .option("--seed <n>", "seed of people and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
@@ -96,7 +96,6 @@ const program = new Command(commandName("chaos"))
   .option("--live", "serve the newest version: versions come and go, and answers cannot be foretold", false)
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "keep the broker's data and what the processes say in here")
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

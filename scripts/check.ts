@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { behind, inspect, type Inspection, type Problem } from "../streams/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
@@ -15,7 +15,7 @@ import type { ServiceStatus } from "../streams/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
 import { topicNames, topicSpecs } from "../streams/topics.ts";
 import type { Config } from "../streams/config.ts";
-import { commandArguments, commandName, count, HELP_HINT, print } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
 import { addLogFlags, DEFAULT_CONFIG, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
 
@@ -224,7 +224,7 @@ function urls(text: string): readonly string[] {
 }
 
 const program = addLogFlags(
-  new Command(commandName("check")).description(
+  createCommand(commandName("check")).description(
     "Looks at a deployment: configuration, topics, lag, members, live version; and what to do about what is wrong.",
   ),
 )
@@ -238,7 +238,6 @@ const program = addLogFlags(
       "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
       "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
   )
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 const flags = program.opts<Flags>();

@@ -5,14 +5,11 @@
  */
 
 import { dirname } from "node:path";
-import { InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 
 /** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
-
-/** What stands below a mistake: the help itself would push it off the screen. */
-export const HELP_HINT = "(--help says more)";
 
 /** How the command at hand was called, when it was as a part of `meander`. */
 let called: { readonly name: string; readonly args: readonly string[] } | undefined;
@@ -25,6 +22,11 @@ export function callAs(name: string, args: readonly string[]): void {
 /** What a command is called in its help. @param task Name of its own task */
 export function commandName(task: string): string {
   return called?.name ?? `deno task ${task}`;
+}
+
+/** A command of a name. Below a mistake stands a hint: the help itself would push it off the screen. */
+export function createCommand(name: string): Command {
+  return new Command(name).showHelpAfterError("(--help says more)");
 }
 
 /** What a command was called with. */

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import {
   evaluatePolicy,
   type Evaluation,
@@ -30,7 +30,7 @@ import {
   commandArguments,
   commandName,
   count,
-  HELP_HINT,
+  createCommand,
   integer,
   print,
   runCommand,
@@ -61,7 +61,7 @@ interface Flags extends LogFlags {
 }
 
 const program = addLogFlags(
-  new Command(commandName("evaluate"))
+  createCommand(commandName("evaluate"))
     .description("Estimates what another policy would have earned, from a log with propensities.")
     .option("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
 )
@@ -107,8 +107,7 @@ const program = addLogFlags(
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--seed <n>", "seed of the bootstrap", integer, 0)
   .option("--force", "give estimates even when the log cannot support them")
-  .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError(HELP_HINT);
+  .option("--json <file>", "write the figures as JSON");
 
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);

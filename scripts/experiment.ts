@@ -9,7 +9,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/experiments/experiment.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
 import { type MetricName, METRICS } from "../src/experiments/user_metrics.ts";
@@ -27,7 +27,7 @@ import {
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics.ts";
-import { commandArguments, commandName, count, HELP_HINT, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
@@ -45,9 +45,8 @@ interface Deployment {
 
 type Action = (deployment: Deployment) => Promise<string>;
 
-const program = new Command(commandName("experiment"))
-  .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.")
-  .showHelpAfterError(HELP_HINT);
+const program = createCommand(commandName("experiment"))
+  .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.");
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { Command } from "commander";
 import { renderTable } from "../streams/report/table.ts";
 import type { ExplanationView } from "../streams/server/explain.ts";
-import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -52,7 +51,7 @@ function render({ user, model, version, variant, behaviours, items }: Explanatio
 
 const name = commandName("explain");
 const program = addServerFlags(
-  new Command(name)
+  createCommand(name)
     .description(
       "Shows what a user would be recommended now, or how an item stands, and why. Nothing is logged.",
     )
@@ -60,7 +59,6 @@ const program = addServerFlags(
 )
   .option("--count <n>", "length of the list, at most 20", count, 5)
   .addHelpText("after", `\nExamples:\n  ${name} ann\n  ${name} ann tent --json`)
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args, program.opts<Flags>()));

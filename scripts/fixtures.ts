@@ -10,7 +10,7 @@
  */
 
 import { gunzipSync, gzipSync } from "node:zlib";
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { itemRecord } from "../src/simulator/item.ts";
 import { type Arrival, arrivals } from "../src/simulator/event_log.ts";
 import { clickRate, fraction, scale, shownItems } from "../src/simulator/figures.ts";
@@ -25,7 +25,7 @@ import {
   Shop,
 } from "../src/simulator/shop.ts";
 import { createWorld, type World } from "../src/simulator/world.ts";
-import { commandArguments, commandName, HELP_HINT, integer } from "./command_line.ts";
+import { commandArguments, commandName, createCommand, integer } from "./command_line.ts";
 
 /** Seed of the committed sample. */
 export const SEED = 20250303;
@@ -229,13 +229,12 @@ async function main({ check, seed, out, world }: Flags): Promise<void> {
 }
 
 if (import.meta.main) {
-  const program = new Command(commandName("fixtures"))
+  const program = createCommand(commandName("fixtures"))
     .description("Makes the sample data under fixtures/ again, byte for byte, or another world elsewhere.")
     .option("--check", "only compare; fails when a file is not up to date", false)
     .option("--seed <n>", "seed of the world", integer, SEED)
     .option("--out <folder>", "write a world there, without figures")
     .addOption(new Option("--world <name>", "which one").choices(["shop", "long"]).default("shop"))
-    .showHelpAfterError(HELP_HINT)
     .parse(commandArguments(), { from: "user" });
   await main(program.opts<Flags>());
 }

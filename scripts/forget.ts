@@ -6,13 +6,12 @@
 
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { Command } from "commander";
 import { renderFacts } from "../streams/report/table.ts";
 import {
   commandArguments,
   commandName,
   count,
-  HELP_HINT,
+  createCommand,
   makeRoomFor,
   print,
   reasonOf,
@@ -117,7 +116,7 @@ function render({ userSha256, deployment, wasKnown, taken, erased, remains }: Re
 
 const name = commandName("forget");
 const program = addServerFlags(
-  new Command(name)
+  createCommand(name)
     .description(
       "Erases what is known of a user: state, embeddings, memory of what was shown; gives a receipt.",
     )
@@ -132,7 +131,6 @@ const program = addServerFlags(
       `nobody could say. Running it again does no harm, and gives a receipt of its own.\n\n` +
       `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
   )
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

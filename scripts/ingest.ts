@@ -9,7 +9,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
@@ -17,7 +17,7 @@ import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
-import { commandArguments, commandName, count, HELP_HINT, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -202,7 +202,7 @@ function speed(events: number, ms: number): number {
 }
 
 const program = addLogFlags(
-  new Command(commandName("ingest")).description(
+  createCommand(commandName("ingest")).description(
     "Feeds a data set, or a topic of another system, into the events and items of a deployment.",
   ),
 )
@@ -217,7 +217,6 @@ const program = addLogFlags(
   .option("--rate <n>", "events a second at most", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

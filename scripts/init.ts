@@ -4,8 +4,14 @@
  * @module
  */
 
-import { Command } from "commander";
-import { commandArguments, commandName, HELP_HINT, makeRoomFor, print, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  createCommand,
+  makeRoomFor,
+  print,
+  runCommand,
+} from "./command_line.ts";
 import { configTemplate } from "./config_template.ts";
 
 interface Flags {
@@ -26,7 +32,7 @@ async function main(file: string, { all, force }: Flags): Promise<number> {
 }
 
 const name = commandName("init");
-const program = new Command(name)
+const program = createCommand(name)
   .description(
     "Writes a configuration to begin with: every line is a comment with the default and the meaning.",
   )
@@ -34,7 +40,6 @@ const program = new Command(name)
   .option("--all", "also learner, guard, models and Kafka")
   .option("--force", "replace a file that exists")
   .addHelpText("after", `\nExamples:\n  ${name}\n  ${name} config/shop.json --all`)
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.processedArgs[0], program.opts<Flags>()));

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { Command } from "commander";
 import { renderFacts, renderTable } from "../streams/report/table.ts";
 import type { UserView } from "../streams/server/user_view.ts";
-import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown, when } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -51,7 +50,7 @@ function render(view: UserView, last: number): string {
 }
 
 const program = addServerFlags(
-  new Command(commandName("inspect")).description("Shows what a deployment knows of a user.")
+  createCommand(commandName("inspect")).description("Shows what a deployment knows of a user.")
     .argument("<user>", "id of the user"),
 )
   .option("--last <n>", "newest behaviours to show", count, 20)
@@ -59,7 +58,6 @@ const program = addServerFlags(
     "after",
     `\nExamples:\n  ${commandName("inspect")} ann\n  ${commandName("inspect")} ann --json`,
   )
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

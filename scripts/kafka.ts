@@ -8,9 +8,9 @@
  * @module
  */
 
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { startBroker } from "../streams/log/kafka/dev_broker.ts";
-import { commandArguments, commandName } from "./command_line.ts";
+import { commandArguments, commandName, createCommand } from "./command_line.ts";
 
 interface Options {
   readonly port: number;
@@ -18,7 +18,7 @@ interface Options {
   readonly fresh: boolean;
 }
 
-const { port, data = `.data/kafka/${port}`, fresh } = new Command(commandName("kafka"))
+const { port, data = `.data/kafka/${port}`, fresh } = createCommand(commandName("kafka"))
   .description("Run a Kafka broker for development.")
   .option("--port <port>", "TCP port to listen on", toPort, 9092)
   .option("--data <folder>", "folder of the log (default: .data/kafka/<port>)")

@@ -5,20 +5,18 @@
  * @module
  */
 
-import { Command } from "commander";
 import { labelBias } from "../src/learner/label_bias.ts";
 import { LABEL_POLICIES } from "../src/state/label_policy.ts";
-import { commandArguments, commandName, HELP_HINT, integer, print, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, createCommand, integer, print, runCommand } from "./command_line.ts";
 
 const WINDOW_MS = 600_000;
 /** Mean delay of a click, in windows. */
 const DELAYS = [0.2, 0.5, 1, 2, 4];
 
-const program = new Command(commandName("labels"))
+const program = createCommand(commandName("labels"))
   .description("Compares the label policies on a stream whose click probabilities and delays are known.")
   .option("--lists <n>", "lists shown in each stream", integer, 8000)
-  .option("--seeds <n>", "streams that a figure is the mean of", integer, 3)
-  .showHelpAfterError(HELP_HINT);
+  .option("--seeds <n>", "streams that a figure is the mean of", integer, 3);
 
 program.parse(commandArguments(), { from: "user" });
 const { lists, seeds } = program.opts<{ readonly lists: number; readonly seeds: number }>();

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };
-import { callAs, HELP_HINT } from "./command_line.ts";
+import { callAs, createCommand } from "./command_line.ts";
 
 /** A command: what it does, and the module that does it when it is loaded. */
 interface Entry {
@@ -61,7 +61,7 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map(
 
 /** The commands as their help shows them. */
 function help(): Command {
-  const program = new Command("meander")
+  const program = createCommand("meander")
     .description(
       "A streaming recommendation engine: events in, recommendations out, learning while it serves.",
     )
@@ -72,8 +72,7 @@ function help(): Command {
       "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
         "`meander <command> --help` says more. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
         "wrong; 2 it could not look (check), or it is not done yet (forget).",
-    )
-    .showHelpAfterError(HELP_HINT);
+    );
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);
     for (const [name, { about }] of Object.entries(entries)) {

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { Command } from "commander";
 import { renderTable } from "../streams/report/table.ts";
 import type { LearnerStatus } from "../streams/service.ts";
-import { commandArguments, commandName, HELP_HINT, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Models {
@@ -39,9 +38,9 @@ function render({ models }: Models): string {
 }
 
 const program = addServerFlags(
-  new Command(commandName("models")).description(
+  createCommand(commandName("models")).description(
     "Shows the models of a process, their versions, and how their learners are doing.",
   ),
-).showHelpAfterError(HELP_HINT).parse(commandArguments(), { from: "user" });
+).parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<ServerFlags>()));

@@ -10,11 +10,11 @@
  * @module
  */
 
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { type Config, parseConfig } from "../streams/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
-import { commandArguments, commandName, HELP_HINT } from "./command_line.ts";
+import { commandArguments, commandName, createCommand } from "./command_line.ts";
 
 interface Flags {
   readonly data: string;
@@ -25,7 +25,7 @@ interface Flags {
   readonly json?: string;
 }
 
-const command = new Command(commandName("protocols"))
+const command = createCommand(commandName("protocols"))
   .description("Learns a benchmark in one pass and prints its figures.")
   .addArgument(new Argument("<protocol>", "which benchmark").choices(Object.keys(PROTOCOLS)))
   .requiredOption("--data <folder>", "folder of the data")
@@ -34,7 +34,6 @@ const command = new Command(commandName("protocols"))
   .option("--held-out", "tune: judge on a part held out of the training rows, never on the test rows", false)
   .option("--config <file>", "learner, models and batchRows, as in meander.json", undefined)
   .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError(HELP_HINT)
   .action(run);
 
 async function run(name: keyof typeof PROTOCOLS, flags: Flags): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { resolveKernels } from "../src/kernels/choose.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { auc } from "../src/metrics/ranking.ts";
@@ -39,7 +39,7 @@ import {
   byteSize,
   commandArguments,
   commandName,
-  HELP_HINT,
+  createCommand,
   integer,
   makeRoomFor,
   print,
@@ -71,7 +71,7 @@ const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
 const program = addKafkaFlags(
-  new Command(commandName("replay"))
+  createCommand(commandName("replay"))
     .description("Replays a data set through the whole loop: events, state, recommendations, learning."),
 )
   .option("--data <path>", "file or folder to replay", FIXTURE)
@@ -101,8 +101,7 @@ const program = addKafkaFlags(
   .option("--tail <n>", "length of the second set of metrics in rows (default: the last third)", integer)
   .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
   .option("--json <file>", "write the figures as JSON")
-  .option("--report <file>", "write an HTML report")
-  .showHelpAfterError(HELP_HINT);
+  .option("--report <file>", "write an HTML report");
 
 async function main(flags: Flags): Promise<number> {
   if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {

@@ -8,7 +8,7 @@
 
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { type Config, learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config.ts";
@@ -31,7 +31,7 @@ import type { HttpServer } from "../streams/server/serve.ts";
 import { ServerThread } from "../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
-import { byteSize, commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
+import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -317,7 +317,7 @@ function address(text: string): Address {
 }
 
 const program = addLogFlags(
-  new Command(commandName("run")).description("Runs the engine as a service: answers requests and learns."),
+  createCommand(commandName("run")).description("Runs the engine as a service: answers requests and learns."),
 )
   .option(
     "--roles <list>",
@@ -372,7 +372,6 @@ const program = addLogFlags(
     "\nExamples:\n  deno task run --http 127.0.0.1:8080\n" +
       "  deno task run --log kafka --brokers kafka-1:9092 --roles task --http 0.0.0.0:8080",
   )
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

@@ -74,12 +74,8 @@ async function callOne<Answer>(
       headers: key === undefined ? {} : { "x-api-key": key },
     });
   } catch (cause) {
-    throw new UnreachableError(
-      `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`,
-      {
-        cause,
-      },
-    );
+    const message = `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`;
+    throw new UnreachableError(message, { cause });
   }
   if (response.ok) return await response.json();
   const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));

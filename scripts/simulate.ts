@@ -27,7 +27,7 @@ import {
   commandArguments,
   commandName,
   count,
-  HELP_HINT,
+  createCommand,
   integer,
   print,
   runCommand,
@@ -54,7 +54,7 @@ const POINTS = 40;
 const TAIL = 0.2;
 
 const logs = addLogFlags(new Command()).options.filter(({ long }) => long !== "--log" && long !== "--config");
-const program = new Command(commandName("simulate"))
+const program = createCommand(commandName("simulate"))
   .description(
     "Lets simulated people answer the lists that the engine serves, with two variants in an experiment.",
   )
@@ -79,8 +79,7 @@ const program = new Command(commandName("simulate"))
       .default("memory"),
   )
   .option("--report <file>", "write an HTML report")
-  .option("--json <file>", "write the figures as JSON")
-  .showHelpAfterError(HELP_HINT);
+  .option("--json <file>", "write the figures as JSON");
 for (const option of logs) program.addOption(option);
 
 async function main(flags: Flags): Promise<number> {

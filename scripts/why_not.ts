@@ -4,9 +4,8 @@
  * @module
  */
 
-import { Command } from "commander";
 import type { WhyNotView } from "../streams/server/why_not.ts";
-import { commandArguments, commandName, count, HELP_HINT, runCommand } from "./command_line.ts";
+import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
@@ -37,12 +36,11 @@ function render(
 
 const name = commandName("why-not");
 const program = addServerFlags(
-  new Command(name).description("Shows what keeps an item off a user's list. Nothing is logged.")
+  createCommand(name).description("Shows what keeps an item off a user's list. Nothing is logged.")
     .argument("<user>", "id of the user").argument("<item>", "id of the item"),
 )
   .option("--count <n>", "length of the list, at most 20", count, 10)
   .addHelpText("after", `\nExample:\n  ${name} ann tent`)
-  .showHelpAfterError(HELP_HINT)
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.args, program.opts<Flags>()));
