@@ -10,12 +10,11 @@ import { SequenceSlab } from "../src/state/sequence.ts";
 import type { Config } from "../streams/config.ts";
 import { ConfigError, type ConfigFault } from "../streams/config_fault.ts";
 import { SECRET_MESSAGE } from "../streams/kafka_settings.ts";
+import { nearName } from "../streams/near_name.ts";
 import type { Problem } from "../streams/inspection.ts";
 import { type ConfigRow, configRows } from "./configuration_page.ts";
 
 const PAGE = "docs/configuration.md";
-/** A name is meant by another that is away one change for so many letters, at most. */
-const LETTERS_A_CHANGE = 3;
 const MAX_SHOWN = 60;
 /** What is said with the command, and not in the file. */
 const FLAGS = ["commit-interval", "log", "log-path", "memory", "model", "partitions", "prefix", "roles"];
@@ -82,11 +81,10 @@ function remedyOfUnknown(path: readonly (string | number)[], rows: readonly Conf
   const flag = own.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   if (before.length === 0 && FLAGS.includes(flag)) return `take it out: it is a flag, --${flag}`;
   const names = [...new Set(rows.flatMap(({ key }) => childOf(key, before)))];
-  const [near] = names.map((name) => [name, distance(own.toLowerCase(), name.toLowerCase())] as const)
-    .filter(([, changes]) => changes * LETTERS_A_CHANGE <= own.length).sort(([, a], [, b]) => a - b);
+  const near = nearName(own, names);
   const where = before.length === 0 ? "the top" : before.join(".");
   const known = names.length === 0 ? "" : `; ${where} has ${names.join(", ")}`;
-  return near === undefined ? `take it out${known}` : `did you mean ${[...before, near[0]].join(".")}?`;
+  return near === undefined ? `take it out${known}` : `did you mean ${[...before, near].join(".")}?`;
 }
 
 /** The name right under a path that a key of the page has, if it is under it. */
@@ -128,18 +126,4 @@ function shown(value: unknown): string {
 /** Without the marks of a page; what it links to is beside it. */
 function plain(text: string): string {
   return text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "docs/$1").replaceAll("`", "");
-}
-
-/** Letters to put in, take out or change to make one word of another. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { z } from "zod";
+import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { ExperimentDraft } from "../../src/experiments/changes.ts";
 import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+import { unknownFields } from "../unknown_fields.ts";
 import { draftSchema, issuesOf, recordSchema } from "./schemas.ts";
 
 /** Header of a record on `events` that changes the experiments: it applies at its place among the events. */
@@ -25,7 +28,9 @@ export function parseExperiment(text: string, file: string): ExperimentDraft {
   }
   const result = draftSchema.safeParse(value);
   if (result.success) return result.data;
-  throw new SyntaxError(`Cannot use ${file} as an experiment: ${issuesOf(result.error).join("; ")}`);
+  const unknown = unknownFields(value, z.toJSONSchema(draftSchema) as JsonSchema);
+  const faults = unknown.length > 0 ? unknown : issuesOf(result.error);
+  throw new SyntaxError(`Cannot use ${file} as an experiment: ${faults.join("; ")}`);
 }
 
 /** The bytes of a record. */

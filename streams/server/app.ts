@@ -7,11 +7,13 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { shown } from "../../src/events/refusal.ts";
 import type { Access } from "./access.ts";
 import { bodyKind } from "./body.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, isOwn } from "./endpoint.ts";
 import type { Metrics } from "./metrics.ts";
 import { LogError } from "../log/log.ts";
+import { noSuch } from "../near_name.ts";
 import { Problem } from "./problem.ts";
 
 /** What an application is made of. */
@@ -82,6 +84,7 @@ async function answer(
   try {
     access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
     checkType(context.req.raw.headers, endpoint);
+    checkQuery(context.req.raw.url, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
   } catch (error) {
     response = toProblem(error, requestId).toResponse(requestId);
@@ -102,6 +105,15 @@ async function answer(
 function checkType(headers: Headers, { body }: Endpoint): void {
   // What a page sends to another origin without asking for leave first has no JSON's type, and an `Origin`.
   if (body !== undefined && !(body.untyped && !headers.has("origin"))) bodyKind(headers, body.kinds);
+}
+
+/** What is misspelt would do nothing. @throws Problem `bad-parameter` */
+function checkQuery(url: string, endpoint: Endpoint): void {
+  if (!isOwn(endpoint) || !url.includes("?")) return;
+  const names = Object.keys(endpoint.query ?? {});
+  const unknown = [...new URL(url).searchParams.keys()].find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new Problem("bad-parameter", `${shown(unknown)}: ${noSuch("parameter", unknown, names)}`);
 }
 
 /** Answers what no endpoint has. */

@@ -71,3 +71,8 @@ export interface Endpoint {
   /** Answers a call. May throw a `Problem`. */
   readonly handle: (call: Call) => Promise<Response> | Response;
 }
+
+/** Whether an endpoint is of our own API, and no door for clients of other systems, which may send what they sent there. */
+export function isOwn({ path }: Endpoint): boolean {
+  return path.startsWith("/v1/");
+}

@@ -6,17 +6,16 @@
  */
 
 import type { z } from "zod";
-import { parseJson } from "../../src/events/json.ts";
 import { ExperimentError } from "../../src/experiments/changes.ts";
 import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
 import { ExperimentViews } from "../experiments/views.ts";
 import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../experiments/schemas.ts";
 import { deployedModels, ExperimentRegistry } from "../experiments/registry.ts";
 import { LogError } from "../log/log.ts";
-import { readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
+import { readObject } from "./object_body.ts";
 import { Problem } from "./problem.ts";
 import type { SchemaName } from "./schemas.ts";
 
@@ -99,7 +98,7 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
     answers: { 200: { description: "What is so from the next event on", schema: answer } },
     problems: named ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
     handle: async ({ request, parameters }) => {
-      const body = await changes.body(request, schema);
+      const body = await changes.body(request, name, schema);
       return await changes.make((registry) => make(registry, body, parameters["name"] ?? ""));
     },
   };
@@ -115,10 +114,8 @@ class Changes {
   }
 
   /** The body of a request. @throws Problem */
-  async body<Body>(request: Request, schema: z.ZodType<Body>): Promise<Body> {
-    const parsed = parseJson(await readBody(request, this.#context.maxBodyBytes), "body");
-    if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-    const result = schema.safeParse(parsed.value);
+  async body<Body>(request: Request, name: SchemaName, schema: z.ZodType<Body>): Promise<Body> {
+    const result = schema.safeParse(await readObject(request, this.#context.maxBodyBytes, name));
     if (result.success) return result.data;
     const faults = issuesOf(result.error);
     throw new Problem("refused", faults.join("; "), { more: { faults } });

@@ -6,20 +6,17 @@
 
 import { checkEventFields } from "../../src/events/check.ts";
 import type { MergeEvent } from "../../src/events/event.ts";
-import { parseJson } from "../../src/events/json.ts";
-import { readBody } from "./body.ts";
 import type { Call } from "./endpoint.ts";
 import { type ApiContext, append } from "./endpoints.ts";
 import { freshTask } from "./fresh_task.ts";
 import { MAX_AHEAD_MS, toRecord } from "./intake.ts";
+import { readObject } from "./object_body.ts";
 import { Problem } from "./problem.ts";
 
 /** Reads the session's behaviours from its state, and appends them as an event of the user. */
 export async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const user = parameters["user"] ?? "";
-  const parsed = parseJson(await readBody(request, context.maxBodyBytes), "body");
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const { from } = (parsed.value ?? {}) as { readonly from?: unknown };
+  const { from } = await readObject(request, context.maxBodyBytes, "Merge");
   if (typeof from !== "string" || from === "" || from === user) {
     throw new Problem("bad-parameter", "from must be the id of the session, and not the user's");
   }

@@ -6,7 +6,7 @@
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";
-import type { Content, Endpoint } from "./endpoint.ts";
+import { type Content, type Endpoint, isOwn } from "./endpoint.ts";
 import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "./problem.ts";
 import { apiSchemas, type SchemaName } from "./schemas.ts";
 
@@ -28,6 +28,9 @@ const WITH_BODY: readonly ProblemCode[] = [
   "unsupported-media-type",
   "refused",
 ];
+
+/** Problems of any endpoint of our own API. */
+const OWN: readonly ProblemCode[] = ["bad-parameter"];
 
 /** Makes the document. */
 export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSchema {
@@ -64,6 +67,8 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
   const codes = new Set([
     ...(scope === null ? [] : GUARDED),
     ...(body === undefined ? [] : WITH_BODY),
+    ...(isOwn(endpoint) ? OWN : []),
+    ...(isOwn(endpoint) && body !== undefined && !body.many ? ["unknown-field" as const] : []),
     ...problems,
   ]);
   return {

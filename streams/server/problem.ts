@@ -7,6 +7,7 @@
 /** Every problem: its status and its title. */
 export const PROBLEMS = {
   "bad-body": [400, "The body cannot be read"],
+  "unknown-field": [400, "The body has a field that is not known"],
   "bad-parameter": [400, "A parameter cannot be taken"],
   "unauthorized": [401, "A key is needed"],
   "forbidden": [403, "The key does not allow this"],

@@ -7,13 +7,13 @@
 
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
-import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { shown } from "../../src/events/refusal.ts";
 import { MAX_EXCLUDED } from "../../src/events/schema.ts";
-import { readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { ApiContext } from "./endpoints.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";
+import { readObject } from "./object_body.ts";
 import { nextCursor, type Paged, readCursor } from "./page_cursor.ts";
 import { Problem } from "./problem.ts";
 
@@ -38,9 +38,10 @@ export async function recommend(
   request: Request,
   kind: "recommend" | "rank",
 ): Promise<Response> {
-  const bytes = await readBody(request, context.maxBodyBytes);
+  const schema = kind === "rank" ? "RankRequest" : "RecommendRequest";
+  const asked = await readObject(request, context.maxBodyBytes, schema);
   const now = context.now();
-  const { event, budgetMs, pages } = askedIn(bytes, kind, now);
+  const { event, budgetMs, pages } = eventOf(asked, kind, now);
   const begun = context.clock();
   const asking = context.answers.ask(event, now);
   const answer = budgetMs === null
@@ -65,21 +66,19 @@ function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<As
   return encoder.encode(JSON.stringify({ ...recommendation, next }));
 }
 
-/** @throws Problem `bad-body`, `bad-parameter` or `refused` */
-function askedIn(bytes: Uint8Array, kind: "recommend" | "rank", now: number): Asked {
-  const parsed = parseJson(bytes, "body");
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const { value } = parsed;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Problem("bad-body", "The body is no object");
-  }
+/** @throws Problem `bad-parameter` or `refused` */
+function eventOf(asked: Readonly<Record<string, unknown>>, kind: "recommend" | "rank", now: number): Asked {
   // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
-  const { id: _id, cursor, budgetMs, ...body } = value as Readonly<Record<string, unknown>>;
+  const { id: _id, cursor, budgetMs, ...body } = asked;
   const { candidates } = body;
   const refuse = (code: string, reason: string) =>
     new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
   if (kind === "rank" && candidates === undefined) {
     throw refuse("missing-field", "Cannot rank nothing: candidates are missing");
+  }
+  const { type = "request" } = body;
+  if (type !== "request") {
+    throw refuse("unknown-value", `type may be "request": current value is ${shown(type)}`);
   }
   const had = cursor === undefined ? null : readCursor(cursor, body);
   const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;

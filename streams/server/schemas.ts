@@ -36,7 +36,7 @@ const problem = z.looseObject({
   code: z.enum(Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[]),
   requestId: z.string(),
   errors: z.array(refused).optional(),
-  faults: z.array(z.string()).optional().describe("All that is wrong with a change, a sentence each."),
+  faults: z.array(z.string()).optional().describe("All that is wrong with the body, a sentence each."),
 });
 
 const behaviour = z.object({
@@ -247,13 +247,21 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
   const events = (event["oneOf"] as readonly ObjectSchema[]).map(withoutTime);
   const request = events.find(({ title }) => title === "request");
   if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
-  const { type: _type, id: _id, ...properties } = request.properties;
-  const asked = { ...request, properties: { ...properties, ...ASKING }, required: ["user"] };
+  const { type, id, ...properties } = request.properties;
+  const ignored = {
+    id: { ...id as JsonSchema, description: "Not kept: what comes again is answered again." },
+  };
+  const asked = closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
   const answer = bare(recommendation) as ObjectSchema;
   return {
     Event: { description: "Without a time, it is that of its arrival.", oneOf: events },
     Item: withoutTime(bare(item)),
-    RecommendRequest: { ...asked, title: "recommend", description: "Without a count, 10 items are wanted." },
+    RecommendRequest: {
+      ...asked,
+      title: "recommend",
+      description: "Without a count, 10 items are wanted.",
+      required: ["user"],
+    },
     RankRequest: {
       ...asked,
       title: "rank",
@@ -292,6 +300,20 @@ type ObjectSchema = JsonSchema & {
   readonly properties: JsonSchema;
   readonly required: readonly string[];
 };
+
+/** Without fields that are not named, at any depth: on the log they are kept, here they are mistakes. */
+function closed(schema: JsonSchema): JsonSchema {
+  const { properties, items, ...rest } = schema;
+  if (items !== undefined) return { ...schema, items: closed(items as JsonSchema) };
+  if (properties === undefined) return schema;
+  const { propertyNames: _forbidden, ...bare } = rest;
+  const fields = Object.entries(properties as Record<string, JsonSchema>);
+  return {
+    ...bare,
+    properties: Object.fromEntries(fields.map(([name, inner]) => [name, closed(inner)])),
+    additionalProperties: false,
+  };
+}
 
 /** With an optional time, as it is over HTTP. */
 function withoutTime<Schema extends JsonSchema>(schema: Schema): ObjectSchema {

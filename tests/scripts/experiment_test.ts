@@ -36,7 +36,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   );
   assert.match(
     (await call("start", file)).stderr,
-    /as an experiment: variants.0: Unrecognized key: "colour"/,
+    /as an experiment: variants\[0\]\.colour: there is no such field; there are name, /,
   );
   await Deno.remove(folder, { recursive: true });
 });

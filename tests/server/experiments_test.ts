@@ -72,7 +72,22 @@ Deno.test("experiments are started, changed, promoted, rolled back and stopped o
 const REFUSED = [
   { path: "/e/stop", body: {}, status: 404, says: /there is no such experiment/ },
   { path: "", body: { name: "e" }, status: 422, says: /variants: / },
-  { path: "", body: { ...DRAFT, colour: 1 }, status: 422, says: /Unrecognized key: "colour"/ },
+  {
+    path: "",
+    body: { ...DRAFT, colour: 1 },
+    status: 400,
+    says: /^colour: there is no such field; there are name, /,
+  },
+  { path: "/e/stop", body: { raeson: "x" }, status: 400, says: /^raeson: .* did you mean reason\?$/ },
+  {
+    path: "",
+    body: {
+      ...DRAFT,
+      variants: [{ name: "A" }, { name: "B", policy: { name: "boltzmann", temprature: 1 } }],
+    },
+    status: 400,
+    says: /^variants\[1\]\.policy\.temprature: there is no such field; did you mean temperature\?$/,
+  },
   { path: "", body: "{", status: 400, says: /Cannot parse the body as JSON/ },
   { path: "", body: { ...DRAFT, traffic: 1.5 }, status: 409, says: /at most 100 %: current value is 150 %/ },
   {

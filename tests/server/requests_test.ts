@@ -7,8 +7,10 @@ import type { Answers } from "../../streams/server/answers.ts";
 import type { ApiContext } from "../../streams/server/endpoints.ts";
 import { Problem } from "../../streams/server/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
+import { apiSchemas } from "../../streams/server/schemas.ts";
 import { recommend } from "../../streams/server/recommend.ts";
 import { topicNames } from "../../streams/topics.ts";
+import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "./deployment.ts";
 
 const topics = topicNames();
@@ -45,6 +47,85 @@ Deno.test("pages have no item twice, and miss none, while the list changes in be
     cursor: rank.json.next,
   });
   assert.deepEqual([rank.json.items.length, rest.json.items.length, rest.json.next], [2, 1, null]);
+});
+
+const MISSPELT: readonly [path: string, body: object, ...faults: RegExp[]][] = [
+  ["recommend", { user: "ann", cuont: 3 }, /^cuont: there is no such field; did you mean count\?$/],
+  [
+    "recommend",
+    { usr: "ann", limit: 3 },
+    /^usr: .* did you mean user\?$/,
+    /^limit: .*; there are user, time, /,
+  ],
+  ["recommend", { user: "ann", budget_ms: 3 }, /^budget_ms: .* did you mean budgetMs\?$/],
+  ["recommend", { user: "ann", filter: { category: ["red"] } }, /^filter\.category: .* mean categories\?$/],
+  [
+    "recommend",
+    { user: "ann", filter: { where: [{ atribute: "size", is: "=", value: 1 }] } },
+    /^filter\.where\[0\]\.atribute: .* did you mean attribute\?$/,
+  ],
+  ["rank", { user: "ann", candidate: ["i1"] }, /^candidate: .* did you mean candidates\?$/],
+  ["rank", { user: "ann", candidates: ["i1"], boosts: [{ by: 2, wher: [] }] }, /^boosts\[0\]\.wher: /],
+  ["users/ann/merge", { form: "session-1" }, /^form: .* did you mean from\?$/],
+];
+
+Deno.test("a field that there is not is told, with the one that is meant, and nothing is done", async () => {
+  await using api = await startApi();
+  const schema = (name: "RecommendRequest" | "RankRequest" | "Merge") => apiSchemas()[name];
+  for (const [path, body, ...faults] of MISSPELT) {
+    const { status, json, headers } = await api.post(`/v1/${path}`, body);
+    assert.deepEqual([status, json.code], [400, "unknown-field"], JSON.stringify(json));
+    assert.equal(headers.get("content-type"), "application/problem+json");
+    assert.equal(json.faults.length, faults.length);
+    for (const [i, fault] of faults.entries()) assert.match(json.faults[i], fault);
+    assert.ok(matches(apiSchemas().Problem, json));
+    const described = { recommend: "RecommendRequest", rank: "RankRequest" } as const;
+    const name = path === "recommend" || path === "rank" ? described[path] : "Merge";
+    assert.ok(!matches(schema(name), body), "OpenAPI says so too");
+  }
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`field${i}`, i]));
+  assert.equal((await api.post("/v1/recommend", many)).json.faults.length, 20);
+  for (const partition of [0, 1]) {
+    assert.deepEqual(await Array.fromAsync(readAll(api.log, topics.events, partition)), []);
+  }
+});
+
+Deno.test("what may have any field still may: events, items, the context of a request, and an event as a request", async () => {
+  await using api = await startApi();
+  const request = { type: "request", id: "e1", user: "ann", context: { anything: 1 } };
+  assert.ok(matches(apiSchemas().RecommendRequest, request));
+  const answers = [
+    await api.post("/v1/events", { ...click("ann", "i1"), campaign: "spring" }),
+    await api.post("/v1/events", {
+      type: "request",
+      user: "ann",
+      request: "r1",
+      count: 1,
+      filter: { campaign: 1 },
+    }),
+    await api.post("/v1/items", { item: "i1", colour: "red" }),
+    await api.post("/v1/recommend", request),
+  ];
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 200]);
+  const other = await api.post("/v1/recommend", { type: "impression", user: "ann" });
+  assert.deepEqual([other.status, other.json.errors[0].code], [422, "unknown-value"]);
+});
+
+Deno.test("a parameter that there is not is told, but to clients of other systems", async () => {
+  await using api = await startApi({ doors: ["gorse"] });
+  await api.post("/v1/recommend", { user: "ann" });
+  const { status, json } = await api.get("/v1/users/ann/explain?cuont=3");
+  assert.deepEqual([status, json.code], [400, "bad-parameter"]);
+  assert.equal(json.detail, '"cuont": there is no such parameter; did you mean count?');
+  assert.match(
+    (await api.get("/v1/status?x=1")).json.detail,
+    /"x": there is no such parameter; there are none/,
+  );
+  for (
+    const path of ["/health?x=1", "/metrics?x=1", "/api/recommend/ann?x=1", "/v1/users/ann/explain?count=3"]
+  ) {
+    assert.equal((await api.get(path)).status, 200, path);
+  }
 });
 
 Deno.test("a cursor of another request, or none of ours, is refused", async () => {

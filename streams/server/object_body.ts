@@ -1,0 +1,38 @@
+/**
+ * A body that is one object, of which every field is known: what is misspelt would do nothing, and nobody would notice.
+ *
+ * @module
+ */
+
+import { parseJson } from "../../src/events/json.ts";
+import { unknownFields } from "../unknown_fields.ts";
+import { readBody } from "./body.ts";
+import { Problem } from "./problem.ts";
+import { apiSchemas, type SchemaName } from "./schemas.ts";
+
+/** Faults that a problem lists. */
+const MAX_LISTED = 20;
+
+const schemas = apiSchemas();
+
+/**
+ * Reads the object of a body of at most `maxBytes`.
+ *
+ * @param schema what it is; beyond its fields nothing of it is checked
+ * @throws Problem `bad-body`, `unknown-field`, or one of `readBody()`
+ */
+export async function readObject(
+  request: Request,
+  maxBytes: number,
+  schema: SchemaName,
+): Promise<Readonly<Record<string, unknown>>> {
+  const parsed = parseJson(await readBody(request, maxBytes), "body");
+  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+  const { value } = parsed;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Problem("bad-body", "The body is no object");
+  }
+  const faults = unknownFields(value, schemas[schema]).slice(0, MAX_LISTED);
+  if (faults.length > 0) throw new Problem("unknown-field", faults.join("; "), { more: { faults } });
+  return value as Readonly<Record<string, unknown>>;
+}
