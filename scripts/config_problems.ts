@@ -58,10 +58,18 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
 }
 
 function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[]): Problem {
-  const { path, line, variable, message, unknown, value } = fault;
+  const { path, line, variable, message, kind, value } = fault;
   const place = variable ?? (line === null ? file : `${file}, line ${line}`);
   const name = path.join(".") || "the whole";
-  if (unknown) return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+  if (kind === "unknown") {
+    return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+  }
+  if (kind === "twice") {
+    return {
+      what: `${place}: ${name}: ${message}`,
+      remedy: "take one of the two out: the last one would win",
+    };
+  }
   if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
   const row = rowOf(path, rows);
   // Of what may be several things, the schema only knows that it is none of them.

@@ -40,9 +40,9 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
 const INTRO = `# Configuration
 
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
-Every key is optional; an unknown one is an error that names it. A profile of the format
-([streams/profiles.ts](../streams/profiles.ts)) stands between the defaults below and the file. Times are in
-milliseconds where a key ends in \`Ms\`, sizes in bytes.
+Every key is optional; an unknown one, or one that is there twice, is an error that names it and its lines. A
+profile of the format ([streams/profiles.ts](../streams/profiles.ts)) stands between the defaults below and
+the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
 
 This page is made of the schema ([streams/config_schema.ts](../streams/config_schema.ts)) by
 \`deno task schemas\`.

@@ -15,6 +15,7 @@ import type { TaskOptions } from "../src/state/task_options.ts";
 import { withoutComments } from "./json_comments.ts";
 import { environmentOverrides, withOverrides } from "./config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "./config_fault.ts";
+import { placesOf } from "./json_places.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type { RetentionSettings } from "./service/retention_settings.ts";
@@ -94,26 +95,26 @@ export function parseConfig(
   const overrides = environmentOverrides(configJsonSchema(), env);
   const whole = withOverrides(value, overrides);
   const result = configSchema.safeParse(whole);
-  if (result.success) return result.data as Config;
-  const faults = result.error.issues.flatMap((issue): ConfigFault[] => {
+  const twice = placesOf(json).filter(({ before }) => before !== null).map(({ path, line, before }) => {
+    const message = `it is there already in line ${before}`;
+    return { path, line, kind: "twice", message, value: valueAt(value, path) } as const;
+  });
+  if (result.success && twice.length === 0) return result.data as Config;
+  const faults = (result.error?.issues ?? []).flatMap((issue): ConfigFault[] => {
     const own = issue.path.filter((part) => typeof part !== "symbol");
     const unknown = issue.code === "unrecognized_keys";
     return (unknown ? issue.keys.map((key) => [...own, key]) : [own]).map((path) => {
       const at = path.join(".");
       const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
       return {
-        ...{
-          path,
-          unknown,
-          line: setBy === undefined ? lineOf(json, path) : null,
-          value: valueAt(whole, path),
-        },
+        ...{ path, kind: unknown ? "unknown" : "wrong", value: valueAt(whole, path) },
+        line: setBy === undefined ? lineOf(json, path) : null,
         ...(setBy === undefined ? {} : { variable: setBy }),
         message: unknown ? "there is no such field" : issue.message,
       };
     });
   });
-  throw new ConfigError(file, faults);
+  throw new ConfigError(file, [...twice, ...faults]);
 }
 
 /**

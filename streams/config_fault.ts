@@ -4,6 +4,8 @@
  * @module
  */
 
+import { placesOf } from "./json_places.ts";
+
 /** A field that cannot be used. */
 export interface ConfigFault {
   /** Its path; empty = the file as a whole. */
@@ -14,8 +16,8 @@ export interface ConfigFault {
   readonly variable?: string;
   /** What is wrong with it. */
   readonly message: string;
-  /** Whether there is no such field. */
-  readonly unknown: boolean;
+  /** Whether its value is wrong, there is no such field, or it is there twice. */
+  readonly kind: "wrong" | "unknown" | "twice";
   /** Its value; `undefined` = it is missing. */
   readonly value: unknown;
 }
@@ -68,30 +70,6 @@ export function valueAt(value: unknown, path: readonly (string | number)[]): unk
  * ```
  */
 export function lineOf(json: string, path: readonly (string | number)[]): number | null {
-  let at = 0;
-  let found: number | null = null;
-  const take = (pattern: RegExp) => {
-    pattern.lastIndex = at;
-    const token = pattern.exec(json)?.[0] ?? "";
-    at += token.length;
-    return token;
-  };
-  /** Goes past a value. @param left the rest of the path into it; `null` = it is not on the path */
-  const pass = (left: readonly (string | number)[] | null): void => {
-    take(/\s*/y);
-    if (left?.length === 0) found = at;
-    const open = take(/[{[]/y);
-    if (open === "") {
-      take(/"(?:[^"\\]|\\.)*"|[^\s,\]}]+/y);
-      return;
-    }
-    for (let index = 0; take(/\s*[}\]]/y) === ""; index++) {
-      take(/\s*,?\s*/y);
-      const part = open === "{" ? JSON.parse(take(/"(?:[^"\\]|\\.)*"/y)) : index;
-      if (open === "{") take(/\s*:/y);
-      pass(left !== null && left.length > 0 && left[0] === part ? left.slice(1) : null);
-    }
-  };
-  pass(path);
-  return found === null ? null : json.slice(0, found).split("\n").length;
+  const name = JSON.stringify(path);
+  return placesOf(json).findLast((place) => JSON.stringify(place.path) === name)?.line ?? null;
 }

@@ -60,6 +60,11 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
       /name a file that has it/,
     ],
     ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^take it out: it is a flag, --log-path$/],
+    [
+      '{"batchRows": 1,\n"keepRows": 2,\n"batchRows": 3}',
+      /^shop\.json, line 3: batchRows: it is there already in line 1$/,
+      /^take one of the two out: the last one would win$/,
+    ],
     ["[]", /line 1: the whole: .*current value is \[\]/, /configuration\.md/],
     ['{"batchRows": 1', /Cannot read shop\.json as JSON: .*line 1/, /./],
     ['{"sequence": {"capacity": 30}}', /shop\.json: sequence: .*window 50, capacity 30/, /sequence\.\*/],

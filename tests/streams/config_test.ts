@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { ConfigError } from "../../streams/config_fault.ts";
 import {
   type Config,
   configJsonSchema,
@@ -91,6 +92,35 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
     }, JSON.stringify(value));
   }
   assert.throws(() => parseConfig("{batchRows: 1}", "here.json"), /Cannot read here\.json as JSON/);
+});
+
+Deno.test("parseConfig() refuses a key that is there twice, and says where both are", () => {
+  const text = `{
+    "batchRows": 3, // "batchRows": 4
+    "http": { "maxBodyBytes": 1000, "keys": [
+      { "name": "a", "sha256": "${"0".repeat(64)}", "scopes": ["read"],
+        "n\\u0061me": "b" }
+    ] },
+    "keepRows": "batchRows",
+    "batchRows": 3,
+    "http": { "maxBodyBytes": 1000 },
+    "http": {}
+  }`;
+  assert.throws(() => parseConfig(text, "meander.json"), (error: unknown) => {
+    assert.ok(error instanceof ConfigError);
+    assert.deepEqual(error.faults.filter(({ kind }) => kind === "twice"), [
+      ...[["http.keys.0.name", 5, 4, undefined], ["batchRows", 8, 2, 3]].map(twice),
+      ...[["http", 9, 3, {}], ["http", 10, 9, {}]].map(twice),
+    ]);
+    assert.deepEqual(error.faults.filter(({ kind }) => kind === "wrong").map(({ path }) => path), [[
+      "keepRows",
+    ]]);
+    return true;
+  });
+  function twice([path, line, first, value]: readonly unknown[]) {
+    const parts = String(path).split(".").map((part) => part === "0" ? 0 : part);
+    return { path: parts, line, value, kind: "twice", message: `it is there already in line ${first}` };
+  }
 });
 
 Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
