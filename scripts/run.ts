@@ -354,7 +354,11 @@ const program = addLogFlags(
     )
       .choices([...DELIVERIES]),
   )
-  .option("--serve-version <n>", "stay at this version of the parameters (default: the newest)", count)
+  .option(
+    "--serve-version <n>",
+    "stay at this version of the parameters, which is on the log (default: the newest)",
+    count,
+  )
   .option(
     "--members <folder>",
     "where processes of this machine note that they live, so that others see at once when one was killed",

@@ -26,11 +26,13 @@ export class ParameterSubscriber {
   readonly #serving: ServingModel;
   readonly #last: number;
   #next = 0;
+  /** Whether it has read all that was there when it began. */
+  #hasLooked = false;
 
   /**
    * Starts at the beginning of the topic, which the publisher trims to its last full snapshot.
    *
-   * @param last the version to stay at
+   * @param last the version to stay at, which must be there unless it is the first, with which every learner begins
    */
   constructor(log: Log, topic: string, serving: ServingModel, last = Infinity) {
     this.#log = log;
@@ -45,7 +47,7 @@ export class ParameterSubscriber {
    *
    * @returns The version that is live afterwards.
    * @throws LogError `corrupt` when a record cannot be decoded.
-   * @throws RangeError when the version to stay at is not on the log any more.
+   * @throws RangeError when the version to stay at is not on the log yet, or any more.
    */
   async update({ waitMs = 0, giveWay, ...options }: UpdateOptions = {}): Promise<number> {
     for (let wait = waitMs;; wait = 0) {
@@ -62,8 +64,20 @@ export class ParameterSubscriber {
         for (const _portion of this.#apply(record, record.value)) if (giveWay !== undefined) await giveWay();
       }
       this.#next = next;
-      if (records.length === 0) return this.#serving.version;
+      if (records.length > 0) continue;
+      this.#checkThere();
+      return this.#serving.version;
     }
+  }
+
+  /** Until a version came, which may be never, others would be served than the one that is wanted. */
+  #checkThere(): void {
+    const { version } = this.#serving;
+    if (!this.#hasLooked && this.#last !== Infinity && this.#last > Math.max(1, version)) {
+      const newest = version === 0 ? "none" : version;
+      throw new RangeError(`Cannot serve version ${this.#last}: the newest of ${this.#topic} is ${newest}`);
+    }
+    this.#hasLooked = true;
   }
 
   *#apply({ offset }: LogRecord, value: Uint8Array): Generator<undefined, void, undefined> {

@@ -82,7 +82,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly delivery?: Delivery;
   /** Models that variants of experiments may want: each has a learner and versions of its own. @default {none} */
   readonly variants?: readonly VariantModel[];
-  /** Serve this version of the parameters for good; the log must still have it. @default {the newest} */
+  /** Serve this version of the parameters for good; the log must have it, unless it is the first. @default {the newest} */
   readonly serveVersion?: number;
   /** The first pause after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number;

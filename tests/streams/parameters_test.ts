@@ -126,9 +126,7 @@ Deno.test("ParameterSubscriber.update() stays at the version it was told, and sa
   const [serving, want] = [serve(), serve()];
   for (const version of deltas.slice(0, 3)) want.apply(version);
   const subscriber = new ParameterSubscriber(log, "p", serving, 3);
-  await publish(log, ...deltas.slice(0, 2));
-  assert.equal(await subscriber.update(), 2, "not there yet");
-  await publish(log, ...deltas.slice(2), snapshot);
+  await publish(log, ...deltas, snapshot);
   assert.equal(await subscriber.update(), 3);
   assert.equal(await subscriber.update({ waitMs: 1 }), 3);
   assert.deepEqual(serving.score(probe), want.score(probe));
@@ -139,4 +137,24 @@ Deno.test("ParameterSubscriber.update() stays at the version it was told, and sa
     name: "RangeError",
     message: "Cannot serve version 3: p has none between 0 and 6",
   });
+});
+
+Deno.test("ParameterSubscriber.update() refuses to stay at a version that is still to come, but for the first", async () => {
+  const { deltas } = makeVersions(3);
+  const log = await createLog();
+  const stayAt = (version: number) => new ParameterSubscriber(log, "p", serve(), version);
+  const first = stayAt(1);
+  assert.equal(await first.update(), 0, "every log begins with it");
+  await assert.rejects(stayAt(2).update(), {
+    name: "RangeError",
+    message: "Cannot serve version 2: the newest of p is none",
+  });
+  await publish(log, ...deltas.slice(0, 2));
+  assert.equal(await first.update(), 1);
+  await assert.rejects(stayAt(3).update(), {
+    name: "RangeError",
+    message: "Cannot serve version 3: the newest of p is 2",
+  });
+  await publish(log, ...deltas.slice(2));
+  assert.equal(await first.update(), 1);
 });
