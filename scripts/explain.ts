@@ -7,7 +7,7 @@
 import { renderTable } from "../streams/report/table.ts";
 import type { ExplanationView } from "../streams/server/explain.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
-import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
+import { addServerFlags, call, part, type ServerFlags, tell } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly count: number;
@@ -19,9 +19,7 @@ const NAMED = 3;
 async function main([user = "", item]: readonly string[], flags: Flags): Promise<number> {
   const query = item === undefined ? `count=${flags.count}` : `item=${part(item)}`;
   const view = await call<ExplanationView>(flags, "GET", `/v1/users/${part(user)}/explain?${query}`);
-  return view === undefined
-    ? unknown(item === undefined ? `User ${user}` : `User ${user} or item ${item}`)
-    : tell(flags, view, render);
+  return tell(flags, view, render);
 }
 
 function render({ user, model, version, variant, behaviours, items }: ExplanationView): string {

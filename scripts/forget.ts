@@ -17,7 +17,15 @@ import {
   reasonOf,
   runCommand,
 } from "./command_line.ts";
-import { addServerFlags, AwayError, call, part, type ServerFlags, tell } from "./server_flags.ts";
+import {
+  addServerFlags,
+  AwayError,
+  call,
+  NotKnownError,
+  part,
+  type ServerFlags,
+  tell,
+} from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly yes?: true;
@@ -51,7 +59,8 @@ async function main(user: string, flags: Flags): Promise<number> {
   }
   const path = `/v1/users/${part(user)}`;
   // That nobody can say is no reason not to erase.
-  const wasKnown = await call(flags, "GET", path).then((found) => found !== undefined, () => null);
+  const wasKnown = await call(flags, "GET", path)
+    .then(() => true, (error) => error instanceof NotKnownError ? false : null);
   await call(flags, "DELETE", path);
   const durable: Receipt = {
     userSha256: createHash("sha256").update(user).digest("hex"),
@@ -86,9 +95,10 @@ async function isErased(flags: Flags, path: string): Promise<boolean> {
   let reason: string | undefined;
   do {
     try {
-      if (await call(flags, "GET", path) === undefined) return true;
+      await call(flags, "GET", path);
       reason = undefined;
     } catch (error) {
+      if (error instanceof NotKnownError) return true;
       reason = reasonOf(error);
       if (!(error instanceof AwayError)) break;
     }

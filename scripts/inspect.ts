@@ -7,7 +7,7 @@
 import { renderFacts, renderTable } from "../streams/report/table.ts";
 import type { UserView } from "../streams/server/user_view.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
-import { addServerFlags, call, part, type ServerFlags, tell, unknown, when } from "./server_flags.ts";
+import { addServerFlags, call, part, type ServerFlags, tell, when } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly last: number;
@@ -15,7 +15,7 @@ interface Flags extends ServerFlags {
 
 async function main(user: string, flags: Flags): Promise<number> {
   const view = await call<UserView>(flags, "GET", `/v1/users/${part(user)}`);
-  return view === undefined ? unknown(`User ${user}`) : tell(flags, view, (view) => render(view, flags.last));
+  return tell(flags, view, (view) => render(view, flags.last));
 }
 
 function render(view: UserView, last: number): string {

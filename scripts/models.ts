@@ -7,7 +7,7 @@
 import { renderTable } from "../streams/report/table.ts";
 import type { LearnerStatus } from "../streams/service.ts";
 import { commandArguments, commandName, createCommand, runCommand } from "./command_line.ts";
-import { addServerFlags, call, type ServerFlags, tell, unknown } from "./server_flags.ts";
+import { addServerFlags, call, type ServerFlags, tell } from "./server_flags.ts";
 
 interface Models {
   readonly models: readonly {
@@ -18,8 +18,7 @@ interface Models {
 }
 
 async function main(flags: ServerFlags): Promise<number> {
-  const found = await call<Models>(flags, "GET", "/v1/models");
-  return found === undefined ? unknown("The list of models") : tell(flags, found, render);
+  return tell(flags, await call<Models>(flags, "GET", "/v1/models"), render);
 }
 
 function render({ models }: Models): string {

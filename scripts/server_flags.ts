@@ -30,19 +30,22 @@ export function addServerFlags(command: Command): Command {
 /** No process that was named has the partition of a user. */
 export class ElsewhereError extends Error {}
 
+/** What was asked for is not known there. */
+export class NotKnownError extends Error {}
+
 /** Who would know cannot answer now, and may later. */
 export class AwayError extends Error {}
 
 /**
- * What the process with the partition answers with, of those that `--url` names; `undefined` for 404.
+ * What the process with the partition answers with, of those that `--url` names.
  *
- * @throws ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
+ * @throws NotKnownError for 404; ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
  */
 export async function call<Answer>(
   { url }: ServerFlags,
   method: "GET" | "DELETE",
   path: string,
-): Promise<Answer | undefined> {
+): Promise<Answer> {
   const places = url.split(",");
   let elsewhere: ElsewhereError | undefined, unreachable: UnreachableError | undefined;
   for (const place of places) {
@@ -65,7 +68,7 @@ async function callOne<Answer>(
   url: string,
   method: "GET" | "DELETE",
   path: string,
-): Promise<Answer | undefined> {
+): Promise<Answer> {
   const key = Deno.env.get(KEY_VARIABLE);
   let response: Response;
   try {
@@ -79,7 +82,7 @@ async function callOne<Answer>(
   }
   if (response.ok) return await response.json();
   const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
-  if (response.status === 404 && code === "not-found") return undefined;
+  if (response.status === 404 && code === "not-found") throw new NotKnownError(detail);
   if (code === "elsewhere") {
     throw new ElsewhereError(
       `Cannot ask ${url}: ${detail}; name the process that has it by --url, or all, with commas between`,
@@ -98,12 +101,6 @@ export function tell<Answer>(
 ): number {
   print(Deno.stdout, json ? `${JSON.stringify(answer, null, 2)}\n` : render(answer));
   return 0;
-}
-
-/** Says that there is nothing to tell. */
-export function unknown(what: string): number {
-  print(Deno.stderr, `${what} is not known there\n`);
-  return 1;
 }
 
 /** An id as a part of a path. */

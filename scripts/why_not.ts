@@ -6,7 +6,7 @@
 
 import type { WhyNotView } from "../streams/server/why_not.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
-import { addServerFlags, call, part, type ServerFlags, tell, unknown } from "./server_flags.ts";
+import { addServerFlags, call, part, type ServerFlags, tell } from "./server_flags.ts";
 
 interface Flags extends ServerFlags {
   readonly count: number;
@@ -14,8 +14,7 @@ interface Flags extends ServerFlags {
 
 async function main([user = "", item = ""]: readonly string[], flags: Flags): Promise<number> {
   const path = `/v1/users/${part(user)}/why-not/${part(item)}?count=${flags.count}`;
-  const view = await call<WhyNotView>(flags, "GET", path);
-  return view === undefined ? unknown(`User ${user} or item ${item}`) : tell(flags, view, render);
+  return tell(flags, await call<WhyNotView>(flags, "GET", path), render);
 }
 
 function render(

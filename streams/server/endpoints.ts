@@ -18,6 +18,7 @@ import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
 import { mergeUser } from "./merge.ts";
 import type { Metrics } from "./metrics.ts";
+import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
 import { recommend } from "./recommend.ts";
 import { explainUser, taskOf } from "./explain.ts";
@@ -323,7 +324,7 @@ async function getUser(context: ApiContext, { parameters }: Call): Promise<Respo
   const user = parameters["user"] ?? "";
   const task = await taskOf(context, user);
   const view = await task.users.peek(user, (state) => viewUser(task.state, state));
-  if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
+  if (view === undefined) throw notKnown({ user });
   return Response.json(view);
 }
 

@@ -14,6 +14,7 @@ import { partitionOf } from "../log/partitioner.ts";
 import type { Task } from "../task.ts";
 import type { Call } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
+import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
 
 const DEFAULT_COUNT = 5;
@@ -37,20 +38,19 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
   const item = query.get("item");
   const task = await taskOf(context, user);
   const { state } = task;
-  if (item !== null && state.catalogue.get(item) === undefined) {
-    throw new Problem("not-found", "The item is not known to the partition of this user");
-  }
+  const missing = item !== null && state.catalogue.get(item) === undefined ? item : undefined;
   const event: RequestEvent = {
     ...{ type: "request", request: "explain", user, count },
     time: Math.max(0, state.maxTime),
     ...(item === null ? {} : { candidates: [item] }),
   };
   const seen = await task.users.peek(user, (known) => {
+    if (missing !== undefined) return null;
     const preview = state.preview(known, event);
     const memory = state.recurrentState(known);
     return { preview, memory: memory === null ? null : preview.serving.slots?.(memory) ?? null };
   });
-  if (seen === undefined) throw new Problem("not-found", "Nothing is known of this user");
+  if (!seen) throw notKnown({ user: seen === undefined ? user : undefined, item: missing });
   const { preview: { serving, instance }, memory } = seen;
   const steps = explain(serving, instance);
   let step = steps.next();

@@ -10,6 +10,7 @@ import type { Call } from "./endpoint.ts";
 import { type ApiContext, append } from "./endpoints.ts";
 import { freshTask } from "./fresh_task.ts";
 import { MAX_AHEAD_MS, toRecord } from "./intake.ts";
+import { notKnown } from "./not_known.ts";
 import { readObject } from "./object_body.ts";
 import { Problem } from "./problem.ts";
 
@@ -33,7 +34,7 @@ export async function mergeUser(context: ApiContext, { request, parameters }: Ca
       })),
     };
   });
-  if (seen === undefined) throw new Problem("not-found", "Nothing is known of the session");
+  if (seen === undefined) throw notKnown({ session: from });
   const now = context.now();
   const time = Math.min(now + MAX_AHEAD_MS, Math.max(now, ...seen.behaviours.map(({ time }) => time)));
   const event: MergeEvent = { type: "merge", user, from, time, ...seen };

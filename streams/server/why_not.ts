@@ -6,12 +6,13 @@
 
 import type { RequestEvent } from "../../src/events/event.ts";
 import { MAX_ITEMS } from "../../src/events/schema.ts";
+import type { CatalogueItem } from "../../src/state/catalogue.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { Task } from "../task.ts";
 import type { Call } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
 import { countOf, taskOf } from "./explain.ts";
-import { Problem } from "./problem.ts";
+import { notKnown } from "./not_known.ts";
 
 /** Why an item is not on a list. */
 export const WHY_NOT = ["hidden", "expired", "seen", "not-retrieved", "outranked"] as const;
@@ -43,17 +44,21 @@ export async function whyNot(context: ApiContext, { request, parameters }: Call)
   const { user = "", item = "" } = parameters;
   const count = countOf(new URL(request.url).searchParams.get("count"), DEFAULT_COUNT);
   const task = await taskOf(context, user);
-  if (task.state.catalogue.get(item) === undefined) {
-    throw new Problem("not-found", "The item is not known to the partition of this user");
-  }
-  const view = await task.users.peek(user, (known) => look(task, known, item, count));
-  if (view === undefined) throw new Problem("not-found", "Nothing is known of this user");
-  return Response.json(view);
+  const known = task.state.catalogue.get(item);
+  const view = await task.users.peek(
+    user,
+    (state) => known === undefined ? null : look(task, state, known, count),
+  );
+  if (view) return Response.json(view);
+  throw notKnown({
+    user: view === undefined ? user : undefined,
+    item: known === undefined ? item : undefined,
+  });
 }
 
-function look({ state }: Task, user: UserState, id: string, count: number): WhyNotView {
-  const { catalogue, sequences, retrieval } = state;
-  const item = catalogue.get(id)!;
+function look({ state }: Task, user: UserState, item: CatalogueItem, count: number): WhyNotView {
+  const { sequences, retrieval } = state;
+  const { id } = item;
   const time = Math.max(0, state.maxTime);
   const event: RequestEvent = { type: "request", user: user.id, request: "why-not", count: MAX_ITEMS, time };
   const { items } = state.preview(user, event).recommendation;

@@ -5,7 +5,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import { digestOf } from "../../streams/server/access.ts";
 import { topicNames } from "../../streams/topics.ts";
 import { until } from "../service/deployment.ts";
-import { NOW, startApi } from "./deployment.ts";
+import { type Api, NOW, startApi } from "./deployment.ts";
 
 const topics = topicNames();
 const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
@@ -288,12 +288,12 @@ Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and lea
   for (const count of ["0", "21", "1e1", "x", ""]) {
     assert.equal((await api.get(`/v1/users/ann/explain?count=${count}`)).json.code, "bad-parameter", count);
   }
-  assert.equal((await api.get("/v1/users/ann/explain?item=nowhere")).json.code, "not-found");
-  assert.equal((await api.get("/v1/users/nobody/explain")).json.code, "not-found");
+  await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/explain?item=${item}`);
+  assert.match((await api.get("/v1/users/nobody/explain")).json.detail, /^user "nobody" is not known: /);
 });
 
 Deno.test("why-not says what keeps an item off a list", async () => {
-  await using api = await startApi();
+  await using api = await startApi({}, 1);
   await api.post("/v1/items", [{ item: "gone", hidden: true }, { item: "old", expires: NOW - 1 }]);
   await api.post("/v1/events", [click("ann", "i1"), click("ann", "i2")]);
   const { json: list } = await api.post("/v1/recommend", { user: "ann", count: 2 });
@@ -311,6 +311,27 @@ Deno.test("why-not says what keeps an item off a list", async () => {
     "outranked",
     all.length - 1,
   ]);
-  assert.equal((await api.get("/v1/users/ann/why-not/nothing")).status, 404);
-  assert.equal((await api.get("/v1/users/nobody/why-not/i1")).status, 404);
+  await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/why-not/${item}`);
 });
+
+/** Where ann and i1 are known. */
+async function saysWhoIsNotKnown(api: Api, path: (user: string, item: string) => string): Promise<void> {
+  const cases = [
+    [
+      "ann",
+      "nothing",
+      /^item "nothing" is not known: [^;]*; add it by POST \/v1\/items, or look at the spelling$/,
+    ],
+    [
+      "nobody",
+      "i1",
+      /^user "nobody" is not known: [^;]*; send one to POST \/v1\/events, or look at the spelling$/,
+    ],
+    ["nobody", "nothing", /^user "nobody" is not known: .*; item "nothing" is not known: /],
+  ] as const;
+  for (const [user, item, says] of cases) {
+    const { status, json } = await api.get(path(user, item));
+    assert.deepEqual([status, json.code], [404, "not-found"]);
+    assert.match(json.detail, says);
+  }
+}
