@@ -85,7 +85,7 @@ export { ByteWriter } from "./src/codec/byte_writer.ts";
 export { EventClock } from "./src/state/event_clock.ts";
 export { TaskState } from "./src/state/task_state.ts";
 export type { TaskOptions } from "./src/state/task_options.ts";
-export type { Preview } from "./src/state/lists.ts";
+export type { Preview, Unscored } from "./src/state/lists.ts";
 export type { Forgotten, Refusal as TaskRefusal, TaskOutputs } from "./src/state/task_outputs.ts";
 export type { FrequencyOptions, ShownItem } from "./src/state/shown_items.ts";
 export * from "./src/state/task_counters.ts";

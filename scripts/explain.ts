@@ -22,7 +22,7 @@ async function main([user = "", item]: readonly string[], flags: Flags): Promise
   return tell(flags, view, render);
 }
 
-function render({ user, model, version, variant, behaviours, items }: ExplanationView): string {
+function render({ user, model, version, variant, behaviours, items, empty }: ExplanationView): string {
   const head =
     `${user}: ${model}, version ${version}${variant === undefined ? "" : `, variant ${variant}`}, ` +
     `${behaviours.length} behaviours\n\n`;
@@ -44,7 +44,7 @@ function render({ user, model, version, variant, behaviours, items }: Explanatio
     { title: "prior", align: "right" },
     { title: "raised or lowered by, in log-odds" },
   ], rows);
-  return items.length === 0 ? `${head}nothing may be recommended\n` : head + table;
+  return empty === null ? head + table : `${head}nothing is recommended: ${empty.reason}\n`;
 }
 
 const name = commandName("explain");

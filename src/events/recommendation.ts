@@ -49,6 +49,25 @@ export interface ShadowAnswer {
   readonly items: readonly ScoredItem[];
 }
 
+/**
+ * Why a list is empty: the last of these steps, in this order, that any item came to, and what it means. What comes to
+ * a step has passed those before it.
+ */
+export const EMPTY_REASONS = {
+  "unknown": "the items that it was to go with are not known",
+  "no-candidates": "nothing was proposed: is there a catalogue, or has anybody done anything yet?",
+  "hidden": "all items are hidden, or were removed",
+  "expired": "all others have expired",
+  "filtered": "none of the others passes the filter",
+  "excluded": "all others are excluded by the request, or were on the pages before",
+  "seen": "the user had all others; filter.seen would let them in",
+  "frequency": "the user was shown all others too often",
+  "variant": "the variant of an experiment takes none of the sources",
+} as const;
+
+/** One of {@linkcode EMPTY_REASONS}. */
+export type EmptyReason = keyof typeof EMPTY_REASONS;
+
 /** An answer. */
 export interface Recommendation {
   /** Id of the request. */
@@ -75,6 +94,8 @@ export interface Recommendation {
   readonly shadows?: readonly ShadowAnswer[];
   /** Candidates that were scored and not chosen, if the deployment logs them. */
   readonly others?: readonly ScoredItem[];
+  /** Why there are no items; absent when there are. */
+  readonly empty?: EmptyReason;
   /** Why it is less than it could be: `late` = made without a model, since the time was over. */
   readonly degraded?: "late";
   /** Microseconds from taking the request up to the answer. */

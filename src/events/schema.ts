@@ -18,12 +18,13 @@ import {
   REQUEST_LISTS,
   type RequestFilter,
 } from "./event.ts";
-import type {
-  Recommendation,
-  RecommendationExposure,
-  RecommendedItem,
-  ScoredItem,
-  ShadowAnswer,
+import {
+  EMPTY_REASONS,
+  type Recommendation,
+  type RecommendationExposure,
+  type RecommendedItem,
+  type ScoredItem,
+  type ShadowAnswer,
 } from "./recommendation.ts";
 
 /** Largest record, in bytes of UTF-8. */
@@ -428,6 +429,12 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     maxItems: MAX_ITEMS,
     optional: true,
     about: "Candidates that were scored and not chosen, if the deployment logs them.",
+  },
+  empty: {
+    kind: "choice",
+    of: Object.keys(EMPTY_REASONS),
+    optional: true,
+    about: "Why there are no items: the last of these steps, in this order, that any item came to.",
   },
   degraded: {
     kind: "choice",

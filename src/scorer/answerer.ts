@@ -6,14 +6,14 @@
  */
 
 import { boostOf } from "./boosts.ts";
-import { findCandidates, type Found } from "./candidates.ts";
+import { findCandidates, type Found, whyEmpty } from "./candidates.ts";
 import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../experiments/assignment.ts";
 import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
 import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../experiments/interleaving.ts";
 import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
-import type { Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
+import type { EmptyReason, Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { Pending, PendingRow } from "../state/pending.ts";
 import type { FrequencyOptions } from "../state/shown_items.ts";
@@ -143,6 +143,7 @@ export class Answerer {
         stateVersion: this.#state.sequences.total(user.row),
         ...exposureFields(unserved ? [] : exposures),
         ...(shadowed.length === 0 ? {} : { shadows: shadowed }),
+        ...(list.items.length > 0 ? {} : { empty: this.whyEmpty(user, event) }),
         ...(this.#options.logCandidates ? { others: others(scores, own.scored, list.items) } : {}),
         tookMicros: this.#options.nowMicros() - start,
       },
@@ -152,6 +153,11 @@ export class Answerer {
   /** The items that may be in the answer to a request, at most so many: those with the largest scores. */
   candidates(user: UserState, event: RequestEvent, most = Infinity): readonly Found[] {
     return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most });
+  }
+
+  /** Why there is nothing to answer a request with, when that is so. */
+  whyEmpty(user: UserState, event: RequestEvent): EmptyReason {
+    return whyEmpty(this.#state, user, event, this.#options.frequency);
   }
 
   /** How many candidates models have to score: where the blend alone decides, those that it puts on the list. */

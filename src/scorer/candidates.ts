@@ -6,7 +6,8 @@
  */
 
 import type { RequestEvent } from "../events/event.ts";
-import { contextOf, itemsOf } from "../retrieval/context.ts";
+import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
+import { type Context, contextOf, itemsOf } from "../retrieval/context.ts";
 import type { CandidateSource } from "../retrieval/features.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
@@ -23,6 +24,8 @@ export interface Found {
   /** The blend's score, or minus the place on a list; 0 for one that the request names. */
   readonly score: number;
 }
+
+const STEPS = Object.keys(EMPTY_REASONS) as readonly EmptyReason[];
 
 /** An item that no event and no catalogue record has named. */
 const UNKNOWN: Filtered = { categories: [], attributes: {} };
@@ -41,6 +44,45 @@ export interface FindOptions {
   readonly most: number;
 }
 
+/** What a request lets through, step by step. */
+interface Gates {
+  /** What the user did, newest first. */
+  readonly own: Context;
+  /** Items that the answer is to go with; `undefined` = it is for the user. */
+  readonly query: readonly string[] | undefined;
+  /** Ids that the request leaves out. */
+  readonly ids: readonly string[];
+  /** Items that the user had, where those are left out. */
+  readonly seen: readonly number[];
+  /** Whether the filter lets an item through. */
+  readonly passes: (item: Filtered) => boolean;
+  /** Items that the user was shown too often. */
+  readonly over: ReadonlySet<number> | null;
+}
+
+function gatesOf(
+  { retrieval }: CandidatesView,
+  user: UserState,
+  event: RequestEvent,
+  frequency: FrequencyOptions | null,
+): Gates {
+  const { candidates, filter, time } = event;
+  const query = event.item === undefined ? event.like : [event.item];
+  const own = retrieval.context(user, time);
+  // By default, what the user had is left out of what is made for the user alone.
+  const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
+  // What a request names itself is capped only when it says so, too.
+  const cap = event.frequency ?? (candidates === undefined ? frequency : null);
+  return {
+    own,
+    query,
+    ids: [...event.exclude ?? [], ...query ?? []],
+    seen: seenToo ? [] : [...itemsOf(own)],
+    passes: filterOf(filter),
+    over: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
+  };
+}
+
 /** Finds the candidates of a request, best first when they are retrieved. */
 export function findCandidates(
   view: CandidatesView,
@@ -48,37 +90,42 @@ export function findCandidates(
   event: RequestEvent,
   { frequency, most }: FindOptions,
 ): Found[] {
-  const { catalogue, retrieval } = view;
-  const { candidates, filter, list = "personal", time } = event;
-  const query = event.item === undefined ? event.like : [event.item];
-  const ids = [...event.exclude ?? [], ...query ?? []];
-  const passes = filterOf(filter);
-  const own = retrieval.context(user, time);
-  // By default, what the user had is left out of what is made for the user alone.
-  const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
-  const excluded = seenToo ? [] : [...itemsOf(own)];
+  const { catalogue } = view;
+  const { time } = event;
+  const gates = gatesOf(view, user, event, frequency);
+  const { seen, ids, passes, over } = gates;
+  const excluded = [...seen];
   for (const id of ids) {
     const item = catalogue.get(id);
     if (item !== undefined) excluded.push(item.index);
   }
-  // What a request names itself is capped only when it says so, too.
-  const cap = event.frequency ?? (candidates === undefined ? frequency : null);
-  const over = cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0);
   const allowed = (item: CatalogueItem): boolean =>
     !(over?.has(item.index) ?? false) && !item.hidden && item.expires > time && passes(item);
-  if (candidates !== undefined) {
-    const without = new Set(excluded);
-    const unknown = new Set(ids);
-    const found: Found[] = [];
-    for (const id of candidates) {
-      const item = catalogue.get(id);
-      const isAllowed = item === undefined
-        ? !unknown.has(id) && passes(UNKNOWN)
-        : !without.has(item.index) && allowed(item);
-      if (isAllowed) found.push({ item: id, source: "given", score: 0 });
-    }
-    return found;
-  }
+  if (event.candidates === undefined) return retrieved(view, user, event, gates, { excluded, allowed, most });
+  const without = new Set(excluded);
+  const unknown = new Set(ids);
+  return event.candidates.filter((id) => {
+    const item = catalogue.get(id);
+    return item === undefined
+      ? !unknown.has(id) && passes(UNKNOWN)
+      : !without.has(item.index) && allowed(item);
+  }).map((item) => ({ item, source: "given", score: 0 }));
+}
+
+/** What retrieval finds. */
+interface Wanted {
+  readonly excluded: readonly number[];
+  readonly allowed: (item: CatalogueItem) => boolean;
+  readonly most: number;
+}
+
+function retrieved(
+  { catalogue, retrieval }: CandidatesView,
+  user: UserState,
+  { filter, list = "personal", time }: RequestEvent,
+  { own, query }: Gates,
+  { excluded, allowed, most }: Wanted,
+): Found[] {
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
@@ -96,4 +143,36 @@ export function findCandidates(
     allowed,
     ...(categories === undefined ? {} : { categories }),
   }, most).map(({ item, source, score }) => ({ item: item.id, source, score }));
+}
+
+/** Why {@linkcode findCandidates} found nothing that a list could be made of. Looks once more, for as long. */
+export function whyEmpty(
+  view: CandidatesView,
+  user: UserState,
+  event: RequestEvent,
+  frequency: FrequencyOptions | null,
+): EmptyReason {
+  const { catalogue } = view;
+  const { candidates, time } = event;
+  const gates = gatesOf(view, user, event, frequency);
+  const { query, passes, over } = gates;
+  const [ids, seen] = [new Set(gates.ids), new Set(gates.seen)];
+  let last = STEPS.indexOf(
+    query?.every((id) => catalogue.get(id) === undefined) ? "unknown" : "no-candidates",
+  );
+  const stepOf = (id: string, item: CatalogueItem | undefined): EmptyReason => {
+    if (item?.hidden) return "hidden";
+    if (item !== undefined && item.expires <= time) return "expired";
+    if (!passes(item ?? UNKNOWN)) return "filtered";
+    if (ids.has(id)) return "excluded";
+    if (item !== undefined && seen.has(item.index)) return "seen";
+    return item !== undefined && over?.has(item.index) ? "frequency" : "variant";
+  };
+  const look = (id: string, item: CatalogueItem | undefined): false => {
+    last = Math.max(last, STEPS.indexOf(stepOf(id, item)));
+    return false;
+  };
+  if (candidates !== undefined) { for (const id of candidates) look(id, catalogue.get(id)); }
+  else retrieved(view, user, event, gates, { excluded: [], allowed: (item) => look(item.id, item), most: 1 });
+  return STEPS[last]!;
 }

@@ -31,6 +31,12 @@ export interface Preview {
   readonly instance: Instance;
 }
 
+/** An answer without a model. */
+export interface Unscored extends Pick<Recommendation, "empty"> {
+  /** What passes the filters, in order. */
+  readonly items: readonly Pick<RecommendedItem, "item" | "source">[];
+}
+
 /** What {@linkcode Lists} read and change; a `TaskState` is one. */
 export interface ListState {
   /** The items. */
@@ -179,11 +185,10 @@ export class Lists {
   }
 
   /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
-  withoutModel(user: UserState, event: RequestEvent): readonly Pick<RecommendedItem, "item" | "source">[] {
-    return this.#answerer.candidates(
-      user,
-      event.candidates === undefined ? { ...event, list: "popular" } : event,
-    );
+  withoutModel(user: UserState, event: RequestEvent): Unscored {
+    const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
+    const items = this.#answerer.candidates(user, asked);
+    return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
   }
 }
 

@@ -12,7 +12,6 @@
  */
 
 import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
-import type { RecommendedItem } from "../events/recommendation.ts";
 import { Experiments } from "../experiments/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../experiments/experiment.ts";
 import { DEFAULT_ACTIONS } from "../features/actions.ts";
@@ -29,7 +28,7 @@ import { EventClock } from "./event_clock.ts";
 import { currentState, type FoldCounters } from "./hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
-import { Lists, type Preview } from "./lists.ts";
+import { Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { OUTCOME_WINDOW_MS, type TaskOptions } from "./task_options.ts";
@@ -278,7 +277,7 @@ export class TaskState {
   }
 
   /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
-  withoutModel(event: RequestEvent, user?: UserState): readonly Pick<RecommendedItem, "item" | "source">[] {
+  withoutModel(event: RequestEvent, user?: UserState): Unscored {
     if (user !== undefined) return this.#lists.withoutModel(user, event);
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
   }

@@ -6,6 +6,7 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../src/events/event.ts";
+import { EMPTY_REASONS } from "../../src/events/recommendation.ts";
 import type { SlotHealth } from "../../src/models/mimn_health.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
 import { explain, type Explanation } from "../../src/scorer/explanation.ts";
@@ -63,9 +64,10 @@ export type ExplanationView = ReturnType<typeof view>;
 
 function view({ recommendation, instance }: Preview, why: readonly Explanation[], memory: SlotHealth | null) {
   const { items, categories, actions, times, strengths } = instance.history;
-  const { user, time, model, version, variant } = recommendation;
+  const { user, time, model, version, variant, empty } = recommendation;
   return {
     ...{ user, time, model, version, ...(variant === undefined ? {} : { variant }) },
+    empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },
     behaviours: items.map((item, i) => ({
       item,
       categories: categories[i] ?? [],

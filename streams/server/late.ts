@@ -39,9 +39,10 @@ export async function withoutModel(
   const { state } = task;
   const found = await task.users.peek(user, (known) => state.withoutModel(event, known)) ??
     state.withoutModel(event);
-  const items = found.slice(0, count);
+  const items = found.items.slice(0, count);
   const answer: Recommendation = {
     ...{ request, user, time, model: "none", version: 0, stateVersion: 0, tookMicros: 0, degraded: "late" },
+    ...(found.empty === undefined ? {} : { empty: found.empty }),
     items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
   };
   const shown = shownRecords(context, answer, items.map(({ item }) => item));

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
+import { EMPTY_REASONS, type EmptyReason } from "../../src/events/recommendation.ts";
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { METRICS } from "../../src/experiments/user_metrics.ts";
@@ -76,6 +77,9 @@ const explanation = z.object({
   model: z.string(),
   version: count,
   variant: z.string().optional(),
+  empty: z.object({ code: z.enum(Object.keys(EMPTY_REASONS) as EmptyReason[]), reason: z.string() })
+    .nullable()
+    .describe("Why there are no items; null when there are."),
   behaviours: z.array(behaviour).describe("Those that the model reads, oldest first."),
   memory: z.object({
     cosine: z.number().nullable(),

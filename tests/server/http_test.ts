@@ -292,6 +292,30 @@ Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and lea
   assert.match((await api.get("/v1/users/nobody/explain")).json.detail, /^user "nobody" is not known: /);
 });
 
+Deno.test("an empty list says why: answered by the model, without it, and explained", async () => {
+  await using api = await startApi({}, 1);
+  await api.post("/v1/items", { item: "old", expires: NOW - 1 });
+  await api.post("/v1/events", click("ann", "i1"));
+  const body = { user: "ann", filter: { categories: ["nowhere"] } };
+  const { json } = await api.post("/v1/recommend", body);
+  assert.deepEqual([json.items, json.empty], [[], "filtered"]);
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).json.empty, undefined);
+  const { json: why } = await api.get("/v1/users/ann/explain");
+  assert.equal(why.empty, null);
+  await until(
+    async () => (await api.get("/v1/users/ann/explain?item=old")).status === 200,
+    "the item is known",
+  );
+  const { json: old } = await api.get("/v1/users/ann/explain?item=old");
+  assert.deepEqual(old.empty, { code: "expired", reason: "all others have expired" });
+  const unscored = api.service.tasks.get(0)?.state.withoutModel({
+    ...{ type: "request", user: "bob", request: "r", time: NOW, count: 1 },
+    candidates: ["i1"],
+    exclude: ["i1"],
+  });
+  assert.deepEqual(unscored, { items: [], empty: "excluded" });
+});
+
 Deno.test("why-not says what keeps an item off a list", async () => {
   await using api = await startApi({}, 1);
   await api.post("/v1/items", [{ item: "gone", hidden: true }, { item: "old", expires: NOW - 1 }]);

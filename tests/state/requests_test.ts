@@ -76,6 +76,41 @@ Deno.test("TaskState.apply() answers with an empty list when nothing passes, and
   assert.equal(story.task.users.get("u")?.pending.size, 0);
 });
 
+Deno.test("TaskState.apply() says why a list is empty: the last step that any item came to", () => {
+  const story = new Story();
+  let time = 1000;
+  const why = (more: Parameters<Story["ask"]>[2] = {}) => {
+    const { items, empty } = story.ask(++time, `r${time}`, more);
+    assert.equal(items.length === 0, empty !== undefined);
+    return empty;
+  };
+  assert.equal(why(), "no-candidates");
+  assert.equal(why({ item: "nothing" }), "unknown");
+  for (const list of ["popular", "trending", "new"] as const) assert.equal(why({ list }), "no-candidates");
+  story.item("hidden", { category: "x", hidden: true });
+  assert.equal(why(), "hidden");
+  story.item("expired", { category: "x", expires: 1000 });
+  assert.equal(why(), "expired");
+  assert.equal(why({ candidates: ["hidden"] }), "hidden");
+  story.item("a", { category: "x" });
+  assert.equal(why(), undefined);
+  assert.equal(why({ filter: { categories: ["y"] } }), "filtered");
+  assert.equal(why({ candidates: ["unknown"], filter: { categories: ["y"] } }), "filtered");
+  assert.equal(
+    why({ list: "new", filter: { where: [{ attribute: "price", is: "<", value: 5 }] } }),
+    "filtered",
+  );
+  assert.equal(why({ exclude: ["a"] }), "excluded");
+  assert.equal(why({ candidates: ["unknown", "a"], exclude: ["unknown", "a"] }), "excluded");
+  assert.equal(why({ item: "a" }), "excluded", "what it is to be like is not in it");
+  assert.equal(why({ frequency: { most: 1, withinMs: 1000 } }), "frequency");
+  story.click(++time, "a");
+  assert.equal(why(), "seen");
+  assert.equal(why({ filter: { categories: ["y"] } }), "filtered");
+  assert.equal(why({ filter: { seen: true } }), undefined);
+  assert.equal(why({ exclude: ["a"], filter: { seen: true } }), "excluded");
+});
+
 Deno.test("TaskState.apply() explores the same way when the request and the seed are the same", () => {
   const candidates = Array.from({ length: 20 }, (_, i) => `i${i}`);
   const answer = (seed: number, request: string) =>

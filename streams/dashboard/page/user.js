@@ -207,8 +207,8 @@ function short(item) {
 async function showWhy(box, path) {
   try {
     const view = /** @type {ExplanationView} */ (await getJson(`${path}/explain?count=8`));
-    if (view.items.length === 0) {
-      box.replaceChildren(card("What would be recommended", "", empty("Nothing passes the filters.")));
+    if (view.empty !== null) {
+      box.replaceChildren(card("What would be recommended", "", empty(`Nothing: ${view.empty.reason}.`)));
       return;
     }
     const detail = html("div", { "aria-live": "polite" });
