@@ -37,12 +37,6 @@ interface Reference {
   readonly value: Figure;
 }
 
-interface Axis {
-  readonly min?: number;
-  readonly max?: number;
-  readonly interval?: number;
-}
-
 interface CurveSpec extends Pick<Chart, "id" | "title" | "caption"> {
   readonly lines: readonly Line[];
   readonly references?: readonly Reference[];
@@ -76,6 +70,9 @@ export const BASE = {
     textStyle: { color: "--text" },
   },
 };
+
+/** Room beside a plot for the names of its references, pixels. */
+const NAMES_WIDTH = 64;
 
 /** Normal quantile of a two-sided 95 % interval. */
 const Z95 = 1.959964;
@@ -244,8 +241,14 @@ function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart {
     summary: `${title}: ${summary.join("; ") || "no figures"}.`,
     option: lines.length === 0 ? null : {
       ...BASE,
-      legend: { ...BASE.legend, show: lines.length > 1 },
-      grid: { left: 8, right: 20, top: lines.length > 1 ? 36 : 20, bottom: 26, containLabel: true },
+      legend: { ...BASE.legend, show: lines.length > 1, data: lines.map(({ name }) => name) },
+      grid: {
+        left: 8,
+        right: references.length > 0 ? NAMES_WIDTH : 20,
+        top: lines.length > 1 ? 36 : 20,
+        bottom: 26,
+        containLabel: true,
+      },
       tooltip: { ...BASE.tooltip, trigger: "axis" },
       xAxis: {
         type: "value",
@@ -256,16 +259,18 @@ function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart {
         axisPointer: { label: { precision: 0 } },
         ...AXIS,
       },
-      yAxis: { type: "value", scale: spec.fromZero !== true, ...AXIS, ...verticalAxis(spec, lines, curve) },
-      series: lines.map(({ name, color, value }, i) => ({
-        name,
-        type: "line",
-        showSymbol: curve.length < 3,
-        itemStyle: { color },
-        lineStyle: { color, width: 2 },
-        data: curve.map((point) => [point.rows, rounded(value(point))]),
-        ...(i === 0 && references.length > 0 ? { markLine: markLine(references) } : {}),
-      })),
+      yAxis: { type: "value", scale: spec.fromZero !== true, ...AXIS },
+      series: [
+        ...lines.map(({ name, color, value }) => ({
+          name,
+          type: "line",
+          showSymbol: curve.length < 3,
+          itemStyle: { color },
+          lineStyle: { color, width: 2 },
+          data: curve.map((point) => [point.rows, rounded(value(point))]),
+        })),
+        ...references.map((reference) => referenceSeries(reference, curve.at(-1)?.rows ?? 0)),
+      ],
     },
     table: {
       caption: `${title} by rows`,
@@ -285,46 +290,26 @@ function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart {
   };
 }
 
-/**
- * Limits and ticks of the vertical axis that hold the reference lines too, which ECharts leaves out of its
- * own, at 1, 2 or 5 times a power of ten.
- */
-function verticalAxis(spec: CurveSpec, lines: readonly Line[], curve: readonly CurvePoint[]): Axis {
-  if (spec.fromZero) return {};
-  const values = [
-    ...(spec.references ?? []).map(({ value }) => value),
-    ...lines.flatMap(({ value }) => curve.map(value)),
-  ].filter(isFigure);
-  const low = values.reduce((least, value) => Math.min(least, value), Infinity);
-  const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
-  const rough = Math.max(high - low, 1e-3) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const interval = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+/** A reference as a dashed line, from the first row to the last, whose name stands beside the plot. */
+function referenceSeries({ name, value }: Reference, rows: number): Record<string, unknown> {
+  const figure = formatFixed(value, value === 1 || value === 0.5 ? 1 : 4);
   return {
-    min: tidy(Math.floor(low / interval) * interval),
-    max: tidy(Math.ceil(high / interval) * interval),
-    interval: tidy(interval),
-  };
-}
-
-function markLine(references: readonly Reference[]): Record<string, unknown> {
-  return {
+    name,
+    type: "line",
     silent: true,
-    symbol: "none",
+    showSymbol: false,
+    tooltip: { show: false },
+    itemStyle: { color: "--muted" },
     lineStyle: { color: "--muted", type: "dashed", width: 1 },
-    // Without it, ECharts draws the line at two decimals.
-    precision: 6,
-    label: {
+    endLabel: {
+      show: true,
       color: "--muted",
-      position: "insideEndTop",
-      formatter: "{b}",
-      backgroundColor: "--card",
-      padding: [1, 4],
+      lineHeight: 13,
+      offset: [0, -7],
+      formatter: `${name}\n${figure}`,
     },
-    data: references.map(({ name, value }) => ({
-      name: `${name} ${formatFixed(value, value === 1 || value === 0.5 ? 1 : 4)}`,
-      yAxis: value,
-    })),
+    labelLayout: { moveOverlap: "shiftY" },
+    data: [[0, value], [rows, value]],
   };
 }
 
@@ -429,9 +414,4 @@ function isFigure(value: Figure): value is number {
 /** Five significant digits: what a tooltip can use, at half the bytes. */
 function rounded(value: Figure): Figure {
   return isFigure(value) ? Number(value.toPrecision(5)) : null;
-}
-
-/** Without the dust of binary fractions, 0.30000000000000004. */
-function tidy(value: number): number {
-  return Number(value.toPrecision(12));
 }
