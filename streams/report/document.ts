@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Chart } from "./charts.ts";
+import type { Chart } from "./chart.ts";
 import { formatTime } from "./format.ts";
 import { escapeHtml, htmlTable, scriptJson } from "./html.ts";
 import { SCRIPT, STYLE } from "./page.ts";

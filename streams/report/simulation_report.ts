@@ -5,7 +5,7 @@
  */
 
 import { PARTS } from "../../src/simulator/person.ts";
-import { AXIS, BASE, type Chart } from "./charts.ts";
+import { AXIS, BASE, type Chart } from "./chart.ts";
 import { figure, renderDocument } from "./document.ts";
 import { DASH, formatCount, formatPercent, formatSeconds } from "./format.ts";
 import { escapeHtml, htmlTable } from "./html.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { reportCharts, wilsonInterval } from "../../streams/report/charts.ts";
+import { wilsonInterval } from "../../streams/report/calibration_chart.ts";
+import { reportCharts } from "../../streams/report/charts.ts";
 import { EXAMPLE, UNKNOWN } from "./example_report.ts";
 
 interface Option {
