@@ -93,6 +93,7 @@ export * from "./src/state/user_state.ts";
 export * from "./src/state/sequence.ts";
 export * from "./src/state/stored_state.ts";
 export * from "./src/state/catalogue.ts";
+export { ItemNumbers, type NumbersRecord } from "./src/state/item_numbers.ts";
 export * from "./src/state/label_policy.ts";
 export * from "./src/state/pending.ts";
 export * from "./src/state/impression_join.ts";

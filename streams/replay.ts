@@ -26,7 +26,7 @@ import type { SlotSummary } from "../src/models/mimn_health.ts";
 import { memoryHealth } from "../src/state/memory_health.ts";
 import type { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
-import { encodeItemState } from "../src/state/task_codec.ts";
+import { encodeItemState } from "../src/state/item_codec.ts";
 import { chunkRecords, readChunks } from "./chunks.ts";
 import { Feeder } from "./feeder.ts";
 import { Learning, type LearningOptions } from "./learning.ts";

@@ -135,7 +135,10 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     out.recommendations.length = 0;
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
-    if (at % COMMIT_EVENTS === 0) task.retrieval.state.changes();
+    if (at % COMMIT_EVENTS === 0) {
+      task.numbers.changes([]);
+      task.retrieval.state.changes();
+    }
     wall.behaviours += performance.now() - started;
     if (at % 2000 === 0) options.onProgress?.(at, count, queries);
   }

@@ -102,8 +102,8 @@ export class ItemLists {
   }
 
   /**
-   * Counts a positive of a user of another task. Kept apart: the item's own record, which is written with each change,
-   * need not be written for what others did.
+   * Counts a positive of a user of another task. Kept apart: the item's own numbers, which are written with each
+   * change, need not be written for what others did.
    */
   raiseOthers(item: CatalogueItem, time: number): void {
     this.setOthers(item, raise(item.othersPopularity, time, this.halfLifeMs));

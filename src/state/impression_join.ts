@@ -13,6 +13,7 @@ import type { InteractionEvent } from "../events/event.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../learner/sample.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
+import type { ItemNumbers } from "./item_numbers.ts";
 import {
   clickSample,
   type LabelPolicy,
@@ -58,8 +59,8 @@ export interface JoinState {
   readonly users: ReadonlyMap<string, UserState>;
   /** Gets the users that change. */
   readonly dirtyUsers: Set<UserState>;
-  /** Gets the items that change. */
-  readonly dirtyItems: Set<CatalogueItem>;
+  /** Gets the items whose numbers change. */
+  readonly numbers: ItemNumbers;
   /** Newest event time. */
   readonly maxTime: number;
   /** See `TaskState.watermark`. */
@@ -162,7 +163,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       const item = this.#state.catalogue.at(row.item);
       const label = row.label ?? 0;
       this.#state.statistics.learnOutcome(user.statistics, item, label);
-      this.#state.dirtyItems.add(item);
+      this.#state.numbers.change(item);
       this.#state.counters.rows++;
       this.#state.counters.positives += label;
     }

@@ -12,6 +12,7 @@ import type { FeatureStatistics } from "../features/statistics.ts";
 import { historySample } from "../learner/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { CatalogueItem } from "./catalogue.ts";
+import type { ItemNumbers } from "./item_numbers.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import { newBehaviours } from "./merge.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
@@ -35,8 +36,8 @@ export interface InteractionState {
   readonly sequences: SequenceSlab;
   /** Counts what happens. */
   readonly counters: TaskCounters;
-  /** Gets the items that change. */
-  readonly dirtyItems: Set<CatalogueItem>;
+  /** Gets the items whose numbers change. */
+  readonly numbers: ItemNumbers;
   /** Newest event time. */
   readonly maxTime: number;
   /** The item of an id, durable from now on. */
@@ -94,7 +95,7 @@ export class Interactions {
     if (policy === undefined) return;
     const state = this.#state;
     const item = state.item(event.item, event.time);
-    state.dirtyItems.add(item);
+    state.numbers.change(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);

@@ -28,6 +28,7 @@ import { EventClock } from "./event_clock.ts";
 import { currentState, type FoldCounters } from "./hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
+import { ItemNumbers } from "./item_numbers.ts";
 import { Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "./sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
@@ -58,8 +59,10 @@ export class TaskState {
   readonly users: ReadonlyMap<string, UserState>;
   /** Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
-  /** Items changed since the last commit. */
+  /** Items of which the catalogue says something else since the last commit, and new ones. */
   readonly dirtyItems: Set<CatalogueItem> = new Set();
+  /** The numbers of items. */
+  readonly numbers: ItemNumbers;
   /** Event time of the partition. */
   readonly clock: EventClock = new EventClock();
 
@@ -82,6 +85,7 @@ export class TaskState {
     const served = (options.impressions ?? "served") === "served";
     this.#latenessMs = latenessMs;
     this.catalogue = new Catalogue(options.schema);
+    this.numbers = new ItemNumbers(this.catalogue);
     this.sequences = new SequenceSlab(options.sequence);
     this.#memory = new UserMemory(this.sequences, this.catalogue);
     this.users = this.#memory.users;

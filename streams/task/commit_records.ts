@@ -4,7 +4,8 @@
  * @module
  */
 
-import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/task_codec.ts";
+import { encodeItem, itemKey } from "../../src/state/item_codec.ts";
+import { encodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { isWaiting } from "../../src/state/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
@@ -70,10 +71,12 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     users.push(record(topics.state, user.id, state.record(user), isWaiting(user) ? WAITING : NO_HEADERS));
   }
   for (const item of state.dirtyItems) {
-    statistics.push(record(topics.statistics, itemKey(item.id), encodeItemState(item)));
+    statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   }
   const { records, signals } = state.retrieval.state.changes();
-  for (const { key, value } of records) statistics.push(record(topics.statistics, key, value));
+  for (const { key, value } of [...state.numbers.changes(state.dirtyItems), ...records]) {
+    statistics.push(record(topics.statistics, key, value));
+  }
   if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));
   const own = encodeTask(state, of.itemsApplied);
   statistics.push(record(topics.statistics, TASK_KEY, own, {

@@ -13,7 +13,9 @@
  */
 
 import { RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
-import { decodeItemState, decodeTask, itemOfKey, TASK_KEY } from "../../src/state/task_codec.ts";
+import { decodeItem, itemOfKey } from "../../src/state/item_codec.ts";
+import { NUMBERS_KEY } from "../../src/state/item_numbers.ts";
+import { decodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly } from "../log/read_all.ts";
@@ -153,10 +155,12 @@ async function restoreStatistics(
   let lineage = store?.position?.lineage ?? null;
   let task = store?.position?.task ?? 0;
   const retrieval = new Map<string, Uint8Array>();
+  const { catalogue, numbers } = state;
   const take = (key: string, record: Uint8Array) => {
     if (key === TASK_KEY) own = record.slice();
     else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, record.slice());
-    else state.retrieval.lists.add(decodeItemState(itemOfKey(key), record, state.catalogue));
+    else if (key.startsWith(NUMBERS_KEY)) numbers.take(key, record);
+    else decodeItem(itemOfKey(key), record, catalogue, numbers);
   };
   for (const [key, record] of store?.statistics() ?? []) take(key, record);
   meter.begin("statistics");
@@ -180,6 +184,8 @@ async function restoreStatistics(
     if (gathered.size >= GATHERED) takeAll();
   }
   takeAll();
+  numbers.taken();
+  for (const item of catalogue.items()) state.retrieval.lists.add(item);
   state.retrieval.state.restore(retrieval);
   return { itemsApplied: own === null ? 0 : decodeTask(own, state), lineage, task };
 }

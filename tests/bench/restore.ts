@@ -16,7 +16,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Kafka, logLevel } from "kafkajs";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { encodeItemState, encodeTask, itemKey, TASK_KEY } from "../../src/state/task_codec.ts";
+import { encodeItem, itemKey } from "../../src/state/item_codec.ts";
+import { encodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
@@ -112,13 +113,16 @@ async function fill(address: string, users: number): Promise<number> {
   await using log = await KafkaLog.open({ brokers: [address], compression: "none" });
   await log.createTopics(topicSpecs(topics, PARTITIONS.length));
   const own = { key: TASK_KEY, value: encodeTask(state, 0), headers: { [LINEAGE]: "bench" } };
+  const numbers = state.numbers.changes([]);
   const items = [...state.catalogue.items()].map((item) => ({
     key: itemKey(item.id),
-    value: encodeItemState(item),
+    value: encodeItem(item),
   }));
   await Promise.all(PARTITIONS.map(async (partition) => {
     const place = { partition, time: START };
-    await log.append([...items, own].map((record) => ({ topic: topics.statistics, ...place, ...record })));
+    await log.append(
+      [...items, ...numbers, own].map((record) => ({ topic: topics.statistics, ...place, ...record })),
+    );
     let batch: NewRecord[] = [];
     for (let n = partition; n < users; n += PARTITIONS.length) {
       batch.push({

@@ -118,6 +118,7 @@ function run(
     const journals = states.map((state) => {
       state.dirtyUsers.clear();
       state.dirtyItems.clear();
+      state.numbers.changes([]);
       return state.retrieval.state.changes().signals;
     });
     const start = micros();

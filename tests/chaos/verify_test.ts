@@ -105,7 +105,8 @@ for (
     ["a rejection that is lost", topics.rejected, drop, /rejected\/0 is not what/],
     ["a state that is lost", topics.state, drop, /user .* is missing/],
     ["a byte of a state", topics.state, flipLast, /state of partition 0/],
-    ["a byte of an item's statistics", topics.statistics, flipItem, /item .* differs/],
+    ["a byte of an item", topics.statistics, flipItem, /item .* differs/],
+    ["a byte of an item's numbers", topics.statistics, flipNumbers, /item .* differs/],
     ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
     ["a byte of what was learnt from others", topics.statistics, flipOthers, /state of partition 0/],
     [
@@ -183,6 +184,12 @@ function flipLabel(records: readonly LogRecord[]): readonly LogRecord[] {
 
 function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findIndex(({ key }) => key?.startsWith("item:"));
+  return records.with(at, flipped(records[at], -6));
+}
+
+/** The last ones: what is in those before may have been written again. */
+function flipNumbers(records: readonly LogRecord[]): readonly LogRecord[] {
+  const at = records.findLastIndex(({ key }) => key?.startsWith("numbers:"));
   return records.with(at, flipped(records[at], -6));
 }
 

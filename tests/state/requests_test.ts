@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Boost, MergeEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Catalogue } from "../../src/state/catalogue.ts";
-import { decodeItemState, encodeItemState } from "../../src/state/task_codec.ts";
+import { decodeItem, encodeItem } from "../../src/state/item_codec.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import { Story } from "./story.ts";
@@ -195,7 +195,9 @@ Deno.test("TaskState.apply() filters by attributes, also after a restore, and ca
   assert.deepEqual(items(story, 2, { filter: { notCategories: ["y"] } }), ["a", "b"]);
   assert.equal(items(story, 3, { diversity: { perCategory: 1 } }).length, 2);
   const catalogue = new Catalogue(story.task.catalogue.schema);
-  for (const item of story.task.catalogue.items()) decodeItemState(item.id, encodeItemState(item), catalogue);
+  for (const item of story.task.catalogue.items()) {
+    decodeItem(item.id, encodeItem(item), catalogue, new Set());
+  }
   assert.deepEqual(catalogue.get("b")?.attributes, { price: 20 });
 });
 

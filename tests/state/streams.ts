@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { decodeItemState, decodeTask, encodeItemState, encodeTask } from "../../src/state/task_codec.ts";
+import { decodeItem, encodeItem, encodeItemState } from "../../src/state/item_codec.ts";
+import { decodeTask, encodeTask } from "../../src/state/task_codec.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
@@ -198,6 +199,7 @@ export interface Run {
 export class Durable {
   readonly users = new Map<string, Uint8Array>();
   readonly items = new Map<string, Uint8Array>();
+  readonly numbers = new Map<string, Uint8Array>();
   readonly retrieval = new Map<string, Uint8Array>();
   #task: Uint8Array | undefined;
 
@@ -207,7 +209,8 @@ export class Durable {
     for (const user of task.dirtyUsers) {
       this.users.set(user.id, task.record(user));
     }
-    for (const item of task.dirtyItems) this.items.set(item.id, encodeItemState(item));
+    for (const item of task.dirtyItems) this.items.set(item.id, encodeItem(item));
+    for (const { key, value } of task.numbers.changes(task.dirtyItems)) this.numbers.set(key, value);
     for (const { key, value } of task.retrieval.state.changes().records) this.retrieval.set(key, value);
     this.#task = encodeTask(task, 0);
     task.dirtyUsers.clear();
@@ -219,9 +222,10 @@ export class Durable {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
     // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.
-    for (const [id, bytes] of [...this.items].reverse()) {
-      task.retrieval.lists.add(decodeItemState(id, bytes, task.catalogue));
-    }
+    for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue, task.numbers);
+    for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.take(key, bytes);
+    task.numbers.taken();
+    for (const item of task.catalogue.items()) task.retrieval.lists.add(item);
     task.retrieval.state.restore(this.retrieval);
     for (const [id, bytes] of this.users) task.restoreUser(id, bytes);
     return task;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../../src/events/codec.ts";
+import { encodeItemState, itemKey } from "../../../src/state/item_codec.ts";
+import { NUMBERS_KEY } from "../../../src/state/item_numbers.ts";
 import { mulberry32 } from "../../../src/scorer/random.ts";
 import { ServingModel } from "../../../src/scorer/serving_model.ts";
 import type { Log, NewRecord } from "../../../streams/log/log.ts";
@@ -8,6 +10,7 @@ import { readAll } from "../../../streams/log/read_all.ts";
 import { Task, type TaskRuntime } from "../../../streams/task.ts";
 import { RestoreMeter } from "../../../streams/task/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { oldItemRecord } from "../../state/old_item_record.ts";
 import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
 import { Crash, CrashingLog } from "../../replay/crashing_log.ts";
 import { syntheticRecords } from "../synthetic.ts";
@@ -42,13 +45,21 @@ async function createLog(records: readonly NewRecord[]): Promise<Log> {
 const open = (log: Log, runtime: TaskRuntime) =>
   Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), runtime);
 
-/** Everything that a reader of the outputs can see, in order, and the records of all users. */
+const itemsOf = ({ state }: Task): string[] =>
+  [...state.catalogue.items()].map((item) => `${item.id} ${encodeItemState(item).toHex()}`).sort();
+
+/** Everything that a reader of the outputs can see, in order, and the records of all users and items. */
 async function outputsOf(log: Log, task: Task): Promise<object> {
   const outputs: object[] = [];
   for (const topic of [topics.recommendations, topics.samples, topics.rejected]) {
     for await (const { key, value } of readAll(log, topic, 0)) outputs.push({ topic, key, value });
   }
-  return { outputs, users: await Array.fromAsync(task.users.records()), next: task.next };
+  return {
+    outputs,
+    users: await Array.fromAsync(task.users.records()),
+    items: itemsOf(task),
+    next: task.next,
+  };
 }
 
 async function runToEnd(log: Log, runtime: TaskRuntime = {}): Promise<object> {
@@ -125,6 +136,52 @@ Deno.test("Task.open() with a snapshot reads only what is behind it, and the who
     assert.ok(tail.records <= 2 && whole.records > 50, `${tail.records} and ${whole.records} records`);
   });
 });
+
+Deno.test("Task.open() restores a log that is compacted in any way, and one of the old form, and goes on the same", async () => {
+  const half = records.slice(0, records.length >> 1);
+  const log = await createLog(half);
+  await runToEnd(log);
+  const committed = await Array.fromAsync(readAll(log, topics.statistics, 0));
+  const survivors = (random: () => number) =>
+    committed.filter(({ key }, at) =>
+      random() < 0.3 || committed.findLastIndex((later) => later.key === key) === at
+    );
+  await using task = await open(log, {});
+  const wanted = itemsOf(task);
+  const old = committed.flatMap((record) => {
+    if (record.key?.startsWith(NUMBERS_KEY)) return [];
+    const item = [...task.state.catalogue.items()].find(({ id }) => itemKey(id) === record.key);
+    return [item === undefined ? record : { ...record, value: oldItemRecord(item) }];
+  });
+  const random = mulberry32(5);
+  const ends = [];
+  for (const statistics of [survivors(() => 1), survivors(random), survivors(random), old]) {
+    const copy = await copyOf(log, statistics);
+    await using again = await open(copy, {});
+    assert.deepEqual(itemsOf(again), wanted);
+    await copy.append(records.slice(half.length));
+    while ((await again.round(LIMITS)).complete);
+    await again.flush();
+    ends.push(await outputsOf(copy, again));
+    await using last = await open(copy, {});
+    assert.deepEqual(await outputsOf(copy, last), ends.at(-1));
+  }
+  for (const end of ends) assert.deepEqual(end, ends[0]);
+});
+
+/** A log with the same records, but for those of `statistics`, and the same position of the task. */
+async function copyOf(log: Log, statistics: readonly NewRecord[]): Promise<Log> {
+  const copy = await createLog([]);
+  for (const { name } of topicSpecs(topics, 1)) {
+    const all = name === topics.statistics ? statistics : await Array.fromAsync(readAll(log, name, 0));
+    await copy.append(all);
+  }
+  const group = `${topics.events}-tasks`;
+  const offset = await log.committed(group, topics.events, 0) ?? assert.fail();
+  await using writer = await copy.writer("copy");
+  await writer.commit({ records: [], group, offsets: [{ topic: topics.events, partition: 0, offset }] });
+  return copy;
+}
 
 Deno.test("Task.open() sets a snapshot of another log aside, also when that is longer", async () => {
   await withFolder(async (folder) => {

@@ -1,0 +1,119 @@
+/**
+ * What is stored of an item, in two parts that change at different times: what the catalogue says of it (seldom; a
+ * record an item, key `item:<id>`), and its numbers (with each outcome; those of many in a record of
+ * `item_numbers.ts`).
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Attributes } from "../events/event.ts";
+import type { Catalogue, CatalogueItem } from "./catalogue.ts";
+import { joined } from "./popularity.ts";
+
+/** Records of format 1 have the numbers, too, as they were when it was written. */
+const FORMAT = 2;
+
+/** The numbers of an item. */
+export type NumbersOfItem = Pick<
+  CatalogueItem,
+  "popularity" | "ownPopularity" | "othersPopularity" | "statistics"
+>;
+
+/** Key of an item's record. */
+export function itemKey(id: string): string {
+  return `item:${id}`;
+}
+
+/** The item that a key of {@linkcode itemKey} names. */
+export function itemOfKey(key: string): string {
+  return key.slice("item:".length);
+}
+
+/** Encodes what the catalogue says of an item. */
+export function encodeItem(item: CatalogueItem): Uint8Array {
+  const { categories, fields, crosses, attributes } = item;
+  return new ByteWriter()
+    .u8(FORMAT)
+    .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
+    .string(JSON.stringify([categories, fields, crosses, attributes]))
+    .f64(item.expires).f64(item.firstTime).f64(item.recordTime)
+    .toBytes();
+}
+
+/**
+ * Reads a record of {@linkcode encodeItem} into the catalogue.
+ *
+ * @param known Of whose numbers there are newer ones than a record of format 1 has.
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeItem(
+  id: string,
+  bytes: Uint8Array,
+  catalogue: Catalogue,
+  known: { has(item: CatalogueItem): boolean },
+): CatalogueItem {
+  const from = new ByteReader(bytes);
+  const format = from.u8();
+  if (format !== 1 && format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads 1 to ${FORMAT}`);
+  }
+  const flags = from.u8();
+  // Records from before filters on attributes have none.
+  const [categories, fields, crosses, attributes = {}] = JSON.parse(from.string()) as [
+    string[],
+    string[],
+    string[],
+    Attributes?,
+  ];
+  const item = catalogue.intern(id, 0);
+  item.listed = (flags & 1) !== 0;
+  item.hidden = (flags & 2) !== 0;
+  item.categories = categories;
+  item.fields = fields;
+  item.crosses = crosses;
+  item.attributes = attributes;
+  item.expires = from.f64();
+  item.firstTime = from.f64();
+  item.recordTime = from.f64();
+  if (format === 1 && !known.has(item)) readNumbers(from, item, true);
+  return item;
+}
+
+/** Whether anything was learnt of an item: one of which nothing was has no numbers to store. */
+export function hasNumbers({ ownPopularity, statistics }: NumbersOfItem): boolean {
+  return statistics.outcomes > 0 || statistics.values > 0 || ownPopularity > -Infinity;
+}
+
+/** Appends the numbers of an item. */
+export function writeNumbers(to: ByteWriter, { ownPopularity, statistics: s }: NumbersOfItem): void {
+  to.f64(ownPopularity).uint(s.outcomes).uint(s.positives).f64(s.recent).uint(s.values);
+  if (s.values > 0) to.f64(s.valueSum).f64(s.valueResidual);
+}
+
+/**
+ * Reads what {@linkcode writeNumbers} wrote.
+ *
+ * @param always Whether the sums are there without values, as in item records of format 1.
+ * @throws SyntaxError when the bytes end before.
+ */
+export function readNumbers(from: ByteReader, into: NumbersOfItem, always = false): void {
+  const { statistics: s } = into;
+  into.ownPopularity = from.f64();
+  into.popularity = joined(into.ownPopularity, into.othersPopularity);
+  s.outcomes = from.uint();
+  s.positives = from.uint();
+  s.recent = from.f64();
+  s.values = from.uint();
+  const hasSums = always || s.values > 0;
+  s.valueSum = hasSums ? from.f64() : 0;
+  s.valueResidual = hasSums ? from.f64() : 0;
+}
+
+/** All that is stored of an item: the same item, the same bytes. */
+export function encodeItemState(item: CatalogueItem): Uint8Array {
+  const numbers = new ByteWriter().bytes(encodeItem(item));
+  writeNumbers(numbers, item);
+  return numbers.toBytes();
+}

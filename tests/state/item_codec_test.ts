@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { Catalogue } from "../../src/state/catalogue.ts";
+import {
+  decodeItem,
+  encodeItem,
+  hasNumbers,
+  itemKey,
+  itemOfKey,
+  readNumbers,
+  writeNumbers,
+} from "../../src/state/item_codec.ts";
+import { oldItemRecord } from "./old_item_record.ts";
+import { anyStream, run, SMALL } from "./streams.ts";
+
+const NOBODY = new Set<never>();
+
+Deno.test("decodeItem() and readNumbers() give the same item when items come from any stream", () => {
+  fc.assert(fc.property(anyStream, (steps) => {
+    const { task } = run(steps);
+    const catalogue = new Catalogue(SMALL.schema);
+    for (const item of task.catalogue.items()) {
+      const got = decodeItem(item.id, encodeItem(item), catalogue, NOBODY);
+      if (hasNumbers(item)) {
+        const numbers = new ByteWriter();
+        writeNumbers(numbers, item);
+        const from = new ByteReader(numbers.toBytes());
+        readNumbers(from, got);
+        assert.ok(from.done);
+      }
+      assert.deepEqual({ ...got, index: 0 }, { ...item, index: 0 });
+    }
+  }));
+});
+
+Deno.test("decodeItem() reads records of format 1, and leaves newer numbers alone", () => {
+  fc.assert(fc.property(anyStream, (steps) => {
+    const { task } = run(steps);
+    for (const item of task.catalogue.items()) {
+      const bytes = oldItemRecord(item);
+      const catalogue = new Catalogue(SMALL.schema);
+      assert.deepEqual({ ...decodeItem(item.id, bytes, catalogue, NOBODY), index: 0 }, { ...item, index: 0 });
+      const other = new Catalogue(SMALL.schema);
+      const known = other.intern(item.id, 0);
+      known.statistics.outcomes = 12_345;
+      assert.equal(decodeItem(item.id, bytes, other, new Set([known])).statistics.outcomes, 12_345);
+    }
+  }));
+});
+
+Deno.test("decodeItem() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {
+  const item = new Catalogue(SMALL.schema).apply({ item: "i", time: 7, category: "c" });
+  const decode = (bytes: Uint8Array) => decodeItem("i", bytes, new Catalogue(SMALL.schema), NOBODY);
+  for (const whole of [encodeItem(item), oldItemRecord(item)]) {
+    for (let length = 0; length < whole.length; length++) {
+      assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
+    }
+  }
+  for (const format of [0, 3]) {
+    assert.throws(() => decode(encodeItem(item).with(0, format)), SyntaxError);
+  }
+});
+
+Deno.test("itemOfKey() gives the id that itemKey() was made of", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (id) => assert.equal(itemOfKey(itemKey(id)), id)));
+});
