@@ -31,6 +31,7 @@ export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
 export * from "./src/features/actions.ts";
 export * from "./src/features/schema.ts";
 export * from "./src/features/fields.ts";
+export * from "./src/features/kept_statistics.ts";
 export * from "./src/features/statistics.ts";
 export * from "./src/features/transitions.ts";
 export * from "./src/features/assembler.ts";

@@ -10,6 +10,17 @@
  * @module
  */
 
+import { Keys } from "./keys.ts";
+import {
+  AVERAGE_STEPS,
+  GlobalStatistics,
+  type ItemStatistics,
+  type KeyStatistics,
+  POPULARITY_BUCKETS,
+  rounded,
+  SUM_STEPS,
+  type UserStatistics,
+} from "./kept_statistics.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
 
 /** Pseudo-outcomes that a smoothed rate starts with. */
@@ -17,126 +28,8 @@ const A = 5;
 const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
-const POPULARITY_BUCKETS = 16;
-/** Of users without outcomes, as most are who are never shown a list. Never written to. */
-const NO_KEYS = new Map<string, KeyStatistics>();
-const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
 /** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
 const MAX_VALUE = 1e9;
-/** Categories and cross values a user keeps; the least recently updated goes first. */
-const MAX_KEYS_PER_USER = 128;
-
-/** Steps of a unit in which sums of residuals are kept. */
-export const SUM_STEPS = 2 ** 16;
-/** Steps of a unit in which moving averages are kept: what is rounded off adds up to ten times as much. */
-export const AVERAGE_STEPS = 2 ** 20;
-
-/** A number in steps of a fraction of a unit: as an integer it takes few bytes, and is the same after a restart. */
-export function rounded(x: number, steps: number): number {
-  return Math.round(x * steps) / steps + 0; // −0 would come back as 0
-}
-
-/** Outcomes and values over everything. */
-export class GlobalStatistics {
-  /** Outcomes that are final. */
-  outcomes = 0;
-  /** Positive ones among them. */
-  positives = 0;
-  /** Values seen. */
-  values = 0;
-  /** Σ of the values. */
-  valueSum = 0;
-
-  /** The overall rate of positives, smoothed to lie inside (0, 1). */
-  get rate(): number {
-    return (this.positives + 1) / (this.outcomes + 2);
-  }
-
-  /** The overall mean value; 0 before the first. */
-  get meanValue(): number {
-    return this.values === 0 ? 0 : this.valueSum / this.values;
-  }
-}
-
-/** Outcomes and values of one item. */
-export class ItemStatistics {
-  /** Outcomes that are final. */
-  outcomes = 0;
-  /** Positive ones among them. */
-  positives = 0;
-  /** Moving average of the surprise e, step 0.05. */
-  recent = 0;
-  /** Values seen. */
-  values = 0;
-  /** Σ of the values. */
-  valueSum = 0;
-  /** Σ (value − r − d_user). */
-  valueResidual = 0;
-}
-
-/** Residuals of one user for one category or attribute value, rounded to what is stored: see {@linkcode rounded}. */
-export interface KeyStatistics {
-  /** Outcomes that are final. */
-  outcomes: number;
-  /** Σ (y − m_item) for categories, Σ e for crosses. */
-  residual: number;
-  /** Moving average of e, step 0.1. */
-  recent: number;
-  /** Values seen. */
-  values: number;
-  /** Σ (value − r − d_item). */
-  valueResidual: number;
-}
-
-/** Outcomes and values of one user. */
-export class UserStatistics {
-  /** Outcomes that are final. */
-  outcomes = 0;
-  /** Positive ones among them. */
-  positives = 0;
-  /** Moving average of the surprise e, step 0.2. */
-  recent = 0;
-  /** Values seen. */
-  values = 0;
-  /** Σ of the values. */
-  valueSum = 0;
-  /** Σ (value − r − d_item). */
-  valueResidual = 0;
-  /** Moving average of the value surprise f, step 0.2. */
-  valueRecent = 0;
-  /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
-  get keys(): ReadonlyMap<string, KeyStatistics> {
-    return this.#keys;
-  }
-
-  /** Per bucket of ln(1 + outcomes of the item): [outcomes, Σ e]. */
-  get popularity(): Float32Array {
-    return this.#popularity;
-  }
-
-  #keys = NO_KEYS;
-  #popularity = NO_POPULARITY;
-
-  /** Puts the numbers of a key last; the first goes when there are too many. */
-  putKey(key: string, stats: KeyStatistics): void {
-    if (this.#keys === NO_KEYS) this.#keys = new Map();
-    else this.#keys.delete(key);
-    this.#keys.set(key, stats);
-    if (this.#keys.size <= MAX_KEYS_PER_USER) return;
-    for (const oldest of this.#keys.keys()) {
-      this.#keys.delete(oldest);
-      return;
-    }
-  }
-
-  /** Adds to a bucket. @param at twice its number */
-  addPopularity(at: number, outcomes: number, surprise: number): void {
-    if (this.#popularity === NO_POPULARITY) this.#popularity = new Float32Array(2 * POPULARITY_BUCKETS);
-    const popularity = this.#popularity;
-    popularity[at] = popularity[at]! + outcomes;
-    popularity[at + 1] = rounded(popularity[at + 1]! + surprise, SUM_STEPS);
-  }
-}
 
 /** What the features need to know of an item. */
 export interface ItemFacts {
@@ -375,31 +268,6 @@ function look(found: Map<string, CategoryTerms>, { keys }: UserStatistics, categ
 function tasteOf({ keys }: UserStatistics, key: string): number {
   const stats = keys.get(key);
   return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
-}
-
-/** Keys that are remembered at most: then all are forgotten. */
-const MAX_REMEMBERED = 8192;
-
-/** Makes keys, and remembers them: users share them, and an engine hashes a string once. */
-class Keys {
-  readonly #start: string;
-  readonly #keys = new Map<string, string>();
-
-  /** @param start what they begin with */
-  constructor(start: string) {
-    this.#start = start;
-  }
-
-  of(value: string): string {
-    return this.#keys.get(value) ?? this.#make(value);
-  }
-
-  #make(value: string): string {
-    if (this.#keys.size === MAX_REMEMBERED) this.#keys.clear();
-    const key = this.#start + value;
-    this.#keys.set(value, key);
-    return key;
-  }
 }
 
 const CATEGORY_KEYS = new Keys("category\0");

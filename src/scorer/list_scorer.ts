@@ -8,7 +8,8 @@
 import type { Attributes } from "../events/event.ts";
 import type { InstanceRow } from "../features/instance.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
-import { type FeatureStatistics, UserStatistics } from "../features/statistics.ts";
+import { UserStatistics } from "../features/kept_statistics.ts";
+import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import { ENDS } from "../features/transitions.ts";
 import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";

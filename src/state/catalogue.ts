@@ -6,7 +6,8 @@
  */
 
 import type { Attributes, ItemRecord } from "../events/event.ts";
-import { type ItemFacts, ItemStatistics } from "../features/statistics.ts";
+import { ItemStatistics } from "../features/kept_statistics.ts";
+import type { ItemFacts } from "../features/statistics.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 
 const NO_ATTRIBUTES: Attributes = {};

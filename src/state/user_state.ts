@@ -6,7 +6,7 @@
 
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";
-import { UserStatistics } from "../features/statistics.ts";
+import { UserStatistics } from "../features/kept_statistics.ts";
 import type { Pending } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
 import type { ShownItem } from "./shown_items.ts";

@@ -7,7 +7,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Dictionary } from "../codec/dictionary.ts";
-import { AVERAGE_STEPS, rounded, SUM_STEPS, type UserStatistics } from "../features/statistics.ts";
+import { AVERAGE_STEPS, rounded, SUM_STEPS, type UserStatistics } from "../features/kept_statistics.ts";
 
 /** Parts that a record may have; one in which nothing was counted is left out. */
 const PART = { outcomes: 1, values: 2, popularity: 4, keys: 8 } as const;

@@ -14,7 +14,7 @@
  */
 
 import { Command, Option } from "commander";
-import { UserStatistics } from "../../src/features/statistics.ts";
+import { UserStatistics } from "../../src/features/kept_statistics.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
-import {
-  FeatureStatistics,
-  GlobalStatistics,
-  type ItemFacts,
-  ItemStatistics,
-  UserStatistics,
-} from "../../src/features/statistics.ts";
+import { GlobalStatistics, ItemStatistics, UserStatistics } from "../../src/features/kept_statistics.ts";
+import { FeatureStatistics, type ItemFacts } from "../../src/features/statistics.ts";
 import { NaiveStatistics, type Outcome } from "./naive_statistics.ts";
 import { RatingBaseline } from "./rating_baseline.ts";
 

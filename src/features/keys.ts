@@ -1,0 +1,31 @@
+/**
+ * Keys of statistics by category or attribute value.
+ *
+ * @module
+ */
+
+/** Keys that are remembered at most: then all are forgotten. */
+const MAX_REMEMBERED = 8192;
+
+/** Makes keys, and remembers them: users share them, and an engine hashes a string once. */
+export class Keys {
+  readonly #start: string;
+  readonly #keys = new Map<string, string>();
+
+  /** Makes keys that begin with `start`. */
+  constructor(start: string) {
+    this.#start = start;
+  }
+
+  /** The key of a value. */
+  of(value: string): string {
+    return this.#keys.get(value) ?? this.#make(value);
+  }
+
+  #make(value: string): string {
+    if (this.#keys.size === MAX_REMEMBERED) this.#keys.clear();
+    const key = this.#start + value;
+    this.#keys.set(value, key);
+    return key;
+  }
+}
