@@ -7,7 +7,7 @@
 
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
-import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/schema.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
 import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "./sources/adapters.ts";

@@ -19,7 +19,7 @@
 
 import { checkItem } from "../events/check.ts";
 import type { Event, ItemRecord, ProfileEvent } from "../events/event.ts";
-import { MIN_TIME_MS } from "../events/schema.ts";
+import { MIN_TIME_MS } from "../events/limits.ts";
 import type { Row } from "./fields.ts";
 import {
   extra,

@@ -10,7 +10,7 @@
 import { isAttribute } from "../events/check.ts";
 import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
 import { shown } from "../events/refusal.ts";
-import { MAX_ATTRIBUTES } from "../events/schema.ts";
+import { MAX_ATTRIBUTES } from "../events/limits.ts";
 
 /** What an adapter makes of a record. */
 export interface Mapped {

@@ -15,16 +15,13 @@ import {
   ATTRIBUTE_LIST,
   ATTRIBUTE_NAME,
   ATTRIBUTE_TEXT,
-  EVENT_FIELDS,
   type Field,
-  ITEM_FIELDS,
   type Kind,
-  MAX_ATTRIBUTES,
-  MAX_TIME_MS,
-  MIN_TIME_MS,
   type NamedFields,
-  RECOMMENDATION_FIELDS,
-} from "./schema.ts";
+} from "./field.ts";
+import { MAX_ATTRIBUTES, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
+import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
+import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
 
 /** An event, or why it is none. */
 export type DecodedEvent = { readonly ok: true; readonly event: Event } | Refusal;

@@ -22,7 +22,7 @@ import type { Event, ItemRecord } from "./event.ts";
 import { parseJson, refuseLarge } from "./json.ts";
 import type { Recommendation } from "./recommendation.ts";
 import type { Refusal } from "./refusal.ts";
-import { MAX_RECORD_BYTES } from "./schema.ts";
+import { MAX_RECORD_BYTES } from "./limits.ts";
 
 const ENCODER = new TextEncoder();
 

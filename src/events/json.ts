@@ -14,7 +14,7 @@ import { refusePlain } from "./check.ts";
 import { explainJson } from "./json_fault.ts";
 import { countKeys } from "./plain.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { MAX_DEPTH, MAX_RECORD_BYTES } from "./schema.ts";
+import { MAX_DEPTH, MAX_RECORD_BYTES } from "./limits.ts";
 
 /** A JSON value, or why the bytes are none. */
 export type ParsedJson = { readonly ok: true; readonly value: unknown } | Refusal;

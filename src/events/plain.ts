@@ -6,7 +6,7 @@
  */
 
 import { type Fault, shown, stepTo, within } from "./refusal.ts";
-import { FORBIDDEN_KEYS, MAX_DEPTH } from "./schema.ts";
+import { FORBIDDEN_KEYS, MAX_DEPTH } from "./limits.ts";
 
 /**
  * Number of keys of all objects in a value, or -1 when {@linkcode plainFault} has something to say about it.

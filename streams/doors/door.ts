@@ -9,7 +9,7 @@ import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/state/lists.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";

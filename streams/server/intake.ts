@@ -7,7 +7,7 @@
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
 import { type Refusal, type RefusalCode, refuse } from "../../src/events/refusal.ts";
-import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics.ts";

@@ -9,7 +9,7 @@ import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { shown } from "../../src/events/refusal.ts";
-import { MAX_EXCLUDED } from "../../src/events/schema.ts";
+import { MAX_EXCLUDED } from "../../src/events/limits.ts";
 import { within } from "./deadline.ts";
 import type { ApiContext } from "./endpoints.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { RequestEvent } from "../../src/events/event.ts";
-import { MAX_ITEMS } from "../../src/events/schema.ts";
+import { MAX_ITEMS } from "../../src/events/limits.ts";
 import type { CatalogueItem } from "../../src/state/catalogue.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { Task } from "../task.ts";

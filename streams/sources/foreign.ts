@@ -9,7 +9,7 @@ import type { Row } from "../../src/adapters/fields.ts";
 import { gorseRow, parseGorse } from "../../src/adapters/gorse.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
-import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { adaptJson, type JsonAdapter } from "./adapters.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, isFolder, within } from "./files.ts";

@@ -6,7 +6,7 @@
 
 import { refuseLarge } from "../../src/events/json.ts";
 import { type Refusal, refuse } from "../../src/events/refusal.ts";
-import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { HeldBytes, type Line, LineSplitter, type Splitter } from "./lines.ts";
 
 const LF = 0x0a, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;

@@ -9,7 +9,7 @@ import { createGunzip } from "node:zlib";
 import { refuseLarge } from "../../src/events/json.ts";
 import { type Refusal, refuse } from "../../src/events/refusal.ts";
 import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
-import { MAX_RECORD_BYTES } from "../../src/events/schema.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 
 /** A line that is not blank, without its end. */
 export interface Line {

@@ -14,7 +14,7 @@ import {
   ratingEvents,
   USER_COLUMNS,
 } from "../../src/adapters/movielens.ts";
-import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, within } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";

@@ -5,7 +5,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { SourceRecord } from "./source.ts";
 
 /** SQLite writes what does not fit into so much memory to its file. */

@@ -8,7 +8,7 @@ import type { Mapped } from "../../src/adapters/mapped.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
 import type { Refusal } from "../../src/events/refusal.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
-import { MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { adapt, type Adapted } from "./adapters.ts";
 import type { Line } from "./lines.ts";
 

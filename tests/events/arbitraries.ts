@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { COMPARISONS, type Event, type ItemRecord, REQUEST_LISTS } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/schema.ts";
+import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 const text = (minBytes: number, maxBytes: number) =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/schema.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Sample } from "../../src/learner/sample.ts";
 import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
 
