@@ -20,7 +20,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import { ItemStatistics } from "../features/statistics.ts";
+import { ItemStatistics } from "../features/kept_statistics.ts";
 import { CHUNK_BYTES } from "../retrieval/changelog.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "./item_codec.ts";
