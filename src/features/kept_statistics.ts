@@ -5,10 +5,12 @@
  * @module
  */
 
+import { RecencyMap } from "./recency_map.ts";
+
 /** Buckets of the items' popularity that a user's surprises are kept by. */
 export const POPULARITY_BUCKETS = 16;
 /** Of users without outcomes, as most are who are never shown a list. Never written to. */
-const NO_KEYS = new Map<string, KeyStatistics>();
+const NO_KEYS = new RecencyMap<KeyStatistics>();
 const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
 /** Categories and cross values a user keeps; the least recently updated goes first. */
 const MAX_KEYS_PER_USER = 128;
@@ -92,7 +94,7 @@ export class UserStatistics {
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
   /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
-  get keys(): ReadonlyMap<string, KeyStatistics> {
+  get keys(): Pick<RecencyMap<KeyStatistics>, "size" | "get" | typeof Symbol.iterator> {
     return this.#keys;
   }
 
@@ -106,14 +108,9 @@ export class UserStatistics {
 
   /** Puts the numbers of a key last; the first goes when there are too many. */
   putKey(key: string, stats: KeyStatistics): void {
-    if (this.#keys === NO_KEYS) this.#keys = new Map();
-    else this.#keys.delete(key);
-    this.#keys.set(key, stats);
-    if (this.#keys.size <= MAX_KEYS_PER_USER) return;
-    for (const oldest of this.#keys.keys()) {
-      this.#keys.delete(oldest);
-      return;
-    }
+    if (this.#keys === NO_KEYS) this.#keys = new RecencyMap();
+    this.#keys.put(key, stats);
+    if (this.#keys.size > MAX_KEYS_PER_USER) this.#keys.dropOldest();
   }
 
   /** Adds to a bucket. @param at twice its number */
