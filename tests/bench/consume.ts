@@ -16,7 +16,7 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task.ts";
@@ -42,7 +42,7 @@ interface Outcome {
   readonly bytes: number;
 }
 
-await using broker = await startBroker();
+await using broker = await startBroker({ jvm: SERVER_JVM });
 const brokers = [broker.address];
 let runs = 0;
 

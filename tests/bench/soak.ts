@@ -8,7 +8,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
@@ -22,7 +22,7 @@ const WARM_SHARE = 0.25;
 const [minutes = "30", rate = "500", model = "base"] = Deno.args;
 const topics = topicNames();
 
-await using broker = await startBroker();
+await using broker = await startBroker({ jvm: SERVER_JVM });
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 const events = Math.ceil(Number(minutes) * 60 * Number(rate));

@@ -10,7 +10,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
@@ -24,7 +24,7 @@ const WATCH_MS = 15_000;
 const users = Number(Deno.args[0] ?? 20_000);
 const topics = topicNames();
 
-await using broker = await startBroker();
+await using broker = await startBroker({ jvm: SERVER_JVM });
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 // One partition more: nobody must be left out.
