@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { ConfigError } from "../streams/config_fault.ts";
 
 /** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
@@ -100,12 +101,19 @@ export function reasonOf(error: unknown): string {
   return file !== "" && message.includes(file) ? message : `${message}: ${reasonOf(cause)}`;
 }
 
+/** What is wrong with a configuration and what to do about it, a fault in two lines, as `check` says it. */
+async function faultsOf(error: ConfigError): Promise<string> {
+  const { problemsOf } = await import("./config_problems.ts"); // only here: it loads what has settings
+  const faults = problemsOf(error).map(({ what, remedy }) => `  ${what}\n      -> ${remedy}`);
+  return [`Cannot use ${error.file} as configuration:`, ...faults].join("\n");
+}
+
 /** Runs a command; an error becomes a line on standard error and the exit code 1. */
 export async function runCommand(main: () => Promise<number>): Promise<never> {
   try {
     Deno.exit(await main());
   } catch (error) {
-    print(Deno.stderr, `error: ${reasonOf(error)}\n`);
+    print(Deno.stderr, `error: ${error instanceof ConfigError ? await faultsOf(error) : reasonOf(error)}\n`);
     if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
       print(Deno.stderr, `${error.stack}\n`);
     }

@@ -128,6 +128,21 @@ Deno.test("run refuses a role that does not exist", async () => {
   assert.match(errors, /Roles are task, learner/);
 });
 
+Deno.test("run says of each fault of its configuration what to do about it, as check does", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
+  try {
+    const config = `${folder}/meander.json`;
+    await Deno.writeTextFile(config, '{"retrieval": {"revisit": true},\n"batchRows": 0, "batchRows": 1}');
+    const { code, errors } = await run("run", "--config", config, "--log-path", `${folder}/log.sqlite`);
+    assert.equal(code, 1);
+    assert.match(errors, /^error: Cannot use .*meander\.json as configuration:\n/m);
+    assert.match(errors, /line 2: batchRows: it is there already in line 2\n +-> take one of the two out/);
+    assert.match(errors, /line 1: retrieval\.revisit: .*\n +-> did you mean retrieval\.revisits\?/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("Feeder with a name puts each event on its user's partition, once, beside other sources", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 3));
