@@ -14,6 +14,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { openSource } from "../../streams/sources/open.ts";
+import { endWith } from "./end_with.ts";
 import { HttpClient } from "./http_client.ts";
 import { machineLine } from "./machine.ts";
 import { taskEnvironment, taskV8Flags } from "../service/task_command.ts";
@@ -58,7 +59,7 @@ const config = `${folder}/meander.json`;
 const soon = { outcomeWindowMs: 1000, allowedLatenessMs: 0, guard: null };
 await Deno.writeTextFile(config, JSON.stringify({ ...shop, ...soon }));
 const flags = ["--config", config, "--model", model, "--http", `127.0.0.1:${port}`, ...options];
-await using server = command("run", ...flags).spawn();
+await using server = endWith(command("run", ...flags).spawn());
 /** Events that were not committed, samples that were not learnt, and the newest version made. */
 const status = async (): Promise<{ lag: number; waiting: number; version: number }> => {
   const { partitions, learner } = await fetch(`${url}/v1/status`).then(

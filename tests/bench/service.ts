@@ -22,6 +22,7 @@ import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { startService } from "../service/task_command.ts";
+import { endWith } from "./end_with.ts";
 import { machineLine } from "./machine.ts";
 
 const PARTITIONS = 4;
@@ -55,7 +56,7 @@ await Deno.writeTextFile(config, JSON.stringify({ ...shop, guard: null }));
 let rate = Number(fixed) || undefined;
 let round = 0;
 for (const delivery of DELIVERIES) {
-  await using engine = await start(delivery);
+  await using engine = endWith(await start(delivery));
   if (delivery === "exactly-once") await measureThroughput();
   while (await waiting() > 200) await delay(100);
   await ask(200, 100); // warm
