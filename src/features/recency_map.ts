@@ -12,23 +12,24 @@
 
 interface Entry<V> {
   readonly key: string;
-  value: V;
+  /** Of what stands between the newest and the oldest there is none. */
+  value: V | undefined;
   older: Entry<V>;
   newer: Entry<V>;
+}
+
+class Ends<V> implements Entry<V> {
+  readonly key = "";
+  value: undefined;
+  older: Entry<V> = this;
+  newer: Entry<V> = this;
 }
 
 /** Keys and values, least recently put first. */
 export class RecencyMap<V> implements Iterable<readonly [string, V]> {
   readonly #entries = new Map<string, Entry<V>>();
-  /** Stands between the newest and the oldest entry; has no value. */
-  readonly #ends: Entry<V>;
-
-  /** Begins empty. */
-  constructor() {
-    const ends = { key: "", value: undefined } as unknown as Entry<V>;
-    ends.older = ends.newer = ends;
-    this.#ends = ends;
-  }
+  /** Stands between the newest and the oldest. */
+  readonly #ends = new Ends<V>();
 
   /** Number of entries. */
   get size(): number {
@@ -67,8 +68,8 @@ export class RecencyMap<V> implements Iterable<readonly [string, V]> {
 
   /** The entries in their order. */
   *[Symbol.iterator](): Generator<readonly [string, V], void, undefined> {
-    for (let entry = this.#ends.newer; entry !== this.#ends; entry = entry.newer) {
-      yield [entry.key, entry.value];
+    for (let entry: Entry<V> = this.#ends.newer; entry !== this.#ends; entry = entry.newer) {
+      yield [entry.key, entry.value as V];
     }
   }
 }

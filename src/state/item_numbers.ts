@@ -79,17 +79,17 @@ export class ItemNumbers {
   /** Items that have such a slot. */
   #items = 0;
   /** By sequence number, from the oldest to the next without a gap. */
-  #slots = new Map<number, Slot>();
+  readonly #slots = new Map<number, Slot>();
   #oldest = 0;
   #next = 0;
   /** Entries of all slots. */
   #entries = 0;
   /** Keys of slots that do not count any more, the newest last; it is the first to be used again. */
-  #free: number[] = [];
+  readonly #free: number[] = [];
   /** Keys that there are. */
   #keys = 0;
   /** What {@linkcode ItemNumbers.take} has read, by key. */
-  #read = new Map<number, ReadSlot>();
+  readonly #read = new Map<number, ReadSlot>();
 
   /** Of a catalogue's items, none of which has numbers yet. */
   constructor(catalogue: Catalogue) {
