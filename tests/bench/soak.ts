@@ -12,6 +12,7 @@ import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
+import { endWith } from "./end_with.ts";
 import { startService } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
@@ -29,10 +30,12 @@ const events = Math.ceil(Number(minutes) * 60 * Number(rate));
 const people = { seed: 1, events, users: USERS, partitions: PARTITIONS };
 await log.append([...catalogue(topics, people)]);
 const folder = await Deno.makeTempDir({ prefix: "meander-soak-" });
-await using engine = await startService([
-  ...["--log", "kafka", "--brokers", broker.address],
-  ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
-]);
+await using engine = endWith(
+  await startService([
+    ...["--log", "kafka", "--brokers", broker.address],
+    ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+  ]),
+);
 
 const stream = traffic(topics, people);
 const samples: { readonly minute: number; readonly rss: number; readonly files: number }[] = [];
