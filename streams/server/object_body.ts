@@ -32,7 +32,7 @@ export async function readObject(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Problem("bad-body", "The body is no object");
   }
-  const faults = unknownFields(value, schemas[schema]).slice(0, MAX_LISTED);
+  const faults = unknownFields(value, schemas[schema], MAX_LISTED);
   if (faults.length > 0) throw new Problem("unknown-field", faults.join("; "), { more: { faults } });
   return value as Readonly<Record<string, unknown>>;
 }
