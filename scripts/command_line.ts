@@ -5,7 +5,7 @@
  */
 
 import { dirname } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
 import { ConfigError } from "../streams/config_fault.ts";
 
 /** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
@@ -25,9 +25,23 @@ export function commandName(task: string): string {
   return called?.name ?? `deno task ${task}`;
 }
 
+/** A command to which an unknown option is worse than a missing one: it may be that one, misspelt. */
+class FrankCommand extends Command {
+  override createCommand(name?: string): Command {
+    return new FrankCommand(name);
+  }
+
+  override parseOptions(args: string[]): ParseOptionsResult {
+    const parsed = super.parseOptions(args);
+    const isRefused = this.commands.length === 0 && parsed.unknown.length > 0; // else they are a subcommand's
+    if (isRefused) this.options.forEach((option) => option.makeOptionMandatory(false));
+    return parsed;
+  }
+}
+
 /** A command of a name. Below a mistake stands a hint: the help itself would push it off the screen. */
 export function createCommand(name: string): Command {
-  return new Command(name).showHelpAfterError("(--help says more)");
+  return new FrankCommand(name).showHelpAfterError("(--help says more)");
 }
 
 /** What a command was called with. */

@@ -1,0 +1,36 @@
+import { test } from "node:test";
+import { CommanderError } from "commander";
+import assert from "node:assert/strict";
+import { createCommand } from "../../scripts/command_line.ts";
+
+/** What a command says of arguments: with a mandatory option `--from`, and a subcommand that has one, too. */
+function said(...args: readonly string[]): string {
+  let text = "";
+  const program = createCommand("feed")
+    .exitOverride()
+    .configureOutput({ writeErr: (more) => text += more, writeOut: (more) => text += more });
+  program.command("file").requiredOption("--from <path>", "what to read").option("--form <name>", "its form");
+  program.command("topic").requiredOption("--from <name>", "what to read").action(() => {});
+  try {
+    program.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+  }
+  return text;
+}
+
+test("createCommand() names an unknown option before a missing one, with the one that is meant", () => {
+  const hint = "\n(--help says more)\n";
+  const unknown = `error: unknown option '--form'\n(Did you mean --from?)${hint}`;
+  for (
+    const [args, expected] of [
+      [["topic", "--form", "x"], unknown],
+      [["topic", "--from", "x", "--form", "x"], unknown],
+      [["topic"], `error: required option '--from <name>' not specified${hint}`],
+      [["topic", "--from", "x"], ""],
+      [["file", "--form", "x"], `error: required option '--from <path>' not specified${hint}`],
+      [["file", "--form", "x", "--fast"], `error: unknown option '--fast'${hint}`],
+    ] as const
+  ) assert.equal(said(...args), expected, args.join(" "));
+  assert.match(said("topic", "--help"), /--from <name> +what to read/);
+});
