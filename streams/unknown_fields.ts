@@ -5,8 +5,8 @@
  */
 
 import type { JsonSchema } from "../src/events/json_schema.ts";
+import { noSuch } from "../src/events/near_name.ts";
 import { stepTo } from "../src/events/refusal.ts";
-import { noSuch } from "./near_name.ts";
 
 /**
  * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: a sentence each, which names

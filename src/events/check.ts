@@ -8,6 +8,7 @@
 
 import type { AttributeValue, Event, ItemRecord } from "./event.ts";
 import { DuplicateFinder } from "./duplicate_finder.ts";
+import { nearName } from "./near_name.ts";
 import { countKeys, plainFault } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
 import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";
@@ -37,6 +38,8 @@ const EVENTS: ReadonlyMap<unknown, NamedFields> = new Map(
 );
 const ITEM: NamedFields = Object.entries(ITEM_FIELDS);
 const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
+/** Unknown fields that are compared with one that is missing: whoever sends many must not keep us busy. */
+const MAX_COMPARED = 20;
 const duplicates = new DuplicateFinder();
 
 /**
@@ -80,7 +83,7 @@ export function checkEventFields(value: unknown): DecodedEvent {
   if (!isObject(value)) return refuseFault(notAnObject(value), "event");
   const type = value["type"];
   const fields = EVENTS.get(type);
-  if (fields === undefined) return refuseFault(typeFault(type), "event");
+  if (fields === undefined) return refuseFault(typeFault(value), "event");
   const fault = fieldsFault(fields, value);
   if (fault !== undefined) return refuseFault(fault, `${type} event`);
   return { ok: true, event: value as unknown as Event };
@@ -114,13 +117,19 @@ function notAnObject(value: unknown): Fault {
   return { code: "not-an-object", wanted: "an object", got: shown(value), path: "" };
 }
 
-function typeFault(type: unknown): Fault {
-  const code = type === undefined
-    ? "missing-field"
-    : typeof type === "string"
-    ? "unknown-type"
-    : "wrong-type";
-  return { code, wanted: `one of ${[...EVENTS.keys()].join(", ")}`, got: shown(type), path: ".type" };
+function typeFault(event: Bag): Fault {
+  const { type } = event;
+  const wanted = `one of ${[...EVENTS.keys()].join(", ")}`;
+  if (type === undefined) return missingFault("type", wanted, event, []);
+  const code = typeof type === "string" ? "unknown-type" : "wrong-type";
+  return { code, wanted, got: shown(type), path: ".type" };
+}
+
+/** Says that a record has no field of a name, and which of those that we have no name for is near it. */
+function missingFault(name: string, wanted: string, record: Bag, fields: NamedFields): Fault {
+  const known = new Set(fields.map(([own]) => own));
+  const unknown = Object.keys(record).filter((key) => !known.has(key)).slice(0, MAX_COMPARED);
+  return { code: "missing-field", wanted, got: "undefined", path: `.${name}`, near: nearName(name, unknown) };
 }
 
 function fieldsFault(fields: NamedFields, record: Bag): Fault | undefined {
@@ -129,7 +138,7 @@ function fieldsFault(fields: NamedFields, record: Bag): Fault | undefined {
     const value = record[name];
     if (value === undefined) {
       if (field.optional === true) continue;
-      return { code: "missing-field", wanted: describe(field), got: "undefined", path: `.${name}` };
+      return missingFault(name, describe(field), record, fields);
     }
     const fault = kindFault(field, value) ?? lengthFault(field, value, record);
     if (fault !== undefined) return within(`.${name}`, fault);

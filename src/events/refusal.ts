@@ -97,6 +97,8 @@ export interface Fault {
   readonly got: string;
   /** Where it is, relative to the value that was checked: `[3]`, `.age`, or nothing for the value itself. */
   readonly path: string;
+  /** The field that may be meant to be the missing one. */
+  readonly near?: string | undefined;
 }
 
 /** A fault seen from one level further out. */
@@ -110,8 +112,9 @@ export function stepTo(key: string): string {
 }
 
 /** Puts a fault of a `what` (an event, an item) into words. */
-export function refuseFault({ code, wanted, got, path }: Fault, what: string): Refusal {
+export function refuseFault({ code, wanted, got, path, near }: Fault, what: string): Refusal {
   const subject = path === "" ? `the ${what}` : `${path.replace(/^\./, "")} of the ${what}`;
-  const state = code === "missing-field" ? "it is missing" : `current value is ${got}`;
+  const missing = near === undefined ? "it is missing" : `it is missing; did you mean it by ${shown(near)}?`;
+  const state = code === "missing-field" ? missing : `current value is ${got}`;
   return refuse(code, `Cannot take ${subject} as ${wanted}: ${state}`);
 }

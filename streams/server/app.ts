@@ -7,13 +7,13 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { noSuch } from "../../src/events/near_name.ts";
 import { shown } from "../../src/events/refusal.ts";
 import type { Access } from "./access.ts";
 import { bodyKind } from "./body.ts";
 import { type Endpoint, isOwn } from "./endpoint.ts";
 import type { Metrics } from "./metrics.ts";
 import { LogError } from "../log/log.ts";
-import { noSuch } from "../near_name.ts";
 import { Problem } from "./problem.ts";
 
 /** What an application is made of. */

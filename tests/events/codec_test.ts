@@ -129,6 +129,38 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
   assert.match(reason({ ...click, item: "x".repeat(1000) }), /"x{60}"… \(1000 characters\)$/);
 });
 
+Deno.test("decodeEvent(), decodeItem() say of a missing field which unknown one may be meant to be it", () => {
+  const reason = (value: unknown, of: typeof decodeEvent | typeof decodeItem = decodeEvent) => {
+    const decoded = of(new TextEncoder().encode(JSON.stringify(value)));
+    return decoded.ok ? "taken" : decoded.reason.replace(/^.*: /, "");
+  };
+  const { item, user, time, type } = click;
+  const condition = { atribute: "colour", is: "==", value: "red" };
+  const request = { ...forget, type: "request", request: "r1", count: 1 };
+  for (
+    const [found, expected] of [
+      [reason({ ...click, item: undefined, itme: item }), 'it is missing; did you mean it by "itme"?'],
+      [reason({ ...click, user: undefined, User: user }), 'it is missing; did you mean it by "User"?'],
+      [reason({ ...click, type: undefined, tpye: type }), 'it is missing; did you mean it by "tpye"?'],
+      [
+        reason({ ...request, filter: { where: [condition] } }),
+        'it is missing; did you mean it by "atribute"?',
+      ],
+      [reason({ itme: item, time }, decodeItem), 'it is missing; did you mean it by "itme"?'],
+      [reason({ item, tiem: time }, decodeItem), 'it is missing; did you mean it by "tiem"?'],
+      [reason({ ...forget, type: "impression", item: "i1" }), 'it is missing; did you mean it by "item"?'],
+      [reason({ ...click, user: undefined, tent: 1 }), "it is missing"],
+      [reason({ ...click, itme: item }), "taken"],
+    ] as const
+  ) assert.equal(found, expected);
+  const more = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`more${i}`, 1]));
+  assert.match(
+    reason({ time, ...more(19), itme: item }, decodeItem),
+    /did you mean it by "itme"\?$/,
+  );
+  assert.equal(reason({ time, ...more(20), itme: item }, decodeItem), "it is missing");
+});
+
 Deno.test("decodeEvent() takes what stands on its bounds and refuses what stands past them", () => {
   const list = (n: number) => Array.from({ length: n }, (_, i) => `i${i}`);
   const names = (n: number) => Object.fromEntries(list(n).map((name) => [name, 1]));
