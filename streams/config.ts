@@ -15,7 +15,7 @@ import type { TaskOptions } from "../src/state/task_options.ts";
 import { withoutComments } from "./json_comments.ts";
 import { environmentOverrides, withOverrides } from "./config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "./config_fault.ts";
-import { placesOf } from "./json_places.ts";
+import { repeatsIn } from "./json_places.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type { RetentionSettings } from "./service/retention_settings.ts";
@@ -95,9 +95,8 @@ export function parseConfig(
   const overrides = environmentOverrides(configJsonSchema(), env);
   const whole = withOverrides(value, overrides);
   const result = configSchema.safeParse(whole);
-  const twice = placesOf(json).filter(({ before }) => before !== null).map(({ path, line, before }) => {
-    const message = `it is there already in line ${before}`;
-    return { path, line, kind: "twice", message, value: valueAt(value, path) } as const;
+  const twice = repeatsIn(json).map((repeat): ConfigFault => {
+    return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
   if (result.success && twice.length === 0) return result.data as Config;
   const faults = (result.error?.issues ?? []).flatMap((issue): ConfigFault[] => {

@@ -64,3 +64,16 @@ export function placesOf(json: string): readonly JsonPlace[] {
   pass([], new Map());
   return places;
 }
+
+/** A value of a text that its object has twice. */
+export interface JsonRepeat extends Pick<JsonPlace, "path" | "line"> {
+  /** Says so, with the line of the one before it. */
+  readonly message: string;
+}
+
+/** The values of a JSON text under a key that the same object has before them: `JSON.parse` takes the last, silently. */
+export function repeatsIn(json: string): readonly JsonRepeat[] {
+  return placesOf(json).flatMap(({ path, line, before }) =>
+    before === null ? [] : [{ path, line, message: `it is there already in line ${before}` }]
+  );
+}

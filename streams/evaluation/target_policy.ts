@@ -9,6 +9,7 @@ import { z } from "zod";
 import { bernoulliThompson, type BetaArm } from "../../src/experiments/bernoulli_thompson.ts";
 import type { PolicyOptions } from "../../src/scorer/policy.ts";
 import { createRandom } from "../../src/simulator/random.ts";
+import { parseJsonFile } from "../json_file.ts";
 import { policySchema } from "../policy_schema.ts";
 
 /** A policy that looks at the item and the place alone. */
@@ -54,13 +55,7 @@ const thompsonSchema = z.strictObject({
  * @throws SyntaxError naming the file and what is wrong.
  */
 export async function readTargetPolicy(file: string): Promise<TargetPolicy> {
-  const text = await Deno.readTextFile(file);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
-  }
+  const value = parseJsonFile(await Deno.readTextFile(file), file, "a policy");
   const name = (value as { readonly name?: unknown } | null)?.name;
   if (name === "bernoulli-thompson") {
     const { arms, prior, campaign, places, draws, seed } = check(thompsonSchema, value, file);

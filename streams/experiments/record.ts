@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { ExperimentDraft } from "../../src/experiments/changes.ts";
 import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+import { parseJsonFile } from "../json_file.ts";
 import { unknownFields } from "../unknown_fields.ts";
 import { draftSchema, issuesOf, recordSchema } from "./schemas.ts";
 
@@ -20,12 +21,7 @@ export const EXPERIMENT = "experiment";
  * @throws SyntaxError naming the file and every field that is wrong.
  */
 export function parseExperiment(text: string, file: string): ExperimentDraft {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
-  }
+  const value = parseJsonFile(text, file, "an experiment");
   const result = draftSchema.safeParse(value);
   if (result.success) return result.data;
   const unknown = unknownFields(value, z.toJSONSchema(draftSchema) as JsonSchema);

@@ -38,6 +38,11 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
     (await call("start", file)).stderr,
     /as an experiment: variants\[0\]\.colour: there is no such field; there are name, /,
   );
+  await Deno.writeTextFile(file, '{\n "name": "g",\n "variants": [{ "name": "A" }],\n "name": "h"\n}');
+  assert.match(
+    (await call("start", file)).stderr,
+    /as an experiment: name \(line 4\): it is there already in line 2$/m,
+  );
   await Deno.remove(folder, { recursive: true });
 });
 
