@@ -16,12 +16,12 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task.ts";
 import { TimeShare } from "../../streams/task/time_share.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { startMeasuredBroker } from "./end_with.ts";
 import { serve } from "./serving.ts";
 
 const PARTITIONS = [0, 1, 2, 3];
@@ -42,7 +42,7 @@ interface Outcome {
   readonly bytes: number;
 }
 
-await using broker = await startBroker({ jvm: SERVER_JVM });
+await using broker = await startMeasuredBroker();
 const brokers = [broker.address];
 let runs = 0;
 

@@ -12,6 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { chromium, type Page } from "playwright-core";
 import { findChromium } from "../browser.ts";
 import { taskV8Flags } from "../service/task_command.ts";
+import { endWith } from "./end_with.ts";
 
 const [model = "base", turns = "4"] = Deno.args;
 const SECONDS = 10;
@@ -25,12 +26,14 @@ const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`
 
 const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
 const flags = ["--config", "fixtures/shop/meander.json", "--model", model, "--http", `127.0.0.1:${port}`];
-await using server = new Deno.Command(Deno.execPath(), {
-  args: ["run", ...await taskV8Flags("run"), "-A", "--no-check", `${ROOT}scripts/run.ts`, ...log, ...flags],
-  cwd: ROOT,
-  stdout: "null",
-  stderr: "null",
-}).spawn();
+await using server = endWith(
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", ...await taskV8Flags("run"), "-A", "--no-check", `${ROOT}scripts/run.ts`, ...log, ...flags],
+    cwd: ROOT,
+    stdout: "null",
+    stderr: "null",
+  }).spawn(),
+);
 while (!await fetch(`${url}/ready`).then((response) => response.ok, () => false)) await delay(100);
 
 const stop = new AbortController();

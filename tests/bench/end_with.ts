@@ -1,17 +1,41 @@
 /**
- * For benches that wait for what a service does.
+ * For benches that wait for what other processes do: when one dies, what is waited for would never come.
  *
  * @module
  */
 
-/** Ends this process with a service that ends with an error: what is waited for would never come. */
+import { type DevBroker, SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+
+/** Ends this process with a service that ends with an error, and the service with this process. */
 export function endWith(service: Deno.ChildProcess): Deno.ChildProcess {
+  const kill = () => service.kill("SIGKILL");
+  globalThis.addEventListener("unload", kill);
   service.status.then(({ code }) => {
-    if (code === 0) return;
-    Deno.stderr.writeSync(
-      new TextEncoder().encode(`The service has ended with ${code}; run it by hand to see why\n`),
-    );
-    Deno.exit(1);
+    globalThis.removeEventListener("unload", kill);
+    if (code !== 0) end(`The service has ended with ${code}; run it by hand to see why`);
   });
   return service;
+}
+
+/** Starts a broker with a server's flags, with which this process ends unless it has asked for it. */
+export async function startMeasuredBroker(): Promise<DevBroker> {
+  const broker = await startBroker({ jvm: SERVER_JVM });
+  let isAsked = false;
+  broker.ended.then(() => isAsked || end("The broker has ended"));
+  return {
+    ...broker,
+    stop() {
+      isAsked = true;
+      return broker.stop();
+    },
+    [Symbol.asyncDispose]() {
+      isAsked = true;
+      return broker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function end(why: string): never {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${why}\n`));
+  Deno.exit(1);
 }

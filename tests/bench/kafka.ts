@@ -16,9 +16,9 @@
 import { Buffer } from "node:buffer";
 import { Kafka, logLevel, Partitioners, type ProducerConfig } from "kafkajs";
 import { COMPRESSIONS } from "../../streams/log/kafka/codecs.ts";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
+import { startMeasuredBroker } from "./end_with.ts";
 
 const PARTITIONS = [0, 1, 2, 3];
 const RECORDS = 400_000;
@@ -27,7 +27,7 @@ const ROUNDS = 4;
 /** A way to do something: gives the milliseconds that it took. */
 type Contender = readonly [name: string, run: () => Promise<number>];
 
-await using broker = await startBroker({ jvm: SERVER_JVM });
+await using broker = await startMeasuredBroker();
 const brokers = [broker.address];
 const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
 

@@ -19,13 +19,13 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { encodeItem, itemKey } from "../../src/state/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import { TaskState } from "../../src/state/task_state.ts";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task.ts";
 import { LINEAGE } from "../../streams/task/restore.ts";
 import { RestoreMeter } from "../../streams/task/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { startMeasuredBroker } from "./end_with.ts";
 import { serve } from "./serving.ts";
 
 const PARTITIONS = [0, 1, 2, 3];
@@ -51,7 +51,7 @@ interface Outcome {
 }
 
 async function compareAll(users: number): Promise<void> {
-  await using broker = await startBroker({ jvm: SERVER_JVM });
+  await using broker = await startMeasuredBroker();
   const folder = await Deno.makeTempDir({ prefix: "meander-bench-" });
   try {
     const bytes = await fill(broker.address, users);

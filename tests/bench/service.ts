@@ -16,13 +16,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { Feeder } from "../../streams/feeder.ts";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { startService } from "../service/task_command.ts";
-import { endWith } from "./end_with.ts";
+import { endWith, startMeasuredBroker } from "./end_with.ts";
 import { machineLine } from "./machine.ts";
 
 const PARTITIONS = 4;
@@ -37,7 +36,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const topics = topicNames();
 
 print(`${await machineLine()}\n`);
-await using broker = await startBroker({ jvm: SERVER_JVM });
+await using broker = await startMeasuredBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 await using feeder = await Feeder.open(log, topics, openSource("meander", `${root}fixtures/shop`), {

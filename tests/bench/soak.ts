@@ -8,11 +8,10 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
-import { endWith } from "./end_with.ts";
+import { endWith, startMeasuredBroker } from "./end_with.ts";
 import { startService } from "../service/task_command.ts";
 
 const PARTITIONS = 4;
@@ -23,7 +22,7 @@ const WARM_SHARE = 0.25;
 const [minutes = "30", rate = "500", model = "base"] = Deno.args;
 const topics = topicNames();
 
-await using broker = await startBroker({ jvm: SERVER_JVM });
+await using broker = await startMeasuredBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 const events = Math.ceil(Number(minutes) * 60 * Number(rate));

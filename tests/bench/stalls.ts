@@ -10,12 +10,12 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { SERVER_JVM, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { Fleet } from "../chaos/fleet.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
+import { startMeasuredBroker } from "./end_with.ts";
 
 const PARTITIONS = 4;
 const EVERY_MS = 20;
@@ -24,7 +24,7 @@ const WATCH_MS = 15_000;
 const users = Number(Deno.args[0] ?? 20_000);
 const topics = topicNames();
 
-await using broker = await startBroker({ jvm: SERVER_JVM });
+await using broker = await startMeasuredBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
 // One partition more: nobody must be left out.
@@ -44,9 +44,13 @@ await using fleet = new Fleet({
     ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/${members(name)}`],
   ],
 });
+globalThis.addEventListener("unload", () => void fleet[Symbol.asyncDispose]());
 fleet.start("learner-0");
 fleet.start("task-0");
-while (await lag() > 0) await delay(200);
+while (await lag() > 0) {
+  if (fleet.started > 2) throw new Error("Cannot measure: a process has ended by itself");
+  await delay(200);
+}
 
 /** When each partition gave an answer, since the last look. */
 const answers: number[][] = Array.from({ length: PARTITIONS }, () => []);
