@@ -89,6 +89,10 @@ async function checkBasics(page: Page): Promise<void> {
     });
     for (const e of document.querySelectorAll("th")) if (!e.scope) faults.push("th without scope");
     if (document.documentElement.scrollWidth > innerWidth) faults.push("scrolls sideways");
+    for (const e of document.querySelectorAll("svg text")) {
+      const [text, all] = [e, e.ownerSVGElement].map((one) => one.getBoundingClientRect());
+      if (text.left < all.left || text.right > all.right) faults.push("cut: " + e.textContent);
+    }
     for (const e of document.querySelectorAll("[style]")) faults.push("style in markup: " + e.tagName);
     const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
     const luminance = (c) => {
@@ -171,6 +175,33 @@ for (const width of [1280, 390]) {
     assert.notEqual(first, second, "another item has another reason");
   });
 }
+
+look("ids and dates in the time line of a user do not lie on each other", {
+  path: "/users/eve",
+  lost: true,
+}, async ({ page, api }) => {
+  const visits = [3, 3, 1.5, 0, 0].map((days, i) => ({
+    ...{ type: "interaction", user: "eve", action: "view", item: `article-${20_410 + i}` },
+    time: NOW - days * 86_400_000 + i,
+  }));
+  await api.post("/v1/events", visits);
+  await page.reload();
+  await page.locator(".timeline .act").nth(4).waitFor();
+  const texts: readonly DOMRect[] = await page.evaluate(`(() => {
+    const texts = [...document.querySelectorAll(".timeline text")];
+    return texts.map((text) => text.getBoundingClientRect().toJSON());
+  })()`);
+  assert.equal(texts.length, 5 + 3);
+  const drawn = await page.locator(".timeline").boundingBox();
+  const shown = await page.locator(".scroll.end").boundingBox();
+  assert.equal(drawn?.x, shown?.x, "few behaviours begin on the left");
+  for (const [i, a] of texts.entries()) {
+    for (const b of texts.slice(i + 1)) {
+      const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+      assert.ok(apart, `text ${i}: ${JSON.stringify([a, b])}`);
+    }
+  }
+});
 
 look("a user who is not known is said to be so", { path: "/users/nobody", lost: true }, async ({ page }) => {
   await page.locator("[role=alert]", { hasText: "Nothing is known" }).waitFor();

@@ -32,6 +32,8 @@ import { clock } from "./figures.js";
 const HEIGHT = 190;
 const LEAST_SPAN_MS = 120_000;
 const PADDING = { left: 8, right: 8, top: 10, bottom: 22 };
+/** Width of a time of day. */
+const CLOCK = 60;
 
 /** A chart in a figure of its own. */
 export class Chart {
@@ -291,9 +293,10 @@ function timeTicks(start, end, width) {
   const step = [15_000, 30_000, 60_000, 120_000, 300_000, 3_600_000, 7_200_000, 14_400_000, 21_600_000]
     .find((each) => (end - start) / each <= wanted) ?? 43_200_000;
   const zone = new Date(end).getTimezoneOffset() * 60_000;
+  const edge = (end - start) * (CLOCK / 2 - PADDING.left) / (width - PADDING.left - PADDING.right);
   const ticks = [];
   for (let time = Math.ceil((start - zone) / step) * step + zone; time <= end; time += step) {
-    if (time - start > (end - start) * 0.04 && end - time > (end - start) * 0.04) ticks.push(time);
+    if (time - start > edge && end - time > edge) ticks.push(time);
   }
   return ticks;
 }

@@ -27,11 +27,11 @@ export const rate = known((value) =>
   value >= 99.5 || value === 0 ? count(value) : value.toFixed(value >= 9.95 ? 0 : 1)
 );
 
-/** A share as percent. */
+/** A share as percent, on one line. */
 export const percent = known((value) =>
   value === 0
-    ? "0 %"
-    : `${value < 0 ? "−" : ""}${(100 * Math.abs(value)).toFixed(Math.abs(value) < 0.0995 ? 2 : 1)} %`
+    ? "0\u00a0%"
+    : `${value < 0 ? "−" : ""}${(100 * Math.abs(value)).toFixed(Math.abs(value) < 0.0995 ? 2 : 1)}\u00a0%`
 );
 
 /** Four decimals less one. */

@@ -112,7 +112,8 @@ function ago({ behaviours }) {
   return last === undefined ? "–" : duration(Date.now() - last.time);
 }
 
-const STEP = 26;
+/** From one behaviour to the next: as wide as a short id. */
+const STEP = 54;
 const TALL = 74;
 /** Width of a date. */
 const DATE = 70;
@@ -120,13 +121,13 @@ const DATE = 70;
 /** @param {UserView} view */
 function timeline({ behaviours }) {
   if (behaviours.length === 0) return empty("None yet.");
-  let x = 16, dated = 0;
+  let x = STEP / 2, dated = 0;
   const marks = [];
   for (const [i, one] of behaviours.entries()) {
     const before = behaviours[i - 1];
     const newDay = before === undefined || one.time - before.time > 86_400_000;
     if (newDay) {
-      if (before !== undefined) x += 20;
+      if (before !== undefined) x += DATE - STEP;
       marks.push(svg("text", { class: "tick", x, y: TALL + 34 }, moment(one.time).slice(0, 10)));
       dated = x + DATE;
     }
@@ -143,9 +144,9 @@ function timeline({ behaviours }) {
       svg("circle", { cx: x, cy: TALL - height, r: 4.5 }),
       svg("text", { class: "tick", x, y: TALL + 16, "text-anchor": "middle" }, short(one.item)),
     ));
-    x += STEP + 6;
+    x += STEP;
   }
-  x = Math.max(x, dated);
+  x = Math.max(x - STEP / 2, dated);
   const actions = [...new Set(behaviours.map(({ action }) => action))];
   return html(
     "div",
@@ -197,7 +198,7 @@ function actionColor(behaviours, action) {
  * @param {string} item
  */
 function short(item) {
-  return item.length > 5 ? `…${item.slice(-4)}` : item;
+  return item.length > 6 ? `…${item.slice(-5)}` : item;
 }
 
 /**
@@ -226,7 +227,7 @@ async function showWhy(box, path) {
             {},
             html("b", {}, `${at + 1}. ${item.item}`),
             html("small", {}, item.categories.join(", ") || "no category"),
-            html("small", {}, `${percent(item.score)}, prior ${percent(item.prior)}`),
+            html("small", {}, `${percent(item.score)}, prior\u00a0${percent(item.prior)}`),
             html("small", { class: "tag" }, item.source),
           ),
         )
