@@ -48,8 +48,8 @@ interface Feed extends AsyncDisposable {
   /** The same of items, and of what was rejected. */
   readonly items: number;
   readonly rejected: number;
-  /** The first of what was rejected, where it is known. */
-  readonly firstRejection?: Rejection | undefined;
+  /** The first of what was rejected. */
+  readonly firstRejection: Rejection | undefined;
 }
 
 async function main(flags: Flags): Promise<number> {
@@ -73,9 +73,15 @@ async function main(flags: Flags): Promise<number> {
   const open = topic === undefined ? openFile : openTopic;
   await using feed = await open(log, topics, flags, stopping.signal);
   let first: number | undefined;
+  let hasRejected = false;
   let begun = performance.now(), told = begun;
   while (!stopping.signal.aborted && (flags.limit === undefined || feed.events < flags.limit)) {
-    if (!await feed.feed()) break;
+    const mayBeMore = await feed.feed();
+    if (!hasRejected && feed.firstRejection !== undefined) {
+      hasRejected = true;
+      print(Deno.stderr, `first rejected: ${placeOf(feed.firstRejection)} ${feed.firstRejection.reason}\n`);
+    }
+    if (!mayBeMore) break;
     const now = performance.now();
     // The first batch passes over what was there: its time tells nothing of the rate.
     if (first === undefined) [first, begun] = [feed.events, now];
@@ -93,9 +99,6 @@ async function main(flags: Flags): Promise<number> {
     Deno.stdout,
     `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${besides(feed)}\n`,
   );
-  if (feed.firstRejection !== undefined) {
-    print(Deno.stderr, `first rejected: ${placeOf(feed.firstRejection)} ${feed.firstRejection.reason}\n`);
-  }
   if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
   print(
     Deno.stderr,
@@ -121,22 +124,7 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
   });
   if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
-  return {
-    feed: () => feeder.feed(),
-    get events() {
-      return feeder.events;
-    },
-    get items() {
-      return feeder.items;
-    },
-    get rejected() {
-      return feeder.rejected;
-    },
-    get firstRejection() {
-      return feeder.firstRejection;
-    },
-    [Symbol.asyncDispose]: () => feeder[Symbol.asyncDispose](),
-  };
+  return feeder;
 }
 
 async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSignal): Promise<Feed> {
@@ -173,6 +161,9 @@ async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSi
       },
       get rejected() {
         return feeder.rejected;
+      },
+      get firstRejection() {
+        return feeder.firstRejection;
       },
       [Symbol.asyncDispose]: async () => {
         await feeder[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@
  */
 
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
-import { encodeRejection, rejectionOf } from "../src/events/rejection.ts";
+import { encodeRejection, type Rejection, rejectionOf } from "../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
@@ -56,6 +56,7 @@ export class TopicFeeder implements AsyncDisposable {
   #events = 0;
   #items = 0;
   #rejected = 0;
+  #firstRejection: Rejection | undefined;
   #skipped = 0;
 
   private constructor(
@@ -133,6 +134,11 @@ export class TopicFeeder implements AsyncDisposable {
   /** Records that this feeder put on `rejected`. */
   get rejected(): number {
     return this.#rejected;
+  }
+
+  /** The first of them. */
+  get firstRejection(): Rejection | undefined {
+    return this.#firstRejection;
   }
 
   /** Offsets which the topic has dropped before they could be fed. */
@@ -231,9 +237,9 @@ export class TopicFeeder implements AsyncDisposable {
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = adaptJson(value, this.#adapter, clamp(time));
     if (!adapted.ok) {
-      this.#rejected++;
-      const rejection = encodeRejection(rejectionOf({ topic, partition, offset }, adapted, value));
-      return [{ topic: rejected, partition: 0, key, value: rejection, time: came }];
+      const rejection = rejectionOf({ topic, partition, offset }, adapted, value);
+      if (this.#rejected++ === 0) this.#firstRejection = rejection;
+      return [{ topic: rejected, partition: 0, key, value: encodeRejection(rejection), time: came }];
     }
     return adapted.records.map((own) => {
       if (own.kind === "item") {

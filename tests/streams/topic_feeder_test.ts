@@ -78,6 +78,7 @@ Deno.test("TopicFeeder.feed() puts each event on its user's partition, items and
   assert.deepEqual(times, times.toSorted((a, b) => a - b), "the oldest goes first among partitions");
   const { records: [first] } = await log.read(topics.rejected, 0, 0);
   const rejection: Rejection = JSON.parse(new TextDecoder().decode(first?.value ?? undefined));
+  assert.deepEqual(feeder.firstRejection, rejection);
   assert.ok("topic" in rejection);
   const { topic, partition, offset, code, reason } = rejection;
   assert.deepEqual([topic, partition, offset, code], ["clicks", 5 % PARTITIONS, 1, "malformed-row"]);
