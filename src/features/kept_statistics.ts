@@ -94,7 +94,7 @@ export class UserStatistics {
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
   /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
-  get keys(): Pick<RecencyMap<KeyStatistics>, "size" | "get" | typeof Symbol.iterator> {
+  get keys(): Pick<RecencyMap<KeyStatistics>, "size" | "get" | "forEach"> {
     return this.#keys;
   }
 

@@ -18,6 +18,8 @@ import { type CrossKind, type JoinedKey, JoinedKeys, type WeightOf } from "./tra
 /** Candidates that are remembered at most: then all are forgotten. */
 const MAX_KNOWN = 8192;
 
+const NO_WEIGHTS = new Float64Array(0);
+
 /** A category, or a value of a crossed field, with what is the same for all candidates of a list that have it. */
 class Trait {
   /** The category, or the value. */
@@ -28,8 +30,8 @@ class Trait {
   list = 0;
   /** Logit of the cross features of a category. */
   crossed = 0;
-  /** Weights of its pairs, one a prefix. */
-  readonly pairs: number[] = [];
+  /** Weights of its pairs, one a prefix, and room for more. */
+  pairs = NO_WEIGHTS;
 
   /** A trait that was in no list yet. */
   constructor(name: string, suffix: string) {
@@ -51,8 +53,8 @@ interface KnownCandidate {
   /** First-order weight of the item. */
   weight: number;
   /** Those of the categories, over their number; of the item fields, 0 where one is missing. */
-  readonly categoryWeights: number[];
-  readonly fieldWeights: number[];
+  categoryWeights: Float64Array;
+  readonly fieldWeights: Float64Array;
   /** Its categories. */
   readonly kinds: Trait[];
   /** Values of the crossed fields that it has. */
@@ -116,7 +118,7 @@ export class KnownCandidates {
         if (kind.list !== number) look(kind, true);
         z += kind.crossed / kinds.length;
       }
-      if (transitions?.has(item)) z = transitions.addOwn(z, item, weigh);
+      if (transitions?.has(item)) z = transitions.addOwn(z, item, weigh) * 1;
       for (let i = 0; i < values.length; i++) if (values[i]!.list !== number) look(values[i]!, false);
       for (let p = 0; p < prefixes.length; p++) {
         for (let i = 0; i < kinds.length; i++) z += kinds[i]!.pairs[p]!;
@@ -126,7 +128,7 @@ export class KnownCandidates {
       let at = c * C;
       for (let n = 0; n < N; n++) {
         const standard = (numerics[n]! - mean[n]!) * inverseDeviation[n]!;
-        const x = standard > CLIP ? CLIP : standard < -CLIP ? -CLIP : standard;
+        const x = Math.max(-CLIP, Math.min(CLIP, standard));
         xc[at++] = x;
         z += linear[n]! * x;
       }
@@ -150,6 +152,7 @@ export class KnownCandidates {
     return (trait, isCategory) => {
       trait.list = number;
       trait.crossed = isCategory && transitions !== null ? transitions.sum(trait.name, weigh) : 0;
+      if (trait.pairs.length < prefixes.length) trait.pairs = new Float64Array(prefixes.length);
       for (let p = 0; p < prefixes.length; p++) {
         const start = starts[p] ?? null;
         const weights = this.#tables.own("pair");
@@ -196,8 +199,8 @@ export class KnownCandidates {
       q: new Float32Array(2 * this.#shape.k),
       fieldVectors: new Float32Array(SMALL_WIDTH * this.#tables.itemFields.length),
       weight: 0,
-      categoryWeights: [],
-      fieldWeights: [],
+      categoryWeights: NO_WEIGHTS,
+      fieldWeights: new Float64Array(this.#tables.itemFields.length),
       kinds: [],
       values: [],
     };
@@ -207,13 +210,15 @@ export class KnownCandidates {
 
   #fill(known: KnownCandidate, name: string): void {
     const { item, category, itemFields, first } = this.#tables;
-    const { categories, fields, q, fieldVectors, categoryWeights, fieldWeights, kinds, values } = known;
+    const { categories, fields, q, fieldVectors, fieldWeights, kinds, values } = known;
     const n = categories.length;
+    if (known.categoryWeights.length !== n) known.categoryWeights = new Float64Array(n);
+    const { categoryWeights } = known;
     q.fill(0);
     fieldVectors.fill(0);
     item.addRow(item.rowOf(name), 1, q, 0);
     known.weight = weightOf(first.item, name);
-    categoryWeights.length = kinds.length = n;
+    kinds.length = n;
     for (let i = 0; i < n; i++) {
       const key = categories[i]!;
       category.addRow(category.rowOf(key), 1 / n, q, this.#shape.k);

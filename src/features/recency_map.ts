@@ -26,7 +26,7 @@ class Ends<V> implements Entry<V> {
 }
 
 /** Keys and values, least recently put first. */
-export class RecencyMap<V> implements Iterable<readonly [string, V]> {
+export class RecencyMap<V> {
   readonly #entries = new Map<string, Entry<V>>();
   /** Stands between the newest and the oldest. */
   readonly #ends = new Ends<V>();
@@ -66,10 +66,10 @@ export class RecencyMap<V> implements Iterable<readonly [string, V]> {
     this.#entries.delete(oldest.key);
   }
 
-  /** The entries in their order. */
-  *[Symbol.iterator](): Generator<readonly [string, V], void, undefined> {
+  /** Calls `use` with each entry, in their order. */
+  forEach(use: (key: string, value: V) => void): void {
     for (let entry: Entry<V> = this.#ends.newer; entry !== this.#ends; entry = entry.newer) {
-      yield [entry.key, entry.value as V];
+      use(entry.key, entry.value as V);
     }
   }
 }

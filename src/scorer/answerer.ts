@@ -15,7 +15,7 @@ import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type { EmptyReason, Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { Pending, PendingRow } from "../state/pending.ts";
+import type { Pending } from "../state/pending.ts";
 import type { FrequencyOptions } from "../state/shown_items.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
@@ -223,11 +223,15 @@ export class Answerer {
   }
 
   #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
+    const rows = scored.room(choices.length);
+    for (let position = 0; position < choices.length; position++) {
+      const { index, propensity } = choices[position]!;
+      const logit = scorer.placedLogit(scored.logits[index]!, position);
+      rows.place(scored.addRow(rows, index, logit), position, propensity);
+    }
     return {
       model: scorer.serving.model,
-      rows: choices.map(({ index, propensity }, position) =>
-        scorer.place(scored.row(index), position, propensity)
-      ),
+      rows,
       items: choices.map(({ index, propensity }, position): RecommendedItem => ({
         item: candidates[index]!.item,
         score: probabilityOf(scored.logits[index]!),
@@ -248,13 +252,16 @@ export class Answerer {
     const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
     const drafted: Drafted<number>[] = teamDraft(pickers, event.count, coin);
     const models = ranked.map(({ scorer }) => scorer.serving.model);
+    const rows = ranked[0].scored.room(drafted.length);
+    drafted.forEach(({ item, team, propensity }, position) => {
+      const { scorer, scored } = ranked[team ?? 0];
+      const row = scored.addRow(rows, item, scorer.placedLogit(scored.logits[item]!, position));
+      rows.place(row, position, propensity);
+      if (team !== null) rows.draft(row, team);
+    });
     return {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
-      rows: drafted.map(({ item, team, propensity }, position): PendingRow => {
-        const { scorer, scored } = ranked[team ?? 0];
-        const row = scorer.place(scored.row(item), position, propensity);
-        return team === null ? row : { ...row, team };
-      }),
+      rows,
       items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
         score: probabilityOf(ranked[team ?? 0].scored.logits[item]!),

@@ -13,7 +13,7 @@ import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import { ENDS } from "../features/transitions.ts";
 import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";
-import { type Pending, type PendingRow, type PendingState, sampleState } from "../state/pending.ts";
+import { type Pending, type PendingState, sampleState } from "../state/pending.ts";
 import type { SequenceSlab } from "../state/sequence.ts";
 import { type FoldContext, stateOf } from "../state/hidden_state.ts";
 import type { UserState } from "../state/user_state.ts";
@@ -98,24 +98,53 @@ export class ListScorer {
     const start = sequences.windowStart(user.row);
     let length = sequences.length(user.row) - start;
     while (length > 0 && sequences.time(user.row, start + length - 1) > time) length--;
-    const items: string[] = [];
-    const categories: (readonly string[])[] = [];
-    const actions: string[] = [];
-    const times = new Float64Array(length);
-    const strengths = new Float32Array(length);
     const seen = new Map<number, number>();
     for (let i = 0; i < length; i++) {
-      const item = this.#catalogue.at(sequences.item(user.row, start + i));
-      items.push(item.id);
-      categories.push(item.categories);
-      actions.push(sequences.action(user.row, start + i));
-      times[i] = sequences.time(user.row, start + i);
-      strengths[i] = sequences.strength(user.row, start + i);
-      seen.set(item.index, (seen.get(item.index) ?? 0) + 1);
+      const item = sequences.item(user.row, start + i);
+      seen.set(item, (seen.get(item) ?? 0) + 1);
     }
-    const history = { items, categories, actions, times, strengths };
+    const history = this.#openHistory(user, start, length) ?? this.#history(user, start, length);
     const earlier = this.#earlier(user, { start, time, history });
-    return { history: earlier === null ? history : { ...history, earlier }, first: start, seen };
+    return {
+      history: earlier === null && history.earlier === undefined ? history : withEarlier(history, earlier),
+      first: start,
+      seen,
+    };
+  }
+
+  #history({ row }: UserState, start: number, length: number): SampleHistory {
+    const sequences = this.#sequences;
+    const items = new Array<string>(length);
+    const categories = new Array<readonly string[]>(length);
+    const actions = new Array<string>(length);
+    const times = new Float64Array(length);
+    const strengths = new Float32Array(length);
+    for (let i = 0; i < length; i++) {
+      const item = this.#catalogue.at(sequences.item(row, start + i));
+      items[i] = item.id;
+      categories[i] = item.categories;
+      actions[i] = sequences.action(row, start + i);
+      times[i] = sequences.time(row, start + i);
+      strengths[i] = sequences.strength(row, start + i);
+    }
+    return { items, categories, actions, times, strengths };
+  }
+
+  /** The history of the user's newest open list, if nothing has happened since: open lists are many, and share it. */
+  #openHistory({ row, pending }: UserState, start: number, length: number): SampleHistory | null {
+    let newest: Pending | undefined;
+    for (const each of pending.values()) newest = each;
+    if (newest === undefined || newest.history.items.length !== length) return null;
+    const { history } = newest;
+    const sequences = this.#sequences;
+    for (let i = length - 1; i >= 0; i--) {
+      const item = this.#catalogue.at(sequences.item(row, start + i));
+      if (history.times[i] !== sequences.time(row, start + i) || history.items[i] !== item.id) return null;
+      if (history.categories[i] !== item.categories) return null;
+      if (history.actions[i] !== sequences.action(row, start + i)) return null;
+      if (history.strengths[i] !== sequences.strength(row, start + i)) return null;
+    }
+    return history;
   }
 
   /** What ended a search before the window, the newest in each category, as far as it is remembered. */
@@ -233,13 +262,20 @@ export class ListScorer {
     return rows;
   }
 
-  /** The row at its place in the list: the position's first-order weight joins the prediction. */
-  place(row: PendingRow, position: number, propensity: number): PendingRow {
-    return { ...row, logit: this.#serving.place(row.logit, position), position, propensity };
+  /** The logit of an item at its place in the list: the position's first-order weight joins the prediction. */
+  placedLogit(logit: number, position: number): number {
+    return this.#serving.place(logit, position);
   }
 
-  /** The logit of a placed row without its position's weight. */
-  unplacedLogit(row: PendingRow): number {
-    return this.#serving.unplace(row.logit, row.position);
+  /** The logit of a placed item without its position's weight. */
+  unplacedLogit(logit: number, position: number): number {
+    return this.#serving.unplace(logit, position);
   }
+}
+
+function withEarlier(
+  { earlier: _before, ...history }: SampleHistory,
+  earlier: EarlierBehaviours | null,
+): SampleHistory {
+  return earlier === null ? history : { ...history, earlier };
 }

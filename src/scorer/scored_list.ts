@@ -7,21 +7,23 @@
 
 import type { InstanceRow } from "../features/instance.ts";
 import type { CatalogueItem } from "../state/catalogue.ts";
-import type { Pending, PendingRow } from "../state/pending.ts";
+import type { Pending } from "../state/pending.ts";
+import { PendingRows } from "../state/pending_rows.ts";
 
 /** A row that is written again for each list. */
 type ScratchRow = { -readonly [Field in keyof InstanceRow]: InstanceRow[Field] };
 
 /** What models read of the items of one list at a time. */
 export class ScratchRows {
-  readonly #numerics: number;
+  /** How many numeric features a row has. */
+  readonly numerics: number;
   readonly #made: ScratchRow[] = [];
   readonly #taken: ScratchRow[] = [];
   #lists = 0;
 
-  /** @param numerics how many numeric features a row has */
+  /** No rows yet. */
   constructor(numerics: number) {
-    this.#numerics = numerics;
+    this.numerics = numerics;
   }
 
   /** How many lists there were. */
@@ -34,7 +36,7 @@ export class ScratchRows {
     this.#lists++;
     const made = this.#made, taken = this.#taken;
     while (made.length < count) {
-      const numerics = new Float32Array(this.#numerics);
+      const numerics = new Float32Array(this.numerics);
       made.push({ item: "", categories: [], fields: [], numerics, offset: 0, position: -1 });
     }
     if (taken.length > count) taken.length = count;
@@ -79,33 +81,28 @@ export class ScoredList {
     }
   }
 
+  /** Room for so many of its rows. */
+  room(rows: number): PendingRows {
+    return new PendingRows(rows, this.#rows.numerics);
+  }
+
   /**
-   * What is to be remembered of an item, not placed.
+   * Adds what is to be remembered of an item to a list, with the logit that it has there.
    *
+   * @returns Its row.
    * @throws Error when the scorer has scored another list since
    */
-  row(place: number): PendingRow {
+  addRow(to: PendingRows, place: number, logit: number): number {
     if (this.#rows.lists !== this.#list) {
       throw new Error("Cannot take a row of a scored list: its scorer has scored another one since");
     }
-    const { categories, fields, numerics, offset } = this.#rows.at(place);
-    return {
-      item: this.items[place]!.index,
-      categories,
-      fields,
-      numerics: numerics.slice(),
-      offset,
-      logit: this.logits[place]!,
-      label: null,
-      closed: false,
-      position: 0,
-      propensity: 1,
-      oracle: NaN,
-    };
+    return to.add(this.#rows.at(place), this.items[place]!.index, logit);
   }
 
-  /** All of it. */
+  /** All of it, not placed. */
   pending(): Pending {
-    return { ...this.head, rows: this.items.map((_, place) => this.row(place)) };
+    const rows = this.room(this.items.length);
+    for (let place = 0; place < this.items.length; place++) this.addRow(rows, place, this.logits[place]!);
+    return { ...this.head, rows };
   }
 }

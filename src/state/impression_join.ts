@@ -22,7 +22,8 @@ import {
   settledSample,
   shownSample,
 } from "./label_policy.ts";
-import { DeadlineQueue, type Pending, type PendingRow, toSample } from "./pending.ts";
+import { DeadlineQueue, type Pending, toSample } from "./pending.ts";
+import type { PendingRows, RowOutcome } from "./pending_rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "./user_state.ts";
 
@@ -34,15 +35,9 @@ const MAX_PENDING_ROWS = 10_000;
 const MAX_PARKED = 64;
 
 /** An outcome of an item. */
-export interface Outcome {
+export interface Outcome extends RowOutcome {
   /** The impression that it names, if any. */
   readonly request?: string;
-  /** 1 is positive, 0 explicitly negative. */
-  readonly label: 0 | 1;
-  /** Value of a positive outcome. @default {0} */
-  readonly reward?: number;
-  /** Whether it is final: no later outcome of the item is expected. */
-  readonly explicit: boolean;
   /** Event time. */
   readonly time: number;
 }
@@ -154,14 +149,18 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     user.pending.delete(pending.request);
     this.#state.dirtyUsers.add(user);
     this.firstSight(user, settledId(pending.request));
-    if (remembers(this.#labels) && pending.rows.some((row) => row.label !== 1 && !row.closed)) {
+    if (
+      remembers(this.#labels) &&
+      some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
+    ) {
       const kept = { ...pending, settled: true, sequence: this.nextSequence++ };
       user.pending.set(kept.request, kept);
       this.#watch(user.id, kept);
     }
-    for (const row of pending.rows) {
-      const item = this.#state.catalogue.at(row.item);
-      const label = row.label ?? 0;
+    const { rows } = pending;
+    for (let row = 0; row < rows.length; row++) {
+      const item = this.#state.catalogue.at(rows.item(row));
+      const label = rows.label(row) ?? 0;
       this.#state.statistics.learnOutcome(user.statistics, item, label);
       this.#state.numbers.change(item);
       this.#state.counters.rows++;
@@ -185,7 +184,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     const pending = user.pending.get(event.request);
     if (pending === undefined || !pending.shown) return true;
     // What we answered may turn out to have been shown otherwise.
-    return this.#served && !pending.rows.some((row) => this.#state.catalogue.at(row.item).id === event.item);
+    const item = this.#state.catalogue.get(event.item);
+    return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
   }
 
   /** Lets an interaction wait for the impression that it names. */
@@ -227,8 +227,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Joins an interaction with the impression that it answers. */
   outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
     const pending = findPending(user, item.index, event, this.#lateMs);
-    const row = pending?.rows.find((row) => row.item === item.index);
-    if (pending === undefined || row === undefined) {
+    const row = pending?.rows.find(item.index) ?? -1;
+    if (pending === undefined || row < 0) {
       if (event.request !== undefined) this.#unmatched(user, event.request);
       return;
     }
@@ -240,11 +240,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       this.#state.counters.lateOutcomes++;
       return;
     }
-    if (event.label === 1) row.label = 1;
-    else row.label ??= 0;
-    row.closed ||= event.explicit;
-    if (event.reward !== undefined && event.reward !== 0) row.reward = (row.reward ?? 0) + event.reward;
-    if (pending.shown && pending.rows.every((row) => row.closed)) {
+    pending.rows.answer(row, event);
+    if (pending.shown && !some(pending.rows, (rows, row) => !rows.isClosed(row))) {
       this.#settle(user, pending, event.time, out);
     }
   }
@@ -253,18 +250,26 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   #clicked(
     user: UserState,
     pending: Pending,
-    row: PendingRow,
+    row: number,
     { time, late }: { readonly time: number; readonly late: boolean },
     out: Outputs,
   ): void {
-    if (row.label === 1 || row.late || time > pending.deadline + this.#lateMs) return;
+    const { rows } = pending;
+    if (rows.label(row) === 1 || rows.isLate(row) || time > pending.deadline + this.#lateMs) return;
     const { counters, catalogue } = this.#state;
     const share = lateShare(counters);
     if (late) {
-      row.late = true;
+      rows.clickLate(row);
       counters.clicksLate++;
     } else counters.clicksInTime++;
-    const sample = clickSample(this.#labels, user.id, pending, row, { time, late, share }, catalogue);
+    const sample = clickSample(
+      this.#labels,
+      user.id,
+      pending,
+      rows.at(row),
+      { time, late, share },
+      catalogue,
+    );
     if (sample !== null) out.samples.push(sample);
   }
 
@@ -280,9 +285,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     putPending(user, opened);
     this.#watch(user.id, opened);
     if (opened.shown) {
-      const known = new Set(before?.shown ? before.rows.map((row) => row.item) : []);
-      const fresh = opened.rows.filter((row) => !known.has(row.item));
-      const sample = shownSample(this.#labels, user.id, opened, fresh, this.#state.catalogue);
+      const known = before?.shown ? before.rows : undefined;
+      const sample = shownSample(this.#labels, user.id, opened, known, this.#state.catalogue);
       if (sample !== null) out.samples.push(sample);
     }
     this.#makeRoom(user, out);
@@ -322,7 +326,14 @@ function findPending(
   for (const pending of user.pending.values()) {
     if (!pending.shown || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
     if (newest !== undefined && pending.time < newest.time) continue;
-    if (pending.rows.some((row) => row.item === item && row.label === null)) newest = pending;
+    if (some(pending.rows, (rows, row) => rows.item(row) === item && rows.label(row) === null)) {
+      newest = pending;
+    }
   }
   return newest;
+}
+
+function some(rows: PendingRows, is: (rows: PendingRows, row: number) => boolean): boolean {
+  for (let row = 0; row < rows.length; row++) if (is(rows, row)) return true;
+  return false;
 }

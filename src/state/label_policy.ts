@@ -17,7 +17,8 @@
 
 import type { Sample } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
-import { type Pending, type PendingRow, toSample } from "./pending.ts";
+import { type Pending, toSample } from "./pending.ts";
+import { type PendingRow, PendingRows } from "./pending_rows.ts";
 
 /** The label policies. */
 export const LABEL_POLICIES = ["window", "late", "fnw", "fnc"] as const;
@@ -43,17 +44,19 @@ export function lateShare({ clicksInTime, clicksLate }: DelayCounters): number {
   return clicksLate / (clicksInTime + clicksLate + 1);
 }
 
-/** What a list that has just been shown is learnt as. @param rows Those that were not shown before. */
+/** What a list that has just been shown is learnt as. @param before what was shown of it before */
 export function shownSample(
   policy: LabelPolicy,
   user: string,
   pending: Pending,
-  rows: readonly PendingRow[],
+  before: PendingRows | undefined,
   catalogue: Catalogue,
 ): Sample | null {
-  if ((policy !== "fnw" && policy !== "fnc") || rows.length === 0) return null;
-  const labelled = rows.map((row) => ({ ...row, label: 0 as const }));
-  return learnt(policy, toSample(user, { ...pending, rows: labelled }, pending.time, catalogue), 1);
+  if (policy !== "fnw" && policy !== "fnc") return null;
+  const fresh = [...pending.rows].filter(({ item }) => before === undefined || before.find(item) < 0);
+  if (fresh.length === 0) return null;
+  const rows = PendingRows.of(fresh.map((row) => ({ ...row, label: 0 })));
+  return learnt(policy, toSample(user, { ...pending, rows }, pending.time, catalogue), 1);
 }
 
 /** What a click is learnt as when it comes. @param late Whether the labels of its list were given already. */
@@ -66,7 +69,12 @@ export function clickSample(
   catalogue: Catalogue,
 ): Sample | null {
   if (policy === "window" || (policy === "late" && !at.late)) return null;
-  const sample = toSample(user, { ...pending, rows: [{ ...row, label: 1 }] }, at.time, catalogue);
+  const sample = toSample(
+    user,
+    { ...pending, rows: PendingRows.of([{ ...row, label: 1 }]) },
+    at.time,
+    catalogue,
+  );
   return learnt(policy, sample, policy === "late" ? at.share : 1);
 }
 

@@ -15,6 +15,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import type { Interactions } from "./interactions.ts";
 import { type Pending, sampleState } from "./pending.ts";
+import { PendingRows } from "./pending_rows.ts";
 import { rememberShown } from "./shown_items.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { Refusal, TaskOutputs } from "./task_outputs.ts";
@@ -140,22 +141,24 @@ export class Lists {
     const { catalogue } = this.#state;
     // Of a list that several models made, the own one takes over what was shown otherwise.
     const scorer = this.#scorers.of(answered?.model);
-    const known = new Map(answered?.rows.map((row) => [catalogue.at(row.item).id, row]));
-    const others = event.items.filter((item) => !known.has(item));
+    const others = event.items.filter((item) => rowOf(answered?.rows, catalogue, item) < 0);
     const scored = answered === undefined || others.length > 0 ? scorer.score(user, others, event) : null;
-    others.forEach((item, place) => known.set(item, scored!.rows[place]!));
     const oracle = oracleOf(event);
-    const rows = event.items.map((item, place) => {
-      const row = known.get(item)!;
-      const placed = answered?.shown === true && answered.rows.includes(row);
-      const logit = placed ? scorer.unplacedLogit(row) : row.logit;
+    const rows = new PendingRows(event.items.length, (answered ?? scored!).rows.width);
+    for (const [place, item] of event.items.entries()) {
+      const own = rowOf(answered?.rows, catalogue, item);
+      const placed = own >= 0 && answered?.shown === true;
+      const row = own >= 0 ? answered!.rows.at(own) : scored!.rows.at(rowOf(scored!.rows, catalogue, item));
+      const logit = placed ? scorer.unplacedLogit(row.logit, row.position) : row.logit;
       const position = event.positions?.[place] ?? place;
-      const propensity = event.propensities?.[place] ?? (placed ? row.propensity : 1);
-      return {
-        ...scorer.place({ ...row, logit }, position, propensity),
+      rows.push({
+        ...row,
+        logit: scorer.placedLogit(logit, position),
+        position,
+        propensity: event.propensities?.[place] ?? (placed ? row.propensity : 1),
         oracle: oracle?.[place] ?? NaN,
-      };
-    });
+      });
+    }
     return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
   }
 
@@ -178,7 +181,7 @@ export class Lists {
     const asked = candidates === undefined ? event : { ...event, candidates };
     const { recommendation, chosen } = this.#answerer.answer(user, asked);
     const { serving } = this.#scorers.of(recommendation.model);
-    const rows = chosen.rows.map((row) => ({ ...row, item: catalogue.at(row.item).id, position: -1 }));
+    const rows = [...chosen.rows].map((row) => ({ ...row, item: catalogue.at(row.item).id, position: -1 }));
     const { state: _stored, otherStates: _others, ...list } = chosen;
     const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
     return { recommendation, serving, instance };
@@ -190,6 +193,12 @@ export class Lists {
     const items = this.#answerer.candidates(user, asked);
     return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
   }
+}
+
+/** The row of an item; −1 = there is none. */
+function rowOf(rows: PendingRows | undefined, catalogue: Catalogue, id: string): number {
+  const item = catalogue.get(id);
+  return rows === undefined || item === undefined ? -1 : rows.find(item.index);
 }
 
 /** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */

@@ -15,42 +15,10 @@
  */
 
 import type { Exposure } from "../experiments/exposure.ts";
-import type { Team } from "../experiments/interleaving.ts";
-import type { Sample, SampleHistory, SampleState } from "../learner/sample.ts";
+import type { Sample, SampleHistory, SampleRow, SampleState } from "../learner/sample.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { PendingRows } from "./pending_rows.ts";
 import type { StoredState } from "./stored_state.ts";
-
-/** One item of a pending impression. */
-export interface PendingRow {
-  /** Index in the catalogue. */
-  readonly item: number;
-  /** Categories at the impression. */
-  readonly categories: readonly string[];
-  /** Values of the schema's item fields at the impression. */
-  readonly fields: readonly (string | null)[];
-  /** Numeric features at the impression, not standardised. */
-  readonly numerics: Float32Array;
-  /** The causal prior's logit. */
-  readonly offset: number;
-  /** The frozen prediction as a logit. */
-  readonly logit: number;
-  /** The outcome, `null` while open. */
-  label: 0 | 1 | null;
-  /** Whether it was clicked after its label was given. @default {false} */
-  late?: boolean;
-  /** Whether an explicit action (a rating, a dislike) made the outcome final. */
-  closed: boolean;
-  /** 0 is the top. */
-  readonly position: number;
-  /** Probability of the policy's choice, in (0, 1]. */
-  readonly propensity: number;
-  /** True probability, known only to a simulator; `NaN` when unknown. */
-  readonly oracle: number;
-  /** Sum of the values of the positive outcomes so far; absent = 0. */
-  reward?: number;
-  /** Which of two interleaved variants put it here. */
-  readonly team?: Team;
-}
 
 /** The state that a list's history goes on from; impressions share it. */
 export interface PendingState {
@@ -93,7 +61,7 @@ export interface Pending {
   /** See `Sample.otherStates`. */
   readonly otherStates?: readonly (PendingState & { readonly model: string })[];
   /** The scored items. */
-  readonly rows: readonly PendingRow[];
+  readonly rows: PendingRows;
 }
 
 /** What a list is scored and learnt from beside its behaviours, as models read it. */
@@ -123,21 +91,31 @@ export function toSample(user: string, pending: Pending, closedTime: number, cat
       : { otherStates: pending.otherStates.map(({ model, ...state }) => ({ model, ...asRead(state) })) }),
     userFields: pending.userFields,
     contextFields: pending.contextFields,
-    rows: pending.rows.map((row) => ({
-      item: catalogue.at(row.item).id,
-      categories: row.categories,
-      fields: row.fields,
-      numerics: row.numerics,
-      offset: row.offset,
-      label: row.label ?? 0,
-      position: row.position,
-      propensity: row.propensity,
-      prediction: 1 / (1 + Math.exp(-row.logit)),
-      oracle: row.oracle,
-      ...(row.reward === undefined ? {} : { reward: row.reward }),
-      ...(row.team === undefined ? {} : { team: row.team }),
-    })),
+    rows: sampleRows(pending.rows, catalogue),
   };
+}
+
+function sampleRows(rows: PendingRows, catalogue: Catalogue): SampleRow[] {
+  const { numerics, width } = rows;
+  const all: SampleRow[] = [];
+  for (let row = 0; row < rows.length; row++) {
+    const [reward, team] = [rows.reward(row), rows.team(row)];
+    all.push({
+      item: catalogue.at(rows.item(row)).id,
+      categories: rows.categories(row),
+      fields: rows.fields(row),
+      numerics: numerics.subarray(row * width, (row + 1) * width),
+      offset: rows.offset(row),
+      label: rows.label(row) ?? 0,
+      position: rows.position(row),
+      propensity: rows.propensity(row),
+      prediction: 1 / (1 + Math.exp(-rows.logit(row))),
+      oracle: rows.oracle(row),
+      ...(reward === 0 ? {} : { reward }),
+      ...(team === undefined ? {} : { team }),
+    });
+  }
+  return all;
 }
 
 /** An entry of a {@linkcode DeadlineQueue}: of an impression, or of an event that waits for one. */

@@ -8,7 +8,7 @@
  */
 
 import type { Frequency } from "../events/event.ts";
-import type { PendingRow } from "./pending.ts";
+import type { PendingRows } from "./pending_rows.ts";
 import type { UserState } from "./user_state.ts";
 
 /** An item that was shown. */
@@ -28,13 +28,13 @@ export interface FrequencyOptions extends Frequency {
 /** Remembers what was shown; a list that is confirmed counts once. O(new + kept). */
 export function rememberShown(
   user: UserState,
-  rows: readonly PendingRow[],
+  rows: PendingRows,
   time: number,
   remembered: number,
 ): void {
   if (remembered === 0) return;
   const known = new Set(user.shown.filter((each) => each.time === time).map(({ item }) => item));
-  const added = rows.filter(({ item }) => !known.has(item)).map(({ item }) => ({ item, time }));
+  const added = [...rows].filter(({ item }) => !known.has(item)).map(({ item }) => ({ item, time }));
   user.shown = [...user.shown, ...added].slice(-remembered);
 }
 
@@ -60,7 +60,7 @@ export function overshown(
   if (remembered > 0) { for (const each of user.shown) count(each); }
   else {
     for (const { shown, time, rows } of user.pending.values()) {
-      if (shown) { for (const { item } of rows) count({ item, time }); }
+      if (shown) { for (let row = 0; row < rows.length; row++) count({ item: rows.item(row), time }); }
     }
   }
   return over;

@@ -17,9 +17,11 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { readIds, writeIds } from "../codec/ids.ts";
+import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "./catalogue.ts";
-import { ListDictionary, readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
+import type { Behaviours } from "./history_codec.ts";
+import { readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
 import { StoredState } from "./stored_state.ts";
 import { createUser, idHash, putPending, type RecurrentState, type UserState } from "./user_state.ts";
@@ -31,9 +33,9 @@ import { readOldStatistics, readStatistics, writeStatistics } from "./user_stati
  * not which behaviours samples have, format 6 not what was shown, format 7 no states of variants' models; up to format
  * 8, ids of items are strings, actions are beside their behaviours, sums of statistics in double precision and anchors
  * in single, with a state after the newest behaviours beside them; format 9 has no behaviours of impressions that models
- * do not read any more.
+ * do not read any more; up to format 10, impressions have their history written out, and rows all that there can be.
  */
-const FORMAT = 10;
+const FORMAT = 11;
 const OLDEST_FORMAT = 1;
 /** Values of half a byte. */
 const HALF_BYTE = 16;
@@ -91,8 +93,9 @@ export class UserCodec {
     body.uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     body.uint(user.pending.size);
+    const behaviours = this.#behaviours(user.row);
     for (const pending of user.pending.values()) {
-      writePending(body, pending, { numberOf, strings, lists, states });
+      writePending(body, pending, { numberOf, strings, lists, behaviours, states });
     }
     body.uint(user.shown.length);
     let before = 0;
@@ -159,8 +162,9 @@ export class UserCodec {
       const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
       user.parked = [...user.parked, parked];
     }
+    const own = this.#behaviours(user.row);
     for (let n = body.count(); n > 0; n--) {
-      putPending(user, readPending(body, format, { itemAt, strings, lists, states }));
+      putPending(user, readPending(body, { format, itemAt, strings, lists, behaviours: own, states }));
     }
     if (format > 6) readShown(user, body, itemAt);
     if (format > WITHOUT_OTHERS) user.variants = readVariants(user.row, body, strings, states ?? []);
@@ -168,6 +172,18 @@ export class UserCodec {
       throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
     }
     return user;
+  }
+
+  /** The behaviours of a row, as they are in its record. */
+  #behaviours(row: number): Behaviours {
+    const sequences = this.#sequences, catalogue = this.#catalogue;
+    return {
+      length: sequences.length(row),
+      item: (at) => catalogue.at(sequences.item(row, at)).id,
+      action: (at) => sequences.action(row, at),
+      time: (at) => sequences.time(row, at),
+      strength: (at) => sequences.strength(row, at),
+    };
   }
 
   /** Behaviours, with the few pairs of action and strength that there are written once. */

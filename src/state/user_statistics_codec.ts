@@ -31,13 +31,13 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dic
   }
   if (of.keys.size === 0) return;
   to.uint(of.keys.size);
-  for (const [key, stats] of of.keys) {
+  of.keys.forEach((key, stats) => {
     const kind = kindOf(key);
     to.uint(strings.index(kind)).string(key, kind.length + 1);
     to.uint(2 * stats.outcomes + (stats.values > 0 ? 1 : 0));
     to.int(stats.residual * SUM_STEPS).int(stats.recent * AVERAGE_STEPS);
     if (stats.values > 0) to.uint(stats.values).f32(stats.valueResidual);
-  }
+  });
 }
 
 /** Kinds of keys that were there: the categories, and one for each cross of a schema. */

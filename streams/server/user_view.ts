@@ -67,7 +67,7 @@ export function viewUser(state: TaskState, user: UserState): UserView {
       shown,
       time,
       deadline,
-      items: rows.map(({ item, label, position }) => ({ item: catalogue.at(item).id, label, position })),
+      items: [...rows].map(({ item, label, position }) => ({ item: catalogue.at(item).id, label, position })),
     })),
     parked: user.parked.length,
     hidden: { size: user.anchor?.floats().length ?? user.hidden.length, version: user.hiddenVersion },

@@ -22,7 +22,9 @@ test("a recency map is a map whose keys are deleted before they are set", () => 
         model.delete(key);
         model.set(key, n);
       }
-      deepEqual([...map], [...model]);
+      const entries: [string, number][] = [];
+      map.forEach((key, value) => entries.push([key, value]));
+      deepEqual(entries, [...model]);
       equal(map.size, model.size);
     }
     for (const key of ["a", "b", "c", "d", "", "e"]) equal(map.get(key), model.get(key));

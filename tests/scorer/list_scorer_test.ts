@@ -66,3 +66,29 @@ Deno.test("ListScorer.score() keeps the newest purchase of each category that ha
   });
   assert.equal(sampled([]).earlier, undefined);
 });
+
+Deno.test("ListScorer.window() is shared by open lists as long as nothing of it has changed", () => {
+  const task = new TaskState({ schema: DEFAULT_SCHEMA, impressions: "logged" }, PRIOR);
+  const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  let n = 0;
+  const time = () => 1000 + n;
+  const click = (item: string, at = time()) =>
+    task.apply({ type: "interaction", user: "u", item, action: "click", time: at }, n++, out);
+  const shown = () => {
+    const request = `r${n}`;
+    task.apply({ type: "impression", user: "u", request, items: ["z"], time: time() }, n++, out);
+    return task.users.get("u")!.pending.get(request)!.history;
+  };
+  click("a");
+  click("b");
+  const first = shown();
+  assert.equal(shown(), first);
+  task.applyItem({ item: "a", time: 0, categories: ["x"] });
+  const recategorised = shown();
+  assert.deepEqual([recategorised.categories, first.categories], [[["x"], []], [[], []]]);
+  assert.equal(shown(), recategorised);
+  click("c");
+  assert.deepEqual(shown().items, ["a", "b", "c"]);
+  click("d", 1003); // late: between those that are there
+  assert.deepEqual(shown().items, ["a", "b", "d", "c"]);
+});

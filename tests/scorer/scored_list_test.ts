@@ -23,16 +23,25 @@ function scored(rows: ScratchRows, logits: readonly number[]): ScoredList {
   return new ScoredList(head, items.slice(0, logits.length), rows, Float32Array.from(logits));
 }
 
-Deno.test("ScoredList.row() keeps what it gave when the next list is scored, and gives no more then", () => {
-  const rows = new ScratchRows(2);
-  const list = scored(rows, [0.5, 1, 2]);
-  const row = list.row(1);
+Deno.test("ScoredList.addRow() copies what is remembered of an item, and no more when the next list is scored", () => {
+  const scratch = new ScratchRows(2);
+  const list = scored(scratch, [0.5, 1, 2]);
+  const rows = list.room(1);
+  assert.equal(list.addRow(rows, 1, 3), 0);
   const { rows: all } = list.pending();
-  scored(rows, [7]);
-  assert.deepEqual([row.item, row.logit, row.offset, ...row.numerics], [items[1]?.index, 1, 11, 1, 1]);
-  assert.deepEqual(all[1], row);
+  scored(scratch, [7]);
+  const features = {
+    item: items[1]!.index,
+    categories: [],
+    fields: [],
+    numerics: Float32Array.of(1, 1),
+    offset: 11,
+  };
+  const open = { ...features, label: null, closed: false, oracle: NaN };
+  assert.deepEqual([...rows], [{ ...open, logit: 3, position: 0, propensity: 1 }]);
+  assert.deepEqual(all.at(1), { ...open, logit: 1, position: 0, propensity: 1 });
   assert.equal(all.length, 3);
-  assert.throws(() => list.row(0), /scored another one since/);
+  assert.throws(() => list.addRow(rows, 0, 0), /scored another one since/);
 });
 
 Deno.test("ScoredList.logits are the prior's where a model has run away", () => {
