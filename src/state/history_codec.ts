@@ -13,7 +13,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Read, Written } from "./pending_codec.ts";
 
 /** In users' records up to this format histories are written out, and earlier behaviours, if any, are elsewhere. */
-const WRITTEN_OUT = 10;
+export const WRITTEN_OUT = 10;
 
 /** Behaviours of a user, oldest first. */
 export interface Behaviours {

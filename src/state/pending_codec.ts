@@ -9,7 +9,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Dictionary } from "../codec/dictionary.ts";
 import type { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Exposure } from "../experiments/exposure.ts";
-import { type Behaviours, readEarlier, readHistory, writeHistory } from "./history_codec.ts";
+import { type Behaviours, readEarlier, readHistory, writeHistory, WRITTEN_OUT } from "./history_codec.ts";
 import type { Pending, PendingState } from "./pending.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "./stored_state.ts";
@@ -112,7 +112,7 @@ export function readPending(from: ByteReader, read: Read): Pending {
     const end = from.uint();
     if (stored != null) otherStates.push({ model: name, from: end, stored });
   }
-  const earlier = format === 10 ? readEarlier(from, head.time, read) : {};
+  const earlier = format > WITHOUT_EARLIER && format <= WRITTEN_OUT ? readEarlier(from, head.time, read) : {};
   return {
     ...head,
     history: { ...history, ...earlier },
