@@ -98,6 +98,7 @@ export * from "./src/state/catalogue.ts";
 export { ItemNumbers, type NumbersRecord } from "./src/state/item_numbers.ts";
 export * from "./src/state/label_policy.ts";
 export * from "./src/state/pending.ts";
+export * from "./src/state/pending_rows.ts";
 export * from "./src/state/impression_join.ts";
 export * from "./src/scorer/serving.ts";
 export * from "./src/scorer/serving_model.ts";
