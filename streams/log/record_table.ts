@@ -3,8 +3,7 @@
  *
  * ```text
  * records_<topic id>_<partition>   offset → key, value, time, headers (JSON or null)
- *   compact: unique index on key, so that INSERT OR REPLACE is the compaction;
- *            partial index on tombstones
+ *   compact: unique index on key, by which the predecessor of a record is deleted; partial index on tombstones
  * ```
  * Neither trimming nor compaction ever removes what tells the next offset: it is the larger of the trimmed
  * start and the last record's offset + 1, and the last record goes only when a newer one comes or it is
@@ -14,14 +13,12 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ReadLimits } from "./local_log.ts";
 import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log.ts";
+import { RowWriter, storedKey } from "./row_writer.ts";
 import { Tail } from "./tail.ts";
 
-const COLUMNS = 5;
-/** Rows of one INSERT: a third faster than one by one, and more rows gain nothing. */
-const ROWS = 8;
 /** Records fetched at once by a read, before it looks at how many bytes they are. */
 const CHUNK = 128;
 
@@ -47,15 +44,13 @@ export class RecordTable {
   readonly #partition: number;
   readonly #cleanup: Cleanup;
   readonly #maxTombstones: number;
-  readonly #insert: StatementSync;
-  readonly #insertMany: StatementSync;
+  /** Holds no rows outside a transaction. */
+  readonly #rows: RowWriter;
   readonly #select: StatementSync;
   readonly #first: StatementSync;
   readonly #deleteBelow: StatementSync;
   readonly #forget: StatementSync | undefined;
   readonly #latest: StatementSync | undefined;
-  /** Values of rows that are not inserted yet; empty outside a transaction. */
-  #rows: SQLInputValue[] = [];
   /** The newest records; a compact partition has holes, and keeps none. */
   readonly #tail: Tail | undefined;
   /** Records of the open transaction, for the tail. */
@@ -69,10 +64,7 @@ export class RecordTable {
     this.#partition = partition;
     this.#cleanup = topic.cleanup;
     this.#maxTombstones = tombstones;
-    const insert = `INSERT OR ${topic.cleanup === "compact" ? "REPLACE" : "ABORT"} INTO ${name} VALUES `;
-    const row = "(?, ?, ?, ?, ?)";
-    this.#insert = db.prepare(insert + row);
-    this.#insertMany = db.prepare(insert + Array(ROWS).fill(row).join(", "));
+    this.#rows = new RowWriter(db, name, topic.cleanup === "compact");
     this.#select = db.prepare(
       `SELECT "offset", key, value, time, headers FROM ${name} WHERE "offset" >= ? ORDER BY "offset" LIMIT ?`,
     );
@@ -107,30 +99,16 @@ export class RecordTable {
 
   /** Takes a record into the open transaction; {@linkcode RecordTable.flush} must follow. */
   append(record: NewRecord): number {
-    const { key, value, time, headers } = record;
     const offset = this.end++;
     if (this.#tail !== undefined) this.#fresh.push(record);
-    this.#rows.push(
-      offset,
-      key !== null && key.includes("\0") ? Buffer.from(key) : key,
-      value,
-      time,
-      headers === undefined ? null : JSON.stringify(headers),
-    );
-    if (this.#rows.length === ROWS * COLUMNS) {
-      this.#insertMany.run(...this.#rows);
-      this.#rows = [];
-    }
-    if (value === null) this.#tombstones++;
+    this.#rows.add(offset, record);
+    if (record.value === null) this.#tombstones++;
     return offset;
   }
 
   /** Completes the appends of a transaction. */
   flush(): void {
-    for (let i = 0; i < this.#rows.length; i += COLUMNS) {
-      this.#insert.run(...this.#rows.slice(i, i + COLUMNS));
-    }
-    this.#rows = [];
+    this.#rows.flush();
     if (this.#tombstones > this.#maxTombstones / 8) {
       this.#forget?.run(this.#maxTombstones - 1);
       this.#tombstones = 0;
@@ -146,7 +124,7 @@ export class RecordTable {
   /** Undoes the appends of a transaction that was rolled back. */
   rewind(end: number): void {
     this.end = end;
-    this.#rows = [];
+    this.#rows.clear();
     this.#fresh = [];
     this.#tombstones = Infinity;
   }
@@ -180,7 +158,7 @@ export class RecordTable {
 
   /** The record of a key; see `Log.latest`. */
   latest(key: string): LogRecord | null {
-    const row = this.#latest?.get(key.includes("\0") ? Buffer.from(key) : key);
+    const row = this.#latest?.get(storedKey(key));
     return row === undefined ? null : this.#record(row as unknown as Row);
   }
 

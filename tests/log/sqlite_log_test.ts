@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { LogError } from "../../streams/log/log.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
@@ -271,6 +272,35 @@ Deno.test("SqliteLog.read() gives the same from memory as from the file, whateve
   await using log = await SqliteLog.open(file);
   for (const [n, ask] of asked.entries()) {
     assert.deepEqual(await log.read("t", 0, ask.from, ask), given[n], JSON.stringify(ask));
+  }
+});
+
+Deno.test("SqliteLog.append() to a compact topic keeps what MemoryLog does, whatever is written at once or rolled back", async () => {
+  const random = mulberry32(8);
+  let fails = false;
+  const onStep = (step: string) => {
+    if (fails && step === "commit") throw new Error("crash");
+  };
+  await using file = await SqliteLog.open(path(), { onStep });
+  await using memory = new MemoryLog({ onStep });
+  const logs = [file, memory];
+  for (const log of logs) await log.createTopics([{ name: "t", partitions: 1, cleanup: "compact" }]);
+  for (let n = 0; n < 200; n++) {
+    // Up to three statements of rows, with keys that come twice in one of them.
+    const records = Array.from({ length: 1 + Math.floor(random() * 20) }, (_, i) => ({
+      topic: "t",
+      key: `k${Math.floor(random() * 24)}${random() < 0.2 ? "\0" : ""}`,
+      value: random() < 0.1 ? null : new Uint8Array(Math.floor(random() ** 3 * 20_000)).fill(i),
+      time: n,
+      ...(random() < 0.5 ? { headers: { n: `${n}` } } : {}),
+    }));
+    fails = random() < 0.1;
+    const [own, wanted] = await Promise.allSettled(logs.map((log) => log.append(records)));
+    assert.deepEqual(own, wanted);
+    if (n % 10 === 0) assert.deepEqual(await all(file, "t", 0), await all(memory, "t", 0));
+  }
+  for (const { key } of await all(memory, "t", 0)) {
+    assert.deepEqual(await file.latest("t", 0, key!), await memory.latest("t", 0, key!));
   }
 });
 
