@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate } from "node:timers";
 
 /** A turn of the event loop in which nobody has done anything takes less. */
 const IDLE_TURN_MS = 0.1;
@@ -53,20 +53,24 @@ export class SharedThread {
   }
 
   /** Leaves the thread to others: until they have nothing to do, or for as long as they may have it after such a step. */
-  async giveWay(stepMs: number): Promise<void> {
+  giveWay(stepMs: number): Promise<void> {
     const begun = this.#now();
     const foregroundMs = Math.max(OTHERS_MS, Math.min(FOREGROUND_MS, FOREGROUND_SHARE * stepMs));
-    for (let at = begun, turns = 0, idle = 0;;) {
+    let [at, turns, idle] = [begun, 0, 0];
+    return new Promise((resolve) => {
+      const look = () => {
+        const now = this.#now();
+        const isBusy = this.#isBusy(now);
+        idle = now - at < IDLE_TURN_MS && !isBusy ? idle + 1 : 0;
+        at = now;
+        if (++turns >= LOOK_TURNS) this.#lookedAt = at;
+        const isOver = at - begun >= (isBusy ? foregroundMs : OTHERS_MS);
+        if (isOver || idle >= IDLE_TURNS && at - this.#lookedAt < LOOK_MS) resolve();
+        else setImmediate(look); // there are thousands of turns a second: promises of them were a twentieth of all garbage
+      };
       // Also when nothing is left: a log in this process answers without a turn, timers and signals need theirs.
-      await turn();
-      const next = this.#now();
-      const isBusy = this.#isBusy(next);
-      idle = next - at < IDLE_TURN_MS && !isBusy ? idle + 1 : 0;
-      at = next;
-      if (++turns >= LOOK_TURNS) this.#lookedAt = at;
-      if (at - begun >= (isBusy ? foregroundMs : OTHERS_MS)) return;
-      if (idle >= IDLE_TURNS && at - this.#lookedAt < LOOK_MS) return;
-    }
+      setImmediate(look);
+    });
   }
 
   /** Whether something is in the foreground. */
