@@ -69,7 +69,8 @@ export function placeOf({ topic, key, time, headers, partition }: NewRecord, spe
   if (!Number.isSafeInteger(time) || time < 0) {
     throw new RangeError(`Cannot append to ${topic}: the time is ${time}, not milliseconds since 1970`);
   }
-  if (headers !== undefined && !Object.entries(headers).flat().every((text) => text.isWellFormed())) {
+  for (const name in headers) {
+    if (name.isWellFormed() && headers[name]!.isWellFormed()) continue;
     throw new TypeError(`Cannot append to ${topic}: a header has a lone surrogate`);
   }
   const place = partition ?? (key === null ? 0 : partitionOf(key, spec.partitions));
