@@ -8,6 +8,8 @@
 const encoder = new TextEncoder();
 /** So many floats are written one by one faster than as they lie in memory (see `record.ts`). */
 const FEW = 32;
+/** What was written is handed over as it lies there when no more than this part of it is room behind it. */
+const SPARE = 8;
 const QUIET_NAN = 0x7ff8_0000_0000_0000n;
 
 /** A growing byte buffer with typed appends. */
@@ -30,6 +32,11 @@ export class ByteWriter {
   /** A copy of what was written. */
   toBytes(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
+  }
+
+  /** What was written, without a copy where that leaves little of its room unused. Nothing more is to be written. */
+  take(): Uint8Array {
+    return this.#bytes.length - this.#length > this.#length / SPARE ? this.toBytes() : this.view();
   }
 
   /** A view of what was written, valid until more is. */
@@ -122,6 +129,17 @@ export class ByteWriter {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
+    return this;
+  }
+
+  /** Appends `source[start .. end)` with its length: a few bytes that need no view of theirs. */
+  part(source: Uint8Array, start: number, end: number): this {
+    this.uint(end - start);
+    this.#reserve(end - start);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (let from = start; from < end; from++) bytes[at++] = source[from]!;
+    this.#length = at;
     return this;
   }
 

@@ -16,9 +16,10 @@ export type NumericArray = Float32Array | Float64Array | Uint32Array | Uint8Arra
  *
  * @param name what the record is, for example `adam`
  * @param version format version in 0..255
+ * @param capacity bytes that it will be, about
  */
-export function startRecord(name: string, version: number): ByteWriter {
-  return new ByteWriter().u8(version).string(name);
+export function startRecord(name: string, version: number, capacity = 256): ByteWriter {
+  return new ByteWriter(capacity).u8(version).string(name);
 }
 
 /**

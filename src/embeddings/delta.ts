@@ -5,21 +5,21 @@
  *
  *     name, width, full (1 byte), removed [n, keys…], upserts [n, keys…], values [1 + n, width] float32
  *
- * The first row of `values` is that of ids without a row. Keys are in ascending order, so equal content is
- * equal bytes. A full delta stands for the whole table; another one applies on top of its predecessor,
- * removals first.
+ * The first row of `values` is that of ids without a row. A full delta stands for the whole table, with its keys in
+ * ascending order, so that equal content is equal bytes; another one applies on top of its predecessor, removals first.
  *
  * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import { endRecord, openRecord, startRecord, writeArray } from "../codec/record.ts";
 
 const NAME = "embedding-delta";
 const VERSION = 1;
 
 /** What a delta says, with its keys as `Keys`. */
-export interface EmbeddingDelta<Keys = readonly string[]> {
+export interface EmbeddingDelta<Keys> {
   /** The table's field. */
   readonly name: string;
   /** Length of a row. */
@@ -45,15 +45,38 @@ export interface RawKeys {
   readonly places: Uint32Array;
 }
 
+/** Keys on their way into a record. */
+export interface WrittenKeys {
+  /** Number of keys. */
+  readonly length: number;
+  /** Appends each with its length, in UTF-8. */
+  write(to: ByteWriter): void;
+}
+
+/** Bytes of a key beyond which a record has to grow while it is written. */
+const KEY_BYTES = 24;
+
 /** Encodes a delta. */
-export function encodeDelta(delta: EmbeddingDelta): Uint8Array {
-  const writer = startRecord(NAME, VERSION).string(delta.name).uint(delta.width).u8(delta.full ? 1 : 0);
-  for (const keys of [delta.removed, delta.keys]) {
-    writer.uint(keys.length);
-    for (const key of keys) writer.string(key);
+export function encodeDelta(delta: EmbeddingDelta<WrittenKeys>): Uint8Array {
+  const { name, width, full, removed, keys, values } = delta;
+  const capacity = 128 + KEY_BYTES * (removed.length + keys.length) + values.byteLength;
+  const writer = startRecord(NAME, VERSION, capacity).string(name).uint(width).u8(full ? 1 : 0);
+  for (const each of [removed, keys]) {
+    writer.uint(each.length);
+    each.write(writer);
   }
-  writeArray(writer, delta.values);
-  return writer.toBytes();
+  writeArray(writer, values);
+  return writer.take();
+}
+
+/** Strings as keys. */
+export function writtenKeys(keys: readonly string[]): WrittenKeys {
+  return {
+    length: keys.length,
+    write: (to) => {
+      for (const key of keys) to.string(key);
+    },
+  };
 }
 
 /**

@@ -35,9 +35,10 @@ export class GradientSums {
     return this.#rows[place]!;
   }
 
-  /** Its summed gradient [width], a view. */
-  sum(place: number): Float32Array {
-    return this.#sums.subarray(place * this.#width, (place + 1) * this.#width);
+  /** Copies its summed gradient [width]. */
+  copySum(place: number, out: Float32Array): void {
+    const sums = this.#sums, from = place * this.#width;
+    for (let i = 0; i < out.length; i++) out[i] = sums[from + i]!;
   }
 
   /** Σ of the mean squares of the gradients that were added: what they would be if each were a step of its own. */

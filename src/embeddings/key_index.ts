@@ -179,6 +179,12 @@ export class KeyIndex {
     return this.#slab.subarray(at + HEADER, at + HEADER + this.#lengthAt(at));
   }
 
+  /** Appends the key of a live row, in UTF-8 with its length. */
+  writeKey(row: number, to: ByteWriter): void {
+    const start = this.#offsets[row]! + HEADER;
+    to.part(this.#slab, start, start + this.#lengthAt(start - HEADER));
+  }
+
   /** The key of a live row. */
   key(row: number): string {
     const bytes = this.keyBytes(row);

@@ -33,6 +33,8 @@ export interface RowStoreOptions {
 const EVICT_SHARE = 1 / 8;
 /** Once it was full, it evicts when no more than this share of its rows is free: before ids are refused. */
 const SPARE_SHARE = 1 / 32;
+/** What the lengths of a chunk's columns take in a record, at most. */
+const CHUNK_HEADER_BYTES = 32;
 /** Expired rows are looked for when event time moved on by this share of the time to expiry. */
 const EXPIRY_SHARE = 1 / 16;
 
@@ -82,6 +84,11 @@ export class RowStore {
     return this.#index.bytes;
   }
 
+  /** Bytes of {@linkcode RowStore.encode}, about, and not less. */
+  get encodedBytes(): number {
+    return this.bytes + this.#chunks.length * CHUNK_HEADER_BYTES + 1024;
+  }
+
   /** Ids that were due a row and found no room. */
   get refused(): number {
     return this.#refused;
@@ -97,9 +104,27 @@ export class RowStore {
     return this.#index.key(row);
   }
 
+  /** Appends the key of a row, in UTF-8 with its length. */
+  writeKey(row: number, to: ByteWriter): void {
+    this.#index.writeKey(row, to);
+  }
+
   /** Rows that have a key, ascending. */
   rows(): Iterable<number> {
     return this.#index.rows();
+  }
+
+  /** Those that have changed since the last publication, ascending. Costs a look at a byte a row. */
+  changedRows(): number[] {
+    const rows: number[] = [];
+    for (let c = 0; c < this.#chunks.length; c++) {
+      const { changed } = this.#chunks[c]!;
+      for (let at = changed.indexOf(1); at >= 0; at = changed.indexOf(1, at + 1)) {
+        const row = (c << CHUNK_BITS) + at;
+        if (this.#index.has(row)) rows.push(row);
+      }
+    }
+    return rows;
   }
 
   /** All chunks. */

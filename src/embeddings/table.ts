@@ -1,7 +1,8 @@
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import { endRecord, openRecord, startRecord } from "../codec/record.ts";
 import { RowAdagrad } from "../optimisers/adagrad.ts";
 import { usable } from "../optimisers/optimiser.ts";
-import { encodeDelta } from "./delta.ts";
+import { encodeDelta, writtenKeys } from "./delta.ts";
 import { GradientSums } from "./gradient_sums.ts";
 import { fillNormal, hashString, mix } from "./hash.ts";
 import { KeyLog } from "./key_log.ts";
@@ -88,6 +89,8 @@ export class EmbeddingTable {
   readonly #storeOptions: RowStoreOptions;
   readonly #rule: RowAdagrad;
   readonly #gradients: GradientSums;
+  /** The gradient of the row in hand [width]. */
+  readonly #gradient: Float32Array;
   readonly #removed = new KeyLog();
   #store: RowStore;
   /** Whether a subscriber needs the whole table: nothing was published yet, or too much was removed. */
@@ -114,6 +117,7 @@ export class EmbeddingTable {
     this.#seed = hashString(options.name, mix(options.seed));
     this.#rule = new RowAdagrad(this.width, options);
     this.#gradients = new GradientSums(this.width);
+    this.#gradient = new Float32Array(this.width);
     const maxBytes = this.#maxBytes * (1 - RESERVE);
     this.#storeOptions = { width: this.width, seed: this.#seed, admitAfter, maxBytes, expireAfterMs };
     this.#store = new RowStore(this.#storeOptions);
@@ -229,7 +233,8 @@ export class EmbeddingTable {
     let bounded = true;
     for (let place = 0; place < gradients.count; place++) {
       const row = gradients.row(place);
-      this.#stepRow(row, gradients.sum(place), gradients.squares(place), scale);
+      gradients.copySum(place, this.#gradient);
+      this.#stepRow(row, gradients.squares(place), scale);
       bounded &&= this.#isWithin(row, bound);
     }
     this.discard();
@@ -258,10 +263,8 @@ export class EmbeddingTable {
   }
 
   /** Rows that a delta would carry now, ascending, without row 1. */
-  *changed(): Generator<number> {
-    for (const row of this.#store.rows()) {
-      if (this.#wanted || this.#store.chunk(row).changed[row & CHUNK_MASK] === 1) yield row;
-    }
+  changed(): readonly number[] {
+    return this.#wanted ? [...this.#store.rows()] : this.#store.changedRows();
   }
 
   /** Marks everything as published. */
@@ -279,12 +282,14 @@ export class EmbeddingTable {
     if (this.#wanted) return this.encodeServing();
     const gone = new Set(this.#removed.keys());
     const removed = [...gone].filter((key) => this.#store.find(key) === 0).sort();
-    return this.#encode(this.changed(), false, removed);
+    return this.#encode(this.#store.changedRows(), removed);
   }
 
   /** All rows for a server, as a full delta: equal content is equal bytes, whatever its history. */
   encodeServing(): Uint8Array {
-    return this.#encode(this.#store.rows(), true, []);
+    const entries = Array.from(this.#store.rows(), (row) => ({ key: this.#store.key(row), row }));
+    entries.sort((a, b) => a.key < b.key ? -1 : 1);
+    return this.#encode(entries.map(({ row }) => row), null);
   }
 
   /**
@@ -294,13 +299,14 @@ export class EmbeddingTable {
    */
   encode(): Uint8Array {
     this.#requireNoGradients("encode");
-    const writer = startRecord(NAME, VERSION).string(this.name).uint(this.width).uint(this.#seed);
+    const writer = startRecord(NAME, VERSION, this.#store.encodedBytes).string(this.name).uint(this.width)
+      .uint(this.#seed);
     writer.u8(this.#wanted ? 1 : 0).uint(this.#skipped);
     this.#store.encode(writer);
     const removed = [...this.#removed.keys()];
     writer.uint(removed.length);
     for (const key of removed) writer.string(key);
-    return writer.toBytes();
+    return writer.take();
   }
 
   /**
@@ -343,7 +349,9 @@ export class EmbeddingTable {
     chunk.changed[at] = 1;
   }
 
-  #stepRow(row: number, gradient: Float32Array, squares: number, scale: number): void {
+  /** Steps a row along the gradient in hand. */
+  #stepRow(row: number, squares: number, scale: number): void {
+    const gradient = this.#gradient;
     const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
     const decay = this.#l2 / Math.max(1, chunk.sights[at]!);
     for (let i = 0, from = at * this.width; i < gradient.length; i++) {
@@ -361,20 +369,20 @@ export class EmbeddingTable {
     return true;
   }
 
-  #encode(rows: Iterable<number>, full: boolean, removed: readonly string[]): Uint8Array {
-    const width = this.width;
-    const entries = Array.from(rows, (row) => ({ key: this.#store.key(row), row }));
-    entries.sort((a, b) => a.key < b.key ? -1 : 1);
-    const values = new Float32Array((entries.length + 1) * width);
+  /** @param removed `null` = the rows are all there are */
+  #encode(rows: readonly number[], removed: readonly string[] | null): Uint8Array {
+    const { name, width } = this;
+    const store = this.#store;
+    const values = new Float32Array((rows.length + 1) * width);
     this.copyRow(UNKNOWN_ROW, values, 0);
-    entries.forEach(({ row }, i) => this.copyRow(row, values, (i + 1) * width));
+    for (let i = 0; i < rows.length; i++) this.copyRow(rows[i]!, values, (i + 1) * width);
+    const write = (to: ByteWriter) => {
+      for (let i = 0; i < rows.length; i++) store.writeKey(rows[i]!, to);
+    };
+    const keys = { length: rows.length, write };
     return encodeDelta({
-      name: this.name,
-      width,
-      full,
-      removed,
-      keys: entries.map(({ key }) => key),
-      values,
+      ...{ name, width, full: removed === null, keys, values },
+      removed: writtenKeys(removed ?? []),
     });
   }
 

@@ -90,6 +90,9 @@ export class CandidateList implements CandidateArrays {
   readonly #read: RowLog;
   /** Logit of the cross features by category, of the list in hand. */
   readonly #crossedLogits = new Map<string, number>();
+  // In arrays: a number that a closure adds to would be an object each time.
+  readonly #sum = new Float64Array(1);
+  readonly #crossedSum = new Float64Array(1);
 
   /** An empty list. @param read notes the rows that are read, and gives them back for scattering */
   constructor(shape: CandidateShape, read: RowLog) {
@@ -129,6 +132,7 @@ export class CandidateList implements CandidateArrays {
     const d = 2 * k;
     const q = this.#q, xc = this.#xc;
     const pairs = prefixes.length > 0 ? tables.own("pair") : undefined;
+    const z = this.#sum;
     this.#crossedLogits.clear();
     for (let c = 0; c < rows.length; c++) {
       const row = rows[c]!;
@@ -136,28 +140,28 @@ export class CandidateList implements CandidateArrays {
       const { categories } = row;
       item.addRow(read.read(item, row.item), 1, q, c * d);
       read.addMean(category, categories, 1, q, c * d + k);
-      let z = logit + row.offset + valueAt(first.item, read.read(first.item, row.item));
+      z[0] = logit + row.offset + valueAt(first.item, read.read(first.item, row.item));
       for (const name of categories) {
-        z += valueAt(first.category, read.read(first.category, name)) / categories.length;
+        z[0] += valueAt(first.category, read.read(first.category, name)) / categories.length;
       }
-      for (const name of categories) z += this.#crossed(name, transitions, tables) / categories.length;
+      for (const name of categories) z[0] += this.#crossed(name, transitions, tables) / categories.length;
       for (const { key, value } of transitions?.own(row.item) ?? []) {
-        z += value * weightOf(tables.own("age"), key);
+        z[0] += value * weightOf(tables.own("age"), key);
       }
-      if (pairs !== undefined) forEachPair(prefixes, row, crossed, (key) => z += weightOf(pairs, key));
-      if (row.position >= 0) z += weightOf(first.position, positionKey(row.position));
+      if (pairs !== undefined) forEachPair(prefixes, row, crossed, (key) => z[0]! += weightOf(pairs, key));
+      if (row.position >= 0) z[0] += weightOf(first.position, positionKey(row.position));
       for (let n = 0; n < numerics; n++) {
         const x = standardise(row.numerics[n]!, n, standardisation);
         xc[at + n] = x;
-        z += linear[n]! * x;
+        z[0] += linear[n]! * x;
       }
       xc.set(context, at + numerics);
       const fieldsAt = at + numerics + context.length;
       for (let f = 0; f < tables.itemFields.length; f++) {
-        z += addField(tables.itemFields[f]!, row.fields[f], xc, fieldsAt + SMALL_WIDTH * f);
+        z[0] += addField(tables.itemFields[f]!, row.fields[f], xc, fieldsAt + SMALL_WIDTH * f);
       }
-      for (let j = 0; j < d; j++) z += user[j]! * q[c * d + j]!;
-      this.#wide[c] = z;
+      for (let j = 0; j < d; j++) z[0] += user[j]! * q[c * d + j]!;
+      this.#wide[c] = z[0];
     }
   }
 
@@ -229,10 +233,11 @@ export class CandidateList implements CandidateArrays {
     if (transitions === null) return 0;
     const known = this.#crossedLogits.get(category);
     if (known !== undefined) return known;
-    let z = 0;
-    transitions.forEach([category], (key, value, kind) => z += value * weightOf(tables.own(kind), key));
-    this.#crossedLogits.set(category, z);
-    return z;
+    const z = this.#crossedSum;
+    z[0] = 0;
+    transitions.forEach([category], (key, value, kind) => z[0]! += value * weightOf(tables.own(kind), key));
+    this.#crossedLogits.set(category, z[0]);
+    return z[0];
   }
 }
 

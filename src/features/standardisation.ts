@@ -18,5 +18,5 @@ export const CLIP = 5;
 /** The value of a numeric feature, by its index, on the common scale. */
 export function standardise(value: number, index: number, by: Standardisation): number {
   const x = (value - by.mean[index]!) * by.inverseDeviation[index]!;
-  return x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
+  return Math.max(-CLIP, Math.min(CLIP, x));
 }

@@ -125,6 +125,8 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
+  /** Room for it as it is encoded. */
+  #encodedBytes = 1 << 16;
 
   /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
   constructor(model: Model, options: LearnerOptions) {
@@ -226,13 +228,15 @@ export class Learner {
 
   /** Everything that learning depends on. Same learner, same bytes. */
   encode(): Uint8Array {
-    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.steps).f64(this.dataTime);
+    const to = new ByteWriter(this.#encodedBytes).u8(FORMAT).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
     this.#scaler.encode(to);
     this.#served.encode(to);
     this.#reservoir.encode(to);
     this.#tables.encode(to);
-    return to.toBytes();
+    // It grows little from one to the next: made with room for that, it is not copied while it is written.
+    this.#encodedBytes = Math.ceil(to.length * 1.05);
+    return to.take();
   }
 
   /**

@@ -16,6 +16,12 @@ export interface ReservoirEntry {
   readonly categories: readonly string[];
 }
 
+/** One of a reservoir. */
+interface KeptEntry extends ReservoirEntry {
+  /** As it is written: most of them are written many times before they go. */
+  words?: string;
+}
+
 const TRIES = 8;
 const PADDING: ReservoirEntry = { item: "", categories: [] };
 
@@ -23,7 +29,7 @@ const PADDING: ReservoirEntry = { item: "", categories: [] };
 export class NegativeReservoir {
   readonly #capacity: number;
   readonly #seed: number;
-  #entries: ReservoirEntry[] = [];
+  #entries: KeptEntry[] = [];
   #next = 0;
   #draws = 0;
 
@@ -54,7 +60,9 @@ export class NegativeReservoir {
   /** Writes the reservoir. */
   encode(to: ByteWriter): void {
     to.uint(this.#next).uint(this.#draws).uint(this.#entries.length);
-    for (const { item, categories } of this.#entries) to.string(JSON.stringify([item, ...categories]));
+    for (const entry of this.#entries) {
+      to.string(entry.words ??= JSON.stringify([entry.item, ...entry.categories]));
+    }
   }
 
   /** Reads a reservoir of {@linkcode NegativeReservoir.encode} into this one. */

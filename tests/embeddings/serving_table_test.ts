@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeDelta } from "../../src/embeddings/delta.ts";
+import { encodeDelta, writtenKeys } from "../../src/embeddings/delta.ts";
 import { ServingTable } from "../../src/embeddings/serving_table.ts";
 import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { rowOf, tableContract } from "../contracts/table_contract.ts";
@@ -54,7 +54,11 @@ Deno.test("ServingTable.stage() comes to the naive table in portions, and shows 
       deltas.forEach(({ full, removed, keys }, n) => {
         const values = Float32Array.from({ length: keys.length + 1 }, (_, at) => 100 * (n + 1) + at);
         const staged = served.stage(
-          encodeDelta({ name: "item", width: 1, full, removed: full ? [] : removed, keys, values }),
+          encodeDelta({
+            ...{ name: "item", width: 1, full, values },
+            removed: writtenKeys(full ? [] : removed),
+            keys: writtenKeys(keys),
+          }),
         );
         check();
         while (!staged.find(portion)) check();
@@ -73,7 +77,11 @@ Deno.test("ServingTable.stage() comes to the naive table in portions, and shows 
 
 Deno.test("StagedDelta.commit() throws when rows are not found yet", () => {
   const values = Float32Array.of(0, 1, 2);
-  const bytes = encodeDelta({ name: "item", width: 1, full: false, removed: [], keys: ["a", "b"], values });
+  const bytes = encodeDelta({
+    ...{ name: "item", width: 1, full: false, values },
+    removed: writtenKeys([]),
+    keys: writtenKeys(["a", "b"]),
+  });
   const staged = new ServingTable("item", 1).stage(bytes);
   staged.find(1);
   assert.throws(() => staged.commit(), /1 of 2 rows are found/);
