@@ -7,14 +7,19 @@
 import type { ReadLimits } from "./local_log.ts";
 import type { LogRecord, NewRecord, ReadResult } from "./log.ts";
 
-/** Bytes of half a tail; the older half goes when the younger one is full. */
+/** Bytes of half a tail; the older half goes when the younger one is full, or has its time. */
 const HALF_BYTES = 1 << 20;
+/**
+ * Time of half a tail, milliseconds: who keeps up has read what is older. What is held longer than two collections of the
+ * young generation is moved to the old one, and was half of what went there.
+ */
+const HALF_MS = 100;
 /** What a record takes beside its value, about. */
 const RECORD_BYTES = 200;
 
 /**
- * At most some 3 MB of the newest records of a partition whose offsets have no holes. What is too large to be kept
- * leaves it empty.
+ * The newest records of a partition whose offsets have no holes: at most some 3 MB, and of the last 200 ms in which any
+ * came. What is too large to be kept leaves it empty.
  */
 export class Tail {
   readonly #topic: string;
@@ -22,11 +27,15 @@ export class Tail {
   #older: LogRecord[] = [];
   #younger: LogRecord[] = [];
   #bytes = 0;
+  readonly #now: () => number;
+  /** When the first of the younger ones came. */
+  #since = 0;
 
-  /** Nothing, of a partition. */
-  constructor(topic: string, partition: number) {
+  /** Nothing, of a partition. @param now a clock in milliseconds */
+  constructor(topic: string, partition: number, now: () => number = () => performance.now()) {
     this.#topic = topic;
     this.#partition = partition;
+    this.#now = now;
   }
 
   /**
@@ -42,6 +51,8 @@ export class Tail {
       this.#bytes = 0;
       return;
     }
+    const now = this.#now();
+    if (now - this.#since >= HALF_MS) this.#turn(now);
     const values = new Uint8Array(size);
     let at = 0;
     for (let i = 0; i < records.length; i++) {
@@ -49,13 +60,8 @@ export class Tail {
       if (value !== null) values.set(value, at);
       const length = value?.length ?? 0;
       const own = value === null ? null : values.subarray(at, at += length);
-      const { length: held } = this.#younger;
       const offset = first + i;
-      if (this.#bytes >= HALF_BYTES && held > 0) {
-        this.#older = this.#younger;
-        this.#younger = [];
-        this.#bytes = 0;
-      }
+      if (this.#bytes >= HALF_BYTES) this.#turn(now);
       this.#younger.push({
         topic: this.#topic,
         partition: this.#partition,
@@ -63,6 +69,14 @@ export class Tail {
       });
       this.#bytes += length + RECORD_BYTES;
     }
+  }
+
+  /** Lets the older half go. */
+  #turn(now: number): void {
+    this.#older = this.#younger;
+    this.#younger = [];
+    this.#bytes = 0;
+    this.#since = now;
   }
 
   /** Reads from an offset on, which is not above the end; `undefined` when it is not all here. */
