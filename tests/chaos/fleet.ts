@@ -59,8 +59,9 @@ export class Fleet implements AsyncDisposable {
     return [...this.#members.keys()];
   }
 
-  /** Starts a process. */
+  /** Starts a process, unless it runs: on a machine that is late two faults may end it before either starts it again. */
   start(name: string): void {
+    if (this.#members.has(name)) return;
     const role = ["learner", "monitor", "all"].find((role) => name.startsWith(role)) ?? "task";
     const roles = role === "all" ? "task,learner,monitor,http" : role;
     const child = new Deno.Command("sh", {
@@ -147,7 +148,7 @@ export class Fleet implements AsyncDisposable {
     member.isDoomed = true;
     member.child.kill(signal);
     const status = await member.child.status;
-    this.#members.delete(name);
+    if (this.#members.get(name) === member) this.#members.delete(name);
     return status;
   }
 
@@ -167,6 +168,7 @@ export class Fleet implements AsyncDisposable {
     if (member.isDoomed) return;
     const last = member.said.slice(-3).join("");
     this.#options.report(`${name} ended by itself with ${signal ?? code}, saying:\n${last}`);
+    this.#members.delete(name);
     this.start(name);
   }
 }
