@@ -7,6 +7,8 @@ import { hashBytes, KeyInHand, MAX_KEY_BYTES } from "./key_in_hand.ts";
 const FIRST_ROW = 2;
 /** A record of the slab: length (2 bytes), row (4 bytes), UTF-8 bytes. */
 const HEADER = 6;
+/** What numbers and lengths take in an encoded index beside slab and offsets, at most. */
+const NUMBERS_BYTES = 64;
 /** Found keys that are remembered at most: then all are forgotten. */
 const MAX_FOUND = 4096;
 /** Marks a free row in `#offsets`; the other bits are the next free row. Slabs stay below 2 GiB. */
@@ -68,6 +70,11 @@ export class KeyIndex {
   get bytes(): number {
     return this.#slots.byteLength + this.#slab.byteLength + this.#offsets.byteLength +
       this.#key.bytes.byteLength;
+  }
+
+  /** Bytes of {@linkcode KeyIndex.encode}, about, and not less. */
+  get encodedBytes(): number {
+    return this.#used + 4 * this.#nextRow + NUMBERS_BYTES;
   }
 
   /** Row of `key`, 0 if there is none. */

@@ -33,8 +33,8 @@ export interface RowStoreOptions {
 const EVICT_SHARE = 1 / 8;
 /** Once it was full, it evicts when no more than this share of its rows is free: before ids are refused. */
 const SPARE_SHARE = 1 / 32;
-/** What the lengths of a chunk's columns take in a record, at most. */
-const CHUNK_HEADER_BYTES = 32;
+/** What numbers and lengths take in a record beside columns and keys, at most. */
+const HEADER_BYTES = 128;
 /** Expired rows are looked for when event time moved on by this share of the time to expiry. */
 const EXPIRY_SHARE = 1 / 16;
 
@@ -86,7 +86,8 @@ export class RowStore {
 
   /** Bytes of {@linkcode RowStore.encode}, about, and not less. */
   get encodedBytes(): number {
-    return this.bytes + this.#chunks.length * CHUNK_HEADER_BYTES + 1024;
+    const chunks = this.#chunks.length * (chunkBytes(this.#options.width) + HEADER_BYTES);
+    return chunks + this.#index.encodedBytes + (this.#filter?.bytes ?? 0) + HEADER_BYTES;
   }
 
   /** Ids that were due a row and found no room. */
