@@ -17,7 +17,7 @@ import type { SampleHistory, SampleState } from "../learner/sample.ts";
 import type { InputGradients, ModelInput } from "../models/model.ts";
 import { Parameters } from "../models/parameters.ts";
 import { BehaviourList } from "./behaviour_list.ts";
-import { CandidateList, type CandidateShape } from "./candidate_list.ts";
+import { CandidateList, type CandidateShape, type Crosses } from "./candidate_list.ts";
 import { type FeatureTables, findTables } from "./feature_tables.ts";
 import {
   addField,
@@ -79,6 +79,8 @@ export class Assembler {
   /** By what was given to `gather` or `scatter`. */
   readonly #found = new WeakMap<ReadonlyMap<string, FieldTable>, Found<FieldTable>>();
   readonly #joined = new JoinedKeys();
+  /** What the candidates that were gathered last are crossed with. */
+  #crosses: Crosses;
 
   /**
    * An assembler for item vectors of width 2k.
@@ -107,6 +109,7 @@ export class Assembler {
     this.#xu = new Float32Array(this.userWidth);
     this.#dUser = new Float32Array(this.userWidth);
     this.#user = this.#xu.subarray(0, this.d);
+    this.#crosses = { user: this.#user, transitions: null, prefixes: [] };
   }
 
   /**
@@ -144,12 +147,15 @@ export class Assembler {
       logit += addField(named.contextFields[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
     }
 
-    const list = {
-      logit,
-      context,
+    const crosses = this.#crosses = {
       user: this.#user,
       transitions: this.#transitions(instance, known?.joined),
       prefixes: this.#pairPrefixes(instance),
+    };
+    const list = {
+      ...crosses,
+      logit,
+      context,
       linear: head.block("linear"),
       standardisation,
     };
@@ -199,12 +205,7 @@ export class Assembler {
     const dUser = this.#dUser;
     dUser.set(gradients.xu);
     const dContext = new Float32Array(SMALL_WIDTH * named.contextFields.length);
-    const crosses = {
-      user: this.#user,
-      transitions: this.#transitions(instance),
-      prefixes: this.#pairPrefixes(instance),
-    };
-    const dLogit = this.#candidates.scatter(instance.rows, crosses, named, {
+    const dLogit = this.#candidates.scatter(instance.rows, this.#crosses, named, {
       input: gradients,
       user: dUser,
       context: dContext,

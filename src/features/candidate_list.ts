@@ -21,7 +21,7 @@ import {
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import type { InstanceRow } from "./instance.ts";
 import { forEachPair } from "./pairs.ts";
-import type { RowLog } from "./row_log.ts";
+import { RowLog } from "./row_log.ts";
 import { type Standardisation, standardise } from "./standardisation.ts";
 import type { Transitions } from "./transitions.ts";
 import { cleared } from "./workspace.ts";
@@ -88,6 +88,8 @@ export class CandidateList implements CandidateArrays {
   #wide = new Float32Array(0);
   readonly #shape: CandidateShape;
   readonly #read: RowLog;
+  /** Rows of cross features by category, in the order of the categories' first candidates. */
+  readonly #crossRead = new RowLog();
   /** Logit of the cross features by category, of the list in hand. */
   readonly #crossedLogits = new Map<string, number>();
   // In arrays: a number that a closure adds to would be an object each time.
@@ -134,6 +136,7 @@ export class CandidateList implements CandidateArrays {
     const pairs = prefixes.length > 0 ? tables.own("pair") : undefined;
     const z = this.#sum;
     this.#crossedLogits.clear();
+    this.#crossRead.clear();
     for (let c = 0; c < rows.length; c++) {
       const row = rows[c]!;
       const at = c * contextWidth;
@@ -148,7 +151,11 @@ export class CandidateList implements CandidateArrays {
       for (const { key, value } of transitions?.own(row.item) ?? []) {
         z[0] += value * weightOf(tables.own("age"), key);
       }
-      if (pairs !== undefined) forEachPair(prefixes, row, crossed, (key) => z[0]! += weightOf(pairs, key));
+      if (pairs !== undefined) {
+        forEachPair(prefixes, row, crossed, (prefix, suffix) => {
+          z[0]! += valueAt(pairs, read.read(pairs, prefix + suffix));
+        });
+      }
       if (row.position >= 0) z[0] += weightOf(first.position, positionKey(row.position));
       for (let n = 0; n < numerics; n++) {
         const x = standardise(row.numerics[n]!, n, standardisation);
@@ -208,7 +215,9 @@ export class CandidateList implements CandidateArrays {
       }
       if (prefixes.length > 0) {
         const pairs = tables.own("pair");
-        forEachPair(prefixes, row, crossed, (key) => giveWeight(pairs, key, g));
+        forEachPair(prefixes, row, crossed, (prefix, suffix) => {
+          giveAt(pairs, read.nextJoined(pairs, prefix, suffix), g);
+        });
       }
       if (row.position >= 0) giveWeight(first.position, positionKey(row.position), g);
       for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
@@ -222,8 +231,12 @@ export class CandidateList implements CandidateArrays {
         giveField(tables.itemFields[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
       }
     }
+    this.#crossRead.rewind();
     for (const [name, g] of byCategory) {
-      transitions?.forEach([name], (key, value, kind) => giveWeight(tables.own(kind), key, g * value));
+      transitions?.forEach([name], (key, value, kind) => {
+        const weights = tables.own(kind);
+        giveAt(weights, this.#crossRead.next(weights, key), g * value);
+      });
     }
     return total[0]!;
   }
@@ -235,7 +248,10 @@ export class CandidateList implements CandidateArrays {
     if (known !== undefined) return known;
     const z = this.#crossedSum;
     z[0] = 0;
-    transitions.forEach([category], (key, value, kind) => z[0]! += value * weightOf(tables.own(kind), key));
+    transitions.forEach([category], (key, value, kind) => {
+      const weights = tables.own(kind);
+      z[0]! += value * valueAt(weights, this.#crossRead.read(weights, key));
+    });
     this.#crossedLogits.set(category, z[0]);
     return z[0];
   }

@@ -40,7 +40,7 @@ interface PairedRow {
 }
 
 /**
- * Calls `use` with each key of a candidate, in a fixed order.
+ * Calls `use` with what each key of a candidate begins with and ends in, in a fixed order.
  *
  * @param crossed indices of the item fields that are crossed
  */
@@ -48,13 +48,13 @@ export function forEachPair(
   prefixes: readonly string[],
   { categories, fields }: PairedRow,
   crossed: readonly number[],
-  use: (key: string) => void,
+  use: (prefix: string, suffix: string) => void,
 ): void {
   for (const prefix of prefixes) {
-    for (const category of categories) use(prefix + categorySuffix(category));
+    for (const category of categories) use(prefix, categorySuffix(category));
     for (const index of crossed) {
       const value = fields[index];
-      if (value !== null && value !== undefined) use(prefix + fieldSuffix(index, value));
+      if (value !== null && value !== undefined) use(prefix, fieldSuffix(index, value));
     }
   }
 }

@@ -41,6 +41,12 @@ export class RowLog {
     return row === UNKNOWN_ROW ? of.rowOf(key) : row;
   }
 
+  /** The same of a key that is made of two parts, and only when it is needed. */
+  nextJoined(of: FieldTable, prefix: string, suffix: string): number {
+    const row = this.#rows[this.#at++]!;
+    return row === UNKNOWN_ROW ? of.rowOf(prefix + suffix) : row;
+  }
+
   /** Reads the mean of some keys' vectors, `scale` times, and adds it to `out` from `offset` on. */
   addMean(of: FieldTable, keys: readonly string[], scale: number, out: Float32Array, offset: number): void {
     for (const key of keys) of.addRow(this.read(of, key), scale / keys.length, out, offset);

@@ -2,7 +2,7 @@
  * What a list of 100 given candidates costs the thread that answers it: the shop of `fixtures/` with a learner beside it,
  * on a log in memory, lists of 20 of 300 users in turn, of which the outcomes are final after a second. CPU time of this
  * process, the least of the rounds; garbage by how the heap grows while nothing is collected. Then what a version costs
- * that has learnt 50 lists. The digests are of all answers, of all samples, and of the states in the end.
+ * that has learnt 50 lists. The digests are of all answers, of all samples, and of states and learner in the end.
  *
  *     V8="--no-wasm-bounds-checks,--min-semi-space-size=256,--max-semi-space-size=256"
  *     deno run -A --v8-flags=$V8 tests/bench/lists.ts [model, dien] [rounds, 60]
@@ -42,6 +42,8 @@ const COMMIT = 4;
 /** Behind the newest event that is ingested. */
 const START = 1_741_864_100_000;
 const MS_A_LIST = 2;
+/** Time between two versions of a service. */
+const PUBLISH_MS = 250;
 
 const text = await Deno.readTextFile(`${SHOP}/meander.json`);
 const config = {
@@ -69,6 +71,7 @@ const versions: number[] = [];
 /** The longest portion of each. */
 const portions: number[] = [];
 let applied = 0;
+const learnt: number[] = [];
 await learn();
 
 const candidates: string[] = [];
@@ -101,6 +104,12 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 print(`CPU time a list    ${low(costs).toFixed(0)} µs least, ${middle(costs).toFixed(0)} µs in the middle`);
 print(`garbage a list     ${(middle(garbage) / 1000).toFixed(0)} kB in the middle`);
+const ofRounds = learnt.slice(2).filter((micros) => micros > 0);
+print(
+  `CPU time to learn it ${low(ofRounds).toFixed(0)} µs least, ${
+    middle(ofRounds).toFixed(0)
+  } µs in the middle`,
+);
 for (const [what, times] of [["a version", versions], ["its longest portion", portions]] as const) {
   const later = times.slice(times.length >> 1);
   print(`CPU time ${what} ${low(later).toFixed(0)} µs least, ${middle(later).toFixed(0)} µs in the middle`);
@@ -110,6 +119,7 @@ print(`samples ${await digest(topics.samples)}`);
 const hash = createHash("sha256");
 for await (const [id, record] of task.users.records()) hash.update(id).update(record);
 print(`states  ${hash.digest("hex").slice(0, 16)}`);
+print(`learner ${createHash("sha256").update(learning.learner.encode()).digest("hex").slice(0, 16)}`);
 
 /** Applies what is there, and commits it. */
 async function step(): Promise<void> {
@@ -121,9 +131,11 @@ async function step(): Promise<void> {
 
 /** Learns what is there, and applies the versions that come of it. */
 async function learn(): Promise<void> {
-  clock += 100;
+  clock += PUBLISH_MS;
+  const begun = cpuMicros();
   while (await learning.step({ maxSamples: 64 }));
-  clock += 100;
+  learnt.push((cpuMicros() - begun) / ROUND);
+  clock += PUBLISH_MS;
   const { records, next } = await log.read(topics.parameters, 0, applied, { maxRecords: 1000 });
   applied = next;
   for (const { value } of records) {
