@@ -104,12 +104,7 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 print(`CPU time a list    ${low(costs).toFixed(0)} µs least, ${middle(costs).toFixed(0)} µs in the middle`);
 print(`garbage a list     ${(middle(garbage) / 1000).toFixed(0)} kB in the middle`);
-const ofRounds = learnt.slice(2).filter((micros) => micros > 0);
-print(
-  `CPU time to learn it ${low(ofRounds).toFixed(0)} µs least, ${
-    middle(ofRounds).toFixed(0)
-  } µs in the middle`,
-);
+print(`CPU time to learn it ${middle(learnt).toFixed(0)} µs in the middle`);
 for (const [what, times] of [["a version", versions], ["its longest portion", portions]] as const) {
   const later = times.slice(times.length >> 1);
   print(`CPU time ${what} ${low(later).toFixed(0)} µs least, ${middle(later).toFixed(0)} µs in the middle`);
