@@ -162,7 +162,8 @@ export class UserCodec {
       const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
       user.parked = [...user.parked, parked];
     }
-    const own = this.#behaviours(user.row);
+    // Those of the record: the row keeps fewer of them when the capacity has been made smaller since.
+    const own = behavioursOf(behaviours, this.#catalogue);
     for (let n = body.count(); n > 0; n--) {
       putPending(user, readPending(body, { format, itemAt, strings, lists, behaviours: own, states }));
     }
@@ -174,7 +175,7 @@ export class UserCodec {
     return user;
   }
 
-  /** The behaviours of a row, as they are in its record. */
+  /** The behaviours of a row. */
   #behaviours(row: number): Behaviours {
     const sequences = this.#sequences, catalogue = this.#catalogue;
     return {
@@ -304,6 +305,16 @@ function readVariants(
     variants.set(model, { row, hidden, anchor, hiddenVersion, hiddenStart });
   }
   return variants;
+}
+
+function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): Behaviours {
+  return {
+    length: behaviours.length,
+    item: (at) => catalogue.at(behaviours[at]!.item).id,
+    action: (at) => behaviours[at]!.action,
+    time: (at) => behaviours[at]!.time,
+    strength: (at) => behaviours[at]!.strength,
+  };
 }
 
 function readBehaviours(

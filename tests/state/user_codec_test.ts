@@ -213,3 +213,24 @@ Deno.test("UserCodec.encode() gives the same bytes when a history has left the b
     assert.deepEqual(codec.encode(copy), bytes);
   }
 });
+
+Deno.test("UserCodec.decode() gives histories as they were when fewer behaviours are kept than were written", () => {
+  const click = (n: number): Event => ({ type: "interaction", ...at(n), item: `i${n}`, action: "click" });
+  const events = [
+    ...Array.from({ length: 7 }, (_, n) => click(n)),
+    { type: "impression", ...at(7), request: "r1", items: ["i1"] } as const,
+    ...[8, 9, 10].map(click),
+  ];
+  const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
+  const user = task.users.get("ann")!;
+  const bytes = task.record(user);
+  for (const capacity of [9, 8, 6]) {
+    const codec = new UserCodec(
+      new SequenceSlab({ ...SMALL.sequence, capacity }),
+      new Catalogue(SMALL.schema),
+    );
+    const copy = codec.decode("ann", bytes);
+    assert.deepEqual(copy.pending.get("r1")?.history, user.pending.get("r1")!.history);
+    assert.deepEqual(codec.encode(codec.decode("ann", codec.encode(copy))), codec.encode(copy));
+  }
+});
