@@ -118,6 +118,7 @@ export class KnownCandidates {
         if (kind.list !== number) look(kind, true);
         z += kind.crossed / kinds.length;
       }
+      // Times 1: a sum that comes of a call as it is would be an object each time.
       if (transitions?.has(item)) z = transitions.addOwn(z, item, weigh) * 1;
       for (let i = 0; i < values.length; i++) if (values[i]!.list !== number) look(values[i]!, false);
       for (let p = 0; p < prefixes.length; p++) {
