@@ -28,7 +28,8 @@ const RETRY_MS = 200;
 
 const logger = getLogger(["meander", "http"]);
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** An id may begin with U+FEFF. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** How an answer begins. */
 const HEAD = encoder.encode('{"request":"');
