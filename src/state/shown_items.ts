@@ -34,8 +34,12 @@ export function rememberShown(
 ): void {
   if (remembered === 0) return;
   const known = new Set(user.shown.filter((each) => each.time === time).map(({ item }) => item));
-  const added = [...rows].filter(({ item }) => !known.has(item)).map(({ item }) => ({ item, time }));
-  user.shown = [...user.shown, ...added].slice(-remembered);
+  const shown = [...user.shown];
+  for (let row = 0; row < rows.length; row++) {
+    const item = rows.item(row);
+    if (!known.has(item)) shown.push({ item, time });
+  }
+  user.shown = shown.slice(-remembered);
 }
 
 /**
