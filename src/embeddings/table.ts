@@ -262,11 +262,6 @@ export class EmbeddingTable {
     this.#store.sweep(this.#forget);
   }
 
-  /** Rows that a delta would carry now, ascending, without row 1. */
-  changed(): readonly number[] {
-    return this.#wanted ? [...this.#store.rows()] : this.#store.changedRows();
-  }
-
   /** Marks everything as published. */
   clearChanged(): void {
     for (const chunk of this.#store.chunks) chunk.changed.fill(0);

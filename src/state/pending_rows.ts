@@ -1,9 +1,9 @@
 /**
  * The items of an open list, in columns.
  *
- * There are as many open lists as were answered within the window of outcomes. As objects, a list of twenty items was two
- * hundred of them, which V8 copied twice, then looked at in each collection of the old generation, and took 8 KB; in
- * columns it is half a dozen, and 3 KB.
+ * There are as many open lists as were answered within the window of outcomes. As objects, the items of a list of twenty
+ * were two hundred of them, which V8 copied twice, then looked at in each collection of the old generation; in columns
+ * they are half a dozen, and the list takes half of the memory.
  *
  * @module
  */
