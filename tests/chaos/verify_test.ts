@@ -24,8 +24,12 @@ const deployment: Deployment<"base"> = {
   ...OPTIONS,
   prefix: "meander.",
   task: { ...OPTIONS.task, outcomeWindowMs: 60_000, allowedLatenessMs: 180_000 },
-  // The log in memory keeps one order of the samples: a checkpoint must not cut it.
-  learning: { batchRows: 32, checkpointBatches: 1e6, snapshotVersions: 1e6, guard: null },
+  // The log in memory keeps one order of the samples: a checkpoint must not cut it. Each batch is published, so that there
+  // are versions to lose however fast the machine is.
+  learning: {
+    ...{ batchRows: 32, checkpointBatches: 1e6, snapshotVersions: 1e6 },
+    ...{ publishIntervalMs: 0, guard: null },
+  },
   serveVersion: 1,
 };
 
