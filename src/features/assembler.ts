@@ -109,7 +109,7 @@ export class Assembler {
     this.#xu = new Float32Array(this.userWidth);
     this.#dUser = new Float32Array(this.userWidth);
     this.#user = this.#xu.subarray(0, this.d);
-    this.#crosses = { user: this.#user, transitions: null, prefixes: [] };
+    this.#crosses = noCrosses(this.#user);
   }
 
   /**
@@ -183,6 +183,7 @@ export class Assembler {
   /** Forgets values of users' fields that are remembered of still tables, and what was gathered last. */
   forgetUsers(tables: ReadonlyMap<string, FieldTable>): void {
     this.#found.get(tables)?.known?.forgetUsers();
+    this.#crosses = noCrosses(this.#user);
     this.#behaviours.forget();
   }
 
@@ -268,4 +269,8 @@ export class Assembler {
     if (transitions === null || instance.history.items.length === 0) return null;
     return new Transitions(instance.history, instance.time, transitions ?? {}, joined);
   }
+}
+
+function noCrosses(user: Float32Array): Crosses {
+  return { user, transitions: null, prefixes: [] };
 }
