@@ -65,7 +65,9 @@ const user = z.object({
     })),
   })).describe("Lists whose outcome is open."),
   parked: count.describe("Interactions that wait for the list that they name."),
-  hidden: z.object({ size: count, version: count }).describe("Recurrent state of the model."),
+  hidden: z.object({ size: count, version: count }).describe(
+    "The recurrent state that is stored: its size, and the version of the parameters that made it.",
+  ),
   lastOffset: z.int().min(-1).describe("Offset of the user's last event."),
 });
 

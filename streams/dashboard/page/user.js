@@ -68,9 +68,9 @@ export async function showUser(main, user) {
         tile("newest", ago(view), "before now"),
         tile("open lists", count(view.pending.length), "outcome not final"),
         tile(
-          "recurrent state",
-          view.hidden.size === 0 ? "none" : `v${view.hidden.version}`,
-          `${view.hidden.size} numbers`,
+          "stored state",
+          view.hidden.size === 0 ? "none" : count(view.hidden.size),
+          view.hidden.size === 0 ? "folded when it is read" : `numbers, by version ${view.hidden.version}`,
         ),
       ),
       card(
