@@ -14,6 +14,7 @@ import { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
 import type { Log, LogRecord } from "./log/log.ts";
 import { CatalogueReader } from "./task/catalogue_reader.ts";
+import { CommitPace } from "./task/commit_pace.ts";
 import { recordTime } from "./task/commit_records.ts";
 import { Committer } from "./task/committer.ts";
 import type { Delivery } from "./task/delivery.ts";
@@ -52,6 +53,7 @@ interface TaskParts {
   /** The local snapshot, if there is one. */
   readonly store: StateStore | null;
   readonly committer: Committer;
+  readonly pace: CommitPace;
   readonly maxStateBytes: number;
   readonly delivery: Delivery;
   /** Where events end that an earlier life may have answered without a commit. */
@@ -76,9 +78,6 @@ export class Task implements AsyncDisposable {
   #roundEvents = 0;
   /** Whether the last step had more events than it could do, or found as many as it would take: there are more. */
   #isBehind = false;
-  /** When the first event after the last commit was applied, and when the last commit was, by the clock of steps. */
-  #uncommittedSince = Infinity;
-  #committedAt = -Infinity;
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
@@ -127,6 +126,7 @@ export class Task implements AsyncDisposable {
       events: new EventReader(log, topics.events, partition, next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
       committer: new Committer(commits),
+      pace: new CommitPace({ delivery, partition, partitions }),
       maxStateBytes: runtime.maxStateBytes ?? (log.latest === undefined ? OBJECT_BYTES : Infinity),
       owned: opened.move(),
     });
@@ -219,20 +219,15 @@ export class Task implements AsyncDisposable {
   async step(options: StepOptions): Promise<number> {
     const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
     const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
-    const { delivery, others, catalogue, users } = this.#parts;
+    const { delivery, others, catalogue, users, pace } = this.#parts;
     const waiting = this.#events;
     const dueAt = () => {
-      // What is sent at once need not be committed at once after a while of silence.
-      if (delivery === "at-least-once" && this.#roundEvents > 0) {
-        return this.#uncommittedSince + commitIntervalMs;
-      }
       const isAsked = this.#outbox.outputs.recommendations.length > 0;
-      return this.#committedAt + (isAsked ? answerIntervalMs : commitIntervalMs);
+      return pace.dueAt(isAsked, { commitIntervalMs, answerIntervalMs });
     };
     const commit = async () => {
       await this.commit();
-      this.#committedAt = now();
-      this.#uncommittedSince = Infinity;
+      pace.committed(now());
       this.#learnSome(now);
     };
     if (this.#roundEvents === 0) {
@@ -261,8 +256,8 @@ export class Task implements AsyncDisposable {
       }
       this.#apply(event);
       applied++;
-      if (this.#uncommittedSince === Infinity) this.#uncommittedSince = now();
-      if (this.#roundEvents >= commitEvents || now() - this.#uncommittedSince >= commitIntervalMs) {
+      pace.applied(now());
+      if (this.#roundEvents >= commitEvents || now() >= pace.latestAt(commitIntervalMs)) {
         await commit();
         await users.warm(waiting.users); // the commit may have let some of them go cold
       }

@@ -1,0 +1,76 @@
+/**
+ * When a task of a service commits.
+ *
+ * Where answers wait for the commit, one is due an interval after the last: an event that comes after a while of silence
+ * is committed at once, those that come one after the other together.
+ *
+ * Where answers are sent before it, each partition has moments of its own, so that tasks that have their events from the
+ * same requests do not all encode, compress and commit at once while answers of all wait:
+ *
+ * ```text
+ *   partition 0   |─────── interval ──────|───────────────────────|
+ *   partition 1         |───────────────────────|─────────────────────
+ *   partition 2               |───────────────────────|───────────────
+ * ```
+ *
+ * @module
+ */
+
+import type { Delivery } from "./delivery.ts";
+
+/** Times between commits, milliseconds. */
+export interface CommitIntervals {
+  /** See `StepOptions.commitIntervalMs`. */
+  readonly commitIntervalMs: number;
+  /** See `StepOptions.answerIntervalMs`. */
+  readonly answerIntervalMs: number;
+}
+
+/** Options of a {@linkcode CommitPace}. */
+export interface CommitPaceOptions {
+  readonly delivery: Delivery;
+  readonly partition: number;
+  /** Number of partitions. */
+  readonly partitions: number;
+}
+
+/** Knows when commits of a task are due, by the clock of whoever calls. */
+export class CommitPace {
+  readonly #sendsEarly: boolean;
+  /** Where in an interval the moments of the partition are, 0 ≤ phase < 1. */
+  readonly #phase: number;
+  /** When the first event after the last commit was applied. */
+  #since = Infinity;
+  #committedAt = -Infinity;
+
+  /** Nothing was committed yet. */
+  constructor({ delivery, partition, partitions }: CommitPaceOptions) {
+    this.#sendsEarly = delivery === "at-least-once";
+    this.#phase = partition / partitions;
+  }
+
+  /** Notes that an event was applied. */
+  applied(now: number): void {
+    this.#since = Math.min(this.#since, now);
+  }
+
+  /** Notes a commit of all that was applied. */
+  committed(now: number): void {
+    this.#committedAt = now;
+    this.#since = Infinity;
+  }
+
+  /** When the next commit is due. @param isAsked whether an answer waits for it */
+  dueAt(isAsked: boolean, { commitIntervalMs, answerIntervalMs }: CommitIntervals): number {
+    if (this.#sendsEarly && this.#since < Infinity) return this.latestAt(commitIntervalMs);
+    return this.#committedAt + (isAsked ? answerIntervalMs : commitIntervalMs);
+  }
+
+  /** Until when events may come one behind the other before what was applied is committed; ∞ when nothing was. */
+  latestAt(commitIntervalMs: number): number {
+    const since = this.#since;
+    if (!this.#sendsEarly || commitIntervalMs === 0 || since === Infinity) return since + commitIntervalMs;
+    const phase = this.#phase * commitIntervalMs;
+    return (Math.floor((since - phase) / commitIntervalMs) + 1) * commitIntervalMs + phase;
+  }
+}

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { CommitPace } from "../../../streams/task/commit_pace.ts";
+import { createRandom } from "../../../src/simulator/random.ts";
+
+const INTERVALS = { commitIntervalMs: 500, answerIntervalMs: 100 };
+
+Deno.test("exactly once: due an interval after the last commit, at once after silence", () => {
+  const pace = new CommitPace({ delivery: "exactly-once", partition: 1, partitions: 4 });
+  assert.equal(pace.dueAt(true, INTERVALS), -Infinity);
+  assert.equal(pace.latestAt(500), Infinity);
+  pace.applied(1000);
+  pace.applied(1400);
+  assert.equal(pace.latestAt(500), 1500);
+  pace.committed(1450);
+  assert.equal(pace.latestAt(500), Infinity);
+  assert.equal(pace.dueAt(true, INTERVALS), 1550);
+  assert.equal(pace.dueAt(false, INTERVALS), 1950);
+  pace.applied(9000);
+  assert.ok(pace.dueAt(true, INTERVALS) < 9000);
+});
+
+Deno.test("at least once: no event waits for longer than an interval, whenever it comes", () => {
+  const random = createRandom(5);
+  for (let n = 0; n < 1000; n++) {
+    const partitions = 1 + Math.floor(random() * 40);
+    const partition = Math.floor(random() * partitions);
+    const commitIntervalMs = random() * 1000;
+    const pace = new CommitPace({ delivery: "at-least-once", partition, partitions });
+    const since = random() * 1e7;
+    pace.applied(since);
+    pace.applied(since + 10_000);
+    const due = pace.dueAt(true, { commitIntervalMs, answerIntervalMs: 0 });
+    assert.equal(due, pace.latestAt(commitIntervalMs));
+    assert.ok(
+      due >= since && due <= since + commitIntervalMs + 1e-6,
+      `${due} for ${since}, ${commitIntervalMs}`,
+    );
+  }
+});
+
+Deno.test("at least once: partitions that have events at the same time commit at different times", () => {
+  const paces = Array.from(
+    { length: 4 },
+    (_, partition) => new CommitPace({ delivery: "at-least-once", partition, partitions: 4 }),
+  );
+  let now = 1234;
+  for (let n = 0; n < 20; n++, now += 5) for (const pace of paces) pace.applied(now);
+  const dues = paces.map((pace) => pace.dueAt(true, INTERVALS)).sort((a, b) => a - b);
+  assert.deepEqual(dues, [1250, 1375, 1500, 1625]);
+  for (const pace of paces) {
+    pace.committed(1700);
+    pace.applied(1705);
+  }
+  assert.deepEqual(paces.map((pace) => pace.latestAt(500)), [2000, 2125, 1750, 1875]);
+});
+
+Deno.test("at least once without an interval: due at once", () => {
+  const pace = new CommitPace({ delivery: "at-least-once", partition: 3, partitions: 4 });
+  pace.applied(77);
+  assert.equal(pace.dueAt(true, { commitIntervalMs: 0, answerIntervalMs: 0 }), 77);
+});
