@@ -221,10 +221,7 @@ export class Task implements AsyncDisposable {
     const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
     const { delivery, others, catalogue, users, pace } = this.#parts;
     const waiting = this.#events;
-    const dueAt = () => {
-      const isAsked = this.#outbox.outputs.recommendations.length > 0;
-      return pace.dueAt(isAsked, { commitIntervalMs, answerIntervalMs });
-    };
+    const dueAt = () => pace.dueAt(this.#outbox.isAsked, { commitIntervalMs, answerIntervalMs });
     const commit = async () => {
       await this.commit();
       pace.committed(now());
@@ -301,7 +298,7 @@ export class Task implements AsyncDisposable {
       return refuse("in-the-future", reason);
     }
     const refusal = this.state.apply(event, record.offset, this.#outbox.outputs);
-    this.#outbox.number(record.offset);
+    this.#outbox.seal(record.offset);
     return refusal;
   }
 
@@ -316,7 +313,7 @@ export class Task implements AsyncDisposable {
   /** Settles what is open at the end of a finite stream, and commits. */
   async flush(): Promise<void> {
     this.state.flush(this.#outbox.outputs);
-    this.#outbox.number(this.next);
+    this.#outbox.seal(this.next);
     await this.commit();
   }
 

@@ -19,11 +19,11 @@ export interface Refusal {
 export interface Forgotten {
   /** Whom. */
   readonly user: string;
-  /** Samples given before: those that follow are of another life. */
+  /** Samples that are in the list before it: those that follow are of another life. */
   readonly afterSamples: number;
 }
 
-/** What applying events gave; the caller empties it at a commit. */
+/** What applying events gave; the caller takes it out. */
 export interface TaskOutputs {
   /** Answers, in the order of their requests. */
   readonly recommendations: Recommendation[];

@@ -65,7 +65,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     headers,
   });
   const outputs = outbox.records(time);
-  const users = outbox.outputs.forgotten.map(({ user }) => record(topics.state, user, null));
+  const users = outbox.erased.map((user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
   for (const user of state.dirtyUsers) {
     users.push(record(topics.state, user.id, state.record(user), isWaiting(user) ? WAITING : NO_HEADERS));

@@ -7,8 +7,6 @@
  * @module
  */
 
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
-
 /** How answers are sent. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const;
 
@@ -21,22 +19,3 @@ export type Delivery = (typeof DELIVERIES)[number];
 
 /** Header of outputs: the event that they came of. */
 export const INPUT = "input";
-
-/** Numbers of the outputs that a task holds, one for each in the same order. */
-export class OutputNumbers {
-  /** Of answers. */
-  readonly recommendations: string[] = [];
-  /** Of samples. */
-  readonly samples: string[] = [];
-  /** Of erasures. */
-  readonly forgotten: string[] = [];
-
-  /** Numbers what an event has added. */
-  add({ recommendations, samples, forgotten }: TaskOutputs, partition: number, offset: number): void {
-    let index = 0;
-    const number = () => `${partition}/${offset}/${index++}`;
-    while (this.recommendations.length < recommendations.length) this.recommendations.push(number());
-    while (this.samples.length < samples.length) this.samples.push(number());
-    while (this.forgotten.length < forgotten.length) this.forgotten.push(number());
-  }
-}

@@ -7,21 +7,22 @@
  *   rejections   ░░             ░ go with the commit
  * ```
  *
- * Each output but a rejection carries the number of its input ({@linkcode INPUT}).
+ * Each output but a rejection carries the number of its input ({@linkcode INPUT}). What an event gives is encoded behind
+ * it: bytes are less to keep until the commit than what they are of, and the commit has the less to do.
  *
  * @module
  */
 
 import type { Refusal } from "../../src/events/refusal.ts";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
-import { sizeInBatch } from "../../src/learner/sample.ts";
+import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
 import { encodeSample, forgetSampleWords } from "../../src/learner/sample_codec.ts";
 import type { TaskCounters } from "../../src/state/task_counters.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import type { SampleHandover } from "../sample_handover.ts";
 import type { Topics } from "../topics.ts";
-import { INPUT, OutputNumbers } from "./delivery.ts";
+import { INPUT } from "./delivery.ts";
 
 const encoder = new TextEncoder();
 
@@ -37,27 +38,37 @@ export interface OutboxOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
+/** An output that is encoded. */
+interface Encoded {
+  readonly user: string;
+  /** `null` = an erasure. */
+  readonly value: Uint8Array | null;
+  /** See {@linkcode INPUT}. */
+  readonly input: string;
+  /** What is to be handed over. */
+  readonly sample?: Sample | undefined;
+}
+
 /** The outputs of a task that are not committed. */
 export class Outbox {
+  /** Where an event adds what it gives; {@linkcode Outbox.seal} comes behind it. */
+  readonly outputs: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   readonly #options: OutboxOptions;
-  #outputs = noOutputs();
-  #numbers = new OutputNumbers();
+  /** Answers that were not sent. */
+  #answers: Encoded[] = [];
+  /** Samples and erasures. */
+  #samples: Encoded[] = [];
+  #erased: string[] = [];
   #rejected: NewRecord[] = [];
   #rows = 0;
-  /** Answers that were sent, and what tells that they have arrived. */
-  #sent = 0;
+  /** What tells that answers that were sent have arrived. */
   #sending: Promise<unknown>[] = [];
-  /** Where each sample is among the records of the commit. */
-  #samplePlaces: number[] = [];
+  /** Records before the first sample in the commit. */
+  #before = 0;
 
   /** Nothing was given out. */
   constructor(options: OutboxOptions) {
     this.#options = options;
-  }
-
-  /** Where an event adds what it gives; {@linkcode Outbox.number} comes behind it. */
-  get outputs(): TaskOutputs {
-    return this.#outputs;
   }
 
   /** Rows of the samples, as they count in a batch of the learner. */
@@ -65,18 +76,44 @@ export class Outbox {
     return this.#rows;
   }
 
-  /** Whether the user is among those to erase. */
-  isForgotten(user: string): boolean {
-    return this.#outputs.forgotten.some((gone) => gone.user === user);
+  /** Whether there is an answer that was not sent. */
+  get isAsked(): boolean {
+    return this.#answers.length > 0;
   }
 
-  /** Numbers what the event at an offset has added. */
-  number(offset: number): void {
-    const { samples } = this.#outputs;
-    for (let s = this.#numbers.samples.length; s < samples.length; s++) {
-      this.#rows += sizeInBatch(samples[s]!);
+  /** Who is to be erased. */
+  get erased(): readonly string[] {
+    return this.#erased;
+  }
+
+  /** Whether the user is among them. */
+  isForgotten(user: string): boolean {
+    return this.#erased.includes(user);
+  }
+
+  /** Encodes and numbers what the event at an offset has added, and empties {@linkcode Outbox.outputs}. */
+  seal(offset: number): void {
+    const { recommendations, samples, forgotten } = this.outputs;
+    if (recommendations.length + samples.length + forgotten.length === 0) return;
+    const { partition, handover } = this.#options;
+    let index = 0;
+    const input = () => `${partition}/${offset}/${index++}`;
+    for (const answer of recommendations) {
+      const value = encoder.encode(JSON.stringify(answer));
+      this.#answers.push({ user: answer.user, value, input: input() });
     }
-    this.#numbers.add(this.#outputs, this.#options.partition, offset);
+    const encoded: Encoded[] = samples.map((sample) => {
+      this.#rows += sizeInBatch(sample);
+      const kept = handover === undefined ? undefined : sample;
+      return { user: sample.user, value: encodeSample(sample), input: input(), sample: kept };
+    });
+    for (const [n, { user, afterSamples }] of forgotten.entries()) {
+      encoded.splice(afterSamples + n, 0, { user, value: null, input: input() });
+      this.#erased.push(user);
+    }
+    this.#samples.push(...encoded);
+    if (forgotten.length > 0) forgetSampleWords();
+    recommendations.length = samples.length = forgotten.length = 0;
   }
 
   /** Adds the rejection of a record, and counts it. */
@@ -96,12 +133,11 @@ export class Outbox {
 
   /** Sends the answers that were not sent yet. @param time of their records */
   send(time: number): void {
-    const records = this.#answers(time);
-    if (records.length === 0) return;
-    this.#sent += records.length;
-    const sending = this.#options.log.append(records);
+    if (this.#answers.length === 0) return;
+    const sending = this.#options.log.append(this.#records(this.#answers, "recommendations", time));
     sending.catch(() => {}); // told by arrived()
     this.#sending.push(sending);
+    this.#answers = [];
   }
 
   /** Resolves when all that was sent has arrived, and rejects when some of it cannot. */
@@ -111,60 +147,31 @@ export class Outbox {
 
   /** The records of the commit: all but what was sent. @param time of all but rejections, which have their input's */
   records(time: number): NewRecord[] {
-    const { partition, topics: { samples: topic } } = this.#options;
-    const { samples, forgotten } = this.#outputs;
-    const records = this.#answers(time);
-    this.#samplePlaces = [];
-    let told = 0;
-    const tellUpTo = (count: number) => {
-      for (const sample of samples.slice(told, count)) {
-        const headers = numbered(this.#numbers.samples[told++]);
-        this.#samplePlaces.push(records.length);
-        records.push({ topic, partition, key: sample.user, value: encodeSample(sample), time, headers });
-      }
-    };
-    for (const [n, { user, afterSamples }] of forgotten.entries()) {
-      tellUpTo(afterSamples);
-      const headers = numbered(this.#numbers.forgotten[n]);
-      records.push({ topic, partition, key: user, value: null, time, headers });
-    }
-    tellUpTo(samples.length);
-    if (forgotten.length > 0) forgetSampleWords();
-    for (const one of this.#rejected) records.push(one);
-    return records;
+    const records = this.#records(this.#answers, "recommendations", time);
+    this.#before = records.length;
+    return records.concat(this.#records(this.#samples, "samples", time), this.#rejected);
   }
 
   /** Hands the samples over, and is empty. @param offsets of {@linkcode Outbox.records} on the log, in that order */
   clear(offsets: readonly number[]): void {
-    for (const [n, sample] of this.#outputs.samples.entries()) {
-      this.#options.handover?.put(offsets[this.#samplePlaces[n]!]!, sample);
+    const { handover } = this.#options;
+    for (const [n, { sample }] of this.#samples.entries()) {
+      if (sample !== undefined) handover?.put(offsets[this.#before + n]!, sample);
     }
-    this.#outputs = noOutputs();
-    this.#numbers = new OutputNumbers();
+    this.#answers = [];
+    this.#samples = [];
+    this.#erased = [];
     this.#rejected = [];
     this.#rows = 0;
-    [this.#sent, this.#sending] = [0, []];
+    this.#sending = [];
   }
 
-  /** The records of the answers that were not sent. */
-  #answers(time: number): NewRecord[] {
-    const { partition, topics: { recommendations: topic } } = this.#options;
-    const from = this.#sent;
-    return this.#outputs.recommendations.slice(from).map((recommendation, n) => ({
-      topic,
-      partition,
-      key: recommendation.user,
-      value: encoder.encode(JSON.stringify(recommendation)),
-      time,
-      headers: numbered(this.#numbers.recommendations[from + n]),
+  #records(of: readonly Encoded[], kind: "recommendations" | "samples", time: number): NewRecord[] {
+    const { partition, topics } = this.#options;
+    const topic = topics[kind];
+    return of.map(({ user, value, input }) => ({
+      ...{ topic, partition, key: user, value, time },
+      headers: { [INPUT]: input },
     }));
   }
-}
-
-function noOutputs(): TaskOutputs {
-  return { recommendations: [], samples: [], forgotten: [] };
-}
-
-function numbered(number = ""): Readonly<Record<string, string>> {
-  return { [INPUT]: number };
 }

@@ -37,10 +37,10 @@ export class UserTable implements UserReader {
   readonly #state: TaskState;
   /** What is found in it is valid until the next look-up only: between the two nothing may wait. */
   readonly #index: UserIndex;
-  readonly #outbox: Pick<Outbox, "outputs" | "isForgotten">;
+  readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
 
   /** The users of a state, and those that are in the index. @param outbox tells who was forgotten */
-  constructor(state: TaskState, index: UserIndex, outbox: Pick<Outbox, "outputs" | "isForgotten">) {
+  constructor(state: TaskState, index: UserIndex, outbox: Pick<Outbox, "erased" | "isForgotten">) {
     this.#state = state;
     this.#index = index;
     this.#outbox = outbox;
@@ -53,7 +53,7 @@ export class UserTable implements UserReader {
 
   /** See {@linkcode UserReader.ids}. */
   ids(): readonly string[] {
-    const gone = new Set(this.#outbox.outputs.forgotten.map(({ user }) => user));
+    const gone = new Set(this.#outbox.erased);
     const cold = [...this.#index.ids()].filter((id) => !gone.has(id));
     return [...new Set([...this.#state.users.keys(), ...cold])].sort();
   }

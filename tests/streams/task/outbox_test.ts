@@ -26,12 +26,20 @@ function sampleOf(user: string, time: number): Sample {
 interface Step {
   readonly answers: number;
   readonly samples: number;
-  readonly forgets: boolean;
+  /** Samples before an erasure; `null` = there is none. */
+  readonly forgetsAfter: number | null;
   readonly sends: boolean;
 }
 
 const steps = fc.array(
-  fc.record({ answers: fc.nat(3), samples: fc.nat(3), forgets: fc.boolean(), sends: fc.boolean() }),
+  fc.nat(3).chain((samples) =>
+    fc.record({
+      answers: fc.nat(3),
+      samples: fc.constant(samples),
+      forgetsAfter: fc.option(fc.nat(samples)),
+      sends: fc.boolean(),
+    })
+  ),
   { maxLength: 12 },
 );
 
@@ -59,8 +67,10 @@ function play(of: readonly Step[], sends: boolean) {
       samples.push(sampleOf(`u${n}`, samples.length));
       outputs.samples.push(samples.at(-1)!);
     }
-    if (step.forgets) outputs.forgotten.push({ user: `u${offset}`, afterSamples: outputs.samples.length });
-    outbox.number(offset);
+    if (step.forgetsAfter !== null) {
+      outputs.forgotten.push({ user: `u${offset}`, afterSamples: step.forgetsAfter });
+    }
+    outbox.seal(offset);
     if (sends && step.sends) outbox.send(TIME);
   }
   return { outbox, handover, samples, sent, records: outbox.records(TIME) };
@@ -75,6 +85,25 @@ Deno.test("Outbox gives each answer once, sent early or with the commit, and not
     const inputs = late.records.map(({ headers }) => headers?.[INPUT] ?? "");
     assert.equal(new Set(inputs).size, inputs.length);
     assert.ok(inputs.every((input) => new RegExp(`^${PARTITION}/\\d+/\\d+$`).test(input)), `${inputs}`);
+  }));
+});
+
+Deno.test("Outbox gives an erasure behind the samples of the life that it ends, and before all others", () => {
+  fc.assert(fc.property(steps, (script) => {
+    const { outbox, samples, records } = play(script, true);
+    let given = 0;
+    const wanted = script.flatMap(({ samples: count, forgetsAfter }, offset) => {
+      const users = samples.slice(given, given += count).map(({ user, time }) => `${user} at ${time}`);
+      return forgetsAfter === null ? users : users.toSpliced(forgetsAfter, 0, `erase u${offset}`);
+    });
+    const told = records.filter(({ topic }) => topic === topics.samples).map(({ key, value }) =>
+      value === null ? `erase ${key}` : `${key} at ${decodeSample(value).time}`
+    );
+    assert.deepEqual(told, wanted);
+    assert.deepEqual(
+      outbox.erased,
+      script.flatMap((step, offset) => step.forgetsAfter === null ? [] : `u${offset}`),
+    );
   }));
 });
 
@@ -98,6 +127,7 @@ Deno.test("Outbox.isForgotten() is true from the erasure to the commit", () => {
   const { outbox } = createOutbox();
   assert.equal(outbox.isForgotten("ann"), false);
   outbox.outputs.forgotten.push({ user: "ann", afterSamples: 0 });
+  outbox.seal(7);
   assert.deepEqual([outbox.isForgotten("ann"), outbox.isForgotten("bob")], [true, false]);
   outbox.clear([0]);
   assert.equal(outbox.isForgotten("ann"), false);
@@ -107,7 +137,7 @@ Deno.test("Outbox.arrived() rejects with why an answer could not be sent, howeve
   const { outbox } = createOutbox(() => Promise.reject(new Error("the broker is away")));
   await outbox.arrived();
   outbox.outputs.recommendations.push(answerOf("ann", "r1"));
-  outbox.number(0);
+  outbox.seal(0);
   outbox.send(TIME);
   await new Promise((resolve) => setTimeout(resolve)); // an unhandled rejection would end the test here
   await assert.rejects(outbox.arrived(), /the broker is away/);
