@@ -96,6 +96,7 @@ export class EmbeddingTable {
   /** Whether a subscriber needs the whole table: nothing was published yet, or too much was removed. */
   #wanted = true;
   #skipped = 0;
+  #removals = 0;
 
   /**
    * Makes a table that knows no key.
@@ -144,6 +145,11 @@ export class EmbeddingTable {
     return this.#store.refused;
   }
 
+  /** Grows when a row is taken from its key: until then the row of a key that has one stays what it is. */
+  get removals(): number {
+    return this.#removals;
+  }
+
   /** η; may be changed between steps. */
   get learningRate(): number {
     return this.#rule.learningRate;
@@ -173,6 +179,11 @@ export class EmbeddingTable {
     }
     this.#store.touch(row, time);
     return row;
+  }
+
+  /** Counts a sight of the key whose row, above 1, is known, as {@linkcode EmbeddingTable.sight} does. */
+  sightRow(row: number, time: number): void {
+    this.#store.touch(row, time);
   }
 
   /** Copies the values of a row [width] to `out` from `offset` on. */
@@ -324,6 +335,7 @@ export class EmbeddingTable {
     for (let n = reader.uint(); n > 0; n--) removed.push(reader.string());
     endRecord(reader, NAME);
 
+    this.#removals++;
     this.#gradients.clear();
     this.#removed.clear();
     const encoder = new TextEncoder();
@@ -383,6 +395,7 @@ export class EmbeddingTable {
 
   /** Remembers a key that goes for the next delta, which becomes a full one if these are too many. */
   readonly #forget = (key: Uint8Array): void => {
+    this.#removals++;
     if (this.#wanted || this.#removed.append(key, this.#removedLimit())) return;
     this.#wanted = true;
     this.#removed.clear();

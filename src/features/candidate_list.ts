@@ -20,7 +20,7 @@ import {
 } from "./field_table.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "./fields.ts";
 import type { InstanceRow } from "./instance.ts";
-import { forEachPair } from "./pairs.ts";
+import { PairRows } from "./pair_rows.ts";
 import { RowLog } from "./row_log.ts";
 import { type Standardisation, standardise } from "./standardisation.ts";
 import type { Transitions } from "./transitions.ts";
@@ -90,6 +90,7 @@ export class CandidateList implements CandidateArrays {
   readonly #read: RowLog;
   /** Rows of cross features by category, in the order of the categories' first candidates. */
   readonly #crossRead = new RowLog();
+  readonly #pairs: PairRows;
   /** Logit of the cross features by category, of the list in hand. */
   readonly #crossedLogits = new Map<string, number>();
   // In arrays: a number that a closure adds to would be an object each time.
@@ -100,6 +101,7 @@ export class CandidateList implements CandidateArrays {
   constructor(shape: CandidateShape, read: RowLog) {
     this.#shape = shape;
     this.#read = read;
+    this.#pairs = new PairRows(shape.crossed, read);
   }
 
   /** Longer than [K, d] if there were longer lists, as the next two. */
@@ -128,7 +130,7 @@ export class CandidateList implements CandidateArrays {
   /** Gathers candidates into arrays that were cleared for them. */
   gather(rows: readonly InstanceRow[], list: ListPart, tables: FeatureTables): void {
     const read = this.#read;
-    const { k, contextWidth, numerics, crossed } = this.#shape;
+    const { k, contextWidth, numerics } = this.#shape;
     const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
     const { item, category, first } = tables;
     const d = 2 * k;
@@ -137,6 +139,7 @@ export class CandidateList implements CandidateArrays {
     const z = this.#sum;
     this.#crossedLogits.clear();
     this.#crossRead.clear();
+    this.#pairs.start(prefixes);
     for (let c = 0; c < rows.length; c++) {
       const row = rows[c]!;
       const at = c * contextWidth;
@@ -152,9 +155,7 @@ export class CandidateList implements CandidateArrays {
         z[0] += value * weightOf(tables.own("age"), key);
       }
       if (pairs !== undefined) {
-        forEachPair(prefixes, row, crossed, (prefix, suffix) => {
-          z[0]! += valueAt(pairs, read.read(pairs, prefix + suffix));
-        });
+        z[0] = this.#pairs.addTo(z[0]!, row, pairs);
       }
       if (row.position >= 0) z[0] += weightOf(first.position, positionKey(row.position));
       for (let n = 0; n < numerics; n++) {
@@ -184,7 +185,7 @@ export class CandidateList implements CandidateArrays {
     { input: gradients, ...into }: ListGradients,
   ): number {
     const read = this.#read;
-    const { k, contextWidth, numerics, crossed } = this.#shape;
+    const { k, contextWidth, numerics } = this.#shape;
     const { item, category, first } = tables;
     const d = 2 * k;
     const q = this.#q, xc = this.#xc;
@@ -214,10 +215,7 @@ export class CandidateList implements CandidateArrays {
         giveWeight(tables.own("age"), key, g * value);
       }
       if (prefixes.length > 0) {
-        const pairs = tables.own("pair");
-        forEachPair(prefixes, row, crossed, (prefix, suffix) => {
-          giveAt(pairs, read.nextJoined(pairs, prefix, suffix), g);
-        });
+        this.#pairs.give(g, row, tables.own("pair"));
       }
       if (row.position >= 0) giveWeight(first.position, positionKey(row.position), g);
       for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
@@ -235,7 +233,7 @@ export class CandidateList implements CandidateArrays {
     for (const [name, g] of byCategory) {
       transitions?.forEach([name], (key, value, kind) => {
         const weights = tables.own(kind);
-        giveAt(weights, this.#crossRead.next(weights, key), g * value);
+        giveAt(weights, this.#crossRead.next(weights, key.text), g * value);
       });
     }
     return total[0]!;
@@ -250,7 +248,7 @@ export class CandidateList implements CandidateArrays {
     z[0] = 0;
     transitions.forEach([category], (key, value, kind) => {
       const weights = tables.own(kind);
-      z[0]! += value * valueAt(weights, this.#crossRead.read(weights, key));
+      z[0]! += value * valueAt(weights, this.#crossRead.readJoined(weights, key));
     });
     this.#crossedLogits.set(category, z[0]);
     return z[0];

@@ -15,6 +15,13 @@ export interface FieldTable {
    * again need not look. @default {false}
    */
   readonly isStill?: boolean;
+  /**
+   * Does what looking a key up does besides, for who knows the row (above 1) that it would give. @default {nothing is
+   * known of rows: keys are looked up}
+   */
+  again?(row: number): void;
+  /** Rows that were taken from their keys; while it is the same, a row above 1 is still its key's. Needed with `again`. */
+  readonly removals?: number;
   /** Adds `scale` times the row to `out[offset..offset+width)`. */
   addRow(row: number, scale: number, out: Float32Array, offset: number): void;
 }

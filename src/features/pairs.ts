@@ -32,29 +32,3 @@ export function categorySuffix(category: string): string {
 export function fieldSuffix(index: number, value: string): string {
   return `a${index}=${value}`;
 }
-
-/** A candidate, as far as pairs are made of it. */
-interface PairedRow {
-  readonly categories: readonly string[];
-  readonly fields: readonly (string | null)[];
-}
-
-/**
- * Calls `use` with what each key of a candidate begins with and ends in, in a fixed order.
- *
- * @param crossed indices of the item fields that are crossed
- */
-export function forEachPair(
-  prefixes: readonly string[],
-  { categories, fields }: PairedRow,
-  crossed: readonly number[],
-  use: (prefix: string, suffix: string) => void,
-): void {
-  for (const prefix of prefixes) {
-    for (const category of categories) use(prefix, categorySuffix(category));
-    for (const index of crossed) {
-      const value = fields[index];
-      if (value !== null && value !== undefined) use(prefix, fieldSuffix(index, value));
-    }
-  }
-}

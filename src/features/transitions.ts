@@ -213,16 +213,22 @@ export class Transitions {
   }
 
   /** Calls `use` with each key and value of a candidate's categories, and its kind, in a fixed order. */
-  forEach(categories: readonly string[], use: (key: string, value: number, kind: CrossKind) => void): void {
+  forEach(
+    categories: readonly string[],
+    use: (key: JoinedKey, value: number, kind: CrossKind) => void,
+  ): void {
     for (const category of categories) {
       const ended = this.#ended.get(category) ?? -1;
       for (const { prefix, done, value, at } of this.#prefixes) {
         const key = this.#joined.join(at < ended ? done : prefix, category);
-        use(key.text, value / categories.length, "transition");
+        use(key, value / categories.length, "transition");
       }
       for (const age of this.#since.get(category) ?? []) {
         for (const name of [category, levelKey(age.level)]) {
-          for (const { key, value } of this.#stepsOf(age, name)) use(key, value / categories.length, "age");
+          const step = Math.floor(age.steps);
+          const nearer = age.steps - step;
+          use(this.#ageKey(age.action, step, name), (1 - nearer) / categories.length, "age");
+          if (nearer > 0) use(this.#ageKey(age.action, step + 1, name), nearer / categories.length, "age");
         }
       }
     }

@@ -58,6 +58,10 @@ export class TrainedTables {
       tables.map((table) => [table.name, {
         width: table.width,
         rowOf: (key) => table.sight(key, this.time),
+        again: (row) => table.sightRow(row, this.time),
+        get removals() {
+          return table.removals;
+        },
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
     );

@@ -14,7 +14,7 @@ Deno.test("Transitions.forEach() crosses the newest behaviours with the candidat
   };
   const keys = new Map<string, number>();
   new Transitions(history, 63 * HOUR, { behaviours: 2, decay: 0.5, halfLifeMs: HOUR })
-    .forEach(["phones", "x"], (key, value) => keys.set(key, value));
+    .forEach(["phones", "x"], (key, value) => keys.set(key.text, value));
   assert.deepEqual(
     keys,
     new Map([
@@ -40,7 +40,7 @@ Deno.test("Transitions.forEach() counts what follows a click as one step with it
   };
   const values = (options: TransitionOptions) => {
     const keys = new Map<string, number>();
-    new Transitions(history, 0, options).forEach(["z"], (key, value) => keys.set(key, value));
+    new Transitions(history, 0, options).forEach(["z"], (key, value) => keys.set(key.text, value));
     return ["click:y>z", "purchase:x>z", "cart:x>z", "click:x>z"].map((key) => keys.get(key));
   };
   assert.deepEqual(values({}), [1, 0.5, 0.5, 0.5]);
@@ -57,7 +57,7 @@ Deno.test("Transitions.forEach() has keys of their own for what came before a pu
   };
   const keys = (category: string, options: TransitionOptions = {}) => {
     const found: string[] = [];
-    new Transitions(history, 0, options).forEach([category], (key) => found.push(key));
+    new Transitions(history, 0, options).forEach([category], (key) => found.push(key.text));
     return found.filter((key) => key.includes(">"));
   };
   const after = ["click:x>x", "purchase:x>x", "purchase:d>x"];
@@ -109,7 +109,10 @@ Deno.test("Transitions.forEach() splits an age between the two steps that it lie
       sum += value;
       mean += value * Number(key.slice("purchase@".length, key.indexOf(":")));
     };
-    transitions.forEach(["x"], (key, value, kind) => kind === "age" && key.endsWith(":x") && add(key, value));
+    transitions.forEach(
+      ["x"],
+      (key, value, kind) => kind === "age" && key.text.endsWith(":x") && add(key.text, value),
+    );
     assert.ok(Math.abs(sum - 1) < 1e-9 && Math.abs(mean - 2 * octaves) < 1e-6, `${octaves}: ${sum}, ${mean}`);
     assert.ok(transitions.own("a").every(({ value }) => value > 0 && value <= 1));
   }
@@ -132,7 +135,7 @@ Deno.test("Transitions.forEach() knows the age of what came before the behaviour
   const transitions = new Transitions(history, 63 * HOUR, {});
   const keys = (category: string) => {
     const found: string[] = [];
-    transitions.forEach([category], (key, _value, kind) => kind === "age" && found.push(key));
+    transitions.forEach([category], (key, _value, kind) => kind === "age" && found.push(key.text));
     return found;
   };
   assert.deepEqual(keys("x"), ["purchase@0:x", "purchase@0:*0"]);
@@ -188,7 +191,7 @@ Deno.test("Transitions.sum() and addOwn() add what forEach() and own() name, bit
         };
         for (const one of ["a", "b", "c", "d"]) {
           let [sum, own] = [0, 0.3];
-          transitions.forEach([one], (key, value, kind) => sum += value * weightOf(key, kind));
+          transitions.forEach([one], (key, value, kind) => sum += value * weightOf(key.text, kind));
           for (const { key, value } of transitions.own(one)) own += value * weightOf(key, "age");
           assert.equal(transitions.sum(one, ({ text }, kind) => weightOf(text, kind)), sum);
           assert.equal(transitions.addOwn(0.3, one, ({ text }, kind) => weightOf(text, kind)), own);
