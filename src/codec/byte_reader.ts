@@ -31,6 +31,11 @@ export class ByteReader {
     return this.#position;
   }
 
+  /** Bytes that were not read. */
+  get left(): number {
+    return this.#bytes.length - this.#position;
+  }
+
   /** Reads one byte. */
   u8(): number {
     return this.#view.getUint8(this.#take(1));
@@ -53,8 +58,9 @@ export class ByteReader {
    */
   count(): number {
     const count = this.uint();
-    const left = this.#bytes.length - this.#position;
-    if (count > left) throw new SyntaxError(`Cannot decode ${count} elements: ${left} bytes are left`);
+    if (count > this.left) {
+      throw new SyntaxError(`Cannot decode ${count} elements: ${this.left} bytes are left`);
+    }
     return count;
   }
 
@@ -88,6 +94,12 @@ export class ByteReader {
     if (count > FEW) new Uint8Array(values.buffer).set(this.#bytes.subarray(at, at + 4 * count));
     else for (let i = 0; i < count; i++) values[i] = this.#view.getFloat32(at + 4 * i, true);
     return values;
+  }
+
+  /** Reads `count` 32-bit floats into `out` from `start` on, where there is room for them. */
+  f32sInto(out: Float32Array, start: number, count: number): void {
+    const at = this.#take(4 * count);
+    for (let i = 0; i < count; i++) out[start + i] = this.#view.getFloat32(at + 4 * i, true);
   }
 
   /** Reads `count` 64-bit floats. */

@@ -24,7 +24,7 @@ const WITHOUT_OTHERS = 5;
 const OLDEST_FORMAT = 1;
 
 const PURPOSES = ["learn", "judge"] as const;
-const NO_STATE = new Float32Array(0);
+const NONE = new Float32Array(0);
 
 /** Scratch of the sample in hand. */
 const record = new ByteWriter(4096);
@@ -62,7 +62,7 @@ export function encodeSample(sample: Sample): Uint8Array {
     body.uint(string(sample.history.actions[t]!)).int(sample.time - sample.history.times[t]!);
     body.f32(sample.history.strengths[t]!);
   }
-  const { from = 0, values = NO_STATE } = sample.state ?? {};
+  const { from = 0, values = NONE } = sample.state ?? {};
   body.uint(values.length).f32s(values).uint(from);
   body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
   body.uint(sample.rows.length);
@@ -144,7 +144,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     history.times[t] = time - body.int();
     history.strengths[t] = body.f32();
   }
-  const values = format < 3 ? NO_STATE : body.f32s(body.uint());
+  const values = format < 3 ? NONE : body.f32s(body.uint());
   const from = format < 3 ? 0 : body.uint();
   const state = values.length === 0 ? {} : { state: { from, values } };
   const use = format < 5 ? undefined : PURPOSES[body.u8() - 1];
@@ -154,12 +154,13 @@ export function decodeSample(bytes: Uint8Array): Sample {
     ...(lateShare === 0 ? {} : { lateShare }),
   };
   const rows: SampleRow[] = [];
+  const numerics = numericsOf(body);
   for (let n = body.count(); n > 0; n--) {
     const row = {
       item: string(),
       categories: list(),
       fields: fields(),
-      numerics: body.f32s(body.uint()),
+      numerics: numerics(n),
       offset: body.f64(),
       label: body.u8() === 1 ? 1 as const : 0 as const,
       position: body.uint(),
@@ -207,5 +208,23 @@ export function decodeSample(bytes: Uint8Array): Sample {
     ...(exposures.length === 0 ? {} : { exposures }),
     ...(model === 0 ? {} : { model: at(model - 1) }),
     ...(otherStates.length === 0 ? {} : { otherStates }),
+  };
+}
+
+/** Reads the numbers of one row after the other into arrays that share memory: each of its own would cost more than it holds. */
+function numericsOf(body: ByteReader): (rowsLeft: number) => Float32Array {
+  let shared = NONE;
+  let used = 0;
+  return (rowsLeft) => {
+    const count = body.uint();
+    if (count === 0) return NONE;
+    if (used + count > shared.length) {
+      // No more than the record can hold: damaged bytes cannot ask for more memory than they are long.
+      shared = new Float32Array(Math.min(count * rowsLeft, Math.max(1, body.left >> 2)));
+      used = 0;
+      if (count > shared.length) return body.f32s(count); // throws
+    }
+    body.f32sInto(shared, used, count);
+    return shared.subarray(used, used += count);
   };
 }
