@@ -32,7 +32,7 @@ export * from "./src/features/actions.ts";
 export * from "./src/features/schema.ts";
 export * from "./src/features/fields.ts";
 export * from "./src/features/kept_statistics.ts";
-export type { RecencyMap } from "./src/features/recency_map.ts";
+export { KEY_NUMBERS, UserKeys } from "./src/features/user_keys.ts";
 export * from "./src/features/statistics.ts";
 export * from "./src/features/transitions.ts";
 export * from "./src/features/assembler.ts";

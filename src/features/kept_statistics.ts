@@ -5,15 +5,13 @@
  * @module
  */
 
-import { RecencyMap } from "./recency_map.ts";
+import { UserKeys } from "./user_keys.ts";
 
 /** Buckets of the items' popularity that a user's surprises are kept by. */
 export const POPULARITY_BUCKETS = 16;
 /** Of users without outcomes, as most are who are never shown a list. Never written to. */
-const NO_KEYS = new RecencyMap<KeyStatistics>();
+const NO_KEYS = new UserKeys(0);
 const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
-/** Categories and cross values a user keeps; the least recently updated goes first. */
-const MAX_KEYS_PER_USER = 128;
 
 /** Steps of a unit in which sums of residuals are kept. */
 export const SUM_STEPS = 2 ** 16;
@@ -63,20 +61,6 @@ export class ItemStatistics {
   valueResidual = 0;
 }
 
-/** Residuals of one user for one category or attribute value, rounded to what is stored: see {@linkcode rounded}. */
-export interface KeyStatistics {
-  /** Outcomes that are final. */
-  outcomes: number;
-  /** Σ (y − m_item) for categories, Σ e for crosses. */
-  residual: number;
-  /** Moving average of e, step 0.1. */
-  recent: number;
-  /** Values seen. */
-  values: number;
-  /** Σ (value − r − d_item). */
-  valueResidual: number;
-}
-
 /** Outcomes and values of one user. */
 export class UserStatistics {
   /** Outcomes that are final. */
@@ -93,8 +77,8 @@ export class UserStatistics {
   valueResidual = 0;
   /** Moving average of the value surprise f, step 0.2. */
   valueRecent = 0;
-  /** By `category\0<category>` and `cross:<attribute>\0<value>`, least recently updated first. */
-  get keys(): Pick<RecencyMap<KeyStatistics>, "size" | "get" | "forEach"> {
+  /** Residuals by category and attribute value, rounded to what is stored: see {@linkcode rounded}. */
+  get keys(): Pick<UserKeys, "size" | "numbers" | "find" | "forEach"> {
     return this.#keys;
   }
 
@@ -106,11 +90,10 @@ export class UserStatistics {
   #keys = NO_KEYS;
   #popularity = NO_POPULARITY;
 
-  /** Puts the numbers of a key last; the first goes when there are too many. */
-  putKey(key: string, stats: KeyStatistics): void {
-    if (this.#keys === NO_KEYS) this.#keys = new RecencyMap();
-    this.#keys.put(key, stats);
-    if (this.#keys.size > MAX_KEYS_PER_USER) this.#keys.dropOldest();
+  /** See {@linkcode UserKeys.touch}. */
+  touchKey(key: string): number {
+    if (this.#keys === NO_KEYS) this.#keys = new UserKeys();
+    return this.#keys.touch(key);
   }
 
   /** Adds to a bucket. @param at twice its number */

@@ -15,13 +15,21 @@ import {
   AVERAGE_STEPS,
   GlobalStatistics,
   type ItemStatistics,
-  type KeyStatistics,
   POPULARITY_BUCKETS,
   rounded,
   SUM_STEPS,
   type UserStatistics,
 } from "./kept_statistics.ts";
 import { type FeatureSchema, numericNames } from "./schema.ts";
+import { KEY_NUMBERS } from "./user_keys.ts";
+
+const {
+  outcomes: OUTCOMES,
+  residual: RESIDUAL,
+  recent: RECENT,
+  values: VALUES,
+  valueResidual: VALUE_RESIDUAL,
+} = KEY_NUMBERS;
 
 /** Pseudo-outcomes that a smoothed rate starts with. */
 const A = 5;
@@ -186,15 +194,18 @@ export class FeatureStatistics {
     const itemRate = rate(i, b);
     const surprise = label - 1 / (1 + Math.exp(-this.prior(user, i)));
     for (const category of item.categories) {
-      const stats = this.#touch(user, CATEGORY_KEYS.of(category));
-      stats.outcomes++;
-      stats.residual = rounded(stats.residual + label - itemRate, SUM_STEPS);
-      stats.recent = rounded(stats.recent + CATEGORY_STEP * (surprise - stats.recent), AVERAGE_STEPS);
+      const at = user.touchKey(CATEGORY_KEYS.of(category));
+      const numbers = user.keys.numbers;
+      const residual = numbers[at + RESIDUAL]!, recent = numbers[at + RECENT]!;
+      numbers[at + OUTCOMES]!++;
+      numbers[at + RESIDUAL] = rounded(residual + label - itemRate, SUM_STEPS);
+      numbers[at + RECENT] = rounded(recent + CATEGORY_STEP * (surprise - recent), AVERAGE_STEPS);
     }
     for (let c = 0; c < this.#schema.crosses.length; c++) {
-      const stats = this.#touch(user, this.#crossKeys[c]!.of(item.crosses[c] ?? ""));
-      stats.outcomes++;
-      stats.residual = rounded(stats.residual + surprise, SUM_STEPS);
+      const at = user.touchKey(this.#crossKeys[c]!.of(item.crosses[c] ?? ""));
+      const numbers = user.keys.numbers;
+      numbers[at + OUTCOMES]!++;
+      numbers[at + RESIDUAL] = rounded(numbers[at + RESIDUAL]! + surprise, SUM_STEPS);
     }
     const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(Math.log1p(i.outcomes)));
     user.addPopularity(bucket, 1, surprise);
@@ -217,9 +228,12 @@ export class FeatureStatistics {
     const itemDeviation = deviation(i, mean);
     const userDeviation = deviation(user, mean);
     for (const category of item.categories) {
-      const stats = this.#touch(user, CATEGORY_KEYS.of(category));
-      stats.values++;
-      stats.valueResidual = Math.fround(stats.valueResidual + value - mean - itemDeviation);
+      const at = user.touchKey(CATEGORY_KEYS.of(category));
+      const numbers = user.keys.numbers;
+      numbers[at + VALUES]!++;
+      numbers[at + VALUE_RESIDUAL] = Math.fround(
+        numbers[at + VALUE_RESIDUAL]! + value - mean - itemDeviation,
+      );
     }
     user.valueRecent += USER_STEP * (surprise - user.valueRecent);
     user.valueResidual += value - mean - itemDeviation;
@@ -235,13 +249,6 @@ export class FeatureStatistics {
   #deviation(item: ItemStatistics): number {
     return this.overall.values === 0 ? 0 : deviation(item, this.overall.meanValue);
   }
-
-  #touch(user: UserStatistics, key: string): KeyStatistics {
-    const stats = user.keys.get(key) ??
-      { outcomes: 0, residual: 0, recent: 0, values: 0, valueResidual: 0 };
-    user.putKey(key, stats);
-    return stats;
-  }
 }
 
 /** What a category adds to the sums over the categories of an item. */
@@ -255,19 +262,21 @@ const NO_TERMS: CategoryTerms = { residual: 0, recent: 0, value: 0 };
 
 /** Looks a category of a user up, for all items of a list that have it. */
 function look(found: Map<string, CategoryTerms>, { keys }: UserStatistics, category: string): CategoryTerms {
-  const stats = keys.get(CATEGORY_KEYS.of(category));
-  const terms = stats === undefined ? NO_TERMS : {
-    residual: stats.residual / (stats.outcomes + A),
-    recent: stats.recent,
-    value: stats.valueResidual / (stats.values + A),
+  const { numbers } = keys;
+  const at = keys.find(CATEGORY_KEYS.of(category));
+  const terms = at < 0 ? NO_TERMS : {
+    residual: numbers[at + RESIDUAL]! / (numbers[at + OUTCOMES]! + A),
+    recent: numbers[at + RECENT]!,
+    value: numbers[at + VALUE_RESIDUAL]! / (numbers[at + VALUES]! + A),
   };
   found.set(category, terms);
   return terms;
 }
 
 function tasteOf({ keys }: UserStatistics, key: string): number {
-  const stats = keys.get(key);
-  return stats === undefined ? 0 : stats.residual / (stats.outcomes + A);
+  const { numbers } = keys;
+  const at = keys.find(key);
+  return at < 0 ? 0 : numbers[at + RESIDUAL]! / (numbers[at + OUTCOMES]! + A);
 }
 
 const CATEGORY_KEYS = new Keys("category\0");

@@ -8,6 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Dictionary } from "../codec/dictionary.ts";
 import { AVERAGE_STEPS, rounded, SUM_STEPS, type UserStatistics } from "../features/kept_statistics.ts";
+import { KEY_NUMBERS } from "../features/user_keys.ts";
 
 /** Parts that a record may have; one in which nothing was counted is left out. */
 const PART = { outcomes: 1, values: 2, popularity: 4, keys: 8 } as const;
@@ -31,12 +32,16 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dic
   }
   if (of.keys.size === 0) return;
   to.uint(of.keys.size);
-  of.keys.forEach((key, stats) => {
+  const { numbers } = of.keys;
+  of.keys.forEach((key, at) => {
     const kind = kindOf(key);
+    const values = numbers[at + KEY_NUMBERS.values]!;
     to.uint(strings.index(kind)).string(key, kind.length + 1);
-    to.uint(2 * stats.outcomes + (stats.values > 0 ? 1 : 0));
-    to.int(stats.residual * SUM_STEPS).int(stats.recent * AVERAGE_STEPS);
-    if (stats.values > 0) to.uint(stats.values).f32(stats.valueResidual);
+    to.uint(2 * numbers[at + KEY_NUMBERS.outcomes]! + (values > 0 ? 1 : 0));
+    to.int(numbers[at + KEY_NUMBERS.residual]! * SUM_STEPS).int(
+      numbers[at + KEY_NUMBERS.recent]! * AVERAGE_STEPS,
+    );
+    if (values > 0) to.uint(values).f32(numbers[at + KEY_NUMBERS.valueResidual]!);
   });
 }
 
@@ -96,7 +101,7 @@ function readKey(from: ByteReader, into: UserStatistics, strings: (at: number) =
   const [residual, recent] = [from.int() / SUM_STEPS, from.int() / AVERAGE_STEPS];
   const values = counts % 2 === 1 ? from.uint() : 0;
   const valueResidual = values > 0 ? from.f32() : 0;
-  into.putKey(key, { outcomes: Math.floor(counts / 2), residual, recent, values, valueResidual });
+  putKey(into, key, { outcomes: Math.floor(counts / 2), residual, recent, values, valueResidual });
 }
 
 /** A key up to format 8. */
@@ -104,7 +109,7 @@ function readWideKey(from: ByteReader, into: UserStatistics): void {
   const key = from.string();
   const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
   const valueResidual = values > 0 ? Math.fround(from.f64()) : 0;
-  into.putKey(key, {
+  putKey(into, key, {
     ...{ outcomes, values, valueResidual },
     ...{ residual: rounded(residual, SUM_STEPS), recent: rounded(recent, AVERAGE_STEPS) },
   });
@@ -124,7 +129,7 @@ export function readOldStatistics(from: ByteReader, into: UserStatistics): void 
     if (popularity[at]! > 0) into.addPopularity(at, popularity[at]!, popularity[at + 1]!);
   }
   for (let n = from.count(); n > 0; n--) {
-    into.putKey(from.string(), {
+    putKey(into, from.string(), {
       outcomes: from.uint(),
       residual: rounded(from.f64(), SUM_STEPS),
       recent: rounded(from.f64(), AVERAGE_STEPS),
@@ -132,4 +137,19 @@ export function readOldStatistics(from: ByteReader, into: UserStatistics): void 
       valueResidual: Math.fround(from.f64()),
     });
   }
+}
+
+/** Puts the numbers of a key, last of all. */
+function putKey(
+  into: UserStatistics,
+  key: string,
+  of: Readonly<Record<keyof typeof KEY_NUMBERS, number>>,
+): void {
+  const at = into.touchKey(key);
+  const { numbers } = into.keys;
+  numbers[at + KEY_NUMBERS.outcomes] = of.outcomes;
+  numbers[at + KEY_NUMBERS.residual] = of.residual;
+  numbers[at + KEY_NUMBERS.recent] = of.recent;
+  numbers[at + KEY_NUMBERS.values] = of.values;
+  numbers[at + KEY_NUMBERS.valueResidual] = of.valueResidual;
 }

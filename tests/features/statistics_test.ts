@@ -174,6 +174,6 @@ Deno.test("FeatureStatistics() keeps 128 categories a user, and lets the least r
   learn("c0");
   learn("new");
   assert.equal(user.keys.size, 128);
-  const outcomes = (category: string) => user.keys.get(`category\0${category}`)?.outcomes;
+  const outcomes = (category: string) => user.keys.numbers[user.keys.find(`category\0${category}`)];
   assert.deepEqual(["c0", "c1", "c2", "new"].map(outcomes), [2, undefined, 1, 1]);
 });

@@ -1,0 +1,112 @@
+/**
+ * Numbers of a user by category or attribute value, of a bounded number of keys: the least recently updated goes first.
+ *
+ * They lie in columns, so that what a garbage collector walks through is some ten objects a user, not seven a key:
+ *
+ * ```text
+ *   slots     "c phones" → 2   "x red" → 0   "c cases" → 1
+ *   numbers   [ outcomes residual recent values valueResidual | ... ]   five a slot
+ *   order     0 2 1                                                     slots, least recently updated first
+ * ```
+ *
+ * @module
+ */
+
+/** Keys that are kept; one that comes beyond takes the place of the least recently updated. */
+export const MAX_KEYS = 128;
+/** Where the numbers of a key are, behind what {@linkcode UserKeys.find} gives. */
+export const KEY_NUMBERS = {
+  /** Outcomes that are final. */
+  outcomes: 0,
+  /** Σ (y − m_item) for categories, Σ e for crosses. */
+  residual: 1,
+  /** Moving average of e, step 0.1. */
+  recent: 2,
+  /** Values seen. */
+  values: 3,
+  /** Σ (value − r − d_item). */
+  valueResidual: 4,
+} as const;
+/** Numbers a key. */
+const WIDTH = 5;
+const FIRST_ROOM = 4;
+
+/** Keys by `category\0<category>` and `cross:<attribute>\0<value>`, with their numbers. */
+export class UserKeys {
+  readonly #slots = new Map<string, number>();
+  readonly #keys: string[] = [];
+  #numbers: Float64Array;
+  #order: Uint8Array;
+
+  /** No keys yet. @param room for so many */
+  constructor(room: number = FIRST_ROOM) {
+    this.#numbers = new Float64Array(WIDTH * room);
+    this.#order = new Uint8Array(room);
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  /** The numbers of all keys; another array when there is a new key. */
+  get numbers(): Float64Array {
+    return this.#numbers;
+  }
+
+  /** Where the numbers of a key begin in {@linkcode UserKeys.numbers}; −1 when there are none. */
+  find(key: string): number {
+    const slot = this.#slots.get(key);
+    return slot === undefined ? -1 : WIDTH * slot;
+  }
+
+  /** The same, with the key last of all; the numbers of a new one are 0. */
+  touch(key: string): number {
+    const known = this.#slots.get(key);
+    const slot = known ?? this.#add(key);
+    const order = this.#order, last = this.size - 1;
+    if (order[last] !== slot) {
+      const place = order.indexOf(slot);
+      order.copyWithin(place, place + 1, last + 1);
+      order[last] = slot;
+    }
+    return WIDTH * slot;
+  }
+
+  /** Calls `use` with each key and where its numbers begin, least recently touched first. */
+  forEach(use: (key: string, at: number) => void): void {
+    for (let place = 0; place < this.size; place++) {
+      const slot = this.#order[place]!;
+      use(this.#keys[slot]!, WIDTH * slot);
+    }
+  }
+
+  /** Gives a slot to a new key; it is in the order. */
+  #add(key: string): number {
+    if (this.size === MAX_KEYS) return this.#replaceOldest(key);
+    const slot = this.size;
+    if (slot === this.#order.length) this.#grow();
+    this.#keys.push(key);
+    this.#slots.set(key, slot);
+    this.#order[slot] = slot;
+    return slot;
+  }
+
+  #replaceOldest(key: string): number {
+    const slot = this.#order[0]!;
+    this.#slots.delete(this.#keys[slot]!);
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#numbers.fill(0, WIDTH * slot, WIDTH * (slot + 1));
+    return slot;
+  }
+
+  #grow(): void {
+    const room = Math.min(MAX_KEYS, 2 * this.#order.length);
+    const numbers = new Float64Array(WIDTH * room);
+    numbers.set(this.#numbers);
+    const order = new Uint8Array(room);
+    order.set(this.#order);
+    [this.#numbers, this.#order] = [numbers, order];
+  }
+}
