@@ -334,7 +334,7 @@ export const configSchema = z.strictObject({
   batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
   checkpointBatches: field(count, "batches between two checkpoints", 100),
   checkpointIntervalMs: field(natural, "of a service: time between two checkpoints at least", 10_000),
-  publishIntervalMs: field(natural, "of a service: time between two versions at least", 250),
+  publishIntervalMs: field(natural, "of a service: time between two versions at least", 1000),
   snapshotVersions: field(
     count,
     "versions on the log between two full snapshots; older ones than the newest are dropped",

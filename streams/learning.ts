@@ -38,7 +38,7 @@ export interface LearningOptions {
   readonly checkpointBatches?: number;
   /** Time between two checkpoints at least where batches are learnt by `step`, milliseconds. @default {10000} */
   readonly checkpointIntervalMs?: number;
-  /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {250} */
+  /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {1000} */
   readonly publishIntervalMs?: number;
   /** Versions on the log between two full snapshots. @default {50} */
   readonly snapshotVersions?: number;
@@ -120,7 +120,7 @@ export class Learning implements AsyncDisposable {
       recoveryBatches: options.recoveryBatches ?? 5,
     });
     this.#versions = new VersionPace({
-      publishIntervalMs: options.publishIntervalMs ?? 250,
+      publishIntervalMs: options.publishIntervalMs ?? 1000,
       snapshotVersions: options.snapshotVersions ?? 50,
     }, now);
   }

@@ -43,7 +43,7 @@ const COMMIT = 4;
 const START = 1_741_864_100_000;
 const MS_A_LIST = 2;
 /** Time between two versions of a service. */
-const PUBLISH_MS = 250;
+const PUBLISH_MS = 1000;
 
 const text = await Deno.readTextFile(`${SHOP}/meander.json`);
 const config = {
