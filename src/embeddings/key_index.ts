@@ -230,10 +230,10 @@ export class KeyIndex {
     const rows = places.length / 4;
     // The arrays are at most so much larger than what is in them: a broken record must not exhaust memory.
     const sane = Number.isInteger(rows) && rows >= FIRST_ROW && rows <= offsets && offsets <= 64 + 4 * rows &&
-      bytes.length <= slab && slab <= 4 * MAX_KEY_BYTES + 4 * bytes.length && slots >= 128 &&
-      (slots & (slots - 1)) === 0 && slots <= 128 + 16 * rows && index.#size <= slots * 3 / 8;
+      bytes.length <= slab && slots >= 128 && (slots & (slots - 1)) === 0 && slots <= 128 + 16 * rows &&
+      index.#size <= slots * 3 / 8;
     if (!sane) throw new SyntaxError("Cannot decode a key index: its sizes contradict each other");
-    index.#slab = grown(bytes, new Uint8Array(slab));
+    index.#slab = grown(bytes, new Uint8Array(Math.min(slab, largestSlab(bytes.length))));
     index.#used = bytes.length;
     index.#offsets = new Uint32Array(offsets);
     new Uint8Array(index.#offsets.buffer).set(places);
@@ -332,7 +332,7 @@ export class KeyIndex {
     else this.#compact();
   }
 
-  /** Moves live records to the front, in their order. */
+  /** Moves live records to the front, in their order, and gives room back when few are left. */
   #compact(): void {
     let to = 0;
     for (let from = 0; from < this.#used;) {
@@ -347,7 +347,13 @@ export class KeyIndex {
     }
     this.#used = to;
     this.#dead = 0;
+    if (this.#slab.length > largestSlab(to)) this.#slab = this.#slab.slice(0, largestSlab(to));
   }
+}
+
+/** Bytes of a slab at most, which has room for another key, by what is in it. */
+function largestSlab(used: number): number {
+  return 4 * (MAX_KEY_BYTES + used);
 }
 
 function grown<T extends Uint8Array | Uint32Array>(from: ArrayLike<number>, into: T): T {

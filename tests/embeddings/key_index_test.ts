@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { openRecord, startRecord } from "../../src/codec/record.ts";
+import { openRecord, startRecord, writeArray } from "../../src/codec/record.ts";
 import { KeyIndex } from "../../src/embeddings/key_index.ts";
 
 // Few, short and wide keys: collisions of slots, removals and reuse all happen within a few steps.
@@ -85,6 +85,29 @@ Deno.test("KeyIndex() keeps its size when keys are replaced for ever", () => {
   }
   assert.ok(index.bytes <= most, `${index.bytes} after ${most}`);
   assert.ok(index.endRow <= 1002);
+});
+
+Deno.test("KeyIndex.decode() reads an index whose keys have nearly all gone, which gives their room back", () => {
+  const index = new KeyIndex(7);
+  const rows = Array.from({ length: 3000 }, (_, n) => index.insert(`key ${n}`));
+  const { bytes } = index;
+  for (const row of rows.slice(50)) index.remove(row);
+  for (let n = 0; n < 3000; n++) {
+    assert.equal(copyOf(index).bytes, index.bytes, `after ${n} keys`);
+    index.remove(index.insert(`later ${n}`));
+  }
+  assert.ok(index.bytes < bytes);
+  for (const [n, row] of rows.slice(0, 50).entries()) assert.equal(copyOf(index).findOnce(`key ${n}`), row);
+});
+
+Deno.test("KeyIndex.decode() takes no more room than keys call for, whatever the record says", () => {
+  const writer = startRecord("test", 1).uint(128).uint(2 ** 40).uint(64).uint(0).uint(0).uint(0);
+  writeArray(writer, new Uint8Array(0));
+  writeArray(writer, new Uint32Array(2));
+  const index = KeyIndex.decode(openRecord(writer.toBytes(), "test", 1), 7);
+  assert.ok(index.bytes < 10_000, `${index.bytes}`);
+  const row = index.insert("k".repeat(1024));
+  assert.equal(index.find("k".repeat(1024)), row);
 });
 
 Deno.test("KeyIndex.decode() throws a SyntaxError when any byte count contradicts the rest", () => {
