@@ -102,7 +102,7 @@ export class UserKeys {
   }
 
   #grow(): void {
-    const room = Math.min(MAX_KEYS, 2 * this.#order.length);
+    const room = Math.min(MAX_KEYS, Math.max(FIRST_ROOM, 2 * this.#order.length));
     const numbers = new Float64Array(WIDTH * room);
     numbers.set(this.#numbers);
     const order = new Uint8Array(room);
