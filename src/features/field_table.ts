@@ -20,7 +20,10 @@ export interface FieldTable {
    * known of rows: keys are looked up}
    */
   again?(row: number): void;
-  /** Rows that were taken from their keys; while it is the same, a row above 1 is still its key's. Needed with `again`. */
+  /**
+   * How many rows were taken from their keys: while it is the same, a row above 1 is still its key's. Whoever has `again`
+   * has it, else a row is known for one list only.
+   */
   readonly removals?: number;
   /** Adds `scale` times the row to `out[offset..offset+width)`. */
   addRow(row: number, scale: number, out: Float32Array, offset: number): void;
