@@ -4,7 +4,8 @@
  * What is in the log goes to the database now and then, and the disk has to confirm both: tens of milliseconds for some MB.
  * A thread does that. What is written meanwhile stays in the log, so under a load that never pauses the log would never
  * begin anew; when it has grown to {@linkcode LONG_PAGES}, the thread goes on at once, with less each time, until little
- * is left: that the writer itself moves.
+ * is left: that the writer itself moves. It waits for the disk as well then, so the thread has the database on the disk
+ * before, and leaves it milliseconds.
  *
  * @module
  */
@@ -74,15 +75,17 @@ export class WalMover {
     else this.#order(this.#thread ??= this.#start(), true);
   }
 
-  /** Ends the thread when it has done what it is at. */
+  /** Resolves when the thread has done what it is at, and its connection is closed; {@linkcode WalMover.end} must follow. */
   async close(): Promise<void> {
-    if (this.#thread === undefined) return;
-    if (!this.#broken) {
-      const idle = new Promise<void>((resolve) => this.#idle = resolve);
-      this.#order(this.#thread, false);
-      await idle;
-    }
-    this.#thread.terminate();
+    if (this.#thread === undefined || this.#broken) return;
+    const idle = new Promise<void>((resolve) => this.#idle = resolve);
+    this.#order(this.#thread, false);
+    await idle;
+  }
+
+  /** Ends the thread, and with it the locks that this process has on the file: all other connections must be closed. */
+  end(): void {
+    this.#thread?.terminate();
   }
 
   #start(): Worker {

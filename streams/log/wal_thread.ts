@@ -16,6 +16,7 @@ interface ThreadScope {
 
 const scope = self as unknown as ThreadScope;
 let db: DatabaseSync | undefined;
+let file: Deno.FsFile | undefined;
 
 scope.onmessage = ({ data }) => {
   try {
@@ -34,7 +35,11 @@ function move(path: string): WalReport {
   if (db === undefined) {
     db = new DatabaseSync(path);
     db.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA synchronous = NORMAL");
+    // Never closed by this thread: whoever closes a file frees the locks that its process has on it, SQLite's too.
+    file = Deno.openSync(path, { read: true, write: true });
   }
   const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number };
+  // SQLite leaves it to whoever moves the last page, which is the writer, to wait for the disk.
+  file?.syncDataSync();
   return { pages: log, reason: null };
 }
