@@ -6,8 +6,10 @@
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
-import { type Refusal, type RefusalCode, refuse } from "../../src/events/refusal.ts";
+import { nearName } from "../../src/events/near_name.ts";
+import { type Refusal, type RefusalCode, refuse, refuseFault } from "../../src/events/refusal.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { EVENT_FIELDS, ITEM_FIELDS } from "../../src/events/schema.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics.ts";
@@ -45,6 +47,13 @@ export interface IntakeOptions {
 /** An event may be so far ahead of us, as in a task. */
 export const MAX_AHEAD_MS = 3_600_000;
 
+const TIME = "milliseconds since 1970, or nothing for the time of arrival";
+/** Fields that nobody sends in place of a time. */
+const KNOWN: ReadonlySet<string> = new Set(
+  ["type", ...[...Object.values(EVENT_FIELDS), ITEM_FIELDS].flatMap((fields) => Object.keys(fields))],
+);
+/** Other fields of an entry that are looked at, at most. */
+const MAX_COMPARED = 20;
 const encoder = new TextEncoder();
 
 /** Takes the events of a body. @throws Problem `bad-body` or `too-large` when it is no list at all */
@@ -90,8 +99,15 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     if (!("ok" in taken)) records.push(taken);
     else refused.push({ index, code: taken.code, reason: taken.reason });
   };
-  const enter = (value: unknown, own: Uint8Array | null) =>
-    isUntimed(value) ? entry({ ...value, time: now }, null) : entry(value, own);
+  const enter = (value: unknown, own: Uint8Array | null) => {
+    if (!isUntimed(value)) return entry(value, own);
+    const near = meantByTime(value);
+    if (near === undefined) return entry({ ...value, time: now }, null);
+    return refuseFault(
+      { code: "missing-field", wanted: TIME, got: "undefined", path: ".time", near },
+      "entry",
+    );
+  };
   if (kind === "lines") {
     const splitter = new LineSplitter();
     const lines = [...splitter.push(bytes), ...splitter.end()];
@@ -126,6 +142,15 @@ function checkCount(entries: number, maxEntries: number): void {
 
 function isUntimed(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !("time" in value);
+}
+
+/**
+ * A field that may be meant by the time that an entry does not have. It would be kept and not read, and the entry would
+ * be of now, which nobody would notice.
+ */
+function meantByTime(value: object): string | undefined {
+  const others = Object.keys(value).filter((name) => !KNOWN.has(name)).slice(0, MAX_COMPARED);
+  return others.includes("timestamp") ? "timestamp" : nearName("time", others);
 }
 
 /** A record of an event or an item, unless it is too large for one. @param time of the record */

@@ -66,6 +66,35 @@ Deno.test("takeEvents() gives the time of now to what has none, and appends one 
   assert.equal(decoder.decode(narrow?.value ?? undefined), JSON.stringify(JSON.parse(wide)));
 });
 
+Deno.test("takeEvents() and takeItems() refuse what has a field in place of a time", () => {
+  for (
+    const [name, fine] of [["tiem", false], ["Time", false], ["timestamp", false], ["price", true]] as const
+  ) {
+    const [event, item] = [{ type: "forget", user: "u1", [name]: 1 }, { item: "i1", [name]: 1 }];
+    for (
+      const { records, refused } of [
+        takeEvents(encode(JSON.stringify(event)), "json", options),
+        takeEvents(encode(JSON.stringify([event])), "json", options),
+        takeItems(encode(JSON.stringify(item)), "lines", options),
+      ]
+    ) {
+      assert.equal(records.length, fine ? 1 : 0, name);
+      assert.deepEqual(
+        refused,
+        fine ? [] : [{
+          index: 0,
+          code: "missing-field",
+          reason:
+            "Cannot take time of the entry as milliseconds since 1970, or nothing for the time of arrival: " +
+            `it is missing; did you mean it by ${JSON.stringify(name)}?`,
+        }],
+      );
+    }
+  }
+  const timed = { type: "forget", user: "u1", time: 1_700_000_000_000, tiem: 1 };
+  assert.equal(takeEvents(encode(JSON.stringify(timed)), "json", options).records.length, 1);
+});
+
 Deno.test("takeItems() appends each line as it came", () => {
   const lines = ['{"item": "a", "time": 1700000000000}', '{"item":"é","time":1700000000000,"category":"x"}'];
   const { records } = takeItems(encode(lines.join("\n")), "lines", options);
