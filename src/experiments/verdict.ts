@@ -167,19 +167,17 @@ function harms({ interval, metric }: Comparison, { tolerance = 0 }: GuardRail): 
 }
 
 /** How many more users it would take if the effect is what it looks like now. */
-function patience({ effect, interval }: Comparison, users: number, minUsers: number): string {
+function patience(comparison: Comparison, users: number, minUsers: number): string {
+  const { effect, interval } = comparison;
   if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
   if (users < minUsers) return `at least ${minUsers - users} more users`;
   // The interval shrinks with the square root of the users, near enough.
   const half = (interval.high - interval.low) / 2;
   const wanted = users * ((half / effect.lift) ** 2 - 1);
-  const range = `${percent(interval.low)}..${percent(interval.high)}`;
-  if (!(wanted < 1e9)) return `the effect is about zero so far (${range})`;
+  if (!(wanted < 1e9)) return `the effect is about zero so far, ${change(comparison)}`;
   const digits = 10 ** Math.max(0, Math.floor(Math.log10(wanted)) - 1);
-  return `about ${Math.ceil(wanted / digits) * digits} more users if the effect is the ${
-    percent(effect.lift)
-  } ` +
-    `that it looks like (${range})`;
+  const more = Math.ceil(wanted / digits) * digits;
+  return `about ${more} more users if the effect is the ${change(comparison)} that it looks like`;
 }
 
 /** Guard rails share one error rate. */

@@ -69,6 +69,13 @@ const EXAMPLE = `{
   "metric": "ctr"
 }`;
 
+/**
+ * A number of percent, as verdicts write it.
+ *
+ * @param {number} share
+ */
+const points = (share) => `${share >= 0 ? "" : "−"}${(100 * Math.abs(share)).toFixed(1)}`;
+
 /** @param {ExperimentView} view */
 function experiment(view) {
   const { name, hypothesis, status, reason, layer, traffic, metric, variants, guardRails, text, moved } =
@@ -109,9 +116,9 @@ function experiment(view) {
         one.value === null ? "–" : one.value.toPrecision(4),
         one.lift === null
           ? one.control ? html("span", { class: "muted" }, "what others are compared with") : "–"
-          : `${percent(one.lift)} (${one.low === null ? "−∞" : percent(one.low)} … ${
-            one.high === null ? "∞" : percent(one.high)
-          })`,
+          : `${one.lift >= 0 ? "+" : ""}${points(one.lift)}\u00a0% [${
+            one.low === null ? "−∞" : points(one.low)
+          }, ${one.high === null ? "∞" : points(one.high)}]`,
         one.word === null ? "" : html(
           "span",
           { class: /** @type {Record<string, string>} */ (kind)[one.word] ?? "tag" },
