@@ -114,14 +114,22 @@ export class Blend {
     to.uint(this.#weights.length).f64s(this.#weights).f64s(this.#squares).uint(this.#steps);
   }
 
-  /** Reads what {@linkcode Blend.encode} wrote; weights of another number of features are left as they are. */
+  /**
+   * Reads what {@linkcode Blend.encode} wrote. Where the last feature was not yet known, its weights stay as they are;
+   * weights of other features or groups are not taken.
+   */
   decode(from: ByteReader): void {
     const length = from.uint();
     const weights = from.f64s(length);
     const squares = from.f64s(length);
-    if (length !== this.#weights.length) return;
-    this.#weights.set(weights);
-    this.#squares.set(squares);
+    const sets = this.#weights.length / this.#features;
+    const features = length / sets;
+    if (features !== this.#features && features !== this.#features - 1) return;
+    for (let set = 0; set < sets; set++) {
+      const [start, end, at] = [set * features, (set + 1) * features, set * this.#features];
+      this.#weights.set(weights.subarray(start, end), at);
+      this.#squares.set(squares.subarray(start, end), at);
+    }
     this.#steps = from.uint();
   }
 

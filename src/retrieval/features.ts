@@ -55,8 +55,17 @@ export const PROPOSALS: Readonly<Record<(typeof SCORED_SOURCES)[number], number>
 /** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, the new items, or a draw from all. */
 export type CandidateSource = "given" | "new" | "drawn" | (typeof SCORED_SOURCES)[number];
 
-/** Features of a candidate beside its sources' scores. */
-export const PROPERTIES = ["cold", "own", "quality", "taste", "affinity", "count", "same category"] as const;
+/** Features of a candidate beside its sources' scores. New ones come last: see `Blend.decode()`. */
+export const PROPERTIES = [
+  "cold",
+  "own",
+  "quality",
+  "taste",
+  "affinity",
+  "count",
+  "same category",
+  "age of behaviours",
+] as const;
 
 /** Number of features, F. */
 export const FEATURES = SCORED_SOURCES.length + PROPERTIES.length;
@@ -90,6 +99,7 @@ export const START_WEIGHTS: Readonly<Record<string, number>> = {
   "affinity": 0.8,
   "count": -0.2,
   "same category": 0,
+  "age of behaviours": 0,
 };
 
 /** Where the scores of a source are. */

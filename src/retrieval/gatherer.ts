@@ -88,6 +88,9 @@ const [LINEAR, SESSIONS, VECTORS, STATE, CATEGORY, NEXT, POPULAR, TRENDING, REVI
   .slice(
     PAIRED,
   );
+/** No count is taken for less: what would be divided by it has to stay finite. */
+const LEAST_COUNT = 1e-290;
+const MINUTE_MS = 60_000;
 /** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
 const DENSE = 0.5;
 
@@ -121,6 +124,8 @@ export class Gatherer {
   #items: number[] = [];
   #values = new Float64Array(1024 * FEATURES);
   #scratch = new Float64Array(1024);
+  /** By candidate: ln(1 + minutes) since somebody came to it, in the mean. */
+  #ages = new Float64Array(1024);
   #allowed: (item: CatalogueItem) => boolean = () => true;
   readonly #may = (index: number): boolean => this.may(index);
 
@@ -377,6 +382,22 @@ export class Gatherer {
     return scores.pick(items, column, this.#scratch);
   }
 
+  /**
+   * Puts ages of candidates' behaviours into place, whose numbers are in the scratch. Of n behaviours of age a a count
+   * with the half-life h of trends has n · 2^(−a/h) left.
+   */
+  #fillAges(items: readonly number[]): void {
+    const { counts, halfLifeMs } = this.#state.trends;
+    const [ages, scratch] = [this.#ages, this.#scratch];
+    for (let c = 0; c < items.length; c++) {
+      ages[c] = Math.max(0, scratch[c]! / Math.max(LEAST_COUNT, counts.count(items[c]!)) - 1);
+    }
+    logarithms(ages, items.length);
+    const minutes = halfLifeMs / MINUTE_MS / Math.LN2;
+    for (let c = 0; c < items.length; c++) ages[c] = ages[c]! * minutes;
+    logarithms(ages, items.length);
+  }
+
   #features(items: readonly number[], query: CandidateQuery): Features {
     const { catalogue, statistics } = this.#view;
     const [lists, affinity] = [this.#lists, this.#affinity];
@@ -387,6 +408,7 @@ export class Gatherer {
     if (count * FEATURES > this.#values.length) {
       this.#values = new Float64Array(2 * count * FEATURES);
       this.#scratch = new Float64Array(2 * count);
+      this.#ages = new Float64Array(2 * count);
     }
     const scratch = this.#scratch;
     const values = this.#values.fill(0, 0, count * FEATURES);
@@ -394,6 +416,7 @@ export class Gatherer {
       scoreColumn(count, this.#fill(items, column), { values, column, scratch });
     }
     for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
+    this.#fillAges(items);
     logarithms(scratch, count);
     const cold = context.size < WARM;
     const own = this.#own;
@@ -429,7 +452,8 @@ export class Gatherer {
       values[at++] = taste / some;
       values[at++] = sum / (5 * Math.sqrt(some));
       values[at++] = scratch[c]!;
-      values[at] = same;
+      values[at++] = same;
+      values[at] = this.#ages[c]!;
     }
     for (let x = 0; x < context.size; x++) own[context.items[x]!] = 0;
     for (const category of this.#tasted) this.#tastes[category] = NaN;

@@ -15,13 +15,14 @@ const LIST = 200;
 export class Trends {
   /** The count of each item. */
   readonly counts: DecayedCounts;
-  readonly #halfLifeMs: number;
+  /** Half-life of the counts, milliseconds of event time. */
+  readonly halfLifeMs: number;
   readonly #list: TopList;
 
   /** No counts. @param compare Orders items by their ids. */
   constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
     this.counts = new DecayedCounts(halfLifeMs);
-    this.#halfLifeMs = halfLifeMs;
+    this.halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
   }
 
@@ -32,7 +33,7 @@ export class Trends {
 
   /** Counts a behaviour. */
   learn(item: number, time: number): void {
-    this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs));
+    this.#set(item, raise(this.counts.score(item), time, this.halfLifeMs));
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Blend } from "../../src/retrieval/blend.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 
@@ -92,5 +94,40 @@ Deno.test("Blend.learn() keeps its weights finite, whatever a feature is", () =>
     blend.learn({ count: 2, values: Float64Array.of(1, 0, 0, 1), groups: [1] }, 1);
     assert.ok(blend.weightsOf([1]).every(Number.isFinite), `after ${odd}`);
     assert.notDeepEqual([...blend.weights].slice(0, 2), [1, 2], "it goes on learning");
+  }
+});
+
+Deno.test("Blend.decode() takes the weights of the features that were known, and of no others", () => {
+  const learnt = new Blend([1, 2, 3], 2);
+  const random = mulberry32(3);
+  for (let n = 0; n < 50; n++) {
+    const values = Float64Array.from({ length: 15 }, () => 2 * random() - 1);
+    learnt.learn({ count: 5, values, groups: [n % 2] }, n % 5);
+  }
+  const written = () => {
+    const to = new ByteWriter();
+    learnt.encode(to);
+    return new ByteReader(to.toBytes());
+  };
+  const read = (start: readonly number[], groups: number) => {
+    const blend = new Blend(start, groups);
+    blend.decode(written());
+    return blend;
+  };
+  const sets = (blend: Blend, groups: number) =>
+    [[], ...Array.from({ length: groups }, (_, group) => [group])].map((set) => [...blend.weightsOf(set)]);
+  assert.deepEqual(sets(read([0, 0, 0], 2), 2), sets(learnt, 2));
+  const more = read([0, 0, 0, 7], 2);
+  assert.deepEqual(sets(more, 2), sets(learnt, 2).map((weights) => [...weights, 7]));
+  assert.equal(more.steps, learnt.steps);
+  // It goes on as the other does, where the new feature says nothing.
+  const values = Float64Array.of(1, 0, 2, 0, 1, -1);
+  learnt.learn({ count: 2, values, groups: [1] }, 0);
+  more.learn({ count: 2, values: Float64Array.of(1, 0, 2, 0, 0, 1, -1, 0), groups: [1] }, 0);
+  assert.deepEqual(sets(more, 2), sets(learnt, 2).map((weights) => [...weights, 7]));
+  for (const [start, groups] of [[[9, 9], 2], [[9, 9, 9, 9, 9], 2], [[9, 9, 9], 3]] as const) {
+    const other = read(start, groups);
+    assert.deepEqual(sets(other, groups), Array.from({ length: 1 + groups }, () => [...start]));
+    assert.equal(other.steps, 0);
   }
 });

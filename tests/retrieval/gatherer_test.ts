@@ -60,3 +60,13 @@ Deno.test("Gatherer.gather() judges what may come again by what the user did alo
   const once = names(gathered({}, ["s1", "h0"]), "s1");
   assert.ok(once.includes("co-visited") && once.includes("own") && !once.includes("re-visit"));
 });
+
+Deno.test("Gatherer.gather() says how long ago people came to an item, in the mean", () => {
+  const feature = gathered({}, ["h0"]);
+  // Of 22 views, one a minute, s5 has the 6th, s4 the 5th and the 11th, and h0 the last.
+  for (const [id, minutes] of [["s5", 16], ["s4", 14]] as const) {
+    const age = Math.expm1(feature(id, "age of behaviours"));
+    assert.ok(Math.abs(age - minutes) < 0.3, `${id}: ${age} minutes`);
+  }
+  assert.equal(gathered({}, ["s0"])("h0", "age of behaviours"), 0);
+});
