@@ -88,8 +88,6 @@ const [LINEAR, SESSIONS, VECTORS, STATE, CATEGORY, NEXT, POPULAR, TRENDING, REVI
   .slice(
     PAIRED,
   );
-/** No count is taken for less: what would be divided by it has to stay finite. */
-const LEAST_COUNT = 1e-290;
 const MINUTE_MS = 60_000;
 /** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
 const DENSE = 0.5;
@@ -124,7 +122,7 @@ export class Gatherer {
   #items: number[] = [];
   #values = new Float64Array(1024 * FEATURES);
   #scratch = new Float64Array(1024);
-  /** By candidate: ln(1 + minutes) since somebody came to it, in the mean. */
+  /** By candidate: ln(1 + minutes), the age of its behaviours. */
   #ages = new Float64Array(1024);
   #allowed: (item: CatalogueItem) => boolean = () => true;
   readonly #may = (index: number): boolean => this.may(index);
@@ -382,20 +380,11 @@ export class Gatherer {
     return scores.pick(items, column, this.#scratch);
   }
 
-  /**
-   * Puts ages of candidates' behaviours into place, whose numbers are in the scratch. Of n behaviours of age a a count
-   * with the half-life h of trends has n · 2^(−a/h) left.
-   */
-  #fillAges(items: readonly number[]): void {
-    const { counts, halfLifeMs } = this.#state.trends;
-    const [ages, scratch] = [this.#ages, this.#scratch];
-    for (let c = 0; c < items.length; c++) {
-      ages[c] = Math.max(0, scratch[c]! / Math.max(LEAST_COUNT, counts.count(items[c]!)) - 1);
-    }
-    logarithms(ages, items.length);
-    const minutes = halfLifeMs / MINUTE_MS / Math.LN2;
-    for (let c = 0; c < items.length; c++) ages[c] = ages[c]! * minutes;
-    logarithms(ages, items.length);
+  /** Puts the ages of candidates' behaviours into place. */
+  #fillAges(items: readonly number[], time: number): void {
+    const { trends } = this.#state;
+    for (let c = 0; c < items.length; c++) this.#ages[c] = trends.age(items[c]!, time) / MINUTE_MS;
+    logarithms(this.#ages, items.length);
   }
 
   #features(items: readonly number[], query: CandidateQuery): Features {
@@ -416,7 +405,7 @@ export class Gatherer {
       scoreColumn(count, this.#fill(items, column), { values, column, scratch });
     }
     for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
-    this.#fillAges(items);
+    this.#fillAges(items, time);
     logarithms(scratch, count);
     const cold = context.size < WARM;
     const own = this.#own;

@@ -53,8 +53,8 @@ const POPULARITY_EXPONENT = 0.2;
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
 const MAX_EXPONENT = 32;
-/** Beyond it nothing is left of a signal. */
-const LARGEST_EXPONENT = 1000;
+/** Beyond it nothing is left of a signal; the other way, what a count is divided by is not 0, nor the result infinite. */
+const LARGEST_EXPONENT = 900;
 /** What is smaller is not counted. */
 const LEAST = 1e-3;
 /** Steps a half-life, and half-lives after which nothing is left. */
@@ -125,7 +125,8 @@ export class Neighbours {
   /** What one behaviour at `time` counts. Finite, however long nothing has happened. */
   unit(time: number): number {
     if (Number.isNaN(this.#origin)) return 1;
-    return 2 ** Math.min((time - this.#origin) / this.#halfLifeMs, LARGEST_EXPONENT);
+    const exponent = (time - this.#origin) / this.#halfLifeMs;
+    return 2 ** Math.max(-LARGEST_EXPONENT, Math.min(exponent, LARGEST_EXPONENT));
   }
 
   /** Counts a signal. O(its context). @param byId Compares items by their ids. */

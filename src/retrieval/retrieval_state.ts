@@ -29,7 +29,9 @@ import { checkStateSource, StateMap, type StateSourceOptions } from "./state_map
 import { takenFrom, TakenJournals } from "./taken_journals.ts";
 import { Trends } from "./trends.ts";
 
-const FORMAT = 3;
+const FORMAT = 4;
+/** The one before, whose trends had no slower counts. */
+const QUICK_FORMAT = 3;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const MAP_KEY = `${RETRIEVAL_KEY}map`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
@@ -310,7 +312,7 @@ export class RetrievalState {
 
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
-    checkFormat(from);
+    const format = checkFormat(from);
     this.signals = from.uint();
     const items = Array.from({ length: from.count() }, () => this.#catalogue.intern(from.string(), 0).index);
     const itemAt = (place: number) => {
@@ -325,7 +327,8 @@ export class RetrievalState {
     this.sessions.decode(from, itemAt);
     this.vectors.decode(from, itemAt);
     this.transitions.decode(from);
-    this.trends.decode(from, itemAt);
+    if (format === QUICK_FORMAT) this.trends.decodeQuick(from, itemAt);
+    else this.trends.decode(from, itemAt);
     for (let n = from.done ? 0 : from.count(); n > 0; n--) {
       this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
     }
@@ -364,9 +367,12 @@ export class RetrievalState {
   }
 }
 
-function checkFormat(from: ByteReader): void {
+function checkFormat(from: ByteReader): number {
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode the retrieval state: format is ${format}, this reads ${FORMAT}`);
+  if (format !== FORMAT && format !== QUICK_FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode the retrieval state: format is ${format}, this reads ${QUICK_FORMAT} and ${FORMAT}`,
+    );
   }
+  return format;
 }

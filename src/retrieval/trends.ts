@@ -1,5 +1,7 @@
 /**
- * What is in demand right now: behaviours a item, halved every few hours of event time, and the list of the best.
+ * What is in demand right now: behaviours an item, halved every few hours of event time, and the list of the best. With
+ * a count that is halved more slowly beside it, it is also known how long ago they were: of n behaviours of age a, the
+ * one has n · 2^(−a/h) left and the other n · 2^(−a/H).
  *
  * @module
  */
@@ -10,6 +12,8 @@ import { raise, TopList } from "../state/popularity.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 
 const LIST = 200;
+/** Half-life H of the slower count, in half-lives h. */
+const SLOWER = 64;
 
 /** Decayed counts with a short half-life, as log₂ Σ 2^(t/h), see `popularity.ts`. */
 export class Trends {
@@ -17,11 +21,14 @@ export class Trends {
   readonly counts: DecayedCounts;
   /** Half-life of the counts, milliseconds of event time. */
   readonly halfLifeMs: number;
+  /** By item: the same with H. */
+  readonly #slower: DecayedCounts;
   readonly #list: TopList;
 
   /** No counts. @param compare Orders items by their ids. */
   constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
     this.counts = new DecayedCounts(halfLifeMs);
+    this.#slower = new DecayedCounts(SLOWER * halfLifeMs);
     this.halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
   }
@@ -33,23 +40,48 @@ export class Trends {
 
   /** Counts a behaviour. */
   learn(item: number, time: number): void {
-    this.#set(item, raise(this.counts.score(item), time, this.halfLifeMs));
+    const slower = raise(this.#slower.score(item), time, SLOWER * this.halfLifeMs);
+    this.#set(item, raise(this.counts.score(item), time, this.halfLifeMs), slower);
+  }
+
+  /**
+   * How long before `time` the behaviours with an item were, milliseconds: that of one, and of many a mean in which the
+   * newest ones count most. 0 without any, or when they are later.
+   */
+  age(item: number, time: number): number {
+    const score = this.counts.score(item);
+    if (score === -Infinity) return 0;
+    return Math.max(0, time + (this.#slower.score(item) - score) * this.halfLifeMs * SLOWER / (SLOWER - 1));
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
     const items = order.filter((item) => this.counts.score(item) > -Infinity);
-    to.uint(items.length);
-    for (const item of items) to.uint(rank[item]!).f64(this.counts.score(item));
+    to.f64(this.halfLifeMs).uint(items.length);
+    for (const item of items) {
+      to.uint(rank[item]!).f64(this.counts.score(item)).f64(this.#slower.score(item));
+    }
   }
 
-  /** Reads what {@linkcode Trends.encode} wrote. */
+  /** Reads what {@linkcode Trends.encode} wrote; with another half-life, behaviours of an item are as old as they were. */
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
-    for (let n = from.count(); n > 0; n--) this.#set(itemAt(from.uint()), from.f64());
+    const share = from.f64() / this.halfLifeMs;
+    for (let n = from.count(); n > 0; n--) {
+      this.#set(itemAt(from.uint()), share * from.f64(), share * from.f64());
+    }
   }
 
-  #set(item: number, score: number): void {
+  /** Reads what was written before there were slower counts: as if there had been one behaviour an item. */
+  decodeQuick(from: ByteReader, itemAt: (rank: number) => number): void {
+    for (let n = from.count(); n > 0; n--) {
+      const [item, score] = [itemAt(from.uint()), from.f64()];
+      this.#set(item, score, score / SLOWER);
+    }
+  }
+
+  #set(item: number, score: number, slower: number): void {
     this.#list.update(item, score, this.counts.score(item));
     this.counts.set(item, score);
+    this.#slower.set(item, slower);
   }
 }

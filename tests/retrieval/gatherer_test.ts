@@ -61,12 +61,34 @@ Deno.test("Gatherer.gather() judges what may come again by what the user did alo
   assert.ok(once.includes("co-visited") && once.includes("own") && !once.includes("re-visit"));
 });
 
-Deno.test("Gatherer.gather() says how long ago people came to an item, in the mean", () => {
+Deno.test("Gatherer.gather() says how long ago people came to an item", () => {
   const feature = gathered({}, ["h0"]);
   // Of 22 views, one a minute, s5 has the 6th, s4 the 5th and the 11th, and h0 the last.
   for (const [id, minutes] of [["s5", 16], ["s4", 14]] as const) {
     const age = Math.expm1(feature(id, "age of behaviours"));
-    assert.ok(Math.abs(age - minutes) < 0.3, `${id}: ${age} minutes`);
+    assert.ok(Math.abs(age - minutes) < 0.1, `${id}: ${age} minutes`);
   }
   assert.equal(gathered({}, ["s0"])("h0", "age of behaviours"), 0);
+});
+
+Deno.test("Gatherer.gather() has finite features for who asks for a time long before all behaviours", () => {
+  const task = new TaskState(
+    { ...SMALL, retrieval: { neighbours: { halfLifeMs: MINUTE } } },
+    new FakeServing(),
+  );
+  const out = outputs();
+  for (const [n, item] of ["a", "b", "a", "b"].entries()) {
+    task.apply({ type: "interaction", user: `u${n % 2}`, item, action: "view", time: START + n }, n, out);
+  }
+  const { state, lists } = task.retrieval;
+  const gatherer = new Gatherer(task, state, lists, false);
+  const index = task.catalogue.get("a")!.index;
+  for (const time of [0, START / 2, START, START * 1.1]) {
+    const { count, values } = gatherer.gather(
+      { user: null, context: contextOf([{ item: index, time }]), time, allowed: () => true },
+      true,
+    );
+    assert.ok(count > 0);
+    assert.ok(values.subarray(0, count * FEATURES).every(Number.isFinite), `at ${time}`);
+  }
 });
