@@ -6,10 +6,8 @@
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
-import { nearName } from "../../src/events/near_name.ts";
 import { type Refusal, type RefusalCode, refuse, refuseFault } from "../../src/events/refusal.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
-import { EVENT_FIELDS, ITEM_FIELDS } from "../../src/events/schema.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics.ts";
@@ -47,13 +45,17 @@ export interface IntakeOptions {
 /** An event may be so far ahead of us, as in a task. */
 export const MAX_AHEAD_MS = 3_600_000;
 
+/**
+ * What senders call a time that is none, or misspell it, in small letters and without `_` and `-`. Not what is near to
+ * the word, as `mime` or `title` are: fields of their own are kept.
+ */
+const TIMES: ReadonlySet<string> = new Set([
+  ...["time", "timestamp", "timestampms", "timems", "eventtime", "ts"],
+  ...["tiem", "tmie", "itme", "tme", "timee", "timstamp", "timestmap"],
+]);
+/** No longer are those with their `_` and `-`. */
+const MAX_LENGTH = 16;
 const TIME = "milliseconds since 1970, or nothing for the time of arrival";
-/** Fields that nobody sends in place of a time. */
-const KNOWN: ReadonlySet<string> = new Set(
-  ["type", ...[...Object.values(EVENT_FIELDS), ITEM_FIELDS].flatMap((fields) => Object.keys(fields))],
-);
-/** Other fields of an entry that are looked at, at most. */
-const MAX_COMPARED = 20;
 const encoder = new TextEncoder();
 
 /** Takes the events of a body. @throws Problem `bad-body` or `too-large` when it is no list at all */
@@ -145,12 +147,13 @@ function isUntimed(value: unknown): value is object {
 }
 
 /**
- * A field that may be meant by the time that an entry does not have. It would be kept and not read, and the entry would
- * be of now, which nobody would notice.
+ * A field that is meant by the time that an entry does not have. It would be kept and not read, and the entry would be
+ * of now, which nobody would notice.
  */
 function meantByTime(value: object): string | undefined {
-  const others = Object.keys(value).filter((name) => !KNOWN.has(name)).slice(0, MAX_COMPARED);
-  return others.includes("timestamp") ? "timestamp" : nearName("time", others);
+  return Object.keys(value).find((name) =>
+    name.length <= MAX_LENGTH && TIMES.has(name.toLowerCase().replaceAll(/[_-]/g, ""))
+  );
 }
 
 /** A record of an event or an item, unless it is too large for one. @param time of the record */

@@ -260,7 +260,10 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
   const asked = closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
   const answer = bare(recommendation) as ObjectSchema;
   return {
-    Event: { description: "Without a time, it is that of its arrival.", oneOf: events },
+    Event: {
+      description: "Without a time, it is that of its arrival; a timestamp in its place is refused.",
+      oneOf: events,
+    },
     Item: withoutTime(bare(item)),
     RecommendRequest: {
       ...asked,

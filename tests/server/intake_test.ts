@@ -67,10 +67,14 @@ Deno.test("takeEvents() gives the time of now to what has none, and appends one 
 });
 
 Deno.test("takeEvents() and takeItems() refuse what has a field in place of a time", () => {
+  const others = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field${n}`, n]));
   for (
-    const [name, fine] of [["tiem", false], ["Time", false], ["timestamp", false], ["price", true]] as const
+    const [name, fine] of [
+      ...["tiem", "Time", "timestamp", "Timestamp", "event_time", "ts"].map((name) => [name, false] as const),
+      ...["price", "mime", "tile", "uptime", "time_of_the_day_or_so"].map((name) => [name, true] as const),
+    ]
   ) {
-    const [event, item] = [{ type: "forget", user: "u1", [name]: 1 }, { item: "i1", [name]: 1 }];
+    const [event, item] = [{ type: "forget", user: "u1", [name]: 1 }, { item: "i1", ...others, [name]: 1 }];
     for (
       const { records, refused } of [
         takeEvents(encode(JSON.stringify(event)), "json", options),
