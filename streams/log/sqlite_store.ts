@@ -204,7 +204,7 @@ export class SqliteStore implements LogStore {
   async close(): Promise<void> {
     await this.#wal.close();
     this.#db.close();
-    this.#wal.end();
+    await this.#wal.end();
     this.#owner.close();
   }
 

@@ -12,10 +12,11 @@
 
 import { getLogger } from "@logtape/logtape";
 
-/** To the thread: move what is there, or close. */
+/** To the thread. */
 export interface WalOrder {
   readonly path: string;
-  readonly move: boolean;
+  /** Move what is there, close the connection, or let go of the file. */
+  readonly what: "move" | "close" | "end";
 }
 
 /** From the thread. */
@@ -35,9 +36,9 @@ const MOVE_BYTES = 16 << 20;
 export const MAX_WAL_BYTES = 64 << 20;
 /** Pages of 4 KiB after which the log begins anew whatever is going on: what comes until then should fit as well. */
 const LONG_PAGES = 12_288;
-/** A move that takes no longer has left as little as the writer may move: the disk waits for no less. */
+/** A move that takes no longer has left as little as the writer may move. */
 const SHORT_MS = 10;
-/** Moves in a row at most, for a writer that the thread does not catch up with. */
+/** Moves in a row at most, for a writer that the thread does not catch up with, or a disk on which none is short. */
 const MAX_MOVES = 8;
 /** A page is written whole, however little of it has changed. */
 const PAGE_BYTES = 4096;
@@ -48,6 +49,7 @@ const logger = getLogger(["meander", "log"]);
 export class WalMover {
   readonly #path: string;
   readonly #finish: () => void;
+  readonly #module: URL;
   #thread: Worker | undefined;
   /** Written since the thread was last asked. */
   #bytes = 0;
@@ -56,13 +58,22 @@ export class WalMover {
   #orderedAt = 0;
   /** Moves in a row since the log has been long. */
   #moves = 0;
+  /** It moves nothing any more. */
   #broken = false;
+  /** It does not answer any more. */
+  #dead = false;
   #idle: (() => void) | undefined;
 
-  /** Nothing was written yet. @param finish moves all that is left, and begins the log anew */
-  constructor(path: string, finish: () => void) {
+  /**
+   * Nothing was written yet.
+   *
+   * @param finish moves all that is left, and begins the log anew
+   * @param module of the thread
+   */
+  constructor(path: string, finish: () => void, module = new URL("./wal_thread.ts", import.meta.url)) {
     this.#path = path;
     this.#finish = finish;
+    this.#module = module;
   }
 
   /** Notes a transaction: the bytes of its records, and how many pages it has changed beside those, about. */
@@ -72,38 +83,48 @@ export class WalMover {
     if (this.#bytes >= MAX_WAL_BYTES) return this.#finishNow();
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
-    else this.#order(this.#thread ??= this.#start(), true);
+    else this.#order(this.#thread ??= this.#start(), "move");
   }
 
   /** Resolves when the thread has done what it is at, and its connection is closed; {@linkcode WalMover.end} must follow. */
-  async close(): Promise<void> {
-    if (this.#thread === undefined || this.#broken) return;
-    const idle = new Promise<void>((resolve) => this.#idle = resolve);
-    this.#order(this.#thread, false);
-    await idle;
+  close(): Promise<void> {
+    return this.#tell("close");
   }
 
-  /** Ends the thread, and with it the locks that this process has on the file: all other connections must be closed. */
-  end(): void {
+  /**
+   * Ends the thread. It lets go of the file before that resolves, which frees all locks that this process has on it: no
+   * connection may be open, and none may be opened before.
+   */
+  async end(): Promise<void> {
+    await this.#tell("end");
     this.#thread?.terminate();
   }
 
+  /** Gives an order, and waits until all are answered. */
+  async #tell(what: "close" | "end"): Promise<void> {
+    if (this.#thread === undefined || this.#dead) return;
+    const idle = new Promise<void>((resolve) => this.#idle = resolve);
+    this.#order(this.#thread, what);
+    await idle;
+  }
+
   #start(): Worker {
-    const thread = new Worker(new URL("./wal_thread.ts", import.meta.url), { type: "module", name: "wal" });
+    const thread = new Worker(this.#module, { type: "module", name: "wal" });
     thread.onmessage = ({ data }: MessageEvent<WalReport>) => this.#hear(data);
     thread.onerror = (event) => {
       event.preventDefault();
+      this.#dead = true;
       this.#orders = 1; // it answers none of them
       this.#hear({ pages: 0, reason: event.message });
     };
     return thread;
   }
 
-  #order(thread: Worker, move: boolean): void {
+  #order(thread: Worker, what: WalOrder["what"]): void {
     this.#orders++;
     this.#orderedAt = performance.now();
-    if (move) this.#bytes = 0;
-    thread.postMessage({ path: this.#path, move } satisfies WalOrder);
+    if (what === "move") this.#bytes = 0;
+    thread.postMessage({ path: this.#path, what } satisfies WalOrder);
   }
 
   #hear({ pages, reason }: WalReport): void {
@@ -127,7 +148,7 @@ export class WalMover {
   /** Begins the log anew, once little of it is left to move. */
   #shorten(): void {
     const isLong = performance.now() - this.#orderedAt > SHORT_MS && ++this.#moves < MAX_MOVES;
-    if (isLong && this.#thread !== undefined) this.#order(this.#thread, true);
+    if (isLong && this.#thread !== undefined) this.#order(this.#thread, "move");
     else this.#finishNow();
   }
 

@@ -20,9 +20,10 @@ let file: Deno.FsFile | undefined;
 
 scope.onmessage = ({ data }) => {
   try {
-    if (data.move) scope.postMessage(move(data.path));
+    if (data.what === "move") scope.postMessage(move(data.path));
     else {
-      db?.close();
+      if (data.what === "close") db?.close();
+      else file?.close();
       scope.postMessage({ pages: 0, reason: null });
     }
   } catch (error) {
@@ -35,7 +36,7 @@ function move(path: string): WalReport {
   if (db === undefined) {
     db = new DatabaseSync(path);
     db.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA synchronous = NORMAL");
-    // Never closed by this thread: whoever closes a file frees the locks that its process has on it, SQLite's too.
+    // Closed when all is over: whoever closes a file frees the locks that its process has on it, SQLite's too.
     file = Deno.openSync(path, { read: true, write: true });
   }
   const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { MAX_WAL_BYTES, WalMover } from "../../streams/log/wal_mover.ts";
 
 Deno.test("WalMover begins the log anew by itself while nobody lets it hear the thread", async () => {
@@ -16,40 +16,87 @@ Deno.test("WalMover begins the log anew by itself while nobody lets it hear the 
   assert.ok(finished >= 3 && finished <= 5, `${finished}`);
   await mover.close();
   database.close();
-  mover.end();
+  await mover.end();
   await Deno.remove(folder, { recursive: true });
 });
 
 /** What this process has locked of a file. */
-async function locksOn(path: string): Promise<string[]> {
-  const { ino } = await Deno.stat(path);
-  const lines = (await Deno.readTextFile("/proc/locks")).split("\n");
+function locksOn(path: string): string[] {
+  const { ino } = Deno.statSync(path);
+  const lines = Deno.readTextFileSync("/proc/locks").split("\n");
   return lines.filter((line) => line.includes(` ${Deno.pid} `) && line.includes(`:${ino} `))
     .map((line) => line.replace(/^\d+: /, ""));
 }
 
+/** Descriptors of a file that this process has open. */
+function openOf(path: string): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
+    } catch {
+      return false; // that by which the folder is read
+    }
+  }).map(({ name }) => name);
+}
+
 Deno.test({
-  name: "WalMover leaves the locks of who writes alone until it ends",
+  name: "SqliteLog keeps its locks while its thread moves, until it closes, and lets go of the file then",
   ignore: Deno.build.os !== "linux", // where it is told which locks there are
   async fn() {
     const folder = await Deno.makeTempDir();
     const path = `${folder}/log.sqlite`;
-    const database = new DatabaseSync(path);
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x)");
-    const locks = await locksOn(path);
-    assert.notDeepEqual(locks, []);
-    const finished = Promise.withResolvers<void>();
-    const mover = new WalMover(path, finished.resolve);
-    // So many that the thread is asked at once, and then again until the log is short.
-    const insert = database.prepare("INSERT INTO t VALUES (zeroblob(1000000))");
-    for (let n = 0; n < 55; n++) insert.run();
-    mover.wrote(55_000_000, 0);
-    await finished.promise;
-    await mover.close();
-    await delay(100);
-    assert.deepEqual(await locksOn(path), locks);
-    database.close();
-    mover.end();
-    await Deno.remove(folder, { recursive: true });
+    const close = DatabaseSync.prototype.close;
+    const atClose: string[][] = [];
+    DatabaseSync.prototype.close = function () {
+      atClose.push(locksOn(path));
+      close.call(this);
+    };
+    try {
+      for (let round = 0; round < 3; round++) {
+        const log = await SqliteLog.open(path);
+        await log.createTopics([{ name: "in", partitions: 1, cleanup: "delete" }]);
+        const locks = locksOn(path);
+        assert.notDeepEqual(locks, []);
+        // So many that the thread is asked.
+        for (let n = 0; n < 20; n++) {
+          await log.append([{ topic: "in", key: "a", value: new Uint8Array(1_000_000), time: 0 }]);
+        }
+        atClose.length = 0;
+        await log[Symbol.asyncDispose]();
+        assert.deepEqual(atClose[0], locks);
+        assert.deepEqual(openOf(path), []);
+      }
+    } finally {
+      DatabaseSync.prototype.close = close;
+      await Deno.remove(folder, { recursive: true });
+    }
   },
+});
+
+Deno.test("WalMover goes on without a thread that has failed, and has it close and let go", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/told`;
+  let finished = 0;
+  const mover = new WalMover(path, () => finished++, new URL("./failing_thread.ts", import.meta.url));
+  mover.wrote(17 << 20, 0);
+  assert.equal(finished, 0);
+  while (finished === 0) {
+    await new Promise((resolve) => setTimeout(resolve));
+    mover.wrote(1 << 20, 0);
+  }
+  await mover.close();
+  await mover.end();
+  assert.equal(await Deno.readTextFile(path), "move\nclose\nend\n");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("WalMover ends when its thread has died", async () => {
+  let finished = 0;
+  const mover = new WalMover("/nowhere", () => finished++, new URL("./no_such_thread.ts", import.meta.url));
+  while (finished === 0) {
+    mover.wrote(17 << 20, 0);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  await mover.close();
+  await mover.end();
 });

@@ -1,0 +1,16 @@
+/**
+ * A thread that moves nothing, and writes down what it was told.
+ *
+ * @module
+ */
+
+import type { WalOrder } from "../../streams/log/wal_mover.ts";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<WalOrder>) => void;
+  postMessage(report: { pages: number; reason: string | null }): void;
+};
+scope.onmessage = ({ data: { path, what } }) => {
+  Deno.writeTextFileSync(path, `${what}\n`, { append: true });
+  scope.postMessage({ pages: 0, reason: what === "move" ? "no room" : null });
+};
