@@ -187,10 +187,12 @@ function railRule({ stopRule, guardRails }: Experiment): Experiment["stopRule"] 
 }
 
 function change({ effect, interval }: Comparison): string {
-  const ends = [interval.low, interval.high].map((end) => (100 * end).toFixed(1).replace("-", "−")).join(
-    ", ",
-  );
-  return `${percent(effect.lift ?? 0)} [${ends}]`;
+  return `${percent(effect.lift ?? 0)} [${points(interval.low)}, ${points(interval.high)}]`;
+}
+
+function points(share: number): string {
+  if (!Number.isFinite(share)) return share < 0 ? "−∞" : "∞";
+  return (100 * share).toFixed(1).replace("-", "−");
 }
 
 function percent(share: number): string {

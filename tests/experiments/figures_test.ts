@@ -187,9 +187,13 @@ Deno.test("verdicts() speaks plainly", () => {
   };
   assert.match(tell([0.1, 0.2], 2000), /^B is better: \+\d+\.\d % \[\d+\.\d, \d+\.\d\] ctr$/);
   assert.match(tell([0.2, 0.1], 2000), /^B is worse: −\d+\.\d % \[−\d+\.\d, −\d+\.\d\] ctr$/);
-  assert.match(tell([0.1, 0.106], 1000), /^cannot say yet: about \d+ more users if/);
+  assert.match(
+    tell([0.1, 0.106], 1000),
+    /^cannot say yet: about \d+ more users if the effect is the \+\d+\.\d % \[−\d+\.\d, \d+\.\d\] that it looks like$/,
+  );
   assert.match(tell([0.1, 0.2], 100), /^cannot say yet: at least 100 more users$/);
   assert.match(tell([0.1, 0.1], 4200), /^no difference found in 4200 users/);
+  assert.equal(tell([1, 1], 4200), "no difference found in 4200 users: +0.0 % [−∞, ∞] ctr");
   assert.match(tell([0.1, 0.2], 2000, [2, 1]), /^stop: B makes listsPerUser worse: −\d+\.\d %/);
   const skewed = new SampleRatio([0.5, 0.5]);
   for (let u = 0; u < 10_000; u++) skewed.update(u % 100 < 48 ? 0 : 1);
