@@ -78,6 +78,12 @@ export async function sampledRequestsOn(log: Log, prefix?: string): Promise<stri
   return records.map((value) => decodeSample(value).request);
 }
 
+/** Rows of all samples. */
+export async function sampledRowsOn(log: Log): Promise<number> {
+  const records = await allOf(log, topicNames().samples);
+  return records.reduce((sum, value) => sum + decodeSample(value).rows.length, 0);
+}
+
 /** Waits until something is so; fails when it is not within 120 seconds. */
 export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 120_000;

@@ -15,6 +15,7 @@ import {
   recordsOf,
   requestsOf,
   sampledRequestsOn,
+  sampledRowsOn,
   shopEvents,
   until,
   untilCommitted,
@@ -40,6 +41,13 @@ async function assertOnce(log: Log, requests: readonly string[]): Promise<void> 
   assert.ok(sampled.length > requests.length / 2, `${sampled.length} samples of ${requests.length} requests`);
 }
 
+/** Waits until no more samples are left than a batch has room for. */
+async function untilLearnt(log: Log, service: Service): Promise<void> {
+  const rows = await sampledRowsOn(log);
+  const learnt = async () => ((await service.status()).learner?.rows ?? 0) > rows - 200;
+  await until(learnt, `${rows} rows are learnt`);
+}
+
 for (
   const [name, open] of [
     ["memory", () => Promise.resolve(new MemoryLog())],
@@ -49,16 +57,20 @@ for (
   Deno.test(`Service on a ${name} log answers every request once, learns from the outcomes and serves what it learnt`, async () => {
     await using log = await open();
     await using service = await start(log);
-    const events = shopEvents(600, 25);
+    const events = shopEvents(2400, 25);
     const half = events.length / 2;
     await log.append(recordsOf(events.slice(0, half)));
     await untilCommitted(log);
     // All of the first half: how much of it was served before, the load of the machine decides.
-    await until(async () => ((await service.status()).learner?.lag ?? 99) < 32, "the first half is learnt");
-    await until(async () => (await service.status()).version > 3, "versions are published and applied");
+    await untilLearnt(log, service);
+    const isApplied = async () => {
+      const { version, learner } = await service.status();
+      return version > 3 && version === learner?.version;
+    };
+    await until(isApplied, "versions are published and applied");
     await log.append(recordsOf(events.slice(half)).filter(({ topic }) => topic === topics.events));
     await untilCommitted(log);
-    await until(async () => ((await service.status()).learner?.lag ?? 99) < 32, "samples are learnt");
+    await untilLearnt(log, service);
     const isLearnt = async () =>
       (await service.status()).partitions.every(({ othersLag }) => othersLag === 0);
     await until(isLearnt, "partitions know of each other");
@@ -74,7 +86,8 @@ for (
     ]);
     assert.equal(status.events, events.length);
     assert.ok(status.partitions.every(({ watermark, users }) => watermark !== null && users > 0));
-    assert.ok((status.learner?.auc ?? 0) > 0.55, `AUC ${status.learner?.auc}`);
+    // Of the newest rows, the second half's: 0.75 to 0.87. With a quarter of the views it would be chance.
+    assert.ok((status.learner?.auc ?? 0) > 0.65, `AUC ${status.learner?.auc}`);
     await service.stop();
     await service.ended;
     await assertOnce(log, requestsOf(events));
