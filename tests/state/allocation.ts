@@ -26,7 +26,7 @@ const K = 8;
 const USERS = 20;
 /** Two hops of the window, so that each user is folded again twice. */
 const EVENTS = 20;
-const ROUNDS = 3;
+const ROUNDS = 5;
 const START = Date.UTC(2026, 0, 1);
 
 const collect = (globalThis as { readonly gc?: () => void }).gc;
