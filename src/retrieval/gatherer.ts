@@ -404,8 +404,8 @@ export class Gatherer {
     for (let column = 0; column < SCORED_SOURCES.length; column++) {
       scoreColumn(count, this.#fill(items, column), { values, column, scratch });
     }
-    for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
     this.#fillAges(items, time);
+    for (let c = 0; c < count; c++) scratch[c] = neighbours.count(items[c]!) / unit;
     logarithms(scratch, count);
     const cold = context.size < WARM;
     const own = this.#own;

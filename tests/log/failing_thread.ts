@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { WalOrder } from "../../streams/log/wal_mover.ts";
+import type { WalOrder, WalReport } from "../../streams/log/wal_mover.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<WalOrder>) => void;
-  postMessage(report: { pages: number; reason: string | null }): void;
+  postMessage(report: WalReport): void;
 };
 scope.onmessage = ({ data: { path, what } }) => {
   Deno.writeTextFileSync(path, `${what}\n`, { append: true });
