@@ -19,8 +19,8 @@ const SLOWER = 64;
 export class Trends {
   /** The count of each item. */
   readonly counts: DecayedCounts;
-  /** Half-life of the counts, milliseconds of event time. */
-  readonly halfLifeMs: number;
+  /** Half-life h, milliseconds of event time. */
+  readonly #halfLifeMs: number;
   /** By item: the same with H. */
   readonly #slower: DecayedCounts;
   readonly #list: TopList;
@@ -29,7 +29,7 @@ export class Trends {
   constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
     this.counts = new DecayedCounts(halfLifeMs);
     this.#slower = new DecayedCounts(SLOWER * halfLifeMs);
-    this.halfLifeMs = halfLifeMs;
+    this.#halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
   }
 
@@ -40,8 +40,8 @@ export class Trends {
 
   /** Counts a behaviour. */
   learn(item: number, time: number): void {
-    const slower = raise(this.#slower.score(item), time, SLOWER * this.halfLifeMs);
-    this.#set(item, raise(this.counts.score(item), time, this.halfLifeMs), slower);
+    const slower = raise(this.#slower.score(item), time, SLOWER * this.#halfLifeMs);
+    this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs), slower);
   }
 
   /**
@@ -51,13 +51,13 @@ export class Trends {
   age(item: number, time: number): number {
     const score = this.counts.score(item);
     if (score === -Infinity) return 0;
-    return Math.max(0, time + (this.#slower.score(item) - score) * this.halfLifeMs * SLOWER / (SLOWER - 1));
+    return Math.max(0, time + (this.#slower.score(item) - score) * this.#halfLifeMs * SLOWER / (SLOWER - 1));
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
     const items = order.filter((item) => this.counts.score(item) > -Infinity);
-    to.f64(this.halfLifeMs).uint(items.length);
+    to.f64(this.#halfLifeMs).uint(items.length);
     for (const item of items) {
       to.uint(rank[item]!).f64(this.counts.score(item)).f64(this.#slower.score(item));
     }
@@ -65,7 +65,7 @@ export class Trends {
 
   /** Reads what {@linkcode Trends.encode} wrote; with another half-life, behaviours of an item are as old as they were. */
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
-    const share = from.f64() / this.halfLifeMs;
+    const share = from.f64() / this.#halfLifeMs;
     for (let n = from.count(); n > 0; n--) {
       this.#set(itemAt(from.uint()), share * from.f64(), share * from.f64());
     }

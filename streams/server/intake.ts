@@ -47,7 +47,7 @@ export const MAX_AHEAD_MS = 3_600_000;
 
 /**
  * What senders call a time that is none, or misspell it, in small letters and without `_` and `-`. Not what is near to
- * the word, as `mime` or `title` are: fields of their own are kept.
+ * the word, as `mime` or `tile` are: fields of their own are kept.
  */
 const TIMES: ReadonlySet<string> = new Set([
   ...["time", "timestamp", "timestampms", "timems", "eventtime", "ts"],
