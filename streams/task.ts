@@ -12,6 +12,7 @@ import { type Refusal, refuse } from "../src/events/refusal.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
+import { isRecordTime } from "./log/checks.ts";
 import type { Log, LogRecord } from "./log/log.ts";
 import { CatalogueReader } from "./task/catalogue_reader.ts";
 import { CommitPace } from "./task/commit_pace.ts";
@@ -292,6 +293,12 @@ export class Task implements AsyncDisposable {
   #applyToState({ record, decoded }: EventRead): Pick<Refusal, "code" | "reason"> | null {
     if (!decoded.ok) return decoded;
     const { event } = decoded;
+    if (!isRecordTime(record.time)) {
+      const reason =
+        `Cannot take the event as of its record's time: current value is ${record.time}, which is none; ` +
+        "have the producer set one, or the topic (message.timestamp.type=LogAppendTime)";
+      return refuse("time-out-of-range", reason);
+    }
     if (event.time > record.time + MAX_AHEAD_MS) {
       const ahead = event.time - record.time;
       const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;

@@ -6,7 +6,7 @@
  */
 
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
-import { encodeRejection, type Rejection, rejectionOf } from "../src/events/rejection.ts";
+import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
@@ -239,7 +239,8 @@ export class TopicFeeder implements AsyncDisposable {
     if (!adapted.ok) {
       const rejection = rejectionOf({ topic, partition, offset }, adapted, value);
       if (this.#rejected++ === 0) this.#firstRejection = rejection;
-      return [{ topic: rejected, partition: 0, key, value: encodeRejection(rejection), time: came }];
+      const refused = { key: rejectionKey(key), value: encodeRejection(rejection) };
+      return [{ topic: rejected, partition: 0, ...refused, time: came }];
     }
     return adapted.records.map((own) => {
       if (own.kind === "item") {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MAX_ID_BYTES } from "./limits.ts";
 import type { Refusal, RefusalCode } from "./refusal.ts";
 
 /** At most this many bytes of what was refused are kept. */
@@ -68,6 +69,11 @@ export function rejectionOf(
   const kept = bytes.subarray(0, MAX_REJECTED_BYTES);
   const rejection = { ...place, code: refusal.code, reason: refusal.reason, bytes: kept.toBase64() };
   return kept.length < size ? { ...rejection, cut: true } : rejection;
+}
+
+/** The key of a rejection's record: that of what was refused, unless no id is so long; a key may have a megabyte. */
+export function rejectionKey(key: string | null): string | null {
+  return key === null || key.length > MAX_ID_BYTES ? null : key;
 }
 
 /** Bytes of a rejection, for the `rejected` topic. */

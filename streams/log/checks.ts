@@ -51,6 +51,11 @@ export function checkPartition({ name, partitions }: TopicSpec, partition: numbe
   );
 }
 
+/** Whether a number can be the time of a record: milliseconds since the epoch. Kafka has -1 where there is none. */
+export function isRecordTime(time: number): boolean {
+  return Number.isSafeInteger(time) && time >= 0;
+}
+
 /**
  * The partition that a record goes to, once nothing is wrong with it.
  *
@@ -66,7 +71,7 @@ export function placeOf({ topic, key, time, headers, partition }: NewRecord, spe
         : `Cannot append to ${topic}: the key ${JSON.stringify(key)} has a lone surrogate`,
     );
   }
-  if (!Number.isSafeInteger(time) || time < 0) {
+  if (!isRecordTime(time)) {
     throw new RangeError(`Cannot append to ${topic}: the time is ${time}, not milliseconds since 1970`);
   }
   for (const name in headers) {

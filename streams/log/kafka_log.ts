@@ -33,6 +33,12 @@ import {
   type Writer,
 } from "./log.ts";
 
+/**
+ * How far ahead of our clock the time of a record may be: brokers refuse one that is more than an hour ahead of theirs,
+ * and all that it is written with, today and after every restart.
+ */
+const MAX_AHEAD_MS = 3_300_000;
+
 /** Options of {@linkcode KafkaLog.open}. */
 export interface KafkaLogOptions {
   /** Brokers to ask first, as `host:port`. */
@@ -342,9 +348,12 @@ export class KafkaLog implements Log {
     for (const { topic } of records) {
       if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
     }
+    const latest = Date.now() + MAX_AHEAD_MS;
     return records.flatMap((record) => {
       const spec = specs.get(record.topic);
-      return spec === undefined ? [] : { record, partition: placeOf(record, spec) };
+      if (spec === undefined) return [];
+      const partition = placeOf(record, spec);
+      return { record: record.time > latest ? { ...record, time: latest } : record, partition };
     });
   }
 

@@ -38,7 +38,7 @@ export interface NewRecord {
   readonly key: string | null;
   /** `null` is a tombstone: compaction forgets the key. Must not change until the append has resolved. */
   readonly value: Uint8Array | null;
-  /** Milliseconds since the epoch, an integer from 0; Kafka also refuses more than an hour in the future. */
+  /** Milliseconds since the epoch, an integer from 0. On Kafka one that is an hour ahead of now becomes 55 minutes ahead. */
   readonly time: number;
   /** Names and values, well-formed UTF-16. @default {{}} */
   readonly headers?: Readonly<Record<string, string>>;

@@ -4,7 +4,10 @@
  * @module
  */
 
+import { checkItem } from "../../src/events/check.ts";
 import { decodeItem } from "../../src/events/codec.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import { refuse, shown } from "../../src/events/refusal.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
@@ -69,7 +72,7 @@ export class CatalogueReader {
   applyBefore(offset: number): void {
     for (; this.#at < this.#records.length; this.#at++) {
       const record = this.#records[this.#at]!;
-      if (Number(record.headers[BEFORE_EVENT] ?? -1) > offset) return;
+      if ((placeIn(record) ?? -1) > offset) return;
       this.#apply(record);
       this.#applied = record.offset + 1;
     }
@@ -79,12 +82,28 @@ export class CatalogueReader {
 
   #apply(record: LogRecord): void {
     const { state, outbox } = this.#targets;
+    if (placeIn(record) === null) {
+      const got = shown(record.headers[BEFORE_EVENT]);
+      const reason = `Cannot take header ${BEFORE_EVENT} of the item as an offset: current value is ${got}`;
+      return outbox.reject(record, refuse("wrong-type", reason));
+    }
     if (record.value === null) {
-      if (record.key !== null) state.removeItem(record.key, record.time);
+      // A record that only removes needs no time of its own.
+      const time = Math.min(Math.max(record.time, MIN_TIME_MS), MAX_TIME_MS - 1);
+      const checked = checkItem({ item: record.key ?? "", time });
+      if (checked.ok) state.removeItem(checked.item.item, time);
+      else outbox.reject(record, checked);
       return;
     }
     const decoded = decodeItem(record.value);
     if (decoded.ok) state.applyItem(decoded.item);
     else outbox.reject(record, decoded);
   }
+}
+
+/** The event that an item comes before, -1 when it does not say; `null` when what it says is no offset. */
+function placeIn({ headers }: LogRecord): number | null {
+  const place = headers[BEFORE_EVENT];
+  if (place === undefined) return -1;
+  return /^\d{1,15}$/.test(place) ? Number(place) : null;
 }

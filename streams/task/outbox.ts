@@ -14,7 +14,7 @@
  */
 
 import type { Refusal } from "../../src/events/refusal.ts";
-import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
+import { encodeRejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
 import { encodeSample, forgetSampleWords } from "../../src/learner/sample_codec.ts";
 import type { TaskCounters } from "../../src/state/task_counters.ts";
@@ -22,6 +22,7 @@ import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import type { SampleHandover } from "../sample_handover.ts";
 import type { Topics } from "../topics.ts";
+import { isRecordTime } from "../log/checks.ts";
 import { INPUT } from "./delivery.ts";
 
 const encoder = new TextEncoder();
@@ -59,7 +60,8 @@ export class Outbox {
   /** Samples and erasures. */
   #samples: Encoded[] = [];
   #erased: string[] = [];
-  #rejected: NewRecord[] = [];
+  /** Without a time, where the input has none that a log would take. */
+  #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
   #rows = 0;
   /** What tells that answers that were sent have arrived. */
   #sending: Promise<unknown>[] = [];
@@ -125,9 +127,9 @@ export class Outbox {
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,
-      key,
+      key: rejectionKey(key),
       value: encodeRejection(rejection),
-      time,
+      time: isRecordTime(time) ? time : undefined,
     });
   }
 
@@ -145,11 +147,16 @@ export class Outbox {
     return Promise.all(this.#sending);
   }
 
-  /** The records of the commit: all but what was sent. @param time of all but rejections, which have their input's */
+  /**
+   * The records of the commit: all but what was sent.
+   *
+   * @param time of all but rejections, which have their input's, where it has one
+   */
   records(time: number): NewRecord[] {
     const records = this.#records(this.#answers, "recommendations", time);
     this.#before = records.length;
-    return records.concat(this.#records(this.#samples, "samples", time), this.#rejected);
+    const rejected = this.#rejected.map((record) => ({ ...record, time: record.time ?? time }));
+    return records.concat(this.#records(this.#samples, "samples", time), rejected);
   }
 
   /** Hands the samples over, and is empty. @param offsets of {@linkcode Outbox.records} on the log, in that order */
