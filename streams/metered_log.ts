@@ -17,6 +17,7 @@ import type {
   NewRecord,
   ReadOptions,
   ReadResult,
+  TopicIdentity,
   TopicSpec,
   Writer,
 } from "./log/log.ts";
@@ -99,6 +100,11 @@ export class MeteredLog implements Log {
   /** See {@linkcode Log.topics}. */
   topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     return this.#log.topics();
+  }
+
+  /** See {@linkcode Log.identify}. */
+  identify(topic: string): Promise<TopicIdentity | null> {
+    return this.#log.identify(topic);
   }
 
   /** See {@linkcode Log.append}. */

@@ -29,6 +29,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type TopicIdentity,
   type TopicSpec,
   type Writer,
 } from "./log.ts";
@@ -177,6 +178,12 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.topics}. Topics that Kafka keeps for itself are left out. */
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     return await this.#topics.list();
+  }
+
+  /** See {@linkcode Log.identify}. Brokers before 2.8 do not number topics. */
+  async identify(topic: string): Promise<TopicIdentity | null> {
+    this.#client.throwIfClosed();
+    return await this.#topics.identify(topic);
   }
 
   /** See {@linkcode Log.append}. */

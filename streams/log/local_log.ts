@@ -19,6 +19,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type TopicIdentity,
   type TopicSpec,
   type Writer,
 } from "./log.ts";
@@ -42,6 +43,8 @@ export interface LogWrite {
 export interface LogStore {
   /** The topics that exist, by name. */
   readonly topics: ReadonlyMap<string, TopicSpec>;
+  /** What tells a topic that exists from another of its name. */
+  id(topic: string): string;
   /** Creates topics that do not exist, all or none. */
   createTopics(topics: readonly TopicSpec[]): void;
   /** Makes all the writes visible, or none of them when it throws before its last step; gives their offsets. */
@@ -120,6 +123,15 @@ export class LocalLog implements Log {
     return Promise.try(() => new Map(this.#open().topics));
   }
 
+  /** See {@linkcode Log.identify}. */
+  identify(topic: string): Promise<TopicIdentity | null> {
+    return Promise.try(() => {
+      const store = this.#open();
+      const spec = store.topics.get(topic);
+      return spec === undefined ? null : { id: store.id(topic), partitions: spec.partitions };
+    });
+  }
+
   /** See {@linkcode Log.append}. */
   append(records: readonly NewRecord[]): Promise<readonly number[]> {
     return this.#write({ records, group: "", offsets: [] });
@@ -130,12 +142,17 @@ export class LocalLog implements Log {
     return Promise.try(() => {
       const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
       signal?.throwIfAborted();
-      this.#check(topic, partition);
+      const { cleanup } = this.#check(topic, partition);
       const end = this.#store.end(topic, partition);
       if (!Number.isInteger(from) || from > end) {
         throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
       }
-      const read = () => this.#store.read(topic, partition, from, { maxRecords, maxBytes });
+      const read = () => {
+        const result = this.#store.read(topic, partition, from, { maxRecords, maxBytes });
+        if (cleanup === "compact") return result;
+        const dropped = this.#store.start(topic, partition) - Math.max(0, from);
+        return dropped > 0 ? { ...result, dropped } : result;
+      };
       const result = read();
       if (result.records.length > 0 || waitMs <= 0) return result;
       return this.#waitFor(`${topic}/${partition}`, read, waitMs, signal);

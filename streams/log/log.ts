@@ -88,6 +88,19 @@ export interface ReadResult {
   readonly records: readonly LogRecord[];
   /** Position to read from next: past the last record and past any hole behind it. */
   readonly next: number;
+  /**
+   * Offsets from the position asked for on that the log had dropped before they were read, by {@linkcode Log.trim} or
+   * its retention; the records come behind them. Absent when there were none, and on `compact` topics.
+   */
+  readonly dropped?: number;
+}
+
+/** What tells a topic from another of its name. */
+export interface TopicIdentity {
+  /** No topic that had the name before, or will have it, has the same; `null` where the log does not number topics. */
+  readonly id: string | null;
+  /** Its partitions now: a topic may have been given more since it was created. */
+  readonly partitions: number;
 }
 
 /** An input position to commit together with outputs. */
@@ -200,6 +213,8 @@ export interface Log extends AsyncDisposable {
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
   /** The topics that exist, by name. */
   topics(): Promise<ReadonlyMap<string, TopicSpec>>;
+  /** Which topic has a name now, asked anew at each call; `null` when none has. */
+  identify(topic: string): Promise<TopicIdentity | null>;
   /**
    * Appends in order, all or nothing, and resolves with the offsets once durable.
    *

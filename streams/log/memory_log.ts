@@ -46,6 +46,7 @@ export class MemoryLog extends LocalLog {
 class MemoryStore implements LogStore {
   readonly topics = new Map<string, TopicSpec>();
   readonly #partitions = new Map<string, readonly Partition[]>();
+  readonly #ids = new Map<string, string>();
   readonly #offsets = new Map<string, number>();
   readonly #tombstones: number;
   readonly #step: (step: string) => void;
@@ -56,11 +57,16 @@ class MemoryStore implements LogStore {
     this.#step = onStep;
   }
 
+  id(topic: string): string {
+    return this.#ids.get(topic) ?? "";
+  }
+
   createTopics(topics: readonly TopicSpec[]): void {
     for (const { name, partitions, cleanup } of topics) {
       this.topics.set(name, { name, partitions, cleanup });
       const made = Array.from({ length: partitions }, () => new Partition(cleanup, this.#tombstones));
       this.#partitions.set(name, made);
+      this.#ids.set(name, crypto.randomUUID());
     }
   }
 

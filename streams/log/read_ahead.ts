@@ -9,13 +9,12 @@
  * @module
  */
 
-import type { ReadOptions } from "./log.ts";
+import type { ReadOptions, ReadResult } from "./log.ts";
 import type { PackedRecords } from "./packed_records.ts";
 
 /** What a read comes to, as it travels. */
-export interface PackedRead {
+export interface PackedRead extends Omit<ReadResult, "records"> {
   readonly records: PackedRecords;
-  readonly next: number;
 }
 
 /** How much a read takes. */

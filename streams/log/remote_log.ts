@@ -13,6 +13,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type TopicIdentity,
   type TopicSpec,
   type UngroupedLog,
   type Writer,
@@ -64,6 +65,11 @@ export class RemoteLog implements UngroupedLog {
     return await this.#port.call("topics", []) as ReadonlyMap<string, TopicSpec>;
   }
 
+  /** See {@linkcode Log.identify}. */
+  async identify(topic: string): Promise<TopicIdentity | null> {
+    return await this.#port.call("identify", [topic]) as TopicIdentity | null;
+  }
+
   /** See {@linkcode Log.append}. */
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const packed = packRecords(records);
@@ -84,13 +90,14 @@ export class RemoteLog implements UngroupedLog {
       >;
     const ahead = this.#ahead.take(place, from, limits);
     // Who has waited for what was read ahead has waited for all that there is.
-    const { records: packed, next } = await ahead?.take(waitMs, signal) ??
+    const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
       await read(from, ahead === undefined ? waitMs : 0, signal);
     const records = unpackRead(packed);
     if (waitMs > 0 && records.length > 0) {
+      const { next } = result;
       this.#ahead.begin(place, next, limits, (signal) => read(next, AHEAD_MS, signal));
     }
-    return { records, next };
+    return { records, ...result };
   }
 
   /** See {@linkcode Log.bounds}. */

@@ -69,15 +69,17 @@ class ServedLog implements AsyncDisposable {
         return { result: await log.createTopics(...args as unknown as [TopicSpec[]]) };
       case "topics":
         return { result: new Map(await log.topics()) };
+      case "identify":
+        return { result: await log.identify(...args as unknown as [string]) };
       case "append": {
         const [packed] = args as unknown as [PackedRecords];
         return { result: await log.append(unpackNew(packed)) };
       }
       case "read": {
         const [topic, partition, from, options] = args as unknown as [string, number, number, ReadOptions];
-        const { records, next } = await log.read(topic, partition, from, { ...options, signal });
+        const { records, ...result } = await log.read(topic, partition, from, { ...options, signal });
         const packed = packRecords(records);
-        return { result: { records: packed, next }, transfer: [packed.bytes] };
+        return { result: { records: packed, ...result }, transfer: [packed.bytes] };
       }
       case "latest": {
         const found = await log.latest?.(...args as unknown as [string, number, string]);

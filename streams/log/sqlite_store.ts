@@ -5,6 +5,7 @@
  * topics     id, name, partitions, cleanup
  * positions  "group", topic, partition → offset        committed group offsets
  * trims      topic, partition → start                  start of a partition that was trimmed
+ * identities topic → id                                 tells a topic from one of its name in another file
  * records_<topic id>_<partition>                       see record_table.ts
  * ```
  *
@@ -50,6 +51,8 @@ export interface SqliteLogOptions {
 export class SqliteStore implements LogStore {
   /** The topics that exist, by name. */
   readonly topics = new Map<string, TopicSpec>();
+  /** What tells each topic from others of its name. */
+  readonly #identities = new Map<string, string>();
   /** The number of each topic in the file. */
   readonly #ids = new Map<string, number>();
   readonly #path: string;
@@ -92,6 +95,7 @@ export class SqliteStore implements LogStore {
         'SELECT "offset" FROM positions WHERE "group" = ? AND topic = ? AND partition = ?',
       );
       this.#saveTrim = this.#db.prepare("INSERT OR REPLACE INTO trims VALUES (?, ?, ?)");
+      this.#guard(() => this.#identify());
       for (const row of this.#db.prepare("SELECT id, name, partitions, cleanup FROM topics").all()) {
         const cleanup: Cleanup = row["cleanup"] === "compact" ? "compact" : "delete";
         this.#know(
@@ -106,6 +110,11 @@ export class SqliteStore implements LogStore {
     }
   }
 
+  /** See {@linkcode LogStore.id}. */
+  id(topic: string): string {
+    return this.#identities.get(topic) ?? "";
+  }
+
   /** See {@linkcode LogStore.createTopics}. */
   createTopics(topics: readonly TopicSpec[]): void {
     const ids: number[] = [];
@@ -116,7 +125,9 @@ export class SqliteStore implements LogStore {
         for (let p = 0; p < partitions; p++) this.#db.exec(recordTableSchema(`records_${id}_${p}`, cleanup));
         ids.push(id);
       }
+      this.#db.exec(IDENTIFY);
     });
+    this.#identify();
     for (const [i, { name, partitions, cleanup }] of topics.entries()) {
       this.#know({ name, partitions, cleanup }, ids[i] ?? NaN);
     }
@@ -236,6 +247,15 @@ export class SqliteStore implements LogStore {
     this.#db.exec(`PRAGMA fullfsync = 1; PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
   }
 
+  /** Reads what tells topics apart; files of before there was such a thing get it now. */
+  #identify(): void {
+    const identities = "SELECT topic, id FROM identities";
+    this.#db.exec(IDENTITIES + IDENTIFY);
+    for (const { topic, id } of this.#db.prepare(identities).all()) {
+      this.#identities.set(String(topic), String(id));
+    }
+  }
+
   #know(topic: TopicSpec, id: number): void {
     this.topics.set(topic.name, topic);
     this.#ids.set(topic.name, id);
@@ -304,6 +324,9 @@ function own(path: string): DatabaseSync {
   }
 }
 
+const IDENTITIES =
+  "CREATE TABLE IF NOT EXISTS identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;";
+const IDENTIFY = "INSERT OR IGNORE INTO identities SELECT name, lower(hex(randomblob(16))) FROM topics;";
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};

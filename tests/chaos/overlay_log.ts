@@ -14,6 +14,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type TopicIdentity,
   type TopicSpec,
   type Writer,
 } from "../../streams/log/log.ts";
@@ -47,6 +48,10 @@ export class OverlayLog implements Log {
     return new Map([...below, ...await this.#own.topics()]);
   }
 
+  identify(topic: string): Promise<TopicIdentity | null> {
+    return this.#of(topic).identify(topic);
+  }
+
   append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const shown = records.find(({ topic }) => this.#shown.has(topic));
     if (shown !== undefined) {
@@ -61,11 +66,10 @@ export class OverlayLog implements Log {
   }
 
   async read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult> {
-    const { records, next } = await this.#of(topic).read(topic, partition, from, options);
+    const read = await this.#of(topic).read(topic, partition, from, options);
+    const { records, next } = read;
     const end = this.#ends.get(topic) ?? Infinity;
-    return next <= end
-      ? { records, next }
-      : { records: records.filter(({ offset }) => offset < end), next: end };
+    return next <= end ? read : { records: records.filter(({ offset }) => offset < end), next: end };
   }
 
   bounds(topic: string, partition: number): Promise<Bounds> {

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Log, LogRecord } from "../../streams/log/log.ts";
+import type { Log, LogRecord, TopicIdentity } from "../../streams/log/log.ts";
 import { all, hasCode, type LogSuite, newPlace, record, texts } from "./log_suite.ts";
 
 /** Registers the tests of commits, crashes and closing. */
@@ -155,6 +155,7 @@ export function commitContract(suite: LogSuite): void {
       ] as const;
       let before: LogRecord[];
       let empty: number;
+      let identity: TopicIdentity | null;
       {
         await using log = await suite.open({ place });
         await log.createTopics(specs);
@@ -167,11 +168,13 @@ export function commitContract(suite: LogSuite): void {
         empty = (await log.bounds(place, 0)).end;
         await log.trim(place, 0, empty);
         before = await all(log, place, 1);
+        identity = await log.identify(place);
       }
       await using log = await suite.open({ place });
       await log.createTopics(specs);
       assert.deepEqual(await all(log, place, 1), before);
       assert.deepEqual(texts(before), ["b", "c"]);
+      assert.deepEqual(await log.identify(place), identity);
       assert.deepEqual(await log.bounds(place, 0), { start: empty, end: empty });
       assert.equal(texts(await all(log, compact, 0)).at(-1), "z");
       assert.equal(await log.committed(group, place, 1), 2);
@@ -195,6 +198,7 @@ export function commitContract(suite: LogSuite): void {
       const call of [
         () => log.createTopics([]),
         () => log.topics(),
+        () => log.identify(place),
         () => log.append([record(place, 0, "a")]),
         () => log.read(place, 0, 0),
         () => log.bounds(place, 0),

@@ -240,6 +240,48 @@ export function recordContract(suite: LogSuite): void {
     await assert.rejects(log.trim(topic, 0, end + 1000), RangeError);
   });
 
+  suite.test("read() tells which offsets the log had dropped before they were read", async (log, topic) => {
+    await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+    const offsets = await log.append(Array.from({ length: 60 }, (_, i) => record(topic, 0, `${i}`)));
+    const [first, tenth, fiftieth] = [offsets[0]!, offsets[10]!, offsets[50]!];
+    const held = await log.read(topic, 0, first, { maxRecords: 10 });
+    assert.equal(held.dropped, undefined);
+    await log.trim(topic, 0, fiftieth);
+    // What a reader had before it was dropped, it may have read ahead: then nothing of it is missing.
+    const seen: string[] = [];
+    let missing = 0;
+    for (let next = held.next, end = offsets.at(-1)! + 1; next < end;) {
+      const { records, dropped = 0, next: behind } = await log.read(topic, 0, next, { maxRecords: 7 });
+      assert.ok(dropped === 0 || (records[0]?.offset ?? behind) >= next + dropped);
+      seen.push(...texts(records));
+      missing += dropped;
+      next = behind;
+    }
+    assert.equal(missing, fiftieth - tenth - (seen.length - 10));
+    assert.deepEqual(texts(await all(log, topic, 0)), seen.slice(-10));
+    assert.equal((await log.read(topic, 0, first, { maxRecords: 1 })).dropped, fiftieth - first);
+    assert.equal((await log.read(topic, 0, fiftieth, { maxRecords: 1 })).dropped, undefined);
+
+    const { end } = await log.bounds(topic, 0);
+    await log.trim(topic, 0, end);
+    assert.deepEqual(await log.read(topic, 0, fiftieth + 3), {
+      ...{ records: [], next: end, dropped: end - fiftieth - 3 },
+    });
+    assert.deepEqual(await log.read(topic, 0, end), { records: [], next: end });
+  });
+
+  suite.test("identify() tells topics apart, and how many partitions each has", async (log, topic) => {
+    assert.equal(await log.identify(topic), null);
+    await log.createTopics([
+      { name: topic, partitions: 3, cleanup: "delete" },
+      { name: `${topic}.other`, partitions: 1, cleanup: "compact" },
+    ]);
+    const [one, other] = [await log.identify(topic), await log.identify(`${topic}.other`)];
+    assert.deepEqual([one?.partitions, other?.partitions], [3, 1]);
+    assert.ok(one?.id && other?.id && one.id !== other.id);
+    assert.deepEqual(await log.identify(topic), one);
+  });
+
   suite.test("trim() refuses a compact topic", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact" }]);
     await log.append([record(topic, 0, "a")]);

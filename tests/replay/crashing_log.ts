@@ -30,6 +30,7 @@ export class CrashingLog implements Log {
   readonly append: Log["append"] = (records) => this.#write(() => this.#inner.append(records));
   readonly trim: Log["trim"] = (topic, partition, before) =>
     this.#write(() => this.#inner.trim(topic, partition, before));
+  readonly identify: Log["identify"] = (topic) => this.#read(() => this.#inner.identify(topic));
   readonly topics: Log["topics"] = () => this.#read(() => this.#inner.topics());
   readonly read: Log["read"] = (topic, partition, from, options) =>
     this.#read(() => this.#inner.read(topic, partition, from, options));

@@ -51,6 +51,8 @@ export class Cursor {
   #chunk = 0;
   #index = 0;
   readonly #listeners = new Set<() => void>();
+  /** Offsets that the partition had dropped when they were asked for, oldest first. */
+  #gaps: { readonly from: number; readonly to: number }[] = [];
 
   /** Stands at a position, with nothing held. */
   constructor(topic: string, partition: number, start: number) {
@@ -118,6 +120,12 @@ export class Cursor {
     if (records.length > 0 || this.isBehind) this.wake();
   }
 
+  /** Passes over what the partition does not have any more, up to `start`, and takes in where it ends. */
+  skip(start: number, stableEnd: number): void {
+    this.#gaps.push({ from: this.position, to: start });
+    this.accept([], start, stableEnd);
+  }
+
   #hold(records: LogRecord[]): void {
     const bytes = records.reduce((sum, { value }) => sum + RECORD_BYTES + (value?.length ?? 0), 0);
     const last = this.#chunks.at(-1);
@@ -132,22 +140,31 @@ export class Cursor {
 
   /** Takes records from where it stands; it then stands behind them and behind what is no record. */
   take(maxRecords: number, maxBytes: number): ReadResult {
+    const from = this.#start;
+    const gap = this.#gaps.find(({ to }) => to > from);
+    const isGap = gap !== undefined && gap.from <= from;
+    // A read that comes to a gap ends before it: so the next one begins with it.
+    const until = gap === undefined || isGap ? Infinity : gap.from;
     const records: LogRecord[] = [];
     let bytes = 0;
     // One record at least, however few bytes are wanted: a read makes progress.
     while (records.length < maxRecords && (records.length === 0 || bytes < maxBytes)) {
       const chunk = this.#chunks[this.#chunk];
       if (chunk === undefined) break;
-      const record = chunk.records[this.#index++];
+      const record = chunk.records[this.#index];
+      if (record !== undefined && record.offset >= until) break;
+      this.#index++;
       if (record !== undefined) {
         records.push(record);
         bytes += record.value?.length ?? 0;
       }
       if (this.#index >= chunk.records.length) [this.#chunk, this.#index] = [this.#chunk + 1, 0];
     }
-    this.#start = this.isEmpty ? this.position : (records.at(-1)?.offset ?? this.#start - 1) + 1;
+    const behind = this.isEmpty ? this.position : (records.at(-1)?.offset ?? from - 1) + 1;
+    this.#start = isGap ? Math.max(behind, gap.to) : Math.min(behind, until);
     this.#forget();
-    return { records, next: this.#start };
+    const result = { records, next: this.#start };
+    return isGap ? { ...result, dropped: gap.to - from } : result;
   }
 
   /** Lets those go on who {@linkcode Cursor.listen}. */
@@ -162,6 +179,7 @@ export class Cursor {
     while (first > 0 && kept < KEPT_BYTES) kept += this.#chunks[--first]?.bytes ?? 0;
     if (first === 0) return;
     this.#heldFrom = (this.#chunks[first - 1]?.records.at(-1)?.offset ?? -1) + 1;
+    this.#gaps = this.#gaps.filter(({ to }) => to > this.#heldFrom);
     this.#chunks.splice(0, first);
     this.#chunk -= first;
   }

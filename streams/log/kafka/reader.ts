@@ -177,7 +177,7 @@ export class KafkaReader {
         this.#drop(cursor);
         throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);
       }
-      cursor.accept([], start, end);
+      cursor.skip(start, end);
     }
   }
 

@@ -5,9 +5,10 @@
  */
 
 import { checkSame, checkSpec, describeSpec } from "../checks.ts";
-import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
+import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
 import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
 import type { Broker } from "./patch.ts";
+import { identifyTopic } from "./identity.ts";
 
 /** How {@linkcode KafkaTopics} makes topics. */
 export interface TopicDefaults {
@@ -62,6 +63,16 @@ export class KafkaTopics {
   /** Asks again next time. */
   forget(name: string): void {
     this.#specs.delete(name);
+  }
+
+  /** Which topic has a name now. */
+  async identify(name: string): Promise<TopicIdentity | null> {
+    try {
+      return await this.#client.retry(async () => await identifyTopic(await this.#client.any(), name));
+    } catch (error) {
+      if (isUnknownTopic(error)) return null;
+      throw error;
+    }
   }
 
   /** All topics that we may see. */
