@@ -18,7 +18,7 @@ import type {
   ItemRecord,
   ProfileEvent,
 } from "../events/event.ts";
-import { integerOf, type Row, textOf } from "./fields.ts";
+import { integerOf, numberOf, type Row, textOf } from "./fields.ts";
 
 /** Columns of `u.data`, separated by tabs. */
 export const RATING_COLUMNS = ["user", "item", "rating", "seconds"] as const;
@@ -65,7 +65,7 @@ export interface Rating {
   readonly user: number;
   /** Id of the movie. */
   readonly item: number;
-  /** Stars, 1..5. */
+  /** Stars, 0.5..5; MovieLens 100K has whole ones, later editions halves. */
   readonly rating: number;
   /** Seconds since the epoch. */
   readonly seconds: number;
@@ -76,7 +76,7 @@ export function parseRating(row: Row): Rating {
   return {
     user: integerOf(row, "user", 1),
     item: integerOf(row, "item", 1),
-    rating: integerOf(row, "rating", 1, 5),
+    rating: numberOf(row, "rating", 0.5, 5),
     seconds: integerOf(row, "seconds"),
   };
 }

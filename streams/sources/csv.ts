@@ -27,6 +27,8 @@ export interface CsvOptions {
   readonly unnamed?: string;
   /** Character between fields. @default {","} */
   readonly separator?: string;
+  /** Whether a field may stand in quotes; if not, a quote is a character like any other. @default {true} */
+  readonly quotes?: boolean;
   /** Encoding of the text. @default {"utf-8"} */
   readonly encoding?: "utf-8" | "latin1";
   /** Stops reading. */
@@ -37,11 +39,11 @@ export interface CsvOptions {
  * Reads the rows of a file, `.gz` or not. @throws SyntaxError when the header lacks a column
  */
 export async function* readCsv(path: string, options: CsvOptions): AsyncGenerator<CsvLine> {
-  const { separator = ",", encoding = "utf-8", signal } = options;
+  const { separator = ",", quotes = true, encoding = "utf-8", signal } = options;
   const decoder = new TextDecoder(encoding, { fatal: true });
   let columns = options.header === true ? undefined : options.columns;
   for await (const lines of readLines(path, signal)) {
-    const plain = columns === undefined ? null : plainRows(lines, columns, separator, decoder);
+    const plain = columns === undefined ? null : plainRows(lines, columns, { separator, quotes, decoder });
     if (plain !== null) {
       yield* plain;
       continue;
@@ -53,7 +55,9 @@ export async function* readCsv(path: string, options: CsvOptions): AsyncGenerato
       else if (columns === undefined) columns = await readHeader(path, text, options);
       else texts.push(text);
     }
-    if (columns !== undefined) yield* parseRows(texts, columns, separator);
+    if (columns === undefined) continue;
+    if (quotes) yield* parseRows(texts, columns, separator);
+    else for (const text of texts) yield splitRow(text, columns, separator);
   }
 }
 
@@ -61,13 +65,16 @@ const QUOTE = 0x22, LF = 0x0a, CR = 0x0d, BOM = 0xef;
 
 /**
  * The rows of lines without a quote, which need no parser: a field ends where the separator is. `null` when there is
- * anything among them that the parser, or its refusal, must be asked about.
+ * anything among them that must be looked at line by line.
  */
 function plainRows(
   lines: readonly Line[],
   columns: readonly string[],
-  separator: string,
-  decoder: TextDecoder,
+  { separator, quotes, decoder }: {
+    readonly separator: string;
+    readonly quotes: boolean;
+    readonly decoder: TextDecoder;
+  },
 ): readonly CsvLine[] | null {
   let size = 0;
   for (const { bytes, refusal } of lines) {
@@ -81,18 +88,30 @@ function plainRows(
     at += bytes.length;
     whole[at++] = LF;
   }
-  if (whole.includes(QUOTE) || whole.includes(CR)) return null;
+  if (quotes && (whole.includes(QUOTE) || whole.includes(CR))) return null;
   const texts = decodeAll(whole, decoder)?.split("\n");
   if (texts === undefined) return null;
   const rows: CsvLine[] = [];
   for (const [i, line] of lines.entries()) {
     const fields = texts[i]!.split(separator);
     if (fields.length !== columns.length) return null;
-    const row: Record<string, string> = {};
-    for (let c = 0; c < fields.length; c++) row[columns[c]!] = fields[c]!;
-    rows.push({ ok: true, line, row });
+    rows.push({ ok: true, line, row: rowOf(fields, columns) });
   }
   return rows;
+}
+
+function rowOf(fields: readonly string[], columns: readonly string[]): Row {
+  const row: Record<string, string> = {};
+  for (let c = 0; c < columns.length; c++) row[columns[c]!] = fields[c]!;
+  return row;
+}
+
+/** The row of a line in which a quote means nothing. */
+function splitRow({ line, text }: Text, columns: readonly string[], separator: string): CsvLine {
+  const fields = text.split(separator);
+  if (fields.length === columns.length) return { ok: true, line, row: rowOf(fields, columns) };
+  const reason = `Cannot split line ${line.number} into ${columns.length} fields: it has ${fields.length}`;
+  return { ok: false, line, refusal: refuse("malformed-row", reason) };
 }
 
 function decodeAll(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
@@ -168,10 +187,13 @@ async function parse(
   // The first line break that the parser meets says what it takes for one: a lone CR must not speak for other lines.
   if (texts.length > 1 && whole.includes("\r")) return new SyntaxError("a carriage return within a row");
   try {
+    // Not by `columns`: what is thrown for a row of another length is then no SyntaxError.
     const rows = await Array.fromAsync(
-      ReadableStream.from([whole]).pipeThrough(new CsvParseStream({ columns, separator })),
+      ReadableStream.from([whole]).pipeThrough(
+        new CsvParseStream({ separator, fieldsPerRecord: columns.length }),
+      ),
     );
-    if (rows.length === texts.length) return rows;
+    if (rows.length === texts.length) return rows.map((fields) => rowOf(fields, columns));
     return new SyntaxError(`Syntax error on line 1: expected ${texts.length} rows but got ${rows.length}`);
   } catch (error) {
     if (error instanceof SyntaxError) return error;

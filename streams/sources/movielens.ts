@@ -19,6 +19,11 @@ import { readCsv } from "./csv.ts";
 import { fileIn, within } from "./files.ts";
 import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
 
+// None of the files knows quotes: they stand in titles, for inches and seconds.
+const RATINGS = { separator: "\t", quotes: false, columns: RATING_COLUMNS } as const;
+const MOVIES = { separator: "|", quotes: false, columns: MOVIE_COLUMNS, encoding: "latin1" } as const;
+const USERS = { separator: "|", quotes: false, columns: USER_COLUMNS } as const;
+
 /**
  * Items first, then the ratings by (time, user, item), ids compared as numbers. The profile of a user stands right
  * before the user's first rating and has its time; that of a user without ratings stands before all.
@@ -62,7 +67,7 @@ async function* readRatings(
   into: Ratings,
   options: SourceOptions,
 ): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { separator: "\t", columns: RATING_COLUMNS, ...options })) {
+  for await (const read of readCsv(file, { ...RATINGS, ...options })) {
     if (!read.ok) {
       yield rejected(file, read.line, read.refusal);
       continue;
@@ -78,8 +83,7 @@ async function* readRatings(
 }
 
 async function* readMovies(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
-  const bars = { separator: "|", columns: MOVIE_COLUMNS, encoding: "latin1", ...options } as const;
-  for await (const read of readCsv(file, bars)) {
+  for await (const read of readCsv(file, { ...MOVIES, ...options })) {
     if (!read.ok) yield rejected(file, read.line, read.refusal);
     else yield* mapRow(file, read.line, () => ({ items: [parseMovie(read.row, time)] }));
   }
@@ -91,7 +95,7 @@ async function* readUsers(
   begin: number,
   options: SourceOptions,
 ): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { separator: "|", columns: USER_COLUMNS, ...options })) {
+  for await (const read of readCsv(file, { ...USERS, ...options })) {
     if (!read.ok) {
       yield rejected(file, read.line, read.refusal);
       continue;

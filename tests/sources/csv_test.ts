@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CsvParseStream } from "@std/csv";
 import fc from "fast-check";
-import { readCsv } from "../../streams/sources/csv.ts";
+import { type CsvOptions, readCsv } from "../../streams/sources/csv.ts";
 
 const COLUMNS = ["a", "b", "c"];
 const field = fc.string({
@@ -36,7 +36,7 @@ Deno.test("readCsv() numbers the lines and takes bytes that are no UTF-8 for wha
   );
   const read = await readBytes(bytes);
   assert.deepEqual(read.map(({ ok, line }) => [ok, line.number]), [[true, 1], [true, 3], [false, 4]]);
-  const [, , latin] = await readBytes(bytes, "latin1");
+  const [, , latin] = await readBytes(bytes, { encoding: "latin1" });
   assert.deepEqual(latin?.ok && latin.row, { a: "g", b: "é", c: "h" });
 });
 
@@ -46,25 +46,41 @@ async function oneByOne(lines: readonly string[]): Promise<unknown[]> {
   for (const text of lines) {
     const whole = text.replace(/\r$/, "");
     if (/^[ \t]*$/.test(whole)) continue;
-    const parser = new CsvParseStream({ columns: COLUMNS, separator: ";" });
+    const parser = new CsvParseStream({ fieldsPerRecord: COLUMNS.length, separator: ";" });
     const parsed = await Array.fromAsync(
       ReadableStream.from([whole.replace(/^\ufeff+/, "")]).pipeThrough(parser),
     )
-      .catch(() => [null]);
-    rows.push(...(parsed.length === 1 ? parsed : [null]));
+      .catch(() => []);
+    const [fields] = parsed;
+    rows.push(
+      fields === undefined || parsed.length > 1
+        ? null
+        : Object.fromEntries(COLUMNS.map((column, i) => [column, fields[i]])),
+    );
   }
   return rows;
 }
+
+Deno.test("readCsv() without quotes takes each line by its separators alone", async () => {
+  const text = 'a;"b;c\n"a";1;2\nx;y\n\ufeff;q"q;\r\n';
+  const read = await readBytes(new TextEncoder().encode(text), { quotes: false });
+  assert.deepEqual(read.map((each) => each.ok ? each.row : [each.line.number, each.refusal.code]), [
+    { a: "a", b: '"b', c: "c" },
+    { a: '"a"', b: "1", c: "2" },
+    [3, "malformed-row"],
+    { a: "", b: 'q"q', c: "" },
+  ]);
+});
 
 function readText(text: string) {
   return readBytes(new TextEncoder().encode(text));
 }
 
-async function readBytes(bytes: Uint8Array, encoding: "utf-8" | "latin1" = "utf-8") {
+async function readBytes(bytes: Uint8Array<ArrayBuffer>, options: Partial<CsvOptions> = {}) {
   const file = await Deno.makeTempFile({ suffix: ".csv" });
   try {
     await Deno.writeFile(file, bytes);
-    return await Array.fromAsync(readCsv(file, { columns: COLUMNS, separator: ";", encoding }));
+    return await Array.fromAsync(readCsv(file, { columns: COLUMNS, separator: ";", ...options }));
   } finally {
     await Deno.remove(file);
   }

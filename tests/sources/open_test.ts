@@ -84,6 +84,7 @@ Deno.test("openSource() rejects exactly the broken lines of a file, each with co
 const U_ITEM = ["1|Café (1995)|01-Jan-1995||u|", "2|Odd|||u|"]
   .map((line, i) => line + Array.from({ length: 19 }, (_, g) => (g === i + 5 ? "1" : "0")).join("|") + "\n")
   .join("");
+const QUOTED = U_ITEM.replace("Odd", `11'09"01 - September 11`).replace("Café", '"Café"');
 const U_USER = "2|33|F|artist|1\n10|24|M|writer|2\n11|70|M|none|3\n12|x|M|none|3\n";
 
 Deno.test("openSource() reads MovieLens by time, user and item as numbers, profiles before first ratings", async () => {
@@ -126,6 +127,33 @@ Deno.test("openSource() reads MovieLens by time, user and item as numbers, profi
     time: 880_000_100_000,
     attributes: { age: "25-34", gender: "F", occupation: "artist" },
   });
+});
+
+Deno.test("openSource() reads other editions of MovieLens: half stars, and titles with quotes", async () => {
+  const data = ["1", "2.5", "0.5", "5", "0", "5.5", "3.", "x"].map((stars, i) =>
+    `1\t2\t${stars}\t88000000${i}`
+  );
+  const records = await read("ml-100k", {
+    "u.data": data.join("\n"),
+    "u.item": latin1(QUOTED),
+    "u.user": U_USER,
+  });
+  assert.deepEqual(
+    records.flatMap((record) => record.kind === "item" ? [record.item.title] : []),
+    ['"Café" (1995)', `11'09"01 - September 11`],
+  );
+  assert.deepEqual(
+    records.flatMap(({ kind, line, ...record }) =>
+      kind === "rejected" && "file" in record && record.file.endsWith("u.data") ? [line] : []
+    ),
+    [5, 6, 8],
+  );
+  assert.deepEqual(
+    records.flatMap((record) =>
+      record.kind === "event" && record.event.type === "interaction" ? [record.event.value] : []
+    ),
+    [1, 2.5, 0.5, 5, 3],
+  );
 });
 
 function latin1(text: string): Uint8Array {
