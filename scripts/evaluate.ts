@@ -36,14 +36,15 @@ import {
   runCommand,
 } from "./command_line.ts";
 import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
+import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
-import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+import { addLogFlags, type LogFlags, openLog, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;
   readonly protocol?: "next-item";
   readonly format: (typeof NEXT_ITEM_DATA)[number];
-  readonly ranking: Ranking;
+  readonly ranking?: Ranking;
   readonly model: ModelName;
   readonly learnEvery?: number;
   readonly vectors?: number;
@@ -80,12 +81,10 @@ const program = addLogFlags(
     ),
   )
   .addOption(
-    new Option("--ranking <name>", "next-item: what orders the candidates").choices([
-      "blend",
-      "model",
-      "both",
-    ])
-      .default("blend"),
+    new Option(
+      "--ranking <name>",
+      "next-item: what orders the candidates (default: that of the configuration, else blend)",
+    ).choices(["blend", "model", "both"]),
   )
   .addOption(
     new Option("--model <name>", "next-item: model that is learnt when the ranking needs one").choices([
@@ -130,18 +129,19 @@ async function main(flags: Flags): Promise<number> {
 }
 
 async function protocol(flags: Flags): Promise<number> {
-  const { data, format, ranking, model, learnEvery, limit, withoutOwn, seed, json } = flags;
-  const { vectors, stateEvery } = flags;
+  const { data, format, model, learnEvery, vectors, stateEvery, limit, withoutOwn, seed, json } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
+  const config = await readConfig(flags.config);
+  const ranking = flags.ranking ?? config.ranking ?? "blend";
   const retrieval = {
-    ...PROFILES[format].retrieval,
+    ...(config.retrieval ?? PROFILES[format].retrieval),
     ...(learnEvery === undefined ? {} : { learnEvery }),
     ...(vectors === undefined ? {} : { vectors: { dimensions: vectors } }),
     ...(stateEvery === undefined ? {} : { state: { learnEvery: stateEvery } }),
   };
   return await reportNextItem({
     ...{ data, format, seed, withoutOwn: withoutOwn === true },
-    task: { ranking, retrieval },
+    ...{ config, task: { ranking, retrieval } },
     ...(ranking === "blend" && stateEvery === undefined ? {} : { model }),
     ...(limit === undefined ? {} : { limit }),
   }, json);
@@ -197,7 +197,7 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
     `weights: mean ${overlap.meanWeight.toFixed(3)} ± ${(1.96 * overlap.meanWeightError).toFixed(3)}, ` +
     `largest ${figure(overlap.maxWeight)}, effective sample size ${Math.round(overlap.effective)}`,
     "",
-    ...histogram(overlap.histogram),
+    ...weightBars(overlap.histogram),
     "",
   ];
   for (const refusal of refusals) lines.push(`refused: ${refusal}`);
@@ -212,19 +212,6 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
     }
   }
   return `${lines.join("\n")}\n`;
-}
-
-/** The lists by weight, a bar a power of 2. */
-function histogram(counts: readonly number[]): string[] {
-  const most = Math.max(...counts);
-  const names = counts.map((_, at) =>
-    at === 0 ? "0" : at === 1 ? "<1/64" : at < 8 ? `1/${2 ** (8 - at)}` : `${2 ** (at - 8)}`
-  );
-  return counts.flatMap((count, at) =>
-    count === 0
-      ? []
-      : [`${names[at]!.padStart(6)} ${"█".repeat(Math.max(1, Math.round(40 * count / most)))} ${count}`]
-  );
 }
 
 function positive(text: string): number {

@@ -15,7 +15,7 @@ import { ServingModel } from "../../src/scorer/serving_model.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
-import { modelConfig } from "../../streams/config.ts";
+import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config.ts";
 import { PROFILES } from "../../streams/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
@@ -36,6 +36,9 @@ export const NEXT_ITEM_DATA = ["ml-100k", "taobao"] as const;
 export interface NextItemOptions {
   readonly data: string;
   readonly format: (typeof NEXT_ITEM_DATA)[number];
+  /** Overrides of the defaults of the format, as in a replay. @default {none} */
+  readonly config?: Config;
+  /** Overrides of both. */
   readonly task: Partial<TaskOptions>;
   /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
   readonly model?: ModelName;
@@ -77,13 +80,12 @@ export interface NextItemResult {
 
 /** Runs the protocol. */
 export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
-  const { format, limit = Infinity, seed = 0 } = options;
+  const { format, config = {}, model = "base", limit = Infinity, seed = 0 } = options;
   const isMovies = format === "ml-100k";
   const { steps, items } = await read(options);
-  const profile = PROFILES[format];
-  const taskOptions: TaskOptions = { ...profile, ...options.task };
-  const learning = new Learning(options.model ?? "base", taskOptions, seed);
-  const task = new TaskState(taskOptions, learning.serving);
+  const whole: TaskOptions = { ...taskOptions(PROFILES[format], config, model), ...options.task };
+  const learning = new Learning(model, whole, config, seed);
+  const task = new TaskState(whole, learning.serving);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   const queries: Query[] = [];
   const touched = new Set<string>();
@@ -180,22 +182,21 @@ async function read({ data, format }: NextItemOptions) {
 class Learning {
   readonly serving: ServingModel;
   readonly #learner: Learner;
+  readonly #batchRows: number;
   #batch: TaskOutputs["samples"][number][] = [];
   #rows = 0;
   #version = 0;
 
-  constructor(name: ModelName, { schema }: TaskOptions, seed: number) {
-    const k = 16;
+  constructor(name: ModelName, task: TaskOptions, config: Config, seed: number) {
+    const { schema } = task;
+    const options = learnerOptions(task, config, seed);
+    const k = options.embeddingWidth ?? 16;
     const { d, userWidth, contextWidth } = new Assembler(schema, k);
-    const make = () =>
-      createModel(
-        name,
-        { d, user: userWidth, context: contextWidth },
-        modelConfig(name, {}),
-        mulberry32(seed),
-      );
+    const shape = { d, user: userWidth, context: contextWidth };
+    const make = () => createModel(name, shape, modelConfig(name, config), mulberry32(seed));
     this.serving = new ServingModel(make(), schema, k);
-    this.#learner = new Learner(make(), { schema, seed });
+    this.#learner = new Learner(make(), options);
+    this.#batchRows = config.batchRows ?? BATCH_ROWS;
   }
 
   /** Takes the samples; a full batch is learnt and published. */
@@ -203,7 +204,7 @@ class Learning {
     for (const sample of samples) {
       this.#batch.push(sample);
       this.#rows += sample.rows.length;
-      if (this.#rows < BATCH_ROWS) continue;
+      if (this.#rows < this.#batchRows) continue;
       this.#learner.learn(this.#batch);
       this.serving.apply(this.#learner.version("delta", ++this.#version));
       this.#batch = [];

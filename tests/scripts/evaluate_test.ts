@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { nextItem } from "../../scripts/evaluate/next_item.ts";
+import { GENRES } from "../../src/adapters/movielens.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { parseConfig } from "../../streams/config.ts";
+import { temporaryFolder } from "./command.ts";
+
+const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;
+
+/** A folder of ratings in the format of MovieLens 100K. */
+async function ratingsFolder() {
+  const folder = await temporaryFolder();
+  const random = createRandom(3);
+  const below = (n: number) => 1 + Math.floor(random() * n);
+  const flags = (item: number) => GENRES.map((_, g) => g === item % GENRES.length ? 1 : 0).join("|");
+  const lines = (count: number, line: (n: number) => string) =>
+    Array.from({ length: count }, (_, n) => `${line(n)}\n`).join("");
+  await Promise.all([
+    Deno.writeTextFile(
+      `${folder.path}/u.data`,
+      lines(400, (n) => `${below(20)}\t${below(30)}\t${below(5)}\t${880_000_000 + 100 * n}`),
+    ),
+    Deno.writeTextFile(`${folder.path}/u.item`, lines(30, (n) => `${n + 1}|M|01-Jan-1995||u|${flags(n)}`)),
+    Deno.writeTextFile(`${folder.path}/u.user`, lines(20, (n) => `${n + 1}|33|F|artist|1`)),
+  ]);
+  return folder;
+}
+
+async function evaluate(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-check", EVALUATE, "--protocol", "next-item", ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("nextItem() takes the configuration as a replay does", async () => {
+  await using folder = await ratingsFolder();
+  const ranks = async (config: string) => {
+    const { queries } = await nextItem({
+      ...{ data: folder.path, format: "ml-100k", task: { ranking: "blend" } },
+      config: parseConfig(config, "meander.json"),
+    });
+    return queries.map(({ rank }) => rank);
+  };
+  const plain = await ranks("{}");
+  assert.deepEqual(await ranks("{}"), plain);
+  assert.notDeepEqual(await ranks('{ "retrieval": { "maxCandidates": 3 } }'), plain);
+});
+
+Deno.test("evaluate --protocol next-item reads --config, and refuses what is wrong with it", async () => {
+  await using folder = await ratingsFolder();
+  const config = `${folder.path}/meander.json`, json = `${folder.path}/figures.json`;
+  await Deno.writeTextFile(config, '{ "ranking": "model", "learner": { "embeddingWidth": 4 } }');
+  const { code, stderr } = await evaluate("--data", folder.path, "--config", config, "--json", json);
+  assert.equal(code, 0, stderr);
+  const { options } = JSON.parse(await Deno.readTextFile(json));
+  assert.equal(options.task.ranking, "model");
+  assert.equal(options.config.learner.embeddingWidth, 4);
+
+  const missing = await evaluate("--data", folder.path, "--config", `${folder.path}/none.json`);
+  assert.notEqual(missing.code, 0);
+  assert.match(missing.stderr, /none\.json: no such file/);
+  await Deno.writeTextFile(config, '{ "rankin": "model" }');
+  const wrong = await evaluate("--data", folder.path, "--config", config);
+  assert.notEqual(wrong.code, 0);
+  assert.match(wrong.stderr, /rankin/);
+});
