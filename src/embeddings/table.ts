@@ -125,6 +125,12 @@ export class EmbeddingTable {
     this.#initialise(UNKNOWN_ROW, "\u0000unknown");
   }
 
+  /** The least `maxBytes` of a table of this width: one chunk of rows and an empty index. */
+  static leastBytes(width: number, admitAfter = 1): number {
+    const options = { width, admitAfter, seed: 0, maxBytes: Infinity, expireAfterMs: Infinity };
+    return Math.ceil(new RowStore(options).bytes / (1 - RESERVE));
+  }
+
   /** Number of ids that have a row. */
   get size(): number {
     return this.#store.size;

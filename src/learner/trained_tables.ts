@@ -36,11 +36,23 @@ export class TrainedTables {
   /** Event time of what is gathered next, milliseconds since the epoch. */
   time = 0;
 
-  /** Empty tables for the fields of a schema, which share the bytes evenly. */
+  /**
+   * Empty tables for the fields of a schema, which share the bytes evenly.
+   *
+   * @throws {RangeError} if a share of `tableBytes` does not hold an empty table
+   */
   constructor(options: TrainedTablesOptions) {
-    const { schema, embeddingWidth = 16, seed = 0 } = options;
+    const { schema, embeddingWidth = 16, tableBytes = 256 * 2 ** 20, admitAfter = 1, seed = 0 } = options;
     const specs = fieldSpecs(schema, embeddingWidth);
-    const maxBytes = (options.tableBytes ?? 256 * 2 ** 20) / specs.length;
+    const least = specs.length *
+      Math.max(...specs.map(({ width }) => EmbeddingTable.leastBytes(width, admitAfter)));
+    if (!(tableBytes >= least)) {
+      throw new RangeError(
+        `Cannot keep ${specs.length} tables in learner.tableBytes: current value is ${tableBytes}, ` +
+          `the least for these fields and learner.embeddingWidth ${embeddingWidth} is ${least}`,
+      );
+    }
+    const maxBytes = tableBytes / specs.length;
     const tables = specs.map(({ name, width }) =>
       new EmbeddingTable({
         name,
@@ -48,7 +60,7 @@ export class TrainedTables {
         seed,
         initScale: name.startsWith("first:") ? 0 : options.embeddingScale ?? 0.03,
         ...tableRule(name, options),
-        admitAfter: options.admitAfter ?? 1,
+        admitAfter,
         maxBytes,
         expireAfterMs: options.expireAfterMs ?? Infinity,
       })
