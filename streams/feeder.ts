@@ -2,9 +2,13 @@
  * Feeds a source (a file, a data set) into the log, resumably: the records and the position in the source are
  * committed together, so a restarted feeder skips exactly what is already there.
  *
+ * A group keeps two numbers: as offset of `events` the position, as offset of `items` the CRC-32 of all records before
+ * it. A source that has fewer records, or others, is not the one that was fed.
+ *
  * @module
  */
 
+import { crc32 } from "node:zlib";
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import { encodeRejection, type Rejection } from "../src/events/rejection.ts";
 import type { Log, NewRecord, Writer } from "./log/log.ts";
@@ -40,6 +44,10 @@ export class Feeder implements AsyncDisposable {
   readonly #now: () => number;
   readonly #group: string;
   readonly #resumedFrom: number;
+  /** Checksum of the source records before that; `null` = unknown. */
+  readonly #resumedSum: number | null;
+  /** Checksum of the source records taken out of the iterator. */
+  #sum = 0;
   /** Source records appended. */
   #position: number;
   /** Source records taken out of the iterator. */
@@ -56,8 +64,11 @@ export class Feeder implements AsyncDisposable {
     writer: Writer,
     source: AsyncIterable<SourceRecord>,
     options: FeederOptions,
-    position: number,
-    events: number,
+    { position, sum, events }: {
+      readonly position: number;
+      readonly sum: number | null;
+      readonly events: number;
+    },
   ) {
     this.#log = log;
     this.#topics = topics;
@@ -69,6 +80,7 @@ export class Feeder implements AsyncDisposable {
     this.#now = this.#keyed ? options.now ?? Date.now : () => Infinity;
     this.#group = feederGroup(topics, options.name);
     this.#position = this.#resumedFrom = position;
+    this.#resumedSum = sum;
     this.#events = events;
   }
 
@@ -82,11 +94,13 @@ export class Feeder implements AsyncDisposable {
     const { name } = options;
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(feederId(topics, name)));
-    const position = await log.committed(feederGroup(topics, name), topics.events, 0) ?? 0;
+    const group = feederGroup(topics, name);
+    const position = await log.committed(group, topics.events, 0) ?? 0;
+    const sum = await log.committed(group, topics.items, 0);
     // Among events of other sources, those of this one are counted when they are passed over.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
     opened.move();
-    return new Feeder(log, topics, writer, source, options, position, events);
+    return new Feeder(log, topics, writer, source, options, { position, sum, events });
   }
 
   /** Source records that were appended by earlier feeders. */
@@ -114,16 +128,28 @@ export class Feeder implements AsyncDisposable {
     return this.#firstRejection;
   }
 
-  /** Appends the next batch. @returns Whether there was anything left to append. */
+  /**
+   * Appends the next batch.
+   *
+   * @returns Whether there was anything left to append.
+   * @throws Error when what was fed before is not how this source begins.
+   */
   async feed(): Promise<boolean> {
     const records: NewRecord[] = [];
     let taken = 0;
     while (taken < this.#batch && this.#events < this.#limit) {
       const next = await this.#source.next();
-      if (next.done) break;
+      if (next.done) {
+        if (this.#taken < this.#resumedFrom) this.#refuse(`this one has ${this.#taken}`);
+        break;
+      }
       this.#taken++;
+      this.#sum = checksum(next.value, this.#sum);
       if (this.#taken <= this.#position) {
         if (this.#keyed) this.#count(next.value);
+        if (this.#taken === this.#resumedFrom && this.#sum !== (this.#resumedSum ?? this.#sum)) {
+          this.#refuse("those of this one are not the same");
+        }
         continue;
       }
       taken++;
@@ -134,7 +160,10 @@ export class Feeder implements AsyncDisposable {
     await this.#writer.commit({
       records,
       group: this.#group,
-      offsets: [{ topic: this.#topics.events, partition: 0, offset: this.#position }],
+      offsets: [
+        { topic: this.#topics.events, partition: 0, offset: this.#position },
+        { topic: this.#topics.items, partition: 0, offset: this.#sum },
+      ],
     });
     return true;
   }
@@ -143,6 +172,13 @@ export class Feeder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#source.return?.();
     await this.#writer[Symbol.asyncDispose]();
+  }
+
+  #refuse(reason: string): never {
+    throw new Error(
+      `Cannot go on with a source of which ${this.#resumedFrom} records are on the log: ${reason}; ` +
+        `feed another one under a name of its own`,
+    );
   }
 
   #count(from: SourceRecord): void {
@@ -178,6 +214,18 @@ export class Feeder implements AsyncDisposable {
       case "rejected":
         return { topic: rejected, partition: 0, key: null, value: encodeRejection(from.rejection), time: 0 };
     }
+  }
+}
+
+/** The checksum of the records so far and one more. What is rejected counts by its line: its path may change. */
+function checksum(record: SourceRecord, before: number): number {
+  switch (record.kind) {
+    case "event":
+      return crc32(encodeEvent(record.event), before);
+    case "item":
+      return crc32(encodeItem(record.item), before);
+    case "rejected":
+      return crc32(String(record.line), before);
   }
 }
 

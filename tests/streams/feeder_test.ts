@@ -93,6 +93,24 @@ Deno.test("Feeder.feed() stops at the limit, and a higher limit goes on", async 
   assert.deepEqual(await contentOf(log), await contentOf(other));
 });
 
+Deno.test("Feeder.feed() refuses a source that does not begin with what was fed", async () => {
+  const feed = async (log: Log, source: typeof records) => {
+    await using feeder = await Feeder.open(log, topics, sourceOf(source), { name: "shop", batch: 7 });
+    while (await feeder.feed());
+    return feeder.events;
+  };
+  const others = syntheticRecords({ views: 60, users: 6, seed: 3 });
+  const half = records.slice(0, records.length >> 1);
+  const log = await createLog();
+  await feed(log, half);
+  const before = await contentOf(log);
+  await assert.rejects(feed(log, half.slice(1)), /has \d+; feed another one under a name of its own/);
+  await assert.rejects(feed(log, [...half.slice(1), half[0]!]), /are not the same; feed another one/);
+  await assert.rejects(feed(log, others), /are not the same/);
+  assert.deepEqual(await contentOf(log), before, "nothing of another source is taken");
+  assert.equal(await feed(log, records), countEvents(records), "a source that has grown goes on");
+});
+
 Deno.test("Feeder.open() fences another feeder of the same log", async () => {
   const log = await createLog();
   await using first = await Feeder.open(log, topics, sourceOf(records), { batch: 4 });
