@@ -17,7 +17,7 @@ export interface RecommendedItem {
   readonly propensity: number;
   /** Where the candidate came from: `given`, or the name of a retrieval. */
   readonly source: string;
-  /** The variant that drafted it, in a list that was interleaved; absent when both wanted it there. */
+  /** The variant that is credited with it, in a list that was interleaved; absent = none. */
   readonly team?: string;
 }
 

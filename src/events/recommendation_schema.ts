@@ -24,7 +24,11 @@ const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
     about: "Probability with which the policy chose the item at its position.",
   },
   source: { ...name, about: "Where the candidate came from." },
-  team: { ...name, optional: true, about: "The variant that drafted it, in a list that was interleaved." },
+  team: {
+    ...name,
+    optional: true,
+    about: "The variant that is credited with it, in a list that was interleaved.",
+  },
 };
 
 const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {

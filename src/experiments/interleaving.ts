@@ -6,7 +6,8 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { type Interval, sequenceInterval } from "./confidence_sequence.ts";
+import type { Interval } from "./confidence_sequence.ts";
+import { symmetricInterval } from "./symmetric_sequence.ts";
 
 /** Which list an item was drafted from: 0 or 1. */
 export type Team = 0 | 1;
@@ -15,7 +16,9 @@ export type Team = 0 | 1;
 export interface Drafted<T> {
   /** What stands there. */
   readonly item: T;
-  /** Whose pick it was; `null` = both wanted it next, so a click on it prefers nobody. */
+  /** Whose pick it was. */
+  readonly picker: Team;
+  /** Who is credited with what comes of it: its picker, or nobody (`null`), see {@linkcode teamDraft}. */
   readonly team: Team | null;
   /** Probability of this item here given those above, in (0, 1]. */
   readonly propensity: number;
@@ -23,6 +26,8 @@ export interface Drafted<T> {
 
 /** How a team picks. */
 export interface Picker<T> {
+  /** Number of items that it has besides those above. */
+  readonly left: (above: ReadonlySet<T>) => number;
   /** Draws what it wants next, none of those above; `undefined` when it has no more. */
   readonly draw: (above: ReadonlySet<T>) => T | undefined;
   /** Probability that it would draw this item, in [0, 1]. */
@@ -31,16 +36,29 @@ export interface Picker<T> {
 
 /** Picks from a list, best first. */
 export function listPicker<T>(list: readonly T[]): Picker<T> {
-  const draw = (above: ReadonlySet<T>) => list.find((item) => !above.has(item));
-  return { draw, probability: (item, above) => draw(above) === item ? 1 : 0 };
+  const items = [...new Set(list)];
+  const draw = (above: ReadonlySet<T>) => items.find((item) => !above.has(item));
+  return {
+    left: (above) => items.reduce((count, item) => count + Number(!above.has(item)), 0),
+    draw,
+    probability: (item, above) => draw(above) === item ? 1 : 0,
+  };
 }
 
 /**
  * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks what it
- * wants most of what is not there yet, or draws it, where it explores.
+ * wants most of what is not there yet, or draws it, where it explores. The picker is credited with what it picked,
+ * except
  *
- * An item that both want next is put down to neither: by the coin alone it would be credited to one of them, which
- * is right on average and nothing but noise.
+ * - in the shared beginning: places that both fill with the same items for certain;
+ * - below the place k = min(|A|, |B|), the length of the shorter list: with one list at its end all would go to the
+ *   other, whatever people want.
+ *
+ * So people who do not care prefer nobody. Which places are credited depends on the lists and on no coin. Above k
+ * neither list is at its end, so each round has two picks, and all coins turned over exchange the teams of all credited
+ * places. When clicks depend on places alone, in any way, both are as likely: the preference of each user is symmetric
+ * about 0. Credit that depends on what both want next *below* the shared beginning is not so: of A and "A with an item
+ * on top", A's picks are the items that both want next.
  *
  * The propensity adds up both ways in which an item can have come to its place: who picks first is as likely as not,
  * and once an item was picked, the more likely the more likely that team was to pick it.
@@ -52,9 +70,9 @@ export function listPicker<T>(list: readonly T[]): Picker<T> {
  * import assert from "node:assert/strict";
  * import { listPicker, teamDraft } from "./interleaving.ts";
  *
- * const pickers = [listPicker(["a", "b", "c"]), listPicker(["b", "d", "a"])] as const;
+ * const pickers = [listPicker(["a", "b", "c"]), listPicker(["a", "d", "b", "e"])] as const;
  * const list = teamDraft(pickers, 4, () => 0.9); // 1 picks first, always
- * assert.deepEqual(list.map(({ item, team }) => [item, team]), [["b", 1], ["a", 0], ["d", 1], ["c", 0]]);
+ * assert.deepEqual(list.map(({ item, team }) => [item, team]), [["a", null], ["b", 0], ["d", 1], ["c", null]]);
  * ```
  */
 export function teamDraft<T>(
@@ -64,6 +82,9 @@ export function teamDraft<T>(
 ): Drafted<T>[] {
   const drafted: Drafted<T>[] = [];
   const above = new Set<T>();
+  const sizes = [pickers[0].left(above), pickers[1].left(above)] as const;
+  const comparable = Math.min(...sizes);
+  let shared = true;
   while (drafted.length < count) {
     const first: Team = random() < 0.5 ? 0 : 1;
     // Probability that team 0 picks now, given the items above.
@@ -71,18 +92,16 @@ export function teamDraft<T>(
     let picks = 0;
     for (const team of [first, first === 0 ? 1 : 0] as const) {
       if (drafted.length === count) break;
-      const wanted = [pickers[0].draw(above), pickers[1].draw(above)] as const;
-      const item = wanted[team];
-      if (item === undefined) {
-        zero = 1 - zero;
-        continue;
-      }
-      const [p0, p1] = [pickers[0].probability(item, above), pickers[1].probability(item, above)];
+      const item = pickers[team].draw(above);
+      if (item === undefined) continue;
       // A team that has no more lets the other pick, whoever was to.
-      if (wanted[0] === undefined) zero = 0;
-      if (wanted[1] === undefined) zero = 1;
+      const other = team === 0 ? 1 : 0;
+      if (drafted.length >= sizes[other] && pickers[other].left(above) === 0) zero = 1 - team;
+      const [p0, p1] = [pickers[0].probability(item, above), pickers[1].probability(item, above)];
       const propensity = zero * p0 + (1 - zero) * p1;
-      drafted.push({ item, team: wanted[0] === wanted[1] ? null : team, propensity });
+      shared &&= p0 === 1 && p1 === 1;
+      const credited = !shared && drafted.length < comparable;
+      drafted.push({ item, picker: team, team: credited ? team : null, propensity });
       above.add(item);
       picks++;
       // Who picked this one does not pick the next.
@@ -108,8 +127,9 @@ export interface Preference {
 /**
  * Adds up who is preferred. A user's preference is (clicks on the second team's items − on the first's) over both,
  * in [−1, 1], over all lists of the user: users are independent of each other, clicks of one user are not. It weighs
- * √clicks: the more clicks the surer it is, but nobody with very many decides alone. The interval is of the ratio
- * Σ√k·p / Σ√k, by the delta method.
+ * √clicks: the more clicks the surer it is, but nobody with very many decides alone. The interval is that of the ratio
+ * Σ√k·p / Σ√k by {@linkcode symmetricInterval}: where people prefer nobody, it leaves 0 out with a probability of at
+ * most α at any of all times, from the first user on.
  *
  * Merging adds users; one user must not be in two.
  *
@@ -151,11 +171,11 @@ export class InterleavingTotals {
     const users = this.#wins.reduce((sum, wins) => sum + wins, 0);
     const [weighted, weights, squares, differences, clicks] = this.#sums;
     const value = users === 0 ? 0 : weighted / weights;
-    const residuals = squares - 2 * value * differences + value ** 2 * clicks;
-    const variance = Math.max(0, residuals) / (users - 1) * users / weights ** 2;
-    const interval = users < 2
-      ? { low: -1, high: 1 }
-      : sequenceInterval({ value, variance, n: users }, { alpha, tunedFor });
+    const interval = symmetricInterval({
+      value,
+      weight: weights,
+      residuals: (mean) => squares - 2 * mean * differences + mean ** 2 * clicks,
+    }, { alpha, tunedFor });
     const [first, second, ties] = this.#wins;
     return { users, wins: [first, second, ties], value, interval };
   }

@@ -80,7 +80,7 @@ export interface SampleRow {
   readonly oracle: number;
   /** Sum of the values of the positive interactions within the window; absent = 0. */
   readonly reward?: number;
-  /** Which of two interleaved variants put it here; absent when both wanted it. */
+  /** Which of two interleaved variants is credited with it; absent = neither. */
   readonly team?: Team;
 }
 

@@ -11,6 +11,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { creditCode, creditOf } from "../experiments/credit.ts";
 import type { Exposure } from "../experiments/exposure.ts";
 import { type ModelState, NONE_EARLIER, type Sample, type SampleRow } from "./sample.ts";
 
@@ -72,7 +73,7 @@ export function encodeSample(sample: Sample): Uint8Array {
     fields(row.fields);
     body.uint(row.numerics.length).f32s(row.numerics).f64(row.offset);
     body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
-    body.f64(row.reward ?? 0).u8(row.team === undefined ? 0 : 1 + row.team);
+    body.f64(row.reward ?? 0).u8(creditCode(row.team));
   }
   const exposures = sample.exposures ?? [];
   body.uint(exposures.length);
@@ -169,11 +170,11 @@ export function decodeSample(bytes: Uint8Array): Sample {
       oracle: body.f64(),
     };
     const reward = format > 1 ? body.f64() : 0;
-    const team = format > 1 ? body.u8() : 0;
+    const team = creditOf(format > 1 ? body.u8() : 0);
     rows.push({
       ...row,
       ...(reward === 0 ? {} : { reward }),
-      ...(team === 0 ? {} : { team: team === 1 ? 0 as const : 1 as const }),
+      ...(team === undefined ? {} : { team }),
     });
   }
   const exposures: Exposure[] = [];

@@ -242,7 +242,7 @@ export class Answerer {
     };
   }
 
-  /** A list of two variants; an item's score and prediction are those of the team that drafted it, or the first. */
+  /** A list of two variants; an item's score and prediction are those of the team that drafted it. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings) {
     const ranked = [0, 1].map((team) =>
       this.#rank(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
@@ -253,8 +253,8 @@ export class Answerer {
     const drafted: Drafted<number>[] = teamDraft(pickers, event.count, coin);
     const models = ranked.map(({ scorer }) => scorer.serving.model);
     const rows = ranked[0].scored.room(drafted.length);
-    drafted.forEach(({ item, team, propensity }, position) => {
-      const { scorer, scored } = ranked[team ?? 0];
+    drafted.forEach(({ item, picker, team, propensity }, position) => {
+      const { scorer, scored } = ranked[picker];
       const row = scored.addRow(rows, item, scorer.placedLogit(scored.logits[item]!, position));
       rows.place(row, position, propensity);
       if (team !== null) rows.draft(row, team);
@@ -262,9 +262,9 @@ export class Answerer {
     return {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
       rows,
-      items: drafted.map(({ item, team, propensity }, position): RecommendedItem => ({
+      items: drafted.map(({ item, picker, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
-        score: probabilityOf(ranked[team ?? 0].scored.logits[item]!),
+        score: probabilityOf(ranked[picker].scored.logits[item]!),
         position,
         propensity,
         source: candidates[item]!.source,
@@ -332,6 +332,7 @@ function pickerOf({ eligible, ordered, policy, random }: Ranked, count: number):
   }
   const left = (above: ReadonlySet<number>) => [...eligible.keys()].filter((at) => !above.has(eligible[at]!));
   return {
+    left: (above) => left(above).length,
     draw(above) {
       const places = left(above);
       const [index] = places.length === 0 ? [] : draw(subset(ordered, places), 1, policy, random);

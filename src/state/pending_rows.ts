@@ -42,7 +42,7 @@ export interface PendingRow extends RowFeatures {
   readonly oracle: number;
   /** Sum of the values of the positive outcomes so far; absent = 0. */
   readonly reward?: number;
-  /** Which of two interleaved variants put it here. */
+  /** Which of two interleaved variants is credited with it. */
   readonly team?: Team;
 }
 
@@ -127,7 +127,7 @@ export class PendingRows implements Iterable<PendingRow> {
     this.#numbers[row * NUMBERS + PROPENSITY] = propensity;
   }
 
-  /** Says which of two interleaved variants put a row there: once. */
+  /** Says which of two interleaved variants is credited with a row: once. */
   draft(row: number, team: Team): void {
     this.#mark(row, TEAM * (1 + team));
   }
@@ -248,7 +248,7 @@ export class PendingRows implements Iterable<PendingRow> {
     return this.#numbers[row * NUMBERS + REWARD]!;
   }
 
-  /** Which of two interleaved variants put it there; `undefined` = none, or both. */
+  /** Which of two interleaved variants is credited with it; `undefined` = neither. */
   team(row: number): Team | undefined {
     const team = Math.floor(this.#marks(row) / TEAM);
     return team === 0 ? undefined : team === 1 ? 0 : 1;

@@ -11,6 +11,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import { creditCode, creditOf } from "../experiments/credit.ts";
 import type { Read, Written } from "./pending_codec.ts";
 import { type PendingRow, PendingRows, type RowOutcome } from "./pending_rows.ts";
 
@@ -23,7 +24,7 @@ const OPEN = 2, CLOSED = 4, LATE = 8;
 const OFFSET_BEFORE = 16, OFFSET = 32;
 /** Is not 1; is known; is not 0; is not the place in the list. */
 const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;
-/** Which of two teams put it there; 0 = none, or both. */
+/** Which of two teams is credited, as a `creditCode`. */
 const TEAM = 1024;
 
 /** Writes rows. */
@@ -50,7 +51,6 @@ export function writeRows(
 
 function marksOf(rows: PendingRows, row: number): number {
   const offset = rows.offset(row);
-  const team = rows.team(row);
   return (rows.label(row) ?? OPEN) + (rows.isClosed(row) ? CLOSED : 0) + (rows.isLate(row) ? LATE : 0) +
     (Object.is(offset, rows.numerics[row * rows.width])
       ? 0
@@ -59,7 +59,7 @@ function marksOf(rows: PendingRows, row: number): number {
       : OFFSET) +
     (rows.propensity(row) === 1 ? 0 : PROPENSITY) + (Number.isNaN(rows.oracle(row)) ? 0 : ORACLE) +
     (Object.is(rows.reward(row), 0) ? 0 : REWARD) + (rows.position(row) === row ? 0 : POSITION) +
-    (team === undefined ? 0 : TEAM * (1 + team));
+    TEAM * creditCode(rows.team(row));
 }
 
 /** Reads rows. */
@@ -122,6 +122,7 @@ function outcomeOf(marks: number): Pick<PendingRow, "label" | "closed" | "late">
   return { label, closed: (marks & CLOSED) !== 0, late: (marks & LATE) !== 0 };
 }
 
-function teamOf(team: number): Pick<PendingRow, "team"> {
-  return team === 0 ? {} : { team: team === 1 ? 0 : 1 };
+function teamOf(code: number): Pick<PendingRow, "team"> {
+  const team = creditOf(code);
+  return team === undefined ? {} : { team };
 }

@@ -217,5 +217,6 @@ export class Followed {
 /** What figures are of: who is compared, and who gets what. With another definition they begin anew. */
 export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
   const names = variants.map(({ name, shadow = false }) => [name, shadow]);
-  return JSON.stringify([salt, mode, names, variantSpans, overrides]);
+  const credits = mode === "interleave" ? ["by picker"] : [];
+  return JSON.stringify([salt, mode, names, variantSpans, overrides, ...credits]);
 }

@@ -3,7 +3,7 @@
  *
  * ```sh
  * deno run -A tests/bench/experiments.ts            # all, about ten minutes
- * deno run -A tests/bench/experiments.ts aa split   # some: aa, power, split, loss, interleaving, coverage, assignment
+ * deno run -A tests/bench/experiments.ts aa split   # some: aa, power, split, loss, interleaving, fairness, coverage, assignment
  * ```
  *
  * @module
@@ -19,6 +19,7 @@ import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
 import { normalCdf, normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { creditsOf, PAIRS, READERS, wins } from "../experiments/drafts.ts";
 import { banditContexts, drawLog } from "./bandit.ts";
 import { drawPages, type Page } from "./pages.ts";
 
@@ -261,6 +262,25 @@ function interleaving(): void {
   }
 }
 
+/** People who do not care, and each pair of variants: 500 runs a pair. */
+function fairness(): void {
+  print(
+    "\n## Interleaving: runs of 3,000 users in which a variant is preferred for nothing, alpha 5 %, 500 runs",
+  );
+  print(
+    `| the second variant, or both | ${Object.keys(READERS).map((name) => `clicks ${name}`).join(" | ")} |`,
+  );
+  print(`| --- | ${Object.keys(READERS).map(() => "---").join(" | ")} |`);
+  for (const [at, [name, pickers]] of Object.entries(PAIRS).entries()) {
+    const lists = creditsOf(pickers);
+    const cells = Object.values(READERS).map((reader) =>
+      wins(lists, reader, { runs: 500, alpha: 0.05, seed: 100 + at })
+        .map((won) => percent(won / 500)).join(" and ")
+    );
+    print(`| ${name} | ${cells.join(" | ")} |`);
+  }
+}
+
 function assignment(): void {
   print("\n## Assignment, one core, best of 5");
   const none = { records: new Map(), models: ["base"] };
@@ -352,7 +372,7 @@ function loss(): void {
   }
 }
 
-const PARTS = { aa: falsePositives, power, split, loss, interleaving, coverage, assignment };
+const PARTS = { aa: falsePositives, power, split, loss, interleaving, fairness, coverage, assignment };
 for (const [name, part] of Object.entries(PARTS)) {
   if (Deno.args.length === 0 || Deno.args.includes(name)) part();
 }
