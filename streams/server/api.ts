@@ -59,11 +59,12 @@ export interface ServeOptions extends ListenOptions {
 /** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
 export function serveApi(
   endpoints: readonly Endpoint[],
-  { settings: { rateLimit, cors = [] }, keys, metrics, clock, ...place }: ServeOptions,
+  { settings: { rateLimit, cors = [], maxConnections }, keys, metrics, clock, ...place }: ServeOptions,
 ): HttpServer {
   return serve(
     createApp({ endpoints, access: new Access({ keys, rateLimit, now: clock }), metrics, cors, clock }),
     place,
+    { maxConnections },
   );
 }
 

@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Hono } from "hono";
 import type { Connection } from "./app.ts";
+import { type ConnectionOptions, Connections } from "./connections.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -31,28 +32,30 @@ const PATIENCE_MS = 3000;
 const logger = getLogger(["meander", "http"]);
 
 /** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
-export function serve(app: Hono<{ Bindings: Connection }>, { hostname, port }: ListenOptions): HttpServer {
-  const server = listen(
-    { hostname, port, onListen: () => {}, onError: failed },
-    (request, { remoteAddr }) => app.fetch(request, { address: addressOf(remoteAddr) }),
-  );
+export function serve(
+  app: Hono<{ Bindings: Connection }>,
+  { hostname, port }: ListenOptions,
+  bounds: ConnectionOptions = {},
+): HttpServer {
+  const listener = listen({ hostname, port });
+  const answer = (request: Request, address: string) => app.fetch(request, { address });
+  const connections = new Connections(listener, answer, failed, bounds);
   let stopped: Promise<void> | undefined;
   const stop = async (patienceMs: number) => {
-    // A server that shuts down cannot be aborted: to Deno it is gone, and the process dies of it.
-    const closed = server.shutdown().then(() => server.finished);
+    connections.close();
     const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();
     const timer = setTimeout(giveUp, patienceMs);
     try {
-      await Promise.race([closed, late]);
+      await Promise.race([connections.ended, late]);
     } finally {
       clearTimeout(timer);
     }
   };
-  const { addr } = server;
+  const { addr } = listener;
   const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
   return {
     url: `http://${host}:${addr.port}`,
-    ended: server.finished,
+    ended: connections.ended,
     stop: (patienceMs = PATIENCE_MS) => stopped ??= stop(patienceMs),
     [Symbol.asyncDispose]() {
       return this.stop();
@@ -60,23 +63,16 @@ export function serve(app: Hono<{ Bindings: Connection }>, { hostname, port }: L
   };
 }
 
-function listen(
-  options: Deno.ServeTcpOptions,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-): Deno.HttpServer<Deno.NetAddr> {
+function listen(place: ListenOptions): Deno.TcpListener {
   try {
-    return Deno.serve(options, handler);
+    return Deno.listen(place);
   } catch (cause) {
-    const place = `${options.hostname}:${options.port}`;
+    const at = `${place.hostname}:${place.port}`;
     if (cause instanceof Deno.errors.AddrInUse) {
-      throw new Error(`Cannot listen at ${place}: the port is in use, take another one`);
+      throw new Error(`Cannot listen at ${at}: the port is in use, take another one`);
     }
-    throw new Error(`Cannot listen at ${place}`, { cause });
+    throw new Error(`Cannot listen at ${at}`, { cause });
   }
-}
-
-function addressOf(address: Deno.Addr): string {
-  return "hostname" in address ? address.hostname : "";
 }
 
 /** What is left when even the application's own answer to an error fails. */

@@ -23,6 +23,8 @@ export interface HttpSettings {
   readonly answerTimeoutMs?: number | undefined;
   /** Requests that may wait for an answer at a time. @default {1000} */
   readonly maxWaiting?: number | undefined;
+  /** Connections that may be open at a time. @default {1000} */
+  readonly maxConnections?: number | undefined;
   /**
    * Events that may wait to be applied, on a log that no other process has: who sends more waits for the tasks.
    * @default {1_000_000}
@@ -73,6 +75,11 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   maxEntries: field(count, "most events or items of a body", 10_000),
   answerTimeoutMs: field(count, "how long an answer is waited for", 2000),
   maxWaiting: field(count, "requests that may wait at a time; one more gets 503", 1000),
+  maxConnections: field(
+    count,
+    "open at a time; beyond them the one that has been idle for the longest is closed",
+    1000,
+  ),
   maxBehind: field(
     count,
     "on SQLite: events that may wait to be applied; who sends more waits until there are fewer, then gets 503",

@@ -1,0 +1,152 @@
+/** Clients that connect and say nothing, or stop in the middle: they are bounded in number and time, and harm nobody. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Hono } from "hono";
+import type { Connection } from "../../streams/server/app.ts";
+import type { ConnectionOptions } from "../../streams/server/connections.ts";
+import { serve } from "../../streams/server/serve.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const REQUEST = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+function start(bounds: ConnectionOptions) {
+  const cancelled = Promise.withResolvers<void>();
+  const app = new Hono<{ Bindings: Connection }>()
+    .get("/", (context) => context.text("done"))
+    .get("/large", (context) => context.text("x".repeat(32 << 20)))
+    .get("/flood", () => {
+      const body = new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(1 << 20)),
+        cancel: () => cancelled.resolve(),
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    })
+    .get("/stream", () => {
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue(encoder.encode(": hello\n\n")),
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    });
+  const server = serve(app, { hostname: "127.0.0.1", port: 0 }, bounds);
+  return { server, port: Number(new URL(server.url).port), cancelled: cancelled.promise };
+}
+
+const connect = (port: number) => Deno.connect({ hostname: "127.0.0.1", port });
+
+/** What comes until the server ends the connection, or a first part of it. */
+async function readAll(connection: Deno.Conn): Promise<string> {
+  let text = "";
+  const room = new Uint8Array(1 << 16);
+  for (;;) {
+    const read = await connection.read(room).catch(() => null); // a reset is an end, too
+    if (read === null) return text;
+    text += decoder.decode(room.subarray(0, read));
+  }
+}
+
+async function ask(connection: Deno.Conn): Promise<string> {
+  await connection.write(encoder.encode(REQUEST));
+  const room = new Uint8Array(1 << 12);
+  return decoder.decode(room.subarray(0, await connection.read(room) ?? 0));
+}
+
+Deno.test("a connection ends that sends nothing, half a head, or nothing more, whatever it has sent", async () => {
+  const { server, port } = start({ headTimeoutMs: 100, idleTimeoutMs: 200 });
+  await using _server = server;
+  for (const sent of ["", "GET / HTTP/1.1\r\nhost: loc", REQUEST]) {
+    using connection = await connect(port);
+    await connection.write(encoder.encode(sent));
+    assert.equal((await readAll(connection)).startsWith("HTTP/1.1 200"), sent === REQUEST);
+  }
+});
+
+Deno.test("a client that does not read its answer loses it", async () => {
+  const { server, port } = start({ headTimeoutMs: 100, idleTimeoutMs: 200 });
+  await using _server = server;
+  using connection = await connect(port);
+  await connection.write(encoder.encode(REQUEST.replace("/ ", "/large ")));
+  await delay(1500);
+  assert.ok((await readAll(connection)).length < 32 << 20);
+});
+
+Deno.test("a client that does not read its stream loses it, and whoever writes it hears of that", async () => {
+  const { server, port, cancelled } = start({ headTimeoutMs: 100, idleTimeoutMs: 200 });
+  await using _server = server;
+  using connection = await connect(port);
+  await connection.write(encoder.encode(REQUEST.replace("/ ", "/flood ")));
+  await cancelled;
+});
+
+Deno.test("a connection stays that is used again and again, and one whose answer is a stream", async () => {
+  const { server, port } = start({ headTimeoutMs: 100, idleTimeoutMs: 400 });
+  await using _server = server;
+  using stream = await connect(port);
+  await stream.write(encoder.encode(REQUEST.replace("/ ", "/stream ")));
+  using connection = await connect(port);
+  for (let n = 0; n < 10; n++) {
+    assert.match(await ask(connection), /^HTTP\/1.1 200/);
+    await delay(80);
+  }
+  const room = new Uint8Array(1 << 12);
+  assert.ok(await stream.read(room));
+  const more = stream.read(room).catch(() => null);
+  assert.equal(await Promise.race([more, delay(100, "nothing yet")]), "nothing yet");
+});
+
+Deno.test("beyond the most connections the one goes that has been idle for the longest", async () => {
+  const { server, port } = start({ maxConnections: 8 });
+  await using _server = server;
+  const idle: Deno.Conn[] = [];
+  for (let n = 0; n < 8; n++) {
+    idle.push(await connect(port));
+    await ask(idle[n]!);
+  }
+  const [first, ...others] = idle;
+  using late = await connect(port);
+  assert.match(await ask(late), /^HTTP\/1.1 200/);
+  assert.equal(await readAll(first!), "");
+  for (const other of others) assert.match(await ask(other), /^HTTP\/1.1 200/);
+  for (const each of idle) each.close();
+});
+
+Deno.test("where all connections are busy, one more is told so", async () => {
+  const { server, port } = start({ maxConnections: 3 });
+  await using _server = server;
+  const busy = await Promise.all(Array.from({ length: 3 }, () => connect(port)));
+  for (const each of busy) {
+    await each.write(encoder.encode(REQUEST.replace("/ ", "/stream ")));
+    await each.read(new Uint8Array(1 << 12));
+  }
+  using late = await connect(port);
+  assert.match(await readAll(late), /^HTTP\/1.1 503 [^]*retry-after: 1\r\n/);
+  for (const each of busy) each.close();
+});
+
+Deno.test("a server without a file descriptor left lives, and answers once there are some", async () => {
+  const program = `
+    import { Hono } from "hono";
+    import { serve } from "./streams/server/serve.ts";
+    const server = serve(new Hono().get("/", (context) => context.text("done")), { hostname: "127.0.0.1", port: 0 });
+    console.log(new URL(server.url).port);`;
+  const child = new Deno.Command("sh", {
+    args: ["-c", `ulimit -n 100; exec "$0" run -A --no-check --ext=ts -`, Deno.execPath()],
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+  }).spawn();
+  const input = child.stdin.getWriter();
+  await input.write(encoder.encode(program));
+  await input.close();
+  const output = child.stdout.getReader();
+  const port = Number(decoder.decode((await output.read()).value));
+  const silent: Deno.Conn[] = [];
+  for (let n = 0; n < 300; n++) silent.push(await connect(port));
+  using connection = await connect(port);
+  assert.match(await ask(connection), /^HTTP\/1.1 200/);
+  for (const each of silent) each.close();
+  child.kill("SIGKILL");
+  await output.cancel();
+  await child.status;
+});
