@@ -2,22 +2,30 @@
  * Off-policy evaluation: what another policy would have earned, from a log that knows with which probability each
  * choice was made. docs/off_policy.md derives the estimators.
  *
- * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, and W_k the weight that the *slate*
- * assumption gives place k:
+ * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, P_k = w_1 · … · w_k (P_0 = 1), and W_k
+ * the weight that the *slate* assumption gives place k:
  *
  * ```text
- *   independent   W_k = w_k                 a place's reward depends on what stands there
- *   cascade       W_k = w_1 · … · w_k       … and on what stands above (RIPS, McInerney et al., KDD 2020)
- *   standard      W_k = w_1 · … · w_K       … and on the whole list
+ *   cascade    W_k = P_k    a place's reward depends on what stands there and above (RIPS, McInerney et al., KDD 2020)
+ *   standard   W_k = P_K    … and on the whole list
  *
  *   IPS       Σ_k W_k r_k
  *   SNIPS     Σ_k (Σ_lists W_k r_k) / (Σ_lists W_k)                 Swaminathan and Joachims, NeurIPS 2015
- *   DR        Σ_k W_k (r_k − q_k) + V_k                             Dudík et al., ICML 2011; Kiyohara et al., WSDM 2022
- *   Switch    DR, where W_k = 0 if it is above a threshold          Wang, Agarwal and Dudík, ICML 2017
+ *   DR        Σ_k W_k (r_k − q_k) + P_{k−1} V_k                     Dudík et al., ICML 2011; Kiyohara et al., WSDM 2022
+ *   Switch    DR without W_k (r_k − q_k) where W_k is above a threshold   Wang, Agarwal and Dudík, ICML 2017
  * ```
  *
- * q is any prediction of the reward, V_k = W_{k−1} Σ_a π(a) q(a) (without W for independent places): with true
- * probabilities DR has no bias however bad q is.
+ * q is any prediction of the reward given the item and those above, V_k = Σ_a π(a) q(a) what it expects of place k. With
+ * true probabilities, π(a) = 0 where μ(a) = 0, and rewards as the slate assumption has them:
+ *
+ * - IPS and DR have no bias, however bad q is: E[W_k q_k] = E_π[q_k] = E[P_{k−1} V_k], since each factor w has the mean 1
+ *   given what stands above it;
+ * - SNIPS is consistent: below its own end a list earns nothing, with the weight P_K;
+ * - Switch has the bias −Σ_k E[W_k (r_k − q_k); W_k above the threshold], which is 0 where q is right;
+ * - cut weights (`clip`) bias all of them.
+ *
+ * There is no estimator for places that are independent of each other: its weights would be ratios of the probabilities
+ * of an item at a place over all that can stand above, which a log does not hold.
  *
  * @module
  */
@@ -54,7 +62,7 @@ export const ESTIMATORS = ["ips", "snips", "dr", "switch-dr"] as const;
 export type EstimatorName = typeof ESTIMATORS[number];
 
 /** What a place's reward depends on. */
-export const SLATES = ["independent", "cascade", "standard"] as const;
+export const SLATES = ["cascade", "standard"] as const;
 
 /** One of {@linkcode SLATES}. */
 export type Slate = typeof SLATES[number];
@@ -125,6 +133,11 @@ const Z95 = 1.959963984540054;
 /** Standard errors by which the mean weight must miss 1 before support counts as missing. */
 const SUPPORT_ERRORS = 4;
 
+/** By so much sums of probabilities may miss 1. */
+const ROUNDING = 1e-9;
+/** Units, all of one size, that the lists must be worth: intervals over fewer hold less than they say. */
+const MIN_UNITS = 30;
+
 /** Columns of a unit's sums; Σ W_k and Σ W_k r_k of place k follow at PLACES + 2k. */
 const LISTS = 0;
 const REWARD = 1;
@@ -136,7 +149,8 @@ const PLACES = 5;
 /**
  * Estimates the mean reward a list of a policy.
  *
- * @throws RangeError When the log is empty or a logged probability is not in (0, 1].
+ * @throws RangeError When the log is empty, a probability is none, or a logged one is 0, or a reward or prediction is
+ * not finite.
  *
  * @example
  * ```ts
@@ -155,31 +169,34 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   const { slate = "cascade", clip = Infinity, threshold = 10, resamples = 1000, seed = 0 } = options;
   const units = new Map<string, number[]>();
   const last: number[] = [];
-  let width = PLACES;
-  for (const { unit, places } of log) {
-    const sums = units.get(unit) ?? new Array<number>(PLACES).fill(0);
+  const lists = [...log];
+  const longest = lists.reduce((most, { places }) => Math.max(most, places.length), 0);
+  const width = PLACES + 2 * longest;
+  for (const { unit, places } of lists) {
+    const sums = units.get(unit) ?? new Array<number>(width).fill(0);
     units.set(unit, sums);
-    const weights = weightsOf(places, slate).map((weight) => Math.min(clip, weight));
+    const products = productsOf(places);
+    const whole = products.at(-1) ?? 1;
+    const cut = (weight: number) => Math.min(clip, weight);
     sums[LISTS]!++;
     places.forEach(({ reward, predicted, expected }, k) => {
-      const weight = weights[k]!;
-      // Of the whole list's weight nothing is known before its end: there the model speaks without one.
-      const baseline = expected * (slate === "cascade" ? weights[k - 1] ?? 1 : 1);
+      const weight = cut(slate === "cascade" ? products[k]! : whole);
+      const baseline = cut(products[k - 1] ?? 1) * expected;
       const correction = weight * (reward - predicted);
       sums[REWARD]! += reward;
       sums[IPS]! += weight * reward;
       sums[DR]! += correction + baseline;
       sums[SWITCHED]! += (weight <= threshold ? correction : 0) + baseline;
-      sums[PLACES + 2 * k] = (sums[PLACES + 2 * k] ?? 0) + weight;
-      sums[PLACES + 2 * k + 1] = (sums[PLACES + 2 * k + 1] ?? 0) + weight * reward;
+      sums[PLACES + 2 * k]! += weight;
+      sums[PLACES + 2 * k + 1]! += weight * reward;
     });
-    width = Math.max(width, sums.length);
-    last.push(weights.at(-1) ?? 0);
+    for (let k = places.length; k < longest; k++) sums[PLACES + 2 * k]! += cut(whole);
+    last.push(cut(whole));
   }
   if (last.length === 0) throw new RangeError("Cannot evaluate a policy on an empty log");
   const table = new Table([...units.values()], width);
   const overlap = overlapOf(last);
-  const refusals = refusalsOf(overlap, last.length, options);
+  const refusals = [...unitRefusals(table.effectiveUnits), ...refusalsOf(overlap, last.length, options)];
   const given = refusals.length === 0 || options.force === true ? ESTIMATORS : [];
   const resampled = given.length > 0 && resamples > 0 ? table.bootstrap(resamples, seed) : null;
   return {
@@ -235,15 +252,22 @@ class Table {
     this.total = this.#sum((u) => u);
   }
 
+  /** (Σ n)²/Σ n² of the lists of units: how many of one size they are worth. */
+  get effectiveUnits(): number {
+    return (this.total[LISTS]! / this.#norm((at) => this.#rows[at + LISTS]!)) ** 2;
+  }
+
   /** Standard error of a mean a list, over units (delta method). */
   error(column: number): number {
     const value = this.total[column]! / this.total[LISTS]!;
-    return this.#norm((at) => (this.#rows[at + column]! - value * this.#rows[at]!) / this.total[LISTS]!);
+    return this.#widened(
+      this.#norm((at) => (this.#rows[at + column]! - value * this.#rows[at]!) / this.total[LISTS]!),
+    );
   }
 
   /** Standard error of SNIPS: the sum of the influences of its ratios. */
   selfNormalisedError(): number {
-    return this.#norm((at) => {
+    return this.#widened(this.#norm((at) => {
       let influence = 0;
       for (let c = PLACES; c < this.#width; c += 2) {
         const weight = this.total[c]!;
@@ -251,7 +275,7 @@ class Table {
         influence += (this.#rows[at + c + 1]! - this.total[c + 1]! / weight * this.#rows[at + c]!) / weight;
       }
       return influence;
-    });
+    }));
   }
 
   /** The sums of resamples of the units. */
@@ -261,6 +285,11 @@ class Table {
       { length: resamples },
       () => this.#sum(() => Math.floor(random() * this.#units)),
     );
+  }
+
+  /** Times √(U/(U − 1)): residuals of U units about their own mean are too small, and of one they say nothing. */
+  #widened(error: number): number {
+    return this.#units < 2 ? Infinity : error * Math.sqrt(this.#units / (this.#units - 1));
   }
 
   #sum(pick: (n: number) => number): Float64Array {
@@ -296,19 +325,27 @@ function percentiles(values: number[]): Interval {
   return { low: end(0.025), high: end(0.975) };
 }
 
-function weightsOf(places: readonly LoggedPlace[], slate: Slate): number[] {
-  const own = places.map(({ target, logged }) => {
+/** The products of the weights of the places so far, from the top. */
+function productsOf(places: readonly LoggedPlace[]): number[] {
+  let product = 1;
+  return places.map(({ target, logged, ...numbers }) => {
     if (!(logged > 0 && logged <= 1)) {
       throw new RangeError(
         `Cannot weigh a choice: its logged probability is ${logged}, wanted is one in (0, 1]`,
       );
     }
-    return target / logged;
+    if (!(target >= 0 && target <= 1 + ROUNDING)) {
+      throw new RangeError(
+        `Cannot weigh a choice: its target probability is ${target}, wanted is one in [0, 1]`,
+      );
+    }
+    for (const [name, value] of Object.entries(numbers)) {
+      if (!Number.isFinite(value)) {
+        throw new RangeError(`Cannot weigh a choice: its ${name} is ${value}, wanted is a finite number`);
+      }
+    }
+    return product *= target / logged;
   });
-  if (slate === "independent") return own;
-  let product = 1;
-  const cascade = own.map((weight) => product *= weight);
-  return slate === "cascade" ? cascade : own.map(() => product);
 }
 
 function overlapOf(weights: readonly number[]): Overlap {
@@ -329,6 +366,15 @@ function overlapOf(weights: readonly number[]): Overlap {
     maxWeight,
     histogram,
   };
+}
+
+function unitRefusals(effective: number): string[] {
+  return effective >= MIN_UNITS ? [] : [
+    `the lists are worth ${
+      effective.toFixed(1)
+    } independent units of one size, wanted are ${MIN_UNITS}: intervals ` +
+    `over so few hold less than they say`,
+  ];
 }
 
 function refusalsOf(

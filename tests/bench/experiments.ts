@@ -262,10 +262,10 @@ function interleaving(): void {
   }
 }
 
-/** People who do not care, and each pair of variants: 500 runs a pair. */
+/** People who do not care, and each pair of variants: 200 runs a pair. */
 function fairness(): void {
   print(
-    "\n## Interleaving: runs of 3,000 users in which a variant is preferred for nothing, alpha 5 %, 500 runs",
+    "\n## Interleaving: runs of 3,000 users in which a variant is preferred for nothing, alpha 5 %, 200 runs",
   );
   print(
     `| the second variant, or both | ${Object.keys(READERS).map((name) => `clicks ${name}`).join(" | ")} |`,
@@ -274,8 +274,8 @@ function fairness(): void {
   for (const [at, [name, pickers]] of Object.entries(PAIRS).entries()) {
     const lists = creditsOf(pickers);
     const cells = Object.values(READERS).map((reader) =>
-      wins(lists, reader, { runs: 500, alpha: 0.05, seed: 100 + at })
-        .map((won) => percent(won / 500)).join(" and ")
+      wins(lists, reader, { runs: 200, alpha: 0.05, seed: 100 + at })
+        .map((won) => percent(won / 200)).join(" and ")
     );
     print(`| ${name} | ${cells.join(" | ")} |`);
   }

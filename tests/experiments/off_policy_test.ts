@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { bernoulliThompson } from "../../src/experiments/bernoulli_thompson.ts";
 import { ESTIMATORS, evaluatePolicy, type LoggedList, SLATES } from "../../src/experiments/off_policy.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom, type Random } from "../../src/simulator/random.ts";
 import { banditContexts, drawLog } from "../bench/bandit.ts";
 
 const [logging, target] = [{ name: "boltzmann", temperature: 1.5 }, {
@@ -70,6 +70,49 @@ Deno.test("evaluatePolicy() takes lists of one unit for dependent", () => {
   assert.ok(half(together) > 3 * half(apart));
 });
 
+Deno.test("evaluatePolicy() covers the truth when few users have many lists, and refuses when they are too few", () => {
+  const truth = 0.4;
+  const draw = (random: Random, users: number): LoggedList[] =>
+    Array.from({ length: users }, (_, u) => {
+      // Their lists are alike, and some have ten times as many.
+      const [rate, lists] = [0.1 + 0.6 * random(), random() < 0.1 ? 20 : 2];
+      return Array.from({ length: lists }, (): LoggedList => {
+        const good = random() < 0.5;
+        return {
+          unit: `u${u}`,
+          places: [{
+            target: good ? 0.75 : 0.25,
+            logged: 0.5,
+            reward: random() < (good ? rate + 0.1 : rate - 0.1) ? 1 : 0,
+            predicted: good ? 0.5 : 0.3,
+            expected: 0.45,
+          }],
+        };
+      });
+    }).flat();
+  const held = new Map(ESTIMATORS.map((name) => [name, 0]));
+  let runs = 0;
+  for (let run = 0; run < 300; run++) {
+    const log = draw(createRandom(run, 12), 150);
+    const { estimates } = evaluatePolicy(log, { resamples: 0 });
+    runs += Number(estimates.length > 0);
+    for (const { estimator, normal } of estimates) {
+      const inside = normal.low <= truth + 0.05 && truth + 0.05 <= normal.high;
+      held.set(estimator, held.get(estimator)! + Number(inside));
+    }
+  }
+  assert.ok(runs > 250, `${runs}`);
+  for (const name of ESTIMATORS) {
+    const share = held.get(name)! / runs;
+    assert.ok(share > 0.91 && share <= 0.99, `${name} held ${share} of ${runs}`);
+  }
+  const few = evaluatePolicy(draw(createRandom(1), 20), { resamples: 0 });
+  assert.match(few.refusals[0]!, /worth \d+\.\d independent units of one size, wanted are 30/);
+  assert.deepEqual(few.estimates, []);
+  const one = draw(createRandom(1), 1);
+  assert.equal(evaluatePolicy(one, { resamples: 0, force: true }).estimates[0]!.normal.high, Infinity);
+});
+
 Deno.test("evaluatePolicy() refuses when the log says too little, and says why", () => {
   let units = 0;
   const list = (logged: number, target: number): LoggedList => ({
@@ -96,6 +139,10 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   assert.deepEqual(evaluatePolicy(few, { clip: 2, resamples: 0 }).refusals, []);
   assert.throws(() => evaluatePolicy([]), /empty log/);
   assert.throws(() => evaluatePolicy([list(0, 1)]), /logged probability is 0/);
+  assert.throws(() => evaluatePolicy([list(0.5, 1.5)]), /target probability is 1.5/);
+  const [place] = list(0.5, 0.5).places;
+  const broken = { unit: "u", places: [{ ...place!, reward: NaN }] };
+  assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, wanted is a finite number/);
 });
 
 Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () => {
