@@ -32,7 +32,9 @@ import { ServedModel } from "./service/served_model.ts";
 import { SharedThread } from "./service/shared_thread.ts";
 import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
 import { TaskJob, taskLimits } from "./service/task_job.ts";
+import { TopicWatch } from "./service/topic_watch.ts";
 import { Task } from "./task.ts";
+import { checkCoPartitioned, INPUT_TOPICS } from "./task/position.ts";
 import { RestoreMeter } from "./task/restore_meter.ts";
 import { TimeShare } from "./task/time_share.ts";
 import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "./topics.ts";
@@ -56,6 +58,8 @@ export interface ScoringModel {
 }
 
 const WATCH_MS = 1000;
+/** Time between words about something that does not stop us. */
+const COMPLAINT_MS = 30_000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -82,6 +86,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
+  readonly #topicWatch: TopicWatch;
+  /** When it last said what complaint there is. */
+  #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
   #stopped: Promise<void> | undefined;
@@ -91,6 +98,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#topics = topics;
     this.#partitions = partitions;
     this.#options = options;
+    this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
     const now = this.#now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
     this.#own = new ServedModel(log, topics, options, now, thread);
@@ -139,13 +147,19 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
     const topics = topicNames(options.prefix);
-    const existing = (await log.topics()).get(topics.events)?.partitions;
-    const partitions = options.partitions ?? existing ?? 1;
+    const existing = await log.topics();
+    checkCoPartitioned(topics, existing);
+    const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
     await log.createTopics([
       ...topicSpecs(topics, partitions),
       ...variantTopicSpecs(topics, checkVariants(options)),
     ]);
     return new Service(log, topics, partitions, options);
+  }
+
+  /** Why tasks of this process stand still until somebody mends the log, for people. */
+  get faults(): readonly string[] {
+    return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
   }
 
   /** The tasks at work in this process, by partition. */
@@ -277,10 +291,24 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   #look(): void {
+    if (this.#tasks !== undefined) {
+      this.#topicWatch.look(); // never rejects
+      this.#complain();
+    }
     for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
     for (const [, worker] of this.#monitors?.workers ?? []) worker.watch();
     for (const model of [this.#own, ...this.#variants]) model.watch();
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
+  }
+
+  /** Says once in a while what has become of the topics, where tasks go on in spite of it. */
+  #complain(): void {
+    const complaint = this.#tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
+      one !== undefined
+    );
+    if (complaint === undefined || this.#now() - this.#complainedAt < COMPLAINT_MS) return;
+    this.#complainedAt = this.#now();
+    logger.error("{complaint}", { complaint });
   }
 
   async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
@@ -336,6 +364,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         records,
       },
     );
-    return new TaskJob(task, end, taskLimits(this.#options, this.#now), (events) => this.#events += events);
+    const limits = taskLimits(this.#options, this.#now);
+    return new TaskJob(task, end, limits, (events) => this.#events += events, this.#topicWatch);
   }
 }

@@ -8,12 +8,14 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { type Refusal, refuse } from "../src/events/refusal.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
 import { isRecordTime } from "./log/checks.ts";
 import type { Log, LogRecord } from "./log/log.ts";
+import { partitionOf } from "./log/partitioner.ts";
 import { CatalogueReader } from "./task/catalogue_reader.ts";
 import { CommitPace } from "./task/commit_pace.ts";
 import { recordTime } from "./task/commit_records.ts";
@@ -22,6 +24,7 @@ import type { Delivery } from "./task/delivery.ts";
 import { type EventRead, EventReader } from "./task/event_reader.ts";
 import { TaskExperiments } from "./task/experiments.ts";
 import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
+import { TaskInputs } from "./task/inputs.ts";
 import { Others } from "./task/others.ts";
 import { Outbox } from "./task/outbox.ts";
 import { restore } from "./task/restore.ts";
@@ -41,6 +44,8 @@ const MAX_AHEAD_MS = 3_600_000;
 /** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
 const OBJECT_BYTES = 64 << 20;
 
+const logger = getLogger(["meander", "task"]);
+
 /** What a task works with. */
 interface TaskParts {
   readonly partition: number;
@@ -59,6 +64,12 @@ interface TaskParts {
   readonly delivery: Delivery;
   /** Where events end that an earlier life may have answered without a commit. */
   readonly repeatsUntil: number;
+  /** What it reads. */
+  readonly inputs: TaskInputs;
+  /** Its partition of the events, for people. */
+  readonly place: string;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
   /** What goes with it: the writer, the local snapshot, the hold on pinned versions, what is read of others. */
   readonly owned: AsyncDisposableStack;
 }
@@ -75,6 +86,9 @@ export class Task implements AsyncDisposable {
   readonly #events: EventReader;
   readonly #outbox: Outbox;
   #committed: number;
+  /** Whether the offset of the group is not what the task's own record says. */
+  #isAstray: boolean;
+  #hasMisplaced = false;
   /** Events that were passed since the last commit. */
   #roundEvents = 0;
   /** Whether the last step had more events than it could do, or found as many as it would take: there are more. */
@@ -90,6 +104,7 @@ export class Task implements AsyncDisposable {
     this.#events = parts.events;
     this.#outbox = parts.outbox;
     this.#committed = parts.events.next;
+    this.#isAstray = parts.inputs.isAstray;
   }
 
   /** Takes the partition over: fences any other owner, then restores the state. */
@@ -104,8 +119,8 @@ export class Task implements AsyncDisposable {
     const group = `${topics.events}-tasks`;
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(`${group}-${partition}`));
-    const next = await log.committed(group, topics.events, partition) ?? 0;
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
+    const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
     const state = new TaskState(options, serving, runtime.variants);
     const { snapshot, meter = new RestoreMeter(), signal, delivery = "exactly-once" } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
@@ -113,18 +128,34 @@ export class Task implements AsyncDisposable {
     const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
     const shared = options.retrieval?.shared ?? true;
     const { othersTime: time = new TimeShare() } = runtime;
-    const sharing = { partition, partitions, shared, time };
+    const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
     const outbox = new Outbox({ log, topics, partition, counters, handover: runtime.handover });
     const users = new UserTable(state, restored.users, outbox);
-    const { store, itemsApplied, lineage: known } = restored;
+    const { store, lineage: known } = restored;
+    const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
     const lineage = known ?? crypto.randomUUID();
-    const commits = { topics, partition, partitions, group, writer, lineage, state, outbox, users, store };
+    const commits = {
+      ...{ topics, partition, partitions, group, writer, lineage, state, outbox, users, store, inputs },
+    };
     return new Task({
-      ...{ partition, state, experiments, others, users, outbox, store, delivery, repeatsUntil },
-      events: new EventReader(log, topics.events, partition, next),
+      ...{
+        partition,
+        partitions,
+        state,
+        experiments,
+        others,
+        users,
+        outbox,
+        store,
+        delivery,
+        repeatsUntil,
+        inputs,
+      },
+      place: `${topics.events}/${partition}`,
+      events: new EventReader(log, topics.events, partition, inputs.next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
       committer: new Committer(commits),
       pace: new CommitPace({ delivery, partition, partitions }),
@@ -195,6 +226,7 @@ export class Task implements AsyncDisposable {
     let events = 0;
     for (;;) {
       await waiting.read({ maxRecords: Math.min(limits.events - this.#roundEvents, 256) });
+      this.#lose();
       if (waiting.first === undefined) {
         waiting.passGap();
         return { events, complete: false };
@@ -238,6 +270,7 @@ export class Task implements AsyncDisposable {
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
       ...(signal === undefined ? {} : { signal }),
     });
+    this.#lose();
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
       await catalogue.read();
       this.#itemsReadAt = now();
@@ -293,6 +326,7 @@ export class Task implements AsyncDisposable {
   #applyToState({ record, decoded }: EventRead): Pick<Refusal, "code" | "reason"> | null {
     if (!decoded.ok) return decoded;
     const { event } = decoded;
+    this.#checkPlace(event.user, record);
     if (!isRecordTime(record.time)) {
       const reason =
         `Cannot take the event as of its record's time: current value is ${record.time}, which is none; ` +
@@ -309,12 +343,50 @@ export class Task implements AsyncDisposable {
     return refusal;
   }
 
+  /** Counts an event that is not where its user is, and says so of the first. It is applied here, where it came. */
+  #checkPlace(user: string, { offset }: LogRecord): void {
+    const { partitions, place } = this.#parts;
+    const rightful = partitionOf(user, partitions);
+    if (rightful === this.partition) return;
+    this.state.counters.misplaced++;
+    if (this.#hasMisplaced) return;
+    this.#hasMisplaced = true;
+    logger.error(
+      "{place}@{offset} is an event of a user whose partition is {rightful} of {partitions}: its producer does not key " +
+        "events by user, or not as Kafka does, so that states and lists are of parts of what users did. Key by user; or " +
+        "begin anew under another --prefix, with --rekey-from. More like it are only counted (misplaced)",
+      { place, offset, rightful, partitions },
+    );
+  }
+
   /**
    * Whether there is nothing to commit but that offsets without a record were passed, such as the mark at the end of a
    * transaction on Kafka, or what was trimmed: else a task that is done would lag behind them until the next event.
    */
   get #passedGap(): boolean {
-    return this.#roundEvents === 0 && this.#events.first === undefined && this.next > this.#committed;
+    if (this.#roundEvents > 0 || this.#events.first !== undefined) return false;
+    return this.next > this.#committed || this.#isAstray;
+  }
+
+  /**
+   * Counts and says what the log has dropped before it could be read. The task goes on: to stop would bring nothing back.
+   */
+  #lose(): void {
+    const lost = this.#events.takeLost();
+    if (lost === undefined) return;
+    const { from, to } = lost;
+    this.state.lose(to - from);
+    logger.error(
+      "task {partition} has lost {count} offsets of {place}, {from} to {last}: the log dropped them before they were " +
+        "applied. It goes on behind them; lists that were open give no samples. Repeat erasures that were asked for " +
+        "meanwhile, and let the topic keep its events for longer than a task may be away",
+      { partition: this.partition, count: to - from, place: this.#parts.place, from, last: to - 1 },
+    );
+  }
+
+  /** What it reads. */
+  get inputs(): Pick<TaskInputs, "changesIn" | "check"> {
+    return this.#parts.inputs;
   }
 
   /** Settles what is open at the end of a finite stream, and commits. */
@@ -332,12 +404,14 @@ export class Task implements AsyncDisposable {
       outbox.send(recordTime(state));
       await outbox.arrived();
     }
-    await this.#parts.committer.commit(this.next, {
+    await this.#parts.committer.commit({
+      next: this.next,
       committed: this.#committed,
       itemsApplied: catalogue.applied,
       others: others.note,
     });
     this.#committed = this.next;
+    this.#isAstray = false;
     this.#roundEvents = 0;
     catalogue.keep();
     others.keep();

@@ -145,6 +145,23 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
+  /**
+   * Gives up all open impressions: events were lost, and nobody can tell whether an outcome was among them. They give no
+   * samples; what was clicked is counted as late when it is clicked again.
+   */
+  abandon(): void {
+    for (const user of this.#state.users.values()) {
+      for (const { request, shown, settled } of [...user.pending.values()]) {
+        if (settled) continue;
+        user.pending.delete(request);
+        this.#state.dirtyUsers.add(user);
+        if (!shown) continue;
+        this.firstSight(user, settledId(request));
+        this.#state.counters.abandoned++;
+      }
+    }
+  }
+
   #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
     user.pending.delete(pending.request);
     this.#state.dirtyUsers.add(user);

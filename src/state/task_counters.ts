@@ -35,6 +35,9 @@ export const TASK_COUNTERS = [
   "variantSteps",
   "variantRefolds",
   "rejected",
+  "lost",
+  "abandoned",
+  "misplaced",
 ] as const;
 
 /** Name of a counter. */

@@ -291,6 +291,17 @@ export class TaskState {
     return currentState(user, this.#scorers.own.fold);
   }
 
+  /**
+   * Events of the partition are lost for good: they were gone before they could be applied. What is open has no outcome
+   * that could be trusted.
+   *
+   * @param events How many, or how many offsets where it is not known which had one.
+   */
+  lose(events: number): void {
+    this.counters.lost += events;
+    this.join.abandon();
+  }
+
   /** Settles every open impression, as at the end of a finite stream. */
   flush(out: TaskOutputs): void {
     this.join.settleBefore(Infinity, out);

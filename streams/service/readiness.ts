@@ -20,7 +20,8 @@ export function tasksUnready(
   restoreOf: (partition: number) => RestoreStatus | undefined,
 ): string[] {
   if (!tasks.hasJoined) return ["it waits for its partitions"];
-  return tasks.workers.flatMap(([partition, { job, stall }]) => {
+  return tasks.workers.flatMap(([partition, { job, stall, fault }]) => {
+    if (fault !== undefined) return [fault];
     if (job === undefined) {
       return [`partition ${partition} is being restored${progressOf(restoreOf(partition))}`];
     }
@@ -28,14 +29,20 @@ export function tasksUnready(
     const past = `partition ${partition} reads what was there before it: ${
       percent(share)
     }, ${left} events left`;
-    return [...(left > 0 ? [past] : []), ...(stall === undefined ? [] : [stall])];
+    const { complaint } = job;
+    return [
+      ...(left > 0 ? [past] : []),
+      ...(stall === undefined ? [] : [stall]),
+      ...(complaint === undefined ? [] : [complaint]),
+    ];
   });
 }
 
 /** Of a learner or a monitor that does not stand by: that it is being opened, or waits for the log. */
 export function loneUnready<J extends Job>(what: string, crew: Crew<J>): string[] {
   if (!crew.hasJoined) return [`the ${what} waits for its group`];
-  return crew.workers.flatMap(([, { job, stall }]) => {
+  return crew.workers.flatMap(([, { job, stall, fault }]) => {
+    if (fault !== undefined) return [fault];
     if (job === undefined) return [`the ${what} is being opened`];
     return stall === undefined ? [] : [stall];
   });

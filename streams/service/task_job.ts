@@ -5,8 +5,10 @@
  */
 
 import type { StepOptions, Task } from "../task.ts";
+import type { InputChanges } from "../task/inputs.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { Job } from "./worker.ts";
+import type { TopicWatch } from "./topic_watch.ts";
+import { isPassing, type Job } from "./worker.ts";
 
 /** How long a step waits when there is nothing to do. */
 const IDLE_MS = 1000;
@@ -33,14 +35,24 @@ export class TaskJob implements Job {
   readonly task: Task;
   readonly #limits: StepOptions;
   readonly #onEvents: (events: number) => void;
+  readonly #watch: Pick<TopicWatch, "known">;
+  #changes: InputChanges | undefined;
   readonly #past: readonly [begin: number, end: number];
 
   /**
    * @param end the end of its partition when it began
    * @param onEvents told how many events a step has applied
+   * @param watch what has become of the topics
    */
-  constructor(task: Task, end: number, limits: StepOptions, onEvents: (events: number) => void) {
+  constructor(
+    task: Task,
+    end: number,
+    limits: StepOptions,
+    onEvents: (events: number) => void,
+    watch: Pick<TopicWatch, "known">,
+  ) {
     this.task = task;
+    this.#watch = watch;
     this.#limits = limits;
     this.#onEvents = onEvents;
     this.#past = [task.next, end];
@@ -53,8 +65,22 @@ export class TaskJob implements Job {
     return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
   }
 
+  /** Why it cannot be relied on, although it goes on: for people. */
+  get complaint(): string | undefined {
+    return this.#changes?.grown?.message;
+  }
+
   async step(signal: AbortSignal): Promise<void> {
-    this.#onEvents(await this.task.step({ ...this.#limits, signal }));
+    const { inputs } = this.task;
+    this.#changes = inputs.changesIn(this.#watch.known);
+    if (this.#changes.replaced !== null) throw this.#changes.replaced;
+    try {
+      this.#onEvents(await this.task.step({ ...this.#limits, signal }));
+    } catch (error) {
+      // A position that the log does not know may be of the topic that had the name before: that says more.
+      if (!signal.aborted && !isPassing(error)) await inputs.check();
+      throw error;
+    }
   }
 
   async finish(): Promise<void> {

@@ -4,7 +4,7 @@
  * ```text
  *   open ──> step, step, step ... ──> stop() ──> finish, dispose
  *    ^            | failed for now
- *    └── pause <──┘
+ *    └── pause <──┘     or what the log has is not what was written down of it: it pauses all the same, and says so
  * ```
  *
  * @module
@@ -58,6 +58,7 @@ export class Worker<J extends Job> {
   readonly #options: WorkerOptions<J>;
   readonly #stopping = new AbortController();
   #job: J | undefined;
+  #fault: string | undefined;
   /** When it last came around, and when it last was reported as stalled. */
   #lastTurn: number;
   #reported = -Infinity;
@@ -73,6 +74,11 @@ export class Worker<J extends Job> {
   /** What it works at, unless it is still opening it. */
   get job(): J | undefined {
     return this.#job;
+  }
+
+  /** Why it stands still until somebody mends the log, for people. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   /** What keeps it when nothing moves, for people. */
@@ -119,16 +125,24 @@ export class Worker<J extends Job> {
       } catch (error) {
         if (signal.aborted && error === signal.reason) return;
         const reason = error instanceof Error ? error.message : String(error);
-        if (!isPassing(error)) {
+        const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";
+        if (!isAtOdds && !isPassing(error)) {
           logger.error("{name}: failed: {reason}", { name, reason });
           throw error;
         }
+        this.#fault = isAtOdds ? `${name}: ${reason}` : undefined;
         if (signal.aborted) {
           logger.warn("{name}: let go without its last commit: {reason}", { name, reason });
           return;
         }
         if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
-        logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        if (isAtOdds) {
+          logger.error("{name}: stands still, and looks again in {pauseMs} ms: {reason}", {
+            name,
+            pauseMs,
+            reason,
+          });
+        } else logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
         // When another has taken the partition over, the group takes it from us before the pause ends.
         await delay(pauseMs, undefined, { signal }).catch(() => {});
         if (signal.aborted) return;
@@ -141,6 +155,7 @@ export class Worker<J extends Job> {
     const { open, now, thread } = this.#options;
     await using job = await open(signal);
     this.#job = job;
+    this.#fault = undefined;
     try {
       while (!signal.aborted) {
         const begun = now();

@@ -13,7 +13,9 @@ import type { Topics } from "../topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { encodeNote, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";
-import { LINEAGE, PARTITIONS, PENDING } from "./restore.ts";
+import { PARTITIONS, type TaskInputs } from "./inputs.ts";
+import { INPUTS } from "./position.ts";
+import { LINEAGE, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
@@ -33,6 +35,10 @@ export interface Uncommitted {
   readonly others: OthersNote;
   /** Offset of the next event at the last commit. */
   readonly committed: number;
+  /** Offset of the next event. */
+  readonly next: number;
+  /** What the task reads. */
+  readonly inputs: Pick<TaskInputs, "header">;
   /** See {@linkcode LINEAGE}. */
   readonly lineage: string;
 }
@@ -82,6 +88,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   statistics.push(record(topics.statistics, TASK_KEY, own, {
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
+    [INPUTS]: of.inputs.header(of.next),
   }));
   return { outputs, users, statistics };
 }

@@ -10,7 +10,7 @@ import type { StateStore } from "./state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
 /** What a commit is made of anew each time. */
-type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed">;
+type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next">;
 
 /** Where commits go, and what they are of. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
@@ -33,14 +33,14 @@ export class Committer {
     this.#options = options;
   }
 
-  /** Commits what is there, with `next` as the offset to go on at; then nothing is changed or to be given out. */
-  async commit(next: number, progress: Progress): Promise<void> {
+  /** Commits what is there; then nothing is changed or to be given out. */
+  async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, writer, group } = this.#options;
     const { outputs, users, statistics } = commitRecords({ ...this.#options, ...progress });
     const offsets = await writer.commit({
       records: [...outputs, ...users, ...statistics],
       group,
-      offsets: [{ topic: topics.events, partition, offset: next }],
+      offsets: [{ topic: topics.events, partition, offset: progress.next }],
     });
     this.#note(users, statistics, offsets.slice(outputs.length));
     outbox.clear(offsets);

@@ -3,6 +3,7 @@
  *
  * ```text
  *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
+ *   events/p   ■■■■■■■■│×××××│▪▪▪           × dropped by the log before it was read: lost
  * ```
  *
  * @module
@@ -19,6 +20,14 @@ export interface EventRead {
   readonly decoded: DecodedEvent;
 }
 
+/** Offsets of a partition, one after the other. */
+export interface Stretch {
+  /** The first one. */
+  readonly from: number;
+  /** Behind the last one. */
+  readonly to: number;
+}
+
 /** Reads the events of one partition. */
 export class EventReader {
   readonly #log: Pick<Log, "read">;
@@ -29,6 +38,7 @@ export class EventReader {
   #batch: readonly EventRead[] = [];
   #at = 0;
   #readTo: number;
+  #lost: Stretch | undefined;
 
   /** Goes on from an offset. */
   constructor(log: Pick<Log, "read">, topic: string, partition: number, from: number) {
@@ -70,7 +80,12 @@ export class EventReader {
    */
   async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
     if (this.first !== undefined) return true;
-    const { records, next } = await this.#log.read(this.#topic, this.#partition, this.#next, options);
+    const from = this.#next;
+    const { records, next, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, options);
+    if (dropped > 0) {
+      this.#lost = { from: this.#lost?.from ?? from, to: from + dropped };
+      this.#next = from + dropped;
+    }
     this.#batch = records.map((record) => ({
       record,
       decoded: decodeEvent(record.value ?? new Uint8Array(0)),
@@ -78,6 +93,13 @@ export class EventReader {
     this.#at = 0;
     this.#readTo = next;
     return records.length >= options.maxRecords;
+  }
+
+  /** Offsets that the log had dropped before they were read, since the last call; the position is behind them. */
+  takeLost(): Stretch | undefined {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    return lost;
   }
 
   /** Goes behind the first event. @throws RangeError when none waits */

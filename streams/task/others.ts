@@ -58,6 +58,8 @@ export interface OthersOptions {
   readonly shared: boolean;
   /** When there is time to learn. */
   readonly time: TimeShare;
+  /** Whether the topic is another than the one that positions are of: it is read from its start. @default {false} */
+  readonly anew?: boolean;
 }
 
 /** Learns from others, when there are any. */
@@ -88,11 +90,16 @@ export class Others implements AsyncDisposable {
     state: TaskState,
     options: OthersOptions,
   ): Promise<Others> {
-    const { partition, partitions, shared } = options;
+    const { partition, partitions, shared, anew = false } = options;
     if (!shared || partitions < 2) return new Others(state, options);
     state.retrieval.state.share();
-    const positions = state.retrieval.state.others;
+    const positions = anew ? NOWHERE : state.retrieval.state.others;
     const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
+    if (anew) {
+      // An erasure may be among what the old one had.
+      state.retrieval.state.forgetAll();
+      for (const [other, next] of reader.positions) state.retrieval.state.passOthers(other, next);
+    }
     return new Others(state, options, reader);
   }
 

@@ -20,6 +20,8 @@ import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly } from "../log/read_all.ts";
 import type { Topics } from "../topics.ts";
+import { PARTITIONS } from "./inputs.ts";
+import { changeOf } from "./position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore, type StateStoreOptions } from "./state_store.ts";
 import { LogUsers, PackedUsers, type UserIndex } from "./users.ts";
@@ -29,9 +31,6 @@ export const PENDING = "pending";
 
 /** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
 export const LINEAGE = "lineage";
-
-/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
-export const PARTITIONS = "partitions";
 
 /** Records to gather before they are taken in: of a key that is there more than once, only the newest is. */
 const GATHERED = 20_000;
@@ -192,14 +191,12 @@ async function restoreStatistics(
 
 function checkPartitions(
   before: string | undefined,
-  { topics, partition, partitions }: RestoreOptions,
+  { topics, partitions }: RestoreOptions,
 ): void {
-  if (before === undefined || before === `${partitions}`) return;
-  throw new LogError(
-    "topic-mismatch",
-    `Cannot restore task ${partition}: ${topics.events} had ${before} partitions and has ${partitions} now, so that ` +
-      `its users are on others; give it a log or a prefix of its own`,
-  );
+  if (before === undefined) return;
+  const id = null; // which topic it is was looked at before
+  const change = changeOf(topics.events, { id, partitions: Number(before) }, { id, partitions });
+  if (change !== null) throw change;
 }
 
 /** Takes the users' records in, and into memory those for whom something waits. */

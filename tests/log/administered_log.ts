@@ -1,0 +1,132 @@
+/**
+ * A log in memory whose administrator does what those of brokers do: deletes topics and creates them again, gives them
+ * more partitions, deletes the offsets of groups, lets retention drop what nobody has read.
+ *
+ * @module
+ */
+
+import type {
+  Commit,
+  GroupHandlers,
+  Log,
+  LogRecord,
+  NewRecord,
+  ReadOptions,
+  TopicIdentity,
+  TopicSpec,
+} from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+
+/** See the module. Each life of a topic is a topic of its own in the log below. */
+export class AdministeredLog implements Log {
+  readonly #log = new MemoryLog();
+  /** The life of each topic that had several. */
+  readonly #lives = new Map<string, number>();
+  readonly #groups = new Map<string, number>();
+  /** Partitions of topics that got more, for all but those who asked before. */
+  readonly #grown = new Map<string, number>();
+
+  /** Deletes a topic and creates it again, empty. */
+  async recreate(topic: string): Promise<void> {
+    const spec = (await this.#log.topics()).get(this.#named(topic))!;
+    this.#lives.set(topic, (this.#lives.get(topic) ?? 1) + 1);
+    await this.#log.createTopics([{ ...spec, name: this.#named(topic) }]);
+  }
+
+  /** Gives a topic more partitions. Who knows it goes on with those that it had, as clients of brokers do. */
+  grow(topic: string, partitions: number): void {
+    this.#grown.set(topic, partitions);
+  }
+
+  /** Deletes a group: it has no offsets any more. */
+  deleteGroup(group: string): void {
+    this.#groups.set(group, (this.#groups.get(group) ?? 1) + 1);
+  }
+
+  /** Sets the offset of a group by hand. */
+  async reset(group: string, topic: string, partition: number, offset: number): Promise<void> {
+    await using writer = await this.#log.writer("administrator");
+    const offsets = [{ topic: this.#named(topic), partition, offset }];
+    await writer.commit({ records: [], group: this.#group(group), offsets });
+  }
+
+  createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    return this.#log.createTopics(topics.map((spec) => ({ ...spec, name: this.#named(spec.name) })));
+  }
+
+  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    const below = await this.#log.topics();
+    const names = new Set([...below.keys()].map((name) => name.replace(/-life-\d+$/, "")));
+    return new Map([...names].map((name) => {
+      const spec = below.get(this.#named(name))!;
+      return [name, { ...spec, name, partitions: this.#grown.get(name) ?? spec.partitions }];
+    }));
+  }
+
+  async identify(topic: string): Promise<TopicIdentity | null> {
+    const found = await this.#log.identify(this.#named(topic));
+    return found && { ...found, partitions: this.#grown.get(topic) ?? found.partitions };
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    return this.#log.append(records.map((record) => this.#placed(record)));
+  }
+
+  async read(topic: string, partition: number, from: number, options?: ReadOptions) {
+    const result = await this.#log.read(this.#named(topic), partition, from, options);
+    return { ...result, records: result.records.map((record) => ({ ...record, topic })) };
+  }
+
+  async latest(topic: string, partition: number, key: string): Promise<LogRecord | null> {
+    const record = await this.#log.latest(this.#named(topic), partition, key);
+    return record && { ...record, topic };
+  }
+
+  bounds(topic: string, partition: number) {
+    return this.#log.bounds(this.#named(topic), partition);
+  }
+
+  committed(group: string, topic: string, partition: number): Promise<number | null> {
+    return this.#log.committed(this.#group(group), this.#named(topic), partition);
+  }
+
+  async writer(id: string) {
+    const writer = await this.#log.writer(id);
+    return {
+      id,
+      commit: ({ records, group, offsets }: Commit) =>
+        writer.commit({
+          records: records.map((record) => this.#placed(record)),
+          group: this.#group(group),
+          offsets: offsets.map((offset) => ({ ...offset, topic: this.#named(offset.topic) })),
+        }),
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
+  }
+
+  join(group: string, topics: readonly string[], handlers: GroupHandlers) {
+    return this.#log.join(group, topics.map((topic) => this.#named(topic)), handlers);
+  }
+
+  trim(topic: string, partition: number, before: number): Promise<void> {
+    return this.#log.trim(this.#named(topic), partition, before);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#log[Symbol.asyncDispose]();
+  }
+
+  #named(topic: string): string {
+    const life = this.#lives.get(topic) ?? 1;
+    return life === 1 ? topic : `${topic}-life-${life}`;
+  }
+
+  #group(group: string): string {
+    const life = this.#groups.get(group) ?? 1;
+    return life === 1 ? group : `${group}-life-${life}`;
+  }
+
+  #placed(record: NewRecord): NewRecord {
+    return { ...record, topic: this.#named(record.topic) };
+  }
+}

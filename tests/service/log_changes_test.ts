@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { Service } from "../../streams/service.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { hasCode } from "../contracts/log_suite.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
+import {
+  answersOn,
+  OPTIONS,
+  recordsOf,
+  requestsOf,
+  shopEvents,
+  until,
+  untilCommitted,
+} from "./deployment.ts";
+
+const topics = topicNames();
+const PARTITIONS = 2;
+const events = shopEvents(60, 10);
+const start = (log: AdministeredLog) =>
+  Service.start(log, { ...OPTIONS, partitions: PARTITIONS, roles: ["task", "learner"] });
+
+const untilUnready = (service: Service, says: RegExp) =>
+  until(async () => says.test((await service.unready()).join("; ")), `it says ${says}`);
+
+Deno.test("Service stands still, unready, when its events are created again while it runs, and after a restart", async () => {
+  await using log = new AdministeredLog();
+  {
+    await using service = await start(log);
+    await log.append(recordsOf(events));
+    await untilCommitted(log);
+    assert.deepEqual([await service.unready(), service.faults], [[], []]);
+    await log.recreate(topics.events);
+    await log.append(recordsOf(events));
+    await untilUnready(service, /created again \(its id was .+--rekey-from meander\.events/);
+    await until(() => Promise.resolve(service.faults.length === PARTITIONS), "all tasks stand still");
+  }
+  assert.deepEqual(
+    (await answersOn(log)).map(({ request }) => request).sort(),
+    requestsOf(events).sort(),
+    "of the new topic nothing is answered",
+  );
+  await using again = await start(log);
+  await untilUnready(again, /created again/);
+});
+
+Deno.test("Service goes on, unready, when its events get more partitions, and does not start with them", async () => {
+  await using log = new AdministeredLog();
+  {
+    await using service = await start(log);
+    await log.append(recordsOf(events.slice(0, 40)));
+    await untilCommitted(log);
+    log.grow(topics.events, 4);
+    await untilUnready(service, /as 2 partitions: it has 4 now/);
+    await log.append(recordsOf(events.slice(40)));
+    const asked = requestsOf(events).length;
+    await until(async () => (await answersOn(log)).length === asked, "what comes where it was is answered");
+    assert.deepEqual(service.faults, []);
+  }
+  await assert.rejects(start(log), (error) => {
+    assert.ok(hasCode("topic-mismatch")(error));
+    return /meander\.events as 2 partitions: it has 4 now.+--rekey-from/.test((error as Error).message);
+  });
+});
+
+Deno.test("Service reads a catalogue that is created again while it runs", async () => {
+  await using log = new AdministeredLog();
+  await using service = await start(log);
+  await log.append(recordsOf(events));
+  await untilCommitted(log);
+  await log.recreate(topics.items);
+  const items = recordsOf([]);
+  await log.append(items.slice(0, 3));
+  await until(
+    () =>
+      Promise.resolve(
+        service.tasks.size === PARTITIONS && [...service.tasks.values()]
+          .every(({ committedItems, state }) => state.catalogue.size > 0 && committedItems <= 3),
+      ),
+    "tasks have begun anew",
+  );
+  await until(async () => (await service.unready()).length === 0, "it is ready again");
+});

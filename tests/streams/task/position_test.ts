@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import {
+  changeOf,
+  decodeInputs,
+  encodeInputs,
+  type OwnPosition,
+  positionOf,
+  type PositionSides,
+} from "../../../streams/task/position.ts";
+import { hasCode } from "../../contracts/log_suite.ts";
+
+const own: OwnPosition = { next: 17, ids: { events: "a" }, partitions: 2 };
+const SIDES: PositionSides = {
+  topic: "events",
+  partition: 1,
+  statistics: "statistics",
+  group: "tasks",
+  partitions: 2,
+  own,
+  committed: 17,
+  now: { id: "a", partitions: 2 },
+  bounds: { start: 3, end: 40 },
+};
+
+Deno.test("positionOf() goes on where the task's own record says, whatever the group has, and says so", () => {
+  assert.deepEqual(positionOf(SIDES), { next: 17, remark: null });
+  for (
+    const [committed, says] of [[null, "expired or was deleted"], [0, "says 0"], [40, "says 40"]] as const
+  ) {
+    const { next, remark } = positionOf({ ...SIDES, committed });
+    assert.equal(next, 17);
+    assert.ok(remark?.includes("at 17") && remark.includes(says), `${remark}`);
+  }
+});
+
+Deno.test("positionOf() begins at the first event there is when no task ever was, and with the group's of before", () => {
+  assert.deepEqual(positionOf({ ...SIDES, own: null, committed: null }), { next: 3, remark: null });
+  const old = { next: null, ids: {}, partitions: 2 };
+  assert.deepEqual(positionOf({ ...SIDES, own: old, committed: 9 }), { next: 9, remark: null });
+});
+
+Deno.test("positionOf() goes on before what the log dropped: reading tells what is lost", () => {
+  assert.equal(positionOf({ ...SIDES, bounds: { start: 30, end: 40 } }).next, 17);
+});
+
+Deno.test("positionOf() refuses what contradicts itself, and names both sides and the way out", () => {
+  const cases: readonly (readonly [change: Partial<PositionSides>, ...says: string[]])[] = [
+    [{ now: { id: "b", partitions: 2 } }, "id was a", "is b", "--prefix", "--rekey-from events"],
+    [{ now: { id: "a", partitions: 4 } }, "as 2 partitions", "has 4 now", "--rekey-from events"],
+    [{ bounds: { start: 0, end: 16 } }, "at 17", "ends at 16", "--prefix"],
+    [{ own: null }, "at 17", "group tasks", "statistics/1 has no record", "--delete --group tasks"],
+    [{ own: { ...own, next: null }, committed: null }, "earlier version", "--to-offset <n>", "3 to 40"],
+  ];
+  for (const [change, ...says] of cases) {
+    assert.throws(() => positionOf({ ...SIDES, ...change }), (error) => {
+      assert.ok(hasCode("topic-mismatch")(error));
+      for (const word of says) assert.ok((error as Error).message.includes(word), `${error}: ${word}`);
+      return true;
+    });
+  }
+});
+
+Deno.test("changeOf() compares ids only where both are known", () => {
+  assert.equal(changeOf("t", { id: null, partitions: 1 }, { id: "b", partitions: 1 }), null);
+  assert.equal(changeOf("t", { id: "a", partitions: 1 }, { id: null, partitions: 1 }), null);
+  assert.match(changeOf("t", { id: "a", partitions: 1 }, null)?.message ?? "", /t: it was deleted/);
+});
+
+Deno.test("decodeInputs() reads what encodeInputs() wrote, and refuses what is damaged", () => {
+  assert.deepEqual(decodeInputs(encodeInputs(5, { events: "x", items: null })), {
+    ...{ next: 5, ids: { events: "x", items: null } },
+  });
+  assert.deepEqual(decodeInputs(undefined), { next: null, ids: {} });
+  for (const odd of ["", "{", "{}", '{"next":-0.5,"ids":{}}', '{"next":1,"ids":null}', "null"]) {
+    assert.throws(() => decodeInputs(odd), SyntaxError, odd);
+  }
+});
