@@ -13,10 +13,10 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/state/lists.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { readBody } from "../server/body.ts";
 import { type ApiContext, append } from "../server/endpoints.ts";
 import { MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
 import { freshTask } from "../server/fresh_task.ts";
+import { checkList } from "../server/json_list.ts";
 import { Problem } from "../server/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
 import type { Task } from "../task.ts";
@@ -31,7 +31,8 @@ export type Asked = Omit<RequestEvent, "type" | "request" | "user" | "time" | "i
 
 /** Reads a body as JSON: the values of a list, or the one value. @throws Problem */
 export async function readValues(context: ApiContext, request: Request): Promise<readonly unknown[]> {
-  const bytes = await readBody(request, context.maxBodyBytes);
+  const bytes = await context.bodies.read(request);
+  checkList(bytes, context.maxEntries);
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];

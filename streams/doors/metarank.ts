@@ -13,9 +13,9 @@ import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
-import { readBody } from "../server/body.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
+import { checkList, checkSequence, isList } from "../server/json_list.ts";
 import { Problem } from "../server/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
 import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
@@ -61,8 +61,8 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
 
 async function feedback(context: ApiContext, request: Request): Promise<Response> {
   const begun = context.clock();
-  const bytes = await readBody(request, context.maxBodyBytes);
-  const events = valuesOf(bytes);
+  const bytes = await context.bodies.read(request);
+  const events = valuesOf(bytes, context.maxEntries);
   checkEntries(context, events.length);
   const records = recordsOf(context, mapAll(context, events, parseMetarank));
   await take(context, records);
@@ -78,7 +78,7 @@ async function rank(context: ApiContext, { request }: Call): Promise<Response> {
   if (text !== "true" && text !== "false") {
     throw new Problem("bad-parameter", "explain must be true or false");
   }
-  const body = objectIn(await readBody(request, context.maxBodyBytes));
+  const body = objectIn(await context.bodies.read(request));
   const isNobodys = !hasId(body["user"]) && !hasId(body["session"]);
   const [own] = mapAll(
     context,
@@ -113,7 +113,7 @@ async function rank(context: ApiContext, { request }: Call): Promise<Response> {
 
 async function recommend(context: ApiContext, { request }: Call): Promise<Response> {
   const begun = context.clock();
-  const body = objectIn(await readBody(request, context.maxBodyBytes));
+  const body = objectIn(await context.bodies.read(request));
   const asked = refusing((): Asked => {
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
@@ -151,7 +151,9 @@ async function features(
 }
 
 /** One JSON value, which may have line breaks within; a list; or one value a line. @throws Problem */
-function valuesOf(bytes: Uint8Array): readonly unknown[] {
+function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
+  if (isList(bytes)) checkList(bytes, maxEntries);
+  else checkSequence(bytes, maxEntries);
   const whole = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (whole.ok) return Array.isArray(whole.value) ? whole.value : [whole.value];
   const splitter = new JsonSplitter();
@@ -167,7 +169,7 @@ function valuesOf(bytes: Uint8Array): readonly unknown[] {
 }
 
 function objectIn(bytes: Uint8Array): JsonObject {
-  const [value, ...more] = valuesOf(bytes);
+  const [value, ...more] = valuesOf(bytes, 1);
   if (typeof value === "object" && value !== null && more.length === 0) return value as JsonObject;
   throw new Problem("bad-body", "The body is no object");
 }

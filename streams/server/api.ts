@@ -10,6 +10,7 @@ import type { LiveFeed } from "../dashboard/live.ts";
 import { doorEndpoints } from "../doors/doors.ts";
 import { Access, type ApiKey } from "./access.ts";
 import { createApp } from "./app.ts";
+import { Bodies } from "./bodies.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
 import { experimentEndpoints } from "./experiments.ts";
@@ -21,14 +22,23 @@ import type { HttpSettings } from "./settings.ts";
 /** Largest body, unless the settings say otherwise. */
 const MAX_BODY_BYTES = 8 << 20;
 const MAX_ENTRIES = 10_000;
-const ANSWER_TIMEOUT_MS = 2000;
+/** How long an answer is waited for, unless the settings say otherwise. */
+export const ANSWER_TIMEOUT_MS = 2000;
 
 /** What of a context the settings say. */
 export function limitsIn(
-  { maxBodyBytes = MAX_BODY_BYTES, maxEntries = MAX_ENTRIES, answerTimeoutMs = ANSWER_TIMEOUT_MS }:
-    HttpSettings,
-): Pick<ApiContext, "maxBodyBytes" | "maxEntries" | "answerTimeoutMs"> {
-  return { maxBodyBytes, maxEntries, answerTimeoutMs };
+  {
+    maxBodyBytes = MAX_BODY_BYTES,
+    maxInFlightBytes,
+    maxEntries = MAX_ENTRIES,
+    answerTimeoutMs = ANSWER_TIMEOUT_MS,
+  }: HttpSettings,
+  clock: () => number,
+): Pick<ApiContext, "bodies" | "maxEntries" | "answerTimeoutMs"> {
+  return {
+    ...{ maxEntries, answerTimeoutMs },
+    bodies: new Bodies({ maxBytes: maxBodyBytes, maxInFlightBytes, clock }),
+  };
 }
 
 /** Makes the endpoints, and one that describes them. */
@@ -52,6 +62,8 @@ export interface ServeOptions extends ListenOptions {
   /** Who is let in. */
   readonly keys: readonly ApiKey[];
   readonly metrics: Metrics;
+  /** What reads the bodies for the endpoints. */
+  readonly bodies: Bodies;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
 }
@@ -59,10 +71,18 @@ export interface ServeOptions extends ListenOptions {
 /** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
 export function serveApi(
   endpoints: readonly Endpoint[],
-  { settings: { rateLimit, cors = [], maxConnections }, keys, metrics, clock, ...place }: ServeOptions,
+  { settings: { rateLimit, cors = [], maxConnections }, keys, metrics, bodies, clock, ...place }:
+    ServeOptions,
 ): HttpServer {
   return serve(
-    createApp({ endpoints, access: new Access({ keys, rateLimit, now: clock }), metrics, cors, clock }),
+    createApp({
+      endpoints,
+      access: new Access({ keys, rateLimit, now: clock }),
+      metrics,
+      bodies,
+      cors,
+      clock,
+    }),
     place,
     { maxConnections },
   );

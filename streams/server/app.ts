@@ -10,6 +10,7 @@ import { cors } from "hono/cors";
 import { noSuch } from "../../src/events/near_name.ts";
 import { shown } from "../../src/events/refusal.ts";
 import type { Access } from "./access.ts";
+import type { Bodies } from "./bodies.ts";
 import { bodyKind } from "./body.ts";
 import { type Endpoint, isOwn } from "./endpoint.ts";
 import type { Metrics } from "./metrics.ts";
@@ -22,6 +23,8 @@ export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   /** Who may. */
   readonly access: Access;
+  /** What reads bodies for the endpoints, and is told when they are answered. */
+  readonly bodies: Pick<Bodies, "release">;
   /** Told of every request. */
   readonly metrics: Metrics;
   /** Origins of pages that may call from a browser. @default {[]} */
@@ -74,7 +77,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
 type AppContext = Context<{ Bindings: Connection }>;
 
 async function answer(
-  { access, metrics, clock }: AppOptions,
+  { access, bodies, metrics, clock }: AppOptions,
   endpoint: Endpoint,
   context: AppContext,
 ): Promise<Response> {
@@ -88,6 +91,8 @@ async function answer(
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
   } catch (error) {
     response = toProblem(error, requestId).toResponse(requestId);
+  } finally {
+    if (endpoint.body !== undefined) bodies.release(context.req.raw);
   }
   const ms = clock() - begun;
   metrics.served(endpoint.method, endpoint.path, response.status, ms);

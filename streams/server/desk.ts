@@ -46,7 +46,7 @@ export async function openDesk(
   const { answers, backlog } = room;
   const known = {
     ...{ log, topics, partitions, service, answers, backlog, metrics, now, clock, isStopping },
-    ...limitsIn(settings),
+    ...limitsIn(settings, clock),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
   if (service !== undefined) metrics.watch(service);

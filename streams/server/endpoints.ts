@@ -12,7 +12,8 @@ import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { Answers } from "./answers.ts";
 import type { Backlog } from "./backlog.ts";
-import { bodyKind, readBody } from "./body.ts";
+import type { Bodies } from "./bodies.ts";
+import { bodyKind } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
@@ -49,8 +50,8 @@ export interface ApiContext {
   readonly clock: () => number;
   /** How long an answer, or a state that knows what was answered before, is waited for; milliseconds. */
   readonly answerTimeoutMs: number;
-  /** Largest body. */
-  readonly maxBodyBytes: number;
+  /** Reads bodies. */
+  readonly bodies: Bodies;
   /** Most entries of a body. */
   readonly maxEntries: number;
   /** Whether we are about to stop. */
@@ -273,11 +274,11 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
 const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null };
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
-  const { topics, maxBodyBytes, maxEntries, service } = context;
+  const { topics, bodies, maxEntries, service } = context;
   const bodyIs = bodyKind(request.headers, MANY);
   if (kind === "event") await context.backlog?.room();
   using _underWay = service?.thread.enter();
-  const bytes = await readBody(request, maxBodyBytes);
+  const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;
   const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });
   context.metrics.taken(kind, taken.records.length, taken.refused);

@@ -115,7 +115,7 @@ class Changes {
 
   /** The body of a request. @throws Problem */
   async body<Body>(request: Request, name: SchemaName, schema: z.ZodType<Body>): Promise<Body> {
-    const result = schema.safeParse(await readObject(request, this.#context.maxBodyBytes, name));
+    const result = schema.safeParse(await readObject(request, this.#context.bodies, name));
     if (result.success) return result.data;
     const faults = issuesOf(result.error);
     throw new Problem("refused", faults.join("; "), { more: { faults } });

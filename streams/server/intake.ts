@@ -12,6 +12,7 @@ import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics.ts";
 import type { BodyKind } from "./body.ts";
+import { checkList } from "./json_list.ts";
 import { Problem } from "./problem.ts";
 
 /** A part of a body that was not taken. */
@@ -111,9 +112,9 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     );
   };
   if (kind === "lines") {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(maxEntries);
     const lines = [...splitter.push(bytes), ...splitter.end()];
-    checkCount(lines.length, maxEntries);
+    checkCount(lines.length, maxEntries, "more");
     const ascii = asciiOf(bytes);
     for (const [index, { bytes: line, refusal }] of lines.entries()) {
       // A line that is not refused is a view of the body.
@@ -123,6 +124,7 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     }
     return { records, refused };
   }
+  checkList(bytes, maxEntries);
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
@@ -135,10 +137,10 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   return { records, refused };
 }
 
-function checkCount(entries: number, maxEntries: number): void {
+function checkCount(entries: number, maxEntries: number, has: number | "more" = entries): void {
   if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
   if (entries > maxEntries) {
-    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${entries}`);
+    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${has}`);
   }
 }
 

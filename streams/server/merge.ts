@@ -17,7 +17,7 @@ import { Problem } from "./problem.ts";
 /** Reads the session's behaviours from its state, and appends them as an event of the user. */
 export async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const user = parameters["user"] ?? "";
-  const { from } = await readObject(request, context.maxBodyBytes, "Merge");
+  const { from } = await readObject(request, context.bodies, "Merge");
   if (typeof from !== "string" || from === "" || from === user) {
     throw new Problem("bad-parameter", "from must be the id of the session, and not the user's");
   }

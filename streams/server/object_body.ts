@@ -5,8 +5,9 @@
  */
 
 import { parseJson } from "../../src/events/json.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { unknownFields } from "../unknown_fields.ts";
-import { readBody } from "./body.ts";
+import type { Bodies } from "./bodies.ts";
 import { Problem } from "./problem.ts";
 import { apiSchemas, type SchemaName } from "./schemas.ts";
 
@@ -16,17 +17,17 @@ const MAX_LISTED = 20;
 const schemas = apiSchemas();
 
 /**
- * Reads the object of a body of at most `maxBytes`.
+ * Reads the object of a body; it is a record, or a part of one, and no larger.
  *
  * @param schema what it is; beyond its fields nothing of it is checked
- * @throws Problem `bad-body`, `unknown-field`, or one of `readBody()`
+ * @throws Problem `bad-body`, `unknown-field`, or one of `Bodies.read()`
  */
 export async function readObject(
   request: Request,
-  maxBytes: number,
+  bodies: Bodies,
   schema: SchemaName,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const parsed = parseJson(await readBody(request, maxBytes), "body");
+  const parsed = parseJson(await bodies.read(request, MAX_RECORD_BYTES), "body");
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

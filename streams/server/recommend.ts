@@ -39,7 +39,7 @@ export async function recommend(
   kind: "recommend" | "rank",
 ): Promise<Response> {
   const schema = kind === "rank" ? "RankRequest" : "RecommendRequest";
-  const asked = await readObject(request, context.maxBodyBytes, schema);
+  const asked = await readObject(request, context.bodies, schema);
   const now = context.now();
   const { event, budgetMs, pages } = eventOf(asked, kind, now);
   const begun = context.clock();

@@ -17,6 +17,8 @@ export interface HttpSettings {
   readonly rateLimit?: RateLimit | undefined;
   /** Largest body in bytes, packed and unpacked. @default {8 MiB} */
   readonly maxBodyBytes?: number | undefined;
+  /** Bytes of all bodies that are being read or worked on at a time. @default {64 MiB} */
+  readonly maxInFlightBytes?: number | undefined;
   /** Most events or items of a body. @default {10_000} */
   readonly maxEntries?: number | undefined;
   /** How long an answer is waited for, milliseconds. @default {2000} */
@@ -72,6 +74,11 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     absent("none"),
   ),
   maxBodyBytes: field(count, "largest body, packed and unpacked", 8_388_608),
+  maxInFlightBytes: field(
+    count,
+    "bytes of all bodies that are being read or worked on at a time; one more gets 503",
+    67_108_864,
+  ),
   maxEntries: field(count, "most events or items of a body", 10_000),
   answerTimeoutMs: field(count, "how long an answer is waited for", 2000),
   maxWaiting: field(count, "requests that may wait at a time; one more gets 503", 1000),

@@ -6,7 +6,7 @@
 
 import type { Log } from "../log/log.ts";
 import { Answers } from "./answers.ts";
-import { limitsIn } from "./api.ts";
+import { ANSWER_TIMEOUT_MS } from "./api.ts";
 import { Backlog } from "./backlog.ts";
 import type { ApiContext } from "./endpoints.ts";
 import type { HttpSettings } from "./settings.ts";
@@ -23,7 +23,7 @@ export function openRoom(
   settings: HttpSettings,
 ): WaitingRoom {
   const { maxWaiting, maxBehind = MAX_BEHIND } = settings;
-  const { answerTimeoutMs: timeoutMs } = limitsIn(settings);
+  const { answerTimeoutMs: timeoutMs = ANSWER_TIMEOUT_MS } = settings;
   const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting });
   return {
     answers,

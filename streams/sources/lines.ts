@@ -32,17 +32,25 @@ const LF = 0x0a, CR = 0x0d, SPACE = 0x20, TAB = 0x09;
  * dropped. A line of more than {@linkcode MAX_RECORD_BYTES} is refused; only its beginning is held in memory.
  */
 export class LineSplitter {
-  #number = 1;
+  readonly #maxLines: number;
   readonly #held = new HeldBytes();
+  #number = 1;
+  #cut = 0;
+
+  /** @param maxLines After one more than these, nothing is cut: whoever wants no more sees that there are. */
+  constructor(maxLines: number = Infinity) {
+    this.#maxLines = maxLines;
+  }
 
   /** The lines that are complete with this chunk. They may be views of it: do not write to it afterwards. */
   push(chunk: Uint8Array): Line[] {
     const lines: Line[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, start)) {
+    let start = this.#held.isEmpty ? this.#skipBlank(chunk, 0) : 0;
+    for (let end = chunk.indexOf(LF, start); end >= 0; end = chunk.indexOf(LF, start)) {
       this.#held.push(chunk.subarray(start, end));
       this.#finish(lines);
-      start = end + 1;
+      if (this.#cut > this.#maxLines) return lines;
+      start = this.#skipBlank(chunk, end + 1);
     }
     this.#held.push(chunk.subarray(start));
     return lines;
@@ -55,7 +63,28 @@ export class LineSplitter {
     return lines;
   }
 
+  /** Where the first line begins, from `start` on, that is not blank or not whole: millions of blank ones cost little. */
+  #skipBlank(chunk: Uint8Array, start: number): number {
+    for (let at = start; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (byte === LF) {
+        this.#number++;
+        start = at + 1;
+      } else if (byte !== SPACE && byte !== TAB && (byte !== CR || chunk[at + 1] !== LF)) {
+        return start;
+      }
+    }
+    return start;
+  }
+
   #finish(lines: Line[], refusal?: Refusal): void {
+    if (this.#cut > this.#maxLines) return;
+    const before = lines.length;
+    this.#add(lines, refusal);
+    this.#cut += lines.length - before;
+  }
+
+  #add(lines: Line[], refusal?: Refusal): void {
     const number = this.#number++;
     let { bytes, size } = this.#held.take();
     if (bytes.length === size && bytes[size - 1] === CR) bytes = bytes.subarray(0, --size);
@@ -89,6 +118,11 @@ export class HeldBytes {
       this.#parts = [new Uint8Array(this.#joined().subarray(0, MAX_REJECTED_BYTES))];
       this.#held = MAX_REJECTED_BYTES;
     }
+  }
+
+  /** Whether nothing has come since the last record. */
+  get isEmpty(): boolean {
+    return this.#size === 0;
   }
 
   /** What is held, and the size of the whole; begins anew. */

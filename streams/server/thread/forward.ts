@@ -5,7 +5,7 @@
  */
 
 import type { Outcome, PortCaller } from "../../log/port_calls.ts";
-import { readBody } from "../body.ts";
+import type { Bodies } from "../bodies.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { Problem } from "../problem.ts";
 import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
@@ -37,14 +37,14 @@ export async function answered(answer: () => Promise<Outcome>): Promise<Outcome>
 }
 
 /** An endpoint that asks the one with its id at the other end. */
-export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes: number): Endpoint {
+export function forwarded(endpoint: Endpoint, process: PortCaller, bodies: Bodies): Endpoint {
   return {
     ...endpoint,
     async handle({ request, parameters }) {
       const { url, method } = request;
       const body = endpoint.body === undefined || request.body === null
         ? null
-        : await readBody(request, maxBodyBytes) as Uint8Array<ArrayBuffer>;
+        : await bodies.read(request) as Uint8Array<ArrayBuffer>;
       const headers = [...request.headers].filter(([name]) => !OF_THE_BODY.includes(name));
       const plain: PlainRequest = { endpoint: endpoint.id, url, method, headers, body, parameters };
       const answer = await ask<PlainResponse>(process, "handle", [plain]);
@@ -59,12 +59,14 @@ export function forwarded(endpoint: Endpoint, process: PortCaller, maxBodyBytes:
 /** What comes of a request that was forwarded. */
 export async function answerForwarded(
   endpoints: ReadonlyMap<string, Endpoint>,
+  bodies: Bodies,
   { endpoint: id, url, method, headers, body, parameters }: PlainRequest,
 ): Promise<Outcome> {
   const endpoint = endpoints.get(id);
   if (endpoint === undefined) throw new Error(`Cannot answer for ${id}: there is no such endpoint`);
   const request = new Request(url, { method, headers: headers.map(([...pair]) => pair), body });
-  const response = await endpoint.handle({ request, parameters });
+  const response = await Promise.try(() => endpoint.handle({ request, parameters }))
+    .finally(() => bodies.release(request));
   const isEndless = response.headers.get("content-type")?.startsWith(ENDLESS) ?? false;
   const sent = isEndless ? response.body : await response.arrayBuffer();
   const result: PlainResponse = { status: response.status, headers: [...response.headers], body: sent };

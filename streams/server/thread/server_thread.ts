@@ -179,7 +179,9 @@ export class ServerThread {
     const { context, recorder } = this.#desk;
     switch (method) {
       case "handle":
-        return await answered(() => answerForwarded(this.#endpoints, ...args as unknown as [PlainRequest]));
+        return await answered(() =>
+          answerForwarded(this.#endpoints, context.bodies, ...args as unknown as [PlainRequest])
+        );
       case "withoutModel":
         return await answered(async () => ({
           result: await context.withoutModel(...args as unknown as [RequestEvent]),

@@ -117,7 +117,7 @@ class Thread {
     const news = new NewsBox(async (news) => void await this.#process.call("told", [news]));
     metrics.tell(news);
     const clock = () => performance.now();
-    const limits = limitsIn(settings);
+    const limits = limitsIn(settings, clock);
     let stopping = false;
     const isStopping = () => stopping;
     const room = this.#room = openRoom(log, { topics, partitions, clock, isStopping }, settings);
@@ -129,9 +129,11 @@ class Thread {
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
     const endpoints = apiOf(context, settings, live).map((endpoint) =>
-      endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.maxBodyBytes)
+      endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.bodies)
     );
-    const server = serveApi(endpoints, { hostname, port, settings, keys, metrics, clock });
+    const server = serveApi(endpoints, {
+      ...{ hostname, port, settings, keys, metrics, clock, bodies: limits.bodies },
+    });
     this.#server = {
       ...server,
       stop: async (patienceMs) => {

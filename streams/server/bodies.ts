@@ -1,0 +1,224 @@
+/**
+ * Bodies of requests, bounded: each as it comes and as it unpacks, and all of them together until they are answered.
+ *
+ * @module
+ */
+
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { Problem } from "./problem.ts";
+
+const unzip = promisify(gunzip);
+
+/** Options of {@linkcode Bodies}. */
+export interface BodiesOptions {
+  /** Largest body, packed and unpacked. */
+  readonly maxBytes: number;
+  /** Bytes of all bodies that are being read or worked on; at least those of the largest. @default {64 MiB} */
+  readonly maxInFlightBytes?: number | undefined;
+  /** How long a body may take to come, milliseconds. @default {30_000} */
+  readonly timeoutMs?: number | undefined;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+}
+
+const MAX_IN_FLIGHT_BYTES = 64 << 20;
+const TIMEOUT_MS = 30_000;
+/** A body that says it is no longer than this is read at once: that spares a turn of the event loop for each part. */
+const AT_ONCE_BYTES = 256 << 10;
+const FIRST_ROOM_BYTES = 64 << 10;
+/** When there is no room left, bodies go that have come more slowly than this for a while. */
+const MIN_BYTES_PER_MS = 64;
+const GRACE_MS = 2000;
+
+/** A body that is held. */
+interface Held {
+  bytes: number;
+}
+
+/** A body that is being read. */
+interface Reading {
+  readonly held: Held;
+  /** Bytes that have come, where that is known. */
+  come: number;
+  /** Since when, and after how many bytes, it has not been fast enough. */
+  slow: { at: number; come: number };
+  readonly drop: (problem: Problem) => void;
+}
+
+/** Reads bodies, within what all of them may take. */
+export class Bodies {
+  readonly #maxBytes: number;
+  readonly #maxInFlight: number;
+  readonly #timeoutMs: number;
+  readonly #clock: () => number;
+  readonly #held = new Map<Request, Held>();
+  readonly #reading = new Set<Reading>();
+  #inFlight = 0;
+  /** One body is unpacked at a time: what comes out is not known before. */
+  #unpacking: Promise<unknown> = Promise.resolve();
+
+  /** Nothing is held yet. */
+  constructor({ maxBytes, maxInFlightBytes = MAX_IN_FLIGHT_BYTES, timeoutMs, clock }: BodiesOptions) {
+    this.#maxBytes = maxBytes;
+    this.#maxInFlight = Math.max(maxBytes, maxInFlightBytes);
+    this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
+    this.#clock = clock;
+  }
+
+  /** Bytes that are held now. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /**
+   * Reads the body of a request. It counts until {@linkcode Bodies.release}.
+   *
+   * @param maxBytes of it, packed and unpacked, if that is less than any body's
+   * @throws Problem `too-large`, `unsupported-media-type`, `bad-body`, `body-timeout`, or `unavailable` when too many
+   *   bytes are under way
+   */
+  async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array> {
+    const most = Math.min(maxBytes, this.#maxBytes);
+    const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+    if (encoding !== "identity" && encoding !== "gzip") {
+      throw new Problem(
+        "unsupported-media-type",
+        `Bodies may be gzip, not ${JSON.stringify(encoding.slice(0, 40))}`,
+        { headers: { "accept-encoding": "gzip" } },
+      );
+    }
+    const held: Held = { bytes: 0 };
+    this.#held.set(request, held);
+    const packed = await this.#collect(request, held, most);
+    if (encoding === "identity") return packed;
+    const unpacked = this.#unpacking.then(() => unpack(packed, most));
+    this.#unpacking = unpacked.catch(() => {});
+    const bytes = await unpacked;
+    this.#resize(held, bytes.length);
+    return bytes;
+  }
+
+  /** The request was answered: its body does not count any more. */
+  release(request: Request): void {
+    const held = this.#held.get(request);
+    if (held === undefined) return;
+    this.#held.delete(request);
+    this.#inFlight -= held.bytes;
+    held.bytes = 0;
+  }
+
+  async #collect(request: Request, held: Held, most: number): Promise<Uint8Array> {
+    const { headers, body } = request;
+    const declared = headers.get("content-length");
+    if (Number(declared ?? 0) > most) throw tooLarge(most);
+    const size = declared === null || headers.has("transfer-encoding") ? undefined : Number(declared);
+    if (size === undefined ? body === null : size === 0) return new Uint8Array(0);
+    const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
+    dropped.catch(() => {}); // it may be read to its end before
+    const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
+    const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
+    this.#reading.add(reading);
+    try {
+      // No more than was declared will come.
+      if (size !== undefined && size <= AT_ONCE_BYTES) {
+        this.#resize(held, size);
+        return await Promise.race([request.bytes(), dropped]);
+      }
+      return await this.#collectParts(
+        body as ReadableStream<Uint8Array>,
+        reading,
+        dropped,
+        size ?? most,
+        most,
+      );
+    } catch (cause) {
+      if (cause instanceof Problem) throw cause;
+      throw new Problem("bad-body", "The body broke off", { cause });
+    } finally {
+      clearTimeout(timer);
+      this.#reading.delete(reading);
+    }
+  }
+
+  /** Parts are copied at once: a part of a byte takes some hundred, kept. */
+  async #collectParts(
+    body: ReadableStream<Uint8Array>,
+    reading: Reading,
+    dropped: Promise<never>,
+    expected: number,
+    most: number,
+  ): Promise<Uint8Array> {
+    let room = new Uint8Array(0);
+    const reader = body.getReader();
+    try {
+      for (;;) {
+        const { done, value: part } = await Promise.race([reader.read(), dropped]);
+        if (done) break;
+        const size = reading.come + part.length;
+        if (size > most) throw tooLarge(most);
+        if (size > room.length) {
+          const larger = Math.max(size, Math.min(expected, Math.max(FIRST_ROOM_BYTES, 2 * room.length)));
+          this.#resize(reading.held, larger);
+          const grown = new Uint8Array(larger);
+          grown.set(room.subarray(0, reading.come));
+          room = grown;
+        }
+        room.set(part, reading.come);
+        reading.come = size;
+        const now = this.#clock();
+        if (!isSlow(reading, now)) reading.slow = { at: now, come: size };
+      }
+    } catch (error) {
+      reader.cancel().catch(() => {}); // the client may be gone
+      throw error;
+    }
+    return room.subarray(0, reading.come);
+  }
+
+  /** @throws Problem `unavailable` when there is no room for that, whoever is too slow is dropped */
+  #resize(held: Held, bytes: number): void {
+    if (this.#inFlight - held.bytes + bytes > this.#maxInFlight) this.#dropSlow();
+    if (this.#inFlight - held.bytes + bytes > this.#maxInFlight) {
+      const detail = `Bodies of ${this.#inFlight} bytes are under way, at most ${this.#maxInFlight} may be ` +
+        "(http.maxInFlightBytes)";
+      throw new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
+    }
+    this.#inFlight += bytes - held.bytes;
+    held.bytes = bytes;
+  }
+
+  #dropSlow(): void {
+    const now = this.#clock();
+    for (const reading of this.#reading) {
+      const { held, come, slow, drop } = reading;
+      const ms = now - slow.at;
+      if (ms < GRACE_MS || !isSlow(reading, now)) continue;
+      this.#inFlight -= held.bytes;
+      held.bytes = 0;
+      drop(late(`came too slowly, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others want room`));
+    }
+  }
+}
+
+function isSlow({ come, slow }: Reading, now: number): boolean {
+  return come - slow.come < (now - slow.at) * MIN_BYTES_PER_MS;
+}
+
+async function unpack(packed: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await unzip(packed, { maxOutputLength: maxBytes });
+  } catch (cause) {
+    const { code } = cause as { readonly code?: unknown };
+    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(maxBytes, cause);
+    throw new Problem("bad-body", `Cannot unpack the body as gzip: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function late(how: string): Problem {
+  return new Problem("body-timeout", `The body ${how}`);
+}
+
+function tooLarge(maxBytes: number, cause?: unknown): Problem {
+  return new Problem("too-large", `A body has at most ${maxBytes} bytes`, { cause });
+}

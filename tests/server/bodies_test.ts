@@ -1,0 +1,163 @@
+/** Bodies that are slow, many or large in what they hold: what one client sends costs the others little. */
+
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { Bodies } from "../../streams/server/bodies.ts";
+import { takeEvents } from "../../streams/server/intake.ts";
+import { checkSequence } from "../../streams/server/json_list.ts";
+import type { Problem } from "../../streams/server/problem.ts";
+import { LineSplitter } from "../../streams/sources/lines.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { startApi } from "./deployment.ts";
+
+const MB = 1 << 20;
+const encoder = new TextEncoder();
+
+/** A body of which only the beginning comes, and a request that has it. */
+function stuck(bytes: number, headers: HeadersInit = {}): Request {
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(bytes)),
+  });
+  return new Request("http://localhost/", { method: "POST", body, headers });
+}
+
+const whole = (bytes: Uint8Array<ArrayBuffer>, headers: HeadersInit = {}) =>
+  new Request("http://localhost/", { method: "POST", body: bytes, headers });
+
+async function codeOf(read: Promise<unknown>): Promise<string> {
+  return await read.then(() => "read", (error: Problem) => error.code);
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("Bodies refuses one more beyond what all may take, and takes it when others were answered", async () => {
+  let now = 0;
+  const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 16 * MB, clock: () => now });
+  const first = [whole(new Uint8Array(7 * MB)), whole(new Uint8Array(7 * MB))];
+  for (const request of first) assert.equal((await bodies.read(request)).length, 7 * MB);
+  assert.ok(bodies.inFlight >= 14 * MB && bodies.inFlight <= 16 * MB, String(bodies.inFlight));
+  now += 10_000; // whoever has come to its end is not slow
+  assert.equal(await codeOf(bodies.read(whole(new Uint8Array(7 * MB)))), "unavailable");
+  bodies.release(first[0]!);
+  assert.equal((await bodies.read(whole(new Uint8Array(7 * MB)))).length, 7 * MB);
+});
+
+Deno.test("Bodies drops those that stop short when others want room", async () => {
+  let now = 0;
+  const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 16 * MB, clock: () => now });
+  const slow = [stuck(7 * MB), stuck(7 * MB)].map((request) => codeOf(bodies.read(request)));
+  await turn();
+  const request = whole(new Uint8Array(4 * MB));
+  assert.equal(await codeOf(bodies.read(request)), "unavailable");
+  bodies.release(request);
+  now += 3000;
+  assert.equal((await bodies.read(whole(new Uint8Array(4 * MB)))).length, 4 * MB);
+  assert.deepEqual(await Promise.all(slow), ["body-timeout", "body-timeout"]);
+});
+
+Deno.test("Bodies counts what is declared and does not come, and gives up on it", async () => {
+  const bodies = new Bodies({ maxBytes: MB, maxInFlightBytes: MB, timeoutMs: 50, clock: () => 0 });
+  const request = stuck(10, { "content-length": "200000" });
+  const read = codeOf(bodies.read(request));
+  await turn();
+  assert.equal(bodies.inFlight, 200_000);
+  assert.equal(await read, "body-timeout");
+  bodies.release(request);
+  assert.equal(bodies.inFlight, 0);
+});
+
+Deno.test("Bodies holds parts of a byte as bytes", async () => {
+  const bodies = new Bodies({ maxBytes: MB, clock: () => 0 });
+  let left = 100_000;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => left-- > 0 ? controller.enqueue(new Uint8Array([left & 0xff])) : controller.close(),
+  });
+  const read = await bodies.read(new Request("http://localhost/", { method: "POST", body }));
+  assert.equal(read.length, 100_000);
+  assert.ok(bodies.inFlight < 200_000);
+  assert.deepEqual([read[0], read.at(-1)], [99_999 & 0xff, 0]);
+});
+
+Deno.test("Bodies unpacks one after another, and what comes out counts", async () => {
+  const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 20 * MB, clock: () => 0 });
+  const packed = new Uint8Array(gzipSync(new Uint8Array(7 * MB)));
+  const headers = { "content-encoding": "gzip" };
+  const codes = await Promise.all(
+    Array.from({ length: 5 }, () => codeOf(bodies.read(whole(packed, headers)))),
+  );
+  assert.deepEqual(codes.toSorted(), ["read", "read", "unavailable", "unavailable", "unavailable"]);
+  const bomb = new Uint8Array(gzipSync(new Uint8Array(9 * MB)));
+  assert.equal(await codeOf(bodies.read(whole(bomb, headers))), "too-large");
+});
+
+Deno.test("LineSplitter cuts no more lines than are wanted, and blank ones not at all", () => {
+  const splitter = new LineSplitter(10);
+  assert.equal(splitter.push(encoder.encode("0\n".repeat(100_000))).length, 11);
+  const blanks = new LineSplitter();
+  const text = " \n\t\r\n\n\r\nlast\r\n \n";
+  for (let cut = 0; cut <= text.length; cut++) {
+    const parts = [text.slice(0, cut), text.slice(cut)];
+    const each = new LineSplitter();
+    const lines = [...parts.flatMap((part) => each.push(encoder.encode(part))), ...each.end()];
+    assert.deepEqual(lines.map(({ number, size }) => [number, size]), [[5, 4]]);
+  }
+  let allocated = 0;
+  const chunk = new Proxy(encoder.encode("\r\n".repeat(1000)), {
+    get(target, name) {
+      if (name === "subarray") allocated++;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  blanks.push(chunk);
+  assert.ok(allocated <= 1, `${allocated} views of blank lines`);
+});
+
+Deno.test("a list of too many or too large entries is refused before it is parsed", () => {
+  const options = { topics: topicNames(), now: 1_700_000_000_000, maxEntries: 3 };
+  const take = (text: string) => {
+    try {
+      return takeEvents(encoder.encode(text), "json", options).refused.length;
+    } catch (error) {
+      return (error as Problem).code;
+    }
+  };
+  const keys = `{${Array.from({ length: 120_000 }, (_, n) => `"key${n}":1`).join(",")}}`;
+  // What follows is no JSON: a parser would say so.
+  assert.equal(take(`[{},{"a":[1,2,3,"]"]},{},{},!`), "too-large");
+  assert.equal(take(`[${keys},!`), "too-large");
+  assert.equal(take(`[{},${keys} !`), "too-large");
+  assert.equal(take(` ${keys}!`), "too-large");
+  assert.equal(take(`[{},"\\",[,,,,,", {"a": [1, 2, 3, 4]}]`), 3);
+});
+
+Deno.test("a sequence of too many values is refused before it is parsed", () => {
+  const check = (text: string) => checkSequence(encoder.encode(text), 3);
+  const many = { code: "too-large" };
+  check('{"a": [1, 2, 3, [4], {}]}\n[1, 2, 3, "]\n\n\n\n\n\n\n\n"]\n{}');
+  assert.throws(() => check("{}".repeat(8)), many);
+  assert.throws(() => check("0\n".repeat(8)), many);
+});
+
+Deno.test("a body too many gets 503 and when to come again, and nothing is held when all are answered", async () => {
+  await using api = await startApi({ maxBodyBytes: 4 * MB, maxInFlightBytes: 4 * MB });
+  const port = Number(new URL(api.url).port);
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
+  await connection.write(encoder.encode(`${head}content-length: ${4 * MB}\r\n\r\n`));
+  const bytes = new Uint8Array(3 * MB).fill(0x20);
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  const lines = { "content-type": "application/x-ndjson" };
+  const large = () => api.post("/v1/events", new Uint8Array(2 * MB).fill(0x20), lines);
+  let answer = await large();
+  for (let n = 0; answer.json.code !== "unavailable" && n < 100; n++) answer = await large();
+  assert.deepEqual([answer.status, answer.json.code, answer.headers.get("retry-after")], [
+    503,
+    "unavailable",
+    "1",
+  ]);
+  assert.match(answer.json.detail, /http\.maxInFlightBytes/);
+  connection.close();
+  for (let n = 0; answer.status === 503 && n < 100; n++) answer = await large();
+  assert.equal(answer.status, 422);
+});
