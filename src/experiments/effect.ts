@@ -37,7 +37,10 @@ export interface Effect {
   readonly control: Arm;
   /** The variant. */
   readonly treatment: Arm;
-  /** Relative: variant / control − 1; `null` when it is not defined. */
+  /**
+   * Relative: variant / control − 1; `null` when it is not defined. Of a metric with an ideal value, the ratio is that
+   * of how far both are off, max(value, 1/value).
+   */
   readonly lift: number | null;
   /** Variance of the lift as an estimate. */
   readonly variance: number;
@@ -48,22 +51,25 @@ export interface Effect {
 /** Compares two arms; `cuped` asks for the adjustment by the pre-period. */
 export function effectOf(control: Moments, treatment: Moments, metric: MetricName, cuped = true): Effect {
   const plain = [armOf(control, metric), armOf(treatment, metric)] as const;
-  const bare = compare(...plain, 0);
-  if (!cuped || bare.lift === null) return bare;
+  const bare = compare(metric, ...plain);
+  const before = beforeOf(metric);
+  const hasPast = before.some((at) => control.get(at, at) + treatment.get(at, at) > 0);
+  if (!cuped || !hasPast || bare.lift === null) return bare;
   const both = new Moments();
   both.merge(control);
   both.merge(treatment);
-  const before = beforeOf(metric);
   const adjustment = {
     slopes: slopesOf([control, treatment], metric),
     centre: before.map((at) => both.get(at, 0) / both.users),
   };
   const adjusted = compare(
+    metric,
     armOf(control, metric, adjustment),
     armOf(treatment, metric, adjustment),
-    0,
   );
-  return { ...adjusted, explained: 1 - adjusted.variance / bare.variance };
+  // An adjustment that leaves less than nothing is none.
+  if (!(adjusted.control.value! > 0 && adjusted.treatment.value! > 0)) return bare;
+  return { ...adjusted, explained: bare.variance > 0 ? 1 - adjusted.variance / bare.variance : 0 };
 }
 
 /** What is taken out: slopes · (the pre-period's mean − centre). */
@@ -125,11 +131,16 @@ function slopesOf(arms: readonly Moments[], metric: MetricName): readonly number
   return aa > 0 ? [ia / aa, 0] : NO_SLOPES;
 }
 
-function compare(control: Arm, treatment: Arm, explained: number): Effect {
+function compare(metric: MetricName, control: Arm, treatment: Arm): Effect {
   const [a, b] = [control.value, treatment.value];
-  if (a === null || b === null || a === 0) {
-    return { control, treatment, lift: null, variance: Infinity, explained };
+  const none = { control, treatment, lift: null, variance: Infinity, explained: 0 };
+  if (a === null || b === null || a === 0) return none;
+  const { ideal }: MetricSpec = METRICS[metric];
+  if (ideal !== undefined) {
+    const ratio = Math.exp(Math.abs(Math.log(b)) - Math.abs(Math.log(a)));
+    const variance = ratio ** 2 * (treatment.variance / b ** 2 + control.variance / a ** 2);
+    return { ...none, lift: ratio - 1, variance };
   }
   const variance = treatment.variance / a ** 2 + b ** 2 * control.variance / a ** 4;
-  return { control, treatment, lift: b / a - 1, variance, explained };
+  return { ...none, lift: b / a - 1, variance };
 }

@@ -75,9 +75,9 @@ export interface GuardRail {
 export interface StopRule {
   /** Probability of a wrong verdict at any of all the times that anybody looks. @default {0.05} */
   readonly alpha?: number;
-  /** Users before which nothing is said. @default {200} */
+  /** Users that each arm must have before anything is said. @default {100} */
   readonly minUsers?: number;
-  /** Users at which the intervals are narrowest; also when an experiment without a verdict is over. @default {50000} */
+  /** Users at which an experiment without a verdict is over; intervals are narrowest near two thirds. @default {50000} */
   readonly maxUsers?: number;
 }
 

@@ -34,6 +34,11 @@ export interface MetricSpec {
   readonly per: MetricField | "entropy";
   /** Which way is better. */
   readonly better: "up" | "down";
+  /**
+   * The value that is best, from which too much is as bad as too little: variants are compared by how far they are off,
+   * max(value, 1/value), and `better` is `down`.
+   */
+  readonly ideal?: 1;
 }
 
 /** The metrics by name. */
@@ -51,7 +56,13 @@ export const METRICS = {
   reward: { about: "value of positive interactions a user", of: "reward", per: "users", better: "up" },
   logLoss: { about: "log loss of the served predictions", of: "loss", per: "rows", better: "down" },
   ne: { about: "log loss / that of the mean click rate", of: "loss", per: "entropy", better: "down" },
-  calibration: { about: "Σ predictions / Σ clicks", of: "predicted", per: "clicks", better: "down" },
+  calibration: {
+    about: "Σ predictions / Σ clicks, compared by how far it is from 1",
+    of: "predicted",
+    per: "clicks",
+    better: "down",
+    ideal: 1,
+  },
 } as const satisfies Readonly<Record<string, MetricSpec>>;
 
 /** One of {@linkcode METRICS}. */

@@ -5,12 +5,13 @@
  */
 
 import { splitVariants } from "./assignment.ts";
-import { type Interval, sequenceInterval, sequenceP } from "./confidence_sequence.ts";
+import { criticalSquare, type Interval, sequenceP } from "./confidence_sequence.ts";
 import { type Effect, effectOf } from "./effect.ts";
+import { devianceAt, evidenceOf, fewestConversions, inverted, ratioInterval } from "./evidence.ts";
 import type { Experiment, GuardRail } from "./experiment.ts";
 import type { SampleRatio } from "./sample_ratio.ts";
 import type { UserSegment } from "./totals.ts";
-import { type MetricName, METRICS, type Moments } from "./user_metrics.ts";
+import { type MetricName, METRICS, type MetricSpec, type Moments } from "./user_metrics.ts";
 
 /** What can be said. */
 export const VERDICTS = ["better", "worse", "undecided", "no difference", "harmful", "invalid"] as const;
@@ -30,6 +31,12 @@ export interface Comparison {
   readonly interval: Interval;
   /** Smallest error rate at which there would be a verdict by now. */
   readonly p: number;
+  /** Share of the evidence for a verdict, which grows with the users; from 1 on the interval leaves 0 out. */
+  readonly share: number;
+  /** Users that the smaller arm still lacks. */
+  readonly missingUsers: number;
+  /** Effective conversions of the smaller arm, see {@linkcode MIN_CONVERSIONS}. */
+  readonly conversions: number;
 }
 
 /** What is said of a variant. */
@@ -54,7 +61,13 @@ export interface Figures {
   moments(variant: number, segment?: UserSegment): Moments;
 }
 
-const DEFAULTS = { alpha: 0.05, minUsers: 200, maxUsers: 50_000 };
+const DEFAULTS = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
+
+/**
+ * Effective conversions that the smaller arm would have if both were alike, before which nothing is said: with fewer,
+ * no sum of them is near enough to what the intervals take it for.
+ */
+export const MIN_CONVERSIONS = 30;
 
 /**
  * Compares a variant with the control on a metric. With several variants the error rate is divided among them.
@@ -69,22 +82,45 @@ export function compareVariant(
 ): Comparison {
   const { experiment } = figures;
   const shown = splitVariants(experiment);
-  const { alpha, maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
+  const { alpha, minUsers, maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
   const effect = effectOf(figures.moments(0, segment), figures.moments(variant, segment), metric);
-  const options = { alpha: alpha / Math.max(1, shown.length - 1), tunedFor: maxUsers };
-  const usable = effect.lift !== null && effect.variance > 0 && Number.isFinite(effect.variance);
-  const estimate = {
-    value: effect.lift ?? 0,
-    variance: effect.variance,
-    n: effect.control.users + effect.treatment.users,
+  const evidence = evidenceOf(effect.control, effect.treatment);
+  const { ideal }: MetricSpec = METRICS[metric];
+  const known = {
+    ...{ variant: shown[variant]?.name ?? "", metric, effect },
+    missingUsers: Math.max(0, minUsers - Math.min(effect.control.users, effect.treatment.users)),
+    conversions: evidence === null ? 0 : fewestConversions(evidence),
   };
+  if (evidence === null || known.missingUsers > 0 || known.conversions < MIN_CONVERSIONS) {
+    return { ...known, interval: { low: -Infinity, high: Infinity }, p: 1, share: 0 };
+  }
+  const n = effect.control.users + effect.treatment.users;
+  const rate = alpha / Math.max(1, shown.length - 1);
+  const options = { alpha: ideal === undefined ? rate : rate / 2, tunedFor: maxUsers * 2 / 3 };
+  const square = criticalSquare(n, options);
+  const both = ideal === undefined ? [evidence] : [evidence, inverted(evidence)];
+  const least = Math.min(...both.map((one) => devianceAt(one, 1)));
+  const ratio = ideal === undefined
+    ? ratioInterval(evidence, square)
+    : distanceInterval(ratioInterval(evidence, square), ratioInterval(inverted(evidence), square));
   return {
-    variant: shown[variant]?.name ?? "",
-    metric,
-    effect,
-    interval: usable ? sequenceInterval(estimate, options) : { low: -Infinity, high: Infinity },
-    p: usable ? sequenceP(estimate, 0, options) : 1,
+    ...known,
+    interval: { low: ratio.low - 1, high: ratio.high - 1 },
+    p: Math.min(1, both.length * sequenceP(least, n, options)),
+    share: least / square,
   };
+}
+
+/**
+ * The interval of max(b, 1/b) / max(a, 1/a) when those of b/a and b·a are known, each at half of the error rate.
+ *
+ * With x = ln(b/a) and y = ln(ba), |ln b| − |ln a| is the one of the two that is nearer to 0, with the sign of xy.
+ */
+function distanceInterval(ratio: Interval, product: Interval): Interval {
+  const [x, y] = [ratio, product].map(({ low, high }) => [Math.log(low), Math.log(high)] as const);
+  // It is monotone in x for a given y, and the other way round, but where the sign turns: the ends are at corners.
+  const corners = x!.flatMap((a) => y!.map((b) => Math.sign(a * b) * Math.min(Math.abs(a), Math.abs(b))));
+  return { low: Math.exp(Math.min(...corners)), high: Math.exp(Math.max(...corners)) };
 }
 
 /**
@@ -136,29 +172,25 @@ function judge(
 ): Judgement {
   const { variant, effect, interval, metric } = comparison;
   const { minUsers, maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
-  const users = effect.control.users + effect.treatment.users;
-  const broken = users < minUsers
-    ? -1
-    : guardRails.findIndex((rail, at) => harms(rail, experiment.guardRails[at]!));
-  if (broken >= 0) {
-    const rail = guardRails[broken]!;
-    return { word: "harmful", text: `stop: ${variant} makes ${rail.metric} worse: ${change(rail)}` };
-  }
-  const sign = METRICS[metric].better === "up" ? 1 : -1;
-  if (users >= minUsers && interval.low > 0 || users >= minUsers && interval.high < 0) {
-    const better = sign * (effect.lift ?? 0) > 0;
+  const broken = guardRails.find((rail, at) => harms(rail, experiment.guardRails[at]!));
+  if (broken !== undefined) {
     return {
-      word: better ? "better" : "worse",
-      text: `${variant} is ${better ? "better" : "worse"}: ${change(comparison)} ${metric}`,
+      word: "harmful",
+      text: `stop: ${variant} makes ${nameOf(broken.metric)} worse: ${change(broken)}`,
     };
   }
-  if (users >= Math.max(minUsers, maxUsers)) {
+  if (interval.low > 0 || interval.high < 0) {
+    const word = (METRICS[metric].better === "up") === interval.low > 0 ? "better" : "worse";
+    return { word, text: `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}` };
+  }
+  const users = effect.control.users + effect.treatment.users;
+  if (users >= Math.max(2 * minUsers, maxUsers)) {
     return {
       word: "no difference",
-      text: `no difference found in ${users} users: ${change(comparison)} ${metric}`,
+      text: `no difference found in ${users} users: ${change(comparison)} ${nameOf(metric)}`,
     };
   }
-  return { word: "undecided", text: `cannot say yet: ${patience(comparison, users, minUsers)}` };
+  return { word: "undecided", text: `cannot say yet: ${patience(comparison, users)}` };
 }
 
 /** Whether a guard rail is surely broken: the whole interval lies beyond what is tolerated. */
@@ -167,17 +199,25 @@ function harms({ interval, metric }: Comparison, { tolerance = 0 }: GuardRail): 
 }
 
 /** How many more users it would take if the effect is what it looks like now. */
-function patience(comparison: Comparison, users: number, minUsers: number): string {
-  const { effect, interval } = comparison;
+function patience(comparison: Comparison, users: number): string {
+  const { effect, share, missingUsers, conversions, metric } = comparison;
   if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
-  if (users < minUsers) return `at least ${minUsers - users} more users`;
-  // The interval shrinks with the square root of the users, near enough.
-  const half = (interval.high - interval.low) / 2;
-  const wanted = users * ((half / effect.lift) ** 2 - 1);
+  if (missingUsers > 0) return `at least ${missingUsers} more users in each arm`;
+  if (conversions < MIN_CONVERSIONS) {
+    return `${nameOf(metric)} of ${Math.floor(conversions)} effective conversions in the smaller arm, ` +
+      `it takes ${MIN_CONVERSIONS}`;
+  }
+  const wanted = users * (1 / share - 1);
   if (!(wanted < 1e9)) return `the effect is about zero so far, ${change(comparison)}`;
   const digits = 10 ** Math.max(0, Math.floor(Math.log10(wanted)) - 1);
   const more = Math.ceil(wanted / digits) * digits;
   return `about ${more} more users if the effect is the ${change(comparison)} that it looks like`;
+}
+
+/** What a lift is a change of. */
+function nameOf(metric: MetricName): string {
+  const { ideal }: MetricSpec = METRICS[metric];
+  return ideal === undefined ? metric : `distance of ${metric} from ${ideal}`;
 }
 
 /** Guard rails share one error rate. */

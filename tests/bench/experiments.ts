@@ -3,7 +3,7 @@
  *
  * ```sh
  * deno run -A tests/bench/experiments.ts            # all, about ten minutes
- * deno run -A tests/bench/experiments.ts aa split   # some: aa, power, split, loss, interleaving, fairness, coverage, assignment
+ * deno run -A tests/bench/experiments.ts loss split # some: split, loss, interleaving, fairness, coverage, assignment
  * ```
  *
  * @module
@@ -11,12 +11,11 @@
 
 import { Experiments } from "../../src/experiments/assignment.ts";
 import { startExperiment } from "../../src/experiments/changes.ts";
-import { sequenceInterval } from "../../src/experiments/confidence_sequence.ts";
-import { effectOf } from "../../src/experiments/effect.ts";
 import { InterleavingTotals, listPicker, teamDraft } from "../../src/experiments/interleaving.ts";
 import { type EstimatorName, evaluatePolicy } from "../../src/experiments/off_policy.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { METRIC_FIELDS, Moments } from "../../src/experiments/user_metrics.ts";
+import { compareVariant } from "../../src/experiments/verdict.ts";
 import { normalCdf, normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
 import { creditsOf, PAIRS, READERS, wins } from "../experiments/drafts.ts";
@@ -25,138 +24,11 @@ import { drawPages, type Page } from "./pages.ts";
 
 const CLICKS = METRIC_FIELDS.indexOf("clicks");
 const ROWS = METRIC_FIELDS.indexOf("rows");
-const LISTS = METRIC_FIELDS.indexOf("lists");
 
 const print = (line = "") => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const median = (values: readonly number[]) =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-/** A person who sees some lists of ten and clicks at a rate of their own, around 10 %. */
-class Person {
-  readonly sums = new Float64Array(METRIC_FIELDS.length);
-  readonly #rate: number;
-  readonly #random: Random;
-
-  constructor(lift: number, random: Random) {
-    this.#random = random;
-    this.#rate = (1 + lift) / (1 + Math.exp(2.3 - 0.5 * normal(random)));
-    this.sums[0] = 1;
-  }
-
-  visit(): void {
-    this.sums[LISTS]!++;
-    this.sums[ROWS]! += 10;
-    for (let row = 0; row < 10; row++) if (this.#random() < this.#rate) this.sums[CLICKS]!++;
-  }
-}
-
-/** An experiment as users come, each once with all that they will ever do: calls `look` after every 100. */
-function oneByOne(
-  lift: number,
-  users: number,
-  random: Random,
-  look: (arms: [Moments, Moments], n: number) => boolean,
-) {
-  const arms: [Moments, Moments] = [new Moments(), new Moments()];
-  for (let n = 1; n <= users; n++) {
-    const arm = random() < 0.5 ? 0 : 1;
-    const person = new Person(arm === 1 ? lift : 0, random);
-    do person.visit(); while (random() < 0.5);
-    arms[arm].update(person.sums, undefined);
-    if (n % 100 === 0 && look(arms, n)) return;
-  }
-}
-
-/** The same number of visits by a tenth of the people, who come again and again. */
-function returning(visits: number, random: Random, look: (arms: [Moments, Moments], n: number) => boolean) {
-  const arms: [Moments, Moments] = [new Moments(), new Moments()];
-  const people: { readonly person: Person; readonly arm: number }[] = [];
-  for (let n = 1; n <= visits; n++) {
-    const known = random() < 0.9 && people.length > 50
-      ? people[Math.floor(random() * people.length)]
-      : undefined;
-    const { person, arm } = known ?? { person: new Person(0, random), arm: random() < 0.5 ? 0 : 1 };
-    const moments = arms[arm]!;
-    if (known === undefined) people.push({ person, arm });
-    else moments.update(person.sums, undefined, -1);
-    person.visit();
-    moments.update(person.sums, undefined);
-    if (n % 100 === 0 && look(arms, n)) return;
-  }
-}
-
-function judge(
-  arms: [Moments, Moments],
-  tunedFor: number,
-  from = 200,
-): { sequence: boolean; naive: boolean } {
-  const { lift, variance, control, treatment } = effectOf(...arms, "ctr", false);
-  const n = control.users + treatment.users;
-  if (lift === null || n < from || !(variance > 0)) return { sequence: false, naive: false };
-  const { low, high } = sequenceInterval({ value: lift, variance, n }, { alpha: 0.05, tunedFor });
-  return { sequence: low > 0 || high < 0, naive: Math.abs(lift) > 1.96 * Math.sqrt(variance) };
-}
-
-function falsePositives(): void {
-  print("## A/A: 1,000 experiments, looked at after every 100 users");
-  print("| users | tuned for | confidence sequence | naive z-test |");
-  print("| --- | --- | --- | --- |");
-  const setups = [
-    ["10,000, each once", 10_000, 10_000],
-    ["10,000, each once", 10_000, 2000],
-    ["10,000 visits of about 1,000 who return", 10_000, 1000],
-  ] as const;
-  for (const [name, users, tunedFor] of setups) {
-    let [sequence, naive] = [0, 0];
-    for (let run = 0; run < 1000; run++) {
-      const random = createRandom(run, 1);
-      const wrong = { sequence: false, naive: false };
-      const look = (arms: [Moments, Moments]) => {
-        const now = judge(arms, tunedFor);
-        wrong.sequence ||= now.sequence;
-        wrong.naive ||= now.naive;
-        return wrong.sequence && wrong.naive;
-      };
-      if (name.includes("return")) returning(users, random, look);
-      else oneByOne(0, users, random, look);
-      sequence += Number(wrong.sequence);
-      naive += Number(wrong.naive);
-    }
-    print(`| ${name} | ${tunedFor} | ${percent(sequence / 1000)} | ${percent(naive / 1000)} |`);
-  }
-}
-
-function power(): void {
-  print("\n## A/B with a true lift of 5 %: power, 300 experiments");
-  // The variance of the lift a user, from one large experiment.
-  let unit = 0;
-  oneByOne(0.05, 40_000, createRandom(99), (arms, n) => {
-    unit = effectOf(...arms, "ctr", false).variance * n;
-    return false;
-  });
-  const fixed = Math.ceil(unit * (normalQuantile(0.975) + normalQuantile(0.8)) ** 2 / 0.05 ** 2);
-  const horizons = [0.25, 0.5, 0.75, 1, 1.5, 2, 3].map((factor) => Math.round(factor * fixed / 100) * 100);
-  const stops: number[] = [];
-  for (let run = 0; run < 300; run++) {
-    let stopped = Infinity;
-    oneByOne(0.05, horizons.at(-1)!, createRandom(run, 2), (arms, n) => {
-      if (!judge(arms, fixed).sequence) return false;
-      stopped = n;
-      return true;
-    });
-    stops.push(stopped);
-  }
-  print(`fixed horizon for 80 % power: ${fixed} users; median stop of the sequence: ${median(stops)} users`);
-  print("| users | fixed horizon, looked at once | confidence sequence, by then |");
-  print("| --- | --- | --- |");
-  for (const n of horizons) {
-    const once = normalCdf(0.05 / Math.sqrt(unit / n) - normalQuantile(0.975));
-    print(
-      `| ${n} | ${percent(once)} | ${percent(stops.filter((stop) => stop <= n).length / stops.length)} |`,
-    );
-  }
-}
 
 function split(): void {
   print("\n## Split: 50:50, a share of one arm is lost, before 50,000 users, 1,000 runs");
@@ -187,6 +59,10 @@ function split(): void {
 function interleaving(): void {
   print("\n## Interleaving against A/B: users until the better ranker is known, alpha 5 %, 200 runs");
   const pages = drawPages(3000, 1);
+  const experiment = startExperiment({
+    ...{ name: "e", variants: [{ name: "A" }, { name: "B" }] },
+    stopRule: { maxUsers: 10_000 },
+  }, { records: new Map(), models: [] });
   print(
     "| CTR of the rankers | A/B, median users | interleaving, median users | ratio | wrong, A/B | wrong, interleaving |",
   );
@@ -205,7 +81,8 @@ function interleaving(): void {
     for (let run = 0; run < 200; run++) {
       const random = createRandom(run, 4);
       const draw = () => pages[Math.floor(random() * pages.length)]!;
-      const arms: [Moments, Moments] = [new Moments(), new Moments()];
+      const arms = [new Moments(), new Moments()] as const;
+      const figures = { experiment, moments: (variant: number) => arms[variant]! };
       let n = 0;
       for (; n < cap; n++) {
         const arm = random() < 0.5 ? 0 : 1;
@@ -221,11 +98,7 @@ function interleaving(): void {
         shown += 5;
         arms[arm].update(sums, undefined);
         if (n % 20 !== 19 || n < 200) continue;
-        const { lift, variance } = effectOf(...arms, "ctr", false);
-        const { low, high } = sequenceInterval({ value: lift!, variance, n: n + 1 }, {
-          alpha: 0.05,
-          tunedFor: 5000,
-        });
+        const { interval: { low, high } } = compareVariant(figures, 1, "ctr");
         if (low > 0 || high < 0) {
           wrongAb += Number(high < 0);
           break;
@@ -372,7 +245,7 @@ function loss(): void {
   }
 }
 
-const PARTS = { aa: falsePositives, power, split, loss, interleaving, fairness, coverage, assignment };
+const PARTS = { split, loss, interleaving, fairness, coverage, assignment };
 for (const [name, part] of Object.entries(PARTS)) {
   if (Deno.args.length === 0 || Deno.args.includes(name)) part();
 }

@@ -22,7 +22,7 @@ export async function startExperiments(
     traffic: 0.8,
     variants: [{ name: "A" }, { name: "B", diversity: { perCategory: 1 } }],
     guardRails: [{ metric: "clicksPerList", tolerance: 0.05 }],
-    stopRule: { minUsers: 50, maxUsers: 1000 },
+    stopRule: { minUsers: 25, maxUsers: 1000 },
   });
   await changes.start({
     name: "draft",

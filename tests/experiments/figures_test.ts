@@ -191,7 +191,11 @@ Deno.test("verdicts() speaks plainly", () => {
     tell([0.1, 0.106], 1000),
     /^cannot say yet: about \d+ more users if the effect is the \+\d+\.\d % \[−\d+\.\d, \d+\.\d\] that it looks like$/,
   );
-  assert.match(tell([0.1, 0.2], 100), /^cannot say yet: at least 100 more users$/);
+  assert.match(tell([0.1, 0.2], 100), /^cannot say yet: at least 50 more users in each arm$/);
+  assert.match(
+    tell([0.002, 0.002], 1000),
+    /^cannot say yet: ctr of \d+ effective conversions in the smaller arm, it takes 30$/,
+  );
   assert.match(tell([0.1, 0.1], 4200), /^no difference found in 4200 users/);
   assert.equal(tell([1, 1], 4200), "no difference found in 4200 users: +0.0 % [−∞, ∞] ctr");
   assert.match(tell([0.1, 0.2], 2000, [2, 1]), /^stop: B makes listsPerUser worse: −\d+\.\d %/);

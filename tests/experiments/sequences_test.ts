@@ -1,53 +1,36 @@
 import assert from "node:assert/strict";
-import { BettingSequence, sequenceInterval, sequenceP } from "../../src/experiments/confidence_sequence.ts";
+import { criticalSquare, sequenceP } from "../../src/experiments/confidence_sequence.ts";
 import { SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { createRandom, normal } from "../../src/simulator/random.ts";
 
-Deno.test("sequenceInterval() ends where sequenceP() says so, and is narrowest where it is tuned", () => {
-  const estimate = { value: 0.3, variance: 0.01, n: 700 };
-  const { low } = sequenceInterval(estimate, { alpha: 0.05, tunedFor: 1000 });
-  assert.ok(Math.abs(sequenceP(estimate, low, { alpha: 0.05, tunedFor: 1000 }) - 0.05) < 1e-9);
-  const width = (tunedFor: number) =>
-    sequenceInterval({ value: 0, variance: 1, n: 1000 }, { alpha: 0.05, tunedFor }).high;
-  assert.ok(width(1000) < Math.min(width(300), width(3000)));
+Deno.test("criticalSquare() is where sequenceP() is α, and smallest where it is tuned", () => {
+  for (const alpha of [0.2, 0.05, 0.01, 1e-4]) {
+    const square = (tunedFor: number) => criticalSquare(700, { alpha, tunedFor });
+    assert.ok(Math.abs(sequenceP(square(1000), 700, { alpha, tunedFor: 1000 }) / alpha - 1) < 1e-6);
+    assert.ok(square(700) < Math.min(square(560), square(875)), `${alpha}`);
+  }
 });
 
-Deno.test("sequenceInterval() leaves the truth out as rarely as it says when looked at all the time", () => {
+Deno.test("criticalSquare() is reached as rarely as it says when looked at all the time", () => {
   const random = createRandom(11);
+  const squares = Array.from(
+    { length: 2001 },
+    (_, n) => criticalSquare(n + 1e-9, { alpha: 0.05, tunedFor: 500 }),
+  );
   let [wrong, naive] = [0, 0];
   for (let run = 0; run < 400; run++) {
     let [sum, out, outNaive] = [0, false, false];
     for (let n = 1; n <= 2000; n++) {
       sum += normal(random);
-      if (n < 20) continue;
-      const estimate = { value: sum / n, variance: 1 / n, n };
-      const { low, high } = sequenceInterval(estimate, { alpha: 0.05, tunedFor: 500 });
-      out ||= low > 0 || high < 0;
-      outNaive ||= Math.abs(sum) > 1.96 * Math.sqrt(n);
+      out ||= sum * sum / n >= squares[n]!;
+      outNaive ||= n >= 20 && Math.abs(sum) > 1.96 * Math.sqrt(n);
     }
     wrong += Number(out);
     naive += Number(outNaive);
   }
   assert.ok(wrong <= 30, `${wrong} of 400, expected at most 20`);
+  assert.ok(wrong >= 5, `${wrong} of 400: it could be narrower`);
   assert.ok(naive >= 120, `${naive} of 400`);
-});
-
-Deno.test("BettingSequence() holds the truth at all times and closes in on it", () => {
-  const random = createRandom(3);
-  let wrong = 0;
-  for (let run = 0; run < 60; run++) {
-    const sequence = new BettingSequence(0.1, { low: 0, high: 2 });
-    let out = false;
-    for (let n = 0; n < 500; n++) {
-      sequence.update(random() < 0.2 ? 2 : 0);
-      const { low, high } = sequence.get();
-      out ||= low > 0.4 || high < 0.4;
-    }
-    wrong += Number(out);
-    assert.ok(sequence.get().high - sequence.get().low < 0.35);
-  }
-  assert.ok(wrong <= 12, `${wrong} of 60, expected at most 6`);
-  assert.throws(() => new BettingSequence(0.1).update(1.5), /Cannot take an observation/);
 });
 
 Deno.test("SampleRatio() raises the alarm when users are lost and seldom otherwise", () => {

@@ -41,7 +41,7 @@ async function deployment({ users = 400, pages = 3 } = {}): Promise<MemoryLog> {
     traffic: 0.8,
     variants: [{ name: "A" }, { name: "B", policy }],
     guardRails: [{ metric: "clicksPerList", tolerance: 0.05 }],
-    stopRule: { minUsers: 50, maxUsers: 1000 },
+    stopRule: { minUsers: 25, maxUsers: 1000 },
     overrides: { u7: "B" },
   });
   await changes.start({

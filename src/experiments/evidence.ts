@@ -1,0 +1,96 @@
+/**
+ * What two arms say of the ratio of their metrics, in conversions: the deviance of two Poisson counts with an estimated
+ * dispersion (McCullagh and Nelder, "Generalized linear models", 1989, section 9.2).
+ *
+ * A count with the mean m is worth 2 (k ln(k/m) − (k − m)) of χ²: it knows that a small arm's mean is skewed, allows
+ * zero, and takes its variance from the hypothesis rather than from the estimate, whose own is small just when the
+ * estimate is too low.
+ *
+ * @module
+ */
+
+import type { Interval } from "./confidence_sequence.ts";
+import type { Arm } from "./effect.ts";
+
+/** An arm as a count of equal, independent conversions that would tell as much as its users do. */
+export interface Count {
+  /** Conversions; the metric is proportional to this over `exposure`. */
+  readonly conversions: number;
+  /** What they came from, in units of its own. */
+  readonly exposure: number;
+}
+
+/** Two arms as counts. */
+export interface Evidence {
+  /** The control. */
+  readonly control: Count;
+  /** The variant. */
+  readonly treatment: Count;
+}
+
+/**
+ * The arms of a metric as counts; `null` when nothing can be said: a value is missing or negative, or there is no
+ * variance.
+ *
+ * With the variance v of the value r of n users, the dispersion is φ = n v / r, and the exposure n / φ. An arm takes
+ * the larger of its own and that of both: a small arm in which nobody spent much yet does not know its variance.
+ */
+export function evidenceOf(control: Arm, treatment: Arm): Evidence | null {
+  const [a, b] = [control.value, treatment.value];
+  if (a === null || b === null || a < 0 || b < 0 || a + b === 0) return null;
+  const users = control.users + treatment.users;
+  const variance = (control.users ** 2 * control.variance + treatment.users ** 2 * treatment.variance) /
+    users;
+  const pooled = variance * users / (control.users * a + treatment.users * b);
+  if (!(pooled > 0 && Number.isFinite(pooled))) return null;
+  const countOf = (arm: Arm, value: number): Count => {
+    const own = value > 0 ? arm.users * arm.variance / value : 0;
+    const exposure = arm.users / Math.max(own, pooled);
+    return { conversions: exposure * value, exposure };
+  };
+  return { control: countOf(control, a), treatment: countOf(treatment, b) };
+}
+
+/** The same of the control's metric turned upside down, for which variant / control becomes variant · control. */
+export function inverted({ control, treatment }: Evidence): Evidence {
+  const { conversions, exposure } = control;
+  return { control: { conversions, exposure: conversions ** 2 / exposure }, treatment };
+}
+
+/** Conversions of the smaller arm, had both the same metric: what it takes before anything is said. */
+export function fewestConversions({ control, treatment }: Evidence): number {
+  const rate = (control.conversions + treatment.conversions) / (control.exposure + treatment.exposure);
+  return rate * Math.min(control.exposure, treatment.exposure);
+}
+
+/** The deviance when variant / control is `ratio`: what z² is for normal estimates. It is convex in ln ratio. */
+export function devianceAt({ control, treatment }: Evidence, ratio: number): number {
+  const total = control.conversions + treatment.conversions;
+  const rate = total / (control.exposure + ratio * treatment.exposure);
+  const term = (k: number, mean: number) => k === 0 ? 0 : k * Math.log(k / mean);
+  const sum = term(control.conversions, rate * control.exposure) +
+    term(treatment.conversions, ratio * rate * treatment.exposure);
+  return 2 * Math.max(0, sum);
+}
+
+/** All ratios variant / control whose deviance is below the critical square, by Newton's method in ln ratio. */
+export function ratioInterval(evidence: Evidence, square: number): Interval {
+  const { control, treatment } = evidence;
+  const [a, b] = [control.conversions, treatment.conversions];
+  // The estimate; an arm without conversions counts as if it had one.
+  const [k, l] = [a === 0 ? 1 : a, b === 0 ? 1 : b];
+  const centre = Math.log(l / treatment.exposure) - Math.log(k / control.exposure);
+  const normal = Math.min(Math.sqrt(square * (1 / k + 1 / l)), 300);
+  const end = (sign: 1 | -1): number => {
+    let log = centre + sign * normal;
+    for (let step = 0; step < 100; step++) {
+      const odds = Math.exp(log) * treatment.exposure / control.exposure;
+      const slope = 2 * ((a + b) * odds / (1 + odds) - b);
+      const change = (square - devianceAt(evidence, Math.exp(log))) / slope;
+      log += change;
+      if (!(Math.abs(change) > 1e-10)) break;
+    }
+    return Math.exp(log);
+  };
+  return { low: b === 0 ? 0 : end(-1), high: a === 0 ? Infinity : end(1) };
+}

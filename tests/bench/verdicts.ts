@@ -1,0 +1,287 @@
+/**
+ * How often verdicts are wrong, and how many users they take, by simulation; the tables of docs/experiments.md.
+ *
+ * ```sh
+ * deno run -A tests/bench/verdicts.ts grid           # A/A over metric, split and maxUsers
+ * deno run -A tests/bench/verdicts.ts power hard     # also: past, returning, rails
+ * deno run -A tests/bench/verdicts.ts grid --runs 200 --only CTR --size 5000
+ * ```
+ *
+ * @module
+ */
+
+import { effectOf } from "../../src/experiments/effect.ts";
+import { normalQuantile } from "../../src/metrics/normal.ts";
+import { startExperiment } from "../../src/experiments/changes.ts";
+import type { Experiment, StopRule } from "../../src/experiments/experiment.ts";
+import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import { METRIC_FIELDS, METRICS, type MetricSpec, Moments } from "../../src/experiments/user_metrics.ts";
+import { compareVariant, type Comparison, verdicts } from "../../src/experiments/verdict.ts";
+import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { HARD_WORLDS, newSums, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
+
+const print = (line = "") => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const runsAt = Deno.args.indexOf("--runs");
+const RUNS = runsAt < 0 ? 1000 : Number(Deno.args[runsAt + 1]);
+const LOOK_EVERY = 20;
+/** The one maxUsers of the grids, instead of all. */
+const sizeAt = Deno.args.indexOf("--size");
+const SIZE = sizeAt < 0 ? undefined : Number(Deno.args[sizeAt + 1]);
+/** Asks for the verdict at each look, even where it is clear that there is none: three times slower, and the same. */
+const CHECKS_ALL = Deno.args.includes("--all-looks");
+/** Those parts of the worlds whose name has this in it. */
+const onlyAt = Deno.args.indexOf("--only");
+const ONLY = onlyAt < 0 ? "" : Deno.args[onlyAt + 1]!;
+
+/** An experiment of two arms. */
+export function experimentOf(metric: World["metric"], stopRule: StopRule): Experiment {
+  const variants = [{ name: "A" }, { name: "B" }];
+  return startExperiment({ name: "e", variants, metric, stopRule }, { records: new Map(), models: [] });
+}
+
+/** Options of {@linkcode firstVerdict}. */
+export interface RunOptions {
+  /** Share of the users who get the control. */
+  readonly split: number;
+  /** Users after which it ends without a verdict. */
+  readonly end: number;
+  /** What the variant adds. @default {0} */
+  readonly lift?: number;
+  /** Whether everybody has a past. @default {false} */
+  readonly past?: boolean;
+  /** Whether to ask even where it is clear that there is no verdict. @default {false} */
+  readonly allLooks?: boolean;
+}
+
+/**
+ * Whether there is surely no verdict, which is cheaper to see than to ask. The deviance is at most twice the z² of a
+ * score test with the variance of both arms together, and no critical square is below 8.
+ */
+function isClear([a, b]: readonly [Moments, Moments], metric: World["metric"]): boolean {
+  const { of, per, ideal }: MetricSpec = METRICS[metric];
+  if (per === "entropy" || ideal !== undefined) return false;
+  const [y, x] = [of, per].map((field) => METRIC_FIELDS.indexOf(field)) as [number, number];
+  const [ay, ax, by, bx] = [a.get(y, 0), a.get(x, 0), b.get(y, 0), b.get(x, 0)];
+  const ratio = (ay + by) / (ax + bx);
+  const square = (m: Moments) => m.get(y, y) - 2 * ratio * m.get(y, x) + ratio * ratio * m.get(x, x);
+  const variance = (square(a) + square(b)) / (a.users + b.users);
+  const z = ay / ax - by / bx;
+  return z * z < 3 * variance * (a.users / (ax * ax) + b.users / (bx * bx));
+}
+
+/** Runs an experiment, looks after every 20 users, and returns at the first interval that leaves 0 out. */
+export function firstVerdict(
+  world: World,
+  experiment: Experiment,
+  { split, end, lift = 0, past = false, allLooks = CHECKS_ALL }: RunOptions,
+  random: Random,
+): { users: number; comparison: Comparison | undefined } {
+  const arms = [new Moments(), new Moments()] as const;
+  const figures = { experiment, moments: (variant: number) => arms[variant]! };
+  const [sums, before] = [newSums(), past ? newSums() : undefined];
+  for (let users = 1; users <= end; users++) {
+    const arm = random() < split ? 0 : 1;
+    sums.fill(0);
+    before?.fill(0);
+    world.draw(sums, random, arm * lift, before);
+    arms[arm].update(sums, before);
+    if (users % LOOK_EVERY !== 0 || !allLooks && isClear(arms, world.metric)) continue;
+    const comparison = compareVariant(figures, 1, world.metric);
+    if (comparison.interval.low > 0 || comparison.interval.high < 0) return { users, comparison };
+  }
+  return { users: end, comparison: undefined };
+}
+
+const SPLITS = [0.5, 0.9, 0.98] as const;
+const named = (split: number) => `${Math.round(100 * split)}:${Math.round(100 - 100 * split)}`;
+
+function grid(worlds: Readonly<Record<string, World>>, ends: readonly number[], past = false): void {
+  print(`| metric | split | ${ends.map((end) => end.toLocaleString("en")).join(" | ")} |`);
+  print(`| --- | --- | ${ends.map(() => "---").join(" | ")} |`);
+  for (const world of Object.values(worlds)) {
+    const { name } = world;
+    if (!name.includes(ONLY)) continue;
+    for (const split of SPLITS) {
+      const cells = ends.map((end) => {
+        const experiment = experimentOf(world.metric, { maxUsers: end });
+        let [low, high] = [0, 0];
+        for (let run = 0; run < RUNS; run++) {
+          const { comparison } = firstVerdict(world, experiment, { split, end, past }, createRandom(run, 21));
+          if (comparison === undefined) continue;
+          if (comparison.interval.low > 0) high++;
+          else low++;
+        }
+        return `${percent((low + high) / RUNS)} (${low}, ${high})`;
+      });
+      print(`| ${name} | ${named(split)} | ${cells.join(" | ")} |`);
+    }
+  }
+}
+
+/** Mean of the metric a user of an arm, and its variance as the delta method has it, from many users. */
+function unitOf(world: World, lift: number, users = 200_000): { value: number; variance: number } {
+  const moments = new Moments();
+  const random = createRandom(99, 22);
+  const sums = newSums();
+  for (let user = 0; user < users; user++) {
+    sums.fill(0);
+    world.draw(sums, random, lift);
+    moments.update(sums, undefined);
+  }
+  const { value, variance } = effectOf(moments, moments, world.metric, false).control;
+  return { value: value!, variance: variance * users };
+}
+
+/** Users of both arms, 50:50, with whom a test that is looked at once finds the lift in 80 % of cases at α = 5 %. */
+function fixedHorizon(world: World, lift: number): number {
+  const [a, b] = [unitOf(world, 0), unitOf(world, lift)];
+  const z = normalQuantile(0.975) + normalQuantile(0.8);
+  return 2 * (a.variance + b.variance) * z ** 2 / (b.value - a.value) ** 2;
+}
+
+/** The lift for which that are so many users. */
+function liftFor(world: World, users: number): number {
+  let [low, high] = [0.001, 3];
+  for (let step = 0; step < 14; step++) {
+    const middle = Math.sqrt(low * high);
+    if (fixedHorizon(world, middle) > users) low = middle;
+    else high = middle;
+  }
+  return Math.sqrt(low * high);
+}
+
+function power(): void {
+  print("| metric | maxUsers | lift | fixed horizon | 80 % said by | ratio | half by | ratio | wrong way |");
+  print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  for (const name of ["CTR", "conversion 3 %"] as const) {
+    if (!name.includes(ONLY)) continue;
+    for (const maxUsers of [2000, 5000, 50_000]) {
+      for (const share of [1 / 1.6, 0.5, 0.25, 0.125]) {
+        const world = WORLDS[name];
+        const lift = liftFor(world, share * maxUsers);
+        const fixed = fixedHorizon(world, lift);
+        const experiment = experimentOf(world.metric, { maxUsers });
+        const ends: number[] = [];
+        let wrong = 0;
+        for (let run = 0; run < RUNS; run++) {
+          const options = { split: 0.5, end: Math.ceil(2.5 * fixed), lift };
+          const { users, comparison } = firstVerdict(world, experiment, options, createRandom(run, 23));
+          ends.push(comparison === undefined ? Infinity : users);
+          if (comparison !== undefined && comparison.interval.low <= 0) wrong++;
+        }
+        ends.sort((a, b) => a - b);
+        const [most, half] = [ends[Math.ceil(0.8 * RUNS) - 1]!, ends[Math.ceil(RUNS / 2) - 1]!];
+        print(
+          `| ${name} | ${maxUsers} | ${percent(lift)} | ${Math.round(fixed)} | ${most} | ` +
+            `${(most / fixed).toFixed(2)} | ${half} | ${(half / fixed).toFixed(2)} | ${wrong} |`,
+        );
+      }
+    }
+  }
+}
+
+/** A fixed number of people come again and again: 1,000 A/A experiments, looked at after every 20 visits. */
+function returning(): void {
+  print("| people | visits each | rates | maxUsers | wrong |");
+  print("| --- | --- | --- | --- | --- |");
+  for (const [people, visits] of [[500, 10], [500, 100], [2000, 10]] as const) {
+    for (const spread of [0, 0.5]) {
+      for (const maxUsers of [people, 50_000]) {
+        const experiment = experimentOf("ctr", { maxUsers });
+        let wrong = 0;
+        for (let run = 0; run < RUNS; run++) {
+          if (saysOfReturning(experiment, { people, visits, spread }, createRandom(run, 24))) wrong++;
+        }
+        const rates = spread === 0 ? "equal" : "different";
+        print(`| ${people} | ${visits} | ${rates} | ${maxUsers} | ${percent(wrong / RUNS)} |`);
+      }
+    }
+  }
+}
+
+function saysOfReturning(
+  experiment: Experiment,
+  { people, visits, spread }: { readonly people: number; readonly visits: number; readonly spread: number },
+  random: Random,
+): boolean {
+  const arms = [new Moments(), new Moments()] as const;
+  const figures = { experiment, moments: (variant: number) => arms[variant]! };
+  const [lists, rows, clicks] = (["lists", "rows", "clicks"] as const).map((field) =>
+    METRIC_FIELDS.indexOf(field)
+  ) as [number, number, number];
+  const known = Array.from({ length: people }, () => ({
+    sums: newSums(),
+    arm: random() < 0.5 ? 0 : 1,
+    rate: 1 / (1 + Math.exp(2.3 - spread * normal(random))),
+  }));
+  for (let visit = 1; visit <= people * visits; visit++) {
+    // All come once before anybody comes again.
+    const { sums, arm, rate } = known[visit <= people ? visit - 1 : Math.floor(random() * people)]!;
+    const moments = arms[arm]!;
+    if (sums[0] === 1) moments.update(sums, undefined, -1);
+    sums[0] = 1;
+    sums[lists]!++;
+    sums[rows]! += 10;
+    for (let row = 0; row < 10; row++) if (random() < rate) sums[clicks]!++;
+    moments.update(sums, undefined);
+    if (visit % LOOK_EVERY !== 0 || isClear(arms, "ctr")) continue;
+    const { low, high } = compareVariant(figures, 1, "ctr").interval;
+    if (low > 0 || high < 0) return true;
+  }
+  return false;
+}
+
+/** Harmless variants with three guard rails: who is stopped, and of whom anything wrong is said at all. */
+function rails(): void {
+  print("| split | users | stopped | better or worse | any |");
+  print("| --- | --- | --- | --- | --- |");
+  for (const split of SPLITS) {
+    for (const end of [2000, 5000]) {
+      const experiment = {
+        ...experimentOf("ctr", { maxUsers: end }),
+        guardRails: [{ metric: "listsPerUser" }, { metric: "clicksPerUser" }, {
+          metric: "calibration",
+        }] as const,
+      };
+      let [stopped, said] = [0, 0];
+      for (let run = 0; run < RUNS; run++) {
+        const word = firstWord(experiment, split, end, createRandom(run, 25));
+        if (word === "harmful") stopped++;
+        else if (word !== undefined) said++;
+      }
+      const [harmful, other, any] = [stopped, said, stopped + said].map((runs) => percent(runs / RUNS));
+      print(`| ${named(split)} | ${end} | ${harmful} | ${other} | ${any} |`);
+    }
+  }
+}
+
+function firstWord(experiment: Experiment, split: number, end: number, random: Random): string | undefined {
+  const arms = [new Moments(), new Moments()] as const;
+  const figures = { experiment, moments: (variant: number) => arms[variant]! };
+  const ratio = new SampleRatio([split, 1 - split]);
+  const sums = newSums();
+  for (let users = 1; users <= end; users++) {
+    const arm = random() < split ? 0 : 1;
+    sums.fill(0);
+    HARD_WORLDS["calibration of 1"].draw(sums, random, 0);
+    arms[arm].update(sums, undefined);
+    if (users % LOOK_EVERY !== 0) continue;
+    const { word } = verdicts(figures, ratio)[0]!;
+    if (word === "harmful" || word === "better" || word === "worse") return word;
+  }
+  return undefined;
+}
+
+const SIZES = [2000, 5000, 50_000];
+const PARTS: Readonly<Record<string, () => void>> = {
+  grid: () => grid(WORLDS, SIZES.filter((size) => SIZE === undefined || size === SIZE)),
+  hard: () => grid(HARD_WORLDS, SIZES.filter((size) => SIZE === undefined || size === SIZE)),
+  past: () => grid(WITH_PAST, [2000, 5000], true),
+  power,
+  returning,
+  rails,
+};
+if (import.meta.main) {
+  for (const [name, part] of Object.entries(PARTS)) if (Deno.args.includes(name)) part();
+}

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { startExperiment } from "../../src/experiments/changes.ts";
+import { devianceAt, evidenceOf, inverted, ratioInterval } from "../../src/experiments/evidence.ts";
+import type { Experiment } from "../../src/experiments/experiment.ts";
+import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import { METRIC_FIELDS, type MetricName, Moments } from "../../src/experiments/user_metrics.ts";
+import { compareVariant, verdicts } from "../../src/experiments/verdict.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { firstVerdict } from "../bench/verdicts.ts";
+import { HARD_WORLDS, type World, WORLDS } from "../bench/verdict_worlds.ts";
+
+const NONE = { records: new Map(), models: [] };
+const VARIANTS = [{ name: "A" }, { name: "B" }];
+
+function experimentOf(metric: MetricName, more: Partial<Experiment> = {}): Experiment {
+  return startExperiment({ name: "e", variants: VARIANTS, metric, ...more }, NONE);
+}
+
+/** Users of an arm who all do the same but that a share of them converts. */
+function arm(users: number, fields: Partial<Record<typeof METRIC_FIELDS[number], (user: number) => number>>) {
+  const moments = new Moments();
+  for (let user = 0; user < users; user++) {
+    const sums = METRIC_FIELDS.map((field) => fields[field]?.(user) ?? 1);
+    moments.update(Float64Array.from(sums), undefined);
+  }
+  return moments;
+}
+
+const figuresOf = (experiment: Experiment, arms: readonly Moments[]) => ({
+  experiment,
+  moments: (variant: number) => arms[variant] ?? new Moments(),
+});
+
+/** Wrong verdicts of so many A/A experiments. */
+function wrongOf(world: World, split: number, end: number, runs: number, past = false): number {
+  const experiment = experimentOf(world.metric, { stopRule: { maxUsers: end } });
+  let wrong = 0;
+  for (let run = 0; run < runs; run++) {
+    if (
+      firstVerdict(world, experiment, { split, end, past, allLooks: true }, createRandom(run, 41)).comparison
+    ) wrong++;
+  }
+  return wrong;
+}
+
+Deno.test("compareVariant() sees a difference in 5 % of A/A experiments at most, however they are split", () => {
+  for (const world of Object.values(WORLDS)) {
+    for (const split of [0.5, 0.9, 0.98]) {
+      // Of 80 runs with 5 % each, more than 10 come once in a thousand.
+      const wrong = wrongOf(world, split, 2000, 80);
+      assert.ok(wrong <= 10, `${world.name}, ${split}: ${wrong} of 80`);
+    }
+  }
+});
+
+Deno.test("compareVariant() sees no more where tails are heavy, people very different, or their past is known", () => {
+  for (const world of [HARD_WORLDS["reward, σ 2"], HARD_WORLDS["CTR, very different people"]]) {
+    for (const split of [0.5, 0.9]) {
+      for (const past of [false, true]) {
+        const wrong = wrongOf(world, split, 2000, 40, past);
+        assert.ok(wrong <= 7, `${world.name}, ${split}, ${past}: ${wrong} of 40`);
+      }
+    }
+  }
+});
+
+Deno.test("compareVariant() takes 1.6 times the users of a test that is looked at once for the same power", () => {
+  // 1,250 users of both arms find this lift in 80 % of cases when looked at once (tests/bench/verdicts.ts power).
+  const experiment = experimentOf("ctr", { stopRule: { maxUsers: 2000 } });
+  let [found, wrong] = [0, 0];
+  for (let run = 0; run < 200; run++) {
+    const { comparison } = firstVerdict(
+      WORLDS.CTR,
+      experiment,
+      { split: 0.5, end: 2000, lift: 0.145 },
+      createRandom(run, 42),
+    );
+    if (comparison === undefined) continue;
+    if (comparison.interval.low > 0) found++;
+    else wrong++;
+  }
+  assert.ok(found >= 145, `${found} of 200`); // 160 ± 2.7 deviations
+  assert.ok(wrong <= 1);
+});
+
+Deno.test("verdicts() says nothing of arms with few users or conversions, and what is missing", () => {
+  const experiment = experimentOf("clicksPerUser", { stopRule: { maxUsers: 2000 } });
+  const ratio = new SampleRatio([0.5, 0.5]);
+  const tell = (a: Moments, b: Moments) => {
+    const [verdict] = verdicts(figuresOf(experiment, [a, b]), ratio);
+    return verdict!.text;
+  };
+  const people = (users: number, clicks: number) =>
+    arm(users, { clicks: (u) => Number((u * clicks) % users < clicks) });
+  assert.equal(
+    tell(people(1900, 400), people(60, 40)),
+    "cannot say yet: at least 40 more users in each arm",
+  );
+  assert.match(
+    tell(people(900, 20), people(900, 2)),
+    /clicksPerUser of 11 effective conversions .* takes 30$/,
+  );
+  assert.match(
+    tell(people(900, 90), people(900, 20)),
+    /^B is worse: −77\.8 % \[−\d\d\.\d, −\d\d\.\d\] clicksPerUser$/,
+  );
+});
+
+Deno.test("verdicts() stops a variant that nobody clicks any more", () => {
+  const experiment = experimentOf("listsPerUser", { guardRails: [{ metric: "ctr", tolerance: 0.1 }] });
+  const half = (user: number) => user % 2;
+  const arms = [
+    arm(900, { clicks: half, lists: (u) => 1 + u % 3 }),
+    arm(900, { clicks: () => 0, lists: (u) => 1 + u % 3 }),
+  ];
+  const [verdict] = verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]));
+  assert.equal(verdict!.word, "harmful");
+  assert.match(verdict!.text, /^stop: B makes ctr worse: −100\.0 % \[−100\.0, −\d\d\.\d\]$/);
+});
+
+Deno.test("verdicts() compares how far calibrations are from 1", () => {
+  const clicks = (user: number) => Number(user % 10 === 0);
+  const predicting = (predicted: number) => arm(5000, { clicks, predicted: () => predicted });
+  const tell = (a: number, b: number) => {
+    const figures = figuresOf(experimentOf("calibration", { stopRule: { maxUsers: 20_000 } }), [
+      predicting(a),
+      predicting(b),
+    ]);
+    return verdicts(figures, new SampleRatio([0.5, 0.5]))[0]!.text;
+  };
+  assert.match(
+    tell(0.1, 0.03),
+    /^B is worse: \+233\.3 % \[\d+\.\d, \d+\.\d\] distance of calibration from 1$/,
+  );
+  assert.match(tell(0.1, 0.33), /^B is worse: \+230\.0 %/);
+  assert.match(tell(0.03, 0.1), /^B is better: −70\.0 % \[−\d+\.\d, −\d+\.\d\] distance/);
+  assert.match(tell(0.05, 0.2), /^cannot say yet/); // as far off on either side
+  assert.match(tell(0.03, 0.2), /^B is better: −40\.0 %/);
+});
+
+const counts = fc.record({
+  control: fc.record({
+    users: fc.integer({ min: 2, max: 5000 }),
+    value: fc.double({ min: 0, max: 9, noNaN: true }),
+  }),
+  treatment: fc.record({
+    users: fc.integer({ min: 2, max: 5000 }),
+    value: fc.double({ min: 0, max: 9, noNaN: true }),
+  }),
+  variance: fc.double({ min: 1e-3, max: 1e3, noNaN: true }),
+  square: fc.double({ min: 1, max: 800, noNaN: true }),
+});
+
+Deno.test("ratioInterval() ends where the deviance reaches the critical square", () => {
+  fc.assert(fc.property(counts, ({ control, treatment, variance, square }) => {
+    const [a, b] = [control, treatment].map((one) => ({
+      ...one,
+      value: one.value < 1e-6 ? 0 : one.value,
+      variance: variance / one.users,
+    })) as [typeof control & { variance: number }, typeof treatment & { variance: number }];
+    const evidence = evidenceOf(a, b);
+    if (evidence === null) return assert.ok(a.value + b.value === 0);
+    fc.pre(evidence.control.conversions + evidence.treatment.conversions >= 30); // fewer are not asked for
+    const { low, high } = ratioInterval(evidence, square);
+    assert.ok(low <= high);
+    for (const end of [low, high]) {
+      // Some ends are further away than numbers go.
+      if (end < 1e-100 || end > 1e100) continue;
+      assert.ok(Math.abs(devianceAt(evidence, end) / square - 1) < 1e-6, `${end}`);
+    }
+    if (b.value === 0) assert.equal(low, 0);
+    if (a.value === 0) assert.equal(high, Infinity);
+    if (a.value > 0 && b.value > 0) {
+      assert.ok(low <= b.value / a.value * 1.000001 && high >= b.value / a.value * 0.999999);
+    }
+    if (a.value > 0) {
+      const { control: same, treatment: other } = inverted(evidence);
+      const product = other.conversions / other.exposure / (same.conversions / same.exposure);
+      assert.ok(Math.abs(product - a.value * b.value) < 1e-9 * (1 + product));
+    }
+  }));
+});
+
+Deno.test("compareVariant() holds the truth of a calibration that is off by as much on the other side", () => {
+  const world = HARD_WORLDS.calibration;
+  const experiment = experimentOf("calibration", { stopRule: { maxUsers: 2000 } });
+  let wrong = 0;
+  for (let run = 0; run < 60; run++) {
+    const options = { split: 0.5, end: 1000, lift: 1 };
+    const { comparison } = firstVerdict(world, experiment, options, createRandom(run, 43));
+    if (comparison !== undefined) wrong++;
+  }
+  assert.ok(wrong <= 8, `${wrong} of 60`);
+});
+
+Deno.test("compareVariant() says nothing of a metric that is not defined or does not vary", () => {
+  const experiment = experimentOf("calibration");
+  for (
+    const [metric, fields] of [
+      ["calibration", { clicks: () => 0 }],
+      ["ctr", { rows: () => 0, clicks: () => 0 }],
+      ["ctr", {}],
+      ["reward", { reward: () => 0 }],
+      ["ne", { clicks: () => 0 }],
+    ] as const
+  ) {
+    const arms = [arm(500, fields), arm(500, fields)];
+    const { interval, p } = compareVariant(figuresOf(experiment, arms), 1, metric);
+    assert.deepEqual({ interval, p }, { interval: { low: -Infinity, high: Infinity }, p: 1 }, metric);
+  }
+});
