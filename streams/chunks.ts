@@ -35,31 +35,32 @@ export async function readChunks(
   key: string,
 ): Promise<Uint8Array | null> {
   const chunks = new Map<string, Uint8Array>();
+  let offset = -1;
   for await (const record of readAll(log, topic, 0)) {
-    if (record.key?.startsWith(`${key}/`) && record.value !== null) chunks.set(record.key, record.value);
+    if (!record.key?.startsWith(`${key}/`)) continue;
+    offset = record.offset;
+    if (record.value !== null) chunks.set(record.key, record.value);
+    else chunks.delete(record.key);
   }
   const first = chunks.get(`${key}/0`);
   if (first === undefined) return null;
-  const { count, checksum, part } = readFirst(first, topic, key);
+  const { count, checksum, part } = readFirst(first, topic, key, offset);
   const parts = [part];
   for (let at = 1; at < count; at++) {
     const chunk = chunks.get(`${key}/${at}`);
     if (chunk === undefined) {
-      throw new LogError("corrupt", `Cannot read ${key} of ${topic}: chunk ${at} of ${count} is missing`);
+      throw damagedValue(topic, key, `chunk ${at} of ${count} is missing`, offset);
     }
     parts.push(chunk);
   }
   const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
+  let filled = 0;
   for (const part of parts) {
-    value.set(part, offset);
-    offset += part.length;
+    value.set(part, filled);
+    filled += part.length;
   }
   if (crc32(value) !== checksum) {
-    throw new LogError(
-      "corrupt",
-      `Cannot read ${key} of ${topic}: the checksum of its ${count} chunks is wrong`,
-    );
+    throw damagedValue(topic, key, `the checksum of its ${count} chunks is wrong`, offset);
   }
   return value;
 }
@@ -74,12 +75,29 @@ export async function readBeginning(
   return value === null ? null : readFirst(value, topic, key).part;
 }
 
-function readFirst(bytes: Uint8Array, topic: string, key: string) {
+/**
+ * The error of a value that cannot be read.
+ *
+ * @param cause what is wrong with it
+ * @param offset of the newest record of it
+ */
+export function damagedValue(topic: string, key: string, cause: unknown, offset?: number): LogError {
+  const place = offset === undefined ? `${topic}/0` : `${topic}/0@${offset}`;
+  const reason = cause instanceof Error ? cause.message : cause;
+  return new LogError(
+    "corrupt",
+    `Cannot read ${key} of ${place}: ${reason}; run the version that wrote it, restore ${topic} from a copy, or append ` +
+      `a record with the key "${key}/0" and no value: ${key} begins anew`,
+    { cause },
+  );
+}
+
+function readFirst(bytes: Uint8Array, topic: string, key: string, offset?: number) {
   try {
     const outer = new ByteReader(bytes);
     const head = new ByteReader(outer.bytes());
     return { count: head.uint(), checksum: head.uint(), part: outer.bytes() };
   } catch (cause) {
-    throw new LogError("corrupt", `Cannot read ${key} of ${topic}: its first chunk is damaged`, { cause });
+    throw damagedValue(topic, key, new SyntaxError("its first chunk is damaged", { cause }), offset);
   }
 }

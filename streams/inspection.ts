@@ -9,6 +9,7 @@ import { decodeVersion } from "../src/learner/version.ts";
 import { ExperimentRegistry } from "./experiments/registry.ts";
 import type { GroupMember, Log, LogRecord, TopicSpec } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
+import { unreadable } from "./log/unreadable.ts";
 import { monitorGroup } from "./service/monitor_job.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
@@ -218,8 +219,14 @@ function problemsOf({ partition, committed, end, lag, member }: PartitionView, m
 
 async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
   const versions = new Map<string, number>();
-  for await (const { key, value } of readAll(log, topic, 0)) {
-    if (key !== null && value !== null) versions.set(key, decodeVersion(value).version);
+  for await (const record of readAll(log, topic, 0)) {
+    const { key, value } = record;
+    if (key === null || value === null) continue;
+    try {
+      versions.set(key, decodeVersion(value).version);
+    } catch (cause) {
+      unreadable.leaveOut(record, cause, "nobody serves it");
+    }
   }
   return versions;
 }

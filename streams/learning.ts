@@ -144,10 +144,22 @@ export class Learning implements AsyncDisposable {
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
     // An earlier life may have got further than its checkpoint.
-    for await (const { version, kind } of records.versions()) learning.#versions.found(version, kind);
+    let isDamaged = false;
+    for await (const found of records.versions()) {
+      if (found === null) isDamaged = true;
+      else learning.#versions.found(found.version, found.kind);
+    }
     const checkpoint = await records.checkpoint();
     if (checkpoint === null) await learning.#begin();
-    else learning.#decode(checkpoint);
+    else {
+      try {
+        learning.#decode(checkpoint);
+      } catch (cause) {
+        throw records.damagedCheckpoint(cause);
+      }
+    }
+    // What follows a version that cannot be read goes on top of it.
+    if (isDamaged) learning.#versions.needsFull = true;
     if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
     opened.move();
     return learning;

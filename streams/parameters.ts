@@ -5,9 +5,10 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { decodeVersion, versionNumber } from "../src/learner/version.ts";
+import { decodeVersion, type ParameterVersion, versionNumber } from "../src/learner/version.ts";
 import type { ServingModel } from "../src/scorer/serving_model.ts";
 import { type Log, LogError, type LogRecord } from "./log/log.ts";
+import { unreadable } from "./log/unreadable.ts";
 
 /** Options of {@linkcode ParameterSubscriber.update}. */
 export interface UpdateOptions {
@@ -80,25 +81,36 @@ export class ParameterSubscriber {
     this.#hasLooked = true;
   }
 
-  *#apply({ offset }: LogRecord, value: Uint8Array): Generator<undefined, void, undefined> {
-    let version: number;
-    try {
-      version = versionNumber(value);
-      // A full snapshot follows its delta: what we have already is not decoded, however large it is.
-      if (version === this.#serving.version) return;
-      if (version <= this.#last) yield* this.#serving.applying(decodeVersion(value));
-    } catch (cause) {
-      const what = `the parameters at ${this.#topic}/0@${offset}`;
-      throw new LogError(
-        "corrupt",
-        `Cannot apply ${what} (of another model or other features? those need a log or prefix of their own)`,
-        { cause },
-      );
-    }
-    if (version > this.#last) {
+  *#apply(record: LogRecord, value: Uint8Array): Generator<undefined, void, undefined> {
+    const decoded = this.#decode(record, value);
+    if (decoded === null) return;
+    const { version } = decoded;
+    if (version <= this.#last) {
+      try {
+        yield* this.#serving.applying(decoded);
+      } catch (cause) {
+        const what = `the parameters at ${this.#topic}/0@${record.offset}`;
+        throw new LogError(
+          "corrupt",
+          `Cannot apply ${what} (of another model or other features? those need a log or prefix of their own)`,
+          { cause },
+        );
+      }
+    } else {
       throw new RangeError(
         `Cannot serve version ${this.#last}: ${this.#topic} has none between ${this.#serving.version} and ${version}`,
       );
+    }
+  }
+
+  /** A version that we do not have yet; `null` when it is not one, or cannot be read: a snapshot will follow. */
+  #decode(record: LogRecord, value: Uint8Array): ParameterVersion | null {
+    try {
+      // A full snapshot follows its delta: what we have already is not decoded, however large it is.
+      return versionNumber(value) === this.#serving.version ? null : decodeVersion(value);
+    } catch (cause) {
+      unreadable.leaveOut(record, cause, "the model stays as it is until the next full snapshot");
+      return null;
     }
   }
 }

@@ -6,11 +6,10 @@
 
 import { getLogger } from "@logtape/logtape";
 import { partsOf } from "../src/experiments/pins.ts";
-import { decodeVersion } from "../src/learner/version.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import type { ServingModel } from "../src/scorer/serving_model.ts";
 import type { Log } from "./log/log.ts";
-import { readPin } from "./pins.ts";
+import { decodePinned, readPin } from "./pins.ts";
 import type { Topics } from "./topics.ts";
 
 const logger = getLogger(["meander", "experiments"]);
@@ -78,7 +77,22 @@ export class PinnedModels {
     const serving = this.#make(model, key);
     if (serving === undefined) return undefined;
     const records = await readPin(this.#log, this.#topic, key);
-    for (const record of records) serving.apply(decodeVersion(record));
+    try {
+      for (const record of records) {
+        const decoded = decodePinned(record, record.value);
+        if (decoded === null) return undefined;
+        serving.apply(decoded);
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn(
+        "what {topic} has of version {version} of {model} is of another model or other features: {reason}",
+        {
+          ...{ topic: this.#topic, version, model, reason },
+        },
+      );
+      return undefined;
+    }
     if (serving.version === version) return serving;
     logger.warn("version {version} of {model} is pinned, and is not on {topic}: its variants are left out", {
       model,

@@ -15,9 +15,10 @@
 
 import { type ExperimentRecord, isExperiment, type Variant } from "../src/experiments/experiment.ts";
 import { partsOf } from "../src/experiments/pins.ts";
-import { decodeVersion } from "../src/learner/version.ts";
-import type { Bounds, Log, NewRecord } from "./log/log.ts";
+import { decodeVersion, type ParameterVersion } from "../src/learner/version.ts";
+import type { Bounds, Log, LogRecord, NewRecord } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
+import { unreadable } from "./log/unreadable.ts";
 import { type Topics, variantTopics } from "./topics.ts";
 
 /** Place of the note that no experiment needs a version. */
@@ -55,7 +56,7 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
     // What was pinned before is written anew: whoever drops it at this moment does so before, or not at all.
     const found = chain.records.length > 0 || version === "at-start"
       ? chain.records
-      : await readPin(log, topics.pins, pin);
+      : readable(await readPin(log, topics.pins, pin));
     found.forEach((value, at) => put(at, value));
     if (found.length > 0) put(OVER, null);
     else {
@@ -92,10 +93,13 @@ async function readChain(
   let model = wantedModel ?? "the own model";
   let records: Uint8Array[] = [];
   let version = 0, oldest = 0, newest = 0, count = 0;
-  for await (const { key, value } of readAll(log, topic, 0)) {
+  for await (const record of readAll(log, topic, 0)) {
+    const { key, value } = record;
     if (value === null || key === null || wantedModel !== undefined && key !== wantedModel) continue;
+    const decoded = decodePinned(record, value);
+    if (decoded === null) continue;
     model = key;
-    const { kind, version: number, predecessor } = decodeVersion(value);
+    const { kind, version: number, predecessor } = decoded;
     if (oldest === 0 && kind === "full") oldest = number;
     if (oldest > 0 && number > newest) [newest, count] = [number, count + 1];
     if (number > last || number <= version) continue;
@@ -111,19 +115,38 @@ async function readChain(
   };
 }
 
+/** A record of a pinned version. */
+export type PinRecord = LogRecord & { readonly value: Uint8Array };
+
 /** The records that make a pinned version up; none when it is not there. */
-export async function readPin(log: Log, topic: string, key: string): Promise<Uint8Array[]> {
+export async function readPin(log: Log, topic: string, key: string): Promise<PinRecord[]> {
   if (!(await log.topics()).has(topic)) return [];
   // Until it is compacted the topic still has values before what has dropped them.
-  const places = new Map<number, Uint8Array>();
+  const places = new Map<number, PinRecord>();
   for await (const record of readAll(log, topic, 0)) {
     const { pin, place } = placeOf(record.key ?? "");
     if (pin !== key || place === OVER) continue;
     if (record.value === null) places.delete(Number(place));
-    else places.set(Number(place), record.value);
+    else places.set(Number(place), { ...record, value: record.value });
   }
   const records = [...places.keys()].sort((a, b) => a - b);
   return records.every((place, n) => place === n) ? records.map((place) => places.get(place)!) : [];
+}
+
+/** A version; `null` when it cannot be read: what it belongs to counts as not there. */
+export function decodePinned(record: LogRecord, value: Uint8Array): ParameterVersion | null {
+  try {
+    return decodeVersion(value);
+  } catch (cause) {
+    unreadable.leaveOut(record, cause, "a version that needs it counts as not there");
+    return null;
+  }
+}
+
+/** The values of a version's records; none when one of them cannot be read. */
+function readable(records: readonly PinRecord[]): readonly Uint8Array[] {
+  const isWhole = records.every((record) => decodePinned(record, record.value) !== null);
+  return isWhole ? records.map(({ value }) => value) : [];
 }
 
 function placeOf(key: string): { readonly pin: string; readonly place: string } {
@@ -165,9 +188,9 @@ export async function sparePins(
     const over = places.get(OVER);
     if (isNeeded(pin, records)) {
       if (over !== undefined) put(pin, OVER, null);
-    } else if (over === undefined) {
+    } else if (over === undefined || endsIn(over) === null) {
       put(pin, OVER, encoder.encode(JSON.stringify(bounds.map(({ end }) => end))));
-    } else if (isGone(JSON.parse(decoder.decode(over)), bounds)) {
+    } else if (isGone(endsIn(over), bounds)) {
       for (const place of places.keys()) put(pin, place, null);
     }
   }
@@ -183,7 +206,17 @@ function isNeeded(pin: string, records: readonly ExperimentRecord[]): boolean {
   );
 }
 
+/** What a note says, `null` when it cannot be read: it is written anew then. */
+function endsIn(note: Uint8Array): readonly number[] | null {
+  try {
+    const ends: unknown = JSON.parse(decoder.decode(note));
+    return Array.isArray(ends) && ends.every(Number.isSafeInteger) ? ends : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Whether nothing can be read any more of what was before these ends. */
-function isGone(ends: readonly number[], bounds: readonly Bounds[]): boolean {
-  return ends.every((end, partition) => (bounds[partition]?.start ?? 0) >= end);
+function isGone(ends: readonly number[] | null, bounds: readonly Bounds[]): boolean {
+  return ends !== null && ends.every((end, partition) => (bounds[partition]?.start ?? 0) >= end);
 }

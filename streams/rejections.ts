@@ -6,6 +6,7 @@
 
 import type { Rejection } from "../src/events/rejection.ts";
 import type { Log } from "./log/log.ts";
+import { unreadable } from "./log/unreadable.ts";
 import { printable } from "./report/format.ts";
 import type { RejectedExample, RejectedGroup } from "./report/report_data.ts";
 
@@ -33,7 +34,12 @@ export class RejectionSummary {
     for (;;) {
       const { records, next } = await log.read(topic, 0, this.#next);
       for (const record of records) {
-        if (record.value !== null) this.#add(record.value);
+        if (record.value === null) continue;
+        try {
+          this.#add(record.value);
+        } catch (cause) {
+          unreadable.leaveOut(record, cause, "it is not counted");
+        }
       }
       this.#next = next;
       if (records.length === 0) break;

@@ -133,7 +133,7 @@ export class Task implements AsyncDisposable {
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
     const outbox = new Outbox({ log, topics, partition, counters, handover: runtime.handover });
-    const users = new UserTable(state, restored.users, outbox);
+    const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
     const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
     const lineage = known ?? crypto.randomUUID();

@@ -99,6 +99,15 @@ export function encodeSample(sample: Sample): Uint8Array {
   return record.bytes(body.view()).toBytes();
 }
 
+/** Formats above ours that may be of versions to come; others are no format at all. */
+const COMING_FORMATS = 8;
+
+/** Whether a record that cannot be decoded looks as if a newer version had encoded it. */
+export function isNewerSample(bytes: Uint8Array): boolean {
+  const format = bytes[0] ?? 0;
+  return format > FORMAT && format <= FORMAT + COMING_FORMATS;
+}
+
 /**
  * Decodes a record of {@linkcode encodeSample}.
  *

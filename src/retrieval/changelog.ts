@@ -27,6 +27,27 @@ export interface RetrievalRecord {
   readonly value: Uint8Array;
 }
 
+/** Says which of many records cannot be read. */
+export class DamagedChange extends SyntaxError {
+  /** Key of the record; of a snapshot, that of its first piece. */
+  readonly key: string;
+
+  /** Wraps what reading a record has thrown. */
+  constructor(key: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.key = key;
+  }
+}
+
+/** What reading gives. @throws DamagedChange what it throws */
+export function readingChange<T>(key: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new DamagedChange(key, cause);
+  }
+}
+
 const GONE = new Uint8Array(0);
 
 /** Knows which journals and which pieces of a snapshot stand on the log, and what they weigh. */
@@ -80,11 +101,12 @@ export class SignalChangelog {
    */
   restore(
     records: ReadonlyMap<string, Uint8Array>,
-  ): { readonly snapshot: Uint8Array | null; readonly journals: readonly Uint8Array[] } {
+  ): { readonly snapshot: RetrievalRecord | null; readonly journals: readonly RetrievalRecord[] } {
     const inOrder = (prefix: string) =>
       [...records].filter(([key, bytes]) => key.startsWith(prefix) && bytes.length > 0)
         .sort(([a], [b]) => numberOf(a) - numberOf(b));
-    const chunks = inOrder(SNAPSHOT_KEY).map(([, bytes]) => bytes);
+    const pieces = inOrder(SNAPSHOT_KEY);
+    const chunks = pieces.map(([, bytes]) => bytes);
     const journals = inOrder(JOURNAL_KEY);
     this.#snapshotChunks = chunks.length;
     this.#snapshotBytes = sizeOf(chunks);
@@ -94,8 +116,8 @@ export class SignalChangelog {
       this.#nextJournal = numberOf(key) + 1;
     }
     return {
-      snapshot: chunks.length > 0 ? joined(chunks) : null,
-      journals: journals.map(([, bytes]) => bytes),
+      snapshot: pieces[0] === undefined ? null : { key: pieces[0][0], value: joined(chunks) },
+      journals: journals.map(([key, value]) => ({ key, value })),
     };
   }
 }

@@ -17,7 +17,7 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../state/catalogue.ts";
 import type { Blend, Features } from "./blend.ts";
-import { RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./changelog.ts";
+import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./changelog.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
 import { ItemVectors, type ItemVectorsOptions } from "./item_vectors.ts";
 import { LinearItems } from "./linear_items.ts";
@@ -258,34 +258,32 @@ export class RetrievalState {
    * @throws SyntaxError when they are no such records.
    */
   restore(records: ReadonlyMap<string, Uint8Array>): void {
-    const blend = records.get(BLEND_KEY);
-    if (blend !== undefined) {
-      const from = new ByteReader(blend);
-      checkFormat(from);
+    const read = (key: string, decode: (from: ByteReader) => void) => {
+      const value = records.get(key);
+      if (value === undefined) return;
+      readingChange(key, () => {
+        const from = new ByteReader(value);
+        checkFormat(from);
+        decode(from);
+      });
+    };
+    read(BLEND_KEY, (from) => {
       this.blend.decode(from);
       this.#asked = true;
-    }
-    const map = records.get(MAP_KEY);
-    if (map !== undefined && this.map !== null) {
-      const from = new ByteReader(map);
-      checkFormat(from);
-      this.map.decode(from);
-    }
-    const others = records.get(OTHERS_KEY);
-    if (others !== undefined) {
-      const from = new ByteReader(others);
-      checkFormat(from);
-      this.#taken.decodePositions(from);
-    }
+    });
+    read(MAP_KEY, (from) => this.map?.decode(from));
+    read(OTHERS_KEY, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);
-    if (snapshot !== null) this.#decode(snapshot);
+    if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value));
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
-    for (const journal of journals) {
-      const taken = takenFrom(journal);
-      if (taken === null) { for (const entry of readJournal(journal, itemAt)) this.#applyOwn(entry); }
-      for (const each of taken ?? []) {
-        for (const entry of readJournal(each, itemAt)) this.#applyOthers(entry);
-      }
+    for (const { key, value: journal } of journals) {
+      readingChange(key, () => {
+        const taken = takenFrom(journal);
+        if (taken === null) { for (const entry of readJournal(journal, itemAt)) this.#applyOwn(entry); }
+        for (const each of taken ?? []) {
+          for (const entry of readJournal(each, itemAt)) this.#applyOthers(entry);
+        }
+      });
     }
   }
 

@@ -194,6 +194,9 @@ export class ItemNumbers {
       items.push(item.index);
     }
     const number = Number(key.slice(NUMBERS_KEY.length));
+    if (!Number.isSafeInteger(number)) {
+      throw new SyntaxError(`Cannot decode numbers of items: their slot is ${number}`);
+    }
     this.#read.set(number, { key: number, sequence, oldest, items });
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { decodeRecommendation } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { INTERLEAVED } from "../../src/experiments/assignment.ts";
 import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
@@ -13,6 +14,7 @@ import { decodeSample } from "../../src/learner/sample_codec.ts";
 import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/scorer/policy.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
+import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 
 /** No logit is further from 0: a probability that was rounded to 1 has none. */
@@ -41,14 +43,21 @@ export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOpti
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const answers = new Map<string, Recommendation>();
-    for await (const { value } of readAll(log, topics.recommendations, partition)) {
-      if (value === null) continue;
-      const answer = JSON.parse(new TextDecoder().decode(value)) as Recommendation;
-      answers.set(answer.request, answer);
+    for await (const record of readAll(log, topics.recommendations, partition)) {
+      if (record.value === null) continue;
+      const decoded = decodeRecommendation(record.value);
+      if (decoded.ok) answers.set(decoded.recommendation.request, decoded.recommendation);
+      else unreadable.leaveOut(record, decoded.reason, "its list is not counted");
     }
-    for await (const { value } of readAll(log, topics.samples, partition)) {
-      if (value === null) continue;
-      const sample = decodeSample(value);
+    for await (const record of readAll(log, topics.samples, partition)) {
+      if (record.value === null) continue;
+      let sample: Sample;
+      try {
+        sample = decodeSample(record.value);
+      } catch (cause) {
+        unreadable.leaveOut(record, cause, "its list is not counted");
+        continue;
+      }
       if (sample.purpose === "learn") continue; // the same impression comes again when its outcome is final
       const answer = answers.get(sample.request);
       answers.delete(sample.request);

@@ -24,10 +24,14 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
+import type { Sample } from "../../src/learner/sample.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { MAX_TIME_MS } from "../../src/events/limits.ts";
+import { decodeSample, isNewerSample } from "../../src/learner/sample_codec.ts";
+import { isRecordTime } from "../log/checks.ts";
 import { lagOf } from "../log/lag.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
+import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../task/delivery.ts";
 import type { Topics } from "../topics.ts";
 import { definitionOf, type ExperimentStatus, Followed } from "./followed.ts";
@@ -208,15 +212,19 @@ export class ExperimentMonitor {
     }
   }
 
-  #take({ topic, key, value, time, headers }: LogRecord, { partition }: Place): void {
+  #take(record: LogRecord, { partition }: Place): void {
+    const { topic, key, value, time, headers } = record;
     this.#isChanged = !this.#isReadOnly;
-    this.#time = Math.max(this.#time, time);
+    if (isRecordTime(time) && time < MAX_TIME_MS) this.#time = Math.max(this.#time, time);
     const clock = this.#clocks[partition]!;
     if (topic === this.#topics.recommendations) {
       if (value === null || isRepeat(clock, headers[INPUT])) return;
       const text = decoder.decode(value);
       if (!text.includes(EXPOSED)) return; // most are of users who are in nothing: that is seen sooner than parsed
-      const answer = JSON.parse(text) as Recommendation;
+      const answer = parseAnswer(text);
+      if (answer === null) {
+        return unreadable.leaveOut(record, "it is no recommendation", "no experiment counts it");
+      }
       for (const [name, one] of this.#followed) {
         if (one.answered(asOf(time, answer), partition)) this.#change(name, answer.user);
       }
@@ -226,7 +234,9 @@ export class ExperimentMonitor {
       if (key !== null) this.#forget(key);
       return;
     }
-    const sample = asOf(time, decodeSample(value));
+    const read = decode(record, value);
+    if (read === null) return;
+    const sample = asOf(time, read);
     if (sample.purpose === "learn") return; // the same impression comes again when its outcome is final
     for (const [name, one] of this.#followed) {
       if (one.sampled(sample, partition)) this.#change(name, sample.user);
@@ -281,37 +291,45 @@ export class ExperimentMonitor {
     return own.length === 0 && bytes[0] === 0 ? null : bytes;
   }
 
-  #restore(written: ReadonlyMap<string, Uint8Array>): void {
-    const head = written.get(MONITOR_KEY);
-    if (head === undefined) return;
-    const from = new ByteReader(head);
-    const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
+  #restore(written: ReadonlyMap<string, FiguresRecord>): void {
+    const record = written.get(MONITOR_KEY);
+    if (record === undefined) return;
+    let head: MonitorHead;
+    try {
+      head = decodeHead(record.value, this.#topics);
+    } catch (cause) {
+      return unreadable.leaveOut(
+        record,
+        cause,
+        "figures of all experiments are counted anew from what is on the log",
+      );
     }
-    this.#time = from.f64();
+    const { positions } = head;
+    this.#time = head.time;
     // Partitions may have been added since, none can go away.
-    const partitions = from.count();
-    for (let p = 0; p < partitions; p++) {
-      this.#clocks[p] = {
-        closed: from.f64(),
-        windowMs: from.f64(),
-        answer: [from.int(), from.int()],
-      };
-    }
-    const positions = new Map<string, number>();
-    for (const topic of [this.#topics.recommendations, this.#topics.samples]) {
-      for (let p = 0; p < partitions; p++) positions.set(`${topic}/${p}`, from.uint());
-    }
+    for (const [partition, clock] of head.clocks.entries()) this.#clocks[partition] = clock;
     const next = this.#places.map(({ topic, partition }) => positions.get(`${topic}/${partition}`) ?? 0);
     this.#reader = new MergedReader(this.#log, this.#places, next);
     const known = new Map<string, Followed>();
     for (const [name, followed] of this.#followed) {
-      const bytes = written.get(EXPERIMENT_KEY + name);
-      if (bytes !== undefined && followed.decode(bytes)) known.set(name, followed);
+      const record = written.get(EXPERIMENT_KEY + name);
+      if (record === undefined) continue;
+      try {
+        if (followed.decode(record.value)) known.set(name, followed);
+      } catch (cause) {
+        unreadable.leaveOut(record, cause, `figures of experiment ${name} begin anew`);
+        this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod));
+      }
     }
-    for (const [key, value] of written) {
-      if (key.startsWith(USER_KEY)) this.#decodeUser(key.slice(USER_KEY.length), value, known);
+    for (const [key, record] of written) {
+      if (!key.startsWith(USER_KEY)) continue;
+      const user = key.slice(USER_KEY.length);
+      try {
+        this.#decodeUser(user, record.value, known);
+      } catch (cause) {
+        unreadable.leaveOut(record, cause, "its user stays counted, and counts anew");
+        this.#forget(user);
+      }
     }
     for (const followed of known.values()) followed.settle();
   }
@@ -328,6 +346,34 @@ export class ExperimentMonitor {
   }
 }
 
+/** An answer, as far as it is looked at here; `null` when it is none. */
+function parseAnswer(text: string): Recommendation | null {
+  try {
+    const answer = JSON.parse(text) as Recommendation;
+    const { user, time, tookMicros, exposures = [] } = answer;
+    const isAnswer = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
+      exposures.every(({ experiment, variant }) =>
+        typeof experiment === "string" && typeof variant === "string"
+      );
+    return isAnswer ? answer : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A sample; `null` when it is none. @throws LogError `corrupt` when a newer version of ours has written it */
+function decode(record: LogRecord, value: Uint8Array): Sample | null {
+  try {
+    return decodeSample(value);
+  } catch (cause) {
+    if (isNewerSample(value)) {
+      throw corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
+    }
+    unreadable.leaveOut(record, cause, "no experiment counts it");
+    return null;
+  }
+}
+
 function newClock(): PartitionClock {
   return { closed: -Infinity, windowMs: 0, answer: [-1, -1] };
 }
@@ -340,22 +386,56 @@ function asOf<T extends { readonly time: number }>(time: number, one: T): T {
 /** Whether an answer was read before, as at-least-once delivery may have it; notes it otherwise. */
 function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
   if (number === undefined) return false;
-  const [, offset = 0, index = 0] = number.split("/").map(Number);
+  const [, offset, index] = /^\d+\/(\d{1,15})\/(\d{1,15})$/.exec(number)?.map(Number) ?? [];
+  if (offset === undefined || index === undefined) return false;
   const [lastOffset, lastIndex] = clock.answer;
   if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
   clock.answer = [offset, index];
   return false;
 }
 
+/** A record of figures. */
+interface FiguresRecord extends RecordPlace {
+  readonly value: Uint8Array;
+}
+
+/** What is written down of the monitor itself. */
+interface MonitorHead {
+  readonly time: number;
+  readonly clocks: readonly PartitionClock[];
+  /** By topic and partition. */
+  readonly positions: ReadonlyMap<string, number>;
+}
+
+/** @throws SyntaxError when it is none */
+function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
+  const from = new ByteReader(bytes);
+  const format = from.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
+  }
+  const time = from.f64();
+  const clocks = Array.from({ length: from.count() }, (): PartitionClock => ({
+    closed: from.f64(),
+    windowMs: from.f64(),
+    answer: [from.int(), from.int()],
+  }));
+  const positions = new Map<string, number>();
+  for (const topic of [recommendations, samples]) {
+    for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());
+  }
+  return { time, clocks, positions };
+}
+
 /** The newest value of each key. A commit that comes in between is read too, as a whole. */
-async function readFigures(log: Log, topic: string): Promise<Map<string, Uint8Array>> {
-  const values = new Map<string, Uint8Array>();
+async function readFigures(log: Log, topic: string): Promise<Map<string, FiguresRecord>> {
+  const values = new Map<string, FiguresRecord>();
   for (let from = 0;;) {
     const { records, next } = await log.read(topic, 0, from);
-    for (const { key, value } of records) {
+    for (const { partition, offset, key, value } of records) {
       if (key === null) continue;
       if (value === null) values.delete(key);
-      else values.set(key, value);
+      else values.set(key, { topic, partition, offset, value });
     }
     if (records.length === 0) return values;
     from = next;

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { shown } from "../../src/events/refusal.ts";
 import {
   changeTraffic,
   type ExperimentDraft,
@@ -30,6 +31,7 @@ import {
 } from "../../src/experiments/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { type Pins, pinVersions, sparePins } from "../pins.ts";
 import type { Topics } from "../topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
@@ -58,8 +60,14 @@ export class ExperimentRegistry {
   /** The newest record of each name. */
   async records(): Promise<Map<string, ExperimentRecord>> {
     const records = new Map<string, ExperimentRecord>();
-    for await (const { key, value } of readAll(this.#log, this.#topics.experiments, 0)) {
-      if (key !== null && value !== null) records.set(key, decodeExperiment(value));
+    for await (const record of readAll(this.#log, this.#topics.experiments, 0)) {
+      const { key, value } = record;
+      if (key === null || value === null) continue;
+      try {
+        records.set(key, decodeExperiment(value));
+      } catch (cause) {
+        unreadable.leaveOut(record, cause, `experiment ${shown(key)} stays as it was before`);
+      }
     }
     return records;
   }

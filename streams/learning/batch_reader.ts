@@ -15,9 +15,10 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { decodeSample, isNewerSample } from "../../src/learner/sample_codec.ts";
 import { lagOf } from "../log/lag.ts";
-import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
+import type { Log, LogRecord, ReadResult } from "../log/log.ts";
+import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import type { SampleHandover } from "../sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
 
@@ -178,7 +179,8 @@ export class BatchReader {
         if (record.key !== null) this.#forgotten.push(record.key);
         continue;
       }
-      const sample = this.#view(this.#options.handover?.take(record.offset) ?? decode(record, record.value));
+      const read = this.#options.handover?.take(record.offset) ?? decode(record, record.value);
+      const sample = read && this.#view(read);
       if (sample === null) continue;
       this.#taken.push({ sample, bytes: record.value });
       this.#rows += sizeInBatch(sample);
@@ -202,10 +204,16 @@ export class BatchReader {
   }
 }
 
-function decode({ topic, partition, offset }: LogRecord, value: Uint8Array): Sample {
+/** A sample; `null` when it is none. @throws LogError `corrupt` when a newer version of ours has written it */
+function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
   } catch (cause) {
-    throw new LogError("corrupt", `Cannot learn the sample at ${topic}/${partition}@${offset}`, { cause });
+    if (isNewerSample(value)) {
+      const remedy = "a newer version has written it: run that one";
+      throw corruptRecord("learn", record, cause, remedy);
+    }
+    unreadable.leaveOut(record, cause, "no model learns from it");
+    return null;
   }
 }

@@ -6,9 +6,10 @@
  */
 
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
-import { chunkRecords, readChunks } from "../chunks.ts";
-import type { NewRecord, UngroupedLog, Writer } from "../log/log.ts";
+import { chunkRecords, damagedValue, readChunks } from "../chunks.ts";
+import type { LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
+import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
 
@@ -47,14 +48,10 @@ export class LearnerRecords implements AsyncDisposable {
     return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)));
   }
 
-  /**
-   * The versions that were not dropped, oldest first.
-   *
-   * @throws SyntaxError when one is damaged
-   */
-  async *versions(): AsyncGenerator<ParameterVersion> {
-    for await (const { value } of readAll(this.#log, this.#topics.parameters, 0)) {
-      if (value !== null) yield decodeVersion(value);
+  /** The versions that were not dropped, oldest first; `null` for one that cannot be read. */
+  async *versions(): AsyncGenerator<ParameterVersion | null> {
+    for await (const record of readAll(this.#log, this.#topics.parameters, 0)) {
+      if (record.value !== null) yield decoded(record, record.value);
     }
   }
 
@@ -63,14 +60,25 @@ export class LearnerRecords implements AsyncDisposable {
     return await readChunks(this.#log, this.#topics.checkpoints, this.#model);
   }
 
-  /** The newest order, or an empty one. @throws SyntaxError when it is damaged */
+  /** The error of a checkpoint that is whole, and says what cannot be. */
+  damagedCheckpoint(cause: unknown): LogError {
+    return damagedValue(this.#topics.checkpoints, this.#model, cause);
+  }
+
+  /** The newest order, or an empty one. @throws LogError `corrupt` when it is damaged */
   async order(): Promise<Stretch[]> {
     const key = orderKey(this.#model);
-    let order: Stretch[] = [];
+    let newest: LogRecord | undefined;
     for await (const record of readAll(this.#log, this.#topics.checkpoints, 0)) {
-      if (record.key === key && record.value !== null) order = decodeOrder(record.value);
+      if (record.key === key) newest = record;
     }
-    return order;
+    if (newest === undefined || newest.value === null) return [];
+    try {
+      return decodeOrder(newest.value);
+    } catch (cause) {
+      const remedy = remedyByTombstone(newest, "samples are taken in another order than before the restart");
+      throw corruptRecord(`go on with the learner of ${this.#model}`, newest, cause, remedy);
+    }
   }
 
   /** Writes everything of a commit, atomically, and drops what it makes superfluous. */
@@ -108,6 +116,15 @@ export class LearnerRecords implements AsyncDisposable {
   /** Lets others write. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
+  }
+}
+
+function decoded(record: LogRecord, value: Uint8Array): ParameterVersion | null {
+  try {
+    return decodeVersion(value);
+  } catch (cause) {
+    unreadable.leaveOut(record, cause, "the learner publishes a full snapshot next");
+    return null;
   }
 }
 

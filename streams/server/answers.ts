@@ -11,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
+import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import { within } from "./deadline.ts";
 import { Problem } from "./problem.ts";
@@ -166,8 +167,14 @@ class Follower {
         onStart();
         const read = await log.read(topic, partition, next, { waitMs: WAIT_MS, signal });
         next = read.next;
-        for (const { key, value } of read.records) {
-          if (key !== null && value !== null && this.#expected.size > 0) this.#deliver(key, value);
+        for (const record of read.records) {
+          const { key, value } = record;
+          if (key === null || value === null || this.#expected.size === 0) continue;
+          try {
+            this.#deliver(key, value);
+          } catch (cause) {
+            unreadable.leaveOut(record, cause, "nobody waits for it");
+          }
         }
       } catch (error) {
         if (signal.aborted) throw signal.reason;

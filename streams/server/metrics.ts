@@ -15,6 +15,7 @@ import {
 } from "prom-client";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../metered_log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
@@ -132,6 +133,16 @@ export class Metrics implements LogObserver {
       help: "Answers that are less than they could be, by reason",
       labelNames: ["reason"],
       registers,
+    });
+    new Counter({
+      name: "meander_unreadable_records_total",
+      help: "Records that were left out, as they could not be read, since the process began",
+      labelNames: ["topic"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [topic, count] of unreadable.counts) this.inc({ topic }, count);
+      },
     });
     this.#gauges = new ServiceGauges(this.#registry);
   }

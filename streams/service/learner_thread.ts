@@ -10,6 +10,7 @@ import type { Learning } from "../learning.ts";
 import type { KafkaLogOptions } from "../log/kafka_log.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_calls.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { RemoteLog } from "../log/remote_log.ts";
 import { MeteredLog, sizesOf } from "../metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
@@ -41,6 +42,7 @@ scope.onmessage = ({ data }) => {
 };
 
 async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
+  unreadable.forward((leftOut) => report({ unreadable: leftOut }));
   try {
     await using log = await openLog(place);
     await using learning = await openLearning(log, spec, undefined, ending.signal);

@@ -7,6 +7,7 @@
  *                             <──     { figures }, when it has begun, then a quarter of a second apart while there is news,
  *                                     a second apart while there is none, as long as the log answers
  *                             <──     { commit }, after each one, when the log is its own
+ *                             <──     { unreadable }, for each record that was left out
  *   { end: "finish" }         ──>     ends the batch in hand, writes a checkpoint, lets go
  *   { end: "let go" }         ──>     lets go
  *                             <──     { ended: null }, or { ended: error } at any time
@@ -17,6 +18,7 @@
 
 import type { LearnerFigures } from "../learner_figures.ts";
 import type { LogAddress, LogChannel } from "../log/log.ts";
+import type { LeftOut } from "../log/unreadable.ts";
 import type { PortError } from "../log/port_calls.ts";
 import type { CommitReport } from "../metered_log.ts";
 import type { LearnerSpec } from "./learner_job.ts";
@@ -36,5 +38,6 @@ export type ThreadOrder =
 /** From the thread. */
 export type ThreadReport =
   | { readonly figures: LearnerFigures }
+  | { readonly unreadable: LeftOut }
   | { readonly commit: CommitReport }
   | { readonly ended: PortError | null };

@@ -7,6 +7,7 @@
 import type { LearnerFigures } from "../learner_figures.ts";
 import type { Log, LogConnection } from "../log/log.ts";
 import { unpackError } from "../log/port_calls.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { connectLog } from "../log/serve_log.ts";
 import type { LearnerJob, LearnerSpec } from "./learner_job.ts";
 import type { LearnerThreadOptions } from "./options.ts";
@@ -116,6 +117,9 @@ export class ThreadedLearner implements LearnerJob {
       this.#figures = report.figures;
       this.#reported.resolve();
       this.#reported = Promise.withResolvers();
+    } else if ("unreadable" in report) {
+      const { place, reason, effect } = report.unreadable;
+      unreadable.leaveOut(place, reason, effect);
     } else if ("commit" in report) this.#committed?.(report.commit);
     else this.#end(report.ended === null ? undefined : unpackError(report.ended));
   }

@@ -14,9 +14,9 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import type { TaskState } from "../../src/state/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { OthersReader } from "./others_reader.ts";
 import type { TimeShare } from "./time_share.ts";
 
@@ -29,8 +29,6 @@ const COMMIT_BYTES = 512 << 10;
 /** The longest wait for an event while there may be something to learn. */
 const WAIT_MS = 250;
 const NOWHERE: ReadonlyMap<number, number> = new Map();
-
-const logger = getLogger(["meander", "signals"]);
 
 /** Positions behind what was learnt, in the order in which it was. */
 export type OthersNote = readonly (readonly [partition: number, next: number])[];
@@ -184,10 +182,7 @@ export class Others implements AsyncDisposable {
       }
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      const { message: reason } = error;
-      logger.warn("task {own} leaves {topic}/{partition}@{offset} out: {reason}", {
-        ...{ own: this.#own, topic, partition, offset, reason },
-      });
+      unreadable.leaveOut({ topic, partition, offset }, error, `task ${this.#own} does not learn from it`);
     }
     if (learnt === 0) this.#state.retrieval.state.passOthers(partition, next);
     if (this.#note.at(-1)?.[0] === partition) this.#note.pop();

@@ -12,13 +12,15 @@
  * @module
  */
 
-import { RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
-import { decodeItem, itemOfKey } from "../../src/state/item_codec.ts";
+import { shown } from "../../src/events/refusal.ts";
+import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
+import { decodeItem, itemKey, itemOfKey } from "../../src/state/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/state/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
-import { endsEarly } from "../log/read_all.ts";
+import { endsEarly, readAll } from "../log/read_all.ts";
+import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import { PARTITIONS } from "./inputs.ts";
 import { changeOf } from "./position.ts";
@@ -80,7 +82,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const users = store ?? (latest ? new LogUsers(latest, topics.state, partition) : new PackedUsers());
   try {
     const { itemsApplied, ...statistics } = await restoreStatistics(options, store);
-    await restoreUsers(options, users, store, statistics);
+    await restoreUsers(options, users, store, { ...statistics, isRead });
     return { users, store, itemsApplied, lineage: statistics.lineage };
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) {
@@ -150,31 +152,50 @@ async function restoreStatistics(
   store: StateStore | null,
 ): Promise<{ readonly itemsApplied: number; readonly lineage: string | null; readonly task: number }> {
   const { state, topics, meter } = options;
-  let own: Uint8Array | null = null;
+  let own: StatisticsRecord | null = null;
   let lineage = store?.position?.lineage ?? null;
   let task = store?.position?.task ?? 0;
-  const retrieval = new Map<string, Uint8Array>();
+  const retrieval = new Map<string, StatisticsRecord>();
   const { catalogue, numbers } = state;
-  const take = (key: string, record: Uint8Array) => {
-    if (key === TASK_KEY) own = record.slice();
-    else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, record.slice());
-    else if (key.startsWith(NUMBERS_KEY)) numbers.take(key, record);
-    else decodeItem(itemOfKey(key), record, catalogue, numbers);
+  // What comes later may replace what cannot be read.
+  const damaged = new Map<string, LogError>();
+  const isItem = (key: string) => key === itemKey(itemOfKey(key));
+  const take = (key: string, { value, record }: StatisticsRecord) => {
+    if (key === TASK_KEY) own = { value: value.slice(), record };
+    else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, { value: value.slice(), record });
+    else if (key.startsWith(NUMBERS_KEY)) decoding(options, record, () => numbers.take(key, value));
+    else if (isItem(key)) {
+      decoding(options, record, () => decodeItem(itemOfKey(key), value, catalogue, numbers));
+    } else if (record !== undefined) {
+      unreadable.leaveOut(record, `its key is ${shown(key)}`, "no task has it");
+    }
   };
-  for (const [key, record] of store?.statistics() ?? []) take(key, record);
+  for (const [key, value] of store?.statistics() ?? []) take(key, { value });
   meter.begin("statistics");
-  const gathered = new Map<string, Uint8Array>();
+  const gathered = new Map<string, StatisticsRecord>();
   const takeAll = () => {
-    for (const [key, record] of gathered) {
-      store?.putStatistic(key, record);
-      take(key, record);
+    for (const [key, one] of gathered) {
+      try {
+        take(key, one);
+        store?.putStatistic(key, one.value);
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        damaged.set(key, error);
+      }
     }
     gathered.clear();
   };
   for await (const { records } of readBehind(options, topics.statistics, task)) {
-    for (const { key, value, headers, offset } of records) {
-      if (key === null || value === null) continue;
-      gathered.set(key, value);
+    for (const record of records) {
+      const { key, value, headers, offset } = record;
+      if (key === null) continue;
+      damaged.delete(key);
+      if (value === null) {
+        for (const taken of [gathered, retrieval]) taken.delete(key);
+        if (key === TASK_KEY) own = null;
+        continue;
+      }
+      gathered.set(key, { value, record });
       if (key !== TASK_KEY) continue;
       checkPartitions(headers[PARTITIONS], options);
       lineage = headers[LINEAGE] ?? lineage;
@@ -183,10 +204,42 @@ async function restoreStatistics(
     if (gathered.size >= GATHERED) takeAll();
   }
   takeAll();
+  for (const error of damaged.values()) throw error;
   numbers.taken();
   for (const item of catalogue.items()) state.retrieval.lists.add(item);
-  state.retrieval.state.restore(retrieval);
-  return { itemsApplied: own === null ? 0 : decodeTask(own, state), lineage, task };
+  const changes = new Map([...retrieval].map(([key, { value }]) => [key, value]));
+  try {
+    state.retrieval.state.restore(changes);
+  } catch (cause) {
+    const record = cause instanceof DamagedChange ? retrieval.get(cause.key)?.record : undefined;
+    decoding(options, record, () => {
+      throw cause;
+    });
+  }
+  return { itemsApplied: restoreTask(options, own), lineage, task };
+}
+
+/** @returns The position in the catalogue topic */
+function restoreTask(options: RestoreOptions, own: StatisticsRecord | null): number {
+  return own === null ? 0 : decoding(options, own.record, () => decodeTask(own.value, options.state));
+}
+
+/** A record of the task's own numbers. */
+interface StatisticsRecord {
+  readonly value: Uint8Array;
+  /** What it is of; none when it comes from the local snapshot. */
+  readonly record?: LogRecord | undefined;
+}
+
+/** @throws LogError `corrupt` when a record of the log cannot be read, SyntaxError when one of the snapshot cannot */
+function decoding<T>({ partition }: RestoreOptions, record: LogRecord | undefined, decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    if (record === undefined) throw new SyntaxError((cause as Error).message, { cause });
+    const remedy = remedyByTombstone(record, "what it says begins anew");
+    throw corruptRecord(`restore task ${partition}`, record, cause, remedy);
+  }
 }
 
 function checkPartitions(
@@ -204,13 +257,13 @@ async function restoreUsers(
   options: RestoreOptions,
   users: UserIndex,
   store: StateStore | null,
-  statistics: { readonly lineage: string | null; readonly task: number },
+  statistics: { readonly lineage: string | null; readonly task: number; readonly isRead: boolean },
 ): Promise<void> {
   const { state, topics, meter } = options;
   meter.begin("state");
   const waiting = new Set(store?.waitingIds());
   const gathered = new Map<string, LogRecord>();
-  const { lineage, task } = statistics;
+  const { lineage, task, isRead } = statistics;
   const takeAll = async (next: number) => {
     for (const [id, { value, headers }] of gathered) {
       waiting.delete(id);
@@ -241,7 +294,39 @@ async function restoreUsers(
   for (const id of waiting) {
     const found = users.get(id);
     const record = found instanceof Promise ? await found : found;
-    if (record !== null) state.restoreUser(id, record);
+    if (record === null) continue;
+    const restoreUser = () => state.restoreUser(id, record);
+    // What cannot be read may be the snapshot's fault.
+    if (isRead) decoding(options, undefined, restoreUser);
+    else await restoring(options, id, restoreUser);
+  }
+}
+
+/**
+ * Takes a user's record in.
+ *
+ * @throws LogError `corrupt` when it cannot be read; where it stands is looked up only then
+ */
+export async function restoring(
+  { log, topics, partition }: Pick<RestoreOptions, "log" | "topics" | "partition">,
+  id: string,
+  restore: () => void,
+): Promise<void> {
+  try {
+    restore();
+  } catch (cause) {
+    let newest: LogRecord = {
+      topic: topics.state,
+      partition,
+      offset: NaN,
+      key: id,
+      value: null,
+      time: 0,
+      headers: {},
+    };
+    for await (const record of readAll(log, topics.state, partition)) if (record.key === id) newest = record;
+    const remedy = remedyByTombstone(newest, "the user begins anew");
+    throw corruptRecord(`restore user ${shown(id)}`, newest, cause, remedy);
   }
 }
 

@@ -13,7 +13,7 @@ import type { TaskState } from "../../src/state/task_state.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
-import { PENDING } from "./restore.ts";
+import { PENDING, type RestoreOptions, restoring } from "./restore.ts";
 import type { UserIndex } from "./users.ts";
 
 /** Looks at the users of a task, in memory or not, and changes nothing. */
@@ -39,8 +39,21 @@ export class UserTable implements UserReader {
   readonly #index: UserIndex;
   readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
 
-  /** The users of a state, and those that are in the index. @param outbox tells who was forgotten */
-  constructor(state: TaskState, index: UserIndex, outbox: Pick<Outbox, "erased" | "isForgotten">) {
+  readonly #place: Pick<RestoreOptions, "log" | "topics" | "partition">;
+
+  /**
+   * The users of a state, and those that are in the index.
+   *
+   * @param outbox tells who was forgotten
+   * @param place where the records of the index are
+   */
+  constructor(
+    state: TaskState,
+    index: UserIndex,
+    outbox: Pick<Outbox, "erased" | "isForgotten">,
+    place: Pick<RestoreOptions, "log" | "topics" | "partition">,
+  ) {
+    this.#place = place;
     this.#state = state;
     this.#index = index;
     this.#outbox = outbox;
@@ -87,7 +100,7 @@ export class UserTable implements UserReader {
       if (this.#state.users.has(id) || this.#outbox.isForgotten(id)) continue;
       const found = this.#index.get(id);
       const record = found instanceof Promise ? await found : found;
-      if (record !== null) this.#state.restoreUser(id, record);
+      if (record !== null) await restoring(this.#place, id, () => this.#state.restoreUser(id, record));
     }
   }
 

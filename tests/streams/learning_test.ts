@@ -9,6 +9,7 @@ import { ServingModel } from "../../src/scorer/serving_model.ts";
 import { Learning, type LearningOptions } from "../../streams/learning.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { unreadable } from "../../streams/log/unreadable.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { ParameterSubscriber } from "../../streams/parameters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
@@ -347,7 +348,7 @@ Deno.test("Learning.drain() stays at its last sound version when every batch fai
   assert.ok(versions.length > 0 && versions.every(isSound));
 });
 
-Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() a damaged sample", async () => {
+Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves a damaged sample out", async () => {
   const log = await createLog();
   await log.append(makeSamples(40).map(sampleRecord));
   {
@@ -372,10 +373,15 @@ Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() a dama
   const { end } = await log.bounds(topics.samples, 0);
   const sample = makeSamples(1)[0];
   assert.ok(sample);
-  await log.append([{ ...sampleRecord(sample), value: encodeSample(sample).subarray(0, 40) }]);
+  const damaged = encodeSample(sample).subarray(0, 40);
+  await log.append([{ ...sampleRecord(sample), value: damaged }, ...makeSamples(8).map(sampleRecord)]);
+  const before = unreadable.counts.get(topics.samples) ?? 0;
+  await learning.drain();
+  assert.deepEqual([unreadable.counts.get(topics.samples), learning.positions], [before + 1, [end + 9]]);
+  await log.append([{ ...sampleRecord(sample), value: damaged.with(0, 9) }]);
   await assert.rejects(learning.drain(), (error: unknown) => {
     assert.ok(corrupt(error));
-    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end}`));
+    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 9} .*a newer version`));
     return true;
   });
 });

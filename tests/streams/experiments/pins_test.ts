@@ -296,11 +296,11 @@ Deno.test("readPin() finds nothing of a pin that was dropped, also before the to
   const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
   await put("0", a);
   await put("1", b);
-  assert.deepEqual((await readPin(log, topic, "dien@3")).map((record) => [...record]), [[1], [2]]);
+  assert.deepEqual((await readPin(log, topic, "dien@3")).map(({ value }) => [...value]), [[1], [2]]);
   await put("0", null);
   assert.deepEqual(await readPin(log, topic, "dien@3"), [], "half of it is none");
   await put("1", null);
   assert.deepEqual(await readPin(log, topic, "dien@3"), []);
   await put("0", b);
-  assert.deepEqual((await readPin(log, topic, "dien@3")).map((record) => [...record]), [[2]]);
+  assert.deepEqual((await readPin(log, topic, "dien@3")).map(({ value }) => [...value]), [[2]]);
 });

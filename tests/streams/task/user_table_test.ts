@@ -65,7 +65,11 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
     before.apply({ type: "profile", user, time: START, attributes: { of: user } }, 0, outbox.outputs);
     index.put(user, before.record(before.users.get(user)!));
   }
-  return { state, outbox, table: new UserTable(state, wrap(index), outbox) };
+  return {
+    state,
+    outbox,
+    table: new UserTable(state, wrap(index), outbox, { log: new MemoryLog(), topics, partition: 0 }),
+  };
 }
 
 /** An index that answers later, as on a log that has one. */
