@@ -12,6 +12,7 @@
  * @module
  */
 
+import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { shown } from "../../src/events/refusal.ts";
 import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
 import { decodeItem, itemKey, itemOfKey } from "../../src/state/item_codec.ts";
@@ -159,7 +160,7 @@ async function restoreStatistics(
   const { catalogue, numbers } = state;
   // What comes later may replace what cannot be read.
   const damaged = new Map<string, LogError>();
-  const isItem = (key: string) => key === itemKey(itemOfKey(key));
+  const isItem = (key: string) => key === itemKey(itemOfKey(key)) && isId(itemOfKey(key));
   const take = (key: string, { value, record }: StatisticsRecord) => {
     if (key === TASK_KEY) own = { value: value.slice(), record };
     else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, { value: value.slice(), record });
@@ -224,6 +225,11 @@ function restoreTask(options: RestoreOptions, own: StatisticsRecord | null): num
   return own === null ? 0 : decoding(options, own.record, () => decodeTask(own.value, options.state));
 }
 
+/** Whether a key can be the id of somebody or something. */
+function isId(key: string): boolean {
+  return key !== "" && key.length <= MAX_ID_BYTES;
+}
+
 /** A record of the task's own numbers. */
 interface StatisticsRecord {
   readonly value: Uint8Array;
@@ -284,6 +290,10 @@ async function restoreUsers(
   for await (const { records, next } of readBehind(options, topics.state, end)) {
     for (const record of records) {
       if (record.key === null) continue;
+      if (!isId(record.key)) {
+        unreadable.leaveOut(record, `its key is ${shown(record.key)}`, "no user has it");
+        continue;
+      }
       gathered.delete(record.key); // in the order of the newest ones, as when the log is compacted
       gathered.set(record.key, record);
     }

@@ -5,7 +5,15 @@
  * @module
  */
 
-import type { LogRecord, ReadOptions, ReadResult } from "../../streams/log/log.ts";
+import type {
+  Commit,
+  LogRecord,
+  NewRecord,
+  ReadOptions,
+  ReadResult,
+  TopicSpec,
+  Writer,
+} from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
 /** What of a record is another. */
@@ -14,10 +22,52 @@ export type Twist = Partial<Pick<LogRecord, "key" | "value" | "time" | "headers"
 /** See the module. */
 export class TwistedLog extends MemoryLog {
   readonly #twists = new Map<string, Twist>();
+  /** What was done to it. */
+  readonly #steps: ((log: MemoryLog) => Promise<unknown>)[] = [];
 
   /** Has a record be read otherwise from now on. */
   twist(topic: string, partition: number, offset: number, twist: Twist): void {
     this.#twists.set(`${topic}/${partition}@${offset}`, twist);
+  }
+
+  /** A log on which the same was done, without twists. */
+  async copy(): Promise<TwistedLog> {
+    const copy = new TwistedLog();
+    for (const step of this.#steps) await step(copy);
+    return copy;
+  }
+
+  override async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    await super.createTopics(topics);
+    this.#steps.push((log) => log.createTopics(topics));
+  }
+
+  override async append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    const offsets = await super.append(records);
+    this.#steps.push((log) => log.append(records));
+    return offsets;
+  }
+
+  override async trim(topic: string, partition: number, before: number): Promise<void> {
+    await super.trim(topic, partition, before);
+    this.#steps.push((log) => log.trim(topic, partition, before));
+  }
+
+  override async writer(id: string): Promise<Writer> {
+    const writer = await super.writer(id);
+    return {
+      id,
+      commit: async (commit: Commit) => {
+        const offsets = await writer.commit(commit);
+        const records = commit.records.map((record) => ({ ...record, value: record.value?.slice() ?? null }));
+        this.#steps.push(async (log) => {
+          await using own = await log.writer(id);
+          return await own.commit({ ...commit, records });
+        });
+        return offsets;
+      },
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
   }
 
   override async read(
@@ -26,8 +76,8 @@ export class TwistedLog extends MemoryLog {
     from: number,
     options?: ReadOptions,
   ): Promise<ReadResult> {
-    const { records, next } = await super.read(topic, partition, from, options);
-    return { records: records.map((record) => this.#twisted(record)), next };
+    const result = await super.read(topic, partition, from, options);
+    return { ...result, records: result.records.map((record) => this.#twisted(record)) };
   }
 
   override async latest(topic: string, partition: number, key: string): Promise<LogRecord | null> {
