@@ -107,7 +107,7 @@ Deno.test("Service.ended rejects when a learner in its own thread cannot go on",
   await assert.rejects(service.ended, {
     name: "LogError",
     code: "corrupt",
-    message: /Cannot learn the sample/,
+    message: /Cannot learn: meander.samples\/0@0 /,
   });
 });
 
