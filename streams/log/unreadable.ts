@@ -82,6 +82,11 @@ export function corruptRecord(
   return new LogError("corrupt", text, { cause });
 }
 
+/** What brings back work that a record stops without which nothing can go on. */
+export function remedyByCopy({ topic }: RecordPlace): string {
+  return `run the version that wrote it, or restore ${topic} from a copy`;
+}
+
 /** What brings back work that a record of a compacted topic stops. @param effect what the work does without it */
 export function remedyByTombstone({ topic, partition, key }: LogRecord, effect: string): string {
   const shown = JSON.stringify(key);

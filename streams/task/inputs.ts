@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../src/state/task_codec.ts";
 import { type Log, LogError, type LogRecord, type TopicIdentity } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
+import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import {
   changeOf,
@@ -184,7 +185,6 @@ export async function ownPosition(
       partitions: partitions === undefined ? null : Number(partitions),
     };
   } catch (cause) {
-    const place = `${topics.statistics}/${partition}@${record.offset}`;
-    throw new LogError("corrupt", `Cannot read where task ${partition} goes on at ${place}`, { cause });
+    throw corruptRecord(`find where task ${partition} goes on`, record, cause, remedyByCopy(record));
   }
 }

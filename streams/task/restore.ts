@@ -21,7 +21,7 @@ import { decodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
 import type { TaskState } from "../../src/state/task_state.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly, readAll } from "../log/read_all.ts";
-import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
+import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import { PARTITIONS } from "./inputs.ts";
 import { changeOf } from "./position.ts";
@@ -243,7 +243,9 @@ function decoding<T>({ partition }: RestoreOptions, record: LogRecord | undefine
     return decode();
   } catch (cause) {
     if (record === undefined) throw new SyntaxError((cause as Error).message, { cause });
-    const remedy = remedyByTombstone(record, "what it says begins anew");
+    const remedy = record.key === TASK_KEY
+      ? remedyByCopy(record)
+      : remedyByTombstone(record, "what it says begins anew");
     throw corruptRecord(`restore task ${partition}`, record, cause, remedy);
   }
 }

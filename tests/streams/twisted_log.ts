@@ -11,6 +11,7 @@ import type {
   NewRecord,
   ReadOptions,
   ReadResult,
+  TopicIdentity,
   TopicSpec,
   Writer,
 } from "../../streams/log/log.ts";
@@ -40,6 +41,12 @@ export class TwistedLog extends MemoryLog {
   override async createTopics(topics: readonly TopicSpec[]): Promise<void> {
     await super.createTopics(topics);
     this.#steps.push((log) => log.createTopics(topics));
+  }
+
+  /** Topics of copies are the same ones. */
+  override async identify(topic: string): Promise<TopicIdentity | null> {
+    const identity = await super.identify(topic);
+    return identity && { ...identity, id: topic };
   }
 
   override async append(records: readonly NewRecord[]): Promise<readonly number[]> {
