@@ -128,8 +128,8 @@ export interface Preference {
  * Adds up who is preferred. A user's preference is (clicks on the second team's items − on the first's) over both,
  * in [−1, 1], over all lists of the user: users are independent of each other, clicks of one user are not. It weighs
  * √clicks: the more clicks the surer it is, but nobody with very many decides alone. The interval is that of the ratio
- * Σ√k·p / Σ√k by {@linkcode symmetricInterval}: where people prefer nobody, it leaves 0 out with a probability of at
- * most α at any of all times, from the first user on.
+ * Σ√k·p / Σ√k by {@linkcode symmetricInterval}: where people do not care, and each is counted once, it leaves 0 out with
+ * a probability of at most α at any of all times, from the first user on.
  *
  * Merging adds users; one user must not be in two.
  *

@@ -120,7 +120,7 @@ function interleaving(): void {
             if (team !== null) clicks[team] += click;
           });
         totals.update(`u${n}`, clicks);
-        if (n % 10 !== 9 || n < 40) continue;
+        if (n % 10 !== 9) continue;
         const { interval } = totals.get(0.05);
         if (interval.low > 0 || interval.high < 0) {
           wrongDraft += Number(interval.high < 0);
