@@ -24,6 +24,7 @@ import { mulberry32 } from "../src/scorer/random.ts";
 import { ServingModel } from "../src/scorer/serving_model.ts";
 import type { SlotSummary } from "../src/models/mimn_health.ts";
 import { memoryHealth } from "../src/state/memory_health.ts";
+import { REPLAY_MAX_JUMP_MS } from "../src/state/event_clock.ts";
 import type { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
 import { encodeItemState } from "../src/state/item_codec.ts";
@@ -140,10 +141,17 @@ export async function replay<N extends ModelName>(
     },
   );
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-  await using task = await Task.open(log, topics, 0, options.task, serving, {
-    handover,
-    ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
-  });
+  await using task = await Task.open(
+    log,
+    topics,
+    0,
+    { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task },
+    serving,
+    {
+      handover,
+      ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
+    },
+  );
   await using feeder = await Feeder.open(
     log,
     topics,

@@ -18,6 +18,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import type { Event } from "../src/events/event.ts";
 import type { Recommendation } from "../src/events/recommendation.ts";
+import { REPLAY_MAX_JUMP_MS } from "../src/state/event_clock.ts";
 import type { Experiment } from "../src/experiments/experiment.ts";
 import { splitShares } from "../src/experiments/assignment.ts";
 import type { ExperimentDraft } from "../src/experiments/changes.ts";
@@ -275,7 +276,8 @@ class Engine implements AsyncDisposable {
     experiment: Experiment,
     options: SimulationOptions<N>,
   ): Promise<Engine> {
-    const { task: taskOptions, learner, model, modelConfig, seed } = options;
+    const { learner, model, modelConfig, seed } = options;
+    const taskOptions = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task };
     const k = learner.embeddingWidth ?? 16;
     const { d, userWidth, contextWidth } = new Assembler(taskOptions.schema, k);
     const make = () =>

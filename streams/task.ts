@@ -13,7 +13,7 @@ import { type Refusal, refuse } from "../src/events/refusal.ts";
 import type { Serving } from "../src/scorer/serving.ts";
 import { TaskState } from "../src/state/task_state.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
-import { isRecordTime } from "./log/checks.ts";
+import { arrivalOf } from "./arrival.ts";
 import type { Log, LogRecord } from "./log/log.ts";
 import { partitionOf } from "./log/partitioner.ts";
 import { CatalogueReader } from "./task/catalogue_reader.ts";
@@ -38,7 +38,7 @@ export { BEFORE_EVENT } from "./task/catalogue_reader.ts";
 export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
 export type { UserReader } from "./task/user_table.ts";
 
-/** How far an event's time may be ahead of its record's: one wrong clock must not move everybody's watermark. */
+/** How far an event's time may be ahead of its arrival; what is further ahead is a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
 
 /** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
@@ -327,18 +327,20 @@ export class Task implements AsyncDisposable {
     if (!decoded.ok) return decoded;
     const { event } = decoded;
     this.#checkPlace(event.user, record);
-    if (!isRecordTime(record.time)) {
+    const arrival = arrivalOf(record);
+    if (arrival === null) {
       const reason =
-        `Cannot take the event as of its record's time: current value is ${record.time}, which is none; ` +
-        "have the producer set one, or the topic (message.timestamp.type=LogAppendTime)";
+        `Cannot take the event as of its record's time: current value is ${record.time}, which is none in ` +
+        "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
+        "(message.timestamp.type=LogAppendTime)";
       return refuse("time-out-of-range", reason);
     }
-    if (event.time > record.time + MAX_AHEAD_MS) {
-      const ahead = event.time - record.time;
+    const ahead = event.time - Math.max(arrival.time, this.state.maxTime);
+    if (ahead > MAX_AHEAD_MS) {
       const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
       return refuse("in-the-future", reason);
     }
-    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs);
+    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival);
     this.#outbox.seal(record.offset);
     return refusal;
   }

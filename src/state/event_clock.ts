@@ -1,12 +1,24 @@
 /**
- * The event time of a partition: the newest time seen, except that one wrong clock must not move it.
+ * The event time of a partition: the newest time that counts, which no single source moves by itself.
  *
- * A jump of more than a day is held back until it is confirmed: by a second user, or by a hundred events of the
- * same one, with no event of the present between. It then moves to the smallest of the times that were held back.
+ * Nothing happens after it has arrived: an event's time counts up to the time at which its record came, or up to the
+ * clock where that is later. *Sure* arrivals (a server of ours or the log itself stamped the record) bound the clock
+ * from above as well, so that a wrong time which once got in does not stay:
  *
  * ```text
- *   12:00 a   12:01 b   2096 c   12:02 a          c's clock is wrong: the time stays at 12:02
- *   Fri a     Fri b     Mon  c   Mon  a           a quiet week-end: the second event of Monday moves it
+ *   arrives  says      clock
+ *   12:00    12:00 a   12:00
+ *   12:01    13:00 c   12:01    c's clock is an hour ahead: its event counts as of 12:01
+ *   12:02    12:02 a   12:02
+ * ```
+ *
+ * Records that carry the time of their event tell nothing about arrival. There a longer jump than `maxJumpMs` is held
+ * back until `CONFIRMING_EVENTS` events of at least two users confirm it, or `CONFIRMING_ALONE` of a single one, with
+ * no event of the present in between. It then moves to the smallest time that was held back:
+ *
+ * ```text
+ *   12:00 a   12:01 b   13:00 c   12:02 a             c is ahead: the clock stays at 12:02
+ *   Fri a     Fri b     Mon c     Mon a   … Mon d     a quiet week-end: the eighth event of Monday moves it
  * ```
  *
  * @module
@@ -14,44 +26,149 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import { idHash } from "./user_state.ts";
 
-const MAX_JUMP_MS = 86_400_000;
-const CONFIRMING_EVENTS = 100;
+/** The tolerance is no smaller, whatever the lateness: the clocks of servers differ by seconds. */
+const MIN_TOLERANCE_MS = 60_000;
+/** The `maxJumpMs` of replays: nobody can be kept waiting there, and files have quiet nights. */
+export const REPLAY_MAX_JUMP_MS = 86_400_000;
+const CONFIRMING_EVENTS = 8;
+const CONFIRMING_ALONE = 100;
+
+/** When a record came. */
+export interface Arrival {
+  /** Milliseconds since the epoch; +∞ = unknown. */
+  readonly time: number;
+  /** Whether a server of ours or the log took the time. Otherwise the producer did, perhaps from the event. */
+  readonly isSure: boolean;
+}
+
+/** Nothing is known of when an event came. */
+export const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };
+
+/** Events that agree with each other on a time. */
+interface Witnesses {
+  /** Hash of the first one's user: nothing here is to outlive a `forget`. */
+  user: number;
+  events: number;
+  /** Whether there is one of another user. */
+  several: boolean;
+  /** Smallest time. */
+  time: number;
+}
 
 /** Follows the times of a partition's events. */
 export class EventClock {
+  readonly #toleranceMs: number;
+  readonly #maxJumpMs: number;
   #time = -Infinity;
-  /** Who jumped, how often, and the smallest time of the jump; `events` 0 = nobody. */
-  #jump = { user: "", events: 0, time: Infinity };
+  /** Those of the present, until there are enough to believe it; the first event of a partition may be wrong, too. */
+  #present: Witnesses | null = none();
+  /** Those of a jump that is held back. */
+  #jump = none();
+
+  /**
+   * A clock before its first event.
+   *
+   * @param latenessMs the tolerance, unless it is less than a minute
+   * @param maxJumpMs how far an event without a sure arrival may be ahead and count at once, milliseconds
+   */
+  constructor(latenessMs: number, maxJumpMs: number = Math.max(latenessMs, MIN_TOLERANCE_MS)) {
+    this.#toleranceMs = Math.max(latenessMs, MIN_TOLERANCE_MS);
+    this.#maxJumpMs = maxJumpMs;
+  }
 
   /** The newest event time that counts; −∞ before the first event. */
   get time(): number {
     return this.#time;
   }
 
-  /** Takes the time of an event in. */
-  update(user: string, time: number): void {
-    if (this.#time === -Infinity || time <= this.#time + MAX_JUMP_MS) {
-      this.#time = Math.max(this.#time, time);
-      this.#jump = { user: "", events: 0, time: Infinity };
+  /** How far the clock may be ahead of a sure arrival, milliseconds. */
+  get toleranceMs(): number {
+    return this.#toleranceMs;
+  }
+
+  /**
+   * Takes the time of an event in.
+   *
+   * @returns when it happened: its time, but not after it has arrived, unless the clock is there already
+   */
+  update(user: string, claimed: number, arrival: Arrival = UNKNOWN_ARRIVAL): number {
+    if (arrival.isSure) this.#time = Math.min(this.#time, arrival.time + this.#toleranceMs);
+    const time = Math.min(claimed, Math.max(arrival.time, this.#time));
+    if (arrival.isSure) this.#believe(time);
+    else this.#weigh(user, time);
+    return time;
+  }
+
+  #weigh(user: string, time: number): void {
+    const ahead = time - this.#time;
+    if (ahead > this.#maxJumpMs && this.#time > -Infinity) {
+      if (isConfirmed(add(this.#jump, user, time))) this.#believe(this.#jump.time);
       return;
     }
-    const jump = this.#jump;
-    const confirmed = jump.events > 0 && (jump.user !== user || jump.events + 1 >= CONFIRMING_EVENTS);
-    this.#jump = { user, events: jump.events + 1, time: Math.min(jump.time, time) };
-    if (!confirmed) return;
-    this.#time = this.#jump.time;
-    this.#jump = { user: "", events: 0, time: Infinity };
+    const isOld = ahead < -this.#maxJumpMs;
+    if (isOld && (this.#present === null || this.#present.user === idHash(user))) return;
+    // Behind a first event that nobody has confirmed, the clock begins again.
+    if (isOld) this.#present = none();
+    this.#time = isOld ? time : Math.max(this.#time, time);
+    this.#jump = none();
+    if (this.#present !== null && isConfirmed(add(this.#present, user, time))) this.#present = null;
+  }
+
+  #believe(time: number): void {
+    this.#time = Math.max(this.#time, time);
+    this.#present = null;
+    this.#jump = none();
   }
 
   /** Writes the clock. */
   encode(to: ByteWriter): void {
-    to.f64(this.#time).string(this.#jump.user).uint(this.#jump.events).f64(this.#jump.time);
+    to.f64(this.#time);
+    encodeWitnesses(to, this.#present ?? none());
+    encodeWitnesses(to, this.#jump);
   }
 
   /** Reads what {@linkcode EventClock.encode} wrote into this clock. */
   decode(from: ByteReader): void {
     this.#time = from.f64();
-    this.#jump = { user: from.string(), events: from.uint(), time: from.f64() };
+    const present = decodeWitnesses(from);
+    this.#present = present.events === 0 && this.#time > -Infinity ? null : present;
+    this.#jump = decodeWitnesses(from);
   }
+
+  /** Reads the clock of a task record of format 1 or 2, which held back jumps of more than a day by another rule. */
+  decodeFormat2(from: ByteReader): void {
+    this.#time = from.f64();
+    from.string();
+    from.uint();
+    from.f64();
+    this.#present = this.#time > -Infinity ? null : none();
+    this.#jump = none();
+  }
+}
+
+function none(): Witnesses {
+  return { user: 0, events: 0, several: false, time: Infinity };
+}
+
+function add(to: Witnesses, user: string, time: number): Witnesses {
+  const hash = idHash(user);
+  if (to.events === 0) to.user = hash;
+  to.events++;
+  to.several ||= to.user !== hash;
+  to.time = Math.min(to.time, time);
+  return to;
+}
+
+function isConfirmed({ events, several }: Witnesses): boolean {
+  return events >= (several ? CONFIRMING_EVENTS : CONFIRMING_ALONE);
+}
+
+function encodeWitnesses(to: ByteWriter, { user, events, several, time }: Witnesses): void {
+  to.f64(user).uint(events).u8(several ? 1 : 0).f64(time);
+}
+
+function decodeWitnesses(from: ByteReader): Witnesses {
+  return { user: from.f64(), events: from.uint(), several: from.u8() === 1, time: from.f64() };
 }

@@ -94,14 +94,16 @@ export class Interactions {
     const policy = this.#policy(event.action);
     if (policy === undefined) return;
     const state = this.#state;
-    const item = state.item(event.item, event.time);
+    // Not later than the partition's clock: what others share must not be counted in somebody's future.
+    const sharedTime = Math.min(event.time, state.maxTime);
+    const item = state.item(event.item, sharedTime);
     state.numbers.change(item);
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
     // Before anything counts it: what was taken must not look more popular for it.
     if (strength !== null) {
-      state.retrieval.learn(user, item, Math.min(event.time, state.maxTime), strength, wanted);
+      state.retrieval.learn(user, item, sharedTime, strength, wanted);
     }
     if (positive || policy.explicit) {
       const { request, time } = event;
@@ -112,7 +114,7 @@ export class Interactions {
     if (policy.surprise && event.value !== undefined) {
       state.statistics.learnValue(user.statistics, item, event.value);
     }
-    if (wanted) state.retrieval.raise(item, event.time);
+    if (wanted) state.retrieval.raise(item, sharedTime);
     if (strength === null) return;
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);

@@ -99,6 +99,12 @@ export class Lists {
     for (const { source } of recommendation.items) retrieval.sources.list(source);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
+    if (this.#endedBefore(event) > 0) {
+      // Its client's clock is behind, or it is of the past: settled at once, it would be learnt as ignored.
+      counters.tooLate++;
+      if (this.#options.served) this.#remember(user, chosen);
+      return;
+    }
     // What was answered counts as shown, or waits for an impression event to say what was.
     if (this.#options.served) {
       this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true }), out);
@@ -114,8 +120,8 @@ export class Lists {
    * @returns Why it cannot be applied, or `null`.
    */
   impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
-    const { counters, watermark, join } = this.#state;
-    const age = watermark - (event.time + this.#options.windowMs);
+    const { counters, join } = this.#state;
+    const age = this.#endedBefore(event);
     if (age > 0) {
       counters.tooLate++;
       return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
@@ -167,8 +173,17 @@ export class Lists {
     const { join } = this.#state;
     this.#interactions.sampled(user);
     join.open(user, pending, out);
-    rememberShown(user, pending.rows, pending.time, this.#options.remembered);
+    this.#remember(user, pending);
     for (const event of join.takeParked(user, pending.request)) this.#interactions.apply(user, event, out);
+  }
+
+  #remember(user: UserState, { rows, time }: Pick<Pending, "rows" | "time">): void {
+    rememberShown(user, rows, time, this.#options.remembered);
+  }
+
+  /** How long before the watermark the window of a list's outcomes ended, milliseconds; at most 0 while it is open. */
+  #endedBefore({ time }: { readonly time: number }): number {
+    return this.#state.watermark - (time + this.#options.windowMs);
   }
 
   /**

@@ -10,8 +10,8 @@ import type { ExperimentRecord } from "../experiments/experiment.ts";
 import type { TaskCounter } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
-/** Format 1 knows no experiments. */
-const FORMAT = 2;
+/** Format 1 knows no experiments; 1 and 2 have another clock. */
+const FORMAT = 3;
 
 /** Key of the task's own record. */
 export const TASK_KEY = "task";
@@ -57,7 +57,8 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
     const value = from.uint();
     if (Object.hasOwn(task.counters, name)) task.counters[name as TaskCounter] = value;
   }
-  task.clock.decode(from);
+  if (format > 2) task.clock.decode(from);
+  else task.clock.decodeFormat2(from);
   const experiments: ExperimentRecord[] = [];
   for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
     experiments.push(JSON.parse(from.string()) as ExperimentRecord);

@@ -20,6 +20,7 @@ export const TASK_COUNTERS = [
   "reapplied",
   "late",
   "tooLate",
+  "ahead",
   "lateOutcomes",
   "clicksInTime",
   "clicksLate",

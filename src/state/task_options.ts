@@ -30,6 +30,13 @@ export interface TaskOptions {
   /** How far behind the newest event time an event may come, milliseconds. @default {300000} */
   readonly allowedLatenessMs?: number;
   /**
+   * How far ahead of the clock an event counts at once whose record does not tell when it came, milliseconds; see
+   * `EventClock`. A replay of a file, where a quiet night is no wrong clock, takes a day.
+   *
+   * @default {allowedLatenessMs, at least a minute}
+   */
+  readonly maxJumpMs?: number;
+  /**
    * Whether our answer counts as shown (`served`), or only what an impression event says (`logged`, for
    * replays of logs that another system made). @default {"served"}
    */

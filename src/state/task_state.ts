@@ -24,7 +24,7 @@ import { ListScorer } from "../scorer/list_scorer.ts";
 import { PRIOR } from "../scorer/prior_serving.ts";
 import type { Serving } from "../scorer/serving.ts";
 import { Catalogue, type CatalogueItem } from "./catalogue.ts";
-import { EventClock } from "./event_clock.ts";
+import { type Arrival, EventClock } from "./event_clock.ts";
 import { currentState, type FoldCounters } from "./hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
@@ -64,7 +64,7 @@ export class TaskState {
   /** The numbers of items. */
   readonly numbers: ItemNumbers;
   /** Event time of the partition. */
-  readonly clock: EventClock = new EventClock();
+  readonly clock: EventClock;
 
   readonly #latenessMs: number;
   readonly #memory: UserMemory;
@@ -84,6 +84,7 @@ export class TaskState {
     const latenessMs = options.allowedLatenessMs ?? 300_000;
     const served = (options.impressions ?? "served") === "served";
     this.#latenessMs = latenessMs;
+    this.clock = new EventClock(latenessMs, options.maxJumpMs);
     this.catalogue = new Catalogue(options.schema);
     this.numbers = new ItemNumbers(this.catalogue);
     this.sequences = new SequenceSlab(options.sequence);
@@ -226,14 +227,20 @@ export class TaskState {
   }
 
   /**
-   * Applies one event.
+   * Applies one event. One that says to be of later than it arrived is taken as of its arrival, see
+   * {@linkcode EventClock}.
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
+   * @param arrival When its record came. @default {unknown}
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
-  apply(event: Event, offset: number, out: TaskOutputs): Refusal | null {
-    this.clock.update(event.user, event.time);
+  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): Refusal | null {
+    const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
+    return this.#take(time < event.time ? { ...event, time } : event, event.time - time, offset, out);
+  }
+
+  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): Refusal | null {
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -246,6 +253,7 @@ export class TaskState {
       return null;
     }
     this.counters.events++;
+    if (aheadMs > this.clock.toleranceMs) this.counters.ahead++;
     switch (event.type) {
       case "interaction":
         return this.#interactions.take(user, event, out);

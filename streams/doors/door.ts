@@ -14,7 +14,7 @@ import type { Preview } from "../../src/state/lists.ts";
 import type { UserState } from "../../src/state/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append } from "../server/endpoints.ts";
-import { MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
+import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
 import { freshTask } from "../server/fresh_task.ts";
 import { checkList } from "../server/json_list.ts";
 import { Problem } from "../server/problem.ts";
@@ -83,7 +83,7 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
   const time = now();
   return own.map((one, index) => {
     const record = one.kind === "event"
-      ? toRecord(topics.events, one.event.user, one.event, time)
+      ? eventRecord(topics.events, one.event, time)
       : toRecord(topics.items, one.item.item, one.item, time);
     if (!("ok" in record)) return record;
     const { code, reason } = record;

@@ -58,6 +58,8 @@ export interface LogRecord {
   readonly value: Uint8Array | null;
   /** As appended, milliseconds since the epoch. */
   readonly time: number;
+  /** Whether the log took the time when the record came, in place of what the producer said. @default {false} */
+  readonly isLogTime?: boolean;
   /** As appended; empty when there were none. */
   readonly headers: Readonly<Record<string, string>>;
 }

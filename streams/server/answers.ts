@@ -9,6 +9,7 @@
 import { getLogger } from "@logtape/logtape";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RequestEvent } from "../../src/events/event.ts";
+import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -82,7 +83,8 @@ export class Answers implements AsyncDisposable {
       const answer = follower.expect(event.user, event.request);
       try {
         const value = encoder.encode(JSON.stringify(event));
-        await this.#log.append([{ topic: this.#topics.events, key: event.user, value, time: now }]);
+        const record = { topic: this.#topics.events, key: event.user, value, time: now };
+        await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
         return await within(answer.promise, this.#timeoutMs, () => {
           const detail =
             `No answer within ${this.#timeoutMs} ms: events before it wait (lag in /v1/status); ` +

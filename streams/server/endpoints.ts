@@ -7,6 +7,7 @@
 import { checkEventFields, checkItem } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { Service } from "../service.ts";
 import type { Topics } from "../topics.ts";
@@ -317,7 +318,8 @@ async function forgetUser(context: ApiContext, user: string): Promise<Response> 
   const checked = checkEventFields(event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   const value = new TextEncoder().encode(JSON.stringify(event));
-  await append(context, [{ topic: context.topics.events, key: user, value, time }]);
+  const record = { topic: context.topics.events, key: user, value, time };
+  await append(context, [{ ...record, headers: ARRIVED_HEADERS }]);
   return Response.json({ accepted: 1, refused: [] });
 }
 

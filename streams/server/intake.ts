@@ -5,9 +5,11 @@
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
+import type { Event } from "../../src/events/event.ts";
 import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
 import { type Refusal, type RefusalCode, refuse, refuseFault } from "../../src/events/refusal.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics.ts";
@@ -43,7 +45,7 @@ export interface IntakeOptions {
   readonly maxEntries: number;
 }
 
-/** An event may be so far ahead of us, as in a task. */
+/** An event may be so far ahead of us, as in a task, which takes it as of now. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**
@@ -73,8 +75,8 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
       );
     }
     return own === null
-      ? toRecord(events, event.user, event, now)
-      : { topic: events, key: event.user, value: own, time: now };
+      ? eventRecord(events, event, now)
+      : { topic: events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS };
   });
 }
 
@@ -156,6 +158,12 @@ function meantByTime(value: object): string | undefined {
   return Object.keys(value).find((name) =>
     name.length <= MAX_LENGTH && TIMES.has(name.toLowerCase().replaceAll(/[_-]/g, ""))
   );
+}
+
+/** A record of an event that comes now, unless it is too large for one. */
+export function eventRecord(topic: string, event: Event, now: number): NewRecord | Refusal {
+  const record = toRecord(topic, event.user, event, now);
+  return "ok" in record ? record : { ...record, headers: ARRIVED_HEADERS };
 }
 
 /** A record of an event or an item, unless it is too large for one. @param time of the record */

@@ -9,7 +9,7 @@ import type { MergeEvent } from "../../src/events/event.ts";
 import type { Call } from "./endpoint.ts";
 import { type ApiContext, append } from "./endpoints.ts";
 import { freshTask } from "./fresh_task.ts";
-import { MAX_AHEAD_MS, toRecord } from "./intake.ts";
+import { eventRecord, MAX_AHEAD_MS } from "./intake.ts";
 import { notKnown } from "./not_known.ts";
 import { readObject } from "./object_body.ts";
 import { Problem } from "./problem.ts";
@@ -40,7 +40,7 @@ export async function mergeUser(context: ApiContext, { request, parameters }: Ca
   const event: MergeEvent = { type: "merge", user, from, time, ...seen };
   const checked = checkEventFields(event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const record = toRecord(context.topics.events, user, event, now);
+  const record = eventRecord(context.topics.events, event, now);
   if ("ok" in record) throw new Problem("too-large", record.reason);
   await append(context, [record]);
   return Response.json({ accepted: 1, behaviours: seen.behaviours.length });

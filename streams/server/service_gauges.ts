@@ -20,6 +20,7 @@ const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
   rejected: "Events that were put on the topic of rejections",
   duplicates: "Events and impressions that were seen before",
   tooLate: "Events that came after the allowed lateness",
+  ahead: "Events that said to be of later than they came, by more than the allowed lateness",
   rows: "Shown items whose outcome is final",
   positives: "Shown items with a positive outcome",
 };

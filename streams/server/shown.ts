@@ -6,6 +6,7 @@
 
 import type { ImpressionEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { ApiContext } from "./endpoints.ts";
 
@@ -19,5 +20,11 @@ export function shownRecords(
 ): readonly NewRecord[] {
   if (items.length === 0) return [];
   const shown: ImpressionEvent = { type: "impression", user, time, request, items };
-  return [{ topic: topics.events, key: user, value: encoder.encode(JSON.stringify(shown)), time: now() }];
+  return [{
+    topic: topics.events,
+    key: user,
+    value: encoder.encode(JSON.stringify(shown)),
+    time: now(),
+    headers: ARRIVED_HEADERS,
+  }];
 }

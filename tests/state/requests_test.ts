@@ -177,6 +177,7 @@ Deno.test("TaskState.apply() answers with a list for everybody in the order of t
   for (const [item, time] of [["a", 1], ["b", 2], ["c", 3]] as const) story.item(item, {}, time);
   const day = 86_400_000;
   for (const user of ["u1", "u2", "u3"]) story.click(10, "a", { user });
+  for (let n = 0; n < 8; n++) story.tick(10 * day + n % 2);
   for (const user of ["u4", "u5"]) story.click(10 * day, "b", { user });
   const list = (list: "popular" | "trending" | "new") =>
     story.ask(10 * day, `r-${list}`, { list }).items.map(({ item, source }) => `${item} ${source}`);

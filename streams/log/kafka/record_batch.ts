@@ -190,7 +190,8 @@ function decodeRecord(
   const count = reader.varint();
   const headers = count > 0 ? decodeHeaders(reader, count) : NO_HEADERS;
   reader.position = end;
-  return { topic, partition, offset, key, value, time: fixedTime ?? time, headers };
+  const record = { topic, partition, offset, key, value, headers };
+  return fixedTime === undefined ? { ...record, time } : { ...record, time: fixedTime, isLogTime: true };
 }
 
 /** Of a header that is there more than once, the last one counts. */
