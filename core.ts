@@ -32,6 +32,7 @@ export * from "./src/features/actions.ts";
 export * from "./src/features/schema.ts";
 export * from "./src/features/fields.ts";
 export * from "./src/features/kept_statistics.ts";
+export { ValueScale } from "./src/features/value_scale.ts";
 export { KEY_NUMBERS, UserKeys } from "./src/features/user_keys.ts";
 export * from "./src/features/statistics.ts";
 export * from "./src/features/transitions.ts";
@@ -84,7 +85,7 @@ export { ByteReader } from "./src/codec/byte_reader.ts";
 export { ByteWriter } from "./src/codec/byte_writer.ts";
 
 // State, scorer, learner.
-export { EventClock } from "./src/state/event_clock.ts";
+export { type Arrival, EventClock, UNKNOWN_ARRIVAL } from "./src/state/event_clock.ts";
 export { TaskState } from "./src/state/task_state.ts";
 export type { TaskOptions } from "./src/state/task_options.ts";
 export type { Preview, Unscored } from "./src/state/lists.ts";

@@ -6,6 +6,7 @@
  */
 
 import { UserKeys } from "./user_keys.ts";
+import { ValueScale } from "./value_scale.ts";
 
 /** Buckets of the items' popularity that a user's surprises are kept by. */
 export const POPULARITY_BUCKETS = 16;
@@ -29,19 +30,12 @@ export class GlobalStatistics {
   outcomes = 0;
   /** Positive ones among them. */
   positives = 0;
-  /** Values seen. */
-  values = 0;
-  /** Σ of the values. */
-  valueSum = 0;
+  /** Values (stars, prices) and what is usual among them. */
+  readonly values: ValueScale = new ValueScale();
 
   /** The overall rate of positives, smoothed to lie inside (0, 1). */
   get rate(): number {
     return (this.positives + 1) / (this.outcomes + 2);
-  }
-
-  /** The overall mean value; 0 before the first. */
-  get meanValue(): number {
-    return this.values === 0 ? 0 : this.valueSum / this.values;
   }
 }
 
@@ -53,7 +47,7 @@ export class ItemStatistics {
   positives = 0;
   /** Moving average of the surprise e, step 0.05. */
   recent = 0;
-  /** Values seen. */
+  /** Values that were believed, see `ValueScale`. */
   values = 0;
   /** Σ of the values. */
   valueSum = 0;
@@ -69,7 +63,7 @@ export class UserStatistics {
   positives = 0;
   /** Moving average of the surprise e, step 0.2. */
   recent = 0;
-  /** Values seen. */
+  /** Values that were believed, see `ValueScale`. */
   values = 0;
   /** Σ of the values. */
   valueSum = 0;

@@ -36,8 +36,6 @@ const A = 5;
 const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
-/** Values are clipped to ± this: one absurd value must not make every later feature infinite. */
-const MAX_VALUE = 1e9;
 
 /** What the features need to know of an item. */
 export interface ItemFacts {
@@ -179,12 +177,12 @@ export class FeatureStatistics {
     return user.keys.size === 0 ? 0 : tasteOf(user, CATEGORY_KEYS.of(category));
   }
 
-  /** The surprise f of a value, before it is learnt. */
-  valueSurprise(user: UserStatistics, item: ItemStatistics, value: number): number {
-    if (this.overall.values === 0) return 0;
-    const expected = this.overall.meanValue + user.valueResidual / (user.values + A) +
-      item.valueResidual / (item.values + A);
-    return clip(value) - expected;
+  /** The surprise f of a value, before it is learnt; of none: 0. */
+  valueSurprise(user: UserStatistics, item: ItemStatistics, value?: number): number {
+    const { values } = this.overall;
+    if (values.count === 0) return 0;
+    const ofUser = user.valueResidual / (user.values + A), ofItem = item.valueResidual / (item.values + A);
+    return (value === undefined ? values.mean : values.clip(value)) - (values.mean + ofUser + ofItem);
   }
 
   /** Folds a final outcome. */
@@ -219,12 +217,15 @@ export class FeatureStatistics {
     this.overall.positives += label;
   }
 
-  /** Folds a value (stars, price). */
+  /** Folds a value (stars, price). One that is not believed is counted, and changes no item and no user. */
   learnValue(user: UserStatistics, item: ItemFacts, raw: number): void {
-    const value = clip(raw);
+    const { values } = this.overall;
     const i = item.statistics;
-    const mean = this.overall.values === 0 ? value : this.overall.meanValue;
-    const surprise = this.valueSurprise(user, i, value);
+    const surprise = this.valueSurprise(user, i, raw);
+    const before = values.count === 0 ? null : values.mean;
+    if (!values.learn(raw)) return;
+    const value = values.clip(raw);
+    const mean = before ?? value;
     const itemDeviation = deviation(i, mean);
     const userDeviation = deviation(user, mean);
     for (const category of item.categories) {
@@ -242,12 +243,11 @@ export class FeatureStatistics {
     user.valueSum += value;
     i.values++;
     i.valueSum += value;
-    this.overall.values++;
-    this.overall.valueSum += value;
   }
 
   #deviation(item: ItemStatistics): number {
-    return this.overall.values === 0 ? 0 : deviation(item, this.overall.meanValue);
+    const { values } = this.overall;
+    return values.count === 0 ? 0 : deviation(item, values.mean);
   }
 }
 
@@ -280,10 +280,6 @@ function tasteOf({ keys }: UserStatistics, key: string): number {
 }
 
 const CATEGORY_KEYS = new Keys("category\0");
-
-function clip(value: number): number {
-  return Math.max(-MAX_VALUE, Math.min(MAX_VALUE, value));
-}
 
 function rate(of: { readonly outcomes: number; readonly positives: number }, overall: number): number {
   return (of.positives + A * overall) / (of.outcomes + A);

@@ -21,8 +21,8 @@ import type { Refusal, TaskOutputs } from "./task_outputs.ts";
 import type { UserState } from "./user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 
-/** A rating far off its scale must not drown the rest of a history for as long as it is in there. */
-const MAX_SURPRISE = 10;
+/** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
+const MAX_STRENGTH = 10;
 
 /** What interactions change; a `TaskState` is one. */
 export interface InteractionState {
@@ -127,15 +127,23 @@ export class Interactions {
       const policy = this.#policy(action);
       return policy !== undefined && policy.strength !== null;
     });
-    const itemAt = (id: string, time: number) => this.#state.item(id, time).index;
+    const itemAt = (id: string, time: number) =>
+      this.#state.item(id, Math.min(time, this.#state.maxTime)).index;
     for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {
-      this.#behave(user, { item: index, action, time, strength });
+      this.#behave(user, { item: index, action, time, strength: this.#mergedStrength(action, strength) });
     }
   }
 
   /** Notes that there will be a sample with all behaviours of a user so far. */
   sampled(user: UserState): void {
     if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
+  }
+
+  /** The strength of a behaviour that somebody else has computed, within what it could be here. */
+  #mergedStrength(action: string, strength: number): number {
+    const policy = this.#policy(action);
+    const largest = Math.abs(policy?.strength ?? 0) * (policy?.surprise ? MAX_STRENGTH : 1);
+    return Math.max(-largest, Math.min(largest, strength));
   }
 
   #policy(action: string): ActionPolicy | undefined {
@@ -182,12 +190,7 @@ export class Interactions {
   ): number | null {
     if (policy.strength === null) return null;
     if (!policy.surprise) return policy.strength;
-    const { statistics } = this.#state;
-    const surprise = statistics.valueSurprise(
-      user.statistics,
-      item.statistics,
-      value ?? statistics.overall.meanValue,
-    );
-    return policy.strength * Math.max(-MAX_SURPRISE, Math.min(MAX_SURPRISE, surprise));
+    const surprise = this.#state.statistics.valueSurprise(user.statistics, item.statistics, value);
+    return policy.strength * Math.max(-MAX_STRENGTH, Math.min(MAX_STRENGTH, surprise));
   }
 }

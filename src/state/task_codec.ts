@@ -7,11 +7,12 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { ExperimentRecord } from "../experiments/experiment.ts";
+import type { ValueScale } from "../features/value_scale.ts";
 import type { TaskCounter } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
-/** Format 1 knows no experiments; 1 and 2 have another clock. */
-const FORMAT = 3;
+/** Format 1 knows no experiments; 1 and 2 have another clock, 1 to 3 of all values their count and sum. */
+const FORMAT = 4;
 
 /** Key of the task's own record. */
 export const TASK_KEY = "task";
@@ -21,7 +22,8 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
   const { overall } = task.statistics;
   const to = new ByteWriter()
     .u8(FORMAT).uint(task.join.nextSequence).uint(itemsNext)
-    .uint(overall.outcomes).uint(overall.positives).uint(overall.values).f64(overall.valueSum);
+    .uint(overall.outcomes).uint(overall.positives);
+  overall.values.encode(to);
   const counters = Object.entries(task.counters);
   to.uint(counters.length);
   for (const [name, value] of counters) to.string(name).uint(value);
@@ -50,8 +52,8 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const { overall } = task.statistics;
   overall.outcomes = from.uint();
   overall.positives = from.uint();
-  overall.values = from.uint();
-  overall.valueSum = from.f64();
+  if (format > 3) overall.values.decode(from);
+  else decodeMean(from, overall.values);
   for (let n = from.count(); n > 0; n--) {
     const name = from.string();
     const value = from.uint();
@@ -65,4 +67,9 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   }
   task.applyExperiments(experiments);
   return itemsNext;
+}
+
+function decodeMean(from: ByteReader, into: ValueScale): void {
+  const [count, sum] = [from.uint(), from.f64()];
+  into.seed(count, sum / count);
 }

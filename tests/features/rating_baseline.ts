@@ -2,15 +2,18 @@ import type { NaiveItem } from "./naive_statistics.ts";
 
 /**
  * The features of the measured baseline on MovieLens, ported line by line from their description: every event is
- * a rating, and its click is a rating of 4 or more. The mean rating starts from one pseudo-rating of 3.5.
+ * a rating, and its click is a rating of 4 or more. The mean rating starts from pseudo-ratings of 3.5, there
+ * from one.
  */
 export class RatingBaseline {
   readonly #items: ReadonlyMap<string, NaiveItem>;
   readonly #sums = new Map<string, number>();
+  readonly #pseudoRatings: number;
   #events = 0;
 
-  constructor(items: ReadonlyMap<string, NaiveItem>) {
+  constructor(items: ReadonlyMap<string, NaiveItem>, pseudoRatings: number) {
     this.#items = items;
+    this.#pseudoRatings = pseudoRatings;
   }
 
   /** The features before a rating by our names, and its surprise; then the rating is learnt. */
@@ -19,7 +22,8 @@ export class RatingBaseline {
     const { categories: g = [], crosses: [dec] = [] } = this.#items.get(i) ?? {};
     const y = v >= 4 ? 1 : 0;
     const b = (this.#get("clicks") + 1) / (this.#events + 2);
-    const r = (this.#get("ratings") + 3.5) / (this.#events + 1);
+    const p = this.#pseudoRatings;
+    const r = (this.#get("ratings") + 3.5 * p) / (this.#events + p);
     const mu = (this.#get("uc", u) + a * b) / (this.#get("un", u) + a);
     const mi = (this.#get("ic", i) + a * b) / (this.#get("in", i) + a);
     const di = (this.#get("is", i) + a * r) / (this.#get("in", i) + a) - r;

@@ -20,6 +20,13 @@ const ITEMS: ReadonlyMap<string, Omit<ItemFacts, "statistics">> = new Map([
   ["i3", { categories: ["z", "y", "x"], crosses: ["80s", null], firstTime: 99_000_000 }],
 ]);
 
+/** Statistics of values before the stream, beside which 1 to 5 are usual. */
+function rated(...values: readonly number[]): GlobalStatistics {
+  const overall = new GlobalStatistics();
+  for (const value of values) overall.values.learn(value);
+  return overall;
+}
+
 /** Statistics of all users and items of a stream. */
 class Kept {
   readonly statistics: FeatureStatistics;
@@ -30,7 +37,7 @@ class Kept {
     ): [string, ItemFacts] => [id, { ...facts, statistics: new ItemStatistics() }]),
   );
 
-  constructor(overall = new GlobalStatistics()) {
+  constructor(overall = rated(3, 3)) {
     this.statistics = new FeatureStatistics(SCHEMA, overall);
   }
 
@@ -81,7 +88,7 @@ Deno.test("FeatureStatistics.numerics() equal their formulas over the whole hist
       behaviours,
       (stream, user, item, time, behaviours) => {
         const kept = new Kept();
-        const naive = new NaiveStatistics(SCHEMA, ITEMS);
+        const naive = new NaiveStatistics(SCHEMA, ITEMS, [3, 3]);
         const seen = behaviours.items.filter((other) => other === item).length;
         const facts = { historyLength: behaviours.items.length, lastTime: behaviours.lastTime };
         for (const outcome of stream) {
@@ -102,7 +109,7 @@ Deno.test("FeatureStatistics.numerics() equal their formulas over the whole hist
 Deno.test("FeatureStatistics.valueSurprise() equals its formula over the whole history before every value", () => {
   fc.assert(fc.property(stream, (stream) => {
     const kept = new Kept();
-    const naive = new NaiveStatistics(SCHEMA, ITEMS);
+    const naive = new NaiveStatistics(SCHEMA, ITEMS, [3, 3]);
     for (const outcome of stream) {
       const { user, item, value } = outcome;
       if (value !== undefined) {
@@ -119,11 +126,8 @@ Deno.test("FeatureStatistics.numerics() equal the features of the rating baselin
   const rating = fc.record({ user: users, item: items, value: fc.integer({ min: 1, max: 5 }) });
   const names = numericNames(SCHEMA);
   fc.assert(fc.property(fc.array(rating, { size: "max", maxLength: 60 }), (ratings) => {
-    const overall = new GlobalStatistics();
-    overall.values = 1;
-    overall.valueSum = 3.5;
-    const kept = new Kept(overall);
-    const baseline = new RatingBaseline(ITEMS);
+    const kept = new Kept(rated(3.5, 3.5));
+    const baseline = new RatingBaseline(ITEMS, 2);
     for (const { user, item, value } of ratings) {
       const facts = { statistics: kept.user(user), historyLength: 0, lastTime: null };
       const numerics = kept.statistics.numerics(facts, kept.item(item), 0, 0);

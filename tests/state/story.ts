@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type {
+  Event,
   ImpressionEvent,
   InteractionEvent,
   ItemRecord,
@@ -40,6 +41,10 @@ export class Story {
 
   item(item: string, record: Omit<ItemRecord, "item" | "time"> = {}, time = 0): void {
     this.task.applyItem({ item, time, ...record });
+  }
+
+  apply(event: Event): Refusal | null {
+    return this.task.apply(event, this.#offset++, this.out);
   }
 
   act(time: number, action: string, item: string, more: Partial<InteractionEvent> = {}): Refusal | null {

@@ -6,7 +6,7 @@ import { SequenceSlab } from "../../src/state/sequence.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import { UserCodec } from "../../src/state/user_codec.ts";
 import { FakeServing } from "./fake_serving.ts";
-import { anyStream, run, SMALL } from "./streams.ts";
+import { anyStream, outputs, run, SMALL, type Step, take } from "./streams.ts";
 
 Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
   fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {
@@ -119,11 +119,19 @@ const HISTORY: readonly Event[] = [
   { type: "interaction", ...at(5), item: "i4", action: "click", request: "r3" },
 ];
 
+/** A task after a stream, in which a value was usual before it: older versions believed the first one as well. */
+function runRated(value: number, steps: readonly Step[], options = SMALL): TaskState {
+  const task = new TaskState(options, new FakeServing());
+  for (let n = 0; n < 2; n++) task.statistics.overall.values.learn(value);
+  steps.forEach((step, offset) => take(task, new FakeServing(), step, offset, outputs()));
+  return task;
+}
+
 Deno.test("UserCodec.decode() reads the records of older formats", () => {
   const item = { item: "i1", time: START, categories: ["c1"], attributes: { brand: "b0" } };
   const events = HISTORY.map((event) => ({ kind: "event", event } as const));
   // The older formats do not know which behaviours samples have, nor what was shown.
-  const { task } = run([{ kind: "item", record: item }, ...events], {
+  const task = runRated(5, [{ kind: "item", record: item }, ...events], {
     ...SMALL,
     learnHistories: false,
     frequency: { most: 3, withinMs: 2000 },
@@ -183,7 +191,7 @@ Deno.test("UserCodec.decode() reads open lists of format 10, whose histories are
     kind: "item" as const,
     record: { item: `i${n}`, time: START, categories: [`c${n % 2}`, "all"], attributes: { brand: "b0" } },
   }));
-  const { task } = run([...items, ...events.map((event) => ({ kind: "event", event } as const))]);
+  const task = runRated(4, [...items, ...events.map((event) => ({ kind: "event", event } as const))]);
   const today = task.record(task.users.get("ann")!);
   const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   const old = Uint8Array.from(atob(FORMAT_10), (letter) => letter.charCodeAt(0));

@@ -1,0 +1,145 @@
+/**
+ * What values (stars, prices) are usual, and their mean, such that no few absurd ones change it.
+ *
+ * Magnitudes are counted in buckets of a quarter of an octave (exponent and two bits of mantissa of a float32), each
+ * with the sum of its values. Of n values other than 0 the largest m = max(1, ⌊min(n/3, 8 + n/20)⌋) are left out; a
+ * value is *believed* when it is at most 8 times as large as the rest of them (up to 10, as buckets are). The mean is
+ * that of all values that are believed now, so a first value that turns out to be absurd counts no more:
+ *
+ * ```text
+ *   values     1e6    4     3     5     2     1e6
+ *   believed   no     yes   yes   yes   yes   no
+ *   mean       -      4     3.5   4     3.5   3.5
+ * ```
+ *
+ * One value among n moves the mean by at most 10/n of the largest usual one, and one that is larger still by nothing. A
+ * step costs as many operations as there are buckets between the smallest and the largest value; 10 KB.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+
+/** Values are clipped to ± this, which is in the last bucket. */
+const MAX_VALUE = 1e9;
+/** Bits of a float32 below the two of its mantissa that count. */
+const SHIFT = 21;
+const BUCKETS = (bitsOf(MAX_VALUE) >>> SHIFT) + 1;
+/** 8 times as large, in buckets. */
+const BELIEVED = 12;
+/** Values that stand for those of a task whose record has their mean only. */
+const SEED = 8;
+
+/** Counts values, and tells the usual from the absurd. */
+export class ValueScale {
+  readonly #counts = new Float64Array(BUCKETS);
+  readonly #sums = new Float64Array(BUCKETS);
+  #zeros = 0;
+  #others = 0;
+  #lowest = BUCKETS;
+  #highest = -1;
+  /** The last bucket that is believed; −1 = none is. */
+  #limit = -1;
+  #believed = 0;
+  #mean = 0;
+
+  /** How many values are believed. */
+  get count(): number {
+    return this.#believed;
+  }
+
+  /** Their mean; 0 without any. */
+  get mean(): number {
+    return this.#mean;
+  }
+
+  /** A value within what is believed: nearer to 0 when it is beyond. */
+  clip(value: number): number {
+    if (this.#limit < 0) return 0;
+    const largest = Math.min(MAX_VALUE, floatOf((this.#limit + 1) << SHIFT));
+    return Math.max(-largest, Math.min(largest, value));
+  }
+
+  /** Takes a value in. @returns whether it is believed */
+  learn(raw: number): boolean {
+    const value = Math.max(-MAX_VALUE, Math.min(MAX_VALUE, raw));
+    const bucket = bucketOf(value);
+    if (bucket < 0) this.#zeros++;
+    else this.#add(bucket, 1, value);
+    this.#measure();
+    return bucket <= this.#limit && this.#believed > 0;
+  }
+
+  #add(bucket: number, count: number, sum: number): void {
+    this.#counts[bucket] = this.#counts[bucket]! + count;
+    this.#sums[bucket] = this.#sums[bucket]! + sum;
+    this.#others += count;
+    this.#lowest = Math.min(this.#lowest, bucket);
+    this.#highest = Math.max(this.#highest, bucket);
+  }
+
+  #measure(): void {
+    const leftOut = Math.max(1, Math.floor(Math.min(this.#others / 3, 8 + this.#others / 20)));
+    let bucket = this.#highest;
+    for (let larger = 0; bucket >= this.#lowest; bucket--) {
+      larger += this.#counts[bucket]!;
+      if (larger > leftOut) break;
+    }
+    this.#limit = bucket < this.#lowest ? -1 : bucket + BELIEVED;
+    let count = this.#zeros, sum = 0;
+    for (let at = this.#lowest; at <= Math.min(this.#limit, this.#highest); at++) {
+      count += this.#counts[at]!;
+      sum += this.#sums[at]!;
+    }
+    this.#believed = count;
+    this.#mean = count === 0 ? 0 : sum / count;
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    const used: number[] = [];
+    for (let at = this.#lowest; at <= this.#highest; at++) if (this.#counts[at]! > 0) used.push(at);
+    to.uint(this.#zeros).uint(used.length);
+    for (const at of used) to.uint(at).uint(this.#counts[at]!).f64(this.#sums[at]!);
+  }
+
+  /** Reads what {@linkcode ValueScale.encode} wrote into this scale, which has no values. */
+  decode(from: ByteReader): void {
+    this.#zeros = from.uint();
+    for (let n = from.count(); n > 0; n--) {
+      const bucket = from.uint();
+      if (bucket >= BUCKETS) {
+        throw new SyntaxError(`Cannot decode a scale of values: it has a bucket ${bucket}`);
+      }
+      this.#add(bucket, from.uint(), from.f64());
+    }
+    this.#measure();
+  }
+
+  /** Begins with a mean that was made of all values, absurd ones too: it weighs as few, and is soon outweighed. */
+  seed(count: number, mean: number): void {
+    for (let n = Math.min(count, SEED); n > 0; n--) this.learn(mean);
+  }
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+
+function bitsOf(value: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  return view.getInt32(0);
+}
+
+/** The bucket of a magnitude; −1 for 0. */
+function bucketOf(value: number): number {
+  if (value === 0) return -1;
+  float[0] = Math.abs(value);
+  return bits[0]! >>> SHIFT;
+}
+
+function floatOf(pattern: number): number {
+  bits[0] = pattern;
+  return float[0]!;
+}
