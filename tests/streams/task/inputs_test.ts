@@ -18,7 +18,12 @@ import { withoutIndex } from "./harness.ts";
 
 const topics = topicNames();
 const GROUP = `${topics.events}-tasks`;
-const OPTIONS = { schema: SCHEMA, impressions: "served", outcomeWindowMs: 300_000 } as const;
+const OPTIONS = {
+  schema: SCHEMA,
+  impressions: "served",
+  outcomeWindowMs: 300_000,
+  maxJumpMs: 86_400_000,
+} as const;
 const START = Date.UTC(2024, 0, 1);
 
 /** Requests and clicks of a few people, one of whom is forgotten in the middle. */

@@ -24,7 +24,12 @@ import { inventory } from "../../state/streams.ts";
 
 const topics = topicNames();
 const PARTITIONS = 3;
-const OPTIONS: TaskOptions = { schema: SCHEMA, outcomeWindowMs: 300_000, ranking: "blend" };
+const OPTIONS: TaskOptions = {
+  schema: SCHEMA,
+  outcomeWindowMs: 300_000,
+  ranking: "blend",
+  maxJumpMs: 86_400_000,
+};
 const START = 1_700_000_000_000;
 const ITEMS = 60;
 
