@@ -1,0 +1,72 @@
+/**
+ * Runs whole deployments in simulated worlds, each decided by a seed, and looks whether they kept their promises.
+ *
+ *     deno task simulate-faults --minutes 60         # seeds that nobody has tried, for an hour
+ *     deno task simulate-faults --seed 7             # this one again, to the byte
+ *     deno task simulate-faults --seed 7 --show      # with what the processes say
+ *     deno task simulate-faults --fixed              # those of CI, and all that have ever failed
+ *
+ * @module
+ */
+
+import { Option } from "commander";
+import { replacements } from "../tests/faults/replacements.ts";
+import { type Trial, TRIALS } from "../tests/faults/plan.ts";
+import { commandArguments, commandName, count, createCommand, integer, runCommand } from "./command_line.ts";
+
+interface Flags {
+  readonly seed?: number;
+  readonly seeds?: number;
+  readonly minutes?: number;
+  readonly trial?: Trial | "none";
+  readonly fixed: boolean;
+  readonly twice: boolean;
+  readonly show: boolean;
+  readonly trace?: string;
+}
+
+/** The simulation is a process of its own, whose clock, timers, network and disk are those of the world. */
+async function main(flags: Flags): Promise<number> {
+  const { seed, minutes } = flags;
+  const seeds = flags.seeds ?? (minutes === undefined ? 1 : undefined);
+  const map = await Deno.makeTempFile({ prefix: "meander-simulation-", suffix: ".json" });
+  try {
+    await Deno.writeTextFile(map, JSON.stringify({ imports: replacements() }));
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--no-check", "--v8-flags=--no-wasm-bounds-checks", `--import-map=${map}`],
+        new URL("../tests/faults/main.ts", import.meta.url).href,
+        JSON.stringify({ ...flags, seed: seed ?? (flags.fixed ? 1 : newSeed()), seeds }),
+      ],
+    }).spawn().status;
+    return success ? 0 : 1;
+  } finally {
+    await Deno.remove(map);
+  }
+}
+
+/** Somewhere that hardly anybody has been. */
+function newSeed(): number {
+  return Math.floor(Math.random() * 1e9);
+}
+
+const program = createCommand(commandName("simulate-faults"))
+  .description(
+    "Runs deployments in simulated worlds, each decided by a seed, and looks whether they kept their promises.",
+  )
+  .option("--seed <n>", "the first seed", integer)
+  .option("--seeds <n>", "how many seeds, one after the other", count)
+  .option("--minutes <n>", "begin no seed after so many minutes", count)
+  .option("--fixed", "the seeds of CI, and those that have ever failed", false)
+  .option("--twice", "run each seed twice, which must be the same", false)
+  .addOption(
+    new Option("--trial <name>", "what comes from outside, in place of what the seed says").choices([
+      ...TRIALS,
+      "none",
+    ]),
+  )
+  .option("--show", "print the plan, and what the processes say", false)
+  .option("--trace <path>", "write down each step")
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

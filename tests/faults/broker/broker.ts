@@ -1,0 +1,526 @@
+/**
+ * A Kafka broker in a simulated world: one node, durable, which speaks what `streams/log/kafka` asks.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import type { Cleanup } from "../../../streams/log/log.ts";
+import { WireReader, WireWriter } from "../../../streams/log/kafka/wire.ts";
+import { EPOCH } from "../globals.ts";
+import type { Owner, World } from "../world.ts";
+import { type JoinRequest, type Reply, SimulatedGroup, type SyncRequest } from "./groups.ts";
+import { CODE, headOf, SimulatedPartition } from "./partition.ts";
+import { type ProducerIdentity, Transactions } from "./transactions.ts";
+
+/** A topic as it is now: one of the same name that is made later is another. */
+export interface SimulatedTopic {
+  /** Unlike that of any other topic, also of those that are gone. */
+  readonly id: number;
+  readonly name: string;
+  readonly cleanup: Cleanup;
+  readonly partitions: SimulatedPartition[];
+}
+
+/** What a broker is asked. */
+export interface Asked {
+  /** Name of the request. */
+  readonly name: string;
+  /** As `patch.ts` has it; the bytes of a raw one. */
+  readonly body: unknown;
+  /** Who asks. */
+  readonly host: string;
+  /** Answers. */
+  readonly reply: Reply;
+}
+
+/** How far ahead of the broker a record's time may be. */
+const MAX_AHEAD_MS = 3_600_000;
+/** Groups without members lose their offsets after so long. */
+const OFFSETS_RETENTION_MS = 7 * 86_400_000;
+
+/** A fetch that waits for something to come. */
+interface Parked {
+  readonly isReady: () => boolean;
+  readonly answer: () => void;
+}
+
+/** See the module. */
+export class Broker {
+  /** Whose steps are the broker's. */
+  readonly owner: Owner;
+  /** Whether it is there. */
+  isUp = true;
+  /** How often it was started. */
+  life = 0;
+  readonly topics = new Map<string, SimulatedTopic>();
+  readonly #world: World;
+  readonly #groups = new Map<string, SimulatedGroup>();
+  readonly #transactions: Transactions;
+  readonly #parked = new Set<Parked>();
+  #topicIds = 0;
+
+  /** A broker without topics. */
+  constructor(world: World, isImplicit: boolean) {
+    this.#world = world;
+    this.owner = world.owner("broker");
+    this.#transactions = new Transactions(world, this.owner, {
+      mark: (place, producer, epoch, committed) => {
+        this.#at(place)?.mark(producer, epoch, committed);
+        this.wake();
+      },
+      store: (group, offsets, committed) => this.#stored(group, offsets, committed),
+    }, { isImplicit, random: world.random("markers") });
+  }
+
+  /** A group, made when it is asked for. */
+  group(name: string): SimulatedGroup {
+    let group = this.#groups.get(name);
+    if (group === undefined) this.#groups.set(name, group = new SimulatedGroup(this.#world, this.owner));
+    return group;
+  }
+
+  /** The process of the broker dies and comes back: what is on its disk and its groups are as before. */
+  restart(): void {
+    this.life++;
+    this.isUp = true;
+    this.#parked.clear();
+    for (const group of this.#groups.values()) group.restart();
+  }
+
+  /** Makes a topic, in the place of any of its name: what groups had read of that is forgotten. */
+  makeTopic(name: string, partitions: number, cleanup: Cleanup): void {
+    for (const { offsets } of this.#groups.values()) {
+      for (const place of [...offsets.keys()]) if (place.startsWith(`${name}/`)) offsets.delete(place);
+    }
+    this.topics.set(name, {
+      ...{ id: ++this.#topicIds, name, cleanup },
+      partitions: Array.from({ length: partitions }, () => new SimulatedPartition()),
+    });
+  }
+
+  /** Adds partitions to a topic. */
+  grow(name: string, by: number): void {
+    const { partitions = [] } = this.topics.get(name) ?? {};
+    for (let n = 0; n < by; n++) partitions.push(new SimulatedPartition());
+  }
+
+  /** Drops the offsets of groups that have been empty for long. */
+  expireOffsets(): void {
+    for (const group of this.#groups.values()) {
+      if (!group.isEmpty || this.#world.now - group.emptySince < OFFSETS_RETENTION_MS) continue;
+      group.offsets.clear();
+    }
+  }
+
+  /** Answers who waits and may. */
+  wake(): void {
+    for (const parked of this.#parked) {
+      if (!parked.isReady()) continue;
+      this.#parked.delete(parked);
+      parked.answer();
+    }
+  }
+
+  /** Does what is asked. */
+  handle({ name, body, host, reply }: Asked): void {
+    const handler = this.#handlers[name];
+    if (handler === undefined) throw new Error(`Cannot simulate ${name}: the broker does not know it`);
+    handler(body as never, reply, host);
+  }
+
+  readonly #handlers: Readonly<Record<string, (body: never, reply: Reply, host: string) => void>> = {
+    metadata: (names: readonly string[], reply) => {
+      const all = names.length === 0 ? [...this.topics.keys()] : names;
+      if (all.some((name) => !this.topics.has(name))) return reply.fail(CODE.unknownTopic);
+      reply({
+        topicMetadata: all.map((topic) => ({
+          ...{ topic, isInternal: false },
+          partitionMetadata: (this.topics.get(topic)?.partitions ?? [])
+            .map((_, partitionId) => ({ partitionId, leader: NODE })),
+        })),
+      });
+    },
+    describeConfigs: ({ resources }: { readonly resources: readonly { readonly name: string }[] }, reply) =>
+      reply({
+        resources: resources.map(({ name }) => ({
+          resourceName: name,
+          configEntries: [{
+            configName: "cleanup.policy",
+            configValue: this.topics.get(name)?.cleanup ?? "delete",
+          }],
+        })),
+      }),
+    createTopics: ({ topics }: CreateTopics, reply) => {
+      for (const { topic, numPartitions, configEntries } of topics) {
+        if (this.topics.has(topic)) continue;
+        const policy = configEntries.find(({ name }) => name === "cleanup.policy")?.value;
+        this.makeTopic(topic, numPartitions, policy === "compact" ? "compact" : "delete");
+      }
+      reply(undefined);
+    },
+    deleteRecords: ({ topics }: DeleteRecords, reply) => {
+      for (const { topic, partitions } of topics) {
+        for (const { partition, offset } of partitions) {
+          this.topics.get(topic)?.partitions[partition]?.trim(Number(offset));
+        }
+      }
+      reply(undefined);
+    },
+    listOffsets: ({ topics }: ListOffsets, reply) => {
+      const [{ topic = "", partitions: [asked] = [] } = {}] = topics;
+      const found = this.topics.get(topic)?.partitions[asked?.partition ?? 0];
+      if (found === undefined) return reply.fail(CODE.unknownTopic);
+      const offset = asked?.timestamp === EARLIEST ? found.start : found.stableEnd;
+      reply({ responses: [{ partitions: [{ partition: asked?.partition, offset: `${offset}` }] }] });
+    },
+    findGroupCoordinator: (_: unknown, reply) => reply({ coordinator: { nodeId: NODE } }),
+    describeGroups: ({ groupIds }: { readonly groupIds: readonly string[] }, reply) =>
+      reply({ groups: groupIds.map((name) => ({ members: this.group(name).members })) }),
+    joinGroup: (request: JoinRequest, reply, host) => this.group(request.groupId).join(request, host, reply),
+    syncGroup: (request: SyncRequest, reply) => this.group(request.groupId).sync(request, reply),
+    heartbeat: ({ groupId, groupGenerationId, memberId }: Heartbeat, reply) =>
+      this.group(groupId).heartbeat(memberId, groupGenerationId, reply),
+    leaveGroup: ({ groupId, memberId }: Heartbeat, reply) => this.group(groupId).leave(memberId, reply),
+    initProducerId: ({ transactionalId, transactionTimeout }: InitProducerId, reply) =>
+      this.#transactions.init(transactionalId, transactionTimeout, reply),
+    addPartitionsToTxn: (request: ProducerIdentity & AddPartitions, reply) => {
+      const places = request.topics.flatMap(({ topic, partitions }) =>
+        partitions.map((partition) => `${topic}/${partition}`)
+      );
+      const { transactionalId, producerId, producerEpoch } = request;
+      const code = this.#transactions.enter(transactionalId, Number(producerId), producerEpoch, places);
+      return code === CODE.ok ? reply({}) : reply.fail(code);
+    },
+    addOffsetsToTxn: (request: ProducerIdentity, reply) => {
+      const code = this.#transactions.store(request, "", []);
+      return code === CODE.ok ? reply({}) : reply.fail(code);
+    },
+    txnOffsetCommit: (request: ProducerIdentity & TxnOffsets, reply) => {
+      const offsets = request.topics.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) }))
+      );
+      this.#hold(request, request.groupId, offsets, reply);
+    },
+    endTxn: ({ transactionResult, ...request }: ProducerIdentity & { transactionResult: boolean }, reply) =>
+      this.#transactions.end(request, transactionResult, reply),
+    raw: ({ apiKey, apiVersion, body }: RawBody, reply) => this.#raw(`${apiKey}/${apiVersion}`, body, reply),
+  };
+
+  #raw(api: string, bytes: Uint8Array, reply: Reply): void {
+    const reader = new WireReader(bytes);
+    switch (api) {
+      case "1/11":
+        return this.#fetch(reader, reply);
+      case "0/7":
+      case "0/12":
+        return this.#produce(reader, api === "0/12", reply);
+      case "9/7":
+        return this.#offsetFetch(reader, reply);
+      case "3/10":
+        return this.#identify(reader, reply);
+      case "18/3":
+        return reply(features(this.#transactions.isImplicit ? 2 : 0));
+      case "28/5":
+        return this.#txnOffsetCommit(reader, reply);
+      case "26/5":
+        return this.#endTxn(reader, reply);
+      default:
+        throw new Error(`Cannot simulate request ${api}: the broker does not know it`);
+    }
+  }
+
+  #fetch(reader: WireReader, reply: Reply): void {
+    reader.int32();
+    const waitMs = reader.int32();
+    reader.int32();
+    const maxBytes = reader.int32();
+    reader.position += 9;
+    const wanted = reader.array(() => {
+      const topic = reader.string() ?? "";
+      return reader.array(() => {
+        const partition = reader.int32();
+        reader.int32();
+        const offset = reader.int64();
+        reader.int64();
+        return { topic, partition, offset, maxBytes: reader.int32() };
+      });
+    }).flat();
+    const find = ({ topic, partition }: (typeof wanted)[number]) =>
+      this.topics.get(topic)?.partitions[partition];
+    const isReady = () =>
+      wanted.some((one) => {
+        const found = find(one);
+        return found === undefined || one.offset < found.start || one.offset !== found.stableEnd;
+      });
+    const answer = () => {
+      const body = new WireWriter(1024).int32(0).int16(0).int32(0).int32(wanted.length);
+      let left = maxBytes;
+      for (const one of wanted) {
+        const found = find(one);
+        body.string(one.topic).int32(1).int32(one.partition);
+        const isOut = found !== undefined && (one.offset < found.start || one.offset > found.end);
+        if (found === undefined || isOut) {
+          body.int16(isOut ? CODE.offsetOutOfRange : CODE.unknownTopic);
+          body.int64(-1).int64(-1).int64(-1).int32(0).int32(-1).int32(0);
+          continue;
+        }
+        const { bytes, aborted } = found.fetch(one.offset, Math.min(one.maxBytes, left));
+        left = Math.max(1, left - bytes.length);
+        body.int16(0).int64(found.end).int64(found.stableEnd).int64(found.start).int32(aborted.length);
+        for (const { producerId, firstOffset } of aborted) body.int64(producerId).int64(firstOffset);
+        body.int32(-1).int32(bytes.length).raw(bytes);
+      }
+      reply(body.bytes.slice());
+    };
+    if (waitMs <= 0 || isReady()) return answer();
+    const parked: Parked = { isReady, answer };
+    this.#parked.add(parked);
+    this.#world.schedule(this.owner, waitMs, "fetch timeout", () => {
+      if (this.#parked.delete(parked)) answer();
+    });
+  }
+
+  #identify(reader: WireReader, reply: Reply): void {
+    reader.position += 2 + ID_BYTES;
+    const name = reader.text(reader.uvarint() - 1) ?? "";
+    const found = this.topics.get(name);
+    const id = new Uint8Array(ID_BYTES);
+    new DataView(id.buffer).setInt32(ID_BYTES - 4, found?.id ?? 0);
+    const body = new WireWriter(256).uvarint(0).int32(0).uvarint(1).uvarint(0).int32(NODE).uvarint(2)
+      .int16(found === undefined ? CODE.unknownTopic : CODE.ok).compactString(name).raw(id).int8(0);
+    body.uvarint((found?.partitions.length ?? 0) + 1);
+    for (let p = 0; p < (found?.partitions.length ?? 0); p++) {
+      body.int16(0).int32(p).int32(NODE).int32(0).uvarint(1).uvarint(1).uvarint(1).uvarint(0);
+    }
+    reply(body.int32(0).uvarint(0).uvarint(0).bytes.slice());
+  }
+
+  #produce(reader: WireReader, isFlexible: boolean, reply: Reply): void {
+    if (isFlexible) reader.uvarint();
+    const text = () => isFlexible ? reader.text(reader.uvarint() - 1) : reader.string();
+    const list = <Item>(read: () => Item) => isFlexible ? reader.compactArray(read) : reader.array(read);
+    const tags = () => isFlexible && reader.tags();
+    const transactionalId = text();
+    reader.position += 6;
+    const batches = list(() => {
+      const topic = text() ?? "";
+      const parts = list(() => {
+        const partition = reader.int32();
+        const bytes = reader.take(isFlexible ? reader.uvarint() - 1 : reader.int32()) ?? new Uint8Array();
+        tags();
+        return { topic, partition, bytes };
+      });
+      tags();
+      return parts;
+    }).flat();
+    const body = isFlexible
+      ? new WireWriter(256).uvarint(0).uvarint(batches.length + 1)
+      : new WireWriter(256).int32(batches.length);
+    for (const { topic, partition, bytes } of batches) {
+      const { code, offset } = this.#write(topic, partition, bytes, transactionalId, isFlexible);
+      if (isFlexible) {
+        body.compactString(topic).uvarint(2).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
+        body.uvarint(1).uvarint(0).uvarint(0).uvarint(0);
+      } else body.string(topic).int32(1).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
+    }
+    body.int32(0);
+    reply(body.bytes.slice());
+    this.wake();
+  }
+
+  #write(
+    topic: string,
+    partition: number,
+    bytes: Uint8Array,
+    transactionalId: string | null,
+    isImplicit: boolean,
+  ): { readonly code: number; readonly offset: number } {
+    const found = this.topics.get(topic)?.partitions[partition];
+    if (found === undefined) return { code: CODE.unknownTopic, offset: -1 };
+    const head = headOf(bytes);
+    if (head.maxTime > EPOCH + this.#world.now + MAX_AHEAD_MS) {
+      return { code: CODE.invalidTimestamp, offset: -1 };
+    }
+    if (transactionalId !== null) {
+      const { producer, epoch } = head;
+      const place = `${topic}/${partition}`;
+      const code = isImplicit
+        ? this.#transactions.enter(transactionalId, producer, epoch, [place])
+        : this.#transactions.has(transactionalId, producer, epoch, place);
+      if (code !== CODE.ok) return { code, offset: -1 };
+    }
+    const written = found.append(bytes, head);
+    // The producer's id and sequence are in the bytes, too: what is written is the same, or the worlds differ.
+    this.#world.note(crc32(bytes) ^ partition << 20);
+    this.#world.onStep?.(
+      this.#world.now,
+      "broker",
+      `  ${topic}/${partition}@${written.offset} ${bytes.length} bytes ${crc32(bytes)}`,
+    );
+    return written;
+  }
+
+  #offsetFetch(reader: WireReader, reply: Reply): void {
+    reader.uvarint();
+    const group = reader.text(reader.uvarint() - 1) ?? "";
+    reader.uvarint();
+    const topic = reader.text(reader.uvarint() - 1) ?? "";
+    reader.uvarint();
+    const partition = reader.int32();
+    const of = this.group(group);
+    const place = `${topic}/${partition}`;
+    const isUnstable = (of.pending.get(place) ?? 0) > 0;
+    const offset = isUnstable ? -1 : of.offsets.get(place)?.offset ?? -1;
+    reply(
+      new WireWriter(128).uvarint(0).int32(0).uvarint(2).compactString(topic).uvarint(2).int32(partition)
+        .int64(offset).int32(-1).compactString("").int16(isUnstable ? CODE.unstableOffset : CODE.ok).uvarint(
+          0,
+        )
+        .uvarint(0).int16(0).uvarint(0).bytes.slice(),
+    );
+  }
+
+  #txnOffsetCommit(reader: WireReader, reply: Reply): void {
+    reader.uvarint();
+    const transactionalId = reader.text(reader.uvarint() - 1) ?? "";
+    const group = reader.text(reader.uvarint() - 1) ?? "";
+    const producerId = reader.int64();
+    const producerEpoch = reader.int16();
+    reader.int32();
+    reader.text(reader.uvarint() - 1);
+    reader.uvarint();
+    const offsets = reader.compactArray(() => {
+      const topic = reader.text(reader.uvarint() - 1) ?? "";
+      const parts = reader.compactArray(() => {
+        const part = { topic, partition: reader.int32(), offset: reader.int64() };
+        reader.int32();
+        reader.text(reader.uvarint() - 1);
+        reader.tags();
+        return part;
+      });
+      reader.tags();
+      return parts;
+    }).flat();
+    const answer = (code: number) => {
+      const body = new WireWriter(128).uvarint(0).int32(0).uvarint(offsets.length + 1);
+      for (const { topic, partition } of offsets) {
+        body.compactString(topic).uvarint(2).int32(partition).int16(code).uvarint(0).uvarint(0);
+      }
+      reply(body.uvarint(0).bytes.slice());
+    };
+    const told = Object.assign(() => answer(CODE.ok), { fail: answer });
+    this.#hold({ transactionalId, producerId, producerEpoch }, group, offsets, told);
+  }
+
+  #endTxn(reader: WireReader, reply: Reply): void {
+    reader.uvarint();
+    const transactionalId = reader.text(reader.uvarint() - 1) ?? "";
+    const producerId = reader.int64();
+    const producerEpoch = reader.int16();
+    const committed = reader.int8() === 1;
+    const answer = (code: number, producer = -1, epoch = -1) =>
+      reply(
+        new WireWriter(64).uvarint(0).int32(0).int16(code).int64(producer).int16(epoch).uvarint(0).bytes
+          .slice(),
+      );
+    const told = Object.assign((owner: unknown) => {
+      const { producerId, producerEpoch } = owner as { producerId: number; producerEpoch: number };
+      answer(CODE.ok, producerId, producerEpoch);
+    }, { fail: (code: number) => answer(code) });
+    this.#transactions.end({ transactionalId, producerId, producerEpoch }, committed, told);
+  }
+
+  /** Notes offsets that a transaction will store. */
+  #hold(of: ProducerIdentity, group: string, offsets: readonly Place[], reply: Reply): void {
+    const code = this.#transactions.store(of, group, offsets);
+    if (code !== CODE.ok) return reply.fail(code);
+    const { pending } = this.group(group);
+    for (const { topic, partition } of offsets) {
+      const place = `${topic}/${partition}`;
+      pending.set(place, (pending.get(place) ?? 0) + 1);
+    }
+    reply({});
+  }
+
+  #stored(name: string, offsets: readonly Place[], committed: boolean): void {
+    const group = this.group(name);
+    for (const { topic, partition, offset } of offsets) {
+      const place = `${topic}/${partition}`;
+      group.pending.set(place, (group.pending.get(place) ?? 1) - 1);
+      if (committed) group.offsets.set(place, { offset });
+    }
+  }
+
+  #at(place: string): SimulatedPartition | undefined {
+    const cut = place.lastIndexOf("/");
+    return this.topics.get(place.slice(0, cut))?.partitions[Number(place.slice(cut + 1))];
+  }
+}
+
+/** The only node's number. */
+export const NODE = 1;
+const EARLIEST = -2;
+const ID_BYTES = 16;
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+interface CreateTopics {
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly numPartitions: number;
+    readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+  }[];
+}
+
+interface DeleteRecords {
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+  }[];
+}
+
+interface ListOffsets {
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
+  }[];
+}
+
+interface Heartbeat {
+  readonly groupId: string;
+  readonly groupGenerationId: number;
+  readonly memberId: string;
+}
+
+interface InitProducerId {
+  readonly transactionalId: string | undefined;
+  readonly transactionTimeout: number;
+}
+
+interface AddPartitions {
+  readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+}
+
+interface TxnOffsets extends DeleteRecords {
+  readonly groupId: string;
+}
+
+interface RawBody {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly body: Uint8Array;
+}
+
+/** An answer to ApiVersions 3 that knows of one feature. */
+function features(level: number): Uint8Array {
+  const list = new WireWriter(64);
+  if (level === 0) list.uvarint(1);
+  else list.uvarint(2).compactString("transaction.version").int16(level).int16(level).uvarint(0);
+  return new WireWriter(64).int16(0).uvarint(1).int32(0).uvarint(1).uvarint(2).uvarint(list.length)
+    .raw(list.bytes).bytes.slice();
+}

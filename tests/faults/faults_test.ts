@@ -1,0 +1,30 @@
+/**
+ * A short run of `deno task simulate-faults`: that it is the same twice, and finds nothing. CI runs more of them, see
+ * `.ci/run`.
+ */
+
+import assert from "node:assert/strict";
+import { describePlan, makePlan } from "./plan.ts";
+
+async function simulated(...args: readonly string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "scripts/simulate_faults.ts", ...args],
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("A simulated deployment keeps its promises, and the same seed gives the same world twice", async () => {
+  const text = await simulated("--seed", "4", "--trial", "none", "--twice");
+  assert.match(text, /^seed 4: \d+ steps, digest [0-9a-f]{16}, well$/m, text);
+  assert.match(text, /2 runs, \d+ steps .* 0 failed/, text);
+});
+
+Deno.test("makePlan() gives the same plan for the same seed, and plans with every kind of fault and trial", () => {
+  const seeds = Array.from({ length: 200 }, (_, seed) => seed);
+  const plans = seeds.map((seed) => makePlan(seed));
+  assert.deepEqual(seeds.map((seed) => makePlan(seed)), plans);
+  const kinds = new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
+  assert.equal(kinds.size, 9);
+  assert.equal(new Set(plans.flatMap(({ trial }) => trial ?? [])).size, 8);
+  assert.match(describePlan(makePlan(4)), /^seed 4: /);
+});

@@ -1,0 +1,148 @@
+/**
+ * What happens to a deployment: a pure function of a seed. Each seed takes some kinds of faults and leaves the others
+ * out, so that one kind does not hide another.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../../src/scorer/random.ts";
+import type { Delivery } from "../../streams/task/delivery.ts";
+
+/** Faults that must not be noticed in anything that the deployment says or keeps. */
+export const FAULTS = [
+  /** SIGKILL between any two steps; started again later. */
+  "kill",
+  /** SIGKILL a moment after a start: while it connects, joins, restores. */
+  "kill-starting",
+  /** SIGTERM; started again later. */
+  "leave",
+  /** SIGSTOP, in most cases for longer than a session: it wakes up as a zombie. */
+  "freeze",
+  /** It cannot reach the broker; what is under way is lost, or was done and nobody is told. */
+  "cut",
+  /** Everything takes it longer. */
+  "slow",
+  /** Another process joins, and leaves. */
+  "join",
+  /** The broker dies, and comes back. */
+  "broker",
+  /** Topics are compacted. */
+  "compact",
+] as const;
+
+/** One of {@linkcode FAULTS}. */
+export type FaultKind = (typeof FAULTS)[number];
+
+/** What comes from outside and takes something away or brings something bad: it may cost something, but not silently. */
+export const TRIALS = [
+  /** A client whose clock is most of an hour ahead. */
+  "clock-ahead",
+  /** A client whose clock is an hour behind. */
+  "clock-behind",
+  /** Records that no producer of ours makes, some of them without a timestamp. */
+  "poison",
+  /** Retention drops events that no task has read. */
+  "retention",
+  /** The deployment stands still for so long that the broker forgets its offsets. */
+  "expiry",
+  /** Somebody deletes the topic of the events, and makes it anew. */
+  "recreate",
+  /** Somebody adds partitions to the topic of the events. */
+  "grow",
+  /** A producer whose keys are not the users. */
+  "foreign-keys",
+] as const;
+
+/** One of {@linkcode TRIALS}. */
+export type Trial = (typeof TRIALS)[number];
+
+/** Something that happens. */
+export interface Fault {
+  /** When it begins, milliseconds. */
+  readonly at: number;
+  readonly kind: FaultKind;
+  /** Number of the process, modulo how many there are. */
+  readonly target: number;
+  readonly lastsMs: number;
+}
+
+/** Which processes there are. */
+export type Topology = "roles" | "nodes";
+
+/** A run. */
+export interface Plan {
+  readonly seed: number;
+  readonly topology: Topology;
+  readonly partitions: number;
+  /** Whether the broker's transactions are those of Kafka 4. */
+  readonly isImplicit: boolean;
+  readonly delivery: Delivery;
+  /** Whether tasks serve the newest version; then nobody can tell what they should have answered. */
+  readonly isLive: boolean;
+  /** How long people use it, milliseconds. */
+  readonly durationMs: number;
+  /** Mean time between two lists that people ask for by HTTP, milliseconds. */
+  readonly gapMs: number;
+  readonly people: number;
+  /** Share of the messages that take a hundred times as long as most. */
+  readonly tail: number;
+  readonly trial: Trial | undefined;
+  readonly faults: readonly Fault[];
+}
+
+const MEAN_LASTS_MS: Readonly<Record<FaultKind, number>> = {
+  "kill": 5000,
+  "kill-starting": 5000,
+  "leave": 4000,
+  "freeze": 9000,
+  "cut": 9000,
+  "slow": 15_000,
+  "join": 12_000,
+  "broker": 5000,
+  "compact": 0,
+};
+/** Share of the runs that are a trial. */
+const TRIALS_SHARE = 0.25;
+
+/** Makes the plan of a seed. @param trial the trial, if the seed is not to say whether there is one */
+export function makePlan(seed: number, trial?: Trial | "none"): Plan {
+  const random = mulberry32(Math.imul(seed, 0x9e3779b1) ^ 0x5eed);
+  const below = (n: number) => Math.floor(random() * n);
+  const durationMs = 50_000 + Math.floor(150_000 * random() ** 2);
+  const kinds = FAULTS.filter(() => random() < 0.6);
+  const count = below(3 + durationMs / 8000);
+  const faults = Array.from({ length: kinds.length === 0 ? 0 : count }, (): Fault => {
+    const kind = kinds[below(kinds.length)]!;
+    const lastsMs = Math.round(MEAN_LASTS_MS[kind] * (0.1 + 2 * random() ** 2));
+    return { at: 3000 + below(durationMs - 10_000), kind, target: below(1 << 16), lastsMs };
+  }).toSorted((a, b) => a.at - b.at);
+  const own = random() < TRIALS_SHARE ? TRIALS[below(TRIALS.length)] : undefined;
+  return {
+    ...{ seed, durationMs, faults },
+    topology: random() < 0.5 ? "roles" : "nodes",
+    partitions: 2 + below(3),
+    isImplicit: random() < 0.7,
+    delivery: random() < 0.7 ? "exactly-once" : "at-least-once",
+    isLive: random() < 0.2,
+    gapMs: 800 + below(2500),
+    people: 8 + below(40),
+    tail: random() < 0.5 ? 0.01 : 0.0005,
+    trial: trial === undefined ? own : trial === "none" ? undefined : trial,
+  };
+}
+
+/** A plan in words. */
+export function describePlan(plan: Plan): string {
+  const { topology, partitions, isImplicit, delivery, isLive, durationMs, trial, faults } = plan;
+  const what = faults.map(({ at, kind, target, lastsMs }) =>
+    `  ${(at / 1000).toFixed(1).padStart(7)} s ${kind} ${target % 8} for ${(lastsMs / 1000).toFixed(1)} s`
+  );
+  return [
+    `seed ${plan.seed}: ${topology}, ${partitions} partitions, transactions ${
+      isImplicit ? 2 : 1
+    }, ${delivery}, ` +
+    `${isLive ? "newest version" : "version 1"}, ${(durationMs / 1000).toFixed(0)} s` +
+    `${trial === undefined ? "" : `, trial ${trial}`}`,
+    ...what,
+  ].join("\n");
+}

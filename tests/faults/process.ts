@@ -1,0 +1,103 @@
+/**
+ * A process of a deployment: what `scripts/run.ts` puts together, in a simulated world.
+ *
+ * @module
+ */
+
+import type { ModelName } from "../../src/models/create.ts";
+import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { MeteredLog } from "../../streams/metered_log.ts";
+import { startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
+import type { HttpSettings } from "../../streams/server/settings.ts";
+import { type Role, Service, type ServiceOptions } from "../../streams/service.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { serversHere } from "./servers.ts";
+import type { Owner, World } from "./world.ts";
+
+/** What a process is started with. */
+export interface ProcessOptions {
+  /** What it does. */
+  readonly roles: readonly Role[];
+  /** Whether it serves HTTP. */
+  readonly serves: boolean;
+  /** As `run` makes them of the configuration. */
+  readonly service: Omit<ServiceOptions<ModelName>, "roles">;
+  /** How its server behaves. */
+  readonly settings?: HttpSettings;
+}
+
+/** How a process has ended. */
+export interface Ended {
+  /** Why it ended by itself; absent when it was told to. */
+  readonly error?: unknown;
+}
+
+/** As `run` has them on Kafka. */
+const OPEN = { brokers: ["broker:9092"], compression: "none" } as const;
+const SLICE_MS = 4;
+
+/** One process, from its start to its end. */
+export class SimulatedProcess {
+  /** Whose steps are its own. */
+  readonly owner: Owner;
+  /** Resolves when it has ended, by itself or as it was told; never after it was killed. */
+  readonly ended: Promise<Ended>;
+  /** What runs in it, once it has begun. */
+  service: Service | undefined;
+  readonly #world: World;
+  readonly #stop = Promise.withResolvers<void>();
+
+  /** Starts a process a moment later. */
+  constructor(world: World, name: string, options: ProcessOptions) {
+    this.#world = world;
+    this.owner = world.owner(name);
+    const { promise, resolve } = Promise.withResolvers<Ended>();
+    this.ended = promise;
+    // Whoever hears of it goes on in a step of the world's own, not in one of a process that is over.
+    const end = (how: Ended) => world.schedule(world.self, 0, "ended", () => resolve(how));
+    world.schedule(this.owner, 0, "start", () => {
+      this.#run(options).then(() => end({}), (error) => end({ error }));
+    });
+  }
+
+  /** As SIGTERM. */
+  stop(): void {
+    this.#world.schedule(this.owner, 0, "stop", () => this.#stop.resolve());
+  }
+
+  /** As SIGKILL. */
+  kill(): void {
+    this.owner.isAlive = false;
+    serversHere().broke(this.owner);
+  }
+
+  async #run({ roles, serves, service: options, settings = {} }: ProcessOptions): Promise<void> {
+    const topics = topicNames(options.prefix);
+    const metrics = new Metrics(topics);
+    const stop = this.#stop.promise;
+    const opened = await Promise.race([KafkaLog.open(OPEN), stop]);
+    if (opened === undefined) return;
+    await using log = new MeteredLog(opened, metrics);
+    await using service = await Service.start(log, {
+      ...options,
+      roles,
+      ...(serves ? { sliceMs: SLICE_MS } : {}),
+    });
+    this.service = service;
+    const server = serves
+      ? await startHttp({
+        ...{ log, prefix: options.prefix ?? "meander.", service, metrics, settings },
+        ...{ hostname: "127.0.0.1", port: 0 },
+      })
+      : undefined;
+    try {
+      await Promise.race([stop, service.ended]);
+      await server?.stop();
+      await service.stop();
+      await service.ended;
+    } finally {
+      this.owner.isAlive && serversHere().broke(this.owner);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Which modules a simulated world replaces, as an import map for the process of the simulation.
+ *
+ * @module
+ */
+
+import manifest from "../../deno.json" with { type: "json" };
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** In place of a module, one of this folder. */
+const REPLACED: Readonly<Record<string, string>> = {
+  "node:timers": "shims/node_timers.ts",
+  "node:timers/promises": "shims/node_timers_promises.ts",
+  "./streams/server/deadline.ts": "shims/deadline.ts",
+  "./streams/log/kafka/patch.ts": "cluster.ts",
+};
+
+/** All imports of the project, and what is replaced. */
+export function replacements(): Record<string, string> {
+  const local = (name: string) => name.startsWith("./") ? new URL(name, ROOT).href : name;
+  const imports = Object.entries(manifest.imports).map(([name, target]) => [name, local(target)]);
+  const replaced = Object.entries(REPLACED).map(([name, file]) => [
+    local(name),
+    new URL(file, import.meta.url).href,
+  ]);
+  return Object.fromEntries([...imports, ...replaced]);
+}

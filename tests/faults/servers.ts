@@ -1,0 +1,112 @@
+/**
+ * HTTP in a simulated world: servers are reached by the name of their process, requests and answers take their time,
+ * and whoever dies breaks off what it was asked.
+ *
+ * @module
+ */
+
+import { here } from "./globals.ts";
+import type { Owner, Random, World } from "./world.ts";
+
+/** An answer, or why there is none. */
+export interface Answer {
+  /** 0 when there was no answer: nobody knows then what became of the request. */
+  readonly status: number;
+  readonly text: string;
+}
+
+type Handler = (
+  request: Request,
+  info: { readonly remoteAddr: Deno.NetAddr },
+) => Response | Promise<Response>;
+
+const ADDRESS: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 80 };
+const NONE: Answer = { status: 0, text: "" };
+
+/** The servers of a world. */
+export class Servers {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #handlers = new Map<Owner, Handler>();
+  /** Who waits for an answer of a server. */
+  readonly #waiting = new Map<Owner, Set<(answer: Answer) => void>>();
+
+  /** Nobody serves yet. */
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.random("http");
+  }
+
+  /** In the place of `Deno.serve`: whoever runs now serves. */
+  serve(handler: Handler): Deno.HttpServer<Deno.NetAddr> {
+    const owner = this.#world.current;
+    this.#handlers.set(owner, handler);
+    const finished = Promise.withResolvers<void>();
+    const shutdown = () => {
+      this.#handlers.delete(owner);
+      finished.resolve();
+      return Promise.resolve();
+    };
+    return { addr: ADDRESS, finished: finished.promise, shutdown } as unknown as Deno.HttpServer<
+      Deno.NetAddr
+    >;
+  }
+
+  /** A process is dead: those who wait for it are told so. */
+  broke(owner: Owner): void {
+    this.#handlers.delete(owner);
+    for (const end of this.#waiting.get(owner) ?? []) {
+      this.#world.schedule(this.#world.self, 1 + 20 * this.#random(), "connection reset", () => end(NONE));
+    }
+    this.#waiting.delete(owner);
+  }
+
+  /** Asks a server; whoever runs now is told. */
+  ask(of: Owner, method: string, path: string, body?: unknown): Promise<Answer> {
+    const world = this.#world;
+    const asking = world.current;
+    const latency = () => 0.1 + 5 * this.#random() ** 4;
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(of) ?? new Set();
+      this.#waiting.set(of, waiting);
+      const end = (answer: Answer) => {
+        if (waiting.delete(end)) world.schedule(asking, latency(), "http answer", () => resolve(answer));
+      };
+      waiting.add(end);
+      if (!of.isAlive || !this.#handlers.has(of)) return end(NONE);
+      const begin = async (handler: Handler) => {
+        const text = body === undefined ? null : JSON.stringify(body);
+        const headers = text === null ? {} : {
+          "content-type": "application/json",
+          "content-length": `${new TextEncoder().encode(text).length}`,
+        };
+        const request = new Request(`http://127.0.0.1${path}`, { method, headers, body: text });
+        const response = await handler(request, { remoteAddr: ADDRESS });
+        end({ status: response.status, text: await response.text() });
+      };
+      world.schedule(of, latency(), "http request", () => {
+        const handler = this.#handlers.get(of);
+        if (handler === undefined) end(NONE);
+        else begin(handler);
+      });
+    });
+  }
+}
+
+let servers: WeakMap<World, Servers> | undefined;
+
+/** Those of the world that is simulated now. */
+export function serversHere(): Servers {
+  const world = here();
+  servers ??= new WeakMap();
+  let own = servers.get(world);
+  if (own === undefined) servers.set(world, own = new Servers(world));
+  return own;
+}
+
+/** From here on whatever serves does so in the world. */
+export function serveInWorld(): void {
+  Object.defineProperty(Deno, "serve", {
+    value: (_: unknown, handler: Handler) => serversHere().serve(handler),
+  });
+}

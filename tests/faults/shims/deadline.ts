@@ -1,0 +1,14 @@
+/**
+ * Stands for `streams/server/deadline.ts` in a simulated world: that shares a timer among all who wait equally long in
+ * a process, and here several processes share its module.
+ *
+ * @module
+ */
+
+/** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
+export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,512 @@
+/**
+ * One run: a deployment in a simulated world, what happens to it, and what is looked at afterwards.
+ *
+ * @module
+ */
+
+import { configure, type LogRecord as Line } from "@logtape/logtape";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import type { ModelName } from "../../src/models/create.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  taskOptions,
+} from "../../streams/config.ts";
+import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { monitorGroup } from "../../streams/service/monitor_job.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import type { Deployment } from "../chaos/deployment.ts";
+import { startExperiments } from "../chaos/experiments.ts";
+import { unlearnt } from "../chaos/notes.ts";
+import { catalogue, START, traffic } from "../chaos/traffic.ts";
+import { verify } from "../chaos/verify.ts";
+import { Broker } from "./broker/broker.ts";
+import { breakConnections, type Network, setNetwork } from "./cluster.ts";
+import { checkPeople } from "./checks.ts";
+import { enter, EPOCH, realNow } from "./globals.ts";
+import { Ledger } from "./ledger.ts";
+import { pause, People, shop } from "./people.ts";
+import type { Fault, Plan } from "./plan.ts";
+import { type ProcessOptions, SimulatedProcess } from "./process.ts";
+import { serversHere } from "./servers.ts";
+import { StillLog } from "./still_log.ts";
+import { lossesOf, OUTSIDE, poison, type Stage } from "./trials.ts";
+import { type Owner, Stalled, World } from "./world.ts";
+
+/** What a run has shown. */
+export interface Outcome {
+  /** Sentences; none when all is well. */
+  readonly problems: readonly string[];
+  /** Of all that has happened. */
+  readonly digest: string;
+  readonly steps: number;
+  readonly turns: number;
+  /** Milliseconds of the world, and real ones. */
+  readonly simulatedMs: number;
+  readonly tookMs: number;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** What is told while it goes on. */
+export interface SimulateOptions {
+  /** Told of each step. */
+  readonly onStep?: (at: number, owner: string, label: string) => void;
+  /** Told of each line that the deployment says. */
+  readonly onLine?: (at: number, owner: string, level: string, text: string) => void;
+}
+
+/** A line that a process has said. */
+export interface Said {
+  readonly at: number;
+  readonly owner: string;
+  readonly level: string;
+  readonly text: string;
+}
+
+const PREFIX = "sim.";
+const MODEL: ModelName = "base";
+const WINDOW_MS = 25_000;
+const LATENESS_MS = 20_000;
+const CONFIG: Config = {
+  ...{ outcomeWindowMs: WINDOW_MS, allowedLatenessMs: LATENESS_MS, batchRows: 64, checkpointBatches: 4 },
+  guard: null,
+  learner: { embeddingWidth: 4 },
+};
+/** Without any progress so long is too long, once all faults are over. */
+const STUCK_MS = 100_000;
+/** As long may a process take to stop. */
+const STOP_MS = 10_000;
+const RESTART_MS = 2000;
+/** What a monitor has counted, it judges within this time, and what it stops is an event. */
+const QUIET_MS = 15_000;
+const ITEMS = 60;
+const HOUR_MS = 3_600_000;
+/** The topic of the events itself, not the group of its tasks. */
+const OF_EVENTS = /sim\.events(?!-)/;
+
+let heard: ((line: Line) => void) | undefined;
+
+/** Has everything that is said come here. Once for the process. */
+export async function listen(): Promise<void> {
+  const sink = (line: Line) => heard?.(line);
+  await configure({
+    sinks: { sink },
+    loggers: [
+      { category: "meander", sinks: ["sink"], lowestLevel: "info" },
+      { category: ["logtape", "meta"], sinks: ["sink"], lowestLevel: "warning" },
+    ],
+  });
+}
+
+/** Runs a plan. */
+export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Outcome> {
+  const began = realNow();
+  const run = new Run(plan, options);
+  try {
+    await run.live();
+    return run.outcome(realNow() - began);
+  } finally {
+    heard = undefined;
+    enter(undefined);
+  }
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #options: SimulateOptions;
+  readonly #world: World;
+  readonly #broker: Broker;
+  readonly #network: Network;
+  readonly #ledger = new Ledger();
+  readonly #problems: string[] = [];
+  readonly #figures: Record<string, number> = {};
+  readonly #said: Said[] = [];
+  readonly #cutUntil = new Map<string, number>();
+  readonly #processes = new Map<string, SimulatedProcess>();
+  readonly #topics = topicNames(PREFIX);
+  /** Whether processes that end are to be started again. */
+  #isOn = true;
+  /** When something was taken away or brought from outside: from then on it may cost something, but not silently. */
+  #trialAt = Infinity;
+  /** Whether everything was done at the end. */
+  #isDone = false;
+
+  constructor(plan: Plan, options: SimulateOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    const world = this.#world = new World(plan.seed);
+    enter(world);
+    this.#broker = new Broker(world, plan.isImplicit);
+    const random = world.random("network");
+    this.#network = {
+      broker: this.#broker,
+      random,
+      latency: () => random() < plan.tail ? 100 * random() : 0.05 + 2 * random() ** 6,
+      isCut: ({ name }) => (this.#cutUntil.get(name) ?? 0) > world.now,
+    };
+    setNetwork(world, this.#network);
+    world.onStep = options.onStep;
+    world.onCrash = (owner, error) => this.#report(`${owner.name} has thrown: ${textOf(error)}`);
+    heard = ({ level, message }) => {
+      const text = message.map((part) => typeof part === "string" ? part : String(part)).join("");
+      this.#said.push({ at: world.now, owner: world.current.name, level, text });
+      options.onLine?.(world.now, world.current.name, level, text);
+    };
+  }
+
+  /** From the first topic to the last look. */
+  async live(): Promise<void> {
+    const { partitions, trial } = this.#plan;
+    try {
+      await this.#world.finish(() => this.#use());
+      this.#isOn = false;
+    } catch (error) {
+      if (!(error instanceof Stalled)) throw error;
+      return this.#report(error.message);
+    }
+    // The order of the samples stands in all records of a key together.
+    const log = new StillLog(this.#broker, [this.#topics.checkpoints]);
+    const deployment = this.#deployment();
+    const { steps, turns } = this.#world;
+    // Of what is not done, nothing can be said but that.
+    if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry")) {
+      const verdict = await this.#world.finish(() => verify(log, deployment));
+      for (const problem of verdict.problems) this.#report(problem);
+      Object.assign(this.#figures, verdict.figures);
+    }
+    if (this.#trialAt < Infinity) {
+      const said = this.#saidOfEvents();
+      this.#count("warnings of it", said.length);
+      const lost = await this.#world.finish(() => lossesOf(log, this.#topics));
+      for (const loss of lost) if (said.length === 0) this.#report(`${loss}, and nobody says so`);
+      if (lost.length > 0) this.#count("losses", lost.length);
+      return;
+    }
+    if (!this.#isDone) return;
+    await this.#world.finish(() =>
+      checkPeople(this.#ledger, log, {
+        topics: this.#topics,
+        partitions,
+        windowMs: WINDOW_MS,
+        report: (problem) => this.#report(problem),
+        count: (name, n) => this.#count(name, n),
+      })
+    );
+    // What is looked at afterwards is no part of what happened.
+    this.#world.steps = steps;
+    this.#world.turns = turns;
+  }
+
+  outcome(tookMs: number): Outcome {
+    const { digest, steps, turns, now } = this.#world;
+    return {
+      problems: this.#problems,
+      digest,
+      steps,
+      turns,
+      simulatedMs: now,
+      tookMs,
+      figures: this.#figures,
+    };
+  }
+
+  /** People use the deployment while it suffers; then all that is under way is done, and it stops. */
+  async #use(): Promise<void> {
+    const { partitions, people, durationMs, gapMs, faults, seed, trial } = this.#plan;
+    const log = await KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
+    await log.createTopics(topicSpecs(this.#topics, partitions));
+    const stream = { seed, events: 2 * durationMs / 1000, users: people, partitions, items: ITEMS };
+    await log.append([...catalogue(this.#topics, stream)]);
+    await startExperiments(log, this.#topics, { model: MODEL, time: START });
+    for (const name of this.#names()) this.#start(name);
+    const users = Array.from({ length: people }, (_, n) => `person-${n}`);
+    const crowd = new People(this.#ledger, {
+      ...{ users, gapMs, durationMs, windowMs: WINDOW_MS },
+      servers: () => this.#servers(),
+      skewMs: trial === "clock-ahead" ? HOUR_MS - 60_000 : trial === "clock-behind" ? -HOUR_MS : undefined,
+    });
+    const suffering = faults.map((fault) => this.#suffer(fault));
+    const [sold] = await Promise.all([
+      shop(traffic(this.#topics, stream)),
+      crowd.run(),
+      ...suffering,
+      ...(trial === "poison" ? [poison(this.#stage(), durationMs)] : []),
+    ]);
+    this.#count("events of the shop", sold);
+    const outside = trial === undefined ? undefined : OUTSIDE[trial];
+    if (outside !== undefined) await outside(this.#stage());
+    await this.#close(log, users);
+    this.#isDone = await this.#isQuiet();
+    if (!this.#isDone && outside === undefined) {
+      this.#report(`nothing moves for ${STUCK_MS / 1000} s, and not all is done`);
+    }
+    this.#isOn = false;
+    for (const process of this.#processes.values()) process.stop();
+    const stopped = Promise.all([...this.#processes.values()].map(({ ended }) => ended));
+    const late = await Promise.race([stopped.then(() => false), pause(STOP_MS).then(() => true)]);
+    if (late) {
+      const names = [...this.#processes].flatMap(([name, { service }]) => {
+        const unfinished = service?.unfinished ?? [];
+        return unfinished.length > 0 ? [`${name} (${unfinished.join(", ")})`] : [];
+      });
+      this.#report(`not stopped after ${STOP_MS / 1000} s: ${names.join("; ")}`);
+    }
+  }
+
+  /** What a trial needs. */
+  #stage(): Stage {
+    const { partitions, gapMs } = this.#plan;
+    return {
+      ...{ world: this.#world, broker: this.#broker, topics: this.#topics, partitions },
+      random: this.#world.random("trial"),
+      ask: (user, request) => this.#askOnce(user, request),
+      stopAll: async () => {
+        this.#isOn = false;
+        for (const process of this.#processes.values()) process.stop();
+        await Promise.race([
+          Promise.all([...this.#processes.values()].map(({ ended }) => ended)),
+          pause(STOP_MS),
+        ]);
+        for (const process of this.#processes.values()) process.kill();
+      },
+      startAll: () => {
+        this.#isOn = true;
+        for (const name of this.#processes.keys()) this.#start(name);
+      },
+      begins: () => this.#trialAt = this.#world.now,
+      usedFor: (durationMs) =>
+        new People(this.#ledger, {
+          users: Array.from({ length: 12 }, (_, n) => `late-${n}`),
+          ...{ gapMs, durationMs, windowMs: WINDOW_MS, servers: () => this.#servers(), skewMs: undefined },
+        }).run(),
+    };
+  }
+
+  async #askOnce(user: string, request: string): Promise<void> {
+    const [server] = this.#servers();
+    if (server !== undefined) {
+      await serversHere().ask(server, "POST", "/v1/recommend", { user, request, count: 6 });
+    }
+  }
+
+  /** What anybody has said about the events since a trial began, at least as a warning. */
+  #saidOfEvents(): readonly Said[] {
+    const isOfEvents = ({ at, level, text }: Said) =>
+      at >= this.#trialAt && level !== "info" && level !== "debug" && OF_EVENTS.test(text);
+    return this.#said.filter(isOfEvents);
+  }
+
+  /** Moves the clock of each partition on until every list is settled. */
+  async #close(log: KafkaLog, users: readonly string[]): Promise<void> {
+    const { partitions } = this.#plan;
+    await pause(WINDOW_MS + LATENESS_MS + 5000);
+    const closers = [...Array(partitions).keys()].map((partition) => {
+      for (let n = 0;; n++) if (partitionOf(`closer-${n}`, partitions) === partition) return `closer-${n}`;
+    });
+    this.#count("people", users.length);
+    const time = Math.floor(EPOCH + this.#world.now);
+    await log.append(closers.map((user) => ({
+      topic: this.#topics.events,
+      key: user,
+      value: encodeEvent({ type: "profile", user, time, attributes: { age: "30" } }),
+      time,
+    })));
+  }
+
+  #names(): string[] {
+    return this.#plan.topology === "nodes"
+      ? ["node-0", "node-1", "node-2"]
+      : ["task-0", "task-1", "learner-0", "learner-1", "monitor-0", "web-0", "web-1"];
+  }
+
+  #options_(name: string): ProcessOptions {
+    const { partitions, delivery, isLive } = this.#plan;
+    const config = isLive ? CONFIG : { ...CONFIG, snapshotVersions: 1_000_000 };
+    const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, MODEL), seed: 0 };
+    const role = name.split("-")[0];
+    return {
+      roles: role === "node"
+        ? ["task", "learner", "monitor"]
+        : role === "web"
+        ? []
+        : [role as "task" | "learner" | "monitor"],
+      serves: role === "node" || role === "web",
+      service: {
+        ...{
+          model: MODEL,
+          modelConfig: modelConfig(MODEL, config),
+          task,
+          partitions,
+          prefix: PREFIX,
+          delivery,
+        },
+        learner: learnerOptions(task, config, 0),
+        learning: { ...learningOptions(config), keepRows: 20_000 },
+        commitIntervalMs: delivery === "exactly-once" ? 100 : 500,
+        ...(isLive ? {} : { serveVersion: 1 }),
+      },
+    };
+  }
+
+  #deployment(): Deployment {
+    const { service } = this.#options_("task-0");
+    const { model, modelConfig, task, learner, learning = {}, delivery, serveVersion } = service;
+    return {
+      ...{ prefix: PREFIX, model, modelConfig, task, learner, learning },
+      ...(delivery === undefined ? {} : { delivery }),
+      ...(serveVersion === undefined ? {} : { serveVersion }),
+    };
+  }
+
+  #servers(): readonly Owner[] {
+    return [...this.#processes].flatMap(([name, { owner }]) => /^(node|web)/.test(name) ? [owner] : []);
+  }
+
+  #start(name: string): void {
+    const process = new SimulatedProcess(this.#world, name, this.#options_(name));
+    this.#processes.set(name, process);
+    this.#count("processes started", 1);
+    process.ended.then(({ error }) => {
+      if (error === undefined) return;
+      this.#said.push({ at: this.#world.now, owner: name, level: "fatal", text: textOf(error) });
+      if (this.#trialAt === Infinity) this.#report(`${name} ended by itself: ${textOf(error)}`);
+      if (this.#isOn) {
+        this.#world.schedule(this.#world.self, RESTART_MS, "restart", () => {
+          if (this.#processes.get(name) === process) this.#start(name);
+        });
+      }
+    });
+  }
+
+  /** Lets a fault happen. */
+  async #suffer({ at, kind, target, lastsMs }: Fault): Promise<void> {
+    await pause(Math.max(0, at - this.#world.now));
+    const names = [...this.#processes.keys()];
+    const name = names[target % names.length]!;
+    const process = this.#processes.get(name)!;
+    const { owner } = process;
+    this.#count(kind, 1);
+    switch (kind) {
+      case "kill":
+        process.kill();
+        await pause(lastsMs);
+        if (this.#processes.get(name) === process) this.#start(name);
+        return;
+      case "kill-starting": {
+        process.kill();
+        await pause(lastsMs / 10);
+        if (this.#processes.get(name) !== process) return;
+        this.#start(name);
+        const next = this.#processes.get(name)!;
+        await pause(lastsMs / 3);
+        next.kill();
+        await pause(lastsMs);
+        if (this.#processes.get(name) === next) this.#start(name);
+        return;
+      }
+      case "leave":
+        process.stop();
+        await Promise.race([process.ended, pause(STOP_MS)]);
+        process.kill();
+        await pause(lastsMs);
+        if (this.#processes.get(name) === process) this.#start(name);
+        return;
+      case "freeze":
+        owner.frozenUntil = Math.max(owner.frozenUntil, this.#world.now + lastsMs);
+        return await pause(lastsMs);
+      case "cut":
+        this.#cutUntil.set(name, this.#world.now + lastsMs);
+        await pause(lastsMs);
+        breakConnections(this.#world, this.#network, owner);
+        return;
+      case "slow":
+        owner.lagMs = 1 + target % 20;
+        await pause(lastsMs);
+        owner.lagMs = 0;
+        return;
+      case "join": {
+        const guest = this.#plan.topology === "nodes" ? `node-${3 + target % 3}` : `task-${2 + target % 3}`;
+        if (this.#processes.has(guest)) return;
+        this.#start(guest);
+        await pause(lastsMs);
+        const here = this.#processes.get(guest)!;
+        here.stop();
+        await Promise.race([here.ended, pause(STOP_MS)]);
+        here.kill();
+        if (this.#processes.get(guest) === here) this.#processes.delete(guest);
+        return;
+      }
+      case "broker":
+        this.#broker.isUp = false;
+        breakConnections(this.#world, this.#network);
+        await pause(lastsMs);
+        this.#broker.restart();
+        return;
+      case "compact":
+        for (const { cleanup, partitions } of this.#broker.topics.values()) {
+          if (cleanup === "compact") { for (const partition of partitions) partition.compact(0); }
+        }
+    }
+  }
+
+  /** Waits until everything is done, and nothing comes of that any more; `false` when it never is. */
+  async #isQuiet(): Promise<boolean> {
+    const end = () =>
+      [...this.#broker.topics.get(this.#topics.events)?.partitions ?? []].map(({ end }) => end);
+    for (let before = "";;) {
+      if (!await this.#settled()) return false;
+      const now = `${end()}`;
+      if (now === before) return true;
+      before = now;
+      await pause(QUIET_MS);
+    }
+  }
+
+  /** Waits until everything is done that there is to do; `false` when it never is. */
+  async #settled(): Promise<boolean> {
+    const { partitions } = this.#plan;
+    const { events, samples, recommendations, signals } = this.#topics;
+    const log = new StillLog(this.#broker);
+    const lag = async (group: string, topic: string) => {
+      let sum = 0;
+      for (let p = 0; p < partitions; p++) {
+        const { end } = await log.bounds(topic, p);
+        sum += end - (await log.committed(group, topic, p) ?? 0);
+      }
+      return sum;
+    };
+    let best = Infinity;
+    for (let since = this.#world.now; this.#world.now - since < STUCK_MS;) {
+      const tasks = await lag(`${events}-tasks`, events);
+      const learner = await lag(`${samples}-learner-${MODEL}`, samples);
+      const group = monitorGroup(this.#topics);
+      const monitor = await lag(group, recommendations) + await lag(group, samples);
+      const isDone = tasks === 0 && learner < (CONFIG.batchRows ?? 0) / 2 && monitor <= 2 * partitions;
+      let left = 0;
+      for (let partition = 0; isDone && partition < partitions; partition++) {
+        left += await unlearnt(log, signals, { partition, partitions });
+      }
+      if (isDone && left === 0) return true;
+      const sum = tasks + learner + monitor + left;
+      if (sum < best) [best, since] = [sum, this.#world.now];
+      await pause(500);
+    }
+    return false;
+  }
+
+  #report(problem: string): void {
+    if (this.#problems.length < 20) this.#problems.push(problem);
+  }
+
+  #count(name: string, n: number): void {
+    this.#figures[name] = (this.#figures[name] ?? 0) + n;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
