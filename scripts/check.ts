@@ -7,7 +7,14 @@
  */
 
 import { InvalidArgumentError } from "commander";
-import { behind, inspect, type Inspection, type Problem } from "../streams/inspection.ts";
+import {
+  behind,
+  inspect,
+  type Inspection,
+  KNOWN_COUNTS,
+  type KnownCount,
+  type Problem,
+} from "../streams/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
@@ -23,6 +30,7 @@ interface Flags extends LogFlags {
   readonly rights?: true;
   readonly maxLag?: number;
   readonly url: readonly string[];
+  readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
   readonly json?: true;
 }
 
@@ -64,6 +72,7 @@ async function main(flags: Flags): Promise<number> {
   const found = await inspect(log, {
     prefix: flags.prefix,
     ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
+    ...(flags.known === undefined ? {} : { known: flags.known }),
   });
   const problems = [
     ...configured,
@@ -187,12 +196,14 @@ function render({ topics, partitions, learners, problems }: Inspection, lateness
     ]),
     "",
     table([
-      ["partition", "end", "committed", "lag", "watermark", "member"],
+      ["partition", "end", "committed", "lag", "lost", "misplaced", "watermark", "member"],
       ...partitions.map((one) => [
         one.partition,
         one.end,
-        one.committed ?? "-",
+        one.next ?? one.committed ?? "-",
         one.lag,
+        one.counts.lost,
+        one.counts.misplaced,
         time(one.eventTime === null ? null : one.eventTime - latenessMs),
         member(one.member === null ? null : one.member && `${one.member.host} ${one.member.id.slice(-8)}`),
       ]),
@@ -217,6 +228,17 @@ function table(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }
 
+function known(text: string): Readonly<Partial<Record<KnownCount, number>>> {
+  return Object.fromEntries(
+    text.split(",").map((part) => {
+      const [, name, digits] = /^(\w+)=(\d{1,15})$/.exec(part) ?? [];
+      const found = KNOWN_COUNTS.find((count) => count === name);
+      if (found !== undefined) return [found, Number(digits)];
+      throw new InvalidArgumentError(`Counts are ${KNOWN_COUNTS.join(", ")}, such as lost=12,misplaced=7.`);
+    }),
+  );
+}
+
 function urls(text: string): readonly string[] {
   const list = text.split(",");
   if (list.every((url) => URL.canParse(url))) return list;
@@ -230,6 +252,11 @@ const program = addLogFlags(
 )
   .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
   .option("--max-lag <n>", "events that a partition may be behind", count)
+  .option(
+    "--known <list>",
+    "what was lost or misplaced and is known already, such as lost=12,misplaced=7",
+    known,
+  )
   .option("--url <list>", "processes to ask how they are doing, such as http://127.0.0.1:8080", urls, [])
   .option("--json", "print it as JSON")
   .addHelpText(

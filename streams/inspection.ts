@@ -4,13 +4,16 @@
  * @module
  */
 
+import { decodeTaskCounters } from "../src/state/task_codec.ts";
 import { isExperiment } from "../src/experiments/experiment.ts";
 import { decodeVersion } from "../src/learner/version.ts";
 import { ExperimentRegistry } from "./experiments/registry.ts";
-import type { GroupMember, Log, LogRecord, TopicSpec } from "./log/log.ts";
+import { type GroupMember, type Log, LogError, type TopicSpec } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
 import { unreadable } from "./log/unreadable.ts";
 import { monitorGroup } from "./service/monitor_job.ts";
+import { ownPosition, ownRecord } from "./task/inputs.ts";
+import { positionOf } from "./task/position.ts";
 import { topicNames, type Topics, topicSpecs } from "./topics.ts";
 
 /** A topic that there should be. */
@@ -33,6 +36,10 @@ export interface PartitionView {
   readonly committed: number | null;
   /** Events that no task has committed, holes of the log included. */
   readonly lag: number;
+  /** Offset of the next event by the task's own record; `null` = it has none, or one of an earlier version. */
+  readonly next: number | null;
+  /** Events that were lost or came to the wrong partition, since the beginning of the log. */
+  readonly counts: Readonly<Record<KnownCount, number>>;
   /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
   readonly eventTime: number | null;
   /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
@@ -71,13 +78,23 @@ export interface Inspection {
   readonly problems: readonly Problem[];
 }
 
+/** What a task counts that ought not to happen: it cannot be undone, so somebody may say that it is known. */
+export const KNOWN_COUNTS = ["lost", "misplaced"] as const;
+
+/** One of {@linkcode KNOWN_COUNTS}. */
+export type KnownCount = (typeof KNOWN_COUNTS)[number];
+
 /** Options of {@linkcode inspect}. */
 export interface InspectionOptions {
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
   /** Lag of a partition that is still well. @default {Infinity} */
   readonly maxLag?: number;
+  /** How much of what tasks count is known already, all partitions together. @default {{}} */
+  readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
 }
+
+const NO_COUNTS = { lost: 0, misplaced: 0 };
 
 /** Looks at a deployment. */
 export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
@@ -90,6 +107,8 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
     partitions.push(await lookAtPartition(log, names, existing, partition, members));
   }
+  problems.push(...await positionProblems(log, names, existing, partitions));
+  problems.push(...countProblems(names, partitions, options.known ?? {}));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
@@ -171,26 +190,104 @@ async function lookAtTopics(
 
 async function lookAtPartition(
   log: Log,
-  { events, statistics }: Topics,
+  topics: Topics,
   existing: ReadonlyMap<string, TopicSpec>,
   partition: number,
   members: readonly GroupMember[] | undefined,
 ): Promise<PartitionView> {
+  const { events, statistics } = topics;
   const { start, end } = await log.bounds(events, partition);
   const committed = await log.committed(`${events}-tasks`, events, partition);
   // Each commit of a task ends with the task's own record, at its newest event time.
   const known = partition < (existing.get(statistics)?.partitions ?? 0);
-  const last = known ? await newest(log, statistics, partition) : undefined;
+  const last = known ? await ownRecord(log, topics, partition) : null;
+  const next = known ? (await ownPosition(log, topics, partition))?.next ?? null : null;
+  const { lost, misplaced } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
   return {
     partition,
     end,
     committed,
-    lag: Math.max(0, end - (committed ?? start)),
-    eventTime: last === undefined || last.time === 0 ? null : last.time,
+    next,
+    counts: { lost, misplaced },
+    lag: Math.max(0, end - (next ?? committed ?? start)),
+    eventTime: last === null || last.time === 0 ? null : last.time,
     member: members === undefined
       ? undefined
       : members.find(({ partitions }) => partitions.includes(partition)) ?? null,
   };
+}
+
+/** What stands in the way of tasks that are opened now. */
+async function positionProblems(
+  log: Log,
+  topics: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  views: readonly PartitionView[],
+): Promise<Problem[]> {
+  const { events, statistics, state } = topics;
+  const now = await log.identify(events);
+  if (now === null) return [];
+  const problems: Problem[] = [];
+  for (const { partition, committed } of views) {
+    if (partition >= (existing.get(statistics)?.partitions ?? 0)) continue;
+    const bounds = await log.bounds(events, partition);
+    const group = `${events}-tasks`;
+    const partitions = existing.get(state)?.partitions ?? now.partitions;
+    const own = await ownPosition(log, topics, partition);
+    try {
+      const sides = { topic: events, partition, statistics, group, partitions, own, committed, now, bounds };
+      const { next, remark } = positionOf(sides);
+      if (own !== null && next < bounds.start) {
+        problems.push({
+          what:
+            `${events}/${partition} has dropped ${bounds.start - next} offsets, ${next} to ${
+              bounds.start - 1
+            }, ` +
+            "before they were applied",
+          remedy:
+            "run a process with the role `task`, and let the topic keep events for longer than it may be away",
+        });
+      }
+      if (remark !== null) {
+        const remedy =
+          "nothing is lost; if it expired, raise offsets.retention.minutes of the brokers for your tools";
+        problems.push({ what: `task ${partition} ${remark}`, remedy });
+      }
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
+      const [what = "", remedy = "see docs/log.md, positions and identity"] = error.message.split("; ");
+      problems.push({ what: `task ${partition} stands still: ${what}`, remedy });
+      if (now.partitions !== partitions) break; // the same of all
+    }
+  }
+  return problems;
+}
+
+/** What tasks have counted that nobody says to know of. */
+function countProblems(
+  { events }: Topics,
+  views: readonly PartitionView[],
+  known: Readonly<Partial<Record<KnownCount, number>>>,
+): Problem[] {
+  const words: Readonly<Record<KnownCount, readonly [what: string, remedy: string]>> = {
+    lost: [
+      `offsets of ${events} were dropped before they were applied`,
+      "repeat erasures that were asked for meanwhile, let the topic keep events for longer than tasks may be away",
+    ],
+    misplaced: [
+      `events came to other partitions of ${events} than their users', whose states are split by that`,
+      `key events by user, or begin anew under another --prefix with --rekey-from ${events}`,
+    ],
+  };
+  return KNOWN_COUNTS.flatMap((name) => {
+    const count = views.reduce((sum, { counts }) => sum + counts[name], 0);
+    if (count <= (known[name] ?? 0)) return [];
+    const [what, remedy] = words[name];
+    return [{
+      what: `${count} ${what}`,
+      remedy: `${remedy}; then say that it is known: --known ${name}=${count}`,
+    }];
+  });
 }
 
 /** The problem of a partition that is further behind than it may be. */
@@ -245,16 +342,4 @@ async function lookAtLearner(
     lag += Math.max(0, end - (await log.committed(group, samples, p) ?? start));
   }
   return { model, version, lag, members: await log.members?.(group) };
-}
-
-/** The last record of a partition. */
-async function newest(log: Log, topic: string, partition: number): Promise<LogRecord | undefined> {
-  const { start, end } = await log.bounds(topic, partition);
-  // Offsets have holes, such as the marker that ends a transaction.
-  for (let back = 2;; back *= 4) {
-    const from = Math.max(start, end - back);
-    let last: LogRecord | undefined;
-    for await (const record of readAll(log, topic, partition, from)) last = record;
-    if (last !== undefined || from === start) return last;
-  }
 }

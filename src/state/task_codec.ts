@@ -7,8 +7,8 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { ExperimentRecord } from "../experiments/experiment.ts";
-import type { ValueScale } from "../features/value_scale.ts";
-import type { TaskCounter } from "./task_counters.ts";
+import { ValueScale } from "../features/value_scale.ts";
+import { createTaskCounters, type TaskCounter, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** Format 1 knows no experiments; 1 and 2 have another clock, 1 to 3 of all values their count and sum. */
@@ -34,6 +34,43 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 }
 
 /**
+ * Reads the counters in a record of {@linkcode encodeTask}, and nothing else. Those of later versions are left out, those
+ * that it has not are 0.
+ *
+ * @throws SyntaxError when the bytes are not such a record
+ */
+export function decodeTaskCounters(bytes: Uint8Array): TaskCounters {
+  const counters = createTaskCounters();
+  const from = new ByteReader(bytes);
+  const format = from.u8();
+  checkFormat(format);
+  for (let passed = 0; passed < 4; passed++) from.uint();
+  readValues(from, format, new ValueScale());
+  readCounters(from, counters);
+  return counters;
+}
+
+function checkFormat(format: number): void {
+  if (format >= 1 && format <= FORMAT) return;
+  throw new SyntaxError(
+    `Cannot decode the state of the task: format is ${format}, this reads 1 to ${FORMAT}`,
+  );
+}
+
+function readValues(from: ByteReader, format: number, into: ValueScale): void {
+  if (format > 3) into.decode(from);
+  else decodeMean(from, into);
+}
+
+function readCounters(from: ByteReader, counters: TaskCounters): void {
+  for (let n = from.count(); n > 0; n--) {
+    const name = from.string();
+    const value = from.uint();
+    if (Object.hasOwn(counters, name)) counters[name as TaskCounter] = value;
+  }
+}
+
+/**
  * Reads a record of {@linkcode encodeTask} into a fresh task.
  *
  * @returns The position in the catalogue topic.
@@ -42,23 +79,14 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format < 1 || format > FORMAT) {
-    throw new SyntaxError(
-      `Cannot decode the state of the task: format is ${format}, this reads 1 to ${FORMAT}`,
-    );
-  }
+  checkFormat(format);
   task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
   overall.outcomes = from.uint();
   overall.positives = from.uint();
-  if (format > 3) overall.values.decode(from);
-  else decodeMean(from, overall.values);
-  for (let n = from.count(); n > 0; n--) {
-    const name = from.string();
-    const value = from.uint();
-    if (Object.hasOwn(task.counters, name)) task.counters[name as TaskCounter] = value;
-  }
+  readValues(from, format, overall.values);
+  readCounters(from, task.counters);
   if (format > 2) task.clock.decode(from);
   else task.clock.decodeFormat2(from);
   const experiments: ExperimentRecord[] = [];

@@ -93,7 +93,7 @@ export function positionOf(sides: PositionSides): Position {
     throw new LogError(
       "topic-mismatch",
       `Cannot go on with ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
-        `record of the task, so its states are gone. Bring ${sides.statistics} back; or delete the group ` +
+        `record of the task, so its states are gone; bring ${sides.statistics} back, or delete the group ` +
         `(kafka-consumer-groups.sh --delete --group ${group}) to apply all that ${topic} has again, from ${bounds.start} on`,
     );
   }
@@ -114,7 +114,7 @@ export function positionOf(sides: PositionSides): Position {
     throw new LogError(
       "topic-mismatch",
       `Cannot go on with ${place} at ${next}, as the task's record says: it ends at ${bounds.end}, so that the log has ` +
-        `lost what was applied (a leader that was elected without it, an older copy of the data?). Bring it back; or ` +
+        `lost what was applied (a leader that was elected without it, an older copy of the data?); bring it back, or ` +
         anew(topic),
     );
   }
@@ -148,7 +148,7 @@ export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentit
     "topic-mismatch",
     `Cannot go on with ${topic} as ${before.partitions} partitions: it has ${now.partitions} now, so that other ` +
       `producers place users elsewhere than where their states are, and what is in the new partitions is not read. ` +
-      `Kafka takes no partition away: ${anew(topic)}`,
+      `Kafka takes no partition away; ${anew(topic)}`,
   );
 }
 

@@ -82,12 +82,14 @@ export class AdministeredLog implements Log {
     return record && { ...record, topic };
   }
 
-  bounds(topic: string, partition: number) {
-    return this.#log.bounds(this.#named(topic), partition);
+  async bounds(topic: string, partition: number) {
+    if (await this.#isNew(topic, partition)) return { start: 0, end: 0 };
+    return await this.#log.bounds(this.#named(topic), partition);
   }
 
-  committed(group: string, topic: string, partition: number): Promise<number | null> {
-    return this.#log.committed(this.#group(group), this.#named(topic), partition);
+  async committed(group: string, topic: string, partition: number): Promise<number | null> {
+    if (await this.#isNew(topic, partition)) return null;
+    return await this.#log.committed(this.#group(group), this.#named(topic), partition);
   }
 
   async writer(id: string) {
@@ -114,6 +116,12 @@ export class AdministeredLog implements Log {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#log[Symbol.asyncDispose]();
+  }
+
+  /** Whether a partition is one of those that a topic got later: nothing is in it. */
+  async #isNew(topic: string, partition: number): Promise<boolean> {
+    const { partitions = Infinity } = (await this.#log.identify(this.#named(topic))) ?? {};
+    return partition >= partitions && partition < (this.#grown.get(topic) ?? 0);
   }
 
   #named(topic: string): string {

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { inspect, type InspectionOptions } from "../../streams/inspection.ts";
+import { Task } from "../../streams/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
+import { recordsOf, shopEvents } from "../service/deployment.ts";
+
+const topics = topicNames();
+const records = recordsOf(shopEvents(30, 8)).filter(({ topic }) => topic === topics.events);
+
+/** A deployment of two partitions whose tasks have applied what there was. */
+async function deployment(): Promise<AdministeredLog> {
+  const log = new AdministeredLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  await log.append(records);
+  await work(log);
+  return log;
+}
+
+async function work(log: AdministeredLog): Promise<void> {
+  for (const partition of [0, 1]) {
+    const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+    await using task = await Task.open(log, topics, partition, { schema: SCHEMA }, serving);
+    while ((await task.round({ rows: 20, events: 30 })).complete);
+    await task.commit();
+  }
+}
+
+/** What is wrong with the positions. */
+async function problemsOf(log: AdministeredLog, options: InspectionOptions = {}): Promise<string[]> {
+  const { problems } = await inspect(log, options);
+  return problems.map(({ what, remedy }) => `${what} -> ${remedy}`)
+    .filter((problem) => !problem.includes("no parameters are published"));
+}
+
+Deno.test("inspect() has nothing to say of positions that agree", async () => {
+  await using log = await deployment();
+  assert.deepEqual(await problemsOf(log), []);
+  const { partitions } = await inspect(log);
+  assert.deepEqual(partitions.map(({ next, lag }) => [next, lag]), [
+    [(await log.bounds(topics.events, 0)).end, 0],
+    [(await log.bounds(topics.events, 1)).end, 0],
+  ]);
+});
+
+Deno.test("inspect() names both sides where the log and a task's record disagree", async () => {
+  const cases: readonly (readonly [change: (log: AdministeredLog) => unknown, says: RegExp])[] = [
+    [
+      (log) => log.deleteGroup(`${topics.events}-tasks`),
+      /task 1 goes on with .+as its own record says.+has no offset/,
+    ],
+    [(log) => log.reset(`${topics.events}-tasks`, topics.events, 0, 1), /task 0 goes on.+says 1/],
+    [(log) => log.recreate(topics.events), /task 0 stands still.+created again.+-> begin anew.+--rekey-from/],
+    [(log) => log.grow(topics.events, 4), /as 2 partitions: it has 4 now.+-> begin anew/],
+    [(log) => log.recreate(topics.statistics), /task 1 stands still: .+has no record of the task/],
+  ];
+  for (const [change, says] of cases) {
+    await using log = await deployment();
+    await change(log);
+    const problems = await problemsOf(log);
+    assert.ok(problems.some((problem) => says.test(problem)), `${says}: ${problems.join("\n")}`);
+  }
+});
+
+Deno.test("inspect() counts what was lost and misplaced, until it is known", async () => {
+  await using log = await deployment();
+  const { end } = await log.bounds(topics.events, 0);
+  await log.append(records.map((record) => ({ ...record, partition: 0 })));
+  await log.trim(topics.events, 0, end + 5);
+  assert.ok(
+    (await problemsOf(log)).some((problem) =>
+      problem.includes(`has dropped 5 offsets, ${end} to ${end + 4}`)
+    ),
+  );
+  await work(log);
+  const [lost, misplaced, ...others] = await problemsOf(log);
+  assert.match(lost ?? "", /^5 offsets of meander\.events.+--known lost=5$/);
+  const [, count] =
+    /^(\d+) events came to other partitions.+--rekey-from.+--known misplaced=\1$/.exec(misplaced ?? "") ?? [];
+  assert.ok(Number(count) > 10, `${misplaced}`);
+  assert.deepEqual(others, []);
+  assert.deepEqual(await problemsOf(log, { known: { lost: 5, misplaced: Number(count) } }), []);
+  assert.equal((await problemsOf(log, { known: { lost: 4, misplaced: 1e6 } })).length, 1);
+});
