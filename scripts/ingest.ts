@@ -141,9 +141,12 @@ async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSi
       batch: batchOf(flags),
       start,
     });
-    if (feeder.skipped > 0) {
-      print(Deno.stderr, `warning: ${topic} has dropped ${feeder.skipped} offsets that were not fed yet\n`);
-    }
+    let skipped = 0;
+    const tellSkipped = () => {
+      if (feeder.skipped === skipped) return;
+      skipped = feeder.skipped;
+      print(Deno.stderr, `warning: ${topic} has dropped ${skipped} offsets that were not fed yet\n`);
+    };
     return {
       feed: async () => {
         const taken = await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal })
@@ -151,6 +154,8 @@ async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSi
             if (!signal.aborted) throw error;
             return 0;
           });
+        tellSkipped();
+        if (taken === 0) await feeder.check();
         return taken > 0 || !once;
       },
       get events() {

@@ -50,6 +50,7 @@ interface Flags extends LogFlags {
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
+  readonly rekeyFrom?: string;
   readonly members: string;
   readonly delivery?: Delivery;
 }
@@ -150,6 +151,7 @@ async function main(flags: Flags): Promise<number> {
     learnerThread: learnerThreadOf(flags, metrics),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
+    ...(flags.rekeyFrom === undefined ? {} : { rekeyFrom: flags.rekeyFrom }),
     commitIntervalMs,
     answerIntervalMs: Math.min(commitIntervalMs, ANSWER_INTERVAL_MS[flags.log]),
     ...(http === undefined ? {} : { sliceMs: SLICE_MS }),
@@ -358,6 +360,10 @@ const program = addLogFlags(
     "--serve-version <n>",
     "stay at this version of the parameters, which is on the log (default: the newest)",
     count,
+  )
+  .option(
+    "--rekey-from <topic>",
+    "take events from this topic, however it is keyed and partitioned, and put each to the partition of its user",
   )
   .option(
     "--members <folder>",

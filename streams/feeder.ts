@@ -11,6 +11,7 @@
 import { crc32 } from "node:zlib";
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import { encodeRejection, type Rejection } from "../src/events/rejection.ts";
+import { feederPosition, type FilePosition, positionRecord } from "./feeder_position.ts";
 import type { Log, NewRecord, Writer } from "./log/log.ts";
 import type { SourceRecord } from "./sources/source.ts";
 import { BEFORE_EVENT } from "./task/catalogue_reader.ts";
@@ -95,8 +96,9 @@ export class Feeder implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(feederId(topics, name)));
     const group = feederGroup(topics, name);
-    const position = await log.committed(group, topics.events, 0) ?? 0;
-    const sum = await log.committed(group, topics.items, 0);
+    const own = await feederPosition<FilePosition>(log, topics, writer.id);
+    const position = own?.next ?? await log.committed(group, topics.events, 0) ?? 0;
+    const sum = own?.sum ?? await log.committed(group, topics.items, 0);
     // Among events of other sources, those of this one are counted when they are passed over.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
     opened.move();
@@ -157,8 +159,9 @@ export class Feeder implements AsyncDisposable {
     }
     if (taken === 0) return false;
     this.#position += taken;
+    const position = { next: this.#position, sum: this.#sum };
     await this.#writer.commit({
-      records,
+      records: [...records, positionRecord(this.#topics, this.#writer.id, position)],
       group: this.#group,
       offsets: [
         { topic: this.#topics.events, partition: 0, offset: this.#position },

@@ -27,6 +27,7 @@ import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
+import { checkRekey, rekeyGroup, RekeyJob } from "./service/rekey_job.ts";
 import { loneUnready, tasksUnready } from "./service/readiness.ts";
 import { ServedModel } from "./service/served_model.ts";
 import { SharedThread } from "./service/shared_thread.ts";
@@ -82,6 +83,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #pins: PinnedModels;
   readonly #tasks: Crew<TaskJob> | undefined;
   readonly #monitors: Crew<MonitorJob> | undefined;
+  readonly #rekeyers: Crew<RekeyJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
@@ -123,6 +125,18 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: (partition, signal) => this.#openTask(partition, signal),
       });
     }
+    const { rekeyFrom } = options;
+    if (roles.includes("task") && rekeyFrom !== undefined) {
+      this.#rekeyers = new Crew(log, {
+        now,
+        thread,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
+        group: rekeyGroup(topics),
+        topic: topics.positions,
+        name: () => `re-keying of ${rekeyFrom}`,
+        open: () => RekeyJob.open(log, topics, rekeyFrom, now),
+      });
+    }
     if (roles.includes("monitor")) {
       this.#monitors = new Crew(log, {
         now,
@@ -134,7 +148,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: () => MonitorJob.open(log, topics, { now }),
       });
     }
-    const parts = [this.#tasks, this.#monitors, this.#own, ...this.#variants];
+    const parts = [this.#tasks, this.#rekeyers, this.#monitors, this.#own, ...this.#variants];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     this.ended.catch(() => {}); // also when nobody watches, stopping must go on
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -147,6 +161,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
     const topics = topicNames(options.prefix);
+    if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
     const existing = await log.topics();
     checkCoPartitioned(topics, existing);
     const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
@@ -224,6 +239,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       if (this.#tasks.workers.length > 0 && this.serving.version === 0) {
         reasons.push("there are no parameters yet");
       }
+      if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
       return reasons;
     }
     const models = await Promise.all([this.#own, ...this.#variants].map((model) => model.unready()));
@@ -233,7 +249,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
-    const parts = [this.#tasks, this.#monitors, this.#own, ...this.#variants];
+    const parts = [this.#rekeyers, this.#tasks, this.#monitors, this.#own, ...this.#variants];
     return parts.flatMap((part) => part?.unfinished ?? []);
   }
 
@@ -250,7 +266,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   async #stop(): Promise<void> {
     this.#stopping.resolve();
     // The tasks first: the learner may still take what they commit.
-    await this.#tasks?.stop();
+    await Promise.all([this.#rekeyers?.stop(), this.#tasks?.stop()]);
     await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }
@@ -297,6 +313,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     }
     for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
     for (const [, worker] of this.#monitors?.workers ?? []) worker.watch();
+    for (const [, worker] of this.#rekeyers?.workers ?? []) worker.watch();
     for (const model of [this.#own, ...this.#variants]) model.watch();
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }

@@ -1,17 +1,32 @@
 /**
  * Feeds a topic of another system into a deployment, resumably: what is appended and the position in that topic are
- * committed together, so a restarted feeder skips exactly what is already there.
+ * committed together, so a restarted feeder skips exactly what is already there. The topic may be keyed by anything, and
+ * get more partitions: each event goes to the partition of its user.
  *
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { encodeEvent, encodeItem } from "../src/events/codec.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import type { Log, LogRecord, NewRecord, Writer } from "./log/log.ts";
+import { EXPERIMENT } from "./experiments/record.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "./feeder_position.ts";
+import {
+  type Bounds,
+  type Log,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type TopicIdentity,
+  type Writer,
+} from "./log/log.ts";
+import { changeOf } from "./task/position.ts";
 import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "./sources/adapters.ts";
 import type { Topics } from "./topics.ts";
+
+const logger = getLogger(["meander", "feeder"]);
 
 /** What a {@linkcode TopicFeeder} reads. */
 export interface ForeignTopic {
@@ -48,8 +63,7 @@ export class TopicFeeder implements AsyncDisposable {
   readonly #topics: Topics;
   readonly #writer: Writer;
   readonly #group: string;
-  /** The topic that the committed positions are filed under. */
-  readonly #positions: string;
+  readonly #identity: TopicIdentity;
   readonly #batch: number;
   readonly #now: () => number;
   readonly #partitions: readonly SourcePartition[];
@@ -57,7 +71,6 @@ export class TopicFeeder implements AsyncDisposable {
   #items = 0;
   #rejected = 0;
   #firstRejection: Rejection | undefined;
-  #skipped = 0;
 
   private constructor(
     source: ForeignTopic,
@@ -65,7 +78,7 @@ export class TopicFeeder implements AsyncDisposable {
     topics: Topics,
     writer: Writer,
     group: string,
-    positions: string,
+    identity: TopicIdentity,
     { batch = 1000, now = Date.now }: TopicFeederOptions,
     partitions: readonly SourcePartition[],
   ) {
@@ -75,16 +88,18 @@ export class TopicFeeder implements AsyncDisposable {
     this.#topics = topics;
     this.#writer = writer;
     this.#group = group;
-    this.#positions = positions;
+    this.#identity = identity;
     this.#batch = batch;
     this.#now = now;
     this.#partitions = partitions;
   }
 
   /**
-   * A feeder that goes on where the last one of this name stopped, which it fences.
+   * A feeder that goes on where the last one of this name stopped, which it fences. Partitions that the topic has got since
+   * are fed from their start.
    *
    * @throws Error when there is no such topic
+   * @throws LogError `topic-mismatch` when it is another than the one that was fed
    */
   static async open(
     log: Log,
@@ -93,30 +108,28 @@ export class TopicFeeder implements AsyncDisposable {
     options: TopicFeederOptions = {},
   ): Promise<TopicFeeder> {
     const { name = `${source.format}:${source.topic}`, start = "earliest" } = options;
-    const spec = (await source.log.topics()).get(source.topic);
-    if (spec === undefined) {
+    const identity = await source.log.identify(source.topic);
+    if (identity === null) {
       throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
     }
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(feederId(topics, name)));
-    let positions = source.topic;
-    if (source.log !== log) {
-      // A commit names a topic of its own log: an empty one of as many partitions stands for the foreign one.
-      positions = `${topics.events}-from-${source.topic}`;
-      await log.createTopics([{ name: positions, partitions: spec.partitions, cleanup: "delete" }]);
-    }
+    const own = await feederPosition<TopicPosition>(log, topics, writer.id);
+    const change = own && changeOf(source.topic, { ...identity, id: own.id }, identity);
+    if (change) throw anotherTopic(source.topic, name, change);
     const group = feederGroup(topics, name);
+    const before = own?.next ?? await committedBefore(log, topics, source, group, identity.partitions);
     const partitions: SourcePartition[] = [];
-    for (let partition = 0; partition < spec.partitions; partition++) {
-      const committed = await log.committed(group, positions, partition);
+    for (let partition = 0; partition < identity.partitions; partition++) {
       const bounds = await source.log.bounds(source.topic, partition);
-      const next = committed ?? (start === "latest" ? bounds.end : bounds.start);
+      const first = start === "latest" && before.length === 0 ? bounds.end : bounds.start;
+      const next = before[partition] ?? first;
+      checkEnd(source.topic, partition, next, bounds);
       partitions.push(new SourcePartition(source, partition, next));
     }
-    const feeder = new TopicFeeder(source, log, topics, writer, group, positions, options, partitions);
+    const feeder = new TopicFeeder(source, log, topics, writer, group, identity, options, partitions);
     // Otherwise a restart before the first record would begin at a later end.
-    if (start === "latest") await feeder.#commit([], partitions);
-    feeder.#skipped = await feeder.#lost();
+    if (start === "latest" && before.length === 0) await feeder.#commit([]);
     opened.move();
     return feeder;
   }
@@ -141,9 +154,27 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#firstRejection;
   }
 
-  /** Offsets which the topic has dropped before they could be fed. */
+  /** Offsets which the topic has dropped before they could be fed, as far as this feeder has come. */
   get skipped(): number {
-    return this.#skipped;
+    return this.#partitions.reduce((sum, { skipped }) => sum + skipped, 0);
+  }
+
+  /**
+   * Asks whether the topic is still the one that it began with.
+   *
+   * @throws LogError `topic-mismatch` when it is another
+   * @throws LogError `closed` when it has got more partitions: open another feeder
+   */
+  async check(): Promise<void> {
+    const { log, topic } = this.#source;
+    const now = await log.identify(topic);
+    const change = changeOf(topic, this.#identity, now);
+    if (change === null) return;
+    if (now === null || now.id !== this.#identity.id) throw anotherTopic(topic, this.#group, change);
+    throw new LogError(
+      "closed",
+      `${topic} has ${now.partitions} partitions now, not ${this.#identity.partitions}`,
+    );
   }
 
   /** Offsets of the topic that are not fed yet, holes included. */
@@ -165,7 +196,6 @@ export class TopicFeeder implements AsyncDisposable {
   async feed(options: { readonly waitMs?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
     const { waitMs = 0, signal } = options;
     const batch: NewRecord[] = [];
-    const moved = new Set<SourcePartition>();
     let taken = 0;
     await Promise.all(this.#partitions.map((partition) => partition.fill()));
     if (waitMs > 0 && this.#partitions.every(({ head }) => head === undefined)) {
@@ -177,10 +207,9 @@ export class TopicFeeder implements AsyncDisposable {
       if (oldest === undefined || record === undefined) break;
       batch.push(...this.#adapt(record));
       oldest.take();
-      moved.add(oldest);
       if (oldest.head === undefined) await oldest.fill();
     }
-    if (taken > 0) await this.#commit(batch, moved);
+    if (taken > 0) await this.#commit(batch);
     return taken;
   }
 
@@ -211,28 +240,21 @@ export class TopicFeeder implements AsyncDisposable {
     }
   }
 
-  async #lost(): Promise<number> {
+  async #commit(records: readonly NewRecord[]): Promise<void> {
     const { log, topic } = this.#source;
-    let lost = 0;
-    for (const { partition, next } of this.#partitions) {
-      lost += Math.max(0, (await log.bounds(topic, partition)).start - next);
-    }
-    return lost;
-  }
-
-  async #commit(records: readonly NewRecord[], partitions: Iterable<SourcePartition>): Promise<void> {
-    const offsets = [...partitions].map(({ partition, next }) => ({
-      topic: this.#positions,
-      partition,
-      offset: next,
-    }));
-    await this.#writer.commit({ records, group: this.#group, offsets });
+    const next = this.#partitions.map((partition) => partition.next);
+    // For tools that show lag, where the log is the same.
+    const offsets = log === this.#log ? next.map((offset, partition) => ({ topic, partition, offset })) : [];
+    const position = positionRecord(this.#topics, this.#writer.id, { id: this.#identity.id, next });
+    await this.#writer.commit({ records: [...records, position], group: this.#group, offsets });
   }
 
   #adapt(record: LogRecord): NewRecord[] {
-    const { topic, partition, offset, key, value, time } = record;
+    const { topic, partition, offset, key, value, time, headers } = record;
     const { events, items, rejected } = this.#topics;
     if (value === null) return []; // a tombstone of a topic that compacts: there is nothing to take
+    // Changes of experiments stand among the events of a deployment, and are of that one alone.
+    if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
     // When it came: a record that says to be of later is refused by brokers, and with it all that it is written with.
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = adaptJson(value, this.#adapter, clamp(time));
@@ -261,6 +283,39 @@ export class TopicFeeder implements AsyncDisposable {
   }
 }
 
+function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
+  const way = "feed the new one under another --name, or another --prefix";
+  return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
+}
+
+/** @throws LogError `topic-mismatch` when a topic ends before what was fed of it */
+function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
+  if (next <= end) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
+      "has lost its end: feed it under another --name",
+  );
+}
+
+/** What the group has, where a feeder of before kept its position there. */
+async function committedBefore(
+  log: Log,
+  { events }: Topics,
+  source: ForeignTopic,
+  group: string,
+  partitions: number,
+): Promise<readonly number[]> {
+  const topic = source.log === log ? source.topic : `${events}-from-${source.topic}`;
+  const known = (await log.identify(topic))?.partitions ?? 0;
+  const next: number[] = [];
+  for (let partition = 0; partition < Math.min(known, partitions); partition++) {
+    const committed = await log.committed(group, topic, partition);
+    if (committed !== null) next[partition] = committed;
+  }
+  return next;
+}
+
 /** A partition of the foreign topic, read ahead. */
 class SourcePartition {
   readonly partition: number;
@@ -272,6 +327,7 @@ class SourcePartition {
   #readTo: number;
   /** Behind what was taken. */
   #next: number;
+  #skipped = 0;
 
   constructor(source: ForeignTopic, partition: number, next: number) {
     this.#source = source;
@@ -282,6 +338,11 @@ class SourcePartition {
   /** Behind what was taken: the position to commit. */
   get next(): number {
     return this.#next;
+  }
+
+  /** Offsets that the topic had dropped before they were read. */
+  get skipped(): number {
+    return this.#skipped;
   }
 
   /** The next record, if one was read. */
@@ -307,7 +368,15 @@ class SourcePartition {
       waitMs,
       ...(signal === undefined ? {} : { signal }),
     };
-    const { records, next } = await log.read(topic, this.partition, this.#readTo, options);
+    const from = this.#readTo;
+    const { records, next, dropped = 0 } = await log.read(topic, this.partition, from, options);
+    if (dropped > 0) {
+      this.#skipped += dropped;
+      const last = from + dropped - 1;
+      logger.error("{topic}/{partition} has dropped {count} offsets before they were fed, {from} to {last}", {
+        ...{ topic, partition: this.partition, count: dropped, from, last },
+      });
+    }
     [this.#records, this.#at, this.#readTo] = [records, 0, next];
     if (records.length === 0) this.#next = next; // past a hole
   }

@@ -32,6 +32,8 @@ export interface Topics {
   readonly figures: string;
   /** Versions of models that experiments pin, keyed by model, version and place, compacted. */
   readonly pins: string;
+  /** Where feeders are in what they feed, keyed by feeder, compacted. */
+  readonly positions: string;
   /** What could not be used, with the reason. */
   readonly rejected: string;
 }
@@ -51,6 +53,7 @@ export function topicNames(prefix = "meander."): Topics {
     experiments: `${prefix}experiments`,
     figures: `${prefix}figures`,
     pins: `${prefix}pins`,
+    positions: `${prefix}positions`,
     rejected: `${prefix}rejected`,
   };
 }
@@ -70,6 +73,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
     { name: topics.experiments, partitions: 1, cleanup: "compact" },
     { name: topics.figures, partitions: 1, cleanup: "compact" },
     { name: topics.pins, partitions: 1, cleanup: "compact" },
+    { name: topics.positions, partitions: 1, cleanup: "compact" },
     { name: topics.rejected, partitions, cleanup: "delete" },
   ];
 }

@@ -61,6 +61,13 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly partitions?: number;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
+  /**
+   * A topic of the same log whose events are put onto those of the deployment by user, each once: for producers that key
+   * by something else, or a topic that got more partitions. Done by one of the processes that have tasks.
+   *
+   * @default {none}
+   */
+  readonly rekeyFrom?: string;
   /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
   readonly stateBytes?: number;
   /**

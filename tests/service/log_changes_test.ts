@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Service } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import {
@@ -79,4 +79,36 @@ Deno.test("Service reads a catalogue that is created again while it runs", async
     "tasks have begun anew",
   );
   await until(async () => (await service.unready()).length === 0, "it is ready again");
+});
+
+Deno.test("Service that re-keys answers each request once, whatever the key, over restarts and lost groups", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics([...topicSpecs(topics, PARTITIONS), {
+    name: "shop",
+    partitions: 3,
+    cleanup: "delete",
+  }]);
+  const records = recordsOf(events).filter(({ topic }) => topic === topics.events)
+    .map((record, n) => ({ ...record, topic: "shop", partition: n % 3, key: `session-${n % 7}` }));
+  const rekey = () =>
+    Service.start(log, { ...OPTIONS, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: "shop" });
+  await log.append(recordsOf([]));
+  await log.append(records.slice(0, 50));
+  const asked = requestsOf(events);
+  {
+    await using _first = await rekey();
+    await using _second = await rekey();
+    await until(async () => (await answersOn(log)).length > 5, "something is answered");
+  }
+  log.deleteGroup(`${topics.events}-source-rekey:shop`);
+  log.deleteGroup(`${topics.events}-tasks`);
+  await log.append(records.slice(50));
+  await using service = await rekey();
+  await until(async () => (await answersOn(log)).length >= asked.length, "all is answered");
+  assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked.toSorted());
+  for (const { state } of service.tasks.values()) assert.equal(state.counters.misplaced, 0);
+  await assert.rejects(
+    Service.start(log, { ...OPTIONS, rekeyFrom: topics.events }),
+    /Cannot re-key meander\.events to itself: .+--prefix/,
+  );
 });

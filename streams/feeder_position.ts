@@ -1,0 +1,55 @@
+/**
+ * Where a feeder goes on: its own record, which is committed with what it appends. The offset of its group is not relied
+ * on, since brokers expire it: whoever feeds a file once a month would feed it again from its start.
+ *
+ * @module
+ */
+
+import { type Log, LogError, type NewRecord } from "./log/log.ts";
+import { readAll } from "./log/read_all.ts";
+import type { Topics } from "./topics.ts";
+
+/** What a feeder of files is at. */
+export interface FilePosition {
+  /** Records of the source that were appended. */
+  readonly next: number;
+  /** Their checksum. */
+  readonly sum: number;
+}
+
+/** What a feeder of a topic is at. */
+export interface TopicPosition {
+  /** See `TopicIdentity.id`, of the topic that is fed. */
+  readonly id: string | null;
+  /** Offset of the next record, by partition. */
+  readonly next: readonly number[];
+}
+
+/** The newest record of a feeder, or `null` when it has none. @throws LogError `corrupt` when it cannot be read */
+export async function feederPosition<Position extends FilePosition | TopicPosition>(
+  log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
+  { positions }: Pick<Topics, "positions">,
+  feeder: string,
+): Promise<Position | null> {
+  if (await log.identify(positions) === null) return null; // a log of before
+  let value = (await log.latest?.(positions, 0, feeder))?.value;
+  if (log.latest === undefined) {
+    for await (const record of readAll(log, positions, 0)) if (record.key === feeder) value = record.value;
+  }
+  if (value == null) return null;
+  try {
+    return JSON.parse(new TextDecoder().decode(value)) as Position;
+  } catch (cause) {
+    throw new LogError("corrupt", `Cannot read where ${feeder} goes on at ${positions}/0`, { cause });
+  }
+}
+
+/** The record of a feeder, to be committed with what it appends. */
+export function positionRecord(
+  { positions }: Pick<Topics, "positions">,
+  feeder: string,
+  position: FilePosition | TopicPosition,
+): NewRecord {
+  const value = new TextEncoder().encode(JSON.stringify(position));
+  return { topic: positions, partition: 0, key: feeder, value, time: 0 };
+}
