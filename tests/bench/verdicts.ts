@@ -10,13 +10,13 @@
  * @module
  */
 
-import { effectOf } from "../../src/experiments/effect.ts";
-import { normalQuantile } from "../../src/metrics/normal.ts";
 import { startExperiment } from "../../src/experiments/changes.ts";
+import { effectOf } from "../../src/experiments/effect.ts";
 import type { Experiment, StopRule } from "../../src/experiments/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { METRIC_FIELDS, METRICS, type MetricSpec, Moments } from "../../src/experiments/user_metrics.ts";
 import { compareVariant, type Comparison, verdicts } from "../../src/experiments/verdict.ts";
+import { normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
 import { HARD_WORLDS, newSums, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
 
@@ -119,8 +119,9 @@ function grid(worlds: Readonly<Record<string, World>>, ends: readonly number[], 
   }
 }
 
-/** Mean of the metric a user of an arm, and its variance as the delta method has it, from many users. */
-function unitOf(world: World, lift: number, users = 200_000): { value: number; variance: number } {
+/** The metric of an arm, and the variance a user of it as the delta method has it, from many users. */
+function unitOf(world: World, lift: number): { value: number; variance: number } {
+  const users = 400_000;
   const moments = new Moments();
   const random = createRandom(99, 22);
   const sums = newSums();
@@ -133,22 +134,18 @@ function unitOf(world: World, lift: number, users = 200_000): { value: number; v
   return { value: value!, variance: variance * users };
 }
 
-/** Users of both arms, 50:50, with whom a test that is looked at once finds the lift in 80 % of cases at α = 5 %. */
-function fixedHorizon(world: World, lift: number): number {
-  const [a, b] = [unitOf(world, 0), unitOf(world, lift)];
+/**
+ * A lift, and the users of both arms, 50:50, with whom a test that is looked at once finds it in 80 % of cases at
+ * α = 5 %; about as many as `wanted`.
+ */
+function fixedHorizon(world: World, wanted: number): { lift: number; fixed: number } {
   const z = normalQuantile(0.975) + normalQuantile(0.8);
-  return 2 * (a.variance + b.variance) * z ** 2 / (b.value - a.value) ** 2;
-}
-
-/** The lift for which that are so many users. */
-function liftFor(world: World, users: number): number {
-  let [low, high] = [0.001, 3];
-  for (let step = 0; step < 14; step++) {
-    const middle = Math.sqrt(low * high);
-    if (fixedHorizon(world, middle) > users) low = middle;
-    else high = middle;
-  }
-  return Math.sqrt(low * high);
+  const a = unitOf(world, 0);
+  const usersOf = (lift: number, variance: number) =>
+    2 * (a.variance + variance) * z ** 2 / (a.value * lift) ** 2;
+  let lift = 0.1;
+  for (let step = 0; step < 50; step++) lift *= Math.sqrt(usersOf(lift, a.variance * (1 + lift)) / wanted);
+  return { lift, fixed: usersOf(lift, unitOf(world, lift).variance) };
 }
 
 function power(): void {
@@ -159,8 +156,7 @@ function power(): void {
     for (const maxUsers of [2000, 5000, 50_000]) {
       for (const share of [1 / 1.6, 0.5, 0.25, 0.125]) {
         const world = WORLDS[name];
-        const lift = liftFor(world, share * maxUsers);
-        const fixed = fixedHorizon(world, lift);
+        const { lift, fixed } = fixedHorizon(world, share * maxUsers);
         const experiment = experimentOf(world.metric, { maxUsers });
         const ends: number[] = [];
         let wrong = 0;

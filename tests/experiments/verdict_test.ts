@@ -97,9 +97,14 @@ Deno.test("verdicts() says nothing of arms with few users or conversions, and wh
     tell(people(1900, 400), people(60, 40)),
     "cannot say yet: at least 40 more users in each arm",
   );
+  // Nor is there "no difference" once there are all the users that were wanted.
+  assert.match(
+    tell(people(8000, 80), people(160, 2)),
+    /^cannot say yet: clicksPerUser of 1 effective conversions in the smaller arm/,
+  );
   assert.match(
     tell(people(900, 20), people(900, 2)),
-    /clicksPerUser of 11 effective conversions .* takes 30$/,
+    /clicksPerUser of 11 effective conversions .* takes 15$/,
   );
   assert.match(
     tell(people(900, 90), people(900, 20)),
