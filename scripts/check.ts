@@ -24,6 +24,7 @@ import { topicNames, topicSpecs } from "../streams/topics.ts";
 import type { Config } from "../streams/config.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
+import { keyHeaders } from "./server_flags.ts";
 import { addLogFlags, DEFAULT_CONFIG, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -133,11 +134,10 @@ interface Process {
 
 /** What a process says of itself over HTTP; it alone knows how far a restore has come. */
 async function processAt(url: string): Promise<Process> {
-  const key = Deno.env.get(KEY_VARIABLE);
   try {
     const response = await fetch(new URL("/v1/status", url), {
       signal: AbortSignal.timeout(RETRY_MS),
-      headers: key === undefined ? {} : { "x-api-key": key },
+      headers: keyHeaders(),
     });
     if (!response.ok) throw new Error(`it answers ${response.status}`);
     const { partitions, version }: ServiceStatus = await response.json();

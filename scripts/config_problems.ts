@@ -74,7 +74,9 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   const row = rowOf(path, rows);
   // Of what may be several things, the schema only knows that it is none of them.
   const wanted = message === "Invalid input" && row !== undefined ? `expected ${plain(row.type)}` : message;
-  const what = `${place}: ${name}: ${wanted}; current value is ${shown(value)}`;
+  const what = `${place}: ${name}: ${wanted}; current value is ${
+    path.includes("keys") ? "not shown, as it may be a key" : shown(value)
+  }`;
   if (row === undefined) return { what, remedy: `see ${PAGE}` };
   const absent = row.fallback === ""
     ? "it has no default"

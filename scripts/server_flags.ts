@@ -61,6 +61,14 @@ export async function call<Answer>(
   throw new AwayError(elsewhere.message, { cause: elsewhere });
 }
 
+/** What lets us in. @throws Error when the key cannot be sent; what an invalid header has is not for a terminal */
+export function keyHeaders(): Readonly<Record<string, string>> {
+  const key = Deno.env.get(KEY_VARIABLE);
+  if (key === undefined) return {};
+  if (/^[\x21-\x7e]+$/.test(key)) return { "x-api-key": key };
+  throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or has spaces or line ends`);
+}
+
 /** Nobody answers there. */
 class UnreachableError extends AwayError {}
 
@@ -69,12 +77,11 @@ async function callOne<Answer>(
   method: "GET" | "DELETE",
   path: string,
 ): Promise<Answer> {
-  const key = Deno.env.get(KEY_VARIABLE);
+  const headers = keyHeaders();
   let response: Response;
   try {
     response = await fetch(new URL(path, url), {
-      ...{ method, signal: AbortSignal.timeout(TIMEOUT_MS) },
-      headers: key === undefined ? {} : { "x-api-key": key },
+      ...{ method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) },
     });
   } catch (cause) {
     const message = `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`;

@@ -41,6 +41,15 @@ export interface AccessOptions {
   readonly now: () => number;
 }
 
+/** Tokens that come a second, and the most of them. */
+interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** Wrong keys of an address. */
+const WRONG: Rate = { perSecond: 1, burst: 20 };
+
 /** So many callers are remembered; one that is forgotten begins with a full bucket. */
 const MAX_CALLERS = 10_000;
 
@@ -52,10 +61,12 @@ export function digestOf(key: string): string {
 /** Checks keys and rates. */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
-  readonly #limit: { readonly perSecond: number; readonly burst: number } | undefined;
+  readonly #limit: Rate | undefined;
   readonly #now: () => number;
   /** Oldest use first. */
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  /** Addresses with keys that were right there: they stay let in whatever others there try. Oldest use first. */
+  readonly #proved = new Map<string, true>();
 
   /** Makes a door with these keys. */
   constructor({ keys, rateLimit, now }: AccessOptions) {
@@ -73,44 +84,57 @@ export class Access {
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
   admit(headers: Headers, scope: Scope | null, address: string): void {
-    const key = scope === null ? undefined : this.#keyFor(headers, scope);
+    const key = scope === null ? undefined : this.#keyFor(headers, scope, address);
     if (scope === null || this.#limit === undefined) return;
-    const waitMs = this.#take(key?.name ?? address, this.#limit);
-    if (waitMs <= 0) return;
-    const seconds = Math.ceil(waitMs / 1000);
-    throw new Problem("too-many-requests", `More than ${this.#limit.perSecond} requests a second`, {
-      headers: { "retry-after": String(seconds) },
-    });
+    this.#pay(`caller ${key?.name ?? address}`, this.#limit, "requests");
   }
 
-  #keyFor(headers: Headers, scope: Scope): ApiKey | undefined {
+  #keyFor(headers: Headers, scope: Scope, address: string): ApiKey | undefined {
     if (this.#keys.size === 0) return undefined;
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
     const key = shown === undefined ? undefined : this.#keys.get(digestOf(shown));
     if (key === undefined) {
+      this.#pay(`wrong ${address}`, WRONG, "wrong keys");
       const detail = shown === undefined
         ? "There is no key in X-API-Key or Authorization"
         : "The key is not known";
       throw new Problem("unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
     }
+    const place = `${address} ${key.name}`;
+    // Who has tried too many wrong ones learns nothing from the right one.
+    if (!this.#proved.delete(place)) this.#pay(`wrong ${address}`, WRONG, "wrong keys", 0);
+    remember(this.#proved, place, true);
     if (key.scopes.includes(scope)) return key;
     throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
   }
 
-  /** Takes a token; how long to wait for one otherwise, milliseconds. */
-  #take(caller: string, { perSecond, burst }: { perSecond: number; burst: number }): number {
+  /** @throws Problem `too-many-requests` when there is no token to pay with */
+  #pay(caller: string, rate: Rate, what: string, price = 1): void {
+    const waitMs = this.#take(caller, rate, price);
+    if (waitMs <= 0) return;
+    throw new Problem("too-many-requests", `More than ${rate.perSecond} ${what} a second`, {
+      headers: { "retry-after": String(Math.ceil(waitMs / 1000)) },
+    });
+  }
+
+  /** Takes a token, or looks whether there is one; how long to wait for one otherwise, milliseconds. */
+  #take(caller: string, { perSecond, burst }: Rate, price: number): number {
     const now = this.#now();
     const last = this.#buckets.get(caller) ?? { tokens: burst, at: now };
     const tokens = Math.min(burst, last.tokens + (now - last.at) / 1000 * perSecond);
     this.#buckets.delete(caller);
-    this.#buckets.set(caller, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
-    if (this.#buckets.size > MAX_CALLERS) {
-      for (const oldest of this.#buckets.keys()) {
-        this.#buckets.delete(oldest);
-        break;
-      }
-    }
+    remember(this.#buckets, caller, { tokens: tokens >= 1 ? tokens - price : tokens, at: now });
     return tokens >= 1 ? 0 : (1 - tokens) / perSecond * 1000;
+  }
+}
+
+/** Adds the newest, and drops the oldest of too many. */
+function remember<Value>(of: Map<string, Value>, key: string, value: Value): void {
+  of.set(key, value);
+  if (of.size <= MAX_CALLERS) return;
+  for (const oldest of of.keys()) {
+    of.delete(oldest);
+    return;
   }
 }

@@ -12,10 +12,12 @@ import { Access, type ApiKey } from "./access.ts";
 import { createApp } from "./app.ts";
 import { Bodies } from "./bodies.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { Callers } from "./callers.ts";
 import { type ApiContext, endpoints } from "./endpoints.ts";
 import { experimentEndpoints } from "./experiments.ts";
 import type { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { LogHealth } from "./log_health.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
 import type { HttpSettings } from "./settings.ts";
 
@@ -34,9 +36,10 @@ export function limitsIn(
     answerTimeoutMs = ANSWER_TIMEOUT_MS,
   }: HttpSettings,
   clock: () => number,
-): Pick<ApiContext, "bodies" | "maxEntries" | "answerTimeoutMs"> {
+): Pick<ApiContext, "bodies" | "health" | "maxEntries" | "answerTimeoutMs"> {
   return {
     ...{ maxEntries, answerTimeoutMs },
+    health: new LogHealth(clock),
     bodies: new Bodies({ maxBytes: maxBodyBytes, maxInFlightBytes, clock }),
   };
 }
@@ -64,6 +67,8 @@ export interface ServeOptions extends ListenOptions {
   readonly metrics: Metrics;
   /** What reads the bodies for the endpoints. */
   readonly bodies: Bodies;
+  /** Told of what could not be written. */
+  readonly health: LogHealth;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
 }
@@ -71,15 +76,25 @@ export interface ServeOptions extends ListenOptions {
 /** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
 export function serveApi(
   endpoints: readonly Endpoint[],
-  { settings: { rateLimit, cors = [], maxConnections }, keys, metrics, bodies, clock, ...place }:
-    ServeOptions,
+  {
+    settings: { rateLimit, cors = [], hosts, maxConnections },
+    keys,
+    metrics,
+    bodies,
+    health,
+    clock,
+    ...place
+  }: ServeOptions,
 ): HttpServer {
+  const callers = new Callers({ hostname: place.hostname, hosts, isOpen: keys.length === 0, cors });
   return serve(
     createApp({
       endpoints,
       access: new Access({ keys, rateLimit, now: clock }),
       metrics,
       bodies,
+      callers,
+      health,
       cors,
       clock,
     }),

@@ -13,8 +13,10 @@ import type { Access } from "./access.ts";
 import type { Bodies } from "./bodies.ts";
 import { bodyKind } from "./body.ts";
 import { type Endpoint, isOwn } from "./endpoint.ts";
+import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { LogError } from "../log/log.ts";
+import type { Callers } from "./callers.ts";
 import { Problem } from "./problem.ts";
 
 /** What an application is made of. */
@@ -25,6 +27,10 @@ export interface AppOptions {
   readonly access: Access;
   /** What reads bodies for the endpoints, and is told when they are answered. */
   readonly bodies: Pick<Bodies, "release">;
+  /** Told of what could not be written. */
+  readonly health: LogHealth;
+  /** Who may call from a browser, and by which name. */
+  readonly callers: Callers;
   /** Told of every request. */
   readonly metrics: Metrics;
   /** Origins of pages that may call from a browser. @default {[]} */
@@ -77,7 +83,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
 type AppContext = Context<{ Bindings: Connection }>;
 
 async function answer(
-  { access, bodies, metrics, clock }: AppOptions,
+  { access, bodies, callers, health, metrics, clock }: AppOptions,
   endpoint: Endpoint,
   context: AppContext,
 ): Promise<Response> {
@@ -85,12 +91,17 @@ async function answer(
   const requestId = requestIdOf(context.req.raw);
   let response: Response;
   try {
+    callers.checkHost(hostOf(context.req.raw));
+    if (endpoint.scope !== null) callers.checkOrigin(context.req.raw.headers);
+    checkPath(context.req.path);
     access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
     checkType(context.req.raw.headers, endpoint);
     checkQuery(context.req.raw.url, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
+    if (endpoint.scope === "events" && response.ok) health.written();
   } catch (error) {
-    response = toProblem(error, requestId).toResponse(requestId);
+    const problem = health.failed(error) ? full(error, requestId) : toProblem(error, requestId);
+    response = problem.toResponse(requestId);
   } finally {
     if (endpoint.body !== undefined) bodies.release(context.req.raw);
   }
@@ -112,6 +123,21 @@ function checkType(headers: Headers, { body }: Endpoint): void {
   if (body !== undefined && !(body.untyped && !headers.has("origin"))) bodyKind(headers, body.kinds);
 }
 
+/** HTTP/2 has no `Host`, and then it is in the URL. */
+function hostOf({ headers, url }: Request): string {
+  return headers.get("host") ?? /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
+}
+
+/** What is no text would be taken as it stands there. @throws Problem `bad-parameter` */
+function checkPath(path: string): void {
+  if (!path.includes("%")) return;
+  try {
+    decodeURIComponent(path);
+  } catch (cause) {
+    throw new Problem("bad-parameter", "The path is not percent-encoded UTF-8", { cause });
+  }
+}
+
 /** What is misspelt would do nothing. @throws Problem `bad-parameter` */
 function checkQuery(url: string, endpoint: Endpoint): void {
   if (!isOwn(endpoint) || !url.includes("?")) return;
@@ -122,8 +148,18 @@ function checkQuery(url: string, endpoint: Endpoint): void {
 }
 
 /** Answers what no endpoint has. */
-function refuse({ metrics }: AppOptions, context: AppContext, route: string, problem: Problem): Response {
+function refuse(
+  { callers, metrics }: AppOptions,
+  context: AppContext,
+  route: string,
+  problem: Problem,
+): Response {
   const requestId = requestIdOf(context.req.raw);
+  try {
+    callers.checkHost(hostOf(context.req.raw)); // a name with a slash would be a part of the path
+  } catch (error) {
+    problem = toProblem(error, requestId);
+  }
   // Anybody may make up a method, but not a label.
   metrics.served("other", route, problem.status, 0);
   return finish(problem.toResponse(requestId), requestId);
@@ -139,6 +175,16 @@ function finish(response: Response, requestId: string): Response {
 function requestIdOf({ headers }: Request): string {
   const given = headers.get("x-request-id");
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+}
+
+/** The disk of the log is full: somebody may make room. */
+function full(cause: unknown, requestId: string): Problem {
+  logger.error("request {requestId} failed: the log cannot be written: {reason}", {
+    requestId,
+    reason: (cause as Error).message,
+  });
+  const headers = { "retry-after": "10" };
+  return new Problem("unavailable", "The log cannot be written", { cause, headers });
 }
 
 /** What went wrong, as far as it is the client's business. */

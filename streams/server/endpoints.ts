@@ -19,6 +19,7 @@ import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
 import { mergeUser } from "./merge.ts";
+import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
@@ -51,6 +52,8 @@ export interface ApiContext {
   readonly clock: () => number;
   /** How long an answer, or a state that knows what was answered before, is waited for; milliseconds. */
   readonly answerTimeoutMs: number;
+  /** Whether the log can be written. */
+  readonly health: LogHealth;
   /** Reads bodies. */
   readonly bodies: Bodies;
   /** Most entries of a body. */
@@ -338,8 +341,7 @@ async function getModels({ service }: ApiContext): Promise<Response> {
 }
 
 /** Why the process cannot answer now; empty = it can. */
-async function unready({ service, isStopping }: ApiContext): Promise<readonly string[]> {
+async function unready({ service, health, isStopping }: ApiContext): Promise<readonly string[]> {
   if (isStopping()) return ["it stops"];
-  if (service === undefined) return [];
-  return await service.unready();
+  return [...health.reason === undefined ? [] : [health.reason], ...await service?.unready() ?? []];
 }

@@ -35,8 +35,8 @@ export interface HttpOptions extends ListenOptions {
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
   const desk = await openDesk(options);
-  const { endpoints, context: { bodies, clock } } = desk;
+  const { endpoints, context: { bodies, health, clock } } = desk;
   return await desk.serve(() =>
-    serveApi(endpoints, { hostname, port, settings, keys, metrics, bodies, clock })
+    serveApi(endpoints, { hostname, port, settings, keys, metrics, bodies, health, clock })
   );
 }

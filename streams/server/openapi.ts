@@ -18,8 +18,10 @@ export interface ApiInfo {
   readonly maxEntries: number;
 }
 
+/** Problems that any endpoint may answer with. */
+const ANY: readonly ProblemCode[] = ["bad-host", "foreign-host"];
 /** Problems that any endpoint with a scope may answer with. */
-const GUARDED: readonly ProblemCode[] = ["unauthorized", "forbidden", "too-many-requests"];
+const GUARDED: readonly ProblemCode[] = ["unauthorized", "forbidden", "cross-site", "too-many-requests"];
 /** Problems of any endpoint with a body. */
 const WITH_BODY: readonly ProblemCode[] = [
   "bad-body",
@@ -65,6 +67,7 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
   const { id, summary, description, scope, body, parameters = {}, query = {}, answers, problems = [] } =
     endpoint;
   const codes = new Set([
+    ...ANY,
     ...(scope === null ? [] : GUARDED),
     ...(body === undefined ? [] : WITH_BODY),
     ...(isOwn(endpoint) ? OWN : []),

@@ -8,9 +8,12 @@
 export const PROBLEMS = {
   "bad-body": [400, "The body cannot be read"],
   "unknown-field": [400, "The body has a field that is not known"],
+  "bad-host": [400, "The name of the server cannot be taken"],
   "bad-parameter": [400, "A parameter cannot be taken"],
   "unauthorized": [401, "A key is needed"],
   "forbidden": [403, "The key does not allow this"],
+  "foreign-host": [403, "The server has another name"],
+  "cross-site": [403, "Another site may not call"],
   "not-found": [404, "There is no such thing"],
   "method-not-allowed": [405, "The method is not allowed here"],
   "body-timeout": [408, "The body did not come in time"],

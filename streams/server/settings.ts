@@ -34,6 +34,11 @@ export interface HttpSettings {
   readonly maxBehind?: number | undefined;
   /** Origins of pages that may call us from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
+  /**
+   * Names by which clients call us, beside those of this machine; others are refused.
+   * @default {any; without keys on the loopback interface: none}
+   */
+  readonly hosts?: readonly string[] | undefined;
   /** Other systems whose calls are answered, too. @default {[]} */
   readonly doors?: readonly Door[] | undefined;
   /** How the door of Gorse behaves. */
@@ -96,6 +101,12 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
     "origins of pages that may call from a browser",
     [],
+  ),
+  hosts: field(
+    z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)$/, "wanted a name such as shop.example"))
+      .optional(),
+    "names by which clients call us (`Host`), beside those of this machine; others are refused",
+    absent("any; without keys on the loopback interface: none"),
   ),
   doors: field(
     z.array(z.enum(DOORS)),

@@ -10,6 +10,17 @@ function problems(text: string, env: Readonly<Record<string, string>> = {}) {
   }
 }
 
+Deno.test("problemsOf() does not show what may be a key", () => {
+  const secret = "correct horse battery staple";
+  const all = [
+    problems(JSON.stringify({ http: { keys: [{ name: "a", sha256: secret, scopes: ["read"] }] } })),
+    problems(JSON.stringify({ http: { keys: [{ name: "a", sha256: 7, scopes: secret }, secret] } })),
+    problems("{}", { MEANDER_HTTP_KEYS: secret }),
+  ].flat();
+  assert.ok(all.length >= 4);
+  for (const { what, remedy } of all) assert.doesNotMatch(what + remedy, /horse/);
+});
+
 Deno.test("problemsOf() says where a field is wrong, what was expected, what is there, and what to do", () => {
   const cases: [text: string, what: RegExp, remedy: RegExp][] = [
     [

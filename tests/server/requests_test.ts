@@ -5,6 +5,7 @@ import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import type { Answers } from "../../streams/server/answers.ts";
 import { Bodies } from "../../streams/server/bodies.ts";
+import { LogHealth } from "../../streams/server/log_health.ts";
 import type { ApiContext } from "../../streams/server/endpoints.ts";
 import { Problem } from "../../streams/server/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
@@ -155,6 +156,7 @@ function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiConte
     ...{
       clock: () => 0,
       answerTimeoutMs: 1000,
+      health: new LogHealth(() => 0),
       bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
       maxEntries: 10,
       backlog: undefined,

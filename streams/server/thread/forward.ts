@@ -36,11 +36,18 @@ export async function answered(answer: () => Promise<Outcome>): Promise<Outcome>
   }
 }
 
-/** An endpoint that asks the one with its id at the other end. */
-export function forwarded(endpoint: Endpoint, process: PortCaller, bodies: Bodies): Endpoint {
+/** An endpoint that asks the one with its id at the other end, unless there is an answer here. */
+export function forwarded(
+  endpoint: Endpoint,
+  process: PortCaller,
+  bodies: Bodies,
+  here: () => Response | undefined,
+): Endpoint {
   return {
     ...endpoint,
     async handle({ request, parameters }) {
+      const own = here();
+      if (own !== undefined) return own;
       const { url, method } = request;
       const body = endpoint.body === undefined || request.body === null
         ? null

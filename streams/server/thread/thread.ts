@@ -16,6 +16,8 @@ import { MeteredLog } from "../../metered_log.ts";
 import type { Topics } from "../../topics.ts";
 import { apiOf, limitsIn, serveApi } from "../api.ts";
 import type { ApiContext } from "../endpoints.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { LogHealth } from "../log_health.ts";
 import { Metrics } from "../metrics.ts";
 import { Problem } from "../problem.ts";
 import type { HttpServer } from "../serve.ts";
@@ -52,6 +54,12 @@ interface OpenedLog {
 function openedLog(log: Log, topics: Topics): OpenedLog {
   const metrics = new Metrics(topics);
   return { log, topics, metrics, metered: new MeteredLog(log, metrics) };
+}
+
+/** What the process does not know, as nothing is written there. */
+function unready({ id }: Endpoint, { reason }: LogHealth): Response | undefined {
+  if (id !== "ready" || reason === undefined) return undefined;
+  return Response.json({ ready: false, reasons: [reason] }, { status: 503 });
 }
 
 class Thread {
@@ -129,10 +137,12 @@ class Thread {
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
     const endpoints = apiOf(context, settings, live).map((endpoint) =>
-      endpoint.local ? endpoint : forwarded(endpoint, this.#process, limits.bodies)
+      endpoint.local
+        ? endpoint
+        : forwarded(endpoint, this.#process, limits.bodies, () => unready(endpoint, limits.health))
     );
     const server = serveApi(endpoints, {
-      ...{ hostname, port, settings, keys, metrics, clock, bodies: limits.bodies },
+      ...{ hostname, port, settings, keys, metrics, clock, ...limits },
     });
     this.#server = {
       ...server,

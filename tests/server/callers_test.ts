@@ -1,0 +1,137 @@
+/** Who may call: by which names, from which pages, with how many wrong keys; and what is no name or path. */
+
+import assert from "node:assert/strict";
+import { Access, digestOf } from "../../streams/server/access.ts";
+import { Callers } from "../../streams/server/callers.ts";
+import type { Problem } from "../../streams/server/problem.ts";
+import { type Api, startApi } from "./deployment.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Sends what no `fetch` would, and reads status and code of the answer. */
+async function raw(api: Api, target: string, headers: string, method = "GET"): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(api.url).port) });
+  await connection.write(
+    encoder.encode(`${method} ${target} HTTP/1.1\r\n${headers}connection: close\r\n\r\n`),
+  );
+  let text = "";
+  const room = new Uint8Array(1 << 16);
+  for (let read; (read = await connection.read(room)) !== null;) {
+    text += decoder.decode(room.subarray(0, read));
+  }
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(text) ?? [];
+  const [, code = "-"] = /"code":"([a-z-]+)"/.exec(text) ?? [];
+  return `${status} ${code}`;
+}
+
+const outcome = (act: () => void) => {
+  try {
+    act();
+    return "fine";
+  } catch (error) {
+    return (error as Problem).code;
+  }
+};
+
+Deno.test("a name that was made to lead to a server without keys is refused, whatever is asked", async () => {
+  await using api = await startApi();
+  for (const path of ["/v1/status", "/health", "/"]) {
+    assert.equal(await raw(api, path, "host: evil.example\r\n"), "403 foreign-host");
+    assert.equal(await raw(api, path, "host: localhost.evil.example:8080\r\n"), "403 foreign-host");
+  }
+  assert.equal(await raw(api, "/v1/users/ann", "host: evil.example\r\n", "DELETE"), "403 foreign-host");
+  for (const name of ["localhost", "127.0.0.1:1", "127.8.9.1", "[::1]:80", "LOCALHOST.", "app.localhost"]) {
+    assert.equal(await raw(api, "/v1/status", `host: ${name}\r\n`), "200 -", name);
+  }
+});
+
+Deno.test("Callers takes any name where keys or a network guard, and no other where names are given", () => {
+  const host = (options: Partial<ConstructorParameters<typeof Callers>[0]>, name: string) =>
+    outcome(() => new Callers({ isOpen: true, ...options }).checkHost(name));
+  assert.equal(host({}, "shop.example"), "foreign-host");
+  assert.equal(host({ hosts: ["Shop.example"] }, "shop.example:8080"), "fine");
+  assert.equal(host({ isOpen: false }, "shop.example"), "fine");
+  assert.equal(host({ hostname: "0.0.0.0" }, "shop.example"), "fine");
+  assert.equal(host({ hostname: "0.0.0.0", hosts: ["shop.example"] }, "evil.example"), "foreign-host");
+  assert.equal(host({ hostname: "::1" }, "evil.example"), "foreign-host");
+  assert.equal(host({ hostname: "::1" }, "[::1]:8080"), "fine");
+  assert.equal(host({ isOpen: false, hosts: ["shop.example"] }, "evil.example"), "foreign-host");
+});
+
+Deno.test("what is no name of a server is 400, and so is a path that is no text", async () => {
+  await using api = await startApi({ cors: [] });
+  for (
+    const host of [
+      "[::::]:99999999",
+      "a b",
+      "localhost:65536",
+      "localhost:x",
+      "@localhost",
+      "[::1",
+      "a/b",
+      "",
+    ]
+  ) {
+    assert.equal(await raw(api, "/v1/users/ann/explain?count=3", `host: ${host}\r\n`), "400 bad-host", host);
+  }
+  for (const path of ["/v1/users/%ff", "/v1/users/%", "/v1/items/%c3%28", "/v1/users/a%ED%A0%80"]) {
+    assert.equal(await raw(api, path, "host: localhost\r\n", "DELETE"), "400 bad-parameter", path);
+  }
+  assert.equal(await raw(api, "/v1/users/%C3%A9", "host: localhost\r\n", "DELETE"), "200 -");
+});
+
+Deno.test("what a page of another origin makes a browser send is refused, reads that write included", async () => {
+  await using api = await startApi({ doors: ["gorse", "metarank"], cors: ["https://shop.example"] });
+  const host = new URL(api.url).host;
+  const fine = [
+    {},
+    { "sec-fetch-site": "same-origin", origin: "https://behind.a.proxy" },
+    { "sec-fetch-site": "none" },
+    { "sec-fetch-site": "cross-site", origin: "https://shop.example" },
+    { origin: `http://${host}` },
+  ];
+  const foreign = [
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site", origin: "https://evil.example" },
+    { "sec-fetch-site": "cross-site", origin: "null" },
+    { origin: "https://evil.example" },
+    { origin: "null" },
+  ];
+  const paths = ["/api/recommend/ann?write-back-type=click", "/v1/status", "/v1/live", "/metrics"];
+  for (const headers of foreign) {
+    for (const path of paths) {
+      const { status, json } = await api.get(path, headers as unknown as Record<string, string>);
+      assert.deepEqual([status, json?.code], [403, "cross-site"], `${path} ${JSON.stringify(headers)}`);
+    }
+    const { status } = await api.request("/v1/users/ann", {
+      method: "DELETE",
+      headers: headers as HeadersInit,
+    });
+    assert.equal(status, 403);
+  }
+  for (const headers of fine) {
+    const { status } = await api.get("/api/recommend/ann", headers as unknown as Record<string, string>);
+    assert.equal(status, 200, JSON.stringify(headers));
+  }
+  // Pages are linked to, and anybody may load them.
+  assert.equal((await api.get("/", { "sec-fetch-site": "cross-site" })).status, 200);
+});
+
+Deno.test("Access lets an address try few wrong keys, and lets those go on that had the right one there", () => {
+  let now = 0;
+  const keys = ["old", "new"].map((name) => ({ name, sha256: digestOf(name), scopes: ["read"] as const }));
+  const access = new Access({ keys, now: () => now });
+  const tryKey = (key: string | null, address = "10.0.0.1") =>
+    outcome(() => access.admit(new Headers(key === null ? {} : { "x-api-key": key }), "read", address));
+  assert.equal(tryKey("old"), "fine");
+  const answers = Array.from({ length: 100 }, (_, n) => tryKey(n % 2 === 0 ? `guess${n}` : null));
+  assert.deepEqual([...new Set(answers)], ["unauthorized", "too-many-requests"]);
+  assert.equal(answers.filter((code) => code === "unauthorized").length, 20);
+  assert.equal(tryKey("old"), "fine");
+  assert.equal(tryKey("new"), "too-many-requests", "a guess that is right");
+  assert.equal(tryKey("new", "10.0.0.2"), "fine");
+  now += 2000;
+  assert.equal(tryKey("new"), "fine");
+});
