@@ -179,3 +179,14 @@ Deno.test("COMPRESS and DECOMPRESS take no buffer that is many times the batch",
     }
   }
 });
+
+Deno.test("decodeBatches() tells when the log took the time of records, and gives that time", async () => {
+  const records = [1000, 3000, 2000].map((time) => ({ topic: "t", key: null, value: null, time }));
+  const written = await encodeBatch(records, plain, 0, "none");
+  const facts = async () =>
+    (await decodeBatches(written, "t", 0, 0, [])).records.map(({ time, isLogTime }) => [time, isLogTime]);
+  assert.deepEqual(await facts(), [[1000, undefined], [3000, undefined], [2000, undefined]]);
+  const view = new DataView(written.buffer, written.byteOffset);
+  view.setInt16(21, view.getInt16(21) | 8);
+  assert.deepEqual(await facts(), [[3000, true], [3000, true], [3000, true]]);
+});

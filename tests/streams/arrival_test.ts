@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { arrivalOf, ARRIVED_HEADERS } from "../../streams/arrival.ts";
+
+Deno.test("arrivalOf() is sure of what a server of ours or the log has stamped, and of nothing else", () => {
+  const time = 1_700_000_000_000;
+  assert.deepEqual(arrivalOf({ time, headers: ARRIVED_HEADERS }), { time, isSure: true });
+  assert.deepEqual(arrivalOf({ time, headers: {}, isLogTime: true }), { time, isSure: true });
+  assert.deepEqual(arrivalOf({ time, headers: {} }), { time, isSure: false });
+});
+
+Deno.test("arrivalOf() is null when the record's time is none, or in another unit", () => {
+  for (const time of [-1, 0, 1_700_000_000, 1.7e15, NaN]) {
+    assert.equal(arrivalOf({ time, headers: ARRIVED_HEADERS }), null, `${time}`);
+  }
+});
