@@ -96,6 +96,8 @@ export class Learning implements AsyncDisposable {
   readonly #now: () => number;
   /** When a checkpoint was written, by the clock. */
   #checkpointAt = -Infinity;
+  /** The newest checkpoint names somebody who was erased since. */
+  #isErasing = false;
 
   private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
     const { log, topics, records, partitions } = opened;
@@ -186,10 +188,6 @@ export class Learning implements AsyncDisposable {
     if (!final) return;
     const rest = this.#reader.cut();
     if (rest.taken.length > 0) await this.#learn(rest);
-    else if (rest.forgotten.length > 0) {
-      this.#rails.erase(rest.forgotten);
-      if (this.#rails.publishes) this.#makeVersion();
-    }
     await this.checkpoint();
   }
 
@@ -207,8 +205,13 @@ export class Learning implements AsyncDisposable {
       await this.#commit(this.#takeVersions());
       return true;
     }
+    const untilClean = this.#isErasing ? this.#untilCheckpoint : Infinity;
+    if (untilClean <= 0) {
+      await this.#writeClean();
+      return true;
+    }
     if (waitMs <= 0) return false;
-    return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue), signal);
+    return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
   }
 
   /** Newest version made: one a batch, of which the log has the last of each interval. */
@@ -260,6 +263,22 @@ export class Learning implements AsyncDisposable {
   }
 
   async #learn({ taken, forgotten }: Batch): Promise<void> {
+    if (taken.length > 0) this.#learnSamples(taken);
+    if (forgotten.length > 0) this.#erase(forgotten);
+    if (this.#mayPublish) this.#makeVersion();
+    else if (taken.length > 0) this.pausedBatches++;
+    await this.#save(taken.length > 0);
+  }
+
+  /** Erases users from all that is learnt; checkpoint and full snapshot to come replace those that name them. */
+  #erase(users: readonly string[]): void {
+    this.#rails.erase(users);
+    this.validation.erase(users);
+    this.#versions.mustReplace = true;
+    this.#isErasing = true;
+  }
+
+  #learnSamples(taken: Batch["taken"]): void {
     for (const { sample, bytes } of taken) this.validation.update(sample, bytes);
     const samples = taken.map(({ sample }) => sample);
     const result = this.learner.learn(samples);
@@ -268,23 +287,30 @@ export class Learning implements AsyncDisposable {
     const origin = this.#rails.update({ samples, result, judged, version: this.version });
     if (origin !== "learnt") this.#versions.needsFull = true;
     if (origin === "chosen") this.#versions.isChosen = true;
-    this.#rails.erase(forgotten);
-    if (this.#mayPublish) this.#makeVersion();
-    else this.pausedBatches++;
-    await this.#save();
   }
 
-  /** Writes what is due after a batch. */
-  async #save(): Promise<void> {
-    const { checkpointBatches, checkpointIntervalMs } = this.#options;
-    const keeps = this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
-    const writes = keeps &&
-      (!this.#versions.isPaced || this.#now() - this.#checkpointAt >= checkpointIntervalMs);
+  /** Writes what is due after a batch. @param hasLearnt whether it had samples */
+  async #save(hasLearnt: boolean): Promise<void> {
+    const { checkpointBatches } = this.#options;
+    const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
+    const writes = keeps && (!this.#versions.isPaced || this.#untilCheckpoint <= 0);
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // Where to go back to must not depend on the clock, what is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
+    // Under a load that never pauses no step finds the time.
+    if (this.#isErasing && this.#versions.isPaced && this.#untilCheckpoint <= 0) await this.#writeClean();
+  }
+
+  /** Time until a checkpoint may be written again, milliseconds. */
+  get #untilCheckpoint(): number {
+    return this.#checkpointAt + this.#options.checkpointIntervalMs - this.#now();
+  }
+
+  /** Writes a checkpoint in place of one that names somebody who was erased. Where to go back to stays. */
+  async #writeClean(): Promise<void> {
+    await this.#write(this.#rails.take(), this.#hasPending ? this.#takeVersions() : []);
   }
 
   get #mayPublish(): boolean {
@@ -307,10 +333,11 @@ export class Learning implements AsyncDisposable {
     return this.#versions.take().map((kind) => this.learner.version(kind, this.version, published));
   }
 
-  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.keep} */
+  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.take} */
   async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
     await this.#commit(versions, this.#encode(learner));
     this.#checkpointAt = this.#now();
+    this.#isErasing = false;
     // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
     this.#reader.forgetOrder();
     if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);

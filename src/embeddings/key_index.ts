@@ -169,7 +169,10 @@ export class KeyIndex {
       }
     }
     slots[2 * slot + 1] = 0;
-    this.#dead += HEADER + this.#lengthAt(at);
+    const length = this.#lengthAt(at);
+    // A key may be somebody's who is erased: the slab is written whole.
+    this.#slab.fill(0, at + HEADER, at + HEADER + length);
+    this.#dead += HEADER + length;
     this.#offsets[row] = (FREE | this.#freeRow) >>> 0;
     this.#freeRow = row;
     this.#size--;

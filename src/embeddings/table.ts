@@ -215,21 +215,22 @@ export class EmbeddingTable {
   }
 
   /**
-   * Forgets a key and its row, as when a user is erased. An unknown key is none of ours.
+   * Erases a key and its row, as when a user is erased: nothing written from here on has the key, so the next delta is
+   * a full one. An unknown key is none of ours.
    *
    * @throws {Error} if there are gradients to apply: their rows must not go
    */
   remove(key: string): void {
     this.#requireNoGradients("remove a key from");
     const row = this.#store.find(key);
-    if (row !== 0) this.#store.remove(row, this.#forget);
+    if (row !== 0) this.#store.remove(row, this.#erase);
   }
 
-  /** Forgets all keys that begin with `prefix`. Costs a look at every key. @throws {Error} as `remove`. */
+  /** Erases all keys that begin with `prefix`. Costs a look at every key. @throws {Error} as `remove`. */
   removePrefix(prefix: string): void {
     this.#requireNoGradients("remove keys from");
     const rows = [...this.#store.rows()].filter((row) => this.#store.key(row).startsWith(prefix));
-    for (const row of rows) this.#store.remove(row, this.#forget);
+    for (const row of rows) this.#store.remove(row, this.#erase);
   }
 
   /** Sum of the squares of all accumulated gradients, for clipping by a norm. */
@@ -403,6 +404,13 @@ export class EmbeddingTable {
   readonly #forget = (key: Uint8Array): void => {
     this.#removals++;
     if (this.#wanted || this.#removed.append(key, this.#removedLimit())) return;
+    this.#wanted = true;
+    this.#removed.clear();
+  };
+
+  /** Has the next delta be a full one, which names nobody who is gone. */
+  readonly #erase = (): void => {
+    this.#removals++;
     this.#wanted = true;
     this.#removed.clear();
   };

@@ -115,18 +115,26 @@ export class GuardRails {
   }
 
   /**
+   * The encoded learner, for a checkpoint: neither it nor what it may go back to has users who were erased.
+   */
+  take(): Uint8Array {
+    this.#snapshots.purge(this.#learner);
+    return this.#learner.encode();
+  }
+
+  /**
    * Notes the learner as it is as where to go back to, when all is well.
    *
    * @param judged rows judged so far
-   * @returns the encoded learner
+   * @returns the encoded learner, as of {@linkcode GuardRails.take}
    */
   keep(judged: number): Uint8Array {
-    const learner = this.#learner.encode();
+    const learner = this.take();
     if (!this.isRecovering && this.guard.health === "healthy") this.#snapshots.keep(learner, judged);
     return learner;
   }
 
-  /** Writes everything but the counts. @param learner as encoded by {@linkcode GuardRails.keep} */
+  /** Writes everything but the counts. @param learner as encoded by {@linkcode GuardRails.take} */
   encode(to: ByteWriter, learner: Uint8Array): void {
     this.#snapshots.encode(to, learner);
     this.guard.encode(to);

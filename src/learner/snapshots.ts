@@ -67,19 +67,25 @@ export class Snapshots {
    */
   erase(users: readonly string[], learner: Learner): void {
     this.#erased.push(...users);
-    if (this.#erased.length > MAX_ERASED) this.#purge(learner);
+    if (this.#erased.length > MAX_ERASED) this.purge(learner);
   }
 
-  /** Erases from the snapshots themselves whom they must not bring back. */
-  #purge(learner: Learner): void {
+  /**
+   * Erases from the snapshots themselves whom they must not bring back; nothing names those any more.
+   *
+   * @param learner comes back as it was
+   */
+  purge(learner: Learner): void {
+    if (this.#erased.length === 0) return;
     const current = learner.encode();
-    const purged = new Map<Snapshot, Snapshot>();
-    for (const snapshot of new Set([this.#last, this.#pending, this.#trusted])) {
-      learner.decode(snapshot.bytes);
-      for (const user of this.#erased.slice(snapshot.erased - this.#trusted.erased)) learner.forget(user);
-      purged.set(snapshot, { bytes: learner.encode(), rows: snapshot.rows, erased: 0 });
+    const purged = new Map<Uint8Array, Uint8Array>();
+    for (const { bytes, erased } of [this.#last, this.#pending, this.#trusted]) {
+      if (purged.has(bytes)) continue;
+      learner.decode(bytes);
+      for (const user of this.#erased.slice(erased - this.#trusted.erased)) learner.forget(user);
+      purged.set(bytes, learner.encode());
     }
-    const of = (snapshot: Snapshot) => purged.get(snapshot) ?? snapshot;
+    const of = ({ bytes, rows }: Snapshot) => ({ bytes: purged.get(bytes) ?? bytes, rows, erased: 0 });
     [this.#last, this.#pending, this.#trusted] = [of(this.#last), of(this.#pending), of(this.#trusted)];
     this.#erased = [];
     learner.decode(current);

@@ -38,7 +38,10 @@ export class Validation {
   readonly rows: ProgressiveRows = new ProgressiveRows();
   readonly #keep: number;
   #dropped = 0;
+  /** Places of those who are known by name. */
   #users = new Map<string, number>();
+  /** Names of the users of rows, by place; empty = erased. */
+  #names: string[] = [];
   #marks: LearningMark[] = [];
   #digest: Uint8Array = new Uint8Array(32);
 
@@ -74,8 +77,11 @@ export class Validation {
 
   #judge(sample: Sample): void {
     const known = this.#users.get(sample.user);
-    const user = known ?? this.#users.size;
-    if (known === undefined) this.#users.set(sample.user, user);
+    const user = known ?? this.#names.length;
+    if (known === undefined) {
+      this.#users.set(sample.user, user);
+      this.#names.push(sample.user);
+    }
     for (const row of sample.rows) {
       this.rows.update({
         user,
@@ -88,13 +94,27 @@ export class Validation {
   }
 
   #drop(count: number): void {
-    const users = [...this.#users.keys()];
-    const kept = this.rows.drop(count).map((index) => users[index] ?? "");
-    this.#users = new Map(kept.map((user, index) => [user, index]));
+    this.#setNames(this.rows.drop(count).map((index) => this.#names[index] ?? ""));
     this.#marks = this.#marks.flatMap((mark) =>
       mark.rows > count ? [{ ...mark, rows: mark.rows - count }] : []
     );
     this.#dropped += count;
+  }
+
+  #setNames(names: string[]): void {
+    this.#names = names;
+    this.#users = new Map();
+    for (const [place, name] of names.entries()) if (name !== "") this.#users.set(name, place);
+  }
+
+  /** Erases names of users: their rows stay as those of somebody without one. */
+  erase(users: readonly string[]): void {
+    for (const user of users) {
+      const place = this.#users.get(user);
+      if (place === undefined) continue;
+      this.#users.delete(user);
+      this.#names[place] = "";
+    }
   }
 
   /** Notes the state of learning after a batch; a learner of samples that are not judged drops no rows, only marks. */
@@ -106,8 +126,8 @@ export class Validation {
 
   /** Writes everything. */
   encode(to: ByteWriter): void {
-    to.bytes(this.rows.encode()).bytes(this.#digest).uint(this.#users.size);
-    for (const user of this.#users.keys()) to.string(user);
+    to.bytes(this.rows.encode()).bytes(this.#digest).uint(this.#names.length);
+    for (const name of this.#names) to.string(name);
     to.uint(this.#marks.length);
     for (const mark of this.#marks) {
       to.uint(mark.rows).f64(mark.time).f64(mark.loss).f64(mark.aux).uint(mark.version);
@@ -119,7 +139,7 @@ export class Validation {
   decode(from: ByteReader): void {
     this.rows.decode(from.bytes());
     this.#digest = from.bytes().slice();
-    for (let n = from.uint(); n > 0; n--) this.#users.set(from.string(), this.#users.size);
+    this.#setNames(Array.from({ length: from.uint() }, () => from.string()));
     this.#marks = Array.from({ length: from.uint() }, () => ({
       rows: from.uint(),
       time: from.f64(),

@@ -2,7 +2,8 @@
  * From the samples of all partitions to the batches of one model.
  *
  * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples and their
- * order alone, not on how they are read; a history without rows fills as much of one as a row.
+ * order alone, not on how they are read; a history without rows fills as much of one as a row. An erasure ends the
+ * batch, full or not: nobody waits for others' samples to be erased.
  *
  * ```text
  *  taken      s s s s s s s s s s
@@ -176,7 +177,9 @@ export class BatchReader {
       this.#read[partition] = record.offset + 1;
       this.#order.add(partition, record.offset + 1);
       if (record.value === null) {
-        if (record.key !== null) this.#forgotten.push(record.key);
+        if (record.key === null) continue;
+        this.#forgotten.push(record.key);
+        await this.#learn(this.cut());
         continue;
       }
       const read = this.#options.handover?.take(record.offset) ?? decode(record, record.value);

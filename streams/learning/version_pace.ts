@@ -23,6 +23,8 @@ export class VersionPace {
   isPaced = false;
   /** The next version must be a full snapshot, since changes were lost track of. */
   needsFull = false;
+  /** The versions on the log name somebody who was erased: the next one comes with a full snapshot in their place. */
+  mustReplace = false;
   /** The weights were chosen: they are to be published at once, whatever is thought of those of batches. */
   isChosen = false;
   readonly #options: VersionPaceOptions;
@@ -72,10 +74,11 @@ export class VersionPace {
   /** As what the newest version goes to the log, in order; it counts as on its way. */
   take(): readonly ("delta" | "full")[] {
     const { needsFull } = this;
-    const isPeriodic = this.#sinceFull + 1 >= this.#options.snapshotVersions;
+    const isPeriodic = this.mustReplace || this.#sinceFull + 1 >= this.#options.snapshotVersions;
     this.#sinceFull = isPeriodic ? 0 : needsFull ? 1 : this.#sinceFull + 1;
     this.needsFull = false;
     this.isChosen = false;
+    if (isPeriodic) this.mustReplace = false;
     if (needsFull) return ["full"];
     return isPeriodic ? ["delta", "full"] : ["delta"];
   }

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { encodeSample } from "../../../src/learner/sample_codec.ts";
+import { Learning } from "../../../streams/learning.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { makeLearner, makeSamples } from "../../learner/batches.ts";
+
+const topics = topicNames();
+const GONE = "gone-7f3a9c51";
+const INTERVAL_MS = 10_000;
+
+/** Where the id stands in what the learner has written. */
+async function traces(log: MemoryLog): Promise<string[]> {
+  const found: string[] = [];
+  for (const topic of [topics.checkpoints, topics.parameters]) {
+    for await (const { offset, value } of readAll(log, topic, 0)) {
+      if (value !== null && Buffer.from(value).includes(GONE)) found.push(`${topic}@${offset}`);
+    }
+  }
+  return found;
+}
+
+for (const [what, later] of [["and nothing comes any more", 0], ["and others go on", 400]] as const) {
+  Deno.test(`Learning.step() leaves no trace of a user who is erased ${what}`, async () => {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 1));
+    let now = 0;
+    const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS };
+    await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+    const record = (sample: ReturnType<typeof makeSamples>[number]) => ({
+      ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
+      value: encodeSample(sample),
+    });
+    const all = makeSamples(60 + later).map((sample, s) =>
+      s % 3 === 1 && s < 60 ? { ...sample, user: GONE } : sample
+    );
+    await log.append(all.slice(0, 60).map(record));
+    while (await learning.step({ maxSamples: 100 })) now += 3000; // with checkpoints in between
+    assert.notDeepEqual(await traces(log), [], "it was there");
+
+    await log.append([{ topic: topics.samples, partition: 0, key: GONE, value: null, time: 0 }]);
+    await log.append(all.slice(60).map(record));
+    while (await learning.step({ maxSamples: 10 })) now += 100;
+    now += INTERVAL_MS;
+    while (await learning.step({ maxSamples: 10 }));
+    assert.deepEqual(await traces(log), []);
+    assert.equal(learning.learner.tables.get("user")?.lookup(GONE), 1);
+  });
+}
