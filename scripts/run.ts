@@ -32,6 +32,7 @@ import { ServerThread } from "../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
+import { giveUp } from "./give_up.ts";
 import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -164,6 +165,10 @@ async function main(flags: Flags): Promise<number> {
   await using _retention = await retentionOf(log, service, config, flags);
   const server = http &&
     await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} }, thread);
+  const given = await giveUp(flags.log);
+  if (given.length > 0) {
+    logger.info("gives up what it may and does not need any more: {given}", { given: given.join(", ") });
+  }
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {

@@ -115,6 +115,8 @@ export class Assembler {
   /**
    * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of still tables, once
    * a key until {@linkcode Assembler.forget}, if the key is likely to come again.
+   *
+   * @throws RangeError when what is known of the behaviours does not go together
    */
   gather(
     instance: Instance,
@@ -124,6 +126,7 @@ export class Assembler {
   ): Assembled {
     const { d } = this;
     const candidates = this.#candidates;
+    checkHistory(instance.history);
     const state = this.#stateOf(instance);
     const from = state?.from ?? 0;
     const T = instance.history.items.length - from;
@@ -273,4 +276,14 @@ export class Assembler {
 
 function noCrosses(user: Float32Array): Crosses {
   return { user, transitions: null, prefixes: [] };
+}
+
+/** @throws RangeError when there is more known of some behaviours than of others */
+function checkHistory({ items, categories, actions, times, strengths }: Instance["history"]): void {
+  const T = items.length;
+  if (categories.length === T && actions.length === T && times.length === T && strengths.length === T) return;
+  throw new RangeError(
+    `Cannot read a history of ${T} behaviours: it has ${categories.length} lists of categories, ` +
+      `${actions.length} actions, ${times.length} times and ${strengths.length} strengths`,
+  );
 }

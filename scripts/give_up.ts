@@ -1,0 +1,29 @@
+/**
+ * Permissions that a service needs to start and not to run, given up for good: whoever takes over the process has none of
+ * them.
+ *
+ * @module
+ */
+
+/** Where the log is. */
+export type LogKind = "sqlite" | "kafka";
+
+/**
+ * A SQLite log is open, and so is the socket: neither asks again. Files of code are still read, for threads. A client of
+ * Kafka meets brokers whose names no configuration has, writes snapshots, and loads its codecs when they are first met.
+ */
+const NEEDLESS: Readonly<Record<LogKind, readonly Deno.PermissionName[]>> = {
+  sqlite: ["net", "write", "ffi", "run", "sys"],
+  kafka: ["run", "sys"],
+};
+
+/** Gives up what is not needed once log and server are open. @returns what was given up that was granted as a whole */
+export async function giveUp(log: LogKind): Promise<readonly Deno.PermissionName[]> {
+  const given: Deno.PermissionName[] = [];
+  for (const name of NEEDLESS[log]) {
+    const { state } = await Deno.permissions.query({ name });
+    if (state === "granted") given.push(name);
+    await Deno.permissions.revoke({ name });
+  }
+  return given;
+}
