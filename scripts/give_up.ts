@@ -9,11 +9,12 @@
 export type LogKind = "sqlite" | "kafka";
 
 /**
- * A SQLite log is open, and so is the socket: neither asks again. Files of code are still read, for threads. A client of
+ * A SQLite log is open, and so is the socket: neither asks again, but for the thread that moves what was written into the
+ * database, which starts when there is much. Files of code are read for threads. A client of
  * Kafka meets brokers whose names no configuration has, writes snapshots, and loads its codecs when they are first met.
  */
 const NEEDLESS: Readonly<Record<LogKind, readonly Deno.PermissionName[]>> = {
-  sqlite: ["net", "write", "ffi", "run", "sys"],
+  sqlite: ["net", "ffi", "run", "sys"],
   kafka: ["run", "sys"],
 };
 

@@ -186,8 +186,10 @@ export class Connections {
   async #answer(own: Served, request: Request): Promise<Response> {
     own.used = true;
     const response = await this.#work(own, () => this.#handler(request, own.address));
+    if (!response.headers.get("content-type")?.startsWith(ENDLESS)) return response;
+    // Not before: a body that somebody has looked at is sent in chunks, and more slowly.
     const { body } = response;
-    if (body === null || !response.headers.get("content-type")?.startsWith(ENDLESS)) return response;
+    if (body === null) return response;
     const reader = body.getReader();
     const followed = new ReadableStream<Uint8Array>({
       pull: async (controller) => {

@@ -63,6 +63,13 @@ Deno.test("a connection ends that sends nothing, half a head, or nothing more, w
   }
 });
 
+Deno.test("an answer that is no stream is sent at once, with its length", async () => {
+  const { server, port } = start({});
+  await using _server = server;
+  using connection = await connect(port);
+  assert.match(await ask(connection), /^HTTP\/1.1 200 [^]*content-length: 4\r\n[^]*\r\n\r\ndone$/i);
+});
+
 Deno.test("a client that does not read its answer loses it", async () => {
   const { server, port } = start({ headTimeoutMs: 100, idleTimeoutMs: 200 });
   await using _server = server;
