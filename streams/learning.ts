@@ -14,6 +14,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../src/codec/byte_reader.ts";
 import { ByteWriter } from "../src/codec/byte_writer.ts";
 import type { Guard, GuardOptions } from "../src/learner/guard.ts";
@@ -29,6 +30,8 @@ import { VersionPace } from "./learning/version_pace.ts";
 import type { Log, UngroupedLog } from "./log/log.ts";
 import type { SampleHandover } from "./sample_handover.ts";
 import type { Topics } from "./topics.ts";
+
+const logger = getLogger(["meander", "learner"]);
 
 /** Options of a {@linkcode Learning}. */
 export interface LearningOptions {
@@ -162,7 +165,16 @@ export class Learning implements AsyncDisposable {
     }
     // What follows a version that cannot be read goes on top of it.
     if (isDamaged) learning.#versions.needsFull = true;
-    if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
+    if (checkpoint !== null && await records.areSamplesNew()) {
+      logger.warn(
+        "{topic} was created again: {model} learns it from its start, on top of what it has learnt",
+        {
+          ...{ topic: topics.samples, model: learner.model.name },
+        },
+      );
+      learning.#reader.seek(new Array<number>(partitions).fill(0));
+      await learning.checkpoint(); // what is learnt from here on belongs to the new topic
+    } else if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
     opened.move();
     return learning;
   }
@@ -237,6 +249,11 @@ export class Learning implements AsyncDisposable {
   /** Times that the guard took served weights back. */
   get rollbacks(): number {
     return this.#rails.counts.rollbacks;
+  }
+
+  /** Offsets of samples that the log had dropped before they were learnt, since it was opened. */
+  get lost(): number {
+    return this.#reader.lost;
   }
 
   /** Samples that were not learnt yet, holes of the log included. */

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
 import { decodeSample, isNewerSample } from "../../src/learner/sample_codec.ts";
@@ -22,6 +23,8 @@ import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import type { SampleHandover } from "../sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
+
+const logger = getLogger(["meander", "learner"]);
 
 /** What is learnt in one step. */
 export interface Batch {
@@ -50,6 +53,8 @@ const AGAIN_SAMPLES = 32;
 
 /** Reads samples and hands on each batch that they fill, before it takes another sample. */
 export class BatchReader {
+  /** Offsets that the log had dropped before they were read. */
+  lost = 0;
   readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
   readonly #learn: (batch: Batch) => Promise<void>;
@@ -167,8 +172,29 @@ export class BatchReader {
     return batch;
   }
 
+  /** Counts and says what was dropped, unless it was before the first sample that this learner could have had. */
+  #lose(partition: number, dropped: number): void {
+    const from = this.#read[partition] ?? 0;
+    if (from === 0) return;
+    this.lost += dropped;
+    logger.error(
+      "{model} has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they were " +
+        "learnt. It goes on behind them; erasures among them have to be repeated",
+      {
+        ...{ model: this.#options.model, count: dropped, topic: this.#topic, partition, from },
+        last: from + dropped - 1,
+      },
+    );
+    this.#read[partition] = from + dropped;
+  }
+
   /** Takes samples below the offset `end`, and hands on each batch that they fill. */
-  async #take(partition: number, { records, next }: ReadResult, end = Infinity): Promise<boolean> {
+  async #take(
+    partition: number,
+    { records, next, dropped = 0 }: ReadResult,
+    end = Infinity,
+  ): Promise<boolean> {
+    if (dropped > 0) this.#lose(partition, dropped);
     for (const record of records) {
       if (record.offset >= end) {
         this.#read[partition] = end;

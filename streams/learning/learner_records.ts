@@ -6,6 +6,7 @@
  */
 
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "../feeder_position.ts";
 import { chunkRecords, damagedValue, readChunks } from "../chunks.ts";
 import type { LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
@@ -35,8 +36,16 @@ export class LearnerRecords implements AsyncDisposable {
   readonly #topics: Topics;
   readonly #model: string;
   readonly #writer: Writer;
+  readonly #samplesId: string | null;
 
-  private constructor(log: UngroupedLog, topics: Topics, model: string, writer: Writer) {
+  private constructor(
+    log: UngroupedLog,
+    topics: Topics,
+    model: string,
+    writer: Writer,
+    samplesId: string | null,
+  ) {
+    this.#samplesId = samplesId;
     this.#log = log;
     this.#topics = topics;
     this.#model = model;
@@ -45,7 +54,15 @@ export class LearnerRecords implements AsyncDisposable {
 
   /** Opens those of a model; who had them open before can write no more. */
   static async open(log: UngroupedLog, topics: Topics, model: string): Promise<LearnerRecords> {
-    return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)));
+    const samplesId = (await log.identify(topics.samples))?.id ?? null;
+    return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)), samplesId);
+  }
+
+  /** Whether the topic of samples was created again since the checkpoint, so that its positions mean nothing any more. */
+  async areSamplesNew(): Promise<boolean> {
+    const before = await feederPosition<TopicPosition>(this.#log, this.#topics, this.#writer.id);
+    const [was, is] = [before?.id ?? null, this.#samplesId];
+    return was !== null && is !== null && was !== is;
   }
 
   /** The versions that were not dropped, oldest first; `null` for one that cannot be read. */
@@ -93,7 +110,10 @@ export class LearnerRecords implements AsyncDisposable {
       value: encodeVersion(version),
       time,
     }));
-    if (checkpoint !== undefined) records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
+    if (checkpoint !== undefined) {
+      records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
+      records.push(positionRecord(this.#topics, this.#writer.id, { id: this.#samplesId, next: positions }));
+    }
     if (positions.length > 1) {
       const value = encodeOrder(order);
       records.push({ topic: checkpoints, partition: 0, key: orderKey(this.#model), value, time });

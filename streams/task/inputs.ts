@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../src/state/task_codec.ts";
-import { type Log, LogError, type LogRecord, type TopicIdentity } from "../log/log.ts";
+import type { Log, LogError, LogRecord, TopicIdentity } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
@@ -89,9 +89,7 @@ export class TaskInputs {
     }));
     const { events, statistics } = topics;
     const now = identities.get("events");
-    if (now === undefined) {
-      throw new LogError("unknown-topic", `Cannot find topic ${events}: it does not exist`);
-    }
+    if (now === undefined) throw changeOf(events, { id: null, partitions }, null);
     const own = await ownPosition(log, topics, partition);
     const { next, remark } = positionOf({
       ...{ topic: events, partition, statistics, group, partitions, own, now },

@@ -128,7 +128,7 @@ test("read() passes an empty batch that compaction left", async (broker) => {
   await using client = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }, 10_000);
   await client.connect();
   const firstBatch = async () => {
-    const from = { topic, partition: 0, offset: 0, maxBytes: 1 };
+    const from = { topic, topicId: null, partition: 0, offset: 0, maxBytes: 1 };
     const [fetched] = await fetchBatches(await client.leader(topic, 0), [from], { waitMs: 0, maxBytes: 1 });
     const reader = new WireReader(fetched?.bytes ?? new Uint8Array());
     reader.position = 57;

@@ -34,6 +34,8 @@ export class Cursor {
   position: number;
   /** Where transactions that have not ended begin, when it was last asked; -1 before that. */
   stableEnd = -1;
+  /** Id of the topic that it is of, once something was fetched; `null` where topics have none. */
+  topicId: string | null | undefined;
   /** The node that led the partition at the last fetch. */
   node = -1;
   /** Reads that wait for it. */

@@ -16,9 +16,10 @@
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
-import { checkCode } from "./patch.ts";
+import { identifyTopic } from "./identity.ts";
+import { type Broker, checkCode, protocolError } from "./patch.ts";
 import { decodeBatches } from "./record_batch.ts";
-import { fetchBatches, type Fetched, partitionBounds } from "./requests.ts";
+import { FETCH_BY_ID, fetchBatches, type Fetched, isUnknownId, partitionBounds } from "./requests.ts";
 
 /** Limits of a {@linkcode KafkaReader}. */
 export interface ReaderLimits {
@@ -38,6 +39,10 @@ const MAX_CURSORS = 1024;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Longest pause between looks for what we have committed ourselves and is not to be seen yet. */
 const OWN_PAUSE_MS = 20;
+
+const FETCH = 1;
+/** Code of an error that passes. */
+const LEADER_NOT_AVAILABLE = 5;
 
 /** Reads the partitions of a cluster. */
 export class KafkaReader {
@@ -160,9 +165,12 @@ export class KafkaReader {
         asked = cursor.position;
         cursor.node = await this.#client.leaderId(topic, partition);
         const broker = await this.#client.node(cursor.node);
-        const from = { topic, partition, offset: asked, maxBytes: fetchBytes };
+        cursor.topicId ??= await topicId(broker, topic);
+        const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: fetchBytes };
         const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
-        if (fetched !== undefined) await this.#accept(cursor, fetched, asked);
+        if (fetched === undefined) return;
+        if (isUnknownId(fetched)) throw await this.#unknownId(cursor);
+        await this.#accept(cursor, fetched, asked);
       });
     } catch (error) {
       if (kafkaType(error) !== "OFFSET_OUT_OF_RANGE") {
@@ -179,6 +187,17 @@ export class KafkaReader {
       }
       cursor.skip(start, end);
     }
+  }
+
+  /** Why the broker does not know a topic by its id: it is gone, another one has its name, or the broker is behind. */
+  async #unknownId({ topic, partition, position, topicId }: Cursor): Promise<Error> {
+    const { id } = await identifyTopic(await this.#client.any(), topic);
+    if (id === topicId) return protocolError(LEADER_NOT_AVAILABLE);
+    return new LogError(
+      "topic-mismatch",
+      `Cannot read ${topic}/${partition} from ${position}: the topic was deleted and created again (its id was ` +
+        `${topicId}, and is ${id}), so that the position means nothing any more; begin at one of the new topic`,
+    );
   }
 
   async #accept(cursor: Cursor, fetched: Fetched, from: number): Promise<void> {
@@ -222,8 +241,9 @@ export class KafkaReader {
   async #pollOnce(node: number, watched: readonly Cursor[]): Promise<void> {
     const { fetchBytes } = this.#limits;
     const broker = await this.#polls.node(node);
-    const partitions = watched.map(({ topic, partition, position }) => ({
+    const partitions = watched.map(({ topic, topicId = null, partition, position }) => ({
       topic,
+      topicId,
       partition,
       offset: position,
       maxBytes: fetchBytes,
@@ -272,6 +292,12 @@ export class KafkaReader {
       closing.removeEventListener("abort", closed);
     }
   }
+}
+
+/** The id of a topic, where the broker can be asked by it. */
+async function topicId(broker: Broker, topic: string): Promise<string | null> {
+  if ((broker.versions[FETCH]?.maxVersion ?? 0) < FETCH_BY_ID) return null;
+  return (await identifyTopic(broker, topic)).id;
 }
 
 /** Why what we wrote is not to be seen: a transaction that does not end, or brokers that have lost it. */

@@ -34,6 +34,8 @@ export interface PlacedRecord {
 
 /** Where to fetch from. */
 export interface FetchFrom extends TopicPartition {
+  /** The topic's id, which the name may not be that of any more; `null` to go by the name. */
+  readonly topicId: string | null;
   readonly offset: number;
   /** The broker brings one batch at least, however large. */
   readonly maxBytes: number;
@@ -50,43 +52,114 @@ export interface Fetched extends TopicPartition {
   readonly bytes: Uint8Array;
 }
 
-/** Fetches committed records (and the aborted ones, with a list to tell them by). Fetch 11. */
+/** The first version of Fetch that names topics by their ids, with Kafka 3.1. */
+export const FETCH_BY_ID = 13;
+/** Codes of a topic id that the broker does not know, or knows as another topic's. */
+const ID_CODES: readonly number[] = [100, 103];
+
+/** Whether a fetched partition is of a topic that is gone, or not known to the broker yet. */
+export function isUnknownId({ errorCode }: Pick<Fetched, "errorCode">): boolean {
+  return ID_CODES.includes(errorCode);
+}
+
+/**
+ * Fetches committed records (and the aborted ones, with a list to tell them by): by the ids of topics, where all have one,
+ * so that nothing is read of another topic that has got the name. Fetch 13, or 11.
+ */
 export async function fetchBatches(
   broker: Broker,
   partitions: readonly FetchFrom[],
-  { waitMs, maxBytes }: { readonly waitMs: number; readonly maxBytes: number },
+  limits: { readonly waitMs: number; readonly maxBytes: number },
 ): Promise<readonly Fetched[]> {
-  const body = new WireWriter()
-    .int32(-1)
-    .int32(waitMs)
-    .int32(1)
-    .int32(maxBytes)
-    .int8(READ_COMMITTED)
-    .int32(0)
-    .int32(-1);
-  byTopic(body, partitions, ({ partition, offset, maxBytes }) => {
-    body.int32(partition).int32(-1).int64(offset).int64(-1).int32(maxBytes);
-  });
-  body.int32(0).string("");
+  const isById = partitions.every(({ topicId }) => topicId !== null);
   const { fetched } = await sendRaw(broker, {
     name: "Fetch",
     apiKey: 1,
-    apiVersion: 11,
-    body: body.bytes,
-    timeoutMs: waitMs + NETWORK_MS,
-    decode(payload) {
-      const reader = new WireReader(payload);
-      const clientSideThrottleTime = reader.int32();
-      checkCode(reader.int16());
-      reader.int32();
-      const fetched = reader.array(() => {
-        const topic = reader.string() ?? "";
-        return reader.array(() => fetchedPartition(reader, topic));
-      });
-      return { clientSideThrottleTime, fetched: fetched.flat() };
-    },
+    apiVersion: isById ? FETCH_BY_ID : 11,
+    body: isById ? fetchById(partitions, limits) : fetchByName(partitions, limits),
+    timeoutMs: limits.waitMs + NETWORK_MS,
+    decode: (payload) => isById ? fetchedById(payload, partitions) : fetchedByName(payload),
   });
   return fetched;
+}
+
+function fetchHead(
+  body: WireWriter,
+  { waitMs, maxBytes }: { readonly waitMs: number; readonly maxBytes: number },
+): WireWriter {
+  return body.int32(-1).int32(waitMs).int32(1).int32(maxBytes).int8(READ_COMMITTED).int32(0).int32(-1);
+}
+
+function fetchByName(
+  partitions: readonly FetchFrom[],
+  limits: { readonly waitMs: number; readonly maxBytes: number },
+): Uint8Array {
+  const body = fetchHead(new WireWriter(), limits);
+  byTopic(body, partitions, ({ partition, offset, maxBytes }) => {
+    body.int32(partition).int32(-1).int64(offset).int64(-1).int32(maxBytes);
+  });
+  return body.int32(0).string("").bytes;
+}
+
+function fetchById(
+  partitions: readonly FetchFrom[],
+  limits: { readonly waitMs: number; readonly maxBytes: number },
+): Uint8Array {
+  // Behind the tags of its header, which kafkajs does not write.
+  const body = fetchHead(new WireWriter().uvarint(0), limits);
+  const topics = Map.groupBy(partitions, ({ topicId }) => topicId ?? "");
+  body.uvarint(topics.size + 1);
+  for (const [id, own] of topics) {
+    body.raw(Uint8Array.fromHex(id)).uvarint(own.length + 1);
+    for (const { partition, offset, maxBytes } of own) {
+      body.int32(partition).int32(-1).int64(offset).int32(-1).int64(-1).int32(maxBytes).uvarint(0);
+    }
+    body.uvarint(0);
+  }
+  return body.uvarint(1).compactString("").uvarint(0).bytes;
+}
+
+function fetchedByName(payload: Uint8Array) {
+  const reader = new WireReader(payload);
+  const clientSideThrottleTime = reader.int32();
+  checkCode(reader.int16());
+  reader.int32();
+  const fetched = reader.array(() => {
+    const topic = reader.string() ?? "";
+    return reader.array(() => fetchedPartition(reader, topic));
+  });
+  return { clientSideThrottleTime, fetched: fetched.flat() };
+}
+
+function fetchedById(payload: Uint8Array, partitions: readonly FetchFrom[]) {
+  const reader = new WireReader(payload);
+  reader.tags();
+  const clientSideThrottleTime = reader.int32();
+  checkCode(reader.int16());
+  reader.int32();
+  const fetched = reader.compactArray(() => {
+    const id = reader.take(16)?.toHex();
+    const topic = partitions.find(({ topicId }) => topicId === id)?.topic ?? "";
+    const own = reader.compactArray(() => {
+      const partition = reader.int32();
+      const errorCode = reader.int16();
+      reader.int64();
+      const stableEnd = reader.int64();
+      reader.int64();
+      const aborted = reader.compactArray(() => {
+        const transaction = { producerId: reader.int64(), firstOffset: reader.int64() };
+        reader.tags();
+        return transaction;
+      });
+      reader.int32();
+      const bytes = reader.take(reader.uvarint() - 1) ?? new Uint8Array();
+      reader.tags();
+      return { topic, partition, errorCode, stableEnd, aborted, bytes };
+    });
+    reader.tags();
+    return own;
+  });
+  return { clientSideThrottleTime, fetched: fetched.flat() };
 }
 
 function fetchedPartition(reader: WireReader, topic: string): Fetched {

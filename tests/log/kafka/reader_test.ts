@@ -12,6 +12,7 @@ const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20, retryMs: 60_000 };
 function fakeClient(bounds: { readonly start: number; readonly end: number }) {
   const asked: ((fetched: Partial<Fetched>) => void)[] = [];
   const broker = {
+    versions: {},
     connectionPool: {
       send: () =>
         new Promise((resolve) =>

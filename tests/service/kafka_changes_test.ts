@@ -1,0 +1,181 @@
+/** What administrators and retention do to a deployment on a real broker. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
+import { Kafka, logLevel } from "kafkajs";
+import { inspect } from "../../streams/inspection.ts";
+import type { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { Service } from "../../streams/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+import {
+  answersOn,
+  OPTIONS,
+  recordsOf,
+  requestsOf,
+  shopEvents,
+  until,
+  untilCommitted,
+} from "./deployment.ts";
+
+const broker = await testBroker();
+const PARTITIONS = 2;
+const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
+
+if (broker !== undefined) {
+  const start = (log: KafkaLog, prefix: string) =>
+    Service.start(log, { ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"] });
+
+  const administer = async (act: (admin: ReturnType<Kafka["admin"]>) => Promise<unknown>) => {
+    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      await act(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  };
+
+  const untilUnready = (service: Service, says: RegExp) =>
+    until(async () => says.test((await service.unready()).join("; ")), `it says ${says}`);
+
+  const requested = async (log: KafkaLog, prefix: string) =>
+    (await answersOn(log, prefix)).map(({ request }) => request).sort();
+
+  Deno.test("Service on Kafka answers nothing twice when the offsets of its group are gone", async () => {
+    const prefix = "expired.";
+    const topics = topicNames(prefix);
+    const events = shopEvents(60, 10);
+    await using log = await openLog(broker);
+    for (const part of [events.slice(0, 80), events.slice(80)]) {
+      {
+        await using _service = await start(log, prefix);
+        await log.append(recordsOf(part, prefix));
+        await untilCommitted(log, prefix);
+      }
+      await administer((admin) => admin.deleteGroups([`${topics.events}-tasks`]));
+      assert.equal(await log.committed(`${topics.events}-tasks`, topics.events, 0), null);
+    }
+    const { problems } = await inspect(log, { prefix });
+    assert.ok(problems.some(({ what }) => what.includes("has no offset: it expired or was deleted")));
+    await using _again = await start(log, prefix);
+    await untilCommitted(log, prefix);
+    assert.deepEqual(await requested(log, prefix), requestsOf(events).sort());
+  });
+
+  Deno.test("Service on Kafka counts what was dropped before it was applied, and goes on", async () => {
+    const prefix = "dropped.";
+    const { events: topic } = topicNames(prefix);
+    await using log = await openLog(broker);
+    {
+      await using _service = await start(log, prefix);
+      await log.append(recordsOf(shopEvents(20, 6), prefix));
+      await untilCommitted(log, prefix);
+    }
+    const ends = await Promise.all([0, 1].map(async (p) => (await log.bounds(topic, p)).end));
+    const later = shopEvents(30, 6, 9);
+    await log.append(recordsOf(later.slice(0, 40), prefix));
+    const dropped = await Promise.all(ends.map(async (end, p) => (await log.bounds(topic, p)).end - end));
+    for (const [p, end] of ends.entries()) await log.trim(topic, p, end + dropped[p]!);
+    await using service = await start(log, prefix);
+    await log.append(recordsOf(later.slice(40), prefix));
+    await untilCommitted(log, prefix);
+    const lost = [...service.tasks].sort(([a], [b]) => a - b).map(([, { state }]) => state.counters.lost);
+    assert.deepEqual(lost, dropped);
+    const { problems } = await inspect(log, { prefix });
+    assert.ok(problems.some(({ what }) => what.includes("were dropped before they were applied")));
+  });
+
+  Deno.test("Service on Kafka stands still, unready, when its events are created again, running or not", async () => {
+    const prefix = "recreated.";
+    const { events: topic } = topicNames(prefix);
+    const events = shopEvents(20, 6);
+    await using log = await openLog(broker);
+    await using service = await start(log, prefix);
+    await log.append(recordsOf(events, prefix));
+    await untilCommitted(log, prefix);
+    await administer(async (admin) => {
+      await admin.deleteTopics({ topics: [topic] });
+      const spec = { topic, numPartitions: PARTITIONS };
+      await until(() => admin.createTopics({ topics: [spec] }).catch(() => false), "it is created again");
+    });
+    await untilUnready(service, /was deleted/);
+    {
+      await using producer = await openLog(broker);
+      await until(async () => {
+        try {
+          await producer.append(recordsOf(shopEvents(60, 6, 5), prefix));
+          return true;
+        } catch {
+          await delay(100);
+          return false;
+        }
+      }, "the new topic takes events");
+    }
+    await untilUnready(service, /created again \(its id was [0-9a-f]{32}, and is [0-9a-f]{32}\)/);
+    await using other = await openLog(broker);
+    await using again = await start(other, prefix);
+    await untilUnready(again, /created again/);
+    assert.deepEqual(
+      await requested(other, prefix),
+      requestsOf(events).sort(),
+      "the new events are not applied",
+    );
+  });
+
+  Deno.test("Service on Kafka says that its events got more partitions, and does not start with them", async () => {
+    const prefix = "grown.";
+    const { events: topic } = topicNames(prefix);
+    const events = shopEvents(30, 6);
+    await using log = await openLog(broker);
+    await using service = await start(log, prefix);
+    await log.append(recordsOf(events.slice(0, 40), prefix));
+    await untilCommitted(log, prefix);
+    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }));
+    await untilUnready(service, /as 2 partitions: it has 4 now/);
+    await log.append(recordsOf(events.slice(40), prefix));
+    const asked = requestsOf(events).sort();
+    await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
+    await using other = await openLog(broker);
+    await assert.rejects(start(other, prefix), /as 2 partitions: it has 4 now.+--rekey-from grown\.events/);
+  });
+
+  Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async () => {
+    const prefix = "rekeyed.";
+    const topics = topicNames(prefix);
+    await using log = await openLog(broker);
+    const spec = { name: "shop", partitions: 3, cleanup: "delete" } as const;
+    await log.createTopics([...topicSpecs(topics, PARTITIONS), spec]);
+    const events = shopEvents(400, 30);
+    const all = recordsOf(events, prefix);
+    const records = all.filter(({ topic }) => topic === topics.events)
+      .map((record, n) => ({ ...record, topic: "shop", partition: n % 3, key: `session-${n % 7}` }));
+    await log.append(all.filter(({ topic }) => topic !== topics.events));
+    const quarter = Math.ceil(records.length / 4);
+    const fed = async () =>
+      (await Promise.all([0, 1].map((p) => log.bounds(topics.events, p))))
+        .reduce((sum, { end }) => sum + end, 0);
+    for (let part = 0; part < 3; part++) {
+      const before = await fed();
+      await log.append(records.slice(part * quarter, (part + 1) * quarter));
+      const worker = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", WORKER, broker.address, prefix, "shop"],
+        stderr: "inherit",
+      }).spawn();
+      await until(async () => await fed() > before, "some of it is re-keyed");
+      worker.kill("SIGKILL");
+      await worker.status;
+    }
+    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic: "shop", count: 5 }] }));
+    await using later = await openLog(broker); // which knows of all five
+    await later.append(records.slice(3 * quarter).map((record, n) => ({ ...record, partition: n % 5 })));
+    await using service = await Service.start(later, {
+      ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: "shop" },
+    });
+    const asked = requestsOf(events).sort();
+    await until(async () => (await requested(later, prefix)).length >= asked.length, "all is answered");
+    assert.deepEqual(await requested(later, prefix), asked);
+    for (const { state } of service.tasks.values()) assert.equal(state.counters.misplaced, 0);
+  });
+}
