@@ -20,7 +20,9 @@
  *
  * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
  * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. The newest quarter of the window and the newest
- * batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). A batch is judged before it is published, so
+ * batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few
+ * users, and one of them in an odd mood is far from all batches before: the newest batch must be out of band without
+ * the user who speaks most for it, beside batches of the reference without theirs. A batch is judged before it is published, so
  * what a coarse fault taught in its first batch is never served: a learner adapts to wrong labels within a few
  * batches, and one that has adapted looks sound for as long as they last.
  *
@@ -81,19 +83,25 @@ export interface HealthChange {
  */
 export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
 
-/** Figures of one batch: [rows, label rate, excess, over, under, gain]. */
+/**
+ * Figures of one batch: rows, label rate, excess, over, under, gain; then excess, over and under without the user who has
+ * the most of it, 0 of a single user.
+ */
 type Block = readonly number[];
-const ROWS = 0, RATE = 1, EXCESS = 2, OVER = 3, UNDER = 4, GAIN = 5, FIELDS = 6;
+const ROWS = 0, RATE = 1, EXCESS = 2, OVER = 3, UNDER = 4, GAIN = 5, FIELDS = 9;
+/** The tested figures, of all users and without one. */
+const WHOLE = [EXCESS, OVER, UNDER] as const, TRIMMED = [6, 7, 8] as const;
 /** A variance needs some values. */
 const MIN_BLOCKS = 8;
 /** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
 const MAX_CHANGES = 256;
-const FORMAT = 1;
+/** Blocks of format 1 have the figures of all users only. */
+const FORMAT = 2;
 
 /**
  * Watches one model.
  *
- * Memory: six numbers a batch of both windows. Time: linear in them, a batch.
+ * Memory: nine numbers a batch of both windows. Time: linear in them, a batch.
  *
  * @example
  * ```ts
@@ -201,8 +209,8 @@ export class Guard {
    */
   decode(from: ByteReader): void {
     const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads ${FORMAT}`);
+    if (format !== FORMAT && format !== 1) {
+      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads 1 to ${FORMAT}`);
     }
     this.#health = named(HEALTH, from.u8());
     this.#rows = from.uint();
@@ -214,7 +222,12 @@ export class Guard {
       rows: from.uint(),
       version: from.uint(),
     }));
-    const blocks = () => Array.from({ length: from.count() }, () => [...from.f64s(FIELDS)]);
+    // Blocks of before do not know who had the most: their figures stand for both until newer ones come.
+    const block = format === FORMAT ? () => [...from.f64s(FIELDS)] : () => {
+      const figures = [...from.f64s(GAIN + 1)];
+      return [...figures, ...WHOLE.map((field) => figures[field]!)];
+    };
+    const blocks = () => Array.from({ length: from.count() }, block);
     this.#recent = blocks();
     this.#reference = blocks();
   }
@@ -309,7 +322,8 @@ export class Guard {
 
   /** Why the newest batch, the newest quarter or all of the window is out of band. */
   #brokenNow(): "entropy" | "calibration" | null {
-    return this.#broken(this.#recent.slice(-1)) ??
+    const { confidence } = this.#options;
+    return this.#broken(this.#recent.slice(-1), confidence, TRIMMED) ??
       this.#broken(newest(this.#recent, this.#options.windowRows / 4)) ??
       this.#broken(this.#recent);
   }
@@ -318,17 +332,18 @@ export class Guard {
   #broken(
     blocks: readonly Block[],
     confidence: number = this.#options.confidence,
+    [excess, over, under]: typeof WHOLE | typeof TRIMMED = WHOLE,
   ): "entropy" | "calibration" | null {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
     const rate = mean(column([...reference, ...blocks], RATE));
     // Without a reference it is the prior that must be beaten.
-    const before = reference.length === 0 ? 0 : mean(column(reference, EXCESS));
+    const before = reference.length === 0 ? 0 : mean(column(reference, excess));
     const above = (bound: number, field: number) =>
       meanAbove(bound, column(blocks, field), column(reference, field), confidence);
-    if (above(before + margin * entropy(rate), EXCESS)) return "entropy";
-    return above(0, OVER) || above(0, UNDER) ? "calibration" : null;
+    if (above(before + margin * entropy(rate), excess)) return "entropy";
+    return above(0, over) || above(0, under) ? "calibration" : null;
   }
 
   #blockOf(samples: readonly Sample[], rows: number, logLoss: number): Block {
@@ -347,14 +362,27 @@ export class Guard {
         user.positives += label;
       }
     }
-    const block = [rows, 0, 0, 0, 0, logLoss - served / rows];
+    const block = [rows, 0, 0, 0, 0, logLoss - served / rows, 0, 0, 0];
+    const most = WHOLE.map(() => -Infinity);
+    let counted = 0;
     for (const user of users.values()) {
       if (user.rows === 0) continue;
       const share = 1 / user.rows / users.size;
       block[RATE]! += share * user.positives;
-      block[EXCESS]! += share * user.excess;
-      block[OVER]! += share * (user.predicted - maxCalibration * user.positives);
-      block[UNDER]! += share * (minCalibration * user.positives - user.predicted);
+      counted++;
+      const parts = [
+        share * user.excess,
+        share * (user.predicted - maxCalibration * user.positives),
+        share * (minCalibration * user.positives - user.predicted),
+      ];
+      WHOLE.forEach((field, at) => {
+        block[field]! += parts[at]!;
+        most[at] = Math.max(most[at]!, parts[at]!);
+      });
+    }
+    if (counted > 1) {
+      const rest = users.size / (counted - 1);
+      WHOLE.forEach((field, at) => block[TRIMMED[at]!] = (block[field]! - most[at]!) * rest);
     }
     return block;
   }

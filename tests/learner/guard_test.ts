@@ -7,6 +7,7 @@ import type { Sample } from "../../src/learner/sample.ts";
 import { correlatedVariance } from "../../src/learner/series.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { makeSamples } from "./batches.ts";
+import { CLEAN, guardBatches } from "./guard_streams.ts";
 
 const OPTIONS: GuardOptions = {
   windowRows: 320,
@@ -189,4 +190,35 @@ Deno.test("correlatedVariance() is the plain variance of independent values and 
   const wave = Float64Array.from({ length: 4000 }, (_, i) => Math.sin(i / 10));
   assert.ok(correlatedVariance(wave) > 5);
   assert.equal(correlatedVariance(new Float64Array(9)), 0);
+});
+
+Deno.test("Guard.update() holds nothing of clean streams, where users come one after another either", () => {
+  // Were the newest batch tested with all of its users, one in an odd mood would hold 16 batches from row 113,408 on.
+  for (const [name, stream] of Object.entries(CLEAN)) {
+    const guard = new Guard();
+    let rows = 0;
+    for (const batch of guardBatches(stream, 1)) {
+      if (rows >= 120_000) break;
+      guard.update(batch, 0, 1);
+      rows += batch.length * stream.list;
+    }
+    assert.deepEqual(guard.changes, [], name);
+  }
+});
+
+Deno.test("Guard.update() holds the first batches of flipped labels, in streams of every kind", () => {
+  for (const [name, stream] of Object.entries(CLEAN)) {
+    for (const seed of [1, 2, 3]) {
+      const guard = new Guard();
+      let rows = 0;
+      let action: GuardAction = "publish";
+      for (const batch of guardBatches(stream, seed, (row) => row >= 20_000)) {
+        action = guard.update(batch, 0, 1);
+        rows += batch.length * stream.list;
+        if (action !== "publish" || rows > 21_000) break;
+      }
+      assert.equal(action, "hold", name);
+      assert.ok(rows >= 20_000, `${name}: a false alarm at row ${rows}`);
+    }
+  }
 });

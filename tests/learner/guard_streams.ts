@@ -1,0 +1,75 @@
+/**
+ * Streams of judged batches, clean and poisoned, without a model behind them: a guard sees what was predicted and what
+ * came of it, and nothing else.
+ *
+ * @module
+ */
+
+import type { Sample } from "../../src/learner/sample.ts";
+import { sigmoid } from "../../src/losses/logistic.ts";
+import { mulberry32 } from "../../src/scorer/random.ts";
+import { makeSamples } from "./batches.ts";
+
+/** Who comes, and how well they are predicted. */
+export interface GuardStream {
+  /** Rows of a list. */
+  readonly list: number;
+  /** Users who are there at a time. */
+  readonly atOnce: number;
+  /** Lists of a user before another takes the place. */
+  readonly stay: number;
+  /** Logit of the rate. */
+  readonly rate: number;
+  /** Deviation of what the model knows and the prior does not. */
+  readonly known: number;
+  /** Deviation of a user's mood, which nobody knows; one user in twenty has three times as much. */
+  readonly mood: number;
+}
+
+/** Clean streams of different kinds. */
+export const CLEAN: Readonly<Record<string, GuardStream>> = {
+  "a shop's lists": { list: 10, atOnce: 2000, stay: 30, rate: -2, known: 1, mood: 0.5 },
+  "ratings of one user after another": { list: 1, atOnce: 3, stay: 165, rate: 0.3, known: 0.9, mood: 1 },
+  "ratings of some at a time": { list: 1, atOnce: 20, stay: 20, rate: 0.3, known: 0.9, mood: 0.7 },
+  "rare positives": { list: 5, atOnce: 500, stay: 10, rate: -4.5, known: 1, mood: 0.5 },
+};
+
+/** Batches of 64 rows at least. @param isFlipped whether labels are the other way round from a row on */
+export function* guardBatches(
+  stream: GuardStream,
+  seed: number,
+  isFlipped: (row: number) => boolean = () => false,
+): Generator<Sample[], never> {
+  const { list, atOnce, stay, rate, known, mood } = stream;
+  const [template] = makeSamples(1, 1, 1);
+  const random = mulberry32(seed);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const places = Array.from({ length: atOnce }, () => ({ name: "", mood: 0, left: 0 }));
+  let users = 0, row = 0;
+  for (;;) {
+    const batch: Sample[] = [];
+    for (let rows = 0; rows < 64; rows += list) {
+      const user = places[Math.floor(random() * atOnce)]!;
+      if (user.left === 0) {
+        const strength = random() < 0.05 ? 3 * mood : mood;
+        Object.assign(user, {
+          name: `u${users++}`,
+          mood: strength * normal(),
+          left: 1 + 2 * stay * random() | 0,
+        });
+      }
+      user.left--;
+      batch.push({
+        ...template!,
+        user: user.name,
+        rows: Array.from({ length: list }, () => {
+          const z = rate + known * normal();
+          const yes = random() < sigmoid(z + user.mood);
+          const label = yes !== isFlipped(row++) ? 1 : 0;
+          return { ...template!.rows[0]!, label, prediction: sigmoid(z), offset: rate } as const;
+        }),
+      });
+    }
+    yield batch;
+  }
+}
