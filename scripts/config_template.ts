@@ -7,7 +7,7 @@
 import { type ConfigRow, configRows } from "./configuration_page.ts";
 
 /** Sections that few need. */
-const ADVANCED: ReadonlySet<string> = new Set(["learner", "guard", "models", "kafka"]);
+const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);
 
 /** What it says at its top. */
 const HEAD =

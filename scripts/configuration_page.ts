@@ -33,6 +33,9 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
   ["HTTP", "See [http.md](http.md#settings). `MEANDER_API_KEY` is one more key, which allows everything.", [
     "http",
   ]],
+  ["The proof", "`null` turns it off. See [learner.md](learner.md#before-a-model-has-proved-itself).", [
+    "proof",
+  ]],
   ["The guard", "`null` turns it off. See [learner.md](learner.md#when-learning-goes-wrong).", ["guard"]],
   ["The models", "See [models.md](models.md).", ["models"]],
 ];

@@ -138,6 +138,7 @@ async function main(flags: Flags): Promise<number> {
     modelConfig: model,
     batchRows: config.batchRows,
     guard: config.guard,
+    proof: config.proof,
   });
   for (const file of [flags.json, flags.report]) if (file !== undefined) await makeRoomFor(file);
   const started = Date.now();
@@ -247,8 +248,12 @@ async function totalEvents(
   return await countEvents(openSource(flags.format, flags.data), flags.limit);
 }
 
-function healthNotes({ failures, rollbacks, pausedBatches, guard }: Learning): string[] {
+function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learning): string[] {
   const notes: string[] = [];
+  if (proof !== null && proof.changes.length > 0) {
+    const changes = proof.changes.map(({ to, rows }) => `the ${to} from row ${rows}`);
+    notes.push(`requests were answered in the order of the prior, then of ${changes.join(", ")}`);
+  }
   if (failures > 0) {
     notes.push(
       `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,

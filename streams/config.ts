@@ -10,6 +10,7 @@ import { DEFAULT_ACTIONS } from "../src/features/actions.ts";
 import type { FeatureSchema } from "../src/features/schema.ts";
 import type { GuardOptions } from "../src/learner/guard.ts";
 import type { LearnerOptions } from "../src/learner/learner.ts";
+import type { ProofOptions } from "../src/learner/proof.ts";
 import type { ModelConfigs, ModelName } from "../src/models/create.ts";
 import type { TaskOptions } from "../src/state/task_options.ts";
 import { withoutComments } from "./json_comments.ts";
@@ -43,6 +44,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly keepRows?: number;
   /** Options of the learner. */
   readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">>;
+  /** How a model proves that it ranks better than the causal prior; `null` = it need not. */
+  readonly proof?: ProofOptions | null;
   /** The band in which served predictions must stay; `null` = no guard. */
   readonly guard?: GuardOptions | null;
   /** How to reach the brokers of a Kafka log. */
@@ -137,6 +140,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     snapshotVersions: _snapshot,
     keepRows: _keep,
     guard: _guard,
+    proof: _proof,
     kafka: _kafka,
     $schema: _schema,
     http: _http,
@@ -166,7 +170,7 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
 /** The options of the learner's runtime. */
 export function learningOptions(config: Config): LearningOptions {
   const { batchRows, checkpointBatches, checkpointIntervalMs, publishIntervalMs } = config;
-  const { snapshotVersions, keepRows, guard } = config;
+  const { snapshotVersions, keepRows, guard, proof } = config;
   return defined({
     batchRows,
     checkpointBatches,
@@ -175,6 +179,7 @@ export function learningOptions(config: Config): LearningOptions {
     snapshotVersions,
     keepRows,
     guard,
+    proof,
   }) as LearningOptions;
 }
 

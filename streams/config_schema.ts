@@ -151,6 +151,15 @@ const learner = z.strictObject({
   calibrationRate: field(z.number().min(0), "learning rate a row of the calibration; 0 = none", 0),
 }).partial();
 
+const proof = z.strictObject({
+  alpha: field(
+    z.number().gt(0).lt(1),
+    "probability that chance ever gives a model a say in the order of lists, or takes it",
+    0.05,
+  ),
+  mixRows: field(natural, "judged rows after which a new model is mixed with the prior", 256),
+}).partial().nullable();
+
 const guard = z.strictObject({
   windowRows: field(count, "rows of the newest window", 1024),
   referenceRows: field(count, "rows of the reference before it", 8192),
@@ -345,6 +354,7 @@ export const configSchema = z.strictObject({
   kafka: kafkaSchema,
   http: httpSchema,
   retention: retentionSchema,
+  proof: field(proof, "how a model proves that it ranks better than the prior; `null` = it need not", {}),
   guard: field(guard, "the band in which served predictions must stay; `null` = none", {}),
   models,
 }).partial();

@@ -35,6 +35,8 @@ export interface LearnerFigures {
   readonly health: Health;
   /** The newest changes of that, oldest first. */
   readonly changes: readonly HealthChange[];
+  /** Share of the model in what orders lists: 0, ½, or 1 once it has proved itself; see `proof.ts`. */
+  readonly modelShare: number;
   /** Batches thrown away, as they broke the weights. */
   readonly failures: number;
   /** Times that the guard took served weights back. */
@@ -64,7 +66,7 @@ export class FigureTaker {
 
   /** The figures now. */
   take(): LearnerFigures {
-    const { version, validation, positions, guard, failures, rollbacks, pausedBatches, learner } =
+    const { version, validation, positions, guard, proof, failures, rollbacks, pausedBatches, learner } =
       this.#learning;
     if (validation.judged !== this.#judged) {
       const { labels, predictions } = validation.rows;
@@ -79,6 +81,7 @@ export class FigureTaker {
       positions,
       health: guard.health,
       changes: guard.changes.slice(-NEWEST_CHANGES),
+      modelShare: proof?.share ?? 1,
       failures,
       rollbacks,
       heldBatches: pausedBatches,

@@ -20,6 +20,7 @@ import { ByteWriter } from "../src/codec/byte_writer.ts";
 import type { Guard, GuardOptions } from "../src/learner/guard.ts";
 import { GuardRails } from "../src/learner/guard_rails.ts";
 import type { Learner } from "../src/learner/learner.ts";
+import { Proof, type ProofOptions } from "../src/learner/proof.ts";
 import { Validation } from "../src/learner/validation.ts";
 import type { ParameterVersion } from "../src/learner/version.ts";
 import { readBeginning } from "./chunks.ts";
@@ -53,6 +54,8 @@ export interface LearningOptions {
   readonly keepRows?: number;
   /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
   readonly guard?: GuardOptions | null;
+  /** How the model has to prove that it ranks better than the prior; `null` = it need not. @default {{}} */
+  readonly proof?: ProofOptions | null;
   /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
   readonly variant?: string;
   /** Where samples of the only partition are that a task in this process has just written. @default {none} */
@@ -86,6 +89,8 @@ export class Learning implements AsyncDisposable {
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
+  /** Decides who orders lists; `null` = the model. */
+  readonly proof: Proof | null;
   /** Batches whose weights were not published, since they or those served were not trusted. */
   pausedBatches = 0;
 
@@ -120,6 +125,7 @@ export class Learning implements AsyncDisposable {
       handover: options.handover,
     });
     this.validation = new Validation({ rows: options.keepRows ?? Infinity });
+    this.proof = options.proof === null ? null : new Proof(options.proof);
     this.#rails = new GuardRails(learner, {
       guard: options.guard === undefined ? {} : options.guard,
       recoveryBatches: options.recoveryBatches ?? 5,
@@ -301,6 +307,7 @@ export class Learning implements AsyncDisposable {
     const result = this.learner.learn(samples);
     this.validation.mark(result, this.learner.dataTime, this.version);
     const { judged } = this.validation;
+    this.proof?.update(samples.filter(({ purpose }) => purpose !== "learn"));
     const origin = this.#rails.update({ samples, result, judged, version: this.version });
     if (origin !== "learnt") this.#versions.needsFull = true;
     if (origin === "chosen") this.#versions.isChosen = true;
@@ -347,7 +354,10 @@ export class Learning implements AsyncDisposable {
   /** The newest version, as the log is to get it. */
   #takeVersions(): ParameterVersion[] {
     const { published } = this.#versions;
-    return this.#versions.take().map((kind) => this.learner.version(kind, this.version, published));
+    const share = this.proof?.share ?? 1;
+    return this.#versions.take().map((kind) => (
+      { ...this.learner.version(kind, this.version, published), share }
+    ));
   }
 
   /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.take} */
@@ -384,6 +394,7 @@ export class Learning implements AsyncDisposable {
     });
     this.#rails.encode(to, learner);
     this.validation.encode(to);
+    if (this.proof !== null) this.proof.encode(to);
     return to.toBytes();
   }
 
@@ -396,5 +407,9 @@ export class Learning implements AsyncDisposable {
     this.pausedBatches = head.pausedBatches;
     this.#rails.decode(from, head);
     this.validation.decode(from);
+    if (this.proof === null) return;
+    // A checkpoint without a proof is of a model that ordered without one.
+    if (from.done) this.proof.trust();
+    else this.proof.decode(from);
   }
 }

@@ -5,11 +5,21 @@
  * @module
  */
 
+/**
+ * Who ordered a list: `model`; `prior`, the click rates so far, and `mix`, half of each, while the model has yet to
+ * prove that it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `list`, the list that was
+ * asked for has an order of its own; `several`, the two variants of an interleaved list, when they differ.
+ */
+export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "list", "several"] as const;
+
+/** One of {@linkcode ORDERED_BY}. */
+export type OrderedBy = typeof ORDERED_BY[number];
+
 /** One item of an answer. */
 export interface RecommendedItem {
   /** The item. */
   readonly item: string;
-  /** Score of the model; larger is better. */
+  /** Probability of a positive by the model, or as far as it has proved itself; see `modelShare`. */
   readonly score: number;
   /** 0 is the top. */
   readonly position: number;
@@ -82,6 +92,13 @@ export interface Recommendation {
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
+  /** Who ordered the list; absent when it was made without a model, and in answers of earlier versions. */
+  readonly orderedBy?: OrderedBy;
+  /**
+   * Share of the model in the scores, in log-odds, while it has yet to prove itself; the rest is that of the click rates
+   * so far. In a list of two variants the smaller one. @default {1}
+   */
+  readonly modelShare?: number;
   /** Number of behaviours that the user's state had folded. */
   readonly stateVersion: number;
   /** Name of the experiment. */

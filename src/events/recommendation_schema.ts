@@ -8,6 +8,7 @@ import { counter, type Fields, id, name, position, probability, time } from "./f
 import { MAX_EXPOSURES, MAX_ITEMS } from "./limits.ts";
 import {
   EMPTY_REASONS,
+  ORDERED_BY,
   type Recommendation,
   type RecommendationExposure,
   type RecommendedItem,
@@ -17,7 +18,7 @@ import {
 
 const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
   item: { ...id, about: "The item." },
-  score: { kind: "number", about: "Score of the model; larger is better." },
+  score: { kind: "number", about: "Probability of a positive by the model, as far as modelShare says." },
   position: { ...position, about: "0 is the top." },
   propensity: {
     ...probability,
@@ -77,6 +78,21 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     about: "Name of the model that scored; `model@version` when an experiment pins the version.",
   },
   version: { ...counter, about: "Version of its parameters." },
+  orderedBy: {
+    kind: "choice",
+    of: ORDERED_BY,
+    optional: true,
+    about: "Who ordered the list: the model, the click rates so far (prior) or a mix of them until it has " +
+      "proved itself, what retrieval has learnt (blend), both, the list that was asked for, or several variants.",
+  },
+  modelShare: {
+    kind: "number",
+    minimum: 0,
+    maximum: 1,
+    optional: true,
+    about:
+      "Share of the model in the scores while it has yet to prove itself; the rest is click rates so far.",
+  },
   stateVersion: { ...counter, about: "Number of behaviours that the user's state had folded." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },
   variant: { ...name, optional: true, about: "Name of the user's variant in it." },

@@ -3,7 +3,7 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, link, tables (name, bytes)..., crc32 of all before
+ *          dense weights, head weights, standardisation, link, twice the share u8, tables (name, bytes)..., crc32 of all before
  * ```
  *
  * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
@@ -19,8 +19,8 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import { IDENTITY, type Link } from "../losses/link.ts";
 
-/** Format 1 has no link. */
-const FORMAT = 2;
+/** Format 1 has no link, format 2 does not say who orders. */
+const FORMAT = 3;
 const OLDEST_FORMAT = 1;
 
 /** A published version. */
@@ -43,6 +43,8 @@ export interface ParameterVersion {
   readonly standardisation: Standardisation;
   /** From the model's logits to those that are served. @default {as they are} */
   readonly link?: Link;
+  /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
+  readonly share?: number;
   /** Rows by table: a delta or everything, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
@@ -52,7 +54,7 @@ const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
 
 /** Encodes a version with its checksum. */
 export function encodeVersion(version: ParameterVersion): Uint8Array {
-  const { link = IDENTITY } = version;
+  const { link = IDENTITY, share = 1 } = version;
   const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
   body.reset();
   body.u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
@@ -62,6 +64,7 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
     .uint(version.standardisation.mean.length)
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
     .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
+    .u8(2 * share)
     .uint(version.tables.size);
   for (const [name, bytes] of version.tables) body.string(name).bytes(bytes);
   record.reset();
@@ -109,9 +112,11 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   const link = format < 2
     ? IDENTITY
     : { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
+  // Before there was a proof, every model ordered alone.
+  const share = format < 3 ? 1 : from.u8() / 2;
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  return { ...head, standardisation, link, tables };
+  return { ...head, standardisation, link, share, tables };
 }
 
 function checkFormat(format: number): number {

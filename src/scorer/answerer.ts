@@ -13,7 +13,13 @@ import type { RANKINGS, Variant, VariantSettings } from "../experiments/experime
 import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../experiments/interleaving.ts";
 import { fullKey } from "../experiments/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
-import type { EmptyReason, Recommendation, RecommendedItem, ShadowAnswer } from "../events/recommendation.ts";
+import type {
+  EmptyReason,
+  OrderedBy,
+  Recommendation,
+  RecommendedItem,
+  ShadowAnswer,
+} from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
 import type { Pending } from "../state/pending.ts";
 import type { FrequencyOptions } from "../state/shown_items.ts";
@@ -34,6 +40,9 @@ export type Ranking = typeof RANKINGS[number];
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
+
+/** Tell the draws of several lists for one request apart; those between are of the teams of a draft. */
+const OWN_DRAW = 0, SHADOW_DRAW = 4;
 
 /** Options of an {@linkcode Answerer}. */
 export interface AnswererOptions {
@@ -80,6 +89,11 @@ export interface AnswererState {
 interface Ranked {
   readonly scorer: ListScorer;
   readonly scored: ScoredList;
+  /** Logits of the candidates by whoever orders; their scores are made of them. */
+  readonly logits: Float64Array;
+  /** Share of the model in them. */
+  readonly share: number;
+  readonly orderedBy: OrderedBy;
   /** Indices of those that it chooses from, and what it orders them by. */
   readonly eligible: readonly number[];
   readonly ordered: Candidates;
@@ -140,11 +154,13 @@ export class Answerer {
         items: list.items,
         model: list.model,
         version: own.scored.head.version,
+        orderedBy: list.orderedBy,
+        ...(list.share === 1 ? {} : { modelShare: list.share }),
         stateVersion: this.#state.sequences.total(user.row),
         ...exposureFields(unserved ? [] : exposures),
         ...(shadowed.length === 0 ? {} : { shadows: shadowed }),
         ...(list.items.length > 0 ? {} : { empty: this.whyEmpty(user, event) }),
-        ...(this.#options.logCandidates ? { others: others(scores, own.scored, list.items) } : {}),
+        ...(this.#options.logCandidates ? { others: others(scores, own.logits, list.items) } : {}),
         tookMicros: this.#options.nowMicros() - start,
       },
     };
@@ -198,7 +214,7 @@ export class Answerer {
   }
 
   /** The list of a variant; see `#rank`. */
-  #slate(scores: Scores, settings: VariantSettings, draw = 0): Slate {
+  #slate(scores: Scores, settings: VariantSettings, draw = OWN_DRAW): Slate {
     const ranked = this.#rank(scores, settings, draw);
     const { eligible, ordered, policy, random } = ranked;
     const choices = choose(ordered, scores.event.count, policy, random)
@@ -213,16 +229,28 @@ export class Answerer {
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
+    // Nobody is shown what a shadow answers, so it needs no proof; and is there to say what its model would do.
+    const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    const ordered = this.#scores(scored, scores, settings);
+    const ordered = this.#scores(scored.items, logits, scores, settings);
     const eligible = diverseOf(eligibleOf(scores, settings), scored.items, ordered, {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
-    return { scorer, scored, eligible, ordered: subset(ordered, eligible), policy, random };
+    const orderedBy = this.#orderedBy(event, settings, share);
+    const from = { scorer, scored, logits, share, orderedBy };
+    return { ...from, eligible, ordered: subset(ordered, eligible), policy, random };
   }
 
-  #placed({ candidates }: Scores, { scorer, scored, choices }: Slate) {
+  /** Who orders. @param share of the model in what scores */
+  #orderedBy(event: RequestEvent, settings: VariantSettings, share: number): OrderedBy {
+    if (event.candidates === undefined && (event.list ?? "personal") !== "personal") return "list";
+    const ranking = this.#ranking(event, settings);
+    if (ranking !== "model" || share === 1) return ranking;
+    return share === 0 ? "prior" : "mix";
+  }
+
+  #placed({ candidates }: Scores, { scorer, scored, logits, share, orderedBy, choices }: Slate) {
     const rows = scored.room(choices.length);
     for (let position = 0; position < choices.length; position++) {
       const { index, propensity } = choices[position]!;
@@ -231,10 +259,12 @@ export class Answerer {
     }
     return {
       model: scorer.serving.model,
+      orderedBy,
+      share,
       rows,
       items: choices.map(({ index, propensity }, position): RecommendedItem => ({
         item: candidates[index]!.item,
-        score: probabilityOf(scored.logits[index]!),
+        score: probabilityOf(logits[index]!),
         position,
         propensity,
         source: candidates[index]!.source,
@@ -261,10 +291,12 @@ export class Answerer {
     });
     return {
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
+      orderedBy: ranked[0].orderedBy === ranked[1].orderedBy ? ranked[0].orderedBy : "several" as const,
+      share: Math.min(ranked[0].share, ranked[1].share),
       rows,
       items: drafted.map(({ item, picker, team, propensity }, position): RecommendedItem => ({
         item: candidates[item]!.item,
-        score: probabilityOf(ranked[picker].scored.logits[item]!),
+        score: probabilityOf(ranked[picker].logits[item]!),
         position,
         propensity,
         source: candidates[item]!.source,
@@ -277,7 +309,7 @@ export class Answerer {
   #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowAnswer[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
-    const slate = this.#slate(scores, own, 4);
+    const slate = this.#slate(scores, own, SHADOW_DRAW);
     const { model, items } = this.#placed(scores, slate);
     const list = items.map(({ item, score }) => ({ item, score }));
     return [{ variant: shadow.name, model, version: slate.scored.head.version, items: list }];
@@ -285,7 +317,8 @@ export class Answerer {
 
   /** What the candidates are ordered by, as log-odds. */
   #scores(
-    { items, logits }: ScoredList,
+    items: readonly CatalogueItem[],
+    logits: Float64Array,
     { event, candidates }: Scores,
     settings: VariantSettings,
   ): Candidates {
@@ -351,7 +384,7 @@ function exposureFields(exposures: Assignment["exposures"]) {
   return first === undefined ? {} : { ...first, ...(exposures.length === 1 ? {} : { exposures }) };
 }
 
-function others({ candidates }: Scores, { logits }: ScoredList, items: readonly RecommendedItem[]) {
+function others({ candidates }: Scores, logits: Float64Array, items: readonly RecommendedItem[]) {
   const chosen = new Set(items.map(({ item }) => item));
   return candidates.flatMap(({ item }, index) =>
     chosen.has(item) ? [] : [{ item, score: probabilityOf(logits[index]!) }]

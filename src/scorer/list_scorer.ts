@@ -232,7 +232,7 @@ export class ListScorer {
       history,
       ...(state === null ? {} : { state }),
     };
-    return new ScoredList(head, items, this.#rows, logits);
+    return new ScoredList(head, items, this.#rows, logits, this.#serving.share);
   }
 
   /** What models read of candidates; the next list overwrites it. */

@@ -6,6 +6,7 @@
  */
 
 import type { InstanceRow } from "../features/instance.ts";
+import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { CatalogueItem } from "../state/catalogue.ts";
 import type { Pending } from "../state/pending.ts";
 import { PendingRows } from "../state/pending_rows.ts";
@@ -56,21 +57,28 @@ export class ScoredList {
   readonly head: Omit<Pending, "rows">;
   /** The items in their order. */
   readonly items: readonly CatalogueItem[];
-  /** Their logits. */
+  /** Their logits by the model, which are frozen as predictions whoever orders. */
   readonly logits: Float64Array;
+  /** What orders the items: these logits, as far as the model has proved itself, and those of the causal prior. */
+  readonly ordering: Float64Array;
+  /** Share of the model in that, in [0, 1]. */
+  readonly share: number;
   readonly #rows: ScratchRows;
   readonly #list: number;
 
   /**
    * @param rows what the model has read
    * @param logits what it made of it; no number where it has run away, for which the prior stands in
+   * @param share of the model in what orders the items
    */
   constructor(
     head: Omit<Pending, "rows">,
     items: readonly CatalogueItem[],
     rows: ScratchRows,
     logits: Float32Array,
+    share = 1,
   ) {
+    this.share = share;
     this.head = head;
     this.items = items;
     this.#rows = rows;
@@ -79,6 +87,10 @@ export class ScoredList {
     for (let c = 0; c < items.length; c++) {
       this.logits[c] = Number.isFinite(logits[c]) ? logits[c]! : rows.at(c).offset;
     }
+    this.ordering = share === 1 ? this.logits : this.logits.map((logit, c) => {
+      const prior = rows.at(c).numerics[PRIOR_NUMERIC]!;
+      return prior + share * (logit - prior);
+    });
   }
 
   /** Room for so many of its rows. */

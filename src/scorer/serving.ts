@@ -24,6 +24,8 @@ export interface Serving {
   readonly model: string;
   /** The parameter version. */
   readonly version: number;
+  /** Its share in what orders lists, in log-odds; the rest is the causal prior's. @default {1} */
+  readonly share?: number;
   /** Floats of a user's recurrent state; 0 = none. */
   readonly stateSize: number;
   /** Whether a state is all that is needed of a history, however long; see `Model.lifelong`. @default {false} */

@@ -38,6 +38,7 @@ export class ServingModel implements Serving {
   #standardisation: Standardisation;
   #link: Link = IDENTITY;
   #version = 0;
+  #share = 1;
 
   /**
    * A model at version 0, before any version is applied.
@@ -72,6 +73,10 @@ export class ServingModel implements Serving {
 
   get version(): number {
     return this.#version;
+  }
+
+  get share(): number {
+    return this.#share;
   }
 
   get stateSize(): number {
@@ -119,6 +124,7 @@ export class ServingModel implements Serving {
     this.#standardisation = version.standardisation;
     this.#link = version.link ?? IDENTITY;
     this.#version = version.version;
+    this.#share = version.share ?? 1;
     this.#positionWeights.fill(NaN);
     this.#assembler.forget(this.#fields, deltas.some(({ moves }) => moves));
     return true;

@@ -54,6 +54,8 @@ export interface Snapshot {
     readonly version: number;
     readonly rows: number;
     readonly health: string;
+    /** Share of the model in what orders lists. */
+    readonly modelShare: number;
     readonly failures: number;
     readonly rollbacks: number;
     readonly held: number;
@@ -156,6 +158,7 @@ export class Snapshots {
         version: learner.version,
         rows: learner.rows,
         health: learner.health,
+        modelShare: learner.modelShare,
         failures: learner.failures,
         rollbacks: learner.rollbacks,
         held: learner.heldBatches,

@@ -64,9 +64,9 @@ export type ExplanationView = ReturnType<typeof view>;
 
 function view({ recommendation, instance }: Preview, why: readonly Explanation[], memory: SlotHealth | null) {
   const { items, categories, actions, times, strengths } = instance.history;
-  const { user, time, model, version, variant, empty } = recommendation;
+  const { user, time, model, version, orderedBy, modelShare = 1, variant, empty } = recommendation;
   return {
-    ...{ user, time, model, version, ...(variant === undefined ? {} : { variant }) },
+    ...{ user, time, model, version, orderedBy, modelShare, ...(variant === undefined ? {} : { variant }) },
     empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },
     behaviours: items.map((item, i) => ({
       item,
@@ -81,7 +81,7 @@ function view({ recommendation, instance }: Preview, why: readonly Explanation[]
     items: why.map(({ prior, ...rest }, i) => ({
       categories: instance.rows[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",
-      score: sigmoid(rest.logit),
+      score: recommendation.items[i]?.score ?? sigmoid(rest.logit),
       prior: sigmoid(prior),
       ...rest,
     })),

@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
-import { EMPTY_REASONS, type EmptyReason } from "../../src/events/recommendation.ts";
+import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../src/events/recommendation.ts";
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { METRICS } from "../../src/experiments/user_metrics.ts";
@@ -78,6 +78,10 @@ const explanation = z.object({
   time: time.describe("The newest event time that the partition knows: the list is as of then."),
   model: z.string(),
   version: count,
+  orderedBy: z.enum(ORDERED_BY).optional().describe("Who ordered the list."),
+  modelShare: z.number().describe(
+    "Share of the model in the scores, in log-odds; 1 once it has proved itself.",
+  ),
   variant: z.string().optional(),
   empty: z.object({ code: z.enum(Object.keys(EMPTY_REASONS) as EmptyReason[]), reason: z.string() })
     .nullable()
@@ -92,8 +96,10 @@ const explanation = z.object({
     item: z.string(),
     categories: z.array(z.string()),
     source: z.string(),
-    score: z.number().describe("The model's probability, without a place in the list."),
-    logit,
+    score: z.number().describe(
+      "As in the list: of the model, as far as `modelShare` says, and of click rates.",
+    ),
+    logit: logit.describe("The model's log-odds, without a place in the list."),
     prior: z.number().describe("The smoothed click rate that the model starts from."),
     looksAt: z.enum(["behaviours", "slots"]).nullable(),
     weights: z.array(z.number().nullable()).describe("How much it looks at each behaviour, or each slot."),

@@ -47,6 +47,7 @@ const LEARNER_GAUGES = {
   normalizedEntropy: "Their log loss over that of the constant rate",
   calibrationRatio: "Their sum over that of the labels",
   positiveRatio: "Share of positives among them",
+  modelShare: "Share of the model in what orders lists: 0, 0.5, or 1 once it has proved that it ranks better",
   failures: "Batches thrown away since the start, as they broke the weights",
   rollbacks: "Times since the start that the guard took served weights back",
   heldBatches: "Batches since the start that were not published, for want of trust",
@@ -239,9 +240,9 @@ export class ServiceGauges {
 
   #collectLearner({ serving }: Service, learner: LearnerFigures, lagSamples: number): void {
     this.#memory.set({ part: "embeddings" }, learner.tableBytes);
-    const { version, rows, failures, rollbacks, heldBatches, quality } = learner;
+    const { version, rows, modelShare, failures, rollbacks, heldBatches, quality } = learner;
     const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
-      ...{ version, lagSamples, rows, failures, rollbacks, heldBatches },
+      ...{ version, lagSamples, rows, modelShare, failures, rollbacks, heldBatches },
       auc: quality.auc,
       normalizedEntropy: quality.entropy,
       calibrationRatio: quality.calibration,

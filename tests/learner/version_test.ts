@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import {
   decodeVersion,
   encodeVersion,
@@ -24,6 +27,7 @@ const version: fc.Arbitrary<ParameterVersion> = fc.record({
   link: fc.record({ fakeNegatives: fc.boolean(), scale: fc.double(), bias: fc.double() }, {
     noNullPrototype: true,
   }),
+  share: fc.constantFrom(0, 0.5, 1),
   tables: fc.array(fc.tuple(fc.string(), fc.uint8Array())).map((tables) => new Map(tables)),
 }, { noNullPrototype: true });
 
@@ -35,6 +39,15 @@ Deno.test("decodeVersion() gives what encodeVersion() took, and versionNumber() 
       assert.equal(versionNumber(record), version.version);
     }),
   );
+});
+
+Deno.test("decodeVersion() takes a version of before there was a proof for one that orders alone", () => {
+  const [some] = fc.sample(version, { numRuns: 1, seed: 2 });
+  assert.ok(some !== undefined);
+  const body = new ByteReader(encodeVersion({ ...some, share: 0, tables: new Map() })).bytes();
+  const old = Uint8Array.of(2, ...body.slice(1, -2), 0);
+  const record = new ByteWriter(64).bytes(old).uint(crc32(old)).toBytes();
+  assert.deepEqual(decodeVersion(record), { ...some, share: 1, tables: new Map() });
 });
 
 Deno.test("decodeVersion() throws a SyntaxError when any byte is damaged in any bit", () => {

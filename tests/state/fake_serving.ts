@@ -12,6 +12,7 @@ export class FakeServing implements Serving {
   readonly lifelong: boolean;
   readonly stretches: readonly number[];
   version = 0;
+  share = 1;
 
   constructor(stateSize = 3, lifelong = false, stretches: readonly number[] = [0, stateSize]) {
     this.stateSize = stateSize;

@@ -58,6 +58,7 @@ const stateOf = (learning: Learning) => ({
   version: learning.version,
   failures: learning.failures,
   digest: learning.validation.digest,
+  orderers: learning.proof?.changes,
   marks: learning.validation.marks,
   rows: learning.validation.rows.encode(),
 });
@@ -162,6 +163,7 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
   const want = await run(whole);
   const { operations } = whole;
   const versions = await versionsOn(whole);
+  assert.deepEqual(versions.map(({ share }) => share), [0.5, 0.5, 0.5], "256 rows were judged");
   for (let at = 1; at < operations; at++) {
     const log = await start();
     await assert.rejects(run(new CrashingLog(log, at)), Crash);
@@ -444,4 +446,18 @@ Deno.test("Learning takes its own model's state of a list that another model sco
   assert.deepEqual(await weights(others("mimn")), itself);
   assert.deepEqual(await weights(others("dien")), await weights(() => ({ purpose: "learn" })));
   assert.notDeepEqual(await weights(others("dien")), itself);
+});
+
+Deno.test("Learning.open() takes a model whose checkpoint knows no proof for proved: it has ordered", async () => {
+  const log = await createLog();
+  await log.append(makeSamples(40, 9).map(sampleRecord));
+  {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), { ...OPTIONS, proof: null });
+    await learning.drain(true);
+  }
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  assert.equal(learning.proof?.share, 1);
+  await log.append(makeSamples(40, 10).map(sampleRecord));
+  await learning.drain(true);
+  assert.deepEqual([...new Set((await versionsOn(log)).map(({ share }) => share))], [1]);
 });

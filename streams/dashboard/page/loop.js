@@ -172,7 +172,7 @@ export class Loop {
       learner === null ? `v${now.served}` : `v${learner.version}`,
       learner !== null && learner.health !== "healthy"
         ? `${learner.health}; serves v${now.served}`
-        : `serves v${now.served}`,
+        : `serves v${now.served}${orderer(learner)}`,
     );
     for (const { element, figure } of this.arrows) {
       element.classList.toggle("flowing", (point[figure] ?? 0) > 0);
@@ -211,4 +211,14 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
   }
   const middle = (y1 + y2 + height) / 2, x = x1 + width / 2, end = x2 + width / 4;
   return `M${x} ${y1}V${middle + 12}q0 -12 12 -12H${end - 12}q12 0 12 -12V${y2 + height + gap}`;
+}
+
+/**
+ * Who orders lists, while it is not the model alone.
+ *
+ * @param {{ readonly modelShare: number } | null} learner
+ */
+function orderer(learner) {
+  if (learner === null || learner.modelShare === 1) return "";
+  return learner.modelShare === 0 ? "; click rates order" : "; ordered half by click rates";
 }

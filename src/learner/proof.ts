@@ -1,0 +1,345 @@
+/**
+ * How much of a say a model has in the order of lists: it has to prove that it ranks better than the causal prior, on
+ * predictions that were frozen when their list was shown and judged before anything was learnt from them.
+ *
+ * ```text
+ *                 so many rows                model ≫ prior
+ *   prior (new) ───────────────▶ mix ──────────────────────▶ model
+ *                              ▲  │ prior ≫ mix                │ prior ≫ model
+ *                  mix ≫ prior │  ▼                            ▼
+ *                              prior ◀─────────────────────────┘        (≫: proved, at any time)
+ *                                └──────── model ≫ prior ──────▶ model
+ * ```
+ *
+ * The mix is half of each, in log-odds. A model that knows nothing yet has nearly the same logit for all, and changes
+ * little in it; one that is wrong and sure of it loses so much that a few lists tell.
+ *
+ * **Gain** of a row: log loss of the prior less that of the mix or the model. The prior is given the level that it had
+ * at each position so far, so that nothing is gained by knowing the overall rate, or how far people look.
+ *
+ * **Test.** Rows come in blocks of {@linkcode BLOCK_ROWS}. With each block a test of its own begins, so that what a model
+ * did when it was new does not count for ever; the last {@linkcode BLOCKS} are under way. With G the sum of the gains
+ * since the start and V their variance, the mixture martingale of half a normal distribution (Robbins 1970)
+ *
+ *     M = 2 Φ(ρG/s) exp(ρ²G²/2s²) / s,   s = √(1 + ρ²V)
+ *
+ * ever exceeds 1/α with probability α at most if nothing is gained, however often one looks. Test j has α/j(j + 1), so
+ * that chance changes anything with probability α in all of a model's life, in each direction: it does not flap. After
+ * each change evidence starts from nothing.
+ *
+ * **Variance.** Rows of one list, and lists of one user, resemble each other: V is the sum of the squared gains of
+ * *users*, not of rows; without taking their mean off, so that M is exact for any symmetric distribution, however heavy
+ * its tails (de la Peña 1999). After {@linkcode CLUSTER_ROWS} rows a user counts as another one, so that few users can
+ * prove something too, only more slowly. What a user gains grows with time, and positively correlated increments cross
+ * a boundary less often than independent ones of the same variance (Slepian 1962). Where positives are rare, few rows
+ * carry most of the loss, and may not have come yet: V is at least the variance that the two predictions themselves
+ * expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)², p probabilities and z logits.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import { hashString } from "../embeddings/hash.ts";
+import { MAX_POSITION } from "../features/fields.ts";
+import { PRIOR_NUMERIC } from "../features/schema.ts";
+import { sigmoid, softplus } from "../losses/logistic.ts";
+import { normalCdf } from "../metrics/normal.ts";
+import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
+import type { Sample, SampleRow } from "./sample.ts";
+
+/** Options of a {@linkcode Proof}. */
+export interface ProofOptions {
+  /** Probability that chance ever gives the model a say, or takes it. @default {0.05} */
+  readonly alpha?: number;
+  /** Judged rows after which a new model is mixed with the prior; 0 = from the start. @default {256} */
+  readonly mixRows?: number;
+}
+
+/** Who orders, by the model's share in it. */
+export const ORDERERS = ["prior", "mix", "model"] as const;
+
+/** One of {@linkcode ORDERERS}. */
+export type Orderer = typeof ORDERERS[number];
+
+/** A change of who orders. */
+export interface ProofChange {
+  /** Who orders from then on. */
+  readonly to: Orderer;
+  /** Rows judged so far. */
+  readonly rows: number;
+}
+
+/** Rows after which the next test begins. */
+const BLOCK_ROWS = 1024;
+/** Tests that are under way at a time. */
+const BLOCKS = 8;
+/** Rows between two looks. */
+const LOOK_ROWS = 256;
+/** Rows after which a user counts as another one. */
+const CLUSTER_ROWS = 128;
+/** Deviation of the bets: right for a model that is right where the two differ, which gains V/2. */
+const RHO = 0.5;
+/** Information p(1 − p) that the level of a position begins with, and the most that it remembers. */
+const LEVEL_START = 4, LEVEL_MEMORY = 1000;
+/** Changes that are kept. */
+const MAX_CHANGES = 64;
+const FORMAT = 1;
+/** Shares of the model in what is tested against the prior. */
+const SHARES = [0.5, 1] as const;
+const MIX = 0, MODEL = 1;
+
+/** Of rows, users or blocks: gains by {@linkcode SHARES}. */
+type Gains = [mix: number, model: number];
+
+/** Gains of a user in a block that may go on. */
+interface Cluster {
+  rows: number;
+  readonly gains: Gains;
+}
+
+/** What a block of rows gained. */
+interface Block {
+  /** Number of the test that begins with it, from 1. */
+  readonly test: number;
+  rows: number;
+  readonly gains: Gains;
+  /** Variance that the predictions expect. */
+  readonly expected: Gains;
+  /** Squared gains of users who count as others from now on. */
+  readonly squares: Gains;
+  /** By a hash of the user: no one's id is kept. */
+  readonly users: Map<number, Cluster>;
+}
+
+/**
+ * Decides who orders, for one model. Deterministic: same samples, same decisions.
+ *
+ * Memory: some 30 bytes for each user of the newest 8,192 rows. Time: linear in them every 256 rows.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Proof } from "./proof.ts";
+ * assert.equal(new Proof().share, 0); // of a model that was never judged
+ * ```
+ */
+export class Proof {
+  readonly #alpha: number;
+  readonly #mixRows: number;
+  #orderer: Orderer;
+  #rows = 0;
+  #tests = 0;
+  #looked = 0;
+  #blocks: Block[] = [];
+  #changes: ProofChange[] = [];
+  /** Logit that is added to the prior at each position, and the information that it is made of. */
+  readonly #levels = new Float64Array(MAX_POSITION + 1);
+  readonly #information = new Float64Array(MAX_POSITION + 1).fill(LEVEL_START);
+
+  /** Nothing is proved yet. @throws RangeError when α is not in (0, 1), or `mixRows` below 0 */
+  constructor({ alpha = 0.05, mixRows = 256 }: ProofOptions = {}) {
+    if (!(alpha > 0 && alpha < 1)) {
+      throw new RangeError(`Cannot take alpha as in (0, 1): current value is ${alpha}`);
+    }
+    if (!(mixRows >= 0)) {
+      throw new RangeError(`Cannot take mixRows as 0 or more: current value is ${mixRows}`);
+    }
+    this.#alpha = alpha;
+    this.#mixRows = mixRows;
+    this.#orderer = mixRows === 0 ? "mix" : "prior";
+  }
+
+  /** Who orders lists. */
+  get orderer(): Orderer {
+    return this.#orderer;
+  }
+
+  /** Share of the model in it, in log-odds: 0, ½ or 1. */
+  get share(): number {
+    return ORDERERS.indexOf(this.#orderer) / 2;
+  }
+
+  /** The newest changes of that, at most 64, oldest first. */
+  get changes(): readonly ProofChange[] {
+    return this.#changes;
+  }
+
+  /** Takes the model as it is for proved: it has ordered before anybody asked for a proof. */
+  trust(): void {
+    this.#orderer = "model";
+  }
+
+  /** Judges samples whose labels are final, with the predictions that were frozen. */
+  update(samples: readonly Sample[]): void {
+    for (const { user, rows } of samples) {
+      if (rows.length === 0) continue;
+      let block = this.#blocks.at(-1);
+      if (block === undefined || block.rows >= BLOCK_ROWS) block = this.#begin();
+      const gains: Gains = [0, 0];
+      for (const row of rows) this.#judge(row, gains, block.expected);
+      take(block, hashString(user, 0), { rows: rows.length, gains });
+      this.#rows += rows.length;
+    }
+    if (this.#rows - this.#looked < LOOK_ROWS) return;
+    this.#looked = this.#rows;
+    const next = this.#next();
+    if (next !== this.#orderer) this.#become(next);
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.u8(FORMAT).u8(ORDERERS.indexOf(this.#orderer)).uint(this.#rows).uint(this.#tests).uint(this.#looked);
+    to.uint(this.#changes.length);
+    for (const { to: orderer, rows } of this.#changes) to.u8(ORDERERS.indexOf(orderer)).uint(rows);
+    to.f64s(this.#levels).f64s(this.#information).uint(this.#blocks.length);
+    for (const { test, rows, gains, expected, squares, users } of this.#blocks) {
+      to.uint(test).uint(rows);
+      for (const pair of [gains, expected, squares]) to.f64(pair[MIX]).f64(pair[MODEL]);
+      to.uint(users.size);
+      for (const [user, { rows, gains }] of users) {
+        to.uint(user).uint(rows).f64(gains[MIX]).f64(gains[MODEL]);
+      }
+    }
+  }
+
+  /**
+   * Reads what {@linkcode Proof.encode} wrote, in place of its own.
+   *
+   * @throws SyntaxError when the bytes are not of a proof
+   */
+  decode(from: ByteReader): void {
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a proof: format is ${format}, this reads ${FORMAT}`);
+    }
+    const orderer = () => {
+      const index = from.u8();
+      const name = ORDERERS[index];
+      if (name === undefined) throw new SyntaxError(`Cannot decode a proof: nobody has the number ${index}`);
+      return name;
+    };
+    const pair = (): Gains => [from.f64(), from.f64()];
+    this.#orderer = orderer();
+    this.#rows = from.uint();
+    this.#tests = from.uint();
+    this.#looked = from.uint();
+    this.#changes = Array.from({ length: from.count() }, () => ({ to: orderer(), rows: from.uint() }));
+    this.#levels.set(from.f64s(MAX_POSITION + 1));
+    this.#information.set(from.f64s(MAX_POSITION + 1));
+    this.#blocks = Array.from({ length: from.count() }, () => ({
+      test: from.uint(),
+      rows: from.uint(),
+      gains: pair(),
+      expected: pair(),
+      squares: pair(),
+      users: new Map(
+        Array.from({ length: from.count() }, () => [from.uint(), { rows: from.uint(), gains: pair() }]),
+      ),
+    }));
+  }
+
+  #begin(): Block {
+    const block: Block = {
+      test: ++this.#tests,
+      rows: 0,
+      gains: [0, 0],
+      expected: [0, 0],
+      squares: [0, 0],
+      users: new Map(),
+    };
+    this.#blocks.push(block);
+    if (this.#blocks.length > BLOCKS) this.#blocks.shift();
+    return block;
+  }
+
+  /** Adds what a row gains, and the variance that it expects; its position's level learns of it. */
+  #judge({ label, prediction, numerics, position }: SampleRow, gains: Gains, expected: Gains): void {
+    const place = Math.min(Math.max(position, 0), MAX_POSITION);
+    const prior = (numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[place]!;
+    const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
+    const apart = Math.log(p / (1 - p)) - prior;
+    const q = sigmoid(prior);
+    SHARES.forEach((share, s) => {
+      const step = share * apart;
+      const r = sigmoid(prior + step);
+      gains[s]! += softplus(prior) - softplus(prior + step) + label * step;
+      expected[s]! += Math.max(q * (1 - q), r * (1 - r)) * step * step;
+    });
+    const information = this.#information[place]! + q * (1 - q);
+    this.#levels[place]! += (label - q) / information;
+    this.#information[place] = Math.min(information, LEVEL_MEMORY);
+  }
+
+  /** Who is to order, after a look at every test that is under way; they share their newest rows. */
+  #next(): Orderer {
+    const users = new Map<number, Cluster>();
+    const gains: Gains = [0, 0], squares: Gains = [0, 0], expected: Gains = [0, 0];
+    for (const block of this.#blocks.toReversed()) {
+      for (const s of [MIX, MODEL] as const) {
+        gains[s] += block.gains[s];
+        squares[s] += block.squares[s];
+        expected[s] += block.expected[s];
+      }
+      for (const [user, cluster] of block.users) join(users, user, cluster, squares);
+      const needed = Math.log(block.test * (block.test + 1) / this.#alpha);
+      const proved = (s: typeof MIX | typeof MODEL, sign: 1 | -1) =>
+        logCapital(sign * gains[s], Math.max(squares[s], expected[s])) > needed;
+      if (this.#orderer === "model") {
+        if (proved(MODEL, -1)) return "prior";
+      } else if (proved(MODEL, 1)) return "model";
+      else if (this.#orderer === "mix" && proved(MIX, -1)) return "prior";
+      else if (this.#orderer === "prior" && proved(MIX, 1)) return "mix";
+    }
+    const isNew = this.#orderer === "prior" && this.#changes.length === 0;
+    return isNew && this.#rows >= this.#mixRows ? "mix" : this.#orderer;
+  }
+
+  #become(to: Orderer): void {
+    // What speaks for the model while it is tried speaks for it still.
+    const isStart = this.#changes.length === 0 && to === "mix";
+    this.#orderer = to;
+    this.#changes.push({ to, rows: this.#rows });
+    if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
+    if (!isStart) this.#blocks = [];
+  }
+}
+
+/** Adds a list to a block. */
+function take(block: Block, user: number, list: Cluster): void {
+  block.rows += list.rows;
+  for (const s of [MIX, MODEL] as const) block.gains[s] += list.gains[s];
+  const cluster = block.users.get(user);
+  if (cluster === undefined) {
+    block.users.set(user, list);
+    return;
+  }
+  const isFull = cluster.rows >= CLUSTER_ROWS;
+  for (const s of [MIX, MODEL] as const) {
+    if (isFull) {
+      block.squares[s] += cluster.gains[s] ** 2;
+      cluster.gains[s] = 0;
+    }
+    cluster.gains[s] += list.gains[s];
+  }
+  cluster.rows = isFull ? list.rows : cluster.rows + list.rows;
+}
+
+/** Adds what a user gained in one more block, and how much that adds to the squares. */
+function join(users: Map<number, Cluster>, user: number, { rows, gains }: Cluster, squares: Gains): void {
+  const known = users.get(user);
+  const isOther = known === undefined || known.rows >= CLUSTER_ROWS;
+  for (const s of [MIX, MODEL] as const) {
+    squares[s] += isOther ? gains[s] ** 2 : gains[s] * (2 * known.gains[s] + gains[s]);
+    if (!isOther) known.gains[s] += gains[s];
+  }
+  if (isOther) users.set(user, { rows, gains: [...gains] });
+  else known.rows += rows;
+}
+
+/** ln M, see above. */
+function logCapital(gain: number, variance: number): number {
+  const s = Math.sqrt(1 + RHO * RHO * variance);
+  const x = RHO * gain / s;
+  return Math.log(2 * normalCdf(x) / s) + x * x / 2;
+}
