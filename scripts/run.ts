@@ -21,6 +21,7 @@ import {
   type ServiceOptions,
   type ServiceStatus,
 } from "../streams/service.ts";
+import { diskShortage } from "../streams/service/disk_room.ts";
 import { Retention } from "../streams/service/retention.ts";
 import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
 import { MeteredLog } from "../streams/metered_log.ts";
@@ -164,7 +165,10 @@ async function main(flags: Flags): Promise<number> {
   unfinished = () => service.unfinished;
   await using _retention = await retentionOf(log, service, config, flags);
   const server = http &&
-    await listen(http, { log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} }, thread);
+    await listen(http, {
+      ...{ log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} },
+      checks: () => diskShortage(diskOf(flags)),
+    }, thread);
   const given = await giveUp(flags.log);
   if (given.length > 0) {
     logger.info("gives up what it may and does not need any more: {given}", { given: given.join(", ") });
@@ -286,6 +290,11 @@ function learnerThreadOf(
     permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS,
     committed: (commit) => metrics.committedInThread(commit),
   };
+}
+
+/** Where the process writes: its log, or its snapshots. */
+function diskOf({ log, logPath, snapshots }: Flags): string {
+  return log === "sqlite" ? dirname(logPath) : typeof snapshots === "string" ? snapshots : SNAPSHOTS;
 }
 
 /** Where the local snapshots are. A SQLite log is one itself. */

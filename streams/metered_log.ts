@@ -4,22 +4,23 @@
  * @module
  */
 
-import type {
-  Bounds,
-  Commit,
-  GroupHandlers,
-  GroupMember,
-  Log,
-  LogAddress,
-  LogConnection,
-  LogRecord,
-  Membership,
-  NewRecord,
-  ReadOptions,
-  ReadResult,
-  TopicIdentity,
-  TopicSpec,
-  Writer,
+import {
+  type Bounds,
+  type Commit,
+  type GroupHandlers,
+  type GroupMember,
+  type Log,
+  type LogAddress,
+  type LogConnection,
+  LogError,
+  type LogRecord,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type TopicIdentity,
+  type TopicSpec,
+  type Writer,
 } from "./log/log.ts";
 
 /** How much of a topic was written. */
@@ -63,6 +64,8 @@ export interface LogObserver {
   committed(writer: string, ms: number, commit: Commit, ok: boolean): void;
   /** An append has ended after so many milliseconds. */
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void;
+  /** A commit or an append has failed, not for what was to be written or who writes, but as the log does not take it. */
+  failed?(error: unknown): void;
   /** A group has given us partitions, or taken them. */
   rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
 }
@@ -178,8 +181,18 @@ export class MeteredLog implements Log {
       const result = await action();
       ok = true;
       return result;
+    } catch (error) {
+      if (isFailing(error)) this.#observer.failed?.(error);
+      throw error;
     } finally {
       tell(this.#now() - begun, ok);
     }
   }
+}
+
+/** Whether whatever else is written may fail as well: brokers that cannot be reached, a disk that is full. */
+function isFailing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof LogError) return error.code === "corrupt";
+  return error.name.startsWith("KafkaJS") || "code" in error && error.code === "ERR_SQLITE_ERROR";
 }

@@ -28,7 +28,7 @@ import { Crew } from "./service/crew.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob } from "./service/rekey_job.ts";
-import { loneUnready, tasksUnready } from "./service/readiness.ts";
+import { loneUnready, stallsOf, tasksUnready } from "./service/readiness.ts";
 import { ServedModel } from "./service/served_model.ts";
 import { SharedThread } from "./service/shared_thread.ts";
 import type { PartitionStatus, ServiceStatus } from "./service/status.ts";
@@ -59,6 +59,8 @@ export interface ScoringModel {
 }
 
 const WATCH_MS = 1000;
+/** How long a learner or a monitor may not come around before answers are not worth having. */
+const IDLE_MS = 60_000;
 /** Time between words about something that does not stop us. */
 const COMPLAINT_MS = 30_000;
 
@@ -93,6 +95,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
+  /** Whether all roles have begun once. */
+  #hasBegun = false;
   #stopped: Promise<void> | undefined;
 
   private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
@@ -240,6 +244,22 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         reasons.push("there are no parameters yet");
       }
       if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
+      const models = [this.#own, ...this.#variants];
+      const beside = [
+        ...models.flatMap((model) => model.opening),
+        ...this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors),
+      ];
+      // A start is certain when all roles have begun: one that cannot ends the process.
+      if (!this.#hasBegun) reasons.push(...beside);
+      this.#hasBegun ||= reasons.length === 0;
+      // Later they stand by or begin anew, which answers need not wait for, unless they do not come around.
+      if (this.#hasBegun) {
+        const idle = [
+          ...models.flatMap((model) => model.stalls(IDLE_MS)),
+          ...stallsOf(this.#monitors, IDLE_MS),
+        ];
+        reasons.push(...idle);
+      }
       return reasons;
     }
     const models = await Promise.all([this.#own, ...this.#variants].map((model) => model.unready()));

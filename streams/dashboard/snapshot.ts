@@ -7,7 +7,8 @@
 import process from "node:process";
 import type { CatalogueItem } from "../../src/state/catalogue.ts";
 import type { Quality } from "../learner_figures.ts";
-import type { PartitionStatus, Service } from "../service.ts";
+import { within } from "../server/deadline.ts";
+import type { PartitionStatus, Service, ServiceStatus } from "../service.ts";
 import { type Column, COLUMNS, type Mark, type News, type Recorder, type Refused } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
 
@@ -106,6 +107,8 @@ export interface Tick extends News {
   readonly now: Snapshot;
 }
 
+/** How long the log may take to say where it ends. */
+const STATUS_MS = 1000;
 const TOP_ITEMS = 10;
 /** Going through a catalogue takes about 10 ns an item. */
 const TOP_EVERY_MS = 5000;
@@ -133,7 +136,7 @@ export class Snapshots {
   async take(): Promise<Snapshot> {
     const service = this.#service;
     const recorder = this.#recorder;
-    const status = recorder.status ?? await service?.status();
+    const status = recorder.status ?? await this.#status();
     const totals = { events: 0, requests: 0, samples: 0, rows: 0, positives: 0, rejected: 0 };
     let users = 0, items = 0, states = 0;
     const running = new Set<string>();
@@ -186,6 +189,12 @@ export class Snapshots {
       sources: this.#sources(),
       experiments: [...running],
     };
+  }
+
+  /** How the service is; nothing while the log does not say where it ends. */
+  async #status(): Promise<ServiceStatus | undefined> {
+    if (this.#service === undefined) return undefined;
+    return await within(this.#service.status(), STATUS_MS, () => new Error("late")).catch(() => undefined);
   }
 
   /** What the sources of all partitions here give; sums of few counters. */

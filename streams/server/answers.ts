@@ -28,6 +28,15 @@ export interface AnswersOptions {
 const WAIT_MS = 1000;
 const RETRY_MS = 200;
 
+/** What is known of a request whose answer is late. */
+const LATE = {
+  "begun": "the log does not answer, and has not got the request (GET /ready)",
+  "given to the log": "the log does not answer, and may take the request yet (GET /ready)",
+  "on the log":
+    "events before it wait (lag in /v1/status); the request is on the log and will be answered there",
+  "given up": "",
+} as const;
+
 const logger = getLogger(["meander", "http"]);
 const encoder = new TextEncoder();
 /** An id may begin with U+FEFF. */
@@ -77,25 +86,34 @@ export class Answers implements AsyncDisposable {
       });
     }
     this.#waiting++;
-    try {
-      const follower = this.#followerOf(partitionOf(event.user, this.#partitions));
+    const follower = this.#followerOf(partitionOf(event.user, this.#partitions));
+    const answer = follower.expect(event.user, event.request);
+    const value = encoder.encode(JSON.stringify(event));
+    let state: "begun" | "given to the log" | "on the log" | "given up" = "begun";
+    const append = async () => {
       await follower.started;
-      const answer = follower.expect(event.user, event.request);
-      try {
-        const value = encoder.encode(JSON.stringify(event));
-        const record = { topic: this.#topics.events, key: event.user, value, time: now };
-        await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
-        return await within(answer.promise, this.#timeoutMs, () => {
-          const detail =
-            `No answer within ${this.#timeoutMs} ms: events before it wait (lag in /v1/status); ` +
-            "the request is on the log and will be answered there";
-          return new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
-        });
-      } finally {
-        answer.forget();
-      }
+      if (state === "given up") throw new Problem("answer-timeout", "Nobody waits any more");
+      state = "given to the log";
+      const record = { topic: this.#topics.events, key: event.user, value, time: now };
+      await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
+      state = "on the log";
+    };
+    // Who is told that it is late leaves its append behind, which holds memory: it counts until that has ended, too.
+    let open = 2;
+    const leave = () => {
+      if (--open === 0) this.#waiting--;
+    };
+    const appending = append().finally(leave);
+    try {
+      const answered = appending.then(() => answer.promise);
+      return await within(answered, this.#timeoutMs, () => {
+        const detail = `No answer within ${this.#timeoutMs} ms: ${LATE[state]}`;
+        if (state === "begun") state = "given up";
+        return new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
+      });
     } finally {
-      this.#waiting--;
+      answer.forget();
+      leave();
     }
   }
 

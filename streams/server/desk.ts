@@ -36,7 +36,7 @@ export async function openDesk(
   options: Omit<HttpOptions, "hostname" | "port" | "keys">,
   elsewhere?: WaitingRoom,
 ): Promise<Desk> {
-  const { log, prefix, service, metrics, settings = {}, now = Date.now } = options;
+  const { log, prefix, service, metrics, settings = {}, now = Date.now, checks } = options;
   const topics = topicNames(prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
@@ -45,7 +45,7 @@ export async function openDesk(
   const room = elsewhere ?? openRoom(log, { topics, partitions, clock, isStopping }, settings);
   const { answers, backlog } = room;
   const known = {
-    ...{ log, topics, partitions, service, answers, backlog, metrics, now, clock, isStopping },
+    ...{ log, topics, partitions, service, answers, backlog, metrics, now, clock, isStopping, checks },
     ...limitsIn(settings, clock),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };

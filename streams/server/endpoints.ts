@@ -9,7 +9,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { Log, NewRecord } from "../log/log.ts";
-import type { Service } from "../service.ts";
+import type { Service, ServiceStatus } from "../service.ts";
 import type { Topics } from "../topics.ts";
 import type { Answers } from "./answers.ts";
 import type { Backlog } from "./backlog.ts";
@@ -23,6 +23,7 @@ import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
+import { LogProbe, PROBE_MS, unready } from "./readiness.ts";
 import { recommend } from "./recommend.ts";
 import { explainUser, taskOf } from "./explain.ts";
 import { viewUser } from "./user_view.ts";
@@ -60,6 +61,8 @@ export interface ApiContext {
   readonly maxEntries: number;
   /** Whether we are about to stop. */
   readonly isStopping: () => boolean;
+  /** More reasons why the process cannot answer. @default {none} */
+  readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }
 
 /** What a body of many entries may be. */
@@ -72,6 +75,7 @@ const MAX_LISTED = 100;
 /** Makes the endpoints. */
 export function endpoints(context: ApiContext): readonly Endpoint[] {
   const started = context.clock();
+  const probe = new LogProbe(context.log, context.topics.events, context.clock);
   return [
     {
       method: "POST",
@@ -221,6 +225,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       summary: "The models, their versions, and how their learners are doing",
       scope: "read",
       answers: { 200: { description: "The models of this process", schema: "Models" } },
+      problems: ["unavailable"],
       handle: () => getModels(context),
     },
     {
@@ -230,7 +235,8 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Partitions, lag, restores, learner and monitor of this process",
       scope: "read",
       answers: { 200: { description: "How this process is doing", schema: "Status" } },
-      handle: async () => Response.json(await context.service?.status() ?? NO_STATUS),
+      problems: ["unavailable"],
+      handle: async () => Response.json(await statusOf(context) ?? NO_STATUS),
     },
     {
       method: "GET",
@@ -254,7 +260,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
         503: { description: "It cannot, and why", schema: "Ready" },
       },
       handle: async () => {
-        const reasons = await unready(context);
+        const reasons = await unready(context, probe);
         return Response.json({ ready: reasons.length === 0, reasons }, {
           status: reasons.length === 0 ? 200 : 503,
         });
@@ -334,14 +340,17 @@ async function getUser(context: ApiContext, { parameters }: Call): Promise<Respo
   return Response.json(view);
 }
 
-async function getModels({ service }: ApiContext): Promise<Response> {
-  if (service === undefined) return Response.json({ models: [] });
-  const { version, learner } = await service.status();
-  return Response.json({ models: [{ model: service.serving.model, version, learner }] });
+/** How the service is doing. @throws Problem `unavailable` when the log does not say in time where it ends */
+async function statusOf({ service }: Pick<ApiContext, "service">): Promise<ServiceStatus | undefined> {
+  if (service === undefined) return undefined;
+  return await within(service.status(), PROBE_MS, () => {
+    const detail = `The log has not answered for ${PROBE_MS} ms; GET /ready says more`;
+    return new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
+  });
 }
 
-/** Why the process cannot answer now; empty = it can. */
-async function unready({ service, health, isStopping }: ApiContext): Promise<readonly string[]> {
-  if (isStopping()) return ["it stops"];
-  return [...health.reason === undefined ? [] : [health.reason], ...await service?.unready() ?? []];
+async function getModels({ service }: ApiContext): Promise<Response> {
+  if (service === undefined) return Response.json({ models: [] });
+  const { version, learner } = await statusOf({ service }) ?? NO_STATUS;
+  return Response.json({ models: [{ model: service.serving.model, version, learner }] });
 }

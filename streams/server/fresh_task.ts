@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { partitionOf } from "../log/partitioner.ts";
 import type { Task } from "../task.ts";
 import type { ApiContext } from "./endpoints.ts";
+import { within } from "./deadline.ts";
 import { taskOf } from "./explain.ts";
 import { Problem } from "./problem.ts";
 
@@ -33,8 +34,12 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
 
 async function catchUp(context: ApiContext, task: Task, partition: number): Promise<void> {
   const { log, topics, clock, answerTimeoutMs } = context;
-  const { end } = await log.bounds(topics.events, partition);
   const deadline = clock() + answerTimeoutMs;
+  const { end } = await within(
+    log.bounds(topics.events, partition),
+    answerTimeoutMs,
+    () => new Problem("answer-timeout", `The log has not answered for ${answerTimeoutMs} ms`),
+  );
   while (task.next < end) {
     if (clock() > deadline) {
       throw new Problem("answer-timeout", `Events before it wait for more than ${answerTimeoutMs} ms`);

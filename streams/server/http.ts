@@ -27,6 +27,8 @@ export interface HttpOptions extends ListenOptions {
   readonly settings?: HttpSettings;
   /** Who is let in. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
+  /** More reasons why the process cannot answer, for `/ready`. @default {none} */
+  readonly checks?: (() => Promise<readonly string[]>) | undefined;
   /** Milliseconds since the epoch. @default {Date.now} */
   readonly now?: () => number;
 }

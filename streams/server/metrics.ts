@@ -23,6 +23,8 @@ import type { RefusedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** After so long a write that failed says nothing of the next one, which nobody may send to who is not ready. */
+const FAILURE_MS = 15_000;
 const decoder = new TextDecoder();
 
 /** All measures of a registry, in a form that can be cloned. */
@@ -58,6 +60,7 @@ export class Metrics implements LogObserver {
   readonly #degraded: Counter<"reason">;
   readonly #gauges: ServiceGauges;
   #service: Service | undefined;
+  #failure: { readonly at: number; readonly reason: string } | null = null;
   #others: (() => Promise<Measures>) | undefined;
   #listener: MetricsListener | undefined;
 
@@ -201,6 +204,17 @@ export class Metrics implements LogObserver {
     if (ok) this.#count(sizes);
   }
 
+  /** See {@linkcode LogObserver.failed}. */
+  failed(error: unknown): void {
+    this.#failure = { at: performance.now(), reason: error instanceof Error ? error.message : String(error) };
+  }
+
+  /** Why the newest write has failed, for as long as none has succeeded since, a quarter of a minute at most. */
+  get writeFailure(): string | null {
+    if (this.#failure === null || performance.now() - this.#failure.at > FAILURE_MS) return null;
+    return this.#failure.reason;
+  }
+
   /** See {@linkcode LogObserver.rebalanced}. */
   rebalanced(group: string, what: "assigned" | "revoked"): void {
     this.#rebalances.inc({ group, what });
@@ -232,6 +246,7 @@ export class Metrics implements LogObserver {
   }
 
   #count(sizes: readonly TopicSize[]): void {
+    this.#failure = null;
     for (const { topic, records, bytes } of sizes) {
       this.#records.inc({ topic }, records);
       this.#bytes.inc({ topic }, bytes);

@@ -12,6 +12,10 @@ import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.t
 import type { SlotSummary } from "../../src/models/mimn_health.ts";
 import type { LearnerFigures } from "../learner_figures.ts";
 import type { PartitionStatus, Service } from "../service.ts";
+import { within } from "./deadline.ts";
+
+/** How long the log may take to say where it ends. */
+const STATUS_MS = 1000;
 
 /** What each counter of a task counts, for people; the others speak for themselves. */
 const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
@@ -173,7 +177,9 @@ export class ServiceGauges {
       counter.reset();
     }
     if (service === undefined) return;
-    const { partitions, version, learner, monitor } = await service.status();
+    const status = await within(service.status(), STATUS_MS, () => new Error("late")).catch(() => undefined);
+    if (status === undefined) return; // without the log nobody knows lags; what is counted here is told all the same
+    const { partitions, version, learner, monitor } = status;
     for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
     for (const partition of partitions) this.#collectPartition(partition);
     let states = 0;

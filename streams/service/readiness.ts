@@ -48,6 +48,11 @@ export function loneUnready<J extends Job>(what: string, crew: Crew<J>): string[
   });
 }
 
+/** Of a learner or a monitor: that it has not come around for so long, milliseconds. */
+export function stallsOf<J extends Job>(crew: Crew<J> | undefined, ms: number): string[] {
+  return (crew?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
+}
+
 function progressOf(restore: RestoreStatus | undefined): string {
   if (restore === undefined) return "";
   const { source, share, records, secondsLeft } = restore;

@@ -16,7 +16,7 @@ import { Crew } from "./crew.ts";
 import { FollowJob } from "./follow_job.ts";
 import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./options.ts";
-import { loneUnready } from "./readiness.ts";
+import { loneUnready, stallsOf } from "./readiness.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import { ThreadedLearner } from "./threaded_learner.ts";
 import { Worker } from "./worker.ts";
@@ -117,6 +117,18 @@ export class ServedModel {
   /** The figures of its learner, when that works in this process now. */
   get figures(): LearnerFigures | undefined {
     return this.#learners?.workers[0]?.[1].job?.figures;
+  }
+
+  /** Why its learner has not begun; empty when it has, or stands by. */
+  get opening(): readonly string[] {
+    return this.#learners === undefined ? [] : loneUnready(this.#learnerName, this.#learners);
+  }
+
+  /** Says that its learner, or what keeps it at the newest version, has not come around for so long, milliseconds. */
+  stalls(ms: number): readonly string[] {
+    const follower = this.#follower;
+    const own = follower !== undefined && follower.stalledMs >= ms ? follower.stall ?? [] : [];
+    return stallsOf(this.#learners, ms).concat(own);
   }
 
   /** Why its learner is not at work on new samples yet; empty when it is, or stands by. */

@@ -86,9 +86,14 @@ export class Worker<J extends Job> {
     return this.#job === undefined ? "is opening" : "waits for the log";
   }
 
+  /** Time since it came around last, milliseconds. */
+  get stalledMs(): number {
+    return this.#options.now() - this.#lastTurn;
+  }
+
   /** Says what keeps it, when nothing has moved for a while. */
   get stall(): string | undefined {
-    const stalledMs = this.#options.now() - this.#lastTurn;
+    const { stalledMs } = this;
     if (stalledMs < STALL_MS) return undefined;
     return `${this.name}: ${this.state} for ${Math.round(stalledMs / 1000)} s`;
   }

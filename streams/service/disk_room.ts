@@ -1,0 +1,27 @@
+/**
+ * Room on the disks that a process writes to.
+ *
+ * @module
+ */
+
+import { statfs } from "node:fs/promises";
+
+/** With less nothing is certain: a SQLite log keeps as much beside its file. */
+const LEAST_BYTES = 64 << 20;
+
+/** Why a disk is too full to go on; empty when it is not, or nothing is known of it. */
+export async function diskShortage(
+  folder: string,
+  leastBytes: number = LEAST_BYTES,
+): Promise<readonly string[]> {
+  let free: number;
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    free = bavail * bsize;
+  } catch {
+    return []; // not there yet, or not ours to look at
+  }
+  if (free >= leastBytes) return [];
+  const mb = (bytes: number) => `${Math.floor(bytes / 1e6)} MB`;
+  return [`the disk of ${folder} has ${mb(free)} left, ${mb(leastBytes)} are needed`];
+}

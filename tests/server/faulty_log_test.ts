@@ -1,0 +1,211 @@
+/** What is said over HTTP, and when, while the log fails: every time-out that is promised, and `/ready`. */
+
+import assert from "node:assert/strict";
+import type { Commit, NewRecord, ReadOptions, ReadResult, Writer } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { MeteredLog } from "../../streams/metered_log.ts";
+import { startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
+import { Service, type ServiceOptions } from "../../streams/service.ts";
+import { diskShortage } from "../../streams/service/disk_room.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
+import { ask } from "./deployment.ts";
+
+const topics = topicNames();
+
+/** A log that answers nothing, or takes nothing, until it is well again. */
+class FaultyLog extends MemoryLog {
+  #away: PromiseWithResolvers<void> | undefined;
+  /** What appends and commits fail with. */
+  refusal: Error | undefined;
+  /** Topics whose reads fail with an error that does not pass. */
+  readonly broken = new Set<string>();
+  /** Whether nobody gets a writer by an id that has this in it. */
+  heldWriter = "";
+  readonly #held = Promise.withResolvers<void>();
+
+  leave(): void {
+    this.#away = Promise.withResolvers();
+  }
+
+  comeBack(): void {
+    this.#away?.resolve();
+    this.#away = undefined;
+    this.#held.resolve();
+  }
+
+  override async append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    await this.#away?.promise;
+    if (this.refusal !== undefined) throw this.refusal;
+    return await super.append(records);
+  }
+
+  override async bounds(topic: string, partition: number) {
+    await this.#away?.promise;
+    return await super.bounds(topic, partition);
+  }
+
+  override async read(topic: string, partition: number, from: number, o?: ReadOptions): Promise<ReadResult> {
+    await this.#away?.promise;
+    if (this.broken.has(topic)) throw new TypeError(`Cannot read ${topic}`);
+    return await super.read(topic, partition, from, o);
+  }
+
+  override async writer(id: string): Promise<Writer> {
+    if (this.heldWriter !== "" && id.includes(this.heldWriter)) await this.#held.promise;
+    const writer = await super.writer(id);
+    return {
+      id,
+      commit: async (commit: Commit) => {
+        await this.#away?.promise;
+        return await writer.commit(commit);
+      },
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
+  }
+}
+
+const passing = (message: string) => Object.assign(new Error(message), { name: "KafkaJSConnectionError" });
+
+/** A deployment on a log that may fail. */
+async function start(settings = {}, options: Partial<ServiceOptions<"base">> = {}, log = new FaultyLog()) {
+  const metrics = new Metrics(topics);
+  const metered = new MeteredLog(log, metrics);
+  const service = await Service.start(metered, { ...OPTIONS, partitions: 2, ...options });
+  if (options.roles === undefined) await metered.append(recordsOf([]));
+  const checks = { reasons: [] as string[] };
+  const server = await startHttp({
+    ...{ hostname: "127.0.0.1", port: 0, log: metered, service, metrics, settings },
+    checks: () => Promise.resolve(checks.reasons),
+  });
+  const get = (path: string) => ask(`${server.url}${path}`, {});
+  const post = (path: string, body: unknown) =>
+    ask(`${server.url}${path}`, {
+      ...{ method: "POST", body: JSON.stringify(body) },
+      headers: { "content-type": "application/json" },
+    });
+  return {
+    ...{ log, service, checks, get, post },
+    untilReady: () => until(async () => (await get("/ready")).status === 200, "it is ready"),
+    async [Symbol.asyncDispose]() {
+      log.comeBack();
+      log.refusal = undefined;
+      await server.stop();
+      await service.stop();
+      await metered[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("while the log does not answer, /ready is never 200, and what is promised in time comes in time", async () => {
+  await using api = await start({ answerTimeoutMs: 500, maxWaiting: 3 });
+  await api.untilReady();
+  // From here on somebody listens to the answers.
+  await until(async () => (await api.post("/v1/recommend", { user: "ann" })).status === 200, "it answers");
+  api.log.leave();
+  for (let n = 0; n < 2; n++) {
+    const { status, json } = await api.get("/ready");
+    assert.equal(status, 503);
+    assert.match(json.reasons.join(), /the log has not answered for \d+ s/);
+  }
+  for (const path of ["/v1/recommend", "/v1/recommend", "/v1/rank"]) {
+    const { status, json } = await api.post(path, { user: "ann", candidates: ["i1"] });
+    assert.deepEqual([status, json.code], [504, "answer-timeout"], path);
+    assert.match(json.detail, /may take the request yet/);
+  }
+  // What the log has not taken yet holds memory: there is a bound.
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 503);
+  for (const path of ["/v1/status", "/v1/models"]) assert.equal((await api.get(path)).status, 503, path);
+  assert.match((await api.get("/metrics")).text, /process_resident_memory_bytes \d/);
+  assert.equal((await api.get("/health")).status, 200, "it lives");
+  api.log.comeBack();
+  await api.untilReady();
+  const { status } = await api.post("/v1/recommend", { user: "bob", budgetMs: 60_000, count: 1 });
+  assert.equal(status, 200);
+});
+
+Deno.test("a request to which nobody could listen in time is not put on the log later", async () => {
+  await using api = await start({ answerTimeoutMs: 50 });
+  await api.untilReady();
+  const { end } = await api.log.bounds(topics.events, 0);
+  api.log.leave();
+  const { status, json } = await api.post("/v1/recommend", { user: "ann" });
+  assert.equal(status, 504);
+  assert.match(json.detail, /has not got the request/);
+  api.log.comeBack();
+  await api.untilReady();
+  const ends = await Promise.all([0, 1].map((p) => api.log.bounds(topics.events, p)));
+  assert.deepEqual(ends.map((one) => one.end), [end, end]);
+});
+
+Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken something again", async () => {
+  await using api = await start();
+  await api.untilReady();
+  api.log.refusal = passing("the disk is full");
+  const event = { type: "interaction", user: "ann", item: "i1", action: "click" };
+  assert.equal((await api.post("/v1/events", event)).status, 503);
+  assert.match(
+    (await api.get("/ready")).json.reasons.join(),
+    /does not take what is written: the disk is full/,
+  );
+  api.log.refusal = undefined;
+  assert.equal((await api.post("/v1/events", event)).status, 200);
+  await api.untilReady();
+  api.log.refusal = new TypeError("one record is no record");
+  await api.post("/v1/events", event);
+  assert.equal((await api.get("/ready")).status, 200, "one client's record says nothing of the log");
+  api.checks.reasons.push("the disk is nearly full");
+  assert.deepEqual((await api.get("/ready")).json, { ready: false, reasons: ["the disk is nearly full"] });
+});
+
+for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] as const) {
+  Deno.test(`/ready is 503 until the ${role} beside the tasks has begun`, async () => {
+    const first = new FaultyLog();
+    {
+      await using api = await start({}, {}, first);
+      await api.untilReady();
+    }
+    const log = new FaultyLog();
+    log.heldWriter = held;
+    await using api = await start({}, { roles: ["task", "learner", "monitor"] }, log);
+    // Somebody else publishes, or no task could begin.
+    if (role === "learner") {
+      assert.match((await api.get("/ready")).json.reasons.join(), /the learner is being opened/);
+    } else {
+      await until(async () => {
+        const { status, json } = await api.get("/ready");
+        assert.equal(status, 503);
+        return json.reasons.join() === `the ${role} is being opened`;
+      }, "all else is there");
+    }
+    log.comeBack();
+    await api.untilReady();
+  });
+}
+
+Deno.test("/ready of a start that fails was never 200", async () => {
+  const log = new FaultyLog();
+  log.broken.add(topics.checkpoints);
+  await using api = await start({}, { roles: ["task", "learner", "monitor"] }, log);
+  const ended = api.service.ended.then(() => "ended", () => "failed");
+  for (let over = false; !over;) {
+    over = await Promise.race([
+      ended.then(() => true),
+      api.get("/ready").then(({ status }) => {
+        assert.equal(status, 503);
+        return false;
+      }),
+    ]);
+  }
+  assert.equal(await ended, "failed");
+});
+
+Deno.test("diskShortage() names the folder and what is left, and nothing of one that is not there", async () => {
+  const folder = await Deno.makeTempDir();
+  assert.deepEqual(await diskShortage(folder, 1), []);
+  const [reason = ""] = await diskShortage(folder, 2 ** 60);
+  assert.match(reason, new RegExp(`the disk of ${folder} has \\d+ MB left`));
+  assert.deepEqual(await diskShortage(`${folder}/none`, 2 ** 60), []);
+  await Deno.remove(folder);
+});
