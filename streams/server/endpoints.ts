@@ -283,10 +283,20 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
 
 const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null };
 
+/** @throws Problem `unavailable` when tasks here stand still: what is taken would not be applied, and nobody would know */
+function checkApplied(service: Pick<Service, "faults"> | undefined): void {
+  const [fault] = service?.faults ?? [];
+  if (fault === undefined) return;
+  throw new Problem("unavailable", `Events are not applied until somebody mends the log: ${fault}`);
+}
+
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
   const { topics, bodies, maxEntries, service } = context;
   const bodyIs = bodyKind(request.headers, MANY);
-  if (kind === "event") await context.backlog?.room();
+  if (kind === "event") {
+    checkApplied(service);
+    await context.backlog?.room();
+  }
   using _underWay = service?.thread.enter();
   const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
 import { Service } from "../../streams/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
@@ -33,6 +35,20 @@ Deno.test("Service stands still, unready, when its events are created again whil
     await log.append(recordsOf(events));
     await untilUnready(service, /created again \(its id was .+--rekey-from meander\.events/);
     await until(() => Promise.resolve(service.faults.length === PARTITIONS), "all tasks stand still");
+    await using http = await startHttp({
+      ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
+    });
+    const click = { type: "interaction", user: "ann", action: "click", item: "i1", time: Date.now() };
+    const posted = await fetch(`${http.url}/v1/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(click),
+    });
+    assert.equal(posted.status, 503, "what nobody would apply is not taken");
+    assert.match(await posted.text(), /created again/);
+    const ready = await fetch(`${http.url}/ready`);
+    assert.equal(ready.status, 503);
+    await ready.body?.cancel();
   }
   assert.deepEqual(
     (await answersOn(log)).map(({ request }) => request).sort(),
