@@ -64,6 +64,8 @@ const WAITING_MS = 5000;
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
 const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once": 100, "at-least-once": 500 };
+/** Some 500 MB of items that nobody has listed. */
+const MAX_UNLISTED_ITEMS = 200_000;
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of the process, but for writing files and running programs. */
@@ -114,7 +116,7 @@ async function main(flags: Flags): Promise<number> {
   }
   const config = await readConfig(flags.config);
   const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA }, config, flags.model),
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: MAX_UNLISTED_ITEMS }, config, flags.model),
     seed: flags.seed,
     nowMicros: () => Math.round(performance.now() * 1000),
   };

@@ -333,6 +333,12 @@ export const configSchema = z.strictObject({
     "model",
   ),
   retrieval,
+  maxUnlistedItems: field(
+    natural,
+    "items, a partition, that events may make known and `items` has not; an event with one more is rejected, a " +
+      "candidate left out",
+    absent("200000; none in a replay"),
+  ),
   maxStaleVersions: field(
     natural,
     "versions the state of a window may be behind before it is folded again",

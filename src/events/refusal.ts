@@ -41,6 +41,7 @@ export const REFUSAL_CODES = [
   // the stream
   "too-late",
   "in-the-future",
+  "unknown-item",
 ] as const;
 
 /** One of {@linkcode REFUSAL_CODES}. */

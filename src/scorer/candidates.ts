@@ -104,10 +104,11 @@ export function findCandidates(
   if (event.candidates === undefined) return retrieved(view, user, event, gates, { excluded, allowed, most });
   const without = new Set(excluded);
   const unknown = new Set(ids);
+  let { room } = catalogue;
   return event.candidates.filter((id) => {
     const item = catalogue.get(id);
     return item === undefined
-      ? !unknown.has(id) && passes(UNKNOWN)
+      ? !unknown.has(id) && passes(UNKNOWN) && room-- > 0
       : !without.has(item.index) && allowed(item);
   }).map((item) => ({ item, source: "given", score: 0 }));
 }

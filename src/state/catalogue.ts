@@ -52,10 +52,29 @@ export class Catalogue {
   readonly schema: FeatureSchema;
   readonly #byId = new Map<string, CatalogueItem>();
   readonly #items: CatalogueItem[] = [];
+  readonly #maxUnlisted: number;
+  #unlisted = 0;
 
-  /** An empty catalogue; `schema` names the attributes that are features. */
-  constructor(schema: FeatureSchema) {
+  /**
+   * An empty catalogue; `schema` names the attributes that are features.
+   *
+   * @param maxUnlisted Items that events may make known which no record of the catalogue has.
+   */
+  constructor(schema: FeatureSchema, maxUnlisted = Infinity) {
     this.schema = schema;
+    this.#maxUnlisted = maxUnlisted;
+  }
+
+  /** Items that events may still make known which no record of the catalogue has. */
+  get room(): number {
+    return Math.max(0, this.#maxUnlisted - this.#unlisted);
+  }
+
+  /** Says that a record of the catalogue has an item. */
+  list(item: CatalogueItem): void {
+    if (item.listed) return;
+    item.listed = true;
+    this.#unlisted--;
   }
 
   /** Number of items. */
@@ -111,6 +130,7 @@ export class Catalogue {
     };
     this.#byId.set(id, item);
     this.#items.push(item);
+    this.#unlisted++;
     return item;
   }
 
@@ -119,7 +139,7 @@ export class Catalogue {
     const item = this.intern(record.item, record.time);
     if (record.time < item.recordTime) return item;
     const attributes = record.attributes ?? {};
-    item.listed = true;
+    this.list(item);
     item.recordTime = record.time;
     item.firstTime = Math.min(item.firstTime, record.time);
     const categories = [

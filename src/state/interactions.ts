@@ -11,7 +11,7 @@ import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { historySample } from "../learner/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { CatalogueItem } from "./catalogue.ts";
+import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import { newBehaviours } from "./merge.ts";
@@ -20,12 +20,15 @@ import type { TaskCounters } from "./task_counters.ts";
 import type { Refusal, TaskOutputs } from "./task_outputs.ts";
 import type { UserState } from "./user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
 
 /** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
 const MAX_STRENGTH = 10;
 
 /** What interactions change; a `TaskState` is one. */
 export interface InteractionState {
+  /** The items. */
+  readonly catalogue: Catalogue;
   /** Finds the impressions that they answer. */
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Learns values, and tells how surprising one is. */
@@ -80,6 +83,8 @@ export class Interactions {
       counters.otherActions++;
       return null;
     }
+    const unknown = refuseUnknown(this.#state.catalogue, [event.item]);
+    if (unknown !== null) return unknown;
     if (policy.strength !== null) {
       const refusal = this.#tooLate(user, event.time);
       if (refusal !== null) return refusal;
@@ -126,7 +131,7 @@ export class Interactions {
     const own = behaviours.filter(({ action }) => {
       const policy = this.#policy(action);
       return policy !== undefined && policy.strength !== null;
-    });
+    }).filter(({ item }) => refuseUnknown(this.#state.catalogue, [item]) === null);
     const itemAt = (id: string, time: number) =>
       this.#state.item(id, Math.min(time, this.#state.maxTime)).index;
     for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {

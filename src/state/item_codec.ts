@@ -68,7 +68,7 @@ export function decodeItem(
     Attributes?,
   ];
   const item = catalogue.intern(id, 0);
-  item.listed = (flags & 1) !== 0;
+  if ((flags & 1) !== 0) catalogue.list(item);
   item.hidden = (flags & 2) !== 0;
   item.categories = categories;
   item.fields = fields;

@@ -21,6 +21,7 @@ import type { TaskCounters } from "./task_counters.ts";
 import type { Refusal, TaskOutputs } from "./task_outputs.ts";
 import type { UserState } from "./user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
 
 /** An answer that is not given. */
 export interface Preview {
@@ -126,6 +127,8 @@ export class Lists {
       counters.tooLate++;
       return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
     }
+    const unknown = refuseUnknown(this.#state.catalogue, event.items);
+    if (unknown !== null) return unknown;
     counters.impressions++;
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);

@@ -65,6 +65,11 @@ export interface TaskOptions {
   readonly frequency?: FrequencyOptions;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions;
+  /**
+   * Items that events may make known which no record of the catalogue has, since each takes some KB for good: an event
+   * that names one more is refused, a candidate left out. @default {Infinity}
+   */
+  readonly maxUnlistedItems?: number;
   /** Versions that the state of a window may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number;
   /** Whether the state of a model that can covers a user's whole life, and not the window only. @default {true} */

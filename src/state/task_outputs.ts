@@ -10,7 +10,7 @@ import type { Sample } from "../learner/sample.ts";
 /** Why an event that could be decoded was not applied. */
 export interface Refusal {
   /** For machines. */
-  readonly code: "too-late";
+  readonly code: "too-late" | "unknown-item";
   /** A sentence for people. */
   readonly reason: string;
 }

@@ -37,6 +37,7 @@ import type { Refusal, TaskOutputs } from "./task_outputs.ts";
 import { UserMemory } from "./user_memory.ts";
 import type { UserState } from "./user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
@@ -85,7 +86,7 @@ export class TaskState {
     const served = (options.impressions ?? "served") === "served";
     this.#latenessMs = latenessMs;
     this.clock = new EventClock(latenessMs, options.maxJumpMs);
-    this.catalogue = new Catalogue(options.schema);
+    this.catalogue = new Catalogue(options.schema, options.maxUnlistedItems);
     this.numbers = new ItemNumbers(this.catalogue);
     this.sequences = new SequenceSlab(options.sequence);
     this.#memory = new UserMemory(this.sequences, this.catalogue);
@@ -201,6 +202,7 @@ export class TaskState {
 
   /** Applies a tombstone of the catalogue. */
   removeItem(id: string, time: number): void {
+    if (refuseUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
     const item = this.catalogue.remove(id, time);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);

@@ -1,0 +1,48 @@
+/** Items that somebody makes up: each costs some KB for good, so there are no more of them than was said. */
+
+import assert from "node:assert/strict";
+import { outputs, SMALL } from "./streams.ts";
+import { TaskState } from "../../src/state/task_state.ts";
+import { FakeServing } from "./fake_serving.ts";
+
+const TIME = 1_700_000_000_000;
+
+function makeTask(maxUnlistedItems: number) {
+  const task = new TaskState({ ...SMALL, maxUnlistedItems }, new FakeServing());
+  let offset = 0;
+  const apply = (fields: Record<string, unknown>) => {
+    const out = outputs();
+    const event = { user: "u1", time: TIME + offset, ...fields } as Parameters<TaskState["apply"]>[0];
+    const refusal = task.apply(event, offset++, out);
+    return { code: refusal?.code, out };
+  };
+  return { task, apply };
+}
+
+Deno.test("TaskState.apply() makes no more items known than there may be that the catalogue has not", () => {
+  const { task, apply } = makeTask(20);
+  for (let n = 0; n < 10; n++) task.applyItem({ item: `listed${n}`, time: TIME });
+  const click = (item: string) => apply({ type: "interaction", item, action: "click" }).code;
+  for (let n = 0; n < 50; n++) assert.equal(click(`made-up${n}`), n < 20 ? undefined : "unknown-item");
+  assert.equal(task.catalogue.size, 30);
+  assert.deepEqual([click("listed1"), click("made-up1")], [undefined, undefined]);
+  const items = ["listed1", "made-up1", "new1", "new2"];
+  assert.equal(apply({ type: "impression", request: "r1", items }).code, "unknown-item");
+  const { out } = apply({ type: "request", request: "r2", count: 4, candidates: items });
+  assert.deepEqual(out.recommendations[0]?.items.map(({ item }) => item).toSorted(), ["listed1", "made-up1"]);
+  task.removeItem("new3", TIME);
+  const behaviours = [{ item: "new4", action: "click", time: TIME, strength: 1 }];
+  apply({ type: "merge", from: "s1", behaviours, attributes: {} });
+  assert.equal(task.catalogue.size, 30);
+  // What is listed then makes room.
+  task.applyItem({ item: "made-up1", time: TIME });
+  assert.deepEqual([click("new1"), click("new2")], [undefined, "unknown-item"]);
+});
+
+Deno.test("TaskState.apply() takes as many candidates as there is room for", () => {
+  const { task, apply } = makeTask(3);
+  const candidates = Array.from({ length: 10 }, (_, n) => `new${n}`);
+  const { out } = apply({ type: "request", request: "r1", count: 10, candidates });
+  assert.equal(out.recommendations[0]?.items.length, 3);
+  assert.equal(task.catalogue.size, 3);
+});
