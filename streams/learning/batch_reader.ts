@@ -64,6 +64,8 @@ export class BatchReader {
   /** Positions behind the last read samples, by partition. */
   #read: number[];
   readonly #order = new SampleOrder();
+  /** The order of an earlier life; what is behind the last batch is still to be learnt again. */
+  #earlier: readonly Stretch[] = [];
   /** The partition to look at first. */
   #turn = 0;
   #taken: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
@@ -90,9 +92,13 @@ export class BatchReader {
     return this.#learnt;
   }
 
-  /** The order in which the samples of batches were taken, since {@linkcode BatchReader.forgetOrder}. */
+  /**
+   * The order in which the samples of batches were taken since {@linkcode BatchReader.forgetOrder}, and behind it that
+   * of samples which an earlier life had learnt and this one has yet to: versions on the log are of them.
+   */
   get order(): readonly Stretch[] {
-    return this.#order.sealed;
+    const rest = this.#earlier.filter(({ partition, end }) => end > (this.#learnt[partition] ?? 0));
+    return [...this.#order.sealed, ...rest];
   }
 
   /** Drops the order so far: a checkpoint holds what it led to. */
@@ -148,6 +154,7 @@ export class BatchReader {
 
   /** Takes samples in the order of an earlier life. @param signal ends it: it then rejects with the signal's reason */
   async readAgain(order: readonly Stretch[], signal?: AbortSignal): Promise<void> {
+    this.#earlier = order;
     for (const { partition, end } of order) {
       for (;;) {
         // A log that answers from memory leaves no turn to others: whoever is asked to stop would not hear of it.

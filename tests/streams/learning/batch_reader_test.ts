@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { encodeSample } from "../../../src/learner/sample_codec.ts";
 import { sizeInBatch } from "../../../src/learner/sample.ts";
 import { type Batch, BatchReader } from "../../../streams/learning/batch_reader.ts";
+import { decodeOrder, encodeOrder, type Stretch } from "../../../streams/learning/sample_order.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { makeSamples } from "../../learner/batches.ts";
@@ -27,11 +28,12 @@ async function createLog(): Promise<MemoryLog> {
   return log;
 }
 
-/** A reader that notes its batches, each with the positions behind it. */
-function readerOf(log: MemoryLog) {
+/** A reader that notes its batches, each with the positions behind it. @param onBatch called behind each */
+function readerOf(log: MemoryLog, onBatch = (_count: number) => {}) {
   const batches: { readonly batch: Batch; readonly positions: readonly number[] }[] = [];
   const learn = (batch: Batch): Promise<void> => {
     batches.push({ batch, positions: reader.positions });
+    onBatch(batches.length);
     return Promise.resolve();
   };
   const reader: BatchReader = new BatchReader(log, TOPIC, learn, {
@@ -64,6 +66,31 @@ Deno.test("BatchReader.readAgain() makes the same batches of the order that any 
       assert.deepEqual(again.reader.order, reader.order);
     }),
   );
+});
+
+Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, and when a checkpoint is, on the way", async () => {
+  const log = await createLog();
+  const first = readerOf(log);
+  await log.append(RECORDS);
+  while (await first.reader.read(3));
+  const want = first.batches;
+  for (let checkpoint = 0; checkpoint < want.length; checkpoint++) {
+    /** What a commit behind each batch of the second life would leave for the third. */
+    const left: (readonly Stretch[])[] = [];
+    const second = readerOf(log, (count) => {
+      left.push([...second.reader.order]);
+      if (count === checkpoint) second.reader.forgetOrder();
+    });
+    await second.reader.readAgain(first.reader.order);
+    assert.deepEqual(second.batches, want);
+    for (const [at, order] of left.entries()) {
+      const from = at + 1 >= checkpoint ? checkpoint : 0;
+      const third = readerOf(log);
+      if (from > 0) third.reader.seek(want[from - 1]!.positions);
+      await third.reader.readAgain(decodeOrder(encodeOrder(order)));
+      assert.deepEqual(third.batches, want.slice(from), `after batch ${at + 1}, checkpoint ${checkpoint}`);
+    }
+  }
 });
 
 Deno.test("BatchReader cuts the shortest runs that are full or end with an erasure, none lost, repeated or out of order", async () => {
