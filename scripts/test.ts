@@ -9,7 +9,14 @@
  */
 
 /** Those that take longest begin first, so that none of them is left over at the end. */
-const LONGEST = ["tests/replay", "tests/log", "tests/chaos", "tests/streams", "tests/service"];
+const LONGEST = [
+  "tests/replay",
+  "tests/protocol",
+  "tests/log",
+  "tests/chaos",
+  "tests/streams",
+  "tests/service",
+];
 const SOURCES = ["src", "streams"];
 
 /** What a process of `deno test` counted. */

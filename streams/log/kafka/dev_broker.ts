@@ -8,6 +8,7 @@
 import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { exists, mavenJars, run } from "./maven_jars.ts";
 
 /** Options of {@linkcode startBroker}. */
 export interface DevBrokerOptions {
@@ -78,7 +79,7 @@ kill $guard 2>/dev/null
  * @throws Error when Java or Maven is missing, the jars cannot be fetched, or the broker does not start
  */
 export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBroker> {
-  const jars = await fetchJars();
+  const jars = await prepareBroker();
   const java = (flags: readonly string[]) => ["java", ...flags, LOGGING, "-cp", `${jars}/*`];
   const port = options.port ?? await freePort();
   if (await accepts(port)) throw new Error(`Cannot start a Kafka broker on port ${port}: it is in use`);
@@ -146,28 +147,7 @@ const KILL = new TextEncoder().encode("kill\n");
  * @throws Error when Java or Maven is missing, or the jars cannot be fetched
  */
 export async function prepareBroker(): Promise<string> {
-  await run(["java", "-version"]);
-  return await fetchJars();
-}
-
-/** The folder of the jars that the committed pom.xml names; Maven fetches them the first time. */
-async function fetchJars(): Promise<string> {
-  const pom = await Deno.readFile(POM);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", pom)).toHex().slice(0, 12);
-  const folder = `${JARS}/libs-${digest}`;
-  if (await exists(folder)) return folder;
-  await Deno.mkdir(JARS, { recursive: true });
-  // Whoever fetches at the same time does so into a folder of their own; the first one to finish wins.
-  const fetched = await Deno.makeTempDir({ dir: JARS, prefix: "fetching-" });
-  try {
-    await run(["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", `-DoutputDirectory=${fetched}`]);
-    await Deno.rename(fetched, folder).catch(async (error) => {
-      if (!await exists(folder)) throw error;
-    });
-  } finally {
-    await remove(fetched);
-  }
-  return folder;
+  return await mavenJars(POM, JARS);
 }
 
 function serverProperties(
@@ -206,16 +186,6 @@ function serverProperties(
 }
 
 /** Runs a command to its end. @throws Error with what it printed, when it cannot be run or fails */
-async function run([command = "", ...args]: readonly string[]): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output()
-    .catch((cause) => {
-      throw new Error(`Cannot run ${command}: is it installed?`, { cause });
-    });
-  if (success) return;
-  const text = new TextDecoder();
-  throw new Error(`Cannot run ${command} ${args.at(-1)}: ${text.decode(stdout)}${text.decode(stderr)}`);
-}
-
 /** A port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -234,10 +204,6 @@ function accepts(port: number): Promise<boolean> {
     };
     socket.once("connect", () => settle(true)).once("error", () => settle(false));
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 async function remove(path: string): Promise<void> {

@@ -1,0 +1,46 @@
+/**
+ * Jars that a pom.xml names, fetched by Maven the first time.
+ *
+ * @module
+ */
+
+/**
+ * The folder of the jars; whoever fetches at the same time does so into a folder of their own, and the first one to
+ * finish wins.
+ *
+ * @param pom file that names them; another content has another folder
+ * @param cache folder below which theirs is
+ * @throws Error when Java or Maven is missing, or the jars cannot be fetched
+ */
+export async function mavenJars(pom: string, cache: string): Promise<string> {
+  await run(["java", "-version"]);
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(pom));
+  const folder = `${cache}/libs-${new Uint8Array(digest).toHex().slice(0, 12)}`;
+  if (await exists(folder)) return folder;
+  await Deno.mkdir(cache, { recursive: true });
+  const fetched = await Deno.makeTempDir({ dir: cache, prefix: "fetching-" });
+  try {
+    await run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${fetched}`]);
+    await Deno.rename(fetched, folder);
+  } catch (error) {
+    await Deno.remove(fetched, { recursive: true });
+    if (!await exists(folder)) throw error;
+  }
+  return folder;
+}
+
+/** Runs a command to its end. @throws Error with what it printed when it fails, or is not there */
+export async function run([command = "", ...args]: readonly string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output()
+    .catch((cause) => {
+      throw new Error(`Cannot run ${command}: is it installed?`, { cause });
+    });
+  if (success) return;
+  const text = new TextDecoder();
+  throw new Error(`Cannot run ${command} ${args.at(-1)}: ${text.decode(stdout)}${text.decode(stderr)}`);
+}
+
+/** Whether there is a file or folder. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

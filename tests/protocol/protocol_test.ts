@@ -1,0 +1,70 @@
+/**
+ * The commit protocol, checked in every reachable state of its models: TaskCommit.tla and LearnerCommit.tla say what is
+ * modelled, docs/reliability.md says it in words.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { check, prepareTlc } from "./tlc.ts";
+
+const jars = await prepareTlc();
+const ignore = jars === undefined;
+
+/** Mechanisms by model, and invariants of which one breaks when the mechanism is taken out. */
+const MECHANISMS = {
+  TaskCommit: {
+    FencesFirst: ["NothingDoubled", "StateIsFold", "OutputsAreOfState"],
+    Atomic: ["NothingDoubled", "OutputsAreOfState"],
+    PositionInRecord: ["NothingDoubled", "StateIsFold", "OutputsAreOfState"],
+    ChecksTopic: ["OneTopic", "NothingLostSilently"],
+    TellsGaps: ["NothingLostSilently"],
+  },
+  LearnerCommit: {
+    Fences: ["VersionsAreFolds", "NumbersRise", "OneHistory", "MadeAgainIsSame", "CheckpointIsOnHistory"],
+    KeepsOrder: ["OneHistory", "MadeAgainIsSame"],
+    KeepsRest: ["OneHistory", "MadeAgainIsSame"],
+    SkipsKnown: ["NumbersRise"],
+    TrimsToCheckpoint: ["CheckpointIsOnHistory"],
+  },
+};
+
+for (const [model, mechanisms] of Object.entries(MECHANISMS)) {
+  Deno.test({
+    name: `${model} keeps every invariant in every reachable state`,
+    ignore,
+    fn: async () => {
+      const { violated, states } = await check(jars ?? "", model);
+      assert.equal(violated, undefined);
+      assert.ok(states > 100_000, `${states} states`);
+    },
+  });
+
+  Deno.test({
+    name: `${model} gets to the end of its work`,
+    ignore,
+    fn: async () => {
+      assert.equal((await check(jars ?? "", model, {}, "NeverDone")).violated, "NeverDone");
+    },
+  });
+
+  for (const [mechanism, broken] of Object.entries(mechanisms)) {
+    Deno.test({
+      name: `${model} without ${mechanism} breaks an invariant`,
+      ignore,
+      fn: async () => {
+        const { violated = "none" } = await check(jars ?? "", model, { [mechanism]: false });
+        assert.ok(broken.includes(violated), violated);
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "TaskCommit keeps every invariant at least once",
+  ignore,
+  fn: async () => {
+    const { violated } = await check(jars ?? "", "TaskCommit", { AtLeastOnce: true, MaxEvents: 2 });
+    assert.equal(violated, undefined);
+  },
+});

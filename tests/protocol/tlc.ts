@@ -1,0 +1,86 @@
+/**
+ * Runs TLC, the model checker of TLA+, on the models beside this file.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { mavenJars } from "../../streams/log/kafka/maven_jars.ts";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../.data/protocol", import.meta.url));
+
+/** What TLC found. */
+export interface Checked {
+  /** The invariant that a reachable state violates, if one does. */
+  readonly violated: string | undefined;
+  /** Distinct states that were looked at. */
+  readonly states: number;
+}
+
+/** The folder of TLC's jars; tells loudly, and gives nothing, when it cannot run here. */
+export async function prepareTlc(): Promise<string | undefined> {
+  try {
+    return await mavenJars(`${HERE}pom.xml`, CACHE);
+  } catch (error) {
+    const text = `SKIPPED: the models of the protocol, as TLC cannot run: ${error}\n`;
+    await Deno.stderr.write(new TextEncoder().encode(text));
+    return undefined;
+  }
+}
+
+/**
+ * Looks at every reachable state of a model.
+ *
+ * @param changes constants with other values than in the model's `.cfg`
+ * @param invariant the only one to check @default {all of the `.cfg`}
+ * @throws Error with what TLC printed when it ended in another way
+ */
+export async function check(
+  jars: string,
+  model: string,
+  changes: Readonly<Record<string, string | number | boolean>> = {},
+  invariant?: string,
+): Promise<Checked> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${HERE}${model}.tla`, `${folder}/${model}.tla`);
+    const config = configOf(await Deno.readTextFile(`${HERE}${model}.cfg`), changes, invariant);
+    await Deno.writeTextFile(`${folder}/${model}.cfg`, config);
+    const { stdout } = await new Deno.Command("java", {
+      args: [
+        "-XX:+UseParallelGC",
+        "-Xmx2g",
+        "-cp",
+        `${jars}/*`,
+        "tlc2.TLC",
+        "-workers",
+        "auto",
+        `${model}.tla`,
+      ],
+      cwd: folder,
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    const states = Number(/(\d+) distinct states found, \d+ states left/.exec(text)?.[1]);
+    const violated = /Invariant (\w+) is violated/.exec(text)?.[1];
+    if (violated === undefined && !text.includes("No error has been found")) throw new Error(text);
+    return { violated, states };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function configOf(
+  text: string,
+  changes: Readonly<Record<string, string | number | boolean>>,
+  invariant: string | undefined,
+): string {
+  let config = text;
+  for (const [name, value] of Object.entries(changes)) {
+    const line = new RegExp(`^  ${name} = .*$`, "m");
+    if (!line.test(config)) throw new RangeError(`Cannot change ${name}: the model has no such constant`);
+    config = config.replace(line, `  ${name} = ${String(value).toUpperCase()}`);
+  }
+  if (invariant === undefined) return config;
+  return config.replace(/INVARIANTS\n(?: {2}\w+\n)+/, `INVARIANT ${invariant}\n`);
+}
