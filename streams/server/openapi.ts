@@ -6,6 +6,7 @@
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";
+import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { type Content, type Endpoint, isOwn } from "./endpoint.ts";
 import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "./problem.ts";
 import { apiSchemas, type SchemaName } from "./schemas.ts";
@@ -63,6 +64,14 @@ export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSche
   };
 }
 
+/** A part of a path: an id or a name. */
+const PART: JsonSchema = {
+  type: "string",
+  minLength: 1,
+  maxLength: MAX_ID_BYTES,
+  pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+};
+
 function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
   const { id, summary, description, scope, body, parameters = {}, query = {}, answers, problems = [] } =
     endpoint;
@@ -85,7 +94,7 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
         in: "path",
         required: true,
         description: about,
-        schema: { type: "string", minLength: 1 },
+        schema: PART,
       })),
       ...Object.entries(query).map(([name, { about, schema }]) => ({
         name,
