@@ -79,6 +79,10 @@ export class MeteredLog implements Log {
   /** Present when the log below has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   /** Present when the log below has it. */
+  readonly erase?: NonNullable<Log["erase"]>;
+  /** Present when the log below has it. */
+  readonly scrub?: NonNullable<Log["scrub"]>;
+  /** Present when the log below has it. */
   readonly members?: (group: string) => Promise<readonly GroupMember[]>;
   readonly #log: Log;
   readonly #observer: LogObserver;
@@ -91,6 +95,8 @@ export class MeteredLog implements Log {
     this.#now = now;
     if (log.address !== undefined) this.address = log.address;
     if (log.connect !== undefined) this.connect = log.connect.bind(log);
+    if (log.erase !== undefined) this.erase = log.erase.bind(log);
+    if (log.scrub !== undefined) this.scrub = log.scrub.bind(log);
     if (log.latest !== undefined) this.latest = log.latest.bind(log);
     if (log.members !== undefined) this.members = log.members.bind(log);
   }

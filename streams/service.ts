@@ -25,6 +25,7 @@ import type { Log } from "./log/log.ts";
 import type { ExperimentMonitor } from "./experiments/monitor.ts";
 import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
+import { Eraser, type ErasureState } from "./service/eraser.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob } from "./service/rekey_job.ts";
@@ -91,6 +92,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
   readonly #topicWatch: TopicWatch;
+  /** Where the log may rewrite what it holds. */
+  readonly #eraser: Eraser | undefined;
   /** When it last said what complaint there is. */
   #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
@@ -119,6 +122,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     );
     const { roles = ROLES, pauseMs } = options;
     if (roles.includes("task")) {
+      const names = models.map(({ serving }) => serving.model);
+      const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
+      this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
+      this.#eraser?.start();
       this.#tasks = new Crew(log, {
         now,
         thread,
@@ -267,6 +274,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return [...models.flat(), ...monitor];
   }
 
+  /**
+   * How far the erasure is that the event at an offset of `events` asks for; `null` where the log cannot rewrite what it
+   * holds, or others look after it.
+   */
+  erasure(partition: number, offset: number): ErasureState | null {
+    return this.#eraser?.stateOf(partition, offset) ?? null;
+  }
+
   /** What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
     const parts = [this.#rekeyers, this.#tasks, this.#monitors, this.#own, ...this.#variants];
@@ -285,6 +300,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   async #stop(): Promise<void> {
     this.#stopping.resolve();
+    await this.#eraser?.[Symbol.asyncDispose]();
     // The tasks first: the learner may still take what they commit.
     await Promise.all([this.#rekeyers?.stop(), this.#tasks?.stop()]);
     await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));

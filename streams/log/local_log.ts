@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { checkOffset, checkPartition, checkSame, checkSpec, checkTrim, placeOf } from "./checks.ts";
 import { LocalGroups } from "./group.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type Scrubbed,
   type TopicIdentity,
   type TopicSpec,
   type Writer,
@@ -61,6 +63,10 @@ export interface LogStore {
   committed(group: string, topic: string, partition: number): number | null;
   /** Drops what is below an offset that is not above the end. */
   trim(topic: string, partition: number, before: number): void;
+  /** Takes single records out. */
+  erase(topic: string, partition: number, offsets: readonly number[]): void;
+  /** Overwrites some of what is left of them. @returns What is left then; `more` = it is to be called again */
+  scrub(): Scrubbed | "more";
   /** Frees what it holds; no other call follows. */
   close(): Promise<void> | void;
 }
@@ -210,6 +216,23 @@ export class LocalLog implements Log {
       checkTrim(spec, partition, before, this.#store.end(topic, partition));
       this.#store.trim(topic, partition, before);
     });
+  }
+
+  /** See {@linkcode Log.erase}. */
+  erase(topic: string, partition: number, offsets: readonly number[]): Promise<void> {
+    return Promise.try(() => {
+      this.#check(topic, partition);
+      this.#store.erase(topic, partition, offsets);
+    });
+  }
+
+  /** See {@linkcode Log.scrub}. */
+  async scrub(): Promise<Scrubbed> {
+    for (;;) {
+      const state = this.#open().scrub();
+      if (state !== "more") return state;
+      await turn(); // others write in between
+    }
   }
 
   /** Revokes what members hold, writes what is pending, then closes. */

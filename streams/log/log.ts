@@ -256,7 +256,24 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `topic-mismatch` when the topic is compact
    */
   trim(topic: string, partition: number, before: number): Promise<void>;
+  /**
+   * Takes single records out; their offsets are holes from then on, and no other changes. Of a `compact` topic, only
+   * what no reader needs any more. Offsets without a record are left as they are. Only logs that may rewrite what they
+   * hold have it.
+   */
+  erase?(topic: string, partition: number, offsets: readonly number[]): Promise<void>;
+  /**
+   * Overwrites what is left, where the log is kept, of records that were erased. Costs nothing when none were since the
+   * last time. Present with {@linkcode Log.erase}.
+   */
+  scrub?(): Promise<Scrubbed>;
 }
+
+/**
+ * What is left of records that were erased: nothing; fragments in places of the file that no record has, until it is
+ * written anew; or all, as somebody is in the way: it is to be called again.
+ */
+export type Scrubbed = "clean" | "fragments" | "busy";
 
 /** A log without its groups: what there is of one in a thread that does not own it. */
 export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;

@@ -117,6 +117,14 @@ class MemoryStore implements LogStore {
     this.#at(topic, partition).trim(before);
   }
 
+  erase(topic: string, partition: number, offsets: readonly number[]): void {
+    this.#at(topic, partition).erase(offsets);
+  }
+
+  scrub(): "clean" {
+    return "clean";
+  }
+
   close(): void {
     this.topics.clear();
     this.#partitions.clear();
@@ -206,6 +214,16 @@ class Partition {
     this.#dead = until;
     this.#trimmed = before;
     this.#sweep();
+  }
+
+  erase(offsets: readonly number[]): void {
+    for (const offset of offsets) {
+      const slot = this.#slotAt(offset);
+      const record = this.#records[slot];
+      if (record?.offset !== offset) continue;
+      if (record.key !== null && this.#slots?.get(record.key) === slot) this.#slots.delete(record.key);
+      this.#drop(slot);
+    }
   }
 
   /** Remembers a tombstone, and forgets the oldest beyond the limit. */

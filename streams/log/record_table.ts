@@ -7,7 +7,7 @@
  * ```
  * Neither trimming nor compaction ever removes what tells the next offset: it is the larger of the trimmed
  * start and the last record's offset + 1, and the last record goes only when a newer one comes or it is
- * trimmed. A key with U+0000 is stored as bytes, because SQLite's texts are read up to it.
+ * trimmed; where records were erased, `ends` has it. A key with U+0000 is stored as bytes, because SQLite's texts are read up to it.
  *
  * @module
  */
@@ -49,6 +49,7 @@ export class RecordTable {
   readonly #select: StatementSync;
   readonly #first: StatementSync;
   readonly #deleteBelow: StatementSync;
+  readonly #eraseAt: StatementSync;
   readonly #forget: StatementSync | undefined;
   readonly #latest: StatementSync | undefined;
   /** The newest records; a compact partition has holes, and keeps none. */
@@ -83,8 +84,13 @@ export class RecordTable {
       partition,
     );
     this.trimmed = Number(trim?.["start"] ?? 0);
+    this.#eraseAt = db.prepare(`DELETE FROM ${name} WHERE "offset" = ?`);
+    const kept = db.prepare("SELECT end FROM ends WHERE topic = ? AND partition = ?").get(
+      topic.name,
+      partition,
+    );
     const last = db.prepare(`SELECT max("offset") AS last FROM ${name}`).get()?.["last"] ?? -1;
-    this.end = Math.max(this.trimmed, Number(last) + 1);
+    this.end = Math.max(this.trimmed, Number(last) + 1, Number(kept?.["end"] ?? 0));
   }
 
   /** Whether a record takes the place of the one before it with its key. */
@@ -132,6 +138,12 @@ export class RecordTable {
   /** Deletes the records below an offset. @returns How many. */
   deleteBelow(offset: number): number {
     return Number(this.#deleteBelow.run(offset).changes);
+  }
+
+  /** Takes records out, in the open transaction. */
+  erase(offsets: readonly number[]): void {
+    this.#tail?.clear();
+    for (const offset of offsets) this.#eraseAt.run(offset);
   }
 
   /** Reads from an offset on; see `Log.read`. */

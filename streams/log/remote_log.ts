@@ -13,6 +13,7 @@ import {
   type NewRecord,
   type ReadOptions,
   type ReadResult,
+  type Scrubbed,
   type TopicIdentity,
   type TopicSpec,
   type UngroupedLog,
@@ -37,6 +38,10 @@ export interface RemoteLogOptions {
 export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
+  /** Present when the log behind the port has it: one that indexes its keys keeps its records itself. */
+  readonly erase?: NonNullable<UngroupedLog["erase"]>;
+  /** As {@linkcode RemoteLog.erase}. */
+  readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
   readonly #port: PortCaller;
   readonly #ahead: ReadsAhead;
 
@@ -52,6 +57,8 @@ export class RemoteLog implements UngroupedLog {
         const packed = await this.#port.call("latest", args) as PackedRecords;
         return unpackRead(packed)[0] ?? null;
       };
+      this.erase = async (...args) => void await this.#port.call("erase", args);
+      this.scrub = async () => await this.#port.call("scrub", []) as Scrubbed;
     }
   }
 

@@ -92,6 +92,10 @@ class ServedLog implements AsyncDisposable {
         return { result: await log.committed(...args as unknown as [string, string, number]) };
       case "trim":
         return { result: await log.trim(...args as unknown as [string, number, number]) };
+      case "erase":
+        return { result: await log.erase?.(...args as unknown as [string, number, readonly number[]]) };
+      case "scrub":
+        return { result: await log.scrub?.() };
       case "openWriter": {
         const writer = await log.writer(...args as unknown as [string]);
         if (this.#closed) await writer[Symbol.asyncDispose]();

@@ -6,6 +6,8 @@
  * positions  "group", topic, partition → offset        committed group offsets
  * trims      topic, partition → start                  start of a partition that was trimmed
  * identities topic → id                                 tells a topic from one of its name in another file
+ * ends       topic, partition → end                     end of a partition when records of it were erased
+ * scrubs     id                                         1 while all is left of erased records, 2 fragments
  * records_<topic id>_<partition>                       see record_table.ts
  * ```
  *
@@ -20,6 +22,7 @@ import {
   type LogRecord,
   type NewRecord,
   type ReadResult,
+  type Scrubbed,
   type TopicSpec,
 } from "./log.ts";
 import { RecordTable, recordTableSchema } from "./record_table.ts";
@@ -33,6 +36,14 @@ const SCATTERED_PAGES = 2;
 
 /** Records on a page, about, all of which is written when they are deleted. */
 const ROWS_A_PAGE = 8;
+
+/** In `scrubs`: records that were erased have left fragments. */
+const FRAGMENTS = 2;
+/** A file of 64 MiB is written anew in half a second. */
+const SMALL_PAGES = 16_384;
+/** Free pages that are overwritten at once, and what a page takes of a large value. */
+const SCRUB_PAGES = 1024;
+const OVERFLOW_BYTES = 4092;
 
 /** Options of `SqliteLog.open()`. */
 export interface SqliteLogOptions {
@@ -211,6 +222,53 @@ export class SqliteStore implements LogStore {
     this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_A_PAGE));
   }
 
+  /** See {@linkcode LogStore.erase}. */
+  erase(topic: string, partition: number, offsets: readonly number[]): void {
+    const table = this.#guard(() => this.#table(topic, partition));
+    this.#db.exec("PRAGMA secure_delete = ON");
+    try {
+      this.#transaction(() => {
+        this.#db.prepare("INSERT OR REPLACE INTO ends VALUES (?, ?, ?)").run(topic, partition, table.end);
+        this.#db.exec("DELETE FROM scrubs; INSERT INTO scrubs VALUES (1)");
+        table.erase(offsets);
+      });
+    } finally {
+      this.#db.exec("PRAGMA secure_delete = FAST");
+    }
+    this.#wal.wrote(0, 1 + offsets.length);
+  }
+
+  /**
+   * See {@linkcode LogStore.scrub}. Records that were dropped or superseded have left pages that are free and not
+   * overwritten, and ends of pages that larger records took: a small file is written anew, of a large one the free pages
+   * are overwritten. Then the write-ahead log, which has the pages as they were, is emptied.
+   */
+  scrub(): Scrubbed | "more" {
+    const state = Number(this.#db.prepare("SELECT max(id) AS id FROM scrubs").get()?.["id"] ?? 0);
+    if (state === 0) return "clean";
+    if (state === FRAGMENTS) return "fragments";
+    const pages = this.#pragma("page_count");
+    const isSmall = pages <= SMALL_PAGES;
+    const free = this.#pragma("freelist_count");
+    if (!isSmall && free > 0) {
+      const some = Math.max(1, Math.min(free - 1, SCRUB_PAGES));
+      this.#transaction(() => {
+        this.#db.exec("CREATE TABLE IF NOT EXISTS zeros (page BLOB)");
+        this.#db.prepare("INSERT INTO zeros VALUES (zeroblob(?))").run(some * OVERFLOW_BYTES);
+      });
+      this.#wal.wrote(some * OVERFLOW_BYTES, 1);
+      return "more";
+    }
+    this.#transaction(() => this.#db.exec("DROP TABLE IF EXISTS zeros"));
+    if (isSmall) this.#guard(() => this.#db.exec("VACUUM"));
+    const { busy } = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { readonly busy: number };
+    if (busy !== 0) return "busy";
+    this.#transaction(() =>
+      this.#db.exec(isSmall ? "DELETE FROM scrubs" : `UPDATE scrubs SET id = ${FRAGMENTS}`)
+    );
+    return isSmall ? "clean" : "fragments";
+  }
+
   /** See {@linkcode LogStore.close}. */
   async close(): Promise<void> {
     await this.#wal.close();
@@ -219,18 +277,21 @@ export class SqliteStore implements LogStore {
     this.#owner.close();
   }
 
+  #pragma(name: string): number {
+    return Number(this.#db.prepare(`PRAGMA ${name}`).get()?.[name]);
+  }
+
   #initialise(durability: "process" | "power"): void {
-    const pragma = (name: string) => Number(this.#db.prepare(`PRAGMA ${name}`).get()?.[name]);
     // Takes the lock before anything is read, and looks before anything is written.
     this.#db.prepare("BEGIN EXCLUSIVE").run();
     const empty = this.#db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-    if (!empty && pragma("application_id") !== APPLICATION_ID) {
+    if (!empty && this.#pragma("application_id") !== APPLICATION_ID) {
       throw new LogError(
         "corrupt",
         `Cannot open ${this.#path} as a log: it is another program's SQLite file`,
       );
     }
-    const format = pragma("user_version");
+    const format = this.#pragma("user_version");
     if (format > FORMAT) {
       throw new LogError(
         "corrupt",
@@ -250,7 +311,7 @@ export class SqliteStore implements LogStore {
   /** Reads what tells topics apart; files of before there was such a thing get it now. */
   #identify(): void {
     const identities = "SELECT topic, id FROM identities";
-    this.#db.exec(IDENTITIES + IDENTIFY);
+    this.#db.exec(IDENTITIES + ERASURES + IDENTIFY);
     for (const { topic, id } of this.#db.prepare(identities).all()) {
       this.#identities.set(String(topic), String(id));
     }
@@ -326,6 +387,9 @@ function own(path: string): DatabaseSync {
 
 const IDENTITIES =
   "CREATE TABLE IF NOT EXISTS identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;";
+const ERASURES = `
+  CREATE TABLE IF NOT EXISTS ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS scrubs (id INTEGER PRIMARY KEY);`;
 const IDENTIFY = "INSERT OR IGNORE INTO identities SELECT name, lower(hex(randomblob(16))) FROM topics;";
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};

@@ -46,9 +46,7 @@ export class Tail {
   push(records: readonly NewRecord[], first: number): void {
     const size = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     if (size > HALF_BYTES) {
-      this.#older = [];
-      this.#younger = [];
-      this.#bytes = 0;
+      this.clear();
       return;
     }
     const now = this.#now();
@@ -69,6 +67,13 @@ export class Tail {
       });
       this.#bytes += length + RECORD_BYTES;
     }
+  }
+
+  /** Lets all go, as there are holes now. */
+  clear(): void {
+    this.#older = [];
+    this.#younger = [];
+    this.#bytes = 0;
   }
 
   /** Lets the older half go. */

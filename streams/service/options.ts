@@ -93,6 +93,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly serveVersion?: number;
   /** The first pause after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number;
+  /** Time from one look for users who are to be erased from the log to the next, milliseconds. @default {5000} */
+  readonly eraseIntervalMs?: number;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly now?: () => number;
 }

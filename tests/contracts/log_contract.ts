@@ -7,6 +7,7 @@
 
 import { commitContract } from "./commit_contract.ts";
 import { compactionContract } from "./compaction_contract.ts";
+import { erasureContract } from "./erasure_contract.ts";
 import { groupContract } from "./group_contract.ts";
 import { type LogContractOptions, LogSuite, type OpenLog } from "./log_suite.ts";
 import { recordContract } from "./record_contract.ts";
@@ -17,5 +18,6 @@ export function logContract(name: string, open: OpenLog, options: LogContractOpt
   recordContract(suite);
   compactionContract(suite);
   commitContract(suite);
+  erasureContract(suite);
   groupContract(suite);
 }
