@@ -12,10 +12,11 @@ export type LogKind = "sqlite" | "kafka";
  * A SQLite log is open, and so is the socket: neither asks again, but for the thread that moves what was written into the
  * database, which starts when there is much. Files of code are read for threads. A client of
  * Kafka meets brokers whose names no configuration has, writes snapshots, and loads its codecs when they are first met.
+ * `sys` stays with both: of it the task has only `statfs`, by which `/ready` knows the room on the disk.
  */
 const NEEDLESS: Readonly<Record<LogKind, readonly Deno.PermissionName[]>> = {
-  sqlite: ["net", "ffi", "run", "sys"],
-  kafka: ["run", "sys"],
+  sqlite: ["net", "ffi", "run"],
+  kafka: ["run"],
 };
 
 /** Gives up what is not needed once log and server are open. @returns what was given up that was granted as a whole */

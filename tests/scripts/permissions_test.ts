@@ -67,3 +67,17 @@ Deno.test("giveUp() leaves a log and a socket that are open, and nothing else to
   const said = await run(program, [...permissions, "--allow-env"]);
   assert.deepEqual(said.split("\n"), ["net", "NotCapable", "prompt", "[ 0 ]"]);
 });
+
+for (const log of ["sqlite", "kafka"]) {
+  Deno.test(`giveUp() leaves the look at the room on a disk, with the permissions of the task run on ${log}`, async () => {
+    const program = `
+      import { giveUp } from ${JSON.stringify(new URL("scripts/give_up.ts", ROOT).href)};
+      import { diskShortage } from ${JSON.stringify(new URL("streams/service/disk_room.ts", ROOT).href)};
+      await giveUp(${JSON.stringify(log)});
+      console.log((await diskShortage(".", 2 ** 60)).join());`;
+    for (const task of ["run", "meander"]) {
+      const permissions = (await taskArguments(task)).filter((word) => word.startsWith("--allow-"));
+      assert.match(await run(program, permissions), /^the disk of \. has \d+ MB left/, task);
+    }
+  });
+}
