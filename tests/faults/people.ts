@@ -25,6 +25,8 @@ export interface PeopleOptions {
   readonly servers: () => readonly Owner[];
   /** Somebody whose clock is wrong by so many milliseconds, and who sends events of that time now and then. */
   readonly skewMs: number | undefined;
+  /** What the ids of their lists and clicks begin with. @default {""} */
+  readonly prefix?: string;
 }
 
 const COUNT = 6;
@@ -70,8 +72,8 @@ export class People {
 
   /** Somebody asks for a list, and clicks on some of it, in most cases in time. */
   async #visit(user: string): Promise<void> {
-    const { windowMs } = this.#options;
-    const request = `list-${++this.#lists}`;
+    const { windowMs, prefix = "" } = this.#options;
+    const request = `${prefix}list-${++this.#lists}`;
     const asked: Asked = {
       ...{ user, id: request, at: this.#world.now },
       ...{ acknowledgedAt: undefined, time: undefined, items: undefined },
@@ -91,7 +93,7 @@ export class People {
     await Promise.all(clicks.map(async (item) => {
       // Most at once, some at the last moment, some too late.
       await pause(windowMs * 1.3 * this.#random() ** 3);
-      const id = `click-${++this.#events}`;
+      const id = `${prefix}click-${++this.#events}`;
       const clicked: Clicked = { user, id, request, item, at: this.#world.now, acknowledgedAt: undefined };
       this.#ledger.clicked.push(clicked);
       await this.#send(clicked, { type: "interaction", id, user, item, action: "click", request });

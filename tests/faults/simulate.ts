@@ -84,6 +84,8 @@ const RESTART_MS = 2000;
 /** What a monitor has counted, it judges within this time, and what it stops is an event. */
 const QUIET_MS = 15_000;
 const ITEMS = 60;
+/** Of these there is no way on but by hand. */
+const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow"]);
 const HOUR_MS = 3_600_000;
 /** The topic of the events itself, not the group of its tasks. */
 const OF_EVENTS = /sim\.events(?!-)/;
@@ -174,7 +176,10 @@ class Run {
     const { steps, turns } = this.#world;
     // Of what is not done, nothing can be said but that.
     if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry")) {
-      const verdict = await this.#world.finish(() => verify(log, deployment));
+      const verdict = await this.#world.finish(() => verify(log, deployment)).catch((error) => ({
+        problems: [`what is left cannot be looked at: ${textOf(error)}`],
+        figures: {},
+      }));
       for (const problem of verdict.problems) this.#report(problem);
       Object.assign(this.#figures, verdict.figures);
     }
@@ -241,7 +246,7 @@ class Run {
     if (outside !== undefined) await outside(this.#stage());
     await this.#close(log, users);
     this.#isDone = await this.#isQuiet();
-    if (!this.#isDone && outside === undefined) {
+    if (!this.#isDone && (trial === undefined || !MAY_STAND_STILL.has(trial))) {
       this.#report(`nothing moves for ${STUCK_MS / 1000} s, and not all is done`);
     }
     this.#isOn = false;
@@ -280,8 +285,9 @@ class Run {
       begins: () => this.#trialAt = this.#world.now,
       usedFor: (durationMs) =>
         new People(this.#ledger, {
-          users: Array.from({ length: 12 }, (_, n) => `late-${n}`),
+          users: [...Array(12).keys()].flatMap((n) => [`person-${n}`, `late-${n}`]),
           ...{ gapMs, durationMs, windowMs: WINDOW_MS, servers: () => this.#servers(), skewMs: undefined },
+          prefix: "late-",
         }).run(),
     };
   }

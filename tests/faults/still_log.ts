@@ -66,7 +66,10 @@ export class StillLog implements Log {
   }
 
   committed(group: string, topic: string, partition: number): Promise<number | null> {
-    return Promise.resolve(this.#broker.group(group).offsets.get(`${topic}/${partition}`)?.offset ?? null);
+    const { offsets, expired } = this.#broker.group(group);
+    const place = `${topic}/${partition}`;
+    // Who was there before the broker forgot it has not lost what it has done.
+    return Promise.resolve((offsets.get(place) ?? expired.get(place))?.offset ?? null);
   }
 
   createTopics(): Promise<void> {

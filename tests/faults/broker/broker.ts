@@ -109,6 +109,7 @@ export class Broker {
   expireOffsets(): void {
     for (const group of this.#groups.values()) {
       if (!group.isEmpty || this.#world.now - group.emptySince < OFFSETS_RETENTION_MS) continue;
+      for (const [place, offset] of group.offsets) group.expired.set(place, offset);
       group.offsets.clear();
     }
   }

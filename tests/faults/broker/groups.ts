@@ -54,6 +54,8 @@ const NOTHING = new Uint8Array(0);
 export class SimulatedGroup {
   /** Where to go on, by topic and partition. */
   readonly offsets = new Map<string, StoredOffset>();
+  /** Those that the broker has forgotten. */
+  readonly expired = new Map<string, StoredOffset>();
   /** Transactions that will move an offset, by topic and partition. */
   readonly pending = new Map<string, number>();
   /** Since when nobody is in it. */
