@@ -75,6 +75,10 @@ export async function checkPeople(ledger: Ledger, log: Log, options: CheckOption
   }
   count("lists of people", lists);
   count("clicks of people in time", clicks);
+  // What nobody has looked at is not well.
+  if (lists === 0 || clicks === 0) {
+    report(`people were given ${lists} lists and clicked ${clicks} times in time`);
+  }
   if (lost.answers > 0) report(`${lost.answers} lists that people were given are not on the log`);
   if (lost.lists > 0) report(`${lost.lists} of ${lists} lists of people were never settled: ${first}`);
   if (lost.labels > 0) {

@@ -77,7 +77,7 @@ export function createCluster(): Cluster {
   const network = networks.get(world);
   if (network === undefined) throw new Error("Cannot connect: the world has no network");
   const connection = new Connection(world, world.current, network);
-  const broker = brokerOver(connection);
+  const broker = brokerOver(connection, network.broker.isNew ? 13 : 11);
   const targetTopics = new Set<string>();
   let partitions: ReadonlyMap<string, readonly { partitionId: number; leader: number }[]> | undefined;
   return {
@@ -104,7 +104,8 @@ const REQUESTS = [
   ...["addPartitionsToTxn", "addOffsetsToTxn", "txnOffsetCommit", "endTxn"],
 ];
 
-function brokerOver(connection: Connection): Broker {
+function brokerOver(connection: Connection, fetch: number): Broker {
+  const versions = { 1: { maxVersion: fetch }, 3: { maxVersion: 12 }, 9: { maxVersion: 9 } };
   const methods = Object.fromEntries(
     REQUESTS.map((name) => [name, (body: { readonly rebalanceTimeout?: number }) => {
       // As kafkajs: whoever joins may have to wait for others.
@@ -113,7 +114,7 @@ function brokerOver(connection: Connection): Broker {
     }]),
   );
   return {
-    ...{ nodeId: NODE, versions: { 3: { maxVersion: 12 }, 9: { maxVersion: 9 } }, connection },
+    ...{ nodeId: NODE, versions, connection },
     ...methods,
     disconnect: () => Promise.resolve(),
   } as unknown as Broker;

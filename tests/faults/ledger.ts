@@ -33,6 +33,8 @@ export interface Clicked extends Sent {
 export class Ledger {
   readonly asked: Asked[] = [];
   readonly clicked: Clicked[] = [];
+  /** Events of a shop that the server has said to be durable, as text. */
+  readonly appended: { readonly text: string; readonly at: number }[] = [];
   /** Those who wanted to be forgotten. */
   readonly forgotten = new Map<string, number>();
   /** Those whose clocks are wrong: what becomes of their own lists is their affair. */

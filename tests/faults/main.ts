@@ -9,7 +9,7 @@ import { realNow } from "./globals.ts";
 import process from "node:process";
 import { describePlan, makePlan, type Trial } from "./plan.ts";
 import { FIXED_SEEDS, type FixedSeed } from "./seeds.ts";
-import { serveInWorld } from "./servers.ts";
+import { diskInWorld } from "./disk.ts";
 import { listen, type Outcome, simulate, type SimulateOptions } from "./simulate.ts";
 
 interface Wanted {
@@ -63,7 +63,7 @@ function again({ seed, trial }: FixedSeed): string {
 }
 
 const trace = wanted.trace === undefined ? undefined : await Deno.create(wanted.trace);
-serveInWorld();
+diskInWorld();
 await listen();
 const begun = { wall: realNow(), cpu: process.cpuUsage() };
 const failed: FixedSeed[] = [];

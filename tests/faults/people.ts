@@ -25,6 +25,8 @@ export interface PeopleOptions {
   readonly servers: () => readonly Owner[];
   /** Somebody whose clock is wrong by so many milliseconds, and who sends events of that time now and then. */
   readonly skewMs: number | undefined;
+  /** Whether some want to be forgotten. */
+  readonly forgets: boolean;
   /** What the ids of their lists and clicks begin with. @default {""} */
   readonly prefix?: string;
 }
@@ -57,7 +59,7 @@ export class People {
 
   /** Lets them begin; resolves when all is done. */
   async run(): Promise<void> {
-    const { gapMs, durationMs, users, skewMs } = this.#options;
+    const { gapMs, durationMs, users, skewMs, forgets } = this.#options;
     const visits: Promise<void>[] = [];
     const end = this.#world.now + durationMs;
     while (this.#world.now < end) {
@@ -65,7 +67,7 @@ export class People {
       const user = users[Math.floor(users.length * this.#random() ** 2)]!;
       visits.push(this.#visit(user));
       if (skewMs !== undefined && this.#random() < 0.05) visits.push(this.#stray(skewMs));
-      if (this.#random() < 0.004) visits.push(this.#forget(user));
+      if (this.#random() < 0.004 && forgets) visits.push(this.#forget(user));
     }
     await Promise.all(visits);
   }
@@ -143,23 +145,36 @@ export class People {
   }
 }
 
-/** A producer that appends records when their time has come, until each is durable: some may come twice. */
-export async function shop(records: Iterable<NewRecord>, reopenMs = 500): Promise<number> {
+/** Appends records when their time has come. */
+export async function shop(
+  records: Iterable<NewRecord>,
+  append: (record: NewRecord) => Promise<void>,
+): Promise<number> {
   const world = here();
-  let log = await KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
   let appended = 0;
   for (const record of records) {
     await pause(Math.max(0, record.time - EPOCH - world.now));
-    for (;;) {
-      try {
-        await log.append([record]);
-        appended++;
-        break;
-      } catch {
-        await pause(reopenMs);
-        log = await KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
-      }
-    }
+    await append(record);
+    appended++;
   }
   return appended;
+}
+
+const REOPEN_MS = 500;
+
+/** Appends to the log itself, each record until it is durable: some may come twice. */
+export function kafkaAppender(): (record: NewRecord) => Promise<void> {
+  const open = () => KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
+  let log = open();
+  return async (record) => {
+    for (;;) {
+      try {
+        await (await log).append([record]);
+        return;
+      } catch {
+        await pause(REOPEN_MS);
+        log = open();
+      }
+    }
+  };
 }

@@ -51,6 +51,12 @@ export const TRIALS = [
   "grow",
   /** A producer whose keys are not the users. */
   "foreign-keys",
+  /** The power of a machine with a SQLite log is cut: what was not synced is gone. */
+  "power",
+  /** A bit of the write-ahead log changes on the disk. */
+  "rotten-wal",
+  /** A bit of the database changes on the disk. */
+  "rotten-file",
 ] as const;
 
 /** One of {@linkcode TRIALS}. */
@@ -67,7 +73,7 @@ export interface Fault {
 }
 
 /** Which processes there are. */
-export type Topology = "roles" | "nodes";
+export type Topology = "roles" | "nodes" | "sqlite";
 
 /** A run. */
 export interface Plan {
@@ -101,6 +107,13 @@ const MEAN_LASTS_MS: Readonly<Record<FaultKind, number>> = {
   "broker": 5000,
   "compact": 0,
 };
+/** Trials of a disk; of the others, a SQLite log can have those that have to do with clocks alone. */
+const OF_DISKS: ReadonlySet<Trial> = new Set(["power", "rotten-wal", "rotten-file"]);
+const OF_CLOCKS: ReadonlySet<Trial> = new Set(["clock-ahead", "clock-behind"]);
+/** Share of the runs on a SQLite log. */
+const SQLITE_SHARE = 0;
+/** Those that seeds draw; the others are asked for by name. */
+const DRAWN = TRIALS.filter((trial) => !OF_DISKS.has(trial));
 /** Share of the runs that are a trial. */
 const TRIALS_SHARE = 0.25;
 
@@ -116,10 +129,14 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
     const lastsMs = Math.round(MEAN_LASTS_MS[kind] * (0.1 + 2 * random() ** 2));
     return { at: 3000 + below(durationMs - 10_000), kind, target: below(1 << 16), lastsMs };
   }).toSorted((a, b) => a.at - b.at);
-  const own = random() < TRIALS_SHARE ? TRIALS[below(TRIALS.length)] : undefined;
+  const own = random() < TRIALS_SHARE ? DRAWN[below(DRAWN.length)] : undefined;
+  const taken = trial === undefined ? own : trial === "none" ? undefined : trial;
+  const isSqlite = random() < SQLITE_SHARE && (taken === undefined || OF_CLOCKS.has(taken)) ||
+    taken !== undefined && OF_DISKS.has(taken);
+  const many = random() < 0.5 ? "roles" : "nodes";
   return {
     ...{ seed, durationMs, faults },
-    topology: random() < 0.5 ? "roles" : "nodes",
+    topology: isSqlite ? "sqlite" : many,
     partitions: 2 + below(3),
     isImplicit: random() < 0.7,
     delivery: random() < 0.7 ? "exactly-once" : "at-least-once",
@@ -127,7 +144,7 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
     gapMs: 800 + below(2500),
     people: 8 + below(40),
     tail: random() < 0.5 ? 0.01 : 0.0005,
-    trial: trial === undefined ? own : trial === "none" ? undefined : trial,
+    trial: taken,
   };
 }
 

@@ -6,6 +6,8 @@
 
 import type { ModelName } from "../../src/models/create.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { MeteredLog } from "../../streams/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
@@ -21,6 +23,8 @@ export interface ProcessOptions {
   readonly roles: readonly Role[];
   /** Whether it serves HTTP. */
   readonly serves: boolean;
+  /** Where the SQLite log is, when it is not Kafka. */
+  readonly path?: string;
   /** As `run` makes them of the configuration. */
   readonly service: Omit<ServiceOptions<ModelName>, "roles">;
   /** How its server behaves. */
@@ -45,6 +49,8 @@ export class SimulatedProcess {
   readonly ended: Promise<Ended>;
   /** What runs in it, once it has begun. */
   service: Service | undefined;
+  /** Its log, while it is open. */
+  log: Log | undefined;
   readonly #world: World;
   readonly #stop = Promise.withResolvers<void>();
 
@@ -72,13 +78,15 @@ export class SimulatedProcess {
     serversHere().broke(this.owner);
   }
 
-  async #run({ roles, serves, service: options, settings = {} }: ProcessOptions): Promise<void> {
+  async #run({ roles, serves, path, service: options, settings = {} }: ProcessOptions): Promise<void> {
     const topics = topicNames(options.prefix);
     const metrics = new Metrics(topics);
     const stop = this.#stop.promise;
-    const opened = await Promise.race([KafkaLog.open(OPEN), stop]);
+    const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path);
+    const opened = await Promise.race([opening, stop]);
     if (opened === undefined) return;
     await using log = new MeteredLog(opened, metrics);
+    this.log = opened;
     await using service = await Service.start(log, {
       ...options,
       roles,
@@ -97,7 +105,8 @@ export class SimulatedProcess {
       await service.stop();
       await service.ended;
     } finally {
-      this.owner.isAlive && serversHere().broke(this.owner);
+      this.log = undefined;
+      serversHere().broke(this.owner);
     }
   }
 }

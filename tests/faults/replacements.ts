@@ -12,7 +12,10 @@ const ROOT = new URL("../../", import.meta.url);
 const REPLACED: Readonly<Record<string, string>> = {
   "node:timers": "shims/node_timers.ts",
   "node:timers/promises": "shims/node_timers_promises.ts",
+  "node:sqlite": "shims/node_sqlite.ts",
+  "./streams/server/serve.ts": "shims/serve.ts",
   "./streams/server/deadline.ts": "shims/deadline.ts",
+  "./streams/log/wal_mover.ts": "shims/wal_mover.ts",
   "./streams/log/kafka/patch.ts": "cluster.ts",
 };
 

@@ -15,12 +15,8 @@ export interface Answer {
   readonly text: string;
 }
 
-type Handler = (
-  request: Request,
-  info: { readonly remoteAddr: Deno.NetAddr },
-) => Response | Promise<Response>;
+type Handler = (request: Request) => Response | Promise<Response>;
 
-const ADDRESS: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 80 };
 const NONE: Answer = { status: 0, text: "" };
 
 /** The servers of a world. */
@@ -37,19 +33,16 @@ export class Servers {
     this.#random = world.random("http");
   }
 
-  /** In the place of `Deno.serve`: whoever runs now serves. */
-  serve(handler: Handler): Deno.HttpServer<Deno.NetAddr> {
+  /** Whoever runs now serves, until it stops. */
+  serve(handler: Handler): { readonly stop: () => void; readonly ended: Promise<void> } {
     const owner = this.#world.current;
     this.#handlers.set(owner, handler);
-    const finished = Promise.withResolvers<void>();
-    const shutdown = () => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const stop = () => {
       this.#handlers.delete(owner);
-      finished.resolve();
-      return Promise.resolve();
+      resolve();
     };
-    return { addr: ADDRESS, finished: finished.promise, shutdown } as unknown as Deno.HttpServer<
-      Deno.NetAddr
-    >;
+    return { stop, ended };
   }
 
   /** A process is dead: those who wait for it are told so. */
@@ -61,7 +54,7 @@ export class Servers {
     this.#waiting.delete(owner);
   }
 
-  /** Asks a server; whoever runs now is told. */
+  /** Asks a server; whoever runs now is told. @param body JSON, or what becomes it */
   ask(of: Owner, method: string, path: string, body?: unknown): Promise<Answer> {
     const world = this.#world;
     const asking = world.current;
@@ -75,13 +68,13 @@ export class Servers {
       waiting.add(end);
       if (!of.isAlive || !this.#handlers.has(of)) return end(NONE);
       const begin = async (handler: Handler) => {
-        const text = body === undefined ? null : JSON.stringify(body);
+        const text = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
         const headers = text === null ? {} : {
           "content-type": "application/json",
           "content-length": `${new TextEncoder().encode(text).length}`,
         };
         const request = new Request(`http://127.0.0.1${path}`, { method, headers, body: text });
-        const response = await handler(request, { remoteAddr: ADDRESS });
+        const response = await handler(request);
         end({ status: response.status, text: await response.text() });
       };
       world.schedule(of, latency(), "http request", () => {
@@ -102,11 +95,4 @@ export function serversHere(): Servers {
   let own = servers.get(world);
   if (own === undefined) servers.set(world, own = new Servers(world));
   return own;
-}
-
-/** From here on whatever serves does so in the world. */
-export function serveInWorld(): void {
-  Object.defineProperty(Deno, "serve", {
-    value: (_: unknown, handler: Handler) => serversHere().serve(handler),
-  });
 }

@@ -15,6 +15,8 @@ import {
   taskOptions,
 } from "../../streams/config.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
@@ -29,12 +31,13 @@ import { breakConnections, type Network, setNetwork } from "./cluster.ts";
 import { checkPeople } from "./checks.ts";
 import { enter, EPOCH, realNow } from "./globals.ts";
 import { Ledger } from "./ledger.ts";
-import { pause, People, shop } from "./people.ts";
+import { kafkaAppender, pause, People, shop } from "./people.ts";
 import type { Fault, Plan } from "./plan.ts";
 import { type ProcessOptions, SimulatedProcess } from "./process.ts";
 import { serversHere } from "./servers.ts";
 import { StillLog } from "./still_log.ts";
-import { lossesOf, OUTSIDE, poison, type Stage } from "./trials.ts";
+import { type Death, Storage } from "./storage.ts";
+import { lossesOf, missingOf, OUTSIDE, poison, type Stage } from "./trials.ts";
 import { type Owner, Stalled, World } from "./world.ts";
 
 /** What a run has shown. */
@@ -84,11 +87,15 @@ const RESTART_MS = 2000;
 /** What a monitor has counted, it judges within this time, and what it stops is an event. */
 const QUIET_MS = 15_000;
 const ITEMS = 60;
+/** Users, and events of each, that move the clock of a partition at the end. */
+const CLOSERS = 4;
 /** Of these there is no way on but by hand. */
-const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow"]);
+const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow", "rotten-wal", "rotten-file"]);
+/** What was acknowledged so long before the power was cut must be there. */
+const LOSS_MS = 2000;
 const HOUR_MS = 3_600_000;
 /** The topic of the events itself, not the group of its tasks. */
-const OF_EVENTS = /sim\.events(?!-)/;
+const OF_EVENTS = /sim\.events(?!-)|Cannot (open|use|read) .*log/;
 
 let heard: ((line: Line) => void) | undefined;
 
@@ -107,7 +114,7 @@ export async function listen(): Promise<void> {
 /** Runs a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Outcome> {
   const began = realNow();
-  const run = new Run(plan, options);
+  using run = new Run(plan, options);
   try {
     await run.live();
     return run.outcome(realNow() - began);
@@ -117,7 +124,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   }
 }
 
-class Run {
+class Run implements Disposable {
   readonly #plan: Plan;
   readonly #options: SimulateOptions;
   readonly #world: World;
@@ -130,10 +137,14 @@ class Run {
   readonly #cutUntil = new Map<string, number>();
   readonly #processes = new Map<string, SimulatedProcess>();
   readonly #topics = topicNames(PREFIX);
+  /** The files of the log, when it is one. */
+  readonly #storage: Storage | undefined;
   /** Whether processes that end are to be started again. */
   #isOn = true;
   /** When something was taken away or brought from outside: from then on it may cost something, but not silently. */
   #trialAt = Infinity;
+  /** What had happened when it was over. */
+  #happened: Pick<Outcome, "digest" | "steps" | "turns" | "simulatedMs"> | undefined;
   /** Whether everything was done at the end. */
   #isDone = false;
 
@@ -143,6 +154,8 @@ class Run {
     const world = this.#world = new World(plan.seed);
     enter(world);
     this.#broker = new Broker(world, plan.isImplicit);
+    // Whoever is erased takes all versions of before along, and here the first is served to the end.
+    if (!plan.isLive) this.#broker.kept.add(this.#topics.parameters);
     const random = world.random("network");
     this.#network = {
       broker: this.#broker,
@@ -151,6 +164,7 @@ class Run {
       isCut: ({ name }) => (this.#cutUntil.get(name) ?? 0) > world.now,
     };
     setNetwork(world, this.#network);
+    if (plan.topology === "sqlite") this.#storage = new Storage(world.random("storage"));
     world.onStep = options.onStep;
     world.onCrash = (owner, error) => this.#report(`${owner.name} has thrown: ${textOf(error)}`);
     heard = ({ level, message }) => {
@@ -158,6 +172,10 @@ class Run {
       this.#said.push({ at: world.now, owner: world.current.name, level, text });
       options.onLine?.(world.now, world.current.name, level, text);
     };
+  }
+
+  [Symbol.dispose](): void {
+    this.#storage?.[Symbol.dispose]();
   }
 
   /** From the first topic to the last look. */
@@ -171,11 +189,20 @@ class Run {
       return this.#report(error.message);
     }
     // The order of the samples stands in all records of a key together.
-    const log = new StillLog(this.#broker, [this.#topics.checkpoints]);
+    const storage = this.#storage;
+    const log: Log | undefined = storage === undefined
+      ? new StillLog(this.#broker, [this.#topics.checkpoints])
+      : await this.#world.finish(() => SqliteLog.open(storage.path)).catch((error) => {
+        this.#told("log", error);
+        return undefined;
+      });
+    if (log === undefined) return;
     const deployment = this.#deployment();
-    const { steps, turns } = this.#world;
+    // What is looked at from here on is no part of what has happened: it waits for digests, which are not simulated.
+    const { steps, turns, digest, now } = this.#world;
+    this.#happened = { steps, turns, digest, simulatedMs: now };
     // Of what is not done, nothing can be said but that.
-    if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry")) {
+    if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry" || storage !== undefined)) {
       const verdict = await this.#world.finish(() => verify(log, deployment)).catch((error) => ({
         problems: [`what is left cannot be looked at: ${textOf(error)}`],
         figures: {},
@@ -186,7 +213,14 @@ class Run {
     if (this.#trialAt < Infinity) {
       const said = this.#saidOfEvents();
       this.#count("warnings of it", said.length);
-      const lost = await this.#world.finish(() => lossesOf(log, this.#topics));
+      const lost = await this.#world.finish(() =>
+        storage === undefined ? lossesOf(log, this.#topics) : missingOf(
+          log,
+          this.#topics,
+          this.#ledger,
+          trial === "power" ? this.#trialAt - LOSS_MS : this.#trialAt,
+        )
+      );
       for (const loss of lost) if (said.length === 0) this.#report(`${loss}, and nobody says so`);
       if (lost.length > 0) this.#count("losses", lost.length);
       return;
@@ -201,42 +235,35 @@ class Run {
         count: (name, n) => this.#count(name, n),
       })
     );
-    // What is looked at afterwards is no part of what happened.
-    this.#world.steps = steps;
-    this.#world.turns = turns;
   }
 
   outcome(tookMs: number): Outcome {
-    const { digest, steps, turns, now } = this.#world;
-    return {
-      problems: this.#problems,
-      digest,
-      steps,
-      turns,
-      simulatedMs: now,
-      tookMs,
-      figures: this.#figures,
-    };
+    const { digest, steps, turns, now: simulatedMs } = this.#world;
+    const happened = this.#happened ?? { digest, steps, turns, simulatedMs };
+    return { ...happened, problems: this.#problems, tookMs, figures: this.#figures };
   }
 
   /** People use the deployment while it suffers; then all that is under way is done, and it stops. */
   async #use(): Promise<void> {
     const { partitions, people, durationMs, gapMs, faults, seed, trial } = this.#plan;
-    const log = await KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
-    await log.createTopics(topicSpecs(this.#topics, partitions));
     const stream = { seed, events: 2 * durationMs / 1000, users: people, partitions, items: ITEMS };
-    await log.append([...catalogue(this.#topics, stream)]);
-    await startExperiments(log, this.#topics, { model: MODEL, time: START });
+    {
+      await using log = await this.#openLog();
+      await log.createTopics(topicSpecs(this.#topics, partitions));
+      await log.append([...catalogue(this.#topics, stream)]);
+      await startExperiments(log, this.#topics, { model: MODEL, time: START });
+    }
     for (const name of this.#names()) this.#start(name);
     const users = Array.from({ length: people }, (_, n) => `person-${n}`);
     const crowd = new People(this.#ledger, {
       ...{ users, gapMs, durationMs, windowMs: WINDOW_MS },
       servers: () => this.#servers(),
+      forgets: this.#storage === undefined,
       skewMs: trial === "clock-ahead" ? HOUR_MS - 60_000 : trial === "clock-behind" ? -HOUR_MS : undefined,
     });
     const suffering = faults.map((fault) => this.#suffer(fault));
     const [sold] = await Promise.all([
-      shop(traffic(this.#topics, stream)),
+      shop(traffic(this.#topics, stream), this.#appender()),
       crowd.run(),
       ...suffering,
       ...(trial === "poison" ? [poison(this.#stage(), durationMs)] : []),
@@ -244,7 +271,7 @@ class Run {
     this.#count("events of the shop", sold);
     const outside = trial === undefined ? undefined : OUTSIDE[trial];
     if (outside !== undefined) await outside(this.#stage());
-    await this.#close(log, users);
+    await this.#close(users);
     this.#isDone = await this.#isQuiet();
     if (!this.#isDone && (trial === undefined || !MAY_STAND_STILL.has(trial))) {
       this.#report(`nothing moves for ${STUCK_MS / 1000} s, and not all is done`);
@@ -267,6 +294,7 @@ class Run {
     const { partitions, gapMs } = this.#plan;
     return {
       ...{ world: this.#world, broker: this.#broker, topics: this.#topics, partitions },
+      append: this.#appender(),
       random: this.#world.random("trial"),
       ask: (user, request) => this.#askOnce(user, request),
       stopAll: async () => {
@@ -276,17 +304,22 @@ class Run {
           Promise.all([...this.#processes.values()].map(({ ended }) => ended)),
           pause(STOP_MS),
         ]);
-        for (const process of this.#processes.values()) process.kill();
+        for (const process of this.#processes.values()) this.#kill(process);
       },
       startAll: () => {
         this.#isOn = true;
         for (const name of this.#processes.keys()) this.#start(name);
       },
       begins: () => this.#trialAt = this.#world.now,
+      rot: () => this.#storage?.die("rotten-file"),
+      killAll: (death) => {
+        for (const process of this.#processes.values()) this.#kill(process, death);
+      },
       usedFor: (durationMs) =>
         new People(this.#ledger, {
           users: [...Array(12).keys()].flatMap((n) => [`person-${n}`, `late-${n}`]),
           ...{ gapMs, durationMs, windowMs: WINDOW_MS, servers: () => this.#servers(), skewMs: undefined },
+          forgets: this.#storage === undefined,
           prefix: "late-",
         }).run(),
     };
@@ -307,23 +340,52 @@ class Run {
   }
 
   /** Moves the clock of each partition on until every list is settled. */
-  async #close(log: KafkaLog, users: readonly string[]): Promise<void> {
+  async #close(users: readonly string[]): Promise<void> {
     const { partitions } = this.#plan;
     await pause(WINDOW_MS + LATENESS_MS + 5000);
-    const closers = [...Array(partitions).keys()].map((partition) => {
-      for (let n = 0;; n++) if (partitionOf(`closer-${n}`, partitions) === partition) return `closer-${n}`;
+    // A clock believes no single source, and what tells nothing about its arrival only when there is enough of it.
+    const closers = [...Array(partitions).keys()].flatMap((partition) => {
+      const names = Array.from({ length: 64 * partitions }, (_, n) => `closer-${n}`);
+      return names.filter((name) => partitionOf(name, partitions) === partition).slice(0, CLOSERS);
     });
     this.#count("people", users.length);
     const time = Math.floor(EPOCH + this.#world.now);
-    await log.append(closers.map((user) => ({
-      topic: this.#topics.events,
-      key: user,
-      value: encodeEvent({ type: "profile", user, time, attributes: { age: "30" } }),
-      time,
-    })));
+    const append = this.#appender();
+    for (let n = 0; n < CLOSERS; n++) {
+      for (const user of closers) {
+        const value = encodeEvent({ type: "profile", user, time: time + n, attributes: { age: "30" } });
+        await append({ topic: this.#topics.events, key: user, value, time: time + n });
+      }
+    }
+  }
+
+  /** The log of the deployment, before anybody has it. */
+  #openLog(): Promise<Log> {
+    return this.#storage === undefined
+      ? KafkaLog.open({ brokers: ["broker:9092"], compression: "none" })
+      : SqliteLog.open(this.#storage.path);
+  }
+
+  /** How a shop appends: to Kafka itself; by HTTP where one process has the log. */
+  #appender(): (record: NewRecord) => Promise<void> {
+    if (this.#storage === undefined) return kafkaAppender();
+    return async ({ value }) => {
+      const text = new TextDecoder().decode(value ?? new Uint8Array(0));
+      if (text.includes('"forget"')) return; // as for the parameters of a broker: none is kept here
+      for (let pauseMs = 100;; pauseMs = Math.min(2 * pauseMs, 5000)) {
+        const [server] = this.#servers();
+        const { status } = server === undefined
+          ? { status: 0 }
+          : await serversHere().ask(server, "POST", "/v1/events", text);
+        if (status === 200) return void this.#ledger.appended.push({ text, at: this.#world.now });
+        if (status === 400 || status === 422 || !this.#isOn) return; // it is no event, or nobody will ever take it
+        await pause(pauseMs);
+      }
+    };
   }
 
   #names(): string[] {
+    if (this.#plan.topology === "sqlite") return ["node-0"];
     return this.#plan.topology === "nodes"
       ? ["node-0", "node-1", "node-2"]
       : ["task-0", "task-1", "learner-0", "learner-1", "monitor-0", "web-0", "web-1"];
@@ -341,6 +403,7 @@ class Run {
         ? []
         : [role as "task" | "learner" | "monitor"],
       serves: role === "node" || role === "web",
+      ...(this.#storage === undefined ? {} : { path: this.#storage.path }),
       service: {
         ...{
           model: MODEL,
@@ -372,20 +435,35 @@ class Run {
     return [...this.#processes].flatMap(([name, { owner }]) => /^(node|web)/.test(name) ? [owner] : []);
   }
 
+  /** As SIGKILL; on one machine with more than that. */
+  #kill(process: SimulatedProcess, death: Death = "process"): void {
+    if (!process.owner.isAlive) return;
+    process.kill();
+    this.#storage?.die(death);
+  }
+
   #start(name: string): void {
     const process = new SimulatedProcess(this.#world, name, this.#options_(name));
     this.#processes.set(name, process);
+    this.#storage?.lives(process.owner);
     this.#count("processes started", 1);
     process.ended.then(({ error }) => {
       if (error === undefined) return;
-      this.#said.push({ at: this.#world.now, owner: name, level: "fatal", text: textOf(error) });
-      if (this.#trialAt === Infinity) this.#report(`${name} ended by itself: ${textOf(error)}`);
+      this.#told(name, error);
       if (this.#isOn) {
         this.#world.schedule(this.#world.self, RESTART_MS, "restart", () => {
-          if (this.#processes.get(name) === process) this.#start(name);
+          if (this.#processes.get(name) !== process) return;
+          this.#kill(process); // nothing of it is left running
+          this.#start(name);
         });
       }
     });
+  }
+
+  /** Why somebody cannot go on. */
+  #told(owner: string, error: unknown): void {
+    this.#said.push({ at: this.#world.now, owner, level: "fatal", text: textOf(error) });
+    if (this.#trialAt === Infinity) this.#report(`${owner} ended by itself: ${textOf(error)}`);
   }
 
   /** Lets a fault happen. */
@@ -398,18 +476,18 @@ class Run {
     this.#count(kind, 1);
     switch (kind) {
       case "kill":
-        process.kill();
+        this.#kill(process);
         await pause(lastsMs);
         if (this.#processes.get(name) === process) this.#start(name);
         return;
       case "kill-starting": {
-        process.kill();
+        this.#kill(process);
         await pause(lastsMs / 10);
         if (this.#processes.get(name) !== process) return;
         this.#start(name);
         const next = this.#processes.get(name)!;
         await pause(lastsMs / 3);
-        next.kill();
+        this.#kill(next);
         await pause(lastsMs);
         if (this.#processes.get(name) === next) this.#start(name);
         return;
@@ -417,7 +495,7 @@ class Run {
       case "leave":
         process.stop();
         await Promise.race([process.ended, pause(STOP_MS)]);
-        process.kill();
+        this.#kill(process);
         await pause(lastsMs);
         if (this.#processes.get(name) === process) this.#start(name);
         return;
@@ -435,6 +513,7 @@ class Run {
         owner.lagMs = 0;
         return;
       case "join": {
+        if (this.#storage !== undefined) return; // it has one owner
         const guest = this.#plan.topology === "nodes" ? `node-${3 + target % 3}` : `task-${2 + target % 3}`;
         if (this.#processes.has(guest)) return;
         this.#start(guest);
@@ -442,7 +521,7 @@ class Run {
         const here = this.#processes.get(guest)!;
         here.stop();
         await Promise.race([here.ended, pause(STOP_MS)]);
-        here.kill();
+        this.#kill(here);
         if (this.#processes.get(guest) === here) this.#processes.delete(guest);
         return;
       }
@@ -472,12 +551,18 @@ class Run {
     }
   }
 
+  /** What is on the log while it is in use; `undefined` while nobody has it open. */
+  #lookedAt(): Log | undefined {
+    if (this.#storage === undefined) return new StillLog(this.#broker);
+    const [process] = this.#processes.values();
+    return process?.owner.isAlive ? process.log : undefined;
+  }
+
   /** Waits until everything is done that there is to do; `false` when it never is. */
   async #settled(): Promise<boolean> {
     const { partitions } = this.#plan;
     const { events, samples, recommendations, signals } = this.#topics;
-    const log = new StillLog(this.#broker);
-    const lag = async (group: string, topic: string) => {
+    const lag = async (log: Log, group: string, topic: string) => {
       let sum = 0;
       for (let p = 0; p < partitions; p++) {
         const { end } = await log.bounds(topic, p);
@@ -487,10 +572,15 @@ class Run {
     };
     let best = Infinity;
     for (let since = this.#world.now; this.#world.now - since < STUCK_MS;) {
-      const tasks = await lag(`${events}-tasks`, events);
-      const learner = await lag(`${samples}-learner-${MODEL}`, samples);
+      const log = this.#lookedAt();
+      if (log === undefined) {
+        await pause(500);
+        continue;
+      }
+      const tasks = await lag(log, `${events}-tasks`, events);
+      const learner = await lag(log, `${samples}-learner-${MODEL}`, samples);
       const group = monitorGroup(this.#topics);
-      const monitor = await lag(group, recommendations) + await lag(group, samples);
+      const monitor = await lag(log, group, recommendations) + await lag(log, group, samples);
       const isDone = tasks === 0 && learner < (CONFIG.batchRows ?? 0) / 2 && monitor <= 2 * partitions;
       let left = 0;
       for (let partition = 0; isDone && partition < partitions; partition++) {

@@ -15,8 +15,10 @@ import type { Topics } from "../../streams/topics.ts";
 import type { Broker } from "./broker/broker.ts";
 import { headOf } from "./broker/partition.ts";
 import { EPOCH } from "./globals.ts";
+import type { Ledger } from "./ledger.ts";
 import { pause } from "./people.ts";
 import type { Trial } from "./plan.ts";
+import type { Death } from "./storage.ts";
 import type { Random, World } from "./world.ts";
 
 /** What a trial may do to a deployment. */
@@ -31,6 +33,12 @@ export interface Stage {
   /** Ends all processes as SIGTERM does. */
   readonly stopAll: () => Promise<void>;
   readonly startAll: () => void;
+  /** Changes a bit of what processes that have ended have left. */
+  readonly rot: () => void;
+  /** Ends all processes at once. */
+  readonly killAll: (death: Death) => void;
+  /** Appends as the shop of the deployment does. */
+  readonly append: (record: NewRecord) => Promise<void>;
   /** From now on what is lost must be told. */
   readonly begins: () => void;
   /** People use it for so long. */
@@ -87,7 +95,30 @@ export const OUTSIDE: Partial<Readonly<Record<Trial, (stage: Stage) => Promise<v
     await append(stage, records.map((record, n) => ({ ...record, key: `session-${n}` })));
     await stage.usedFor(USED_MS);
   },
+  async power(stage) {
+    await dies(stage, "power");
+  },
+  async "rotten-wal"(stage) {
+    await dies(stage, "rotten-wal");
+  },
+  async "rotten-file"(stage) {
+    await stage.stopAll();
+    stage.begins();
+    stage.rot();
+    stage.startAll();
+    await stage.usedFor(USED_MS);
+  },
 };
+
+/** Ends everything in the middle of what goes on. */
+async function dies(stage: Stage, death: Death): Promise<void> {
+  const using = stage.usedFor(USED_MS);
+  await pause(USED_MS * stage.random());
+  stage.begins();
+  stage.killAll(death);
+  stage.startAll();
+  await using;
+}
 
 /** Requests and clicks of a dozen people, of now. */
 function someEvents({ topics, world, random }: Stage, count: number): NewRecord[] {
@@ -174,4 +205,23 @@ export async function lossesOf(log: Log, topics: Topics): Promise<string[]> {
   const split = [...places].filter(([, of]) => of.size > 1).map(([user]) => user);
   if (split.length > 0) losses.push(`${split.length} users are on several partitions, such as ${split[0]}`);
   return losses;
+}
+
+/** Which events of a shop are not on the log although the server said that they are durable, in sentences. */
+export async function missingOf(log: Log, topics: Topics, ledger: Ledger, before: number): Promise<string[]> {
+  const there = new Set<string>();
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 0;
+  for (let p = 0; p < partitions; p++) {
+    for await (const { value } of readAll(log, topics.events, p)) {
+      if (value !== null) there.add(new TextDecoder().decode(value));
+    }
+  }
+  const due = ledger.appended.filter(({ at }) => at < before);
+  const gone = due.filter(({ text }) => !there.has(text));
+  if (gone.length === 0) return [];
+  const [first] = gone;
+  return [
+    `${gone.length} of ${due.length} events that were acknowledged are gone, such as ${first?.text}, ` +
+    `${((before - (first?.at ?? 0)) / 1000).toFixed(1)} s earlier`,
+  ];
 }

@@ -54,6 +54,10 @@ export class Broker {
   /** How often it was started. */
   life = 0;
   readonly topics = new Map<string, SimulatedTopic>();
+  /** Topics of which nothing is dropped, whoever asks for it. */
+  readonly kept = new Set<string>();
+  /** Whether it is of Kafka 4, and not of 2.5. */
+  readonly isNew: boolean;
   readonly #world: World;
   readonly #groups = new Map<string, SimulatedGroup>();
   readonly #transactions: Transactions;
@@ -63,6 +67,7 @@ export class Broker {
   /** A broker without topics. */
   constructor(world: World, isImplicit: boolean) {
     this.#world = world;
+    this.isNew = isImplicit;
     this.owner = world.owner("broker");
     this.#transactions = new Transactions(world, this.owner, {
       mark: (place, producer, epoch, committed) => {
@@ -162,6 +167,7 @@ export class Broker {
     },
     deleteRecords: ({ topics }: DeleteRecords, reply) => {
       for (const { topic, partitions } of topics) {
+        if (this.kept.has(topic)) continue;
         for (const { partition, offset } of partitions) {
           this.topics.get(topic)?.partitions[partition]?.trim(Number(offset));
         }
@@ -212,7 +218,8 @@ export class Broker {
     const reader = new WireReader(bytes);
     switch (api) {
       case "1/11":
-        return this.#fetch(reader, reply);
+      case "1/13":
+        return this.#fetch(reader, api === "1/13", reply);
       case "0/7":
       case "0/12":
         return this.#produce(reader, api === "0/12", reply);
@@ -231,47 +238,53 @@ export class Broker {
     }
   }
 
-  #fetch(reader: WireReader, reply: Reply): void {
+  #fetch(reader: WireReader, isById: boolean, reply: Reply): void {
+    if (isById) reader.uvarint();
     reader.int32();
     const waitMs = reader.int32();
     reader.int32();
     const maxBytes = reader.int32();
     reader.position += 9;
-    const wanted = reader.array(() => {
-      const topic = reader.string() ?? "";
-      return reader.array(() => {
-        const partition = reader.int32();
-        reader.int32();
-        const offset = reader.int64();
-        reader.int64();
-        return { topic, partition, offset, maxBytes: reader.int32() };
-      });
-    }).flat();
-    const find = ({ topic, partition }: (typeof wanted)[number]) =>
-      this.topics.get(topic)?.partitions[partition];
+    const wanted = isById ? this.#wantedById(reader) : this.#wantedByName(reader);
+    const find = ({ topic, partition }: Wanted) => topic?.partitions[partition];
     const isReady = () =>
       wanted.some((one) => {
         const found = find(one);
-        return found === undefined || one.offset < found.start || one.offset !== found.stableEnd;
+        return found === undefined || !this.#isThere(one) || one.offset < found.start ||
+          one.offset !== found.stableEnd;
       });
     const answer = () => {
-      const body = new WireWriter(1024).int32(0).int16(0).int32(0).int32(wanted.length);
+      const body = new WireWriter(1024);
+      const list = (count: number) => isById ? body.uvarint(count + 1) : body.int32(count);
+      if (isById) body.uvarint(0);
+      body.int32(0).int16(0).int32(0);
+      list(wanted.length);
       let left = maxBytes;
       for (const one of wanted) {
-        const found = find(one);
-        body.string(one.topic).int32(1).int32(one.partition);
+        const found = this.#isThere(one) ? find(one) : undefined;
+        if (isById) body.raw(one.id);
+        else body.string(one.name);
+        list(1);
+        body.int32(one.partition);
         const isOut = found !== undefined && (one.offset < found.start || one.offset > found.end);
-        if (found === undefined || isOut) {
-          body.int16(isOut ? CODE.offsetOutOfRange : CODE.unknownTopic);
-          body.int64(-1).int64(-1).int64(-1).int32(0).int32(-1).int32(0);
-          continue;
-        }
-        const { bytes, aborted } = found.fetch(one.offset, Math.min(one.maxBytes, left));
+        const unknown = isById ? CODE.unknownTopicId : CODE.unknownTopic;
+        body.int16(found === undefined ? unknown : isOut ? CODE.offsetOutOfRange : CODE.ok);
+        const isEmpty = found === undefined || isOut;
+        const { bytes, aborted } = isEmpty
+          ? { bytes: new Uint8Array(), aborted: [] }
+          : found.fetch(one.offset, Math.min(one.maxBytes, left));
         left = Math.max(1, left - bytes.length);
-        body.int16(0).int64(found.end).int64(found.stableEnd).int64(found.start).int32(aborted.length);
-        for (const { producerId, firstOffset } of aborted) body.int64(producerId).int64(firstOffset);
-        body.int32(-1).int32(bytes.length).raw(bytes);
+        body.int64(found?.end ?? -1).int64(isEmpty ? -1 : found.stableEnd).int64(found?.start ?? -1);
+        list(aborted.length);
+        for (const { producerId, firstOffset } of aborted) {
+          body.int64(producerId).int64(firstOffset);
+          if (isById) body.uvarint(0);
+        }
+        body.int32(-1);
+        if (isById) body.uvarint(bytes.length + 1).raw(bytes).uvarint(0).uvarint(0);
+        else body.int32(bytes.length).raw(bytes);
       }
+      if (isById) body.uvarint(0);
       reply(body.bytes.slice());
     };
     if (waitMs <= 0 || isReady()) return answer();
@@ -280,6 +293,44 @@ export class Broker {
     this.#world.schedule(this.owner, waitMs, "fetch timeout", () => {
       if (this.#parked.delete(parked)) answer();
     });
+  }
+
+  #wantedByName(reader: WireReader): Wanted[] {
+    return reader.array(() => {
+      const name = reader.string() ?? "";
+      return reader.array(() => {
+        const partition = reader.int32();
+        reader.int32();
+        const offset = reader.int64();
+        reader.int64();
+        const topic = this.topics.get(name);
+        return { name, id: NO_ID, topic, partition, offset, maxBytes: reader.int32() };
+      });
+    }).flat();
+  }
+
+  #wantedById(reader: WireReader): Wanted[] {
+    return reader.compactArray(() => {
+      const id = reader.take(ID_BYTES)?.slice() ?? NO_ID;
+      const topic = [...this.topics.values()].find((topic) => topic.id === numberOf(id));
+      const parts = reader.compactArray(() => {
+        const partition = reader.int32();
+        reader.int32();
+        const offset = reader.int64();
+        reader.int32();
+        reader.int64();
+        const maxBytes = reader.int32();
+        reader.tags();
+        return { name: topic?.name ?? "", id, topic, partition, offset, maxBytes };
+      });
+      reader.tags();
+      return parts;
+    }).flat();
+  }
+
+  /** Whether a topic that was found when a fetch came has not been deleted since. */
+  #isThere({ topic }: Wanted): boolean {
+    return topic !== undefined && this.topics.get(topic.name) === topic;
   }
 
   #identify(reader: WireReader, reply: Reply): void {
@@ -463,6 +514,22 @@ export class Broker {
 export const NODE = 1;
 const EARLIEST = -2;
 const ID_BYTES = 16;
+
+const NO_ID = new Uint8Array(ID_BYTES);
+
+/** What a fetch asks for. */
+interface Wanted {
+  readonly name: string;
+  readonly id: Uint8Array;
+  readonly topic: SimulatedTopic | undefined;
+  readonly partition: number;
+  readonly offset: number;
+  readonly maxBytes: number;
+}
+
+function numberOf(id: Uint8Array): number {
+  return new DataView(id.buffer, id.byteOffset).getInt32(ID_BYTES - 4);
+}
 
 interface Place {
   readonly topic: string;

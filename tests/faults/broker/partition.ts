@@ -24,6 +24,7 @@ export const CODE = {
   invalidState: 48,
   concurrentTransactions: 51,
   unstableOffset: 88,
+  unknownTopicId: 100,
 } as const;
 
 /** A batch as it is kept. */
