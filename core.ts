@@ -136,6 +136,7 @@ export * from "./src/learner/sample_codec.ts";
 export * from "./src/learner/version.ts";
 export * from "./src/learner/learner.ts";
 export { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./src/learner/table_rules.ts";
+export * from "./src/learner/proof.ts";
 export * from "./src/learner/validation.ts";
 export * from "./src/learner/guard.ts";
 export * from "./src/learner/guard.ts";

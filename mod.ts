@@ -60,6 +60,7 @@ export * from "./streams/sources/open.ts";
 export * from "./streams/sources/adapters.ts";
 export * from "./streams/topics.ts";
 export * from "./streams/task.ts";
+export type { InputChanges, InputWatch } from "./streams/task/inputs.ts";
 export { DELIVERIES, type Delivery, INPUT } from "./streams/task/delivery.ts";
 export * from "./streams/repeats.ts";
 export * from "./streams/experiments/record.ts";
@@ -98,6 +99,7 @@ export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_s
 export * from "./streams/service.ts";
 export type { SharedThread } from "./streams/service/shared_thread.ts";
 export type { Deployment } from "./streams/service/needed.ts";
+export type { ErasureState } from "./streams/service/eraser.ts";
 export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
 export type { RetentionSettings } from "./streams/service/retention_settings.ts";
 export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";

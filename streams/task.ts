@@ -24,7 +24,7 @@ import type { Delivery } from "./task/delivery.ts";
 import { type EventRead, EventReader } from "./task/event_reader.ts";
 import { TaskExperiments } from "./task/experiments.ts";
 import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./task/options.ts";
-import { TaskInputs } from "./task/inputs.ts";
+import { type InputWatch, TaskInputs } from "./task/inputs.ts";
 import { Others } from "./task/others.ts";
 import { Outbox } from "./task/outbox.ts";
 import { restore } from "./task/restore.ts";
@@ -387,7 +387,7 @@ export class Task implements AsyncDisposable {
   }
 
   /** What it reads. */
-  get inputs(): Pick<TaskInputs, "changesIn" | "check"> {
+  get inputs(): InputWatch {
     return this.#parts.inputs;
   }
 

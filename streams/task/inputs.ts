@@ -44,8 +44,20 @@ export interface InputChanges {
   readonly grown: LogError | null;
 }
 
+/** Looks at the topics of a task. */
+export interface InputWatch {
+  /**
+   * What has become of the topics since the task began with them.
+   *
+   * @param known topics by name; those that are left out are as they were
+   */
+  changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges;
+  /** Asks what has become of the topics. @throws LogError `topic-mismatch` when one is not the one that it began with */
+  check(): Promise<void>;
+}
+
 /** The topics of a task, and where it goes on in that of its events. */
-export class TaskInputs {
+export class TaskInputs implements InputWatch {
   /** Offset of the first event to read. */
   readonly next: number;
   /** Whether the group's offset is another, so that a commit is due. */
@@ -119,11 +131,6 @@ export class TaskInputs {
     return encodeInputs(next, this.#ids);
   }
 
-  /**
-   * What has become of the topics since it began with them.
-   *
-   * @param known topics by name; those that are left out are as they were
-   */
   changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges {
     let grown: LogError | null = null;
     for (const [name, before] of this.#identities) {
@@ -138,7 +145,6 @@ export class TaskInputs {
     return { replaced: null, grown };
   }
 
-  /** Asks what has become of the topics. @throws LogError `topic-mismatch` when one is not the one that it began with */
   async check(): Promise<void> {
     const known = INPUT_TOPICS.map(async (name) => {
       const topic = this.#topics[name];
