@@ -2,6 +2,11 @@
  * P3: the tasks of `taobao_tasks.ts` as samples of ours, with features that use the events before a task's
  * event only.
  *
+ * So must the ids be. Negatives come from later events, so a model that is shown their ids learns from the tasks
+ * which items are still to come: how often an item was drawn before has a ROC AUC of 0.62 by itself. A candidate
+ * that no event has had is therefore {@linkcode NEVER_SEEN}, positive or not; its category is known, as in a
+ * catalogue.
+ *
  * @module
  */
 
@@ -12,6 +17,9 @@ import { type Behavior, rankingTasks, TASK_SIZE } from "./taobao_tasks.ts";
 
 /** Newest behaviours in a history, when nothing else is said. */
 const HISTORY = 50;
+
+/** The id of every candidate that did not occur in the stream before its task. */
+export const NEVER_SEEN = "never seen";
 
 /** Features of the protocol; ids and categories of the items are always features. */
 export const TAOBAO_SCHEMA: FeatureSchema = {
@@ -48,7 +56,7 @@ function toSample(
   const { user, time } = behavior;
   const history = statistics.history(user).slice(-length);
   const rows = items.map((item, at): SampleRow => ({
-    item,
+    item: statistics.knows(item) ? item : NEVER_SEEN,
     categories: [statistics.category(item)],
     fields: [],
     numerics: statistics.numerics(user, item, time),

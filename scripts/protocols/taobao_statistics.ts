@@ -45,6 +45,11 @@ export class TaobaoStatistics {
     return this.#categories.get(item) ?? "";
   }
 
+  /** Whether an event so far had the item. */
+  knows(item: string): boolean {
+    return this.#byItem.has(item);
+  }
+
   /** All events of a user so far, oldest first. */
   history(user: string): readonly Behavior[] {
     return this.#histories.get(user) ?? [];
@@ -86,7 +91,7 @@ export class TaobaoStatistics {
     return Float32Array.of(
       Math.log1p(decayed(this.#byItem.get(item), time)),
       Math.log1p(decayed(this.#byCategory.get(category), time)),
-      this.#byItem.has(item) ? 1 : 0,
+      this.knows(item) ? 1 : 0,
       history.slice(-RECENT).filter((behavior) => behavior.category === category).length,
       last === category ? 1 : 0,
       history.some((behavior) => behavior.item === item) ? 1 : 0,
