@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
+import { unpackSnappy } from "./snappy.ts";
 
 /** How record batches may be compressed. Their places are Kafka's numbers. */
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -36,6 +37,8 @@ const SPARE_BYTES = 256;
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 1024;
 const MAX_CHUNK = 16_384;
+/** No batch is unpacked to more: a megabyte of gzip may hold one gigabyte. */
+export const MAX_UNPACKED_BYTES = 256 << 20;
 
 type Transform = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
@@ -48,14 +51,18 @@ export const COMPRESS: Readonly<Record<Compression, Transform>> = {
   zstd: (bytes) => zstdCompressSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
 };
 
-/** Undoes {@linkcode COMPRESS}. */
+/** Undoes {@linkcode COMPRESS}. Throws when the bytes are damaged, or what they unpack to is too large. */
 export const DECOMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
-  gzip: (bytes) => tight(gunzipSync(bytes, chunkFor(USUAL_RATIO * bytes.length))),
-  snappy: (bytes) => snappy().decompress(buffer(bytes)),
+  gzip: (bytes) => tight(gunzipSync(bytes, unpackedOf(bytes))),
+  snappy: (bytes) => unpackSnappy(bytes, MAX_UNPACKED_BYTES),
   lz4: (bytes) => decompressFrameSync(buffer(bytes)),
-  zstd: (bytes) => tight(zstdDecompressSync(bytes, chunkFor(USUAL_RATIO * bytes.length))),
+  zstd: (bytes) => tight(zstdDecompressSync(bytes, unpackedOf(bytes))),
 };
+
+function unpackedOf(bytes: Uint8Array): { readonly chunkSize: number; readonly maxOutputLength: number } {
+  return { ...chunkFor(USUAL_RATIO * bytes.length), maxOutputLength: MAX_UNPACKED_BYTES };
+}
 
 /** Room for the output: the default of 16 KiB is many times a batch of one event, and most batches are small. */
 function chunkFor(bytes: number): { readonly chunkSize: number } {

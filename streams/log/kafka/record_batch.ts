@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { LogRecord, NewRecord } from "../log.ts";
+import { LogError, type LogRecord, type NewRecord } from "../log.ts";
 import { COMPRESS, type CompressionChoice, compressionFor, COMPRESSIONS, DECOMPRESS } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
 import { WireReader, WireWriter } from "./wire.ts";
@@ -113,7 +113,8 @@ function encodeRecord(body: WireWriter, record: NewRecord, timeDelta: number, of
  *
  * @param from the position that was wanted; a batch may begin below it
  * @param aborted as the broker told them, in any order
- * @throws RangeError when a batch is of a format older than Kafka 0.11
+ * @throws LogError `corrupt` when a batch is of a format older than Kafka 0.11, its compression is not known, or it is
+ * damaged so that it cannot be read; or when bytes bring no whole batch, as brokers always do
  */
 export async function decodeBatches(
   bytes: Uint8Array,
@@ -132,71 +133,146 @@ export async function decodeBatches(
     const baseOffset = reader.int64();
     const length = reader.int32();
     if (length > reader.left) break; // the limit of the fetch cut it off
-    const end = reader.position + length;
-    reader.position += 4;
-    const magic = reader.int8();
-    if (magic !== MAGIC) {
-      throw new RangeError(
-        `Cannot read ${topic}/${partition}@${baseOffset}: its format is ${magic}, not ${MAGIC}`,
-      );
-    }
-    reader.position += 4;
-    const attributes = reader.int16();
-    const lastOffset = baseOffset + reader.int32();
-    const baseTime = reader.int64();
-    const maxTime = reader.int64();
-    const producerId = reader.int64();
-    reader.position += 6;
-    const count = reader.int32();
-    for (; (begun[seen]?.firstOffset ?? Infinity) <= lastOffset; seen++) {
-      open.add(begun[seen]?.producerId ?? -1);
-    }
-    if (attributes & CONTROL) {
-      if (isAbort(reader)) open.delete(producerId);
-    } else if (lastOffset >= from && !((attributes & TRANSACTIONAL) && open.has(producerId))) {
-      const compression = COMPRESSIONS[attributes & COMPRESSION_MASK] ?? "none";
-      let source = reader;
-      if (compression !== "none") {
-        const unpacked = await DECOMPRESS[compression](bytes.subarray(reader.position, end));
-        // A plain view: callers must not get a Buffer as a value.
-        source = new WireReader(new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength));
+    try {
+      const batch = new WireReader(bytes.subarray(reader.position, reader.position + Math.max(0, length)));
+      const head = readHead(batch, baseOffset);
+      for (; (begun[seen]?.firstOffset ?? Infinity) <= head.lastOffset; seen++) {
+        open.add(begun[seen]?.producerId ?? -1);
       }
-      const fixedTime = attributes & LOG_APPEND_TIME ? maxTime : undefined;
-      for (let i = 0; i < count; i++) {
-        const record = decodeRecord(source, topic, partition, baseOffset, baseTime, fixedTime);
-        if (record.offset >= from) records.push(record);
+      if (head.attributes & CONTROL) {
+        // Of a marker that compaction has dropped an empty batch may be left.
+        if (head.count > 0 && isAbort(batch)) open.delete(head.producerId);
+      } else if (
+        head.lastOffset >= from && !((head.attributes & TRANSACTIONAL) && open.has(head.producerId))
+      ) {
+        for (const record of await decodeRecords(batch, head, topic, partition)) {
+          if (record.offset >= from) records.push(record);
+        }
       }
+      next = Math.max(next, head.lastOffset + 1);
+    } catch (cause) {
+      throw corruptBatch(`${topic}/${partition}@${baseOffset}`, cause);
     }
-    reader.position = end;
-    next = Math.max(next, lastOffset + 1);
+    reader.position += length;
+  }
+  if (bytes.length > 0 && next === from) {
+    const cause = new RangeError(`${bytes.length} bytes bring no whole batch`);
+    throw corruptBatch(`${topic}/${partition}@${from}`, cause);
   }
   return { records, next };
 }
 
-function decodeRecord(
-  reader: WireReader,
+/** What stands before the records of a batch. */
+interface BatchHead {
+  readonly attributes: number;
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly baseTime: number;
+  readonly maxTime: number;
+  readonly producerId: number;
+  /** Number of records; compaction makes it lower than the offsets say. */
+  readonly count: number;
+}
+
+/** Reads what is behind the length of a batch. */
+function readHead(reader: WireReader, baseOffset: number): BatchHead {
+  reader.position += 4;
+  const magic = reader.int8();
+  if (magic !== MAGIC) {
+    const old = magic === 0 || magic === 1 ? ", that of clients before Kafka 0.11" : "";
+    throw new RangeError(`its format is ${magic}${old}, not ${MAGIC}`);
+  }
+  reader.position += 4;
+  const attributes = reader.int16();
+  const lastOffset = baseOffset + reader.int32();
+  const baseTime = reader.int64();
+  const maxTime = reader.int64();
+  const producerId = reader.int64();
+  reader.position += 6;
+  const count = reader.int32();
+  if (!(baseOffset >= 0 && lastOffset >= baseOffset && lastOffset < Number.MAX_SAFE_INTEGER)) {
+    throw new RangeError(`its offsets are ${baseOffset} to ${lastOffset}`);
+  }
+  if (!(count >= 0 && count <= lastOffset - baseOffset + 1)) {
+    throw new RangeError(`it has ${count} records, at offsets ${baseOffset} to ${lastOffset}`);
+  }
+  return { attributes, baseOffset, lastOffset, baseTime, maxTime, producerId, count };
+}
+
+async function decodeRecords(
+  batch: WireReader,
+  head: BatchHead,
   topic: string,
   partition: number,
-  baseOffset: number,
-  baseTime: number,
-  fixedTime: number | undefined,
+): Promise<LogRecord[]> {
+  const { attributes, baseOffset, lastOffset } = head;
+  const source = await unpack(batch, attributes & COMPRESSION_MASK);
+  const records: LogRecord[] = [];
+  let last = baseOffset - 1;
+  for (let i = 0; i < head.count; i++) {
+    const record = decodeRecord(source, head, topic, partition);
+    if (!(record.offset > last && record.offset <= lastOffset)) {
+      throw new RangeError(`a record is at offset ${record.offset}, not at ${last + 1} to ${lastOffset}`);
+    }
+    last = record.offset;
+    records.push(record);
+  }
+  return records;
+}
+
+async function unpack(batch: WireReader, code: number): Promise<WireReader> {
+  const compression = COMPRESSIONS[code];
+  if (compression === undefined) {
+    throw new RangeError(`its compression is ${code}, none of ${COMPRESSIONS.join(", ")}`);
+  }
+  if (compression === "none") return batch;
+  try {
+    const unpacked = await DECOMPRESS[compression](batch.bytes.subarray(batch.position));
+    // A plain view: callers must not get a Buffer as a value.
+    return new WireReader(new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength));
+  } catch (cause) {
+    throw new RangeError(`its ${compression} cannot be unpacked: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Why a batch cannot be read, and what to do. */
+function corruptBatch(place: string, cause: unknown): LogError {
+  const text =
+    `Cannot read ${place}: ${(cause as Error).message}; a disk or a program between has damaged the batch, ` +
+    "or a client has written it that Kafka's own would not read: restore the topic from a copy, or, where old " +
+    "records may be dropped, drop those up to the batch's end with kafka-delete-records";
+  return new LogError("corrupt", text, { cause });
+}
+
+function decodeRecord(
+  reader: WireReader,
+  { attributes, baseOffset, baseTime, maxTime }: BatchHead,
+  topic: string,
+  partition: number,
 ): LogRecord {
-  const end = reader.varint() + reader.position;
+  const length = reader.varint();
+  const end = reader.position + length;
+  if (length < 0 || length > reader.left) {
+    throw new RangeError(`a record of ${length} bytes, where ${reader.left} are left`);
+  }
   reader.position++;
   const time = baseTime + reader.varint();
   const offset = baseOffset + reader.varint();
   const key = reader.text(reader.varint());
   const value = reader.take(reader.varint());
   const count = reader.varint();
-  const headers = count > 0 ? decodeHeaders(reader, count) : NO_HEADERS;
+  const headers = count === 0 ? NO_HEADERS : decodeHeaders(reader, count);
+  if (reader.position > end) {
+    throw new RangeError(`the record at ${offset} is longer than its ${length} bytes`);
+  }
   reader.position = end;
   const record = { topic, partition, offset, key, value, headers };
-  return fixedTime === undefined ? { ...record, time } : { ...record, time: fixedTime, isLogTime: true };
+  return attributes & LOG_APPEND_TIME ? { ...record, time: maxTime, isLogTime: true } : { ...record, time };
 }
 
 /** Of a header that is there more than once, the last one counts. */
 function decodeHeaders(reader: WireReader, count: number): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: count }, () => {
+  return Object.fromEntries(reader.items(count, () => {
     const name = reader.text(reader.varint()) ?? "";
     return [name, reader.text(reader.varint()) ?? ""];
   }));

@@ -8,8 +8,13 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** 2^32: the high halves of 64-bit integers are multiplied, never shifted. */
 const HIGH = 0x100000000;
+/** What the tenth byte of a VARLONG counts, the last one that it can have. */
+const LAST_SCALE = 2 ** 63;
 
-/** Reads from a buffer; what it hands out are views of that buffer, not copies. */
+/**
+ * Reads from a buffer; what it hands out are views of that buffer, not copies. Every method throws a RangeError when what
+ * it reads would end behind the buffer, before it takes memory for it.
+ */
 export class WireReader {
   /** The next byte to read. */
   position = 0;
@@ -65,6 +70,7 @@ export class WireReader {
       byte = bytes[this.position++]!;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) break;
+      if (!(byte >= 0x80) || scale >= LAST_SCALE) throw endless(this.position);
     }
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
@@ -76,18 +82,21 @@ export class WireReader {
       const byte = this.bytes[this.position++]!;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
+      if (!(byte >= 0x80) || scale >= LAST_SCALE) throw endless(this.position);
     }
   }
 
   /** So many bytes; -1 is null. */
   take(length: number): Uint8Array | null {
-    if (length < 0) return null;
+    if (length === -1) return null;
+    this.#demand(length);
     return this.bytes.subarray(this.position, this.position += length);
   }
 
   /** So many bytes of UTF-8; -1 is null. */
   text(length: number): string | null {
-    if (length < 0) return null;
+    if (length === -1) return null;
+    this.#demand(length);
     const { bytes, position } = this;
     this.position += length;
     if (length > SHORT) return decoder.decode(bytes.subarray(position, position + length));
@@ -108,24 +117,36 @@ export class WireReader {
 
   /** ARRAY. */
   array<Item>(read: () => Item): Item[] {
-    const length = this.int32();
-    return Array.from({ length: Math.max(0, length) }, read);
+    return this.items(Math.max(0, this.int32()), read);
   }
 
   /** COMPACT_ARRAY. */
   compactArray<Item>(read: () => Item): Item[] {
-    const length = this.uvarint() - 1;
-    return Array.from({ length: Math.max(0, length) }, read);
+    return this.items(Math.max(0, this.uvarint() - 1), read);
+  }
+
+  /** So many items, of which each has a byte at least. */
+  items<Item>(count: number, read: () => Item): Item[] {
+    this.#demand(count);
+    return Array.from({ length: count }, read);
   }
 
   /** TAG_BUFFER, which is passed over. */
   tags(): void {
     for (let count = this.uvarint(); count > 0; count--) {
       this.uvarint();
-      const size = this.uvarint();
-      this.position += size;
+      this.take(this.uvarint());
     }
   }
+
+  #demand(length: number): void {
+    if (length >= 0 && length <= this.left) return;
+    throw new RangeError(`a length of ${length} at byte ${this.position}, where ${this.left} bytes are left`);
+  }
+}
+
+function endless(position: number): RangeError {
+  return new RangeError(`a number that does not end at byte ${position}`);
 }
 
 const SHORT = 32;

@@ -67,9 +67,13 @@ Deno.test("decodeBatches() begins at the wanted offset and stops where the fetch
   const whole = await decode(batches, 11);
   assert.deepEqual(texts(whole.records), ["b", "c", "d", "e", "f"]);
   assert.equal(whole.next, 21);
-  for (let cut = 0; cut < batches.length; cut++) {
+  const first = (await batch("a", "b", "c")).length;
+  for (let cut = 1; cut < first; cut++) {
+    await assert.rejects(decode(batches.subarray(0, cut), 11), /no whole batch/);
+  }
+  for (let cut = first; cut < batches.length; cut++) {
     const { records, next } = await decode(batches.subarray(0, cut), 11);
-    assert.ok([0, 2, 4].includes(records.length));
+    assert.ok([2, 4].includes(records.length));
     assert.equal(next, [11, 11, 13, 13, 15][records.length]);
   }
 });
@@ -108,6 +112,11 @@ Deno.test("decodeBatches() leaves out what was aborted, however transactions ove
 });
 
 Deno.test("decodeBatches() passes an empty batch and gives the broker's time when the topic wants it", async () => {
+  // Of a marker that compaction has dropped an empty batch may be left, too.
+  const bare = at(0, marker(7, "abort").subarray(0, 61));
+  new DataView(bare.buffer).setInt32(8, 49);
+  new DataView(bare.buffer).setInt32(57, 0);
+  assert.deepEqual(await decodeBatches(bare, "t", 0, 0, []), { records: [], next: 1 });
   const empty = at(0, await batch("gone", "gone"));
   new DataView(empty.buffer).setInt32(57, 0);
   const stamped = at(2, await batch("a"));
@@ -116,15 +125,6 @@ Deno.test("decodeBatches() passes an empty batch and gives the broker's time whe
   const { records, next } = await decodeBatches(join(empty.subarray(0), stamped), "t", 0, 0, []);
   assert.deepEqual(records.map(({ offset, time }) => [offset, time]), [[2, 123_456]]);
   assert.equal(next, 3);
-});
-
-Deno.test("decodeBatches() refuses the formats before Kafka 0.11", async () => {
-  const old = at(5, await batch("a"));
-  old[16] = 1;
-  await assert.rejects(decodeBatches(old, "t", 3, 0, []), {
-    name: "RangeError",
-    message: "Cannot read t/3@5: its format is 1, not 2",
-  });
 });
 
 function batch(...texts: readonly string[]): Promise<Uint8Array> {
