@@ -99,6 +99,8 @@ async function answer(
     checkQuery(context.req.raw.url, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
     if (endpoint.scope === "events" && response.ok) health.written();
+    // Hono drops the body of a HEAD, and whoever writes it would never hear of that.
+    if (context.req.raw.method === "HEAD") await response.body?.cancel();
   } catch (error) {
     const problem = health.failed(error) ? full(error, requestId) : toProblem(error, requestId);
     response = problem.toResponse(requestId);

@@ -122,3 +122,22 @@ Deno.test("a server that stops ends the streams of viewers", async () => {
   await api[Symbol.asyncDispose]();
   for await (const _ of stream); // or the test never ends
 });
+
+Deno.test("a HEAD of the stream, and a viewer who leaves before it begins, take nobody's place", async () => {
+  await using api = await startApi();
+  const url = `${api.url}/v1/live`;
+  for (let viewer = 0; viewer < 60; viewer++) {
+    const { status, body } = await fetch(url, { method: "HEAD" });
+    assert.equal(body, null);
+    assert.equal(status, 200, `HEAD ${viewer}`);
+  }
+  const { hostname, port } = new URL(url);
+  for (let viewer = 0; viewer < 60; viewer++) {
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(new TextEncoder().encode("GET /v1/live HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+  }
+  for await (const [event] of messages(api.url)) {
+    assert.equal(event, "hello");
+    break;
+  }
+});
