@@ -99,7 +99,7 @@ export function serveApi(
       clock,
     }),
     place,
-    { maxConnections },
+    { maxConnections, isStalled: (request) => bodies.isStalled(request) },
   );
 }
 

@@ -53,7 +53,7 @@ export class Bodies {
   readonly #timeoutMs: number;
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
-  readonly #reading = new Set<Reading>();
+  readonly #reading = new Map<Request, Reading>();
   #inFlight = 0;
   /** One body is unpacked at a time: what comes out is not known before. */
   #unpacking: Promise<unknown> = Promise.resolve();
@@ -99,6 +99,12 @@ export class Bodies {
     return bytes;
   }
 
+  /** Whether the body of a request is being read, and has come too slowly for a while. */
+  isStalled(request: Request): boolean {
+    const reading = this.#reading.get(request);
+    return reading !== undefined && isStalled(reading, this.#clock());
+  }
+
   /** The request was answered: its body does not count any more. */
   release(request: Request): void {
     const held = this.#held.get(request);
@@ -118,7 +124,7 @@ export class Bodies {
     dropped.catch(() => {}); // it may be read to its end before
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
     const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
-    this.#reading.add(reading);
+    this.#reading.set(request, reading);
     try {
       // No more than was declared will come.
       if (size !== undefined && size <= AT_ONCE_BYTES) {
@@ -137,7 +143,7 @@ export class Bodies {
       throw new Problem("bad-body", "The body broke off", { cause });
     } finally {
       clearTimeout(timer);
-      this.#reading.delete(reading);
+      this.#reading.delete(request);
     }
   }
 
@@ -190,15 +196,19 @@ export class Bodies {
 
   #dropSlow(): void {
     const now = this.#clock();
-    for (const reading of this.#reading) {
+    for (const reading of this.#reading.values()) {
       const { held, come, slow, drop } = reading;
       const ms = now - slow.at;
-      if (ms < GRACE_MS || !isSlow(reading, now)) continue;
+      if (!isStalled(reading, now)) continue;
       this.#inFlight -= held.bytes;
       held.bytes = 0;
       drop(late(`came too slowly, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others want room`));
     }
   }
+}
+
+function isStalled(reading: Reading, now: number): boolean {
+  return now - reading.slow.at >= GRACE_MS && isSlow(reading, now);
 }
 
 function isSlow({ come, slow }: Reading, now: number): boolean {

@@ -12,12 +12,14 @@ import { getLogger } from "@logtape/logtape";
 
 /** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
-  /** Open at a time. Beyond it the one that has been idle for the longest goes. @default {1000} */
+  /** Open at a time. Beyond it the one goes that has been idle for the longest, or else stalled. @default {1000} */
   readonly maxConnections?: number | undefined;
   /** How long the head of a first request may take to come, milliseconds. @default {15_000} */
   readonly headTimeoutMs?: number | undefined;
   /** How long a connection may be idle after an answer, or take to read it, milliseconds. @default {65_000} */
   readonly idleTimeoutMs?: number | undefined;
+  /** Whether the body of a request that is being answered comes too slowly. @default {never} */
+  readonly isStalled?: ((request: Request) => boolean) | undefined;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly clock?: (() => number) | undefined;
 }
@@ -39,6 +41,8 @@ interface Served {
   readonly end: End;
   /** Requests for which it waits for us, not we for it; HTTP/2 may have several. */
   active: number;
+  /** Those that are being answered. */
+  readonly requests: Set<Request>;
   /** Whether it has sent a request. */
   used: boolean;
   /** When it was last accepted, asked or answered. */
@@ -93,6 +97,7 @@ export class Connections {
   readonly #serve: ServeConnection;
   readonly #headTimeoutMs: number;
   readonly #idleTimeoutMs: number;
+  readonly #isStalled: (request: Request) => boolean;
   readonly #clock: () => number;
   readonly #open = new Set<Served>();
   readonly #sweep: ReturnType<typeof setInterval>;
@@ -115,6 +120,7 @@ export class Connections {
     this.#max = options.maxConnections ?? MAX_CONNECTIONS;
     this.#headTimeoutMs = options.headTimeoutMs ?? HEAD_TIMEOUT_MS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+    this.#isStalled = options.isStalled ?? (() => false);
     this.#clock = options.clock ?? (() => performance.now());
     const every = Math.max(10, Math.min(1000, this.#headTimeoutMs / 4, this.#idleTimeoutMs / 4));
     this.#sweep = setInterval(() => this.#endSilent(), every);
@@ -166,6 +172,7 @@ export class Connections {
     const own: Served = {
       address: connection.remoteAddr.hostname,
       end: new End(),
+      requests: new Set(),
       ...{ active: 0, used: false, since: this.#clock() },
     };
     this.#open.add(own);
@@ -185,7 +192,9 @@ export class Connections {
 
   async #answer(own: Served, request: Request): Promise<Response> {
     own.used = true;
-    const response = await this.#work(own, () => this.#handler(request, own.address));
+    own.requests.add(request);
+    const response = await this.#work(own, () => this.#handler(request, own.address))
+      .finally(() => own.requests.delete(request));
     if (!response.headers.get("content-type")?.startsWith(ENDLESS)) return response;
     // Not before: a body that somebody has looked at is sent in chunks, and more slowly.
     const { body } = response;
@@ -222,22 +231,29 @@ export class Connections {
     }
   }
 
-  /** Ends the idle connection that waits for the longest, of the address that has the most; whether there was one. */
+  /**
+   * Ends the idle connection that waits for the longest, of the address that has the most; where none is idle, one for
+   * whose bodies we wait. Whether there was one.
+   */
   #endOldest(): boolean {
     const counts = new Map<string, number>();
     for (const { address } of this.#open) counts.set(address, (counts.get(address) ?? 0) + 1);
-    let victim: Served | undefined;
-    for (const own of this.#open) {
-      if (own.active > 0) continue;
-      const more = (counts.get(own.address) ?? 0) - (counts.get(victim?.address ?? "") ?? 0);
-      if (victim === undefined || more > 0 || more === 0 && own.since < victim.since) victim = own;
-    }
-    if (victim === undefined) {
+    const order = (a: Served, b: Served) =>
+      (counts.get(b.address) ?? 0) - (counts.get(a.address) ?? 0) || a.since - b.since;
+    const open = [...this.#open];
+    const idle = open.filter(({ active }) => active === 0);
+    const victims = idle.length > 0 ? idle : open.filter((own) => this.#waitsForBodies(own));
+    if (victims.length === 0) {
       this.#warn("{max} connections are busy: refuses more (http.maxConnections)", { max: this.#max });
       return false;
     }
-    this.#end(victim);
+    this.#end(victims.reduce((a, b) => order(a, b) <= 0 ? a : b));
     return true;
+  }
+
+  /** Whether it is busy with nothing but bodies that come too slowly. */
+  #waitsForBodies({ active, requests }: Served): boolean {
+    return active === requests.size && [...requests].every(this.#isStalled);
   }
 
   #end(own: Served): void {

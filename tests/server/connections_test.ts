@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import type { Connection } from "../../streams/server/app.ts";
 import type { ConnectionOptions } from "../../streams/server/connections.ts";
 import { serve } from "../../streams/server/serve.ts";
+import { startApi } from "./deployment.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -130,6 +131,22 @@ Deno.test("where all connections are busy, one more is told so", async () => {
   using late = await connect(port);
   assert.match(await readAll(late), /^HTTP\/1.1 503 [^]*retry-after: 1\r\n/);
   for (const each of busy) each.close();
+});
+
+Deno.test("where all are busy with bodies that do not come, the first of them goes for who asks", async () => {
+  await using api = await startApi({ maxConnections: 4 });
+  const { hostname, port } = new URL(api.url);
+  const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+  const slow: Deno.Conn[] = [];
+  for (const length of [100, 100, 900_000, 900_000]) {
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(encoder.encode(`${head}content-length: ${length}\r\n\r\n[`));
+    slow.push(connection);
+  }
+  await delay(2500); // so long a body may be slow
+  assert.equal((await api.get("/health")).status, 200);
+  assert.equal(await readAll(slow[0]!), "");
+  for (const each of slow) each.close();
 });
 
 Deno.test("a server without a file descriptor left lives, and answers once there are some", async () => {
