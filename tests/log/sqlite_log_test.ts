@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import type { LogError } from "../../streams/log/log.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -27,6 +28,48 @@ Deno.test("SqliteLog.open() refuses a file that this process has open", async ()
     return true;
   });
   await log.append([record("t", 0, "still works")]);
+});
+
+Deno.test("SqliteLog.scrub() leaves no byte of what was erased with no more permissions than a service has", async () => {
+  const file = path();
+  const program = `
+    import { SqliteLog } from "./streams/log/sqlite_log.ts";
+    import { readAll } from "./streams/log/read_all.ts";
+    await using log = await SqliteLog.open(${JSON.stringify(file)});
+    const text = new TextEncoder();
+    const entry = (topic, key, value) => ({ topic, partition: 0, key, value: text.encode(value), time: 1 });
+    const lives = "delete compact".split(" ");
+    await log.createTopics(lives.map((cleanup) => ({ name: cleanup, partitions: 1, cleanup })));
+    for (const topic of lives) {
+      for (let n = 0; n < 400; n++) {
+        const length = n % 50 === 0 ? 9000 : 10; // of several pages, and of a part of one
+        await log.append([
+          entry(topic, n % 2 ? String(n).padStart(5, "0") : n + ".50", "kept".repeat(length)),
+          entry(topic, n % 7 ? "7f3a9c51" : "7f3a9c51/" + n, "7f3a9c51".repeat(length)),
+        ]);
+      }
+      const look = async () => (await Array.fromAsync(readAll(log, topic, 0)))
+        .map(({ offset, key, value, time }) => [offset, key, new TextDecoder().decode(value), time]);
+      const before = await look();
+      const gone = (key) => key.startsWith("7f3a9c51");
+      await log.erase(topic, 0, before.filter(([, key]) => gone(key)).map(([offset]) => offset));
+      const state = await log.scrub();
+      const kept = before.filter(([, key]) => !gone(key));
+      if (JSON.stringify(await look()) !== JSON.stringify(kept)) throw new Error("others were changed");
+      const files = ["", "-wal"].filter((end) => new TextDecoder("latin1")
+        .decode(Deno.readFileSync(${JSON.stringify(file)} + end)).includes("7f3a9c51"));
+      console.log(state, kept.length, files.length);
+    }`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-read", "--allow-write", "--ext=ts", "-"],
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+  }).spawn();
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(program));
+  await input.close();
+  const { stdout } = await child.output();
+  assert.equal(new TextDecoder().decode(stdout), "clean 400 0\nclean 400 0\n");
 });
 
 Deno.test("SqliteLog.open() refuses a file that another process has open, until that is killed", async () => {
