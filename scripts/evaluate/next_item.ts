@@ -12,6 +12,7 @@ import { Assembler } from "../../src/features/assembler.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/state/event_clock.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
@@ -83,7 +84,11 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const { format, config = {}, model = "base", limit = Infinity, seed = 0 } = options;
   const isMovies = format === "ml-100k";
   const { steps, items } = await read(options);
-  const whole: TaskOptions = { ...taskOptions(PROFILES[format], config, model), ...options.task };
+  const whole: TaskOptions = {
+    maxJumpMs: REPLAY_MAX_JUMP_MS,
+    ...taskOptions(PROFILES[format], config, model),
+    ...options.task,
+  };
   const learning = new Learning(model, whole, config, seed);
   const task = new TaskState(whole, learning.serving);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };

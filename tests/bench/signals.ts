@@ -15,6 +15,7 @@
 import process from "node:process";
 import { Command, Option } from "commander";
 import type { ItemRecord } from "../../src/events/event.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/state/event_clock.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
@@ -80,7 +81,7 @@ function run(
 ): string[] {
   const before = held();
   const isMovies = format === "ml-100k";
-  const options: TaskOptions = { ...PROFILES[format], ranking: "blend" };
+  const options: TaskOptions = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...PROFILES[format], ranking: "blend" };
   const states = Array.from({ length: tasks }, () => new TaskState(options, new FakeServing()));
   if (shared) { for (const { retrieval } of states) retrieval.state.share(); }
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };

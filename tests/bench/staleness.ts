@@ -24,6 +24,7 @@ import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/creat
 import { mulberry32 } from "../../src/scorer/random.ts";
 import type { Serving } from "../../src/scorer/serving.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/state/event_clock.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOptions } from "../../src/state/task_options.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
@@ -166,7 +167,7 @@ function figures(
     ...serving,
     score: (instance) => scoring ? serving.score(instance) : new Float32Array(instance.rows.length),
   };
-  const task = new TaskState({ ...options, maxStaleVersions: Infinity }, idle);
+  const task = new TaskState({ maxJumpMs: REPLAY_MAX_JUMP_MS, ...options, maxStaleVersions: Infinity }, idle);
   const counted: Sample[] = [];
   let offset = 0, start = 0;
   for (const record of records) {

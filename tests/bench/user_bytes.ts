@@ -19,6 +19,7 @@ import { Assembler } from "../../src/features/assembler.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/scorer/random.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/state/event_clock.ts";
 import { TaskState } from "../../src/state/task_state.ts";
 import type { TaskOutputs } from "../../src/state/task_outputs.ts";
 import type { UserState } from "../../src/state/user_state.ts";
@@ -50,7 +51,7 @@ async function main(flags: Flags): Promise<number> {
 }
 
 async function measure(model: ModelName, { data, format, behaviours, limit }: Flags): Promise<void> {
-  const options = { ...taskOptions(PROFILES[format], {}, model), seed: 0 };
+  const options = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...taskOptions(PROFILES[format], {}, model), seed: 0 };
   const { d, userWidth, contextWidth } = new Assembler(options.schema, 16);
   const sizes = { d, user: userWidth, context: contextWidth };
   const start = () =>

@@ -7,8 +7,10 @@ import { temporaryFolder } from "./command.ts";
 
 const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;
 
-/** A folder of ratings in the format of MovieLens 100K. */
-async function ratingsFolder() {
+const START = 880_000_000;
+
+/** A folder of 400 ratings in the format of MovieLens 100K, `seconds` from one to the next. */
+async function ratingsFolder(seconds = 100) {
   const folder = await temporaryFolder();
   const random = createRandom(3);
   const below = (n: number) => 1 + Math.floor(random() * n);
@@ -18,7 +20,7 @@ async function ratingsFolder() {
   await Promise.all([
     Deno.writeTextFile(
       `${folder.path}/u.data`,
-      lines(400, (n) => `${below(20)}\t${below(30)}\t${below(5)}\t${880_000_000 + 100 * n}`),
+      lines(400, (n) => `${below(20)}\t${below(30)}\t${below(5)}\t${START + seconds * n}`),
     ),
     Deno.writeTextFile(`${folder.path}/u.item`, lines(30, (n) => `${n + 1}|M|01-Jan-1995||u|${flags(n)}`)),
     Deno.writeTextFile(`${folder.path}/u.user`, lines(20, (n) => `${n + 1}|33|F|artist|1`)),
@@ -47,6 +49,12 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
   const plain = await ranks("{}");
   assert.deepEqual(await ranks("{}"), plain);
   assert.notDeepEqual(await ranks('{ "retrieval": { "maxCandidates": 3 } }'), plain);
+});
+
+Deno.test("nextItem() goes with the time of its file through quiet hours", async () => {
+  await using folder = await ratingsFolder(3600);
+  const { task } = await nextItem({ data: folder.path, format: "ml-100k", task: { ranking: "blend" } });
+  assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
 });
 
 Deno.test("evaluate --protocol next-item reads --config, and refuses what is wrong with it", async () => {
