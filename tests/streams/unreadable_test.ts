@@ -30,7 +30,7 @@ const PARTITIONS = 2;
 const START = 1_700_000_000_000;
 const LEARNING = { batchRows: 8, checkpointBatches: 2, snapshotVersions: 3 };
 const now = () => START;
-const events = syntheticRecords({ views: 40, users: 10, seed: 4 }).flatMap((record) =>
+const events = syntheticRecords({ views: 24, users: 8, seed: 4 }).flatMap((record) =>
   record.kind === "event" && record.event.type !== "forget" ? [record.event] : []
 );
 
@@ -80,11 +80,11 @@ async function deploy(): Promise<TwistedLog> {
     await learning.drain(true);
   };
   await learn();
-  await append(events.slice(0, 100));
+  await append(events.slice(0, 60));
   await workTasks(log);
   await learn();
   await changesOf(log).start({ name: "e", variants: [{ name: "A" }, { name: "B", version: "at-start" }] });
-  await append(events.slice(100));
+  await append(events.slice(60));
   await workTasks(log);
   await learn();
   await using job = await MonitorJob.open(log, topics, { now: () => 0 });
@@ -93,19 +93,31 @@ async function deploy(): Promise<TwistedLog> {
   return log;
 }
 
+/** One for all tests, which work on copies of it. */
+let deployed: Promise<TwistedLog> | undefined;
+const copyOf = async () => await (await (deployed ??= deploy())).copy();
+
+interface Reader {
+  readonly of: readonly (keyof Topics)[];
+  /** One that differs only in where it begins: of the topics that both read, each gets every other case. */
+  readonly twin?: string;
+  read(log: Log): Promise<void>;
+}
+
 /** Who reads what, as at a start; each ends what it opened. */
-const READERS: Readonly<
-  Record<string, { readonly of: readonly (keyof Topics)[]; read(log: Log): Promise<void> }>
-> = {
+const READERS: Readonly<Record<string, Reader>> = {
   "a task": {
+    twin: "a task on a log without an index",
     of: ["state", "statistics", "signals", "parameters", "pins"],
     read: workTasks,
   },
   "a task on a log without an index": {
+    twin: "a task",
     of: ["state", "statistics"],
     read: (log) => workTasks(withoutIndex(log)),
   },
   "a learner": {
+    twin: "a new learner",
     of: ["samples", "parameters", "checkpoints"],
     async read(log) {
       await using learning = await Learning.open(log, topics, makeLearner("base"), LEARNING);
@@ -113,6 +125,7 @@ const READERS: Readonly<
     },
   },
   "a new learner": {
+    twin: "a learner",
     of: ["samples"],
     async read(log) {
       const fresh = { ...topics, checkpoints: "fresh-checkpoints", parameters: "fresh-parameters" };
@@ -123,6 +136,7 @@ const READERS: Readonly<
     },
   },
   "a monitor": {
+    twin: "a monitor that begins anew",
     of: ["experiments", "figures", "samples", "recommendations"],
     async read(log) {
       await using job = await MonitorJob.open(log, topics, { now: () => 0 });
@@ -131,6 +145,7 @@ const READERS: Readonly<
     },
   },
   "a monitor that begins anew": {
+    twin: "a monitor",
     of: ["samples", "recommendations"],
     async read(log) {
       const fresh = { ...topics, figures: "fresh-figures" };
@@ -165,7 +180,7 @@ function* twistsOf({ key, value, headers }: LogRecord, random: () => number): Ge
   yield ["more behind it", { value: Uint8Array.of(...bytes.subarray(0, 100_000), 1, 2, 3) }];
   yield ["random bytes", { value: Uint8Array.from({ length: 64 }, () => random() * 256) }];
   yield ["only 0xff", { value: new Uint8Array(64).fill(0xff) }];
-  for (let n = 0; n < 4; n++) {
+  for (let n = 0; n < 3; n++) {
     const place = at();
     yield [`a bit at ${place}`, {
       value: bytes.with(place, bytes[place]! ^ (1 << Math.floor(random() * 8))),
@@ -175,7 +190,7 @@ function* twistsOf({ key, value, headers }: LogRecord, random: () => number): Ge
   yield ["an unknown key", { key: "?" }];
   yield ["a long key", { key: "k".repeat(100_000) }];
   yield ["a key with U+FFFD", { key: `${key}\ufffd` }];
-  for (const time of [-1, 0, 1, 2 ** 53, -(2 ** 63)]) yield [`time ${time}`, { time }];
+  for (const time of [-1, 0, 2 ** 53, -(2 ** 63)]) yield [`time ${time}`, { time }];
   const odd = Object.fromEntries(Object.keys(headers).map((name) => [name, "\ufffd"]));
   yield ["odd headers", { headers: { ...odd, input: "x", others: "a:b", lineage: "", pending: "1" } }];
   yield ["large headers", {
@@ -197,11 +212,14 @@ function isClear(error: unknown, place: string, keys: readonly (keyof Topics)[])
     /; (run|restore|append|a newer)/.test(error.message);
 }
 
-for (const [who, { of, read }] of Object.entries(READERS)) {
+const names = Object.keys(READERS);
+
+for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
+  const half = names.indexOf(who) < names.indexOf(twin) ? 0 : 1;
   Deno.test(`whatever a record of a topic says, ${who} goes on, or says where it stands and what to do`, async () => {
     const random = mulberry32(who.length);
     const tally = { went: 0, stopped: 0 };
-    const master = await deploy();
+    await using master = await copyOf();
     for (const key of of) {
       const topic = topics[key];
       const records: LogRecord[] = [];
@@ -212,7 +230,9 @@ for (const [who, { of, read }] of Object.entries(READERS)) {
       const kinds = Map.groupBy(records, ({ key }) => /^[a-z]+:[a-z]*/.exec(key ?? "")?.[0]);
       for (const [turn, kind] of [...kinds.values()].entries()) {
         const record = kind[Math.floor(random() * kind.length)]!;
-        const twists = [...twistsOf(record, random)].filter((_, at) => turn === 0 || at % 6 === turn % 6);
+        const twists = [...twistsOf(record, random)].filter((_, at) =>
+          turn === 0 ? !READERS[twin]?.of.includes(key) || at % 2 === half : at % 8 === turn % 8
+        );
         for (const [what, twist] of twists) {
           await using log = await master.copy();
           log.twist(topic, record.partition, record.offset, twist);
@@ -235,7 +255,7 @@ for (const [who, { of, read }] of Object.entries(READERS)) {
 }
 
 Deno.test("Answers gives the answers behind one that is none", async () => {
-  const log = await deploy();
+  await using log = await copyOf();
   await using answers = new Answers(log, topics, PARTITIONS, { timeoutMs: 60_000 });
   const request = { type: "request", user: "ann", request: "r", time: START, count: 1 } as const;
   const asking = answers.ask(request, START);
