@@ -30,7 +30,7 @@ const PARTITIONS = 2;
 const START = 1_700_000_000_000;
 const LEARNING = { batchRows: 8, checkpointBatches: 2, snapshotVersions: 3 };
 const now = () => START;
-const events = syntheticRecords({ views: 24, users: 8, seed: 4 }).flatMap((record) =>
+const events = syntheticRecords({ views: 16, users: 6, seed: 4 }).flatMap((record) =>
   record.kind === "event" && record.event.type !== "forget" ? [record.event] : []
 );
 
@@ -80,11 +80,11 @@ async function deploy(): Promise<TwistedLog> {
     await learning.drain(true);
   };
   await learn();
-  await append(events.slice(0, 60));
+  await append(events.slice(0, 40));
   await workTasks(log);
   await learn();
   await changesOf(log).start({ name: "e", variants: [{ name: "A" }, { name: "B", version: "at-start" }] });
-  await append(events.slice(60));
+  await append(events.slice(40));
   await workTasks(log);
   await learn();
   await using job = await MonitorJob.open(log, topics, { now: () => 0 });
