@@ -210,8 +210,8 @@ function render({ topics, partitions, learners, problems }: Inspection, lateness
     ]),
     "",
     table([
-      ["model", "version", "samples waiting", "learners"],
-      ...learners.map((one) => [one.model, one.version, one.lag, one.members?.length ?? ""]),
+      ["model", "version", "samples waiting", "lost", "learners"],
+      ...learners.map((one) => [one.model, one.version, one.lag, one.lost, one.members?.length ?? ""]),
     ]),
     "",
     ...(problems.length === 0 ? [] : [problemLines(problems)]),
@@ -254,7 +254,7 @@ const program = addLogFlags(
   .option("--max-lag <n>", "events that a partition may be behind", count)
   .option(
     "--known <list>",
-    "what was lost or misplaced and is known already, such as lost=12,misplaced=7",
+    "what was lost or misplaced and is known already, such as lost=12,misplaced=7,unlearnt=3,uncounted=5",
     known,
   )
   .option("--url <list>", "processes to ask how they are doing, such as http://127.0.0.1:8080", urls, [])

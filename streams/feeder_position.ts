@@ -23,6 +23,8 @@ export interface TopicPosition {
   readonly id: string | null;
   /** Offset of the next record, by partition. */
   readonly next: readonly number[];
+  /** Of a learner: offsets that the log had dropped before they were learnt. @default {0} */
+  readonly lost?: number;
 }
 
 /** The newest record of a feeder, or `null` when it has none. @throws LogError `corrupt` when it cannot be read */

@@ -7,10 +7,12 @@
 import { decodeTaskCounters } from "../src/state/task_codec.ts";
 import { isExperiment } from "../src/experiments/experiment.ts";
 import { decodeVersion } from "../src/learner/version.ts";
+import { lostFigures } from "./experiments/monitor.ts";
 import { ExperimentRegistry } from "./experiments/registry.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
 import { unreadable } from "./log/unreadable.ts";
+import { lostSamples, writerOf } from "./learning/learner_records.ts";
 import { monitorGroup } from "./service/monitor_job.ts";
 import { ownPosition, ownRecord } from "./task/inputs.ts";
 import { positionOf } from "./task/position.ts";
@@ -39,7 +41,7 @@ export interface PartitionView {
   /** Offset of the next event by the task's own record; `null` = it has none, or one of an earlier version. */
   readonly next: number | null;
   /** Events that were lost or came to the wrong partition, since the beginning of the log. */
-  readonly counts: Readonly<Record<KnownCount, number>>;
+  readonly counts: Readonly<Record<"lost" | "misplaced", number>>;
   /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
   readonly eventTime: number | null;
   /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
@@ -54,6 +56,8 @@ export interface LearnerView {
   readonly version: number;
   /** Samples that are in no checkpoint yet, holes of the log included. */
   readonly lag: number;
+  /** Offsets of samples that were dropped before they were learnt, by its last checkpoint. */
+  readonly lost: number;
   /** Who learns, and who stands by; `undefined` = the log cannot tell. */
   readonly members: readonly GroupMember[] | undefined;
 }
@@ -78,8 +82,8 @@ export interface Inspection {
   readonly problems: readonly Problem[];
 }
 
-/** What a task counts that ought not to happen: it cannot be undone, so somebody may say that it is known. */
-export const KNOWN_COUNTS = ["lost", "misplaced"] as const;
+/** What tasks, learners and the monitor count that ought not to happen: it cannot be undone, so somebody may say that it is known. */
+export const KNOWN_COUNTS = ["lost", "misplaced", "unlearnt", "uncounted"] as const;
 
 /** One of {@linkcode KNOWN_COUNTS}. */
 export type KnownCount = (typeof KNOWN_COUNTS)[number];
@@ -90,7 +94,7 @@ export interface InspectionOptions {
   readonly prefix?: string;
   /** Lag of a partition that is still well. @default {Infinity} */
   readonly maxLag?: number;
-  /** How much of what tasks count is known already, all partitions together. @default {{}} */
+  /** How much of what they count is known already, all partitions together. @default {{}} */
   readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
 }
 
@@ -108,7 +112,6 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
     partitions.push(await lookAtPartition(log, names, existing, partition, members));
   }
   problems.push(...await positionProblems(log, names, existing, partitions));
-  problems.push(...countProblems(names, partitions, options.known ?? {}));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
@@ -120,6 +123,13 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
       problems.push({ what: "no parameters are published", remedy });
     }
   }
+  const counts = {
+    lost: partitions.reduce((sum, { counts }) => sum + counts.lost, 0),
+    misplaced: partitions.reduce((sum, { counts }) => sum + counts.misplaced, 0),
+    unlearnt: learners.reduce((sum, { lost }) => sum + lost, 0),
+    uncounted: existing.has(names.figures) ? await lostFigures(log, names) : 0,
+  };
+  problems.push(...countProblems(names, counts, options.known ?? {}));
   for (const { model, members } of learners) {
     if (members === undefined || members.length > 0 || log.members === undefined) continue;
     problems.push({
@@ -263,10 +273,10 @@ async function positionProblems(
   return problems;
 }
 
-/** What tasks have counted that nobody says to know of. */
+/** What they have counted that nobody says to know of. */
 function countProblems(
-  { events }: Topics,
-  views: readonly PartitionView[],
+  { events, samples }: Topics,
+  counts: Readonly<Record<KnownCount, number>>,
   known: Readonly<Partial<Record<KnownCount, number>>>,
 ): Problem[] {
   const words: Readonly<Record<KnownCount, readonly [what: string, remedy: string]>> = {
@@ -278,9 +288,17 @@ function countProblems(
       `events came to other partitions of ${events} than their users', whose states are split by that`,
       `key events by user, or begin anew under another --prefix with --rekey-from ${events}`,
     ],
+    unlearnt: [
+      `offsets of ${samples} were dropped before learners learnt them`,
+      "repeat erasures that were asked for meanwhile, let the topic keep samples for longer than learners may be away",
+    ],
+    uncounted: [
+      "offsets of answers and samples were dropped before the monitor counted them",
+      "experiments that ran then lack them: begin those anew, and keep both topics for longer than it may be away",
+    ],
   };
   return KNOWN_COUNTS.flatMap((name) => {
-    const count = views.reduce((sum, { counts }) => sum + counts[name], 0);
+    const count = counts[name];
     if (count <= (known[name] ?? 0)) return [];
     const [what, remedy] = words[name];
     return [{
@@ -330,16 +348,23 @@ async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<stri
 
 async function lookAtLearner(
   log: Log,
-  { samples }: Topics,
+  topics: Topics,
   existing: ReadonlyMap<string, TopicSpec>,
   model: string,
   version: number,
 ): Promise<LearnerView> {
-  const group = `${samples}-learner-${model}`;
+  const { samples } = topics;
+  const group = writerOf(topics, model);
   let lag = 0;
   for (let p = 0; p < (existing.get(samples)?.partitions ?? 0); p++) {
     const { start, end } = await log.bounds(samples, p);
     lag += Math.max(0, end - (await log.committed(group, samples, p) ?? start));
   }
-  return { model, version, lag, members: await log.members?.(group) };
+  return {
+    model,
+    version,
+    lag,
+    lost: await lostSamples(log, topics, model),
+    members: await log.members?.(group),
+  };
 }

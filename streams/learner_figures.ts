@@ -37,6 +37,8 @@ export interface LearnerFigures {
   readonly changes: readonly HealthChange[];
   /** Share of the model in what orders lists: 0, ½, or 1 once it has proved itself; see `proof.ts`. */
   readonly modelShare: number;
+  /** Offsets of samples that the log had dropped before they were learnt. */
+  readonly lost: number;
   /** Batches thrown away, as they broke the weights. */
   readonly failures: number;
   /** Times that the guard took served weights back. */
@@ -66,8 +68,18 @@ export class FigureTaker {
 
   /** The figures now. */
   take(): LearnerFigures {
-    const { version, validation, positions, guard, proof, failures, rollbacks, pausedBatches, learner } =
-      this.#learning;
+    const {
+      version,
+      validation,
+      positions,
+      guard,
+      proof,
+      failures,
+      lost,
+      rollbacks,
+      pausedBatches,
+      learner,
+    } = this.#learning;
     if (validation.judged !== this.#judged) {
       const { labels, predictions } = validation.rows;
       this.#judged = validation.judged;
@@ -83,6 +95,7 @@ export class FigureTaker {
       changes: guard.changes.slice(-NEWEST_CHANGES),
       modelShare: proof?.share ?? 1,
       failures,
+      lost,
       rollbacks,
       heldBatches: pausedBatches,
       tableBytes,

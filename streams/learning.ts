@@ -171,7 +171,9 @@ export class Learning implements AsyncDisposable {
     }
     // What follows a version that cannot be read goes on top of it.
     if (isDamaged) learning.#versions.needsFull = true;
-    if (checkpoint !== null && await records.areSamplesNew()) {
+    const { areSamplesNew, lost } = await records.atCheckpoint();
+    if (checkpoint !== null) learning.#reader.lost = lost;
+    if (checkpoint !== null && areSamplesNew) {
       logger.warn(
         "{topic} was created again: {model} learns it from its start, on top of what it has learnt",
         {
@@ -257,7 +259,7 @@ export class Learning implements AsyncDisposable {
     return this.#rails.counts.rollbacks;
   }
 
-  /** Offsets of samples that the log had dropped before they were learnt, since it was opened. */
+  /** Offsets of samples that the log had dropped before they were learnt, since the first checkpoint. */
   get lost(): number {
     return this.#reader.lost;
   }
@@ -374,6 +376,7 @@ export class Learning implements AsyncDisposable {
     const publishes = versions.length > 0;
     await this.#records.commit({
       positions: this.positions,
+      lost: this.lost,
       order: this.#reader.order,
       time: this.learner.dataTime,
       versions,

@@ -28,7 +28,7 @@ import { Crew } from "./service/crew.ts";
 import { Eraser, type ErasureState } from "./service/eraser.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
-import { checkRekey, rekeyGroup, RekeyJob } from "./service/rekey_job.ts";
+import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./service/rekey_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./service/readiness.ts";
 import { ServedModel } from "./service/served_model.ts";
 import { SharedThread } from "./service/shared_thread.ts";
@@ -175,6 +175,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
     const existing = await log.topics();
     checkCoPartitioned(topics, existing);
+    if (options.rekeyFrom === undefined && (options.roles ?? ROLES).includes("task")) {
+      await sayRekeyed(log, topics);
+    }
     const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
     await log.createTopics([
       ...topicSpecs(topics, partitions),
@@ -237,6 +240,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         ctr: learner.quality.ctr,
       },
       monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
+      rekeyLag: await this.#rekeyers?.workers[0]?.[1].job?.lag() ?? null,
     };
   }
 

@@ -4,7 +4,10 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../log/log.ts";
+
+const logger = getLogger(["meander", "experiments"]);
 
 /** Records to ask for at a time. */
 const CHUNK = 256;
@@ -32,6 +35,8 @@ interface Stream extends Place {
  * the positions alone: whoever begins at them anew takes what follows in the same order.
  */
 export class MergedReader {
+  /** Offsets that the log had dropped before they were read, but for those before the first record that there could be. */
+  lost = 0;
   readonly #log: Log;
   readonly #streams: readonly Stream[];
 
@@ -66,13 +71,23 @@ export class MergedReader {
   }
 
   async #fill(stream: Stream): Promise<void> {
-    const { records, next } = await this.#log.read(stream.topic, stream.partition, stream.read, {
+    const { records, next, dropped = 0 } = await this.#log.read(stream.topic, stream.partition, stream.read, {
       maxRecords: CHUNK,
     });
+    if (dropped > 0 && stream.read > 0) this.#lose(stream, dropped);
     stream.records = records;
     stream.at = 0;
     stream.read = next;
     if (records.length === 0) stream.next = next;
+  }
+
+  #lose({ topic, partition, read: from }: Stream, dropped: number): void {
+    this.lost += dropped;
+    logger.error(
+      "the monitor has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they " +
+        "were counted. It goes on behind them; figures of experiments that ran then lack them",
+      { count: dropped, topic, partition, from, last: from + dropped - 1 },
+    );
   }
 
   /** Takes what was read, until a stream of which there was something has no more. */

@@ -11,7 +11,8 @@
  * It reads samples and answers each once, those of a partition in their order. What is counted depends on the
  * positions alone. In which order partitions come depends on when they were written, too: by their times, as far as
  * there is something to read. Of that order are the last digits of sums, and how far a sequential test went meanwhile.
- * Whoever begins anew goes on from what is on `figures`.
+ * Whoever begins anew goes on from what is on `figures`. A topic that was created again since is read from its start, and
+ * what was counted of the old one stays. What the log drops before it was counted is said, and counted as lost.
  *
  * Event times are what clients say. Somebody is given up for lost by the samples of the partition, which come when the
  * engine's clock has passed their windows; an answer or sample from after its record, whose time is that clock, has a
@@ -20,6 +21,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
@@ -30,6 +32,7 @@ import { MAX_TIME_MS } from "../../src/events/limits.ts";
 import { decodeSample, isNewerSample } from "../../src/learner/sample_codec.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { lagOf } from "../log/lag.ts";
+import { readAll } from "../log/read_all.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../task/delivery.ts";
@@ -40,14 +43,19 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-const FORMAT = 3;
+/** 3 is 4 without what was lost. */
+const FORMAT = 4;
 /** Keys on the topic `figures`: of the monitor, of experiments, of users. */
 const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
+
+/** Header of the monitor's record: ids of the topics that its positions are of. */
+const IDS = "ids";
 
 /** What the JSON of an answer to who is in an experiment has. */
 const EXPOSED = '"experiment":';
 
 const decoder = new TextDecoder();
+const logger = getLogger(["meander", "experiments"]);
 
 /** A partition of the events, as far as its answers and samples were read. */
 interface PartitionClock {
@@ -75,6 +83,8 @@ export class ExperimentMonitor {
   readonly #places: readonly Place[];
   readonly #clocks: PartitionClock[];
   readonly #isReadOnly: boolean;
+  /** Ids of the topics that are read, by name; `null` where the log has none. */
+  readonly #ids: ReadonlyMap<string, string | null>;
   #reader: MergedReader;
   #records: ReadonlyMap<string, ExperimentRecord> = new Map();
   /** End of the topic of experiments when its records were read. */
@@ -92,12 +102,17 @@ export class ExperimentMonitor {
     log: Log,
     topics: Topics,
     registry: ExperimentRegistry,
-    { partitions, readOnly }: { readonly partitions: number; readonly readOnly: boolean },
+    { partitions, ids, readOnly }: {
+      readonly partitions: number;
+      readonly ids: ReadonlyMap<string, string | null>;
+      readonly readOnly: boolean;
+    },
   ) {
     this.#log = log;
     this.#topics = topics;
     this.#experiments = registry;
     this.#isReadOnly = readOnly;
+    this.#ids = ids;
     this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
     );
@@ -114,7 +129,11 @@ export class ExperimentMonitor {
   ): Promise<ExperimentMonitor> {
     const existing = await log.topics();
     const partitions = existing.get(topics.samples)?.partitions ?? 0;
-    const monitor = new ExperimentMonitor(log, topics, registry, { partitions, readOnly });
+    const ids = new Map<string, string | null>();
+    for (const topic of [topics.recommendations, topics.samples]) {
+      ids.set(topic, (await log.identify(topic))?.id ?? null);
+    }
+    const monitor = new ExperimentMonitor(log, topics, registry, { partitions, ids, readOnly });
     const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
     await monitor.#follow();
     monitor.#restore(written);
@@ -152,6 +171,11 @@ export class ExperimentMonitor {
     return this.#isChanged || this.#changedUsers.size > 0 || this.#changedExperiments.size > 0;
   }
 
+  /** Offsets of answers and samples that the log had dropped before they were counted, since the first figures. */
+  get lost(): number {
+    return this.#reader.lost;
+  }
+
   /** Answers and samples that were not read, holes of the log included. */
   async lag(): Promise<number> {
     if (this.#followed.size === 0) return 0;
@@ -178,7 +202,10 @@ export class ExperimentMonitor {
       const followed = this.#followed.get(name);
       if (followed !== undefined) records.push(record(EXPERIMENT_KEY + name, followed.encode()));
     }
-    records.push(record(MONITOR_KEY, this.#encode()));
+    records.push({
+      ...record(MONITOR_KEY, this.#encode()),
+      headers: { [IDS]: JSON.stringify(Object.fromEntries(this.#ids)) },
+    });
     this.#changedUsers.clear();
     this.#changedExperiments.clear();
     this.#isChanged = false;
@@ -277,6 +304,7 @@ export class ExperimentMonitor {
       to.f64(closed).f64(windowMs).int(offset).int(index);
     }
     for (const position of positions) to.uint(position);
+    to.uint(this.#reader.lost);
     return to.toBytes();
   }
 
@@ -295,8 +323,10 @@ export class ExperimentMonitor {
     const record = written.get(MONITOR_KEY);
     if (record === undefined) return;
     let head: MonitorHead;
+    let ids: ReadonlyMap<string, string | null>;
     try {
       head = decodeHead(record.value, this.#topics);
+      ids = decodeIds(record.headers[IDS]);
     } catch (cause) {
       return unreadable.leaveOut(
         record,
@@ -304,12 +334,25 @@ export class ExperimentMonitor {
         "figures of all experiments are counted anew from what is on the log",
       );
     }
-    const { positions } = head;
+    const { positions, lost } = head;
     this.#time = head.time;
     // Partitions may have been added since, none can go away.
     for (const [partition, clock] of head.clocks.entries()) this.#clocks[partition] = clock;
-    const next = this.#places.map(({ topic, partition }) => positions.get(`${topic}/${partition}`) ?? 0);
+    const anew = new Set(
+      [...this.#ids].filter(([topic, id]) => isOther(ids.get(topic), id)).map(([topic]) => topic),
+    );
+    for (const topic of anew) {
+      logger.warn(
+        "{topic} was created again: the monitor reads it from its start, on top of what it has counted of the old one",
+        { topic },
+      );
+    }
+    const next = this.#places.map(({ topic, partition }) =>
+      anew.has(topic) ? 0 : positions.get(`${topic}/${partition}`) ?? 0
+    );
     this.#reader = new MergedReader(this.#log, this.#places, next);
+    this.#reader.lost = lost;
+    this.#isChanged ||= !this.#isReadOnly && anew.size > 0; // positions of the new one go with its id
     const known = new Map<string, Followed>();
     for (const [name, followed] of this.#followed) {
       const record = written.get(EXPERIMENT_KEY + name);
@@ -397,6 +440,7 @@ function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
 /** A record of figures. */
 interface FiguresRecord extends RecordPlace {
   readonly value: Uint8Array;
+  readonly headers: LogRecord["headers"];
 }
 
 /** What is written down of the monitor itself. */
@@ -405,14 +449,50 @@ interface MonitorHead {
   readonly clocks: readonly PartitionClock[];
   /** By topic and partition. */
   readonly positions: ReadonlyMap<string, number>;
+  /** Offsets that were dropped before they were counted. */
+  readonly lost: number;
+}
+
+/** Ids of topics, by name; absent where nobody noted them. @throws SyntaxError when they are damaged */
+function decodeIds(header: string | undefined): ReadonlyMap<string, string | null> {
+  if (header === undefined) return new Map();
+  return new Map(Object.entries((JSON.parse(header) ?? {}) as Record<string, string | null>));
+}
+
+/** Whether both ids are known, and not the same. */
+function isOther(before: string | null | undefined, now: string | null): boolean {
+  return before != null && now !== null && before !== now;
+}
+
+/**
+ * Offsets of answers and samples that the monitor of a deployment has lost, by what it wrote down last: 0 when that
+ * cannot be read, or is nothing.
+ */
+export async function lostFigures(
+  log: Pick<Log, "latest" | "read" | "bounds">,
+  topics: Topics,
+): Promise<number> {
+  let value = (await log.latest?.(topics.figures, 0, MONITOR_KEY))?.value;
+  if (log.latest === undefined) {
+    for await (const record of readAll(log, topics.figures, 0)) {
+      if (record.key === MONITOR_KEY) value = record.value;
+    }
+  }
+  try {
+    return value == null ? 0 : decodeHead(value, topics).lost;
+  } catch {
+    return 0; // the monitor says so when it begins
+  }
 }
 
 /** @throws SyntaxError when it is none */
 function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${FORMAT}`);
+  if (format !== FORMAT && format !== FORMAT - 1) {
+    throw new SyntaxError(
+      `Cannot decode figures: format is ${format}, this reads ${FORMAT - 1} and ${FORMAT}`,
+    );
   }
   const time = from.f64();
   const clocks = Array.from({ length: from.count() }, (): PartitionClock => ({
@@ -424,7 +504,7 @@ function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): Mo
   for (const topic of [recommendations, samples]) {
     for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());
   }
-  return { time, clocks, positions };
+  return { time, clocks, positions, lost: format === FORMAT ? from.uint() : 0 };
 }
 
 /** The newest value of each key. A commit that comes in between is read too, as a whole. */
@@ -432,10 +512,10 @@ async function readFigures(log: Log, topic: string): Promise<Map<string, Figures
   const values = new Map<string, FiguresRecord>();
   for (let from = 0;;) {
     const { records, next } = await log.read(topic, 0, from);
-    for (const { partition, offset, key, value } of records) {
+    for (const { partition, offset, key, value, headers } of records) {
       if (key === null) continue;
       if (value === null) values.delete(key);
-      else values.set(key, { topic, partition, offset, value });
+      else values.set(key, { topic, partition, offset, value, headers });
     }
     if (records.length === 0) return values;
     from = next;

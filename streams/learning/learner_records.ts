@@ -8,7 +8,7 @@
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../feeder_position.ts";
 import { chunkRecords, damagedValue, readChunks } from "../chunks.ts";
-import type { LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
+import type { Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
@@ -18,6 +18,8 @@ import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order
 export interface LearnerCommit {
   /** Positions behind the last learnt samples, by partition. */
   readonly positions: readonly number[];
+  /** Offsets that the log had dropped before they were learnt; written with a checkpoint. */
+  readonly lost: number;
   /** The order since the last checkpoint in which they were taken; written where there are several partitions. */
   readonly order: readonly Stretch[];
   /** Event time of the newest of them, milliseconds since the epoch. */
@@ -58,11 +60,11 @@ export class LearnerRecords implements AsyncDisposable {
     return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)), samplesId);
   }
 
-  /** Whether the topic of samples was created again since the checkpoint, so that its positions mean nothing any more. */
-  async areSamplesNew(): Promise<boolean> {
+  /** What goes with the checkpoint: whether the topic of samples was created again since, and how much was lost before. */
+  async atCheckpoint(): Promise<{ readonly areSamplesNew: boolean; readonly lost: number }> {
     const before = await feederPosition<TopicPosition>(this.#log, this.#topics, this.#writer.id);
     const [was, is] = [before?.id ?? null, this.#samplesId];
-    return was !== null && is !== null && was !== is;
+    return { areSamplesNew: was !== null && is !== null && was !== is, lost: before?.lost ?? 0 };
   }
 
   /** The versions that were not dropped, oldest first; `null` for one that cannot be read. */
@@ -100,7 +102,7 @@ export class LearnerRecords implements AsyncDisposable {
 
   /** Writes everything of a commit, atomically, and drops what it makes superfluous. */
   async commit(commit: LearnerCommit): Promise<void> {
-    const { positions, order, time, versions, supersedes, checkpoint } = commit;
+    const { positions, lost, order, time, versions, supersedes, checkpoint } = commit;
     const { parameters, samples, checkpoints } = this.#topics;
     const before = supersedes ? (await this.#log.bounds(parameters, 0)).end : 0;
     const records: NewRecord[] = versions.map((version) => ({
@@ -112,7 +114,9 @@ export class LearnerRecords implements AsyncDisposable {
     }));
     if (checkpoint !== undefined) {
       records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
-      records.push(positionRecord(this.#topics, this.#writer.id, { id: this.#samplesId, next: positions }));
+      records.push(
+        positionRecord(this.#topics, this.#writer.id, { id: this.#samplesId, next: positions, lost }),
+      );
     }
     if (positions.length > 1) {
       const value = encodeOrder(order);
@@ -148,7 +152,16 @@ function decoded(record: LogRecord, value: Uint8Array): ParameterVersion | null 
   }
 }
 
+/** Offsets of samples that a learner has lost, by its last checkpoint. */
+export async function lostSamples(
+  log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
+  topics: Topics,
+  model: string,
+): Promise<number> {
+  return (await feederPosition<TopicPosition>(log, topics, writerOf(topics, model)))?.lost ?? 0;
+}
+
 /** Id of a learner's writer, and name of the group that has its positions. */
-function writerOf({ samples }: Topics, model: string): string {
+export function writerOf({ samples }: Topics, model: string): string {
   return `${samples}-learner-${model}`;
 }

@@ -281,7 +281,7 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null };
+const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null, rekeyLag: null };
 
 /** @throws Problem `unavailable` when tasks here stand still: what is taken would not be applied, and nobody would know */
 function checkApplied(service: Pick<Service, "faults"> | undefined): void {

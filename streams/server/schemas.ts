@@ -210,7 +210,11 @@ const status = z.looseObject({
     running: count.describe("Experiments that run."),
     lag: count.describe("Answers and samples that its figures do not have."),
     stopped: count.describe("Experiments that it has stopped since it began here."),
+    lost: count.describe("Offsets that the log dropped before they were counted."),
   }).nullable().describe("Of experiments. Null when it works in another process."),
+  rekeyLag: count.nullable().describe(
+    "Events that wait to be keyed by user. Null when nothing is re-keyed, or another process does it.",
+  ),
 });
 
 const health = z.object({ status: z.literal("ok"), uptimeSeconds: z.number() });

@@ -53,6 +53,7 @@ const LEARNER_GAUGES = {
   positiveRatio: "Share of positives among them",
   modelShare: "Share of the model in what orders lists: 0, 0.5, or 1 once it has proved that it ranks better",
   failures: "Batches thrown away since the start, as they broke the weights",
+  lost: "Offsets of samples that the log dropped before they were learnt, since the first checkpoint",
   rollbacks: "Times since the start that the guard took served weights back",
   heldBatches: "Batches since the start that were not published, for want of trust",
 } as const;
@@ -61,6 +62,8 @@ const MONITOR_GAUGES = {
   running: "Experiments that run",
   lag: "Answers and samples that its figures do not have, holes of the log included",
   stopped: "Experiments that it stopped since it began here, as they broke a guard rail",
+  lost:
+    "Offsets of answers and samples that the log dropped before they were counted, since the first figures",
 } as const;
 
 const SOURCE_COUNTERS = {
@@ -82,6 +85,7 @@ export class ServiceGauges {
   readonly #slotUsage: Gauge<"partition" | "slot">;
   readonly #writeMass: Gauge<"partition">;
   readonly #memory: Gauge<"part">;
+  readonly #rekeyLag: Gauge;
   readonly #resident: Gauge;
   readonly #cpu: Counter;
 
@@ -161,6 +165,11 @@ export class ServiceGauges {
       labelNames: ["part"],
       registers,
     });
+    this.#rekeyLag = new Gauge({
+      name: "meander_rekey_lag",
+      help: "Events that wait to be keyed by user, holes of the log included, where this process does it",
+      registers,
+    });
     this.#resident = new Gauge({ name: "process_resident_memory_bytes", help: "Resident memory", registers });
     this.#cpu = new Counter({ name: "process_cpu_seconds_total", help: "User and system time", registers });
   }
@@ -170,7 +179,7 @@ export class ServiceGauges {
     this.#collectProcess();
     const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
-    for (const gauge of this.#monitor.values()) gauge.remove();
+    for (const gauge of [...this.#monitor.values(), this.#rekeyLag]) gauge.remove();
     for (
       const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
     ) {
@@ -179,7 +188,8 @@ export class ServiceGauges {
     if (service === undefined) return;
     const status = await within(service.status(), STATUS_MS, () => new Error("late")).catch(() => undefined);
     if (status === undefined) return; // without the log nobody knows lags; what is counted here is told all the same
-    const { partitions, version, learner, monitor } = status;
+    const { partitions, version, learner, monitor, rekeyLag } = status;
+    if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
     for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
     for (const partition of partitions) this.#collectPartition(partition);
     let states = 0;
@@ -246,9 +256,9 @@ export class ServiceGauges {
 
   #collectLearner({ serving }: Service, learner: LearnerFigures, lagSamples: number): void {
     this.#memory.set({ part: "embeddings" }, learner.tableBytes);
-    const { version, rows, modelShare, failures, rollbacks, heldBatches, quality } = learner;
+    const { version, rows, modelShare, failures, lost, rollbacks, heldBatches, quality } = learner;
     const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
-      ...{ version, lagSamples, rows, modelShare, failures, rollbacks, heldBatches },
+      ...{ version, lagSamples, rows, modelShare, failures, lost, rollbacks, heldBatches },
       auc: quality.auc,
       normalizedEntropy: quality.entropy,
       calibrationRatio: quality.calibration,

@@ -39,6 +39,8 @@ export interface MonitorStatus {
   readonly lag: number;
   /** Experiments that it has stopped since it began here. */
   readonly stopped: number;
+  /** Offsets of answers and samples that the log had dropped before it counted them, since the first figures. */
+  readonly lost: number;
 }
 
 /** Options of a {@linkcode MonitorJob}. */
@@ -111,7 +113,12 @@ export class MonitorJob implements Job {
     const running = [...this.monitor.records.values()].filter((record) =>
       isExperiment(record) && record.status === "running"
     );
-    return { running: running.length, lag: await this.monitor.lag(), stopped: this.#stopped };
+    return {
+      running: running.length,
+      lag: await this.monitor.lag(),
+      stopped: this.#stopped,
+      lost: this.monitor.lost,
+    };
   }
 
   async step(signal: AbortSignal): Promise<void> {

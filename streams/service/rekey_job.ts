@@ -13,7 +13,9 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { feederId } from "../feeder.ts";
 import type { Log } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
 import { TopicFeeder } from "../topic_feeder.ts";
 import type { Topics } from "../topics.ts";
 import type { Job } from "./worker.ts";
@@ -46,7 +48,7 @@ export class RekeyJob implements Job {
    */
   static async open(log: Log, topics: Topics, topic: string, now: () => number): Promise<RekeyJob> {
     const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander" }, {
-      name: `rekey:${topic}`,
+      name: feederName(topic),
     });
     logger.info("re-keys {topic} to {events}: {lag} events wait", {
       ...{ topic, events: topics.events, lag: await feeder.lag() },
@@ -74,6 +76,30 @@ export class RekeyJob implements Job {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#feeder[Symbol.asyncDispose]();
   }
+}
+
+/** Says which topics a deployment has re-keyed before: a process without `--rekey-from` takes nothing from them. */
+export async function sayRekeyed(
+  log: Pick<Log, "read" | "bounds" | "identify">,
+  topics: Topics,
+): Promise<void> {
+  const before = feederId(topics, feederName(""));
+  if (await log.identify(topics.positions) === null) return;
+  const found = new Set<string>();
+  for await (const { key, value } of readAll(log, topics.positions, 0)) {
+    if (key?.startsWith(before) && value !== null) found.add(key.slice(before.length));
+  }
+  for (const topic of found) {
+    logger.warn(
+      "{topic} was re-keyed to {events} before, and this process does not: what comes to it waits, unless another " +
+        "process has --rekey-from {topic}",
+      { topic, events: topics.events },
+    );
+  }
+}
+
+function feederName(topic: string): string {
+  return `rekey:${topic}`;
 }
 
 /** @throws RangeError when a topic cannot be re-keyed to the events of a deployment */

@@ -58,4 +58,6 @@ export interface ServiceStatus {
   readonly learner: LearnerStatus | null;
   /** The monitor of experiments, if it works in this process now. */
   readonly monitor: MonitorStatus | null;
+  /** Events that wait to be keyed by user, holes of the log included, if this process does it now. */
+  readonly rekeyLag: number | null;
 }

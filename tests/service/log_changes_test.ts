@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import { Service } from "../../streams/service.ts";
@@ -127,4 +128,34 @@ Deno.test("Service that re-keys answers each request once, whatever the key, ove
     Service.start(log, { ...OPTIONS, rekeyFrom: topics.events }),
     /Cannot re-key meander\.events to itself: .+--prefix/,
   );
+});
+
+Deno.test("Service that begins without re-keying where a topic was re-keyed says so", async () => {
+  await using log = new AdministeredLog();
+  const shop = { name: "shop", partitions: 1, cleanup: "delete" } as const;
+  await log.createTopics([...topicSpecs(topics, PARTITIONS), shop]);
+  const options = { ...OPTIONS, partitions: PARTITIONS, roles: ["task"] } as const;
+  const [record] = recordsOf(events).filter(({ topic }) => topic === topics.events);
+  await log.append([{ ...record!, topic: "shop", partition: 0 }]);
+  const said: LogRecord[] = [];
+  await configure({
+    sinks: { said: (record) => void said.push(record) },
+    loggers: [
+      { category: ["meander"], sinks: ["said"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
+  try {
+    {
+      await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
+      await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
+      assert.equal((await service.status()).rekeyLag, 0);
+    }
+    const tells = () => said.filter(({ message }) => /was re-keyed to/.test(message.join("")));
+    assert.deepEqual(tells(), []);
+    await using _service = await Service.start(log, options);
+    assert.equal(tells().length, 1);
+  } finally {
+    await reset();
+  }
 });

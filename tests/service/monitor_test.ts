@@ -338,7 +338,7 @@ Deno.test("Service stops an experiment that breaks a guard rail by itself", asyn
   const log = await deployment();
   await using service = await Service.start(log, { ...OPTIONS, partitions: PARTITIONS });
   await until(async () => (await service.status()).monitor?.stopped === 1, "the experiment is stopped");
-  assert.deepEqual((await service.status()).monitor, { running: 1, lag: 0, stopped: 1 });
+  assert.deepEqual((await service.status()).monitor, { running: 1, lag: 0, stopped: 1, lost: 0 });
   await service.stop();
   await service.ended;
 });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { positionRecord } from "../../streams/feeder_position.ts";
 import { inspect, type InspectionOptions } from "../../streams/inspection.ts";
+import { Learning } from "../../streams/learning.ts";
 import { Task } from "../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
-import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { recordsOf, shopEvents } from "../service/deployment.ts";
 
@@ -83,4 +85,17 @@ Deno.test("inspect() counts what was lost and misplaced, until it is known", asy
   assert.deepEqual(others, []);
   assert.deepEqual(await problemsOf(log, { known: { lost: 5, misplaced: Number(count) } }), []);
   assert.equal((await problemsOf(log, { known: { lost: 4, misplaced: 1e6 } })).length, 1);
+});
+
+Deno.test("inspect() tells what learners and the monitor have lost, until it is known", async () => {
+  await using log = await deployment();
+  {
+    await using _publishes = await Learning.open(log, topics, makeLearner("base"));
+  }
+  const position = { id: null, next: [12, 0], lost: 12 };
+  await log.append([positionRecord(topics, `${topics.samples}-learner-base`, position)]);
+  const [unlearnt, ...others] = await problemsOf(log);
+  assert.match(unlearnt ?? "", /^12 offsets of meander\.samples were dropped .+--known unlearnt=12$/);
+  assert.deepEqual(others, []);
+  assert.deepEqual(await problemsOf(log, { known: { unlearnt: 12 } }), []);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeSample } from "../../../src/learner/sample_codec.ts";
+import { lostSamples } from "../../../streams/learning/learner_records.ts";
 import { Learning } from "../../../streams/learning.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics.ts";
@@ -45,4 +46,6 @@ Deno.test("Learning counts samples that were dropped before it learnt them, but 
   await log.append(records(20, 40));
   await log.trim(topics.samples, 0, 30);
   assert.deepEqual(await learn(log), { rows: rowsOf(5, 20) + rowsOf(30, 40), lost: 10 });
+  assert.equal((await learn(log)).lost, 10, "also after a restart");
+  assert.equal(await lostSamples(log, topics, "base"), 10);
 });
