@@ -68,8 +68,7 @@ function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<As
 
 /** @throws Problem `bad-parameter` or `refused` */
 function eventOf(asked: Readonly<Record<string, unknown>>, kind: "recommend" | "rank", now: number): Asked {
-  // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
-  const { id: _id, cursor, budgetMs, ...body } = asked;
+  const { cursor, budgetMs, ...body } = asked;
   const { candidates } = body;
   const refuse = (code: string, reason: string) =>
     new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
@@ -85,7 +84,8 @@ function eventOf(asked: Readonly<Record<string, unknown>>, kind: "recommend" | "
   const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
   const checked = checkEventFields(event);
   if (!checked.ok) throw refuse(checked.code, checked.reason);
-  const own = checked.event as RequestEvent;
+  // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
+  const { id: _id, ...own } = checked.event as RequestEvent;
   if (own.time > now + MAX_AHEAD_MS) {
     throw refuse("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
   }

@@ -113,6 +113,20 @@ Deno.test("what may have any field still may: events, items, the context of a re
   assert.deepEqual([other.status, other.json.errors[0].code], [422, "unknown-value"]);
 });
 
+Deno.test("the id of a request is not kept, and has to be one", async () => {
+  await using api = await startApi();
+  for (const path of ["/v1/recommend", "/v1/rank"]) {
+    const body = { user: "ann", candidates: ["i1"] };
+    for (const id of [7, null, "", "a\nb", {}]) {
+      const { status, json } = await api.post(path, { ...body, id });
+      assert.deepEqual([status, json.errors?.[0].index], [422, 0], JSON.stringify(json));
+    }
+    for (let again = 0; again < 2; again++) {
+      assert.equal((await api.post(path, { ...body, id: "e7" })).status, 200);
+    }
+  }
+});
+
 Deno.test("a parameter that there is not is told, but to clients of other systems", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   await api.post("/v1/recommend", { user: "ann" });
