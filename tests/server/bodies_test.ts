@@ -140,24 +140,27 @@ Deno.test("a sequence of too many values is refused before it is parsed", () => 
 });
 
 Deno.test("a body too many gets 503 and when to come again, and nothing is held when all are answered", async () => {
-  await using api = await startApi({ maxBodyBytes: 4 * MB, maxInFlightBytes: 4 * MB });
+  const most = 200 << 10; // so little counts as soon as it is declared
+  await using api = await startApi({ maxBodyBytes: most, maxInFlightBytes: most });
   const port = Number(new URL(api.url).port);
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
-  await connection.write(encoder.encode(`${head}content-length: ${4 * MB}\r\n\r\n`));
-  const bytes = new Uint8Array(3 * MB).fill(0x20);
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
   const lines = { "content-type": "application/x-ndjson" };
-  const large = () => api.post("/v1/events", new Uint8Array(2 * MB).fill(0x20), lines);
-  let answer = await large();
-  for (let n = 0; answer.json.code !== "unavailable" && n < 100; n++) answer = await large();
+  const large = () => api.post("/v1/events", new Uint8Array(most / 2).fill(0x20), lines);
+  const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
+  /** Asks while another's body does not come. */
+  const beside = async () => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(encoder.encode(`${head}content-length: ${most}\r\n\r\n`));
+    return await large();
+  };
+  let answer = await beside();
+  // On a busy machine it may ask before the other is heard.
+  for (let n = 0; answer.json.code !== "unavailable" && n < 100; n++) answer = await beside();
   assert.deepEqual([answer.status, answer.json.code, answer.headers.get("retry-after")], [
     503,
     "unavailable",
     "1",
   ]);
   assert.match(answer.json.detail, /http\.maxInFlightBytes/);
-  connection.close();
   for (let n = 0; answer.status === 503 && n < 100; n++) answer = await large();
-  assert.equal(answer.status, 422);
+  assert.equal(answer.json.code, "bad-body"); // blank
 });
