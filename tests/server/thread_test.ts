@@ -102,7 +102,8 @@ Deno.test("ServerThread says that a late request has no answer where no state is
 });
 
 Deno.test("ServerThread and a server in the same thread refuse a body by its type before they read it", async () => {
-  const settings: HttpSettings = { doors: ["gorse", "metarank"], maxBodyBytes: 1000 };
+  const origin = "https://elsewhere.example";
+  const settings: HttpSettings = { doors: ["gorse", "metarank"], maxBodyBytes: 1000, cors: [origin] };
   await using api = await startThread(settings);
   await using same = await startApi(settings);
   const { paths } = (await same.get("/openapi.json")).json;
@@ -113,7 +114,7 @@ Deno.test("ServerThread and a server in the same thread refuse a body by its typ
   assert.ok(calls.length > 15);
   // A body that is too large, and would be said to be, if anybody looked.
   const body = "x".repeat(2000);
-  const headers = { "content-type": "text/plain", origin: "https://elsewhere.example" };
+  const headers = { "content-type": "text/plain", origin };
   for (const { url } of [api.server, same]) {
     for (const { method, path } of calls) {
       const { status, text } = await ask(`${url}${path}`, { method, body, headers });
