@@ -17,6 +17,7 @@ import {
 } from "../streams/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
+import { SqliteLog } from "../streams/log/sqlite_log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import type { ServiceStatus } from "../streams/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
@@ -32,6 +33,7 @@ interface Flags extends LogFlags {
   readonly maxLag?: number;
   readonly url: readonly string[];
   readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
+  readonly verify?: true;
   readonly json?: true;
 }
 
@@ -61,7 +63,7 @@ async function main(flags: Flags): Promise<number> {
   const unwell = processes.flatMap(({ problem }) => problem ?? []);
   let log: Log;
   try {
-    log = await openLog(flags, RETRY_MS);
+    log = await openLog(flags, RETRY_MS, undefined, config ?? {});
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
     if (flags.url.length === 0) {
@@ -70,6 +72,14 @@ async function main(flags: Flags): Promise<number> {
     return tellOfProcesses(flags, processes, [...configured, ...unwell]);
   }
   await using _open = log;
+  const verified = flags.verify ? verify(log, flags) : undefined;
+  if (verified !== undefined && verified.problems.length > 0) {
+    print(
+      Deno.stdout,
+      flags.json ? `${JSON.stringify(verified, null, 2)}\n` : `${problemLines(verified.problems)}\n`,
+    );
+    return 1;
+  }
   const found = await inspect(log, {
     prefix: flags.prefix,
     ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
@@ -83,12 +93,38 @@ async function main(flags: Flags): Promise<number> {
   problems.push(...unwell);
   const inspection = { ...found, problems };
   if (flags.json) {
-    print(Deno.stdout, `${JSON.stringify({ ...inspection, processes, allowedLatenessMs }, null, 2)}\n`);
+    print(
+      Deno.stdout,
+      `${
+        JSON.stringify(
+          { ...inspection, processes, allowedLatenessMs, ...(verified && { verified: verified.records }) },
+          null,
+          2,
+        )
+      }\n`,
+    );
   } else {
     for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
+    if (verified !== undefined) {
+      print(Deno.stdout, `${verified.records} records were read, and are as they were written\n\n`);
+    }
     print(Deno.stdout, render(inspection, allowedLatenessMs));
   }
   return problems.length === 0 ? 0 : 1;
+}
+
+/** Reads all of a SQLite log. */
+function verify(log: Log, flags: Flags): { readonly records: number; readonly problems: readonly Problem[] } {
+  if (!(log instanceof SqliteLog)) {
+    throw new Error(
+      `Cannot verify ${
+        placeOf(flags)
+      }: --verify reads a SQLite log, and brokers look after their own records`,
+    );
+  }
+  const { records, problems } = log.verify();
+  const remedy = "restore the file from a copy";
+  return { records, problems: problems.map((what) => ({ what, remedy })) };
 }
 
 /** What can be said while a process has the log: what it says itself. */
@@ -250,6 +286,7 @@ const program = addLogFlags(
     "Looks at a deployment: configuration, topics, lag, members, live version; and what to do about what is wrong.",
   ),
 )
+  .option("--verify", "on sqlite: read every record and every page, and say what is damaged")
   .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
   .option("--max-lag <n>", "events that a partition may be behind", count)
   .option(

@@ -27,6 +27,9 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
     ...["delivery", "batchRows", "checkpointBatches", "checkpointIntervalMs", "publishIntervalMs"],
     ...["snapshotVersions", "keepRows", "learner"],
   ]],
+  ["The log", "On SQLite. Flags win (`--durability`, `--sync-ms`). See [log.md](log.md#durability).", [
+    ...["durability", "syncMs"],
+  ]],
   ["Kafka", "Flags win, and secrets come from files or the environment alone: [kafka.md](kafka.md).", [
     "kafka",
   ]],

@@ -45,7 +45,7 @@ import {
   print,
   runCommand,
 } from "./command_line.ts";
-import { addKafkaFlags, type KafkaFlags, openKafka } from "./service_flags.ts";
+import { addKafkaFlags, type KafkaFlags, openKafka, sqliteOptions } from "./service_flags.ts";
 
 interface Flags extends KafkaFlags {
   readonly data: string;
@@ -314,7 +314,7 @@ async function openLog(flags: Flags, config: Config): Promise<Log> {
     case "memory":
       return new MemoryLog();
     case "sqlite":
-      return await SqliteLog.open(flags.logPath);
+      return await SqliteLog.open(flags.logPath, sqliteOptions({}, config));
     case "kafka": {
       print(Deno.stderr, "Connecting to Kafka\n");
       return await openKafka(flags, config);

@@ -34,7 +34,15 @@ import { KEY_VARIABLE, keysOf } from "../streams/server/settings.ts";
 import { topicNames } from "../streams/topics.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { giveUp } from "./give_up.ts";
-import { addLogFlags, type LogFlags, openLog, partitionsOf, placeOf, readConfig } from "./service_flags.ts";
+import {
+  addLogFlags,
+  type LogFlags,
+  openLog,
+  partitionsOf,
+  placeOf,
+  readConfig,
+  sqliteOptions,
+} from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly roles?: readonly (Role | "http")[];
@@ -128,6 +136,7 @@ async function main(flags: Flags): Promise<number> {
   const thread = flags.serverThread
     ? await ServerThread.open({
       path: flags.logPath,
+      durability: sqliteOptions(flags, config),
       topics,
       permissions: serverPermissions(flags, http),
       level: levelOf(flags),
@@ -223,7 +232,7 @@ async function retentionOf(
 function serverPermissions({ logPath }: Flags, { hostname, port }: Address = HTTP): Deno.PermissionOptions {
   const place = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   return {
-    ...{ env: false, ffi: false, run: false, sys: false },
+    ...{ env: false, ffi: false, run: false, sys: "inherit" },
     ...{ net: [place], read: "inherit", write: [dirname(logPath)] },
   };
 }

@@ -9,8 +9,10 @@ import { type Config, parseConfig } from "../streams/config.ts";
 import { kafkaOptions, type KafkaSettings } from "../streams/kafka_settings.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
-import { SqliteLog } from "../streams/log/sqlite_log.ts";
+import { DURABILITIES, type Durability, SYNC_MS } from "../streams/log/durability.ts";
+import { SqliteLog, type SqliteLogOptions } from "../streams/log/sqlite_log.ts";
 import { topicNames } from "../streams/topics.ts";
+import { count } from "./command_line.ts";
 
 /** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */
 export interface KafkaFlags {
@@ -28,6 +30,8 @@ export interface KafkaFlags {
 export interface LogFlags extends KafkaFlags {
   readonly log: "sqlite" | "kafka";
   readonly logPath: string;
+  readonly durability?: Durability;
+  readonly syncMs?: number;
   readonly prefix: string;
   readonly config?: string;
 }
@@ -43,7 +47,19 @@ export function addLogFlags(command: Command): Command {
   return addKafkaFlags(
     command
       .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
-      .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite"),
+      .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite")
+      .addOption(
+        new Option(
+          "--durability <what>",
+          "on sqlite, what an answer survives: kill -9, or a power cut too (default: process)",
+        )
+          .choices([...DURABILITIES]),
+      )
+      .option(
+        "--sync-ms <ms>",
+        `on sqlite, time after which the disk is asked to confirm what was written (default: ${SYNC_MS})`,
+        count,
+      ),
   )
     .option("--prefix <text>", "prefix of the topics' names", "meander.")
     .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
@@ -68,10 +84,27 @@ export function addKafkaFlags(command: Command): Command {
  *
  * @param retryMs how long brokers that are away are waited for
  * @param membersFolder see `KafkaLogOptions`, for whoever joins groups
+ * @param config what the flags say otherwise wins over
  */
-export async function openLog(flags: LogFlags, retryMs = RETRY_MS, membersFolder?: string): Promise<Log> {
-  if (flags.log === "sqlite") return await SqliteLog.open(flags.logPath);
-  return await openKafka(flags, await readConfig(flags.config), retryMs, membersFolder);
+export async function openLog(
+  flags: LogFlags,
+  retryMs = RETRY_MS,
+  membersFolder?: string,
+  config?: Config,
+): Promise<Log> {
+  const settings = config ?? await readConfig(flags.config);
+  if (flags.log === "sqlite") return await SqliteLog.open(flags.logPath, sqliteOptions(flags, settings));
+  return await openKafka(flags, settings, retryMs, membersFolder);
+}
+
+/** Options of a SQLite log as flags and configuration have them. */
+export function sqliteOptions(
+  flags: Pick<LogFlags, "durability" | "syncMs">,
+  config: Config,
+): Pick<SqliteLogOptions, "durability" | "syncMs"> {
+  const durability = flags.durability ?? config.durability;
+  const syncMs = flags.syncMs ?? config.syncMs;
+  return { ...(durability === undefined ? {} : { durability }), ...(syncMs === undefined ? {} : { syncMs }) };
 }
 
 /** Opens a Kafka log as flags and configuration have it. */

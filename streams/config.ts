@@ -22,6 +22,7 @@ import type { KafkaSettings } from "./kafka_settings.ts";
 import type { RetentionSettings } from "./service/retention_settings.ts";
 import type { HttpSettings } from "./server/settings.ts";
 import type { LearningOptions } from "./learning.ts";
+import type { Durability } from "./log/durability.ts";
 import type { Delivery } from "./task/delivery.ts";
 
 /** A configuration file, decoded: what is absent has its default. docs/configuration.md, which is made of the schema, lists every key. */
@@ -32,6 +33,10 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly batchRows?: number;
   /** Whether answers of a service wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery;
+  /** What on a SQLite log survives: the death of the process, or of the machine. @default {"process"} */
+  readonly durability?: Durability;
+  /** On a SQLite log, time after which the disk is asked to confirm what was written, milliseconds. @default {1000} */
+  readonly syncMs?: number;
   /** Batches between two checkpoints of the learner. @default {100} */
   readonly checkpointBatches?: number;
   /** Time between two checkpoints of a service's learner at least, milliseconds. @default {10000} */
@@ -133,6 +138,8 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     learner: _learner,
     models: _models,
     delivery: _delivery,
+    durability: _durability,
+    syncMs: _syncMs,
     batchRows: _rows,
     checkpointBatches: _checkpoint,
     checkpointIntervalMs: _checkpointInterval,

@@ -13,6 +13,7 @@ import { absent, field } from "./config_field.ts";
 import { kafkaSchema } from "./kafka_settings.ts";
 import { policySchema } from "./policy_schema.ts";
 import { httpSchema } from "./server/settings.ts";
+import { DURABILITIES, MAX_SYNC_MS, SYNC_MS } from "./log/durability.ts";
 import { retentionSchema } from "./service/retention_settings.ts";
 import { DELIVERIES } from "./task/delivery.ts";
 
@@ -345,6 +346,16 @@ export const configSchema = z.strictObject({
     100,
   ),
   lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
+  durability: field(
+    z.enum(DURABILITIES),
+    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](log.md#durability)",
+    "process",
+  ),
+  syncMs: field(
+    positive.max(MAX_SYNC_MS),
+    "on SQLite: time after which the disk is asked to confirm what was acknowledged",
+    SYNC_MS,
+  ),
   delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
   batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
   checkpointBatches: field(count, "batches between two checkpoints", 100),

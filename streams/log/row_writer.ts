@@ -11,6 +11,7 @@
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { NewRecord } from "./log.ts";
+import { encodeRest, rowSum } from "./row_sum.ts";
 
 const COLUMNS = 5;
 /** Rows of one statement: a third faster than one by one, and more rows gain nothing. */
@@ -21,6 +22,7 @@ export class RowWriter {
   readonly #db: DatabaseSync;
   readonly #table: string;
   readonly #isCompact: boolean;
+  readonly #seed: number;
   /** By number of rows. */
   readonly #inserts: StatementSync[] = [];
   readonly #deletes: StatementSync[] = [];
@@ -28,11 +30,17 @@ export class RowWriter {
   readonly #values: SQLInputValue[] = [];
   readonly #keys: string[] = [];
 
-  /** Writes to a table. @param isCompact whether a row takes the place of the one with its key */
-  constructor(db: DatabaseSync, table: string, isCompact: boolean) {
+  /**
+   * Writes to a table.
+   *
+   * @param isCompact whether a row takes the place of the one with its key
+   * @param seed of the checksums of its partition
+   */
+  constructor(db: DatabaseSync, table: string, isCompact: boolean, seed: number) {
     this.#db = db;
     this.#table = table;
     this.#isCompact = isCompact;
+    this.#seed = seed;
   }
 
   /** Adds a row; {@linkcode RowWriter.flush} must follow. */
@@ -41,12 +49,13 @@ export class RowWriter {
       if (this.#keys.includes(key)) this.flush();
       this.#keys.push(key);
     }
+    const json = headers === undefined ? "" : JSON.stringify(headers);
     this.#values.push(
       offset,
       key === null ? null : storedKey(key),
       value,
       time,
-      headers === undefined ? null : JSON.stringify(headers),
+      encodeRest(rowSum(this.#seed, { offset, key, value, time }, json), json),
     );
     if (this.#values.length === ROWS * COLUMNS) this.flush();
   }

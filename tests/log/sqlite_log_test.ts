@@ -135,7 +135,7 @@ Deno.test("SqliteLog.open() refuses a newer format and names both", async () => 
   db.close();
   await assert.rejects(SqliteLog.open(file), (error: LogError) => {
     assert.equal(error.code, "corrupt");
-    assert.match(error.message, /format is 7, .* up to 1/);
+    assert.match(error.message, /format is 7, .* up to 2/);
     return true;
   });
 });

@@ -23,6 +23,7 @@ import {
 } from "../../log/log.ts";
 import { type Outcome, PortAnswerer, PortCaller } from "../../log/port_calls.ts";
 import { RemoteLog } from "../../log/remote_log.ts";
+import type { SqliteLogOptions } from "../../log/sqlite_log.ts";
 import type { Topics } from "../../topics.ts";
 import { type Desk, openDesk } from "../desk.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -37,6 +38,8 @@ import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messa
 export interface ServerThreadOptions {
   /** File of the SQLite log. */
   readonly path: string;
+  /** How the log is kept. @default {as `SqliteLog.open()` does} */
+  readonly durability?: Pick<SqliteLogOptions, "durability" | "syncMs">;
   /** Topics of the deployment. */
   readonly topics: Topics;
   /** What the thread may do. @default {what the process may} */
@@ -92,7 +95,7 @@ export class ServerThread {
   static async open(options: ServerThreadOptions): Promise<ServerThread> {
     const thread = new ServerThread(options);
     try {
-      await thread.#orders.call("open", [options.path, options.topics]);
+      await thread.#orders.call("open", [options.path, options.topics, options.durability ?? {}]);
       const { channel } = thread.#connect(false);
       thread.#log = new ThreadLog(channel, () => thread.#connect(true), () => thread.#close());
       return thread;

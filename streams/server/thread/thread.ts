@@ -10,7 +10,7 @@ import type { Recommendation } from "../../../src/events/recommendation.ts";
 import { type Log, LogError } from "../../log/log.ts";
 import { PortAnswerer, PortCaller } from "../../log/port_calls.ts";
 import { serveLog } from "../../log/serve_log.ts";
-import { SqliteLog } from "../../log/sqlite_log.ts";
+import { SqliteLog, type SqliteLogOptions } from "../../log/sqlite_log.ts";
 import { configureLogging } from "../../logging.ts";
 import { MeteredLog } from "../../metered_log.ts";
 import type { Topics } from "../../topics.ts";
@@ -78,8 +78,8 @@ class Thread {
   async obey(method: string, args: readonly never[]): Promise<unknown> {
     switch (method) {
       case "open": {
-        const [path, topics] = args as unknown as [string, Topics];
-        this.#opened = openedLog(await SqliteLog.open(path), topics);
+        const [path, topics, durability] = args as unknown as [string, Topics, SqliteLogOptions];
+        this.#opened = openedLog(await SqliteLog.open(path, durability), topics);
         return;
       }
       case "connect": {

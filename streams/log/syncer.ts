@@ -1,0 +1,85 @@
+/**
+ * Has the disk confirm what was written to a SQLite log, once in a period.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers"; // our own binding: a faked clock must not stop the log
+import { dirname } from "node:path";
+import { syncFolder } from "./end_file.ts";
+
+/** Options of a {@linkcode Syncer}. */
+export interface SyncerOptions {
+  /** The write-ahead log. */
+  readonly path: string;
+  /** Time from a write until the disk is asked to confirm it, milliseconds. */
+  readonly periodMs: number;
+  /** What a sync that begins now confirms. */
+  readonly snapshot: () => Uint8Array;
+  /** Notes what a sync has confirmed. */
+  readonly confirm: (snapshot: Uint8Array) => Promise<void>;
+  /** The disk has not confirmed it, and nobody knows what it has. */
+  readonly fail: (error: Error) => void;
+}
+
+/** Waits for writes, then syncs, away from the thread. */
+export class Syncer {
+  readonly #options: SyncerOptions;
+  #file: Deno.FsFile | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> | undefined;
+  #isDirty = false;
+  #isClosed = false;
+
+  /** Syncs nothing before there is something. */
+  constructor(options: SyncerOptions) {
+    this.#options = options;
+  }
+
+  /** Something was written. */
+  wrote(): void {
+    this.#isDirty = true;
+    if (this.#timer !== undefined || this.#running !== undefined || this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#running = this.#run();
+    }, this.#options.periodMs);
+    this.#timer.unref();
+  }
+
+  /** Ends the sync that is going on, if any. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async #run(): Promise<void> {
+    const { snapshot, confirm, fail } = this.#options;
+    this.#isDirty = false;
+    try {
+      const state = snapshot();
+      await this.#sync();
+      await confirm(state);
+    } catch (error) {
+      this.#isClosed = true;
+      fail(error as Error);
+    }
+    this.#running = undefined;
+    if (this.#isDirty) this.wrote();
+  }
+
+  async #sync(): Promise<void> {
+    const { path } = this.#options;
+    const isFirst = this.#file === undefined;
+    this.#file ??= await Deno.open(path, { read: true, write: true });
+    await this.#file.syncData();
+    if (isFirst) syncFolder(dirname(path));
+    const { nlink } = await this.#file.stat();
+    if (nlink === 0) {
+      throw new Error(`${path} was removed by somebody; all of it is still there until the log is closed`);
+    }
+  }
+}
