@@ -10,6 +10,7 @@
  */
 
 import { Option } from "commander";
+import { MUTANTS, withoutFix } from "../tests/faults/mutants.ts";
 import { replacements } from "../tests/faults/replacements.ts";
 import { type Trial, TRIALS } from "../tests/faults/plan.ts";
 import { commandArguments, commandName, count, createCommand, integer, runCommand } from "./command_line.ts";
@@ -23,20 +24,25 @@ interface Flags {
   readonly twice: boolean;
   readonly show: boolean;
   readonly trace?: string;
+  readonly without?: string;
 }
+
+const ROOT = new URL("../", import.meta.url);
 
 /** The simulation is a process of its own, whose clock, timers, network and disk are those of the world. */
 async function main(flags: Flags): Promise<number> {
   const { seed, minutes } = flags;
   const seeds = flags.seeds ?? (minutes === undefined ? 1 : undefined);
+  const mutant = flags.without === undefined ? {} : await withoutFix(flags.without, ROOT);
+  const trial = flags.trial ?? MUTANTS[flags.without ?? ""]?.trial;
   const map = await Deno.makeTempFile({ prefix: "meander-simulation-", suffix: ".json" });
   try {
-    await Deno.writeTextFile(map, JSON.stringify({ imports: replacements() }));
+    await Deno.writeTextFile(map, JSON.stringify({ imports: { ...replacements(), ...mutant } }));
     const { success } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "--no-check", "--v8-flags=--no-wasm-bounds-checks", `--import-map=${map}`],
         new URL("../tests/faults/main.ts", import.meta.url).href,
-        JSON.stringify({ ...flags, seed: seed ?? (flags.fixed ? 1 : newSeed()), seeds }),
+        JSON.stringify({ ...flags, trial, seed: seed ?? (flags.fixed ? 1 : newSeed()), seeds }),
       ],
     }).spawn().status;
     return success ? 0 : 1;
@@ -64,6 +70,11 @@ const program = createCommand(commandName("simulate-faults"))
       ...TRIALS,
       "none",
     ]),
+  )
+  .addOption(
+    new Option("--without <fix>", "take a fix out of the code, which must be noticed").choices(
+      Object.keys(MUTANTS),
+    ),
   )
   .option("--show", "print the plan, and what the processes say", false)
   .option("--trace <path>", "write down each step")
