@@ -15,8 +15,14 @@ export interface FixedSeed {
   readonly found?: string;
 }
 
-/** In this order, as far as the time goes. */
+/** In this order. */
 export const FIXED_SEEDS: readonly FixedSeed[] = [
-  { seed: 4, trial: "none" },
-  { seed: 6, trial: "none" },
+  { seed: 101, trial: "clock-ahead", found: "clicks of all counted as too late once one client was ahead" },
+  { seed: 101, trial: "poison", found: "a record without a timestamp ended every process again and again" },
+  { seed: 101, trial: "retention", found: "events that were dropped unread were passed over without a word" },
+  { seed: 101, trial: "expiry", found: "events were read again, and answered again to who was erased" },
+  { seed: 101, trial: "recreate", found: "events of a topic that was made anew had no effect" },
+  { seed: 101, trial: "grow", found: "events in new partitions were read by nobody" },
+  { seed: 101, trial: "foreign-keys", found: "users were spread over partitions without a word" },
+  ...Array.from({ length: 10 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
 ];
