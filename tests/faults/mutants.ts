@@ -38,12 +38,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     to:
       "if (committed === null) return { next: bounds.start, remark: null };\n  const next = own.next ?? committed;",
   },
-  "any-topic-of-the-name": {
-    trial: "recreate",
-    file: "streams/task/position.ts",
-    from: "before.id !== null && now.id !== null && before.id !== now.id",
-    to: "before.id === now.id && now.id === undefined",
-  },
   "users-anywhere": {
     trial: "foreign-keys",
     file: "streams/task.ts",
