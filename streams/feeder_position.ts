@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type Log, LogError, type NewRecord } from "./log/log.ts";
+import type { Log, NewRecord } from "./log/log.ts";
 import { readAll } from "./log/read_all.ts";
+import { corruptRecord, remedyByCopy } from "./log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
 /** What a feeder of files is at. */
@@ -34,15 +35,19 @@ export async function feederPosition<Position extends FilePosition | TopicPositi
   feeder: string,
 ): Promise<Position | null> {
   if (await log.identify(positions) === null) return null; // a log of before
-  let value = (await log.latest?.(positions, 0, feeder))?.value;
+  let record = await log.latest?.(positions, 0, feeder);
   if (log.latest === undefined) {
-    for await (const record of readAll(log, positions, 0)) if (record.key === feeder) value = record.value;
+    for await (const one of readAll(log, positions, 0)) if (one.key === feeder) record = one;
   }
-  if (value == null) return null;
+  if (record == null || record.value === null) return null;
   try {
-    return JSON.parse(new TextDecoder().decode(value)) as Position;
+    const position = JSON.parse(new TextDecoder().decode(record.value));
+    if (!Array.isArray(position?.next) && !Number.isInteger(position?.next)) {
+      throw new TypeError("it is no position");
+    }
+    return position;
   } catch (cause) {
-    throw new LogError("corrupt", `Cannot read where ${feeder} goes on at ${positions}/0`, { cause });
+    throw corruptRecord(`find where ${feeder} goes on`, record, cause, remedyByCopy(record));
   }
 }
 

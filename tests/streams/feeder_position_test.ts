@@ -5,6 +5,7 @@ import { Feeder, feederGroup } from "../../streams/feeder.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
+import { feederPosition } from "../../streams/feeder_position.ts";
 import { TopicFeeder } from "../../streams/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
@@ -141,4 +142,19 @@ Deno.test("Feeder goes on at its own record when its group was deleted", async (
   log.deleteGroup(feederGroup(topics, "file"));
   await feed();
   assert.deepEqual(await ends(), before);
+});
+
+Deno.test("feederPosition() takes nothing else for a position, and says where it stands", async () => {
+  const log = await createLog();
+  for (const text of ["", "null", "5", "{", '{"next":"x"}', '{"id":null}']) {
+    const value = new TextEncoder().encode(text);
+    const [offset] = await log.append([{ topic: topics.positions, partition: 0, key: "f", value, time: 1 }]);
+    await assert.rejects(feederPosition(log, topics, "f"), {
+      code: "corrupt",
+      message: new RegExp(
+        `^Cannot find where f goes on: ${topics.positions}/0@${offset} .*; run the version`,
+      ),
+    }, text);
+  }
+  assert.equal(await feederPosition(log, topics, "g"), null);
 });
