@@ -48,13 +48,14 @@ goldenTest<any>(
       table.step();
       golden.outputs.adagrad.steps[step].table.forEach((want: number[], id: number) => {
         const row = table.lookup(`${id}`);
-        if (row === 1) return;
-        // Ours starts at zero: compare the way gone from the golden start.
+        // Ours starts at zero: compare the way gone from the golden start, none for a row that was not met.
         const moved = want.map((w, k) => w - golden.params.table[id][k]);
-        assertClose(rowOf(table, row), moved, 1e-5, `row ${id} after step ${step + 1}`);
+        const gone = row === 1 ? [0, 0, 0] : rowOf(table, row);
+        assertClose(gone, moved, 1e-5, `row ${id} after step ${step + 1}`);
       });
     }
   },
+  { claims: (path) => path.startsWith("cases.adagrad.") && !path.endsWith(".G") },
 );
 
 Deno.test("EmbeddingTable() gives a row the same start when ids come in another order or come back", () => {

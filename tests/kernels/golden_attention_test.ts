@@ -4,6 +4,7 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { ActivationUnit, activationUnitShapes } from "../../src/kernels/activation_unit.ts";
 import { type AttentionNorm, normalise, normaliseBackward } from "../../src/kernels/attention.ts";
 import { Bilinear, bilinearShapes } from "../../src/kernels/bilinear.ts";
@@ -12,21 +13,20 @@ import { Gru, gruShapes } from "../../src/kernels/gru.ts";
 import { PLAIN } from "../../src/kernels/plain.ts";
 import { pool, poolScale } from "../../src/kernels/pool.ts";
 import { Parameters } from "../../src/models/parameters.ts";
-import { assertClose } from "../golden_vectors.ts";
+import { assertClose, goldenTest } from "../golden_vectors.ts";
+import { dienVariants, NORMS } from "../models/golden_models.ts";
 import {
   assertBlocks,
-  BACKWARD,
+  assertInputs,
   flat,
   FORWARD,
   type GoldenCase,
-  goldenModelTest,
+  type Nested,
   rows,
+  sizesOf,
   validSteps,
   writeBlocks,
 } from "../models/golden.ts";
-
-// d = H = 4 in these files
-const d = 4;
 
 /** Puts rows of width `width` of valid steps back among `T` steps; `carry` repeats the last row over holes. */
 function spread(packed: Float32Array, steps: readonly number[], T: number, width: number, carry = false) {
@@ -37,6 +37,7 @@ function spread(packed: Float32Array, steps: readonly number[], T: number, width
 }
 
 function users({ inputs }: GoldenCase) {
+  const d = rows(rows(rows(inputs.e)[0])[0]).length;
   return rows(inputs.e).map((history, b) => {
     const steps = validSteps(rows(inputs.mask)[b]), T = steps.length;
     const q = Float32Array.from(flat(rows(inputs.q)[b]));
@@ -46,15 +47,18 @@ function users({ inputs }: GoldenCase) {
   });
 }
 
-goldenModelTest(
+goldenTest<GoldenCase>(
   "ActivationUnit with each norm equals scores, weights, pool and gradients",
   "din.json",
   (cases) => {
     const { main } = cases;
-    for (const norm of ["sigmoid", "softmax", "linear"] satisfies AttentionNorm[]) {
-      const want = main?.outputs[norm], grads = main?.grads[norm];
-      if (main === undefined || want === undefined || grads === undefined) throw new Error(`No case ${norm}`);
-      const parameters = new Parameters(activationUnitShapes("a", d, [5, 3]));
+    assert.ok(main);
+    const { d } = sizesOf(main),
+      hidden = [main.params.b1, main.params.b2].map((x) => flat(x as Nested).length);
+    for (const norm of NORMS) {
+      const want: GoldenCase["outputs"][string] = main.outputs[norm] ?? assert.fail(norm);
+      const grads: GoldenCase["grads"][string] = main.grads[norm] ?? assert.fail(norm);
+      const parameters = new Parameters(activationUnitShapes("a", d, hidden));
       writeBlocks(parameters, main.params, "a.");
       const unit = new ActivationUnit(parameters, "a");
       const gradients = new Float32Array(parameters.values.length);
@@ -78,17 +82,21 @@ goldenModelTest(
         got.q.push(...into.q);
       }
       for (const name of ["g", "w", "v"] as const) assertClose(got[name], flat(want[name]), FORWARD, name);
+      const loss = got.v.reduce((sum, x, i) => sum + x * (flat(main.inputs.fixed)[i] ?? NaN), 0);
+      assertClose([loss], flat(want.loss), FORWARD, `${norm} loss`);
       assertBlocks(parameters, gradients, grads.params, norm, "a.");
-      for (const name of ["q", "e"] as const) {
-        assertClose(got[name], flat(grads.inputs[name]), BACKWARD, `${norm} gradient of ${name}`);
-      }
+      assertInputs({ q: got.q, e: got.e }, grads.inputs, norm);
     }
   },
+  { claims: (path) => !path.startsWith("cases.") },
 );
 
-goldenModelTest("Gru, Bilinear and normalise() equal the inner values of DIEN", "dien.json", (cases) => {
-  for (const [key, golden] of Object.entries(cases)) {
-    for (const [variant, want] of Object.entries(golden.outputs)) {
+goldenTest<GoldenCase>(
+  "Gru, Bilinear and normalise() equal the inner values of DIEN",
+  "dien.json",
+  (cases) => {
+    for (const { golden, variant, what } of dienVariants(cases)) {
+      const want = golden.outputs[variant] ?? assert.fail(variant), { d } = sizesOf(golden);
       const parameters = new Parameters({
         ...gruShapes("gru1", d, d),
         ...bilinearShapes("attention", d, d),
@@ -100,7 +108,9 @@ goldenModelTest("Gru, Bilinear and normalise() equal the inner values of DIEN", 
       const got: Record<string, number[]> = { h: [], score: [], attention: [], final: [], mean: [] };
       for (const { steps, T, padded, K, e, q } of users(golden)) {
         const h = gru1.run({ T, K: 1, xw: gru1.project(e, T), keep: true }).slice(d);
-        const s = attention.forward({ T, K, h, q }), a = new Float32Array(K * T), mean = new Float32Array(d);
+        const s = attention.forward({ T, K, h, q }),
+          a = new Float32Array(K * T),
+          mean = new Float32Array(d);
         normalise(a, s, T, variant === "sigmoidInner" ? "sigmoid" : variant as AttentionNorm);
         pool(PLAIN, mean, e, T, poolScale("mean", T));
         got.h?.push(...spread(h, steps, padded, d, true));
@@ -112,8 +122,15 @@ goldenModelTest("Gru, Bilinear and normalise() equal the inner values of DIEN", 
         got.mean?.push(...mean);
       }
       for (const [name, values] of Object.entries(got)) {
-        assertClose(values, flat(want[name]), FORWARD, `${key} ${variant} ${name}`);
+        assertClose(values, flat(want[name]), FORWARD, `${what} ${name}`);
       }
     }
-  }
-});
+  },
+  {
+    claims: (path) =>
+      /outputs\.\w+\.(h|score|attention|final|mean)$|^params\.(gru|att)|inputs\.[eq]$|inputs\.mask/.test(
+        path,
+      ) &&
+      !path.includes("grads"),
+  },
+);

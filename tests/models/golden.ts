@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Model, ModelInput, TrainingInput } from "../../src/models/model.ts";
+import assert from "node:assert/strict";
+import type { Model, ModelInput, ModelSizes, TrainingInput } from "../../src/models/model.ts";
 import type { Parameters } from "../../src/models/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
 
@@ -32,35 +33,6 @@ export interface GoldenCase {
 /** Tolerances of the vectors for float32, forward and gradients. */
 export const FORWARD = 1e-5;
 export const BACKWARD = 1e-4;
-
-const folder = Deno.env.get("MEANDER_GOLDEN") ?? new URL("../../../shared/golden", import.meta.url).pathname;
-
-/** Registers a test over every case of a golden file (`main` is the file's own); skips loudly without it. */
-export function goldenModelTest(
-  name: string,
-  file: string,
-  check: (cases: Readonly<Record<string, GoldenCase>>) => void | Promise<void>,
-): void {
-  let text: string | undefined;
-  try {
-    text = Deno.readTextFileSync(`${folder}/${file}`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const warning = `SKIPPED "${name}": golden vectors ${file} are missing\n`;
-    Deno.stderr.writeSync(new TextEncoder().encode(warning));
-  }
-  Deno.test({
-    name: `${name} (golden)`,
-    ignore: text === undefined,
-    fn: async () => {
-      const { cases = {}, ...main } = JSON.parse(text ?? "{}") as GoldenCase & {
-        cases?: Record<string, Partial<GoldenCase>>;
-      };
-      const resolved = Object.entries(cases).map(([key, own]) => [key, { ...main, ...own }] as const);
-      await check({ main, ...Object.fromEntries(resolved) });
-    },
-  });
-}
 
 /** All numbers, row-major. */
 export function flat(nested: Nested | undefined): number[] {
@@ -117,7 +89,7 @@ export function writeBlocks(parameters: Parameters, tree: Tree, prefix = ""): vo
   }
 }
 
-/** Compares the gradients of every block with those of a tree. */
+/** Compares the gradients of every block, or of those under a prefix, with those of a tree, which has them all. */
 export function assertBlocks(
   parameters: Parameters,
   gradients: Float32Array,
@@ -125,9 +97,24 @@ export function assertBlocks(
   what: string,
   prefix = "",
 ): void {
-  for (const [name, want] of leaves(tree, prefix)) {
-    if (!parameters.shapes.has(locate(name).block)) continue;
-    assertClose(readBlock(parameters, gradients, name), want, BACKWARD, `${what} gradient of ${name}`);
+  const wanted = new Map(leaves(tree, prefix));
+  for (const block of parameters.shapes.keys()) {
+    if (!block.startsWith(prefix)) continue;
+    for (const name of wanted.has(block) ? [block] : [..."urh"].map((gate) => block + gate)) {
+      const want = wanted.get(name) ?? assert.fail(`${what} has no gradient of ${name}`);
+      assertClose(readBlock(parameters, gradients, name), want, BACKWARD, `${what} gradient of ${name}`);
+    }
+  }
+}
+
+/** Compares the gradients of inputs with those of a case, which has them all. */
+export function assertInputs(
+  got: Readonly<Record<string, ArrayLike<number>>>,
+  want: Readonly<Record<string, Nested>> | undefined,
+  what: string,
+): void {
+  for (const [name, values] of Object.entries(got)) {
+    assertClose(values, flat(want?.[name]), BACKWARD, `${what} gradient of ${name}`);
   }
 }
 
@@ -216,9 +203,23 @@ export function assertBatch(model: Model, golden: GoldenCase, variant: string, w
   assertClose(got.scores, flat(outputs.logit), FORWARD, `${what} scores`);
   assertClose([got.loss], flat(outputs.loss), FORWARD, `${what} loss`);
   if ("aux" in outputs) assertClose([got.aux], flat(outputs.aux), FORWARD, `${what} aux`);
-  if ("reg" in outputs) assertClose(got.regularisation, flat(outputs.reg), FORWARD, `${what} reg`);
-  assertBlocks(model.parameters, got.gradients, grads?.params ?? {}, what);
-  for (const [name, want] of Object.entries(grads?.inputs ?? {})) {
-    assertClose(got.inputs[name] ?? [], flat(want), BACKWARD, `${what} gradient of ${name}`);
+  if ("reg" in outputs || got.regularisation.some((x) => x !== 0)) {
+    assertClose(got.regularisation, flat(outputs.reg), FORWARD, `${what} reg`);
   }
+  assertBlocks(model.parameters, got.gradients, grads?.params ?? {}, what);
+  const { negative, ...inputs } = got.inputs;
+  assertInputs("aux" in outputs ? { ...inputs, negative: negative ?? [] } : inputs, grads?.inputs, what);
+}
+
+/** The sizes of a case's vectors. */
+export function sizesOf({ inputs }: GoldenCase): ModelSizes {
+  const width = (nested: Nested | undefined): number =>
+    Array.isArray(nested) ? width(nested[0]) || nested.length : 0;
+  return { d: width(inputs.e), user: width(inputs.xu), context: width(inputs.xc) };
+}
+
+/** Widths of the hidden layers of an MLP of a case. */
+export function widthsOf({ params }: GoldenCase, mlp: string): number[] {
+  const layers = params[mlp] as Tree;
+  return [layers.b1, layers.b2].map((bias) => flat(bias as Nested).length);
 }

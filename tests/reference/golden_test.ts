@@ -1,4 +1,10 @@
 import { referenceModel } from "../../src/reference/reference_model.ts";
 import { goldenModelTests } from "../models/golden_models.ts";
 
-goldenModelTests("referenceModel()", (name, sizes, config) => referenceModel(name, sizes, config, () => 0.5));
+goldenModelTests(
+  "referenceModel()",
+  (name, sizes, config) => referenceModel(name, sizes, config, () => 0.5),
+  {
+    corruptions: 10,
+  },
+);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { gru, stateAt } from "../../src/reference/gru.ts";
+import { PLAIN } from "../../src/kernels/plain.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
 import { type FoldInput, type FoldOutput, goldenGruTests } from "../kernels/golden_gru.ts";
 
@@ -40,4 +41,4 @@ async function fold(input: FoldInput): Promise<FoldOutput> {
   });
 }
 
-goldenGruTests("gru()", fold);
+goldenGruTests("gru()", fold, PLAIN, { corruptions: 20 });
