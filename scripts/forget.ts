@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { renderFacts } from "../streams/report/table.ts";
+import type { ErasurePlace, ErasureView, Remainder } from "../streams/service/erasure_view.ts";
 import {
   commandArguments,
   commandName,
@@ -42,14 +43,22 @@ interface Receipt {
   readonly wasKnown: boolean | null;
   /** When the event was durable. */
   readonly taken: string;
-  /** When the task knew nothing of the user any more; `null` = it had not got there. */
+  /** When task, learner and log, as far as that can be rewritten, had nothing of the user any more; `null` = not yet. */
   readonly erased: string | null;
-  readonly remains: string;
+  /** How far it was; `null` = nobody who was asked could say. */
+  readonly state: ErasureView["state"] | null;
+  /** What remains on which topic, and until when. */
+  readonly topics: readonly Remaining[];
+  readonly notErased: string;
 }
 
-const WAIT_SECONDS = 30;
+/** As {@linkcode Remainder}, with a time that people read. */
+type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
+
+const WAIT_SECONDS = 60;
 const POLL_MS = 100;
-const REMAINS = "events, samples and signals on the log, until its retention drops them";
+const NOT_ERASED =
+  "backups, what consumers of the topics keep, source files, logs of proxies (docs/log.md, erasing users)";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);
@@ -61,18 +70,22 @@ async function main(user: string, flags: Flags): Promise<number> {
   // That nobody can say is no reason not to erase.
   const wasKnown = await call(flags, "GET", path)
     .then(() => true, (error) => error instanceof NotKnownError ? false : null);
-  await call(flags, "DELETE", path);
+  const { erasure } = await call<{ erasure?: ErasurePlace }>(flags, "DELETE", path);
   const durable: Receipt = {
     userSha256: createHash("sha256").update(user).digest("hex"),
     deployment: flags.url,
     wasKnown,
     taken: new Date().toISOString(),
     erased: null,
-    remains: REMAINS,
+    state: null,
+    topics: [],
+    notErased: NOT_ERASED,
   };
   // The event cannot be taken back: from here on there is a receipt, whoever dies.
   await write(durable, flags).catch(() => {}); // it is tried again
-  const receipt = await isErased(flags, path) ? { ...durable, erased: new Date().toISOString() } : durable;
+  const until = Date.now() + flags.wait * 1000;
+  const isUnknown = await isErased(flags, path, until);
+  const receipt = await complete(durable, flags, { erasure, isUnknown, until });
   tell(flags, receipt, render);
   await write(receipt, flags);
   return receipt.erased === null ? 2 : 0;
@@ -90,8 +103,7 @@ async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> 
 }
 
 /** Waits until nothing is known any more. @returns Whether that is so; `false` where nobody who was asked could know */
-async function isErased(flags: Flags, path: string): Promise<boolean> {
-  const until = Date.now() + flags.wait * 1000;
+async function isErased(flags: Flags, path: string, until: number): Promise<boolean> {
   let reason: string | undefined;
   do {
     try {
@@ -110,7 +122,37 @@ async function isErased(flags: Flags, path: string): Promise<boolean> {
   return false;
 }
 
-function render({ userSha256, deployment, wasKnown, taken, erased, remains }: Receipt): string {
+/** Waits until it is done on the log, too, and notes what remains. */
+async function complete(
+  durable: Receipt,
+  flags: Flags,
+  { erasure, isUnknown, until }: {
+    readonly erasure: ErasurePlace | undefined;
+    readonly isUnknown: boolean;
+    readonly until: number;
+  },
+): Promise<Receipt> {
+  const erased = () => new Date().toISOString();
+  if (erasure === undefined) return isUnknown ? { ...durable, erased: erased() } : durable; // it does not say more
+  const path = `/v1/erasures/${erasure.partition}/${erasure.offset}`;
+  let receipt = durable;
+  do {
+    const view = await call<ErasureView>(flags, "GET", path).catch(() => undefined);
+    if (view !== undefined) {
+      const topics = view.topics.map(({ until, ...rest }) => ({
+        ...rest,
+        until: until === null ? null : new Date(until).toISOString(),
+      }));
+      receipt = { ...durable, state: view.state, topics };
+      if (view.state !== "under way") return { ...receipt, erased: erased() };
+    }
+    await delay(POLL_MS);
+  } while (isUnknown && Date.now() < until);
+  return receipt;
+}
+
+function render(receipt: Receipt): string {
+  const { userSha256, deployment, wasKnown, taken, erased, state, topics, notErased } = receipt;
   return renderFacts([
     ["user (SHA-256)", userSha256],
     ["deployment", deployment],
@@ -120,7 +162,14 @@ function render({ userSha256, deployment, wasKnown, taken, erased, remains }: Re
     ],
     ["durable", taken],
     ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
-    ["remains", remains],
+    ["state", state ?? "nobody could say"],
+    ...topics.map(({ topic, remains, until }) =>
+      [
+        topic,
+        remains === null ? "nothing remains" : until === null ? remains : `${remains}, by ${until}`,
+      ] as const
+    ),
+    ["not erased", notErased],
   ]);
 }
 

@@ -42,6 +42,8 @@ export interface PartitionView {
   readonly next: number | null;
   /** Events that were lost or came to the wrong partition, since the beginning of the log. */
   readonly counts: Readonly<Record<"lost" | "misplaced", number>>;
+  /** Users whom its task has erased. */
+  readonly forgotten: number;
   /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
   readonly eventTime: number | null;
   /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
@@ -98,7 +100,7 @@ export interface InspectionOptions {
   readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
 }
 
-const NO_COUNTS = { lost: 0, misplaced: 0 };
+const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
 /** Looks at a deployment. */
 export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
@@ -112,6 +114,7 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
     partitions.push(await lookAtPartition(log, names, existing, partition, members));
   }
   problems.push(...await positionProblems(log, names, existing, partitions));
+  problems.push(...await keepingProblems(log, names, existing, partitions));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
@@ -212,13 +215,14 @@ async function lookAtPartition(
   const known = partition < (existing.get(statistics)?.partitions ?? 0);
   const last = known ? await ownRecord(log, topics, partition) : null;
   const next = known ? (await ownPosition(log, topics, partition))?.next ?? null : null;
-  const { lost, misplaced } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
+  const { lost, misplaced, forgotten } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
   return {
     partition,
     end,
     committed,
     next,
     counts: { lost, misplaced },
+    forgotten,
     lag: Math.max(0, end - (next ?? committed ?? start)),
     eventTime: last === null || last.time === 0 ? null : last.time,
     member: members === undefined
@@ -271,6 +275,28 @@ async function positionProblems(
     }
   }
   return problems;
+}
+
+/** What a log with a retention of its own keeps for ever, of users who were erased too. */
+async function keepingProblems(
+  log: Log,
+  { events, recommendations, samples, signals, rejected }: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  views: readonly PartitionView[],
+): Promise<Problem[]> {
+  const users = views.reduce((sum, { forgotten }) => sum + forgotten, 0);
+  if (users === 0 || log.keepMs === undefined) return [];
+  const kept: string[] = [];
+  for (const topic of [events, recommendations, samples, signals, rejected]) {
+    if (existing.has(topic) && await log.keepMs(topic) === null) kept.push(topic);
+  }
+  if (kept.length === 0) return [];
+  return [{
+    what: `users were erased, ${users} times, whose records stay for ever on ${kept.join(", ")}`,
+    remedy:
+      "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
+      "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>",
+  }];
 }
 
 /** What they have counted that nobody says to know of. */

@@ -79,6 +79,8 @@ export class MeteredLog implements Log {
   /** Present when the log below has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
   /** Present when the log below has it. */
+  readonly keepMs?: NonNullable<Log["keepMs"]>;
+  /** Present when the log below has it. */
   readonly erase?: NonNullable<Log["erase"]>;
   /** Present when the log below has it. */
   readonly scrub?: NonNullable<Log["scrub"]>;
@@ -95,6 +97,7 @@ export class MeteredLog implements Log {
     this.#now = now;
     if (log.address !== undefined) this.address = log.address;
     if (log.connect !== undefined) this.connect = log.connect.bind(log);
+    if (log.keepMs !== undefined) this.keepMs = log.keepMs.bind(log);
     if (log.erase !== undefined) this.erase = log.erase.bind(log);
     if (log.scrub !== undefined) this.scrub = log.scrub.bind(log);
     if (log.latest !== undefined) this.latest = log.latest.bind(log);

@@ -304,6 +304,11 @@ export class KafkaLog implements Log {
     return await missingRights(this.#client, wanted);
   }
 
+  /** See {@linkcode Log.keepMs}. */
+  async keepMs(topic: string): Promise<number | null> {
+    return await this.#topics.keepMs(topic);
+  }
+
   /** See {@linkcode Log.trim}. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     const spec = await this.#check(topic, partition);

@@ -257,6 +257,13 @@ export interface Log extends AsyncDisposable {
    */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /**
+   * How long a record may stay that nobody drops, by the settings of its topic; on a `compact` topic, one that was
+   * replaced or deleted. Only logs with a retention of their own have it.
+   *
+   * @returns Milliseconds from the record's time; `null` = for ever, or it may not be asked
+   */
+  keepMs?(topic: string): Promise<number | null>;
+  /**
    * Takes single records out; their offsets are holes from then on, and no other changes. Of a `compact` topic, only
    * what no reader needs any more. Offsets without a record are left as they are. Only logs that may rewrite what they
    * hold have it.

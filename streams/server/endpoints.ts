@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkEventFields, checkItem } from "../../src/events/check.ts";
+import { checkItem } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { ARRIVED_HEADERS } from "../arrival.ts";
@@ -18,6 +18,7 @@ import { bodyKind } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
+import { forgetUser, getErasure } from "./erasure.ts";
 import { mergeUser } from "./merge.ts";
 import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -197,13 +198,25 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       path: "/v1/users/:user",
       id: "forgetUser",
       summary: "Erases what is known of a user",
-      description: "Appends an event `forget`: state and embeddings go as soon as task and learner see it.",
+      description:
+        "Appends an event `forget`: state and embeddings go as soon as task and learner see it, then records on the log.",
       scope: "admin",
       parameters: { user: "Id of the user" },
-      answers: { 200: { description: "The event is durable", schema: "Taken" } },
+      answers: { 200: { description: "The event is durable", schema: "Forgotten" } },
       problems: ["unavailable"],
       local: true,
-      handle: ({ parameters }) => forgetUser(context, parameters["user"] ?? ""),
+      handle: (call) => forgetUser(context, call),
+    },
+    {
+      method: "GET",
+      path: "/v1/erasures/:partition/:offset",
+      id: "getErasure",
+      summary: "How far an erasure is, what remains of the user on which topic, and until when",
+      scope: "admin",
+      parameters: { partition: "As the erasure was answered", offset: "As the erasure was answered" },
+      answers: { 200: { description: "What remains", schema: "Erasure" } },
+      problems: ["unavailable"],
+      handle: (call) => getErasure(context, call),
     },
     {
       method: "POST",
@@ -316,8 +329,11 @@ function refusal({ refused }: Intake): Problem {
 }
 
 /** Appends, or says that it did not succeed in time; then it may have happened all the same. */
-export async function append({ log }: Pick<ApiContext, "log">, records: readonly NewRecord[]): Promise<void> {
-  await within(log.append(records), APPEND_TIMEOUT_MS, () => {
+export async function append(
+  { log }: Pick<ApiContext, "log">,
+  records: readonly NewRecord[],
+): Promise<readonly number[]> {
+  return await within(log.append(records), APPEND_TIMEOUT_MS, () => {
     const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
   });
@@ -328,17 +344,6 @@ async function removeItem(context: ApiContext, item: string): Promise<Response> 
   const checked = checkItem({ item, time });
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   await append(context, [{ topic: context.topics.items, key: item, value: null, time }]);
-  return Response.json({ accepted: 1, refused: [] });
-}
-
-async function forgetUser(context: ApiContext, user: string): Promise<Response> {
-  const time = context.now();
-  const event = { type: "forget", user, time } as const;
-  const checked = checkEventFields(event);
-  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const value = new TextEncoder().encode(JSON.stringify(event));
-  const record = { topic: context.topics.events, key: user, value, time };
-  await append(context, [{ ...record, headers: ARRIVED_HEADERS }]);
   return Response.json({ accepted: 1, refused: [] });
 }
 

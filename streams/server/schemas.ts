@@ -29,6 +29,22 @@ const taken = z.object({
   refused: z.array(refused).describe("Entries that are not, and why."),
 });
 
+const forgotten = taken.extend({
+  erasure: z.object({ partition: count, offset: count }).describe("Where to ask how far it is."),
+});
+
+const erasure = z.object({
+  state: z.enum(["under way", "fragments", "done", "kept"]).describe(
+    "`done`: nothing remains but what `topics` says. `fragments`: no record, but ends of pages of a large SQLite file. " +
+      "`kept`: applied, on a log that drops records by its own retention only.",
+  ),
+  topics: z.array(z.object({
+    topic: z.string(),
+    remains: z.string().nullable().describe("What remains; null = nothing."),
+    until: time.nullable().describe("Until when at most; null = nothing remains, or no end is set."),
+  })),
+});
+
 const problem = z.looseObject({
   type: z.string(),
   title: z.string(),
@@ -239,6 +255,8 @@ export type SchemaName =
   | "RankRequest"
   | "Recommendation"
   | "Taken"
+  | "Forgotten"
+  | "Erasure"
   | "Problem"
   | "User"
   | "Explanation"
@@ -290,6 +308,8 @@ export function apiSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
     Recommendation: answer,
     Answer: { ...answer, properties: { ...answer.properties, next: NEXT } },
     Taken: fromZod(taken),
+    Forgotten: fromZod(forgotten),
+    Erasure: fromZod(erasure),
     Problem: fromZod(problem),
     User: fromZod(user),
     Explanation: fromZod(explanation),

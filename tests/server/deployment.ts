@@ -56,7 +56,10 @@ export async function startApi(
   const metrics = new Metrics(topicNames());
   const log = new MeteredLog(new MemoryLog(), metrics);
   const { model: name, modelConfig } = model;
-  const service = await Service.start(log, { ...OPTIONS, model: name, modelConfig, partitions });
+  const learning = { ...OPTIONS.learning, checkpointIntervalMs: 50 };
+  const service = await Service.start(log, {
+    ...{ ...OPTIONS, learning, model: name, modelConfig, partitions, eraseIntervalMs: 20 },
+  });
   await log.append(recordsOf([]));
   const server = await startHttp({
     ...{

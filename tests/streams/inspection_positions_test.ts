@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/scorer/serving_model.ts";
 import { positionRecord } from "../../streams/feeder_position.ts";
 import { inspect, type InspectionOptions } from "../../streams/inspection.ts";
@@ -98,4 +99,19 @@ Deno.test("inspect() tells what learners and the monitor have lost, until it is 
   assert.match(unlearnt ?? "", /^12 offsets of meander\.samples were dropped .+--known unlearnt=12$/);
   assert.deepEqual(others, []);
   assert.deepEqual(await problemsOf(log, { known: { unlearnt: 12 } }), []);
+});
+
+Deno.test("inspect() reports topics that keep erased users for ever, once there are some", async () => {
+  await using log = await deployment();
+  const keeps = (ms: number | null) => Object.assign(log, { keepMs: () => Promise.resolve(ms) });
+  assert.deepEqual(await problemsOf(keeps(null)), [], "nobody was erased");
+  const forget = { type: "forget", user: "u1", time: records.at(-1)?.time ?? 0 } as const;
+  await log.append([{ topic: topics.events, key: "u1", value: encodeEvent(forget), time: forget.time }]);
+  await work(log);
+  const [problem = "", ...others] = await problemsOf(keeps(null));
+  assert.match(
+    problem,
+    /erased, 1 times, whose records stay for ever on meander\.events, .+ -> set retention\.ms/,
+  );
+  assert.deepEqual([others, await problemsOf(keeps(1000))], [[], []]);
 });

@@ -20,6 +20,9 @@ export interface TopicDefaults {
 
 const TOPIC_RESOURCE = 2;
 const CLEANUP = "cleanup.policy";
+const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
+/** What brokers mean by no bound. */
+const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
 const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
 
@@ -73,6 +76,23 @@ export class KafkaTopics {
       if (isUnknownTopic(error)) return null;
       throw error;
     }
+  }
+
+  /** See `Log.keepMs`. */
+  async keepMs(name: string): Promise<number | null> {
+    return await this.#client.retry(async () => {
+      try {
+        const broker = await this.#client.any();
+        const resource = { type: TOPIC_RESOURCE, name, configNames: [CLEANUP, ...KEEPING] } as const;
+        const { resources: [found] } = await broker.describeConfigs({ resources: [resource] });
+        return keepMsOf(
+          new Map(found?.configEntries.map(({ configName, configValue }) => [configName, configValue])),
+        );
+      } catch (error) {
+        if (DENIED.has(kafkaType(error) ?? "")) return null;
+        throw error;
+      }
+    });
   }
 
   /** All topics that we may see. */
@@ -180,6 +200,22 @@ async function describeCleanups(broker: Broker, names: readonly string[]): Promi
     if (DENIED.has(kafkaType(error) ?? "")) return new Map();
     throw error;
   }
+}
+
+/**
+ * How long a record may stay, by the configuration of its topic. A segment goes as a whole, once its newest record is
+ * old, and takes records for `segment.ms`. Compaction begins `max.compaction.lag.ms` behind a record at the latest; a
+ * tombstone stays for `delete.retention.ms` behind that, until the next one.
+ */
+export function keepMsOf(config: ReadonlyMap<string, string>): number | null {
+  const [retention = -1, segment = NaN, lag = NaN, tombstones = NaN] = KEEPING.map((name) =>
+    Number(config.get(name) ?? NaN)
+  );
+  const policy = config.get(CLEANUP) ?? "";
+  const dropped = policy.includes("delete") && retention >= 0 ? retention + segment : Infinity;
+  const compacted = policy.includes("compact") && lag < NO_BOUND_MS ? 2 * lag + tombstones : Infinity;
+  const keepMs = Math.min(dropped, compacted);
+  return keepMs < NO_BOUND_MS ? keepMs : null;
 }
 
 function specOf({ name, partitions, cleanup = "delete" }: Known): TopicSpec {

@@ -1,0 +1,82 @@
+/**
+ * What an erasure has taken out of which topic, what remains, and until when: as its receipt says it.
+ *
+ * @module
+ */
+
+import type { Log } from "../log/log.ts";
+import type { Topics } from "../topics.ts";
+import type { ErasureState } from "./eraser.ts";
+
+/** What remains of a user on a topic. */
+export interface Remainder {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** What it is; `null` = nothing. */
+  readonly remains: string | null;
+  /** Until when at most, milliseconds since the epoch; `null` = nothing remains, or no end is set. */
+  readonly until: number | null;
+}
+
+/** How far an erasure is; `kept` = applied, on a log that drops records by its own retention only. */
+export interface ErasureView {
+  readonly state: ErasureState | "kept";
+  readonly topics: readonly Remainder[];
+}
+
+/** Where an erasure was asked for. */
+export interface ErasurePlace {
+  /** Partition of `events`. */
+  readonly partition: number;
+  /** Offset of the event. */
+  readonly offset: number;
+}
+
+const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
+const REPLACED = ["parameters", "state", "statistics", "figures", "checkpoints"] as const;
+
+/**
+ * Looks at an erasure.
+ *
+ * @param state of who rewrites the log; `null` where nobody does
+ * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
+ */
+export async function viewErasure(
+  { log, topics }: { readonly log: Log; readonly topics: Topics },
+  place: ErasurePlace,
+  state: ErasureState | null,
+  now: number,
+): Promise<ErasureView> {
+  const pinned = await pins(log, topics);
+  if (state !== null) {
+    const remains = state === "under way" ? "records that are being taken out" : null;
+    const names = [...IN_RECORDS, ...REPLACED];
+    return {
+      state,
+      topics: [...names.map((name) => ({ topic: topics[name], remains, until: null })), pinned],
+    };
+  }
+  const { events } = topics;
+  const applied = await log.committed(`${events}-tasks`, events, place.partition) ?? 0;
+  const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
+  const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
+  const remainders: Remainder[] = [];
+  for (const name of [...IN_RECORDS, ...REPLACED]) {
+    const topic = topics[name];
+    const keepMs = await log.keepMs?.(topic) ?? null;
+    const until = keepMs === null ? null : since + keepMs;
+    const isReplaced = REPLACED.some((other) => other === name);
+    const what = isReplaced ? "records that were replaced" : "records";
+    const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
+    remainders.push({ topic, remains: `${what}, ${end}`, until });
+  }
+  const isApplied = applied > place.offset;
+  return { state: isApplied ? "kept" : "under way", topics: [...remainders, pinned] };
+}
+
+/** Versions that experiments pin have rows of weights of their users. */
+async function pins(log: Log, { pins: topic }: Topics): Promise<Remainder> {
+  const { start, end } = await log.bounds(topic, 0);
+  const remains = end > start ? "weights in versions that experiments pin, until none needs them" : null;
+  return { topic, remains, until: null };
+}

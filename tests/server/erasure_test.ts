@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import type { Log } from "../../streams/log/log.ts";
+import { keepMsOf } from "../../streams/log/kafka/topics.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { viewErasure } from "../../streams/service/erasure_view.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { until } from "../service/deployment.ts";
+import { startApi } from "./deployment.ts";
+
+const topics = topicNames();
+/** What has no users. */
+const NOBODYS: ReadonlySet<string> = new Set([topics.items, topics.experiments, topics.positions]);
+
+Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELETE has erased", async () => {
+  await using api = await startApi();
+  await api.post("/v1/events", { type: "interaction", user: "ann-4711", item: "i1", action: "click" });
+  await api.post("/v1/recommend", { user: "ann-4711", count: 2 });
+  const { status, json } = await api.request("/v1/users/ann-4711", { method: "DELETE" });
+  assert.deepEqual([status, json.accepted], [200, 1]);
+  const { partition, offset } = json.erasure;
+  const path = `/v1/erasures/${partition}/${offset}`;
+  assert.equal((await api.get(path)).json.state, "under way");
+  await until(async () => (await api.get(path)).json.state === "done", "it is done");
+  const { json: view } = await api.get(path);
+  assert.deepEqual(view.topics.filter(({ remains }: { remains: string | null }) => remains !== null), []);
+  assert.deepEqual(
+    view.topics.map(({ topic }: { topic: string }) => topic).toSorted(),
+    Object.values(topics).filter((topic) => !NOBODYS.has(topic))
+      .toSorted(),
+  );
+  for (const wrong of ["x/0", "0/-1", "7/0", "0/1.5"]) {
+    assert.equal((await api.get(`/v1/erasures/${wrong}`)).status, 400, wrong);
+  }
+});
+
+Deno.test("keepMsOf() is as long as a broker may keep a record, by the configuration of its topic", () => {
+  const HOUR = 3_600_000;
+  const cases: readonly (readonly [config: Record<string, string>, keepMs: number | null])[] = [
+    [{ "cleanup.policy": "delete", "retention.ms": "-1", "segment.ms": `${HOUR}` }, null],
+    [{ "cleanup.policy": "delete", "retention.ms": `${24 * HOUR}`, "segment.ms": `${HOUR}` }, 25 * HOUR],
+    [{
+      "cleanup.policy": "compact",
+      "retention.ms": `${24 * HOUR}`,
+      "max.compaction.lag.ms": "9223372036854775807",
+    }, null],
+    [
+      { "cleanup.policy": "compact", "max.compaction.lag.ms": `${HOUR}`, "delete.retention.ms": `${HOUR}` },
+      3 * HOUR,
+    ],
+    [{}, null],
+  ];
+  for (const [config, keepMs] of cases) {
+    assert.equal(keepMsOf(new Map(Object.entries(config))), keepMs, JSON.stringify(config));
+  }
+});
+
+Deno.test("viewErasure() says of a log with a retention of its own until when it keeps what", async () => {
+  await using memory = new MemoryLog();
+  await memory.createTopics(topicSpecs(topics, 1));
+  await memory.append([{ topic: topics.events, partition: 0, key: "ann", value: null, time: 2000 }]);
+  const keepMs = (topic: string) => Promise.resolve(topic === topics.samples ? null : 1000);
+  const log = {
+    committed: memory.committed.bind(memory),
+    bounds: memory.bounds.bind(memory),
+    read: memory.read.bind(memory),
+    keepMs,
+  } as unknown as Log;
+  const look = () => viewErasure({ log, topics }, { partition: 0, offset: 0 }, null, 5000);
+  assert.equal((await look()).state, "under way");
+  await using writer = await memory.writer("task");
+  const offsets = [{ topic: topics.events, partition: 0, offset: 1 }];
+  await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
+  const { state, topics: all } = await look();
+  assert.equal(state, "kept");
+  const of = (topic: string) => all.find((one) => one.topic === topic);
+  assert.deepEqual(of(topics.events), {
+    topic: topics.events,
+    remains: "records, until the broker drops them",
+    until: 3000,
+  });
+  assert.deepEqual(of(topics.samples), {
+    topic: topics.samples,
+    remains: "records, for ever: no retention is set",
+    until: null,
+  });
+  assert.equal(of(topics.pins)?.remains, null);
+});
