@@ -7,7 +7,6 @@
 import { checkItem } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { ARRIVED_HEADERS } from "../arrival.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { Service, ServiceStatus } from "../service.ts";
 import type { Topics } from "../topics.ts";
