@@ -52,6 +52,7 @@ export * from "./streams/log/log.ts";
 export * from "./streams/log/local_log.ts";
 export * from "./streams/log/memory_log.ts";
 export * from "./streams/log/sqlite_log.ts";
+export type { Durability } from "./streams/log/durability.ts";
 export { partitionOf } from "./streams/log/partitioner.ts";
 
 // Sources, the loop, its report.
