@@ -5,10 +5,10 @@
  */
 
 /** What survives a resolved append: the death of the process, kill -9 included; or a power cut as well. */
-export const DURABILITIES = ["process", "power"] as const;
+export type Durability = "process" | "power";
 
-/** One of {@linkcode DURABILITIES}. */
-export type Durability = (typeof DURABILITIES)[number];
+/** All of {@linkcode Durability}. */
+export const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
 /** How long what was acknowledged may wait for the disk, milliseconds. */
 export const SYNC_MS = 1000;

@@ -43,7 +43,7 @@ function naiveUnit(parameters: Parameters, q: readonly number[], e: readonly num
   return f[0] ?? NaN;
 }
 
-overKernels("ActivationUnit.forward() equals the unit without the split to 1e-5", (kernels) => {
+overKernels("ActivationUnit.forward() equals the unit without the split to 5e-5", (kernels) => {
   const sizes = fc.record({
     ...{ T: fc.nat(6), K: fc.integer({ min: 1, max: 4 }), d: fc.integer({ min: 1, max: 7 }) },
     hidden: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
@@ -61,7 +61,7 @@ overKernels("ActivationUnit.forward() equals the unit without the split to 1e-5"
       );
     });
     const kept = score.forward({ T, K, h, q }, true).slice();
-    assertClose(kept, want, 1e-5, "scores");
+    assertClose(kept, want, 5e-5, "scores"); // single precision, and terms of a score may cancel
     assert.deepEqual(score.forward({ T, K, h, q }, false).slice(), kept);
   }));
 });
