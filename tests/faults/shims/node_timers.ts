@@ -10,3 +10,20 @@ import { nextTurn } from "../globals.ts";
 export function setImmediate(run: () => void): void {
   nextTurn(run);
 }
+
+/** A timer of Node, as far as it is used. */
+interface Timeout {
+  readonly id: number;
+  /** See Node: a world ends when it is told to, whatever waits. */
+  unref(): void;
+}
+
+/** See Node. Looked up at each call: the timers of the world are put in place later. */
+export function setTimeout(run: () => void, ms?: number): Timeout {
+  return { id: globalThis.setTimeout(run, ms), unref: () => {} };
+}
+
+/** See Node. */
+export function clearTimeout(timer: Timeout | undefined): void {
+  globalThis.clearTimeout(timer?.id);
+}
