@@ -53,14 +53,19 @@ async function main(flags: Flags): Promise<number> {
     return 1;
   }
   const { allowedLatenessMs = DEFAULT_LATENESS_MS } = config ?? {};
-  if (flags.log === "sqlite") {
-    await Deno.stat(flags.logPath).catch((error) => { // opening would create it
-      if (configured.length > 0) print(Deno.stdout, `${problemLines(configured)}\n`);
-      throw error;
-    });
-  }
   const processes = await Promise.all(flags.url.map(processAt));
   const unwell = processes.flatMap(({ problem }) => problem ?? []);
+  if (flags.log === "sqlite") {
+    try {
+      await Deno.stat(flags.logPath); // opening would create it
+    } catch (error) {
+      if (flags.url.length > 0 && error instanceof Deno.errors.NotFound) {
+        return tellOfProcesses(flags, processes, [...configured, ...unwell], "there is no such file here");
+      }
+      if (configured.length > 0) print(Deno.stdout, `${problemLines(configured)}\n`);
+      throw error;
+    }
+  }
   let log: Log;
   try {
     log = await openLog(flags, RETRY_MS, undefined, config ?? {});
@@ -69,7 +74,7 @@ async function main(flags: Flags): Promise<number> {
     if (flags.url.length === 0) {
       throw new Error("another process has it open; stop that one, or ask it with --url", { cause: error });
     }
-    return tellOfProcesses(flags, processes, [...configured, ...unwell]);
+    return tellOfProcesses(flags, processes, [...configured, ...unwell], "a process has it open");
   }
   await using _open = log;
   const verified = flags.verify ? verify(log, flags) : undefined;
@@ -132,6 +137,7 @@ function tellOfProcesses(
   { json, logPath, maxLag = Infinity }: Flags,
   processes: readonly Process[],
   found: readonly Problem[],
+  reason: string,
 ): number {
   const late = processes.flatMap(({ lags = [] }) => lags).filter(({ lag }) => lag > maxLag);
   const problems = [...found, ...late.map(({ partition, lag }) => behind(partition, lag))];
@@ -141,7 +147,7 @@ function tellOfProcesses(
     Deno.stdout,
     json
       ? `${JSON.stringify({ processes, problems }, null, 2)}\n`
-      : [...lines, `${logPath} was not looked at: a process has it open`, "", verdict, ""].join("\n"),
+      : [...lines, `${logPath} was not looked at: ${reason}`, "", verdict, ""].join("\n"),
   );
   return problems.length === 0 ? 0 : 1;
 }
@@ -176,6 +182,7 @@ async function processAt(url: string): Promise<Process> {
       headers: keyHeaders(),
     });
     if (!response.ok) throw new Error(`it answers ${response.status}`);
+    const unready = await unreadiness(url);
     const { partitions, version }: ServiceStatus = await response.json();
     const held = partitions.map(({ partition, restoring, restore }) => {
       if (!restoring) return String(partition);
@@ -192,12 +199,25 @@ async function processAt(url: string): Promise<Process> {
     return {
       line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
+      ...(unready === null ? {} : { problem: unready }),
     };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
     return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
   }
+}
+
+/** Why a process is not ready to answer, if it is not. */
+async function unreadiness(url: string): Promise<Problem | null> {
+  const response = await fetch(new URL("/ready", url), { signal: AbortSignal.timeout(RETRY_MS) });
+  const { ready, reasons }: { readonly ready: boolean; readonly reasons: readonly string[] } = await response
+    .json();
+  if (ready) return null;
+  return {
+    what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
+    remedy: "wait while it starts or restores; otherwise mend what it names (docs/http.md, Live and ready)",
+  };
 }
 
 function isKafka(log: Log): log is KafkaLog {

@@ -200,9 +200,13 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
   {
     await using _held = await SqliteLog.open(path);
     const partitions = [{ partition: 0, restoring: false, lag: 7, othersLag: 0 }];
+    const reasons: string[] = [];
     await using server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-      () => Response.json({ version: 3, partitions }),
+      ({ url }) =>
+        new URL(url).pathname === "/ready"
+          ? Response.json({ ready: reasons.length === 0, reasons })
+          : Response.json({ version: 3, partitions }),
     );
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
@@ -213,6 +217,13 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     assert.match(asked.text, /version 3, partitions 0, lag 7\n.*was not looked at[^]*all is well there\n$/);
     const late = await look("--url", url, "--max-lag", "6");
     assert.deepEqual([late.code, /PROBLEM: partition 0 is 7 events behind/.test(late.text)], [1, true]);
+    const elsewhere = await run("check", "--log-path", `${folder}/none.sqlite`, "--url", url);
+    assert.equal(elsewhere.code, 0, elsewhere.text + elsewhere.errors);
+    assert.match(elsewhere.text, /none\.sqlite was not looked at: there is no such file here\n/);
+    reasons.push("the disk is full");
+    const unready = await look("--url", url);
+    assert.equal(unready.code, 1);
+    assert.match(unready.text, /PROBLEM: the process at \S+ is not ready: the disk is full\n/);
   }
   await Deno.remove(folder, { recursive: true });
 });
