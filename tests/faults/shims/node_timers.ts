@@ -13,7 +13,7 @@ export function setImmediate(run: () => void): void {
 
 /** A timer of Node, as far as it is used. */
 interface Timeout {
-  readonly id: number;
+  readonly id: ReturnType<typeof globalThis.setTimeout>;
   /** See Node: a world ends when it is told to, whatever waits. */
   unref(): void;
 }
