@@ -311,7 +311,7 @@ const program = addLogFlags(
   .option("--max-lag <n>", "events that a partition may be behind", count)
   .option(
     "--known <list>",
-    "what was lost or misplaced and is known already, such as lost=12,misplaced=7,unlearnt=3,uncounted=5",
+    "what was lost, misplaced or is kept and is known already, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,kept=2",
     known,
   )
   .option("--url <list>", "processes to ask how they are doing, such as http://127.0.0.1:8080", urls, [])

@@ -84,8 +84,11 @@ export interface Inspection {
   readonly problems: readonly Problem[];
 }
 
-/** What tasks, learners and the monitor count that ought not to happen: it cannot be undone, so somebody may say that it is known. */
-export const KNOWN_COUNTS = ["lost", "misplaced", "unlearnt", "uncounted"] as const;
+/**
+ * What tasks, learners and the monitor count that ought not to happen, and erased users whom topics keep for ever: it
+ * cannot be undone, or is meant, so somebody may say that it is known.
+ */
+export const KNOWN_COUNTS = ["lost", "misplaced", "unlearnt", "uncounted", "kept"] as const;
 
 /** One of {@linkcode KNOWN_COUNTS}. */
 export type KnownCount = (typeof KNOWN_COUNTS)[number];
@@ -100,6 +103,9 @@ export interface InspectionOptions {
   readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
 }
 
+/** Those of {@linkcode KNOWN_COUNTS} that somebody has counted. */
+const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly KnownCount[];
+type Lost = (typeof LOSSES)[number];
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
 /** Looks at a deployment. */
@@ -114,7 +120,7 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
     partitions.push(await lookAtPartition(log, names, existing, partition, members));
   }
   problems.push(...await positionProblems(log, names, existing, partitions));
-  problems.push(...await keepingProblems(log, names, existing, partitions));
+  problems.push(...await keepingProblems(log, names, existing, partitions, options.known?.kept));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
@@ -283,9 +289,10 @@ async function keepingProblems(
   { events, recommendations, samples, signals, rejected }: Topics,
   existing: ReadonlyMap<string, TopicSpec>,
   views: readonly PartitionView[],
+  known = 0,
 ): Promise<Problem[]> {
   const users = views.reduce((sum, { forgotten }) => sum + forgotten, 0);
-  if (users === 0 || log.keepMs === undefined) return [];
+  if (users <= known || log.keepMs === undefined) return [];
   const kept: string[] = [];
   for (const topic of [events, recommendations, samples, signals, rejected]) {
     if (existing.has(topic) && await log.keepMs(topic) === null) kept.push(topic);
@@ -295,17 +302,18 @@ async function keepingProblems(
     what: `users were erased, ${users} times, whose records stay for ever on ${kept.join(", ")}`,
     remedy:
       "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
-      "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>",
+      "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>; " +
+      `or, if they may stay there, say that it is known: --known kept=${users}`,
   }];
 }
 
 /** What they have counted that nobody says to know of. */
 function countProblems(
   { events, samples }: Topics,
-  counts: Readonly<Record<KnownCount, number>>,
+  counts: Readonly<Record<Lost, number>>,
   known: Readonly<Partial<Record<KnownCount, number>>>,
 ): Problem[] {
-  const words: Readonly<Record<KnownCount, readonly [what: string, remedy: string]>> = {
+  const words: Readonly<Record<Lost, readonly [what: string, remedy: string]>> = {
     lost: [
       `offsets of ${events} were dropped before they were applied`,
       "repeat erasures that were asked for meanwhile, let the topic keep events for longer than tasks may be away",
@@ -323,7 +331,7 @@ function countProblems(
       "experiments that ran then lack them: begin those anew, and keep both topics for longer than it may be away",
     ],
   };
-  return KNOWN_COUNTS.flatMap((name) => {
+  return LOSSES.flatMap((name) => {
     const count = counts[name];
     if (count <= (known[name] ?? 0)) return [];
     const [what, remedy] = words[name];

@@ -113,5 +113,8 @@ Deno.test("inspect() reports topics that keep erased users for ever, once there 
     problem,
     /erased, 1 times, whose records stay for ever on meander\.events, .+ -> set retention\.ms/,
   );
+  assert.match(problem, /--known kept=1$/);
   assert.deepEqual([others, await problemsOf(keeps(1000))], [[], []]);
+  assert.deepEqual(await problemsOf(keeps(null), { known: { kept: 1 } }), [], "it is meant to be so");
+  assert.equal((await problemsOf(keeps(null), { known: { kept: 0 } })).length, 1, "one more than is known");
 });
