@@ -25,7 +25,9 @@ import type { Log } from "./log/log.ts";
 import type { ExperimentMonitor } from "./experiments/monitor.ts";
 import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
-import { Eraser, type ErasureState } from "./service/eraser.ts";
+import { Eraser } from "./service/eraser.ts";
+import type { ErasureView } from "./service/erasure_view.ts";
+import { Rewriting } from "./service/rewriting.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./service/rekey_job.ts";
@@ -94,6 +96,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #topicWatch: TopicWatch;
   /** Where the log may rewrite what it holds. */
   readonly #eraser: Eraser | undefined;
+  /** Where it may not. */
+  readonly #rewriting: Rewriting | undefined;
   /** When it last said what complaint there is. */
   #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
@@ -121,9 +125,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
     );
     const { roles = ROLES, pauseMs } = options;
+    const names = models.map(({ serving }) => serving.model);
+    const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
+    if (log.erase === undefined) this.#rewriting = new Rewriting(deployment);
     if (roles.includes("task")) {
-      const names = models.map(({ serving }) => serving.model);
-      const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
       this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
       this.#eraser?.start();
       this.#tasks = new Crew(log, {
@@ -279,11 +284,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   /**
-   * How far the erasure is that the event at an offset of `events` asks for; `null` where the log cannot rewrite what it
-   * holds, or others look after it.
+   * How far the erasure is that the event at an offset of `events` asks for; `null` where others look after it. `kept` on
+   * a log that takes no records out: all that is ours to rewrite has been.
    */
-  erasure(partition: number, offset: number): ErasureState | null {
-    return this.#eraser?.stateOf(partition, offset) ?? null;
+  async erasure(partition: number, offset: number): Promise<ErasureView["state"] | null> {
+    if (this.#rewriting === undefined) return this.#eraser?.stateOf(partition, offset) ?? null;
+    return await this.#rewriting.isDone({ partition, offset }) ? "kept" : "under way";
   }
 
   /** What has not stopped yet, for people: what a stop that is cut short abandons. */

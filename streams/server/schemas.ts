@@ -36,7 +36,7 @@ const forgotten = taken.extend({
 const erasure = z.object({
   state: z.enum(["under way", "fragments", "done", "kept"]).describe(
     "`done`: nothing remains but what `topics` says. `fragments`: no record, but ends of pages of a large SQLite file. " +
-      "`kept`: applied, on a log that drops records by its own retention only.",
+      "`kept`: all that is ours to rewrite has been, on a log that drops records by its own retention only.",
   ),
   topics: z.array(z.object({
     topic: z.string(),

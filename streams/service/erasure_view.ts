@@ -18,7 +18,7 @@ export interface Remainder {
   readonly until: number | null;
 }
 
-/** How far an erasure is; `kept` = applied, on a log that drops records by its own retention only. */
+/** How far an erasure is; `kept` = what is ours to rewrite has been, on a log that drops records by retention only. */
 export interface ErasureView {
   readonly state: ErasureState | "kept";
   readonly topics: readonly Remainder[];
@@ -35,26 +35,34 @@ export interface ErasurePlace {
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "statistics", "figures", "checkpoints"] as const;
 
+/** Their own event time stands still while nothing happens: no time of the wall can be given. */
+const LEARNT_BY_OTHERS =
+  "maybe the id in what tasks of other partitions learnt, for an hour of their event time";
+
 /**
  * Looks at an erasure.
  *
- * @param state of who rewrites the log; `null` where nobody does
+ * @param state as the service says; `null` where nobody here knows
  * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
  */
 export async function viewErasure(
   { log, topics }: { readonly log: Log; readonly topics: Topics },
   place: ErasurePlace,
-  state: ErasureState | null,
+  state: ErasureView["state"] | null,
   now: number,
 ): Promise<ErasureView> {
   const pinned = await pins(log, topics);
-  if (state !== null) {
-    const remains = state === "under way" ? "records that are being taken out" : null;
-    const names = [...IN_RECORDS, ...REPLACED];
-    return {
-      state,
-      topics: [...names.map((name) => ({ topic: topics[name], remains, until: null })), pinned],
+  const isShared = ((await log.topics()).get(topics.events)?.partitions ?? 1) > 1;
+  if (state !== null && state !== "kept" && log.erase !== undefined) {
+    const remainder = (name: keyof Topics) => {
+      const left = name === "statistics" && isShared ? LEARNT_BY_OTHERS : null;
+      return {
+        topic: topics[name],
+        remains: state === "under way" ? "records that are being taken out" : left,
+        until: null,
+      };
     };
+    return { state, topics: [...[...IN_RECORDS, ...REPLACED].map(remainder), pinned] };
   }
   const { events } = topics;
   const applied = await log.committed(`${events}-tasks`, events, place.partition) ?? 0;
@@ -68,10 +76,13 @@ export async function viewErasure(
     const isReplaced = REPLACED.some((other) => other === name);
     const what = isReplaced ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    remainders.push({ topic, remains: `${what}, ${end}`, until });
+    const others = name === "statistics" && isShared;
+    // Both have to be over: what is not replaced yet is kept from then on.
+    const remains = others ? `${what}, ${end}; ${LEARNT_BY_OTHERS}` : `${what}, ${end}`;
+    remainders.push({ topic, remains, until: others ? null : until });
   }
   const isApplied = applied > place.offset;
-  return { state: isApplied ? "kept" : "under way", topics: [...remainders, pinned] };
+  return { state: state ?? (isApplied ? "kept" : "under way"), topics: [...remainders, pinned] };
 }
 
 /** Versions that experiments pin have rows of weights of their users. */

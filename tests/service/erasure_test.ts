@@ -105,7 +105,7 @@ async function live(log: Log, at: (service: Service<"base">) => Promise<void>): 
     value: encodeEvent(forget),
     time: last,
   }]);
-  await until(() => Promise.resolve(service.erasure(0, offset) === "done"), "it is erased");
+  await until(async () => await service.erasure(0, offset) === "done", "it is erased");
   assert.deepEqual(await formsOn(log), {});
   await at(service);
 }
@@ -149,5 +149,34 @@ Deno.test("Service leaves no byte of an erased user in a SQLite file and its wri
     await untilCommitted(log);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Service says of a log that takes no records out that a user is erased once learners have written it", async () => {
+  await using log = Object.assign(new MemoryLog(), { erase: undefined, scrub: undefined }) as unknown as
+    & Log
+    & AsyncDisposable;
+  const slow = { ...FAST, learning: { ...FAST.learning, checkpointIntervalMs: 3_600_000 } };
+  const events = shop();
+  const last = events.at(-1)?.time ?? 0;
+  const forget = { type: "forget", user: GONE, time: last } as const;
+  let offset = -1;
+  {
+    await using service = await Service.start(log, slow);
+    await log.append(recordsOf(events));
+    await untilCommitted(log);
+    const written = async () => (await log.bounds(topics.checkpoints, 0)).end > 0;
+    await until(written, "the learner has written, and does not for an hour");
+    [offset = -1] = await log.append([
+      { topic: topics.events, key: GONE, value: encodeEvent(forget), time: last },
+    ]);
+    await untilCommitted(log);
+    assert.equal(await service.erasure(0, offset), "under way", "no checkpoint has it");
+  }
+  await using service = await Service.start(log, FAST);
+  await until(async () => await service.erasure(0, offset) === "kept", "the learner has written");
+  const found = await formsOn(log);
+  for (const name of ["parameters", "checkpoints", "figures"] as const) {
+    assert.equal(found[topics[name]], undefined, name);
   }
 });

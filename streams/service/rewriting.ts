@@ -1,0 +1,95 @@
+/**
+ * Whether what is ours to rewrite has been, behind an erasure on a log that takes no records out.
+ *
+ * @module
+ */
+
+import type { Log } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import { erasureOf, hasRowsOf, inputOf } from "./erased_records.ts";
+import type { ErasurePlace } from "./erasure_view.ts";
+import { type Deployment, neededAnswers, neededEvents, neededSamples } from "./needed.ts";
+
+/** Most erasures whose versions are remembered: those before are looked up anew. */
+const MAX_REMEMBERED = 1000;
+
+/** Looks when it is asked. */
+export class Rewriting {
+  readonly #deployment: Deployment;
+  /** Where versions that name the user end, by topic, once checkpoints had the erasure; by place. */
+  readonly #named = new Map<string, ReadonlyMap<string, number>>();
+
+  /** Of a deployment. */
+  constructor(deployment: Deployment) {
+    this.#deployment = deployment;
+  }
+
+  /**
+   * Whether the task has committed the erasure, checkpoints of all models and the figures of experiments are behind it,
+   * and no version of before that names the user is left.
+   */
+  async isDone(place: ErasurePlace): Promise<boolean> {
+    const { log, topics } = this.#deployment;
+    const { partition, offset } = place;
+    if (await neededEvents(this.#deployment, partition) <= offset) return false;
+    const samples = await endOfOutputs(log, topics.samples, place);
+    if (await neededSamples(this.#deployment, partition) < samples) return false;
+    const answers = await endOfOutputs(log, topics.recommendations, place);
+    if (await neededAnswers(this.#deployment, partition) < answers) return false;
+    for (const [topic, end] of await this.#endsOfNamed(place)) {
+      if ((await log.bounds(topic, 0)).start < end) return false;
+    }
+    return true;
+  }
+
+  /** Whoever comes back later is named again, and rightly: so it is looked up once. */
+  async #endsOfNamed(place: ErasurePlace): Promise<ReadonlyMap<string, number>> {
+    const id = `${place.partition}/${place.offset}`;
+    const known = this.#named.get(id);
+    if (known !== undefined) return known;
+    const { log, topics: { events, parameters } } = this.#deployment;
+    const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
+    const [record] = asked.records;
+    const erasure = record?.offset === place.offset ? erasureOf(record) : null;
+    const ends = new Map<string, number>();
+    if (erasure !== null) {
+      for (const topic of (await log.topics()).keys()) {
+        if (topic !== parameters && !topic.startsWith(`${parameters}.`)) continue;
+        for await (const { offset, value } of readAll(log, topic, 0)) {
+          if (value !== null && hasRowsOf(value, [erasure.user])) ends.set(topic, offset + 1);
+        }
+      }
+    }
+    const [oldest] = this.#named.keys();
+    if (this.#named.size >= MAX_REMEMBERED && oldest !== undefined) this.#named.delete(oldest);
+    this.#named.set(id, ends);
+    return ends;
+  }
+}
+
+/** Offset behind the last record that came of events up to a place: those come in order. */
+async function endOfOutputs(log: Log, topic: string, { partition, offset }: ErasurePlace): Promise<number> {
+  const { start, end } = await log.bounds(topic, partition);
+  const isBehind = async (at: number) => {
+    while (at < end) {
+      const { records: [record], next } = await log.read(topic, partition, at, { maxRecords: 1 });
+      if (record !== undefined) return record.offset >= end || (inputOf(record) ?? 0) > offset;
+      if (next <= at) break;
+      at = next;
+    }
+    return true;
+  };
+  let [low, high] = [start, end];
+  // From the end, since what came before may be of another topic of events.
+  for (let step = 256; high > start; step *= 2) {
+    low = Math.max(start, high - step);
+    if (!await isBehind(low)) break;
+    high = low;
+  }
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (await isBehind(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
