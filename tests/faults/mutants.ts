@@ -1,5 +1,5 @@
 /**
- * Fixes that are taken out again, each by a line: a simulation that finds nothing then proves nothing.
+ * Fixes that are taken out again: a simulation that finds nothing then proves nothing.
  *
  * @module
  */
@@ -10,6 +10,12 @@ import type { Trial } from "./plan.ts";
 export interface Mutant {
   /** What must find it. */
   readonly trial: Trial;
+  /** All that is to be changed. */
+  readonly edits: readonly Edit[];
+}
+
+/** A place of the code. */
+export interface Edit {
   /** Path of the module, from the root. */
   readonly file: string;
   /** What stands there once, and what in its place. */
@@ -21,53 +27,101 @@ export interface Mutant {
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "clock-believes-anybody": {
     trial: "clock-ahead",
-    file: "src/state/event_clock.ts",
-    from: "const time = Math.min(claimed, Math.max(arrival.time, this.#time));",
-    to: "const time = claimed; arrival = { time, isSure: true };",
+    edits: [{
+      file: "src/state/event_clock.ts",
+      from: "const time = Math.min(claimed, Math.max(arrival.time, this.#time));",
+      to: "const time = claimed; arrival = { time, isSure: true };",
+    }],
   },
   "gap-without-a-word": {
     trial: "retention",
-    file: "streams/task.ts",
-    from: "  #lose(): void {\n",
-    to: "  #lose(): void {\n    if (this.partition >= 0) return;\n",
+    edits: [{
+      file: "streams/task.ts",
+      from: "  #lose(): void {\n",
+      to: "  #lose(): void {\n    if (this.partition >= 0) return;\n",
+    }],
   },
   "position-of-the-group": {
     trial: "expiry",
-    file: "streams/task/position.ts",
-    from: "const next = own.next ?? committed;",
-    to:
-      "if (committed === null) return { next: bounds.start, remark: null };\n  const next = own.next ?? committed;",
+    edits: [{
+      file: "streams/task/position.ts",
+      from: "const next = own.next ?? committed;",
+      to:
+        "if (committed === null) return { next: bounds.start, remark: null };\n  const next = own.next ?? committed;",
+    }],
+  },
+  "topic-by-name": {
+    trial: "recreate",
+    edits: [
+      { file: "streams/task/position.ts", from: "before.id !== null && now.id !== null", to: "false" },
+      { file: "streams/task/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
+      {
+        file: "streams/task/position.ts",
+        from: "if (own.next === null || committed === next) return { next, remark: null };",
+        to: "return { next: Math.min(next, bounds.end), remark: null };",
+      },
+    ],
+  },
+  "partitions-as-they-were": {
+    trial: "grow",
+    edits: [{
+      file: "streams/task/position.ts",
+      from: "if (before.partitions === now.partitions) return null;",
+      to: "if (before.partitions > 0) return null;",
+    }],
+  },
+  "wal-without-an-end": {
+    trial: "rotten-wal",
+    edits: [{
+      file: "streams/log/recovery.ts",
+      from: "const { acknowledged, confirmed } = memory;",
+      to: "if (boot !== 0) return null;\n  const { acknowledged, confirmed } = memory;",
+    }],
   },
   "users-anywhere": {
     trial: "foreign-keys",
-    file: "streams/task.ts",
-    from: "if (rightful === this.partition) return;",
-    to: "if (rightful >= 0) return;",
+    edits: [{
+      file: "streams/task.ts",
+      from: "if (rightful === this.partition) return;",
+      to: "if (rightful >= 0) return;",
+    }],
   },
   "any-time-of-a-record": {
     trial: "poison",
-    file: "streams/task/outbox.ts",
-    from: "time: isRecordTime(time) ? time : undefined,",
-    to: "time,",
+    edits: [{
+      file: "streams/task/outbox.ts",
+      from: "time: isRecordTime(time) ? time : undefined,",
+      to: "time,",
+    }],
   },
 };
 
-/** A copy of a module without its fix, as a URL. @throws Error when the line is not there, or more than once */
+/**
+ * Copies of modules without a fix, as URLs by URL.
+ *
+ * @throws Error when a place is not there, or more than once
+ */
 export async function withoutFix(name: string, root: URL): Promise<Record<string, string>> {
   const mutant = MUTANTS[name];
   if (mutant === undefined) throw new Error(`Cannot take out ${name}: it is none of the fixes`);
-  const { file, from, to } = mutant;
-  const url = new URL(file, root);
-  const text = await Deno.readTextFile(url);
-  const parts = text.split(from);
-  if (parts.length !== 2) {
-    throw new Error(`Cannot take out ${name}: what stood in ${file} is there ${parts.length - 1} times`);
+  const texts = new Map<string, string>();
+  for (const { file, from, to } of mutant.edits) {
+    const parts = (texts.get(file) ?? await Deno.readTextFile(new URL(file, root))).split(from);
+    if (parts.length !== 2) {
+      throw new Error(`Cannot take out ${name}: what stood in ${file} is there ${parts.length - 1} times`);
+    }
+    texts.set(file, parts.join(to));
   }
-  const absolute = parts.join(to).replaceAll(
-    /from "(\.\.?\/[^"]+)"/g,
-    (_, path) => `from "${new URL(path, url).href}"`,
-  );
-  const copy = await Deno.makeTempFile({ prefix: "meander-mutant-", suffix: ".ts" });
-  await Deno.writeTextFile(copy, absolute);
-  return { [url.href]: new URL(`file://${copy}`).href };
+  const copies: Record<string, string> = {};
+  for (const [file, text] of texts) {
+    const url = new URL(file, root);
+    const absolute = text.replaceAll(
+      /from "(\.\.?\/[^"]+)"/g,
+      (_, path) => `from "${new URL(path, url).href}"`,
+    );
+    const copy = await Deno.makeTempFile({ prefix: "meander-mutant-", suffix: ".ts" });
+    await Deno.writeTextFile(copy, absolute);
+    copies[url.href] = new URL(`file://${copy}`).href;
+  }
+  return copies;
 }

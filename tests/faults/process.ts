@@ -25,6 +25,8 @@ export interface ProcessOptions {
   readonly serves: boolean;
   /** Where the SQLite log is, when it is not Kafka. */
   readonly path?: string;
+  /** When the machine of that log was started. */
+  readonly boot?: number;
   /** As `run` makes them of the configuration. */
   readonly service: Omit<ServiceOptions<ModelName>, "roles">;
   /** How its server behaves. */
@@ -78,11 +80,13 @@ export class SimulatedProcess {
     serversHere().broke(this.owner);
   }
 
-  async #run({ roles, serves, path, service: options, settings = {} }: ProcessOptions): Promise<void> {
+  async #run(
+    { roles, serves, path, boot = NaN, service: options, settings = {} }: ProcessOptions,
+  ): Promise<void> {
     const topics = topicNames(options.prefix);
     const metrics = new Metrics(topics);
     const stop = this.#stop.promise;
-    const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path);
+    const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path, { boot });
     const opened = await Promise.race([opening, stop]);
     if (opened === undefined) return;
     await using log = new MeteredLog(opened, metrics);

@@ -32,7 +32,7 @@ import { checkPeople } from "./checks.ts";
 import { enter, EPOCH, realNow } from "./globals.ts";
 import { Ledger } from "./ledger.ts";
 import { kafkaAppender, pause, People, shop } from "./people.ts";
-import type { Fault, Plan } from "./plan.ts";
+import type { Fault, Plan, Trial } from "./plan.ts";
 import { type ProcessOptions, SimulatedProcess } from "./process.ts";
 import { serversHere } from "./servers.ts";
 import { StillLog } from "./still_log.ts";
@@ -92,11 +92,23 @@ const CLOSERS = 4;
 /** Of these there is no way on but by hand. */
 const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow", "rotten-wal", "rotten-file"]);
 /** What was acknowledged so long before the power was cut must be there. */
-const LOSS_MS = 2000;
+const LOSS_MS = 1500;
 const OF_ORDER = /^the (order of|learner's) /;
 const HOUR_MS = 3_600_000;
 /** The topic of the events itself, not the group of its tasks. */
-const OF_EVENTS = /sim\.events(?!-)|Cannot (open|use|read) .*log/;
+const OF_EVENTS = /sim\.events(?!-)/;
+const PLACES = /offsets? \d+( to \d+)? of sim\.[\w.-]+\/\d+/;
+const OF_DAMAGE = [PLACES, /sim\.[\w.-]+\/\d+.*\d/, /Cannot open the log .*(index|page|malformed)/];
+/** What must be said of a trial, so that somebody can tell what has happened, and where. */
+const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
+  "retention": [/lost \d+ offsets of sim\.events\/\d+, \d+ to \d+/],
+  "recreate": [/sim\.events.*its id was \S+, and is \S+\)/],
+  "grow": [/sim\.events as \d+ partitions: it has \d+ now/],
+  "foreign-keys": [/sim\.events\/\d+@\d+ .* partition is \d+ of \d+/],
+  "power": [/\d+ records that were acknowledged are lost.* of sim\./],
+  "rotten-wal": OF_DAMAGE,
+  "rotten-file": OF_DAMAGE,
+};
 
 let heard: ((line: Line) => void) | undefined;
 
@@ -146,6 +158,8 @@ class Run implements Disposable {
   #trialAt = Infinity;
   /** What had happened when it was over. */
   #happened: Pick<Outcome, "digest" | "steps" | "turns" | "simulatedMs"> | undefined;
+  /** Whether nobody has taken an event for too long. */
+  #isDown = false;
   /** Whether everything was done at the end. */
   #isDone = false;
 
@@ -193,37 +207,52 @@ class Run implements Disposable {
     const storage = this.#storage;
     const log: Log | undefined = storage === undefined
       ? new StillLog(this.#broker, [this.#topics.checkpoints])
-      : await this.#world.finish(() => SqliteLog.open(storage.path)).catch((error) => {
-        this.#told("log", error);
-        return undefined;
-      });
-    if (log === undefined) return;
+      : await this.#world.finish(() => SqliteLog.open(storage.path, { boot: storage.boot })).catch(
+        (error) => {
+          this.#told("log", error);
+          return undefined;
+        },
+      );
+    if (log === undefined) {
+      const said = this.#saidOfEvents();
+      this.#count("warnings of it", said.length);
+      if (said.length === 0) this.#report("the log cannot be opened, and nobody says what of it is damaged");
+      return;
+    }
     const deployment = this.#deployment();
     // What is looked at from here on is no part of what has happened: it waits for digests, which are not simulated.
     const { steps, turns, digest, now } = this.#world;
     this.#happened = { steps, turns, digest, simulatedMs: now };
     // Of what is not done, nothing can be said but that.
     if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry" || storage !== undefined)) {
-      const verdict = await this.#world.finish(() => verify(log, deployment)).catch((error) => ({
-        problems: [`what is left cannot be looked at: ${textOf(error)}`],
-        figures: {},
-      }));
+      const verdict = await this.#world.finish(() => verify(log, deployment)).catch((error) => {
+        // Of what was damaged that may be; whether it says where is seen below.
+        const isDamage = trial === "rotten-file" || trial === "rotten-wal";
+        if (isDamage) this.#told("log", error);
+        return {
+          problems: isDamage ? [] : [`what is left cannot be looked at: ${textOf(error)}`],
+          figures: {},
+        };
+      });
       // A compact topic of SQLite keeps the newest order of samples alone, which says nothing of those before.
       const isOfOrder = (problem: string) => storage !== undefined && OF_ORDER.test(problem);
       for (const problem of verdict.problems) if (!isOfOrder(problem)) this.#report(problem);
       Object.assign(this.#figures, verdict.figures);
     }
     if (this.#trialAt < Infinity) {
+      const missing = (before: number) =>
+        this.#world.finish(() => missingOf(log, this.#topics, this.#ledger, before)).catch((error) => {
+          this.#told("log", error);
+          return ["the log cannot be read"];
+        });
+      const lost = storage === undefined
+        ? await this.#world.finish(() => lossesOf(log, this.#topics))
+        : await missing(this.#trialAt);
       const said = this.#saidOfEvents();
       this.#count("warnings of it", said.length);
-      const lost = await this.#world.finish(() =>
-        storage === undefined ? lossesOf(log, this.#topics) : missingOf(
-          log,
-          this.#topics,
-          this.#ledger,
-          trial === "power" ? this.#trialAt - LOSS_MS : this.#trialAt,
-        )
-      );
+      if (trial === "power") {
+        for (const loss of await missing(this.#trialAt - LOSS_MS)) this.#report(loss);
+      }
       for (const loss of lost) if (said.length === 0) this.#report(`${loss}, and nobody says so`);
       if (lost.length > 0) this.#count("losses", lost.length);
       return;
@@ -337,8 +366,9 @@ class Run implements Disposable {
 
   /** What anybody has said about the events since a trial began, at least as a warning. */
   #saidOfEvents(): readonly Said[] {
+    const telling = TELLING[this.#plan.trial!] ?? [OF_EVENTS];
     const isOfEvents = ({ at, level, text }: Said) =>
-      at >= this.#trialAt && level !== "info" && level !== "debug" && OF_EVENTS.test(text);
+      at >= this.#trialAt && level !== "info" && level !== "debug" && telling.some((one) => one.test(text));
     return this.#said.filter(isOfEvents);
   }
 
@@ -366,7 +396,7 @@ class Run implements Disposable {
   #openLog(): Promise<Log> {
     return this.#storage === undefined
       ? KafkaLog.open({ brokers: ["broker:9092"], compression: "none" })
-      : SqliteLog.open(this.#storage.path);
+      : SqliteLog.open(this.#storage.path, { boot: this.#storage.boot });
   }
 
   /** How a shop appends: to Kafka itself; by HTTP where one process has the log. */
@@ -375,6 +405,7 @@ class Run implements Disposable {
     return async ({ value }) => {
       const text = new TextDecoder().decode(value ?? new Uint8Array(0));
       if (text.includes('"forget"')) return; // as for the parameters of a broker: none is kept here
+      const began = this.#world.now;
       for (let pauseMs = 100;; pauseMs = Math.min(2 * pauseMs, 5000)) {
         const [server] = this.#servers();
         const { status } = server === undefined
@@ -382,6 +413,8 @@ class Run implements Disposable {
           : await serversHere().ask(server, "POST", "/v1/events", text);
         if (status === 200) return void this.#ledger.appended.push({ text, at: this.#world.now });
         if (status === 400 || status === 422 || !this.#isOn) return; // it is no event, or nobody will ever take it
+        if (this.#world.now - began > STUCK_MS) this.#isDown = true;
+        if (this.#isDown) return;
         await pause(pauseMs);
       }
     };
@@ -406,7 +439,7 @@ class Run implements Disposable {
         ? []
         : [role as "task" | "learner" | "monitor"],
       serves: role === "node" || role === "web",
-      ...(this.#storage === undefined ? {} : { path: this.#storage.path }),
+      ...(this.#storage === undefined ? {} : { path: this.#storage.path, boot: this.#storage.boot }),
       service: {
         ...{
           model: MODEL,

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { realNow } from "./globals.ts";
+import { forgetSyncs, type Synced, syncedOf } from "./disk.ts";
+import { EPOCH, realNow } from "./globals.ts";
 import { closeAll } from "./shims/node_sqlite.ts";
 import type { Owner, Random } from "./world.ts";
 
@@ -20,16 +21,19 @@ export type Death =
   /** A bit of the database has changed, after all was moved there. */
   | "rotten-file";
 
-const FILES = ["log.db", "log.db-wal"] as const;
+const FILES = ["log.db", "log.db-wal", "log.db-end"] as const;
 /** Bytes of the head of a write-ahead log, and of a frame of it. */
 const HEAD_BYTES = 32;
 const FRAME_BYTES = 4096 + 24;
+const HOUR_MS = 3_600_000;
 
 /** See the module. */
 export class Storage implements Disposable {
   readonly #folder = Deno.makeTempDirSync({ prefix: `meander-world-${Math.floor(realNow())}-` });
   readonly #random: Random;
   #life = 0;
+  /** How often the machine was started. */
+  #starts = 0;
   /** Whose life it is. */
   #owner: Owner | undefined;
 
@@ -44,6 +48,11 @@ export class Storage implements Disposable {
     return `${this.#place}/log.db`;
   }
 
+  /** When the machine was started, as a log is told. */
+  get boot(): number {
+    return EPOCH + HOUR_MS * this.#starts;
+  }
+
   /** Somebody opens it next. */
   lives(owner: Owner): void {
     this.#owner = owner;
@@ -52,6 +61,7 @@ export class Storage implements Disposable {
   /** Whoever had it open is dead; what is left is in the next folder. */
   die(death: Death): void {
     const before = this.#place;
+    const synced = syncedOf(`${before}/log.db-wal`);
     this.#life++;
     Deno.mkdirSync(this.#place);
     for (const file of FILES) {
@@ -59,7 +69,9 @@ export class Storage implements Disposable {
     }
     if (this.#owner !== undefined) closeAll(this.#owner);
     Deno.removeSync(before, { recursive: true });
-    this.#spoil(death);
+    forgetSyncs(before);
+    if (death === "power") this.#starts++;
+    this.#spoil(death, synced);
   }
 
   [Symbol.dispose](): void {
@@ -71,14 +83,16 @@ export class Storage implements Disposable {
     return `${this.#folder}/${this.#life}`;
   }
 
-  #spoil(death: Death): void {
+  #spoil(death: Death, synced: Synced | undefined): void {
     const path = death === "rotten-file" ? this.path : `${this.path}-wal`;
     if (death === "process" || !exists(path)) return;
     const bytes = Deno.readFileSync(path);
     if (bytes.length <= HEAD_BYTES + FRAME_BYTES) return;
     if (death === "power") {
-      // Nothing was synced: the end may be anywhere, also within a frame.
-      Deno.truncateSync(path, HEAD_BYTES + Math.floor((bytes.length - HEAD_BYTES) * this.#random()));
+      // Behind what was synced the end may be anywhere, also within a frame.
+      const isSame = synced?.head.every((byte, i) => bytes[i] === byte) ?? false;
+      const kept = isSame ? Math.min(bytes.length, synced!.bytes) : HEAD_BYTES;
+      Deno.truncateSync(path, kept + Math.floor((bytes.length - kept) * this.#random()));
       return;
     }
     const at = HEAD_BYTES + Math.floor((bytes.length - HEAD_BYTES) * this.#random());
