@@ -43,8 +43,8 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   readonly checkpointIntervalMs?: number;
   /** Time between two versions of a service's learner at least, milliseconds. @default {100} */
   readonly publishIntervalMs?: number;
-  /** Versions on the log between two full snapshots; older versions than the newest one are dropped. @default {50} */
-  readonly snapshotVersions?: number;
+  /** Versions on the log between two full snapshots; older versions than the newest one are dropped. `null`: none is. @default {50} */
+  readonly snapshotVersions?: number | null;
   /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
   readonly keepRows?: number;
   /** Options of the learner. */

@@ -362,8 +362,9 @@ export const configSchema = z.strictObject({
   checkpointIntervalMs: field(natural, "of a service: time between two checkpoints at least", 10_000),
   publishIntervalMs: field(natural, "of a service: time between two versions at least", 1000),
   snapshotVersions: field(
-    count,
-    "versions on the log between two full snapshots; older ones than the newest are dropped",
+    count.nullable(),
+    "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+      "`null`: all stay, and may name who was erased",
     50,
   ),
   keepRows: field(count, "newest judged rows kept for figures", absent("all; 20000 in a service")),

@@ -44,8 +44,8 @@ export interface LearningOptions {
   readonly checkpointIntervalMs?: number;
   /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {1000} */
   readonly publishIntervalMs?: number;
-  /** Versions on the log between two full snapshots. @default {50} */
-  readonly snapshotVersions?: number;
+  /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. @default {50} */
+  readonly snapshotVersions?: number | null;
   /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
   readonly recoveryBatches?: number;
   /** Drop samples that no checkpoint needs any more. @default {false} */
@@ -132,7 +132,7 @@ export class Learning implements AsyncDisposable {
     });
     this.#versions = new VersionPace({
       publishIntervalMs: options.publishIntervalMs ?? 1000,
-      snapshotVersions: options.snapshotVersions ?? 50,
+      snapshotVersions: options.snapshotVersions === undefined ? 50 : options.snapshotVersions,
     }, now);
   }
 

@@ -8,8 +8,8 @@
 export interface VersionPaceOptions {
   /** Time between two versions at least where they are paced, milliseconds. */
   readonly publishIntervalMs: number;
-  /** Versions on the log between two full snapshots. */
-  readonly snapshotVersions: number;
+  /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. */
+  readonly snapshotVersions: number | null;
 }
 
 /**
@@ -59,7 +59,7 @@ export class VersionPace {
 
   /** Whether the newest version on the log, or on its way to it, came with a full snapshot beside what had changed. */
   get isSuperseding(): boolean {
-    return this.#sinceFull === 0;
+    return this.#options.snapshotVersions !== null && this.#sinceFull === 0;
   }
 
   /** Makes the next version. @returns Whether an earlier life has published it or a later one. */
@@ -74,7 +74,9 @@ export class VersionPace {
   /** As what the newest version goes to the log, in order; it counts as on its way. */
   take(): readonly ("delta" | "full")[] {
     const { needsFull } = this;
-    const isPeriodic = this.mustReplace || this.#sinceFull + 1 >= this.#options.snapshotVersions;
+    const { snapshotVersions } = this.#options;
+    const isPeriodic = snapshotVersions !== null &&
+      (this.mustReplace || this.#sinceFull + 1 >= snapshotVersions);
     this.#sinceFull = isPeriodic ? 0 : needsFull ? 1 : this.#sinceFull + 1;
     this.needsFull = false;
     this.isChosen = false;

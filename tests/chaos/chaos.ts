@@ -70,7 +70,7 @@ const CONFIG: Config = {
   learner: { embeddingWidth: 8 },
 };
 /** Versions are kept for good, since all tasks serve the first. */
-const FROZEN: Config = { ...CONFIG, snapshotVersions: 1_000_000 };
+const FROZEN: Config = { ...CONFIG, snapshotVersions: null };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;

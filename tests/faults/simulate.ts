@@ -429,7 +429,7 @@ class Run implements Disposable {
 
   #options_(name: string): ProcessOptions {
     const { partitions, delivery, isLive } = this.#plan;
-    const config = isLive ? CONFIG : { ...CONFIG, snapshotVersions: 1_000_000 };
+    const config = isLive ? CONFIG : { ...CONFIG, snapshotVersions: null };
     const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, MODEL), seed: 0 };
     const role = name.split("-")[0];
     return {

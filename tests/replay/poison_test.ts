@@ -25,7 +25,7 @@ const TAIL = 1200;
 
 function options(guard: LearningOptions["guard"] = GUARD): ReplayOptions {
   return smallReplay("base", {
-    learning: { batchRows: 32, checkpointBatches: 10, snapshotVersions: 1e6, guard },
+    learning: { batchRows: 32, checkpointBatches: 10, snapshotVersions: null, guard },
   });
 }
 
