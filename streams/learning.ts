@@ -102,8 +102,8 @@ export class Learning implements AsyncDisposable {
     Pick<LearningOptions, "checkpointBatches" | "checkpointIntervalMs" | "trimSamples">
   >;
   readonly #now: () => number;
-  /** When a checkpoint was written, by the clock. */
-  #checkpointAt = -Infinity;
+  /** When a checkpoint was written, or this was opened, by the clock. */
+  #checkpointAt: number;
   /** The newest checkpoint names somebody who was erased since. */
   #isErasing = false;
 
@@ -112,6 +112,7 @@ export class Learning implements AsyncDisposable {
     this.learner = learner;
     this.#records = records;
     this.#now = now;
+    this.#checkpointAt = now();
     this.#options = {
       checkpointBatches: options.checkpointBatches ?? 100,
       checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,

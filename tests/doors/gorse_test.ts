@@ -56,7 +56,7 @@ Deno.test("Gorse's client passes a session: users, items, feedback, lists", asyn
     async () => (await gorse.getRecommend({ userId: "ann", category: "kitchen" })).length > 0,
     "items",
   );
-  const list = await gorse.getRecommend({ userId: "ann", cursorOptions: { n: 20 } });
+  const list = await gorse.getRecommend({ userId: "ann", cursorOptions: { n: 40 } });
   assert.ok(list.includes("stove") && list.includes("novel") && !list.includes("tent"), list.join());
   assert.deepEqual(await gorse.getRecommend({ userId: "ann", category: "kitchen" }), ["stove"]);
   const second5 = await gorse.getRecommend({ userId: "ann", cursorOptions: { n: 5, offset: 5 } });

@@ -87,7 +87,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   }
   const check = await run("check", ...log);
   assert.equal(check.code, 0, check.text);
-  assert.match(check.text, /base +\d+ +\d+\n\nall is well/);
+  assert.match(check.text, /base +\d+ +\d+ +\d+\n\nall is well/);
 
   const config = `${folder}/wrong.json`;
   await Deno.writeTextFile(config, '{ "learner": {\n  "learningrate": 1 } }');

@@ -163,7 +163,8 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
   const want = await run(whole);
   const { operations } = whole;
   const versions = await versionsOn(whole);
-  assert.deepEqual(versions.map(({ share }) => share), [0.5, 0.5, 0.5], "256 rows were judged");
+  assert.ok(versions.length > 0);
+  assert.ok(versions.every(({ share }) => share === 0.5), "256 rows were judged");
   for (let at = 1; at < operations; at++) {
     const log = await start();
     await assert.rejects(run(new CrashingLog(log, at)), Crash);
