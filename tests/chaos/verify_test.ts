@@ -63,6 +63,7 @@ async function changed(
   edit: (records: readonly LogRecord[]) => readonly LogRecord[],
 ): Promise<MemoryLog> {
   const log = new MemoryLog();
+  log.identify = (topic) => healthy.identify(topic); // its positions are of topics with these ids
   await log.createTopics(topicSpecs(topics, PARTITIONS));
   for (const { name, partitions } of topicSpecs(topics, PARTITIONS)) {
     for (let p = 0; p < partitions; p++) {

@@ -9,7 +9,11 @@ const NAMES = numericNames(DEFAULT_SCHEMA);
 
 /** What is shown to somebody who clicked on nothing of `lists` lists before. */
 function sampleAfter(lists: number, userIds: boolean): Sample {
-  const task = new TaskState({ schema: { ...DEFAULT_SCHEMA, userIds }, impressions: "logged" }, PRIOR);
+  const task = new TaskState({
+    schema: { ...DEFAULT_SCHEMA, userIds },
+    impressions: "logged",
+    maxJumpMs: Infinity, // nobody is there all the while
+  }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   const show = (user: string, n: number, time: number) =>
     task.apply({ type: "impression", user, request: `${user}${n}`, items: ["i"], time }, n, out);
