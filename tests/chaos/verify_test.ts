@@ -270,6 +270,7 @@ function dropPositions(records: readonly LogRecord[]): readonly LogRecord[] {
       to.int(-1).int(-1);
     }
     for (let place = 0; place < 2 * PARTITIONS; place++) to.uint(0);
+    to.uint(0); // nothing was lost
     return { ...record, value: to.toBytes() };
   });
 }
