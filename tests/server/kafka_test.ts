@@ -110,7 +110,7 @@ if (broker !== undefined) {
     assert.match(text, /127\.0\.0\.1:\d+: version \d+, partitions -$/m);
     assert.equal(text.match(/PROBLEM/g)?.length, 1, text);
     assert.match(text, /PROBLEM: the process at http:\/\/127\.0\.0\.1:1 cannot be asked/);
-    assert.match(text, /^base +\d+ +\d+ +1$/m);
+    assert.match(text, /^base +\d+ +\d+ +\d+ +1$/m);
     assert.equal(check.code, 1);
 
     for (const child of [front, worker]) {

@@ -66,7 +66,8 @@ Deno.test("TaskState.apply() gives others nearly the same strengths and numerics
     fc.property(fc.nat(), fc.nat(RATINGS - 1), value, (seed, at, value) => {
       const [clean, spoilt] = [rate(seed), rate(seed, { at, value })];
       const strengths = apart(clean.strengths, spoilt.strengths);
-      assert.ok(largest(strengths) < 4, `strengths: ${largest(strengths)}`);
+      // Before there is a usual value, one of them may be anywhere between the ends of the scale.
+      assert.ok(largest(strengths) <= 4, `strengths: ${largest(strengths)}`);
       assert.ok(mean(strengths) < 0.25, `strengths: ${mean(strengths)} in the mean`);
       const numerics = apart(clean.numerics, spoilt.numerics);
       assert.ok(mean(numerics) < 0.05, `numerics: ${mean(numerics)} in the mean`);
