@@ -21,11 +21,12 @@ export async function withFolder(test: (folder: string) => Promise<void>): Promi
   }
 }
 
-/** A copy of a snapshot's folder as it is, which is what a process that is killed leaves behind. */
+/** A copy of a snapshot's folder as it is, which is what a process that is killed leaves behind: maybe no folder yet. */
 export async function photograph(folder: string, copy: string): Promise<void> {
   for (let tries = 0;; tries++) {
+    const names = await namesIn(folder);
+    if (names === null) return;
     await Deno.mkdir(copy, { recursive: true });
-    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
     // The manifest first: the store goes on writing meanwhile, and segments only grow.
     const kept = names.filter((name) => name === "manifest" || name.endsWith(".segment")).sort().reverse();
     try {
@@ -36,5 +37,14 @@ export async function photograph(folder: string, copy: string): Promise<void> {
       if (!(error instanceof Deno.errors.NotFound) || tries === 20) throw error;
       await Deno.remove(copy, { recursive: true });
     }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[] | null> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
