@@ -26,7 +26,8 @@ import type { Config } from "../streams/config.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
 import { keyHeaders } from "./server_flags.ts";
-import { addLogFlags, DEFAULT_CONFIG, type LogFlags, openLog, placeOf, readConfig } from "./service_flags.ts";
+import { addLogFlags, DEFAULT_CONFIG, type LogFlags, placeOf } from "./log_flags.ts";
+import { openLog, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly rights?: true;

@@ -124,13 +124,18 @@ async function faultsOf(error: ConfigError): Promise<string> {
 
 /** Runs a command; an error becomes a line on standard error and the exit code 1. */
 export async function runCommand(main: () => Promise<number>): Promise<never> {
+  Deno.exit(await exitCodeOf(main));
+}
+
+/** Does what a command does; an error becomes a line on standard error and the exit code 1. */
+export async function exitCodeOf(main: () => Promise<number>): Promise<number> {
   try {
-    Deno.exit(await main());
+    return await main();
   } catch (error) {
     print(Deno.stderr, `error: ${error instanceof ConfigError ? await faultsOf(error) : reasonOf(error)}\n`);
     if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
       print(Deno.stderr, `${error.stack}\n`);
     }
-    Deno.exit(1);
+    return 1;
   }
 }

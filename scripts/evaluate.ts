@@ -38,7 +38,8 @@ import {
 import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
-import { addLogFlags, type LogFlags, openLog, readConfig } from "./service_flags.ts";
+import { addLogFlags, type LogFlags } from "./log_flags.ts";
+import { openLog, readConfig } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;

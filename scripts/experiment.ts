@@ -28,7 +28,8 @@ import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics.ts";
 import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+import { addLogFlags, type LogFlags } from "./log_flags.ts";
+import { openLog } from "./service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;

@@ -18,7 +18,8 @@ import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
 import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog, partitionsOf } from "./service_flags.ts";
+import { addLogFlags, type LogFlags } from "./log_flags.ts";
+import { openLog, partitionsOf } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly from: string;

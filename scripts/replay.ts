@@ -45,7 +45,8 @@ import {
   print,
   runCommand,
 } from "./command_line.ts";
-import { addKafkaFlags, type KafkaFlags, openKafka, sqliteOptions } from "./service_flags.ts";
+import { addKafkaFlags, type KafkaFlags } from "./log_flags.ts";
+import { openKafka, sqliteOptions } from "./service_flags.ts";
 
 interface Flags extends KafkaFlags {
   readonly data: string;

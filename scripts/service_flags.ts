@@ -1,83 +1,22 @@
 /**
- * What the commands on a log share: `run`, `check`, `ingest` and `replay`.
+ * What flags and configuration say together: the log of a deployment, opened, and its configuration, read.
  *
  * @module
  */
 
-import { type Command, Option } from "commander";
 import { type Config, parseConfig } from "../streams/config.ts";
 import { kafkaOptions, type KafkaSettings } from "../streams/kafka_settings.ts";
 import type { KafkaLog } from "../streams/log/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
-import { DURABILITIES, type Durability, SYNC_MS } from "../streams/log/durability.ts";
 import { SqliteLog, type SqliteLogOptions } from "../streams/log/sqlite_log.ts";
 import { topicNames } from "../streams/topics.ts";
-import { count } from "./command_line.ts";
-
-/** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */
-export interface KafkaFlags {
-  readonly brokers?: string;
-  readonly tls?: true;
-  readonly tlsCa?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly sasl?: "plain" | "scram-sha-256" | "scram-sha-512";
-  readonly saslUser?: string;
-  readonly saslPasswordFile?: string;
-}
-
-/** Where the log of a deployment is. */
-export interface LogFlags extends KafkaFlags {
-  readonly log: "sqlite" | "kafka";
-  readonly logPath: string;
-  readonly durability?: Durability;
-  readonly syncMs?: number;
-  readonly prefix: string;
-  readonly config?: string;
-}
+import { DEFAULT_CONFIG, type KafkaFlags, type LogFlags } from "./log_flags.ts";
 
 /** How long an operation waits for brokers that are away, before it begins anew. */
 const RETRY_MS = 120_000;
 
 /** One process gains nothing from several partitions: statistics of items are kept for each. */
 const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
-
-/** Adds the options of {@linkcode LogFlags}. */
-export function addLogFlags(command: Command): Command {
-  return addKafkaFlags(
-    command
-      .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
-      .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite")
-      .addOption(
-        new Option(
-          "--durability <what>",
-          "on sqlite, what an answer survives: kill -9, or a power cut too (default: process)",
-        )
-          .choices([...DURABILITIES]),
-      )
-      .option(
-        "--sync-ms <ms>",
-        `on sqlite, time after which the disk is asked to confirm what was written (default: ${SYNC_MS})`,
-        count,
-      ),
-  )
-    .option("--prefix <text>", "prefix of the topics' names", "meander.")
-    .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
-}
-
-/** Adds the options of {@linkcode KafkaFlags}. */
-export function addKafkaFlags(command: Command): Command {
-  const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"];
-  return command
-    .option("--brokers <list>", "Kafka brokers as host:port, with commas between (default: 127.0.0.1:9092)")
-    .option("--tls", "encrypt connections to Kafka")
-    .option("--tls-ca <file>", "certificates to trust, as PEM")
-    .option("--tls-cert <file>", "our own certificate, as PEM")
-    .option("--tls-key <file>", "its key, as PEM; a passphrase in MEANDER_TLS_PASSPHRASE")
-    .addOption(new Option("--sasl <mechanism>", "log in to Kafka").choices(mechanisms))
-    .option("--sasl-user <name>", "as this user (default: MEANDER_SASL_USERNAME)")
-    .option("--sasl-password-file <file>", "with the password in it (default: MEANDER_SASL_PASSWORD)");
-}
 
 /**
  * Opens the log.
@@ -124,6 +63,13 @@ export async function openKafka(
   return await KafkaLog.open({ retryMs, ...members, ...options });
 }
 
+/** Files that are read to reach Kafka: certificates and secrets. */
+export function kafkaFiles(flags: KafkaFlags, config: Config): string[] {
+  const { tls, sasl } = settingsOf(flags, config.kafka ?? {});
+  const files = typeof tls === "object" ? [tls.caFile, tls.certFile, tls.keyFile, tls.passphraseFile] : [];
+  return [...files, sasl?.passwordFile].filter((file) => file !== undefined);
+}
+
 /** Settings with what the flags say. */
 function settingsOf(flags: KafkaFlags, settings: KafkaSettings): KafkaSettings {
   const { brokers, tls, tlsCa, tlsCert, tlsKey, sasl, saslUser, saslPasswordFile } = flags;
@@ -145,11 +91,6 @@ function given(fields: Readonly<Record<string, string | undefined>>): Readonly<R
   );
 }
 
-/** The place of a log, for people. */
-export function placeOf({ log, logPath, brokers }: LogFlags): string {
-  return log === "sqlite" ? logPath : brokers ?? "Kafka";
-}
-
 /** The partitions that a deployment has, or shall have. */
 export async function partitionsOf(
   log: Log,
@@ -158,9 +99,6 @@ export async function partitionsOf(
   const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
   return flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log];
 }
-
-/** The configuration of a working folder. */
-export const DEFAULT_CONFIG = "meander.json";
 
 /**
  * Reads a configuration; without a file, `meander.json` in the working folder if there is one. The environment wins

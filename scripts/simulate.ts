@@ -32,7 +32,8 @@ import {
   print,
   runCommand,
 } from "./command_line.ts";
-import { addLogFlags, type LogFlags, openLog } from "./service_flags.ts";
+import { addLogFlags, type LogFlags } from "./log_flags.ts";
+import { openLog } from "./service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
   readonly log: "memory" | LogFlags["log"];

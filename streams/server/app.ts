@@ -55,7 +55,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   const app = new Hono<{ Bindings: Connection }>({ strict: false }); // clients of Gorse end paths with a slash
   const { endpoints, cors: origins = [] } = options;
   if (origins.length > 0) {
-    app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id"], maxAge: 600 }));
+    app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id", "Retry-After"], maxAge: 600 }));
   }
   for (const endpoint of endpoints) {
     app.on(endpoint.method, endpoint.path, (context) => answer(options, endpoint, context));

@@ -105,7 +105,8 @@ Deno.test("compose.yaml asks and scrapes the port that the engine listens at, an
 });
 
 Deno.test("compose.yaml leaves the engine more time to stop than it takes, and starts it on a healthy broker", async () => {
-  const [, patienceMs = ""] = /^const PATIENCE_MS = (\d+);$/m.exec(await readPage("scripts/run.ts")) ?? [];
+  const [, patienceMs = ""] = /^const PATIENCE_MS = (\d+);$/m.exec(await readPage("scripts/run/thread.ts")) ??
+    [];
   assert.ok(parseInt(meander.stop_grace_period ?? "") * 1000 > Number(patienceMs) + 2000);
   assert.match(meander.stop_grace_period ?? "", /^\d+s$/);
   assert.deepEqual(meander.depends_on, { kafka: { condition: "service_healthy" } });

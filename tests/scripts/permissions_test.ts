@@ -1,7 +1,8 @@
-/** What commands that meet others may do: kernels are checked, and what is not needed is given up. */
+/** What commands that meet others may do: kernels are checked, and a service reaches only what it needs. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { permissionsOf } from "../../scripts/run/permissions.ts";
 import { taskArguments, taskV8Flags } from "../service/task_command.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -18,12 +19,13 @@ async function run(
   program: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  programArgs: readonly string[] = [],
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
   await Deno.writeTextFile(`${folder}/program.ts`, program);
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--no-check", "--config", fileURLToPath(new URL("deno.json", ROOT)), ...args]
-      .concat(`${folder}/program.ts`),
+      .concat(`${folder}/program.ts`, programArgs),
     env,
   }).output();
   await Deno.remove(folder, { recursive: true });
@@ -47,37 +49,112 @@ Deno.test("tasks that reach others check the bounds of their kernels", async () 
   assert.equal(await run(probe, await taskV8Flags("run")), "RuntimeError");
 });
 
-Deno.test("giveUp() leaves a log and a socket that are open, and nothing else to reach or to load", async () => {
-  const program = `
-    import { giveUp } from ${JSON.stringify(new URL("scripts/give_up.ts", ROOT).href)};
-    import { SqliteLog } from ${JSON.stringify(new URL("streams/log/sqlite_log.ts", ROOT).href)};
-    const folder = await Deno.makeTempDir();
-    const log = await SqliteLog.open(folder + "/log.sqlite");
-    await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    console.log((await giveUp("sqlite")).join());
-    const denied = (act) => Promise.try(act).then(() => "done", ({ name }) => name);
-    console.log(await denied(() => Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port })));
-    const path = ${JSON.stringify(fileURLToPath(new URL("node_modules/x.node", ROOT)))};
-    console.log((await Deno.permissions.query({ name: "ffi", path })).state);
-    console.log(await log.append([{ topic: "t", key: "a", value: new Uint8Array(100_000), time: 1 }]));
-    await log[Symbol.asyncDispose]();
-    listener.close();`;
-  const permissions = (await taskArguments("run")).filter((word) => word.startsWith("--allow-"));
-  const said = await run(program, [...permissions, "--allow-env"]);
-  assert.deepEqual(said.split("\n"), ["net", "NotCapable", "prompt", "[ 0 ]"]);
+/** Permissions of the service's thread, for these arguments, in a process that has those of the task. */
+const PROBE = `
+  import { granted, permissionsOf } from ${JSON.stringify(new URL("scripts/run/permissions.ts", ROOT).href)};
+  const [flags, task] = Deno.args.map((text) => JSON.parse(text));
+  const permissions = await granted(await permissionsOf(flags));
+  const thread = new Worker(task, { type: "module", deno: { permissions } });
+  thread.onmessage = ({ data }) => {
+    console.log(data);
+    Deno.exit();
+  };
+  thread.postMessage(flags);`;
+
+/** What the thread can do. */
+const TASK = `
+  import { SqliteLog } from ${JSON.stringify(new URL("streams/log/sqlite_log.ts", ROOT).href)};
+  import { diskShortage } from ${JSON.stringify(new URL("streams/service/disk_room.ts", ROOT).href)};
+  const may = (act) => Promise.try(act).then(() => "yes", ({ name }) => name);
+  self.onmessage = async ({ data: { log, logPath, snapshots, config } }) => {
+    const listener = log === "sqlite" && Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const own = log === "sqlite" ? logPath : snapshots + "/state-0/manifest";
+    const answers = {
+      run: await may(() => new Deno.Command(Deno.execPath(), { args: ["--version"] }).output()),
+      connect: listener && await may(() => Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port })),
+      readElsewhere: await may(() => Deno.readTextFile("/etc/hostname")),
+      writeElsewhere: await may(() => Deno.writeTextFile(own + "/../../../x", "")),
+      readConfig: await may(() => Deno.readTextFile(config)),
+      write: await may(async () => {
+        if (log !== "sqlite") {
+          await Deno.mkdir(snapshots + "/state-0", { recursive: true });
+          return await Deno.writeTextFile(own, "");
+        }
+        await using opened = await SqliteLog.open(logPath);
+        await opened.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+        await opened.append([{ topic: "t", key: "a", value: new Uint8Array(100_000), time: 1 }]);
+      }),
+      disk: (await diskShortage(own.slice(0, own.lastIndexOf("/")), 2 ** 60)).length,
+    };
+    listener && listener.close();
+    self.postMessage(JSON.stringify(answers));
+  };`;
+
+for (const task of ["run", "meander"]) {
+  for (const log of ["sqlite", "kafka"]) {
+    Deno.test(`the thread of ${task} on ${log} reaches what it needs, and nothing else`, async () => {
+      const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
+      for (const name of ["log", "snapshots", "elsewhere"]) await Deno.mkdir(`${folder}/${name}`);
+      const config = `${folder}/elsewhere/config.json`;
+      await Deno.writeTextFile(config, "{}");
+      const flags = {
+        ...{ log, config, members: `${folder}/members`, http: { hostname: "127.0.0.1", port: 0 } },
+        ...{ logPath: `${folder}/log/log.sqlite`, snapshots: `${folder}/snapshots` },
+      };
+      const permissions = (await taskArguments(task)).filter((word) => word.startsWith("--allow-"));
+      const module = `data:application/javascript,${encodeURIComponent(TASK)}`;
+      const said = await run(PROBE, permissions, {}, [JSON.stringify(flags), JSON.stringify(module)]);
+      await Deno.remove(folder, { recursive: true });
+      assert.deepEqual(JSON.parse(said), {
+        run: "NotCapable",
+        connect: log === "sqlite" ? "NotCapable" : false,
+        ...{ readElsewhere: "NotCapable", writeElsewhere: "NotCapable", readConfig: "yes" },
+        ...{ write: "yes", disk: 1 },
+      });
+    });
+  }
+}
+
+Deno.test("permissionsOf() takes certificates, secrets and the target of a link from flags and configuration", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
+  await Deno.writeTextFile(
+    `${folder}/config.json`,
+    JSON.stringify({
+      kafka: { tls: { caFile: "/tls/ca.pem" }, sasl: { mechanism: "plain", passwordFile: "/secrets/p" } },
+    }),
+  );
+  const flags = {
+    prefix: "",
+    model: "dien",
+    seed: 0,
+    learnerThread: true,
+    snapshotInterval: 30,
+    config: `${folder}/config.json`,
+    members: "m",
+    logPath: `${folder}/link.sqlite`,
+  } as const;
+  const kafka = await permissionsOf({ ...flags, log: "kafka", tlsKey: "/tls/key.pem", snapshots: false });
+  assert.deepEqual(kafka.write, ["m"]);
+  assert.deepEqual((kafka.read as string[]).slice(1), [
+    ...[flags.config, "m", "/tls/ca.pem", "/tls/key.pem", "/secrets/p"],
+  ]);
+  assert.equal(kafka.net, "inherit");
+
+  await Deno.mkdir(`${folder}/real`);
+  await Deno.writeTextFile(`${folder}/real/log.sqlite`, "");
+  await Deno.symlink(`${folder}/real/log.sqlite`, flags.logPath);
+  const sqlite = await permissionsOf({ ...flags, log: "sqlite", http: { hostname: "::1", port: 80 } });
+  assert.deepEqual(sqlite.write, [folder, await Deno.realPath(`${folder}/real`)]);
+  assert.deepEqual(sqlite.net, ["[::1]:80"]);
+  assert.equal((await permissionsOf({ ...flags, log: "sqlite" })).net, false, "no HTTP");
+  await Deno.remove(folder, { recursive: true });
 });
 
-for (const log of ["sqlite", "kafka"]) {
-  Deno.test(`giveUp() leaves the look at the room on a disk, with the permissions of the task run on ${log}`, async () => {
-    const program = `
-      import { giveUp } from ${JSON.stringify(new URL("scripts/give_up.ts", ROOT).href)};
-      import { diskShortage } from ${JSON.stringify(new URL("streams/service/disk_room.ts", ROOT).href)};
-      await giveUp(${JSON.stringify(log)});
-      console.log((await diskShortage(".", 2 ** 60)).join());`;
-    for (const task of ["run", "meander"]) {
-      const permissions = (await taskArguments(task)).filter((word) => word.startsWith("--allow-"));
-      assert.match(await run(program, permissions), /^the disk of \. has \d+ MB left/, task);
-    }
+Deno.test("granted() leaves alone what a process has been given a part of", async () => {
+  const program = `
+    import { granted } from ${JSON.stringify(new URL("scripts/run/permissions.ts", ROOT).href)};
+    console.log(JSON.stringify(await granted({ net: false, read: ["a"], write: ["b"] })));`;
+  assert.deepEqual(JSON.parse(await run(program, ["--allow-read", "--allow-write=b,c"])), {
+    ...{ net: false, read: ["a"], write: "inherit" },
   });
-}
+});

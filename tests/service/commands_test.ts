@@ -93,7 +93,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   await Deno.writeTextFile(config, '{ "learner": {\n  "learningrate": 1 } }');
   const wrong = await run("check", ...log, "--config", config);
   assert.equal(wrong.code, 1, wrong.errors);
-  assert.match(wrong.text, /base +\d+ +\d+\n\nPROBLEM: .*wrong\.json, line 2: learner\.learningrate: /);
+  assert.match(wrong.text, /base +\d+ +\d+ +\d+\n\nPROBLEM: .*wrong\.json, line 2: learner\.learningrate: /);
   assert.match(wrong.text, /-> did you mean learner\.learningRate\?\nsomething is wrong or missing/);
   await Deno.remove(folder, { recursive: true });
 });

@@ -176,7 +176,10 @@ if (broker !== undefined) {
         "tasks are through what others learnt",
       );
       await until(() => Promise.resolve(leftOut("parameters") >= all), "versions are read");
-      assert.ok(leftOut("experiments") >= keyed * VALUES.length);
+      await until(
+        () => Promise.resolve(leftOut("experiments") >= keyed * VALUES.length),
+        "experiments are read",
+      );
       assert.equal(failure, undefined);
     }
 

@@ -1,0 +1,53 @@
+/**
+ * What `deno task run` is told on its command line.
+ *
+ * @module
+ */
+
+import type { ModelName } from "../../src/models/create.ts";
+import type { Role } from "../../streams/service.ts";
+import type { Delivery } from "../../streams/task/delivery.ts";
+import type { LogFlags } from "../log_flags.ts";
+
+/** A place to listen. */
+export interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** The flags of the command. */
+export interface Flags extends LogFlags {
+  readonly roles?: readonly (Role | "http")[];
+  readonly http?: Address;
+  readonly verbose?: true;
+  readonly quiet?: true;
+  readonly learnerThread: boolean;
+  readonly serverThread?: true;
+  readonly partitions?: number;
+  readonly model: ModelName;
+  readonly variantModels?: readonly ModelName[];
+  readonly memory?: number;
+  readonly seed: number;
+  readonly commitInterval?: number;
+  readonly snapshots?: string | false;
+  readonly snapshotInterval: number;
+  readonly serveVersion?: number;
+  readonly rekeyFrom?: string;
+  readonly members: string;
+  readonly delivery?: Delivery;
+}
+
+/** Where HTTP is served, unless a flag says otherwise. */
+export const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 8080 };
+/** Where local snapshots are, unless a flag says otherwise. */
+export const SNAPSHOTS = ".data/snapshots";
+
+/** Where HTTP is served, if it is. */
+export function addressOf({ http, roles }: Pick<Flags, "http" | "roles">): Address | undefined {
+  return http ?? (roles?.includes("http") ? DEFAULT_ADDRESS : undefined);
+}
+
+/** An address as permissions and logs write it. */
+export function placeOf({ hostname, port }: Address): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}

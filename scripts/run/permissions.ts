@@ -1,0 +1,67 @@
+/**
+ * What the thread of a service may do: no more than its flags and its configuration need.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DEFAULT_CONFIG } from "../log_flags.ts";
+import { addressOf, type Flags, placeOf, SNAPSHOTS } from "./flags.ts";
+
+const CODE = fileURLToPath(new URL("../../", import.meta.url));
+
+/**
+ * The permissions of a service.
+ *
+ * On SQLite it listens at one address, and writes the folder of its log. On Kafka brokers tell the names of others, so
+ * the network stays as the process has it, and codecs are libraries; what is written are snapshots and the notes of
+ * members. It reads what it writes, the configuration with the files that this names, and code, for its threads. Nothing
+ * is executed.
+ */
+export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
+  const { config = DEFAULT_CONFIG } = flags;
+  const { net, ffi, write, secrets } = await (flags.log === "sqlite" ? onSqlite(flags) : onKafka(flags));
+  const read = [CODE, config, ...write, ...secrets];
+  return { env: "inherit", ffi, net, read, run: false, sys: "inherit", write };
+}
+
+interface Places {
+  readonly net: string[] | "inherit" | false;
+  readonly ffi: "inherit" | false;
+  readonly write: string[];
+  readonly secrets: readonly string[];
+}
+
+async function onSqlite(flags: Flags): Promise<Places> {
+  const address = addressOf(flags);
+  // A link leads elsewhere.
+  const path = await Deno.realPath(flags.logPath).catch(() => flags.logPath);
+  return {
+    net: address === undefined ? false : [placeOf(address)],
+    ffi: false,
+    write: [...new Set([dirname(flags.logPath), dirname(path)])],
+    secrets: [],
+  };
+}
+
+async function onKafka(flags: Flags): Promise<Places> {
+  const { snapshots = SNAPSHOTS, members } = flags;
+  const { kafkaFiles, readConfig } = await import("../service_flags.ts"); // only here: its settings are large
+  return {
+    net: "inherit",
+    ffi: "inherit",
+    write: snapshots === false ? [members] : [snapshots, members],
+    secrets: kafkaFiles(flags, await readConfig(flags.config)),
+  };
+}
+
+/** Permissions of a thread, but for kinds that its process has been given a part of: they stay as they are. */
+export async function granted(wanted: Deno.PermissionOptionsObject): Promise<Deno.PermissionOptionsObject> {
+  const permissions = { ...wanted };
+  for (const name of ["net", "read", "write"] as const) {
+    const { state } = await Deno.permissions.query({ name });
+    if (state !== "granted" && permissions[name] !== false) permissions[name] = "inherit";
+  }
+  return permissions;
+}

@@ -1,0 +1,292 @@
+/**
+ * The thread of `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { getLogger, type LogLevel } from "@logtape/logtape";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  taskOptions,
+} from "../../streams/config.ts";
+import type { Log } from "../../streams/log/log.ts";
+import {
+  type LearnerThreadOptions,
+  ROLES,
+  Service,
+  type ServiceOptions,
+  type ServiceStatus,
+} from "../../streams/service.ts";
+import { diskShortage } from "../../streams/service/disk_room.ts";
+import { Retention } from "../../streams/service/retention.ts";
+import type { Delivery } from "../../streams/task/delivery.ts";
+import { MeteredLog } from "../../streams/metered_log.ts";
+import { configureLogging } from "../../streams/logging.ts";
+import { type HttpOptions, startHttp } from "../../streams/server/http.ts";
+import { Metrics } from "../../streams/server/metrics.ts";
+import type { HttpServer } from "../../streams/server/serve.ts";
+import { ServerThread } from "../../streams/server/thread/server_thread.ts";
+import { KEY_VARIABLE, keysOf } from "../../streams/server/settings.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { exitCodeOf } from "../command_line.ts";
+import { placeOf } from "../log_flags.ts";
+import { openLog, partitionsOf, readConfig, sqliteOptions } from "../service_flags.ts";
+import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
+
+const STATUS_MS = 10_000;
+/** Time between words about a log that cannot be opened yet. */
+const WAITING_MS = 5000;
+/** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
+const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
+/** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
+const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once": 100, "at-least-once": 500 };
+/** Some 500 MB of items that nobody has listed. */
+const MAX_UNLISTED_ITEMS = 200_000;
+/** A task in the process of a server must let it answer in between. */
+const SLICE_MS = 4;
+const INHERITED: Deno.PermissionOptionsObject = {
+  env: "inherit",
+  ffi: "inherit",
+  net: "inherit",
+  read: "inherit",
+  run: "inherit",
+  sys: "inherit",
+  write: "inherit",
+};
+/** Those of this thread, but for writing files. */
+const KAFKA_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
+/** Those of this thread, but for the environment. */
+const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
+/**
+ * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
+ * restored, was never seen by anyone: the next owner does it again. So it is no failure.
+ */
+const PATIENCE_MS = 8000;
+
+const logger = getLogger(["meander", "run"]);
+
+/** What it sees of whoever started it, to whom it tells the exit code. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<Flags>) => void;
+  postMessage(exitCode: number): void;
+}
+
+const scope = self as unknown as ThreadScope;
+
+scope.onmessage = async ({ data }) => scope.postMessage(await exitCodeOf(() => serve(data)));
+
+async function serve(flags: Flags): Promise<number> {
+  await configureLogging(levelOf(flags));
+  const stop = Promise.withResolvers<void>();
+  let unfinished = (): readonly string[] => ["opening the log"];
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      logger.info("stops on {signal}", { signal });
+      stop.resolve();
+      setTimeout(() => {
+        logger.warn(
+          "ends after {ms} ms without waiting for {what}: what is not committed the next owner does again",
+          {
+            ms: PATIENCE_MS,
+            what: unfinished().join(", "),
+          },
+        );
+        scope.postMessage(0);
+      }, PATIENCE_MS);
+    });
+  }
+  const { roles = ROLES } = flags;
+  const http = addressOf(flags);
+  if (flags.serverThread && (http === undefined || flags.log !== "sqlite")) {
+    throw new Error(
+      "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
+    );
+  }
+  const config = await readConfig(flags.config);
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: MAX_UNLISTED_ITEMS }, config, flags.model),
+    seed: flags.seed,
+    nowMicros: () => Math.round(performance.now() * 1000),
+  };
+  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+  const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
+  logger.info("opens the log {place}", { place: placeOf(flags) });
+  const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
+  const topics = topicNames(flags.prefix);
+  const thread = flags.serverThread
+    ? await ServerThread.open({
+      path: flags.logPath,
+      durability: sqliteOptions(flags, config),
+      topics,
+      permissions: SERVER_PERMISSIONS,
+      level: levelOf(flags),
+    }).finally(() => clearInterval(waiting))
+    : undefined;
+  const opened = thread?.log ??
+    await Promise.race([openLog(flags, undefined, flags.members, config), stop.promise])
+      .finally(() => clearInterval(waiting));
+  if (opened === undefined) return 0;
+  const metrics = new Metrics(topics);
+  await using log = new MeteredLog(opened, metrics);
+  const delivery = flags.delivery ?? config.delivery ?? "exactly-once";
+  const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
+  await using service = await Service.start(log, {
+    roles: roles.filter((role) => role !== "http"),
+    model: flags.model,
+    modelConfig: modelConfig(flags.model, config),
+    task,
+    variants: (flags.variantModels ?? []).map((name) => ({
+      model: name,
+      modelConfig: modelConfig(name, config),
+    })),
+    learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
+    learning: learningOptions(config),
+    learnerThread: learnerThreadOf(flags, metrics),
+    partitions: await partitionsOf(log, flags),
+    prefix: flags.prefix,
+    ...(flags.rekeyFrom === undefined ? {} : { rekeyFrom: flags.rekeyFrom }),
+    commitIntervalMs,
+    answerIntervalMs: Math.min(commitIntervalMs, ANSWER_INTERVAL_MS[flags.log]),
+    ...(http === undefined ? {} : { sliceMs: SLICE_MS }),
+    delivery,
+    ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
+    ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
+    snapshots: snapshotsOf(flags),
+  });
+  unfinished = () => service.unfinished;
+  await using _retention = await retentionOf(log, service, config, flags);
+  const server = http &&
+    await listen(http, {
+      ...{ log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} },
+      checks: () => diskShortage(diskOf(flags)),
+    }, thread);
+  const meter = new Meter();
+  let asking = false;
+  const timer = setInterval(async () => {
+    if (asking) return; // the log is away, and has been told so
+    asking = true;
+    await service.status().then((status) => meter.report(status), () => {}); // a failure is told by who needs the log
+    asking = false;
+  }, STATUS_MS);
+  try {
+    await Promise.race([stop.promise, service.ended, thread?.ended ?? stop.promise]);
+    await server?.stop(); // first: what it has begun still needs the tasks
+    await service.stop();
+    await service.ended;
+  } finally {
+    clearInterval(timer);
+  }
+  logger.info("has stopped");
+  return 0;
+}
+
+/** Drops old records, where there is no broker to do so. */
+async function retentionOf(
+  log: Log,
+  service: Pick<Service, "tasks">,
+  config: Config,
+  { prefix, model, variantModels = [] }: Flags,
+): Promise<Retention | undefined> {
+  const { retention: settings = {}, outcomeWindowMs } = config;
+  if (log.address !== undefined) {
+    if (config.retention !== undefined) {
+      logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
+    }
+    return undefined;
+  }
+  const topics = topicNames(prefix);
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const models = [model, ...variantModels];
+  const deployment = { log, topics, partitions, models, tasks: () => service.tasks };
+  return new Retention(deployment, {
+    ...{ settings, outcomeWindowMs, now: Date.now },
+    clock: () => performance.now(),
+  }).start();
+}
+
+/** Starts the HTTP API, and says who may use it. */
+async function listen(
+  address: Address,
+  options: Omit<HttpOptions, keyof Address>,
+  thread: ServerThread | undefined,
+): Promise<HttpServer> {
+  const keys = keysOf(options.settings ?? {}, Deno.env.get(KEY_VARIABLE));
+  const all = { ...options, ...address, keys };
+  const server = thread === undefined ? await startHttp(all) : await thread.listen(all);
+  logger.info("HTTP at {url}, {keys}", {
+    url: server.url,
+    keys: keys.length === 0 ? "no key needed" : `keys ${keys.map(({ name }) => name).join(", ")}`,
+  });
+  if (keys.length === 0 && !/^(127\.|localhost$|::1$)/.test(address.hostname)) {
+    logger.warn("anybody who reaches {url} may read and write: set keys, or {variable}", {
+      url: server.url,
+      variable: KEY_VARIABLE,
+    });
+  }
+  return server;
+}
+
+/** Writes what a service does, with the speed since the last time. */
+class Meter {
+  #time = performance.now();
+  #events = 0;
+
+  report({ events, partitions, version, learner }: ServiceStatus): void {
+    const now = performance.now();
+    const speed = (events - this.#events) / (now - this.#time) * 1000;
+    [this.#time, this.#events] = [now, events];
+    const figure = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
+    logger.info(
+      "{speed} events/s, partitions {partitions}, lag {lag}, version {version}, AUC {auc}, CTR {ctr}, " +
+        "samples waiting {samples}",
+      {
+        speed: Math.round(speed),
+        partitions: partitions.map((one) => `${one.partition}${one.restoring ? "?" : ""}`).join(",") || "-",
+        lag: partitions.reduce((sum, one) => sum + one.lag, 0),
+        version: Math.max(version, learner?.version ?? 0),
+        auc: figure(learner?.auc),
+        ctr: figure(learner?.ctr),
+        samples: learner?.lag ?? "-",
+      },
+    );
+  }
+}
+
+/** What is worth a word. */
+function levelOf({ verbose, quiet }: Flags): LogLevel {
+  if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
+  return verbose ? "debug" : quiet ? "warning" : "info";
+}
+
+/** The learner's thread, where there are others to be disturbed by it. */
+function learnerThreadOf(
+  { roles = [...ROLES], learnerThread, log }: Flags,
+  metrics: Metrics,
+): false | LearnerThreadOptions {
+  if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
+  return {
+    permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS,
+    committed: (commit) => metrics.committedInThread(commit),
+  };
+}
+
+/** Where the process writes: its log, or its snapshots. */
+function diskOf({ log, logPath, snapshots }: Flags): string {
+  return log === "sqlite" ? dirname(logPath) : typeof snapshots === "string" ? snapshots : SNAPSHOTS;
+}
+
+/** Where the local snapshots are. A SQLite log is one itself. */
+function snapshotsOf({ log, snapshots, snapshotInterval }: Flags): ServiceOptions["snapshots"] {
+  if (log === "sqlite" && typeof snapshots === "string") {
+    throw new Error(
+      "Cannot keep snapshots beside a SQLite log: it is restored from its own file; leave --snapshots out",
+    );
+  }
+  if (log === "sqlite" || snapshots === false) return undefined;
+  return { folder: snapshots ?? SNAPSHOTS, intervalMs: snapshotInterval * 1000 };
+}
