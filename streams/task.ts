@@ -96,6 +96,11 @@ export class Task implements AsyncDisposable {
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
+  /** Offset of the first event that it has read. */
+  readonly openedAt: number;
+  /** Offset of the newest event since then that asks for an erasure; −1 = none does. */
+  lastErasure = -1;
+
   private constructor(parts: TaskParts) {
     this.#parts = parts;
     this.partition = parts.partition;
@@ -104,6 +109,7 @@ export class Task implements AsyncDisposable {
     this.#events = parts.events;
     this.#outbox = parts.outbox;
     this.#committed = parts.events.next;
+    this.openedAt = parts.events.next;
     this.#isAstray = parts.inputs.isAstray;
   }
 
@@ -326,6 +332,7 @@ export class Task implements AsyncDisposable {
   #applyToState({ record, decoded }: EventRead): Pick<Refusal, "code" | "reason"> | null {
     if (!decoded.ok) return decoded;
     const { event } = decoded;
+    if (event.type === "forget") this.lastErasure = record.offset;
     this.#checkPlace(event.user, record);
     const arrival = arrivalOf(record);
     if (arrival === null) {

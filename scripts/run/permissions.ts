@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../log_flags.ts";
 import { addressOf, type Flags, placeOf, SNAPSHOTS } from "./flags.ts";
 
+/** By this file libraries tell which C library the machine has, so which of their builds to load. */
+const LDD = "/usr/bin/ldd";
 const CODE = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
@@ -21,8 +23,8 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
  */
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
   const { config = DEFAULT_CONFIG } = flags;
-  const { net, ffi, write, secrets } = await (flags.log === "sqlite" ? onSqlite(flags) : onKafka(flags));
-  const read = [CODE, config, ...write, ...secrets];
+  const { net, ffi, write, reads } = await (flags.log === "sqlite" ? onSqlite(flags) : onKafka(flags));
+  const read = [CODE, config, ...write, ...reads];
   return { env: "inherit", ffi, net, read, run: false, sys: "inherit", write };
 }
 
@@ -30,7 +32,7 @@ interface Places {
   readonly net: string[] | "inherit" | false;
   readonly ffi: "inherit" | false;
   readonly write: string[];
-  readonly secrets: readonly string[];
+  readonly reads: readonly string[];
 }
 
 async function onSqlite(flags: Flags): Promise<Places> {
@@ -41,7 +43,7 @@ async function onSqlite(flags: Flags): Promise<Places> {
     net: address === undefined ? false : [placeOf(address)],
     ffi: false,
     write: [...new Set([dirname(flags.logPath), dirname(path)])],
-    secrets: [],
+    reads: [],
   };
 }
 
@@ -52,7 +54,7 @@ async function onKafka(flags: Flags): Promise<Places> {
     net: "inherit",
     ffi: "inherit",
     write: snapshots === false ? [members] : [snapshots, members],
-    secrets: kafkaFiles(flags, await readConfig(flags.config)),
+    reads: [LDD, ...kafkaFiles(flags, await readConfig(flags.config))],
   };
 }
 

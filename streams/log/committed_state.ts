@@ -33,22 +33,29 @@ interface Place {
   readonly end: number;
 }
 
+interface Encoded {
+  readonly bytes: Uint8Array;
+  /** Those behind the names. */
+  readonly cells: DataView;
+}
+
 /** See the module. */
 export class CommittedState {
   readonly #topics: StatedTopic[] = [];
   readonly #positions: (readonly [group: string, topic: string, partition: number])[] = [];
   /** First cell of a topic's partitions, and the cell of a position. */
   readonly #at = new Map<string, number>();
-  #names: Uint8Array | undefined;
   readonly #partitionCells: number[] = [];
   readonly #positionCells: number[] = [];
+  /** All of it encoded, once that was asked for; kept up to date until there is a topic or a position more. */
+  #encoded: Encoded | undefined;
 
   /** Adds a topic; each partition starts and ends at 0 until {@linkcode CommittedState.setBounds} says otherwise. */
   addTopic({ name, partitions, cleanup, id }: StatedTopic): void {
     this.#at.set(name, this.#partitionCells.length);
     this.#topics.push({ name, partitions, cleanup, id });
     for (let p = 0; p < partitions; p++) this.#partitionCells.push(0, 0);
-    this.#names = undefined;
+    this.#encoded = undefined;
   }
 
   /** Notes where a partition starts and ends. */
@@ -56,6 +63,8 @@ export class CommittedState {
     const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
     this.#partitionCells[at] = start;
     this.#partitionCells[at + 1] = end;
+    this.#encoded?.cells.setFloat64(8 * at, start, true);
+    this.#encoded?.cells.setFloat64(8 * at + 8, end, true);
   }
 
   /** Notes the position of a group. */
@@ -65,28 +74,30 @@ export class CommittedState {
     if (at === undefined) {
       this.#at.set(name, at = this.#positions.length);
       this.#positions.push([group, topic, partition]);
-      this.#names = undefined;
+      this.#encoded = undefined;
     }
     this.#positionCells[at] = offset;
+    this.#encoded?.cells.setFloat64(8 * (this.#partitionCells.length + at), offset, true);
   }
 
-  /** Encodes it. */
-  toBytes(): Uint8Array {
-    const names = this.#names ??= new TextEncoder().encode(
+  /** Encoded; valid until the next change. */
+  get bytes(): Uint8Array {
+    return (this.#encoded ??= this.#encode()).bytes;
+  }
+
+  #encode(): Encoded {
+    const names = new TextEncoder().encode(
       `${JSON.stringify({ topics: this.#topics, positions: this.#positions })}\0`,
     );
-    const bytes = new Uint8Array(
-      names.length + 8 * (this.#partitionCells.length + this.#positionCells.length),
-    );
+    const all = [...this.#partitionCells, ...this.#positionCells];
+    const bytes = new Uint8Array(names.length + 8 * all.length);
     bytes.set(names);
-    const view = new DataView(bytes.buffer);
-    let at = names.length;
-    for (const cell of this.#partitionCells) view.setFloat64(at, cell, true), at += 8;
-    for (const cell of this.#positionCells) view.setFloat64(at, cell, true), at += 8;
-    return bytes;
+    const cells = new DataView(bytes.buffer, names.length);
+    for (const [i, cell] of all.entries()) cells.setFloat64(8 * i, cell, true);
+    return { bytes, cells };
   }
 
-  /** Decodes what {@linkcode CommittedState.toBytes} gave. */
+  /** Decodes what {@linkcode CommittedState.bytes} gave. */
   static from(bytes: Uint8Array): CommittedState {
     const length = bytes.indexOf(0);
     const { topics, positions } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length))) as {

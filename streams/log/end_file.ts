@@ -99,15 +99,13 @@ export class EndFile {
   constructor(path: string, state: CommittedState, confirmed: CommittedState | undefined, boot: number) {
     this.#path = path;
     this.#boot = boot;
-    if (confirmed !== undefined) this.#slots.set(CONFIRMED, this.#slot(confirmed.toBytes()));
-    const slot = this.#slot(state.toBytes());
-    this.#slots.set(ACKNOWLEDGED, slot);
-    this.#file = this.#replace(slot.length);
+    if (confirmed !== undefined) this.#slot(CONFIRMED, confirmed.bytes);
+    this.#file = this.#replace(this.#slot(ACKNOWLEDGED, state.bytes).length);
   }
 
   /** Notes what is acknowledged from now on. */
   acknowledge(state: CommittedState): void {
-    this.#write(ACKNOWLEDGED, state.toBytes());
+    this.#write(ACKNOWLEDGED, state.bytes);
   }
 
   /** Notes what the disk has confirmed. @param bytes of a {@linkcode CommittedState} */
@@ -121,8 +119,11 @@ export class EndFile {
     this.#file.close();
   }
 
-  #slot(state: Uint8Array): Uint8Array {
-    const slot = new Uint8Array(SLOT_HEAD_BYTES + state.length);
+  /** A slot of a pair with a state, in the place of the one before it. */
+  #slot(pair: Pair, state: Uint8Array): Uint8Array {
+    const length = SLOT_HEAD_BYTES + state.length;
+    let slot = this.#slots.get(pair);
+    if (slot?.length !== length) this.#slots.set(pair, slot = new Uint8Array(length));
     const view = new DataView(slot.buffer);
     view.setUint32(4, slot.length, true);
     view.setFloat64(8, ++this.#sequence, true);
@@ -133,8 +134,7 @@ export class EndFile {
   }
 
   #write(pair: Pair, state: Uint8Array): void {
-    const slot = this.#slot(state);
-    this.#slots.set(pair, slot);
+    const slot = this.#slot(pair, state);
     if (slot.length > this.#slotBytes) {
       const before = this.#file;
       this.#file = this.#replace(slot.length);

@@ -150,7 +150,7 @@ export class SqliteStore implements LogStore {
     this.#syncer = new Syncer({
       path: `${this.#path}-wal`,
       periodMs: syncMs,
-      snapshot: () => this.#state.toBytes(),
+      snapshot: () => this.#state.bytes.slice(),
       confirm: (state) => this.#memory.confirm(state),
       fail: (error) => this.#fail("the disk has not confirmed what was written", error),
     });
@@ -389,7 +389,7 @@ export class SqliteStore implements LogStore {
     this.#db.close();
     // SQLite has moved all to the database, which the disk has confirmed, and removed the write-ahead log.
     if (this.#failure === undefined && !exists(`${this.#path}-wal`)) {
-      await this.#memory.confirm(this.#state.toBytes());
+      await this.#memory.confirm(this.#state.bytes);
     }
     this.#memory.close();
     await this.#wal.end();

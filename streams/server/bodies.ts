@@ -115,11 +115,12 @@ export class Bodies {
   }
 
   async #collect(request: Request, held: Held, most: number): Promise<Uint8Array> {
-    const { headers, body } = request;
+    const { headers } = request;
     const declared = headers.get("content-length");
     if (Number(declared ?? 0) > most) throw tooLarge(most);
     const size = declared === null || headers.has("transfer-encoding") ? undefined : Number(declared);
-    if (size === undefined ? body === null : size === 0) return new Uint8Array(0);
+    // Who looks at `body` makes a stream of it, through which all must go then.
+    if (size === undefined ? request.body === null : size === 0) return new Uint8Array(0);
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
     dropped.catch(() => {}); // it may be read to its end before
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
@@ -132,7 +133,7 @@ export class Bodies {
         return await Promise.race([request.bytes(), dropped]);
       }
       return await this.#collectParts(
-        body as ReadableStream<Uint8Array>,
+        request.body as ReadableStream<Uint8Array>,
         reading,
         dropped,
         size ?? most,

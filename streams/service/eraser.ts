@@ -164,12 +164,17 @@ export class Eraser implements AsyncDisposable {
   /** Plans erasures that are asked for, as far as the task has applied them for good. */
   async #find(partition: number, seen: number[]): Promise<void> {
     const { topics: { events } } = this.#deployment;
+    const from = seen[partition] ?? 0;
     const to = await neededEvents(this.#deployment, partition);
     const erasures: Erasure[] = [];
-    await this.#scan(events, partition, { from: seen[partition] ?? 0, to }, (record) => {
-      const erasure = erasureOf(record);
-      if (erasure !== null) erasures.push(erasure);
-    });
+    // A task that has read them all would have met one.
+    const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
+    if (openedAt > from || lastErasure >= from) {
+      await this.#scan(events, partition, { from, to }, (record) => {
+        const erasure = erasureOf(record);
+        if (erasure !== null) erasures.push(erasure);
+      });
+    }
     if (erasures.length > 0) this.#plans.push(await this.#plan(partition, erasures));
     seen[partition] = Math.max(seen[partition] ?? 0, to);
   }

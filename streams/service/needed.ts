@@ -28,7 +28,7 @@ export interface Deployment {
   /** Names of the models that learn. */
   readonly models: readonly string[];
   /** The tasks at work, by partition. */
-  readonly tasks: () => ReadonlyMap<number, Pick<Task, "others">>;
+  readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
 }
 
 /** Smallest offset of `events` that is still to be applied. */

@@ -136,7 +136,7 @@ Deno.test("permissionsOf() takes certificates, secrets and the target of a link 
   const kafka = await permissionsOf({ ...flags, log: "kafka", tlsKey: "/tls/key.pem", snapshots: false });
   assert.deepEqual(kafka.write, ["m"]);
   assert.deepEqual((kafka.read as string[]).slice(1), [
-    ...[flags.config, "m", "/tls/ca.pem", "/tls/key.pem", "/secrets/p"],
+    ...[flags.config, "m", "/usr/bin/ldd", "/tls/ca.pem", "/tls/key.pem", "/secrets/p"],
   ]);
   assert.equal(kafka.net, "inherit");
 

@@ -92,7 +92,11 @@ Deno.test("Retention.look() keeps events for as long as an outcome counts, and a
   const window = { settings: { eventsHours: 1 }, outcomeWindowMs: 48 * HOUR, now };
   await retentionOf(log, { options: window }).look();
   assert.deepEqual(await starts(), [0, 0, 0, 0, 0]);
-  const task = { others: { learnt: 0, isShared: false, positions: new Map(), committed: new Map() } };
+  const task = {
+    others: { learnt: 0, isShared: false, positions: new Map(), committed: new Map() },
+    openedAt: 0,
+    lastErasure: -1,
+  };
   const tasks = () => new Map([0, 1, 2].map((partition) => [partition, task]));
   await retentionOf(log, { options: { settings: {}, now }, tasks }).look();
   assert.deepEqual(await starts(), [0, 0, 0, 1, 0], "signals are kept for a day unless it is said");
@@ -328,7 +332,8 @@ Deno.test("neededSignals() keeps what any other task lacks, and all when one is 
     const needed = (tasks: readonly number[]) =>
       neededSignals({
         ...{ log: new MemoryLog(), topics, partitions, models: [] },
-        tasks: () => new Map(tasks.map((task) => [task, { others: othersOf(task) }])),
+        tasks: () =>
+          new Map(tasks.map((task) => [task, { others: othersOf(task), openedAt: 0, lastErasure: -1 }])),
       }, partition);
     const others = Array.from({ length: partitions }, (_, p) => p).filter((p) => p !== partition);
     const found = needed(order);
