@@ -149,6 +149,14 @@ export class CommittedState {
     return { shortfalls, others };
   }
 
+  /** Where the partitions of its `delete` topics end, in words. */
+  describeEnds(): string {
+    const topics = this.#topics.filter(({ cleanup }) => cleanup === "delete");
+    return topics.map(({ name, partitions }) =>
+      `${name} at ${Array.from({ length: partitions }, (_, p) => this.#bounds(name, p).end).join(", ")}`
+    ).join("; ");
+  }
+
   #bounds(topic: string, partition: number): Place {
     const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
     return { start: this.#partitionCells[at] ?? 0, end: this.#partitionCells[at + 1] ?? 0 };

@@ -5,12 +5,14 @@
  * power cut that is right, after damage it loses what was acknowledged without a word. So the {@linkcode CommittedState}
  * stands in a file of its own, in two places: as it was acknowledged, written after each commit and before its caller
  * hears of it, and as the disk has confirmed it, written after each sync. A process that dies takes neither along. What a
- * power cut may take is what was acknowledged and not yet confirmed.
+ * power cut may take is what was acknowledged and not yet confirmed, and of this file what was written since its last sync:
+ * so it also says for how long before a power cut something may have been acknowledged of which neither file tells.
  *
  * ```text
- * header   "mndrend1", slot size uint32                                                              4096 bytes
+ * header   "mndrend2", slot size uint32                                                              4096 bytes
  * slots    acknowledged, acknowledged, confirmed, confirmed; each pair is written in turns
- * slot     crc32 of what follows, length uint32, sequence float64, boot float64, CommittedState      little-endian
+ * slot     crc32 of what follows, length uint32, sequence float64, boot float64, window float64, CommittedState
+ *          little-endian; format 1, "mndrend1", has no window
  * ```
  *
  * @module
@@ -20,9 +22,12 @@ import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { CommittedState } from "./committed_state.ts";
 
-const MAGIC = new TextEncoder().encode("mndrend1");
+const MAGIC = "mndrend2";
 const HEADER_BYTES = 4096;
-const SLOT_HEAD_BYTES = 24;
+const WINDOW_AT = 24;
+const SLOT_HEAD_BYTES = 32;
+/** Bytes before the state in a slot, by what a file begins with. */
+const SLOT_HEADS: ReadonlyMap<string, number> = new Map([["mndrend1", WINDOW_AT], [MAGIC, SLOT_HEAD_BYTES]]);
 const FIRST_SLOT_BYTES = 16 << 10;
 
 /** A state that was remembered. */
@@ -30,6 +35,11 @@ export interface Remembered {
   readonly state: CommittedState;
   /** When the machine was started on which it was written, milliseconds since the epoch; NaN = not known. */
   readonly boot: number;
+  /**
+   * What was acknowledged within so many milliseconds before the machine stopped may be on no disk; 0 = nothing of it: the
+   * log was closed, or waits for the disk before it answers; NaN = not known.
+   */
+  readonly windowMs: number;
 }
 
 /** What a file remembers. */
@@ -54,10 +64,15 @@ export function readMemory(path: string): Memory | "absent" | "damaged" {
     if (error instanceof Deno.errors.NotFound) return "absent";
     throw error;
   }
-  if (bytes.length < HEADER_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) return "damaged";
+  const headBytes = SLOT_HEADS.get(new TextDecoder("latin1").decode(bytes.subarray(0, MAGIC.length)));
+  if (bytes.length < HEADER_BYTES || headBytes === undefined) return "damaged";
   const slotBytes = new DataView(bytes.buffer).getUint32(MAGIC.length, true);
   if (bytes.length !== HEADER_BYTES + 4 * slotBytes) return "damaged";
-  const pair = (first: Pair) => newest([first, first + 1].map((i) => readSlot(bytes, slotBytes, i)));
+  const slot = (i: number) => {
+    const at = HEADER_BYTES + i * slotBytes;
+    return readSlot(bytes.subarray(at, at + slotBytes), headBytes);
+  };
+  const pair = (first: Pair) => newest([slot(first), slot(first + 1)]);
   const [acknowledged, confirmed] = [pair(ACKNOWLEDGED), pair(CONFIRMED)];
   return acknowledged === undefined && confirmed === undefined ? "damaged" : { acknowledged, confirmed };
 }
@@ -70,36 +85,47 @@ function newest([one, other]: readonly (Slot | undefined)[]): Slot | undefined {
   return one === undefined || (other !== undefined && other.sequence > one.sequence) ? other : one;
 }
 
-function readSlot(bytes: Uint8Array, slotBytes: number, i: number): Slot | undefined {
-  const slot = bytes.subarray(HEADER_BYTES + i * slotBytes, HEADER_BYTES + (i + 1) * slotBytes);
+function readSlot(slot: Uint8Array, headBytes: number): Slot | undefined {
   const view = new DataView(slot.buffer, slot.byteOffset, slot.length);
   const length = view.getUint32(4, true);
-  if (length < SLOT_HEAD_BYTES || length > slot.length) return undefined;
+  if (length < headBytes || length > slot.length) return undefined;
   if (crc32(slot.subarray(4, length)) !== view.getUint32(0, true)) return undefined;
-  const state = CommittedState.from(slot.subarray(SLOT_HEAD_BYTES, length));
-  return { state, sequence: view.getFloat64(8, true), boot: view.getFloat64(16, true) };
+  const state = CommittedState.from(slot.subarray(headBytes, length));
+  const windowMs = headBytes > WINDOW_AT ? view.getFloat64(WINDOW_AT, true) : NaN;
+  return { state, sequence: view.getFloat64(8, true), boot: view.getFloat64(16, true), windowMs };
+}
+
+/** Options of an {@linkcode EndFile}. */
+export interface EndFileOptions {
+  /** See {@linkcode Remembered}. */
+  readonly boot: number;
+  /** See {@linkcode Remembered}. */
+  readonly windowMs: number;
 }
 
 /** A file that remembers, open for writing. */
 export class EndFile {
   readonly #path: string;
   readonly #boot: number;
+  #windowMs: number;
   #file: Deno.FsFile;
   #slotBytes = FIRST_SLOT_BYTES;
   #sequence = 0;
   /** Newest slot of each pair. */
   readonly #slots = new Map<Pair, Uint8Array>();
+  /** Which slot of each pair has the newest: the other one is written next, and torn at worst. */
+  readonly #newest = new Map<Pair, 0 | 1>();
 
   /**
-   * Begins anew with a state, and replaces what was there.
+   * Begins anew, and replaces what was there.
    *
-   * @param confirmed what is known to be on the disk
-   * @param boot see {@linkcode Remembered}
+   * @param state what the disk holds for good
    */
-  constructor(path: string, state: CommittedState, confirmed: CommittedState | undefined, boot: number) {
+  constructor(path: string, state: CommittedState, { boot, windowMs }: EndFileOptions) {
     this.#path = path;
     this.#boot = boot;
-    if (confirmed !== undefined) this.#slot(CONFIRMED, confirmed.bytes);
+    this.#windowMs = windowMs;
+    this.#slot(CONFIRMED, state.bytes);
     this.#file = this.#replace(this.#slot(ACKNOWLEDGED, state.bytes).length);
   }
 
@@ -112,6 +138,13 @@ export class EndFile {
   async confirm(bytes: Uint8Array): Promise<void> {
     this.#write(CONFIRMED, bytes);
     await this.#file.syncData();
+  }
+
+  /** Notes that the disk holds all of it, and that nothing comes after it. */
+  async seal(state: CommittedState): Promise<void> {
+    this.#windowMs = 0;
+    this.acknowledge(state);
+    await this.confirm(state.bytes);
   }
 
   /** Lets go of the file. */
@@ -128,6 +161,7 @@ export class EndFile {
     view.setUint32(4, slot.length, true);
     view.setFloat64(8, ++this.#sequence, true);
     view.setFloat64(16, this.#boot, true);
+    view.setFloat64(WINDOW_AT, this.#windowMs, true);
     slot.set(state, SLOT_HEAD_BYTES);
     view.setUint32(0, crc32(slot.subarray(4)), true);
     return slot;
@@ -139,7 +173,11 @@ export class EndFile {
       const before = this.#file;
       this.#file = this.#replace(slot.length);
       before.close();
-    } else put(this.#file, slot, HEADER_BYTES + (pair + this.#sequence % 2) * this.#slotBytes);
+      return;
+    }
+    const turn = this.#newest.get(pair) === 0 ? 1 : 0;
+    this.#newest.set(pair, turn);
+    put(this.#file, slot, HEADER_BYTES + (pair + turn) * this.#slotBytes);
   }
 
   /** Writes a file anew in which slots of a size have room, and puts it in the place of the one that is there. */
@@ -149,9 +187,12 @@ export class EndFile {
     const file = Deno.openSync(path, { read: true, write: true, create: true, truncate: true });
     try {
       const head = new Uint8Array(HEADER_BYTES + 4 * this.#slotBytes);
-      head.set(MAGIC);
+      head.set(new TextEncoder().encode(MAGIC));
       new DataView(head.buffer).setUint32(MAGIC.length, this.#slotBytes, true);
-      for (const [pair, slot] of this.#slots) head.set(slot, HEADER_BYTES + pair * this.#slotBytes);
+      for (const [pair, slot] of this.#slots) {
+        head.set(slot, HEADER_BYTES + pair * this.#slotBytes);
+        this.#newest.set(pair, 0);
+      }
       put(file, head, 0);
       file.syncSync();
       Deno.renameSync(path, this.#path);
@@ -162,6 +203,19 @@ export class EndFile {
       throw error;
     }
   }
+}
+
+/** Has the disk confirm what a file holds, if there is one. */
+export function syncFile(path: string): void {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, { read: true, write: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  using opened = file;
+  opened.syncDataSync();
 }
 
 /** Has the disk confirm which files are in a folder, where the system lets us ask for that. */

@@ -4,8 +4,8 @@
  * ```text
  *            confirmed by the disk            acknowledged
  * ───────────────────┼──────────────────────────────┼─────── offsets
- *  less: refused     │ less: lost by a power cut    │ as much, or what was not acknowledged: all is well
- *                    │ refused if there was none    │
+ *  less: refused     │ less: lost by a power cut    │ as much, or what was not acknowledged: all is well,
+ *                    │ refused if there was none    │ but for what a power cut has taken along with the note of it
  * ```
  *
  * @module
@@ -44,17 +44,35 @@ export function recover(
   if (acknowledged === undefined) {
     if (hasRun) return recover(path, found, "damaged", boot);
     refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
-    return "its end was being noted when the machine stopped: what was acknowledged in its last moments may be lost";
+    const before = confirmed?.windowMs ?? NaN;
+    return `its end was being noted when the machine stopped: ${unsaid(found, before)}`;
   }
+  const { windowMs } = acknowledged;
   const { shortfalls, others } = acknowledged.state.missingIn(found);
-  if (shortfalls.length === 0 && others.length === 0) return null;
+  if (shortfalls.length === 0 && others.length === 0) {
+    // Whoever has closed it, or waits for the disk before each answer, leaves nothing that could be lost.
+    if (hasRun || !(windowMs > 0)) return null;
+    const stopped = Number.isNaN(boot)
+      ? "it was not closed, and this process may not know whether the machine has stopped since (--allow-sys=osUptime): if so, "
+      : "it was not closed before the machine stopped: ";
+    return stopped + unsaid(found, windowMs);
+  }
   if (hasRun) {
     refuseWhatIsMissing(path, found, acknowledged.state, "acknowledged, and the machine has run since");
   }
+  if (windowMs === 0) refuseWhatIsMissing(path, found, acknowledged.state, CONFIRMED);
   refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
   const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
   return `${lost} records that were acknowledged are lost, as the machine stopped before its disk had them: ` +
-    [...shortfalls.map(name), ...others].join(", ");
+    `${[...shortfalls.map(name), ...others].join(", ")}. Beside them, ${unsaid(found, windowMs)}`;
+}
+
+/** What was acknowledged and noted so late that the disk has neither. */
+function unsaid(found: CommittedState, windowMs: number): string {
+  const late = windowMs > 0
+    ? `within ${windowMs} ms, and the time of a sync, before that`
+    : "shortly before that";
+  return `what was acknowledged ${late} may be lost; the log ends, of ${found.describeEnds()}`;
 }
 
 const CONFIRMED = "confirmed by the disk";

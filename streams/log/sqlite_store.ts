@@ -20,7 +20,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { bootTime } from "./boot.ts";
 import { CommittedState } from "./committed_state.ts";
 import { type Durability, MAX_SYNC_MS, SYNC_MS } from "./durability.ts";
-import { EndFile, readMemory } from "./end_file.ts";
+import { EndFile, readMemory, syncFile } from "./end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "./local_log.ts";
 import {
   type Cleanup,
@@ -145,10 +145,13 @@ export class SqliteStore implements LogStore {
     if (found !== null && !(isNew && memory === "absent")) {
       logger.warn("opens the log {path}: {found}", { path: this.#path, found });
     }
-    const confirmed = typeof memory === "string" ? undefined : memory.confirmed?.state;
-    this.#memory = opened.adopt(new EndFile(end, this.#state, confirmed, boot), (memory) => memory.close());
+    const wal = `${this.#path}-wal`;
+    syncFile(wal); // what a process before has written, and no disk has confirmed
+    const windowMs = durability === "power" ? 0 : syncMs;
+    const opening = new EndFile(end, this.#state, { boot, windowMs });
+    this.#memory = opened.adopt(opening, (memory) => memory.close());
     this.#syncer = new Syncer({
-      path: `${this.#path}-wal`,
+      path: wal,
       periodMs: syncMs,
       snapshot: () => this.#state.bytes.slice(),
       confirm: (state) => this.#memory.confirm(state),
@@ -389,7 +392,7 @@ export class SqliteStore implements LogStore {
     this.#db.close();
     // SQLite has moved all to the database, which the disk has confirmed, and removed the write-ahead log.
     if (this.#failure === undefined && !exists(`${this.#path}-wal`)) {
-      await this.#memory.confirm(this.#state.bytes);
+      await this.#memory.seal(this.#state);
     }
     this.#memory.close();
     await this.#wal.end();

@@ -274,6 +274,73 @@ Deno.test("SqliteLog starts after a power cut, says what is lost, and refuses wh
   await assert.rejects(open(placed(less), { boot: NEXT_BOOT }), /holds less than was confirmed by the disk/);
 });
 
+Deno.test("SqliteLog says what may be lost after a power cut that has taken its note along", async () => {
+  const path = `${folder}/${copies++}.db`;
+  const log = await open(path, { syncMs: 3600_000 });
+  await fill(log, 0, 100);
+  const early = filesOf(path);
+  await fill(log, 100, 140);
+  const late = filesOf(path);
+  await log[Symbol.asyncDispose]();
+  const closed = filesOf(path);
+  const said = async (files: Files, boot: number) => {
+    const again = placed(files);
+    const lines = await warnings(async () => void await (await open(again, { boot }))[Symbol.asyncDispose]());
+    // Once.
+    assert.deepEqual(
+      await warnings(async () => void await (await open(again, { boot }))[Symbol.asyncDispose]()),
+      [],
+    );
+    return lines.join();
+  };
+  // Of the forty commits neither the records nor the note of them are there.
+  assert.match(
+    await said(early, NEXT_BOOT),
+    /not closed before the machine stopped: what was acknowledged within 3600000 ms.* may be lost; .*events at 50, 50$/,
+  );
+  assert.match(
+    await said(early, NaN),
+    /may not know whether the machine has stopped since.*events at 50, 50$/,
+  );
+  // Some were noted, and more may have been.
+  const cut = new Map(late).set("-wal", early.get("-wal")!);
+  assert.match(await said(cut, NEXT_BOOT), /80 records .* are lost.* Beside them, what was acknowledged/);
+  for (const [files, boot] of [[early, BOOT], [late, BOOT], [closed, NEXT_BOOT], [closed, NaN]] as const) {
+    assert.equal(await said(files, boot), "");
+  }
+});
+
+Deno.test("SqliteLog of durability power says nothing after a power cut, and refuses when anything is gone", async () => {
+  const path = `${folder}/${copies++}.db`;
+  const log = await open(path, { durability: "power", syncMs: 3600_000 });
+  await fill(log, 0, 20);
+  const early = filesOf(path);
+  await fill(log, 20, 40);
+  const late = filesOf(path);
+  await log[Symbol.asyncDispose]();
+  const again = placed(late);
+  const lines = await warnings(async () =>
+    void await (await open(again, { boot: NEXT_BOOT }))[Symbol.asyncDispose]()
+  );
+  assert.deepEqual(lines, []);
+  const cut = new Map(late).set("-wal", early.get("-wal")!);
+  await assert.rejects(open(placed(cut), { boot: NEXT_BOOT }), /holds less than was confirmed by the disk/);
+});
+
+Deno.test("SqliteLog has the disk confirm what a process before has left, before it is opened", async () => {
+  const path = `${folder}/${copies++}.db`;
+  const log = await open(path, { syncMs: 3600_000 });
+  await fill(log, 0, 40);
+  const again = placed(filesOf(path));
+  await log[Symbol.asyncDispose]();
+  const next = await open(again, { syncMs: 3600_000 });
+  const memory = readMemory(`${again}-end`);
+  assert.ok(typeof memory === "object" && memory.acknowledged !== undefined);
+  const wanted = memory.acknowledged.state;
+  assert.deepEqual(wanted.missingIn(memory.confirmed!.state), { shortfalls: [], others: [] });
+  await next[Symbol.asyncDispose]();
+});
+
 Deno.test("SqliteLog goes on when the file beside it was torn as the power was cut", async () => {
   const { files } = await killed();
   // Neither of the acknowledged states can be read, and what the disk has confirmed can.
@@ -282,7 +349,10 @@ Deno.test("SqliteLog goes on when the file beside it was torn as the power was c
   const said = await warnings(async () =>
     void await (await open(placed(torn), { boot: NEXT_BOOT }))[Symbol.asyncDispose]()
   );
-  assert.match(said.join(), /acknowledged in its last moments may be lost/);
+  assert.match(
+    said.join(),
+    /its end was being noted when .* may be lost; the log ends, of events at 200, 200$/,
+  );
 });
 
 Deno.test("SqliteLog says once that nobody can tell, when there is no file beside it, and reads records without checksums", async () => {

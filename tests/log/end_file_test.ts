@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
+import { CommittedState } from "../../streams/log/committed_state.ts";
+import { EndFile, readMemory } from "../../streams/log/end_file.ts";
+
+const HEADER_BYTES = 4096;
+const SLOT_BYTES = 16 << 10;
+
+function stateOf(end: number): CommittedState {
+  const state = new CommittedState();
+  state.addTopic({ name: "events", partitions: 1, cleanup: "delete", id: "e" });
+  state.setBounds("events", 0, 0, end);
+  return state;
+}
+
+/** Where the first partition ends in what was acknowledged and confirmed. */
+function endsOf(path: string): (string | undefined)[] {
+  const memory = readMemory(path);
+  if (typeof memory === "string") return [memory];
+  return [memory.acknowledged, memory.confirmed].map((one) => one?.state.describeEnds());
+}
+
+Deno.test("EndFile leaves the state before in place while one is written, in whatever order they come", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/log-end`;
+  const file = new EndFile(path, stateOf(0), { boot: 1, windowMs: 1000 });
+  for (let n = 1; n < 6; n++) {
+    // A busy log notes many ends between two syncs, an idle one just one.
+    file.acknowledge(stateOf(2 * n));
+    if (n > 3) file.acknowledge(stateOf(2 * n + 1));
+    const [acknowledged] = endsOf(path);
+    await file.confirm(stateOf(2 * n).bytes);
+    assert.deepEqual(endsOf(path), [acknowledged, `events at ${2 * n}`]);
+    const whole = await Deno.readFile(path);
+    for (const pair of [0, 2]) {
+      // Tearing either of the two leaves the other, one of which is the newest.
+      const left = [0, 1].map((slot) => {
+        const torn = Uint8Array.from(whole);
+        const at = HEADER_BYTES + (pair + slot) * SLOT_BYTES;
+        torn.fill(0xa5, at + 60, at + 70);
+        Deno.writeFileSync(path, torn);
+        return endsOf(path)[pair / 2];
+      });
+      assert.ok(!left.includes(undefined), `${n}: ${left}`);
+    }
+    await Deno.writeFile(path, whole);
+  }
+  file.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("readMemory() reads a file of format 1, which says nothing of what may be lost", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/log-end`;
+  const file = new EndFile(path, stateOf(7), { boot: 1, windowMs: 1000 });
+  file.close();
+  const now = readMemory(path);
+  assert.ok(typeof now === "object");
+  assert.equal(now.acknowledged?.windowMs, 1000);
+  await Deno.writeFile(path, asFormat1(await Deno.readFile(path)));
+  const before = readMemory(path);
+  assert.ok(typeof before === "object");
+  assert.deepEqual([before.acknowledged?.boot, before.acknowledged?.windowMs], [1, NaN]);
+  assert.deepEqual(endsOf(path), ["events at 7", "events at 7"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** Takes the windows out of a file. */
+function asFormat1(bytes: Uint8Array): Uint8Array {
+  bytes.set(new TextEncoder().encode("mndrend1"));
+  for (const i of [0, 2]) {
+    const slot = bytes.subarray(HEADER_BYTES + i * SLOT_BYTES, HEADER_BYTES + (i + 1) * SLOT_BYTES);
+    const view = new DataView(slot.buffer, slot.byteOffset);
+    const length = view.getUint32(4, true) - 8;
+    slot.copyWithin(24, 32);
+    view.setUint32(4, length, true);
+    view.setUint32(0, crc32(slot.subarray(4, length)), true);
+  }
+  return bytes;
+}
