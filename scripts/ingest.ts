@@ -14,6 +14,7 @@ import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
 import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
+import { newestTime } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
@@ -27,6 +28,7 @@ interface Flags extends LogFlags {
   readonly name?: string;
   readonly start: "earliest" | "latest";
   readonly once?: true;
+  readonly recent?: true;
   readonly rate?: number;
   readonly limit?: number;
   readonly partitions?: number;
@@ -36,6 +38,7 @@ interface Flags extends LogFlags {
 const BATCH = 1000;
 const PROGRESS_MS = 2000;
 const WAIT_MS = 1000;
+const DAY_MS = 86_400_000;
 /** Time between words about a log that cannot be opened yet. */
 const WAITING_MS = 5000;
 const TOPIC = /^kafka:(.+)$/;
@@ -61,6 +64,9 @@ async function main(flags: Flags): Promise<number> {
     Deno.addSignalListener(signal, () => stopping.abort());
   }
   const topic = TOPIC.exec(flags.from)?.[1];
+  if (topic !== undefined && flags.recent) {
+    throw new Error("Cannot move the times of a topic, which has no end: leave --recent out");
+  }
   if (topic !== undefined && !isJson(flags.format)) {
     throw new Error(
       `Cannot read a topic as ${flags.format}: its records must be of ${JSON_FORMATS.join(", ")}`,
@@ -123,9 +129,16 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
     name: nameOf(flags),
     batch: batchOf(flags),
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+    ...(flags.recent ? { shiftMs: () => untilToday(flags) } : {}),
   });
   if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
   return feeder;
+}
+
+/** Whole days, by which all times move so that the newest event is of the last 24 hours: hours stay what they are. */
+async function untilToday({ format, from }: Flags): Promise<number> {
+  const ageMs = Date.now() - await newestTime(openSource(format, from));
+  return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
 }
 
 async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSignal): Promise<Feed> {
@@ -211,6 +224,10 @@ const program = addLogFlags(
       .default("earliest"),
   )
   .option("--once", "of a topic: stop at its end instead of waiting for more")
+  .option(
+    "--recent",
+    "of files: move all times by whole days, so that the newest event is of the last 24 hours",
+  )
   .option("--rate <n>", "events a second at most", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)

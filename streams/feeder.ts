@@ -29,6 +29,11 @@ export interface FeederOptions {
    * all goes to partition 0 and an item applies before the event that follows it, as a replay needs it.
    */
   readonly name?: string;
+  /**
+   * What is added to all times, milliseconds. Asked for when the source is fed for the first time; whoever goes on adds
+   * the same. @default {0}
+   */
+  readonly shiftMs?: () => Promise<number>;
   /** The time of day, milliseconds since the epoch: with a name, no record gets a later one. @default {Date.now} */
   readonly now?: () => number;
 }
@@ -44,6 +49,7 @@ export class Feeder implements AsyncDisposable {
   readonly #keyed: boolean;
   readonly #now: () => number;
   readonly #group: string;
+  readonly #shiftMs: number;
   readonly #resumedFrom: number;
   /** Checksum of the source records before that; `null` = unknown. */
   readonly #resumedSum: number | null;
@@ -65,10 +71,11 @@ export class Feeder implements AsyncDisposable {
     writer: Writer,
     source: AsyncIterable<SourceRecord>,
     options: FeederOptions,
-    { position, sum, events }: {
+    { position, sum, events, shiftMs }: {
       readonly position: number;
       readonly sum: number | null;
       readonly events: number;
+      readonly shiftMs: number;
     },
   ) {
     this.#log = log;
@@ -83,6 +90,7 @@ export class Feeder implements AsyncDisposable {
     this.#position = this.#resumedFrom = position;
     this.#resumedSum = sum;
     this.#events = events;
+    this.#shiftMs = shiftMs;
   }
 
   /** A feeder that goes on where the last one on this log stopped. */
@@ -101,8 +109,9 @@ export class Feeder implements AsyncDisposable {
     const sum = own?.sum ?? await log.committed(group, topics.items, 0);
     // Among events of other sources, those of this one are counted when they are passed over.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
+    const shiftMs = position === 0 ? await options.shiftMs?.() ?? 0 : own?.shiftMs ?? 0;
     opened.move();
-    return new Feeder(log, topics, writer, source, options, { position, sum, events });
+    return new Feeder(log, topics, writer, source, options, { position, sum, events, shiftMs });
   }
 
   /** Source records that were appended by earlier feeders. */
@@ -155,11 +164,12 @@ export class Feeder implements AsyncDisposable {
         continue;
       }
       taken++;
-      records.push(this.#record(next.value));
+      records.push(this.#record(shifted(next.value, this.#shiftMs)));
     }
     if (taken === 0) return false;
     this.#position += taken;
-    const position = { next: this.#position, sum: this.#sum };
+    const shift = this.#shiftMs === 0 ? {} : { shiftMs: this.#shiftMs };
+    const position = { next: this.#position, sum: this.#sum, ...shift };
     await this.#writer.commit({
       records: [...records, positionRecord(this.#topics, this.#writer.id, position)],
       group: this.#group,
@@ -217,6 +227,22 @@ export class Feeder implements AsyncDisposable {
       case "rejected":
         return { topic: rejected, partition: 0, key: null, value: encodeRejection(from.rejection), time: 0 };
     }
+  }
+}
+
+/** A record of so much later. */
+function shifted(from: SourceRecord, ms: number): SourceRecord {
+  if (ms === 0) return from;
+  switch (from.kind) {
+    case "event":
+      return { ...from, event: { ...from.event, time: from.event.time + ms } };
+    case "item": {
+      const { item } = from;
+      const end = item.expires === undefined ? {} : { expires: item.expires + ms };
+      return { ...from, item: { ...item, time: item.time + ms, ...end } };
+    }
+    case "rejected":
+      return from;
   }
 }
 

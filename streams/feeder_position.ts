@@ -16,6 +16,8 @@ export interface FilePosition {
   readonly next: number;
   /** Their checksum. */
   readonly sum: number;
+  /** What is added to their times, milliseconds. @default {0} */
+  readonly shiftMs?: number;
 }
 
 /** What a feeder of a topic is at. */

@@ -1,5 +1,5 @@
 /**
- * How many events a source holds.
+ * What a look at a whole source tells: how many events it holds, and of when the newest is.
  *
  * @module
  */
@@ -27,4 +27,13 @@ export async function countEvents(source: AsyncIterable<SourceRecord>, limit = I
     if (kind === "event") events++;
   }
   return events;
+}
+
+/** Time of the newest event of a source, milliseconds since the epoch; −∞ when it has none. */
+export async function newestTime(source: AsyncIterable<SourceRecord>): Promise<number> {
+  let newest = -Infinity;
+  for await (const record of source) {
+    if (record.kind === "event") newest = Math.max(newest, record.event.time);
+  }
+  return newest;
 }

@@ -5,6 +5,7 @@ import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
 import { BEFORE_EVENT } from "../../streams/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -19,7 +20,7 @@ async function createLog(): Promise<MemoryLog> {
   return log;
 }
 
-async function feedAll(log: Log, options: { batch?: number; limit?: number }): Promise<number> {
+async function feedAll(log: Log, options: FeederOptions): Promise<number> {
   await using feeder = await Feeder.open(log, topics, sourceOf(records), options);
   while (await feeder.feed());
   return feeder.events;
@@ -91,6 +92,31 @@ Deno.test("Feeder.feed() stops at the limit, and a higher limit goes on", async 
   const other = await createLog();
   await feedAll(other, { limit: 25 });
   assert.deepEqual(await contentOf(log), await contentOf(other));
+});
+
+Deno.test("Feeder.feed() moves all times by what was asked for at the first time, also after crashes", async () => {
+  const ms = 86_400_000;
+  const later = records.map((record): SourceRecord => {
+    if (record.kind === "event") {
+      return { ...record, event: { ...record.event, time: record.event.time + ms } };
+    }
+    if (record.kind !== "item") return record;
+    const { item } = record;
+    const end = item.expires === undefined ? {} : { expires: item.expires + ms };
+    return { ...record, item: { ...item, time: item.time + ms, ...end } };
+  });
+  const expected = await createLog();
+  await using feeder = await Feeder.open(expected, topics, sourceOf(later), { batch: 9 });
+  while (await feeder.feed());
+  const want = await contentOf(expected);
+  for (const at of [1, 5, 9, 14, 20]) {
+    const log = await createLog();
+    const asked = { batch: 9, shiftMs: () => Promise.resolve(ms) };
+    await assert.rejects(feedAll(new CrashingLog(log, at), asked), Crash);
+    const { end } = await log.bounds(topics.events, 0);
+    await feedAll(log, { batch: 5, shiftMs: () => Promise.resolve(end === 0 ? ms : 2 * ms) });
+    assert.deepEqual(await contentOf(log), want, `after a crash at operation ${at}`);
+  }
 });
 
 Deno.test("Feeder.feed() refuses a source that does not begin with what was fed", async () => {
