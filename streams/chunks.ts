@@ -65,16 +65,6 @@ export async function readChunks(
   return value;
 }
 
-/** How the newest value under `key` begins; `null` when there is none, or the log has no index of keys. */
-export async function readBeginning(
-  log: Pick<Log, "latest">,
-  topic: string,
-  key: string,
-): Promise<Uint8Array | null> {
-  const value = (await log.latest?.(topic, 0, `${key}/0`))?.value ?? null;
-  return value === null ? null : readFirst(value, topic, key).part;
-}
-
 /**
  * The error of a value that cannot be read.
  *

@@ -6,7 +6,7 @@
  */
 
 import type { Log, NewRecord } from "./log/log.ts";
-import { readAll } from "./log/read_all.ts";
+import { newestOf } from "./log/newest.ts";
 import { corruptRecord, remedyByCopy } from "./log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
@@ -37,11 +37,8 @@ export async function feederPosition<Position extends FilePosition | TopicPositi
   feeder: string,
 ): Promise<Position | null> {
   if (await log.identify(positions) === null) return null; // a log of before
-  let record = await log.latest?.(positions, 0, feeder);
-  if (log.latest === undefined) {
-    for await (const one of readAll(log, positions, 0)) if (one.key === feeder) record = one;
-  }
-  if (record == null || record.value === null) return null;
+  const record = await newestOf(log, positions, 0, feeder);
+  if (record === null || record.value === null) return null;
   try {
     const position = JSON.parse(new TextDecoder().decode(record.value));
     if (!Array.isArray(position?.next) && !Number.isInteger(position?.next)) {

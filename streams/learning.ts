@@ -23,12 +23,11 @@ import type { Learner } from "../src/learner/learner.ts";
 import { Proof, type ProofOptions } from "../src/learner/proof.ts";
 import { Validation } from "../src/learner/validation.ts";
 import type { ParameterVersion } from "../src/learner/version.ts";
-import { readBeginning } from "./chunks.ts";
 import { type Batch, BatchReader } from "./learning/batch_reader.ts";
-import { decodeHead, decodePositions, encodeHead } from "./learning/checkpoint_head.ts";
+import { decodeHead, encodeHead } from "./learning/checkpoint_head.ts";
 import { LearnerRecords } from "./learning/learner_records.ts";
 import { VersionPace } from "./learning/version_pace.ts";
-import type { Log, UngroupedLog } from "./log/log.ts";
+import type { UngroupedLog } from "./log/log.ts";
 import type { SampleHandover } from "./sample_handover.ts";
 import type { Topics } from "./topics.ts";
 
@@ -186,16 +185,6 @@ export class Learning implements AsyncDisposable {
     } else if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
     opened.move();
     return learning;
-  }
-
-  /** Positions of samples, by partition, from which a model's learner goes on after a crash; `null` = from the start. */
-  static async checkpointed(
-    log: Pick<Log, "latest">,
-    topics: Topics,
-    model: string,
-  ): Promise<readonly number[] | null> {
-    const beginning = await readBeginning(log, topics.checkpoints, model);
-    return beginning === null ? null : decodePositions(new ByteReader(beginning));
   }
 
   /**

@@ -36,8 +36,12 @@ export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
  * @throws SyntaxError when it has another format, or ends before
  */
 export function decodeHead(from: ByteReader): CheckpointHead {
+  const format = from.u8();
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
+  }
   return {
-    positions: decodePositions(from),
+    positions: Array.from({ length: from.count() }, () => from.uint()),
     version: from.uint(),
     failures: from.uint(),
     rollbacks: from.uint(),
@@ -45,11 +49,4 @@ export function decodeHead(from: ByteReader): CheckpointHead {
     recovery: from.uint(),
     needsFull: from.u8() === 1,
   };
-}
-
-/** Where a checkpoint goes on, which is what its head begins with. @throws SyntaxError as {@linkcode decodeHead} */
-export function decodePositions(from: ByteReader): number[] {
-  const format = from.u8();
-  if (format === FORMAT) return Array.from({ length: from.count() }, () => from.uint());
-  throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
 }

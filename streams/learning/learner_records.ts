@@ -152,6 +152,18 @@ function decoded(record: LogRecord, value: Uint8Array): ParameterVersion | null 
   }
 }
 
+/** Positions of samples, by partition, from which a model's learner goes on after a crash; `null` = from the start. */
+export async function checkpointedSamples(
+  log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
+  topics: Topics,
+  model: string,
+): Promise<readonly number[] | null> {
+  const position = await feederPosition<TopicPosition>(log, topics, writerOf(topics, model));
+  if (position === null) return null;
+  // Of a topic that was created again it has learnt nothing yet.
+  return position.id === ((await log.identify(topics.samples))?.id ?? null) ? position.next : null;
+}
+
 /** Offsets of samples that a learner has lost, by its last checkpoint. */
 export async function lostSamples(
   log: Pick<Log, "latest" | "read" | "bounds" | "identify">,

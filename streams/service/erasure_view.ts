@@ -35,6 +35,11 @@ export interface ErasurePlace {
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "statistics", "figures", "checkpoints"] as const;
 
+/** A broker deletes no segment that it still writes to. */
+const DROPPED_VERSIONS =
+  "versions that were dropped: no reader sees them, and brokers delete their segments once these are full or old " +
+  "(segment.bytes, segment.ms)";
+
 /** Their own event time stands still while nothing happens: no time of the wall can be given. */
 const LEARNT_BY_OTHERS =
   "maybe the id in what tasks of other partitions learnt, for an hour of their event time";
@@ -68,9 +73,14 @@ export async function viewErasure(
   const applied = await log.committed(`${events}-tasks`, events, place.partition) ?? 0;
   const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
   const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
+  const isKept = state === "kept" || state === null && applied > place.offset;
   const remainders: Remainder[] = [];
   for (const name of [...IN_RECORDS, ...REPLACED]) {
     const topic = topics[name];
+    if (name === "parameters" && isKept) {
+      remainders.push({ topic, remains: DROPPED_VERSIONS, until: null });
+      continue;
+    }
     const keepMs = await log.keepMs?.(topic) ?? null;
     const until = keepMs === null ? null : since + keepMs;
     const isReplaced = REPLACED.some((other) => other === name);
@@ -81,8 +91,7 @@ export async function viewErasure(
     const remains = others ? `${what}, ${end}; ${LEARNT_BY_OTHERS}` : `${what}, ${end}`;
     remainders.push({ topic, remains, until: others ? null : until });
   }
-  const isApplied = applied > place.offset;
-  return { state: state ?? (isApplied ? "kept" : "under way"), topics: [...remainders, pinned] };
+  return { state: state ?? (isKept ? "kept" : "under way"), topics: [...remainders, pinned] };
 }
 
 /** Versions that experiments pin have rows of weights of their users. */

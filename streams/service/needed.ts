@@ -11,7 +11,7 @@
  * @module
  */
 
-import { Learning } from "../learning.ts";
+import { checkpointedSamples } from "../learning/learner_records.ts";
 import type { Log } from "../log/log.ts";
 import type { Task } from "../task.ts";
 import type { Topics } from "../topics.ts";
@@ -48,7 +48,7 @@ export async function neededAnswers(deployment: Deployment, partition: number): 
 export async function neededSamples(deployment: Deployment, partition: number): Promise<number> {
   const { log, topics, models } = deployment;
   const learners = models.map(async (model) =>
-    (await Learning.checkpointed(log, topics, model))?.[partition] ?? 0
+    (await checkpointedSamples(log, topics, model))?.[partition] ?? 0
   );
   return Math.min(
     await neededByMonitor(deployment, topics.samples, partition),

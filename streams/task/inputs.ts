@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../src/state/task_codec.ts";
 import type { Log, LogError, LogRecord, TopicIdentity } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { newestOf } from "../log/newest.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "../topics.ts";
 import {
@@ -161,17 +161,7 @@ export async function ownRecord(
   { statistics }: Pick<Topics, "statistics">,
   partition: number,
 ): Promise<LogRecord | null> {
-  if (log.latest !== undefined) return await log.latest(statistics, partition, TASK_KEY);
-  const { start, end } = await log.bounds(statistics, partition);
-  // Offsets have holes, such as the marker that ends a transaction.
-  for (let back = 2;; back *= 4) {
-    const from = Math.max(start, end - back);
-    let last: LogRecord | null = null;
-    for await (const record of readAll(log, statistics, partition, from)) {
-      if (record.key === TASK_KEY) last = record;
-    }
-    if (last !== null || from === start) return last;
-  }
+  return await newestOf(log, statistics, partition, TASK_KEY);
 }
 
 /** What the newest record of a task says of its position; `null` when there is none. @throws LogError `corrupt` */

@@ -1,90 +1,27 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { encodeEvent } from "../../src/events/codec.ts";
-import type { Event } from "../../src/events/event.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { Service, type ServiceOptions } from "../../streams/service.ts";
 import { topicNames } from "../../streams/topics.ts";
-import { OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "./deployment.ts";
+import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
+import { badRecords, FORMS, formsIn, formsOn, GONE, shop } from "./forms.ts";
 
 const topics = topicNames();
-const TOKEN = "7f3a9c51";
-/** JSON escapes it, and it is nowhere else. */
-const GONE = `gone"é\\${TOKEN}`;
 const FAST: ServiceOptions<"base"> = {
   ...OPTIONS,
   learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
   eraseIntervalMs: 20,
 };
 
-/** A text with all of its letters escaped as JSON may have them. */
-const escaped = (text: string) =>
-  [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
-/** What is in Base64 of bytes, wherever they are in what is encoded. */
-const base64 = (bytes: Uint8Array) =>
-  [0, 1, 2].map((at) => {
-    // The first and the last group have bits of what is around them.
-    const text = Buffer.concat([Buffer.alloc(at), bytes]).toString("base64").replaceAll("=", "");
-    return Buffer.from(text.slice(at === 0 ? 0 : 4, -1));
-  });
-
-/** The ways in which bytes may hold an id. */
-const FORMS: readonly (readonly [name: string, forms: readonly Uint8Array[]])[] = [
-  ["UTF-8", [Buffer.from(TOKEN)]],
-  ["UTF-16", [Buffer.from(TOKEN, "utf16le")]],
-  ["escaped", [Buffer.from(escaped(TOKEN))]],
-  ["Base64", base64(Buffer.from(TOKEN))],
-  ["Base64 of UTF-16", base64(Buffer.from(TOKEN, "utf16le"))],
-  ["Base64 of escaped", base64(Buffer.from(escaped(TOKEN)))],
-];
-
-function formsIn(bytes: Uint8Array): string[] {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return FORMS.flatMap(([name, forms]) => forms.some((form) => all.includes(form)) ? [name] : []);
-}
-
-/** Where the id stands in the records of a log, by topic. */
-async function formsOn(log: Log): Promise<Record<string, readonly string[]>> {
-  const found: Record<string, string[]> = {};
-  for (const [topic, { partitions }] of await log.topics()) {
-    const forms = new Set<string>();
-    for (let partition = 0; partition < partitions; partition++) {
-      for await (const { key, value, headers } of readAll(log, topic, partition)) {
-        const text = Buffer.from(`${key} ${JSON.stringify(headers)}`);
-        for (const form of [...formsIn(text), ...formsIn(value ?? new Uint8Array(0))]) forms.add(form);
-      }
-    }
-    if (forms.size > 0) found[topic] = [...forms];
-  }
-  return found;
-}
-
-/** What happens in a small shop, in which one of the users is `GONE`. */
-function shop(): Event[] {
-  return shopEvents(600, 12).map((event) => event.user === "u3" ? { ...event, user: GONE } : event);
-}
-
 /** Runs a deployment in which the user lives, and is erased. @param at what to look at when all is done */
 async function live(log: Log, at: (service: Service<"base">) => Promise<void>): Promise<void> {
   await using service = await Service.start(log, FAST);
   const events = shop();
   const last = events.at(-1)?.time ?? 0;
-  const bad = (text: string | Uint8Array, key: string | null) => ({
-    topic: topics.events,
-    partition: 0,
-    key,
-    value: typeof text === "string" ? new TextEncoder().encode(text) : text,
-    time: last,
-  });
   await log.append(recordsOf(events));
-  await log.append([
-    bad(`{"type":"interaction","user":${JSON.stringify(GONE)},`, "somebody"),
-    bad(`{"type":"nonsense","user":"x","item":"${escaped(GONE)}"}`, null),
-    bad(Buffer.from(JSON.stringify({ type: "interaction", user: GONE }), "utf16le"), null),
-  ].map((record) => ({ ...record, time: last })));
+  await log.append(badRecords(topics, last));
   await untilCommitted(log);
   await until(
     async () => Object.keys(await formsOn(log)).includes(topics.checkpoints),

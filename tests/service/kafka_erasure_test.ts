@@ -1,0 +1,86 @@
+/** What a real broker has of a user who was erased, byte for byte, against what the receipt says. */
+
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import type { KafkaLog } from "../../streams/log/kafka_log.ts";
+import type { LogRecord } from "../../streams/log/log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { Service } from "../../streams/service.ts";
+import { type ErasureView, viewErasure } from "../../streams/service/erasure_view.ts";
+import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
+import { badRecords, formsInRecord, formsOn, GONE, shop } from "./forms.ts";
+
+const broker = await testBroker();
+const PREFIX = "erased.";
+const PARTITIONS = 2;
+const topics = topicNames(PREFIX);
+const YEARS = 100 * 365 * 86_400_000;
+
+/** Topics that have the user in what is left when the broker has compacted them, and dropped tombstones. */
+async function compacted(log: KafkaLog): Promise<string[]> {
+  const found: string[] = [];
+  for (const [topic, { partitions, cleanup }] of await log.topics()) {
+    const newest = new Map<string, LogRecord>();
+    for (let partition = 0; cleanup === "compact" && partition < partitions; partition++) {
+      for await (const record of readAll(log, topic, partition)) {
+        if (record.value === null) newest.delete(`${partition}/${record.key}`);
+        else newest.set(`${partition}/${record.key}`, record);
+      }
+    }
+    if ([...newest.values()].some((record) => formsInRecord(record).length > 0)) found.push(topic);
+  }
+  return found;
+}
+
+if (broker !== undefined) {
+  Deno.test("Service on Kafka leaves of a user who is erased what the receipt says, and nothing else", async () => {
+    await using log = await openLog(broker);
+    {
+      await using keeping = await openLog(broker, { topicConfig: { "retention.ms": `${YEARS}` } });
+      const keeps = [topics.samples, topics.signals];
+      await keeping.createTopics(topicSpecs(topics, PARTITIONS).filter(({ name }) => keeps.includes(name)));
+    }
+    await using service = await Service.start(log, {
+      ...OPTIONS,
+      prefix: PREFIX,
+      partitions: PARTITIONS,
+      learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
+    });
+    const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+    await registry.start({ name: "half", layer: "a", traffic: 1, variants: [{ name: "A" }, { name: "B" }] });
+    const events = shop();
+    const time = events.at(-1)?.time ?? 0;
+    await log.append([...recordsOf(events, PREFIX), ...badRecords(topics, time)]);
+    await untilCommitted(log, PREFIX);
+    const named = ["state", "parameters", "checkpoints", "figures", "signals", "statistics"] as const;
+    await until(async () => {
+      const found = await formsOn(log);
+      return named.every((name) => found[topics[name]] !== undefined);
+    }, "all of them have the user");
+
+    const partition = partitionOf(GONE, PARTITIONS);
+    const [offset = -1] = await log.append([
+      { topic: topics.events, key: GONE, value: encodeEvent({ type: "forget", user: GONE, time }), time },
+    ]);
+    const look = async (): Promise<ErasureView> => {
+      const place = { partition, offset };
+      return await viewErasure({ log, topics }, place, await service.erasure(partition, offset), Date.now());
+    };
+    assert.equal((await look()).state, "under way");
+    await until(async () => (await look()).state === "kept", "all that is ours is rewritten");
+
+    const receipt = await look();
+    const remaining = receipt.topics.filter(({ remains }) => !/^$|no reader sees them/.test(remains ?? ""));
+    const names = (all: readonly { readonly topic: string }[]) => all.map(({ topic }) => topic).toSorted();
+    const left = (await compacted(log)).filter((topic) => topic !== topics.statistics);
+    assert.deepEqual(left, [], "nothing is left once the broker has compacted, but what others learnt");
+    assert.deepEqual(Object.keys(await formsOn(log)).toSorted(), names(remaining));
+    const dated = remaining.filter(({ until }) => until !== null);
+    assert.deepEqual(names(dated), [topics.samples, topics.signals]);
+    for (const { until, topic } of dated) assert.ok(until! > YEARS, topic);
+  });
+}
