@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/experiments/experiment.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
-import { type MetricName, METRICS } from "../src/experiments/user_metrics.ts";
+import { type MetricName, METRICS } from "../src/assignment/metrics.ts";
 import { type ExperimentChanges, ExperimentClient } from "../streams/experiments/client.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";

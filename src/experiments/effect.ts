@@ -11,15 +11,14 @@
  * @module
  */
 
+import { linearise, Moments } from "./user_metrics.ts";
 import {
-  linearise,
   METRIC_FIELDS,
   type MetricField,
   type MetricName,
   METRICS,
   type MetricSpec,
-  Moments,
-} from "./user_metrics.ts";
+} from "../assignment/metrics.ts";
 
 /** A ratio in one arm. */
 export interface Arm {

@@ -5,9 +5,9 @@
  */
 
 import type { Diversity } from "../events/event.ts";
-import type { CandidateSource } from "../retrieval/features.ts";
+import type { CandidateSource } from "../events/candidate_source.ts";
 import type { PolicyOptions } from "../scorer/policy.ts";
-import type { MetricName } from "./user_metrics.ts";
+import type { MetricName } from "../assignment/metrics.ts";
 
 /** What orders retrieved candidates: the model, the retrieval's blend, or the product of both. */
 export const RANKINGS = ["model", "blend", "both"] as const;

@@ -7,7 +7,8 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../learner/sample.ts";
-import { addSample, METRIC_FIELDS } from "./user_metrics.ts";
+import { addSample } from "./user_metrics.ts";
+import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
 /** How long before the first exposure the pre-period of a user begins, milliseconds. */

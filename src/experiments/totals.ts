@@ -10,7 +10,8 @@ import type { Sample } from "../learner/sample.ts";
 import { splitVariants } from "./assignment.ts";
 import type { Experiment } from "./experiment.ts";
 import { PrePeriod } from "./pre_period.ts";
-import { addSample, METRIC_FIELDS, Moments } from "./user_metrics.ts";
+import { addSample, Moments } from "./user_metrics.ts";
+import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 /** Parts of the users that figures are kept for. */
 export const USER_SEGMENTS = ["new", "returning"] as const;

@@ -11,7 +11,8 @@ import { devianceAt, evidenceOf, fewestConversions, inverted, ratioInterval } fr
 import type { Experiment, GuardRail } from "./experiment.ts";
 import type { SampleRatio } from "./sample_ratio.ts";
 import type { UserSegment } from "./totals.ts";
-import { type MetricName, METRICS, type MetricSpec, type Moments } from "./user_metrics.ts";
+import type { Moments } from "./user_metrics.ts";
+import { type MetricName, METRICS, type MetricSpec } from "../assignment/metrics.ts";
 
 /** What can be said. */
 export const VERDICTS = ["better", "worse", "undecided", "no difference", "harmful", "invalid"] as const;

@@ -8,6 +8,7 @@
  */
 
 import type { ItemScores } from "./item_scores.ts";
+import { SCORED_SOURCES } from "../events/candidate_source.ts";
 import { logarithms } from "./logarithms.ts";
 
 const EPSILON = 0.05;
@@ -15,24 +16,6 @@ const EPSILON = 0.05;
 const GRAIN = 2 ** -30;
 /** What is smaller has nothing to say: the shares of it would not be finite. */
 const LEAST = 1e-290;
-
-/** Places that score items, in the order of their features. */
-export const SCORED_SOURCES = [
-  "co-visited",
-  "same-page",
-  "closest",
-  "liked",
-  "together",
-  "linear",
-  "sessions",
-  "vectors",
-  "state",
-  "category",
-  "next-category",
-  "popular",
-  "trending",
-  "re-visit",
-] as const;
 
 /** Most items that a source proposes; what is 0 scores only what others propose: it is a part of what is co-visited. */
 export const PROPOSALS: Readonly<Record<(typeof SCORED_SOURCES)[number], number>> = {
@@ -51,9 +34,6 @@ export const PROPOSALS: Readonly<Record<(typeof SCORED_SOURCES)[number], number>
   "trending": 40,
   "re-visit": 60,
 };
-
-/** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, the new items, or a draw from all. */
-export type CandidateSource = "given" | "new" | "drawn" | (typeof SCORED_SOURCES)[number];
 
 /** Features of a candidate beside its sources' scores. New ones come last: see `Blend.decode()`. */
 export const PROPERTIES = [

@@ -11,14 +11,8 @@ import type { UserState } from "../state/user_state.ts";
 import type { Features } from "./blend.ts";
 import type { Context } from "./context.ts";
 import type { DecayedCounts } from "./decayed_counts.ts";
-import {
-  FEATURES,
-  PROPERTIES,
-  PROPOSALS,
-  type ScoreColumn,
-  scoreColumn,
-  SCORED_SOURCES,
-} from "./features.ts";
+import { FEATURES, PROPERTIES, PROPOSALS, type ScoreColumn, scoreColumn } from "./features.ts";
+import { SCORED_SOURCES } from "../events/candidate_source.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
 import { logarithms } from "./logarithms.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { PROPOSALS, SCORED_SOURCES } from "./features.ts";
+import { PROPOSALS } from "./features.ts";
+import { SCORED_SOURCES } from "../events/candidate_source.ts";
 
 /** Counts by source. */
 export class SourceCounts {

@@ -10,7 +10,8 @@ import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/
 import type { Preference } from "../../src/experiments/interleaving.ts";
 import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
-import { type MetricName, METRICS, type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
+import { type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
+import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics.ts";

@@ -9,7 +9,7 @@ import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
 import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../src/events/recommendation.ts";
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
-import { METRICS } from "../../src/experiments/user_metrics.ts";
+import { METRICS } from "../../src/assignment/metrics.ts";
 import { DOOR_SCHEMAS } from "../doors/schemas.ts";
 import { CHANGE_SCHEMAS, draftSchema, experimentSchema, holdoutSchema } from "../experiments/schemas.ts";
 import { PROBLEMS } from "./problem.ts";

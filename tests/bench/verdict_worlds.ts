@@ -4,7 +4,7 @@
  * @module
  */
 
-import { METRIC_FIELDS, type MetricField, type MetricName } from "../../src/experiments/user_metrics.ts";
+import { METRIC_FIELDS, type MetricField, type MetricName } from "../../src/assignment/metrics.ts";
 import { normal, type Random } from "../../src/simulator/random.ts";
 
 const [LISTS, ROWS, CLICKS, REWARD, LOSS, PREDICTED] = ([

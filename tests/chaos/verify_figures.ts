@@ -7,7 +7,7 @@
 
 import { isExperiment } from "../../src/experiments/experiment.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
-import { METRIC_FIELDS } from "../../src/experiments/user_metrics.ts";
+import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";

@@ -1,0 +1,65 @@
+/**
+ * The metrics that an experiment may be about, by name.
+ *
+ * @module
+ */
+
+/** What is summed up a user, in the order of the vectors. */
+export const METRIC_FIELDS = [
+  "users",
+  "lists",
+  "rows",
+  "clicks",
+  "discountedRows",
+  "discountedClicks",
+  "reward",
+  "loss",
+  "predicted",
+] as const;
+
+/** One of {@linkcode METRIC_FIELDS}. */
+export type MetricField = typeof METRIC_FIELDS[number];
+
+/** A metric: sum of `of` over sum of `per`, and which way is better. */
+export interface MetricSpec {
+  /** What it is, for people. */
+  readonly about: string;
+  /** Summed in the numerator. */
+  readonly of: MetricField;
+  /** Summed in the denominator; `entropy` is what a forecast of the mean click rate for all rows would lose. */
+  readonly per: MetricField | "entropy";
+  /** Which way is better. */
+  readonly better: "up" | "down";
+  /**
+   * The value that is best, from which too much is as bad as too little: variants are compared by how far they are off,
+   * max(value, 1/value), and `better` is `down`.
+   */
+  readonly ideal?: 1;
+}
+
+/** The metrics by name. */
+export const METRICS = {
+  ctr: { about: "clicks a shown item", of: "clicks", per: "rows", better: "up" },
+  clicksPerList: { about: "clicks a list", of: "clicks", per: "lists", better: "up" },
+  clicksPerUser: { about: "clicks a user", of: "clicks", per: "users", better: "up" },
+  listsPerUser: { about: "lists a user", of: "lists", per: "users", better: "up" },
+  discountedCtr: {
+    about: "clicks a shown item, both weighted by 1/log₂(2 + position)",
+    of: "discountedClicks",
+    per: "discountedRows",
+    better: "up",
+  },
+  reward: { about: "value of positive interactions a user", of: "reward", per: "users", better: "up" },
+  logLoss: { about: "log loss of the served predictions", of: "loss", per: "rows", better: "down" },
+  ne: { about: "log loss / that of the mean click rate", of: "loss", per: "entropy", better: "down" },
+  calibration: {
+    about: "Σ predictions / Σ clicks, compared by how far it is from 1",
+    of: "predicted",
+    per: "clicks",
+    better: "down",
+    ideal: 1,
+  },
+} as const satisfies Readonly<Record<string, MetricSpec>>;
+
+/** One of {@linkcode METRICS}. */
+export type MetricName = keyof typeof METRICS;
