@@ -101,6 +101,8 @@ export * from "./streams/service.ts";
 export type { SharedThread } from "./streams/service/shared_thread.ts";
 export type { Deployment } from "./streams/service/needed.ts";
 export type { ErasureState } from "./streams/service/eraser.ts";
+export type { ErasureProgress, ErasureView, Remainder } from "./streams/service/erasure_view.ts";
+export type { IdleModel } from "./streams/service/idle_models.ts";
 export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
 export type { RetentionSettings } from "./streams/service/retention_settings.ts";
 export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";

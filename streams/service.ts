@@ -25,7 +25,8 @@ import type { Log } from "./log/log.ts";
 import type { ExperimentMonitor } from "./experiments/monitor.ts";
 import { PinnedModels } from "./pinned_models.ts";
 import { Crew } from "./service/crew.ts";
-import { Eraser, type ErasureState } from "./service/eraser.ts";
+import { Eraser } from "./service/eraser.ts";
+import type { ErasureProgress } from "./service/erasure_view.ts";
 import { Rewriting } from "./service/rewriting.ts";
 import { monitorGroup, MonitorJob } from "./service/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./service/options.ts";
@@ -286,9 +287,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * How far the erasure is that the event at an offset of `events` asks for; `null` where others look after it. `kept` on
    * a log that takes no records out: all that is ours to rewrite has been.
    */
-  async erasure(partition: number, offset: number): Promise<ErasureState | "kept" | null> {
-    if (this.#rewriting === undefined) return this.#eraser?.stateOf(partition, offset) ?? null;
-    return await this.#rewriting.isDone({ partition, offset }) ? "kept" : "under way";
+  async erasure(partition: number, offset: number): Promise<ErasureProgress | null> {
+    if (this.#rewriting !== undefined) return await this.#rewriting.look({ partition, offset });
+    return this.#eraser === undefined ? null : { state: this.#eraser.stateOf(partition, offset), idle: [] };
   }
 
   /** What has not stopped yet, for people: what a stop that is cut short abandons. */

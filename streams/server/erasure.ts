@@ -43,6 +43,6 @@ export async function getErasure(context: ApiContext, { parameters }: Call): Pro
       "Cannot find the erasure: give partition and offset as DELETE has answered",
     );
   }
-  const state = await context.service?.erasure(partition, offset) ?? null;
-  return Response.json(await viewErasure(context, { partition, offset }, state, context.now()));
+  const progress = await context.service?.erasure(partition, offset) ?? null;
+  return Response.json(await viewErasure(context, { partition, offset }, progress, context.now()));
 }

@@ -12,7 +12,7 @@
  * ```
  *
  * What comes of the user behind F is another life, and stays. Parameters, checkpoints and statistics are written anew by
- * whoever owns them.
+ * whoever owns them; those of models that are not at work, which nobody owns, are dropped when the rest is.
  *
  * @module
  */
@@ -21,7 +21,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord, Scrubbed } from "../log/log.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
-import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
+import { dropIdle, idleModels } from "./idle_models.ts";
+import {
+  type Deployment,
+  neededAnswers,
+  neededEvents,
+  neededSamples,
+  neededSignals,
+  parameterTopics,
+} from "./needed.ts";
 
 /** Options of an {@linkcode Eraser}. */
 export interface EraserOptions {
@@ -223,10 +231,8 @@ export class Eraser implements AsyncDisposable {
   }
 
   async #parametersEnds(): Promise<ReadonlyMap<string, number>> {
-    const { parameters } = this.#deployment.topics;
     const ends = new Map<string, number>();
-    for (const name of (await this.#log.topics()).keys()) {
-      if (name !== parameters && !name.startsWith(`${parameters}.`)) continue;
+    for (const name of await parameterTopics(this.#deployment)) {
       ends.set(name, (await this.#log.bounds(name, 0)).end);
     }
     return ends;
@@ -245,6 +251,16 @@ export class Eraser implements AsyncDisposable {
 
   async #erase({ partition, erasures, offsets, signalsEnds }: Plan): Promise<void> {
     const { topics } = this.#deployment;
+    // One process has the log: nobody runs what is not at work here, and whoever does later would not hear of it.
+    const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
+    for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
+      await dropIdle(this.#log, topics, idle);
+      logger.warn(
+        "{model} is not at work, and has learnt from users who are erased: what it has learnt is dropped, and it begins " +
+          "anew with the samples that there are when it is run again",
+        { model: idle.model },
+      );
+    }
     for (const [place, end] of signalsEnds.entries()) {
       const { start } = await this.#log.bounds(topics.signals, place);
       if (end > start) await this.#log.trim(topics.signals, place, end);

@@ -7,6 +7,7 @@
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import type { ErasureState } from "./eraser.ts";
+import type { IdleModel } from "./idle_models.ts";
 
 /** What remains of a user on a topic. */
 export interface Remainder {
@@ -20,8 +21,18 @@ export interface Remainder {
 
 /** How far an erasure is; `kept` = what is ours to rewrite has been, on a log that drops records by retention only. */
 export interface ErasureView {
+  /** How far it is. */
   readonly state: ErasureState | "kept";
+  /** What remains, by topic. */
   readonly topics: readonly Remainder[];
+}
+
+/** How far an erasure is, as who looks after it says. */
+export interface ErasureProgress {
+  /** How far it is; `kept` as in {@linkcode ErasureView}. */
+  readonly state: ErasureView["state"];
+  /** Models that are not at work, and have not learnt of it. */
+  readonly idle: readonly IdleModel[];
 }
 
 /** Where an erasure was asked for. */
@@ -47,18 +58,19 @@ const LEARNT_BY_OTHERS =
 /**
  * Looks at an erasure.
  *
- * @param state as the service says; `null` where nobody here knows
+ * @param progress as the service says; `null` where nobody here knows: it counts as under way
  * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
  */
 export async function viewErasure(
   { log, topics }: { readonly log: Log; readonly topics: Topics },
   place: ErasurePlace,
-  state: ErasureView["state"] | null,
+  progress: ErasureProgress | null,
   now: number,
 ): Promise<ErasureView> {
+  const { state, idle } = progress ?? { state: "under way", idle: [] };
   const pinned = await pins(log, topics);
   const isShared = ((await log.topics()).get(topics.events)?.partitions ?? 1) > 1;
-  if (state !== null && state !== "kept" && log.erase !== undefined) {
+  if (progress !== null && state !== "kept" && log.erase !== undefined) {
     const remainder = (name: keyof Topics) => {
       const left = name === "statistics" && isShared ? LEARNT_BY_OTHERS : null;
       return {
@@ -70,10 +82,9 @@ export async function viewErasure(
     return { state, topics: [...[...IN_RECORDS, ...REPLACED].map(remainder), pinned] };
   }
   const { events } = topics;
-  const applied = await log.committed(`${events}-tasks`, events, place.partition) ?? 0;
   const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
   const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
-  const isKept = state === "kept" || state === null && applied > place.offset;
+  const isKept = progress?.state === "kept";
   const remainders: Remainder[] = [];
   for (const name of [...IN_RECORDS, ...REPLACED]) {
     const topic = topics[name];
@@ -86,12 +97,32 @@ export async function viewErasure(
     const isReplaced = REPLACED.some((other) => other === name);
     const what = isReplaced ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    const others = name === "statistics" && isShared;
-    // Both have to be over: what is not replaced yet is kept from then on.
-    const remains = others ? `${what}, ${end}; ${LEARNT_BY_OTHERS}` : `${what}, ${end}`;
-    remainders.push({ topic, remains, until: others ? null : until });
+    const notes = name === "statistics" && isShared ? [LEARNT_BY_OTHERS] : [];
+    if (name === "checkpoints") notes.push(...idle.flatMap(checkpointNote));
+    // All have to be over: what is not replaced yet is kept from then on.
+    remainders.push({
+      topic,
+      remains: [`${what}, ${end}`, ...notes].join("; "),
+      until: notes.length > 0 ? null : until,
+    });
   }
-  return { state: state ?? (isKept ? "kept" : "under way"), topics: [...remainders, pinned] };
+  return { state, topics: [...remainders, ...idle.flatMap(versionsNote), pinned] };
+}
+
+function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
+  if (!hasCheckpoint) return [];
+  return [
+    `maybe the id in the checkpoint of ${model}, which is not at work, until ${model} is run again and has learnt of it, ` +
+    `or records without a value are appended for its keys (${model}/0, ${model}/1 and so on)`,
+  ];
+}
+
+function versionsNote({ model, versions }: IdleModel): Remainder[] {
+  if (versions === null) return [];
+  const remains =
+    `maybe the id in versions of ${model}, which is not at work, until ${model} is run again and has ` +
+    "learnt of it, or the topic is deleted";
+  return [{ topic: versions, remains, until: null }];
 }
 
 /** Versions that experiments pin have rows of weights of their users. */

@@ -14,7 +14,7 @@
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import type { Log } from "../log/log.ts";
 import type { Task } from "../task.ts";
-import type { Topics } from "../topics.ts";
+import { type Topics, variantTopics } from "../topics.ts";
 import { monitorGroup } from "./monitor_job.ts";
 
 /** A deployment whose records are looked at. */
@@ -29,6 +29,13 @@ export interface Deployment {
   readonly models: readonly string[];
   /** The tasks at work, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
+}
+
+/** The topics on which the models at work have their versions. */
+export async function parameterTopics({ log, topics, models }: Deployment): Promise<string[]> {
+  const existing = await log.topics();
+  const own = models.map((model) => variantTopics(topics, model).parameters);
+  return [topics.parameters, ...own].filter((topic) => existing.has(topic));
 }
 
 /** Smallest offset of `events` that is still to be applied. */

@@ -7,8 +7,9 @@
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { erasureOf, hasRowsOf, inputOf } from "./erased_records.ts";
-import type { ErasurePlace } from "./erasure_view.ts";
-import { type Deployment, neededAnswers, neededEvents, neededSamples } from "./needed.ts";
+import type { ErasurePlace, ErasureProgress } from "./erasure_view.ts";
+import { idleModels } from "./idle_models.ts";
+import { type Deployment, neededAnswers, neededEvents, neededSamples, parameterTopics } from "./needed.ts";
 
 /** Most erasures whose versions are remembered: those before are looked up anew. */
 const MAX_REMEMBERED = 1000;
@@ -24,11 +25,19 @@ export class Rewriting {
     this.#deployment = deployment;
   }
 
+  /** How far an erasure is. */
+  async look(place: ErasurePlace): Promise<ErasureProgress> {
+    if (!await this.#isDone(place)) return { state: "under way", idle: [] };
+    const { log, topics } = this.#deployment;
+    const samples = await endOfOutputs(log, topics.samples, place);
+    return { state: "kept", idle: await idleModels(this.#deployment, place.partition, samples) };
+  }
+
   /**
-   * Whether the task has committed the erasure, checkpoints of all models and the figures of experiments are behind it,
-   * and no version of before that names the user is left.
+   * Whether the task has committed the erasure, checkpoints of all models at work and the figures of experiments are
+   * behind it, and no version of theirs of before that names the user is left.
    */
-  async isDone(place: ErasurePlace): Promise<boolean> {
+  async #isDone(place: ErasurePlace): Promise<boolean> {
     const { log, topics } = this.#deployment;
     const { partition, offset } = place;
     if (await neededEvents(this.#deployment, partition) <= offset) return false;
@@ -47,14 +56,13 @@ export class Rewriting {
     const id = `${place.partition}/${place.offset}`;
     const known = this.#named.get(id);
     if (known !== undefined) return known;
-    const { log, topics: { events, parameters } } = this.#deployment;
+    const { log, topics: { events } } = this.#deployment;
     const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
     const [record] = asked.records;
     const erasure = record?.offset === place.offset ? erasureOf(record) : null;
     const ends = new Map<string, number>();
     if (erasure !== null) {
-      for (const topic of (await log.topics()).keys()) {
-        if (topic !== parameters && !topic.startsWith(`${parameters}.`)) continue;
+      for (const topic of await parameterTopics(this.#deployment)) {
         for await (const { offset, value } of readAll(log, topic, 0)) {
           if (value !== null && hasRowsOf(value, [erasure.user])) ends.set(topic, offset + 1);
         }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Log } from "../../streams/log/log.ts";
 import { keepMsOf } from "../../streams/log/kafka/topics.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { viewErasure } from "../../streams/service/erasure_view.ts";
+import { type ErasureProgress, viewErasure } from "../../streams/service/erasure_view.ts";
 import { topicNames, topicSpecs } from "../../streams/topics.ts";
 import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";
@@ -62,18 +62,15 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   await memory.append([{ topic: topics.events, partition: 0, key: "ann", value: null, time: 2000 }]);
   const keepMs = (topic: string) => Promise.resolve(topic === topics.samples ? null : 1000);
   const log = {
-    committed: memory.committed.bind(memory),
     topics: memory.topics.bind(memory),
     bounds: memory.bounds.bind(memory),
     read: memory.read.bind(memory),
     keepMs,
   } as unknown as Log;
-  const look = () => viewErasure({ log, topics }, { partition: 0, offset: 0 }, null, 5000);
-  assert.equal((await look()).state, "under way");
-  await using writer = await memory.writer("task");
-  const offsets = [{ topic: topics.events, partition: 0, offset: 1 }];
-  await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
-  const { state, topics: all } = await look();
+  const look = (progress: ErasureProgress | null) =>
+    viewErasure({ log, topics }, { partition: 0, offset: 0 }, progress, 5000);
+  assert.equal((await look(null)).state, "under way", "nobody can say");
+  const { state, topics: all } = await look({ state: "kept", idle: [] });
   assert.equal(state, "kept");
   const of = (topic: string) => all.find((one) => one.topic === topic);
   assert.deepEqual(of(topics.events), {
@@ -87,4 +84,10 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
     until: null,
   });
   assert.equal(of(topics.pins)?.remains, null);
+  const idle = { model: "dien", versions: `${topics.parameters}.dien`, hasCheckpoint: true } as const;
+  const { topics: more } = await look({ state: "kept", idle: [idle] });
+  const left = more.find(({ topic }) => topic === topics.checkpoints);
+  assert.match(left?.remains ?? "", /checkpoint of dien, which is not at work, until .+ keys \(dien\/0, /);
+  assert.equal(left?.until, null);
+  assert.match(more.find(({ topic }) => topic === idle.versions)?.remains ?? "", /or the topic is deleted/);
 });

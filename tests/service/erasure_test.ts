@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
+import { DEFAULT_MODELS } from "../../streams/config.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite_log.ts";
 import { Service, type ServiceOptions } from "../../streams/service.ts";
 import { topicNames } from "../../streams/topics.ts";
@@ -14,6 +16,11 @@ const FAST: ServiceOptions<"base"> = {
   learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
   eraseIntervalMs: 20,
 };
+
+/** A log that takes no records out. */
+function keeping(): Log {
+  return Object.assign(new MemoryLog(), { erase: undefined, scrub: undefined }) as unknown as Log;
+}
 
 /** Runs a deployment in which the user lives, and is erased. @param at what to look at when all is done */
 async function live(log: Log, at: (service: Service<"base">) => Promise<void>): Promise<void> {
@@ -42,7 +49,7 @@ async function live(log: Log, at: (service: Service<"base">) => Promise<void>): 
     value: encodeEvent(forget),
     time: last,
   }]);
-  await until(async () => await service.erasure(0, offset) === "done", "it is erased");
+  await until(async () => (await service.erasure(0, offset))?.state === "done", "it is erased");
   assert.deepEqual(await formsOn(log), {});
   await at(service);
 }
@@ -90,9 +97,7 @@ Deno.test("Service leaves no byte of an erased user in a SQLite file and its wri
 });
 
 Deno.test("Service says of a log that takes no records out that a user is erased once learners have written it", async () => {
-  await using log = Object.assign(new MemoryLog(), { erase: undefined, scrub: undefined }) as unknown as
-    & Log
-    & AsyncDisposable;
+  await using log = keeping();
   const slow = { ...FAST, learning: { ...FAST.learning, checkpointIntervalMs: 3_600_000 } };
   const events = shop();
   const last = events.at(-1)?.time ?? 0;
@@ -110,12 +115,68 @@ Deno.test("Service says of a log that takes no records out that a user is erased
       { topic: topics.events, key: GONE, value: encodeEvent(forget), time: last },
     ]);
     await untilCommitted(log);
-    assert.equal(await service.erasure(0, offset), "under way", "no checkpoint has it");
+    assert.equal((await service.erasure(0, offset))?.state, "under way", "no checkpoint has it");
   }
   await using service = await Service.start(log, FAST);
-  await until(async () => await service.erasure(0, offset) === "kept", "the learner has written");
+  await until(async () => (await service.erasure(0, offset))?.state === "kept", "the learner has written");
   const found = await formsOn(log);
   for (const name of ["parameters", "checkpoints", "figures"] as const) {
     assert.equal(found[topics[name]], undefined, name);
   }
+});
+
+const WITH_DIN: ServiceOptions<"base"> = {
+  ...FAST,
+  variants: [{ model: "din", modelConfig: DEFAULT_MODELS.din }] as never,
+};
+const VERSIONS = `${topics.parameters}.din`;
+
+/** A deployment that was run with another model, and is run without it, where the user is erased. */
+async function liveOn(log: Log, erased: (service: Service<"base">, offset: number) => Promise<void>) {
+  const events = shop();
+  {
+    await using _both = await Service.start(log, WITH_DIN);
+    await log.append(recordsOf(events));
+    await untilCommitted(log);
+    await until(async () => (await formsOn(log))[VERSIONS] !== undefined, "din has learnt of the user");
+  }
+  const checkpoints = await Array.fromAsync(readAll(log, topics.checkpoints, 0));
+  const of = checkpoints.filter(({ key }) => key?.startsWith("din/"));
+  assert.ok(
+    of.some(({ value }) => value !== null && formsIn(value).length > 0),
+    "its checkpoint has the user",
+  );
+  await using service = await Service.start(log, FAST);
+  const time = events.at(-1)?.time ?? 0;
+  const forget = { type: "forget", user: GONE, time } as const;
+  const [offset = -1] = await log.append([
+    { topic: topics.events, key: GONE, value: encodeEvent(forget), time },
+  ]);
+  await erased(service, offset);
+}
+
+Deno.test("Service drops what a model has learnt that is not at work any more, with whoever is erased", async () => {
+  await using log = new MemoryLog();
+  await liveOn(log, async (service, offset) => {
+    await until(async () => (await service.erasure(0, offset))?.state === "done", "it is erased");
+    assert.deepEqual(await formsOn(log), {});
+  });
+  await using again = await Service.start(log, WITH_DIN);
+  await log.append(recordsOf(shop().filter(({ user }) => user !== GONE).slice(-30)));
+  await untilCommitted(log);
+  await until(() => Promise.resolve((again.models[1]?.serving.version ?? 0) > 1), "din learns anew");
+});
+
+Deno.test("Service names a model that is not at work any more where the log takes no records out", async () => {
+  await using log = keeping();
+  await liveOn(log, async (service, offset) => {
+    await until(async () => (await service.erasure(0, offset))?.state === "kept", "others have written");
+    const { idle = [] } = await service.erasure(0, offset) ?? {};
+    assert.deepEqual(idle, [{ model: "din", versions: VERSIONS, hasCheckpoint: true }]);
+  });
+  await using both = await Service.start(log, WITH_DIN);
+  const { end } = await log.bounds(topics.events, 0);
+  await until(async () => (await both.erasure(0, end - 1))?.state === "kept", "din has written, too");
+  const found = await formsOn(log);
+  assert.deepEqual([found[VERSIONS], found[topics.checkpoints]], [undefined, undefined]);
 });

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { encodeVersion } from "../../src/learner/version.ts";
+import { positionRecord } from "../../streams/feeder_position.ts";
+import { writerOf } from "../../streams/learning/learner_records.ts";
+import type { NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { monitorGroup } from "../../streams/service/monitor_job.ts";
+import { Rewriting } from "../../streams/service/rewriting.ts";
+import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics.ts";
+import { makeLearner, makeSamples } from "../learner/batches.ts";
+
+const topics = topicNames();
+const VARIANT = variantTopics(topics, "din").parameters;
+const USER = "u1";
+
+/** A version that has a row of the user. */
+function version(): Uint8Array {
+  const learner = makeLearner("base");
+  learner.learn(makeSamples(40).map((sample) => ({ ...sample, user: USER })));
+  return encodeVersion(learner.version("full", 1, 0));
+}
+
+const record = (topic: string, over: Partial<NewRecord> = {}): NewRecord => ({
+  ...{ topic, partition: 0, key: USER, value: new Uint8Array(1), time: 0, headers: { input: "0/0/0" } },
+  ...over,
+});
+
+type Log = MemoryLog;
+const commit = async (log: Log, group: string, topic: string, offset: number) => {
+  await using writer = await log.writer(group);
+  await writer.commit({ records: [], group, offsets: [{ topic, partition: 0, offset }] });
+};
+const checkpoint = async (log: Log, model: string, next: number) => {
+  const id = (await log.identify(topics.samples))?.id ?? null;
+  await log.append([positionRecord(topics, writerOf(topics, model), { id, next: [next] })]);
+};
+
+/** What an erasure waits for, each with how it comes about. */
+const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
+  "the task": (log) => commit(log, `${topics.events}-tasks`, topics.events, 2),
+  "the learner": (log) => checkpoint(log, "base", 2),
+  "the learner of a variant": (log) => checkpoint(log, "din", 2),
+  "the monitor, of samples": (log) => commit(log, monitorGroup(topics), topics.samples, 2),
+  "the monitor, of answers": (log) => commit(log, monitorGroup(topics), topics.recommendations, 1),
+  "a version without the user": (log) => log.trim(topics.parameters, 0, 1),
+  "a version of a variant without the user": (log) => log.trim(VARIANT, 0, 1),
+};
+
+/** A log on which somebody who had an answer is erased at offset 1, and came back since. */
+async function erased(): Promise<Log> {
+  const log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), ...variantTopicSpecs(topics, ["din"])]);
+  const forget = encodeEvent({ type: "forget", user: USER, time: 1_700_000_000_000 });
+  await log.append([
+    record(topics.events),
+    record(topics.events, { value: forget }),
+    record(topics.events),
+    record(topics.experiments, { key: "one" }),
+    record(topics.recommendations),
+    record(topics.recommendations, { headers: { input: "0/2/0" } }),
+    record(topics.samples),
+    record(topics.samples, { value: null, headers: { input: "0/1/0" } }),
+    record(topics.samples, { headers: { input: "0/2/0" } }),
+    record(topics.parameters, { key: "base", value: version() }),
+    record(VARIANT, { key: "din", value: version() }),
+  ]);
+  return log;
+}
+
+const look = (log: Log) => {
+  const deployment = { log, topics, partitions: 1, models: ["base", "din"], tasks: () => new Map() };
+  return new Rewriting(deployment);
+};
+const PLACE = { partition: 0, offset: 1 };
+
+for (const [condition, comesAbout] of Object.entries(CONDITIONS)) {
+  Deno.test(`Rewriting.look() waits for ${condition}`, async () => {
+    await using log = await erased();
+    for (const other of Object.values(CONDITIONS)) if (other !== comesAbout) await other(log);
+    const rewriting = look(log);
+    assert.equal((await rewriting.look(PLACE)).state, "under way");
+    await comesAbout(log);
+    assert.equal((await rewriting.look(PLACE)).state, "kept");
+  });
+}
+
+Deno.test("Rewriting.look() does not take who came back for somebody who was not erased", async () => {
+  await using log = await erased();
+  for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
+  const rewriting = look(log);
+  assert.equal((await rewriting.look(PLACE)).state, "kept");
+  await log.append([record(topics.parameters, { key: "base", value: version() })]);
+  assert.equal((await rewriting.look(PLACE)).state, "kept");
+});
+
+Deno.test("Rewriting.look() does not believe a checkpoint that has learnt samples of an earlier topic", async () => {
+  await using log = await erased();
+  for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
+  await log.append([positionRecord(topics, writerOf(topics, "base"), { id: "another", next: [9] })]);
+  assert.equal((await look(log).look(PLACE)).state, "under way");
+});
