@@ -158,7 +158,7 @@ const proof = z.strictObject({
     "probability that chance ever gives a model a say in the order of lists, or takes it",
     0.05,
   ),
-  mixRows: field(natural, "judged rows after which a new model is mixed with the prior", 256),
+  mixRows: field(natural, "judged rows after which a new model is mixed with the prior", 64),
 }).partial().nullable();
 
 const guard = z.strictObject({

@@ -52,7 +52,7 @@ import type { Sample, SampleRow } from "./sample.ts";
 export interface ProofOptions {
   /** Probability that chance ever gives the model a say, or takes it. @default {0.05} */
   readonly alpha?: number;
-  /** Judged rows after which a new model is mixed with the prior; 0 = from the start. @default {256} */
+  /** Judged rows after which a new model is mixed with the prior; 0 = from the start. @default {64} */
   readonly mixRows?: number;
 }
 
@@ -138,7 +138,7 @@ export class Proof {
   readonly #information = new Float64Array(MAX_POSITION + 1).fill(LEVEL_START);
 
   /** Nothing is proved yet. @throws RangeError when α is not in (0, 1), or `mixRows` below 0 */
-  constructor({ alpha = 0.05, mixRows = 256 }: ProofOptions = {}) {
+  constructor({ alpha = 0.05, mixRows = 64 }: ProofOptions = {}) {
     if (!(alpha > 0 && alpha < 1)) {
       throw new RangeError(`Cannot take alpha as in (0, 1): current value is ${alpha}`);
     }
@@ -180,6 +180,9 @@ export class Proof {
       for (const row of rows) this.#judge(row, gains, block.expected);
       take(block, hashString(user, 0), { rows: rows.length, gains });
       this.#rows += rows.length;
+    }
+    if (this.#changes.length === 0 && this.#orderer === "prior" && this.#rows >= this.#mixRows) {
+      this.#become("mix");
     }
     if (this.#rows - this.#looked < LOOK_ROWS) return;
     this.#looked = this.#rows;
@@ -291,8 +294,7 @@ export class Proof {
       else if (this.#orderer === "mix" && proved(MIX, -1)) return "prior";
       else if (this.#orderer === "prior" && proved(MIX, 1)) return "mix";
     }
-    const isNew = this.#orderer === "prior" && this.#changes.length === 0;
-    return isNew && this.#rows >= this.#mixRows ? "mix" : this.#orderer;
+    return this.#orderer;
   }
 
   #become(to: Orderer): void {

@@ -164,7 +164,7 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
   const { operations } = whole;
   const versions = await versionsOn(whole);
   assert.ok(versions.length > 0);
-  assert.ok(versions.every(({ share }) => share === 0.5), "256 rows were judged");
+  assert.ok(versions.every(({ share }) => share === 0.5), "64 rows were judged");
   for (let at = 1; at < operations; at++) {
     const log = await start();
     await assert.rejects(run(new CrashingLog(log, at)), Crash);
