@@ -22,10 +22,11 @@ import {
 } from "../../streams/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { type ServedPage, simulate } from "../../streams/simulation.ts";
+import { summary } from "./summary.ts";
 
-const [requests = "2000", seeds = "1,2,3,4", models = "base,dien"] = Deno.args;
+const [requests = "2000", seeds = "1,2,3,4", models = "base,dien", setups = "without,with,prior"] = Deno.args;
 /** Ends of the stages, in rows that were served: ten a request. */
-const STAGES = [1125, 5000, 20_000];
+const STAGES = [500, 1125, 5000, 20_000];
 const SETUPS = ["without", "with", "prior"] as const;
 const FILE = "fixtures/shop/meander.json";
 
@@ -50,32 +51,31 @@ async function run(model: ModelName, setup: typeof SETUPS[number], seed: number)
   return { pages, rows: learning.validation.rows, changes: learning.proof?.changes ?? [] };
 }
 
-/** The mean of the seeds, and its standard error. */
-function summary(values: readonly number[], digits: number): string {
-  const n = values.length;
-  const mean = values.reduce((sum, x) => sum + x, 0) / n;
-  const error = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, n - 1) / n);
-  return `${mean.toFixed(digits)} ± ${error.toFixed(digits)}`;
-}
-
+/** Mean true click rate of pages, %. */
 const served = (pages: readonly ServedPage[]) =>
   100 * pages.reduce((sum, p) => sum + p.served, 0) / pages.length;
 
 for (const model of models.split(",") as ModelName[]) {
-  for (const setup of SETUPS) {
-    if (setup === "prior" && model !== "base") continue;
+  const stages = STAGES.map((end, s) => [s === 0 ? 0 : STAGES[s - 1]!, end] as const)
+    .filter(([start]) => start < 10 * Number(requests));
+  let without: readonly (readonly number[])[] = [];
+  for (const setup of setups.split(",") as (typeof SETUPS[number])[]) {
     const runs: Awaited<ReturnType<typeof run>>[] = [];
     for (const seed of seeds.split(",")) runs.push(await run(model, setup, Number(seed)));
-    const stages = STAGES.filter((_, s) => s === 0 || STAGES[s - 1]! < 10 * Number(requests));
-    const cells = stages.map((end, s) => {
-      const start = s === 0 ? 0 : STAGES[s - 1]!;
-      const clicks = summary(runs.map(({ pages }) => served(pages.slice(start / 10, end / 10))), 2);
-      if (setup === "prior") return clicks;
+    const clicks = stages.map(([start, end]) =>
+      runs.map(({ pages }) => served(pages.slice(start / 10, end / 10)))
+    );
+    if (setup === "without") without = clicks;
+    const cells = stages.map(([start, end], s) => {
       const figure = (of: (report: MetricsReport) => number | null) =>
         summary(runs.map(({ rows }) => of(rows.report(start, end)) ?? NaN), 3);
-      return `${clicks}, AUC ${figure(({ auc }) => auc)}, NE ${
-        figure(({ normalizedEntropy }) => normalizedEntropy)
-      }`;
+      const paired = without[s] === undefined || setup === "without"
+        ? ""
+        : ` (${summary(clicks[s]!.map((x, r) => x - without[s]![r]!), 2)})`;
+      const ranks = setup === "prior"
+        ? ""
+        : `, AUC ${figure(({ auc }) => auc)}, NE ${figure((report) => report.normalizedEntropy)}`;
+      return `${summary(clicks[s]!, 2)}${paired}${ranks}`;
     });
     print(`${model} ${setup}: ${cells.join(" | ")}`);
     for (const { changes } of runs) {
