@@ -14,6 +14,7 @@ import { DELIVERIES } from "../streams/task/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { type Address, DEFAULT_ADDRESS, type Flags, SNAPSHOTS } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
+import { runThread } from "./run/start.ts";
 import { addLogFlags } from "./log_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
@@ -112,22 +113,7 @@ const program = addLogFlags(
   .parse(commandArguments(), { from: "user" });
 
 const flags = program.opts<Flags>();
-await runCommand(async () => await runThread(flags));
-
-/** Runs the service. @returns its exit code */
-async function runThread(flags: Flags): Promise<number> {
+await runCommand(async () => {
   const permissions = await granted(await permissionsOf(flags));
-  const thread = new Worker(new URL("./run/thread.ts", import.meta.url), {
-    type: "module",
-    name: "service",
-    deno: { permissions },
-  });
-  const { promise, resolve } = Promise.withResolvers<number>();
-  thread.onmessage = ({ data }) => resolve(data);
-  thread.onerror = (event) => {
-    event.preventDefault(); // the runtime has said where
-    resolve(1);
-  };
-  thread.postMessage(flags);
-  return await promise;
-}
+  return await runThread(new URL("./run/thread.ts", import.meta.url), { flags, permissions });
+});

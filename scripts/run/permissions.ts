@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../log_flags.ts";
 import { addressOf, type Flags, placeOf, SNAPSHOTS } from "./flags.ts";
@@ -24,25 +24,24 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
   const { config = DEFAULT_CONFIG } = flags;
   const { net, ffi, write, reads } = await (flags.log === "sqlite" ? onSqlite(flags) : onKafka(flags));
-  const read = [CODE, config, ...write, ...reads];
-  return { env: "inherit", ffi, net, read, run: false, sys: "inherit", write };
+  const written = await withTargets(write);
+  const read = [...await withTargets([CODE, config, ...reads]), ...written];
+  return { env: "inherit", ffi, net, read, run: false, sys: "inherit", write: written };
 }
 
 interface Places {
   readonly net: string[] | "inherit" | false;
   readonly ffi: "inherit" | false;
-  readonly write: string[];
+  readonly write: readonly string[];
   readonly reads: readonly string[];
 }
 
 async function onSqlite(flags: Flags): Promise<Places> {
   const address = addressOf(flags);
-  // A link leads elsewhere.
-  const path = await Deno.realPath(flags.logPath).catch(() => flags.logPath);
   return {
     net: address === undefined ? false : [placeOf(address)],
     ffi: false,
-    write: [...new Set([dirname(flags.logPath), dirname(path)])],
+    write: [dirname(flags.logPath), dirname(await targetOf(flags.logPath))], // the first is made
     reads: [],
   };
 }
@@ -56,6 +55,28 @@ async function onKafka(flags: Flags): Promise<Places> {
     write: snapshots === false ? [members] : [snapshots, members],
     reads: [LDD, ...kafkaFiles(flags, await readConfig(flags.config))],
   };
+}
+
+/** Paths, and where links lead that are in them: files are opened by either name. */
+async function withTargets(paths: readonly string[]): Promise<string[]> {
+  const all = new Map<string, string>();
+  for (const path of paths) {
+    for (const name of [path, await targetOf(path)]) {
+      if (!all.has(resolve(name))) all.set(resolve(name), name);
+    }
+  }
+  return [...all.values()];
+}
+
+/** Where a path leads, which need not exist yet. */
+async function targetOf(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch {
+    const full = resolve(path);
+    const folder = dirname(full);
+    return folder === full ? full : join(await targetOf(folder), basename(full));
+  }
 }
 
 /** Permissions of a thread, but for kinds that its process has been given a part of: they stay as they are. */

@@ -37,6 +37,7 @@ import { exitCodeOf } from "../command_line.ts";
 import { placeOf } from "../log_flags.ts";
 import { openLog, partitionsOf, readConfig, sqliteOptions } from "../service_flags.ts";
 import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
+import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
 /** Time between words about a log that cannot be opened yet. */
@@ -62,44 +63,44 @@ const INHERITED: Deno.PermissionOptionsObject = {
 const KAFKA_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
 /** Those of this thread, but for the environment. */
 const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
-/**
- * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
- * restored, was never seen by anyone: the next owner does it again. So it is no failure.
- */
-const PATIENCE_MS = 8000;
 
 const logger = getLogger(["meander", "run"]);
 
-/** What it sees of whoever started it, to whom it tells the exit code. */
+/** What it sees of whoever started it. */
 interface ThreadScope {
-  onmessage: (event: MessageEvent<Flags>) => void;
-  postMessage(exitCode: number): void;
+  onmessage: (event: MessageEvent<Order<Flags>>) => void;
+  postMessage(report: Report): void;
 }
 
 const scope = self as unknown as ThreadScope;
+/** Resolves when the service is to stop. */
+const stop = Promise.withResolvers<void>();
+/** What it still has to do before it has stopped. */
+let unfinished = (): readonly string[] => ["opening the log"];
 
-scope.onmessage = async ({ data }) => scope.postMessage(await exitCodeOf(() => serve(data)));
+scope.onmessage = async ({ data: order }) => {
+  if ("stop" in order) stopOn(order.stop);
+  else scope.postMessage(await exitCodeOf(() => serve(order.flags)));
+};
+scope.postMessage("ready");
+
+function stopOn(signal: Deno.Signal): void {
+  logger.info("stops on {signal}", { signal });
+  stop.resolve();
+  setTimeout(() => {
+    logger.warn(
+      "ends after {ms} ms without waiting for {what}: what is not committed the next owner does again",
+      {
+        ms: PATIENCE_MS,
+        what: unfinished().join(", "),
+      },
+    );
+    scope.postMessage(0);
+  }, PATIENCE_MS);
+}
 
 async function serve(flags: Flags): Promise<number> {
   await configureLogging(levelOf(flags));
-  const stop = Promise.withResolvers<void>();
-  let unfinished = (): readonly string[] => ["opening the log"];
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      logger.info("stops on {signal}", { signal });
-      stop.resolve();
-      setTimeout(() => {
-        logger.warn(
-          "ends after {ms} ms without waiting for {what}: what is not committed the next owner does again",
-          {
-            ms: PATIENCE_MS,
-            what: unfinished().join(", "),
-          },
-        );
-        scope.postMessage(0);
-      }, PATIENCE_MS);
-    });
-  }
   const { roles = ROLES } = flags;
   const http = addressOf(flags);
   if (flags.serverThread && (http === undefined || flags.log !== "sqlite")) {

@@ -1,0 +1,64 @@
+/**
+ * The first thread of `deno task run`: starts the one of the service, and passes on signals and the exit code. It lives when
+ * that is at work for long, or dead.
+ *
+ * @module
+ */
+
+import { print } from "../command_line.ts";
+
+/** What the thread of a service is told: to begin, then to stop. */
+export type Order<Flags> = { readonly flags: Flags } | { readonly stop: Deno.Signal };
+
+/** What it tells: that it listens, as what it is told before is lost while its modules load; then its exit code. */
+export type Report = "ready" | number;
+
+/**
+ * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
+ * restored, was never seen by anyone: the next owner does it again. So it is no failure.
+ */
+export const PATIENCE_MS = 8000;
+/** Beyond it the thread says nothing of its own any more: it computes, or waits for its disk. */
+const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
+
+/** Options of {@linkcode runThread}. */
+export interface ThreadOptions<Flags> {
+  /** What the thread is told first. */
+  readonly flags: Flags;
+  /** What the thread may do. */
+  readonly permissions: Deno.PermissionOptionsObject;
+  /** How long it may take to end after a signal, milliseconds. @default {9000} */
+  readonly patienceMs?: number;
+}
+
+/** Runs a service in a thread of this module, which must not call `Deno.exit`: nobody would hear of it. @returns the exit code of the process */
+export async function runThread<Flags>(
+  module: URL,
+  { flags, permissions, patienceMs = LAST_PATIENCE_MS }: ThreadOptions<Flags>,
+): Promise<number> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  let isReady = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (!isReady) return end(0); // nothing has begun
+      tell({ stop: signal });
+      setTimeout(() => {
+        const word = `ends ${patienceMs} ms after ${signal}, without its thread, which does not answer`;
+        print(Deno.stderr, `${word}\n`);
+        end(0);
+      }, patienceMs);
+    });
+  }
+  const thread = new Worker(module, { type: "module", name: "service", deno: { permissions } });
+  const tell = (order: Order<Flags>) => thread.postMessage(order);
+  thread.onmessage = ({ data }: MessageEvent<Report>) => {
+    if (data !== "ready") return end(data);
+    isReady = true;
+    tell({ flags });
+  };
+  thread.onerror = (event) => {
+    event.preventDefault(); // the runtime has said where
+    end(1);
+  };
+  return await ended;
+}
