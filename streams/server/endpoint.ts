@@ -28,6 +28,14 @@ export interface Content {
   readonly type?: string;
 }
 
+/** A parameter. */
+export interface Parameter {
+  /** What it is. */
+  readonly about: string;
+  /** What it may be. */
+  readonly schema: JsonSchema;
+}
+
 /** The body that an endpoint reads. */
 export interface EndpointBody {
   /** What it may be. */
@@ -53,10 +61,10 @@ export interface Endpoint {
   readonly description?: string;
   /** What a key must allow; `null` = nobody needs a key. */
   readonly scope: Scope | null;
-  /** What each parameter is. */
-  readonly parameters?: Readonly<Record<string, string>>;
-  /** What may stand behind the question mark, and its JSON Schema; all of it may be left out. */
-  readonly query?: Readonly<Record<string, { readonly about: string; readonly schema: JsonSchema }>>;
+  /** What each part of the path is; without a JSON Schema an id or a name. */
+  readonly parameters?: Readonly<Record<string, string | Parameter>>;
+  /** What may stand behind the question mark; all of it may be left out. */
+  readonly query?: Readonly<Record<string, Parameter>>;
   /** The body. */
   readonly body?: EndpointBody;
   /** Answers by status. */

@@ -17,7 +17,7 @@ import { bodyKind } from "./body.ts";
 import { within } from "./deadline.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
-import { forgetUser, getErasure } from "./erasure.ts";
+import { forgetUser, getErasure, PLACE } from "./erasure.ts";
 import { mergeUser } from "./merge.ts";
 import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -212,9 +212,9 @@ export function endpoints(context: ApiContext): readonly Endpoint[] {
       id: "getErasure",
       summary: "How far an erasure is, what remains of the user on which topic, and until when",
       scope: "admin",
-      parameters: { partition: "As the erasure was answered", offset: "As the erasure was answered" },
+      parameters: PLACE,
       answers: { 200: { description: "What remains", schema: "Erasure" } },
-      problems: ["unavailable"],
+      problems: ["not-found", "unavailable"],
       handle: (call) => getErasure(context, call),
     },
     {

@@ -89,13 +89,12 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
     ...(description === undefined ? {} : { description }),
     ...(scope === null ? {} : { security: [{}, { key: [] }, { bearer: [] }], "x-scope": scope }),
     parameters: [
-      ...Object.entries(parameters).map(([name, about]) => ({
-        name,
-        in: "path",
-        required: true,
-        description: about,
-        schema: PART,
-      })),
+      ...Object.entries(parameters).map(([name, parameter]) => {
+        const { about, schema } = typeof parameter === "string"
+          ? { about: parameter, schema: PART }
+          : parameter;
+        return { name, in: "path", required: true, description: about, schema };
+      }),
       ...Object.entries(query).map(([name, { about, schema }]) => ({
         name,
         in: "query",

@@ -30,9 +30,26 @@ Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELE
     Object.values(topics).filter((topic) => !NOBODYS.has(topic))
       .toSorted(),
   );
-  for (const wrong of ["x/0", "0/-1", "7/0", "0/1.5"]) {
+  for (
+    const wrong of [
+      "x/0",
+      "0/-1",
+      "0/1.5",
+      "0/1e0",
+      "0/00",
+      `0/${"0".repeat(300)}`,
+      "0/9007199254740993",
+      "0/%20",
+    ]
+  ) {
     assert.equal((await api.get(`/v1/erasures/${wrong}`)).status, 400, wrong);
   }
+  assert.equal((await api.get("/v1/erasures/7/0")).status, 404, "no such partition");
+  const { paths } = (await api.get("/openapi.json")).json;
+  const { parameters, responses } = paths["/v1/erasures/{partition}/{offset}"].get;
+  const number = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+  assert.deepEqual(parameters.map(({ schema }: { schema: unknown }) => schema), [number, number]);
+  assert.ok("404" in responses);
 });
 
 Deno.test("keepMsOf() is as long as a broker may keep a record, by the configuration of its topic", () => {
