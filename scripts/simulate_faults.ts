@@ -31,10 +31,12 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The simulation is a process of its own, whose clock, timers, network and disk are those of the world. */
 async function main(flags: Flags): Promise<number> {
-  const { seed, minutes } = flags;
+  const { minutes } = flags;
   const seeds = flags.seeds ?? (minutes === undefined ? 1 : undefined);
   const mutant = flags.without === undefined ? {} : await withoutFix(flags.without, ROOT);
-  const trial = flags.trial ?? MUTANTS[flags.without ?? ""]?.trial;
+  const taken = MUTANTS[flags.without ?? ""];
+  const trial = flags.trial ?? taken?.trial;
+  const seed = flags.seed ?? taken?.seed ?? (flags.fixed ? 1 : newSeed());
   const map = await Deno.makeTempFile({ prefix: "meander-simulation-", suffix: ".json" });
   try {
     await Deno.writeTextFile(map, JSON.stringify({ imports: { ...replacements(), ...mutant } }));
@@ -42,7 +44,7 @@ async function main(flags: Flags): Promise<number> {
       args: [
         ...["run", "-A", "--no-check", "--v8-flags=--no-wasm-bounds-checks", `--import-map=${map}`],
         new URL("../tests/faults/main.ts", import.meta.url).href,
-        JSON.stringify({ ...flags, trial, seed: seed ?? (flags.fixed ? 1 : newSeed()), seeds }),
+        JSON.stringify({ ...flags, trial, seed, seeds }),
       ],
     }).spawn().status;
     return success ? 0 : 1;

@@ -45,6 +45,7 @@ export function recover(
     if (hasRun) return recover(path, found, "damaged", boot);
     refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
     const before = confirmed?.windowMs ?? NaN;
+    if (before === 0) return null;
     return `its end was being noted when the machine stopped: ${unsaid(found, before)}`;
   }
   const { windowMs } = acknowledged;

@@ -1,11 +1,13 @@
 /**
  * The disk of a simulated world: files of a real folder, which are read and written at once; whoever waits for it goes on
- * when the world says so.
+ * when the world says so. It remembers what it has confirmed of the files that a log syncs: a power cut may take the rest.
  *
  * @module
  */
 
 import { here } from "./globals.ts";
+
+const { mkdirSync, openSync, renameSync } = Deno;
 
 /** Does something on the disk that takes a while to be heard of. */
 export function onDisk<Result>(work: () => Result): Promise<Result> {
@@ -27,44 +29,79 @@ export function onDisk<Result>(work: () => Result): Promise<Result> {
 
 const DISK_MS = 0.3;
 
-/** What the disk holds of a file for good: so many bytes, which begin like that. */
+/** What the disk holds of a file for good. */
 export interface Synced {
-  readonly bytes: number;
-  readonly head: Uint8Array;
+  /** How long it was; of a write-ahead log, as far as it was written since it began anew. */
+  readonly length: number;
+  /** All of it, but for a write-ahead log, of which it is the head: that only grows until its head is another one. */
+  readonly bytes: Uint8Array;
 }
 
-const paths = new WeakMap<Deno.FsFile, string>();
+const WAL = /-wal$/;
+const SYNCED = /-(wal|end|end\.new)$/;
+/** Of the head of a write-ahead log, which is another one once it begins anew, and of a frame with its page. */
+export const HEAD_BYTES = 32;
+const FRAME_BYTES = 24 + 4096;
+/** Where head and frames have the number that is another one once it begins anew, and how long it is. */
+const [SALT_AT, SALT_OF_FRAME_AT, SALT_BYTES] = [16, 8, 8];
+
+/** Where an open file is now. */
+interface Place {
+  path: string;
+}
+
+const places = new WeakMap<Deno.FsFile, Place>();
+const placed = new Map<string, Place>();
 const syncs = new Map<string, Synced>();
-/** Of the head of a write-ahead log, which is another one once it begins anew. */
-const HEAD_BYTES = 32;
 
 /** What the last sync of a file that has ended has confirmed. */
 export function syncedOf(path: string): Synced | undefined {
   return syncs.get(path);
 }
 
+/** The disk confirms what a file holds now. */
+export function noteSync(path: string): void {
+  const synced = lookAt(path);
+  if (synced !== undefined) syncs.set(path, synced);
+}
+
 /** Nobody will ask for the syncs of files in a folder again. */
 export function forgetSyncs(folder: string): void {
-  for (const path of syncs.keys()) if (path.startsWith(`${folder}/`)) syncs.delete(path);
+  for (const known of [syncs, placed]) {
+    for (const path of known.keys()) if (path.startsWith(`${folder}/`)) known.delete(path);
+  }
 }
 
 /** From here on whatever reads and writes files does so in the world. */
 export function diskInWorld(): void {
-  const { mkdirSync } = Deno;
-  Object.defineProperty(Deno, "mkdir", {
-    value: (...args: Parameters<typeof mkdirSync>) => onDisk(() => mkdirSync(...args)),
-  });
-  const { openSync } = Deno;
-  Object.defineProperty(Deno, "open", {
-    value: (path: string, options?: Deno.OpenOptions) =>
-      onDisk(() => {
-        const file = openSync(path, options);
-        paths.set(file, path);
-        return file;
-      }),
-  });
+  const opened = (path: string | URL, options?: Deno.OpenOptions) => {
+    const file = openSync(path, options);
+    if (!SYNCED.test(`${path}`)) return file;
+    const place = { path: `${path}` };
+    places.set(file, place);
+    placed.set(place.path, place);
+    return file;
+  };
+  const replaced = {
+    mkdir: (...args: Parameters<typeof mkdirSync>) => onDisk(() => mkdirSync(...args)),
+    open: (...args: Parameters<typeof openSync>) => onDisk(() => opened(...args)),
+    openSync: opened,
+    renameSync: (from: string | URL, to: string | URL) => {
+      renameSync(from, to);
+      const place = placed.get(`${from}`);
+      if (place !== undefined) place.path = `${to}`;
+      const synced = syncs.get(`${from}`);
+      if (synced !== undefined) syncs.set(`${to}`, synced);
+      syncs.delete(`${from}`);
+    },
+  };
+  for (const [name, value] of Object.entries(replaced)) Object.defineProperty(Deno, name, { value });
   const file = Deno.FsFile.prototype;
   const { statSync } = file;
+  function syncNow(this: Deno.FsFile): void {
+    const place = places.get(this);
+    if (place !== undefined) noteSync(place.path);
+  }
   Object.defineProperties(file, {
     stat: {
       value(this: Deno.FsFile) {
@@ -73,17 +110,48 @@ export function diskInWorld(): void {
     },
     syncData: {
       async value(this: Deno.FsFile) {
-        const path = paths.get(this);
-        const synced = path === undefined ? undefined : await onDisk(() => lookAt(path));
+        const path = places.get(this)?.path;
+        const synced = await onDisk(() => path === undefined ? undefined : lookAt(path));
         // Whoever is dead by now has not heard of it.
         if (path !== undefined && synced !== undefined) syncs.set(path, synced);
-        else await onDisk(() => undefined);
       },
     },
+    syncSync: { value: syncNow },
+    syncDataSync: { value: syncNow },
   });
 }
 
-function lookAt(path: string): Synced {
-  const bytes = Deno.readFileSync(path);
-  return { bytes: bytes.length, head: bytes.slice(0, HEAD_BYTES) };
+function lookAt(path: string): Synced | undefined {
+  try {
+    if (WAL.test(path)) return lookAtLog(path);
+    const bytes = Deno.readFileSync(path);
+    return { length: bytes.length, bytes };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** A write-ahead log begins anew in its file: behind its frames are those of before, which SQLite passes over. */
+export function lookAtLog(path: string): Synced {
+  using file = openSync(path);
+  const read = (at: number, length: number) => {
+    const bytes = new Uint8Array(length);
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.readSync(bytes);
+    return bytes;
+  };
+  const bytes = read(0, HEAD_BYTES);
+  const salt = bytes.subarray(SALT_AT, SALT_AT + SALT_BYTES);
+  const isOfNow = (frame: number) =>
+    read(HEAD_BYTES + frame * FRAME_BYTES + SALT_OF_FRAME_AT, SALT_BYTES).every((byte, i) =>
+      byte === salt[i]
+    );
+  let [frames, end] = [0, Math.max(0, Math.floor((Deno.statSync(path).size - HEAD_BYTES) / FRAME_BYTES))];
+  while (frames < end) {
+    const middle = (frames + end) >> 1;
+    if (isOfNow(middle)) frames = middle + 1;
+    else end = middle;
+  }
+  return { length: HEAD_BYTES + frames * FRAME_BYTES, bytes };
 }

@@ -10,6 +10,8 @@ import type { Trial } from "./plan.ts";
 export interface Mutant {
   /** What must find it. */
   readonly trial: Trial;
+  /** A seed with which it does. */
+  readonly seed: number;
   /** All that is to be changed. */
   readonly edits: readonly Edit[];
 }
@@ -27,6 +29,7 @@ export interface Edit {
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "clock-believes-anybody": {
     trial: "clock-ahead",
+    seed: 101,
     edits: [{
       file: "src/state/event_clock.ts",
       from: "const time = Math.min(claimed, Math.max(arrival.time, this.#time));",
@@ -35,6 +38,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "gap-without-a-word": {
     trial: "retention",
+    seed: 101,
     edits: [{
       file: "streams/task.ts",
       from: "  #lose(): void {\n",
@@ -43,6 +47,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "position-of-the-group": {
     trial: "expiry",
+    seed: 101,
     edits: [{
       file: "streams/task/position.ts",
       from: "const next = own.next ?? committed;",
@@ -52,6 +57,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "topic-by-name": {
     trial: "recreate",
+    seed: 101,
     edits: [
       { file: "streams/task/position.ts", from: "before.id !== null && now.id !== null", to: "false" },
       { file: "streams/task/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
@@ -64,6 +70,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "partitions-as-they-were": {
     trial: "grow",
+    seed: 101,
     edits: [{
       file: "streams/task/position.ts",
       from: "if (before.partitions === now.partitions) return null;",
@@ -72,14 +79,61 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "wal-without-an-end": {
     trial: "rotten-wal",
+    seed: 101,
     edits: [{
       file: "streams/log/recovery.ts",
       from: "const { acknowledged, confirmed } = memory;",
       to: "if (boot !== 0) return null;\n  const { acknowledged, confirmed } = memory;",
     }],
   },
+  "records-without-a-sum": {
+    trial: "rotten-file",
+    seed: 102,
+    edits: [{
+      file: "streams/log/record_table.ts",
+      from: "if (!isRight) throw",
+      to: "if (!isRight && offset < 0) throw",
+    }],
+  },
+  "sync-once-a-minute": {
+    trial: "power",
+    seed: 109,
+    edits: [{
+      file: "streams/log/sqlite_store.ts",
+      from: "      periodMs: syncMs,",
+      to: "      periodMs: 60 * syncMs,",
+    }],
+  },
+  "answer-before-the-disk": {
+    trial: "power",
+    seed: 124,
+    edits: [{
+      file: "streams/log/sqlite_store.ts",
+      from: 'durability === "power" ? "FULL" : "NORMAL"',
+      to: '"NORMAL"',
+    }],
+  },
+  "cut-without-a-word": {
+    trial: "power",
+    seed: 102,
+    edits: [{
+      file: "streams/log/recovery.ts",
+      from: "if (hasRun || !(windowMs > 0)) return null;",
+      to: "if (windowMs >= 0) return null;",
+    }],
+  },
+  "restart-without-a-sync": {
+    trial: "power",
+    seed: 103,
+    edits: [{
+      file: "streams/log/sqlite_store.ts",
+      from: "    syncFile(wal); //",
+      to: "    //",
+    }],
+  },
   "users-anywhere": {
     trial: "foreign-keys",
+    seed: 101,
     edits: [{
       file: "streams/task.ts",
       from: "if (rightful === this.partition) return;",
@@ -88,6 +142,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "any-time-of-a-record": {
     trial: "poison",
+    seed: 101,
     edits: [{
       file: "streams/task/outbox.ts",
       from: "time: isRecordTime(time) ? time : undefined,",

@@ -6,6 +6,7 @@
  */
 
 import { mulberry32 } from "../../src/scorer/random.ts";
+import type { Durability } from "../../streams/log/durability.ts";
 import type { Delivery } from "../../streams/task/delivery.ts";
 
 /** Faults that must not be noticed in anything that the deployment says or keeps. */
@@ -53,9 +54,9 @@ export const TRIALS = [
   "foreign-keys",
   /** The power of a machine with a SQLite log is cut: what was not synced is gone. */
   "power",
-  /** A bit of the write-ahead log changes on the disk. */
+  /** A bit of the write-ahead log changes on the disk, or its end is gone. */
   "rotten-wal",
-  /** A bit of the database changes on the disk. */
+  /** A bit of the database changes on the disk, or its end is gone. */
   "rotten-file",
 ] as const;
 
@@ -83,6 +84,8 @@ export interface Plan {
   /** Whether the broker's transactions are those of Kafka 4. */
   readonly isImplicit: boolean;
   readonly delivery: Delivery;
+  /** What a SQLite log survives. */
+  readonly durability: Durability;
   /** Whether tasks serve the newest version; then nobody can tell what they should have answered. */
   readonly isLive: boolean;
   /** How long people use it, milliseconds. */
@@ -112,8 +115,6 @@ const OF_DISKS: ReadonlySet<Trial> = new Set(["power", "rotten-wal", "rotten-fil
 const OF_CLOCKS: ReadonlySet<Trial> = new Set(["clock-ahead", "clock-behind"]);
 /** Share of the runs on a SQLite log. */
 const SQLITE_SHARE = 0;
-/** Those that seeds draw; the others are asked for by name. */
-const DRAWN = TRIALS.filter((trial) => !OF_DISKS.has(trial));
 /** Share of the runs that are a trial. */
 const TRIALS_SHARE = 0.25;
 
@@ -129,7 +130,7 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
     const lastsMs = Math.round(MEAN_LASTS_MS[kind] * (0.1 + 2 * random() ** 2));
     return { at: 3000 + below(durationMs - 10_000), kind, target: below(1 << 16), lastsMs };
   }).toSorted((a, b) => a.at - b.at);
-  const own = random() < TRIALS_SHARE ? DRAWN[below(DRAWN.length)] : undefined;
+  const own = random() < TRIALS_SHARE ? TRIALS[below(TRIALS.length)] : undefined;
   const taken = trial === undefined ? own : trial === "none" ? undefined : trial;
   const isSqlite = random() < SQLITE_SHARE && (taken === undefined || OF_CLOCKS.has(taken)) ||
     taken !== undefined && OF_DISKS.has(taken);
@@ -145,19 +146,20 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
     people: 8 + below(40),
     tail: random() < 0.5 ? 0.01 : 0.0005,
     trial: taken,
+    durability: random() < 0.4 ? "power" : "process",
   };
 }
 
 /** A plan in words. */
 export function describePlan(plan: Plan): string {
-  const { topology, partitions, isImplicit, delivery, isLive, durationMs, trial, faults } = plan;
+  const { topology, partitions, isImplicit, delivery, durability, isLive, durationMs, trial, faults } = plan;
   const what = faults.map(({ at, kind, target, lastsMs }) =>
     `  ${(at / 1000).toFixed(1).padStart(7)} s ${kind} ${target % 8} for ${(lastsMs / 1000).toFixed(1)} s`
   );
   return [
-    `seed ${plan.seed}: ${topology}, ${partitions} partitions, transactions ${
-      isImplicit ? 2 : 1
-    }, ${delivery}, ` +
+    `seed ${plan.seed}: ${topology}${
+      topology === "sqlite" ? ` (${durability})` : ""
+    }, ${partitions} partitions, transactions ${isImplicit ? 2 : 1}, ${delivery}, ` +
     `${isLive ? "newest version" : "version 1"}, ${(durationMs / 1000).toFixed(0)} s` +
     `${trial === undefined ? "" : `, trial ${trial}`}`,
     ...what,

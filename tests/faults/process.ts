@@ -7,7 +7,7 @@
 import type { ModelName } from "../../src/models/create.ts";
 import { KafkaLog } from "../../streams/log/kafka_log.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite_log.ts";
 import { MeteredLog } from "../../streams/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
@@ -25,8 +25,8 @@ export interface ProcessOptions {
   readonly serves: boolean;
   /** Where the SQLite log is, when it is not Kafka. */
   readonly path?: string;
-  /** When the machine of that log was started. */
-  readonly boot?: number;
+  /** When the machine of that log was started, and what it survives. */
+  readonly sqlite?: SqliteLogOptions;
   /** As `run` makes them of the configuration. */
   readonly service: Omit<ServiceOptions<ModelName>, "roles">;
   /** How its server behaves. */
@@ -81,12 +81,12 @@ export class SimulatedProcess {
   }
 
   async #run(
-    { roles, serves, path, boot = NaN, service: options, settings = {} }: ProcessOptions,
+    { roles, serves, path, sqlite = {}, service: options, settings = {} }: ProcessOptions,
   ): Promise<void> {
     const topics = topicNames(options.prefix);
     const metrics = new Metrics(topics);
     const stop = this.#stop.promise;
-    const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path, { boot });
+    const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path, sqlite);
     const opened = await Promise.race([opening, stop]);
     if (opened === undefined) return;
     await using log = new MeteredLog(opened, metrics);

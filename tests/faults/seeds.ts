@@ -24,5 +24,18 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
   { seed: 101, trial: "recreate", found: "events of a topic that was made anew had no effect" },
   { seed: 101, trial: "grow", found: "events in new partitions were read by nobody" },
   { seed: 101, trial: "foreign-keys", found: "users were spread over partitions without a word" },
-  ...Array.from({ length: 10 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
+  {
+    seed: 101,
+    trial: "rotten-wal",
+    found: "acknowledged events behind a flipped bit were gone without a word",
+  },
+  {
+    seed: 102,
+    trial: "rotten-file",
+    found: "a recommendation that the disk had changed was read as if it were right",
+  },
+  { seed: 102, trial: "power", found: "a power cut that took the note of the end along went unsaid" },
+  { seed: 103, trial: "power", found: "a log counted as confirmed what a killed process had left unsynced" },
+  { seed: 124, trial: "power" },
+  ...Array.from({ length: 7 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
 ];

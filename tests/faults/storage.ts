@@ -1,12 +1,13 @@
 /**
  * The files of a SQLite log in a simulated world: each life of the process has a folder of its own, with what the one
- * before has left: all of it after `kill -9`, less after the power was cut, and other bits on a disk that rots.
+ * before has left: all of it after `kill -9`, less after the power was cut, and other bits, or fewer, on a disk that rots.
  *
  * @module
  */
 
-import { forgetSyncs, type Synced, syncedOf } from "./disk.ts";
+import { forgetSyncs, HEAD_BYTES, lookAtLog, type Synced, syncedOf } from "./disk.ts";
 import { EPOCH, realNow } from "./globals.ts";
+import { rot } from "./rot.ts";
 import { closeAll } from "./shims/node_sqlite.ts";
 import type { Owner, Random } from "./world.ts";
 
@@ -14,17 +15,18 @@ import type { Owner, Random } from "./world.ts";
 export type Death =
   /** The files are as the system has them. */
   | "process"
-  /** Of what no sync has confirmed, the end is gone. */
+  /** Of what no sync has confirmed, anything may be gone. */
   | "power"
-  /** A bit of the write-ahead log has changed. */
+  /** A bit of the write-ahead log has changed, or it has lost its end. */
   | "rotten-wal"
-  /** A bit of the database has changed, after all was moved there. */
+  /** A bit of the database has changed, after all was moved there, or it has lost its end. */
   | "rotten-file";
 
 const FILES = ["log.db", "log.db-wal", "log.db-end"] as const;
-/** Bytes of the head of a write-ahead log, and of a frame of it. */
-const HEAD_BYTES = 32;
-const FRAME_BYTES = 4096 + 24;
+/** What a disk writes whole. */
+const SECTOR_BYTES = 512;
+/** Share of the damage that cuts a file off. */
+const CUT_OFF = 0.3;
 const HOUR_MS = 3_600_000;
 
 /** See the module. */
@@ -61,7 +63,7 @@ export class Storage implements Disposable {
   /** Whoever had it open is dead; what is left is in the next folder. */
   die(death: Death): void {
     const before = this.#place;
-    const synced = syncedOf(`${before}/log.db-wal`);
+    const synced = new Map(FILES.map((file) => [file, syncedOf(`${before}/${file}`)]));
     this.#life++;
     Deno.mkdirSync(this.#place);
     for (const file of FILES) {
@@ -71,7 +73,11 @@ export class Storage implements Disposable {
     Deno.removeSync(before, { recursive: true });
     forgetSyncs(before);
     if (death === "power") this.#starts++;
-    this.#spoil(death, synced);
+    if (death === "power") {
+      this.#cutLog(synced.get("log.db-wal"));
+      this.#cutEnd(synced.get("log.db-end"));
+    } else if (death === "rotten-wal") this.#rotLog();
+    else if (death === "rotten-file") rot(this.path, this.#random);
   }
 
   [Symbol.dispose](): void {
@@ -83,19 +89,37 @@ export class Storage implements Disposable {
     return `${this.#folder}/${this.#life}`;
   }
 
-  #spoil(death: Death, synced: Synced | undefined): void {
-    const path = death === "rotten-file" ? this.path : `${this.path}-wal`;
-    if (death === "process" || !exists(path)) return;
+  /** Behind what was synced the write-ahead log may end anywhere, also within a frame. */
+  #cutLog(synced: Synced | undefined): void {
+    const path = `${this.path}-wal`;
+    if (!exists(path)) return;
+    const { bytes, length } = lookAtLog(path);
+    const isSame = synced?.bytes.every((byte, i) => bytes[i] === byte) ?? false;
+    const kept = Math.min(length, isSame ? synced!.length : HEAD_BYTES);
+    Deno.truncateSync(path, kept + Math.floor((length - kept) * this.#random()));
+  }
+
+  /** Of what was written to the file beside it since its last sync, the disk has all, none, or some sectors. */
+  #cutEnd(synced: Synced | undefined): void {
+    const path = `${this.path}-end`;
+    if (synced === undefined || !exists(path)) return;
     const bytes = Deno.readFileSync(path);
-    if (bytes.length <= HEAD_BYTES + FRAME_BYTES) return;
-    if (death === "power") {
-      // Behind what was synced the end may be anywhere, also within a frame.
-      const isSame = synced?.head.every((byte, i) => bytes[i] === byte) ?? false;
-      const kept = isSame ? Math.min(bytes.length, synced!.bytes) : HEAD_BYTES;
-      Deno.truncateSync(path, kept + Math.floor((bytes.length - kept) * this.#random()));
-      return;
+    if (bytes.length !== synced.length) throw new Error(`${path} has grown without a sync`);
+    const share = [0, 1, 0.5][Math.floor(3 * this.#random())]!;
+    for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
+      if (this.#random() >= share) bytes.set(synced.bytes.subarray(at, at + SECTOR_BYTES), at);
     }
-    const at = HEAD_BYTES + Math.floor((bytes.length - HEAD_BYTES) * this.#random());
+    Deno.writeFileSync(path, bytes);
+  }
+
+  #rotLog(): void {
+    const path = `${this.path}-wal`;
+    if (!exists(path)) return;
+    const { length } = lookAtLog(path);
+    if (length <= HEAD_BYTES) return;
+    const at = HEAD_BYTES + Math.floor((length - HEAD_BYTES) * this.#random());
+    if (this.#random() < CUT_OFF) return Deno.truncateSync(path, at);
+    const bytes = Deno.readFileSync(path);
     bytes[at] = bytes[at]! ^ 1 << Math.floor(8 * this.#random());
     Deno.writeFileSync(path, bytes);
   }

@@ -46,6 +46,10 @@ export interface Stage {
 }
 
 const USED_MS = 40_000;
+const SHORTLY_MS = 4000;
+/** Time between two events of a shop that has much to do, at most; a quiet one takes so many times as long. */
+const SALE_MS = 40;
+const QUIET = 20;
 /** Longer than a broker keeps the offsets of a group without members. */
 const AWAY_MS = 8 * 86_400_000;
 const NO_PRODUCER = { id: -1, epoch: -1, transactional: false };
@@ -96,7 +100,7 @@ export const OUTSIDE: Partial<Readonly<Record<Trial, (stage: Stage) => Promise<v
     await stage.usedFor(USED_MS);
   },
   async power(stage) {
-    await dies(stage, "power");
+    await dies(stage, "power", stage.random() < 0.5);
   },
   async "rotten-wal"(stage) {
     await dies(stage, "rotten-wal");
@@ -110,14 +114,41 @@ export const OUTSIDE: Partial<Readonly<Record<Trial, (stage: Stage) => Promise<v
   },
 };
 
-/** Ends everything in the middle of what goes on. */
-async function dies(stage: Stage, death: Death): Promise<void> {
+/** Ends everything in the middle of what goes on. @param isAgain whether it was killed shortly before */
+async function dies(stage: Stage, death: Death, isAgain = false): Promise<void> {
   const using = stage.usedFor(USED_MS);
   await pause(USED_MS * stage.random());
+  const selling = sell(stage, 3 * SHORTLY_MS);
+  await pause(SHORTLY_MS * stage.random());
+  if (isAgain) {
+    stage.killAll("process");
+    stage.startAll();
+    await pause(SHORTLY_MS * stage.random());
+  }
   stage.begins();
   stage.killAll(death);
   stage.startAll();
-  await using;
+  await Promise.all([using, selling]);
+}
+
+/** A shop that sells much, or not so much. */
+async function sell({ world, topics, random, append }: Stage, durationMs: number): Promise<void> {
+  const end = world.now + durationMs;
+  const gapMs = SALE_MS * QUIET ** random();
+  for (let n = 0; world.now < end; n++) {
+    await pause(gapMs * random());
+    const user = `other-${Math.floor(12 * random())}`;
+    const time = Math.floor(EPOCH + world.now);
+    const event = {
+      type: "interaction",
+      id: `sale-${n}`,
+      user,
+      time,
+      item: `i${n % 20}`,
+      action: "click",
+    } as const;
+    await append(toRecord(topics, event, user));
+  }
 }
 
 /** Requests and clicks of a dozen people, of now. */

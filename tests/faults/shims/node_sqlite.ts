@@ -1,28 +1,47 @@
 /**
  * Stands for `node:sqlite` in a simulated world: the real thing, whose files are closed when the process that has opened
- * them dies.
+ * them dies, and of which the world's disk knows what it syncs.
  *
  * @module
  */
 
 import process from "node:process";
 import type * as sqlite from "node:sqlite";
+import { noteSync } from "../disk.ts";
 import { here } from "../globals.ts";
 import type { Owner } from "../world.ts";
 
 const real = process.getBuiltinModule("node:sqlite") as typeof sqlite;
+/** `PRAGMA synchronous = FULL`. */
+const FULL = 2;
 const opened = new WeakMap<Owner, Set<sqlite.DatabaseSync>>();
 
 /** See Node. */
 export class DatabaseSync extends real.DatabaseSync {
   readonly #own: Set<sqlite.DatabaseSync>;
+  readonly #path: string;
 
   constructor(...args: ConstructorParameters<typeof real.DatabaseSync>) {
     super(...args);
+    this.#path = `${args[0]}`;
     const owner = here().current;
     this.#own = opened.get(owner) ?? new Set();
     opened.set(owner, this.#own);
     this.#own.add(this);
+  }
+
+  /** A commit has the disk confirm the write-ahead log if SQLite was told so, by what SQLite itself says. */
+  override prepare(...args: Parameters<sqlite.DatabaseSync["prepare"]>): sqlite.StatementSync {
+    const statement = super.prepare(...args);
+    if (args[0] !== "COMMIT") return statement;
+    const synchronous = super.prepare("PRAGMA synchronous");
+    const run = statement.run.bind(statement);
+    statement.run = () => {
+      const result = run();
+      if (Number(synchronous.get()?.["synchronous"]) >= FULL) noteSync(`${this.#path}-wal`);
+      return result;
+    };
+    return statement;
   }
 
   override close(): void {
@@ -33,6 +52,9 @@ export class DatabaseSync extends real.DatabaseSync {
 
 /** See Node. */
 export const StatementSync: typeof sqlite.StatementSync = real.StatementSync;
+
+/** See Node: not of a world, and closed by whoever opens it. */
+export const RealDatabase: typeof sqlite.DatabaseSync = real.DatabaseSync;
 
 /** Closes what a process that is dead had open. */
 export function closeAll(owner: Owner): void {
