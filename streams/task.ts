@@ -268,8 +268,9 @@ export class Task implements AsyncDisposable {
     };
     if (this.#roundEvents === 0) {
       this.#learnSome(now);
+      others.eraseNames(now());
       if (others.mustCommit(now())) await this.commit();
-    }
+    } else others.eraseNames(now());
     const untilDue = this.#roundEvents > 0 ? dueAt() - now() : others.idleMs(waitMs);
     this.#isBehind = await waiting.read({
       maxRecords: maxEvents,

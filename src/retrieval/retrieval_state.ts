@@ -35,8 +35,6 @@ const QUICK_FORMAT = 3;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const MAP_KEY = `${RETRIEVAL_KEY}map`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
-/** How long journals may name somebody whom another task was told to forget, event time: a snapshot costs 0.2 s. */
-const FORGOTTEN_MS = 3_600_000;
 
 /** Options of {@linkcode RetrievalState}. */
 export interface RetrievalStateOptions {
@@ -104,9 +102,10 @@ export class RetrievalState {
   #mapChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
-  /** Event time of the newest signal, and that at which another task forgot somebody whom journals name. */
-  #time = -Infinity;
-  #forgottenAt = Infinity;
+  /** Journals may name somebody whom another task was told to forget. */
+  #namesForgotten = false;
+  /** Positions up to which they do not, by partition. */
+  #cleared: ReadonlyMap<number, number> = new Map();
   #shared = false;
   /** What was learnt from other tasks. */
   readonly #taken = new TakenJournals();
@@ -219,6 +218,24 @@ export class RetrievalState {
     this.#snapshotDue = true;
   }
 
+  /** Whether what is written may name somebody whom another task was told to forget, until {@linkcode RetrievalState.dropNames}. */
+  get namesForgotten(): boolean {
+    return this.#namesForgotten;
+  }
+
+  /** Has a snapshot come with the next commit, at some 0.2 s, in the place of what names whom others have forgotten. */
+  dropNames(): void {
+    this.#snapshotDue ||= this.#namesForgotten;
+  }
+
+  /**
+   * Positions of other tasks up to which what {@linkcode RetrievalState.changes} gave names nobody whom they were told to
+   * forget, by partition; `null` where nothing is learnt from others.
+   */
+  get cleared(): ReadonlyMap<number, number> | null {
+    return this.#shared ? this.#cleared : null;
+  }
+
   /** What changed since the last call; it belongs into the commit that is being made. */
   changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
@@ -244,10 +261,9 @@ export class RetrievalState {
     const journals = this.#taken.take();
     if (own !== null) journals.push(own);
     const signals = this.#shared ? own : null;
-    if (journals.length === 0 && !this.#snapshotDue) return { records, signals };
-    const isDue = this.#snapshotDue || this.#time - this.#forgottenAt >= FORGOTTEN_MS;
-    const isOutweighed = this.#changelog.outweighs(journals);
-    records.push(...(isDue || isOutweighed ? this.#snapshot() : this.#changelog.add(journals)));
+    if (this.#snapshotDue || this.#changelog.outweighs(journals)) records.push(...this.#snapshot());
+    else records.push(...this.#changelog.add(journals));
+    if (!this.#namesForgotten) this.#cleared = new Map(this.#taken.positions);
     return { records, signals };
   }
 
@@ -343,12 +359,11 @@ export class RetrievalState {
   #applyOthers(entry: JournalEntry): void {
     if ("raised" in entry) this.#lists.raiseOthers(this.#catalogue.at(entry.raised), entry.time);
     else this.#applyOwn(entry);
-    if ("forget" in entry) this.#forgottenAt = Math.min(this.#forgottenAt, this.#time);
+    this.#namesForgotten ||= "forget" in entry;
   }
 
   #apply(signal: Signal): void {
     this.signals++;
-    this.#time = Math.max(this.#time, signal.time);
     this.neighbours.learn(signal, this.#byId);
     this.linear.learn(signal, this.#byId);
     this.sessions.learn(signal);
@@ -360,7 +375,7 @@ export class RetrievalState {
 
   #snapshot(): readonly RetrievalRecord[] {
     this.#snapshotDue = false;
-    this.#forgottenAt = Infinity;
+    this.#namesForgotten = false;
     return this.#changelog.replace(this.encode());
   }
 }

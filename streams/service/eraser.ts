@@ -23,7 +23,9 @@ import type { Log, LogRecord, Scrubbed } from "../log/log.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import {
+  clearedSignals,
   type Deployment,
+  journalsEnd,
   neededAnswers,
   neededEvents,
   neededSamples,
@@ -204,7 +206,7 @@ export class Eraser implements AsyncDisposable {
     const isOutput = (record: LogRecord) => (inputOf(record) ?? 0) <= (until.get(record.key ?? "") ?? -1);
     const signalsEnds: number[] = [];
     for (let place = 0; place < partitions; place++) {
-      signalsEnds.push((await this.#log.bounds(topics.signals, place)).end);
+      signalsEnds.push(await journalsEnd(this.#deployment, place));
       await collect(topics.rejected, place, (record) => isRejectionOf(record, users));
     }
     await collect(topics.samples, partition, isOutput);
@@ -221,6 +223,7 @@ export class Eraser implements AsyncDisposable {
     if (await neededSamples(this.#deployment, partition) <= last(topics.samples)) return false;
     if (await neededAnswers(this.#deployment, partition) <= last(topics.recommendations)) return false;
     if (signalsEnds.some((end, place) => neededSignals(this.#deployment, place) < end)) return false;
+    if (await clearedSignals(this.#deployment, partition) < (signalsEnds[partition] ?? 0)) return false;
     plan.parametersEnds ??= await this.#parametersEnds();
     for (const [topic, end] of plan.parametersEnds) {
       const { start } = await this.#log.bounds(topic, 0);

@@ -51,10 +51,6 @@ const DROPPED_VERSIONS =
   "versions that were dropped: no reader sees them, and brokers delete their segments once these are full or old " +
   "(segment.bytes, segment.ms)";
 
-/** Their own event time stands still while nothing happens: no time of the wall can be given. */
-const LEARNT_BY_OTHERS =
-  "maybe the id in what tasks of other partitions learnt, for an hour of their event time";
-
 /**
  * Looks at an erasure.
  *
@@ -69,16 +65,12 @@ export async function viewErasure(
 ): Promise<ErasureView> {
   const { state, idle } = progress ?? { state: "under way", idle: [] };
   const pinned = await pins(log, topics);
-  const isShared = ((await log.topics()).get(topics.events)?.partitions ?? 1) > 1;
   if (progress !== null && state !== "kept" && log.erase !== undefined) {
-    const remainder = (name: keyof Topics) => {
-      const left = name === "statistics" && isShared ? LEARNT_BY_OTHERS : null;
-      return {
-        topic: topics[name],
-        remains: state === "under way" ? "records that are being taken out" : left,
-        until: null,
-      };
-    };
+    const remainder = (name: keyof Topics) => ({
+      topic: topics[name],
+      remains: state === "under way" ? "records that are being taken out" : null,
+      until: null,
+    });
     return { state, topics: [...[...IN_RECORDS, ...REPLACED].map(remainder), pinned] };
   }
   const { events } = topics;
@@ -97,8 +89,7 @@ export async function viewErasure(
     const isReplaced = REPLACED.some((other) => other === name);
     const what = isReplaced ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    const notes = name === "statistics" && isShared ? [LEARNT_BY_OTHERS] : [];
-    if (name === "checkpoints") notes.push(...idle.flatMap(checkpointNote));
+    const notes = name === "checkpoints" ? idle.flatMap(checkpointNote) : [];
     // All have to be over: what is not replaced yet is kept from then on.
     remainders.push({
       topic,

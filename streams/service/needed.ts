@@ -5,7 +5,8 @@
  *   events            the task of the partition, from its committed position
  *   recommendations   the monitor, from its figures' position
  *   samples           the monitor, and the learner of each model, from the position of its checkpoint
- *   signals           the tasks of all other partitions, from what each has committed of them
+ *   signals           the tasks of all other partitions, from what each has committed of them, and as long as what
+ *                     they have written names somebody whom it erases
  * ```
  *
  * @module
@@ -13,7 +14,10 @@
 
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import type { Log } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
 import type { Task } from "../task.ts";
+import { ownRecord } from "../task/inputs.ts";
+import { CLEARED, decodeNote, NOTHING_SHARED } from "../task/others.ts";
 import { type Topics, variantTopics } from "../topics.ts";
 import { monitorGroup } from "./monitor_job.ts";
 
@@ -74,6 +78,36 @@ export function neededSignals({ partitions, tasks }: Deployment, partition: numb
     if (others.isShared) needed = Math.min(needed, others.committed.get(partition) ?? 0);
   }
   return needed;
+}
+
+/**
+ * Smallest offset of `signals` behind which what tasks of other partitions have written may name whom that partition has
+ * erased.
+ */
+export async function clearedSignals(
+  { log, topics, partitions }: Deployment,
+  partition: number,
+): Promise<number> {
+  let cleared = Infinity;
+  for (let other = 0; other < partitions; other++) {
+    if (other === partition) continue;
+    const note = (await ownRecord(log, topics, other))?.headers[CLEARED];
+    if (note !== NOTHING_SHARED) cleared = Math.min(cleared, new Map(decodeNote(note)).get(partition) ?? 0);
+  }
+  return cleared;
+}
+
+/** Offset behind the last journal of a partition of `signals`; a record without one only notes what was learnt. */
+export async function journalsEnd({ log, topics }: Deployment, partition: number): Promise<number> {
+  const { start, end } = await log.bounds(topics.signals, partition);
+  for (let back = 16;; back *= 4) {
+    const from = Math.max(start, end - back);
+    let behind = 0;
+    for await (const { offset, value } of readAll(log, topics.signals, partition, from)) {
+      if (value !== null && value.length > 0) behind = offset + 1;
+    }
+    if (behind > 0 || from === start) return behind;
+  }
 }
 
 /** Where no experiment ever was, the first one begins with what there is. */

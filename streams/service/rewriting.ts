@@ -9,16 +9,32 @@ import { readAll } from "../log/read_all.ts";
 import { erasureOf, hasRowsOf, inputOf } from "./erased_records.ts";
 import type { ErasurePlace, ErasureProgress } from "./erasure_view.ts";
 import { idleModels } from "./idle_models.ts";
-import { type Deployment, neededAnswers, neededEvents, neededSamples, parameterTopics } from "./needed.ts";
+import {
+  clearedSignals,
+  type Deployment,
+  journalsEnd,
+  neededAnswers,
+  neededEvents,
+  neededSamples,
+  parameterTopics,
+} from "./needed.ts";
 
 /** Most erasures whose versions are remembered: those before are looked up anew. */
 const MAX_REMEMBERED = 1000;
 
+/** What names a user. */
+interface Named {
+  /** Where versions that do end, by topic. */
+  readonly versions: ReadonlyMap<string, number>;
+  /** Where journals that may do end, of the user's partition of `signals`. */
+  readonly signals: number;
+}
+
 /** Looks when it is asked. */
 export class Rewriting {
   readonly #deployment: Deployment;
-  /** Where versions that name the user end, by topic, once checkpoints had the erasure; by place. */
-  readonly #named = new Map<string, ReadonlyMap<string, number>>();
+  /** What names the user, once checkpoints had the erasure; by place. */
+  readonly #named = new Map<string, Named>();
 
   /** Of a deployment. */
   constructor(deployment: Deployment) {
@@ -35,7 +51,8 @@ export class Rewriting {
 
   /**
    * Whether the task has committed the erasure, checkpoints of all models at work and the figures of experiments are
-   * behind it, and no version of theirs of before that names the user is left.
+   * behind it, no version of theirs of before that names the user is left, and tasks of other partitions have taken the
+   * name from what they have written.
    */
   async #isDone(place: ErasurePlace): Promise<boolean> {
     const { log, topics } = this.#deployment;
@@ -45,14 +62,15 @@ export class Rewriting {
     if (await neededSamples(this.#deployment, partition) < samples) return false;
     const answers = await endOfOutputs(log, topics.recommendations, place);
     if (await neededAnswers(this.#deployment, partition) < answers) return false;
-    for (const [topic, end] of await this.#endsOfNamed(place)) {
+    const { versions, signals } = await this.#findNamed(place);
+    for (const [topic, end] of versions) {
       if ((await log.bounds(topic, 0)).start < end) return false;
     }
-    return true;
+    return await clearedSignals(this.#deployment, partition) >= signals;
   }
 
   /** Whoever comes back later is named again, and rightly: so it is looked up once. */
-  async #endsOfNamed(place: ErasurePlace): Promise<ReadonlyMap<string, number>> {
+  async #findNamed(place: ErasurePlace): Promise<Named> {
     const id = `${place.partition}/${place.offset}`;
     const known = this.#named.get(id);
     if (known !== undefined) return known;
@@ -60,18 +78,19 @@ export class Rewriting {
     const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
     const [record] = asked.records;
     const erasure = record?.offset === place.offset ? erasureOf(record) : null;
-    const ends = new Map<string, number>();
+    const versions = new Map<string, number>();
     if (erasure !== null) {
       for (const topic of await parameterTopics(this.#deployment)) {
         for await (const { offset, value } of readAll(log, topic, 0)) {
-          if (value !== null && hasRowsOf(value, [erasure.user])) ends.set(topic, offset + 1);
+          if (value !== null && hasRowsOf(value, [erasure.user])) versions.set(topic, offset + 1);
         }
       }
     }
     const [oldest] = this.#named.keys();
     if (this.#named.size >= MAX_REMEMBERED && oldest !== undefined) this.#named.delete(oldest);
-    this.#named.set(id, ends);
-    return ends;
+    const named = { versions, signals: await journalsEnd(this.#deployment, place.partition) };
+    this.#named.set(id, named);
+    return named;
   }
 }
 

@@ -11,7 +11,7 @@ import { isWaiting } from "../../src/state/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
-import { encodeNote, OTHERS, type OthersNote } from "./others.ts";
+import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";
 import { PARTITIONS, type TaskInputs } from "./inputs.ts";
 import { INPUTS } from "./position.ts";
@@ -85,7 +85,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   }
   if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));
   const own = encodeTask(state, of.itemsApplied);
+  const { cleared } = state.retrieval.state;
   statistics.push(record(topics.statistics, TASK_KEY, own, {
+    ...(of.partitions > 1 && { [CLEARED]: cleared === null ? NOTHING_SHARED : encodeNote([...cleared]) }),
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
     [INPUTS]: of.inputs.header(of.next),

@@ -23,6 +23,13 @@ import type { TimeShare } from "./time_share.ts";
 /** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
 export const OTHERS = "others";
 
+/** Header of a task's own record: up to where it names nobody whom others have erased, as {@linkcode OTHERS} is written. */
+export const CLEARED = "cleared";
+/** Its value where nothing is learnt from others. */
+export const NOTHING_SHARED = "none";
+
+/** Least time from one snapshot that takes names away to the next: it costs 0.2 s. */
+const ERASE_MS = 60_000;
 /** How long what was learnt waits for a commit of own events, and how many bytes of it do. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
@@ -72,6 +79,8 @@ export class Others implements AsyncDisposable {
   #committed: ReadonlyMap<number, number>;
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
+  /** When names were last taken away, by that clock. */
+  #erasedAt = -Infinity;
 
   private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
     this.#own = partition;
@@ -89,7 +98,11 @@ export class Others implements AsyncDisposable {
     options: OthersOptions,
   ): Promise<Others> {
     const { partition, partitions, shared, anew = false } = options;
-    if (!shared || partitions < 2) return new Others(state, options);
+    if (!shared || partitions < 2) {
+      const alone = new Others(state, options);
+      alone.#leave();
+      return alone;
+    }
     state.retrieval.state.share();
     const positions = anew ? NOWHERE : state.retrieval.state.others;
     const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
@@ -131,6 +144,22 @@ export class Others implements AsyncDisposable {
     if (this.#reader === undefined) return waitMs;
     // What was read has to wait for its time: without a pause, the steps of an idle task would be all that is done.
     return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
+  }
+
+  /** Takes away whom others have erased from what is written: with the next commit, which is due then. */
+  eraseNames(now: number): void {
+    const { state } = this.#state.retrieval;
+    if (!state.namesForgotten || now - this.#erasedAt < ERASE_MS) return;
+    state.dropNames();
+    this.#erasedAt = now;
+    this.#since = -Infinity;
+  }
+
+  /** Takes all names of others away: it will not learn any more who is erased. */
+  #leave(): void {
+    if (this.#state.retrieval.state.others.size === 0) return;
+    this.#state.retrieval.state.forgetAll();
+    this.#since = -Infinity;
   }
 
   /** Whether what was learnt has waited long enough for own events to be committed with it. */

@@ -66,8 +66,8 @@ export async function formsOn(
 }
 
 /** What happens in a small shop, in which one of the users is {@linkcode GONE}. */
-export function shop(): Event[] {
-  return shopEvents(600, 12).map((event) => event.user === "u3" ? { ...event, user: GONE } : event);
+export function shop(views = 600): Event[] {
+  return shopEvents(views, 12).map((event) => event.user === "u3" ? { ...event, user: GONE } : event);
 }
 
 /** Records of `events` that cannot be read and name {@linkcode GONE}, each in another way. */

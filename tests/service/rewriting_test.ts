@@ -5,6 +5,8 @@ import { positionRecord } from "../../streams/feeder_position.ts";
 import { writerOf } from "../../streams/learning/learner_records.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
+import { TASK_KEY } from "../../src/state/task_codec.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
 import { Rewriting } from "../../streams/service/rewriting.ts";
 import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics.ts";
@@ -36,6 +38,10 @@ const checkpoint = async (log: Log, model: string, next: number) => {
   await log.append([positionRecord(topics, writerOf(topics, model), { id, next: [next] })]);
 };
 
+/** The record of the task of the other partition. */
+const others = (cleared: string) =>
+  record(topics.statistics, { partition: 1, key: TASK_KEY, headers: { [CLEARED]: cleared } });
+
 /** What an erasure waits for, each with how it comes about. */
 const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
   "the task": (log) => commit(log, `${topics.events}-tasks`, topics.events, 2),
@@ -44,19 +50,24 @@ const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
   "the monitor, of samples": (log) => commit(log, monitorGroup(topics), topics.samples, 2),
   "the monitor, of answers": (log) => commit(log, monitorGroup(topics), topics.recommendations, 1),
   "a version without the user": (log) => log.trim(topics.parameters, 0, 1),
+  "tasks of other partitions": (log) => log.append([others("0:2")]),
   "a version of a variant without the user": (log) => log.trim(VARIANT, 0, 1),
 };
 
 /** A log on which somebody who had an answer is erased at offset 1, and came back since. */
 async function erased(): Promise<Log> {
   const log = new MemoryLog();
-  await log.createTopics([...topicSpecs(topics, 1), ...variantTopicSpecs(topics, ["din"])]);
+  await log.createTopics([...topicSpecs(topics, 2), ...variantTopicSpecs(topics, ["din"])]);
   const forget = encodeEvent({ type: "forget", user: USER, time: 1_700_000_000_000 });
   await log.append([
     record(topics.events),
     record(topics.events, { value: forget }),
     record(topics.events),
     record(topics.experiments, { key: "one" }),
+    record(topics.signals),
+    record(topics.signals),
+    record(topics.signals, { value: new Uint8Array(0) }),
+    others("0:1"),
     record(topics.recommendations),
     record(topics.recommendations, { headers: { input: "0/2/0" } }),
     record(topics.samples),
@@ -69,7 +80,7 @@ async function erased(): Promise<Log> {
 }
 
 const look = (log: Log) => {
-  const deployment = { log, topics, partitions: 1, models: ["base", "din"], tasks: () => new Map() };
+  const deployment = { log, topics, partitions: 2, models: ["base", "din"], tasks: () => new Map() };
   return new Rewriting(deployment);
 };
 const PLACE = { partition: 0, offset: 1 };
@@ -92,6 +103,13 @@ Deno.test("Rewriting.look() does not take who came back for somebody who was not
   assert.equal((await rewriting.look(PLACE)).state, "kept");
   await log.append([record(topics.parameters, { key: "base", value: version() })]);
   assert.equal((await rewriting.look(PLACE)).state, "kept");
+});
+
+Deno.test("Rewriting.look() does not wait for tasks that learn nothing of others", async () => {
+  await using log = await erased();
+  for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
+  await log.append([others(NOTHING_SHARED)]);
+  assert.equal((await look(log).look(PLACE)).state, "kept");
 });
 
 Deno.test("Rewriting.look() does not believe a checkpoint that has learnt samples of an earlier topic", async () => {
