@@ -153,7 +153,7 @@ export class CommittedState {
   describeEnds(): string {
     const topics = this.#topics.filter(({ cleanup }) => cleanup === "delete");
     return topics.map(({ name, partitions }) =>
-      `${name} at ${Array.from({ length: partitions }, (_, p) => this.#bounds(name, p).end).join(", ")}`
+      `${Array.from({ length: partitions }, (_, p) => this.#bounds(name, p).end).join(", ")} of ${name}`
     ).join("; ");
   }
 

@@ -73,7 +73,7 @@ function unsaid(found: CommittedState, windowMs: number): string {
   const late = windowMs > 0
     ? `within ${windowMs} ms, and the time of a sync, before that`
     : "shortly before that";
-  return `what was acknowledged ${late} may be lost; the log ends, of ${found.describeEnds()}`;
+  return `what was acknowledged ${late} may be lost; the log ends at offsets ${found.describeEnds()}`;
 }
 
 const CONFIRMED = "confirmed by the disk";

@@ -108,7 +108,7 @@ const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
   "foreign-keys": [/sim\.events\/\d+@\d+ .* partition is \d+ of \d+/],
   "power": [
     /\d+ records that were acknowledged are lost.* of sim\./,
-    /what was acknowledged within \d+ ms.* may be lost; the log ends, of sim\.events at \d+/,
+    /what was acknowledged within \d+ ms.* may be lost; the log ends at offsets [\d, ]+ of sim\.events/,
   ],
   "rotten-wal": OF_DAMAGE,
   "rotten-file": OF_DAMAGE,

@@ -296,11 +296,11 @@ Deno.test("SqliteLog says what may be lost after a power cut that has taken its 
   // Of the forty commits neither the records nor the note of them are there.
   assert.match(
     await said(early, NEXT_BOOT),
-    /not closed before the machine stopped: what was acknowledged within 3600000 ms.* may be lost; .*events at 50, 50$/,
+    /not closed before the machine stopped: what was acknowledged within 3600000 ms.* may be lost; .*offsets 50, 50 of events$/,
   );
   assert.match(
     await said(early, NaN),
-    /may not know whether the machine has stopped since.*events at 50, 50$/,
+    /may not know whether the machine has stopped since.*offsets 50, 50 of events$/,
   );
   // Some were noted, and more may have been.
   const cut = new Map(late).set("-wal", early.get("-wal")!);
@@ -357,7 +357,7 @@ Deno.test("SqliteLog goes on when the file beside it was torn as the power was c
   );
   assert.match(
     said.join(),
-    /its end was being noted when .* may be lost; the log ends, of events at 200, 200$/,
+    /its end was being noted when .* may be lost; the log ends at offsets 200, 200 of events$/,
   );
 });
 

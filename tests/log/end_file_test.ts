@@ -30,7 +30,7 @@ Deno.test("EndFile leaves the state before in place while one is written, in wha
     if (n > 3) file.acknowledge(stateOf(2 * n + 1));
     const [acknowledged] = endsOf(path);
     await file.confirm(stateOf(2 * n).bytes);
-    assert.deepEqual(endsOf(path), [acknowledged, `events at ${2 * n}`]);
+    assert.deepEqual(endsOf(path), [acknowledged, `${2 * n} of events`]);
     const whole = await Deno.readFile(path);
     for (const pair of [0, 2]) {
       // Tearing either of the two leaves the other, one of which is the newest.
@@ -61,7 +61,7 @@ Deno.test("readMemory() reads a file of format 1, which says nothing of what may
   const before = readMemory(path);
   assert.ok(typeof before === "object");
   assert.deepEqual([before.acknowledged?.boot, before.acknowledged?.windowMs], [1, NaN]);
-  assert.deepEqual(endsOf(path), ["events at 7", "events at 7"]);
+  assert.deepEqual(endsOf(path), ["7 of events", "7 of events"]);
   await Deno.remove(folder, { recursive: true });
 });
 
