@@ -23,6 +23,12 @@ export interface BodiesOptions {
 }
 
 const MAX_IN_FLIGHT_BYTES = 64 << 20;
+/**
+ * A body that says it is no longer than this has a share of the room that large ones cannot take: by default as many as
+ * there may be connections. So whoever fills the rest with bodies that do not come keeps out no more than large ones.
+ */
+const SMALL_BYTES = 8 << 10;
+const SMALL_SHARE = 1 / 8;
 const TIMEOUT_MS = 30_000;
 /** A body that says it is no longer than this is read at once: that spares a turn of the event loop for each part. */
 const AT_ONCE_BYTES = 256 << 10;
@@ -31,9 +37,16 @@ const FIRST_ROOM_BYTES = 64 << 10;
 const MIN_BYTES_PER_MS = 64;
 const GRACE_MS = 2000;
 
+/** Room for bodies. */
+interface Room {
+  readonly max: number;
+  used: number;
+}
+
 /** A body that is held. */
 interface Held {
   bytes: number;
+  room: Room;
 }
 
 /** A body that is being read. */
@@ -49,26 +62,31 @@ interface Reading {
 /** Reads bodies, within what all of them may take. */
 export class Bodies {
   readonly #maxBytes: number;
-  readonly #maxInFlight: number;
+  /** For any bodies. */
+  readonly #room: Room;
+  /** For small ones when that is full. */
+  readonly #smallRoom: Room;
   readonly #timeoutMs: number;
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
   readonly #reading = new Map<Request, Reading>();
-  #inFlight = 0;
   /** One body is unpacked at a time: what comes out is not known before. */
   #unpacking: Promise<unknown> = Promise.resolve();
 
   /** Nothing is held yet. */
   constructor({ maxBytes, maxInFlightBytes = MAX_IN_FLIGHT_BYTES, timeoutMs, clock }: BodiesOptions) {
     this.#maxBytes = maxBytes;
-    this.#maxInFlight = Math.max(maxBytes, maxInFlightBytes);
+    const all = Math.max(maxBytes, maxInFlightBytes);
+    const small = Math.min(Math.floor(all * SMALL_SHARE), all - maxBytes); // the largest still has room
+    this.#room = { max: all - small, used: 0 };
+    this.#smallRoom = { max: small, used: 0 };
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
     this.#clock = clock;
   }
 
   /** Bytes that are held now. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#room.used + this.#smallRoom.used;
   }
 
   /**
@@ -88,7 +106,7 @@ export class Bodies {
         { headers: { "accept-encoding": "gzip" } },
       );
     }
-    const held: Held = { bytes: 0 };
+    const held: Held = { bytes: 0, room: this.#room };
     this.#held.set(request, held);
     const packed = await this.#collect(request, held, most);
     if (encoding === "identity") return packed;
@@ -110,8 +128,7 @@ export class Bodies {
     const held = this.#held.get(request);
     if (held === undefined) return;
     this.#held.delete(request);
-    this.#inFlight -= held.bytes;
-    held.bytes = 0;
+    free(held);
   }
 
   async #collect(request: Request, held: Held, most: number): Promise<Uint8Array> {
@@ -129,6 +146,7 @@ export class Bodies {
     try {
       // No more than was declared will come.
       if (size !== undefined && size <= AT_ONCE_BYTES) {
+        if (size <= SMALL_BYTES && !hasRoom(this.#room, size)) held.room = this.#smallRoom;
         this.#resize(held, size);
         return await Promise.race([request.bytes(), dropped]);
       }
@@ -185,13 +203,19 @@ export class Bodies {
 
   /** @throws Problem `unavailable` when there is no room for that, whoever is too slow is dropped */
   #resize(held: Held, bytes: number): void {
-    if (this.#inFlight - held.bytes + bytes > this.#maxInFlight) this.#dropSlow();
-    if (this.#inFlight - held.bytes + bytes > this.#maxInFlight) {
-      const detail = `Bodies of ${this.#inFlight} bytes are under way, at most ${this.#maxInFlight} may be ` +
-        "(http.maxInFlightBytes)";
+    if (bytes > SMALL_BYTES && held.room !== this.#room) { // what was unpacked
+      free(held);
+      held.room = this.#room;
+    }
+    const { room } = held;
+    if (!hasRoom(room, bytes - held.bytes)) this.#dropSlow();
+    if (!hasRoom(room, bytes - held.bytes)) {
+      const detail =
+        `Bodies of ${this.inFlight} bytes are under way, at most ${this.#room.max + this.#smallRoom.max} ` +
+        `may be, of which ${this.#smallRoom.max} are for those of at most ${SMALL_BYTES} (http.maxInFlightBytes)`;
       throw new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
     }
-    this.#inFlight += bytes - held.bytes;
+    room.used += bytes - held.bytes;
     held.bytes = bytes;
   }
 
@@ -201,11 +225,20 @@ export class Bodies {
       const { held, come, slow, drop } = reading;
       const ms = now - slow.at;
       if (!isStalled(reading, now)) continue;
-      this.#inFlight -= held.bytes;
-      held.bytes = 0;
+      free(held);
       drop(late(`came too slowly, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others want room`));
     }
   }
+}
+
+function hasRoom({ max, used }: Room, bytes: number): boolean {
+  return used + bytes <= max;
+}
+
+/** A body does not count any more. */
+function free(held: Held): void {
+  held.room.used -= held.bytes;
+  held.bytes = 0;
 }
 
 function isStalled(reading: Reading, now: number): boolean {
