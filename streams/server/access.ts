@@ -50,6 +50,12 @@ interface Rate {
 /** Wrong keys of an address. */
 const WRONG: Rate = { perSecond: 1, burst: 20 };
 
+/**
+ * Shortest key, in characters. A right key is let in whatever others have tried, so trying must not lead to it: even 16
+ * hexadecimal digits at random take 10^8 years at 1,000 a second.
+ */
+export const MIN_KEY_LENGTH = 16;
+
 /** So many callers are remembered; one that is forgotten begins with a full bucket. */
 const MAX_CALLERS = 10_000;
 
@@ -65,8 +71,6 @@ export class Access {
   readonly #now: () => number;
   /** Oldest use first. */
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
-  /** Addresses with keys that were right there: they stay let in whatever others there try. Oldest use first. */
-  readonly #proved = new Map<string, true>();
 
   /** Makes a door with these keys. */
   constructor({ keys, rateLimit, now }: AccessOptions) {
@@ -93,48 +97,42 @@ export class Access {
     if (this.#keys.size === 0) return undefined;
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
-    const key = shown === undefined ? undefined : this.#keys.get(digestOf(shown));
+    const isLong = shown !== undefined && shown.length >= MIN_KEY_LENGTH;
+    // Before anything is counted: behind the address of a proxy others may have tried wrong ones.
+    const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
       this.#pay(`wrong ${address}`, WRONG, "wrong keys");
-      const detail = shown === undefined
-        ? "There is no key in X-API-Key or Authorization"
-        : "The key is not known";
-      throw new Problem("unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
+      throw new Problem("unauthorized", whyNot(shown), { headers: { "www-authenticate": "Bearer" } });
     }
-    const place = `${address} ${key.name}`;
-    // Who has tried too many wrong ones learns nothing from the right one.
-    if (!this.#proved.delete(place)) this.#pay(`wrong ${address}`, WRONG, "wrong keys", 0);
-    remember(this.#proved, place, true);
     if (key.scopes.includes(scope)) return key;
     throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
   }
 
   /** @throws Problem `too-many-requests` when there is no token to pay with */
-  #pay(caller: string, rate: Rate, what: string, price = 1): void {
-    const waitMs = this.#take(caller, rate, price);
+  #pay(caller: string, rate: Rate, what: string): void {
+    const waitMs = this.#take(caller, rate);
     if (waitMs <= 0) return;
     throw new Problem("too-many-requests", `More than ${rate.perSecond} ${what} a second`, {
       headers: { "retry-after": String(Math.ceil(waitMs / 1000)) },
     });
   }
 
-  /** Takes a token, or looks whether there is one; how long to wait for one otherwise, milliseconds. */
-  #take(caller: string, { perSecond, burst }: Rate, price: number): number {
+  /** Takes a token; how long to wait for one otherwise, milliseconds. */
+  #take(caller: string, { perSecond, burst }: Rate): number {
     const now = this.#now();
     const last = this.#buckets.get(caller) ?? { tokens: burst, at: now };
     const tokens = Math.min(burst, last.tokens + (now - last.at) / 1000 * perSecond);
     this.#buckets.delete(caller);
-    remember(this.#buckets, caller, { tokens: tokens >= 1 ? tokens - price : tokens, at: now });
+    this.#buckets.set(caller, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
+    const [oldest] = this.#buckets.size > MAX_CALLERS ? this.#buckets.keys() : [];
+    if (oldest !== undefined) this.#buckets.delete(oldest);
     return tokens >= 1 ? 0 : (1 - tokens) / perSecond * 1000;
   }
 }
 
-/** Adds the newest, and drops the oldest of too many. */
-function remember<Value>(of: Map<string, Value>, key: string, value: Value): void {
-  of.set(key, value);
-  if (of.size <= MAX_CALLERS) return;
-  for (const oldest of of.keys()) {
-    of.delete(oldest);
-    return;
-  }
+function whyNot(shown: string | undefined): string {
+  if (shown === undefined) return "There is no key in X-API-Key or Authorization";
+  return shown.length < MIN_KEY_LENGTH
+    ? `The key is not known: a key has at least ${MIN_KEY_LENGTH} characters`
+    : "The key is not known";
 }

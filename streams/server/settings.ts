@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { type Door, DOORS } from "../doors/names.ts";
 import { absent, field } from "../config_field.ts";
-import { type ApiKey, digestOf, type RateLimit, SCOPES } from "./access.ts";
+import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
 /** How the HTTP server behaves. docs/http.md lists every key. */
 export interface HttpSettings {
@@ -60,7 +60,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
       name: field(z.string().min(1), "what logs call it"),
       sha256: field(
         z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
-        'its digest: `printf %s "$KEY" | sha256sum`',
+        'its digest: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
       ),
       scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
     })),
@@ -81,7 +81,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   maxBodyBytes: field(count, "largest body, packed and unpacked", 8_388_608),
   maxInFlightBytes: field(
     count,
-    "bytes of all bodies that are being read or worked on at a time; one more gets 503",
+    "bytes of all bodies that are being read or worked on at a time, an eighth of them for those of at most 8 KB; one more gets 503",
     67_108_864,
   ),
   maxEntries: field(count, "most events or items of a body", 10_000),
@@ -125,8 +125,18 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
 /** Environment variable with a key that allows everything. */
 export const KEY_VARIABLE = "MEANDER_API_KEY";
 
-/** The keys of the settings, and that of the environment if there is one. */
+/**
+ * The keys of the settings, and that of the environment if there is one.
+ *
+ * @throws Error when that is too short to be a key
+ */
 export function keysOf({ keys = [] }: HttpSettings, environmentKey: string | undefined): readonly ApiKey[] {
   if (environmentKey === undefined || environmentKey === "") return keys;
+  if (environmentKey.length < MIN_KEY_LENGTH) {
+    throw new Error(
+      `Cannot take ${KEY_VARIABLE} as a key: it has ${environmentKey.length} characters, and a key has at least ` +
+        `${MIN_KEY_LENGTH}; make one with openssl rand -hex 16`,
+    );
+  }
   return [...keys, { name: "environment", sha256: digestOf(environmentKey), scopes: SCOPES }];
 }

@@ -9,7 +9,7 @@ import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";
 
 const executablePath = await findChromium("the dashboard");
-const KEY = { name: "people", sha256: digestOf("secret"), scopes: ["read", "events"] as const };
+const KEY = { name: "people", sha256: digestOf("secret-of-a-test"), scopes: ["read", "events"] as const };
 
 interface Look {
   readonly page: Page;
@@ -35,7 +35,7 @@ function look(
       await using api = await startApi(keys ? { keys: [KEY] } : {}, 1);
       const action = (item: string) => ({ type: "interaction", user: "ann/<b>", item, action: "click" });
       const body = [...["i1", "i2", "i3", "i2"].map(action), { type: "klick" }];
-      await api.post("/v1/events", body, { "x-api-key": "secret" });
+      await api.post("/v1/events", body, { "x-api-key": "secret-of-a-test" });
       let browser: Browser | undefined;
       try {
         browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
@@ -148,7 +148,7 @@ look("a server with keys asks for one, and the tab keeps it", { path: "/", keys:
   await page.keyboard.type("wrong");
   await page.keyboard.press("Enter");
   await page.locator("#key-reason", { hasText: "not known" }).waitFor();
-  await page.keyboard.type("secret");
+  await page.keyboard.type("secret-of-a-test");
   await page.keyboard.press("Enter");
   await page.locator("#state.live").waitFor();
   await page.reload();

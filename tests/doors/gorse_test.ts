@@ -162,9 +162,13 @@ Deno.test("an item may be replaced by an older one, and its other fields stay wh
 });
 
 Deno.test("doors want keys and scopes as all of the API does, and are closed unless opened", async () => {
-  const keys = [{ name: "shop", sha256: digestOf("k1"), scopes: ["events", "recommend"] }] as const;
+  const keys = [{
+    name: "shop",
+    sha256: digestOf("the-key-of-a-shop"),
+    scopes: ["events", "recommend"],
+  }] as const;
   await using api = await startApi({ ...settings, keys });
-  const key = { "x-api-key": "k1" };
+  const key = { "x-api-key": "the-key-of-a-shop" };
   assert.equal((await api.get("/api/recommend/ann")).status, 401);
   assert.equal((await api.get("/api/recommend/ann", key)).status, 200);
   assert.equal((await api.request("/api/user/ann", { method: "DELETE", headers: key })).status, 403);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Access, digestOf } from "../../streams/server/access.ts";
 import { Callers } from "../../streams/server/callers.ts";
 import type { Problem } from "../../streams/server/problem.ts";
+import { keysOf } from "../../streams/server/settings.ts";
 import { type Api, startApi } from "./deployment.ts";
 
 const encoder = new TextEncoder();
@@ -119,19 +120,35 @@ Deno.test("what a page of another origin makes a browser send is refused, reads 
   assert.equal((await api.get("/", { "sec-fetch-site": "cross-site" })).status, 200);
 });
 
-Deno.test("Access lets an address try few wrong keys, and lets those go on that had the right one there", () => {
+Deno.test("Access lets an address try few wrong keys, and right ones whatever others there have tried", () => {
   let now = 0;
-  const keys = ["old", "new"].map((name) => ({ name, sha256: digestOf(name), scopes: ["read"] as const }));
+  const right = "0123456789abcdef";
+  const keys = [right, "short"].map((key) => ({
+    name: key,
+    sha256: digestOf(key),
+    scopes: ["read"] as const,
+  }));
   const access = new Access({ keys, now: () => now });
   const tryKey = (key: string | null, address = "10.0.0.1") =>
     outcome(() => access.admit(new Headers(key === null ? {} : { "x-api-key": key }), "read", address));
-  assert.equal(tryKey("old"), "fine");
-  const answers = Array.from({ length: 100 }, (_, n) => tryKey(n % 2 === 0 ? `guess${n}` : null));
+  const answers = Array.from(
+    { length: 100 },
+    (_, n) => tryKey(n % 2 === 0 ? `${n}`.padStart(16, "g") : null),
+  );
   assert.deepEqual([...new Set(answers)], ["unauthorized", "too-many-requests"]);
   assert.equal(answers.filter((code) => code === "unauthorized").length, 20);
-  assert.equal(tryKey("old"), "fine");
-  assert.equal(tryKey("new"), "too-many-requests", "a guess that is right");
-  assert.equal(tryKey("new", "10.0.0.2"), "fine");
+  assert.equal(tryKey(right), "fine", "just started, behind the same proxy as who guesses");
+  assert.equal(tryKey(right.slice(1) + "0"), "too-many-requests");
   now += 2000;
-  assert.equal(tryKey("new"), "fine");
+  assert.deepEqual([tryKey("short"), tryKey(right)], ["unauthorized", "fine"], "so short can be guessed");
+  assert.throws(() => access.admit(new Headers({ "x-api-key": "short" }), "read", "10.0.0.2"), /at least 16/);
+  assert.equal(tryKey("wrong-but-long-enough", "10.0.0.3"), "unauthorized");
+});
+
+Deno.test("keysOf() refuses a key of the environment that can be guessed, and does not say it", () => {
+  assert.equal(keysOf({}, "0123456789abcdef")[0]?.name, "environment");
+  assert.throws(
+    () => keysOf({}, "hunter2"),
+    /^Error: Cannot take MEANDER_API_KEY as a key: it has 7 characters, and a key has at least 16; make one/,
+  );
 });

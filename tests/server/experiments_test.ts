@@ -128,19 +128,19 @@ Deno.test("changes at the same time are made one after the other", async () => {
 });
 
 Deno.test("changes need a key of the scope experiments, looking one of read", async () => {
-  const keys = [{ name: "analyst", sha256: digestOf("k1"), scopes: ["read"] as const }, {
+  const keys = [{ name: "analyst", sha256: digestOf("key-of-an-analyst"), scopes: ["read"] as const }, {
     name: "lead",
-    sha256: digestOf("k2"),
+    sha256: digestOf("key-of-who-leads"),
     scopes: ["experiments"] as const,
   }];
   await using api = await startApi({ keys });
-  const analyst = { "x-api-key": "k1" }, lead = { "x-api-key": "k2" };
+  const analyst = { "x-api-key": "key-of-an-analyst" }, lead = { "x-api-key": "key-of-who-leads" };
   assert.equal((await api.post("/v1/experiments", DRAFT)).status, 401);
   assert.equal((await api.post("/v1/experiments", DRAFT, analyst)).status, 403);
   assert.equal((await api.post("/v1/experiments", DRAFT, lead)).status, 200);
   assert.equal((await api.get("/v1/experiments", lead)).status, 403);
   assert.equal((await api.get("/v1/experiments", analyst)).json.experiments.length, 1);
-  const client = new ExperimentClient(api.url, { key: "k1" });
+  const client = new ExperimentClient(api.url, { key: "key-of-an-analyst" });
   await assert.rejects(client.stop("e", ""), /^Error: The key analyst has no scope experiments$/);
 });
 

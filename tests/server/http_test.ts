@@ -211,7 +211,7 @@ Deno.test("what cannot be is a problem of RFC 9457 with the id of the request", 
 Deno.test("keys let in what their scopes allow, and no more often than the limit", async () => {
   const key = (name: string, scopes: ("events" | "metrics")[]) => ({
     name,
-    sha256: digestOf(`key-${name}`),
+    sha256: digestOf(`the-own-key-of-${name}`),
     scopes,
   });
   await using api = await startApi({
@@ -222,16 +222,16 @@ Deno.test("keys let in what their scopes allow, and no more often than the limit
     (await api.get(path, headers)).status;
   assert.equal(await status("/v1/models", {}), 401);
   assert.equal(await status("/v1/models", { "x-api-key": "wrong" }), 401);
-  assert.equal(await status("/v1/models", { "x-api-key": "key-shop" }), 403);
-  assert.equal(await status("/metrics", { authorization: "Bearer key-prometheus" }), 200);
+  assert.equal(await status("/v1/models", { "x-api-key": "the-own-key-of-shop" }), 403);
+  assert.equal(await status("/metrics", { authorization: "Bearer the-own-key-of-prometheus" }), 200);
   assert.equal(await status("/health", {}), 200, "needs no key");
-  const post = () => api.post("/v1/events", click("a", "i1"), { "x-api-key": "key-shop" });
+  const post = () => api.post("/v1/events", click("a", "i1"), { "x-api-key": "the-own-key-of-shop" });
   assert.deepEqual([(await post()).status, (await post()).status], [200, 200]);
   const third = await post();
   assert.equal(third.json.code, "too-many-requests");
   assert.ok(Number(third.headers.get("retry-after")) > 0);
   assert.equal(
-    await status("/metrics", { "x-api-key": "key-prometheus" }),
+    await status("/metrics", { "x-api-key": "the-own-key-of-prometheus" }),
     200,
     "another key has its own limit",
   );
@@ -254,6 +254,13 @@ Deno.test("pages of other origins may call only when they are named", async () =
     headers: { ...origin, "access-control-request-method": "POST" },
   });
   assert.equal(preflight.status, 204);
+  const { status, headers } = await api.request("/v1/events", {
+    method: "POST",
+    headers: { ...origin, "content-type": "text/plain" },
+    body: "x",
+  });
+  assert.equal(status, 415);
+  assert.equal(headers.get("access-control-expose-headers"), "X-Request-Id,Retry-After");
 });
 
 Deno.test("an answer that does not come in time is a problem, and comes on the log", async () => {

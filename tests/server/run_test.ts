@@ -16,12 +16,12 @@ for (const [signal, ...flags] of [["SIGTERM"], ["SIGKILL"], ["SIGTERM", "--serve
       args: [...await taskArguments("run"), "--log-path", `${folder}/log.sqlite`, "--model", "base"]
         .concat("--http", `127.0.0.1:${port}`, ...flags),
       cwd: folder,
-      env: { MEANDER_API_KEY: "secret" },
+      env: { MEANDER_API_KEY: "secret-of-a-test" },
       stdin: "null",
       stdout: "null",
       stderr: "null",
     }).spawn();
-    const headers = { "content-type": "application/json", "x-api-key": "secret" };
+    const headers = { "content-type": "application/json", "x-api-key": "secret-of-a-test" };
     /** The status of a call and what it answered; 0 = nobody is there any more. */
     const post = async (path: string, body: unknown) => {
       try {

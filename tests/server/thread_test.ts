@@ -201,14 +201,17 @@ Deno.test("ServerThread asks for keys, and stops streams and what waits", async 
   await using api = await startThread({
     keys: [{
       name: "one",
-      sha256: "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+      sha256: "e85681f94a03706fdafb9ef2e359a5a4e5281589fea545b74e2e920fa625ca9f",
       scopes: ["read"],
     }],
   });
   assert.equal((await api.call("GET", "/v1/status")).status, 401);
-  assert.equal((await api.call("GET", "/v1/status", undefined, { "x-api-key": "secret" })).status, 200);
-  assert.equal((await api.call("POST", "/v1/events", {}, { "x-api-key": "secret" })).status, 403);
-  const live = await fetch(`${api.server.url}/v1/live`, { headers: { "x-api-key": "secret" } });
+  assert.equal(
+    (await api.call("GET", "/v1/status", undefined, { "x-api-key": "secret-of-a-test" })).status,
+    200,
+  );
+  assert.equal((await api.call("POST", "/v1/events", {}, { "x-api-key": "secret-of-a-test" })).status, 403);
+  const live = await fetch(`${api.server.url}/v1/live`, { headers: { "x-api-key": "secret-of-a-test" } });
   const ended = live.text();
   await api.server.stop();
   assert.match(await ended, /event: hello/);
