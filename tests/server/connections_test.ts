@@ -7,6 +7,9 @@ import { Hono } from "hono";
 import type { Connection } from "../../streams/server/app.ts";
 import type { ConnectionOptions } from "../../streams/server/connections.ts";
 import { serve } from "../../streams/server/serve.ts";
+import { readAll as readRecords } from "../../streams/log/read_all.ts";
+import { topicNames } from "../../streams/topics.ts";
+import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";
 
 const encoder = new TextEncoder();
@@ -147,6 +150,26 @@ Deno.test("where all are busy with bodies that do not come, the first of them go
   assert.equal((await api.get("/health")).status, 200);
   assert.equal(await readAll(slow[0]!), "");
   for (const each of slow) each.close();
+});
+
+Deno.test("what a client asks that shuts down its side is done, though it may get no answer", async () => {
+  await using api = await startApi();
+  const { hostname, port } = new URL(api.url);
+  const body = JSON.stringify({ user: "ann", request: "half", count: 2 });
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(encoder.encode(
+    "POST /v1/recommend HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n" +
+      `content-length: ${body.length}\r\n\r\n${body}`,
+  ));
+  await connection.closeWrite();
+  assert.match(await readAll(connection), /^$|^HTTP\/1.1 200 [^]*"request":"half"/);
+  const { recommendations } = topicNames();
+  const isAnswered = async (partition: number) => {
+    const records = await Array.fromAsync(readRecords(api.log, recommendations, partition));
+    return records.some(({ value }) => decoder.decode(value ?? undefined).includes('"request":"half"'));
+  };
+  await until(async () => await isAnswered(0) || await isAnswered(1), "it is answered on the log");
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 200);
 });
 
 Deno.test("a server without a file descriptor left lives, and answers once there are some", async () => {
