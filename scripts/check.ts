@@ -97,7 +97,7 @@ async function main(flags: Flags): Promise<number> {
     ...(flags.rights ? await rightsOf(log, flags.prefix) : []),
   ];
   problems.push(...unwell);
-  const inspection = { ...found, problems };
+  const inspection = { ...found, problems, notes: await notesOf(log, flags.prefix) };
   if (flags.json) {
     print(
       Deno.stdout,
@@ -165,8 +165,8 @@ async function configurationOf(
   }
 }
 
-function problemLines(problems: readonly Problem[]): string {
-  return problems.map(({ what, remedy }) => `PROBLEM: ${what}\n      -> ${remedy}`).join("\n");
+function problemLines(problems: readonly Problem[], kind: "PROBLEM" | "NOTE" = "PROBLEM"): string {
+  return problems.map(({ what, remedy }) => `${kind}: ${what}\n      -> ${remedy}`).join("\n");
 }
 
 interface Process {
@@ -243,7 +243,23 @@ async function rightsOf(log: Log, prefix: string): Promise<readonly Problem[]> {
   }));
 }
 
-function render({ topics, partitions, learners, problems }: Inspection, latenessMs: number): string {
+/** What is as it may be, and is good to know. */
+async function notesOf(log: Log, prefix: string): Promise<readonly Problem[]> {
+  if (!isKafka(log)) return [];
+  const { events } = topicNames(prefix);
+  if (!(await log.topics()).has(events) || await log.timestampType(events) !== "CreateTime") return [];
+  return [{
+    what:
+      `records of ${events} have their producers' times: behind a quiet spell the clock of a partition waits for up ` +
+      "to 8 events of producers other than our servers, and lists are settled as much later (docs/state.md, The clock)",
+    remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${events} ` +
+      "--add-config message.timestamp.type=LogAppendTime, unless programs of yours need those times",
+  }];
+}
+
+type Look = Inspection & { readonly notes: readonly Problem[] };
+
+function render({ topics, partitions, learners, problems, notes }: Look, latenessMs: number): string {
   const time = (ms: number | null) => ms === null ? "-" : new Date(ms).toISOString();
   const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
   return [
@@ -271,6 +287,7 @@ function render({ topics, partitions, learners, problems }: Inspection, lateness
       ...learners.map((one) => [one.model, one.version, one.lag, one.lost, one.members?.length ?? ""]),
     ]),
     "",
+    ...(notes.length === 0 ? [] : [problemLines(notes, "NOTE")]),
     ...(problems.length === 0 ? [] : [problemLines(problems)]),
     problems.length === 0 ? "all is well" : "something is wrong or missing",
     "",

@@ -309,6 +309,14 @@ export class KafkaLog implements Log {
     return await this.#topics.keepMs(topic);
   }
 
+  /**
+   * Whose time the records of a topic have: `CreateTime`, their producers', or `LogAppendTime`, the broker's; `null` = it
+   * may not be asked.
+   */
+  async timestampType(topic: string): Promise<string | null> {
+    return await this.#topics.timestampType(topic);
+  }
+
   /** See {@linkcode Log.trim}. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     const spec = await this.#check(topic, partition);

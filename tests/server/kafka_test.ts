@@ -112,6 +112,10 @@ if (broker !== undefined) {
     assert.match(text, /PROBLEM: the process at http:\/\/127\.0\.0\.1:1 cannot be asked/);
     assert.match(text, /^base +\d+ +\d+ +\d+ +1$/m);
     assert.equal(check.code, 1);
+    assert.match(
+      text,
+      /NOTE: records of http\.events have their producers' times: .+\n +-> kafka-configs\.sh .+=LogApp/,
+    );
 
     for (const child of [front, worker]) {
       child.kill("SIGTERM");

@@ -21,6 +21,7 @@ export interface TopicDefaults {
 const TOPIC_RESOURCE = 2;
 const CLEANUP = "cleanup.policy";
 const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
+const TIMESTAMPS = "message.timestamp.type";
 /** What brokers mean by no bound. */
 const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
@@ -80,16 +81,24 @@ export class KafkaTopics {
 
   /** See `Log.keepMs`. */
   async keepMs(name: string): Promise<number | null> {
+    return keepMsOf(await this.#config(name, [CLEANUP, ...KEEPING]));
+  }
+
+  /** Whose time records of a topic have; `null` = it may not be asked. */
+  async timestampType(name: string): Promise<string | null> {
+    return (await this.#config(name, [TIMESTAMPS])).get(TIMESTAMPS) ?? null;
+  }
+
+  /** Some of the configuration of a topic; nothing when it may not be asked for. */
+  async #config(name: string, configNames: string[]): Promise<ReadonlyMap<string, string>> {
     return await this.#client.retry(async () => {
       try {
         const broker = await this.#client.any();
-        const resource = { type: TOPIC_RESOURCE, name, configNames: [CLEANUP, ...KEEPING] } as const;
+        const resource = { type: TOPIC_RESOURCE, name, configNames } as const;
         const { resources: [found] } = await broker.describeConfigs({ resources: [resource] });
-        return keepMsOf(
-          new Map(found?.configEntries.map(({ configName, configValue }) => [configName, configValue])),
-        );
+        return new Map(found?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
       } catch (error) {
-        if (DENIED.has(kafkaType(error) ?? "")) return null;
+        if (DENIED.has(kafkaType(error) ?? "")) return new Map();
         throw error;
       }
     });
