@@ -47,23 +47,23 @@
 // What is pure.
 export * from "./core.ts";
 
-// Logs. KafkaLog is imported from streams/log/kafka_log.ts, so that nobody else loads a Kafka client.
+// Logs. KafkaLog is imported from streams/log/kafka/kafka_log.ts, so that nobody else loads a Kafka client.
 export * from "./streams/log/log.ts";
 export * from "./streams/log/local_log.ts";
 export * from "./streams/log/memory_log.ts";
-export * from "./streams/log/sqlite_log.ts";
-export type { Durability } from "./streams/log/durability.ts";
+export * from "./streams/log/sqlite/sqlite_log.ts";
+export type { Durability } from "./streams/log/sqlite/durability.ts";
 export { partitionOf } from "./streams/log/partitioner.ts";
 
 // Sources, the loop, its report.
 export { type SourceOptions, type SourceRecord } from "./streams/sources/source.ts";
 export * from "./streams/sources/open.ts";
 export * from "./streams/sources/adapters.ts";
-export * from "./streams/topics.ts";
-export * from "./streams/task.ts";
+export * from "./streams/topics/topics.ts";
+export * from "./streams/task/task.ts";
 export type { InputChanges, InputWatch } from "./streams/task/inputs.ts";
-export { DELIVERIES, type Delivery, INPUT } from "./streams/task/delivery.ts";
-export * from "./streams/repeats.ts";
+export { DELIVERIES, type Delivery, INPUT } from "./streams/topics/delivery.ts";
+export * from "./streams/topics/repeats.ts";
 export * from "./streams/experiments/record.ts";
 export * from "./streams/experiments/registry.ts";
 export * from "./streams/experiments/monitor.ts";
@@ -72,19 +72,19 @@ export * from "./streams/experiments/client.ts";
 export * from "./streams/evaluation/target_policy.ts";
 export * from "./streams/evaluation/bandit_log.ts";
 export * from "./streams/evaluation/answer_log.ts";
-export * from "./streams/simulation.ts";
+export * from "./streams/replay/simulation.ts";
 export * from "./streams/task/restore_meter.ts";
 export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
 export { TimeShare } from "./streams/task/time_share.ts";
-export * from "./streams/feeder.ts";
-export * from "./streams/topic_feeder.ts";
-export * from "./streams/learning.ts";
-export * from "./streams/parameters.ts";
-export * from "./streams/pinned_models.ts";
-export * from "./streams/rejections.ts";
-export * from "./streams/profiles.ts";
-export * from "./streams/config.ts";
-export * from "./streams/metered_log.ts";
+export * from "./streams/feeders/feeder.ts";
+export * from "./streams/feeders/topic_feeder.ts";
+export * from "./streams/learning/learning.ts";
+export * from "./streams/topics/parameters.ts";
+export * from "./streams/topics/pinned_models.ts";
+export * from "./streams/replay/rejections.ts";
+export * from "./streams/replay/profiles.ts";
+export * from "./streams/config/config.ts";
+export * from "./streams/log/metered_log.ts";
 export { type Door, DOORS } from "./streams/doors/names.ts";
 export { type HttpOptions, startHttp } from "./streams/server/http.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
@@ -96,19 +96,19 @@ export {
 export type { RefusedEntry } from "./streams/server/intake.ts";
 export type { GorseSettings, HttpSettings } from "./streams/server/settings.ts";
 export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/server/access.ts";
-export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/kafka_settings.ts";
-export * from "./streams/service.ts";
+export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";
+export * from "./streams/service/service.ts";
 export type { SharedThread } from "./streams/service/shared_thread.ts";
 export type { Deployment } from "./streams/service/needed.ts";
 export type { ErasureState } from "./streams/service/eraser.ts";
 export type { ErasureProgress, ErasureView, Remainder } from "./streams/service/erasure_view.ts";
 export type { IdleModel } from "./streams/service/idle_models.ts";
 export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
-export type { RetentionSettings } from "./streams/service/retention_settings.ts";
-export type { LearnerFigures, Quality } from "./streams/learner_figures.ts";
-export * from "./streams/sample_handover.ts";
-export * from "./streams/replay.ts";
-export * from "./streams/replay_report.ts";
+export type { RetentionSettings } from "./streams/settings/retention_settings.ts";
+export type { LearnerFigures, Quality } from "./streams/learning/learner_figures.ts";
+export * from "./streams/topics/sample_handover.ts";
+export * from "./streams/replay/replay.ts";
+export * from "./streams/replay/replay_report.ts";
 export * from "./streams/report/report_data.ts";
 export * from "./streams/report/report.ts";
 export { renderSummary, type TextOptions, wantsColour } from "./streams/report/table.ts";

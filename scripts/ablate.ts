@@ -6,8 +6,8 @@
  */
 
 import { createModel } from "../src/models/create.ts";
-import { StoredState } from "../src/state/stored_state.ts";
-import { type Config, modelConfig } from "../streams/config.ts";
+import { StoredState } from "../src/users/stored_state.ts";
+import { type Config, modelConfig } from "../streams/config/config.ts";
 import {
   commandArguments,
   commandName,

@@ -11,7 +11,7 @@
 
 import { Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { DELIVERIES, type Delivery } from "../streams/task/delivery.ts";
+import { DELIVERIES, type Delivery } from "../streams/topics/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
 import { LONG, SHORT } from "../tests/chaos/sizes.ts";

@@ -14,15 +14,15 @@ import {
   KNOWN_COUNTS,
   type KnownCount,
   type Problem,
-} from "../streams/inspection.ts";
-import type { KafkaLog } from "../streams/log/kafka_log.ts";
+} from "../streams/service/inspection.ts";
+import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
-import { SqliteLog } from "../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
-import type { ServiceStatus } from "../streams/service.ts";
+import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
-import { topicNames, topicSpecs } from "../streams/topics.ts";
-import type { Config } from "../streams/config.ts";
+import { topicNames, topicSpecs } from "../streams/topics/topics.ts";
+import type { Config } from "../streams/config/config.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
 import { keyHeaders } from "./server_flags.ts";

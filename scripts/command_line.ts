@@ -6,7 +6,7 @@
 
 import { dirname } from "node:path";
 import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
-import { ConfigError } from "../streams/config_fault.ts";
+import { ConfigError } from "../streams/settings/config_fault.ts";
 
 /** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;

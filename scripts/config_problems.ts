@@ -7,11 +7,11 @@
 import { nearName } from "../src/events/near_name.ts";
 import { Guard } from "../src/learner/guard.ts";
 import { checkStateSource } from "../src/retrieval/state_map.ts";
-import { SequenceSlab } from "../src/state/sequence.ts";
-import type { Config } from "../streams/config.ts";
-import { ConfigError, type ConfigFault } from "../streams/config_fault.ts";
-import { SECRET_MESSAGE } from "../streams/kafka_settings.ts";
-import type { Problem } from "../streams/inspection.ts";
+import { SequenceSlab } from "../src/users/sequence.ts";
+import type { Config } from "../streams/config/config.ts";
+import { ConfigError, type ConfigFault } from "../streams/settings/config_fault.ts";
+import { SECRET_MESSAGE } from "../streams/settings/kafka_settings.ts";
+import type { Problem } from "../streams/service/inspection.ts";
 import { type ConfigRow, configRows } from "./configuration_page.ts";
 
 const PAGE = "docs/configuration.md";

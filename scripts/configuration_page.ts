@@ -5,7 +5,7 @@
  */
 
 import type { JsonSchema } from "../src/events/json_schema.ts";
-import { configJsonSchema } from "../streams/config.ts";
+import { configJsonSchema } from "../streams/config/config.ts";
 
 /** A field of the configuration. */
 export interface ConfigRow {
@@ -47,10 +47,10 @@ const INTRO = `# Configuration
 
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
 Every key is optional; an unknown one, or one that is there twice, is an error that names it and its lines. A
-profile of the format ([streams/profiles.ts](../streams/profiles.ts)) stands between the defaults below and
+profile of the format ([streams/replay/profiles.ts](../streams/replay/profiles.ts)) stands between the defaults below and
 the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
 
-This page is made of the schema ([streams/config_schema.ts](../streams/config_schema.ts)) by
+This page is made of the schema ([streams/config/config_schema.ts](../streams/config/config_schema.ts)) by
 \`deno task schemas\`.
 
 \`\`\`json

@@ -24,8 +24,8 @@ import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/targe
 import { openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import type { Ranking } from "../src/scorer/answerer.ts";
-import { PROFILES } from "../streams/profiles.ts";
-import { topicNames } from "../streams/topics.ts";
+import { PROFILES } from "../streams/replay/profiles.ts";
+import { topicNames } from "../streams/topics/topics.ts";
 import {
   commandArguments,
   commandName,

@@ -10,7 +10,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { type ExperimentRecord, isExperiment } from "../src/experiments/experiment.ts";
+import { type ExperimentRecord, isExperiment } from "../src/assignment/experiment.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
 import { type MetricName, METRICS } from "../src/assignment/metrics.ts";
 import { type ExperimentChanges, ExperimentClient } from "../streams/experiments/client.ts";
@@ -26,7 +26,7 @@ import {
 } from "../streams/experiments/views.ts";
 import { KEY_VARIABLE } from "../streams/server/settings.ts";
 import { LogError } from "../streams/log/log.ts";
-import { topicNames } from "../streams/topics.ts";
+import { topicNames } from "../streams/topics/topics.ts";
 import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags } from "./log_flags.ts";
 import { openLog } from "./service_flags.ts";

@@ -15,7 +15,7 @@ import { itemRecord } from "../src/simulator/item.ts";
 import { type Arrival, arrivals } from "../src/simulator/event_log.ts";
 import { clickRate, fraction, scale, shownItems } from "../src/simulator/figures.ts";
 import { longLives } from "../src/simulator/long_lives.ts";
-import { createRandom } from "../src/simulator/random.ts";
+import { createRandom } from "../src/draws/random_source.ts";
 import {
   BestPolicy,
   type PageView,

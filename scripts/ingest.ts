@@ -11,13 +11,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Option } from "commander";
 import type { Rejection } from "../src/events/rejection.ts";
-import { Feeder } from "../streams/feeder.ts";
+import { Feeder } from "../streams/feeders/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
 import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
 import { newestTime } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
-import { TopicFeeder } from "../streams/topic_feeder.ts";
-import { topicNames, type Topics, topicSpecs } from "../streams/topics.ts";
+import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
+import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
 import { addLogFlags, type LogFlags } from "./log_flags.ts";
 import { openLog, partitionsOf } from "./service_flags.ts";

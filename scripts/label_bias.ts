@@ -5,8 +5,8 @@
  * @module
  */
 
-import { labelBias } from "../src/learner/label_bias.ts";
-import { LABEL_POLICIES } from "../src/state/label_policy.ts";
+import { labelBias } from "../src/simulator/label_bias.ts";
+import { LABEL_POLICIES } from "../src/users/label_policy.ts";
 import { commandArguments, commandName, createCommand, integer, print, runCommand } from "./command_line.ts";
 
 const WINDOW_MS = 600_000;

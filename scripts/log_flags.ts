@@ -5,7 +5,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { DURABILITIES, type Durability, SYNC_MS } from "../streams/log/durability.ts";
+import { DURABILITIES, type Durability, SYNC_MS } from "../streams/log/sqlite/durability.ts";
 import { count } from "./command_line.ts";
 
 /** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */

@@ -12,7 +12,7 @@
 
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
-import { type Config, parseConfig } from "../streams/config.ts";
+import { type Config, parseConfig } from "../streams/config/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
 import { commandArguments, commandName, createCommand } from "./command_line.ts";
 

@@ -15,20 +15,20 @@ import {
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../streams/config.ts";
-import type { Learning } from "../streams/learning.ts";
+} from "../streams/config/config.ts";
+import type { Learning } from "../streams/learning/learning.ts";
 import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
-import { SqliteLog } from "../streams/log/sqlite_log.ts";
-import { LISTED, PROFILES } from "../streams/profiles.ts";
+import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
+import { LISTED, PROFILES } from "../streams/replay/profiles.ts";
 import {
   KERNELS,
   replay,
   type ReplayKernels,
   type ReplayResult,
   type ReplayView,
-} from "../streams/replay.ts";
-import { counterNotes, replayJson, reportData } from "../streams/replay_report.ts";
+} from "../streams/replay/replay.ts";
+import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
 import { formatCount } from "../streams/report/format.ts";
 import { Progress } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";

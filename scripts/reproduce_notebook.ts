@@ -14,7 +14,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { accuracy, logLoss } from "../src/metrics/probability.ts";
 import { auc, prAuc } from "../src/metrics/ranking.ts";
-import { createRandom } from "../src/simulator/random.ts";
+import { createRandom } from "../src/draws/random_source.ts";
 import { formatCount, formatFixed, formatSeconds } from "../streams/report/format.ts";
 import { NotebookDin } from "./notebook/din.ts";
 import { type NotebookSamples, readNotebookSamples, standardise } from "./notebook/samples.ts";

@@ -10,7 +10,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES } from "../src/models/create.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
-import { DELIVERIES } from "../streams/task/delivery.ts";
+import { DELIVERIES } from "../streams/topics/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { type Address, DEFAULT_ADDRESS, type Flags, SNAPSHOTS } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";

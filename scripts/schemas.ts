@@ -9,7 +9,7 @@
  */
 
 import { jsonSchemas } from "../src/events/json_schema.ts";
-import { configJsonSchema } from "../streams/config.ts";
+import { configJsonSchema } from "../streams/config/config.ts";
 import { configurationPage } from "./configuration_page.ts";
 
 const folder = new URL("../docs/", import.meta.url);

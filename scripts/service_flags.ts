@@ -4,12 +4,12 @@
  * @module
  */
 
-import { type Config, parseConfig } from "../streams/config.ts";
-import { kafkaOptions, type KafkaSettings } from "../streams/kafka_settings.ts";
-import type { KafkaLog } from "../streams/log/kafka_log.ts";
+import { type Config, parseConfig } from "../streams/config/config.ts";
+import { kafkaOptions, type KafkaSettings } from "../streams/settings/kafka_settings.ts";
+import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
-import { SqliteLog, type SqliteLogOptions } from "../streams/log/sqlite_log.ts";
-import { topicNames } from "../streams/topics.ts";
+import { SqliteLog, type SqliteLogOptions } from "../streams/log/sqlite/sqlite_log.ts";
+import { topicNames } from "../streams/topics/topics.ts";
 import { DEFAULT_CONFIG, type KafkaFlags, type LogFlags } from "./log_flags.ts";
 
 /** How long an operation waits for brokers that are away, before it begins anew. */
@@ -58,7 +58,7 @@ export async function openKafka(
     env: (name) => Deno.env.get(name),
   });
   // Only here: nothing else needs kafkajs.
-  const { KafkaLog } = await import("../streams/log/kafka_log.ts");
+  const { KafkaLog } = await import("../streams/log/kafka/kafka_log.ts");
   const members = membersFolder === undefined ? {} : { membersFolder };
   return await KafkaLog.open({ retryMs, ...members, ...options });
 }

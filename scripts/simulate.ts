@@ -6,12 +6,18 @@
 
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
-import type { ExperimentDraft } from "../src/experiments/changes.ts";
-import { splitVariants } from "../src/experiments/assignment.ts";
+import type { ExperimentDraft } from "../src/assignment/changes.ts";
+import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
 import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
-import { learnerOptions, learningOptions, modelConfig, parseConfig, taskOptions } from "../streams/config.ts";
+import {
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  parseConfig,
+  taskOptions,
+} from "../streams/config/config.ts";
 import { PARTS } from "../src/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
@@ -22,7 +28,7 @@ import {
   type SimulationLook,
   wayToBest,
 } from "../streams/report/simulation_report.ts";
-import { type ServedPage, simulate, type SimulationView } from "../streams/simulation.ts";
+import { type ServedPage, simulate, type SimulationView } from "../streams/replay/simulation.ts";
 import {
   commandArguments,
   commandName,

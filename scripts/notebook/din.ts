@@ -21,8 +21,8 @@ import { prelu, preluBackward } from "../../src/kernels/prelu.ts";
 import { Scratch } from "../../src/kernels/scratch.ts";
 import { weightedLogisticLoss } from "../../src/kernels/weighted_loss.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
-import { Parameters } from "../../src/models/parameters.ts";
-import { normal } from "../../src/simulator/random.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
+import { normal } from "../../src/draws/random_source.ts";
 import { KerasAdam } from "./keras_adam.ts";
 import {
   HISTORY,

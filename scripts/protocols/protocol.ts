@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import type { Config } from "../../streams/config.ts";
+import type { Config } from "../../streams/config/config.ts";
 import { type Figures, rowFigures, taskFigures } from "./figures.ts";
 import { readSparrow, shuffled, SPARROW_SCHEMA } from "./sparrow.ts";
 import { TAOBAO_SCHEMA, taobaoSamples } from "./taobao.ts";

@@ -9,8 +9,8 @@
 
 import { MOVIE_COLUMNS, parseMovie, type SparrowSample } from "../../src/adapters/sparrow.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { readCsv } from "../../streams/sources/csv.ts";
 import { readSparrowSamples } from "../../streams/sources/sparrow.ts";
 

@@ -6,17 +6,17 @@
  * @module
  */
 
-import { decodeSample } from "../../src/learner/sample_codec.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { constantLogLoss, logLoss, normalizedEntropy } from "../../src/metrics/probability.ts";
 import { auc, gauc } from "../../src/metrics/ranking.ts";
-import { type Config, learnerOptions, parseConfig, taskOptions } from "../../streams/config.ts";
+import { type Config, learnerOptions, parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { PROFILES } from "../../streams/profiles.ts";
-import { replay } from "../../streams/replay.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import { type Format, openSource } from "../../streams/sources/open.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import type { Protocol, ProtocolOptions, ProtocolResult } from "./protocol.ts";
 import { judgedFrom, Trial } from "./trial.ts";
 

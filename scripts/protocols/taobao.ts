@@ -11,7 +11,7 @@
  */
 
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { Sample, SampleRow } from "../../src/learner/sample.ts";
+import type { Sample, SampleRow } from "../../src/samples/sample.ts";
 import { TaobaoStatistics } from "./taobao_statistics.ts";
 import { type Behavior, rankingTasks, TASK_SIZE } from "./taobao_tasks.ts";
 

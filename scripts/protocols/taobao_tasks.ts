@@ -16,7 +16,7 @@
  */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { readCsv } from "../../streams/sources/csv.ts";
 
 /** One event of the stream. */

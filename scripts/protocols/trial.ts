@@ -7,12 +7,12 @@
 import { Assembler } from "../../src/features/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { type Config, learnerOptions, modelConfig } from "../../streams/config.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { type Config, learnerOptions, modelConfig } from "../../streams/config/config.ts";
 
 /** What is tried. */
 export interface TrialOptions {

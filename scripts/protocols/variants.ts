@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import type { Config } from "../../streams/config.ts";
+import type { Config } from "../../streams/config/config.ts";
 
 /** A model with something changed. */
 export interface Variant {

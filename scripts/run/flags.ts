@@ -5,8 +5,8 @@
  */
 
 import type { ModelName } from "../../src/models/create.ts";
-import type { Role } from "../../streams/service.ts";
-import type { Delivery } from "../../streams/task/delivery.ts";
+import type { Role } from "../../streams/service/service.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
 import type { LogFlags } from "../log_flags.ts";
 
 /** A place to listen. */

@@ -13,7 +13,7 @@ import {
   learningOptions,
   modelConfig,
   taskOptions,
-} from "../../streams/config.ts";
+} from "../../streams/config/config.ts";
 import type { Log } from "../../streams/log/log.ts";
 import {
   type LearnerThreadOptions,
@@ -21,18 +21,18 @@ import {
   Service,
   type ServiceOptions,
   type ServiceStatus,
-} from "../../streams/service.ts";
+} from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/retention.ts";
-import type { Delivery } from "../../streams/task/delivery.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
-import { configureLogging } from "../../streams/logging.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { configureLogging } from "../../streams/settings/logging.ts";
 import { type HttpOptions, startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/server/settings.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../command_line.ts";
 import { placeOf } from "../log_flags.ts";
 import { openLog, partitionsOf, readConfig, sqliteOptions } from "../service_flags.ts";

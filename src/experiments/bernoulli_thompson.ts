@@ -4,7 +4,7 @@
  * @module
  */
 
-import { normal } from "../simulator/random.ts";
+import { normal } from "../draws/random_source.ts";
 
 /** The Beta distribution of an arm's rate. */
 export interface BetaArm {

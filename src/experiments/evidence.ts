@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Interval } from "./confidence_sequence.ts";
+import type { Interval } from "../metrics/confidence_sequence.ts";
 import type { Arm } from "./effect.ts";
 
 /** An arm as a count of equal, independent conversions that would tell as much as its users do. */

@@ -30,8 +30,8 @@
  * @module
  */
 
-import { mulberry32 } from "../scorer/random.ts";
-import type { Interval } from "./confidence_sequence.ts";
+import { mulberry32 } from "../draws/random.ts";
+import type { Interval } from "../metrics/confidence_sequence.ts";
 
 /** A place of a logged list. */
 export interface LoggedPlace {

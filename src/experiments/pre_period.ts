@@ -6,7 +6,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Sample } from "../learner/sample.ts";
+import type { Sample } from "../samples/sample.ts";
 import { addSample } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 

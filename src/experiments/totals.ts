@@ -6,9 +6,9 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Sample } from "../learner/sample.ts";
-import { splitVariants } from "./assignment.ts";
-import type { Experiment } from "./experiment.ts";
+import type { Sample } from "../samples/sample.ts";
+import { splitVariants } from "../assignment/assignment.ts";
+import type { Experiment } from "../assignment/experiment.ts";
 import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";

@@ -13,7 +13,7 @@ import {
   METRICS,
   type MetricSpec,
 } from "../assignment/metrics.ts";
-import type { Sample } from "../learner/sample.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /** Adds what a sample says to a user's sums. */
 export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {

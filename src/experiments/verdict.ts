@@ -4,11 +4,11 @@
  * @module
  */
 
-import { splitVariants } from "./assignment.ts";
-import { criticalSquare, type Interval, sequenceP } from "./confidence_sequence.ts";
+import { splitVariants } from "../assignment/assignment.ts";
+import { criticalSquare, type Interval, sequenceP } from "../metrics/confidence_sequence.ts";
 import { type Effect, effectOf } from "./effect.ts";
 import { devianceAt, evidenceOf, fewestConversions, inverted, ratioInterval } from "./evidence.ts";
-import type { Experiment, GuardRail } from "./experiment.ts";
+import type { Experiment, GuardRail } from "../assignment/experiment.ts";
 import type { SampleRatio } from "./sample_ratio.ts";
 import type { UserSegment } from "./totals.ts";
 import type { Moments } from "./user_metrics.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SampleHistory } from "../learner/sample.ts";
+import type { SampleHistory } from "../samples/sample.ts";
 import { type FeatureTables, tableOf } from "./feature_tables.ts";
 import type { FieldTable, TrainableTable } from "./field_table.ts";
 import type { RowLog } from "./row_log.ts";

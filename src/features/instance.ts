@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SampleHistory, SampleState } from "../learner/sample.ts";
+import type { SampleHistory, SampleState } from "../samples/sample.ts";
 
 /** What is read of one impression; a `Sample` is one. */
 export interface Instance {

@@ -15,7 +15,7 @@
  * @module
  */
 
-import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";
+import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 
 /** Options of the cross features. */
 export interface TransitionOptions {

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
 import { Mlp, mlpShapes } from "./mlp.ts";
 import type { Kernels } from "./kernels.ts";

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { exp } from "./exp.ts";
 import { Scratch } from "./scratch.ts";
 

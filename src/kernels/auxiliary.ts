@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import { Mlp } from "./mlp.ts";
 import { Scratch } from "./scratch.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";

@@ -24,7 +24,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import type { Gate } from "./gru_steps.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";

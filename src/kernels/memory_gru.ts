@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { GATES } from "./gru.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { normalise, normaliseBackward } from "./attention.ts";
 import { Bilinear } from "./bilinear.ts";
 import type { Kernels } from "./kernels.ts";

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { Addressing, type AddressInput } from "./addressing.ts";
 import { fillRows } from "./gemm.ts";
 import { usageShares } from "./memory.ts";

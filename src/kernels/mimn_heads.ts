@@ -11,7 +11,7 @@
  */
 
 import { sigmoid, softplus } from "../losses/logistic.ts";
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { fillRows } from "./gemm.ts";
 import type { Kernels } from "./kernels.ts";
 import { Scratch } from "./scratch.ts";

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { gruShapes } from "./gru.ts";
 import { RowGru } from "./memory_gru.ts";
 import { Scratch } from "./scratch.ts";

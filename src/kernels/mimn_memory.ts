@@ -18,7 +18,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { Addressing, type AddressInput } from "./addressing.ts";
 import { gruShapes } from "./gru.ts";
 import { usageShares, usageSharesBackward, write, writeBackward, type WriteInput } from "./memory.ts";

@@ -9,7 +9,7 @@
  */
 
 import { sigmoid, softplus } from "../losses/logistic.ts";
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { Addressing } from "./addressing.ts";
 import { fillRows } from "./gemm.ts";
 import type { MemoryState } from "./mimn_memory.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Parameters, Shape } from "../models/parameters.ts";
+import type { Parameters, Shape } from "./parameters.ts";
 import { ActivationUnit, activationUnitShapes } from "./activation_unit.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
 import { Mlp, mlpShapes } from "./mlp.ts";

@@ -9,7 +9,7 @@ import { behaviourVector } from "../features/behaviour_list.ts";
 import { tableOf } from "../features/feature_tables.ts";
 import type { FieldTable, TrainableTable } from "../features/field_table.ts";
 import type { NegativeReservoir, ReservoirEntry } from "./negative_reservoir.ts";
-import type { SampleHistory } from "./sample.ts";
+import type { SampleHistory } from "../samples/sample.ts";
 
 /** Negatives of a history of T behaviours; d = 2k is the width of a behaviour. */
 export interface Negatives {

@@ -6,7 +6,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 import { Adagrad } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
 import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";

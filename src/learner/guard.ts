@@ -34,7 +34,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { logisticLoss } from "../losses/logistic.ts";
 import { entropy, rowLogLoss } from "../metrics/probability.ts";
 import { correlatedVariance, mean, type Series } from "./series.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Guard}. */
 export interface GuardOptions {

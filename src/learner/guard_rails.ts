@@ -10,7 +10,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "./guard.ts";
 import type { Learner, LearnResult } from "./learner.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample } from "../samples/sample.ts";
 import { Snapshots } from "./snapshots.ts";
 
 /** Options of {@linkcode GuardRails}. */

@@ -1,6 +1,6 @@
 /**
  * The online learner: takes batches of samples in order, trains the dense weights and the embedding rows, and
- * hands out parameter versions. Pure: reading, publishing and checkpointing are `streams/learning.ts`.
+ * hands out parameter versions. Pure: reading, publishing and checkpointing are `streams/learning/learning.ts`.
  *
  * A batch's loss is the *sum* over its rows, so that the row-wise Adagrad of the tables sees the same gradients
  * however samples are grouped; Adam and Adagrad on the dense weights do not depend on that scale.
@@ -15,17 +15,17 @@ import { Assembler, createHead } from "../features/assembler.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { HistoryGradients, InputGradients, Model } from "../models/model.ts";
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
 import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "./numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
-import type { Sample, SampleRow } from "./sample.ts";
+import type { Sample, SampleRow } from "../samples/sample.ts";
 import { ServedLink } from "./served_link.ts";
 import type { PriorDeviations } from "./table_rules.ts";
 import { TrainedTables } from "./trained_tables.ts";
-import type { ParameterVersion } from "./version.ts";
+import type { ParameterVersion } from "../serving/version.ts";
 
 /** Options of a {@linkcode Learner}. */
 export interface LearnerOptions {

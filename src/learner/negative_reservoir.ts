@@ -7,8 +7,8 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { mulberry32 } from "../scorer/random.ts";
-import type { SampleHistory } from "./sample.ts";
+import { mulberry32 } from "../draws/random.ts";
+import type { SampleHistory } from "../samples/sample.ts";
 
 /** A behaviour to draw. */
 export interface ReservoirEntry {

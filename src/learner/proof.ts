@@ -46,7 +46,7 @@ import { PRIOR_NUMERIC } from "../features/schema.ts";
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import { normalCdf } from "../metrics/normal.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
-import type { Sample, SampleRow } from "./sample.ts";
+import type { Sample, SampleRow } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { hash32 } from "../scorer/random.ts";
-import type { Sample } from "./sample.ts";
+import { hash32 } from "../draws/random.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /**
  * The rows of a sample that are learnt: which depends on the sample's request, the item and the seed alone.

@@ -12,7 +12,7 @@ import { type Link, withoutFakeNegatives } from "../losses/link.ts";
 import { samplingOffset } from "../losses/log_odds.ts";
 import { logisticLoss } from "../losses/logistic.ts";
 import { Calibration } from "./calibration.ts";
-import type { Sample, SampleRow } from "./sample.ts";
+import type { Sample, SampleRow } from "../samples/sample.ts";
 
 /** Options of a {@linkcode ServedLink}; see `LearnerOptions`. */
 export interface ServedLinkOptions {

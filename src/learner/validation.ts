@@ -10,7 +10,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { ProgressiveRows } from "../metrics/progressive_rows.ts";
 import type { LearnResult } from "./learner.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /** The state of learning after a batch. */
 export interface LearningMark {

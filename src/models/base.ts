@@ -20,7 +20,7 @@ import { Head } from "./head.ts";
 import { initialise } from "./initialise.ts";
 import { Inputs } from "./inputs.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
-import { Parameters } from "./parameters.ts";
+import { Parameters } from "../kernels/parameters.ts";
 
 /** Options of the base model. */
 export interface BaseConfig {

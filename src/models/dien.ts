@@ -46,7 +46,7 @@ import type {
   ModelSizes,
   TrainingInput,
 } from "./model.ts";
-import { Parameters } from "./parameters.ts";
+import { Parameters } from "../kernels/parameters.ts";
 import { StepSkipper } from "./step_skipper.ts";
 
 /** Options of DIEN. */

@@ -9,7 +9,7 @@ import { weightedLogisticLoss } from "../kernels/weighted_loss.ts";
 import { Mlp } from "../kernels/mlp.ts";
 import { Scratch } from "../kernels/scratch.ts";
 import type { TrainingInput } from "./model.ts";
-import type { Parameters } from "./parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 
 /** What {@linkcode Head.loss} computes; the arrays are valid until the next call. */
 export interface HeadLoss {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Parameters } from "./parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 
 /** Start slope of every PReLU. */
 const PRELU_SLOPE = 0.1;

@@ -38,7 +38,7 @@ import { Inputs } from "./inputs.ts";
 import { type SlotHealth, slotHealth } from "./mimn_health.ts";
 import { MimnLayout, type MimnState } from "./mimn_state.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
-import { Parameters } from "./parameters.ts";
+import { Parameters } from "../kernels/parameters.ts";
 
 /** Options of MIMN. */
 export interface MimnConfig {

@@ -13,7 +13,7 @@
  */
 
 import type { SlotHealth } from "./mimn_health.ts";
-import type { Parameters } from "./parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 
 /** Sizes that a model is built for. */
 export interface ModelSizes {

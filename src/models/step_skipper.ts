@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { Parameters } from "./parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 
 // T steps, K candidates, H hidden
 

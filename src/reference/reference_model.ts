@@ -19,7 +19,7 @@ import type {
   ModelSizes,
   TrainingInput,
 } from "../models/model.ts";
-import type { Parameters } from "../models/parameters.ts";
+import type { Parameters } from "../kernels/parameters.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";
 import { gru } from "./gru.ts";

@@ -5,9 +5,9 @@
  */
 
 import type { FeatureStatistics } from "../features/statistics.ts";
-import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { SequenceSlab } from "../state/sequence.ts";
-import type { UserState } from "../state/user_state.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { SequenceSlab } from "../users/sequence.ts";
+import type { UserState } from "../users/user_state.ts";
 import type { Features } from "./blend.ts";
 import type { Context } from "./context.ts";
 import type { DecayedCounts } from "./decayed_counts.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import { joined, raise, TopList } from "../state/popularity.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import { joined, raise, TopList } from "../users/popularity.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 

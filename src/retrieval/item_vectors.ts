@@ -22,7 +22,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { createKernels } from "../kernels/choose.ts";
 import { SimdKernels } from "../kernels/simd.ts";
-import { mulberry32 } from "../scorer/random.ts";
+import { mulberry32 } from "../draws/random.ts";
 import type { Context } from "./context.ts";
 import type { ItemScores } from "./item_scores.ts";
 import type { Signal } from "./signal.ts";

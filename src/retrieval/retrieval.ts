@@ -15,8 +15,8 @@
  */
 
 import { hashString } from "../embeddings/hash.ts";
-import type { CatalogueItem } from "../state/catalogue.ts";
-import type { UserState } from "../state/user_state.ts";
+import type { CatalogueItem } from "../users/catalogue.ts";
+import type { UserState } from "../users/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
 import { type Context, ContextBuffer, itemsOf } from "./context.ts";
 import { FEATURE_NAMES, FEATURES, START_WEIGHTS } from "./features.ts";

@@ -15,7 +15,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import type { Catalogue } from "../state/catalogue.ts";
+import type { Catalogue } from "../users/catalogue.ts";
 import type { Blend, Features } from "./blend.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./changelog.ts";
 import { CategoryTransitions } from "./category_transitions.ts";

@@ -18,7 +18,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { ItemScores } from "./item_scores.ts";
-import type { Serving } from "../scorer/serving.ts";
+import type { Serving } from "../features/serving.ts";
 import type { ItemVectors, ItemVectorsOptions } from "./item_vectors.ts";
 
 const RATE = 0.3;

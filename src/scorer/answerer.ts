@@ -8,10 +8,10 @@
 import { boostOf } from "./boosts.ts";
 import { findCandidates, type Found, whyEmpty } from "./candidates.ts";
 import { diversify } from "./diversity.ts";
-import { type Assignment, settingsOf } from "../experiments/assignment.ts";
-import type { RANKINGS, Variant, VariantSettings } from "../experiments/experiment.ts";
-import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../experiments/interleaving.ts";
-import { fullKey } from "../experiments/pins.ts";
+import { type Assignment, settingsOf } from "../assignment/assignment.ts";
+import type { RANKINGS, Variant, VariantSettings } from "../assignment/experiment.ts";
+import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../assignment/interleaving.ts";
+import { fullKey } from "../assignment/pins.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
 import type {
   EmptyReason,
@@ -20,17 +20,24 @@ import type {
   RecommendedItem,
   ShadowAnswer,
 } from "../events/recommendation.ts";
-import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import type { Pending } from "../state/pending.ts";
-import type { FrequencyOptions } from "../state/shown_items.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { Pending } from "../users/pending.ts";
+import type { FrequencyOptions } from "../users/shown_items.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { SequenceSlab } from "../state/sequence.ts";
-import type { UserState } from "../state/user_state.ts";
+import type { SequenceSlab } from "../users/sequence.ts";
+import type { UserState } from "../users/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
-import { type Candidates, type Choice, choose, draw, type PolicyOptions, propensitiesOf } from "./policy.ts";
-import { hash32, mulberry32 } from "./random.ts";
+import {
+  type Candidates,
+  type Choice,
+  choose,
+  draw,
+  type PolicyOptions,
+  propensitiesOf,
+} from "../draws/policy.ts";
+import { hash32, mulberry32 } from "../draws/random.ts";
 import type { ScoredList } from "./scored_list.ts";
-import { logitDeviation } from "./thompson.ts";
+import { logitDeviation } from "../draws/thompson.ts";
 
 /**
  * What orders retrieved candidates: the model's probability of a positive; the blend's of being taken next; or

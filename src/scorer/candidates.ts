@@ -10,9 +10,9 @@ import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf, itemsOf } from "../retrieval/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
-import { type FrequencyOptions, overshown } from "../state/shown_items.ts";
-import type { UserState } from "../state/user_state.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
+import type { UserState } from "../users/user_state.ts";
 import { type Filtered, filterOf } from "./filters.ts";
 
 /** An item that may be in the answer. */

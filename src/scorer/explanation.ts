@@ -6,7 +6,7 @@
 
 import type { Instance } from "../features/instance.ts";
 import type { LooksAt } from "../models/model.ts";
-import type { Serving } from "./serving.ts";
+import type { Serving } from "../features/serving.ts";
 
 /** Why one candidate has its score. All logits are without a place in the list. */
 export interface Explanation {

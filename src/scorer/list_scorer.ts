@@ -10,15 +10,15 @@ import type { InstanceRow } from "../features/instance.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import type { Catalogue, CatalogueItem } from "../state/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
 import { ENDS } from "../features/transitions.ts";
-import type { EarlierBehaviours, SampleHistory } from "../learner/sample.ts";
-import { type Pending, type PendingState, sampleState } from "../state/pending.ts";
-import type { SequenceSlab } from "../state/sequence.ts";
-import { type FoldContext, stateOf } from "../state/hidden_state.ts";
-import type { UserState } from "../state/user_state.ts";
+import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
+import { type Pending, type PendingState, sampleState } from "../users/pending.ts";
+import type { SequenceSlab } from "../users/sequence.ts";
+import { type FoldContext, stateOf } from "../users/hidden_state.ts";
+import type { UserState } from "../users/user_state.ts";
 import { ScoredList, ScratchRows } from "./scored_list.ts";
-import type { Serving } from "./serving.ts";
+import type { Serving } from "../features/serving.ts";
 
 /** Where a list is asked for or shown. */
 export interface ListContext {

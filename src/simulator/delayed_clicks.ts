@@ -8,7 +8,7 @@
  */
 
 import type { Event } from "../events/event.ts";
-import { createRandom, exponential } from "./random.ts";
+import { createRandom, exponential } from "../draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 /** Options of {@linkcode delayedClicks}. */

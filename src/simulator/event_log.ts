@@ -5,7 +5,7 @@
  */
 
 import type { Event } from "../events/event.ts";
-import { choose, exponential, type Random } from "./random.ts";
+import { choose, exponential, type Random } from "../draws/random_source.ts";
 import type { PageView } from "./shop.ts";
 import { hourOf, type World } from "./world.ts";
 

@@ -6,7 +6,7 @@
 
 import type { ItemRecord } from "../events/event.ts";
 import { CATEGORIES, type Category } from "./categories.ts";
-import { choose, exponential, logNormal, normal, type Random } from "./random.ts";
+import { choose, exponential, logNormal, normal, type Random } from "../draws/random_source.ts";
 
 const DAY = 86_400_000;
 

@@ -21,7 +21,15 @@
  */
 
 import type { Event, ItemRecord } from "../events/event.ts";
-import { choose, createRandom, exponential, logNormal, normal, pick, type Random } from "./random.ts";
+import {
+  choose,
+  createRandom,
+  exponential,
+  logNormal,
+  normal,
+  pick,
+  type Random,
+} from "../draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, DAY = 1440 * MINUTE;

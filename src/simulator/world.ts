@@ -9,7 +9,7 @@ import type { Attributes } from "../events/event.ts";
 import { createItems, type Item } from "./item.ts";
 import { CATEGORIES } from "./categories.ts";
 import { type Act, BEHAVIOUR, followUps, PARTS, Person } from "./person.ts";
-import { createRandom, exponential, logNormal, normal, type Random } from "./random.ts";
+import { createRandom, exponential, logNormal, normal, type Random } from "../draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 const SECOND = 1000;
@@ -83,7 +83,7 @@ interface Life {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createRandom } from "./random.ts";
+ * import { createRandom } from "../draws/random_source.ts";
  *
  * const world = createWorld({ seed: 1, users: 20, items: 60, days: 3 });
  * const random = createRandom(2);

@@ -8,13 +8,13 @@
 import process from "node:process";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { HealthChange } from "../../src/learner/guard.ts";
-import type { TaskCounters } from "../../src/state/task_counters.ts";
-import type { LearnerFigures, Quality } from "../learner_figures.ts";
+import type { TaskCounters } from "../../src/engine/task_counters.ts";
+import type { LearnerFigures, Quality } from "../learning/learner_figures.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { MetricsListener } from "../server/metrics.ts";
-import type { Service, ServiceStatus } from "../service.ts";
-import type { Topics } from "../topics.ts";
-import { LatencyWindow } from "./latency.ts";
+import type { Service, ServiceStatus } from "../service/service.ts";
+import type { Topics } from "../topics/topics.ts";
+import { LatencyWindow } from "../experiments/latency.ts";
 import { type Point, Series, type TimedPoint } from "./series.ts";
 
 /** The figures of a point. */

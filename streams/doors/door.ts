@@ -10,8 +10,8 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
-import type { Preview } from "../../src/state/lists.ts";
-import type { UserState } from "../../src/state/user_state.ts";
+import type { Preview } from "../../src/engine/lists.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append } from "../server/endpoints.ts";
 import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
@@ -19,7 +19,7 @@ import { freshTask } from "../server/fresh_task.ts";
 import { checkList } from "../server/json_list.ts";
 import { Problem } from "../server/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
-import type { Task } from "../task.ts";
+import type { Task } from "../task/task.ts";
 
 /** Whose name a request bears that is nobody's; it is on no log. */
 const NOBODY = "anonymous";

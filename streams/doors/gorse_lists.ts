@@ -8,7 +8,7 @@ import { parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
-import type { Preview } from "../../src/state/lists.ts";
+import type { Preview } from "../../src/engine/lists.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
 import type { ApiContext } from "../server/endpoints.ts";
 import { Problem } from "../server/problem.ts";

@@ -7,8 +7,8 @@
 import { extra, type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
 import { toGorse } from "../../src/adapters/gorse.ts";
 import type { Attributes, ItemRecord } from "../../src/events/event.ts";
-import type { UserState } from "../../src/state/user_state.ts";
-import type { Task } from "../task.ts";
+import type { UserState } from "../../src/users/user_state.ts";
+import type { Task } from "../task/task.ts";
 
 /** Gorse's zero time. */
 const NO_TIME = "0001-01-01T00:00:00Z";

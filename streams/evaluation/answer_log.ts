@@ -7,15 +7,15 @@
 
 import { decodeRecommendation } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { INTERLEAVED } from "../../src/experiments/assignment.ts";
+import { INTERLEAVED } from "../../src/assignment/assignment.ts";
 import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
-import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/scorer/policy.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/draws/policy.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { unreadable } from "../log/unreadable.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 
 /** No logit is further from 0: a probability that was rounded to 1 has none. */
 const LARGEST_LOGIT = 36;

@@ -7,10 +7,10 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { bernoulliThompson, type BetaArm } from "../../src/experiments/bernoulli_thompson.ts";
-import type { PolicyOptions } from "../../src/scorer/policy.ts";
-import { createRandom } from "../../src/simulator/random.ts";
-import { parseJsonFile } from "../json_file.ts";
-import { policySchema } from "../policy_schema.ts";
+import type { PolicyOptions } from "../../src/draws/policy.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { parseJsonFile } from "../settings/json_file.ts";
+import { policySchema } from "../settings/policy_schema.ts";
 
 /** A policy that looks at the item and the place alone. */
 export type TablePolicy =

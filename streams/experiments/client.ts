@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ExperimentDraft } from "../../src/experiments/changes.ts";
-import type { Experiment, Holdout } from "../../src/experiments/experiment.ts";
+import type { ExperimentDraft } from "../../src/assignment/changes.ts";
+import type { Experiment, Holdout } from "../../src/assignment/experiment.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 import type { ExperimentsView } from "./views.ts";
 

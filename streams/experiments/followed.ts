@@ -7,17 +7,17 @@
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { splitShares, splitVariants } from "../../src/experiments/assignment.ts";
-import type { Experiment } from "../../src/experiments/experiment.ts";
+import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
+import type { Experiment } from "../../src/assignment/experiment.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
-import { InterleavingTotals, type Preference } from "../../src/experiments/interleaving.ts";
+import { InterleavingTotals, type Preference } from "../../src/assignment/interleaving.ts";
 import type { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { RunningMean } from "../../src/metrics/running.ts";
-import { LatencyWindow } from "../dashboard/latency.ts";
+import { LatencyWindow } from "./latency.ts";
 
 /** Event time after which a user of whom nothing came counts as lost. */
 const PATIENCE_MS = 3_600_000;

@@ -6,10 +6,10 @@
 
 import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
-import type { ExperimentDraft } from "../../src/experiments/changes.ts";
-import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
-import { parseJsonFile } from "../json_file.ts";
-import { unknownFields } from "../unknown_fields.ts";
+import type { ExperimentDraft } from "../../src/assignment/changes.ts";
+import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
+import { parseJsonFile } from "../settings/json_file.ts";
+import { unknownFields } from "../settings/unknown_fields.ts";
 import { draftSchema, issuesOf, recordSchema } from "./schemas.ts";
 
 /** Header of a record on `events` that changes the experiments: it applies at its place among the events. */

@@ -22,18 +22,18 @@ import {
   startExperiment,
   stopExperiment,
   type Surroundings,
-} from "../../src/experiments/changes.ts";
+} from "../../src/assignment/changes.ts";
 import {
   type Experiment,
   type ExperimentRecord,
   type Holdout,
   isExperiment,
-} from "../../src/experiments/experiment.ts";
+} from "../../src/assignment/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { type Pins, pinVersions, sparePins } from "../pins.ts";
-import type { Topics } from "../topics.ts";
+import { type Pins, pinVersions, sparePins } from "../topics/pins.ts";
+import type { Topics } from "../topics/topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
 
 /** Options of an {@linkcode ExperimentRegistry}. */

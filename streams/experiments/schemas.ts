@@ -5,11 +5,11 @@
  */
 
 import { z } from "zod";
-import type { ExperimentDraft } from "../../src/experiments/changes.ts";
-import { EXPERIMENT_MODES, RANKINGS } from "../../src/experiments/experiment.ts";
+import type { ExperimentDraft } from "../../src/assignment/changes.ts";
+import { EXPERIMENT_MODES, RANKINGS } from "../../src/assignment/experiment.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { SCORED_SOURCES } from "../../src/events/candidate_source.ts";
-import { policySchema } from "../policy_schema.ts";
+import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
 /** Most characters of a hypothesis, and of why an experiment is stopped. */

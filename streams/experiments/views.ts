@@ -5,16 +5,16 @@
  * @module
  */
 
-import { splitShares, splitVariants } from "../../src/experiments/assignment.ts";
-import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/experiments/experiment.ts";
-import type { Preference } from "../../src/experiments/interleaving.ts";
+import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
+import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import type { Preference } from "../../src/assignment/interleaving.ts";
 import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
 import { type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import type { Log } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { ExperimentChanges } from "./client.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";

@@ -16,12 +16,12 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
-import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
-import { decodeSample, isNewerSample } from "../../src/learner/sample_codec.ts";
+import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
+import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
 import { lagOf } from "../log/lag.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
-import type { SampleHandover } from "../sample_handover.ts";
+import type { SampleHandover } from "../topics/sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
 
 const logger = getLogger(["meander", "learner"]);

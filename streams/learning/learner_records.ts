@@ -5,13 +5,13 @@
  * @module
  */
 
-import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
-import { feederPosition, positionRecord, type TopicPosition } from "../feeder_position.ts";
-import { chunkRecords, damagedValue, readChunks } from "../chunks.ts";
+import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import { chunkRecords, damagedValue, readChunks } from "../topics/chunks.ts";
 import type { Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
 
 /** What is written together. */

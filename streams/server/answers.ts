@@ -9,11 +9,11 @@
 import { getLogger } from "@logtape/logtape";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RequestEvent } from "../../src/events/event.ts";
-import { ARRIVED_HEADERS } from "../arrival.ts";
+import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import { within } from "./deadline.ts";
 import { Problem } from "./problem.ts";
 

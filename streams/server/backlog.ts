@@ -7,7 +7,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { UngroupedLog } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import { Problem } from "./problem.ts";
 
 /** Options of a {@linkcode Backlog}. */

@@ -8,7 +8,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
-import { topicNames } from "../topics.ts";
+import { topicNames } from "../topics/topics.ts";
 import { apiOf, limitsIn } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";

@@ -5,7 +5,7 @@
  */
 
 import { checkEventFields } from "../../src/events/check.ts";
-import { ARRIVED_HEADERS } from "../arrival.ts";
+import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { viewErasure } from "../service/erasure_view.ts";
 import type { Call, Parameter } from "./endpoint.ts";

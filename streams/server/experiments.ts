@@ -6,8 +6,8 @@
  */
 
 import type { z } from "zod";
-import { ExperimentError } from "../../src/experiments/changes.ts";
-import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+import { ExperimentError } from "../../src/assignment/changes.ts";
+import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 import { ExperimentViews } from "../experiments/views.ts";
 import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../experiments/schemas.ts";
 import { deployedModels, ExperimentRegistry } from "../experiments/registry.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../log/log.ts";
-import type { Service } from "../service.ts";
+import type { Service } from "../service/service.ts";
 import type { ApiKey } from "./access.ts";
 import { serveApi } from "./api.ts";
 import { openDesk } from "./desk.ts";

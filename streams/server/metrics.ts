@@ -16,9 +16,9 @@ import {
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { NewRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../metered_log.ts";
-import type { Service } from "../service.ts";
-import type { Topics } from "../topics.ts";
+import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../log/metered_log.ts";
+import type { Service } from "../service/service.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { RefusedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 

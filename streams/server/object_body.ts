@@ -6,7 +6,7 @@
 
 import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
-import { unknownFields } from "../unknown_fields.ts";
+import { unknownFields } from "../settings/unknown_fields.ts";
 import type { Bodies } from "./bodies.ts";
 import { Problem } from "./problem.ts";
 import { apiSchemas, type SchemaName } from "./schemas.ts";

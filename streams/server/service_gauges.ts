@@ -7,11 +7,11 @@
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
-import { memoryHealth } from "../../src/state/memory_health.ts";
-import { TASK_COUNTERS, type TaskCounter } from "../../src/state/task_counters.ts";
+import { memoryHealth } from "../../src/users/memory_health.ts";
+import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.ts";
 import type { SlotSummary } from "../../src/models/mimn_health.ts";
-import type { LearnerFigures } from "../learner_figures.ts";
-import type { PartitionStatus, Service } from "../service.ts";
+import type { LearnerFigures } from "../learning/learner_figures.ts";
+import type { PartitionStatus, Service } from "../service/service.ts";
 import { within } from "./deadline.ts";
 
 /** How long the log may take to say where it ends. */

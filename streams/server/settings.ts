@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { type Door, DOORS } from "../doors/names.ts";
-import { absent, field } from "../config_field.ts";
+import { absent, field } from "../settings/config_field.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
 /** How the HTTP server behaves. docs/http.md lists every key. */

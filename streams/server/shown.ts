@@ -6,7 +6,7 @@
 
 import type { ImpressionEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { ARRIVED_HEADERS } from "../arrival.ts";
+import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { ApiContext } from "./endpoints.ts";
 

@@ -6,9 +6,9 @@
 
 import type { RequestEvent } from "../../src/events/event.ts";
 import { MAX_ITEMS } from "../../src/events/limits.ts";
-import type { CatalogueItem } from "../../src/state/catalogue.ts";
-import type { UserState } from "../../src/state/user_state.ts";
-import type { Task } from "../task.ts";
+import type { CatalogueItem } from "../../src/users/catalogue.ts";
+import type { UserState } from "../../src/users/user_state.ts";
+import type { Task } from "../task/task.ts";
 import type { Call } from "./endpoint.ts";
 import type { ApiContext } from "./endpoints.ts";
 import { countOf, taskOf } from "./explain.ts";

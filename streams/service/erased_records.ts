@@ -8,9 +8,9 @@ import { decodeDelta, type RawKeys } from "../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import { userPrefix } from "../../src/features/pairs.ts";
-import { decodeVersion } from "../../src/learner/version.ts";
+import { decodeVersion } from "../../src/serving/version.ts";
 import type { LogRecord } from "../log/log.ts";
-import { INPUT } from "../task/delivery.ts";
+import { INPUT } from "../topics/delivery.ts";
 
 /** Somebody whom an event at an offset of a partition of `events` erases. */
 export interface Erasure {

@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { ErasureState } from "./eraser.ts";
 import type { IdleModel } from "./idle_models.ts";
 

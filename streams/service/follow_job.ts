@@ -5,7 +5,7 @@
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import type { ParameterSubscriber } from "../parameters.ts";
+import type { ParameterSubscriber } from "../topics/parameters.ts";
 import type { Job } from "./worker.ts";
 
 /** How long a step waits for a version. */

@@ -6,13 +6,13 @@
  */
 
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { feederPosition } from "../feeder_position.ts";
+import { feederPosition } from "../topics/feeder_position.ts";
 import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
 import { orderKey } from "../learning/sample_order.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { newestOf } from "../log/newest.ts";
 import { readAll } from "../log/read_all.ts";
-import { variantTopics } from "../topics.ts";
+import { variantTopics } from "../topics/topics.ts";
 import type { Deployment } from "./needed.ts";
 
 /** A model that is not at work and has something on the log. */

@@ -10,11 +10,11 @@ import type { FeatureSchema } from "../../src/features/schema.ts";
 import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { FigureTaker, type LearnerFigures } from "../learner_figures.ts";
-import { Learning, type LearningOptions } from "../learning.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { FigureTaker, type LearnerFigures } from "../learning/learner_figures.ts";
+import { Learning, type LearningOptions } from "../learning/learning.ts";
 import type { UngroupedLog } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
 /** What a learner is made of; can be cloned. */

@@ -5,14 +5,14 @@
  */
 
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
-import { FigureTaker } from "../learner_figures.ts";
-import type { Learning } from "../learning.ts";
-import type { KafkaLogOptions } from "../log/kafka_log.ts";
+import { FigureTaker } from "../learning/learner_figures.ts";
+import type { Learning } from "../learning/learning.ts";
+import type { KafkaLogOptions } from "../log/kafka/kafka_log.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_calls.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { RemoteLog } from "../log/remote_log.ts";
-import { MeteredLog, sizesOf } from "../metered_log.ts";
+import { MeteredLog, sizesOf } from "../log/metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
 import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
@@ -85,7 +85,7 @@ async function work(learning: Learning): Promise<void> {
 async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   if ("port" in place) return new RemoteLog(place);
   // Only here: nothing else needs kafkajs.
-  const { KafkaLog } = await import("../log/kafka_log.ts");
+  const { KafkaLog } = await import("../log/kafka/kafka_log.ts");
   return new MeteredLog(await KafkaLog.open(place.address.options as KafkaLogOptions), {
     committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
     appended: () => {}, // a learner only commits

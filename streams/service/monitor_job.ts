@@ -16,12 +16,12 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { type Experiment, isExperiment } from "../../src/experiments/experiment.ts";
+import { type Experiment, isExperiment } from "../../src/assignment/experiment.ts";
 import { ExperimentMonitor } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
 import { harmOf } from "../experiments/views.ts";
 import { type Log, LogError, type Writer } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
 /** Records of a step: a task in the same thread waits for it. */

@@ -15,10 +15,10 @@
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
-import type { Task } from "../task.ts";
+import type { Task } from "../task/task.ts";
 import { ownRecord } from "../task/inputs.ts";
 import { CLEARED, decodeNote, NOTHING_SHARED } from "../task/others.ts";
-import { type Topics, variantTopics } from "../topics.ts";
+import { type Topics, variantTopics } from "../topics/topics.ts";
 import { monitorGroup } from "./monitor_job.ts";
 
 /** A deployment whose records are looked at. */

@@ -6,10 +6,10 @@
 
 import type { LearnerOptions } from "../../src/learner/learner.ts";
 import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { LearningOptions } from "../learning.ts";
-import type { Delivery } from "../task/delivery.ts";
-import type { CommitReport } from "../metered_log.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { LearningOptions } from "../learning/learning.ts";
+import type { Delivery } from "../topics/delivery.ts";
+import type { CommitReport } from "../log/metered_log.ts";
 
 /** What a process can do. */
 export const ROLES = ["task", "learner", "monitor"] as const;

@@ -13,11 +13,11 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { feederId } from "../feeder.ts";
+import { feederId } from "../feeders/feeder.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
-import { TopicFeeder } from "../topic_feeder.ts";
-import type { Topics } from "../topics.ts";
+import { TopicFeeder } from "../feeders/topic_feeder.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
 /** How long a step waits for an event, and the time between two looks at what has become of the topic. */

@@ -9,10 +9,10 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { OUTCOME_WINDOW_MS } from "../../src/state/task_options.ts";
+import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
 import type { Log } from "../log/log.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
-import { type RetentionSettings, SIGNALS_HOURS } from "./retention_settings.ts";
+import { type RetentionSettings, SIGNALS_HOURS } from "../settings/retention_settings.ts";
 
 /** Options of a {@linkcode Retention}. */
 export interface RetentionOptions {

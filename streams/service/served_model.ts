@@ -5,13 +5,13 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import type { LearnerFigures } from "../learner_figures.ts";
-import { BATCH_ROWS } from "../learning.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { LearnerFigures } from "../learning/learner_figures.ts";
+import { BATCH_ROWS } from "../learning/learning.ts";
 import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
-import { ParameterSubscriber } from "../parameters.ts";
-import { type Topics, variantTopics } from "../topics.ts";
+import { ParameterSubscriber } from "../topics/parameters.ts";
+import { type Topics, variantTopics } from "../topics/topics.ts";
 import { Crew } from "./crew.ts";
 import { FollowJob } from "./follow_job.ts";
 import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";

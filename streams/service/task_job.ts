@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StepOptions, Task } from "../task.ts";
+import type { StepOptions, Task } from "../task/task.ts";
 import type { InputChanges } from "../task/inputs.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { TopicWatch } from "./topic_watch.ts";

@@ -16,11 +16,11 @@
  * @module
  */
 
-import type { LearnerFigures } from "../learner_figures.ts";
+import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { LogAddress, LogChannel } from "../log/log.ts";
 import type { LeftOut } from "../log/unreadable.ts";
 import type { PortError } from "../log/port_calls.ts";
-import type { CommitReport } from "../metered_log.ts";
+import type { CommitReport } from "../log/metered_log.ts";
 import type { LearnerSpec } from "./learner_job.ts";
 
 /** Where the thread finds its log. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LearnerFigures } from "../learner_figures.ts";
+import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { Log, LogConnection } from "../log/log.ts";
 import { unpackError } from "../log/port_calls.ts";
 import { unreadable } from "../log/unreadable.ts";

@@ -8,7 +8,7 @@ import { checkItem } from "../../src/events/check.ts";
 import { decodeItem } from "../../src/events/codec.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { refuse, shown } from "../../src/events/refusal.ts";
-import type { TaskState } from "../../src/state/task_state.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
 

@@ -16,7 +16,7 @@
  * @module
  */
 
-import type { Delivery } from "./delivery.ts";
+import type { Delivery } from "../topics/delivery.ts";
 
 /** Times between commits, milliseconds. */
 export interface CommitIntervals {

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { encodeItem, itemKey } from "../../src/state/item_codec.ts";
-import { encodeTask, TASK_KEY } from "../../src/state/task_codec.ts";
-import type { TaskState } from "../../src/state/task_state.ts";
-import { isWaiting } from "../../src/state/user_memory.ts";
+import { encodeItem, itemKey } from "../../src/users/item_codec.ts";
+import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
+import { isWaiting } from "../../src/users/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";

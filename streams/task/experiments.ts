@@ -5,12 +5,12 @@
  */
 
 import { type Refusal, refuse } from "../../src/events/refusal.ts";
-import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
-import { pinnedModels } from "../../src/experiments/pins.ts";
-import type { TaskState } from "../../src/state/task_state.ts";
+import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
+import { pinnedModels } from "../../src/assignment/pins.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
 import { decodeExperiment, EXPERIMENT } from "../experiments/record.ts";
 import type { LogRecord } from "../log/log.ts";
-import type { PinSource } from "../pinned_models.ts";
+import type { PinSource } from "../topics/pinned_models.ts";
 
 /** Applies experiments to the state of a task, and holds the versions that they pin until it is disposed of. */
 export class TaskExperiments implements Disposable {

@@ -5,11 +5,11 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { TASK_KEY } from "../../src/state/task_codec.ts";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { Log, LogError, LogRecord, TopicIdentity } from "../log/log.ts";
 import { newestOf } from "../log/newest.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
-import type { Topics } from "../topics.ts";
+import type { Topics } from "../topics/topics.ts";
 import {
   changeOf,
   decodeInputs,

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Serving } from "../../src/scorer/serving.ts";
-import type { PinSource } from "../pinned_models.ts";
-import type { SampleHandover } from "../sample_handover.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import type { PinSource } from "../topics/pinned_models.ts";
+import type { SampleHandover } from "../topics/sample_handover.ts";
+import type { Delivery } from "../topics/delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./state_store.ts";

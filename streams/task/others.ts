@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { TaskState } from "../../src/state/task_state.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { OthersReader } from "./others_reader.ts";

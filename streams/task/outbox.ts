@@ -15,15 +15,15 @@
 
 import type { Refusal } from "../../src/events/refusal.ts";
 import { encodeRejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
-import { type Sample, sizeInBatch } from "../../src/learner/sample.ts";
-import { encodeSample, forgetSampleWords } from "../../src/learner/sample_codec.ts";
-import type { TaskCounters } from "../../src/state/task_counters.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
+import { encodeSample, forgetSampleWords } from "../../src/samples/sample_codec.ts";
+import type { TaskCounters } from "../../src/engine/task_counters.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
-import type { SampleHandover } from "../sample_handover.ts";
-import type { Topics } from "../topics.ts";
+import type { SampleHandover } from "../topics/sample_handover.ts";
+import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
-import { INPUT } from "./delivery.ts";
+import { INPUT } from "../topics/delivery.ts";
 
 const encoder = new TextEncoder();
 

@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { TaskState } from "../../src/state/task_state.ts";
-import type { UserState } from "../../src/state/user_state.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
 import { PENDING, type RestoreOptions, restoring } from "./restore.ts";

@@ -13,18 +13,18 @@
 
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import {
   learnerOptions,
   learningOptions,
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../../streams/config.ts";
+} from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type ServedPage, simulate } from "../../streams/simulation.ts";
+import { type ServedPage, simulate } from "../../streams/replay/simulation.ts";
 import { summary } from "./summary.ts";
 
 const [seedsGiven = "1,2,3,4,5,6,7,8", wrongs = "flipped,random", model = "base"] = Deno.args as [

@@ -5,8 +5,8 @@
  */
 
 import type { LoggedList } from "../../src/experiments/off_policy.ts";
-import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/scorer/policy.ts";
-import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/draws/policy.ts";
+import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
 import { drawPages } from "./pages.ts";
 
 const CANDIDATES = 12;

@@ -16,11 +16,11 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
-import { Task } from "../../streams/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { TimeShare } from "../../streams/task/time_share.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { startMeasuredBroker } from "./end_with.ts";
 import { serve } from "./serving.ts";
 

@@ -9,7 +9,7 @@
 
 import { Recorder } from "../../streams/dashboard/recorder.ts";
 import { hello, Snapshots } from "../../streams/dashboard/snapshot.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { startApi } from "../server/deployment.ts";
 import { recordsOf, shopEvents, until } from "../service/deployment.ts";
 

@@ -9,16 +9,16 @@
  * @module
  */
 
-import { Experiments } from "../../src/experiments/assignment.ts";
-import { startExperiment } from "../../src/experiments/changes.ts";
-import { InterleavingTotals, listPicker, teamDraft } from "../../src/experiments/interleaving.ts";
+import { Experiments } from "../../src/assignment/assignment.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import { InterleavingTotals, listPicker, teamDraft } from "../../src/assignment/interleaving.ts";
 import { type EstimatorName, evaluatePolicy } from "../../src/experiments/off_policy.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import { normalCdf, normalQuantile } from "../../src/metrics/normal.ts";
-import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
 import { creditsOf, PAIRS, READERS, wins } from "../experiments/drafts.ts";
 import { banditContexts, drawLog } from "./bandit.ts";
 import { drawPages, type Page } from "./pages.ts";

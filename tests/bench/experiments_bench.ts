@@ -9,17 +9,17 @@
  * @module
  */
 
-import { startExperiment } from "../../src/experiments/changes.ts";
-import type { Experiment } from "../../src/experiments/experiment.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 const START = Date.UTC(2026, 0, 1);
 const K = 16;

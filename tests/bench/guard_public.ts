@@ -18,13 +18,13 @@
  */
 
 import type { Guard, GuardOptions } from "../../src/learner/guard.ts";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { rowLogLoss } from "../../src/metrics/probability.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { replay } from "../../streams/replay.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import {
   poisoned,
   POISONS,

@@ -12,12 +12,12 @@ import { decodeEvent } from "../../src/events/codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { ModelName } from "../../src/models/create.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { takeEvents } from "../../streams/server/intake.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
-import { Task } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { serve } from "./serving.ts";
 
 const [model = "dien", rounds = "40"] = Deno.args;

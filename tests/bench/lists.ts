@@ -15,23 +15,23 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { decodeVersion } from "../../src/learner/version.ts";
+import { decodeVersion } from "../../src/serving/version.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import {
   learnerOptions,
   learningOptions,
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../../streams/config.ts";
-import { Feeder } from "../../streams/feeder.ts";
+} from "../../streams/config/config.ts";
+import { Feeder } from "../../streams/feeders/feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { makeModel, openLearning } from "../../streams/service/learner_job.ts";
 import { openSource } from "../../streams/sources/open.ts";
-import { Task } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const [model = "dien", rounds = "60"] = Deno.args;
 const SHOP = fileURLToPath(new URL("../../fixtures/shop", import.meta.url));

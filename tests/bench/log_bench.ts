@@ -12,7 +12,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 
 const RECORDS = 1000;
 const folder = await Deno.makeTempDir();

@@ -31,9 +31,9 @@ import {
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../../streams/config.ts";
+} from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type PageTruth, simulate } from "../../streams/simulation.ts";
+import { type PageTruth, simulate } from "../../streams/replay/simulation.ts";
 import { count, integer, print, runCommand } from "../../scripts/command_line.ts";
 
 interface Flags {

@@ -15,12 +15,12 @@
 
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { LearningOptions } from "../../streams/learning.ts";
+import type { LearningOptions } from "../../streams/learning/learning.ts";
 import type { ModelName } from "../../src/models/create.ts";
-import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { replay } from "../../streams/replay.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import { PUBLIC_STREAMS, type PublicStream, recordsOf, reshuffled } from "./public_streams.ts";
 import { summary } from "./summary.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { BEHAVIOUR } from "../../src/simulator/person.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { Shop } from "../../src/simulator/shop.ts";
 import { createWorld } from "../../src/simulator/world.ts";
 

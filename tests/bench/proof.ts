@@ -10,7 +10,7 @@
  */
 
 import { Proof } from "../../src/learner/proof.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { BETTER, NO_BETTER, proofLists, type ProofStream } from "../learner/proof_streams.ts";
 
 const [runsGiven = "1000", rowsGiven = "8192", only = ""] = Deno.args;

@@ -6,9 +6,9 @@
  */
 
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import { PROFILES } from "../../streams/profiles.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { openSource } from "../../streams/sources/open.ts";
 

@@ -14,7 +14,7 @@
  */
 
 import { Command, Option } from "commander";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
 import { auc, gauc } from "../../src/metrics/ranking.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
@@ -25,12 +25,12 @@ import {
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../../streams/config.ts";
+} from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { PROFILES } from "../../streams/profiles.ts";
-import { replay } from "../../streams/replay.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import { openSource } from "../../streams/sources/open.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { integer, makeRoomFor, print, runCommand } from "../../scripts/command_line.ts";
 
 interface Variant {

@@ -15,11 +15,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { Feeder } from "../../streams/feeder.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { Feeder } from "../../streams/feeders/feeder.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { openSource } from "../../streams/sources/open.ts";
-import { DELIVERIES, type Delivery } from "../../streams/task/delivery.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { DELIVERIES, type Delivery } from "../../streams/topics/delivery.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { startService } from "../service/task_command.ts";
 import { endWith, startMeasuredBroker } from "./end_with.ts";
 import { machineLine } from "./machine.ts";

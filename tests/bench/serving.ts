@@ -8,9 +8,9 @@ import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 const K = 16;
 

@@ -8,8 +8,8 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
 import { endWith, startMeasuredBroker } from "./end_with.ts";
 import { startService } from "../service/task_command.ts";

@@ -11,7 +11,7 @@
 
 import process from "node:process";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 
 const [other, rounds = "9"] = Deno.args;
 const folder = await Deno.makeTempDir();

@@ -16,28 +16,28 @@
 
 import { Command, Option } from "commander";
 import { Assembler } from "../../src/features/assembler.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import type { ParameterVersion } from "../../src/learner/version.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import type { ParameterVersion } from "../../src/serving/version.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
 import { auc } from "../../src/metrics/ranking.ts";
 import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import type { Serving } from "../../src/scorer/serving.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { REPLAY_MAX_JUMP_MS } from "../../src/state/event_clock.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import {
   type Config,
   learnerOptions,
   learningOptions,
   modelConfig,
   taskOptions,
-} from "../../streams/config.ts";
+} from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { PROFILES } from "../../streams/profiles.ts";
-import { replay } from "../../streams/replay.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { type Format, FORMATS, openSource } from "../../streams/sources/open.ts";
 import { integer, print, runCommand } from "../../scripts/command_line.ts";

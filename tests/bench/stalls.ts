@@ -10,9 +10,9 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Fleet } from "../chaos/fleet.ts";
 import { catalogue, traffic } from "../chaos/traffic.ts";
 import { startMeasuredBroker } from "./end_with.ts";

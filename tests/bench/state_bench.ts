@@ -13,11 +13,11 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { MODEL_NAMES } from "../../src/models/create.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Task } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { serve } from "./serving.ts";
 
 const USERS = 20;

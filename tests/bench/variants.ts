@@ -9,17 +9,17 @@
  */
 
 import process from "node:process";
-import { startExperiment } from "../../src/experiments/changes.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { encodeSample } from "../../src/learner/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import { serve } from "./serving.ts";
 
 const START = Date.UTC(2026, 0, 1);

@@ -19,7 +19,7 @@ import { ItemVectors } from "../../src/retrieval/item_vectors.ts";
 import { Nearest } from "../../src/retrieval/nearest.ts";
 import type { Signal } from "../../src/retrieval/signal.ts";
 import { VectorIndex } from "../../src/retrieval/vector_index.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const D = 32;
 const BEST = 200;

@@ -5,7 +5,7 @@
  */
 
 import { METRIC_FIELDS, type MetricField, type MetricName } from "../../src/assignment/metrics.ts";
-import { normal, type Random } from "../../src/simulator/random.ts";
+import { normal, type Random } from "../../src/draws/random_source.ts";
 
 const [LISTS, ROWS, CLICKS, REWARD, LOSS, PREDICTED] = ([
   "lists",

@@ -10,15 +10,15 @@
  * @module
  */
 
-import { startExperiment } from "../../src/experiments/changes.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
-import type { Experiment, StopRule } from "../../src/experiments/experiment.ts";
+import type { Experiment, StopRule } from "../../src/assignment/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS, METRICS, type MetricSpec } from "../../src/assignment/metrics.ts";
 import { compareVariant, type Comparison, verdicts } from "../../src/experiments/verdict.ts";
 import { normalQuantile } from "../../src/metrics/normal.ts";
-import { createRandom, normal, type Random } from "../../src/simulator/random.ts";
+import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
 import { HARD_WORLDS, newSums, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
 
 const print = (line = "") => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../streams/config.ts";
+import { parseConfig } from "../../streams/config/config.ts";
 
 const folder = new URL("./what_earns/", import.meta.url);
 

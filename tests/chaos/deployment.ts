@@ -8,10 +8,10 @@ import { Assembler } from "../../src/features/assembler.ts";
 import type { LearnerOptions } from "../../src/learner/learner.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { LearningOptions } from "../../streams/learning.ts";
-import type { Delivery } from "../../streams/task/delivery.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { LearningOptions } from "../../streams/learning/learning.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
 
 /** What a verifier must know; see `ServiceOptions`. */
 export interface Deployment<N extends ModelName = ModelName> {

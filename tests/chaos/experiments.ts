@@ -7,7 +7,7 @@
 
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
-import type { Topics } from "../../streams/topics.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
 
 /** Starts them, on topics that exist. @param model the deployment's model; @param time of the change */
 export async function startExperiments(

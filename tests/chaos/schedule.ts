@@ -14,7 +14,7 @@
  * @module
  */
 
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 /** What can happen. */
 export const FAULT_KINDS = [

@@ -8,10 +8,10 @@
 
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import type { Topics } from "../../streams/topics.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
 
 /** Size and seed of a stream. */
 export interface TrafficOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeEvent } from "../../src/events/codec.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { catalogue, traffic } from "./traffic.ts";
 
 const topics = topicNames();

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isExperiment } from "../../src/experiments/experiment.ts";
+import { isExperiment } from "../../src/assignment/experiment.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
@@ -13,7 +13,7 @@ import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.t
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OverlayLog } from "./overlay_log.ts";
 
 /** A change as text; `null` of what is none, which tasks refuse. */

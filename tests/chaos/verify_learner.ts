@@ -7,12 +7,12 @@
 
 import type { ModelName } from "../../src/models/create.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { decodeVersion } from "../../src/learner/version.ts";
-import { Learning } from "../../streams/learning.ts";
+import { decodeVersion } from "../../src/serving/version.ts";
+import { Learning } from "../../streams/learning/learning.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "../../streams/learning/sample_order.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";
 import { OverlayLog } from "./overlay_log.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LatencyWindow } from "../../streams/dashboard/latency.ts";
+import { LatencyWindow } from "../../streams/experiments/latency.ts";
 
 Deno.test("LatencyWindow.percentile() is that of the sorted times, within 5 %", () => {
   const window = new LatencyWindow(10);

@@ -4,7 +4,7 @@ import { digestOf } from "../../streams/server/access.ts";
 import { findChromium } from "../browser.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { apiSchemas } from "../../streams/server/schemas.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";
 

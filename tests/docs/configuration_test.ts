@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configJsonSchema, DEFAULT_MODELS, parseConfig } from "../../streams/config.ts";
+import { configJsonSchema, DEFAULT_MODELS, parseConfig } from "../../streams/config/config.ts";
 import { configRows, configurationPage } from "../../scripts/configuration_page.ts";
 import { blocks, readPage, ROOT } from "./pages.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../streams/config.ts";
+import { parseConfig } from "../../streams/config/config.ts";
 import { startApi } from "../server/deployment.ts";
 import { blocks, readPage } from "./pages.ts";
 

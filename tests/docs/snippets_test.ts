@@ -5,10 +5,10 @@
 
 import assert from "node:assert/strict";
 import { checkEvent, checkItem, checkRecommendation } from "../../src/events/check.ts";
-import { parseConfig } from "../../streams/config.ts";
+import { parseConfig } from "../../streams/config/config.ts";
 import { parseExperiment } from "../../streams/experiments/record.ts";
-import { withoutComments } from "../../streams/json_comments.ts";
-import { policySchema } from "../../streams/policy_schema.ts";
+import { withoutComments } from "../../streams/settings/json_comments.ts";
+import { policySchema } from "../../streams/settings/policy_schema.ts";
 import { blocks, pages, readPage, ROOT } from "./pages.ts";
 
 /** Calls of tasks on a page: `deno task NAME ARGUMENTS`, with lines that go on. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readAll } from "../../streams/log/read_all.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 
 const settings = { doors: ["metarank"] } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Experiments } from "../../src/experiments/assignment.ts";
+import { Experiments } from "../../src/assignment/assignment.ts";
 import {
   bucketOf,
   BUCKETS,
@@ -8,7 +8,7 @@ import {
   saltSeed,
   shareOut,
   spanSize,
-} from "../../src/experiments/buckets.ts";
+} from "../../src/assignment/buckets.ts";
 import {
   changeTraffic,
   type ExperimentDraft,
@@ -16,8 +16,8 @@ import {
   promoteVariant,
   startExperiment,
   stopExperiment,
-} from "../../src/experiments/changes.ts";
-import type { ExperimentRecord } from "../../src/experiments/experiment.ts";
+} from "../../src/assignment/changes.ts";
+import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 
 const MODELS = ["dien", "base"];
 const USERS = Array.from({ length: 100_000 }, (_, u) => `u${u}`);

@@ -10,8 +10,8 @@ import {
   type Picker,
   type Team,
   teamDraft,
-} from "../../src/experiments/interleaving.ts";
-import { createRandom, type Random } from "../../src/simulator/random.ts";
+} from "../../src/assignment/interleaving.ts";
+import { createRandom, type Random } from "../../src/draws/random_source.ts";
 import { weightedPicker } from "./weighted_picker.ts";
 
 /** Users of a run and places of a list. */

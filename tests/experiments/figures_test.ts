@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import fc from "fast-check";
-import { startExperiment } from "../../src/experiments/changes.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
@@ -10,7 +10,7 @@ import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { addSample, Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { verdicts } from "../../src/experiments/verdict.ts";
-import { createRandom, normal } from "../../src/simulator/random.ts";
+import { createRandom, normal } from "../../src/draws/random_source.ts";
 import { list } from "./lists.ts";
 
 const NONE = { records: new Map(), models: [] };

@@ -7,10 +7,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Diversity } from "../../src/events/event.ts";
-import { startExperiment } from "../../src/experiments/changes.ts";
-import type { Variant } from "../../src/experiments/experiment.ts";
-import { InterleavingTotals, listPicker, teamDraft } from "../../src/experiments/interleaving.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import type { Variant } from "../../src/assignment/experiment.ts";
+import { InterleavingTotals, listPicker, teamDraft } from "../../src/assignment/interleaving.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { Story } from "../state/story.ts";
 import { allCoins, type Credits, creditsOf, indices, PAIRS, READERS, wins } from "./drafts.ts";
 

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { creditCode, creditOf } from "../../src/experiments/credit.ts";
-import {
-  InterleavingTotals,
-  listPicker,
-  type Picker,
-  teamDraft,
-} from "../../src/experiments/interleaving.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { creditCode, creditOf } from "../../src/assignment/credit.ts";
+import { InterleavingTotals, listPicker, type Picker, teamDraft } from "../../src/assignment/interleaving.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { weightedPicker } from "./weighted_picker.ts";
 
 Deno.test("teamDraft() takes each team's best that was left, and no item twice", () => {

@@ -1,4 +1,4 @@
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 
 /** A sample of `rows` items with the first `clicks` of them clicked. */
 export function list(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { bernoulliThompson } from "../../src/experiments/bernoulli_thompson.ts";
 import { ESTIMATORS, evaluatePolicy, type LoggedList, SLATES } from "../../src/experiments/off_policy.ts";
-import { createRandom, type Random } from "../../src/simulator/random.ts";
+import { createRandom, type Random } from "../../src/draws/random_source.ts";
 import { banditContexts, drawLog } from "../bench/bandit.ts";
 
 const [logging, target] = [{ name: "boltzmann", temperature: 1.5 }, {

@@ -14,8 +14,8 @@ import {
   type Slate,
   SLATES,
 } from "../../src/experiments/off_policy.ts";
-import { placeDistribution, type PolicyOptions } from "../../src/scorer/policy.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { placeDistribution, type PolicyOptions } from "../../src/draws/policy.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import {
   type DEPENDENCES,
   enumerateLists,

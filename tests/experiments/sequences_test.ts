@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { criticalSquare, sequenceP } from "../../src/experiments/confidence_sequence.ts";
+import { criticalSquare, sequenceP } from "../../src/metrics/confidence_sequence.ts";
 import { SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
-import { createRandom, normal } from "../../src/simulator/random.ts";
+import { createRandom, normal } from "../../src/draws/random_source.ts";
 
 Deno.test("criticalSquare() is where sequenceP() is α, and smallest where it is tuned", () => {
   for (const alpha of [0.2, 0.05, 0.01, 1e-4]) {

@@ -5,7 +5,7 @@
  */
 
 import type { LoggedList } from "../../src/experiments/off_policy.ts";
-import type { Random } from "../../src/simulator/random.ts";
+import type { Random } from "../../src/draws/random_source.ts";
 
 /** What a place's reward depends on: its item and itself; what is above, too; the whole list. */
 export const DEPENDENCES = ["item-position", "cascade", "whole list"] as const;

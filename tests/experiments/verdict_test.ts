@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { startExperiment } from "../../src/experiments/changes.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
 import { devianceAt, evidenceOf, inverted, ratioInterval } from "../../src/experiments/evidence.ts";
-import type { Experiment } from "../../src/experiments/experiment.ts";
+import type { Experiment } from "../../src/assignment/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS, type MetricName } from "../../src/assignment/metrics.ts";
 import { compareVariant, verdicts } from "../../src/experiments/verdict.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { firstVerdict } from "../bench/verdicts.ts";
 import { HARD_WORLDS, type World, WORLDS } from "../bench/verdict_worlds.ts";
 

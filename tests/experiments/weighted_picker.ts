@@ -1,4 +1,4 @@
-import type { Picker } from "../../src/experiments/interleaving.ts";
+import type { Picker } from "../../src/assignment/interleaving.ts";
 
 /** Draws with these weights from what is left. */
 export function weightedPicker<T>(weights: ReadonlyMap<T, number>, random: () => number): Picker<T> {

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { decodeSample } from "../../src/learner/sample_codec.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import type { Topics } from "../../streams/topics.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** What is needed to check. */

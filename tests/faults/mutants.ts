@@ -31,7 +31,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "clock-ahead",
     seed: 101,
     edits: [{
-      file: "src/state/event_clock.ts",
+      file: "src/users/event_clock.ts",
       from: "const time = Math.min(claimed, Math.max(arrival.time, this.#time));",
       to: "const time = claimed; arrival = { time, isSure: true };",
     }],
@@ -40,7 +40,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "retention",
     seed: 101,
     edits: [{
-      file: "streams/task.ts",
+      file: "streams/task/task.ts",
       from: "  #lose(): void {\n",
       to: "  #lose(): void {\n    if (this.partition >= 0) return;\n",
     }],
@@ -81,7 +81,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "rotten-wal",
     seed: 101,
     edits: [{
-      file: "streams/log/recovery.ts",
+      file: "streams/log/sqlite/recovery.ts",
       from: "const { acknowledged, confirmed } = memory;",
       to: "if (boot !== 0) return null;\n  const { acknowledged, confirmed } = memory;",
     }],
@@ -90,7 +90,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "rotten-file",
     seed: 102,
     edits: [{
-      file: "streams/log/record_table.ts",
+      file: "streams/log/sqlite/record_table.ts",
       from: "if (!isRight) throw",
       to: "if (!isRight && offset < 0) throw",
     }],
@@ -99,7 +99,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 109,
     edits: [{
-      file: "streams/log/sqlite_store.ts",
+      file: "streams/log/sqlite/sqlite_store.ts",
       from: "      periodMs: syncMs,",
       to: "      periodMs: 60 * syncMs,",
     }],
@@ -108,7 +108,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 124,
     edits: [{
-      file: "streams/log/sqlite_store.ts",
+      file: "streams/log/sqlite/sqlite_store.ts",
       from: 'durability === "power" ? "FULL" : "NORMAL"',
       to: '"NORMAL"',
     }],
@@ -117,7 +117,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 102,
     edits: [{
-      file: "streams/log/recovery.ts",
+      file: "streams/log/sqlite/recovery.ts",
       from: "if (hasRun || !(windowMs > 0)) return null;",
       to: "if (windowMs >= 0) return null;",
     }],
@@ -126,7 +126,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 103,
     edits: [{
-      file: "streams/log/sqlite_store.ts",
+      file: "streams/log/sqlite/sqlite_store.ts",
       from: "    syncFile(wal); //",
       to: "    //",
     }],
@@ -135,7 +135,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "foreign-keys",
     seed: 101,
     edits: [{
-      file: "streams/task.ts",
+      file: "streams/task/task.ts",
       from: "if (rightful === this.partition) return;",
       to: "if (rightful >= 0) return;",
     }],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { EPOCH, here } from "./globals.ts";
 import type { Asked, Clicked, Ledger, Sent } from "./ledger.ts";

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { mulberry32 } from "../../src/scorer/random.ts";
-import type { Durability } from "../../streams/log/durability.ts";
-import type { Delivery } from "../../streams/task/delivery.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { Durability } from "../../streams/log/sqlite/durability.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
 
 /** Faults that must not be noticed in anything that the deployment says or keeps. */
 export const FAULTS = [

@@ -5,15 +5,15 @@
  */
 
 import type { ModelName } from "../../src/models/create.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite_log.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
+import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpSettings } from "../../streams/server/settings.ts";
-import { type Role, Service, type ServiceOptions } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { type Role, Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { serversHere } from "./servers.ts";
 import type { Owner, World } from "./world.ts";
 

@@ -13,15 +13,15 @@ import {
   learningOptions,
   modelConfig,
   taskOptions,
-} from "../../streams/config.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+} from "../../streams/config/config.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
-import { SYNC_MS } from "../../streams/log/durability.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite_log.ts";
+import { SYNC_MS } from "../../streams/log/sqlite/durability.ts";
+import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import type { Deployment } from "../chaos/deployment.ts";
 import { startExperiments } from "../chaos/experiments.ts";
 import { unlearnt } from "../chaos/notes.ts";

@@ -8,10 +8,10 @@
 import type { Event } from "../../src/events/event.ts";
 import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
 import { encodeBatch } from "../../streams/log/kafka/record_batch.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import type { Topics } from "../../streams/topics.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
 import type { Broker } from "./broker/broker.ts";
 import { headOf } from "./broker/partition.ts";
 import { EPOCH } from "./globals.ts";

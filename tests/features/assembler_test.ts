@@ -8,7 +8,7 @@ import type { FieldTable, TrainableTable } from "../../src/features/field_table.
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import type { ModelInput } from "../../src/models/model.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const K = 2;
 const HOUR = 3_600_000;

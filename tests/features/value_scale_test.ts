@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { ValueScale } from "../../src/features/value_scale.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const stars = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 200, size: "max" });
 const absurd = fc.oneof(

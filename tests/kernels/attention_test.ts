@@ -10,7 +10,7 @@ import {
 import { Bilinear, bilinearShapes } from "../../src/kernels/bilinear.ts";
 import type { Kernels } from "../../src/kernels/kernels.ts";
 import { ProjectedUnit, projectedUnitShapes } from "../../src/kernels/projected_unit.ts";
-import { Parameters, type Shape } from "../../src/models/parameters.ts";
+import { Parameters, type Shape } from "../../src/kernels/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
 import { overKernels } from "./all_kernels.ts";
 import { floats, gradientCheck, weighted } from "./gradient_check.ts";

@@ -12,7 +12,7 @@ import { addXtY, addXW, addYWt } from "../../src/kernels/gemm.ts";
 import { Gru, gruShapes } from "../../src/kernels/gru.ts";
 import { PLAIN } from "../../src/kernels/plain.ts";
 import { pool, poolScale } from "../../src/kernels/pool.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import { dienVariants, NORMS } from "../models/golden_models.ts";
 import {

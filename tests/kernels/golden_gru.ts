@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { type GruForm, gruShapes } from "../../src/kernels/gru.ts";
 import type { Kernels } from "../../src/kernels/kernels.ts";
 import { PLAIN } from "../../src/kernels/plain.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { assertClose, goldenTest, type GoldenTestOptions } from "../golden_vectors.ts";
 import {
   assertBlocks,

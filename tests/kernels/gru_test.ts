@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { Gru, type GruForm, gruShapes } from "../../src/kernels/gru.ts";
 import { createKernels } from "../../src/kernels/choose.ts";
 import { KERNEL_NAMES, type Kernels } from "../../src/kernels/kernels.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { validSteps } from "../models/golden.ts";
 import { overKernels, runs } from "./all_kernels.ts";
 import { floats, type Gradient, gradientCheck, weighted } from "./gradient_check.ts";

@@ -12,7 +12,7 @@ import {
 import { type HiddenActivation, Mlp, mlpShapes } from "../../src/kernels/mlp.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../../src/kernels/pool.ts";
 import { weightedLogisticLoss } from "../../src/kernels/weighted_loss.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { overKernels } from "./all_kernels.ts";
 import { floats, gradientCheck, weighted } from "./gradient_check.ts";
 

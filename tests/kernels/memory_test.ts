@@ -9,7 +9,7 @@ import {
   writeBackward,
   type WriteInput,
 } from "../../src/kernels/memory.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import { BACKWARD, flat, FORWARD, type GoldenCase } from "../models/golden.ts";
 import { floats, gradientCheck, weighted } from "./gradient_check.ts";

@@ -7,7 +7,7 @@ import { Gru } from "../../src/kernels/gru.ts";
 import type { Kernels } from "../../src/kernels/kernels.ts";
 import { PLAIN } from "../../src/kernels/plain.ts";
 import { RowGru } from "../../src/kernels/memory_gru.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import { flat, FORWARD, type GoldenCase, rows, validSteps, writeBlocks } from "../models/golden.ts";
 import { mimnSizes } from "../models/golden_mimn.ts";

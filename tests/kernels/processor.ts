@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { createKernels, resolveKernels } from "../../src/kernels/choose.ts";
 import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
 import { createModel } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { batches, makeLearner, makeModel, makeSamples } from "../learner/batches.ts";
 import { runs } from "./all_kernels.ts";
 

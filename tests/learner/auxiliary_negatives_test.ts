@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { TrainableTable } from "../../src/features/field_table.ts";
 import { drawNegatives, scatterNegatives } from "../../src/learner/auxiliary_negatives.ts";
 import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 
 const K = 3;

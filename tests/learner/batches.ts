@@ -8,11 +8,11 @@
 import { Assembler } from "../../src/features/assembler.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 /** Width of an id's embedding in these tests. */
 export const WIDTH = 4;

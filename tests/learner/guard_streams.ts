@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 
 /** Who comes, and how well they are predicted. */

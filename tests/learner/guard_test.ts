@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { correlatedVariance } from "../../src/learner/series.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 import { CLEAN, guardBatches } from "./guard_streams.ts";
 

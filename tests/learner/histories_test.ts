@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Learner } from "../../src/learner/learner.ts";
-import { historySample, type Sample } from "../../src/learner/sample.ts";
-import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
+import { historySample, type Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { Validation } from "../../src/learner/validation.ts";
 import { MODEL_NAMES } from "../../src/models/create.ts";
 import { batches, makeLearner, makeSamples } from "./batches.ts";

@@ -8,12 +8,12 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { Sample, SampleRow } from "../../src/learner/sample.ts";
-import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
-import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import type { Sample, SampleRow } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
+import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "./batches.ts";
 
 const SAMPLES = Number(Deno.env.get("MEANDER_FUZZ_RUNS") ?? 400);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Calibration } from "../../src/learner/calibration.ts";
-import { labelBias } from "../../src/learner/label_bias.ts";
+import { labelBias } from "../../src/simulator/label_bias.ts";
 import { keepRows } from "../../src/learner/row_sampling.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { type Link, linked, unlinked } from "../../src/losses/link.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const MINUTE = 60_000;
 const STREAM = { seed: 1, lists: 2500, delayMs: 10 * MINUTE, windowMs: 10 * MINUTE, lateMs: 300 * MINUTE };

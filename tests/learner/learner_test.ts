@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Learner } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { encodeVersion } from "../../src/learner/version.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { encodeVersion } from "../../src/serving/version.ts";
 import { MODEL_NAMES } from "../../src/models/create.ts";
 import { batches, makeLearner, makeSamples, WIDTH } from "./batches.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { SampleHistory } from "../../src/learner/sample.ts";
+import type { SampleHistory } from "../../src/samples/sample.ts";
 import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
 
 const EMPTY: SampleHistory = {

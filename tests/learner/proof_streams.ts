@@ -6,10 +6,10 @@
  */
 
 import { numericNames, PRIOR_NUMERIC } from "../../src/features/schema.ts";
-import type { Sample, SampleRow } from "../../src/learner/sample.ts";
+import type { Sample, SampleRow } from "../../src/samples/sample.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
 import { normalCdf } from "../../src/metrics/normal.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples, SCHEMA } from "./batches.ts";
 
 const [TEMPLATE] = makeSamples(1, 1, 1);

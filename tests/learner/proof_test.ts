@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Proof, type ProofOptions } from "../../src/learner/proof.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { LIST, NO_BETTER, proofLists, type ProofStream } from "./proof_streams.ts";
 
 /** Judges rows in batches of 50. */

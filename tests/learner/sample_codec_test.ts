@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 
 const text = fc.string({ unit: "grapheme" });
 const time = fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS });

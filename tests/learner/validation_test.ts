@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { encodeSample } from "../../src/learner/sample_codec.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { Validation } from "../../src/learner/validation.ts";
 import { makeSamples } from "./batches.ts";
 

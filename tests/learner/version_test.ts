@@ -8,7 +8,7 @@ import {
   encodeVersion,
   type ParameterVersion,
   versionNumber,
-} from "../../src/learner/version.ts";
+} from "../../src/serving/version.ts";
 
 const version: fc.Arbitrary<ParameterVersion> = fc.record({
   kind: fc.constantFrom("delta", "full"),

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { configure, reset } from "@logtape/logtape";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { readMemory } from "../../streams/log/end_file.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite_log.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { readMemory } from "../../streams/log/sqlite/end_file.ts";
+import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
 import { all, hasCode, record } from "../contracts/log_suite.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-damage-" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { CommittedState } from "../../streams/log/committed_state.ts";
-import { EndFile, readMemory } from "../../streams/log/end_file.ts";
+import { CommittedState } from "../../streams/log/sqlite/committed_state.ts";
+import { EndFile, readMemory } from "../../streams/log/sqlite/end_file.ts";
 
 const HEADER_BYTES = 4096;
 const SLOT_BYTES = 16 << 10;

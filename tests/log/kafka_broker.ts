@@ -11,7 +11,7 @@ import {
   prepareBroker,
   startBroker,
 } from "../../streams/log/kafka/dev_broker.ts";
-import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka_log.ts";
+import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka/kafka_log.ts";
 
 /** What a test needs of its broker. */
 export type TestBroker = Pick<DevBroker, "address" | "jars">;

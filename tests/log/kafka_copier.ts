@@ -5,7 +5,7 @@
  * @module
  */
 
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 
 const [address = "", from = "", to = "", count = "0"] = Deno.args;
 const group = `${to}.group`;

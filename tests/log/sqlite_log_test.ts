@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { LogError } from "../../streams/log/log.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
 

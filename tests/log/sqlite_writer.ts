@@ -8,7 +8,7 @@
  * @module
  */
 
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 
 const [path = "", durability, killAt] = Deno.args;
 let steps = Infinity;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { NewRecord } from "../../streams/log/log.ts";
-import { Tail } from "../../streams/log/tail.ts";
+import { Tail } from "../../streams/log/sqlite/tail.ts";
 
 const LIMITS = { maxRecords: 3, maxBytes: 500_000 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { all, record, texts } from "../contracts/log_suite.ts";
 
 const KEPT = 16;

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import type { Model, ModelInput, ModelSizes, TrainingInput } from "../../src/models/model.ts";
-import type { Parameters } from "../../src/models/parameters.ts";
+import type { Parameters } from "../../src/kernels/parameters.ts";
 import { assertClose } from "../golden_vectors.ts";
 
 /** A number or arrays of them. */

@@ -8,7 +8,7 @@ import {
   TASK_SIZE,
 } from "../../scripts/protocols/taobao_tasks.ts";
 import { auc } from "../../src/metrics/ranking.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { dataTest } from "./data.ts";
 
 /** A stream in which user u<i mod 7> views item i<i mod 300> of category c<i mod 13> every second. */

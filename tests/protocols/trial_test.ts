@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { batches, judgedFrom, Trial } from "../../scripts/protocols/trial.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { Sample } from "../../src/learner/sample.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 
 const SCHEMA: FeatureSchema = {
   userFields: [],

@@ -10,7 +10,7 @@ import * as tf from "@tensorflow/tfjs";
 import { gruShapes } from "../../src/kernels/gru.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
-import { Parameters } from "../../src/models/parameters.ts";
+import { Parameters } from "../../src/kernels/parameters.ts";
 import type { Batch } from "../../src/reference/batch.ts";
 import { baseForward, dienForward, dinForward } from "../../src/reference/forward.ts";
 import { gru, stateAt } from "../../src/reference/gru.ts";

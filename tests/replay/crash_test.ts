@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import type { ReplayOptions } from "../../streams/replay.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { syntheticRecords } from "../streams/synthetic.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";

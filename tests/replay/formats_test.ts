@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { DEFAULT_MODELS, learnerOptions } from "../../streams/config.ts";
+import { DEFAULT_MODELS, learnerOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { LISTED, PROFILES } from "../../streams/profiles.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import { replay, type ReplayResult } from "../../streams/replay.ts";
+import { LISTED, PROFILES } from "../../streams/replay/profiles.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { replay, type ReplayResult } from "../../streams/replay/replay.ts";
 import { type Format, openSource } from "../../streams/sources/open.ts";
 
 const DATA = Deno.env.get("MEANDER_DATA") ?? new URL("../../../shared/data", import.meta.url).pathname;

@@ -6,8 +6,8 @@
 
 import type { ModelName } from "../../src/models/create.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
-import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
+import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { sourceOf } from "../streams/synthetic.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { replayCommand, runReplay, temporaryFolder } from "../scripts/command.ts";
 import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { ModelName } from "../../src/models/create.ts";
-import { learnerOptions, modelConfig, parseConfig, taskOptions } from "../../streams/config.ts";
+import { learnerOptions, modelConfig, parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { PROFILES } from "../../streams/profiles.ts";
-import { replay } from "../../streams/replay.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { replay } from "../../streams/replay/replay.ts";
 import { openSource } from "../../streams/sources/open.ts";
 
 const SHOP = "fixtures/shop";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Blend } from "../../src/retrieval/blend.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood", () => {
   const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);

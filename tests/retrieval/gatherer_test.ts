@@ -3,8 +3,8 @@ import { contextOf } from "../../src/retrieval/context.ts";
 import { FEATURE_NAMES, FEATURES } from "../../src/retrieval/features.ts";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { outputs, SMALL, START } from "../state/streams.ts";
 

@@ -4,7 +4,7 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { contextOf } from "../../src/retrieval/context.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
 import { ItemVectors, type ItemVectorsOptions } from "../../src/retrieval/item_vectors.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const MINUTE = 60_000;
 const RANKS = Uint32Array.from({ length: 4000 }, (_, item) => item);

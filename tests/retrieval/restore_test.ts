@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { Durable, inventory, outputs, SMALL } from "../state/streams.ts";
 

@@ -3,8 +3,8 @@ import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/context.ts";
 import { ItemLists } from "../../src/retrieval/item_lists.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
-import { Catalogue } from "../../src/state/catalogue.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { Catalogue } from "../../src/users/catalogue.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
 const options = (catalogue: Catalogue) => ({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { TaskState } from "../../src/state/task_state.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { outputs, SMALL, START } from "../state/streams.ts";
 

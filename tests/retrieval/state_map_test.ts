@@ -5,7 +5,7 @@ import { contextOf } from "../../src/retrieval/context.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
 import { ItemVectors } from "../../src/retrieval/item_vectors.ts";
 import { checkStateSource, StateMap } from "../../src/retrieval/state_map.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const GROUPS = 6;
 const ITEMS = 300;

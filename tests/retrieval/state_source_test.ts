@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { outputs, SMALL, START } from "../state/streams.ts";
 

@@ -9,10 +9,10 @@ import fc from "fast-check";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Instance } from "../../src/features/instance.ts";
-import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/scorer/policy.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import type { Serving } from "../../src/scorer/serving.ts";
-import { TaskState } from "../../src/state/task_state.ts";
+import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/draws/policy.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 import { Story } from "../state/story.ts";
 

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { PRIOR_NUMERIC } from "../../src/features/schema.ts";
 import { sigmoid } from "../../src/losses/logistic.ts";
 import { Story } from "../state/story.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 
 const SHARES = [0, 0.5, 1] as const;
 const ITEMS = ["a", "b", "c", "d", "e", "f"];

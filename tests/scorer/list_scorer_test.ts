@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DEFAULT_SCHEMA, numericNames } from "../../src/features/schema.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { PRIOR } from "../../src/scorer/prior_serving.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { PRIOR } from "../../src/serving/prior_serving.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 
 const NAMES = numericNames(DEFAULT_SCHEMA);
 

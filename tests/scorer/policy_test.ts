@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Choice, choose, type PolicyOptions, propensitiesOf } from "../../src/scorer/policy.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { largestProbability, logitDeviation } from "../../src/scorer/thompson.ts";
+import { type Choice, choose, type PolicyOptions, propensitiesOf } from "../../src/draws/policy.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { largestProbability, logitDeviation } from "../../src/draws/thompson.ts";
 
 const CANDIDATES = { scores: [0.3, 0.9, -0.2, 0.5], deviations: [0.4, 0.1, 1.5, 0.7] };
 const EXPLORING: readonly PolicyOptions[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hash32, mulberry32 } from "../../src/scorer/random.ts";
+import { hash32, mulberry32 } from "../../src/draws/random.ts";
 
 /** Chi-square of counts in 16 buckets against a uniform distribution; its 99.9th percentile is 37.7. */
 function chiSquare(buckets: Iterable<number>): number {

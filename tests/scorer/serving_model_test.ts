@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Assembler } from "../../src/features/assembler.ts";
 import type { Learner } from "../../src/learner/learner.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 
 /** Weights that differ from the learner's until a version is applied. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { nextItem } from "../../scripts/evaluate/next_item.ts";
 import { GENRES } from "../../src/adapters/movielens.ts";
-import { createRandom } from "../../src/simulator/random.ts";
-import { parseConfig } from "../../streams/config.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { parseConfig } from "../../streams/config/config.ts";
 import { temporaryFolder } from "./command.ts";
 
 const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;

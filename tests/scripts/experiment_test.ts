@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { runScript } from "./command.ts";
 
 Deno.test("experiment starts, lists, changes, promotes and stops, and says what is wrong", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { configTemplate } from "../../scripts/config_template.ts";
 import { configRows } from "../../scripts/configuration_page.ts";
-import { parseConfig, taskOptions } from "../../streams/config.ts";
-import { PROFILES } from "../../streams/profiles.ts";
+import { parseConfig, taskOptions } from "../../streams/config/config.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
 import { startApi } from "../server/deployment.ts";
 import { temporaryFolder } from "./command.ts";
 

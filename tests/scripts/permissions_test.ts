@@ -70,7 +70,7 @@ const PROBE = `
 
 /** What the thread can do. */
 const TASK = `
-  import { SqliteLog } from ${JSON.stringify(new URL("streams/log/sqlite_log.ts", ROOT).href)};
+  import { SqliteLog } from ${JSON.stringify(new URL("streams/log/sqlite/sqlite_log.ts", ROOT).href)};
   import { diskShortage } from ${JSON.stringify(new URL("streams/service/disk_room.ts", ROOT).href)};
   const may = (act) => Promise.try(act).then(() => "yes", ({ name }) => name);
   self.onmessage = async ({ data: { log, logPath, snapshots, config, members } }) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
 import { type Ended, replayCommand, runReplay, temporaryFolder } from "./command.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Answers } from "../../streams/server/answers.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 const TIME = 1.7e12;

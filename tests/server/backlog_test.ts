@@ -5,7 +5,7 @@ import { Backlog } from "../../streams/server/backlog.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import { Problem } from "../../streams/server/problem.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 

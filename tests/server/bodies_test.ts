@@ -7,7 +7,7 @@ import { takeEvents } from "../../streams/server/intake.ts";
 import { checkSequence } from "../../streams/server/json_list.ts";
 import type { Problem } from "../../streams/server/problem.ts";
 import { LineSplitter } from "../../streams/sources/lines.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { startApi } from "./deployment.ts";
 
 const MB = 1 << 20;

@@ -6,12 +6,12 @@
 
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpSettings } from "../../streams/server/settings.ts";
-import { Service, type ServiceOptions } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf } from "../service/deployment.ts";
 
 /** Time of the server, whatever the clock on the wall says: that of the small shop's first events and a little more. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { isExperiment } from "../../src/experiments/experiment.ts";
+import { isExperiment } from "../../src/assignment/experiment.ts";
 import { ExperimentClient } from "../../streams/experiments/client.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { digestOf } from "../../streams/server/access.ts";
 import { apiSchemas, type SchemaName } from "../../streams/server/schemas.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
 import { runScript } from "../scripts/command.ts";
 import { type Answer, type Api, startApi } from "./deployment.ts";

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import type { Commit, NewRecord, ReadOptions, ReadResult, Writer } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
-import { Service, type ServiceOptions } from "../../streams/service.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
 import { ask } from "./deployment.ts";
 

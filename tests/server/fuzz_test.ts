@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { readAll } from "../../streams/log/read_all.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { anyEvent, anyItem } from "../events/arbitraries.ts";
 import { NOW, startApi } from "./deployment.ts";
 import { checkAnswer, documentOf, isStream, junk, mangled } from "./openapi_answers.ts";

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { digestOf } from "../../streams/server/access.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";
 import { type Api, NOW, startApi } from "./deployment.ts";
 

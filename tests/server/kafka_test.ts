@@ -1,7 +1,7 @@
 /** The commands on a real broker: one process works, another serves HTTP, a third follows a topic of another system. */
 
 import assert from "node:assert/strict";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { until } from "../service/deployment.ts";
 import { taskArguments } from "../service/task_command.ts";

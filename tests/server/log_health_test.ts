@@ -6,7 +6,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { LogHealth } from "../../streams/server/log_health.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { ask } from "./deployment.ts";
 
 const topics = topicNames();

@@ -11,7 +11,7 @@ import { Problem } from "../../streams/server/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
 import { apiSchemas } from "../../streams/server/schemas.ts";
 import { recommend } from "../../streams/server/recommend.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "./deployment.ts";
 

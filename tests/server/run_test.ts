@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readAll } from "../../streams/log/read_all.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";
 import { taskArguments } from "../service/task_command.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { LogError } from "../../streams/log/log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { MeteredLog } from "../../streams/metered_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
 import type { HttpSettings } from "../../streams/server/settings.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
-import { type Role, ROLES, Service } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { type Role, ROLES, Service } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
 import { ask, startApi } from "./deployment.ts";

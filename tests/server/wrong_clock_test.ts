@@ -1,13 +1,13 @@
 /** One client of a hundred tells times that are 59 minutes ahead: over HTTP, with a restart in between. */
 
 import assert from "node:assert/strict";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
-import { Service } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "../service/deployment.ts";
 import { MINUTE } from "../state/durations.ts";
 import { ask } from "./deployment.ts";

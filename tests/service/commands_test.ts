@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Feeder } from "../../streams/feeder.ts";
-import { inspect } from "../../streams/inspection.ts";
+import { Feeder } from "../../streams/feeders/feeder.ts";
+import { inspect } from "../../streams/service/inspection.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { Service } from "../../streams/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../streams/synthetic.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "./deployment.ts";
 import { taskArguments } from "./task_command.ts";

@@ -9,12 +9,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { decodeSample } from "../../src/learner/sample_codec.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import type { ServiceOptions } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import type { ServiceOptions } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { SCHEMA, WIDTH } from "../learner/batches.ts";
 import { syntheticRecords } from "../streams/synthetic.ts";
 

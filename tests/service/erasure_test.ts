@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { Service, type ServiceOptions } from "../../streams/service.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, FORMS, formsIn, formsOn, GONE, shop } from "./forms.ts";
 

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kafka, logLevel } from "kafkajs";
-import { inspect } from "../../streams/inspection.ts";
-import type { KafkaLog } from "../../streams/log/kafka_log.ts";
-import { Service } from "../../streams/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { inspect } from "../../streams/service/inspection.ts";
+import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import {
   answersOn,

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
-import type { KafkaLog } from "../../streams/log/kafka_log.ts";
+import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { Service } from "../../streams/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { type ErasureView, viewErasure } from "../../streams/service/erasure_view.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, formsInRecord, formsOn, GONE, shop } from "./forms.ts";

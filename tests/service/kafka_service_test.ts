@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
-import { Learning } from "../../streams/learning.ts";
+import { Learning } from "../../streams/learning/learning.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { Service } from "../../streams/service.ts";
-import type { CommitReport } from "../../streams/metered_log.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Service } from "../../streams/service/service.ts";
+import type { CommitReport } from "../../streams/log/metered_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner } from "../learner/batches.ts";
 import {
   answersOn,

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
-import { Service } from "../../streams/service.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { Service } from "../../streams/service/service.ts";
 import { OPTIONS } from "./deployment.ts";
 
 const [address = "", prefix = "", rekeyFrom] = Deno.args;

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { Service, type ServiceOptions } from "../../streams/service.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { ThreadedLearner } from "../../streams/service/threaded_learner.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import {
   answersOn,
   OPTIONS,

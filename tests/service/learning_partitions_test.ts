@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import fc from "fast-check";
-import { encodeSample } from "../../src/learner/sample_codec.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { Learning, type LearningOptions } from "../../streams/learning.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { ParameterSubscriber } from "../../streams/parameters.ts";
+import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { decodeOrder, encodeOrder, SampleOrder } from "../../streams/learning/sample_order.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/server/metrics.ts";
-import { Service } from "../../streams/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import {

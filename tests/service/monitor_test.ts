@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Experiment } from "../../src/experiments/experiment.ts";
-import { Experiments } from "../../src/experiments/assignment.ts";
-import { encodeSample } from "../../src/learner/sample_codec.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import type { Experiment } from "../../src/assignment/experiment.ts";
+import { Experiments } from "../../src/assignment/assignment.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -10,9 +10,9 @@ import { type ExperimentsView, ExperimentViews } from "../../streams/experiments
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { Service } from "../../streams/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { MonitorJob } from "../../streams/service/monitor_job.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "../experiments/lists.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { OPTIONS, until } from "./deployment.ts";

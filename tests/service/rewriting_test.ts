@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { encodeVersion } from "../../src/learner/version.ts";
-import { positionRecord } from "../../streams/feeder_position.ts";
+import { encodeVersion } from "../../src/serving/version.ts";
+import { positionRecord } from "../../streams/topics/feeder_position.ts";
 import { writerOf } from "../../streams/learning/learner_records.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
-import { TASK_KEY } from "../../src/state/task_codec.ts";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
 import { Rewriting } from "../../streams/service/rewriting.ts";
-import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics.ts";
+import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
 
 const topics = topicNames();

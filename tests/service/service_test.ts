@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import { Service, type ServiceOptions } from "../../streams/service.ts";
-import { Task } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import {
   answersOn,

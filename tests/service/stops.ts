@@ -13,9 +13,9 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { KafkaLog } from "../../streams/log/kafka_log.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Fleet } from "../chaos/fleet.ts";
 import { RestartingBroker } from "../chaos/restarting_broker.ts";
 import { answersOn, recordsOf, requestsOf, shopEvents, until } from "./deployment.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { isExperiment } from "../../src/experiments/experiment.ts";
-import { DEFAULT_MODELS } from "../../streams/config.ts";
+import { isExperiment } from "../../src/assignment/experiment.ts";
+import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { deployedModels, ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Service } from "../../streams/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "./deployment.ts";
 
 const topics = topicNames();

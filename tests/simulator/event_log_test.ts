@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { type Arrival, arrivals, type Fault, FAULTS, pageEvents } from "../../src/simulator/event_log.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { pageViews, Shop } from "../../src/simulator/shop.ts";
 import { createWorld } from "../../src/simulator/world.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { popularityPredictions, scale, type Shown } from "../../src/simulator/figures.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 
 /** Pages of three out of nine items; item k is clicked with probability (k + 1) / 10. */
 function pages(count: number): readonly (readonly Shown[])[] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { choose, createRandom, exponential, logNormal, normal, pick } from "../../src/simulator/random.ts";
+import { choose, createRandom, exponential, logNormal, normal, pick } from "../../src/draws/random_source.ts";
 
 const N = 20_000;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { itemRecord } from "../../src/simulator/item.ts";
 import { decodeItem, encodeItem } from "../../src/events/codec.ts";
-import { createRandom } from "../../src/simulator/random.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
 import { clickRate, shownItems } from "../../src/simulator/figures.ts";
 import {
   BestPolicy,

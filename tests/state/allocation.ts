@@ -14,10 +14,10 @@ import { createKernels } from "../../src/kernels/choose.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 
 /** Behaviours of each user before the count begins. */
 const HISTORIES = [20, 200, 2000] as const;

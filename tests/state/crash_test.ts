@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, Durable, inventory, outputs, run, SMALL, take } from "./streams.ts";
 

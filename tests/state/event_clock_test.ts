@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { type Arrival, EventClock } from "../../src/state/event_clock.ts";
+import { type Arrival, EventClock } from "../../src/users/event_clock.ts";
 import { DAY, HOUR, MINUTE } from "./durations.ts";
 import { START } from "./streams.ts";
 import { Story } from "./story.ts";

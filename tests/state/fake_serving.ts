@@ -1,6 +1,6 @@
 import type { Instance } from "../../src/features/instance.ts";
-import { hash32 } from "../../src/scorer/random.ts";
-import type { Serving } from "../../src/scorer/serving.ts";
+import { hash32 } from "../../src/draws/random.ts";
+import type { Serving } from "../../src/features/serving.ts";
 
 /**
  * A model that is cheap and depends on everything it is given: its step does not commute, its scores change

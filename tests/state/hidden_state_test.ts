@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { InteractionEvent } from "../../src/events/event.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { UserState } from "../../src/state/user_state.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { clicksWithin, outputs, SMALL } from "./streams.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Story } from "./story.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { CHUNK_BYTES } from "../../src/retrieval/changelog.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { Catalogue } from "../../src/state/catalogue.ts";
-import { decodeItem, encodeItemState, readNumbers } from "../../src/state/item_codec.ts";
-import { ItemNumbers, type NumbersRecord } from "../../src/state/item_numbers.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { Catalogue } from "../../src/users/catalogue.ts";
+import { decodeItem, encodeItemState, readNumbers } from "../../src/users/item_codec.ts";
+import { ItemNumbers, type NumbersRecord } from "../../src/engine/item_numbers.ts";
 import { oldItemRecord } from "./old_item_record.ts";
 import { SMALL } from "./streams.ts";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { InteractionEvent } from "../../src/events/event.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { SampleState } from "../../src/learner/sample.ts";
-import type { StoredState } from "../../src/state/stored_state.ts";
-import type { UserState } from "../../src/state/user_state.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { SampleState } from "../../src/samples/sample.ts";
+import type { StoredState } from "../../src/users/stored_state.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { clicksWithin, outputs, SMALL, START } from "./streams.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { memoryHealth } from "../../src/state/memory_health.ts";
-import { SequenceSlab } from "../../src/state/sequence.ts";
-import { createUser, type UserState } from "../../src/state/user_state.ts";
+import { memoryHealth } from "../../src/users/memory_health.ts";
+import { SequenceSlab } from "../../src/users/sequence.ts";
+import { createUser, type UserState } from "../../src/users/user_state.ts";
 
 const slots = (state: Float32Array) => ({
   cosine: state[0]!,

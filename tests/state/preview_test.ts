@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RequestEvent } from "../../src/events/event.ts";
-import { TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, inventory, outputs, run, SMALL, take } from "./streams.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Boost, MergeEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { Catalogue } from "../../src/state/catalogue.ts";
-import { decodeItem, encodeItem } from "../../src/state/item_codec.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import { Catalogue } from "../../src/users/catalogue.ts";
+import { decodeItem, encodeItem } from "../../src/users/item_codec.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Story } from "./story.ts";
 
 function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createModel } from "../../src/models/create.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { StoredState } from "../../src/state/stored_state.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { StoredState } from "../../src/users/stored_state.ts";
 
 const floats = (length: number) =>
   fc.array(fc.float({ noNaN: true, min: -60_000, max: 60_000 }), { minLength: length, maxLength: length });

@@ -8,10 +8,10 @@ import type {
   RequestEvent,
 } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { Refusal, TaskOutputs } from "../../src/state/task_outputs.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { Refusal, TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { outputs } from "./streams.ts";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { decodeItem, encodeItem, encodeItemState } from "../../src/state/item_codec.ts";
-import { decodeTask, encodeTask } from "../../src/state/task_codec.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { TaskOutputs } from "../../src/state/task_outputs.ts";
+import { decodeItem, encodeItem, encodeItemState } from "../../src/users/item_codec.ts";
+import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 /** When the streams of the tests begin. */
@@ -203,7 +203,7 @@ export class Durable {
   readonly retrieval = new Map<string, Uint8Array>();
   #task: Uint8Array | undefined;
 
-  /** Writes what changed since the last commit, as `streams/task.ts` does. */
+  /** Writes what changed since the last commit, as `streams/task/task.ts` does. */
   commit(task: TaskState, out: TaskOutputs): void {
     for (const { user } of out.forgotten) this.users.delete(user);
     for (const user of task.dirtyUsers) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { decodeTask, encodeTask } from "../../src/state/task_codec.ts";
-import { TaskState } from "../../src/state/task_state.ts";
+import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, outputs, run, SMALL, START } from "./streams.ts";
 

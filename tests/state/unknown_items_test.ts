@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { outputs, SMALL } from "./streams.ts";
-import { TaskState } from "../../src/state/task_state.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 const TIME = 1_700_000_000_000;

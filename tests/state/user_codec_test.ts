@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Event } from "../../src/events/event.ts";
-import { Catalogue } from "../../src/state/catalogue.ts";
-import { SequenceSlab } from "../../src/state/sequence.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import { UserCodec } from "../../src/state/user_codec.ts";
+import { Catalogue } from "../../src/users/catalogue.ts";
+import { SequenceSlab } from "../../src/users/sequence.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import { UserCodec } from "../../src/users/user_codec.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, outputs, run, SMALL, type Step, take } from "./streams.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Event } from "../../src/events/event.ts";
-import { startExperiment } from "../../src/experiments/changes.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { decodeSample, encodeSample } from "../../src/learner/sample_codec.ts";
-import type { Serving } from "../../src/scorer/serving.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
-import type { RecurrentState } from "../../src/state/user_state.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { RecurrentState } from "../../src/users/user_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { clicksWithin, outputs, SMALL, START } from "./streams.ts";
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
-import type { Arrival } from "../../src/state/event_clock.ts";
-import { TaskState } from "../../src/state/task_state.ts";
-import type { TaskOptions } from "../../src/state/task_options.ts";
+import type { Arrival } from "../../src/users/event_clock.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { DAY, HOUR, MINUTE } from "./durations.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { Durable, outputs, START } from "./streams.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { arrivalOf, ARRIVED_HEADERS } from "../../streams/arrival.ts";
+import { arrivalOf, ARRIVED_HEADERS } from "../../streams/topics/arrival.ts";
 
 Deno.test("arrivalOf() is sure of what a server of ours or the log has stamped, and of nothing else", () => {
   const time = 1_700_000_000_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mulberry32 } from "../../src/scorer/random.ts";
-import { chunkRecords, readChunks } from "../../streams/chunks.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { chunkRecords, readChunks } from "../../streams/topics/chunks.ts";
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { ConfigError } from "../../streams/config_fault.ts";
+import { ConfigError } from "../../streams/settings/config_fault.ts";
 import {
   type Config,
   configJsonSchema,
@@ -10,8 +10,8 @@ import {
   modelConfig,
   parseConfig,
   taskOptions,
-} from "../../streams/config.ts";
-import { PROFILES } from "../../streams/profiles.ts";
+} from "../../streams/config/config.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
 
 const parse = (value: unknown) => parseConfig(JSON.stringify(value), "meander.json");
 

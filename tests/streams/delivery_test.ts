@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { RepeatFilter } from "../../streams/repeats.ts";
-import { Task } from "../../streams/task.ts";
-import { DELIVERIES, type Delivery, INPUT } from "../../streams/task/delivery.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { RepeatFilter } from "../../streams/topics/repeats.ts";
+import { Task } from "../../streams/task/task.ts";
+import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "./synthetic.ts";

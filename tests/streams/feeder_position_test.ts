@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { Feeder, feederGroup } from "../../streams/feeder.ts";
+import { Feeder, feederGroup } from "../../streams/feeders/feeder.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { feederPosition } from "../../streams/feeder_position.ts";
-import { TopicFeeder } from "../../streams/topic_feeder.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { feederPosition } from "../../streams/topics/feeder_position.ts";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
-import { Feeder, type FeederOptions } from "../../streams/feeder.ts";
+import { Feeder, type FeederOptions } from "../../streams/feeders/feeder.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { BEFORE_EVENT } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { BEFORE_EVENT } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { countEvents, sourceOf, syntheticRecords } from "./synthetic.ts";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { positionRecord } from "../../streams/feeder_position.ts";
-import { inspect, type InspectionOptions } from "../../streams/inspection.ts";
-import { Learning } from "../../streams/learning.ts";
-import { Task } from "../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { positionRecord } from "../../streams/topics/feeder_position.ts";
+import { inspect, type InspectionOptions } from "../../streams/service/inspection.ts";
+import { Learning } from "../../streams/learning/learning.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { recordsOf, shopEvents } from "../service/deployment.ts";

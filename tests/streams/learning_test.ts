@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeDelta } from "../../src/embeddings/delta.ts";
-import { encodeSample } from "../../src/learner/sample_codec.ts";
-import type { Sample } from "../../src/learner/sample.ts";
-import { decodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import type { InputGradients, Model, TrainingInput } from "../../src/models/model.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
-import { Learning, type LearningOptions } from "../../streams/learning.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { ParameterSubscriber } from "../../streams/parameters.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { encodeVersion, type ParameterVersion } from "../../src/learner/version.ts";
-import { ServingModel } from "../../src/scorer/serving_model.ts";
+import { encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { ParameterSubscriber } from "../../streams/parameters.ts";
+import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 
 const serve = () => new ServingModel(makeModel("base", 99), SCHEMA, WIDTH);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
 import type { RefusalCode } from "../../src/events/refusal.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { RejectionSummary } from "../../streams/rejections.ts";
+import { RejectionSummary } from "../../streams/replay/rejections.ts";
 
 async function createLog(): Promise<MemoryLog> {
   const log = new MemoryLog();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import type { ReplayResult } from "../../streams/replay.ts";
-import { replayJson, reportData } from "../../streams/replay_report.ts";
+import type { ReplayResult } from "../../streams/replay/replay.ts";
+import { replayJson, reportData } from "../../streams/replay/replay_report.ts";
 import { reportCharts } from "../../streams/report/charts.ts";
 import { renderSummary } from "../../streams/report/table.ts";
 import { replayOn, smallReplay } from "../replay/harness.ts";

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MODEL_NAMES } from "../../src/models/create.ts";
-import { Feeder } from "../../streams/feeder.ts";
+import { Feeder } from "../../streams/feeders/feeder.ts";
 import type { Log, ReadOptions, TopicSpec } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SqliteLog } from "../../streams/log/sqlite_log.ts";
-import type { ReplayResult } from "../../streams/replay.ts";
-import { topicNames } from "../../streams/topics.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import type { ReplayResult } from "../../streams/replay/replay.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 import { outcomeOf, replayOn, smallReplay } from "../replay/harness.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { countEvents, sourceOf, syntheticRecords } from "./synthetic.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { historySample } from "../../src/learner/sample.ts";
-import { SampleHandover } from "../../streams/sample_handover.ts";
+import { historySample } from "../../src/samples/sample.ts";
+import { SampleHandover } from "../../streams/topics/sample_handover.ts";
 
 const history = {
   items: [],

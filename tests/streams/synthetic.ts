@@ -8,7 +8,7 @@
 
 import type { Event, ItemRecord } from "../../src/events/event.ts";
 import { rejectionOf } from "../../src/events/rejection.ts";
-import { mulberry32 } from "../../src/scorer/random.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 
 /** Size and seed of a stream. */

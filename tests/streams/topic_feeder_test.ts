@@ -4,8 +4,8 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { TopicFeeder, type TopicFeederOptions } from "../../streams/topic_feeder.ts";
-import { topicNames, topicSpecs } from "../../streams/topics.ts";
+import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 
 const topics = topicNames();

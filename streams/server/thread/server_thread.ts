@@ -23,8 +23,8 @@ import {
 } from "../../log/log.ts";
 import { type Outcome, PortAnswerer, PortCaller } from "../../log/port_calls.ts";
 import { RemoteLog } from "../../log/remote_log.ts";
-import type { SqliteLogOptions } from "../../log/sqlite_log.ts";
-import type { Topics } from "../../topics.ts";
+import type { SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
+import type { Topics } from "../../topics/topics.ts";
 import { type Desk, openDesk } from "../desk.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { HttpOptions } from "../http.ts";

@@ -11,7 +11,7 @@
  */
 
 import { evaluatePolicy, type LoggedList, type Slate } from "../../../src/experiments/off_policy.ts";
-import { createRandom } from "../../../src/simulator/random.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
 import { readBanditLog } from "../../../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TablePolicy } from "../../../streams/evaluation/target_policy.ts";
 import { openSource } from "../../../streams/sources/open.ts";

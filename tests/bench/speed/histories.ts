@@ -8,11 +8,11 @@
 import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
 import { createModel } from "../../../src/models/create.ts";
 import type { ModelInput } from "../../../src/models/model.ts";
-import { mulberry32 } from "../../../src/scorer/random.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
-import { TaskState } from "../../../src/state/task_state.ts";
-import type { TaskOutputs } from "../../../src/state/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../../streams/config.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../../src/engine/task_outputs.ts";
+import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import { impression } from "../../contracts/model_contract.ts";
 import { serve } from "../serving.ts";
 import type { Work } from "./works.ts";

@@ -7,10 +7,10 @@
 import { Assembler } from "../../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA, numericNames } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
-import type { Sample } from "../../../src/learner/sample.ts";
+import type { Sample } from "../../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../../src/models/create.ts";
-import { mulberry32 } from "../../../src/scorer/random.ts";
-import { DEFAULT_MODELS } from "../../../streams/config.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import type { Work } from "./works.ts";
 
 const ROWS = 64;

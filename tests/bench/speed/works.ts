@@ -12,7 +12,7 @@ import type { Model, ModelSizes } from "../../../src/models/model.ts";
 import { Adam } from "../../../src/optimisers/adam.ts";
 import { dienForward } from "../../../src/reference/forward.ts";
 import { type Backend, startTensorflow } from "../../../src/reference/tensorflow.ts";
-import { mulberry32 } from "../../../src/scorer/random.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
 import { impression } from "../../contracts/model_contract.ts";
 import { floats } from "../../kernels/gradient_check.ts";
 import { histories } from "./histories.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { mulberry32 } from "../../../src/scorer/random.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
 import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
 import { decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
 import { unpackSnappy } from "../../../streams/log/kafka/snappy.ts";

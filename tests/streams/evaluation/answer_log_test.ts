@@ -3,12 +3,12 @@ import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
-import { createRandom } from "../../../src/simulator/random.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
 import { readAnswerLog } from "../../../streams/evaluation/answer_log.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { Task } from "../../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { Task } from "../../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { FakeServing } from "../../state/fake_serving.ts";
 
 const topics = topicNames();

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../../src/learner/sample_codec.ts";
-import { Experiments } from "../../../src/experiments/assignment.ts";
-import { isExperiment } from "../../../src/experiments/experiment.ts";
-import { createRandom } from "../../../src/simulator/random.ts";
+import { encodeSample } from "../../../src/samples/sample_codec.ts";
+import { Experiments } from "../../../src/assignment/assignment.ts";
+import { isExperiment } from "../../../src/assignment/experiment.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
 import { ExperimentMonitor } from "../../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import { ExperimentViews, stopHarmful } from "../../../streams/experiments/views.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { list } from "../../experiments/lists.ts";
 
 const topics = topicNames();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeSample } from "../../../src/learner/sample_codec.ts";
-import { sizeInBatch } from "../../../src/learner/sample.ts";
+import { encodeSample } from "../../../src/samples/sample_codec.ts";
+import { sizeInBatch } from "../../../src/samples/sample.ts";
 import { type Batch, BatchReader } from "../../../streams/learning/batch_reader.ts";
 import { decodeOrder, encodeOrder, type Stretch } from "../../../streams/learning/sample_order.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../../src/learner/sample_codec.ts";
+import { encodeSample } from "../../../src/samples/sample_codec.ts";
 import { lostSamples } from "../../../streams/learning/learner_records.ts";
-import { Learning } from "../../../streams/learning.ts";
+import { Learning } from "../../../streams/learning/learning.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../../learner/batches.ts";
 import { AdministeredLog } from "../../log/administered_log.ts";
 

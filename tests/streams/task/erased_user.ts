@@ -11,12 +11,12 @@ import type { Event } from "../../../src/events/event.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
 import { Assembler } from "../../../src/features/assembler.ts";
 import { createModel } from "../../../src/models/create.ts";
-import { mulberry32 } from "../../../src/scorer/random.ts";
-import { ServingModel } from "../../../src/scorer/serving_model.ts";
-import { DEFAULT_MODELS } from "../../../streams/config.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
+import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import { ServerThread } from "../../../streams/server/thread/server_thread.ts";
-import { Task } from "../../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { Task } from "../../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { WIDTH } from "../../learner/batches.ts";
 
 const START = 1_700_000_000_000;

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
 import type { Rejection } from "../../../src/events/rejection.ts";
-import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
-import { BEFORE_EVENT, Task } from "../../../streams/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { BEFORE_EVENT, Task } from "../../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
 import { type Twist, TwistedLog } from "../twisted_log.ts";
 

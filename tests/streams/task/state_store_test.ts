@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type FileHandle, open as openNode } from "node:fs/promises";
 import { stub } from "@std/testing/mock";
 import fc from "fast-check";
-import { mulberry32 } from "../../../src/scorer/random.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
 import { StateStore, type StorePosition } from "../../../streams/task/state_store.ts";
 import { photograph, withFolder } from "./harness.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../../src/events/codec.ts";
-import { ServingModel } from "../../../src/scorer/serving_model.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { TaskState } from "../../../src/state/task_state.ts";
-import { Task } from "../../../streams/task.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import { Task } from "../../../streams/task/task.ts";
 import { Outbox } from "../../../streams/task/outbox.ts";
 import { UserTable } from "../../../streams/task/user_table.ts";
 import { PackedUsers, type UserIndex } from "../../../streams/task/users.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics.ts";
+import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
 import { withFolder, withoutIndex } from "./harness.ts";
 

@@ -1,0 +1,356 @@
+/**
+ * The join of impressions with their outcomes: opens what is shown, labels what is answered, and settles what the
+ * watermark has passed. See `pending.ts` for the timeline.
+ *
+ * An interaction that comes before the impression that it names is parked *whole*: were it in the history or in the
+ * statistics when its impression is scored, the features would know the label. It is applied when the impression
+ * opens, or when the watermark passes it and none can come any more.
+ *
+ * @module
+ */
+
+import type { InteractionEvent } from "../events/event.ts";
+import type { FeatureStatistics } from "../features/statistics.ts";
+import type { Sample } from "../samples/sample.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { ItemNumbers } from "./item_numbers.ts";
+import {
+  clickSample,
+  type LabelPolicy,
+  lateShare,
+  remembers,
+  settledSample,
+  shownSample,
+} from "../users/label_policy.ts";
+import { DeadlineQueue, type Pending, toSample } from "../users/pending.ts";
+import type { PendingRows, RowOutcome } from "../users/pending_rows.ts";
+import type { TaskCounters } from "./task_counters.ts";
+import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
+
+/** Open impressions a user may have; the oldest is settled early when one more comes. */
+const MAX_PENDING = 100;
+/** The same for their items: a user's record has to fit into one of Kafka. An impression has at most 1000. */
+const MAX_PENDING_ROWS = 10_000;
+/** Interactions a user may have waiting; the oldest is applied when one more comes. */
+const MAX_PARKED = 64;
+
+/** An outcome of an item. */
+export interface Outcome extends RowOutcome {
+  /** The impression that it names, if any. */
+  readonly request?: string;
+  /** Event time. */
+  readonly time: number;
+}
+
+/** What the join works on; a `TaskState` is one. */
+export interface JoinState {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** Learns what is settled. */
+  readonly statistics: FeatureStatistics;
+  /** Counts what happens. */
+  readonly counters: TaskCounters;
+  /** Users in memory. */
+  readonly users: ReadonlyMap<string, UserState>;
+  /** Gets the users that change. */
+  readonly dirtyUsers: Set<UserState>;
+  /** Gets the items whose numbers change. */
+  readonly numbers: ItemNumbers;
+  /** Newest event time. */
+  readonly maxTime: number;
+  /** See `TaskState.watermark`. */
+  readonly watermark: number;
+}
+
+/** Applies a parked interaction. */
+export type Release<Outputs> = (user: UserState, event: InteractionEvent, out: Outputs) => void;
+
+/** Where samples go. */
+export interface JoinOutputs {
+  /** In the order in which they are settled. */
+  readonly samples: Sample[];
+}
+
+/** Options of an {@linkcode ImpressionJoin}. */
+export interface JoinOptions {
+  /** Newest event ids and settled requests kept a user. */
+  readonly dedupIds: number;
+  /** Whether answers count as shown, so that an impression event may still say otherwise. */
+  readonly served: boolean;
+  /** When impressions become labels. */
+  readonly labels: LabelPolicy;
+  /** How long after its window an impression is remembered for late clicks, milliseconds. */
+  readonly lateMs: number;
+}
+
+/** Joins the impressions of one task with their outcomes. */
+export class ImpressionJoin<Outputs extends JoinOutputs> {
+  /** Running number of the next impression that opens. */
+  nextSequence = 0;
+  readonly #state: JoinState;
+  readonly #dedupIds: number;
+  readonly #served: boolean;
+  readonly #labels: LabelPolicy;
+  readonly #lateMs: number;
+  readonly #release: Release<Outputs>;
+  readonly #deadlines = new DeadlineQueue();
+
+  /** A join over `state`, which `release` hands parked interactions back to. */
+  constructor(state: JoinState, options: JoinOptions, release: Release<Outputs>) {
+    this.#state = state;
+    this.#dedupIds = options.dedupIds;
+    this.#served = options.served;
+    this.#labels = options.labels;
+    this.#lateMs = remembers(options.labels) ? options.lateMs : 0;
+    this.#release = release;
+  }
+
+  /** Notes an id; whether it is none of the user's newest ones. */
+  firstSight(user: UserState, id: string): boolean {
+    const hash = idHash(id);
+    if (user.recentIds.includes(hash)) return false;
+    user.recentIds.push(hash);
+    if (user.recentIds.length > this.#dedupIds) user.recentIds.shift();
+    return true;
+  }
+
+  /** Whether the sample of a request is out. */
+  isSettled(user: UserState, request: string): boolean {
+    return user.recentIds.includes(idHash(settledId(request)));
+  }
+
+  /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */
+  settleBefore(time: number, out: Outputs): void {
+    for (let next = this.#deadlines.peek(); next !== undefined; next = this.#deadlines.peek()) {
+      if (next.time >= time) return;
+      this.#deadlines.pop();
+      const user = this.#state.users.get(next.user);
+      if (next.request === null) {
+        if (user !== undefined) this.#releaseParked(user, next.sequence, out);
+        continue;
+      }
+      const pending = user?.pending.get(next.request);
+      // The queue may hold entries of impressions that were settled or replaced meanwhile.
+      if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
+      if (pending.settled) {
+        user.pending.delete(pending.request);
+        this.#state.dirtyUsers.add(user);
+      } else if (pending.shown) {
+        this.#settle(user, pending, next.time, out);
+      } else {
+        user.pending.delete(pending.request);
+        this.#state.dirtyUsers.add(user);
+        this.#state.counters.unshown++;
+      }
+    }
+  }
+
+  /**
+   * Gives up all open impressions: events were lost, and nobody can tell whether an outcome was among them. They give no
+   * samples; what was clicked is counted as late when it is clicked again.
+   */
+  abandon(): void {
+    for (const user of this.#state.users.values()) {
+      for (const { request, shown, settled } of [...user.pending.values()]) {
+        if (settled) continue;
+        user.pending.delete(request);
+        this.#state.dirtyUsers.add(user);
+        if (!shown) continue;
+        this.firstSight(user, settledId(request));
+        this.#state.counters.abandoned++;
+      }
+    }
+  }
+
+  #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
+    user.pending.delete(pending.request);
+    this.#state.dirtyUsers.add(user);
+    this.firstSight(user, settledId(pending.request));
+    if (
+      remembers(this.#labels) &&
+      some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
+    ) {
+      const kept = { ...pending, settled: true, sequence: this.nextSequence++ };
+      user.pending.set(kept.request, kept);
+      this.#watch(user.id, kept);
+    }
+    const { rows } = pending;
+    for (let row = 0; row < rows.length; row++) {
+      const item = this.#state.catalogue.at(rows.item(row));
+      const label = rows.label(row) ?? 0;
+      this.#state.statistics.learnOutcome(user.statistics, item, label);
+      this.#state.numbers.change(item);
+      this.#state.counters.rows++;
+      this.#state.counters.positives += label;
+    }
+    this.#state.counters.samples++;
+    const sample = toSample(user.id, pending, closedTime, this.#state.catalogue);
+    out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
+  }
+
+  /** Takes a restored user's open impressions and waiting interactions in. */
+  restore(user: UserState): void {
+    for (const pending of user.pending.values()) this.#watch(user.id, pending);
+    for (const parked of user.parked) this.#watchParked(user.id, parked);
+  }
+
+  /** Whether an interaction comes before the impression that it names, so that it has to wait. */
+  mustWait(user: UserState, event: InteractionEvent): boolean {
+    if (event.request === undefined || event.time < this.#state.watermark) return false;
+    if (this.isSettled(user, event.request)) return false;
+    const pending = user.pending.get(event.request);
+    if (pending === undefined || !pending.shown) return true;
+    // What we answered may turn out to have been shown otherwise.
+    const item = this.#state.catalogue.get(event.item);
+    return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
+  }
+
+  /** Lets an interaction wait for the impression that it names. */
+  park(user: UserState, event: InteractionEvent, out: Outputs): void {
+    this.#state.counters.parked++;
+    const parked = { sequence: this.nextSequence++, event };
+    user.parked = [...user.parked, parked];
+    this.#watchParked(user.id, parked);
+    if (user.parked.length <= MAX_PARKED) return;
+    const [oldest, ...others] = user.parked;
+    user.parked = others;
+    if (oldest !== undefined) this.#release(user, oldest.event, out);
+  }
+
+  /** Takes out the interactions that waited for a request. */
+  takeParked(user: UserState, request: string): InteractionEvent[] {
+    const own = user.parked.filter(({ event }) => event.request === request);
+    if (own.length > 0) user.parked = user.parked.filter(({ event }) => event.request !== request);
+    return own.map(({ event }) => event);
+  }
+
+  #releaseParked(user: UserState, sequence: number, out: Outputs): void {
+    const due = user.parked.find((parked) => parked.sequence === sequence);
+    if (due === undefined) return;
+    user.parked = user.parked.filter((parked) => parked !== due);
+    this.#state.dirtyUsers.add(user);
+    this.#release(user, due.event, out);
+  }
+
+  #watch(user: string, { deadline, settled, sequence, request }: Pending): void {
+    const time = settled ? deadline + this.#lateMs : deadline;
+    this.#deadlines.push({ time, sequence, user, request });
+  }
+
+  #watchParked(user: string, { sequence, event: { time } }: ParkedInteraction): void {
+    this.#deadlines.push({ time, sequence, user, request: null });
+  }
+
+  /** Joins an interaction with the impression that it answers. */
+  outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
+    const pending = findPending(user, item.index, event, this.#lateMs);
+    const row = pending?.rows.find(item.index) ?? -1;
+    if (pending === undefined || row < 0) {
+      if (event.request !== undefined) this.#unmatched(user, event.request);
+      return;
+    }
+    const late = pending.settled === true || event.time > pending.deadline;
+    if (event.label === 1 && pending.shown) {
+      this.#clicked(user, pending, row, { time: event.time, late }, out);
+    }
+    if (late) {
+      this.#state.counters.lateOutcomes++;
+      return;
+    }
+    pending.rows.answer(row, event);
+    if (pending.shown && !some(pending.rows, (rows, row) => !rows.isClosed(row))) {
+      this.#settle(user, pending, event.time, out);
+    }
+  }
+
+  /** Counts the first click on a row, and has it learnt if the labels do not wait for it. */
+  #clicked(
+    user: UserState,
+    pending: Pending,
+    row: number,
+    { time, late }: { readonly time: number; readonly late: boolean },
+    out: Outputs,
+  ): void {
+    const { rows } = pending;
+    if (rows.label(row) === 1 || rows.isLate(row) || time > pending.deadline + this.#lateMs) return;
+    const { counters, catalogue } = this.#state;
+    const share = lateShare(counters);
+    if (late) {
+      rows.clickLate(row);
+      counters.clicksLate++;
+    } else counters.clicksInTime++;
+    const sample = clickSample(
+      this.#labels,
+      user.id,
+      pending,
+      rows.at(row),
+      { time, late, share },
+      catalogue,
+    );
+    if (sample !== null) out.samples.push(sample);
+  }
+
+  #unmatched(user: UserState, request: string): void {
+    if (this.isSettled(user, request)) this.#state.counters.lateOutcomes++;
+    else this.#state.counters.unmatchedOutcomes++;
+  }
+
+  /** Opens an impression, in place of one of the same request. */
+  open(user: UserState, pending: Pending, out: Outputs): void {
+    const opened = { ...pending, sequence: this.nextSequence++ };
+    const before = user.pending.get(opened.request);
+    putPending(user, opened);
+    this.#watch(user.id, opened);
+    if (opened.shown) {
+      const known = before?.shown ? before.rows : undefined;
+      const sample = shownSample(this.#labels, user.id, opened, known, this.#state.catalogue);
+      if (sample !== null) out.samples.push(sample);
+    }
+    this.#makeRoom(user, out);
+  }
+
+  /** Settles the oldest impressions early while a user has too many, those first that only wait for late clicks. */
+  #makeRoom(user: UserState, out: Outputs): void {
+    let rows = 0;
+    for (const pending of user.pending.values()) rows += pending.rows.length;
+    while (user.pending.size > MAX_PENDING || rows > MAX_PENDING_ROWS) {
+      const all = [...user.pending.values()];
+      const oldest = all.find(({ settled }) => settled) ?? all[0]!;
+      rows -= oldest.rows.length;
+      if (!oldest.settled) {
+        this.#state.counters.crowdedOut++;
+        if (oldest.shown) this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
+      }
+      user.pending.delete(oldest.request);
+    }
+  }
+}
+
+/** Stands for a settled request among the recent ids; no event's id has a control character. */
+function settledId(request: string): string {
+  return `\0settled:${request}`;
+}
+
+/** The impression that an interaction answers: the one it names, else the newest that shows the item. */
+function findPending(
+  user: UserState,
+  item: number,
+  event: Outcome,
+  lateMs: number,
+): Pending | undefined {
+  if (event.request !== undefined) return user.pending.get(event.request);
+  let newest: Pending | undefined;
+  for (const pending of user.pending.values()) {
+    if (!pending.shown || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
+    if (newest !== undefined && pending.time < newest.time) continue;
+    if (some(pending.rows, (rows, row) => rows.item(row) === item && rows.label(row) === null)) {
+      newest = pending;
+    }
+  }
+  return newest;
+}
+
+function some(rows: PendingRows, is: (rows: PendingRows, row: number) => boolean): boolean {
+  for (let row = 0; row < rows.length; row++) if (is(rows, row)) return true;
+  return false;
+}

@@ -1,0 +1,201 @@
+/**
+ * What interactions change: the outcome of the list that showed the item, statistics and popularity, what retrieval
+ * learns, and the behaviours of the user with the recurrent states that follow them. One that comes before the
+ * impression that it names changes nothing until then; see `impression_join.ts`.
+ *
+ * @module
+ */
+
+import type { InteractionEvent, MergeEvent } from "../events/event.ts";
+import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/actions.ts";
+import type { FeatureStatistics } from "../features/statistics.ts";
+import { historySample } from "../samples/sample.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { ItemNumbers } from "./item_numbers.ts";
+import type { ImpressionJoin } from "./impression_join.ts";
+import { newBehaviours } from "../users/merge.ts";
+import type { Behaviour, SequenceSlab } from "../users/sequence.ts";
+import type { TaskCounters } from "./task_counters.ts";
+import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { UserState } from "../users/user_state.ts";
+import type { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
+
+/** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
+const MAX_STRENGTH = 10;
+
+/** What interactions change; a `TaskState` is one. */
+export interface InteractionState {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** Finds the impressions that they answer. */
+  readonly join: ImpressionJoin<TaskOutputs>;
+  /** Learns values, and tells how surprising one is. */
+  readonly statistics: FeatureStatistics;
+  /** Learns what is taken, and what is popular. */
+  readonly retrieval: Retrieval;
+  /** The behaviours of all users. */
+  readonly sequences: SequenceSlab;
+  /** Counts what happens. */
+  readonly counters: TaskCounters;
+  /** Gets the items whose numbers change. */
+  readonly numbers: ItemNumbers;
+  /** Newest event time. */
+  readonly maxTime: number;
+  /** The item of an id, durable from now on. */
+  item(id: string, time: number): CatalogueItem;
+}
+
+/** Options of {@linkcode Interactions}. */
+export interface InteractionsOptions {
+  /** What each action means. */
+  readonly actions: ActionPolicies;
+  /** How far behind a user's newest behaviour an event may come, milliseconds. */
+  readonly latenessMs: number;
+  /** Whether histories that no list has shown are samples too. */
+  readonly learnHistories: boolean;
+}
+
+/** Applies the interactions of one task. */
+export class Interactions {
+  readonly #state: InteractionState;
+  readonly #scorers: VariantScorers;
+  readonly #actions: ActionPolicies;
+  readonly #latenessMs: number;
+  readonly #learnsHistories: boolean;
+
+  /** Over `state`, with the recurrent states that `scorers` score from. */
+  constructor(state: InteractionState, scorers: VariantScorers, options: InteractionsOptions) {
+    this.#state = state;
+    this.#scorers = scorers;
+    this.#actions = options.actions;
+    this.#latenessMs = options.latenessMs;
+    this.#learnsHistories = options.learnHistories;
+  }
+
+  /** Applies an event, or lets it wait for the impression that it names. @returns why it cannot be applied, or `null` */
+  take(user: UserState, event: InteractionEvent, out: TaskOutputs): Refusal | null {
+    const { counters, join } = this.#state;
+    counters.interactions++;
+    const policy = this.#policy(event.action);
+    if (policy === undefined) {
+      counters.otherActions++;
+      return null;
+    }
+    const unknown = refuseUnknown(this.#state.catalogue, [event.item]);
+    if (unknown !== null) return unknown;
+    if (policy.strength !== null) {
+      const refusal = this.#tooLate(user, event.time);
+      if (refusal !== null) return refusal;
+    }
+    if (join.mustWait(user, event)) join.park(user, event, out);
+    else this.apply(user, event, out);
+    return null;
+  }
+
+  /** Applies an event of a known action at once: outcome, value, popularity, behaviour. */
+  apply(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
+    const policy = this.#policy(event.action);
+    if (policy === undefined) return;
+    const state = this.#state;
+    // Not later than the partition's clock: what others share must not be counted in somebody's future.
+    const sharedTime = Math.min(event.time, state.maxTime);
+    const item = state.item(event.item, sharedTime);
+    state.numbers.change(item);
+    const positive = isPositive(policy, event.value);
+    const strength = this.#strength(user, item, policy, event.value);
+    const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
+    // Before anything counts it: what was taken must not look more popular for it.
+    if (strength !== null) {
+      state.retrieval.learn(user, item, sharedTime, strength, wanted);
+    }
+    if (positive || policy.explicit) {
+      const { request, time } = event;
+      const reward = positive ? event.value ?? 0 : 0;
+      const outcome = { time, label: positive ? 1 : 0, reward, explicit: policy.explicit ?? false } as const;
+      state.join.outcome(user, item, request === undefined ? outcome : { ...outcome, request }, out);
+    }
+    if (policy.surprise && event.value !== undefined) {
+      state.statistics.learnValue(user.statistics, item, event.value);
+    }
+    if (wanted) state.retrieval.raise(item, sharedTime);
+    if (strength === null) return;
+    this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
+    if (this.#learnsHistories) this.#sampleHistory(user, out);
+  }
+
+  /** Takes a session's behaviours in. An action that is no behaviour here is skipped. */
+  merge(user: UserState, behaviours: MergeEvent["behaviours"]): void {
+    const { sequences } = this.#state;
+    const own = behaviours.filter(({ action }) => {
+      const policy = this.#policy(action);
+      return policy !== undefined && policy.strength !== null;
+    }).filter(({ item }) => refuseUnknown(this.#state.catalogue, [item]) === null);
+    const itemAt = (id: string, time: number) =>
+      this.#state.item(id, Math.min(time, this.#state.maxTime)).index;
+    for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {
+      this.#behave(user, { item: index, action, time, strength: this.#mergedStrength(action, strength) });
+    }
+  }
+
+  /** Notes that there will be a sample with all behaviours of a user so far. */
+  sampled(user: UserState): void {
+    if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
+  }
+
+  /** The strength of a behaviour that somebody else has computed, within what it could be here. */
+  #mergedStrength(action: string, strength: number): number {
+    const policy = this.#policy(action);
+    const largest = Math.abs(policy?.strength ?? 0) * (policy?.surprise ? MAX_STRENGTH : 1);
+    return Math.max(-largest, Math.min(largest, strength));
+  }
+
+  #policy(action: string): ActionPolicy | undefined {
+    return Object.hasOwn(this.#actions, action) ? this.#actions[action] : undefined;
+  }
+
+  /** Hands a history to the learner when no list has shown that it has grown by a hop. */
+  #sampleHistory(user: UserState, out: TaskOutputs): void {
+    const { sequences, counters } = this.#state;
+    if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;
+    this.sampled(user);
+    const time = sequences.lastTime(user.row) ?? 0;
+    out.samples.push(historySample(user.id, time, this.#scorers.own.window(user, time).history));
+    counters.histories++;
+  }
+
+  /** Puts a behaviour into the sequence, and brings the recurrent states up to date. */
+  #behave(user: UserState, behaviour: Behaviour): void {
+    const { sequences, counters } = this.#state;
+    const atEnd = sequences.insert(user.row, behaviour);
+    if (!atEnd) counters.late++;
+    counters.behaviours++;
+    this.#scorers.carry(user, { ...behaviour, atEnd });
+  }
+
+  /** Refuses what is too late for the sequence, before it changes anything. */
+  #tooLate(user: UserState, time: number): Refusal | null {
+    const { sequences, counters, maxTime } = this.#state;
+    const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);
+    if (time >= lastTime - this.#latenessMs) return null;
+    counters.tooLate++;
+    return {
+      code: "too-late",
+      reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
+        `allowed are ${this.#latenessMs} ms`,
+    };
+  }
+
+  #strength(
+    user: UserState,
+    item: CatalogueItem,
+    policy: ActionPolicy,
+    value: number | undefined,
+  ): number | null {
+    if (policy.strength === null) return null;
+    if (!policy.surprise) return policy.strength;
+    const surprise = this.#state.statistics.valueSurprise(user.statistics, item.statistics, value);
+    return policy.strength * Math.max(-MAX_STRENGTH, Math.min(MAX_STRENGTH, surprise));
+  }
+}

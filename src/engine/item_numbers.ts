@@ -1,0 +1,221 @@
+/**
+ * The records on the changelog that the numbers of items are durable by: a commit writes those of all that it changed
+ * as one record, into a slot. Keys of slots are used again, so that a compacted topic keeps as many records as there
+ * are slots.
+ *
+ * ```text
+ *   commit    1       2       3       4       5
+ *   slot 0    a1 b1 c1                c4 b1   ·           b's newest numbers stood in slot 0 alone: they are carried on
+ *   slot 1            a2 c2                   a5
+ *   slot 2                    a3 d3
+ * ```
+ *
+ * Slots are emptied oldest first, once all of them together have more than twice as many entries as there are items:
+ * two entries are looked at for each that a commit writes, and those that no newer slot has are carried into its
+ * record. So a commit writes up to three times what it changed, at most, and the log has up to three entries an item.
+ * Memory: 8 bytes an item, 8 an entry, some 100 a slot.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import { ItemStatistics } from "../features/kept_statistics.ts";
+import { CHUNK_BYTES } from "../retrieval/changelog.ts";
+import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../users/item_codec.ts";
+
+/** Prefix of the keys of all records. */
+export const NUMBERS_KEY = "numbers:";
+/** Not 1: versions that know no slots take them for an item's record of another format, and refuse them. */
+const FORMAT = 2;
+/** Entries that are worth no care. */
+const MIN_ENTRIES = 4096;
+/** Entries that are looked at for each that is written. */
+const PACE = 2;
+const NOWHERE = -1;
+/** Of items whose numbers are about to be written. */
+const HERE = Infinity;
+
+/** A record to write. */
+export interface NumbersRecord {
+  /** Key on the topic `statistics`. */
+  readonly key: string;
+  /** The record, little more than 512 KB at most. */
+  readonly value: Uint8Array;
+}
+
+/** A record that counts. */
+interface Slot {
+  /** Number of its key. */
+  readonly key: number;
+  /** Indices of the items in it. */
+  readonly items: readonly number[];
+}
+
+/** A slot as it was read. */
+interface ReadSlot extends Slot {
+  readonly sequence: number;
+  /** Sequence number of the oldest slot that counted. */
+  readonly oldest: number;
+}
+
+/** Scratch of the entries in hand. */
+const entries = new ByteWriter(1 << 12);
+/** Where numbers go that are not the newest. */
+const OLD_NUMBERS: NumbersOfItem = {
+  popularity: -Infinity,
+  ownPopularity: -Infinity,
+  othersPopularity: -Infinity,
+  statistics: new ItemStatistics(),
+};
+
+/** Knows whose numbers have changed, and in which slot the newest of each item stand. */
+export class ItemNumbers {
+  readonly #catalogue: Catalogue;
+  readonly #changed = new Set<CatalogueItem>();
+  /** By item index: the sequence number of the slot with its newest numbers. */
+  readonly #newest: number[] = [];
+  /** Items that have such a slot. */
+  #items = 0;
+  /** By sequence number, from the oldest to the next without a gap. */
+  readonly #slots = new Map<number, Slot>();
+  #oldest = 0;
+  #next = 0;
+  /** Entries of all slots. */
+  #entries = 0;
+  /** Keys of slots that do not count any more, the newest last; it is the first to be used again. */
+  readonly #free: number[] = [];
+  /** Keys that there are. */
+  #keys = 0;
+  /** What {@linkcode ItemNumbers.take} has read, by key. */
+  readonly #read = new Map<number, ReadSlot>();
+
+  /** Of a catalogue's items, none of which has numbers yet. */
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+  }
+
+  /** Entries of all slots that count. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Whether a slot has numbers of the item. */
+  has({ index }: CatalogueItem): boolean {
+    return (this.#newest[index] ?? NOWHERE) !== NOWHERE;
+  }
+
+  /** Notes that the numbers of an item have changed. */
+  change(item: CatalogueItem): void {
+    this.#changed.add(item);
+  }
+
+  /**
+   * The records that make durable what has changed since the last call.
+   *
+   * @param described Items whose own record is written with them: one of format 1 has had the numbers until now.
+   */
+  changes(described: Iterable<CatalogueItem>): readonly NumbersRecord[] {
+    for (const item of described) if (!this.has(item)) this.#changed.add(item);
+    const items = [...this.#changed].filter(hasNumbers);
+    this.#changed.clear();
+    for (const item of items) {
+      if (!this.has(item)) this.#items++;
+      this.#place(item.index, HERE);
+    }
+    this.#carry(items);
+    const oldest = this.#oldest;
+    const records: NumbersRecord[] = [];
+    for (let at = 0; at < items.length;) {
+      const sequence = this.#next++;
+      const indices: number[] = [];
+      entries.reset();
+      for (; at < items.length && entries.length < CHUNK_BYTES; at++) {
+        const item = items[at]!;
+        writeNumbers(entries.string(item.id), item);
+        this.#place(item.index, sequence);
+        indices.push(item.index);
+      }
+      const key = this.#free.pop() ?? this.#keys++;
+      this.#slots.set(sequence, { key, items: indices });
+      this.#entries += indices.length;
+      const value = new ByteWriter(entries.length + 32)
+        .u8(FORMAT).uint(sequence).uint(oldest).bytes(entries.view())
+        .toBytes();
+      records.push({ key: `${NUMBERS_KEY}${key}`, value });
+    }
+    return records;
+  }
+
+  /** Empties the oldest slots, as far as `items` that are to be written allow, to which what must be kept is added. */
+  #carry(items: CatalogueItem[]): void {
+    const most = Math.max(MIN_ENTRIES, 2 * this.#items);
+    for (let left = PACE * items.length; left > 0 && this.#entries > most;) {
+      const sequence = this.#oldest++;
+      const slot = this.#slots.get(sequence)!;
+      this.#slots.delete(sequence);
+      this.#free.push(slot.key);
+      this.#entries -= slot.items.length;
+      left -= slot.items.length;
+      for (const index of slot.items) {
+        if (this.#newest[index] !== sequence) continue;
+        this.#newest[index] = HERE;
+        items.push(this.#catalogue.at(index));
+      }
+    }
+  }
+
+  #place(index: number, sequence: number): void {
+    // Filled without holes: a sparse array would be a hash map.
+    while (this.#newest.length < index) this.#newest.push(NOWHERE);
+    this.#newest[index] = sequence;
+  }
+
+  /**
+   * Takes a committed record in, in any order; of a key that is there again, the newer one must come later.
+   *
+   * @throws SyntaxError when it is no such record.
+   */
+  take(key: string, bytes: Uint8Array): void {
+    const from = new ByteReader(bytes);
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode numbers of items: format is ${format}, this reads ${FORMAT}`);
+    }
+    const sequence = from.uint();
+    const oldest = from.uint();
+    const items: number[] = [];
+    for (const entries = new ByteReader(from.bytes()); !entries.done;) {
+      const item = this.#catalogue.intern(entries.string(), 0);
+      const isNewest = (this.#newest[item.index] ?? NOWHERE) < sequence;
+      readNumbers(entries, isNewest ? item : OLD_NUMBERS);
+      if (isNewest) this.#place(item.index, sequence);
+      items.push(item.index);
+    }
+    const number = Number(key.slice(NUMBERS_KEY.length));
+    if (!Number.isSafeInteger(number)) {
+      throw new SyntaxError(`Cannot decode numbers of items: their slot is ${number}`);
+    }
+    this.#read.set(number, { key: number, sequence, oldest, items });
+  }
+
+  /** Ends a restore: all records were taken in. */
+  taken(): void {
+    const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
+    this.#read.clear();
+    this.#keys = read.length;
+    const newest = read.at(-1);
+    if (newest === undefined) return;
+    this.#oldest = newest.oldest;
+    this.#next = newest.sequence + 1;
+    for (const { key, items, sequence } of read) {
+      if (sequence < this.#oldest) this.#free.push(key);
+      else {
+        this.#slots.set(sequence, { key, items });
+        this.#entries += items.length;
+      }
+    }
+    this.#items = this.#newest.filter((sequence) => sequence !== NOWHERE).length;
+  }
+}

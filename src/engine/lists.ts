@@ -1,0 +1,229 @@
+/**
+ * The lists of a task: what requests are answered with, and what impression events say was shown. Both are opened in
+ * the join, with features and predictions as they are at that moment.
+ *
+ * @module
+ */
+
+import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
+import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
+import type { Instance } from "../features/instance.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
+import type { Answerer } from "../scorer/answerer.ts";
+import type { Serving } from "../features/serving.ts";
+import type { Catalogue } from "../users/catalogue.ts";
+import type { ImpressionJoin } from "./impression_join.ts";
+import type { Interactions } from "./interactions.ts";
+import { type Pending, sampleState } from "../users/pending.ts";
+import { PendingRows } from "../users/pending_rows.ts";
+import { rememberShown } from "../users/shown_items.ts";
+import type { TaskCounters } from "./task_counters.ts";
+import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { UserState } from "../users/user_state.ts";
+import type { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
+
+/** An answer that is not given. */
+export interface Preview {
+  /** The answer. */
+  readonly recommendation: Recommendation;
+  /** The model that scored it, or the own one when there were several. */
+  readonly serving: Serving;
+  /** What it scored. */
+  readonly instance: Instance;
+}
+
+/** An answer without a model. */
+export interface Unscored extends Pick<Recommendation, "empty"> {
+  /** What passes the filters, in order. */
+  readonly items: readonly Pick<RecommendedItem, "item" | "source">[];
+}
+
+/** What {@linkcode Lists} read and change; a `TaskState` is one. */
+export interface ListState {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** Takes the lists that open. */
+  readonly join: ImpressionJoin<TaskOutputs>;
+  /** Counts what is asked and listed. */
+  readonly retrieval: Retrieval;
+  /** Counts what happens. */
+  readonly counters: TaskCounters;
+  /** See `TaskState.watermark`. */
+  readonly watermark: number;
+}
+
+/** Who makes the lists of a task, and who acts on them. */
+export interface ListParts {
+  /** Answers requests. */
+  readonly answerer: Answerer;
+  /** Score what was shown and we did not answer. */
+  readonly scorers: VariantScorers;
+  /** Wait for the lists that they name. */
+  readonly interactions: Interactions;
+}
+
+/** Options of {@linkcode Lists}. */
+export interface ListsOptions {
+  /** How long after an impression an outcome counts, milliseconds. */
+  readonly windowMs: number;
+  /** Whether our answer counts as shown, or only what an impression event says. */
+  readonly served: boolean;
+  /** Newest items shown that are remembered a user. */
+  readonly remembered: number;
+}
+
+/** Answers and opens the lists of one task. */
+export class Lists {
+  readonly #state: ListState;
+  readonly #answerer: Answerer;
+  readonly #scorers: VariantScorers;
+  readonly #interactions: Interactions;
+  readonly #options: ListsOptions;
+
+  /** Lists made of `parts` over `state`. */
+  constructor(state: ListState, parts: ListParts, options: ListsOptions) {
+    this.#state = state;
+    this.#answerer = parts.answerer;
+    this.#scorers = parts.scorers;
+    this.#interactions = parts.interactions;
+    this.#options = options;
+  }
+
+  /** Answers a request. */
+  request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
+    const { counters, retrieval, join } = this.#state;
+    counters.requests++;
+    if (event.candidates === undefined) retrieval.state.ask();
+    const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
+    if (unserved) counters.unservedVariants++;
+    for (const { source } of recommendation.items) retrieval.sources.list(source);
+    out.recommendations.push(recommendation);
+    if (chosen.rows.length === 0) return;
+    if (this.#endedBefore(event) > 0) {
+      // Its client's clock is behind, or it is of the past: settled at once, it would be learnt as ignored.
+      counters.tooLate++;
+      if (this.#options.served) this.#remember(user, chosen);
+      return;
+    }
+    // What was answered counts as shown, or waits for an impression event to say what was.
+    if (this.#options.served) {
+      this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true }), out);
+    } else {
+      join.open(user, this.#scorers.withStates(user, scored()), out);
+    }
+  }
+
+  /**
+   * Takes in what was shown.
+   *
+   * @param offset Position of the event in its partition, its name when it has no other.
+   * @returns Why it cannot be applied, or `null`.
+   */
+  impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
+    const { counters, join } = this.#state;
+    const age = this.#endedBefore(event);
+    if (age > 0) {
+      counters.tooLate++;
+      return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
+    }
+    const unknown = refuseUnknown(this.#state.catalogue, event.items);
+    if (unknown !== null) return unknown;
+    counters.impressions++;
+    const request = event.request ?? event.id ?? `offset:${offset}`;
+    const answered = user.pending.get(request);
+    // Its sample is out: to open it again would count its outcomes twice.
+    if (answered?.settled || (answered === undefined && join.isSettled(user, request))) {
+      counters.duplicates++;
+      return null;
+    }
+    this.#show(user, this.#shown(user, { ...event, request }, answered), out);
+    return null;
+  }
+
+  /** What an impression event shows: of what we answered under its name, prediction and outcomes stay; the rest is scored now. */
+  #shown(
+    user: UserState,
+    event: ImpressionEvent & { readonly request: string },
+    answered: Pending | undefined,
+  ): Pending {
+    const { catalogue } = this.#state;
+    // Of a list that several models made, the own one takes over what was shown otherwise.
+    const scorer = this.#scorers.of(answered?.model);
+    const others = event.items.filter((item) => rowOf(answered?.rows, catalogue, item) < 0);
+    const scored = answered === undefined || others.length > 0 ? scorer.score(user, others, event) : null;
+    const oracle = oracleOf(event);
+    const rows = new PendingRows(event.items.length, (answered ?? scored!).rows.width);
+    for (const [place, item] of event.items.entries()) {
+      const own = rowOf(answered?.rows, catalogue, item);
+      const placed = own >= 0 && answered?.shown === true;
+      const row = own >= 0 ? answered!.rows.at(own) : scored!.rows.at(rowOf(scored!.rows, catalogue, item));
+      const logit = placed ? scorer.unplacedLogit(row.logit, row.position) : row.logit;
+      const position = event.positions?.[place] ?? place;
+      rows.push({
+        ...row,
+        logit: scorer.placedLogit(logit, position),
+        position,
+        propensity: event.propensities?.[place] ?? (placed ? row.propensity : 1),
+        oracle: oracle?.[place] ?? NaN,
+      });
+    }
+    return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
+  }
+
+  /** Opens what was shown, then applies the interactions that were waiting for it. */
+  #show(user: UserState, pending: Pending, out: TaskOutputs): void {
+    const { join } = this.#state;
+    this.#interactions.sampled(user);
+    join.open(user, pending, out);
+    this.#remember(user, pending);
+    for (const event of join.takeParked(user, pending.request)) this.#interactions.apply(user, event, out);
+  }
+
+  #remember(user: UserState, { rows, time }: Pick<Pending, "rows" | "time">): void {
+    rememberShown(user, rows, time, this.#options.remembered);
+  }
+
+  /** How long before the watermark the window of a list's outcomes ended, milliseconds; at most 0 while it is open. */
+  #endedBefore({ time }: { readonly time: number }): number {
+    return this.#state.watermark - (time + this.#options.windowMs);
+  }
+
+  /**
+   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
+   * are left out.
+   */
+  preview(user: UserState, event: RequestEvent): Preview {
+    const { catalogue } = this.#state;
+    const candidates = event.candidates?.filter((id) => catalogue.get(id) !== undefined);
+    const asked = candidates === undefined ? event : { ...event, candidates };
+    const { recommendation, chosen } = this.#answerer.answer(user, asked);
+    const { serving } = this.#scorers.of(recommendation.model);
+    const rows = [...chosen.rows].map((row) => ({ ...row, item: catalogue.at(row.item).id, position: -1 }));
+    const { state: _stored, otherStates: _others, ...list } = chosen;
+    const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
+    return { recommendation, serving, instance };
+  }
+
+  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
+  withoutModel(user: UserState, event: RequestEvent): Unscored {
+    const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
+    const items = this.#answerer.candidates(user, asked);
+    return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
+  }
+}
+
+/** The row of an item; −1 = there is none. */
+function rowOf(rows: PendingRows | undefined, catalogue: Catalogue, id: string): number {
+  const item = catalogue.get(id);
+  return rows === undefined || item === undefined ? -1 : rows.find(item.index);
+}
+
+/** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */
+function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
+  const oracle = (event as { readonly oracle?: unknown }).oracle;
+  return Array.isArray(oracle) && oracle.length === event.items.length &&
+      oracle.every((p) => typeof p === "number" && p >= 0 && p <= 1)
+    ? oracle
+    : undefined;
+}

@@ -1,0 +1,389 @@
+/**
+ * The state machine of a task: one partition's events in, recommendations, samples and rejections out. It is
+ * deterministic and does no I/O; `streams/task/task.ts` reads, commits and restores around it.
+ *
+ * Watermark = max event time − allowed lateness. Before an event is applied, every impression whose deadline
+ * lies before the watermark is settled, so that the event sees all outcomes that are final by then.
+ *
+ * What an event then does is in parts of their own: `interactions.ts` (what was taken), `lists.ts` (what is asked and
+ * shown), `impression_join.ts` (the one with the other) and `user_memory.ts` (whom there is).
+ *
+ * @module
+ */
+
+import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
+import { Experiments } from "../assignment/assignment.ts";
+import { type ExperimentRecord, isExperiment } from "../assignment/experiment.ts";
+import { DEFAULT_ACTIONS } from "../features/actions.ts";
+import { FeatureStatistics } from "../features/statistics.ts";
+import { Retrieval } from "../retrieval/retrieval.ts";
+import type { OthersJournal } from "../retrieval/retrieval_state.ts";
+import { checkStateSource } from "../retrieval/state_map.ts";
+import { Answerer } from "../scorer/answerer.ts";
+import { ListScorer } from "../scorer/list_scorer.ts";
+import { PRIOR } from "../serving/prior_serving.ts";
+import type { Serving } from "../features/serving.ts";
+import { Catalogue, type CatalogueItem } from "../users/catalogue.ts";
+import { type Arrival, EventClock } from "../users/event_clock.ts";
+import { currentState, type FoldCounters } from "../users/hidden_state.ts";
+import { ImpressionJoin } from "./impression_join.ts";
+import { Interactions } from "./interactions.ts";
+import { ItemNumbers } from "./item_numbers.ts";
+import { Lists, type Preview, type Unscored } from "./lists.ts";
+import { SequenceSlab } from "../users/sequence.ts";
+import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
+import { OUTCOME_WINDOW_MS, type TaskOptions } from "./task_options.ts";
+import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import { UserMemory } from "../users/user_memory.ts";
+import type { UserState } from "../users/user_state.ts";
+import { VariantScorers } from "./variant_scorers.ts";
+import { refuseUnknown } from "./unknown_items.ts";
+
+/** Attributes a profile keeps. */
+const MAX_ATTRIBUTES = 256;
+
+/** The state machine of one partition. */
+export class TaskState {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** The behaviours of all users. */
+  readonly sequences: SequenceSlab;
+  /** Running statistics over everything. */
+  readonly statistics: FeatureStatistics;
+  /** Where candidates come from. */
+  readonly retrieval: Retrieval;
+  /** The open impressions. */
+  readonly join: ImpressionJoin<TaskOutputs>;
+  /** What was counted. */
+  readonly counters: TaskCounters = createTaskCounters();
+  /** Users in memory, least recently active first. */
+  readonly users: ReadonlyMap<string, UserState>;
+  /** Users changed since the last commit. */
+  readonly dirtyUsers: Set<UserState> = new Set();
+  /** Items of which the catalogue says something else since the last commit, and new ones. */
+  readonly dirtyItems: Set<CatalogueItem> = new Set();
+  /** The numbers of items. */
+  readonly numbers: ItemNumbers;
+  /** Event time of the partition. */
+  readonly clock: EventClock;
+
+  readonly #latenessMs: number;
+  readonly #memory: UserMemory;
+  readonly #scorers: VariantScorers;
+  #experiments = new Experiments([]);
+  readonly #interactions: Interactions;
+  readonly #lists: Lists;
+
+  /**
+   * An empty state; `serving` is asked at every score, so its version may move between events.
+   *
+   * @param variants Models that variants of experiments may want, beside the own one.
+   * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
+   */
+  constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
+    const windowMs = options.outcomeWindowMs ?? OUTCOME_WINDOW_MS;
+    const latenessMs = options.allowedLatenessMs ?? 300_000;
+    const served = (options.impressions ?? "served") === "served";
+    this.#latenessMs = latenessMs;
+    this.clock = new EventClock(latenessMs, options.maxJumpMs);
+    this.catalogue = new Catalogue(options.schema, options.maxUnlistedItems);
+    this.numbers = new ItemNumbers(this.catalogue);
+    this.sequences = new SequenceSlab(options.sequence);
+    this.#memory = new UserMemory(this.sequences, this.catalogue);
+    this.users = this.#memory.users;
+    this.statistics = new FeatureStatistics(options.schema);
+    checkStateSource(options.retrieval ?? {}, serving);
+    this.retrieval = new Retrieval(this, options.retrieval);
+    this.join = new ImpressionJoin<TaskOutputs>(
+      this,
+      {
+        dedupIds: options.dedupIds ?? 32,
+        served,
+        labels: options.labelPolicy ?? "window",
+        lateMs: options.lateOutcomeMs ?? 3_600_000,
+      },
+      (user, event, out) => this.#interactions.apply(user, event, out),
+    );
+    const fold = {
+      sequences: this.sequences,
+      catalogue: this.catalogue,
+      serving,
+      maxStaleVersions: options.maxStaleVersions ?? 100,
+      lifelong: options.lifelong ?? true,
+      counters: this.counters,
+    };
+    const scorer = new ListScorer(this, fold, windowMs, true);
+    this.#scorers = new VariantScorers(scorer, [PRIOR, ...variants], (serving) => {
+      const counters = variantCounters(this.counters);
+      return new ListScorer(this, { ...fold, serving, counters }, windowMs, false);
+    });
+    this.#interactions = new Interactions(this, this.#scorers, {
+      actions: options.actions ?? DEFAULT_ACTIONS,
+      latenessMs,
+      learnHistories: options.learnHistories ?? false,
+    });
+    const answerer = new Answerer({
+      catalogue: this.catalogue,
+      sequences: this.sequences,
+      retrieval: this.retrieval,
+      scorer,
+      scorers: this.#scorers.byModel,
+      assign: (user) => this.#experiments.assign(user),
+    }, {
+      policy: options.policy ?? { name: "greedy" },
+      boosts: options.boosts ?? [],
+      frequency: options.frequency ?? null,
+      ranking: options.ranking ?? "model",
+      seed: options.seed ?? 0,
+      logCandidates: options.logCandidates ?? false,
+      nowMicros: options.nowMicros ?? (() => 0),
+    });
+    this.#lists = new Lists(this, { answerer, scorers: this.#scorers, interactions: this.#interactions }, {
+      windowMs,
+      served,
+      remembered: options.frequency?.remembered ?? 0,
+    });
+  }
+
+  /** No impression will ever be outcome-less that has a deadline before this event time. */
+  get watermark(): number {
+    return this.maxTime - this.#latenessMs;
+  }
+
+  /** Newest event time that counts, see {@linkcode EventClock}. */
+  get maxTime(): number {
+    return this.clock.time;
+  }
+
+  /** Name of the own model. */
+  get servingModel(): string {
+    return this.#scorers.own.serving.model;
+  }
+
+  /** The experiments as of now, by name. */
+  get experiments(): ReadonlyMap<string, ExperimentRecord> {
+    return this.#experiments.records;
+  }
+
+  /** Applies a change of experiments: the next request sees it. Older revisions change nothing. */
+  applyExperiments(records: Iterable<ExperimentRecord>): void {
+    const newer = [...records].filter((record) => {
+      const known = this.experiments.get(record.name);
+      return known === undefined || !isExperiment(record) || !isExperiment(known) ||
+        record.revision > known.revision;
+    });
+    if (newer.length === 0) return;
+    this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
+    this.#scorers.follow(this.experiments.values());
+  }
+
+  /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
+  pins(): Set<string> {
+    return this.#scorers.pins(this.users.values());
+  }
+
+  /** Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
+  get hasSparePins(): boolean {
+    return this.#scorers.hasSparePins(this.watermark);
+  }
+
+  /** Takes the pinned versions that there are in place of those that there were. */
+  setPinned(versions: Iterable<Serving>): void {
+    this.#scorers.setPinned(versions);
+  }
+
+  /** Applies a catalogue record. */
+  applyItem(record: ItemRecord): void {
+    const item = this.catalogue.apply(record);
+    this.retrieval.lists.add(item);
+    this.dirtyItems.add(item);
+    this.counters.items++;
+  }
+
+  /** Applies a tombstone of the catalogue. */
+  removeItem(id: string, time: number): void {
+    if (refuseUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
+    const item = this.catalogue.remove(id, time);
+    this.retrieval.lists.add(item);
+    this.dirtyItems.add(item);
+  }
+
+  /** The item of an id; one that is new is durable from now on, with the time of its first sight. */
+  item(id: string, time: number): CatalogueItem {
+    const known = this.catalogue.get(id);
+    if (known !== undefined) return known;
+    const item = this.catalogue.intern(id, time);
+    this.dirtyItems.add(item);
+    return item;
+  }
+
+  /**
+   * Learns what the task of another partition has learnt; its items are durable here from now on. Only right after a
+   * commit.
+   *
+   * @returns How many signals and positives it was.
+   * @throws SyntaxError when it is no journal; nothing is learnt then
+   */
+  learnOthers(journal: OthersJournal): number {
+    return this.retrieval.state.learnOthers(journal, (id, time) => this.item(id, time).index);
+  }
+
+  /**
+   * Applies one event. One that says to be of later than it arrived is taken as of its arrival, see
+   * {@linkcode EventClock}.
+   *
+   * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
+   * @param arrival When its record came. @default {unknown}
+   * @returns A refusal when the event is valid but cannot be applied, else `null`.
+   */
+  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): Refusal | null {
+    const time = this.clock.update(event.user, event.time, arrival);
+    this.join.settleBefore(this.watermark, out);
+    return this.#take(time < event.time ? { ...event, time } : event, event.time - time, offset, out);
+  }
+
+  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): Refusal | null {
+    const user = this.#memory.activate(event.user);
+    if (offset <= user.lastOffset) {
+      this.counters.reapplied++;
+      return null;
+    }
+    user.lastOffset = offset;
+    this.dirtyUsers.add(user);
+    if (event.id !== undefined && !this.join.firstSight(user, event.id)) {
+      this.counters.duplicates++;
+      return null;
+    }
+    this.counters.events++;
+    if (aheadMs > this.clock.toleranceMs) this.counters.ahead++;
+    switch (event.type) {
+      case "interaction":
+        return this.#interactions.take(user, event, out);
+      case "request":
+        this.#lists.request(user, event, out);
+        return null;
+      case "impression":
+        return this.#lists.impression(user, event, offset, out);
+      case "profile":
+        user.profile = newest({ ...user.profile, ...event.attributes });
+        return null;
+      case "merge":
+        user.profile = newest({ ...event.attributes, ...user.profile });
+        this.#interactions.merge(user, event.behaviours);
+        return null;
+      case "forget":
+        this.#forget(user, out);
+        return null;
+    }
+  }
+
+  /**
+   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
+   * are left out.
+   */
+  preview(user: UserState, event: RequestEvent): Preview {
+    return this.#lists.preview(user, event);
+  }
+
+  /** What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
+  previewNobody(event: RequestEvent): Preview {
+    return this.#memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
+  }
+
+  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
+  withoutModel(event: RequestEvent, user?: UserState): Unscored {
+    if (user !== undefined) return this.#lists.withoutModel(user, event);
+    return this.#memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
+  }
+
+  /** The recurrent state of a user after all behaviours, by the version of now; `null` when nothing is known. */
+  recurrentState(user: UserState): Float32Array | null {
+    return currentState(user, this.#scorers.own.fold);
+  }
+
+  /**
+   * Events of the partition are lost for good: they were gone before they could be applied. What is open has no outcome
+   * that could be trusted.
+   *
+   * @param events How many, or how many offsets where it is not known which had one.
+   */
+  lose(events: number): void {
+    this.counters.lost += events;
+    this.join.abandon();
+  }
+
+  /** Settles every open impression, as at the end of a finite stream. */
+  flush(out: TaskOutputs): void {
+    this.join.settleBefore(Infinity, out);
+  }
+
+  /** Takes a user in from its record. */
+  restoreUser(id: string, record: Uint8Array): void {
+    this.join.restore(this.#memory.restore(id, record));
+  }
+
+  /** Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
+  viewRecord<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
+    return this.#memory.view(id, record, view);
+  }
+
+  /** The record of a user for the changelog. */
+  record(user: UserState): Uint8Array {
+    return this.#memory.record(user);
+  }
+
+  /** Estimated bytes of the users in memory. */
+  get userBytes(): number {
+    return this.#memory.bytes;
+  }
+
+  /** Users that left memory since this process began. */
+  get evicted(): number {
+    return this.#memory.evicted;
+  }
+
+  /** Users that were restored since this process began. */
+  get restored(): number {
+    return this.#memory.restored;
+  }
+
+  /**
+   * Lets the least recently active users go until those in memory fit into `maxBytes`. Only right after a commit:
+   * what leaves memory must be on the log, and be restored before its next event. Users with an open impression stay.
+   */
+  evict(maxBytes: number): void {
+    this.#memory.evict(maxBytes);
+  }
+
+  #forget(user: UserState, out: TaskOutputs): void {
+    this.retrieval.state.forget(user.id);
+    this.#memory.forget(user);
+    this.dirtyUsers.delete(user);
+    this.#scorers.forgetUsers();
+    this.counters.forgotten++;
+    out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
+  }
+}
+
+/** What the states of variants' models cost, apart from the own one's. */
+function variantCounters(counters: TaskCounters): FoldCounters {
+  return {
+    get steps() {
+      return counters.variantSteps;
+    },
+    set steps(count) {
+      counters.variantSteps = count;
+    },
+    get refolds() {
+      return counters.variantRefolds;
+    },
+    set refolds(count) {
+      counters.variantRefolds = count;
+    },
+  };
+}
+
+/** The attributes that a profile keeps. */
+function newest(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).slice(-MAX_ATTRIBUTES));
+}

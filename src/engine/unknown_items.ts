@@ -1,0 +1,20 @@
+/**
+ * Items that nobody has listed: what an id costs, it costs for good, and anybody who may send events can make some up.
+ *
+ * @module
+ */
+
+import type { Catalogue } from "../users/catalogue.ts";
+import type { Refusal } from "./task_outputs.ts";
+
+/** Why items of an event cannot become known, or `null` when they are or can. */
+export function refuseUnknown(catalogue: Catalogue, items: readonly string[]): Refusal | null {
+  const { room } = catalogue;
+  if (room >= items.length) return null;
+  const unknown = new Set(items.filter((id) => catalogue.get(id) === undefined));
+  if (unknown.size <= room) return null;
+  const reason =
+    `Cannot take ${unknown.size} items that are not in the catalogue: there is room for ${room} more; ` +
+    "send them to `items` first, or raise maxUnlistedItems";
+  return { code: "unknown-item", reason };
+}

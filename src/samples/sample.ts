@@ -1,0 +1,151 @@
+/**
+ * A sample: one impression joined with its outcome, carrying everything a model may use *as it was at the
+ * impression*, and the prediction made then.
+ *
+ * @module
+ */
+
+import type { Exposure } from "../assignment/exposure.ts";
+import type { Team } from "../assignment/interleaving.ts";
+
+/** Behaviours that models do not read any more, oldest first; all arrays have the same length. */
+export interface EarlierBehaviours {
+  /** Item ids. */
+  readonly items: readonly string[];
+  /** Categories of each item, most important first; may be empty. */
+  readonly categories: readonly (readonly string[])[];
+  /** What was done. */
+  readonly actions: readonly string[];
+  /** Event time of each behaviour, milliseconds since the epoch. */
+  readonly times: ArrayLike<number>;
+}
+
+/** No earlier behaviours. */
+export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], actions: [], times: [] };
+
+/** The behaviours before the impression, oldest first; all arrays have the same length T. */
+export interface SampleHistory {
+  /** Item ids. */
+  readonly items: readonly string[];
+  /** Categories of each item, most important first; may be empty. */
+  readonly categories: readonly (readonly string[])[];
+  /** What was done: click, purchase, ... */
+  readonly actions: readonly string[];
+  /** Event time of each behaviour, milliseconds since the epoch. */
+  readonly times: Float64Array;
+  /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/features.md). */
+  readonly strengths: Float32Array;
+  /**
+   * What ended a search before all of that, the newest in each category: for the age of a purchase, however much was
+   * clicked since (see docs/features.md). @default {none}
+   */
+  readonly earlier?: EarlierBehaviours;
+}
+
+/** A recurrent state that a history goes on from; see docs/state.md. */
+export interface SampleState {
+  /** How many of the history's behaviours are in it: the model reads those behind them. */
+  readonly from: number;
+  /** The state. Shared, so never written to. */
+  readonly values: Float32Array;
+}
+
+/** The state of a lifelong model other than the one that made the predictions. */
+export interface ModelState extends SampleState {
+  /** Name of the model. */
+  readonly model: string;
+}
+
+/** One shown item of a sample. */
+export interface SampleRow {
+  /** Id of the item. */
+  readonly item: string;
+  /** Categories of the item, most important first. */
+  readonly categories: readonly string[];
+  /** Values of the schema's item fields; `null` = missing. */
+  readonly fields: readonly (string | null)[];
+  /** Numeric features in the schema's order, not standardised; always finite. */
+  readonly numerics: Float32Array;
+  /** Logit of the causal prior (item mean + user mean − base rate) that the model starts from. */
+  readonly offset: number;
+  /** 1 = positive outcome within the window, 0 = none. */
+  readonly label: 0 | 1;
+  /** 0 is the top of the list. */
+  readonly position: number;
+  /** Probability with which the policy chose it, in (0, 1]; 1 when unknown. */
+  readonly propensity: number;
+  /** The frozen prediction, a probability. */
+  readonly prediction: number;
+  /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
+  readonly oracle: number;
+  /** Sum of the values of the positive interactions within the window; absent = 0. */
+  readonly reward?: number;
+  /** Which of two interleaved variants is credited with it; absent = neither. */
+  readonly team?: Team;
+}
+
+/** One impression joined with its outcome. */
+export interface Sample {
+  /** Id of the request or impression. */
+  readonly request: string;
+  /** Whose impression it was. */
+  readonly user: string;
+  /** Event time of the impression, milliseconds since the epoch. */
+  readonly time: number;
+  /** Event time at which the outcome became final. */
+  readonly closedTime: number;
+  /**
+   * What it is for. Only labels that are final are judged; a label policy may have others learnt, see
+   * docs/learner.md. @default {both}
+   */
+  readonly purpose?: "learn" | "judge";
+  /** Share φ of the clicks that come after the label was given, as far as is known; in [0, 1]. @default {0} */
+  readonly lateShare?: number;
+  /** Parameter version that made the predictions; 0 = the initial parameters. */
+  readonly version: number;
+  /** Name of the model that made the predictions; absent = the deployment's own. */
+  readonly model?: string;
+  /** Whether the user had no behaviour before the impression. */
+  readonly newUser: boolean;
+  /** The experiments that the list was part of; absent = none. */
+  readonly exposures?: readonly Exposure[];
+  /** The behaviours before the impression. */
+  readonly history: SampleHistory;
+  /** What a lifelong model knew of the user before the newest behaviours; absent: the history is all there is. */
+  readonly state?: SampleState;
+  /** The same of the lifelong models that did not make the predictions; absent = there are none. */
+  readonly otherStates?: readonly ModelState[];
+  /** Values of the schema's user fields; `null` = missing. */
+  readonly userFields: readonly (string | null)[];
+  /** Values of the schema's context fields; `null` = missing. */
+  readonly contextFields: readonly (string | null)[];
+  /** The shown items; none when it is a history alone, of which the extractor learns, see {@linkcode historySample}. */
+  readonly rows: readonly SampleRow[];
+}
+
+/**
+ * The sample of behaviours for which no list was shown. It is learnt, never judged, and counts as no impression. It
+ * knows nothing that depends on when versions came, so the same events give the same sample.
+ *
+ * @param time Event time of the newest behaviour.
+ */
+export function historySample(user: string, time: number, history: SampleHistory): Sample {
+  return {
+    request: "",
+    user,
+    time,
+    closedTime: time,
+    purpose: "learn",
+    version: 0,
+    newUser: false,
+    history,
+    userFields: [],
+    contextFields: [],
+    rows: [],
+  };
+}
+
+/** What a sample fills of a batch, or of a round: its rows; a history alone as much as a row. */
+export function sizeInBatch({ rows }: Sample): number {
+  return Math.max(1, rows.length);
+}

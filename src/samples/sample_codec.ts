@@ -1,0 +1,240 @@
+/**
+ * The binary record of a sample on the `samples` topic.
+ *
+ * ```text
+ * record = format u8, strings (dictionary), head, history, state, rows
+ * ```
+ *
+ * @module
+ */
+
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { creditCode, creditOf } from "../assignment/credit.ts";
+import type { Exposure } from "../assignment/exposure.ts";
+import { type ModelState, NONE_EARLIER, type Sample, type SampleRow } from "./sample.ts";
+
+/**
+ * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
+ * 5, which is written where there are none, no states of other models, and format 6 neither earlier behaviours.
+ */
+const FORMAT = 7;
+const WITHOUT_EARLIER = 6;
+const WITHOUT_OTHERS = 5;
+const OLDEST_FORMAT = 1;
+
+const PURPOSES = ["learn", "judge"] as const;
+const NONE = new Float32Array(0);
+
+/** Scratch of the sample in hand. */
+const record = new ByteWriter(4096);
+const body = new ByteWriter(4096);
+const strings = new Dictionary();
+
+/** Forgets the words of samples that were encoded, for some were somebody's who is to be erased. */
+export function forgetSampleWords(): void {
+  strings.forget();
+}
+
+/** Encodes a sample. Same sample, same bytes. */
+export function encodeSample(sample: Sample): Uint8Array {
+  strings.reset();
+  const string = (value: string) => strings.index(value);
+  record.reset();
+  body.reset();
+  const list = (values: readonly string[]) => {
+    body.uint(values.length);
+    for (const value of values) body.uint(string(value));
+  };
+  const fields = (values: readonly (string | null)[]) => {
+    body.uint(values.length);
+    for (const value of values) body.uint(value === null ? 0 : 1 + string(value));
+  };
+
+  body.uint(string(sample.request)).uint(string(sample.user));
+  body.f64(sample.time).f64(sample.closedTime).uint(sample.version).u8(sample.newUser ? 1 : 0);
+  fields(sample.userFields);
+  fields(sample.contextFields);
+  body.uint(sample.history.items.length);
+  for (let t = 0; t < sample.history.items.length; t++) {
+    body.uint(string(sample.history.items[t]!));
+    list(sample.history.categories[t]!);
+    body.uint(string(sample.history.actions[t]!)).int(sample.time - sample.history.times[t]!);
+    body.f32(sample.history.strengths[t]!);
+  }
+  const { from = 0, values = NONE } = sample.state ?? {};
+  body.uint(values.length).f32s(values).uint(from);
+  body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
+  body.uint(sample.rows.length);
+  for (const row of sample.rows) {
+    body.uint(string(row.item));
+    list(row.categories);
+    fields(row.fields);
+    body.uint(row.numerics.length).f32s(row.numerics).f64(row.offset);
+    body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
+    body.f64(row.reward ?? 0).u8(creditCode(row.team));
+  }
+  const exposures = sample.exposures ?? [];
+  body.uint(exposures.length);
+  for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
+  body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
+
+  const others = sample.otherStates ?? [];
+  const { earlier = NONE_EARLIER } = sample.history;
+  const hasEarlier = earlier.items.length > 0;
+  if (others.length > 0 || hasEarlier) body.uint(others.length);
+  for (const { model, from, values } of others) {
+    body.uint(string(model)).uint(from).uint(values.length).f32s(values);
+  }
+  if (hasEarlier) body.uint(earlier.items.length);
+  for (let t = 0; t < earlier.items.length; t++) {
+    body.uint(string(earlier.items[t]!));
+    list(earlier.categories[t]!);
+    body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
+  }
+
+  record.u8(hasEarlier ? FORMAT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER);
+  strings.encode(record);
+  return record.bytes(body.view()).toBytes();
+}
+
+/** Formats above ours that may be of versions to come; others are no format at all. */
+const COMING_FORMATS = 8;
+
+/** Whether a record that cannot be decoded looks as if a newer version had encoded it. */
+export function isNewerSample(bytes: Uint8Array): boolean {
+  const format = bytes[0] ?? 0;
+  return format > FORMAT && format <= FORMAT + COMING_FORMATS;
+}
+
+/**
+ * Decodes a record of {@linkcode encodeSample}.
+ *
+ * @throws SyntaxError when the bytes are not such a record.
+ */
+export function decodeSample(bytes: Uint8Array): Sample {
+  const record = new ByteReader(bytes);
+  const format = record.u8();
+  if (format < OLDEST_FORMAT || format > FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode a sample: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    );
+  }
+  const at = readDictionary(record);
+  const body = new ByteReader(record.bytes());
+  const string = () => at(body.uint());
+  const list = () => Array.from({ length: body.count() }, string);
+  const fields = () =>
+    Array.from({ length: body.count() }, () => {
+      const index = body.uint();
+      return index === 0 ? null : at(index - 1);
+    });
+
+  const request = string();
+  const user = string();
+  const time = body.f64();
+  const closedTime = body.f64();
+  const version = body.uint();
+  const newUser = body.u8() === 1;
+  const userFields = fields();
+  const contextFields = fields();
+  const T = body.count();
+  const history = {
+    items: [] as string[],
+    categories: [] as string[][],
+    actions: [] as string[],
+    times: new Float64Array(T),
+    strengths: new Float32Array(T),
+  };
+  for (let t = 0; t < T; t++) {
+    history.items.push(string());
+    history.categories.push(list());
+    history.actions.push(string());
+    history.times[t] = time - body.int();
+    history.strengths[t] = body.f32();
+  }
+  const values = format < 3 ? NONE : body.f32s(body.uint());
+  const from = format < 3 ? 0 : body.uint();
+  const state = values.length === 0 ? {} : { state: { from, values } };
+  const use = format < 5 ? undefined : PURPOSES[body.u8() - 1];
+  const lateShare = format < 5 ? 0 : body.f64();
+  const labels = {
+    ...(use === undefined ? {} : { purpose: use }),
+    ...(lateShare === 0 ? {} : { lateShare }),
+  };
+  const rows: SampleRow[] = [];
+  const numerics = numericsOf(body);
+  for (let n = body.count(); n > 0; n--) {
+    const row = {
+      item: string(),
+      categories: list(),
+      fields: fields(),
+      numerics: numerics(n),
+      offset: body.f64(),
+      label: body.u8() === 1 ? 1 as const : 0 as const,
+      position: body.uint(),
+      propensity: body.f64(),
+      prediction: body.f64(),
+      oracle: body.f64(),
+    };
+    const reward = format > 1 ? body.f64() : 0;
+    const team = creditOf(format > 1 ? body.u8() : 0);
+    rows.push({
+      ...row,
+      ...(reward === 0 ? {} : { reward }),
+      ...(team === undefined ? {} : { team }),
+    });
+  }
+  const exposures: Exposure[] = [];
+  for (let n = format > 1 ? body.count() : 0; n > 0; n--) {
+    exposures.push({ experiment: string(), variant: string() });
+  }
+  const model = format > 3 ? body.uint() : 0;
+  const otherStates: ModelState[] = [];
+  for (let n = format > WITHOUT_OTHERS ? body.count() : 0; n > 0; n--) {
+    otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
+  }
+  const earlier = {
+    items: [] as string[],
+    categories: [] as string[][],
+    actions: [] as string[],
+    times: new Float64Array(format > WITHOUT_EARLIER ? body.count() : 0),
+  };
+  for (let t = 0; t < earlier.times.length; t++) {
+    earlier.items.push(string());
+    earlier.categories.push(list());
+    earlier.actions.push(string());
+    earlier.times[t] = time - body.int();
+  }
+  if (!body.done || !record.done) {
+    throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
+  }
+  const head = { request, user, time, closedTime, version, newUser };
+  const past = earlier.items.length === 0 ? history : { ...history, earlier };
+  const sample = { ...head, ...labels, history: past, ...state, userFields, contextFields, rows };
+  return {
+    ...sample,
+    ...(exposures.length === 0 ? {} : { exposures }),
+    ...(model === 0 ? {} : { model: at(model - 1) }),
+    ...(otherStates.length === 0 ? {} : { otherStates }),
+  };
+}
+
+/** Reads the numbers of one row after the other into arrays that share memory: each of its own would cost more than it holds. */
+function numericsOf(body: ByteReader): (rowsLeft: number) => Float32Array {
+  let shared = NONE;
+  let used = 0;
+  return (rowsLeft) => {
+    const count = body.uint();
+    if (count === 0) return NONE;
+    if (used + count > shared.length) {
+      // No more than the record can hold: damaged bytes cannot ask for more memory than they are long.
+      shared = new Float32Array(Math.min(count * rowsLeft, Math.max(1, body.left >> 2)));
+      used = 0;
+      if (count > shared.length) return body.f32s(count); // throws
+    }
+    body.f32sInto(shared, used, count);
+    return shared.subarray(used, used += count);
+  };
+}

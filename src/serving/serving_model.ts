@@ -1,0 +1,204 @@
+/**
+ * The live model of a task: applies parameter versions and scores with the newest.
+ *
+ * @module
+ */
+
+import { ServingTable } from "../embeddings/serving_table.ts";
+import { Assembler, createHead } from "../features/assembler.ts";
+import { behaviourVector } from "../features/behaviour_list.ts";
+import type { Instance } from "../features/instance.ts";
+import type { Standardisation } from "../features/standardisation.ts";
+import type { FieldTable } from "../features/field_table.ts";
+import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
+import { type FeatureSchema, numericNames } from "../features/schema.ts";
+import type { ParameterVersion } from "./version.ts";
+import { IDENTITY, type Link, linked, unlinked } from "../losses/link.ts";
+import type { SlotHealth } from "../models/mimn_health.ts";
+import type { Model } from "../models/model.ts";
+import type { Parameters } from "../kernels/parameters.ts";
+import type { Look, Serving } from "../features/serving.ts";
+
+/** Weights whose keys are remembered elsewhere, with their rows, or come again with their user alone. */
+const CROSSES: ReadonlySet<string> = new Set(["first:pair", "first:transition", "first:age"]);
+/** Keys that are looked up in a portion of a version. */
+const PORTION_KEYS = 1024;
+
+/** A model with its parameters, as of one version. */
+export class ServingModel implements Serving {
+  readonly #model: Model;
+  readonly #assembler: Assembler;
+  readonly #tables: ReadonlyMap<string, ServingTable>;
+  readonly #fields: ReadonlyMap<string, FieldTable>;
+  readonly #head: Parameters;
+  readonly #behaviour: Float32Array;
+  readonly #name: string;
+  /** Of each position; NaN = not looked up since the last version. */
+  readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
+  #standardisation: Standardisation;
+  #link: Link = IDENTITY;
+  #version = 0;
+  #share = 1;
+
+  /**
+   * A model at version 0, before any version is applied.
+   *
+   * @param k Width of an id's embedding.
+   * @param name What it is called.
+   */
+  constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
+    this.#model = model;
+    this.#name = name;
+    this.#assembler = new Assembler(schema, k, model.lifelong ? model.stateSize : 0);
+    this.#tables = new Map(
+      fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
+    );
+    this.#fields = new Map(
+      [...this.#tables].map(([name, table]) => [name, {
+        width: table.width,
+        rowOf: CROSSES.has(name) ? (key) => table.lookupOnce(key) : (key) => table.lookup(key),
+        isStill: true,
+        addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
+      }]),
+    );
+    this.#head = createHead(schema);
+    this.#behaviour = new Float32Array(2 * k);
+    const n = numericNames(schema).length;
+    this.#standardisation = { mean: new Float32Array(n), inverseDeviation: new Float32Array(n) };
+  }
+
+  get model(): string {
+    return this.#name;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get share(): number {
+    return this.#share;
+  }
+
+  get stateSize(): number {
+    return this.#model.stateSize;
+  }
+
+  get lifelong(): boolean {
+    return this.#model.lifelong ?? false;
+  }
+
+  get stretches(): readonly number[] {
+    return this.#model.stretches ?? [0, this.#model.stateSize];
+  }
+
+  /**
+   * Applies a version: a delta on top of its predecessor, or a full snapshot on top of anything.
+   *
+   * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
+   * @throws SyntaxError when it is of another model or schema; nothing is changed then.
+   */
+  apply(version: ParameterVersion): boolean {
+    const portions = this.applying(version);
+    for (;;) {
+      const { done, value } = portions.next();
+      if (done) return value;
+    }
+  }
+
+  /**
+   * The same in portions, between which others may score: nothing is seen of the version before the last one, and all of
+   * it then.
+   */
+  *applying(version: ParameterVersion): Generator<undefined, boolean, undefined> {
+    const before = this.#version;
+    if (version.version <= before) return true;
+    if (version.kind === "delta" && version.predecessor !== before) return false;
+    this.#check(version);
+    const deltas = [...version.tables].map(([name, bytes]) => this.#tables.get(name)!.stage(bytes));
+    yield;
+    for (const delta of deltas) while (!delta.find(PORTION_KEYS)) yield;
+    yield;
+    for (const delta of deltas) delta.commit();
+    this.#model.parameters.values.set(version.dense);
+    this.#head.values.set(version.head);
+    this.#standardisation = version.standardisation;
+    this.#link = version.link ?? IDENTITY;
+    this.#version = version.version;
+    this.#share = version.share ?? 1;
+    this.#positionWeights.fill(NaN);
+    this.#assembler.forget(this.#fields, deltas.some(({ moves }) => moves));
+    return true;
+  }
+
+  initState(): Float32Array {
+    return this.#model.initState();
+  }
+
+  step(state: Float32Array, item: string, categories: readonly string[], strength: number): void {
+    behaviourVector(this.#fields, item, categories, strength, this.#behaviour);
+    this.#model.step(state, this.#behaviour);
+  }
+
+  forgetUsers(): void {
+    this.#assembler.forgetUsers(this.#fields);
+  }
+
+  score(instance: Instance): Float32Array {
+    const { input, wide } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+    const logits = this.#model.score(input);
+    for (let c = 0; c < logits.length; c++) logits[c] = linked(logits[c]! + wide[c]!, this.#link);
+    return logits;
+  }
+
+  place(logit: number, position: number): number {
+    return linked(unlinked(logit, this.#link) + this.positionWeight(position), this.#link);
+  }
+
+  unplace(logit: number, position: number): number {
+    return linked(unlinked(logit, this.#link) - this.positionWeight(position), this.#link);
+  }
+
+  slots(state: Float32Array): SlotHealth | null {
+    return this.#model.slots !== undefined && state.length === this.stateSize
+      ? this.#model.slots(state)
+      : null;
+  }
+
+  look(instance: Instance): Look | null {
+    const { looksAt } = this.#model;
+    if (looksAt === undefined || this.#model.look === undefined) return null;
+    const { input } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+    const weights = this.#model.look(input);
+    return { at: looksAt, size: weights.length / input.K, weights };
+  }
+
+  /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */
+  positionWeight(position: number): number {
+    const weights = this.#positionWeights;
+    const at = Math.min(position, MAX_POSITION);
+    if (Number.isNaN(weights[at])) {
+      const table = this.#tables.get("first:position")!;
+      table.copyRow(table.lookup(String(at)), weights, at);
+    }
+    return weights[at] ?? 0;
+  }
+
+  #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
+    const unknown = [...tables.keys()].find((name) => !this.#tables.has(name));
+    if (unknown !== undefined) {
+      throw new SyntaxError(`Cannot apply version ${version}: table ${unknown} is not in the schema`);
+    }
+    const sizes: [string, number, number][] = [
+      ["dense weights", dense.length, this.#model.parameters.values.length],
+      ["head weights", head.length, this.#head.values.length],
+      ["numeric features", standardisation.mean.length, this.#standardisation.mean.length],
+    ];
+    for (const [what, got, want] of sizes) {
+      if (got !== want) {
+        throw new SyntaxError(
+          `Cannot apply version ${version} to this ${this.#model.name}: it has ${got} ${what}, not ${want}`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Carries a user's recurrent state along the sequence: one step a behaviour where that is exact, a fold again
+ * where it is not (a behaviour came late, the window moved, the state is of an old version).
+ *
+ * **Window.** The state is the fold over the window of the sequence; it is folded again when the window moves.
+ *
+ * **Lifelong.** The state is the fold over the whole life. Of it only the anchor is kept; the rest is folded by
+ * whoever reads it, by the version of then. With n behaviours so far, K the fewest that learning goes back through
+ * (`recent`) and P the hop:
+ *
+ * ```text
+ *  0                        a             n − K           n
+ *  ├───── anchor state ─────┼──── recent behaviours ──────┤      K ≤ n − a < K + P, once n ≥ K + P
+ *  └──────────────────── state ───────────────────────────┘
+ * ```
+ *
+ * The anchor is the state before the recent behaviours, the constant that lists are scored from and that learning
+ * starts from (mode S of truncated back-propagation); while a = 0 it is the start state. It moves on by P steps at a
+ * time, and is rounded to what is stored then, so that everything computes with the same numbers.
+ *
+ * @module
+ */
+
+import type { Serving } from "../features/serving.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { PendingState } from "./pending.ts";
+import type { SequenceSlab } from "./sequence.ts";
+import { StoredState } from "./stored_state.ts";
+import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
+
+/** Counts of what keeping the states cost. */
+export interface FoldCounters {
+  /** Behaviours folded by a single step. */
+  steps: number;
+  /** States folded again. */
+  refolds: number;
+}
+
+/** What {@linkcode carryHidden} works on. */
+export interface FoldContext {
+  readonly sequences: SequenceSlab;
+  readonly catalogue: Catalogue;
+  readonly serving: Serving;
+  /** Versions that the state of a window may be behind before it is folded again. */
+  readonly maxStaleVersions: number;
+  /** Whether the states of a lifelong model cover the whole life, and not the window only. */
+  readonly lifelong: boolean;
+  readonly counters: FoldCounters;
+}
+
+/** Where a behaviour went. */
+export interface Inserted {
+  /** Index of the item in the catalogue. */
+  readonly item: number;
+  readonly strength: number;
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+  /** Whether it became the newest one. */
+  readonly atEnd: boolean;
+}
+
+/** Brings the state up to date after an insert. */
+export function carryHidden(user: RecurrentState, inserted: Inserted, context: FoldContext): void {
+  const { serving, lifelong, maxStaleVersions } = context;
+  if (serving.stateSize === 0) return;
+  if (lifelong && serving.lifelong) return carryLife(user, inserted, context);
+  const behind = serving.version - user.hiddenVersion;
+  // A restored state may be of another model: then its length differs, or its version is ahead of ours.
+  const known = user.hidden.length === serving.stateSize && behind >= 0;
+  carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
+}
+
+/**
+ * Brings the states of variants' models up to date, one each. A model that is there no more has none: what is left of
+ * it goes with the next behaviour.
+ */
+export function carryVariants(user: UserState, inserted: Inserted, folds: readonly FoldContext[]): void {
+  if (folds.length === 0 && user.variants.size === 0) return;
+  user.variants = new Map(folds.map((fold) => {
+    const { model } = fold.serving;
+    const state = user.variants.get(model) ?? createRecurrent(user.row);
+    carryHidden(state, inserted, fold);
+    return [model, state];
+  }));
+}
+
+/** Whether an anchor, with the behaviours behind it that are kept, is a whole life, or all that is known of one. */
+function isOfLife(
+  { hiddenStart, anchor, row }: RecurrentState,
+  sequences: SequenceSlab,
+  serving: Serving,
+): boolean {
+  if (hiddenStart < sequences.total(row) - sequences.length(row)) return false;
+  return hiddenStart === 0 || anchor?.size === serving.stateSize;
+}
+
+/** What a list of `length` behaviours, of which `first` is the row's index, is scored and learnt from. */
+export function stateOf(
+  user: RecurrentState,
+  { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,
+  first: number,
+  length: number,
+): PendingState | null {
+  const { anchor, hiddenStart, row } = user;
+  if (!lifelong || !serving.lifelong || anchor === null || !isOfLife(user, sequences, serving)) return null;
+  const from = hiddenStart - (sequences.total(row) - sequences.length(row)) - first;
+  // A list may be older than what is in the anchor: that knows too much of it.
+  if (from < 0 || from > length) return null;
+  return { from, stored: anchor };
+}
+
+/** The state after all behaviours, by the version of now; `null` when nothing is known. */
+export function currentState(user: RecurrentState, context: FoldContext): Float32Array | null {
+  const { sequences, serving, lifelong } = context;
+  const length = sequences.length(user.row);
+  if (!lifelong || !serving.lifelong) return user.hidden.length === serving.stateSize ? user.hidden : null;
+  if (length === 0 || !isOfLife(user, sequences, serving)) return null;
+  const state = startOf(user, serving);
+  for (let i = user.hiddenStart - (sequences.total(user.row) - length); i < length; i++) {
+    step(state, user, i, context);
+  }
+  return state;
+}
+
+function carryWindow(user: RecurrentState, mayStep: boolean, context: FoldContext): void {
+  const { sequences, serving, counters } = context;
+  const length = sequences.length(user.row);
+  const first = sequences.windowStart(user.row);
+  const start = sequences.total(user.row) - length + first;
+  if (mayStep && user.hiddenStart === start) {
+    step(user.hidden, user, length - 1, context);
+    counters.steps++;
+    return;
+  }
+  user.hidden = serving.initState();
+  user.anchor = null;
+  user.hiddenVersion = serving.version;
+  user.hiddenStart = start;
+  for (let i = first; i < length; i++) step(user.hidden, user, i, context);
+  counters.refolds++;
+}
+
+function carryLife(user: RecurrentState, inserted: Inserted, context: FoldContext): void {
+  const { sequences, serving, counters } = context;
+  const forgotten = sequences.total(user.row) - sequences.length(user.row);
+  user.hidden = NONE;
+  // A restored anchor may be of another model: then its size differs, or its version is ahead of ours.
+  if (!isOfLife(user, sequences, serving) || serving.version < user.hiddenVersion) {
+    // What the sequence still holds of the life is folded.
+    user.anchor = null;
+    user.hiddenStart = forgotten;
+    user.hiddenVersion = serving.version;
+    counters.refolds++;
+  } else if (!inserted.atEnd && forgotten + place(user, inserted.time, sequences) < user.hiddenStart) {
+    joinAnchor(user, inserted, context);
+  }
+  moveAnchor(user, context);
+}
+
+/** A behaviour that is older than the recent ones is one more of those in the anchor. */
+function joinAnchor(
+  user: RecurrentState,
+  { item, strength }: Inserted,
+  { catalogue, serving }: FoldContext,
+): void {
+  const { id, categories } = catalogue.at(item);
+  const state = startOf(user, serving);
+  serving.step(state, id, categories, strength);
+  user.anchor = StoredState.of(state, serving.stretches ?? []);
+  user.hiddenStart++;
+}
+
+/** Keeps the number of recent behaviours below K + P. */
+function moveAnchor(user: RecurrentState, context: FoldContext): void {
+  const { sequences, serving, counters } = context;
+  const total = sequences.total(user.row), forgotten = total - sequences.length(user.row);
+  if (total - user.hiddenStart < sequences.recent + sequences.hop) return;
+  // Samples share the old one, so it stays as it is.
+  const state = startOf(user, serving);
+  while (total - user.hiddenStart > sequences.recent) {
+    step(state, user, user.hiddenStart - forgotten, context);
+    user.hiddenStart++;
+    counters.steps++;
+  }
+  user.anchor = StoredState.of(state, serving.stretches ?? []);
+  user.hiddenVersion = serving.version;
+}
+
+/** The state before the recent behaviours. */
+function startOf({ anchor }: RecurrentState, serving: Serving): Float32Array {
+  return anchor === null ? serving.initState() : anchor.floats();
+}
+
+const NONE = new Float32Array(0);
+
+/** Index in the row of the newest behaviour that is no later than `time`; −1 when there is none. */
+function place(user: RecurrentState, time: number, sequences: SequenceSlab): number {
+  let index = sequences.length(user.row) - 1;
+  while (index >= 0 && sequences.time(user.row, index) > time) index--;
+  return index;
+}
+
+function step(
+  state: Float32Array,
+  user: RecurrentState,
+  index: number,
+  { sequences, catalogue, serving }: FoldContext,
+): void {
+  const item = catalogue.at(sequences.item(user.row, index));
+  serving.step(state, item.id, item.categories, sequences.strength(user.row, index));
+}

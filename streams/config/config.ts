@@ -1,0 +1,201 @@
+/**
+ * The configuration file of a replay or a run (`meander.json`): everything that has a default may be overridden.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
+import type { FeatureSchema } from "../../src/features/schema.ts";
+import type { GuardOptions } from "../../src/learner/guard.ts";
+import type { LearnerOptions } from "../../src/learner/learner.ts";
+import type { ProofOptions } from "../../src/learner/proof.ts";
+import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { withoutComments } from "../settings/json_comments.ts";
+import { environmentOverrides, withOverrides } from "../settings/config_environment.ts";
+import { ConfigError, type ConfigFault, lineOf, valueAt } from "../settings/config_fault.ts";
+import { repeatsIn } from "../settings/json_places.ts";
+import { configSchema } from "./config_schema.ts";
+import type { KafkaSettings } from "../settings/kafka_settings.ts";
+import type { RetentionSettings } from "../settings/retention_settings.ts";
+import type { HttpSettings } from "../server/settings.ts";
+import type { LearningOptions } from "../learning/learning.ts";
+import type { Durability } from "../log/sqlite/durability.ts";
+import type { Delivery } from "../topics/delivery.ts";
+
+/** A configuration file, decoded: what is absent has its default. docs/configuration.md, which is made of the schema, lists every key. */
+export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "nowMicros">> {
+  /** Which attributes are features. */
+  readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
+  /** Rows of a batch of the learner. @default {64} */
+  readonly batchRows?: number;
+  /** Whether answers of a service wait for the commit. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
+  /** What on a SQLite log survives: the death of the process, or of the machine. @default {"process"} */
+  readonly durability?: Durability;
+  /** On a SQLite log, time after which the disk is asked to confirm what was written, milliseconds. @default {1000} */
+  readonly syncMs?: number;
+  /** Batches between two checkpoints of the learner. @default {100} */
+  readonly checkpointBatches?: number;
+  /** Time between two checkpoints of a service's learner at least, milliseconds. @default {10000} */
+  readonly checkpointIntervalMs?: number;
+  /** Time between two versions of a service's learner at least, milliseconds. @default {100} */
+  readonly publishIntervalMs?: number;
+  /** Versions on the log between two full snapshots; older versions than the newest one are dropped. `null`: none is. @default {50} */
+  readonly snapshotVersions?: number | null;
+  /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
+  readonly keepRows?: number;
+  /** Options of the learner. */
+  readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">>;
+  /** How a model proves that it ranks better than the causal prior; `null` = it need not. */
+  readonly proof?: ProofOptions | null;
+  /** The band in which served predictions must stay; `null` = no guard. */
+  readonly guard?: GuardOptions | null;
+  /** How to reach the brokers of a Kafka log. */
+  readonly kafka?: KafkaSettings;
+  /** Where the schema of the file is, for editors. */
+  readonly $schema?: string;
+  /** How the HTTP server behaves. */
+  readonly http?: HttpSettings;
+  /** How long an embedded log keeps records. */
+  readonly retention?: RetentionSettings;
+  /** Options of the models, by name. */
+  readonly models?: Partial<ModelConfigs>;
+}
+
+/**
+ * The hyper-parameters that one-pass learning starts from: an un-normalised pooled history (÷√T), products of
+ * history and candidate in the MLP, and behaviours scaled up at the GRU's input.
+ */
+export const DEFAULT_MODELS: ModelConfigs = {
+  base: { pooling: "sqrt", product: true },
+  din: { keepPooled: true },
+  dien: { pooling: "sqrt", inputGain: 5 },
+  // One pooled history follows the newest 50 behaviours, the other the newest 1,000.
+  mimn: { keepPooled: true, traces: [0.98, 0.999] },
+};
+
+/** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
+export function configJsonSchema(): JsonSchema {
+  return { title: "meander.json", ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) };
+}
+
+/**
+ * Parses a configuration file: JSON that may have comments.
+ *
+ * @param env the environment, whose variables win over the file; see `config_environment.ts`
+ * @throws ConfigError naming the file and every field that is wrong.
+ */
+export function parseConfig(
+  text: string,
+  file: string,
+  env: (name: string) => string | undefined = () => undefined,
+): Config {
+  const json = withoutComments(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
+  }
+  const overrides = environmentOverrides(configJsonSchema(), env);
+  const whole = withOverrides(value, overrides);
+  const result = configSchema.safeParse(whole);
+  const twice = repeatsIn(json).map((repeat): ConfigFault => {
+    return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
+  });
+  if (result.success && twice.length === 0) return result.data as Config;
+  const faults = (result.error?.issues ?? []).flatMap((issue): ConfigFault[] => {
+    const own = issue.path.filter((part) => typeof part !== "symbol");
+    const unknown = issue.code === "unrecognized_keys";
+    return (unknown ? issue.keys.map((key) => [...own, key]) : [own]).map((path) => {
+      const at = path.join(".");
+      const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
+      return {
+        ...{ path, kind: unknown ? "unknown" : "wrong", value: valueAt(whole, path) },
+        line: setBy === undefined ? lineOf(json, path) : null,
+        ...(setBy === undefined ? {} : { variable: setBy }),
+        message: unknown ? "there is no such field" : issue.message,
+      };
+    });
+  });
+  throw new ConfigError(file, [...twice, ...faults]);
+}
+
+/**
+ * Models that read the history in its order. Base and DIN are functions of the set of behaviours, so the crosses
+ * of the newest ones, which know the order, are off for them unless the configuration asks for them.
+ */
+const ORDERED_MODELS: ReadonlySet<ModelName> = new Set<ModelName>(["dien", "mimn"]);
+
+/** The options of the task of a model: those of a profile, overridden by the configuration. */
+export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
+  const {
+    features,
+    actions,
+    learner: _learner,
+    models: _models,
+    delivery: _delivery,
+    durability: _durability,
+    syncMs: _syncMs,
+    batchRows: _rows,
+    checkpointBatches: _checkpoint,
+    checkpointIntervalMs: _checkpointInterval,
+    publishIntervalMs: _publishInterval,
+    snapshotVersions: _snapshot,
+    keepRows: _keep,
+    guard: _guard,
+    proof: _proof,
+    kafka: _kafka,
+    $schema: _schema,
+    http: _http,
+    retention: _retention,
+    ...rest
+  } = config;
+  const learnHistories = model === "dien" && (config.learner?.auxWeight ?? 0) > 0;
+  return defined({
+    ...profile,
+    ...(learnHistories ? { learnHistories } : {}),
+    ...rest,
+    schema: {
+      transitions: ORDERED_MODELS.has(model) ? {} : null,
+      ...profile.schema,
+      ...defined(features ?? {}),
+    },
+    actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...actions },
+  }) as TaskOptions;
+}
+
+/** The options of the learner for a task. */
+export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
+  const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
+  return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
+}
+
+/** The options of the learner's runtime. */
+export function learningOptions(config: Config): LearningOptions {
+  const { batchRows, checkpointBatches, checkpointIntervalMs, publishIntervalMs } = config;
+  const { snapshotVersions, keepRows, guard, proof } = config;
+  return defined({
+    batchRows,
+    checkpointBatches,
+    checkpointIntervalMs,
+    publishIntervalMs,
+    snapshotVersions,
+    keepRows,
+    guard,
+    proof,
+  }) as LearningOptions;
+}
+
+/** The configuration of a model. */
+export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
+  return { ...DEFAULT_MODELS[name], ...defined(config.models?.[name] ?? {}) } as ModelConfigs[N];
+}
+
+/** Without the fields that are `undefined`, as exact optional properties want it. */
+function defined<T extends object>(value: T): object {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined));
+}

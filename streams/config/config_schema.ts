@@ -1,0 +1,378 @@
+/**
+ * The shape of the configuration file: every field with its meaning and default. docs/configuration.md is made of it.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { COMPARISONS } from "../../src/events/event.ts";
+import { WEIGHT_KINDS } from "../../src/learner/table_rules.ts";
+import { LABEL_POLICIES } from "../../src/users/label_policy.ts";
+import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
+import { absent, field } from "../settings/config_field.ts";
+import { kafkaSchema } from "../settings/kafka_settings.ts";
+import { policySchema } from "../settings/policy_schema.ts";
+import { httpSchema } from "../server/settings.ts";
+import { DURABILITIES, MAX_SYNC_MS, SYNC_MS } from "../log/sqlite/durability.ts";
+import { retentionSchema } from "../settings/retention_settings.ts";
+import { DELIVERIES } from "../topics/delivery.ts";
+
+const names = z.array(z.string().min(1).max(64)).max(32);
+const positive = z.number().positive();
+const count = z.int().positive();
+const natural = z.int().min(0);
+const rate = z.number().min(0).max(1);
+const widths = z.array(count).max(8);
+const flag = z.boolean();
+
+const features = z.strictObject({
+  userFields: field(names, "attributes of the profile that are features", []),
+  itemFields: field(names, "attributes of the item that are features", []),
+  contextFields: field(names, "`hour`, `surface`, or keys of the event's context", ["hour", "surface"]),
+  crosses: field(names, "item attributes for which a user's own residual is tracked", []),
+  transitions: field(
+    z.strictObject({
+      behaviours: field(count, "newest behaviours that are crossed", 12),
+      decay: field(z.number().gt(0).max(1), "factor a rank", 0.5),
+      halfLifeMs: field(positive, "age at which one counts half", 475_200_000),
+      follows: field(names, "actions that have the rank of what they follow", ["like", "cart", "purchase"]),
+      ends: field(names, "actions that end a search in the item's first category", ["purchase"]),
+    }).partial().nullable(),
+    "crosses of newest behaviours and candidate; `null` = none",
+    absent("`{}`; `null` for `base` and `din`"),
+  ),
+  pairs: field(
+    flag,
+    "crosses of user and user fields with categories and `crosses`; see [features.md](features.md)",
+    false,
+  ),
+  userIds: field(
+    flag,
+    "whether users have weights and statistics of their own; see [features.md](features.md)",
+    true,
+  ),
+  offset: field(
+    z.enum(["prior", "rate"]),
+    "the logit that a model starts from: smoothed rates, or the overall one",
+    "prior",
+  ),
+}).partial();
+
+const action = z.strictObject({
+  positive: field(
+    z.union([flag, z.number()]),
+    "whether it is a positive outcome, or the value from which it is",
+  ),
+  explicit: field(flag.optional(), "settles its item at once, also as a negative", false),
+  strength: field(z.number().nullable(), "in the sequence; `null` = not in it"),
+  surprise: field(flag.optional(), "strength times the surprise of the value", false),
+});
+
+const sequence = z.strictObject({
+  capacity: field(count, "behaviours kept a user", 100),
+  window: field(count, "most behaviours that a model reads", 50),
+  hop: field(count, "by which the window's start moves", 10),
+  recent: field(
+    natural,
+    "fewest behaviours that a lifelong state is learnt from; see [state.md](state.md)",
+    20,
+  ),
+}).partial();
+
+const retrieval = z.strictObject({
+  halfLifeMs: field(positive, "half-life of popularity", 604_800_000),
+  maxCandidates: field(count, "candidates a request gets", 100),
+  newShare: field(
+    rate,
+    "share of them that is kept for the newest items and, half of it, for drawn ones",
+    0.1,
+  ),
+  revisits: field(flag, "whether what the user had already may come again", false),
+  learn: field(
+    flag,
+    "whether the sources that learn item by item do; `false` when every request names candidates",
+    true,
+  ),
+  shared: field(
+    flag,
+    "whether each task learns from the users of all partitions, by the topic `signals`",
+    true,
+  ),
+  learnEvery: field(count, "the blend learns from every so many wanted behaviours; from all at first", 16),
+  trendHalfLifeMs: field(positive, "half-life of what is in demand now", 86_400_000),
+  neighbours: z.strictObject({
+    bytes: field(count, "memory of all pairs of items, bytes", 67_108_864),
+    limit: field(count.min(16), "most neighbours of an item", 4096),
+    halfLifeMs: field(positive, "half-life of the counts of pairs", 7_776_000_000),
+    dislikedWeight: field(rate, "what a behaviour against its item counts in pairs", 1),
+  }).partial(),
+  sessions: z.strictObject({
+    sessions: field(natural, "newest sessions kept; 0 turns them off", 20_000),
+    gapMs: field(positive, "a longer silence ends a session", 1_800_000),
+  }).partial(),
+  vectors: z.strictObject({
+    dimensions: field(natural, "length of the vectors that items get; 0 turns them off", 0),
+    items: field(count, "most items with a vector", 100_000),
+    exact: field(natural, "items up to which the search looks at all of them", 100_000),
+  }).partial(),
+  state: z.strictObject({
+    learnEvery: field(
+      natural,
+      "the source `state` learns from every so many wanted behaviours; 0 turns it off. It needs vectors, and `dien` " +
+        "or `mimn`",
+      0,
+    ),
+  }).partial(),
+}).partial();
+
+const learner = z.strictObject({
+  embeddingWidth: field(count, "width of an id's embedding", 16),
+  optimiser: field(z.enum(["adam", "adagrad"]), "of the model's dense weights", "adagrad"),
+  learningRate: field(positive, "its rate", absent("0.03; 0.001 for adam")),
+  headLearningRate: field(positive, "of bias and numeric weights", 0.1),
+  embeddingLearningRate: field(positive, "of embedding rows", 0.1),
+  firstOrderLearningRate: field(positive, "of first-order weights", 0.05),
+  pairLearningRate: field(positive, "of the weights of pairs", 0.05),
+  crossLearningRate: field(positive, "of the weights of transitions", 0.2),
+  deviations: field(
+    z.strictObject(Object.fromEntries(WEIGHT_KINDS.map((kind) => [
+      kind,
+      field(positive, `of weights of the kind ${kind}`, absent("none")),
+    ]))).partial(),
+    "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
+    absent("none"),
+  ),
+  embeddingScale: field(z.number().min(0), "standard deviation of a new row", 0.03),
+  clipNorm: field(positive, "largest norm of the dense gradient a row", 5),
+  auxWeight: field(z.number().min(0), "factor of DIEN's auxiliary loss", 0),
+  admitAfter: field(count, "sights before an id gets a row", 1),
+  tableBytes: field(count, "all tables together, bytes", 268_435_456),
+  expireAfterMs: field(positive, "event time after which an unused row goes", absent("never")),
+  negativeRate: field(z.number().gt(0).max(1), "share of the negatives that is learnt", 1),
+  calibrationRate: field(z.number().min(0), "learning rate a row of the calibration; 0 = none", 0),
+}).partial();
+
+const proof = z.strictObject({
+  alpha: field(
+    z.number().gt(0).lt(1),
+    "probability that chance ever gives a model a say in the order of lists, or takes it",
+    0.05,
+  ),
+  mixRows: field(natural, "judged rows after which a new model is mixed with the prior", 64),
+}).partial().nullable();
+
+const guard = z.strictObject({
+  windowRows: field(count, "rows of the newest window", 1024),
+  referenceRows: field(count, "rows of the reference before it", 8192),
+  warmUpRows: field(count, "rows before which it does not act", 4096),
+  margin: field(
+    positive,
+    "most by which normalised entropy, beside the prior's, may be above the reference's",
+    0.1,
+  ),
+  minCalibration: field(positive, "smallest Σ predictions / Σ labels", 0.5),
+  maxCalibration: field(positive, "largest one", 2),
+  confidence: field(positive, "standard errors by which the band must be left", 5),
+  patienceRows: field(count, "rows after which a world that stays changed is the new one", 8192),
+}).partial().nullable();
+
+const output = field(widths, "hidden widths of the output MLP", [64, 32]);
+const pooling = z.enum(["mean", "sum", "sqrt"]);
+const dot = field(flag, "whether ⟨pooled history, candidate⟩ is added to the logit", true);
+const keepPooled = field(flag, "whether the pooled history and its product join the MLP's input", true);
+
+const models = z.strictObject({
+  base: z.strictObject({
+    widths: output,
+    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
+    product: field(flag, "whether history times candidate joins the MLP's input", true),
+    dotHead: dot,
+  }).partial(),
+  din: z.strictObject({
+    widths: output,
+    attentionWidths: field(widths, "hidden widths of the activation unit", [80, 40]),
+    norm: field(z.enum(["sigmoid", "softmax", "linear"]), "from scores to weights", "sigmoid"),
+    keepPooled,
+    dotHead: dot,
+  }).partial(),
+  dien: z.strictObject({
+    hidden: field(count, "width of both GRUs", 32),
+    widths: output,
+    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
+    attention: field(
+      z.enum(["bilinear", "mlp", "none"]),
+      "score of a state; `none` = all weigh 1",
+      "bilinear",
+    ),
+    attentionWidths: field(widths, "hidden widths of the unit of `mlp`", [80, 40]),
+    norm: field(z.enum(["sigmoid", "softmax", "maxnorm"]), "from scores to weights", "sigmoid"),
+    form: field(
+      z.enum(["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"]),
+      "how attention enters the second GRU",
+      "augru",
+    ),
+    auxiliary: field(z.enum(["mlp", "inner"]), "score of the auxiliary loss", "mlp"),
+    auxiliaryWidths: field(widths, "hidden widths of the auxiliary MLP", [50]),
+    inputGain: field(positive, "factor of the behaviours at the extractor's input", 5),
+    dotHead: dot,
+    evolvedDot: field(flag, "whether ⟨last state, candidate⟩ is added to the logit", false),
+    skipError: field(
+      z.number().min(0),
+      "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
+      0,
+    ),
+  }).partial(),
+  mimn: z.strictObject({
+    slots: field(count.max(255), "memory slots", 4),
+    hidden: field(count, "width of the controller", 32),
+    topK: field(count, "channels that a behaviour updates", 1),
+    induction: field(flag, "whether the candidate reads the induction unit's channels", true),
+    slotKeyWeight: field(rate, "share of the trained slot keys in addressing", 0.5),
+    sharpness: field(z.number().gt(2).lt(42), "of the memory's heads at the start", 26),
+    decay: field(positive.max(1), "what the write mass of the slots keeps a step", 0.999),
+    traces: field(
+      z.array(z.number().gt(0).max(1)).min(1).max(8),
+      "what each pooled history keeps of itself a behaviour",
+      [0.98, 0.999],
+    ),
+    regularisation: field(z.number().min(0), "factor of the utilisation regularisation", 0.1),
+    scoreMode: field(
+      z.enum(["direct", "controller"]),
+      "a candidate reads by a key of its own, or through the controller",
+      "direct",
+    ),
+    widths: output,
+    inputGain: field(positive, "factor of the behaviours at the memory's input", 1),
+    keepPooled,
+    dotHead: dot,
+  }).partial(),
+}).partial();
+
+/** The schema of the file. */
+export const configSchema = z.strictObject({
+  $schema: field(z.string(), "where the schema of the file is, for editors", absent("none")),
+  features,
+  actions: field(
+    z.record(z.string(), action),
+    "what actions mean, by name",
+    absent("see [events.md](events.md)"),
+  ),
+  sequence,
+  outcomeWindowMs: field(natural, "how long after an impression an outcome counts", OUTCOME_WINDOW_MS),
+  allowedLatenessMs: field(natural, "how far behind the newest event time an event may come", 300_000),
+  impressions: field(
+    z.enum(["served", "logged"]),
+    "whether an answer counts as shown, or what an impression event says; see [join.md](join.md)",
+    absent('`"served"`; `"logged"` in the profiles of a replay'),
+  ),
+  labelPolicy: field(
+    z.enum(LABEL_POLICIES),
+    "when impressions become labels; see [learner.md](learner.md)",
+    "window",
+  ),
+  lateOutcomeMs: field(
+    natural,
+    "how long after its window an impression is remembered for late clicks, by the other policies",
+    3_600_000,
+  ),
+  learnHistories: field(
+    flag,
+    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](learner.md)",
+    absent("`false`; `true` for `dien` where `learner.auxWeight` > 0"),
+  ),
+  dedupIds: field(count, "newest event ids remembered a user", 32),
+  policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
+    name: "greedy",
+  }),
+  boosts: field(
+    z.array(z.strictObject({
+      by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
+      categories: field(
+        z.array(z.string()).optional(),
+        "about items with one of these categories",
+        absent("any"),
+      ),
+      notCategories: field(
+        z.array(z.string()).optional(),
+        "about items with none of these categories",
+        absent("any"),
+      ),
+      where: field(
+        z.array(z.strictObject({
+          attribute: field(z.string(), "name of the attribute"),
+          is: field(z.enum(COMPARISONS), "how it compares"),
+          value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
+        })).optional(),
+        "about items that meet all of these conditions",
+        absent("any"),
+      ),
+    })),
+    "rules that raise or lower items, for every request; see [scorer.md](scorer.md)",
+    [],
+  ),
+  frequency: field(
+    z.strictObject({
+      most: field(count.max(1000), "so many times"),
+      withinMs: field(positive, "within so long before a request"),
+      remembered: field(
+        natural.optional(),
+        "newest items shown remembered a user; 0 = those of open lists only",
+        0,
+      ),
+    }),
+    "how often the same item may be shown to a user; see [scorer.md](scorer.md)",
+    absent("as often as it is best"),
+  ),
+  logCandidates: field(
+    flag,
+    "write candidates that were not chosen into each answer, to evaluate other policies on",
+    false,
+  ),
+  ranking: field(
+    z.enum(["model", "blend", "both"]),
+    "orders retrieved candidates; see [retrieval.md](retrieval.md)",
+    "model",
+  ),
+  retrieval,
+  maxUnlistedItems: field(
+    natural,
+    "items, a partition, that events may make known and `items` has not; an event with one more is rejected, a " +
+      "candidate left out",
+    absent("200000; none in a replay"),
+  ),
+  maxStaleVersions: field(
+    natural,
+    "versions the state of a window may be behind before it is folded again",
+    100,
+  ),
+  lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
+  durability: field(
+    z.enum(DURABILITIES),
+    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](log.md#durability)",
+    "process",
+  ),
+  syncMs: field(
+    positive.max(MAX_SYNC_MS),
+    "on SQLite: time after which the disk is asked to confirm what was acknowledged",
+    SYNC_MS,
+  ),
+  delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
+  batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
+  checkpointBatches: field(count, "batches between two checkpoints", 100),
+  checkpointIntervalMs: field(natural, "of a service: time between two checkpoints at least", 10_000),
+  publishIntervalMs: field(natural, "of a service: time between two versions at least", 1000),
+  snapshotVersions: field(
+    count.nullable(),
+    "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+      "`null`: all stay, and may name who was erased",
+    50,
+  ),
+  keepRows: field(count, "newest judged rows kept for figures", absent("all; 20000 in a service")),
+  learner,
+  kafka: kafkaSchema,
+  http: httpSchema,
+  retention: retentionSchema,
+  proof: field(proof, "how a model proves that it ranks better than the prior; `null` = it need not", {}),
+  guard: field(guard, "the band in which served predictions must stay; `null` = none", {}),
+  models,
+}).partial();

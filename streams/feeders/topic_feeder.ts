@@ -1,0 +1,387 @@
+/**
+ * Feeds a topic of another system into a deployment, resumably: what is appended and the position in that topic are
+ * committed together, so a restarted feeder skips exactly what is already there. The topic may be keyed by anything, and
+ * get more partitions: each event goes to the partition of its user.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import { feederGroup, feederId } from "./feeder.ts";
+import { EXPERIMENT } from "../experiments/record.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import {
+  type Bounds,
+  type Log,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type TopicIdentity,
+  type Writer,
+} from "../log/log.ts";
+import { changeOf } from "../task/position.ts";
+import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "../sources/adapters.ts";
+import type { Topics } from "../topics/topics.ts";
+
+const logger = getLogger(["meander", "feeder"]);
+
+/** What a {@linkcode TopicFeeder} reads. */
+export interface ForeignTopic {
+  /** The log that has it: that of the deployment, or another. */
+  readonly log: Log;
+  /** Its name. */
+  readonly topic: string;
+  /** What its records are. */
+  readonly format: JsonFormat;
+}
+
+/** Options of a {@linkcode TopicFeeder}. */
+export interface TopicFeederOptions {
+  /** Keeps the position apart from those of others. @default {format and topic} */
+  readonly name?: string;
+  /** Records of the topic a commit. @default {1000} */
+  readonly batch?: number;
+  /** Where to begin when nothing was ever fed. @default {"earliest"} */
+  readonly start?: "earliest" | "latest";
+  /** The time of day, milliseconds since the epoch: no record gets a later one. @default {Date.now} */
+  readonly now?: () => number;
+}
+
+/**
+ * Appends a topic of any number of partitions to `events`, `items` and `rejected`.
+ *
+ * The order within a partition of the topic is kept. Among partitions, the record with the oldest time goes first, so
+ * that one with many old records does not make the others late.
+ */
+export class TopicFeeder implements AsyncDisposable {
+  readonly #source: ForeignTopic;
+  readonly #adapter: JsonAdapter;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #writer: Writer;
+  readonly #group: string;
+  readonly #identity: TopicIdentity;
+  readonly #batch: number;
+  readonly #now: () => number;
+  readonly #partitions: readonly SourcePartition[];
+  #events = 0;
+  #items = 0;
+  #rejected = 0;
+  #firstRejection: Rejection | undefined;
+
+  private constructor(
+    source: ForeignTopic,
+    log: Log,
+    topics: Topics,
+    writer: Writer,
+    group: string,
+    identity: TopicIdentity,
+    { batch = 1000, now = Date.now }: TopicFeederOptions,
+    partitions: readonly SourcePartition[],
+  ) {
+    this.#source = source;
+    this.#adapter = JSON_ADAPTERS[source.format];
+    this.#log = log;
+    this.#topics = topics;
+    this.#writer = writer;
+    this.#group = group;
+    this.#identity = identity;
+    this.#batch = batch;
+    this.#now = now;
+    this.#partitions = partitions;
+  }
+
+  /**
+   * A feeder that goes on where the last one of this name stopped, which it fences. Partitions that the topic has got since
+   * are fed from their start.
+   *
+   * @throws Error when there is no such topic
+   * @throws LogError `topic-mismatch` when it is another than the one that was fed
+   */
+  static async open(
+    log: Log,
+    topics: Topics,
+    source: ForeignTopic,
+    options: TopicFeederOptions = {},
+  ): Promise<TopicFeeder> {
+    const { name = `${source.format}:${source.topic}`, start = "earliest" } = options;
+    const identity = await source.log.identify(source.topic);
+    if (identity === null) {
+      throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
+    }
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(feederId(topics, name)));
+    const own = await feederPosition<TopicPosition>(log, topics, writer.id);
+    const change = own && changeOf(source.topic, { ...identity, id: own.id }, identity);
+    if (change) throw anotherTopic(source.topic, name, change);
+    const group = feederGroup(topics, name);
+    const before = own?.next ?? await committedBefore(log, topics, source, group, identity.partitions);
+    const partitions: SourcePartition[] = [];
+    for (let partition = 0; partition < identity.partitions; partition++) {
+      const bounds = await source.log.bounds(source.topic, partition);
+      const first = start === "latest" && before.length === 0 ? bounds.end : bounds.start;
+      const next = before[partition] ?? first;
+      checkEnd(source.topic, partition, next, bounds);
+      partitions.push(new SourcePartition(source, partition, next));
+    }
+    const feeder = new TopicFeeder(source, log, topics, writer, group, identity, options, partitions);
+    // Otherwise a restart before the first record would begin at a later end.
+    if (start === "latest" && before.length === 0) await feeder.#commit([]);
+    opened.move();
+    return feeder;
+  }
+
+  /** Events appended by this feeder. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Items appended by this feeder. */
+  get items(): number {
+    return this.#items;
+  }
+
+  /** Records that this feeder put on `rejected`. */
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  /** The first of them. */
+  get firstRejection(): Rejection | undefined {
+    return this.#firstRejection;
+  }
+
+  /** Offsets which the topic has dropped before they could be fed, as far as this feeder has come. */
+  get skipped(): number {
+    return this.#partitions.reduce((sum, { skipped }) => sum + skipped, 0);
+  }
+
+  /**
+   * Asks whether the topic is still the one that it began with.
+   *
+   * @throws LogError `topic-mismatch` when it is another
+   * @throws LogError `closed` when it has got more partitions: open another feeder
+   */
+  async check(): Promise<void> {
+    const { log, topic } = this.#source;
+    const now = await log.identify(topic);
+    const change = changeOf(topic, this.#identity, now);
+    if (change === null) return;
+    if (now === null || now.id !== this.#identity.id) throw anotherTopic(topic, this.#group, change);
+    throw new LogError(
+      "closed",
+      `${topic} has ${now.partitions} partitions now, not ${this.#identity.partitions}`,
+    );
+  }
+
+  /** Offsets of the topic that are not fed yet, holes included. */
+  async lag(): Promise<number> {
+    const { log, topic } = this.#source;
+    let lag = 0;
+    for (const { partition, next } of this.#partitions) {
+      lag += Math.max(0, (await log.bounds(topic, partition)).end - next);
+    }
+    return lag;
+  }
+
+  /**
+   * Appends the next batch.
+   *
+   * @param options `waitMs`: how long to wait for a first record; `signal`: ends the wait, and the feed rejects
+   * @returns Records taken from the topic; 0 = it has no more now.
+   */
+  async feed(options: { readonly waitMs?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
+    const { waitMs = 0, signal } = options;
+    const batch: NewRecord[] = [];
+    let taken = 0;
+    await Promise.all(this.#partitions.map((partition) => partition.fill()));
+    if (waitMs > 0 && this.#partitions.every(({ head }) => head === undefined)) {
+      await this.#wait(waitMs, signal);
+    }
+    for (; taken < this.#batch; taken++) {
+      const oldest = this.#oldest();
+      const record = oldest?.head;
+      if (oldest === undefined || record === undefined) break;
+      batch.push(...this.#adapt(record));
+      oldest.take();
+      if (oldest.head === undefined) await oldest.fill();
+    }
+    if (taken > 0) await this.#commit(batch);
+    return taken;
+  }
+
+  /** Lets the name go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  #oldest(): SourcePartition | undefined {
+    let oldest: SourcePartition | undefined;
+    for (const partition of this.#partitions) {
+      if (partition.head === undefined) continue;
+      if (oldest?.head === undefined || partition.head.time < oldest.head.time) oldest = partition;
+    }
+    return oldest;
+  }
+
+  /** Until a partition has something. */
+  async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const enough = new AbortController();
+    const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+    const waits = this.#partitions.map((partition) => partition.fill(waitMs, ends));
+    try {
+      await Promise.race(waits);
+    } finally {
+      enough.abort();
+      await Promise.allSettled(waits);
+    }
+  }
+
+  async #commit(records: readonly NewRecord[]): Promise<void> {
+    const { log, topic } = this.#source;
+    const next = this.#partitions.map((partition) => partition.next);
+    // For tools that show lag, where the log is the same.
+    const offsets = log === this.#log ? next.map((offset, partition) => ({ topic, partition, offset })) : [];
+    const position = positionRecord(this.#topics, this.#writer.id, { id: this.#identity.id, next });
+    await this.#writer.commit({ records: [...records, position], group: this.#group, offsets });
+  }
+
+  #adapt(record: LogRecord): NewRecord[] {
+    const { topic, partition, offset, key, value, time, headers } = record;
+    const { events, items, rejected } = this.#topics;
+    if (value === null) return []; // a tombstone of a topic that compacts: there is nothing to take
+    // Changes of experiments stand among the events of a deployment, and are of that one alone.
+    if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
+    // When it came: a record that says to be of later is refused by brokers, and with it all that it is written with.
+    const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
+    const adapted = adaptJson(value, this.#adapter, clamp(time));
+    if (!adapted.ok) {
+      const rejection = rejectionOf({ topic, partition, offset }, adapted, value);
+      if (this.#rejected++ === 0) this.#firstRejection = rejection;
+      const refused = { key: rejectionKey(key), value: encodeRejection(rejection) };
+      return [{ topic: rejected, partition: 0, ...refused, time: came }];
+    }
+    return adapted.records.map((own) => {
+      if (own.kind === "item") {
+        this.#items++;
+        const { item } = own;
+        return {
+          topic: items,
+          partition: 0,
+          key: item.item,
+          value: encodeItem(item),
+          time: Math.min(item.time, came),
+        };
+      }
+      this.#events++;
+      const { event } = own;
+      return { topic: events, key: event.user, value: encodeEvent(event), time: Math.min(event.time, came) };
+    });
+  }
+}
+
+function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
+  const way = "feed the new one under another --name, or another --prefix";
+  return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
+}
+
+/** @throws LogError `topic-mismatch` when a topic ends before what was fed of it */
+function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
+  if (next <= end) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
+      "has lost its end: feed it under another --name",
+  );
+}
+
+/** What the group has, where a feeder of before kept its position there. */
+async function committedBefore(
+  log: Log,
+  { events }: Topics,
+  source: ForeignTopic,
+  group: string,
+  partitions: number,
+): Promise<readonly number[]> {
+  const topic = source.log === log ? source.topic : `${events}-from-${source.topic}`;
+  const known = (await log.identify(topic))?.partitions ?? 0;
+  const next: number[] = [];
+  for (let partition = 0; partition < Math.min(known, partitions); partition++) {
+    const committed = await log.committed(group, topic, partition);
+    if (committed !== null) next[partition] = committed;
+  }
+  return next;
+}
+
+/** A partition of the foreign topic, read ahead. */
+class SourcePartition {
+  readonly partition: number;
+  readonly #source: ForeignTopic;
+  /** Read, and not taken from `#at` on. */
+  #records: readonly LogRecord[] = [];
+  #at = 0;
+  /** Where the log is to be read next. */
+  #readTo: number;
+  /** Behind what was taken. */
+  #next: number;
+  #skipped = 0;
+
+  constructor(source: ForeignTopic, partition: number, next: number) {
+    this.#source = source;
+    this.partition = partition;
+    this.#readTo = this.#next = next;
+  }
+
+  /** Behind what was taken: the position to commit. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Offsets that the topic had dropped before they were read. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** The next record, if one was read. */
+  get head(): LogRecord | undefined {
+    return this.#records[this.#at];
+  }
+
+  /** Takes the head. */
+  take(): void {
+    const { head } = this;
+    if (head === undefined) return;
+    this.#at++;
+    this.#next = this.head === undefined ? this.#readTo : head.offset + 1;
+  }
+
+  /** Reads on when there is no head. */
+  async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
+    if (this.head !== undefined) return;
+    const { log, topic } = this.#source;
+    const options = {
+      maxRecords: 1000,
+      maxBytes: 1 << 20,
+      waitMs,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const from = this.#readTo;
+    const { records, next, dropped = 0 } = await log.read(topic, this.partition, from, options);
+    if (dropped > 0) {
+      this.#skipped += dropped;
+      const last = from + dropped - 1;
+      logger.error("{topic}/{partition} has dropped {count} offsets before they were fed, {from} to {last}", {
+        ...{ topic, partition: this.partition, count: dropped, from, last },
+      });
+    }
+    [this.#records, this.#at, this.#readTo] = [records, 0, next];
+    if (records.length === 0) this.#next = next; // past a hole
+  }
+}
+
+function clamp(time: number): number {
+  return Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
+}

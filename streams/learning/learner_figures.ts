@@ -1,0 +1,118 @@
+/**
+ * What can be told of a learner, in a form that may come from another thread.
+ *
+ * @module
+ */
+
+import type { Health, HealthChange } from "../../src/learner/guard.ts";
+import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
+import { auc, type Numbers } from "../../src/metrics/ranking.ts";
+import type { Learning } from "./learning.ts";
+
+/** How good the newest judged predictions were; see `docs/metrics.md`. */
+export interface Quality {
+  /** Predictions that these figures are of. */
+  readonly rows: number;
+  /** Share of positives; `null` without rows. */
+  readonly ctr: number | null;
+  /** Area under the ROC curve; `null` when there is one class only. */
+  readonly auc: number | null;
+  /** Log loss over that of the constant rate, or `null`. */
+  readonly entropy: number | null;
+  /** Sum of the predictions over that of the labels, or `null`. */
+  readonly calibration: number | null;
+}
+
+/** A learner at a moment. */
+export interface LearnerFigures {
+  /** Newest version made. */
+  readonly version: number;
+  /** Predictions judged since the beginning. */
+  readonly rows: number;
+  /** Positions behind the last samples learnt, by partition. */
+  readonly positions: readonly number[];
+  /** Whether the guard trusts what is served. */
+  readonly health: Health;
+  /** The newest changes of that, oldest first. */
+  readonly changes: readonly HealthChange[];
+  /** Share of the model in what orders lists: 0, ½, or 1 once it has proved itself; see `proof.ts`. */
+  readonly modelShare: number;
+  /** Offsets of samples that the log had dropped before they were learnt. */
+  readonly lost: number;
+  /** Batches thrown away, as they broke the weights. */
+  readonly failures: number;
+  /** Times that the guard took served weights back. */
+  readonly rollbacks: number;
+  /** Batches that were not published, for want of trust. */
+  readonly heldBatches: number;
+  /** Memory of its embedding tables, bytes. */
+  readonly tableBytes: number;
+  /** Of the newest {@linkcode QUALITY_ROWS} predictions. */
+  readonly quality: Quality;
+}
+
+/** Newest judged rows that the quality is of. */
+export const QUALITY_ROWS = 5000;
+const NEWEST_CHANGES = 16;
+
+/** Takes the figures of a learner; the quality, which sorts, only when there are new rows. */
+export class FigureTaker {
+  readonly #learning: Learning;
+  #judged = -1;
+  #quality: Quality = qualityOf([], []);
+
+  /** Nothing was taken yet. */
+  constructor(learning: Learning) {
+    this.#learning = learning;
+  }
+
+  /** The figures now. */
+  take(): LearnerFigures {
+    const {
+      version,
+      validation,
+      positions,
+      guard,
+      proof,
+      failures,
+      lost,
+      rollbacks,
+      pausedBatches,
+      learner,
+    } = this.#learning;
+    if (validation.judged !== this.#judged) {
+      const { labels, predictions } = validation.rows;
+      this.#judged = validation.judged;
+      this.#quality = qualityOf(labels.subarray(-QUALITY_ROWS), predictions.subarray(-QUALITY_ROWS));
+    }
+    let tableBytes = 0;
+    for (const table of learner.tables.values()) tableBytes += table.bytes;
+    return {
+      version,
+      rows: validation.judged,
+      positions,
+      health: guard.health,
+      changes: guard.changes.slice(-NEWEST_CHANGES),
+      modelShare: proof?.share ?? 1,
+      failures,
+      lost,
+      rollbacks,
+      heldBatches: pausedBatches,
+      tableBytes,
+      quality: this.#quality,
+    };
+  }
+}
+
+/** How good predictions were. */
+export function qualityOf(labels: Numbers, predictions: Numbers): Quality {
+  let positives = 0;
+  for (let i = 0; i < labels.length; i++) positives += labels[i]!;
+  return {
+    rows: labels.length,
+    ctr: labels.length === 0 ? null : positives / labels.length,
+    auc: auc(labels, predictions),
+    entropy: normalizedEntropy(labels, predictions),
+    calibration: calibration(labels, predictions),
+  };
+}

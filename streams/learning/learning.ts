@@ -1,0 +1,408 @@
+/**
+ * The runtime of the learner: reads samples in order, judges their frozen predictions, learns them in batches,
+ * publishes versions, and writes checkpoints.
+ *
+ * After a crash the learner goes back to its last checkpoint and learns the samples since then again; versions
+ * that are already on the log are made again but not published twice. Several partitions have no order among each
+ * other, so the one in which their samples were taken is written beside each version: made again, a version is
+ * the same.
+ *
+ * How samples become batches is in `learning/batch_reader.ts`, which versions the log gets and when in
+ * `learning/version_pace.ts`, what is written in `learning/learner_records.ts`, and what becomes of weights that
+ * cannot be trusted in `src/learner/guard_rails.ts`.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { Guard, GuardOptions } from "../../src/learner/guard.ts";
+import { GuardRails } from "../../src/learner/guard_rails.ts";
+import type { Learner } from "../../src/learner/learner.ts";
+import { Proof, type ProofOptions } from "../../src/learner/proof.ts";
+import { Validation } from "../../src/learner/validation.ts";
+import type { ParameterVersion } from "../../src/serving/version.ts";
+import { type Batch, BatchReader } from "./batch_reader.ts";
+import { decodeHead, encodeHead } from "./checkpoint_head.ts";
+import { LearnerRecords } from "./learner_records.ts";
+import { VersionPace } from "./version_pace.ts";
+import type { UngroupedLog } from "../log/log.ts";
+import type { SampleHandover } from "../topics/sample_handover.ts";
+import type { Topics } from "../topics/topics.ts";
+
+const logger = getLogger(["meander", "learner"]);
+
+/** Options of a {@linkcode Learning}. */
+export interface LearningOptions {
+  /** Rows after which a batch is full. @default {64} */
+  readonly batchRows?: number;
+  /** Batches between two checkpoints. @default {100} */
+  readonly checkpointBatches?: number;
+  /** Time between two checkpoints at least where batches are learnt by `step`, milliseconds. @default {10000} */
+  readonly checkpointIntervalMs?: number;
+  /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {1000} */
+  readonly publishIntervalMs?: number;
+  /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. @default {50} */
+  readonly snapshotVersions?: number | null;
+  /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
+  readonly recoveryBatches?: number;
+  /** Drop samples that no checkpoint needs any more. @default {false} */
+  readonly trimSamples?: boolean;
+  /** Newest judged rows to keep at least, for figures; they are part of every checkpoint. @default {all} */
+  readonly keepRows?: number;
+  /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
+  readonly guard?: GuardOptions | null;
+  /** How the model has to prove that it ranks better than the prior; `null` = it need not. @default {{}} */
+  readonly proof?: ProofOptions | null;
+  /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
+  readonly variant?: string;
+  /** Where samples of the only partition are that a task in this process has just written. @default {none} */
+  readonly handover?: SampleHandover;
+}
+
+/** Rows after which a batch is full, unless the options say otherwise. */
+export const BATCH_ROWS = 64;
+
+/** Options of {@linkcode Learning.step}. */
+export interface LearningStepOptions {
+  /** Samples to take at most. @default {8} */
+  readonly maxSamples?: number;
+  /** How long to wait for a first one, milliseconds. @default {0} */
+  readonly waitMs?: number;
+  /** Ends the wait: the step then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What is open for a {@linkcode Learning}. */
+interface Opened {
+  readonly log: UngroupedLog;
+  readonly topics: Topics;
+  readonly records: LearnerRecords;
+  readonly partitions: number;
+}
+
+/** Consumes the samples of all partitions for one model. */
+export class Learning implements AsyncDisposable {
+  /** What is trained. */
+  readonly learner: Learner;
+  /** The judged predictions. */
+  readonly validation: Validation;
+  /** Decides who orders lists; `null` = the model. */
+  readonly proof: Proof | null;
+  /** Batches whose weights were not published, since they or those served were not trusted. */
+  pausedBatches = 0;
+
+  readonly #reader: BatchReader;
+  readonly #rails: GuardRails;
+  readonly #versions: VersionPace;
+  readonly #records: LearnerRecords;
+  readonly #options: Required<
+    Pick<LearningOptions, "checkpointBatches" | "checkpointIntervalMs" | "trimSamples">
+  >;
+  readonly #now: () => number;
+  /** When a checkpoint was written, or this was opened, by the clock. */
+  #checkpointAt: number;
+  /** The newest checkpoint names somebody who was erased since. */
+  #isErasing = false;
+
+  private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
+    const { log, topics, records, partitions } = opened;
+    this.learner = learner;
+    this.#records = records;
+    this.#now = now;
+    this.#checkpointAt = now();
+    this.#options = {
+      checkpointBatches: options.checkpointBatches ?? 100,
+      checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,
+      trimSamples: options.trimSamples ?? false,
+    };
+    this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
+      partitions,
+      batchRows: options.batchRows ?? BATCH_ROWS,
+      model: learner.model.name,
+      variant: options.variant,
+      handover: options.handover,
+    });
+    this.validation = new Validation({ rows: options.keepRows ?? Infinity });
+    this.proof = options.proof === null ? null : new Proof(options.proof);
+    this.#rails = new GuardRails(learner, {
+      guard: options.guard === undefined ? {} : options.guard,
+      recoveryBatches: options.recoveryBatches ?? 5,
+    });
+    this.#versions = new VersionPace({
+      publishIntervalMs: options.publishIntervalMs ?? 1000,
+      snapshotVersions: options.snapshotVersions === undefined ? 50 : options.snapshotVersions,
+    }, now);
+  }
+
+  /**
+   * Goes on from the last checkpoint, or publishes the initial parameters as version 1.
+   *
+   * @param now a clock in milliseconds
+   * @param signal ends it: it then rejects with the signal's reason
+   */
+  static async open(
+    log: UngroupedLog,
+    topics: Topics,
+    learner: Learner,
+    options: LearningOptions = {},
+    now: () => number = () => performance.now(),
+    signal?: AbortSignal,
+  ): Promise<Learning> {
+    await using opened = new AsyncDisposableStack();
+    const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
+    const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
+    const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
+    // An earlier life may have got further than its checkpoint.
+    let isDamaged = false;
+    for await (const found of records.versions()) {
+      if (found === null) isDamaged = true;
+      else learning.#versions.found(found.version, found.kind);
+    }
+    const checkpoint = await records.checkpoint();
+    if (checkpoint === null) await learning.#begin();
+    else {
+      try {
+        learning.#decode(checkpoint);
+      } catch (cause) {
+        throw records.damagedCheckpoint(cause);
+      }
+    }
+    // What follows a version that cannot be read goes on top of it.
+    if (isDamaged) learning.#versions.needsFull = true;
+    const { areSamplesNew, lost } = await records.atCheckpoint();
+    if (checkpoint !== null) learning.#reader.lost = lost;
+    if (checkpoint !== null && areSamplesNew) {
+      logger.warn(
+        "{topic} was created again: {model} learns it from its start, on top of what it has learnt",
+        {
+          ...{ topic: topics.samples, model: learner.model.name },
+        },
+      );
+      learning.#reader.seek(new Array<number>(partitions).fill(0));
+      await learning.checkpoint(); // what is learnt from here on belongs to the new topic
+    } else if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
+    opened.move();
+    return learning;
+  }
+
+  /**
+   * Learns all full batches that are on the log, and publishes each.
+   *
+   * @param final Also the last, partial one: the stream has ended.
+   */
+  async drain(final = false): Promise<void> {
+    this.#versions.isPaced = false;
+    while (await this.#reader.read(256));
+    if (!final) return;
+    const rest = this.#reader.cut();
+    if (rest.taken.length > 0) await this.#learn(rest);
+    await this.checkpoint();
+  }
+
+  /**
+   * Learns some of what there is, for a service that has other things to do as well. Of the versions that it makes
+   * the log gets one an interval.
+   *
+   * @returns Whether there was anything.
+   */
+  async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
+    this.#versions.isPaced = true;
+    if (await this.#reader.read(maxSamples)) return true;
+    const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
+    if (untilDue <= 0) {
+      await this.#commit(this.#takeVersions());
+      return true;
+    }
+    const untilClean = this.#isErasing ? this.#untilCheckpoint : Infinity;
+    if (untilClean <= 0) {
+      await this.#writeClean();
+      return true;
+    }
+    if (waitMs <= 0) return false;
+    return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
+  }
+
+  /** Newest version made: one a batch, of which the log has the last of each interval. */
+  get version(): number {
+    return this.#versions.made;
+  }
+
+  /** Positions behind the last learnt samples, by partition. */
+  get positions(): readonly number[] {
+    return this.#reader.positions;
+  }
+
+  /** Watches the served predictions. */
+  get guard(): Guard {
+    return this.#rails.guard;
+  }
+
+  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  get failures(): number {
+    return this.#rails.counts.failures;
+  }
+
+  /** Times that the guard took served weights back. */
+  get rollbacks(): number {
+    return this.#rails.counts.rollbacks;
+  }
+
+  /** Offsets of samples that the log had dropped before they were learnt, since the first checkpoint. */
+  get lost(): number {
+    return this.#reader.lost;
+  }
+
+  /** Samples that were not learnt yet, holes of the log included. */
+  async lag(): Promise<number> {
+    return await this.#reader.lag();
+  }
+
+  /** Publishes what was not yet, and writes everything that going on depends on, atomically. */
+  async checkpoint(): Promise<void> {
+    const versions = this.#hasPending ? this.#takeVersions() : [];
+    await this.#write(this.#rails.keep(this.validation.judged), versions);
+  }
+
+  /** Lets go without a checkpoint. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#records[Symbol.asyncDispose]();
+  }
+
+  /** Publishes the initial parameters, unless an earlier life has: its order of samples must stay. */
+  async #begin(): Promise<void> {
+    this.#versions.needsFull = true;
+    this.#makeVersion();
+    if (this.#hasPending) await this.#commit(this.#takeVersions());
+  }
+
+  async #learn({ taken, forgotten }: Batch): Promise<void> {
+    if (taken.length > 0) this.#learnSamples(taken);
+    if (forgotten.length > 0) this.#erase(forgotten);
+    if (this.#mayPublish) this.#makeVersion();
+    else if (taken.length > 0) this.pausedBatches++;
+    await this.#save(taken.length > 0);
+  }
+
+  /** Erases users from all that is learnt; checkpoint and full snapshot to come replace those that name them. */
+  #erase(users: readonly string[]): void {
+    this.#rails.erase(users);
+    this.validation.erase(users);
+    this.#versions.mustReplace = true;
+    this.#isErasing = true;
+  }
+
+  #learnSamples(taken: Batch["taken"]): void {
+    for (const { sample, bytes } of taken) this.validation.update(sample, bytes);
+    const samples = taken.map(({ sample }) => sample);
+    const result = this.learner.learn(samples);
+    this.validation.mark(result, this.learner.dataTime, this.version);
+    const { judged } = this.validation;
+    this.proof?.update(samples.filter(({ purpose }) => purpose !== "learn"));
+    const origin = this.#rails.update({ samples, result, judged, version: this.version });
+    if (origin !== "learnt") this.#versions.needsFull = true;
+    if (origin === "chosen") this.#versions.isChosen = true;
+  }
+
+  /** Writes what is due after a batch. @param hasLearnt whether it had samples */
+  async #save(hasLearnt: boolean): Promise<void> {
+    const { checkpointBatches } = this.#options;
+    const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
+    const writes = keeps && (!this.#versions.isPaced || this.#untilCheckpoint <= 0);
+    const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
+    // Where to go back to must not depend on the clock, what is written may.
+    const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
+    if (learner !== undefined && writes) await this.#write(learner, versions);
+    else if (versions.length > 0) await this.#commit(versions);
+    // Under a load that never pauses no step finds the time.
+    if (this.#isErasing && this.#versions.isPaced && this.#untilCheckpoint <= 0) await this.#writeClean();
+  }
+
+  /** Time until a checkpoint may be written again, milliseconds. */
+  get #untilCheckpoint(): number {
+    return this.#checkpointAt + this.#options.checkpointIntervalMs - this.#now();
+  }
+
+  /** Writes a checkpoint in place of one that names somebody who was erased. Where to go back to stays. */
+  async #writeClean(): Promise<void> {
+    await this.#write(this.#rails.take(), this.#hasPending ? this.#takeVersions() : []);
+  }
+
+  get #mayPublish(): boolean {
+    return this.#rails.publishes || this.#versions.isChosen;
+  }
+
+  /** Whether there is a version to publish. */
+  get #hasPending(): boolean {
+    return this.#versions.isAhead && this.#mayPublish;
+  }
+
+  /** Makes the next version, unpublished, unless an earlier life has published it or a later one. */
+  #makeVersion(): void {
+    if (this.#versions.make()) this.learner.clearChanged();
+  }
+
+  /** The newest version, as the log is to get it. */
+  #takeVersions(): ParameterVersion[] {
+    const { published } = this.#versions;
+    const share = this.proof?.share ?? 1;
+    return this.#versions.take().map((kind) => (
+      { ...this.learner.version(kind, this.version, published), share }
+    ));
+  }
+
+  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.take} */
+  async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
+    await this.#commit(versions, this.#encode(learner));
+    this.#checkpointAt = this.#now();
+    this.#isErasing = false;
+    // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
+    this.#reader.forgetOrder();
+    if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
+  }
+
+  async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
+    const publishes = versions.length > 0;
+    await this.#records.commit({
+      positions: this.positions,
+      lost: this.lost,
+      order: this.#reader.order,
+      time: this.learner.dataTime,
+      versions,
+      supersedes: publishes && this.#versions.isSuperseding,
+      checkpoint,
+    });
+    if (publishes) this.#versions.arrived();
+  }
+
+  #encode(learner: Uint8Array): Uint8Array {
+    const to = new ByteWriter(1 << 16);
+    encodeHead(to, {
+      positions: this.positions,
+      version: this.version,
+      ...this.#rails.counts,
+      pausedBatches: this.pausedBatches,
+      needsFull: this.#versions.needsFull,
+    });
+    this.#rails.encode(to, learner);
+    this.validation.encode(to);
+    if (this.proof !== null) this.proof.encode(to);
+    return to.toBytes();
+  }
+
+  #decode(bytes: Uint8Array): void {
+    const from = new ByteReader(bytes);
+    const head = decodeHead(from);
+    this.#reader.seek(head.positions);
+    this.#versions.made = head.version;
+    this.#versions.needsFull = head.needsFull;
+    this.pausedBatches = head.pausedBatches;
+    this.#rails.decode(from, head);
+    this.validation.decode(from);
+    if (this.proof === null) return;
+    // A checkpoint without a proof is of a model that ordered without one.
+    if (from.done) this.proof.trust();
+    else this.proof.decode(from);
+  }
+}

@@ -1,0 +1,407 @@
+/**
+ * The log on Kafka.
+ *
+ * @module
+ */
+
+import { type KafkaConfig, logLevel } from "kafkajs";
+import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
+import { isUnknownTopic, KafkaClient } from "./client.ts";
+import type { CompressionChoice } from "./codecs.ts";
+import { groupMembers } from "./groups.ts";
+import { KafkaMember } from "./member.ts";
+import { MemberNotes } from "./member_notes.ts";
+import { Producer, type ProducerOptions } from "./producer.ts";
+import { KafkaReader, ownMissing } from "./reader.ts";
+import { partitionBounds, type PlacedRecord, stableOffset } from "./requests.ts";
+import { type MissingRight, missingRights, type WantedRights } from "./rights.ts";
+import { KafkaTopics } from "./topics.ts";
+import { Appender, BATCH_BYTES, KafkaWriter } from "./writers.ts";
+import {
+  type Bounds,
+  type Commit,
+  type GroupHandlers,
+  type GroupMember,
+  type Log,
+  type LogAddress,
+  LogError,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type TopicIdentity,
+  type TopicSpec,
+  type Writer,
+} from "../log.ts";
+
+/**
+ * How far ahead of our clock the time of a record may be: brokers refuse one that is more than an hour ahead of theirs,
+ * and all that it is written with, today and after every restart.
+ */
+const MAX_AHEAD_MS = 3_300_000;
+
+/** Options of {@linkcode KafkaLog.open}. */
+export interface KafkaLogOptions {
+  /** Brokers to ask first, as `host:port`. */
+  readonly brokers: readonly string[];
+  /** Anything else that kafkajs' `KafkaConfig` has: `clientId`, `ssl`, `sasl`, timeouts, logging. @default {{}} */
+  readonly kafka?: Omit<KafkaConfig, "brokers" | "retry">;
+  /** How what is written is compressed; all compressions are read. @default {"auto"} */
+  readonly compression?: CompressionChoice;
+  /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {60_000} */
+  readonly retryMs?: number;
+  /** After so long the brokers abort what a writer that died has begun; readers wait behind it. @default {10_000} */
+  readonly transactionTimeoutMs?: number;
+  /** After so long without a heartbeat, a group gives a member's partitions to others. @default {6000} */
+  readonly sessionMs?: number;
+  /** Time between heartbeats; as long does a member take to notice a change of the group. @default {500} */
+  readonly heartbeatMs?: number;
+  /**
+   * Folder of this machine where members note that they live. Of one that was killed, those that share the folder tell
+   * its group at once; otherwise it takes `sessionMs`.
+   *
+   * @default {none}
+   */
+  readonly membersFolder?: string;
+  /**
+   * How long a group waits for members whose handlers are busy; also for one that was killed while it joined for the
+   * first time, of whom nobody can tell it.
+   *
+   * @default {30_000}
+   */
+  readonly rebalanceMs?: number;
+  /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
+  readonly replicationFactor?: number;
+  /**
+   * Configuration of new topics, beside records of 8 MiB at most and no limit of age. Kafka measures age by the
+   * records' own time: with a limit, old events go as soon as a segment of them is full.
+   *
+   * @default {{}}
+   */
+  readonly topicConfig?: Readonly<Record<string, string>>;
+  /** Bytes of a partition to fetch at a time. @default {1 MiB} */
+  readonly fetchBytes?: number;
+  /** Bytes of records that are held for readers; beside them, one fetch for each read under way. @default {64 MiB} */
+  readonly bufferBytes?: number;
+}
+
+/**
+ * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
+ *
+ * - **Reading** needs no group; a read in sequence is served from memory (see `kafka/reader.ts`). Committed records
+ *   only. Values are views of what was fetched: copy what you keep for long.
+ * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
+ *   has resolved includes it, although the brokers finish transactions a moment later.
+ * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction.
+ * - **Writers and appends have connections of their own**: a broker answers one request of a connection after the other,
+ *   and the write of one must not wait until that of another has been copied to the replicas.
+ * - **A writer that has failed** refuses every later commit: open another with its id, if it is still yours.
+ * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
+ * - Brokers that are away for less than `retryMs` are waited for, everywhere.
+ *
+ * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
+ */
+export class KafkaLog implements Log {
+  /** See {@linkcode Log.address}. */
+  readonly address: LogAddress;
+  readonly #options: Required<Omit<KafkaLogOptions, "membersFolder">> & KafkaLogOptions;
+  readonly #client: KafkaClient;
+  readonly #polls: KafkaClient;
+  readonly #appends: KafkaClient;
+  /** Of the writers that are open. */
+  readonly #writers = new Set<KafkaClient>();
+  readonly #topics: KafkaTopics;
+  readonly #reader: KafkaReader;
+  readonly #members = new Set<KafkaMember>();
+  /** Writes under way, which closing waits for. */
+  readonly #writes = new Set<Promise<unknown>>();
+  /** Behind the newest of our own records, by partition. */
+  readonly #ownEnds = new Map<string, number>();
+  /** For appends to one partition, and to several. */
+  readonly #appenders: { readonly plain: Appender; readonly atomic: Appender };
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: KafkaLogOptions) {
+    this.address = { kind: "kafka", options };
+    this.#options = {
+      kafka: {},
+      compression: "auto",
+      retryMs: 60_000,
+      transactionTimeoutMs: 10_000,
+      sessionMs: 6000,
+      heartbeatMs: 500,
+      rebalanceMs: 30_000,
+      replicationFactor: -1,
+      topicConfig: {},
+      fetchBytes: 1 << 20,
+      bufferBytes: 64 << 20,
+      ...options,
+    };
+    this.#client = this.#newClient();
+    this.#polls = this.#newClient();
+    this.#appends = this.#newClient();
+    const { replicationFactor, topicConfig } = this.#options;
+    this.#topics = new KafkaTopics(this.#client, {
+      replicationFactor,
+      topicConfig: { "max.message.bytes": `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
+    });
+    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
+    this.#appenders = {
+      plain: new Appender(
+        () => this.#producer(this.#appends),
+        (producer, records) => producer.write(records),
+      ),
+      atomic: new Appender(
+        () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
+        (producer, records) => producer.commit(records, "", []),
+      ),
+    };
+  }
+
+  /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses us, or is too old */
+  static async open(options: KafkaLogOptions): Promise<KafkaLog> {
+    const log = new KafkaLog(options);
+    try {
+      await Promise.all([log.#client, log.#polls, log.#appends].map((client) => client.connect()));
+      return log;
+    } catch (error) {
+      await log[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when we may not create what is missing */
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    await this.#topics.create(topics);
+  }
+
+  /** See {@linkcode Log.topics}. Topics that Kafka keeps for itself are left out. */
+  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return await this.#topics.list();
+  }
+
+  /** See {@linkcode Log.identify}. Brokers before 2.8 do not number topics. */
+  async identify(topic: string): Promise<TopicIdentity | null> {
+    this.#client.throwIfClosed();
+    return await this.#topics.identify(topic);
+  }
+
+  /** See {@linkcode Log.append}. */
+  async append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    const placed = await this.#place(records);
+    return await this.#write(async () => {
+      const appender = Producer.isOneBatch(placed, BATCH_BYTES) ? "plain" : "atomic";
+      const offsets = await this.#appenders[appender].append(placed);
+      this.#remember(placed, offsets);
+      return offsets;
+    });
+  }
+
+  /** See {@linkcode Log.read}. */
+  async read(
+    topic: string,
+    partition: number,
+    from: number,
+    options: ReadOptions = {},
+  ): Promise<ReadResult> {
+    options.signal?.throwIfAborted();
+    await this.#check(topic, partition);
+    if (!Number.isSafeInteger(from)) {
+      throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
+    }
+    const ownEnd = () => this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+    try {
+      return await this.#reader.read(topic, partition, from, ownEnd, options);
+    } catch (error) {
+      throw this.#translate(error, topic);
+    }
+  }
+
+  /** See {@linkcode Log.bounds}. */
+  async bounds(topic: string, partition: number): Promise<Bounds> {
+    await this.#check(topic, partition);
+    const until = performance.now() + this.#options.retryMs;
+    for (;;) {
+      const bounds = await this.#client.retry(async () =>
+        partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
+      );
+      const ownEnd = this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+      if (bounds.end >= ownEnd) return bounds;
+      if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
+      await this.#client.pause(2);
+    }
+  }
+
+  /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
+  async committed(group: string, topic: string, partition: number): Promise<number | null> {
+    await this.#check(topic, partition);
+    return await this.#client.retry(async () =>
+      stableOffset(await this.#client.coordinator("group", group), group, { topic, partition })
+    );
+  }
+
+  /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
+  async writer(id: string): Promise<Writer> {
+    this.#client.throwIfClosed();
+    const client = this.#newClient();
+    this.#writers.add(client);
+    const close = async () => {
+      this.#writers.delete(client);
+      await client[Symbol.asyncDispose]();
+    };
+    try {
+      await client.connect();
+      const producer = await this.#producer(client, id);
+      return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** Checks a commit; what it gives back carries it out. */
+  async #prepare(
+    { records, group, offsets }: Commit,
+    producer: Producer,
+  ): Promise<() => Promise<readonly number[]>> {
+    this.#client.throwIfClosed();
+    const placed = await this.#place(records);
+    for (const offset of offsets) {
+      await this.#check(offset.topic, offset.partition);
+      checkOffset(group, offset);
+    }
+    return () =>
+      this.#write(async () => {
+        const written = await producer.commit(placed, group, offsets);
+        this.#remember(placed, written);
+        return written;
+      });
+  }
+
+  /** See {@linkcode Log.join}. */
+  async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    if (this.#closing !== undefined) {
+      throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+    }
+    const specs = await Promise.all(topics.map((topic) => this.#topics.spec(topic)));
+    const partitions = coPartitions(group, specs);
+    const { sessionMs, heartbeatMs, rebalanceMs, membersFolder } = this.#options;
+    const notes = membersFolder === undefined ? {} : { notes: new MemberNotes(membersFolder, group) };
+    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs, ...notes };
+    return await KafkaMember.join(this.#newClient(), this.#client, options, handlers, (member) => {
+      this.#members.add(member);
+      member.ended.catch(() => {}).finally(() => this.#members.delete(member));
+    });
+  }
+
+  /** See {@linkcode Log.members}. */
+  async members(group: string): Promise<readonly GroupMember[]> {
+    return await groupMembers(this.#client, group);
+  }
+
+  /** Which rights we do not have; tried by a transaction that is aborted. */
+  async missingRights(wanted: WantedRights): Promise<readonly MissingRight[]> {
+    return await missingRights(this.#client, wanted);
+  }
+
+  /** See {@linkcode Log.keepMs}. */
+  async keepMs(topic: string): Promise<number | null> {
+    return await this.#topics.keepMs(topic);
+  }
+
+  /**
+   * Whose time the records of a topic have: `CreateTime`, their producers', or `LogAppendTime`, the broker's; `null` = it
+   * may not be asked.
+   */
+  async timestampType(topic: string): Promise<string | null> {
+    return await this.#topics.timestampType(topic);
+  }
+
+  /** See {@linkcode Log.trim}. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    const spec = await this.#check(topic, partition);
+    const { start, end } = await this.bounds(topic, partition);
+    checkTrim(spec, partition, before, end);
+    if (before <= start) return;
+    await this.#client.retry(async () => {
+      const leader = await this.#client.leader(topic, partition);
+      await leader.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${before}` }] }] });
+    });
+    this.#reader.forget(topic, partition);
+  }
+
+  /** Revokes what members hold, lets writes end, then closes every connection. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      const outcomes = await Promise.allSettled([...this.#members].map((member) => member.leave()));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    } finally {
+      await Promise.allSettled(this.#writes);
+      const clients = [this.#client, this.#polls, this.#appends, ...this.#writers];
+      await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
+    }
+  }
+
+  #newClient(): KafkaClient {
+    const { brokers, kafka, retryMs } = this.#options;
+    return new KafkaClient({ logLevel: logLevel.NOTHING, ...kafka, brokers: [...brokers] }, retryMs);
+  }
+
+  #producer(client: KafkaClient, transactionalId?: string): Promise<Producer> {
+    const { transactionTimeoutMs, compression } = this.#options;
+    const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytes: BATCH_BYTES };
+    return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
+  }
+
+  async #check(topic: string, partition: number): Promise<TopicSpec> {
+    const spec = await this.#topics.spec(topic);
+    checkPartition(spec, partition);
+    return spec;
+  }
+
+  async #place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
+    const specs = new Map<string, TopicSpec>();
+    for (const { topic } of records) {
+      if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
+    }
+    const latest = Date.now() + MAX_AHEAD_MS;
+    return records.flatMap((record) => {
+      const spec = specs.get(record.topic);
+      if (spec === undefined) return [];
+      const partition = placeOf(record, spec);
+      return { record: record.time > latest ? { ...record, time: latest } : record, partition };
+    });
+  }
+
+  /** Runs a write; closing waits for it. */
+  async #write<Result>(write: () => Promise<Result>): Promise<Result> {
+    this.#client.throwIfClosed();
+    const writing = write();
+    this.#writes.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writes.delete(writing);
+    }
+  }
+
+  #remember(records: readonly PlacedRecord[], offsets: readonly number[]): void {
+    for (const [i, { record: { topic }, partition }] of records.entries()) {
+      const end = (offsets[i] ?? -1) + 1;
+      const key = `${topic}/${partition}`;
+      if (end > (this.#ownEnds.get(key) ?? 0)) this.#ownEnds.set(key, end);
+    }
+  }
+
+  #translate(error: unknown, topic: string): unknown {
+    if (!isUnknownTopic(error)) return error;
+    this.#topics.forget(topic);
+    return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * What of a SQLite log is committed, without its records: which topics there are, where each partition starts and ends,
+ * and the positions of groups. A few kilobytes, which are kept beside the log so that one that has lost something is
+ * told from one that has not; see `end_file.ts`.
+ *
+ * ```text
+ * JSON of {topics, positions}, U+0000, then float64: start and end of each partition, offset of each position
+ * ```
+ *
+ * @module
+ */
+
+import type { GroupOffset, TopicSpec } from "../log.ts";
+
+/** A topic as the file has it. */
+export interface StatedTopic extends TopicSpec {
+  /** What tells it from others of its name. */
+  readonly id: string;
+}
+
+/** A partition that has less than it should. */
+export interface Shortfall {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records from here on are not there. */
+  readonly from: number;
+  /** Up to here, exclusive. */
+  readonly to: number;
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Encoded {
+  readonly bytes: Uint8Array;
+  /** Those behind the names. */
+  readonly cells: DataView;
+}
+
+/** See the module. */
+export class CommittedState {
+  readonly #topics: StatedTopic[] = [];
+  readonly #positions: (readonly [group: string, topic: string, partition: number])[] = [];
+  /** First cell of a topic's partitions, and the cell of a position. */
+  readonly #at = new Map<string, number>();
+  readonly #partitionCells: number[] = [];
+  readonly #positionCells: number[] = [];
+  /** All of it encoded, once that was asked for; kept up to date until there is a topic or a position more. */
+  #encoded: Encoded | undefined;
+
+  /** Adds a topic; each partition starts and ends at 0 until {@linkcode CommittedState.setBounds} says otherwise. */
+  addTopic({ name, partitions, cleanup, id }: StatedTopic): void {
+    this.#at.set(name, this.#partitionCells.length);
+    this.#topics.push({ name, partitions, cleanup, id });
+    for (let p = 0; p < partitions; p++) this.#partitionCells.push(0, 0);
+    this.#encoded = undefined;
+  }
+
+  /** Notes where a partition starts and ends. */
+  setBounds(topic: string, partition: number, start: number, end: number): void {
+    const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
+    this.#partitionCells[at] = start;
+    this.#partitionCells[at + 1] = end;
+    this.#encoded?.cells.setFloat64(8 * at, start, true);
+    this.#encoded?.cells.setFloat64(8 * at + 8, end, true);
+  }
+
+  /** Notes the position of a group. */
+  setPosition(group: string, { topic, partition, offset }: GroupOffset): void {
+    const name = positionName(group, topic, partition);
+    let at = this.#at.get(name);
+    if (at === undefined) {
+      this.#at.set(name, at = this.#positions.length);
+      this.#positions.push([group, topic, partition]);
+      this.#encoded = undefined;
+    }
+    this.#positionCells[at] = offset;
+    this.#encoded?.cells.setFloat64(8 * (this.#partitionCells.length + at), offset, true);
+  }
+
+  /** Encoded; valid until the next change. */
+  get bytes(): Uint8Array {
+    return (this.#encoded ??= this.#encode()).bytes;
+  }
+
+  #encode(): Encoded {
+    const names = new TextEncoder().encode(
+      `${JSON.stringify({ topics: this.#topics, positions: this.#positions })}\0`,
+    );
+    const all = [...this.#partitionCells, ...this.#positionCells];
+    const bytes = new Uint8Array(names.length + 8 * all.length);
+    bytes.set(names);
+    const cells = new DataView(bytes.buffer, names.length);
+    for (const [i, cell] of all.entries()) cells.setFloat64(8 * i, cell, true);
+    return { bytes, cells };
+  }
+
+  /** Decodes what {@linkcode CommittedState.bytes} gave. */
+  static from(bytes: Uint8Array): CommittedState {
+    const length = bytes.indexOf(0);
+    const { topics, positions } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length))) as {
+      readonly topics: readonly StatedTopic[];
+      readonly positions: readonly (readonly [string, string, number])[];
+    };
+    const view = new DataView(bytes.buffer, bytes.byteOffset + length + 1);
+    let at = 0;
+    const next = () => view.getFloat64((at += 8) - 8, true);
+    const state = new CommittedState();
+    for (const topic of topics) {
+      state.addTopic(topic);
+      for (let p = 0; p < topic.partitions; p++) state.setBounds(topic.name, p, next(), next());
+    }
+    for (const [group, topic, partition] of positions) {
+      state.setPosition(group, { topic, partition, offset: next() });
+    }
+    return state;
+  }
+
+  /** Partitions of which something that is here is not in another state; positions are only looked for. */
+  missingIn(
+    other: CommittedState,
+  ): { readonly shortfalls: readonly Shortfall[]; readonly others: readonly string[] } {
+    const shortfalls: Shortfall[] = [];
+    const others: string[] = [];
+    for (const { name, id, partitions, cleanup } of this.#topics) {
+      const found = other.#topics.find((topic) => topic.name === name);
+      if (found === undefined) others.push(`topic ${name} is not there`);
+      else if (found.id !== id || found.partitions !== partitions || found.cleanup !== cleanup) {
+        others.push(`topic ${name} is another one`);
+      }
+      for (let p = 0; p < partitions; p++) {
+        const here = this.#bounds(name, p);
+        const there = found === undefined || p >= found.partitions
+          ? { start: 0, end: 0 }
+          : other.#bounds(name, p);
+        if (there.end < here.end) {
+          shortfalls.push({ topic: name, partition: p, from: Math.max(there.end, here.start), to: here.end });
+        } else if (there.start < here.start) {
+          others.push(`${name}/${p} starts at ${there.start}, which was trimmed up to ${here.start}`);
+        }
+      }
+    }
+    for (const [group, topic, partition] of this.#positions) {
+      if (other.#at.has(positionName(group, topic, partition))) continue;
+      others.push(`the position of group ${group} in ${topic}/${partition} is not there`);
+    }
+    return { shortfalls, others };
+  }
+
+  /** Where the partitions of its `delete` topics end, in words. */
+  describeEnds(): string {
+    const topics = this.#topics.filter(({ cleanup }) => cleanup === "delete");
+    return topics.map(({ name, partitions }) =>
+      `${Array.from({ length: partitions }, (_, p) => this.#bounds(name, p).end).join(", ")} of ${name}`
+    ).join("; ");
+  }
+
+  #bounds(topic: string, partition: number): Place {
+    const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
+    return { start: this.#partitionCells[at] ?? 0, end: this.#partitionCells[at + 1] ?? 0 };
+  }
+}
+
+/** No name of a topic has a space. */
+function positionName(group: string, topic: string, partition: number): string {
+  return `${topic} ${partition} ${group}`;
+}

@@ -1,0 +1,74 @@
+/**
+ * Who owns a SQLite log. The write-ahead log lies beside the name by which the database is opened, so that one database
+ * under two names is two logs, each of which destroys the other: links are followed to the one name, and a database that
+ * has several is refused.
+ *
+ * @module
+ */
+
+import { basename, dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { LogError } from "../log.ts";
+
+/** The one name of a database, which need not exist. @throws LogError `locked` when it has others */
+export function oneName(path: string): string {
+  try {
+    const real = Deno.realPathSync(path);
+    const { nlink, isFile } = Deno.statSync(real);
+    if (isFile && nlink !== null && nlink > 1) {
+      throw new LogError(
+        "locked",
+        `Cannot open the log ${real}: the file has ${nlink} names (hard links), and a log has one, beside which its newest ` +
+          `records are; remove the others (find -samefile ${real}), or copy the file`,
+      );
+    }
+    return real;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (isLink(path)) {
+      throw new Error(`Cannot open the log ${path}: it is a symbolic link to a file that does not exist`, {
+        cause: error,
+      });
+    }
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Takes the lock of a log, which the kernel frees when this process ends. */
+export function own(path: string): DatabaseSync {
+  const lock = new DatabaseSync(`${path}-lock`);
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/**
+ * Creates the file if there is none, and takes the lock of it, whatever name it was reached by, such as a mount of its own. On Linux alone, where
+ * it does not touch the locks that SQLite takes.
+ *
+ * @returns the file: whoever closes it frees all locks that this process has on it, SQLite's too
+ */
+export function ownFile(path: string): Deno.FsFile | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  if (file.tryLockSync(true)) return file;
+  file.close();
+  throw new LogError(
+    "locked",
+    `Cannot open the log ${path}: another process has the same file open, by another name; stop that one, or give this ` +
+      "one a file of its own",
+  );
+}

@@ -1,0 +1,311 @@
+/**
+ * The table of one partition in a SQLite file: appends go to its right edge.
+ *
+ * ```text
+ * records_<topic id>_<partition>   offset → key, value, time, headers (with checksum, see row_sum.ts)
+ *   compact: unique index on key, by which the predecessor of a record is deleted; partial index on tombstones
+ * ```
+ * Neither trimming nor compaction ever removes what tells the next offset: it is the larger of the trimmed
+ * start and the last record's offset + 1, and the last record goes only when a newer one comes or it is
+ * trimmed; where records were erased, `ends` has it. A `delete` partition has a row for each offset between its start and its end: one that is not there is
+ * damage, and not a hole. Where a record was erased stands a row whose time is -1. A key with U+0000 is stored as bytes, because SQLite's texts are read up to it.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { ReadLimits } from "../local_log.ts";
+import {
+  type Cleanup,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type ReadResult,
+  type TopicSpec,
+} from "../log.ts";
+import { decodeRest, placeSeed, rowSum } from "./row_sum.ts";
+import { RowWriter, storedKey } from "./row_writer.ts";
+import { Tail } from "./tail.ts";
+
+/** Records fetched at once by a read, before it looks at how many bytes they are. */
+const CHUNK = 128;
+/** Time of a row that stands where a record was erased; no record has it. */
+const HOLE = -1;
+/** Of a partition, after which a look at all of it ends. */
+const MAX_PROBLEMS = 20;
+
+/** Which table a {@linkcode RecordTable} is. */
+export interface RecordTableOptions {
+  /** Name of the table. */
+  readonly name: string;
+  /** Whose records it holds. */
+  readonly topic: TopicSpec;
+  /** Whose records it holds. */
+  readonly partition: number;
+  /** How many of the newest tombstones stay. */
+  readonly tombstones: number;
+  /** Rows below this offset may have no checksum. */
+  readonly summedFrom: number;
+  /** Where the log is, for errors. */
+  readonly path: string;
+}
+
+/** The records of one partition; a prepared statement for each thing done with them. */
+export class RecordTable {
+  /** Start of a `delete` partition. */
+  trimmed: number;
+  /** The next offset. */
+  end: number;
+  /** Whose records it holds. */
+  readonly topic: string;
+  /** Whose records it holds. */
+  readonly partition: number;
+  readonly #cleanup: Cleanup;
+  readonly #maxTombstones: number;
+  readonly #summedFrom: number;
+  readonly #path: string;
+  readonly #seed: number;
+  /** Holds no rows outside a transaction. */
+  readonly #rows: RowWriter;
+  readonly #select: StatementSync;
+  readonly #first: StatementSync;
+  readonly #deleteBelow: StatementSync;
+  readonly #eraseAt: StatementSync;
+  readonly #forget: StatementSync | undefined;
+  readonly #latest: StatementSync | undefined;
+  /** The newest records; a compact partition has holes, and keeps none. */
+  readonly #tail: Tail | undefined;
+  /** Records of the open transaction, for the tail. */
+  #fresh: NewRecord[] = [];
+  /** Tombstones written since old ones were last deleted; unknown at first. */
+  #tombstones = Infinity;
+
+  /** Opens the table of a partition. */
+  constructor(
+    db: DatabaseSync,
+    { name, topic, partition, tombstones, summedFrom, path }: RecordTableOptions,
+  ) {
+    this.topic = topic.name;
+    this.partition = partition;
+    this.#cleanup = topic.cleanup;
+    this.#maxTombstones = tombstones;
+    this.#summedFrom = summedFrom;
+    this.#path = path;
+    this.#seed = placeSeed(topic.name, partition);
+    this.#rows = new RowWriter(db, name, topic.cleanup === "compact", this.#seed);
+    this.#select = db.prepare(
+      `SELECT "offset", key, value, time, headers FROM ${name} WHERE "offset" >= ? ORDER BY "offset" LIMIT ?`,
+    );
+    this.#first = db.prepare(`SELECT min("offset") AS first FROM ${name}`);
+    this.#deleteBelow = db.prepare(`DELETE FROM ${name} WHERE "offset" < ?`);
+    this.#tail = topic.cleanup === "delete" ? new Tail(topic.name, partition) : undefined;
+    if (topic.cleanup === "compact") {
+      this.#latest = db.prepare(`SELECT "offset", key, value, time, headers FROM ${name} WHERE key = ?`);
+      this.#forget = db.prepare(
+        `DELETE FROM ${name} WHERE value IS NULL AND "offset" < (SELECT "offset" FROM ${name} WHERE value IS NULL ` +
+          'ORDER BY "offset" DESC LIMIT 1 OFFSET ?)',
+      );
+    }
+    this.#eraseAt = topic.cleanup === "compact"
+      ? db.prepare(`DELETE FROM ${name} WHERE "offset" = ?`)
+      : db.prepare(
+        `UPDATE ${name} SET key = NULL, value = NULL, time = ${HOLE}, headers = ? WHERE "offset" = ?`,
+      );
+    ({ start: this.trimmed, end: this.end } = boundsOf(db, name, topic.name, partition));
+  }
+
+  /** Whether a record takes the place of the one before it with its key. */
+  get isCompact(): boolean {
+    return this.#cleanup === "compact";
+  }
+
+  /** Smallest offset that can still be read. */
+  get start(): number {
+    return this.#cleanup === "delete" ? this.trimmed : Number(this.#first.get()?.["first"] ?? this.end);
+  }
+
+  /** Takes a record into the open transaction; {@linkcode RecordTable.flush} must follow. */
+  append(record: NewRecord): number {
+    const offset = this.end++;
+    if (this.#tail !== undefined) this.#fresh.push(record);
+    this.#rows.add(offset, record);
+    if (record.value === null) this.#tombstones++;
+    return offset;
+  }
+
+  /** Completes the appends of a transaction. */
+  flush(): void {
+    this.#rows.flush();
+    if (this.#tombstones > this.#maxTombstones / 8) {
+      this.#forget?.run(this.#maxTombstones - 1);
+      this.#tombstones = 0;
+    }
+  }
+
+  /** Notes that the transaction was committed. */
+  committed(): void {
+    this.#tail?.push(this.#fresh, this.end - this.#fresh.length);
+    this.#fresh = [];
+  }
+
+  /** Undoes the appends of a transaction that was rolled back. */
+  rewind(end: number): void {
+    this.end = end;
+    this.#rows.clear();
+    this.#fresh = [];
+    this.#tombstones = Infinity;
+  }
+
+  /** Deletes the records below an offset. @returns How many. */
+  deleteBelow(offset: number): number {
+    return Number(this.#deleteBelow.run(offset).changes);
+  }
+
+  /** Takes records out, in the open transaction. */
+  erase(offsets: readonly number[]): void {
+    this.#tail?.clear();
+    for (const offset of offsets) {
+      if (this.isCompact) this.#eraseAt.run(offset);
+      else this.#eraseAt.run(rowSum(this.#seed, { offset, key: null, value: null, time: HOLE }, ""), offset);
+    }
+  }
+
+  /** Reads from an offset on; see `Log.read`. */
+  read(from: number, limits: ReadLimits): ReadResult {
+    const { maxRecords, maxBytes } = limits;
+    const newest = from < this.trimmed ? undefined : this.#tail?.read(from, limits);
+    if (newest !== undefined) return newest;
+    const records: LogRecord[] = [];
+    let next = this.isCompact ? from : Math.max(from, this.trimmed);
+    let bytes = 0;
+    while (records.length < maxRecords) {
+      const limit = Math.min(CHUNK, maxRecords - records.length);
+      const rows = this.#select.all(next, limit) as unknown as readonly Row[];
+      for (const row of rows) {
+        if (row.offset < next) throw this.#damaged(row.offset, `it stands behind offset ${next - 1}`);
+        if (row.offset > next && !this.isCompact) throw this.#missing(next, row.offset);
+        const record = this.#record(row);
+        next = row.offset + 1;
+        if (record.time === HOLE) continue;
+        records.push(record);
+        bytes += row.value?.length ?? 0;
+        if (bytes >= maxBytes) return { records, next };
+      }
+      if (rows.length < limit) {
+        if (next < this.end && !this.isCompact) throw this.#missing(next, this.end);
+        return { records, next: this.end };
+      }
+    }
+    return { records, next };
+  }
+
+  /** Looks at every row. @returns what is wrong with some of them */
+  verify(): { readonly records: number; readonly problems: readonly LogError[] } {
+    const problems: LogError[] = [];
+    let records = 0;
+    let next = this.isCompact ? 0 : this.trimmed;
+    while (problems.length < MAX_PROBLEMS) {
+      const rows = this.#select.all(next, CHUNK) as unknown as readonly Row[];
+      for (const row of rows) {
+        if (row.offset < next) {
+          problems.push(this.#damaged(row.offset, `it stands behind offset ${next - 1}`));
+          return { records, problems };
+        }
+        if (row.offset > next && !this.isCompact) problems.push(this.#missing(next, row.offset));
+        next = row.offset + 1;
+        if (row.time !== HOLE) records++;
+        try {
+          this.#record(row);
+        } catch (error) {
+          problems.push(error as LogError);
+        }
+      }
+      if (rows.length === CHUNK) continue;
+      if (next < this.end && !this.isCompact) problems.push(this.#missing(next, this.end));
+      break;
+    }
+    return { records, problems };
+  }
+
+  /** The record of a key; see `Log.latest`. */
+  latest(key: string): LogRecord | null {
+    const row = this.#latest?.get(storedKey(key));
+    if (row === undefined) return null;
+    const record = this.#record(row as unknown as Row);
+    if (record.key !== key) throw this.#damaged(record.offset, "the index of keys leads to another one");
+    return record;
+  }
+
+  /** @throws LogError `corrupt` when it is not as it was written */
+  #record({ offset, key: stored, value, time, headers }: Row): LogRecord {
+    if (
+      !isBytes(value) || !(isBytes(stored) || typeof stored === "string") ||
+      typeof headers === "object" && headers !== null
+    ) {
+      throw this.#damaged(offset, "it has columns of other types");
+    }
+    const key = typeof stored === "string" || stored === null ? stored : Buffer.from(stored).toString();
+    const { sum, json } = decodeRest(headers);
+    const isRight = sum === undefined
+      ? offset < this.#summedFrom
+      : sum === rowSum(this.#seed, { offset, key, value, time }, json);
+    if (!isRight) throw this.#damaged(offset, "its checksum does not fit");
+    return {
+      topic: this.topic,
+      partition: this.partition,
+      ...{ offset, key, value, time },
+      headers: json === "" ? {} : JSON.parse(json),
+    };
+  }
+
+  #missing(from: number, to: number): LogError {
+    const last = to - 1;
+    return this.#damaged(from, last === from ? "it is missing" : `all up to ${last} are missing`);
+  }
+
+  #damaged(offset: number, what: string): LogError {
+    return new LogError(
+      "corrupt",
+      `Cannot read offset ${offset} of ${this.topic}/${this.partition} from the log ${this.#path}: ${what}; ` +
+        "the file is damaged: restore it from a copy, and see `check --verify` for all that is damaged",
+    );
+  }
+}
+
+function isBytes(value: unknown): value is Uint8Array | null {
+  return value === null || value instanceof Uint8Array;
+}
+
+/** The start and the end of the partition of a table. */
+export function boundsOf(
+  db: DatabaseSync,
+  name: string,
+  topic: string,
+  partition: number,
+): { readonly start: number; readonly end: number } {
+  const trim = db.prepare("SELECT start FROM trims WHERE topic = ? AND partition = ?").get(topic, partition);
+  const start = Number(trim?.["start"] ?? 0);
+  const last = db.prepare(`SELECT max("offset") AS last FROM ${name}`).get()?.["last"] ?? -1;
+  const kept = db.prepare("SELECT end FROM ends WHERE topic = ? AND partition = ?").get(topic, partition);
+  return { start, end: Math.max(start, Number(last) + 1, Number(kept?.["end"] ?? 0)) };
+}
+
+/** A row of a record table. */
+interface Row {
+  readonly offset: number;
+  readonly key: string | Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly time: number;
+  readonly headers: string | number | null;
+}
+
+/** The statements that create the table of a partition. */
+export function recordTableSchema(name: string, cleanup: Cleanup): string {
+  const table =
+    `CREATE TABLE ${name} ("offset" INTEGER PRIMARY KEY, key ANY, value BLOB, time INTEGER NOT NULL, headers ANY) STRICT;`;
+  if (cleanup === "delete") return table;
+  return `${table}
+    CREATE UNIQUE INDEX ${name}_key ON ${name} (key);
+    CREATE INDEX ${name}_tombstones ON ${name} ("offset") WHERE value IS NULL;`;
+}

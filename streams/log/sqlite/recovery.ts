@@ -1,0 +1,104 @@
+/**
+ * Whether what a SQLite log holds when it is opened is what it should hold.
+ *
+ * ```text
+ *            confirmed by the disk            acknowledged
+ * ───────────────────┼──────────────────────────────┼─────── offsets
+ *  less: refused     │ less: lost by a power cut    │ as much, or what was not acknowledged: all is well,
+ *                    │ refused if there was none    │ but for what a power cut has taken along with the note of it
+ * ```
+ *
+ * @module
+ */
+
+import { isSameBoot } from "./boot.ts";
+import type { CommittedState, Shortfall } from "./committed_state.ts";
+import type { Memory } from "./end_file.ts";
+import { LogError } from "../log.ts";
+
+/**
+ * Compares what is found with what is remembered.
+ *
+ * @param boot when the machine was started, see `boot.ts`
+ * @throws LogError `corrupt` when something is gone that no power cut can have taken
+ * @returns what people should know, if anything: what is lost, or that nobody can tell
+ */
+export function recover(
+  path: string,
+  found: CommittedState,
+  memory: Memory | "absent" | "damaged",
+  boot: number,
+): string | null {
+  if (memory === "absent") {
+    return `there is no ${path}-end, so that nobody can tell whether its newest records are there`;
+  }
+  if (memory === "damaged") {
+    throw new LogError(
+      "corrupt",
+      `Cannot open the log ${path}: ${path}-end, which remembers its end, is damaged; ` +
+        "see `check --verify` with that file moved away, and leave it away when the log is as it should be",
+    );
+  }
+  const { acknowledged, confirmed } = memory;
+  const hasRun = [acknowledged, confirmed].some((one) => one !== undefined && isSameBoot(one.boot, boot));
+  if (acknowledged === undefined) {
+    if (hasRun) return recover(path, found, "damaged", boot);
+    refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
+    const before = confirmed?.windowMs ?? NaN;
+    if (before === 0) return null;
+    return `its end was being noted when the machine stopped: ${unsaid(found, before)}`;
+  }
+  const { windowMs } = acknowledged;
+  const { shortfalls, others } = acknowledged.state.missingIn(found);
+  if (shortfalls.length === 0 && others.length === 0) {
+    // Whoever has closed it, or waits for the disk before each answer, leaves nothing that could be lost.
+    if (hasRun || !(windowMs > 0)) return null;
+    const stopped = Number.isNaN(boot)
+      ? "it was not closed, and this process may not know whether the machine has stopped since (--allow-sys=osUptime): if so, "
+      : "it was not closed before the machine stopped: ";
+    return stopped + unsaid(found, windowMs);
+  }
+  if (hasRun) {
+    refuseWhatIsMissing(path, found, acknowledged.state, "acknowledged, and the machine has run since");
+  }
+  if (windowMs === 0) refuseWhatIsMissing(path, found, acknowledged.state, CONFIRMED);
+  refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
+  const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
+  return `${lost} records that were acknowledged are lost, as the machine stopped before its disk had them: ` +
+    `${[...shortfalls.map(name), ...others].join(", ")}. Beside them, ${unsaid(found, windowMs)}`;
+}
+
+/** What was acknowledged and noted so late that the disk has neither. */
+function unsaid(found: CommittedState, windowMs: number): string {
+  const late = windowMs > 0
+    ? `within ${windowMs} ms, and the time of a sync, before that`
+    : "shortly before that";
+  return `what was acknowledged ${late} may be lost; the log ends at offsets ${found.describeEnds()}`;
+}
+
+const CONFIRMED = "confirmed by the disk";
+
+function refuseWhatIsMissing(
+  path: string,
+  found: CommittedState,
+  wanted: CommittedState | undefined,
+  how: string,
+): void {
+  const { shortfalls, others } = wanted?.missingIn(found) ?? { shortfalls: [], others: [] };
+  if (shortfalls.length === 0 && others.length === 0) return;
+  throw new LogError(
+    "corrupt",
+    `Cannot open the log ${path}: it holds less than was ${how}: ${
+      [...shortfalls.map(name), ...others].join(", ")
+    }. ` +
+      `Its files are damaged, or of an older copy. Put ${path}, ${path}-wal and ${path}-end back as they belong ` +
+      `together; to go on without what is missing, move ${path}-end away`,
+  );
+}
+
+function name({ topic, partition, from, to }: Shortfall): string {
+  const last = to - 1;
+  return last === from
+    ? `offset ${from} of ${topic}/${partition} is not there`
+    : `offsets ${from} to ${last} of ${topic}/${partition} are not there`;
+}

@@ -1,0 +1,73 @@
+/**
+ * What is left in a SQLite file where records were erased: ends of pages that were freed, and used again.
+ *
+ * @module
+ */
+
+import type { Scrubbed } from "../log.ts";
+import { recordTableSchema } from "./record_table.ts";
+import type { SqliteFile } from "./sqlite_file.ts";
+import type { WalMover } from "./wal_mover.ts";
+
+/** In `scrubs`: records that were erased have left fragments. */
+const FRAGMENTS = 2;
+/** The records of a file of 64 MiB are moved in a second. */
+const SMALL_PAGES = 16_384;
+/** Free pages that are overwritten at once, and what a page takes of a large value. */
+const SCRUB_PAGES = 1024;
+const OVERFLOW_BYTES = 4092;
+/**
+ * Leaves nothing of erased records in the file, a step at a time. Records that were dropped or superseded have left pages that are free and not
+ * overwritten, and ends of pages that larger records took: the free pages are overwritten, and in a small file all
+ * records are moved to others. Then the write-ahead log, which has the pages as they were, is emptied.
+ */
+export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed | "more" {
+  const { db } = file;
+  const state = Number(db.prepare("SELECT max(id) AS id FROM scrubs").get()?.["id"] ?? 0);
+  if (state === 0) return "clean";
+  if (state === FRAGMENTS) return "fragments";
+  const pages = file.pragma("page_count");
+  const isSmall = pages <= SMALL_PAGES;
+  const free = file.pragma("freelist_count");
+  if (free > 0) {
+    const some = Math.max(1, Math.min(free - 1, SCRUB_PAGES));
+    file.transaction(() => {
+      db.exec("CREATE TABLE IF NOT EXISTS zeros (page BLOB)");
+      db.prepare("INSERT INTO zeros VALUES (zeroblob(?))").run(some * OVERFLOW_BYTES);
+    });
+    wal.wrote(some * OVERFLOW_BYTES, 1);
+    return "more";
+  }
+  file.transaction(() => db.exec("DROP TABLE IF EXISTS zeros"));
+  if (isSmall) moveRecords(file);
+  const { busy } = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { readonly busy: number };
+  if (busy !== 0) return "busy";
+  file.transaction(() => db.exec(isSmall ? "DELETE FROM scrubs" : `UPDATE scrubs SET id = ${FRAGMENTS}`));
+  return isSmall ? "clean" : "fragments";
+}
+
+/**
+ * Moves all records to pages of their own, and zeroes those where they were. `VACUUM` would do the same, but attaches a
+ * database, which Deno allows only to a process that may do everything.
+ */
+function moveRecords(file: SqliteFile): void {
+  const { db } = file;
+  const names = db.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'records_*'",
+  ).all();
+  db.exec("PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY");
+  try {
+    for (const { name } of names) {
+      file.transaction(() =>
+        db.exec(`
+          ${recordTableSchema("temp.moved", "delete")}
+          INSERT INTO temp.moved SELECT * FROM main.${name};
+          DELETE FROM main.${name};
+          INSERT INTO main.${name} SELECT * FROM temp.moved;
+          DROP TABLE temp.moved`)
+      );
+    }
+  } finally {
+    db.exec("PRAGMA secure_delete = FAST");
+  }
+}

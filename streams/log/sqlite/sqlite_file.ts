@@ -1,0 +1,226 @@
+/**
+ * The file of a `SqliteLog`: its tables, transactions and errors. Format 2:
+ *
+ * ```text
+ * topics     id, name, partitions, cleanup
+ * positions  "group", topic, partition → offset, sum   committed group offsets
+ * unsummed   topic, partition → before                  records below were written by format 1, without checksums
+ * trims      topic, partition → start                  start of a partition that was trimmed
+ * identities topic → id                                 tells a topic from one of its name in another file
+ * ends       topic, partition → end                     end of a partition when records of it were erased
+ * scrubs     id                                         1 while all is left of erased records, 2 fragments
+ * records_<topic id>_<partition>                       see record_table.ts
+ * ```
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Durability } from "./durability.ts";
+import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
+import { boundsOf } from "./record_table.ts";
+import { MAX_WAL_BYTES } from "./wal_mover.ts";
+
+/** "mndr": tells our files from other SQLite files. */
+const APPLICATION_ID = 0x6d6e6472;
+const FORMAT = 2;
+
+const logger = getLogger(["meander", "log"]);
+
+/** An open file. Whoever opens it holds its lock ([ownership.ts](./ownership.ts)). */
+export class SqliteFile {
+  /** Where it is. */
+  readonly path: string;
+  /** Its connection. */
+  readonly db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+
+  /** Opens or creates it; {@linkcode SqliteFile.initialise} must follow. */
+  constructor(path: string) {
+    this.path = path;
+    this.db = this.guard(() => new DatabaseSync(path));
+    this.#begin = this.db.prepare("BEGIN IMMEDIATE");
+    this.#commit = this.db.prepare("COMMIT");
+  }
+
+  /**
+   * Makes its tables, or looks whether they are ours, and has SQLite write ahead.
+   *
+   * @returns whether there was nothing
+   */
+  initialise(durability: Durability): boolean {
+    return this.guard(() => this.#initialise(durability));
+  }
+
+  #initialise(durability: Durability): boolean {
+    // Takes the lock before anything is read, and looks before anything is written.
+    this.db.prepare("BEGIN EXCLUSIVE").run();
+    const empty = this.db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+    if (!empty && this.pragma("application_id") !== APPLICATION_ID) {
+      throw new LogError(
+        "corrupt",
+        `Cannot open ${this.path} as a log: it is another program's SQLite file`,
+      );
+    }
+    const format = this.pragma("user_version");
+    if (format > FORMAT) {
+      throw new LogError(
+        "corrupt",
+        `Cannot open ${this.path} as a log: its format is ${format}, and this version reads up to ${FORMAT}`,
+      );
+    }
+    if (empty) this.db.exec(SCHEMA);
+    this.db.exec(IDENTITIES + ERASURES + IDENTIFY);
+    if (!empty && format < FORMAT) this.#upgrade();
+    this.db.exec("COMMIT");
+    this.db.prepare("PRAGMA journal_mode = WAL").get();
+    this.db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
+    // Zeroes what is deleted in pages that are written anyway: free, where zeroing all of it costs 2.6 times.
+    this.db.exec("PRAGMA secure_delete = FAST");
+    // fullfsync: on macOS a plain fsync leaves the data in the drive's cache.
+    this.db.exec(`PRAGMA fullfsync = 1; PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
+    return empty;
+  }
+
+  /** Notes which records have no checksum. */
+  #upgrade(): void {
+    this.db.exec(UNSUMMED);
+    this.db.exec("ALTER TABLE positions ADD COLUMN sum INTEGER");
+    const note = this.db.prepare("INSERT INTO unsummed VALUES (?, ?, ?)");
+    for (const { id, name, partitions } of this.topicRows()) {
+      for (let p = 0; p < partitions; p++) {
+        note.run(name, p, boundsOf(this.db, `records_${id}_${p}`, name, p).end);
+      }
+    }
+    this.db.exec(`PRAGMA user_version = ${FORMAT}`);
+    logger.info("{path}: records that are there have no checksums; those that come have", {
+      path: this.path,
+    });
+  }
+
+  /** The topics that there are, with their numbers. */
+  *topicRows(): Iterable<TopicSpec & { readonly id: number }> {
+    for (const row of this.db.prepare("SELECT id, name, partitions, cleanup FROM topics").all()) {
+      const cleanup: Cleanup = row["cleanup"] === "compact" ? "compact" : "delete";
+      yield {
+        id: Number(row["id"]),
+        name: String(row["name"]),
+        partitions: Number(row["partitions"]),
+        cleanup,
+      };
+    }
+  }
+
+  /** A number that SQLite tells. */
+  pragma(name: string): number {
+    return Number(this.db.prepare(`PRAGMA ${name}`).get()?.[name]);
+  }
+
+  /** Has SQLite look at tables with their indices, or at the whole file. @throws LogError `corrupt` */
+  check(tables: readonly string[] | "all"): void {
+    for (const table of tables === "all" ? [""] : tables.map((table) => `(${table})`)) {
+      const rows = this.db.prepare(`PRAGMA integrity_check${table}`).all();
+      const found = rows.map((row) => String(row["integrity_check"]));
+      if (found.length !== 1 || found[0] !== "ok") throw this.corrupt(found.slice(0, 3).join(", "));
+    }
+  }
+
+  /** Changes all or nothing. */
+  transaction(change: () => void): void {
+    this.guard(() => {
+      this.#begin.run();
+      try {
+        change();
+        this.#commit.run();
+      } catch (error) {
+        if (this.db.isTransaction) this.db.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  /** An error that says what is damaged. */
+  corrupt(what: string): LogError {
+    return new LogError(
+      "corrupt",
+      `Cannot use ${this.path} as a log: ${what}; the file is damaged: restore it from a copy`,
+    );
+  }
+
+  /** Names SQLite's errors that a caller can do something about. */
+  guard<Result>(act: () => Result, what?: string): Result {
+    return guarded(this.path, act, what);
+  }
+
+  /** Closes it. */
+  close(): void {
+    this.db.close();
+  }
+
+  /**
+   * Closes it after it was refused, and leaves its files as they are: whoever closes it last moves what the write-ahead log
+   * has, and removes it, unless it may read only.
+   */
+  letGo(): void {
+    if (this.db.isTransaction) this.db.exec("ROLLBACK");
+    const last = new DatabaseSync(this.path, { readOnly: true });
+    try {
+      last.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get();
+    } catch {
+      // It is damaged, or another program's; it is open all the same.
+    }
+    this.db.close();
+    last.close();
+  }
+}
+
+/** Names SQLite's errors that a caller can do something about. */
+export function guarded<Result>(path: string, act: () => Result, what = "use it"): Result {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    // A number that no column of ours has.
+    const isStrange = error.code === "ERR_OUT_OF_RANGE";
+    if (error.code !== "ERR_SQLITE_ERROR" && !isStrange) throw error;
+    const code = "errcode" in error ? Number(error.errcode) & 0xff : undefined;
+    if (code === 5 || error.message === "database is locked") {
+      throw new LogError(
+        "locked",
+        `Cannot open the log ${path}: it is open already, here or in another process; ` +
+          "stop that one, or give this one a file of its own",
+        { cause: error },
+      );
+    }
+    if (code === 11 || code === 26 || isStrange || /^no such (table|column)/.test(error.message)) {
+      throw new LogError(
+        "corrupt",
+        `Cannot use ${path} as a log, to ${what}: ${error.message}; the file is damaged: restore it from a copy`,
+        { cause: error },
+      );
+    }
+    throw new Error(`Cannot use the log ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+const IDENTITIES =
+  "CREATE TABLE IF NOT EXISTS identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;";
+const ERASURES = `
+  CREATE TABLE IF NOT EXISTS ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS scrubs (id INTEGER PRIMARY KEY);`;
+/** Gives an identity to each topic that has none. */
+export const IDENTIFY =
+  "INSERT OR IGNORE INTO identities SELECT name, lower(hex(randomblob(16))) FROM topics;";
+const UNSUMMED =
+  "CREATE TABLE unsummed (topic TEXT, partition INTEGER, before INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;";
+const SCHEMA = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${FORMAT};
+  CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL, cleanup TEXT NOT NULL);
+  CREATE TABLE positions ("group" TEXT, topic TEXT, partition INTEGER, "offset" INTEGER NOT NULL, sum INTEGER,
+    PRIMARY KEY ("group", topic, partition)) WITHOUT ROWID;
+  CREATE TABLE trims (topic TEXT, partition INTEGER, start INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+  ${UNSUMMED}
+`;

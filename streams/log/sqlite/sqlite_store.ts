@@ -1,0 +1,454 @@
+/**
+ * The store under a `SqliteLog`: what is read and written in its file, and what is remembered beside it.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { bootTime } from "./boot.ts";
+import { CommittedState } from "./committed_state.ts";
+import { type Durability, MAX_SYNC_MS, SYNC_MS } from "./durability.ts";
+import { EndFile, readMemory, syncFile } from "./end_file.ts";
+import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
+import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec } from "../log.ts";
+import { oneName, own, ownFile } from "./ownership.ts";
+import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
+import { recover } from "./recovery.ts";
+import { sumOf } from "./row_sum.ts";
+import { scrub } from "./scrub.ts";
+import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
+import { Syncer } from "./syncer.ts";
+import { WalMover } from "./wal_mover.ts";
+
+/** The tables of compact topics are looked through when a file is opened that is no larger: about 3 s. */
+const CHECKED_BYTES = 1 << 30;
+/** Pages that a record of a compact topic changes apart from its own: that of its predecessor, and of the index of keys. */
+const SCATTERED_PAGES = 2;
+
+/** Records on a page, about, all of which is written when they are deleted. */
+const ROWS_A_PAGE = 8;
+
+const logger = getLogger(["meander", "log"]);
+
+/** Options of `SqliteLog.open()`. */
+export interface SqliteLogOptions {
+  /**
+   * What a resolved append or commit survives. `process`: the death of the process, kill -9 included.
+   * `power`: also the death of the machine, at the price of one fsync a write. @default {"process"}
+   */
+  readonly durability?: Durability;
+  /**
+   * Time after which the disk is asked to confirm what was written, milliseconds: with `process`, the death of the machine
+   * takes what was acknowledged since the last sync began that has ended. @default {1000}
+   */
+  readonly syncMs?: number;
+  /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
+  readonly tombstones?: number;
+  /** Called between the steps of a write; throwing is a crash there. For tests. */
+  readonly onStep?: (step: string) => void;
+  /** When the machine was started, milliseconds since the epoch. For tests. @default {as the system says} */
+  readonly boot?: number;
+}
+
+/** The file under a `SqliteLog`. */
+export class SqliteStore implements LogStore {
+  /** The topics that exist, by name. */
+  readonly topics = new Map<string, TopicSpec>();
+  /** What tells each topic from others of its name. */
+  readonly #identities = new Map<string, string>();
+  /** The number of each topic in the file. */
+  readonly #ids = new Map<string, number>();
+  readonly #path: string;
+  /** Holds the lock that says who owns the log: the file itself is shared with the thread that moves what was written. */
+  readonly #owner: DatabaseSync;
+  readonly #held: Deno.FsFile | undefined;
+  readonly #file: SqliteFile;
+  readonly #wal: WalMover;
+  readonly #state: CommittedState;
+  readonly #memory: EndFile;
+  readonly #syncer: Syncer;
+  /** Why nothing may be written any more. */
+  #failure: Error | undefined;
+  /** Below which offsets records have no checksums, by topic and partition. */
+  readonly #unsummed = new Map<string, number>();
+  /** By topic and partition. */
+  readonly #tables = new Map<string, RecordTable[]>();
+  readonly #tombstones: number;
+  readonly #step: (step: string) => void;
+  readonly #savePosition: StatementSync;
+  readonly #position: StatementSync;
+  readonly #saveTrim: StatementSync;
+
+  /** Opens or creates the file; see `SqliteLog.open()`. */
+  constructor(path: string, options: SqliteLogOptions) {
+    const { durability = "process", tombstones = 10_000, onStep, syncMs = SYNC_MS, boot = bootTime() } =
+      options;
+    if (!Number.isInteger(tombstones) || tombstones < 1) {
+      throw new RangeError(`Cannot keep ${tombstones} tombstones: at least 1 is needed`);
+    }
+    if (!(syncMs > 0 && syncMs <= MAX_SYNC_MS)) {
+      throw new RangeError(
+        `Cannot sync after ${syncMs} ms: more than 0 and at most ${MAX_SYNC_MS} are wanted`,
+      );
+    }
+    this.#path = oneName(path);
+    this.#tombstones = tombstones;
+    this.#step = onStep ?? (() => {});
+    using opened = new DisposableStack();
+    this.#owner = opened.adopt(
+      guarded(this.#path, () => own(this.#path)),
+      (owner) => owner.close(),
+    );
+    this.#held = ownFile(this.#path);
+    opened.defer(() => this.#held?.close());
+    this.#file = opened.adopt(new SqliteFile(this.#path), (file) => file.letGo());
+    const { db } = this.#file;
+    this.#wal = new WalMover(this.#path, () => db.exec("PRAGMA wal_checkpoint(RESTART)"));
+    const isNew = this.#file.initialise(durability);
+    this.#savePosition = db.prepare("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)");
+    this.#position = db.prepare(
+      'SELECT "offset" FROM positions WHERE "group" = ? AND topic = ? AND partition = ?',
+    );
+    this.#saveTrim = db.prepare("INSERT OR REPLACE INTO trims VALUES (?, ?, ?)");
+    this.#state = this.#file.guard(() => this.#load());
+    const end = `${this.#path}-end`;
+    const memory = readMemory(end);
+    const found = recover(this.#path, this.#state, memory, boot);
+    if (found !== null && !(isNew && memory === "absent")) {
+      logger.warn("opens the log {path}: {found}", { path: this.#path, found });
+    }
+    const wal = `${this.#path}-wal`;
+    syncFile(wal); // what a process before has written, and no disk has confirmed
+    const windowMs = durability === "power" ? 0 : syncMs;
+    const opening = new EndFile(end, this.#state, { boot, windowMs });
+    this.#memory = opened.adopt(opening, (memory) => memory.close());
+    this.#syncer = new Syncer({
+      path: wal,
+      periodMs: syncMs,
+      snapshot: () => this.#state.bytes.slice(),
+      confirm: (state) => this.#memory.confirm(state),
+      fail: (error) => this.#fail("the disk has not confirmed what was written", error),
+    });
+    opened.move();
+  }
+
+  /** See {@linkcode LogStore.id}. */
+  id(topic: string): string {
+    return this.#identities.get(topic) ?? "";
+  }
+
+  /** See {@linkcode LogStore.createTopics}. */
+  createTopics(topics: readonly TopicSpec[]): void {
+    this.#refuseAfterFailure();
+    const ids: number[] = [];
+    this.#file.transaction(() => {
+      const insert = this.#file.db.prepare("INSERT INTO topics (name, partitions, cleanup) VALUES (?, ?, ?)");
+      for (const { name, partitions, cleanup } of topics) {
+        const id = Number(insert.run(name, partitions, cleanup).lastInsertRowid);
+        for (let p = 0; p < partitions; p++) {
+          this.#file.db.exec(recordTableSchema(`records_${id}_${p}`, cleanup));
+        }
+        ids.push(id);
+      }
+      this.#file.db.exec(IDENTIFY);
+    });
+    this.#identify();
+    for (const [i, { name, partitions, cleanup }] of topics.entries()) {
+      this.#know({ name, partitions, cleanup }, ids[i] ?? NaN);
+      this.#state.addTopic({ name, partitions, cleanup, id: this.id(name) });
+    }
+    this.#remember();
+  }
+
+  /** See {@linkcode LogStore.write}. */
+  write(writes: readonly LogWrite[]): number[][] {
+    const touched = new Map<RecordTable, number>();
+    let bytes = 0;
+    let pages = 1;
+    const place = (record: NewRecord, partition: number) => {
+      bytes += record.value?.length ?? 0;
+      const table = this.#table(record.topic, partition);
+      if (!touched.has(table)) touched.set(table, table.end);
+      if (table.isCompact) pages += SCATTERED_PAGES;
+      const offset = table.append(record);
+      this.#step("record");
+      return offset;
+    };
+    this.#refuseAfterFailure();
+    this.#step("begin");
+    let offsets: number[][] = [];
+    try {
+      this.#file.transaction(() => {
+        offsets = writes.map(({ records, partitions }) =>
+          records.map((r, i) => place(r, partitions[i] ?? 0))
+        );
+        for (const table of touched.keys()) table.flush();
+        for (const write of writes) {
+          for (const { topic, partition, offset } of write.offsets) {
+            const sum = sumOf([write.group, topic, partition, offset]);
+            this.#savePosition.run(write.group, topic, partition, offset, sum);
+          }
+        }
+        this.#step("commit");
+      });
+    } catch (error) {
+      for (const [table, end] of touched) table.rewind(end);
+      throw error;
+    }
+    for (const table of touched.keys()) {
+      table.committed();
+      this.#state.setBounds(table.topic, table.partition, table.trimmed, table.end);
+    }
+    for (const { group, offsets } of writes) {
+      for (const offset of offsets) this.#state.setPosition(group, offset);
+    }
+    this.#remember();
+    this.#wal.wrote(bytes, touched.size + pages);
+    this.#step("committed");
+    return offsets;
+  }
+
+  /** See {@linkcode LogStore.read}. */
+  read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult {
+    return this.#file.guard(
+      () => this.#table(topic, partition).read(from, limits),
+      `read ${topic}/${partition} from offset ${from} on`,
+    );
+  }
+
+  /** See {@linkcode LogStore.latest}. */
+  latest(topic: string, partition: number, key: string): LogRecord | null {
+    return this.#file.guard(
+      () => this.#table(topic, partition).latest(key),
+      `read a key of ${topic}/${partition}`,
+    );
+  }
+
+  /** See {@linkcode LogStore.start}. */
+  start(topic: string, partition: number): number {
+    return this.#file.guard(() => this.#table(topic, partition).start);
+  }
+
+  /** See {@linkcode LogStore.end}. */
+  end(topic: string, partition: number): number {
+    return this.#file.guard(() => this.#table(topic, partition).end);
+  }
+
+  /** See {@linkcode LogStore.committed}. */
+  committed(group: string, topic: string, partition: number): number | null {
+    const row = this.#file.guard(() => this.#position.get(group, topic, partition));
+    return row === undefined ? null : Number(row["offset"]);
+  }
+
+  /** See {@linkcode LogStore.trim}. */
+  trim(topic: string, partition: number, before: number): void {
+    const table = this.#file.guard(() => this.#table(topic, partition));
+    if (before <= table.start) return;
+    this.#refuseAfterFailure();
+    let deleted = 0;
+    this.#file.transaction(() => {
+      this.#saveTrim.run(topic, partition, before);
+      deleted = table.deleteBelow(before);
+    });
+    table.trimmed = before;
+    this.#state.setBounds(topic, partition, before, table.end);
+    this.#remember();
+    this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_A_PAGE));
+  }
+
+  /** See {@linkcode LogStore.erase}. */
+  erase(topic: string, partition: number, offsets: readonly number[]): void {
+    this.#refuseAfterFailure();
+    const table = this.#file.guard(() => this.#table(topic, partition));
+    this.#file.db.exec("PRAGMA secure_delete = ON");
+    try {
+      this.#file.transaction(() => {
+        this.#file.db.prepare("INSERT OR REPLACE INTO ends VALUES (?, ?, ?)").run(
+          topic,
+          partition,
+          table.end,
+        );
+        this.#file.db.exec("DELETE FROM scrubs; INSERT INTO scrubs VALUES (1)");
+        table.erase(offsets);
+      });
+    } finally {
+      this.#file.db.exec("PRAGMA secure_delete = FAST");
+    }
+    this.#remember();
+    this.#wal.wrote(0, 1 + offsets.length);
+  }
+
+  /** See {@linkcode LogStore.scrub}. */
+  scrub(): Scrubbed | "more" {
+    return scrub(this.#file, this.#wal);
+  }
+
+  /**
+   * Reads every record and looks at every page.
+   *
+   * @param tell called for each partition, before it is read
+   */
+  verify(tell: (topic: string, partition: number) => void = () => {}): Verified {
+    let records = 0;
+    const problems: string[] = [];
+    const attempt = (act: () => void) => {
+      try {
+        this.#file.guard(act);
+      } catch (error) {
+        problems.push((error as Error).message);
+      }
+    };
+    for (const { name, partitions } of this.topics.values()) {
+      for (let p = 0; p < partitions; p++) {
+        tell(name, p);
+        attempt(() => {
+          const found = this.#table(name, p).verify();
+          records += found.records;
+          problems.push(...found.problems.map(({ message }) => message));
+        });
+      }
+    }
+    attempt(() => this.#file.check("all"));
+    return { records, problems };
+  }
+
+  /** See {@linkcode LogStore.close}. */
+  async close(): Promise<void> {
+    await this.#syncer.close();
+    await this.#wal.close();
+    this.#file.close();
+    // SQLite has moved all to the database, which the disk has confirmed, and removed the write-ahead log.
+    if (this.#failure === undefined && !exists(`${this.#path}-wal`)) {
+      await this.#memory.seal(this.#state);
+    }
+    this.#memory.close();
+    await this.#wal.end();
+    this.#held?.close();
+    this.#owner.close();
+  }
+
+  /** Notes what is acknowledged as soon as this returns. */
+  #remember(): void {
+    try {
+      this.#memory.acknowledge(this.#state);
+    } catch (error) {
+      throw this.#fail("its end cannot be noted", error as Error);
+    }
+    this.#syncer.wrote();
+  }
+
+  #fail(what: string, cause: Error): Error {
+    this.#failure ??= new Error(
+      `Cannot write to the log ${this.#path}: ${what} (${cause.message}); ` +
+        "mend the disk and start again, which says what is lost, if anything",
+      { cause },
+    );
+    logger.error("{message}", { message: this.#failure.message });
+    return this.#failure;
+  }
+
+  #refuseAfterFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Reads all but records, and looks at what they are found by. */
+  #load(): CommittedState {
+    this.#identify();
+    for (const { topic, partition, before } of this.#file.db.prepare("SELECT * FROM unsummed").all()) {
+      this.#unsummed.set(`${topic}/${partition}`, Number(before));
+    }
+    const state = new CommittedState();
+    for (const { id, ...topic } of this.#file.topicRows()) {
+      const { name, partitions, cleanup } = topic;
+      this.#know(topic, id);
+      state.addTopic({ ...topic, id: this.id(name) });
+      for (let p = 0; p < partitions; p++) {
+        const table = `records_${id}_${p}`;
+        const { start, end } = boundsOf(this.#file.db, table, name, p);
+        const first = this.#file.db.prepare(`SELECT min("offset") AS first FROM ${table}`).get()?.["first"] ??
+          start;
+        if (cleanup === "delete" && Number(first) < start) {
+          throw this.#file.corrupt(`${name}/${p} has offset ${first}, and was trimmed up to ${start}`);
+        }
+        state.setBounds(name, p, start, end);
+      }
+    }
+    for (const row of this.#file.db.prepare("SELECT * FROM positions").all()) {
+      const [group, topic, partition] = [
+        String(row["group"]),
+        String(row["topic"]),
+        Number(row["partition"]),
+      ];
+      const offset = Number(row["offset"]);
+      if (row["sum"] !== null && row["sum"] !== sumOf([group, topic, partition, offset])) {
+        throw this.#file.corrupt(
+          `the position of group ${group} in ${topic}/${partition} is not as it was written`,
+        );
+      }
+      state.setPosition(group, { topic, partition, offset });
+    }
+    const { size } = Deno.statSync(this.#path);
+    if (size > CHECKED_BYTES) {
+      logger.info("{path}: is too large for its indices to be looked through; `check --verify` does", {
+        path: this.#path,
+      });
+    } else this.#file.check(this.#compactTables());
+    return state;
+  }
+
+  /** Tables in which records are found by an index. */
+  #compactTables(): string[] {
+    const compact = [...this.topics.values()].filter(({ cleanup }) => cleanup === "compact");
+    return compact.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, p) => `records_${this.#ids.get(name)}_${p}`)
+    );
+  }
+
+  /** Reads what tells topics apart. */
+  #identify(): void {
+    const identities = "SELECT topic, id FROM identities";
+    for (const { topic, id } of this.#file.db.prepare(identities).all()) {
+      this.#identities.set(String(topic), String(id));
+    }
+  }
+
+  #know(topic: TopicSpec, id: number): void {
+    this.topics.set(topic.name, topic);
+    this.#ids.set(topic.name, id);
+  }
+
+  #table(topic: string, partition: number): RecordTable {
+    const known = this.#tables.get(topic)?.[partition];
+    if (known !== undefined) return known;
+    const spec = this.topics.get(topic);
+    if (spec === undefined) throw new RangeError(`Cannot find ${topic}/${partition}`);
+    const name = `records_${this.#ids.get(topic)}_${partition}`;
+    const table = new RecordTable(this.#file.db, {
+      ...{ name, topic: spec, partition, tombstones: this.#tombstones, path: this.#path },
+      summedFrom: this.#unsummed.get(`${topic}/${partition}`) ?? 0,
+    });
+    const tables = this.#tables.get(topic) ?? [];
+    tables[partition] = table;
+    this.#tables.set(topic, tables);
+    return table;
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What a look at a whole log has found. */
+export interface Verified {
+  /** Records that were read. */
+  readonly records: number;
+  /** What is wrong with some of them, or with the file. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,104 @@
+/**
+ * The newest records of a partition in memory, so that a reader who keeps up costs no look into the file.
+ *
+ * @module
+ */
+
+import type { ReadLimits } from "../local_log.ts";
+import type { LogRecord, NewRecord, ReadResult } from "../log.ts";
+
+/** Bytes of half a tail; the older half goes when the younger one is full, or has its time. */
+const HALF_BYTES = 1 << 20;
+/**
+ * Time of half a tail, milliseconds: who keeps up has read what is older. What is held longer than two collections of the
+ * young generation is moved to the old one, and was half of what went there.
+ */
+const HALF_MS = 100;
+/** What a record takes beside its value, about. */
+const RECORD_BYTES = 200;
+
+/**
+ * The newest records of a partition whose offsets have no holes: at most some 3 MB, and of the last 200 ms in which any
+ * came. What is too large to be kept leaves it empty.
+ */
+export class Tail {
+  readonly #topic: string;
+  readonly #partition: number;
+  #older: LogRecord[] = [];
+  #younger: LogRecord[] = [];
+  #bytes = 0;
+  readonly #now: () => number;
+  /** When the first of the younger ones came. */
+  #since = 0;
+
+  /** Nothing, of a partition. @param now a clock in milliseconds */
+  constructor(topic: string, partition: number, now: () => number = () => performance.now()) {
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#now = now;
+  }
+
+  /**
+   * Takes records that were committed. Values are copied: they are the caller's.
+   *
+   * @param first offset of the first one
+   */
+  push(records: readonly NewRecord[], first: number): void {
+    const size = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    if (size > HALF_BYTES) {
+      this.clear();
+      return;
+    }
+    const now = this.#now();
+    if (now - this.#since >= HALF_MS) this.#turn(now);
+    const values = new Uint8Array(size);
+    let at = 0;
+    for (let i = 0; i < records.length; i++) {
+      const { key, value, time, headers = {} } = records[i]!;
+      if (value !== null) values.set(value, at);
+      const length = value?.length ?? 0;
+      const own = value === null ? null : values.subarray(at, at += length);
+      const offset = first + i;
+      if (this.#bytes >= HALF_BYTES) this.#turn(now);
+      this.#younger.push({
+        topic: this.#topic,
+        partition: this.#partition,
+        ...{ offset, key, value: own, time, headers },
+      });
+      this.#bytes += length + RECORD_BYTES;
+    }
+  }
+
+  /** Lets all go, as there are holes now. */
+  clear(): void {
+    this.#older = [];
+    this.#younger = [];
+    this.#bytes = 0;
+  }
+
+  /** Lets the older half go. */
+  #turn(now: number): void {
+    this.#older = this.#younger;
+    this.#younger = [];
+    this.#bytes = 0;
+    this.#since = now;
+  }
+
+  /** Reads from an offset on, which is not above the end; `undefined` when it is not all here. */
+  read(from: number, { maxRecords, maxBytes }: ReadLimits): ReadResult | undefined {
+    const older = this.#older;
+    const younger = this.#younger;
+    const start = (older[0] ?? younger[0])?.offset;
+    if (start === undefined || from < start) return undefined;
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (let i = from - start; records.length < maxRecords; i++) {
+      const record = i < older.length ? older[i] : younger[i - older.length];
+      if (record === undefined) break;
+      records.push(record);
+      bytes += record.value?.length ?? 0;
+      if (bytes >= maxBytes) break;
+    }
+    return { records, next: from + records.length };
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Ready-made configurations: what is a feature, an outcome and a behaviour in each known data set.
+ *
+ * @module
+ */
+
+import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import type { Format } from "../sources/open.ts";
+
+const MINUTE = 60_000;
+const WANTED = { positive: true, strength: 1 } as const;
+
+/** Task options by source format. Replays learn from the lists that were really shown. */
+export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
+  meander: { schema: DEFAULT_SCHEMA, impressions: "logged" },
+  // A rating of 4 stars is the click and settles its impression at once; all rated movies are behaviours.
+  "ml-100k": {
+    schema: {
+      userFields: ["age", "gender", "occupation"],
+      itemFields: ["decade"],
+      contextFields: [],
+      crosses: ["decade"],
+      // A page of ratings is in no order of interest: what was rated before says nothing by its place.
+      transitions: null,
+    },
+    impressions: "logged",
+  },
+  sparrow: {
+    schema: {
+      userFields: [],
+      itemFields: ["decade"],
+      contextFields: [],
+      crosses: ["decade"],
+      transitions: null,
+    },
+    // In MovieLens 20M the label of the samples is a rating of 3.5 stars or more.
+    actions: { rating: { positive: 3.5, explicit: true, strength: 1, surprise: true } },
+    impressions: "logged",
+  },
+  taobao: {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    impressions: "logged",
+    // People come back to what they looked at.
+    retrieval: { revisits: true },
+  },
+  "open-bandit": {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    outcomeWindowMs: MINUTE,
+    allowedLatenessMs: 0,
+    impressions: "logged",
+  },
+  metarank: { schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] }, impressions: "logged" },
+  // The types of feedback of Gorse's own examples, beside ours.
+  gorse: {
+    schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
+    actions: { ...DEFAULT_ACTIONS, star: WANTED, fork: WANTED, share: WANTED },
+    impressions: "logged",
+  },
+  easyrec: {
+    schema: DEFAULT_SCHEMA,
+    actions: { ...DEFAULT_ACTIONS, play: WANTED },
+    impressions: "logged",
+  },
+};
+
+/**
+ * Formats whose data sets name every list that was shown: they ask for none, so in a replay of them nobody needs what
+ * retrieval learns.
+ */
+export const LISTED: ReadonlySet<Format> = new Set(["ml-100k", "sparrow", "taobao", "open-bandit"]);

@@ -1,0 +1,68 @@
+/**
+ * Summary of the `rejected` topic: how many of each code, with a few examples.
+ *
+ * @module
+ */
+
+import type { Rejection } from "../../src/events/rejection.ts";
+import type { Log } from "../log/log.ts";
+import { unreadable } from "../log/unreadable.ts";
+import { printable } from "../report/format.ts";
+import type { RejectedExample, RejectedGroup } from "../report/report_data.ts";
+
+const EXAMPLES = 3;
+const EXAMPLE_CHARACTERS = 200;
+
+/** Counts rejections by code as they appear on the log. */
+export class RejectionSummary {
+  readonly #groups = new Map<string, { count: number; examples: RejectedExample[] }>();
+  #next = 0;
+
+  /** Number of rejections read. */
+  get count(): number {
+    return [...this.#groups.values()].reduce((sum, group) => sum + group.count, 0);
+  }
+
+  /** The groups, largest first. */
+  get groups(): RejectedGroup[] {
+    return [...this.#groups].map(([code, group]) => ({ code, ...group }))
+      .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1));
+  }
+
+  /** Reads what is new on the topic; with `trim`, drops it there afterwards. */
+  async update(log: Log, topic: string, trim: boolean): Promise<void> {
+    for (;;) {
+      const { records, next } = await log.read(topic, 0, this.#next);
+      for (const record of records) {
+        if (record.value === null) continue;
+        try {
+          this.#add(record.value);
+        } catch (cause) {
+          unreadable.leaveOut(record, cause, "it is not counted");
+        }
+      }
+      this.#next = next;
+      if (records.length === 0) break;
+    }
+    if (trim) await log.trim(topic, 0, this.#next);
+  }
+
+  #add(value: Uint8Array): void {
+    const rejection = JSON.parse(new TextDecoder().decode(value)) as Rejection;
+    let group = this.#groups.get(rejection.code);
+    if (group === undefined) this.#groups.set(rejection.code, group = { count: 0, examples: [] });
+    group.count++;
+    if (group.examples.length >= EXAMPLES) return;
+    const bytes = Uint8Array.from(
+      atob(rejection.bytes.slice(0, 4 * EXAMPLE_CHARACTERS)),
+      (c) => c.charCodeAt(0),
+    );
+    group.examples.push({
+      where: "file" in rejection
+        ? `${rejection.file}:${rejection.line}`
+        : `${rejection.topic}/${rejection.partition}@${rejection.offset}`,
+      reason: rejection.reason,
+      text: printable(new TextDecoder().decode(bytes), EXAMPLE_CHARACTERS),
+    });
+  }
+}

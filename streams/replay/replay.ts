@@ -1,0 +1,281 @@
+/**
+ * A replay: one source through the whole loop, in lockstep, so that the result is a function of the source, the
+ * options and the seed alone.
+ *
+ * ```text
+ *   feed → [ round of the task → learn its samples → publish → apply the new version ] → ... → flush → report
+ * ```
+ *
+ * A round ends with the sample that fills a batch; the learner then learns it and the next round predicts with
+ * the new version. Killed at any moment, the same command on the same log goes on to the same result, bit for
+ * bit: the task restarts at its last commit, the learner at its last checkpoint, the feeder at its last batch.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { Assembler } from "../../src/features/assembler.ts";
+import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
+import { createKernels } from "../../src/kernels/choose.ts";
+import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import type { Model } from "../../src/models/model.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { SlotSummary } from "../../src/models/mimn_health.ts";
+import { memoryHealth } from "../../src/users/memory_health.ts";
+import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { encodeItemState } from "../../src/users/item_codec.ts";
+import { chunkRecords, readChunks } from "../topics/chunks.ts";
+import { Feeder } from "../feeders/feeder.ts";
+import { Learning, type LearningOptions } from "../learning/learning.ts";
+import type { Log, TopicSpec } from "../log/log.ts";
+import { ParameterSubscriber } from "../topics/parameters.ts";
+import { RejectionSummary } from "./rejections.ts";
+import { SampleHandover } from "../topics/sample_handover.ts";
+import type { SourceRecord } from "../sources/source.ts";
+import { Task } from "../task/task.ts";
+import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
+
+/** Implementations of the models' mathematics, all of the same function. */
+export const KERNELS = ["auto", ...KERNEL_NAMES, "tfjs-cpu", "tfjs-wasm"] as const;
+
+/** One of {@linkcode KERNELS}; `auto` is the fastest that this machine runs. */
+export type ReplayKernels = (typeof KERNELS)[number];
+
+/** What is replayed, and how. */
+export interface ReplayOptions<N extends ModelName = ModelName> {
+  /** Name of the model. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+  /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"auto"} */
+  readonly kernels?: ReplayKernels;
+  /** Options of the task. */
+  readonly task: TaskOptions;
+  /** Options of the learner. */
+  readonly learner: LearnerOptions;
+  /** Options of the learner's runtime. */
+  readonly learning?: LearningOptions;
+  /** Memory for user states, bytes; the least recently active ones leave it. @default {no bound} */
+  readonly stateBytes?: number;
+  /** Events a round has at most. @default {1024} */
+  readonly roundEvents?: number;
+  /** Events after which the source counts as ended. */
+  readonly limit?: number;
+  /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
+  readonly retain?: boolean;
+  /** Everything that the result depends on, as JSON: a log made by another one is refused. */
+  readonly manifest: string;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** Called after every round. */
+  readonly onRound?: (replay: ReplayView) => void;
+  /** Ends the replay between two rounds. */
+  readonly signal?: AbortSignal;
+}
+
+/** What can be seen of a replay while it runs and when it is done. */
+export interface ReplayView {
+  /** The state of the task. */
+  readonly task: TaskState;
+  /** The learner and what it judged. */
+  readonly learning: Learning;
+  /** Events that the task has read. */
+  readonly events: number;
+  /** Users that have a committed state. */
+  readonly users: number;
+}
+
+/** The users' memories after so many rows. */
+export interface SlotMark extends SlotSummary {
+  /** Rows judged by then. */
+  readonly rows: number;
+}
+
+/** The result of a replay. */
+export interface ReplayResult extends ReplayView {
+  /** The memories in the course of this run, where the model has one; the last is of its end. */
+  readonly slots: readonly SlotMark[];
+  /** Events that earlier runs on this log had read; this one read the others. */
+  readonly resumedFrom: number;
+  /** What was refused, by code. */
+  readonly rejections: RejectionSummary;
+  /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
+  readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
+}
+
+/** Batches from one look at the memories to the next. */
+const SLOT_BATCHES = 20;
+
+const MANIFEST_KEY = "replay-manifest";
+
+/**
+ * Runs a replay to its end.
+ *
+ * @throws RangeError when the log holds a replay with another manifest.
+ */
+export async function replay<N extends ModelName>(
+  log: Log,
+  source: AsyncIterable<SourceRecord>,
+  options: ReplayOptions<N>,
+): Promise<ReplayResult> {
+  const topics = topicNames(options.prefix);
+  await log.createTopics(specs(topics));
+  await checkManifest(log, topics, options.manifest);
+
+  const k = options.learner.embeddingWidth ?? 16;
+  const serving = new ServingModel(await makeModel(options, k), options.task.schema, k);
+  const retain = options.retain ?? true;
+  const handover = new SampleHandover();
+  await using learning = await Learning.open(
+    log,
+    topics,
+    new Learner(await makeModel(options, k), options.learner),
+    {
+      trimSamples: !retain,
+      handover,
+      ...options.learning,
+    },
+  );
+  const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
+  await using task = await Task.open(
+    log,
+    topics,
+    0,
+    { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task },
+    serving,
+    {
+      handover,
+      ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
+    },
+  );
+  await using feeder = await Feeder.open(
+    log,
+    topics,
+    source,
+    options.limit === undefined ? {} : { limit: options.limit },
+  );
+  const resumedFrom = eventsRead(task.state);
+  const rejections = new RejectionSummary();
+  const limits = { rows: options.learning?.batchRows ?? 64, events: options.roundEvents ?? 1024 };
+
+  const slots: SlotMark[] = [];
+  const look = () => {
+    const { state } = task;
+    const health = memoryHealth(state.users, serving, { stateOf: (user) => state.recurrentState(user) });
+    if (health !== null) slots.push({ rows: learning.validation.judged, ...health });
+  };
+  let batches = 0;
+
+  await learning.drain();
+  await subscriber.update();
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const { complete } = await task.round(limits);
+    if (!complete) {
+      await rejections.update(log, topics.rejected, !retain);
+      if (!retain) await trimConsumed(log, topics, task);
+      if (await feeder.feed()) continue;
+      break;
+    }
+    await learning.drain();
+    await subscriber.update();
+    if (batches++ % SLOT_BATCHES === 0) look();
+    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
+  }
+  await task.flush();
+  await learning.drain(true);
+  await subscriber.update();
+  await rejections.update(log, topics.rejected, !retain);
+  look();
+  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
+  return {
+    slots,
+    task: task.state,
+    learning,
+    events: eventsRead(task.state),
+    resumedFrom,
+    users: task.users.size,
+    rejections,
+    digests: {
+      states: await stateDigest(task),
+      samples: learning.validation.digest,
+      parameters: createHash("sha256").update(learning.learner.encode()).digest("hex"),
+    },
+  };
+}
+
+function eventsRead({ counters }: TaskState): number {
+  return counters.events + counters.duplicates + counters.reapplied;
+}
+
+async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Promise<Model> {
+  const { d, userWidth, contextWidth } = new Assembler(options.task.schema, k);
+  const sizes = { d, user: userWidth, context: contextWidth };
+  const random = mulberry32(options.learner.seed ?? 0);
+  const { model, modelConfig, kernels = "auto" } = options;
+  if (kernels !== "tfjs-cpu" && kernels !== "tfjs-wasm") {
+    return createModel(model, sizes, modelConfig, random, createKernels(kernels));
+  }
+  // Only here: tfjs takes a second to load, and nothing else needs it.
+  const { referenceModel } = await import("../../src/reference/reference_model.ts");
+  return await referenceModel(model, sizes, modelConfig, random, kernels === "tfjs-wasm" ? "wasm" : "cpu");
+}
+
+/** SHA-256 over the records of all users and items, by id, and what retrieval learnt. */
+async function stateDigest(task: Task): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const [id, record] of task.users.records()) hash.update(id).update(record);
+  for (const item of [...task.state.catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    hash.update(item.id).update(encodeItemState(item));
+  }
+  hash.update(task.state.retrieval.state.encode());
+  return hash.digest("hex");
+}
+
+/** A replayed catalogue is a history: each record applies at its place among the events, so none may be compacted. */
+function specs(topics: Topics): TopicSpec[] {
+  return topicSpecs(topics, 1).map((spec) =>
+    spec.name === topics.items ? { ...spec, cleanup: "delete" } : spec
+  );
+}
+
+async function trimConsumed(log: Log, topics: Topics, task: Task): Promise<void> {
+  await log.trim(topics.events, 0, task.committed);
+  await log.trim(topics.items, 0, task.committedItems);
+  const { end } = await log.bounds(topics.recommendations, 0);
+  await log.trim(topics.recommendations, 0, end);
+}
+
+async function checkManifest(log: Log, topics: Topics, manifest: string): Promise<void> {
+  const known = await readChunks(log, topics.checkpoints, MANIFEST_KEY);
+  if (known === null) {
+    await log.append(chunkRecords(topics.checkpoints, MANIFEST_KEY, new TextEncoder().encode(manifest), 0));
+    return;
+  }
+  const differences = differing(JSON.parse(new TextDecoder().decode(known)), JSON.parse(manifest), "");
+  if (differences.length > 0) {
+    throw new RangeError(
+      `Cannot go on with this log, it holds another replay: ${
+        differences.join("; ")
+      }; take another --log-path`,
+    );
+  }
+}
+
+/** The places where two JSON values differ, in words. */
+function differing(known: unknown, wanted: unknown, path: string): string[] {
+  if (isRecord(known) && isRecord(wanted)) {
+    const keys = [...new Set([...Object.keys(known), ...Object.keys(wanted)])];
+    return keys.flatMap((key) => differing(known[key], wanted[key], path === "" ? key : `${path}.${key}`));
+  }
+  const [was, is] = [known, wanted].map((value) => value === undefined ? "not set" : JSON.stringify(value));
+  return was === is ? [] : [`${path} is ${was}, wanted is ${is}`];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

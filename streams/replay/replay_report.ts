@@ -1,0 +1,243 @@
+/**
+ * From a finished replay to its figures: the report's data and the machine-readable result.
+ *
+ * @module
+ */
+
+import { auc, type Numbers } from "../../src/metrics/ranking.ts";
+import { calibration, logLoss, normalizedEntropy } from "../../src/metrics/probability.ts";
+import type { ProgressiveRows } from "../../src/metrics/progressive_rows.ts";
+import type { TaskCounter, TaskCounters } from "../../src/engine/task_counters.ts";
+import type { ReplayResult } from "./replay.ts";
+import { formatCount } from "../report/format.ts";
+import type { CalibrationBin, CurvePoint, MemorySlots, ReportData } from "../report/report_data.ts";
+
+/** What a replay cannot know of itself. */
+export interface ReplayFacts {
+  /** The command that made the replay. */
+  readonly command: string;
+  /** What computed the model. */
+  readonly kernels: string;
+  /** What was replayed, in words. */
+  readonly dataSet: string;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly started: number;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly finished: number;
+  /** First row that counts. */
+  readonly evalFrom: number;
+  /** Length of the tail in rows; `null` = a third. */
+  readonly tail: number | null;
+  /** Throughput as it was measured: rows judged and events a second. */
+  readonly speeds: readonly { readonly rows: number; readonly eventsPerSecond: number }[];
+  /** Remarks on the run, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+const CURVE_POINTS = 100;
+const CURVE_WINDOW_SHARE = 0.05;
+const MIN_CURVE_WINDOW = 1000;
+const CALIBRATION_BINS = 20;
+
+/** Collects everything that the report shows. */
+export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData {
+  const { task, learning, rejections, digests } = result;
+  const { rows } = learning.validation;
+  const { counters } = task;
+  const seconds = (facts.finished - facts.started) / 1000;
+  const from = Math.min(facts.evalFrom, rows.length);
+  const tailRows = facts.tail ?? Math.floor(rows.length / 3);
+  const tables = [...learning.learner.tables.values()];
+  return {
+    command: facts.command,
+    model: learning.learner.model.name,
+    kernels: facts.kernels,
+    dataSet: facts.dataSet,
+    started: facts.started,
+    finished: facts.finished,
+    totals: {
+      events: counters.events,
+      requests: counters.requests,
+      impressions: counters.impressions,
+      rows: counters.rows,
+      clicks: counters.positives,
+      rejected: rejections.count,
+      samples: counters.samples,
+      versions: learning.version,
+      seconds,
+      eventsPerSecond: (result.events - result.resumedFrom) / Math.max(seconds, 1e-9),
+    },
+    evalFrom: from,
+    metrics: {
+      overall: rows.report(from),
+      tail: rows.report(Math.max(0, rows.length - tailRows)),
+      newUsers: rows.report(from, rows.length, "new"),
+      returningUsers: rows.report(from, rows.length, "returning"),
+    },
+    curve: curve(result, facts),
+    calibration: calibrationBins(rows, from),
+    rejected: rejections.groups,
+    parameters: {
+      dense: learning.learner.model.parameters.values.length + learning.learner.head.values.length,
+      tables: tables.map((table) => ({
+        name: table.name,
+        rows: table.size,
+        width: table.width,
+        bytes: table.bytes,
+      })),
+    },
+    state: {
+      users: result.users,
+      behaviours: counters.behaviours,
+      bytes: task.sequences.bytes,
+    },
+    ...slotsAt(result, Infinity),
+    digests,
+    notes: facts.notes,
+  };
+}
+
+/** The memories as they were after so many rows, when the model has any. */
+function slotsAt({ slots }: ReplayResult, rows: number): { readonly slots?: MemorySlots } {
+  const mark = slots.findLast((mark) => mark.rows <= rows);
+  if (mark === undefined) return {};
+  const { users, cosine, usage, mass } = mark;
+  return { slots: { users, cosine, usage, mass } };
+}
+
+/** What is said of one, and of more. */
+const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more: string])[] = [
+  ["duplicates", "event came twice and was skipped", "events came twice and were skipped"],
+  [
+    "otherActions",
+    "interaction has an action that the configuration does not know: it changed nothing",
+    "interactions have an action that the configuration does not know: they changed nothing",
+  ],
+  [
+    "late",
+    "behaviour came late and was put in its place",
+    "behaviours came late and were put in their place",
+  ],
+  [
+    "parked",
+    "interaction came before the impression that it names and waited for it",
+    "interactions came before the impression that they name and waited for it",
+  ],
+  [
+    "lateOutcomes",
+    "outcome came after the window of its impression: the label stayed 0",
+    "outcomes came after the window of their impression: the label stayed 0",
+  ],
+  [
+    "unmatchedOutcomes",
+    "outcome names an impression that never came or does not show the item",
+    "outcomes name an impression that never came or does not show the item",
+  ],
+  [
+    "unshown",
+    "answer was not confirmed as shown: it made no sample",
+    "answers were not confirmed as shown: they made no sample",
+  ],
+  [
+    "crowdedOut",
+    "impression was settled early, because its user had too many open",
+    "impressions were settled early, because their user had too many open",
+  ],
+  [
+    "histories",
+    "history was learnt without a list, for the auxiliary loss",
+    "histories were learnt without a list, for the auxiliary loss",
+  ],
+  ["forgotten", "user was erased", "users were erased"],
+];
+
+/** What a task counted that its user may want to know, in words. */
+export function counterNotes(counters: TaskCounters): string[] {
+  return COUNTER_NOTES.filter(([name]) => counters[name] > 0)
+    .map(([name, one, more]) => `${formatCount(counters[name])} ${counters[name] === 1 ? one : more}.`);
+}
+
+/** The machine-readable result of `--json`. */
+export function replayJson(data: ReportData): Record<string, unknown> {
+  return {
+    command: data.command,
+    model: data.model,
+    kernels: data.kernels,
+    events: data.totals.events,
+    requests: data.totals.requests,
+    impressions: data.totals.impressions,
+    rejected: data.totals.rejected,
+    seconds: data.totals.seconds,
+    metrics: data.metrics.overall,
+    tail: data.metrics.tail,
+    newUsers: data.metrics.newUsers,
+    returningUsers: data.metrics.returningUsers,
+    versions: data.totals.versions,
+    rejectedByCode: Object.fromEntries(data.rejected.map(({ code, count }) => [code, count])),
+    ...(data.slots === undefined ? {} : { slots: data.slots }),
+    digests: data.digests,
+  };
+}
+
+function curve(result: ReplayResult, facts: ReplayFacts): CurvePoint[] {
+  const { rows, marks } = result.learning.validation;
+  const window = Math.max(MIN_CURVE_WINDOW, Math.floor(rows.length * CURVE_WINDOW_SHARE));
+  const points: CurvePoint[] = [];
+  const every = Math.max(1, Math.floor(marks.length / CURVE_POINTS));
+  for (let at = every - 1; at < marks.length; at += every) {
+    const mark = marks[at]!;
+    const start = Math.max(0, mark.rows - window);
+    const labels = rows.labels.subarray(start, mark.rows);
+    const predictions = rows.predictions.subarray(start, mark.rows);
+    const recent = marks.slice(0, at + 1).filter(({ rows }) => rows > start);
+    points.push({
+      rows: mark.rows,
+      time: mark.time,
+      auc: auc(labels, predictions),
+      logLoss: logLoss(labels, predictions),
+      normalizedEntropy: normalizedEntropy(labels, predictions),
+      ctr: mean(labels),
+      calibration: calibration(labels, predictions),
+      eventsPerSecond: speedAt(facts, mark.rows),
+      // A batch that failed has a loss that is not finite.
+      loss: mean(recent.map(({ loss }) => loss).filter(Number.isFinite)),
+      // 0 is the loss of a task that was not trained, which has no curve.
+      auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
+      versions: mark.version,
+      ...slotsAt(result, mark.rows),
+    });
+  }
+  return points;
+}
+
+function speedAt(facts: ReplayFacts, rows: number): number | null {
+  return facts.speeds.find((speed) => speed.rows >= rows)?.eventsPerSecond ?? null;
+}
+
+/** Bins of equally many rows, ascending by prediction. */
+function calibrationBins(rows: ProgressiveRows, from: number): CalibrationBin[] {
+  const labels = rows.labels.subarray(from, rows.length);
+  const predictions = rows.predictions.subarray(from, rows.length);
+  const order = Uint32Array.from(labels, (_, i) => i).sort((a, b) => predictions[a]! - predictions[b]!);
+  const bins: CalibrationBin[] = [];
+  for (let b = 0; b < CALIBRATION_BINS; b++) {
+    const part = order.subarray(
+      Math.floor(b * order.length / CALIBRATION_BINS),
+      Math.floor((b + 1) * order.length / CALIBRATION_BINS),
+    );
+    if (part.length === 0) continue;
+    bins.push({
+      predicted: mean(Array.from(part, (i) => predictions[i]!))!,
+      observed: mean(Array.from(part, (i) => labels[i]!))!,
+      rows: part.length,
+    });
+  }
+  return bins;
+}
+
+function mean(values: Numbers): number | null {
+  if (values.length === 0) return null;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+}

@@ -1,0 +1,404 @@
+/**
+ * A look at a deployment from outside, by its log alone. It writes nothing.
+ *
+ * @module
+ */
+
+import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
+import { isExperiment } from "../../src/assignment/experiment.ts";
+import { decodeVersion } from "../../src/serving/version.ts";
+import { lostFigures } from "../experiments/monitor.ts";
+import { ExperimentRegistry } from "../experiments/registry.ts";
+import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import { unreadable } from "../log/unreadable.ts";
+import { lostSamples, writerOf } from "../learning/learner_records.ts";
+import { monitorGroup } from "./monitor_job.ts";
+import { ownPosition, ownRecord } from "../task/inputs.ts";
+import { positionOf } from "../task/position.ts";
+import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
+
+/** A topic that there should be. */
+export interface TopicView {
+  /** Its name. */
+  readonly name: string;
+  /** Its partitions; 0 = it is missing. */
+  readonly partitions: number;
+  /** Offsets from the first record that can be read to the end, of all partitions; holes of the log included. */
+  readonly records: number;
+}
+
+/** A partition of `events`, seen from outside. */
+export interface PartitionView {
+  /** The partition. */
+  readonly partition: number;
+  /** Offset behind the last event. */
+  readonly end: number;
+  /** Offset up to which its task has committed; `null` = no task ever did. */
+  readonly committed: number | null;
+  /** Events that no task has committed, holes of the log included. */
+  readonly lag: number;
+  /** Offset of the next event by the task's own record; `null` = it has none, or one of an earlier version. */
+  readonly next: number | null;
+  /** Events that were lost or came to the wrong partition, since the beginning of the log. */
+  readonly counts: Readonly<Record<"lost" | "misplaced", number>>;
+  /** Users whom its task has erased. */
+  readonly forgotten: number;
+  /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
+  readonly eventTime: number | null;
+  /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
+  readonly member: GroupMember | null | undefined;
+}
+
+/** The learner of a model, seen from outside. */
+export interface LearnerView {
+  /** Name of the model. */
+  readonly model: string;
+  /** Newest version on the log. */
+  readonly version: number;
+  /** Samples that are in no checkpoint yet, holes of the log included. */
+  readonly lag: number;
+  /** Offsets of samples that were dropped before they were learnt, by its last checkpoint. */
+  readonly lost: number;
+  /** Who learns, and who stands by; `undefined` = the log cannot tell. */
+  readonly members: readonly GroupMember[] | undefined;
+}
+
+/** Something that is wrong. */
+export interface Problem {
+  /** What is wrong. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+/** A deployment, seen from outside. */
+export interface Inspection {
+  /** The topics in the order of their use. */
+  readonly topics: readonly TopicView[];
+  /** The partitions of `events`. */
+  readonly partitions: readonly PartitionView[];
+  /** The models that have published something. */
+  readonly learners: readonly LearnerView[];
+  /** Empty = all is well. */
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * What tasks, learners and the monitor count that ought not to happen, and erased users whom topics keep for ever: it
+ * cannot be undone, or is meant, so somebody may say that it is known.
+ */
+export const KNOWN_COUNTS = ["lost", "misplaced", "unlearnt", "uncounted", "kept"] as const;
+
+/** One of {@linkcode KNOWN_COUNTS}. */
+export type KnownCount = (typeof KNOWN_COUNTS)[number];
+
+/** Options of {@linkcode inspect}. */
+export interface InspectionOptions {
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** Lag of a partition that is still well. @default {Infinity} */
+  readonly maxLag?: number;
+  /** How much of what they count is known already, all partitions together. @default {{}} */
+  readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
+}
+
+/** Those of {@linkcode KNOWN_COUNTS} that somebody has counted. */
+const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly KnownCount[];
+type Lost = (typeof LOSSES)[number];
+const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
+
+/** Looks at a deployment. */
+export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
+  const names = topicNames(options.prefix);
+  const existing = await log.topics();
+  const problems: Problem[] = [];
+  const topics = await lookAtTopics(log, names, existing, problems);
+  const members = existing.has(names.events) ? await log.members?.(`${names.events}-tasks`) : undefined;
+  const partitions: PartitionView[] = [];
+  for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
+    partitions.push(await lookAtPartition(log, names, existing, partition, members));
+  }
+  problems.push(...await positionProblems(log, names, existing, partitions));
+  problems.push(...await keepingProblems(log, names, existing, partitions, options.known?.kept));
+  problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
+  const learners: LearnerView[] = [];
+  if (existing.has(names.parameters)) {
+    for (const [model, version] of await newestVersions(log, names.parameters)) {
+      learners.push(await lookAtLearner(log, names, existing, model, version));
+    }
+    if (learners.length === 0) {
+      const remedy = "run a process with the role `learner`: it publishes a first version at once";
+      problems.push({ what: "no parameters are published", remedy });
+    }
+  }
+  const counts = {
+    lost: partitions.reduce((sum, { counts }) => sum + counts.lost, 0),
+    misplaced: partitions.reduce((sum, { counts }) => sum + counts.misplaced, 0),
+    unlearnt: learners.reduce((sum, { lost }) => sum + lost, 0),
+    uncounted: existing.has(names.figures) ? await lostFigures(log, names) : 0,
+  };
+  problems.push(...countProblems(names, counts, options.known ?? {}));
+  for (const { model, members } of learners) {
+    if (members === undefined || members.length > 0 || log.members === undefined) continue;
+    problems.push({
+      what: `nobody learns ${model}`,
+      remedy: `run a process with the role \`learner\` and --model ${model}`,
+    });
+  }
+  if (existing.has(names.experiments) && await isRunning(log, names)) {
+    const watching = await log.members?.(monitorGroup(names));
+    if (watching?.length === 0) {
+      problems.push({
+        what: "nobody watches the guard rails of experiments",
+        remedy: "run a process with the role `monitor`",
+      });
+    }
+  }
+  return { topics, partitions, learners, problems };
+}
+
+/** Whether an experiment runs. */
+async function isRunning(log: Log, names: Topics): Promise<boolean> {
+  const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
+  return [...records.values()].some((record) => isExperiment(record) && record.status === "running");
+}
+
+async function lookAtTopics(
+  log: Log,
+  names: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  problems: Problem[],
+): Promise<readonly TopicView[]> {
+  const events = existing.get(names.events)?.partitions;
+  const views: TopicView[] = [];
+  for (const { name, cleanup, partitions: wanted } of topicSpecs(names, events ?? 1)) {
+    const spec = existing.get(name);
+    if (spec === undefined) {
+      const size = events === undefined ? "" : ` with ${wanted} partitions`;
+      problems.push({
+        what: `topic ${name} is missing`,
+        remedy: `start \`deno task run\`, which makes it; or make it${size}, cleanup.policy=${cleanup}; ` +
+          "or, if it exists, let us DESCRIBE it",
+      });
+      views.push({ name, partitions: 0, records: 0 });
+      continue;
+    }
+    if (spec.cleanup !== cleanup) {
+      problems.push({
+        what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
+        remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
+          `--add-config cleanup.policy=${cleanup}`,
+      });
+    }
+    if (spec.partitions !== wanted) {
+      problems.push({
+        what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
+        remedy: `${names.events} and it must have as many: begin anew under another --prefix`,
+      });
+    }
+    let records = 0;
+    for (let p = 0; p < spec.partitions; p++) {
+      const { start, end } = await log.bounds(name, p);
+      records += end - start;
+    }
+    views.push({ name, partitions: spec.partitions, records });
+  }
+  return views;
+}
+
+async function lookAtPartition(
+  log: Log,
+  topics: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  partition: number,
+  members: readonly GroupMember[] | undefined,
+): Promise<PartitionView> {
+  const { events, statistics } = topics;
+  const { start, end } = await log.bounds(events, partition);
+  const committed = await log.committed(`${events}-tasks`, events, partition);
+  // Each commit of a task ends with the task's own record, at its newest event time.
+  const known = partition < (existing.get(statistics)?.partitions ?? 0);
+  const last = known ? await ownRecord(log, topics, partition) : null;
+  const next = known ? (await ownPosition(log, topics, partition))?.next ?? null : null;
+  const { lost, misplaced, forgotten } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
+  return {
+    partition,
+    end,
+    committed,
+    next,
+    counts: { lost, misplaced },
+    forgotten,
+    lag: Math.max(0, end - (next ?? committed ?? start)),
+    eventTime: last === null || last.time === 0 ? null : last.time,
+    member: members === undefined
+      ? undefined
+      : members.find(({ partitions }) => partitions.includes(partition)) ?? null,
+  };
+}
+
+/** What stands in the way of tasks that are opened now. */
+async function positionProblems(
+  log: Log,
+  topics: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  views: readonly PartitionView[],
+): Promise<Problem[]> {
+  const { events, statistics, state } = topics;
+  const now = await log.identify(events);
+  if (now === null) return [];
+  const problems: Problem[] = [];
+  for (const { partition, committed } of views) {
+    if (partition >= (existing.get(statistics)?.partitions ?? 0)) continue;
+    const bounds = await log.bounds(events, partition);
+    const group = `${events}-tasks`;
+    const partitions = existing.get(state)?.partitions ?? now.partitions;
+    const own = await ownPosition(log, topics, partition);
+    try {
+      const sides = { topic: events, partition, statistics, group, partitions, own, committed, now, bounds };
+      const { next, remark } = positionOf(sides);
+      if (own !== null && next < bounds.start) {
+        problems.push({
+          what:
+            `${events}/${partition} has dropped ${bounds.start - next} offsets, ${next} to ${
+              bounds.start - 1
+            }, ` +
+            "before they were applied",
+          remedy:
+            "run a process with the role `task`, and let the topic keep events for longer than it may be away",
+        });
+      }
+      if (remark !== null) {
+        const remedy =
+          "nothing is lost; if it expired, raise offsets.retention.minutes of the brokers for your tools";
+        problems.push({ what: `task ${partition} ${remark}`, remedy });
+      }
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
+      const [what = "", remedy = "see docs/log.md, positions and identity"] = error.message.split("; ");
+      problems.push({ what: `task ${partition} stands still: ${what}`, remedy });
+      if (now.partitions !== partitions) break; // the same of all
+    }
+  }
+  return problems;
+}
+
+/** What a log with a retention of its own keeps for ever, of users who were erased too. */
+async function keepingProblems(
+  log: Log,
+  { events, recommendations, samples, signals, rejected }: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  views: readonly PartitionView[],
+  known = 0,
+): Promise<Problem[]> {
+  const users = views.reduce((sum, { forgotten }) => sum + forgotten, 0);
+  if (users <= known || log.keepMs === undefined) return [];
+  const kept: string[] = [];
+  for (const topic of [events, recommendations, samples, signals, rejected]) {
+    if (existing.has(topic) && await log.keepMs(topic) === null) kept.push(topic);
+  }
+  if (kept.length === 0) return [];
+  return [{
+    what: `users were erased, ${users} times, whose records stay for ever on ${kept.join(", ")}`,
+    remedy:
+      "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
+      "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>; " +
+      `or, if they may stay there, say that it is known: --known kept=${users}`,
+  }];
+}
+
+/** What they have counted that nobody says to know of. */
+function countProblems(
+  { events, samples }: Topics,
+  counts: Readonly<Record<Lost, number>>,
+  known: Readonly<Partial<Record<KnownCount, number>>>,
+): Problem[] {
+  const words: Readonly<Record<Lost, readonly [what: string, remedy: string]>> = {
+    lost: [
+      `offsets of ${events} were dropped before they were applied`,
+      "repeat erasures that were asked for meanwhile, let the topic keep events for longer than tasks may be away",
+    ],
+    misplaced: [
+      `events came to other partitions of ${events} than their users', whose states are split by that`,
+      `key events by user, or begin anew under another --prefix with --rekey-from ${events}`,
+    ],
+    unlearnt: [
+      `offsets of ${samples} were dropped before learners learnt them`,
+      "repeat erasures that were asked for meanwhile, let the topic keep samples for longer than learners may be away",
+    ],
+    uncounted: [
+      "offsets of answers and samples were dropped before the monitor counted them",
+      "experiments that ran then lack them: begin those anew, and keep both topics for longer than it may be away",
+    ],
+  };
+  return LOSSES.flatMap((name) => {
+    const count = counts[name];
+    if (count <= (known[name] ?? 0)) return [];
+    const [what, remedy] = words[name];
+    return [{
+      what: `${count} ${what}`,
+      remedy: `${remedy}; then say that it is known: --known ${name}=${count}`,
+    }];
+  });
+}
+
+/** The problem of a partition that is further behind than it may be. */
+export function behind(partition: number, lag: number): Problem {
+  return {
+    what: `partition ${partition} is ${lag} events behind`,
+    remedy: "add a process with the role `task`, up to one a partition, or give the learner its own",
+  };
+}
+
+function problemsOf({ partition, committed, end, lag, member }: PartitionView, maxLag: number): Problem[] {
+  const problems: Problem[] = [];
+  if (committed === null && end > 0) {
+    problems.push({
+      what: `no task has committed partition ${partition}`,
+      remedy: "run a process with the role `task`; if there is one, see what it says",
+    });
+  }
+  if (lag > maxLag) problems.push(behind(partition, lag));
+  if (member === null) {
+    const remedy = "run a process with the role `task`; after a crash, wait until the session is over";
+    problems.push({ what: `nobody has partition ${partition}`, remedy });
+  }
+  return problems;
+}
+
+async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
+  const versions = new Map<string, number>();
+  for await (const record of readAll(log, topic, 0)) {
+    const { key, value } = record;
+    if (key === null || value === null) continue;
+    try {
+      versions.set(key, decodeVersion(value).version);
+    } catch (cause) {
+      unreadable.leaveOut(record, cause, "nobody serves it");
+    }
+  }
+  return versions;
+}
+
+async function lookAtLearner(
+  log: Log,
+  topics: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  model: string,
+  version: number,
+): Promise<LearnerView> {
+  const { samples } = topics;
+  const group = writerOf(topics, model);
+  let lag = 0;
+  for (let p = 0; p < (existing.get(samples)?.partitions ?? 0); p++) {
+    const { start, end } = await log.bounds(samples, p);
+    lag += Math.max(0, end - (await log.committed(group, samples, p) ?? start));
+  }
+  return {
+    model,
+    version,
+    lag,
+    lost: await lostSamples(log, topics, model),
+    members: await log.members?.(group),
+  };
+}

@@ -1,0 +1,433 @@
+/**
+ * The engine as a service: tasks for the partitions of `events` and a learner for the samples, on a log that other
+ * processes may share.
+ *
+ * ```text
+ *   group of `events`     ──> a task for each partition assigned ──> recommendations, samples, state
+ *   group of `parameters` ──> the learner, in one process at a time <── samples
+ *                                  └──> parameters ──> the live model of every process
+ *   group of `experiments` ──> the monitor, in one process at a time <── recommendations, samples
+ *                                  └──> figures, and the end of experiments that do harm
+ * ```
+ *
+ * Who owns what is the group's decision alone; that nothing is done twice when two believe to own the same is the
+ * writer's, which fences. The wall clock decides when to commit and how long to wait, nothing else.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { ModelName } from "../../src/models/create.ts";
+import type { ServingModel } from "../../src/serving/serving_model.ts";
+import type { LearnerFigures } from "../learning/learner_figures.ts";
+import { lagOf } from "../log/lag.ts";
+import type { Log } from "../log/log.ts";
+import type { ExperimentMonitor } from "../experiments/monitor.ts";
+import { PinnedModels } from "../topics/pinned_models.ts";
+import { Crew } from "./crew.ts";
+import { Eraser } from "./eraser.ts";
+import type { ErasureProgress } from "./erasure_view.ts";
+import { Rewriting } from "./rewriting.ts";
+import { monitorGroup, MonitorJob } from "./monitor_job.ts";
+import { checkVariants, ROLES, type ServiceOptions } from "./options.ts";
+import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./rekey_job.ts";
+import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
+import { ServedModel } from "./served_model.ts";
+import { SharedThread } from "./shared_thread.ts";
+import type { PartitionStatus, ServiceStatus } from "./status.ts";
+import { TaskJob, taskLimits } from "./task_job.ts";
+import { TopicWatch } from "./topic_watch.ts";
+import { Task } from "../task/task.ts";
+import { checkCoPartitioned, INPUT_TOPICS } from "../task/position.ts";
+import { RestoreMeter } from "../task/restore_meter.ts";
+import { TimeShare } from "../task/time_share.ts";
+import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "../topics/topics.ts";
+
+export {
+  type LearnerThreadOptions,
+  type Role,
+  ROLES,
+  type ServiceOptions,
+  type VariantModel,
+} from "./options.ts";
+export type { MonitorStatus } from "./monitor_job.ts";
+export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./status.ts";
+
+/** A model that scores in this process. */
+export interface ScoringModel {
+  /** The model with its newest version. */
+  readonly serving: ServingModel;
+  /** How its learner is doing, where that works in this process now. */
+  readonly learner: LearnerFigures | undefined;
+}
+
+const WATCH_MS = 1000;
+/** How long a learner or a monitor may not come around before answers are not worth having. */
+const IDLE_MS = 60_000;
+/** Time between words about something that does not stop us. */
+const COMPLAINT_MS = 30_000;
+
+const logger = getLogger(["meander", "service"]);
+
+/**
+ * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there
+ * is work for: the log's groups share it out, and a learner or monitor beyond the first stands by.
+ */
+export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
+  /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
+  readonly ended: Promise<void>;
+  /** The thread of the tasks, where others have their turns too. */
+  readonly thread: SharedThread;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #options: ServiceOptions<N>;
+  readonly #now: () => number;
+  readonly #partitions: number;
+  readonly #own: ServedModel;
+  readonly #variants: readonly ServedModel[];
+  readonly #pins: PinnedModels;
+  readonly #tasks: Crew<TaskJob> | undefined;
+  readonly #monitors: Crew<MonitorJob> | undefined;
+  readonly #rekeyers: Crew<RekeyJob> | undefined;
+  readonly #watch: ReturnType<typeof setInterval>;
+  /** Of the restores that are under way, by partition. */
+  readonly #meters = new Map<number, RestoreMeter>();
+  readonly #othersTime = new TimeShare();
+  readonly #topicWatch: TopicWatch;
+  /** Where the log may rewrite what it holds. */
+  readonly #eraser: Eraser | undefined;
+  /** Where it may not. */
+  readonly #rewriting: Rewriting | undefined;
+  /** When it last said what complaint there is. */
+  #complainedAt = -Infinity;
+  readonly #stopping = Promise.withResolvers<void>();
+  #events = 0;
+  /** Whether all roles have begun once. */
+  #hasBegun = false;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#partitions = partitions;
+    this.#options = options;
+    this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
+    const now = this.#now = options.now ?? (() => performance.now());
+    const thread = this.thread = new SharedThread(now);
+    this.#own = new ServedModel(log, topics, options, now, thread);
+    this.#variants = (options.variants ?? []).map((variant) =>
+      new ServedModel(log, topics, options, now, thread, variant)
+    );
+    const models = [this.#own, ...this.#variants];
+    this.#pins = new PinnedModels(
+      log,
+      topics,
+      (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
+    );
+    const { roles = ROLES, pauseMs } = options;
+    const names = models.map(({ serving }) => serving.model);
+    const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
+    if (log.erase === undefined) this.#rewriting = new Rewriting(deployment);
+    if (roles.includes("task")) {
+      this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
+      this.#eraser?.start();
+      this.#tasks = new Crew(log, {
+        now,
+        thread,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
+        group: `${topics.events}-tasks`,
+        topic: topics.events,
+        name: (partition) => `task ${partition}`,
+        open: (partition, signal) => this.#openTask(partition, signal),
+      });
+    }
+    const { rekeyFrom } = options;
+    if (roles.includes("task") && rekeyFrom !== undefined) {
+      this.#rekeyers = new Crew(log, {
+        now,
+        thread,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
+        group: rekeyGroup(topics),
+        topic: topics.positions,
+        name: () => `re-keying of ${rekeyFrom}`,
+        open: () => RekeyJob.open(log, topics, rekeyFrom, now),
+      });
+    }
+    if (roles.includes("monitor")) {
+      this.#monitors = new Crew(log, {
+        now,
+        thread,
+        ...(pauseMs === undefined ? {} : { pauseMs }),
+        group: monitorGroup(topics),
+        topic: topics.experiments,
+        name: () => "monitor",
+        open: () => MonitorJob.open(log, topics, { now }),
+      });
+    }
+    const parts = [this.#tasks, this.#rekeyers, this.#monitors, this.#own, ...this.#variants];
+    this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
+    this.ended.catch(() => {}); // also when nobody watches, stopping must go on
+    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+  }
+
+  /**
+   * Creates the topics that are missing, and begins.
+   *
+   * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
+   */
+  static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
+    const topics = topicNames(options.prefix);
+    if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
+    const existing = await log.topics();
+    checkCoPartitioned(topics, existing);
+    if (options.rekeyFrom === undefined && (options.roles ?? ROLES).includes("task")) {
+      await sayRekeyed(log, topics);
+    }
+    const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
+    await log.createTopics([
+      ...topicSpecs(topics, partitions),
+      ...variantTopicSpecs(topics, checkVariants(options)),
+    ]);
+    return new Service(log, topics, partitions, options);
+  }
+
+  /** Why tasks of this process stand still until somebody mends the log, for people. */
+  get faults(): readonly string[] {
+    return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
+  }
+
+  /** The tasks at work in this process, by partition. */
+  get tasks(): ReadonlyMap<number, Task> {
+    const tasks = new Map<number, Task>();
+    for (const [partition, { job }] of this.#tasks?.workers ?? []) {
+      if (job !== undefined) tasks.set(partition, job.task);
+    }
+    return tasks;
+  }
+
+  /** The models that score here: the deployment's own first, then those of variants. */
+  get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
+    const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });
+    return [view(this.#own), ...this.#variants.map(view)];
+  }
+
+  /** The deployment's own model. */
+  get serving(): ServingModel {
+    return this.#own.serving;
+  }
+
+  /** How the learner of the own model is doing, when it works in this process now. */
+  get learner(): LearnerFigures | undefined {
+    return this.#own.figures;
+  }
+
+  /** The monitor of experiments, when it works in this process now. */
+  get monitor(): ExperimentMonitor | undefined {
+    return this.#monitors?.workers[0]?.[1].job?.monitor;
+  }
+
+  /** How it is doing. */
+  async status(): Promise<ServiceStatus> {
+    const tasks = this.#tasks?.workers ?? [];
+    const learner = this.#own.figures;
+    const signalsEnds = await this.#signalsEnds();
+    return {
+      events: this.#events,
+      partitions: await Promise.all(
+        tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task, signalsEnds)),
+      ),
+      version: this.serving.version,
+      learner: learner === undefined ? null : {
+        version: learner.version,
+        rows: learner.rows,
+        lag: await lagOf(this.#log, this.#topics.samples, learner.positions),
+        auc: learner.quality.auc,
+        ctr: learner.quality.ctr,
+      },
+      monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
+      rekeyLag: await this.#rekeyers?.workers[0]?.[1].job?.lag() ?? null,
+    };
+  }
+
+  /**
+   * Why it cannot do its work yet, or now; empty when it can, or stands by. Where there are tasks, it is they who
+   * count: they answer also while a learner catches up.
+   */
+  async unready(): Promise<readonly string[]> {
+    if (this.#tasks !== undefined) {
+      const reasons = tasksUnready(this.#tasks, (partition) => this.#meters.get(partition)?.status);
+      if (this.#tasks.workers.length > 0 && this.serving.version === 0) {
+        reasons.push("there are no parameters yet");
+      }
+      if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
+      const models = [this.#own, ...this.#variants];
+      const beside = [
+        ...models.flatMap((model) => model.opening),
+        ...this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors),
+      ];
+      // A start is certain when all roles have begun: one that cannot ends the process.
+      if (!this.#hasBegun) reasons.push(...beside);
+      this.#hasBegun ||= reasons.length === 0;
+      // Later they stand by or begin anew, which answers need not wait for, unless they do not come around.
+      if (this.#hasBegun) {
+        const idle = [
+          ...models.flatMap((model) => model.stalls(IDLE_MS)),
+          ...stallsOf(this.#monitors, IDLE_MS),
+        ];
+        reasons.push(...idle);
+      }
+      return reasons;
+    }
+    const models = await Promise.all([this.#own, ...this.#variants].map((model) => model.unready()));
+    const monitor = this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors);
+    return [...models.flat(), ...monitor];
+  }
+
+  /**
+   * How far the erasure is that the event at an offset of `events` asks for; `null` where others look after it. `kept` on
+   * a log that takes no records out: all that is ours to rewrite has been.
+   */
+  async erasure(partition: number, offset: number): Promise<ErasureProgress | null> {
+    if (this.#rewriting !== undefined) return await this.#rewriting.look({ partition, offset });
+    return this.#eraser === undefined ? null : { state: this.#eraser.stateOf(partition, offset), idle: [] };
+  }
+
+  /** What has not stopped yet, for people: what a stop that is cut short abandons. */
+  get unfinished(): readonly string[] {
+    const parts = [this.#rekeyers, this.#tasks, this.#monitors, this.#own, ...this.#variants];
+    return parts.flatMap((part) => part?.unfinished ?? []);
+  }
+
+  /** Finishes what is in hand, commits, leaves the groups. Never rejects: `ended` tells what went wrong. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  /** See {@linkcode Service.stop}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.resolve();
+    await this.#eraser?.[Symbol.asyncDispose]();
+    // The tasks first: the learner may still take what they commit.
+    await Promise.all([this.#rekeyers?.stop(), this.#tasks?.stop()]);
+    await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));
+    clearInterval(this.#watch);
+  }
+
+  /** Where the partitions of `signals` end, when a task here reads them. */
+  async #signalsEnds(): Promise<readonly number[]> {
+    const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
+    const partitions = Array.from({ length: isRead ? this.#partitions : 0 }, (_, partition) => partition);
+    const bounds = partitions.map((partition) => this.#log.bounds(this.#topics.signals, partition));
+    return (await Promise.all(bounds)).map(({ end }) => end);
+  }
+
+  async #statusOf(
+    partition: number,
+    task: Task | undefined,
+    signalsEnds: readonly number[],
+  ): Promise<PartitionStatus> {
+    const { events } = this.#topics;
+    const { end } = await this.#log.bounds(events, partition);
+    const committed = task?.committed ?? await this.#log.committed(`${events}-tasks`, events, partition) ?? 0;
+    const watermark = task?.state.watermark ?? -Infinity;
+    let othersLag = 0;
+    for (const [other, next] of task?.others.positions ?? []) {
+      othersLag += Math.max(0, (signalsEnds[other] ?? 0) - next);
+    }
+    return {
+      partition,
+      restoring: task === undefined,
+      committed,
+      lag: Math.max(0, end - committed),
+      watermark: watermark === -Infinity ? null : watermark,
+      users: task?.state.users.size ?? 0,
+      othersLearnt: task?.others.learnt ?? 0,
+      othersLag,
+      restore: this.#meters.get(partition)?.status ?? null,
+      snapshot: task?.snapshot ?? null,
+    };
+  }
+
+  #look(): void {
+    if (this.#tasks !== undefined) {
+      this.#topicWatch.look(); // never rejects
+      this.#complain();
+    }
+    for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
+    for (const [, worker] of this.#monitors?.workers ?? []) worker.watch();
+    for (const [, worker] of this.#rekeyers?.workers ?? []) worker.watch();
+    for (const model of [this.#own, ...this.#variants]) model.watch();
+    for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
+  }
+
+  /** Says once in a while what has become of the topics, where tasks go on in spite of it. */
+  #complain(): void {
+    const complaint = this.#tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
+      one !== undefined
+    );
+    if (complaint === undefined || this.#now() - this.#complainedAt < COMPLAINT_MS) return;
+    this.#complainedAt = this.#now();
+    logger.error("{complaint}", { complaint });
+  }
+
+  async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
+    if (this.serving.version === 0) {
+      logger.info("task {partition}: waits for a first version of the parameters", { partition });
+    }
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", abort);
+    try {
+      // A state that an older version of its model goes on with would begin anew.
+      const caughtUp = this.#variants.map((variant) => variant.caughtUp);
+      await Promise.race([Promise.all([this.#own.served, ...caughtUp]), aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    const { task: options, stateBytes, snapshots, delivery = "exactly-once" } = this.#options;
+    const meter = new RestoreMeter(this.#now);
+    this.#meters.set(partition, meter);
+    const runtime = {
+      ...(stateBytes === undefined ? {} : { maxStateBytes: stateBytes / this.#partitions }),
+      snapshot: snapshots && {
+        folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
+        intervalMs: snapshots.intervalMs ?? 30_000,
+        now: this.#now,
+      },
+      variants: this.#variants.map(({ serving }) => serving),
+      pins: this.#pins,
+      partitions: this.#partitions,
+      meter,
+      delivery,
+      othersTime: this.#othersTime,
+      signal,
+    };
+    await using opened = new AsyncDisposableStack();
+    const task = opened.use(
+      await Task.open(this.#log, this.#topics, partition, options, this.serving, runtime)
+        .finally(() => this.#meters.delete(partition)),
+    );
+    const { end } = await this.#log.bounds(this.#topics.events, partition);
+    opened.move();
+    const { records, bytes } = meter.status;
+    logger.info(
+      "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
+        "of them on the log",
+      {
+        partition,
+        offset: task.next,
+        users: task.users.size,
+        ms: Math.round(meter.elapsedMs),
+        mb: (bytes / 1e6).toFixed(1),
+        records,
+      },
+    );
+    const limits = taskLimits(this.#options, this.#now);
+    return new TaskJob(task, end, limits, (events) => this.#events += events, this.#topicWatch);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Fields of the configuration from environment variables: `MEANDER_` and the path in capitals, such as
+ * `MEANDER_HTTP_MAX_BODY_BYTES` for `http.maxBodyBytes`. A value is JSON, or else the text as it stands.
+ *
+ * @module
+ */
+
+import type { JsonSchema } from "../../src/events/json_schema.ts";
+
+/** A field that the environment sets. */
+export interface Override {
+  /** Its path. */
+  readonly path: readonly string[];
+  /** The variable that has it. */
+  readonly variable: string;
+  /** Its value. */
+  readonly value: unknown;
+}
+
+/**
+ * The variable of a field.
+ *
+ * @example
+ * ```ts
+ * import { variableOf } from "./config_environment.ts";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(variableOf(["http", "maxBodyBytes"]), "MEANDER_HTTP_MAX_BODY_BYTES");
+ * ```
+ */
+export function variableOf(path: readonly string[]): string {
+  const words = path.map((part) => part.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2"));
+  return ["MEANDER", ...words].join("_").toUpperCase();
+}
+
+/** The fields that the environment sets, outer ones first. @param env one variable by name */
+export function environmentOverrides(
+  schema: JsonSchema,
+  env: (name: string) => string | undefined,
+): readonly Override[] {
+  return pathsOf(schema as Node, []).flatMap((path) => {
+    const variable = variableOf(path);
+    const text = env(variable);
+    return text === undefined ? [] : [{ path, variable, value: valueOf(text) }];
+  });
+}
+
+/** A value with overrides put in. Objects on their way are made where there are none. */
+export function withOverrides(value: unknown, overrides: readonly Override[]): unknown {
+  return overrides.reduce((whole, override) => put(whole, override.path, override.value), value);
+}
+
+interface Node {
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly anyOf?: readonly Node[];
+  readonly not?: unknown;
+}
+
+function pathsOf(
+  { properties = {}, anyOf = [] }: Node,
+  before: readonly string[],
+): readonly (readonly string[])[] {
+  const own = Object.entries(properties).flatMap(([name, node]) =>
+    node.not !== undefined || name.startsWith("$")
+      ? []
+      : [[...before, name], ...pathsOf(node, [...before, name])]
+  );
+  return [...own, ...anyOf.flatMap((node) => pathsOf(node, before))];
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function put(whole: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
+  if (name === undefined) return value;
+  const fields = typeof whole === "object" && whole !== null && !Array.isArray(whole) ? whole : {};
+  return { ...fields, [name]: put((fields as Readonly<Record<string, unknown>>)[name], rest, value) };
+}

@@ -1,0 +1,29 @@
+/**
+ * Policies as JSON, in the configuration and in experiments.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { PolicyOptions } from "../../src/draws/policy.ts";
+import { field } from "./config_field.ts";
+
+const positive = z.number().positive();
+
+/** Any policy. */
+export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.literal("greedy") }),
+  z.strictObject({
+    name: z.literal("epsilon"),
+    epsilon: field(z.number().min(0).max(1), "probability of a uniform choice at each place"),
+  }),
+  z.strictObject({
+    name: z.literal("boltzmann"),
+    // What is smaller is greedy, and would make no finite number of a logit.
+    temperature: field(z.number().min(1e-9), "by which the scores are divided"),
+  }),
+  z.strictObject({
+    name: z.literal("thompson"),
+    scale: field(positive.exactOptional(), "factor on the deviations", 1),
+  }),
+]);

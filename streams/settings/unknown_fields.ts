@@ -1,0 +1,66 @@
+/**
+ * Fields that a JSON Schema has no name for.
+ *
+ * @module
+ */
+
+import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { noSuch } from "../../src/events/near_name.ts";
+import { stepTo } from "../../src/events/refusal.ts";
+
+/**
+ * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: a sentence each, which names
+ * the field and the one that is meant, or all that there are. What else the schema says is not looked at. O(fields).
+ *
+ * @param most sentences at most: whoever sends many such fields must not keep us busy with what each may mean
+ *
+ * @example
+ * ```ts
+ * import { unknownFields } from "./unknown_fields.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const point = { type: "object", properties: { x: {}, name: {} }, additionalProperties: false };
+ * const schema = { type: "array", items: point };
+ * assert.deepEqual(unknownFields([{ x: 1 }, { nam: "a", y: 2 }], schema), [
+ *   "[1].nam: there is no such field; did you mean name?",
+ *   "[1].y: there is no such field; there are x, name",
+ * ]);
+ * assert.equal(unknownFields([{ a: 1 }, { b: 1 }], schema, 1).length, 1);
+ * ```
+ */
+export function unknownFields(value: unknown, schema: JsonSchema, most = Infinity): string[] {
+  const faults: string[] = [];
+  collect(value, schema, "", { faults, most });
+  return faults;
+}
+
+interface Collected {
+  readonly faults: string[];
+  readonly most: number;
+}
+
+function collect(value: unknown, schema: JsonSchema, path: string, into: Collected): void {
+  const { faults, most } = into;
+  if (typeof value !== "object" || value === null || faults.length >= most) return;
+  const shapes = shapesOf(schema);
+  if (Array.isArray(value)) {
+    const items = { anyOf: shapes.flatMap(({ items = [] }) => items) };
+    if (shapesOf(items).length > 0) value.forEach((one, i) => collect(one, items, `${path}[${i}]`, into));
+    return;
+  }
+  const known: Record<string, JsonSchema> = Object.assign({}, ...shapes.map(({ properties }) => properties));
+  const isClosed = shapes.length > 0 && shapes.every((shape) => shape["additionalProperties"] === false);
+  for (const [key, inner] of Object.entries(value)) {
+    if (faults.length >= most) return;
+    const own = path + stepTo(key);
+    if (Object.hasOwn(known, key)) collect(inner, known[key]!, own, into);
+    else if (isClosed) faults.push(`${own.replace(/^\./, "")}: ${noSuch("field", key, Object.keys(known))}`);
+  }
+}
+
+/** The objects and lists that a value may be; of others, and of lists of others, nothing has to be looked at. */
+function shapesOf(schema: JsonSchema): readonly JsonSchema[] {
+  const alternatives = (schema["anyOf"] ?? schema["oneOf"] ?? null) as readonly JsonSchema[] | null;
+  if (alternatives !== null) return alternatives.flatMap(shapesOf);
+  return schema["type"] === "object" || schema["type"] === "array" ? [schema] : [];
+}

@@ -1,0 +1,436 @@
+/**
+ * The runtime of a task: reads one partition's events, lets {@linkcode TaskState} apply them, and commits
+ * outputs, changed states and input position together. A crash at any moment resumes from the last commit.
+ *
+ * Work is done in *rounds*. Where a round ends depends on the events alone (so many samples' rows, or so many
+ * events), never on how the log cut them into batches: a restart sees the same rounds again.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { arrivalOf } from "../topics/arrival.ts";
+import type { Log, LogRecord } from "../log/log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import { CatalogueReader } from "./catalogue_reader.ts";
+import { CommitPace } from "./commit_pace.ts";
+import { recordTime } from "./commit_records.ts";
+import { Committer } from "./committer.ts";
+import type { Delivery } from "../topics/delivery.ts";
+import { type EventRead, EventReader } from "./event_reader.ts";
+import { TaskExperiments } from "./experiments.ts";
+import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
+import { type InputWatch, TaskInputs } from "./inputs.ts";
+import { Others } from "./others.ts";
+import { Outbox } from "./outbox.ts";
+import { restore } from "./restore.ts";
+import { RestoreMeter } from "./restore_meter.ts";
+import { TimeShare } from "./time_share.ts";
+import type { StateStore, StoreStatus } from "./state_store.ts";
+import { type UserReader, UserTable } from "./user_table.ts";
+import type { Topics } from "../topics/topics.ts";
+
+export { BEFORE_EVENT } from "./catalogue_reader.ts";
+export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
+export type { UserReader } from "./user_table.ts";
+
+/** How far an event's time may be ahead of its arrival; what is further ahead is a wrong unit or a broken clock. */
+const MAX_AHEAD_MS = 3_600_000;
+
+/** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
+const OBJECT_BYTES = 64 << 20;
+
+const logger = getLogger(["meander", "task"]);
+
+/** What a task works with. */
+interface TaskParts {
+  readonly partition: number;
+  readonly state: TaskState;
+  readonly events: EventReader;
+  readonly catalogue: CatalogueReader;
+  readonly experiments: TaskExperiments;
+  readonly others: Others;
+  readonly users: UserTable;
+  readonly outbox: Outbox;
+  /** The local snapshot, if there is one. */
+  readonly store: StateStore | null;
+  readonly committer: Committer;
+  readonly pace: CommitPace;
+  readonly maxStateBytes: number;
+  readonly delivery: Delivery;
+  /** Where events end that an earlier life may have answered without a commit. */
+  readonly repeatsUntil: number;
+  /** What it reads. */
+  readonly inputs: TaskInputs;
+  /** Its partition of the events, for people. */
+  readonly place: string;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
+  /** What goes with it: the writer, the local snapshot, the hold on pinned versions, what is read of others. */
+  readonly owned: AsyncDisposableStack;
+}
+
+/** One partition's task. */
+export class Task implements AsyncDisposable {
+  /** The partition it owns. */
+  readonly partition: number;
+  /** Its state machine. */
+  readonly state: TaskState;
+  /** Its users, in memory or not. */
+  readonly users: UserReader;
+  readonly #parts: TaskParts;
+  readonly #events: EventReader;
+  readonly #outbox: Outbox;
+  #committed: number;
+  /** Whether the offset of the group is not what the task's own record says. */
+  #isAstray: boolean;
+  #hasMisplaced = false;
+  /** Events that were passed since the last commit. */
+  #roundEvents = 0;
+  /** Whether the last step had more events than it could do, or found as many as it would take: there are more. */
+  #isBehind = false;
+  /** When the catalogue was last read, by the clock of steps. */
+  #itemsReadAt = -Infinity;
+
+  /** Offset of the first event that it has read. */
+  readonly openedAt: number;
+  /** Offset of the newest event since then that asks for an erasure; −1 = none does. */
+  lastErasure: number = -1;
+
+  private constructor(parts: TaskParts) {
+    this.#parts = parts;
+    this.partition = parts.partition;
+    this.state = parts.state;
+    this.users = parts.users;
+    this.#events = parts.events;
+    this.#outbox = parts.outbox;
+    this.#committed = parts.events.next;
+    this.openedAt = parts.events.next;
+    this.#isAstray = parts.inputs.isAstray;
+  }
+
+  /** Takes the partition over: fences any other owner, then restores the state. */
+  static async open(
+    log: Log,
+    topics: Topics,
+    partition: number,
+    options: TaskOptions,
+    serving: Serving,
+    runtime: TaskRuntime = {},
+  ): Promise<Task> {
+    const group = `${topics.events}-tasks`;
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(`${group}-${partition}`));
+    const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
+    const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
+    const state = new TaskState(options, serving, runtime.variants);
+    const { snapshot, meter = new RestoreMeter(), signal, delivery = "exactly-once" } = runtime;
+    const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
+    opened.defer(async () => await restored.store?.close());
+    const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
+    const shared = options.retrieval?.shared ?? true;
+    const { othersTime: time = new TimeShare() } = runtime;
+    const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
+    const others = opened.use(await Others.open(log, topics.signals, state, sharing));
+    const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
+    const { counters } = state;
+    const outbox = new Outbox({ log, topics, partition, counters, handover: runtime.handover });
+    const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
+    const { store, lineage: known } = restored;
+    const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
+    const lineage = known ?? crypto.randomUUID();
+    const commits = {
+      ...{ topics, partition, partitions, group, writer, lineage, state, outbox, users, store, inputs },
+    };
+    return new Task({
+      ...{
+        partition,
+        partitions,
+        state,
+        experiments,
+        others,
+        users,
+        outbox,
+        store,
+        delivery,
+        repeatsUntil,
+        inputs,
+      },
+      place: `${topics.events}/${partition}`,
+      events: new EventReader(log, topics.events, partition, inputs.next),
+      catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
+      committer: new Committer(commits),
+      pace: new CommitPace({ delivery, partition, partitions }),
+      maxStateBytes: runtime.maxStateBytes ?? (log.latest === undefined ? OBJECT_BYTES : Infinity),
+      owned: opened.move(),
+    });
+  }
+
+  /** Offset of the next event to read. */
+  get next(): number {
+    return this.#events.next;
+  }
+
+  /** Offset up to which everything is committed. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** How the local snapshot is doing; `null` when there is none. */
+  get snapshot(): StoreStatus | null {
+    return this.#parts.store?.status ?? null;
+  }
+
+  /** Position in the catalogue topic up to which everything is committed. */
+  get committedItems(): number {
+    return this.#parts.catalogue.committed;
+  }
+
+  /**
+   * Signals and positives that it has learnt from other partitions since it was opened, and where it reads on, by
+   * partition: now, and after a crash.
+   */
+  get others(): {
+    readonly learnt: number;
+    readonly positions: ReadonlyMap<number, number>;
+    readonly committed: ReadonlyMap<number, number>;
+    readonly isShared: boolean;
+  } {
+    return this.#parts.others;
+  }
+
+  /** Whether something was applied, or learnt from others, and not committed. */
+  get isDirty(): boolean {
+    return this.#roundEvents > 0 || this.#parts.others.isDirty;
+  }
+
+  /**
+   * Learns a record of another partition of `signals`; steps do so by themselves.
+   *
+   * @param next where to read on behind it
+   * @throws RangeError when own events were applied since the last commit
+   */
+  learnOthers(record: LogRecord, next: number): void {
+    if (this.#roundEvents > 0) {
+      const { topic, partition, offset } = record;
+      throw new RangeError(
+        `Cannot learn ${topic}/${partition}@${offset}: ${this.#roundEvents} events are to be committed before`,
+      );
+    }
+    this.#parts.others.learn(record, next);
+  }
+
+  /** Applies events until the round ends or the log has no more; commits at the end of a round. */
+  async round(limits: RoundLimits): Promise<RoundResult> {
+    const waiting = this.#events;
+    waiting.drop(); // read again, in rounds
+    await this.#parts.catalogue.read();
+    let events = 0;
+    for (;;) {
+      await waiting.read({ maxRecords: Math.min(limits.events - this.#roundEvents, 256) });
+      this.#lose();
+      if (waiting.first === undefined) {
+        waiting.passGap();
+        return { events, complete: false };
+      }
+      await this.#prepare();
+      for (let event = waiting.first; event !== undefined; event = waiting.first) {
+        this.#apply(event);
+        events++;
+        if (this.#outbox.rows >= limits.rows || this.#roundEvents >= limits.events) {
+          await this.commit();
+          return { events, complete: true };
+        }
+      }
+    }
+  }
+
+  /**
+   * Applies what is there, for a service, and commits when a commit is due: an event that comes after a while of
+   * silence is committed at once, those that come one after the other together.
+   *
+   * @returns Events applied.
+   */
+  async step(options: StepOptions): Promise<number> {
+    const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
+    const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
+    const { delivery, others, catalogue, users, pace } = this.#parts;
+    const waiting = this.#events;
+    const dueAt = () => pace.dueAt(this.#outbox.isAsked, { commitIntervalMs, answerIntervalMs });
+    const commit = async () => {
+      await this.commit();
+      pace.committed(now());
+      this.#learnSome(now);
+    };
+    if (this.#roundEvents === 0) {
+      this.#learnSome(now);
+      others.eraseNames(now());
+      if (others.mustCommit(now())) await this.commit();
+    } else others.eraseNames(now());
+    const untilDue = this.#roundEvents > 0 ? dueAt() - now() : others.idleMs(waitMs);
+    this.#isBehind = await waiting.read({
+      maxRecords: maxEvents,
+      waitMs: Math.max(0, Math.min(waitMs, untilDue)),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    this.#lose();
+    if (now() - this.#itemsReadAt >= commitIntervalMs) {
+      await catalogue.read();
+      this.#itemsReadAt = now();
+    }
+    await this.#prepare();
+    const begun = now();
+    let applied = 0;
+    for (let event = waiting.first; event !== undefined; event = waiting.first) {
+      if (applied > 0 && now() - begun >= sliceMs) break;
+      if (delivery === "at-least-once" && this.#roundEvents === 0 && others.isDirty) {
+        // What an answer depends on is committed before it is sent: a repeat is the same.
+        await this.commit();
+        await users.warm(waiting.users);
+      }
+      this.#apply(event);
+      applied++;
+      pace.applied(now());
+      if (this.#roundEvents >= commitEvents || now() >= pace.latestAt(commitIntervalMs)) {
+        await commit();
+        await users.warm(waiting.users); // the commit may have let some of them go cold
+      }
+    }
+    if (waiting.first === undefined) waiting.passGap();
+    else this.#isBehind = true;
+    if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
+    if ((this.#roundEvents > 0 || this.#passedGap) && now() >= dueAt()) await commit();
+    return applied;
+  }
+
+  /** Learns from others for a while, but not before events that an earlier life may have answered. */
+  #learnSome(now: () => number): void {
+    const { others, repeatsUntil } = this.#parts;
+    if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);
+  }
+
+  /** Takes in what the events that wait need: versions that experiments pin, users that are not in memory. */
+  async #prepare(): Promise<void> {
+    await this.#parts.experiments.pin(this.#events.records);
+    await this.#parts.users.warm(this.#events.users);
+  }
+
+  /** Applies the first event that waits. */
+  #apply(event: EventRead): void {
+    const { catalogue, experiments } = this.#parts;
+    const { record } = event;
+    catalogue.applyBefore(record.offset);
+    const refusal = TaskExperiments.isChange(record) ? experiments.apply(record) : this.#applyToState(event);
+    if (refusal !== null) this.#outbox.reject(record, refusal);
+    this.#events.pass();
+    this.#roundEvents++;
+  }
+
+  #applyToState({ record, decoded }: EventRead): Pick<Refusal, "code" | "reason"> | null {
+    if (!decoded.ok) return decoded;
+    const { event } = decoded;
+    if (event.type === "forget") this.lastErasure = record.offset;
+    this.#checkPlace(event.user, record);
+    const arrival = arrivalOf(record);
+    if (arrival === null) {
+      const reason =
+        `Cannot take the event as of its record's time: current value is ${record.time}, which is none in ` +
+        "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
+        "(message.timestamp.type=LogAppendTime)";
+      return refuse("time-out-of-range", reason);
+    }
+    const ahead = event.time - Math.max(arrival.time, this.state.maxTime);
+    if (ahead > MAX_AHEAD_MS) {
+      const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
+      return refuse("in-the-future", reason);
+    }
+    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival);
+    this.#outbox.seal(record.offset);
+    return refusal;
+  }
+
+  /** Counts an event that is not where its user is, and says so of the first. It is applied here, where it came. */
+  #checkPlace(user: string, { offset }: LogRecord): void {
+    const { partitions, place } = this.#parts;
+    const rightful = partitionOf(user, partitions);
+    if (rightful === this.partition) return;
+    this.state.counters.misplaced++;
+    if (this.#hasMisplaced) return;
+    this.#hasMisplaced = true;
+    logger.error(
+      "{place}@{offset} is an event of a user whose partition is {rightful} of {partitions}: its producer does not key " +
+        "events by user, or not as Kafka does, so that states and lists are of parts of what users did. Key by user; or " +
+        "begin anew under another --prefix, with --rekey-from. More like it are only counted (misplaced)",
+      { place, offset, rightful, partitions },
+    );
+  }
+
+  /**
+   * Whether there is nothing to commit but that offsets without a record were passed, such as the mark at the end of a
+   * transaction on Kafka, or what was trimmed: else a task that is done would lag behind them until the next event.
+   */
+  get #passedGap(): boolean {
+    if (this.#roundEvents > 0 || this.#events.first !== undefined) return false;
+    return this.next > this.#committed || this.#isAstray;
+  }
+
+  /**
+   * Counts and says what the log has dropped before it could be read. The task goes on: to stop would bring nothing back.
+   */
+  #lose(): void {
+    const lost = this.#events.takeLost();
+    if (lost === undefined) return;
+    const { from, to } = lost;
+    this.state.lose(to - from);
+    logger.error(
+      "task {partition} has lost {count} offsets of {place}, {from} to {last}: the log dropped them before they were " +
+        "applied. It goes on behind them; lists that were open give no samples. Repeat erasures that were asked for " +
+        "meanwhile, and let the topic keep its events for longer than a task may be away",
+      { partition: this.partition, count: to - from, place: this.#parts.place, from, last: to - 1 },
+    );
+  }
+
+  /** What it reads. */
+  get inputs(): InputWatch {
+    return this.#parts.inputs;
+  }
+
+  /** Settles what is open at the end of a finite stream, and commits. */
+  async flush(): Promise<void> {
+    this.state.flush(this.#outbox.outputs);
+    this.#outbox.seal(this.next);
+    await this.commit();
+  }
+
+  /** Makes everything since the last commit visible, atomically. */
+  async commit(): Promise<void> {
+    const { state, outbox, catalogue, others, store } = this.#parts;
+    if (this.#parts.delivery === "at-least-once") {
+      // Before their input counts as done: a crash in between sends them again.
+      outbox.send(recordTime(state));
+      await outbox.arrived();
+    }
+    await this.#parts.committer.commit({
+      next: this.next,
+      committed: this.#committed,
+      itemsApplied: catalogue.applied,
+      others: others.note,
+    });
+    this.#committed = this.next;
+    this.#isAstray = false;
+    this.#roundEvents = 0;
+    catalogue.keep();
+    others.keep();
+    state.evict(this.#parts.maxStateBytes);
+    await store?.room();
+  }
+
+  /** Lets the partition go without committing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.owned.disposeAsync();
+  }
+}

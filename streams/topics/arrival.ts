@@ -1,0 +1,22 @@
+/**
+ * When an event came, as its record tells.
+ *
+ * @module
+ */
+
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import type { Arrival } from "../../src/users/event_clock.ts";
+import type { LogRecord } from "../log/log.ts";
+
+const ARRIVED = "arrived";
+
+/** Headers of a record whose time is the one at which its event came, by the clock of a server of ours. */
+export const ARRIVED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [ARRIVED]: "1" });
+
+/** When a record came; `null` when its time is none: Kafka's −1, or in seconds or microseconds. */
+export function arrivalOf(
+  { time, headers, isLogTime }: Pick<LogRecord, "time" | "headers" | "isLogTime">,
+): Arrival | null {
+  if (!(time >= MIN_TIME_MS && time < MAX_TIME_MS)) return null;
+  return { time, isSure: isLogTime === true || headers[ARRIVED] !== undefined };
+}

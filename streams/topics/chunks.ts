@@ -1,0 +1,93 @@
+/**
+ * A large value as several records of a compacted topic, written in one commit: keys `<key>/0`, `<key>/1`, ...,
+ * each value a chunk. The first chunk starts with the number of chunks and the checksum of the whole.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { type Log, LogError, type NewRecord } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+
+const CHUNK_BYTES = 512 * 1024;
+
+/** The records that hold `value` under `key` in partition 0 of `topic`. */
+export function chunkRecords(topic: string, key: string, value: Uint8Array, time: number): NewRecord[] {
+  const count = Math.max(1, Math.ceil(value.length / CHUNK_BYTES));
+  const head = new ByteWriter().uint(count).uint(crc32(value)).toBytes();
+  return Array.from({ length: count }, (_, at) => {
+    const part = value.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES);
+    const bytes = at === 0 ? new ByteWriter(part.length + 32).bytes(head).bytes(part).toBytes() : part;
+    return { topic, partition: 0, key: `${key}/${at}`, value: bytes, time };
+  });
+}
+
+/**
+ * The newest value under `key`, or `null`.
+ *
+ * @throws LogError `corrupt` when chunks are missing or the checksum is wrong.
+ */
+export async function readChunks(
+  log: Pick<Log, "bounds" | "read">,
+  topic: string,
+  key: string,
+): Promise<Uint8Array | null> {
+  const chunks = new Map<string, Uint8Array>();
+  let offset = -1;
+  for await (const record of readAll(log, topic, 0)) {
+    if (!record.key?.startsWith(`${key}/`)) continue;
+    offset = record.offset;
+    if (record.value !== null) chunks.set(record.key, record.value);
+    else chunks.delete(record.key);
+  }
+  const first = chunks.get(`${key}/0`);
+  if (first === undefined) return null;
+  const { count, checksum, part } = readFirst(first, topic, key, offset);
+  const parts = [part];
+  for (let at = 1; at < count; at++) {
+    const chunk = chunks.get(`${key}/${at}`);
+    if (chunk === undefined) {
+      throw damagedValue(topic, key, `chunk ${at} of ${count} is missing`, offset);
+    }
+    parts.push(chunk);
+  }
+  const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let filled = 0;
+  for (const part of parts) {
+    value.set(part, filled);
+    filled += part.length;
+  }
+  if (crc32(value) !== checksum) {
+    throw damagedValue(topic, key, `the checksum of its ${count} chunks is wrong`, offset);
+  }
+  return value;
+}
+
+/**
+ * The error of a value that cannot be read.
+ *
+ * @param cause what is wrong with it
+ * @param offset of the newest record of it
+ */
+export function damagedValue(topic: string, key: string, cause: unknown, offset?: number): LogError {
+  const place = offset === undefined ? `${topic}/0` : `${topic}/0@${offset}`;
+  const reason = cause instanceof Error ? cause.message : cause;
+  return new LogError(
+    "corrupt",
+    `Cannot read ${key} of ${place}: ${reason}; run the version that wrote it, restore ${topic} from a copy, or append ` +
+      `a record with the key "${key}/0" and no value: ${key} begins anew`,
+    { cause },
+  );
+}
+
+function readFirst(bytes: Uint8Array, topic: string, key: string, offset?: number) {
+  try {
+    const outer = new ByteReader(bytes);
+    const head = new ByteReader(outer.bytes());
+    return { count: head.uint(), checksum: head.uint(), part: outer.bytes() };
+  } catch (cause) {
+    throw damagedValue(topic, key, new SyntaxError("its first chunk is damaged", { cause }), offset);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Where a feeder goes on: its own record, which is committed with what it appends. The offset of its group is not relied
+ * on, since brokers expire it: whoever feeds a file once a month would feed it again from its start.
+ *
+ * @module
+ */
+
+import type { Log, NewRecord } from "../log/log.ts";
+import { newestOf } from "../log/newest.ts";
+import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
+import type { Topics } from "./topics.ts";
+
+/** What a feeder of files is at. */
+export interface FilePosition {
+  /** Records of the source that were appended. */
+  readonly next: number;
+  /** Their checksum. */
+  readonly sum: number;
+  /** What is added to their times, milliseconds. @default {0} */
+  readonly shiftMs?: number;
+}
+
+/** What a feeder of a topic is at. */
+export interface TopicPosition {
+  /** See `TopicIdentity.id`, of the topic that is fed. */
+  readonly id: string | null;
+  /** Offset of the next record, by partition. */
+  readonly next: readonly number[];
+  /** Of a learner: offsets that the log had dropped before they were learnt. @default {0} */
+  readonly lost?: number;
+}
+
+/** The newest record of a feeder, or `null` when it has none. @throws LogError `corrupt` when it cannot be read */
+export async function feederPosition<Position extends FilePosition | TopicPosition>(
+  log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
+  { positions }: Pick<Topics, "positions">,
+  feeder: string,
+): Promise<Position | null> {
+  if (await log.identify(positions) === null) return null; // a log of before
+  const record = await newestOf(log, positions, 0, feeder);
+  if (record === null || record.value === null) return null;
+  try {
+    const position = JSON.parse(new TextDecoder().decode(record.value));
+    if (!Array.isArray(position?.next) && !Number.isInteger(position?.next)) {
+      throw new TypeError("it is no position");
+    }
+    return position;
+  } catch (cause) {
+    throw corruptRecord(`find where ${feeder} goes on`, record, cause, remedyByCopy(record));
+  }
+}
+
+/** The record of a feeder, to be committed with what it appends. */
+export function positionRecord(
+  { positions }: Pick<Topics, "positions">,
+  feeder: string,
+  position: FilePosition | TopicPosition,
+): NewRecord {
+  const value = new TextEncoder().encode(JSON.stringify(position));
+  return { topic: positions, partition: 0, key: feeder, value, time: 0 };
+}

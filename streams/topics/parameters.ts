@@ -1,0 +1,116 @@
+/**
+ * Parameter versions on the log: a subscriber keeps a serving model at the newest one.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { decodeVersion, type ParameterVersion, versionNumber } from "../../src/serving/version.ts";
+import type { ServingModel } from "../../src/serving/serving_model.ts";
+import { type Log, LogError, type LogRecord } from "../log/log.ts";
+import { unreadable } from "../log/unreadable.ts";
+
+/** Options of {@linkcode ParameterSubscriber.update}. */
+export interface UpdateOptions {
+  /** How long to wait for a version when there is none, milliseconds. @default {0} */
+  readonly waitMs?: number;
+  /** Ends the wait: the update then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Lets others have the thread, between portions of a version. @default {it is applied at once} */
+  readonly giveWay?: () => Promise<unknown>;
+}
+
+/** Follows the `parameters` topic of one model. */
+export class ParameterSubscriber {
+  readonly #log: Log;
+  readonly #topic: string;
+  readonly #serving: ServingModel;
+  readonly #last: number;
+  #next = 0;
+  /** Whether it has read all that was there when it began. */
+  #hasLooked = false;
+
+  /**
+   * Starts at the beginning of the topic, which the publisher trims to its last full snapshot.
+   *
+   * @param last the version to stay at, which must be there unless it is the first, with which every learner begins
+   */
+  constructor(log: Log, topic: string, serving: ServingModel, last = Infinity) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#serving = serving;
+    this.#last = last;
+  }
+
+  /**
+   * Applies all versions published by now. A gap (a delta whose predecessor we do not have) is passed over
+   * until the next full snapshot.
+   *
+   * @returns The version that is live afterwards.
+   * @throws LogError `corrupt` when a record cannot be decoded.
+   * @throws RangeError when the version to stay at is not on the log yet, or any more.
+   */
+  async update({ waitMs = 0, giveWay, ...options }: UpdateOptions = {}): Promise<number> {
+    for (let wait = waitMs;; wait = 0) {
+      if (this.#serving.version === this.#last) {
+        if (wait > 0) await delay(wait, undefined, options).catch(() => options.signal?.throwIfAborted());
+        return this.#last;
+      }
+      const { records, next } = await this.#log.read(this.#topic, 0, this.#next, {
+        waitMs: wait,
+        ...options,
+      });
+      for (const record of records) {
+        if (record.value === null || this.#serving.version === this.#last) continue;
+        for (const _portion of this.#apply(record, record.value)) if (giveWay !== undefined) await giveWay();
+      }
+      this.#next = next;
+      if (records.length > 0) continue;
+      this.#checkThere();
+      return this.#serving.version;
+    }
+  }
+
+  /** Until a version came, which may be never, others would be served than the one that is wanted. */
+  #checkThere(): void {
+    const { version } = this.#serving;
+    if (!this.#hasLooked && this.#last !== Infinity && this.#last > Math.max(1, version)) {
+      const newest = version === 0 ? "none" : version;
+      throw new RangeError(`Cannot serve version ${this.#last}: the newest of ${this.#topic} is ${newest}`);
+    }
+    this.#hasLooked = true;
+  }
+
+  *#apply(record: LogRecord, value: Uint8Array): Generator<undefined, void, undefined> {
+    const decoded = this.#decode(record, value);
+    if (decoded === null) return;
+    const { version } = decoded;
+    if (version <= this.#last) {
+      try {
+        yield* this.#serving.applying(decoded);
+      } catch (cause) {
+        const what = `the parameters at ${this.#topic}/0@${record.offset}`;
+        throw new LogError(
+          "corrupt",
+          `Cannot apply ${what} (of another model or other features? those need a log or prefix of their own)`,
+          { cause },
+        );
+      }
+    } else {
+      throw new RangeError(
+        `Cannot serve version ${this.#last}: ${this.#topic} has none between ${this.#serving.version} and ${version}`,
+      );
+    }
+  }
+
+  /** A version that we do not have yet; `null` when it is not one, or cannot be read: a snapshot will follow. */
+  #decode(record: LogRecord, value: Uint8Array): ParameterVersion | null {
+    try {
+      // A full snapshot follows its delta: what we have already is not decoded, however large it is.
+      return versionNumber(value) === this.#serving.version ? null : decodeVersion(value);
+    } catch (cause) {
+      unreadable.leaveOut(record, cause, "the model stays as it is until the next full snapshot");
+      return null;
+    }
+  }
+}

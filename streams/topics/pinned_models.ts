@@ -1,0 +1,104 @@
+/**
+ * The versions of models that experiments pin, as a process has them: made of what is on the topic `pins`.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { partsOf } from "../../src/assignment/pins.ts";
+import type { Serving } from "../../src/features/serving.ts";
+import type { ServingModel } from "../../src/serving/serving_model.ts";
+import type { Log } from "../log/log.ts";
+import { decodePinned, readPin } from "./pins.ts";
+import type { Topics } from "./topics.ts";
+
+const logger = getLogger(["meander", "experiments"]);
+
+/** Who has pinned versions. */
+export type PinSource = Pick<PinnedModels, "need" | "release">;
+
+/** The pinned versions of a process, which its tasks share. One that nobody needs any more is let go. */
+export class PinnedModels {
+  readonly #log: Log;
+  readonly #topic: string;
+  readonly #make: (model: string, key: string) => ServingModel | undefined;
+  readonly #needed = new Map<number, ReadonlySet<string>>();
+  readonly #models = new Map<string, Promise<ServingModel | undefined>>();
+
+  /** Nothing is loaded. @param make A model at version 0 with a name of its own; `undefined` when it is not run here */
+  constructor(
+    log: Log,
+    topics: Topics,
+    make: (model: string, key: string) => ServingModel | undefined,
+  ) {
+    this.#log = log;
+    this.#topic = topics.pins;
+    this.#make = make;
+  }
+
+  /**
+   * The pinned versions that a task needs from now on.
+   *
+   * @param keys full keys
+   * @returns Those that are there.
+   */
+  async need(partition: number, keys: ReadonlySet<string>): Promise<Serving[]> {
+    this.#needed.set(partition, keys);
+    this.#drop();
+    const found: Serving[] = [];
+    for (const key of keys) {
+      const loading = this.#models.get(key) ?? this.#load(key);
+      this.#models.set(key, loading);
+      loading.catch(() => this.#models.delete(key));
+      const serving = await loading;
+      if (serving !== undefined) found.push(serving);
+    }
+    return found;
+  }
+
+  /** A task needs nothing any more: the partition is somebody else's. */
+  release(partition: number): void {
+    this.#needed.delete(partition);
+    this.#drop();
+  }
+
+  /** Full keys of the versions that are loaded. */
+  get loaded(): readonly string[] {
+    return [...this.#models.keys()].sort();
+  }
+
+  #drop(): void {
+    const all = new Set([...this.#needed.values()].flatMap((keys) => [...keys]));
+    for (const key of this.#models.keys()) if (!all.has(key)) this.#models.delete(key);
+  }
+
+  async #load(key: string): Promise<ServingModel | undefined> {
+    const { model, version } = partsOf(key);
+    const serving = this.#make(model, key);
+    if (serving === undefined) return undefined;
+    const records = await readPin(this.#log, this.#topic, key);
+    try {
+      for (const record of records) {
+        const decoded = decodePinned(record, record.value);
+        if (decoded === null) return undefined;
+        serving.apply(decoded);
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn(
+        "what {topic} has of version {version} of {model} is of another model or other features: {reason}",
+        {
+          ...{ topic: this.#topic, version, model, reason },
+        },
+      );
+      return undefined;
+    }
+    if (serving.version === version) return serving;
+    logger.warn("version {version} of {model} is pinned, and is not on {topic}: its variants are left out", {
+      model,
+      version,
+      topic: this.#topic,
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Versions of models that experiments pin, on the log. Whoever starts such an experiment copies what makes the version
+ * up from `parameters`, where it will not stay, to the compacted topic `pins`, in the same commit.
+ *
+ * ```text
+ *   parameters:  full 50, 51, 52, 53, ...      ──start──>   pins:  dien@52/0 = full 50, /1 = 51, /2 = 52
+ *                                              ──over───>          dien@52/over = where the events end by then
+ *                        all these events are gone ─────>          none of them
+ * ```
+ *
+ * A version stays on `pins` as long as an event can be read again that it may score.
+ *
+ * @module
+ */
+
+import { type ExperimentRecord, isExperiment, type Variant } from "../../src/assignment/experiment.ts";
+import { partsOf } from "../../src/assignment/pins.ts";
+import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
+import type { Bounds, Log, LogRecord, NewRecord } from "../log/log.ts";
+import { readAll } from "../log/read_all.ts";
+import { unreadable } from "../log/unreadable.ts";
+import { type Topics, variantTopics } from "./topics.ts";
+
+/** Place of the note that no experiment needs a version. */
+const OVER = "over";
+
+const encoder = new TextEncoder(), decoder = new TextDecoder();
+
+/** Variants whose versions are numbers, and what has to be written for them to stay available. */
+export interface Pins {
+  /** The variants; one that wanted the version at the start has it as a number. */
+  readonly variants: readonly Variant[];
+  /** Records of the topic `pins`. */
+  readonly records: readonly Omit<NewRecord, "time">[];
+  /** Versions that cannot be had, a sentence each. */
+  readonly faults: readonly string[];
+}
+
+/** Finds the versions that variants want. */
+export async function pinVersions(log: Log, topics: Topics, variants: readonly Variant[]): Promise<Pins> {
+  const records = new Map<string, Omit<NewRecord, "time">>();
+  const faults: string[] = [];
+  const pinned: Variant[] = [];
+  for (const variant of variants) {
+    const { name, model, version } = variant;
+    if (version === undefined || version === "latest" || model === "prior") {
+      pinned.push(variant);
+      continue;
+    }
+    const chain = await readChain(log, topics, model, version);
+    const pin = `${chain.model}@${chain.version}`;
+    const put = (place: number | typeof OVER, value: Uint8Array | null) => {
+      const key = `${pin}/${place}`;
+      records.set(key, { topic: topics.pins, partition: 0, key, value });
+    };
+    // What was pinned before is written anew: whoever drops it at this moment does so before, or not at all.
+    const found = chain.records.length > 0 || version === "at-start"
+      ? chain.records
+      : readable(await readPin(log, topics.pins, pin));
+    found.forEach((value, at) => put(at, value));
+    if (found.length > 0) put(OVER, null);
+    else {
+      const has = chain.count === 0 ? "none" : `${chain.count} from ${chain.oldest} to ${chain.newest}`;
+      const wanted = version === "at-start" ? "the newest version" : `version ${version}`;
+      faults.push(`variant ${name} wants ${wanted} of ${chain.model}: the log has ${has}`);
+    }
+    pinned.push({ ...variant, version: chain.version });
+  }
+  return { variants: pinned, records: [...records.values()], faults };
+}
+
+/** What makes a version up. */
+interface Chain {
+  readonly model: string;
+  readonly version: number;
+  /** A full snapshot and all versions from it on; empty when the log does not have them. */
+  readonly records: readonly Uint8Array[];
+  /** Versions that can be had; not each number has been published. */
+  readonly count: number;
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+async function readChain(
+  log: Log,
+  topics: Topics,
+  wantedModel: string | undefined,
+  wanted: number | "at-start",
+): Promise<Chain> {
+  const last = wanted === "at-start" ? Infinity : wanted;
+  const variant = wantedModel === undefined ? undefined : variantTopics(topics, wantedModel).parameters;
+  const topic = variant !== undefined && (await log.topics()).has(variant) ? variant : topics.parameters;
+  let model = wantedModel ?? "the own model";
+  let records: Uint8Array[] = [];
+  let version = 0, oldest = 0, newest = 0, count = 0;
+  for await (const record of readAll(log, topic, 0)) {
+    const { key, value } = record;
+    if (value === null || key === null || wantedModel !== undefined && key !== wantedModel) continue;
+    const decoded = decodePinned(record, value);
+    if (decoded === null) continue;
+    model = key;
+    const { kind, version: number, predecessor } = decoded;
+    if (oldest === 0 && kind === "full") oldest = number;
+    if (oldest > 0 && number > newest) [newest, count] = [number, count + 1];
+    if (number > last || number <= version) continue;
+    if (kind === "full") records = [value];
+    else if (predecessor === version) records.push(value);
+    else continue;
+    version = number;
+  }
+  const found = version > 0 && (wanted === "at-start" || version === wanted);
+  return {
+    ...{ model, count, oldest, newest, records: found ? records : [] },
+    version: wanted === "at-start" ? version : wanted,
+  };
+}
+
+/** A record of a pinned version. */
+export type PinRecord = LogRecord & { readonly value: Uint8Array };
+
+/** The records that make a pinned version up; none when it is not there. */
+export async function readPin(log: Log, topic: string, key: string): Promise<PinRecord[]> {
+  if (!(await log.topics()).has(topic)) return [];
+  // Until it is compacted the topic still has values before what has dropped them.
+  const places = new Map<number, PinRecord>();
+  for await (const record of readAll(log, topic, 0)) {
+    const { pin, place } = placeOf(record.key ?? "");
+    if (pin !== key || place === OVER) continue;
+    if (record.value === null) places.delete(Number(place));
+    else places.set(Number(place), { ...record, value: record.value });
+  }
+  const records = [...places.keys()].sort((a, b) => a - b);
+  return records.every((place, n) => place === n) ? records.map((place) => places.get(place)!) : [];
+}
+
+/** A version; `null` when it cannot be read: what it belongs to counts as not there. */
+export function decodePinned(record: LogRecord, value: Uint8Array): ParameterVersion | null {
+  try {
+    return decodeVersion(value);
+  } catch (cause) {
+    unreadable.leaveOut(record, cause, "a version that needs it counts as not there");
+    return null;
+  }
+}
+
+/** The values of a version's records; none when one of them cannot be read. */
+function readable(records: readonly PinRecord[]): readonly Uint8Array[] {
+  const isWhole = records.every((record) => decodePinned(record, record.value) !== null);
+  return isWhole ? records.map(({ value }) => value) : [];
+}
+
+function placeOf(key: string): { readonly pin: string; readonly place: string } {
+  const at = key.lastIndexOf("/");
+  return { pin: key.slice(0, at), place: key.slice(at + 1) };
+}
+
+/**
+ * The records that clean the topic `pins` up: versions that no experiment needs are noted as such, with the ends of
+ * the events by now, and dropped when the events up to there are gone.
+ *
+ * @param records experiments as they are now, and as they are about to be
+ */
+export async function sparePins(
+  log: Log,
+  topics: Topics,
+  records: readonly ExperimentRecord[],
+): Promise<Omit<NewRecord, "time">[]> {
+  const existing = await log.topics();
+  if (!existing.has(topics.pins)) return [];
+  const pins = new Map<string, Map<string, Uint8Array>>();
+  for await (const { key, value } of readAll(log, topics.pins, 0)) {
+    const { pin, place } = placeOf(key ?? "");
+    const places = pins.get(pin) ?? new Map<string, Uint8Array>();
+    if (value === null) places.delete(place);
+    else places.set(place, value);
+    pins.set(pin, places);
+  }
+  const partitions = existing.get(topics.events)?.partitions ?? 0;
+  const bounds = await Promise.all(
+    Array.from({ length: partitions }, (_, partition) => log.bounds(topics.events, partition)),
+  );
+  const changes: Omit<NewRecord, "time">[] = [];
+  const put = (pin: string, place: string, value: Uint8Array | null) => {
+    changes.push({ topic: topics.pins, partition: 0, key: `${pin}/${place}`, value });
+  };
+  for (const [pin, places] of pins) {
+    if (places.size === 0) continue;
+    const over = places.get(OVER);
+    if (isNeeded(pin, records)) {
+      if (over !== undefined) put(pin, OVER, null);
+    } else if (over === undefined || endsIn(over) === null) {
+      put(pin, OVER, encoder.encode(JSON.stringify(bounds.map(({ end }) => end))));
+    } else if (isGone(endsIn(over), bounds)) {
+      for (const place of places.keys()) put(pin, place, null);
+    }
+  }
+  return changes;
+}
+
+/** Whether an experiment pins a version; one that does not name the model may mean any. */
+function isNeeded(pin: string, records: readonly ExperimentRecord[]): boolean {
+  const { model, version } = partsOf(pin);
+  return records.some((record) =>
+    isExperiment(record) && record.status !== "stopped" &&
+    record.variants.some((variant) => variant.version === version && (variant.model ?? model) === model)
+  );
+}
+
+/** What a note says, `null` when it cannot be read: it is written anew then. */
+function endsIn(note: Uint8Array): readonly number[] | null {
+  try {
+    const ends: unknown = JSON.parse(decoder.decode(note));
+    return Array.isArray(ends) && ends.every(Number.isSafeInteger) ? ends : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether nothing can be read any more of what was before these ends. */
+function isGone(ends: readonly number[] | null, bounds: readonly Bounds[]): boolean {
+  return ends !== null && ends.every((end, partition) => (bounds[partition]?.start ?? 0) >= end);
+}

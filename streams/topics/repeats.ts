@@ -1,0 +1,57 @@
+/**
+ * Dropping the repeats of at-least-once delivery, for whoever reads answers.
+ *
+ * @module
+ */
+
+import type { LogRecord } from "../log/log.ts";
+import { INPUT } from "./delivery.ts";
+
+/** How far behind the newest offset numbers are kept, unless options say otherwise. */
+const WINDOW = 100_000;
+
+/**
+ * Tells outputs that were read before. It knows those of the newest `window` offsets of each input partition; a repeat
+ * comes as late as a task commits, 1000 events later at most by default.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { RepeatFilter } from "./repeats.ts";
+ *
+ * const filter = new RepeatFilter();
+ * const record = { topic: "recommendations", headers: { input: "0/17/0" } };
+ * assert.equal(filter.isNew(record), true);
+ * assert.equal(filter.isNew(record), false);
+ * ```
+ */
+export class RepeatFilter {
+  readonly #window: number;
+  /** Numbers in the order in which they came, by topic and input partition. */
+  readonly #seen = new Map<string, Set<string>>();
+
+  /** Nothing was read. @param window offsets to remember */
+  constructor(window = WINDOW) {
+    this.#window = window;
+  }
+
+  /** Whether an output is read for the first time; one without a number always is. */
+  isNew({ topic, headers }: Pick<LogRecord, "topic" | "headers">): boolean {
+    const number = headers[INPUT];
+    if (number === undefined) return true;
+    const place = `${topic}/${number.slice(0, number.indexOf("/"))}`;
+    const seen = this.#seen.get(place) ?? new Set();
+    this.#seen.set(place, seen);
+    if (seen.has(number)) return false;
+    seen.add(number);
+    const oldest = offsetOf(number) - this.#window;
+    for (const one of seen) {
+      if (offsetOf(one) >= oldest) break;
+      seen.delete(one);
+    }
+    return true;
+  }
+}
+
+function offsetOf(number: string): number {
+  return Number(number.split("/")[1]);
+}

@@ -1,0 +1,50 @@
+/**
+ * Samples on their way from a task to a learner in the same process, which then need not decode their records.
+ *
+ * @module
+ */
+
+import type { Sample } from "../../src/samples/sample.ts";
+
+/** Samples that wait at most: what comes when there are as many takes the place of the oldest. */
+const MAX_WAITING = 4096;
+
+/**
+ * The newest committed samples of one partition by offset. The log has the last word: what is not here, after a
+ * restart or behind the bound, is decoded from its record, which says the same.
+ *
+ * @example
+ * ```ts
+ * import { historySample } from "../../src/samples/sample.ts";
+ * import { SampleHandover } from "./sample_handover.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const history = { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) };
+ * const sample = historySample("ann", 0, history);
+ * const handover = new SampleHandover();
+ * handover.put(7, sample);
+ * assert.equal(handover.take(7), sample);
+ * assert.equal(handover.take(7), undefined);
+ * ```
+ */
+export class SampleHandover {
+  readonly #waiting = new Map<number, Sample>();
+
+  /** Hands a committed sample over. */
+  put(offset: number, sample: Sample): void {
+    if (this.#waiting.size === MAX_WAITING) {
+      for (const oldest of this.#waiting.keys()) {
+        this.#waiting.delete(oldest);
+        break;
+      }
+    }
+    this.#waiting.set(offset, sample);
+  }
+
+  /** Takes the sample at an offset out, if it is here. */
+  take(offset: number): Sample | undefined {
+    const sample = this.#waiting.get(offset);
+    if (sample !== undefined) this.#waiting.delete(offset);
+    return sample;
+  }
+}
