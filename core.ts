@@ -90,7 +90,7 @@ export { TaskState } from "./src/engine/task_state.ts";
 export type { TaskOptions } from "./src/engine/task_options.ts";
 export type { Preview, Unscored } from "./src/engine/lists.ts";
 export type { Forgotten, Refusal as TaskRefusal, TaskOutputs } from "./src/engine/task_outputs.ts";
-export type { FrequencyOptions, ShownItem } from "./src/users/shown_items.ts";
+export type { FrequencyOptions } from "./src/users/shown_items.ts";
 export * from "./src/engine/task_counters.ts";
 export * from "./src/users/user_state.ts";
 export * from "./src/users/sequence.ts";

@@ -10,21 +10,10 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import { type EarlierBehaviours, NONE_EARLIER, type SampleHistory } from "../samples/sample.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Read, Written } from "./pending_codec.ts";
+import type { Behaviours, Read, Written } from "./impression_context.ts";
 
 /** In users' records up to this format histories are written out, and earlier behaviours, if any, are elsewhere. */
 export const WRITTEN_OUT = 10;
-
-/** Behaviours of a user, oldest first. */
-export interface Behaviours {
-  readonly length: number;
-  /** Id of the item of one. */
-  item(at: number): string;
-  action(at: number): string;
-  /** Event time. */
-  time(at: number): number;
-  strength(at: number): number;
-}
 
 /** Writes the history of an impression, its earlier behaviours included. */
 export function writeHistory(

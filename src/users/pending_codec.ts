@@ -6,11 +6,10 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Dictionary } from "../codec/dictionary.ts";
-import type { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Exposure } from "../assignment/exposure.ts";
-import { type Behaviours, readEarlier, readHistory, writeHistory, WRITTEN_OUT } from "./history_codec.ts";
+import { readEarlier, readHistory, writeHistory, WRITTEN_OUT } from "./history_codec.ts";
 import type { Pending, PendingState } from "./pending.ts";
+import type { Read, Written } from "./impression_context.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "./stored_state.ts";
 
@@ -18,18 +17,6 @@ import type { StoredState } from "./stored_state.ts";
 export const WITHOUT_OTHERS = 7;
 /** Those up to this one have no behaviours that models do not read any more. */
 const WITHOUT_EARLIER = 9;
-
-/** What an impression is written with: ids and lists that are there more than once are written once. */
-export interface Written {
-  /** Number of an item, which it has from now on. */
-  readonly numberOf: (index: number) => number;
-  readonly strings: Dictionary;
-  readonly lists: ListDictionary;
-  /** Those of the same record. */
-  readonly behaviours: Behaviours;
-  /** Gets the states; one that several impressions share is written once. */
-  readonly states: (StoredState | null)[];
-}
 
 /** Writes an impression. */
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
@@ -58,20 +45,6 @@ export function writePending(to: ByteWriter, pending: Pending, written: Written)
   for (const { model, from, stored } of others) {
     to.uint(strings.index(model)).uint(1 + stateOf(stored)).uint(from);
   }
-}
-
-/** What an impression is read with. */
-export interface Read {
-  /** Of the user's record. */
-  readonly format: number;
-  /** Index in the catalogue of the item of a number. */
-  readonly itemAt: (at: number) => number;
-  readonly strings: (at: number) => string;
-  readonly lists: (at: number) => readonly (string | null)[];
-  /** Those of the same record. */
-  readonly behaviours: Behaviours;
-  /** `null` in a format that has none. */
-  readonly states: readonly (StoredState | null)[] | null;
 }
 
 /** Reads an impression. */

@@ -12,7 +12,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { creditCode, creditOf } from "../assignment/credit.ts";
-import type { Read, Written } from "./pending_codec.ts";
+import type { Read, Written } from "./impression_context.ts";
 import { type PendingRow, PendingRows, type RowOutcome } from "./pending_rows.ts";
 
 /** In users' records up to this format a row has all there can be. */

@@ -9,15 +9,7 @@
 
 import type { Frequency } from "../events/event.ts";
 import type { PendingRows } from "./pending_rows.ts";
-import type { UserState } from "./user_state.ts";
-
-/** An item that was shown. */
-export interface ShownItem {
-  /** Index in the catalogue. */
-  readonly item: number;
-  /** Event time, milliseconds since the epoch. */
-  readonly time: number;
-}
+import type { ShownItem, UserState } from "./user_state.ts";
 
 /** How often the same item may be shown, for all requests that do not say otherwise. */
 export interface FrequencyOptions extends Frequency {

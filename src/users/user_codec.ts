@@ -20,7 +20,7 @@ import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "./catalogue.ts";
-import type { Behaviours } from "./history_codec.ts";
+import type { Behaviours } from "./impression_context.ts";
 import { readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./sequence.ts";
 import { StoredState } from "./stored_state.ts";

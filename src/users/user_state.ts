@@ -9,8 +9,15 @@ import { hashString } from "../embeddings/hash.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { Pending } from "./pending.ts";
 import type { SequenceSlab } from "./sequence.ts";
-import type { ShownItem } from "./shown_items.ts";
 import type { StoredState } from "./stored_state.ts";
+
+/** An item that was shown. */
+export interface ShownItem {
+  /** Index in the catalogue. */
+  readonly item: number;
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+}
 
 /** An interaction that waits for the impression that it names. */
 export interface ParkedInteraction {

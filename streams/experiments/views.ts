@@ -15,7 +15,6 @@ import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
-import type { ExperimentChanges } from "./client.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
 
@@ -173,7 +172,7 @@ export function harmOf({ experiment, verdicts }: ExperimentStatus): string | nul
 
 /** Stops the running experiments that break a guard rail. @returns Those stopped. */
 export async function stopHarmful(
-  changes: Pick<ExperimentChanges, "stop">,
+  changes: Pick<ExperimentRegistry, "stop">,
   { experiments }: ExperimentsView,
 ): Promise<Experiment[]> {
   const stopped: Experiment[] = [];

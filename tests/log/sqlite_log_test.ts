@@ -33,7 +33,7 @@ Deno.test("SqliteLog.open() refuses a file that this process has open", async ()
 Deno.test("SqliteLog.scrub() leaves no byte of what was erased with no more permissions than a service has", async () => {
   const file = path();
   const program = `
-    import { SqliteLog } from "./streams/log/sqlite_log.ts";
+    import { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
     import { readAll } from "./streams/log/read_all.ts";
     await using log = await SqliteLog.open(${JSON.stringify(file)});
     const text = new TextEncoder();

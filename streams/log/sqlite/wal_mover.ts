@@ -11,21 +11,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-
-/** To the thread. */
-export interface WalOrder {
-  readonly path: string;
-  /** Move what is there, close the connection, or let go of the file. */
-  readonly what: "move" | "close" | "end";
-}
-
-/** From the thread. */
-export interface WalReport {
-  /** Pages in the log. */
-  readonly pages: number;
-  /** Why it has failed, or `null`. */
-  readonly reason: string | null;
-}
+import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** Bytes written after which the thread begins. */
 const MOVE_BYTES = 16 << 20;

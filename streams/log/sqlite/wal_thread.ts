@@ -6,7 +6,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import type { WalOrder, WalReport } from "./wal_mover.ts";
+import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** What a thread sees of whoever started it. */
 interface ThreadScope {

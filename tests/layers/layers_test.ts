@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { dirname, join, normalize, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** A folder imports only from those above it. Folders in brackets still import each other. */
+const LAYERS: readonly (string | readonly string[])[] = [
+  "src/_std",
+  "src/codec",
+  "src/events",
+  "src/adapters",
+  "src/metrics",
+  "src/draws",
+  "src/losses",
+  "src/optimisers",
+  "src/embeddings",
+  "src/kernels/assembly",
+  "src/kernels",
+  "src/models",
+  "src/assignment",
+  "src/samples",
+  "src/features",
+  "src/serving",
+  "src/users",
+  "src/retrieval",
+  "src/scorer",
+  "src/engine",
+  "src/experiments",
+  "src/learner",
+  "src/simulator",
+  "src/reference",
+  "streams/log",
+  "streams/log/sqlite",
+  "streams/log/kafka",
+  "streams/settings",
+  "streams/topics",
+  "streams/sources",
+  "streams/experiments",
+  "streams/task",
+  "streams/learning",
+  "streams/feeders",
+  "streams/service",
+  "streams/report",
+  "streams/evaluation",
+  "streams/replay",
+  ["streams/server", "streams/doors", "streams/dashboard"],
+  "streams/server/thread",
+  "streams/config",
+];
+
+/** Files that still import each other, by a file of each knot. */
+const KNOTS = ["streams/server/endpoints.ts", "streams/server/http.ts"];
+
+const layerOf = (folder: string) =>
+  LAYERS.findIndex((layer) => typeof layer === "string" ? layer === folder : layer.includes(folder));
+
+async function* filesOf(folder: string): AsyncIterable<string> {
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) yield* filesOf(path);
+    else if (name.endsWith(".ts")) yield path;
+  }
+}
+
+/** What each file imports, also for types, later, or as a thread; comments hold examples. */
+async function readImports(): Promise<Map<string, readonly string[]>> {
+  const imports = new Map<string, readonly string[]>();
+  for (const top of ["src", "streams"]) {
+    for await (const file of filesOf(top)) {
+      const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/^ *\*.*$/gm, "");
+      const found = text.matchAll(/(?:\bfrom|\bimport\(?|new URL\()\s*"(\.[^"]+\.ts)"/g);
+      imports.set(file, [...found].map(([, path = ""]) => normalize(join(dirname(file), path))));
+    }
+  }
+  return imports;
+}
+
+const imports = await readImports();
+
+/** Groups of files of which each reaches the others by imports (Tarjan 1972). */
+function knots(): string[][] {
+  const seen = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const open: string[] = [];
+  const found: string[][] = [];
+  const visit = (file: string): number => {
+    let low = seen.size;
+    const own = low;
+    seen.set(file, own);
+    open.push(file);
+    for (const next of imports.get(file) ?? []) {
+      if (!seen.has(next)) low = Math.min(low, visit(next));
+      else if (open.includes(next)) low = Math.min(low, seen.get(next) ?? own);
+    }
+    lowest.set(file, low);
+    if (low === own) {
+      const knot = open.splice(open.indexOf(file));
+      if (knot.length > 1) found.push(knot);
+    }
+    return low;
+  };
+  for (const file of imports.keys()) if (!seen.has(file)) visit(file);
+  return found;
+}
+
+Deno.test("folders of src and streams import only from those above them in the list of layers", () => {
+  for (const [file, targets] of imports) {
+    const own = layerOf(dirname(file));
+    assert.ok(own >= 0, `${dirname(file)} is in no layer`);
+    for (const target of targets) {
+      assert.ok(layerOf(dirname(target)) <= own, `${file} imports ${target}, which is below it`);
+    }
+  }
+});
+
+Deno.test("the list of layers has no folder that is not there, and keeps no exception that is none any more", () => {
+  const folders = new Set([...imports.keys()].map(dirname));
+  for (const folder of LAYERS.flat()) assert.ok(folders.has(folder), folder);
+  for (const layer of LAYERS) {
+    if (typeof layer === "string") continue;
+    const isReached = (from: string, to: string) =>
+      [...imports].some(([file, targets]) =>
+        dirname(file) === from && targets.some((target) => dirname(target) === to)
+      );
+    for (const folder of layer) {
+      const others: readonly string[] = layer.filter((other) => other !== folder);
+      assert.ok(others.some((other) => isReached(folder, other)), `${folder} imports none of ${others}`);
+      assert.ok(others.some((other) => isReached(other, folder)), `none of ${others} imports ${folder}`);
+    }
+  }
+});
+
+Deno.test("files of src and streams do not import each other in a circle", () => {
+  const found = knots();
+  for (const knot of found) assert.ok(KNOTS.some((file) => knot.includes(file)), knot.join(" "));
+  for (const file of KNOTS) {
+    assert.ok(found.some((knot) => knot.includes(file)), `${file} is in no knot any more`);
+  }
+});
+
+Deno.test("src imports nothing of streams, and neither imports scripts or tests", () => {
+  for (const [file, targets] of imports) {
+    for (const target of targets) {
+      const [top = ""] = relative(".", target).split("/");
+      const allowed = file.startsWith("src/") ? ["src"] : ["src", "streams"];
+      assert.ok(allowed.includes(top), `${file} imports ${target}`);
+    }
+  }
+});
