@@ -86,7 +86,8 @@ export * from "./streams/replay/profiles.ts";
 export * from "./streams/config/config.ts";
 export * from "./streams/log/metered_log.ts";
 export { type Door, DOORS } from "./streams/doors/names.ts";
-export { type HttpOptions, startHttp } from "./streams/server/http.ts";
+export { startHttp } from "./streams/server/http.ts";
+export { type HttpOptions } from "./streams/server/desk.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
 export {
   type Measures as HttpMeasures,

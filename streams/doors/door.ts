@@ -13,7 +13,7 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { type ApiContext, append } from "../server/endpoints.ts";
+import { type ApiContext, append } from "../server/context.ts";
 import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
 import { freshTask } from "../server/fresh_task.ts";
 import { checkList } from "../server/json_list.ts";

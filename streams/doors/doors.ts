@@ -5,7 +5,7 @@
  */
 
 import type { Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/endpoints.ts";
+import type { ApiContext } from "../server/context.ts";
 import type { HttpSettings } from "../server/settings.ts";
 import { gorseEndpoints } from "./gorse.ts";
 import { metarankEndpoints } from "./metarank.ts";

@@ -9,7 +9,7 @@
 import { parseGorse } from "../../src/adapters/gorse.ts";
 import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/endpoints.ts";
+import type { ApiContext } from "../server/context.ts";
 import { Problem } from "../server/problem.ts";
 import type { GorseSettings } from "../server/settings.ts";
 import { mapAll, readValues, recordsOf, take } from "./door.ts";

@@ -10,7 +10,7 @@ import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/endpoints.ts";
+import type { ApiContext } from "../server/context.ts";
 import { Problem } from "../server/problem.ts";
 import type { GorseSettings } from "../server/settings.ts";
 import { shownRecords } from "../server/shown.ts";

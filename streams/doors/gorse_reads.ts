@@ -6,7 +6,7 @@
 
 import type { JsonObject } from "../../src/adapters/mapped.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/endpoints.ts";
+import type { ApiContext } from "../server/context.ts";
 import { freshTasks } from "../server/fresh_task.ts";
 import { Problem } from "../server/problem.ts";
 import { lookAt, numberIn } from "./door.ts";

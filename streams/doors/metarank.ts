@@ -14,7 +14,7 @@ import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
 import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/endpoints.ts";
+import type { ApiContext } from "../server/context.ts";
 import { checkList, checkSequence, isList } from "../server/json_list.ts";
 import { Problem } from "../server/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";

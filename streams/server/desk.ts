@@ -4,6 +4,11 @@
  * @module
  */
 
+import type { ApiKey } from "./access.ts";
+import type { Log } from "../log/log.ts";
+import type { Service } from "../service/service.ts";
+import type { Metrics } from "./metrics.ts";
+import type { HttpSettings } from "./settings.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
@@ -11,11 +16,30 @@ import { Snapshots } from "../dashboard/snapshot.ts";
 import { topicNames } from "../topics/topics.ts";
 import { apiOf, limitsIn } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { ApiContext } from "./endpoints.ts";
-import type { HttpOptions } from "./http.ts";
+import type { ApiContext } from "./context.ts";
 import { withoutModel } from "./late.ts";
-import type { HttpServer } from "./serve.ts";
+import type { HttpServer, ListenOptions } from "./serve.ts";
 import { openRoom, type WaitingRoom } from "./waiting_room.ts";
+
+/** Options of `startHttp()`. */
+export interface HttpOptions extends ListenOptions {
+  /** The log of the deployment; its topics exist. */
+  readonly log: Log;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** The service in this process, if there is one. */
+  readonly service?: Service | undefined;
+  /** Measures, which also observe the log. */
+  readonly metrics: Metrics;
+  /** How it behaves. @default {{}} */
+  readonly settings?: HttpSettings;
+  /** Who is let in. @default {those of the settings} */
+  readonly keys?: readonly ApiKey[];
+  /** More reasons why the process cannot answer, for `/ready`. @default {none} */
+  readonly checks?: (() => Promise<readonly string[]>) | undefined;
+  /** Milliseconds since the epoch. @default {Date.now} */
+  readonly now?: () => number;
+}
 
 /** Endpoints at work. */
 export interface Desk {

@@ -5,22 +5,14 @@
  */
 
 import { checkItem } from "../../src/events/check.ts";
-import type { RequestEvent } from "../../src/events/event.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Log, NewRecord } from "../log/log.ts";
 import type { Service, ServiceStatus } from "../service/service.ts";
-import type { Topics } from "../topics/topics.ts";
-import type { Answers } from "./answers.ts";
-import type { Backlog } from "./backlog.ts";
-import type { Bodies } from "./bodies.ts";
 import { bodyKind } from "./body.ts";
 import { within } from "./deadline.ts";
+import { type ApiContext, append } from "./context.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type Intake, takeEvents, takeItems } from "./intake.ts";
 import { forgetUser, getErasure, PLACE } from "./erasure.ts";
 import { mergeUser } from "./merge.ts";
-import type { LogHealth } from "./log_health.ts";
-import type { Metrics } from "./metrics.ts";
 import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
 import { LogProbe, PROBE_MS, unready } from "./readiness.ts";
@@ -29,46 +21,8 @@ import { explainUser, taskOf } from "./explain.ts";
 import { viewUser } from "./user_view.ts";
 import { whyNot } from "./why_not.ts";
 
-/** What the endpoints work on. */
-export interface ApiContext {
-  /** The log of the deployment. */
-  readonly log: Log;
-  /** Its topics. */
-  readonly topics: Topics;
-  /** Partitions of `events`. */
-  readonly partitions: number;
-  /** The service in this process, if there is one. */
-  readonly service: Service | undefined;
-  /** Asks for recommendations. */
-  readonly answers: Pick<Answers, "ask">;
-  /** What is answered when the budget of a request is over. May throw a `Problem`. */
-  readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
-  /** How far tasks may fall behind what is sent, where that is for us to say. */
-  readonly backlog: Pick<Backlog, "room"> | undefined;
-  /** Measures. */
-  readonly metrics: Metrics;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
-  readonly clock: () => number;
-  /** How long an answer, or a state that knows what was answered before, is waited for; milliseconds. */
-  readonly answerTimeoutMs: number;
-  /** Whether the log can be written. */
-  readonly health: LogHealth;
-  /** Reads bodies. */
-  readonly bodies: Bodies;
-  /** Most entries of a body. */
-  readonly maxEntries: number;
-  /** Whether we are about to stop. */
-  readonly isStopping: () => boolean;
-  /** More reasons why the process cannot answer. @default {none} */
-  readonly checks?: (() => Promise<readonly string[]>) | undefined;
-}
-
 /** What a body of many entries may be. */
 const MANY = ["json", "lines"] as const;
-/** How long an append may take before the client is told to try again. */
-const APPEND_TIMEOUT_MS = 15_000;
 /** Refused entries that a problem lists. */
 const MAX_LISTED = 100;
 
@@ -325,17 +279,6 @@ function refusal({ refused }: Intake): Problem {
     ? first?.reason ?? ""
     : `None of ${refused.length} entries could be taken`;
   return new Problem("refused", detail, { more: { errors: refused.slice(0, MAX_LISTED) } });
-}
-
-/** Appends, or says that it did not succeed in time; then it may have happened all the same. */
-export async function append(
-  { log }: Pick<ApiContext, "log">,
-  records: readonly NewRecord[],
-): Promise<readonly number[]> {
-  return await within(log.append(records), APPEND_TIMEOUT_MS, () => {
-    const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
-    return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
-  });
 }
 
 async function removeItem(context: ApiContext, item: string): Promise<Response> {

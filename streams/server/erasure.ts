@@ -9,7 +9,7 @@ import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { viewErasure } from "../service/erasure_view.ts";
 import type { Call, Parameter } from "./endpoint.ts";
-import { type ApiContext, append } from "./endpoints.ts";
+import { type ApiContext, append } from "./context.ts";
 import { Problem } from "./problem.ts";
 
 /** Appends the event, and answers with where it stands. */

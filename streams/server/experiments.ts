@@ -14,7 +14,7 @@ import { deployedModels, ExperimentRegistry } from "../experiments/registry.ts";
 import { LogError } from "../log/log.ts";
 import { within } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import { readObject } from "./object_body.ts";
 import { Problem } from "./problem.ts";
 import type { SchemaName } from "./schemas.ts";

@@ -14,7 +14,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import type { Task } from "../task/task.ts";
 import type { Call } from "./endpoint.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import { notKnown } from "./not_known.ts";
 import { Problem } from "./problem.ts";
 

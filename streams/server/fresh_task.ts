@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { partitionOf } from "../log/partitioner.ts";
 import type { Task } from "../task/task.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import { within } from "./deadline.ts";
 import { taskOf } from "./explain.ts";
 import { Problem } from "./problem.ts";

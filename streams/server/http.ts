@@ -4,34 +4,9 @@
  * @module
  */
 
-import type { Log } from "../log/log.ts";
-import type { Service } from "../service/service.ts";
-import type { ApiKey } from "./access.ts";
 import { serveApi } from "./api.ts";
-import { openDesk } from "./desk.ts";
-import type { Metrics } from "./metrics.ts";
-import type { HttpServer, ListenOptions } from "./serve.ts";
-import type { HttpSettings } from "./settings.ts";
-
-/** Options of {@linkcode startHttp}. */
-export interface HttpOptions extends ListenOptions {
-  /** The log of the deployment; its topics exist. */
-  readonly log: Log;
-  /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
-  /** The service in this process, if there is one. */
-  readonly service?: Service | undefined;
-  /** Measures, which also observe the log. */
-  readonly metrics: Metrics;
-  /** How it behaves. @default {{}} */
-  readonly settings?: HttpSettings;
-  /** Who is let in. @default {those of the settings} */
-  readonly keys?: readonly ApiKey[];
-  /** More reasons why the process cannot answer, for `/ready`. @default {none} */
-  readonly checks?: (() => Promise<readonly string[]>) | undefined;
-  /** Milliseconds since the epoch. @default {Date.now} */
-  readonly now?: () => number;
-}
+import { type HttpOptions, openDesk } from "./desk.ts";
+import type { HttpServer } from "./serve.ts";
 
 /** Starts the API. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {

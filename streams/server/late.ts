@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { type ApiContext, append } from "./endpoints.ts";
+import { type ApiContext, append } from "./context.ts";
 import { Problem } from "./problem.ts";
 import { shownRecords } from "./shown.ts";
 

@@ -7,7 +7,7 @@
 import { checkEventFields } from "../../src/events/check.ts";
 import type { MergeEvent } from "../../src/events/event.ts";
 import type { Call } from "./endpoint.ts";
-import { type ApiContext, append } from "./endpoints.ts";
+import { type ApiContext, append } from "./context.ts";
 import { freshTask } from "./fresh_task.ts";
 import { eventRecord, MAX_AHEAD_MS } from "./intake.ts";
 import { notKnown } from "./not_known.ts";

@@ -11,7 +11,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { shown } from "../../src/events/refusal.ts";
 import { MAX_EXCLUDED } from "../../src/events/limits.ts";
 import { within } from "./deadline.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import { MAX_AHEAD_MS } from "./intake.ts";
 import { readObject } from "./object_body.ts";
 import { nextCursor, type Paged, readCursor } from "./page_cursor.ts";

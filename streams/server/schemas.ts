@@ -13,7 +13,9 @@ import { METRICS } from "../../src/assignment/metrics.ts";
 import { DOOR_SCHEMAS } from "../doors/schemas.ts";
 import { CHANGE_SCHEMAS, draftSchema, experimentSchema, holdoutSchema } from "../experiments/schemas.ts";
 import { PROBLEMS } from "./problem.ts";
-import { WHY_NOT } from "./why_not.ts";
+
+/** Why an item is not on a list. */
+export const WHY_NOT = ["hidden", "expired", "seen", "not-retrieved", "outranked"] as const;
 
 const count = z.int().min(0);
 const time = z.int().min(0).describe("Milliseconds since the epoch.");

@@ -8,7 +8,7 @@ import type { ImpressionEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 
 const encoder = new TextEncoder();
 

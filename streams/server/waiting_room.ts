@@ -8,7 +8,7 @@ import type { Log } from "../log/log.ts";
 import { Answers } from "./answers.ts";
 import { ANSWER_TIMEOUT_MS } from "./api.ts";
 import { Backlog } from "./backlog.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import type { HttpSettings } from "./settings.ts";
 
 const MAX_BEHIND = 1_000_000;

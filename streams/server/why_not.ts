@@ -10,12 +10,10 @@ import type { CatalogueItem } from "../../src/users/catalogue.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Task } from "../task/task.ts";
 import type { Call } from "./endpoint.ts";
-import type { ApiContext } from "./endpoints.ts";
+import type { ApiContext } from "./context.ts";
 import { countOf, taskOf } from "./explain.ts";
 import { notKnown } from "./not_known.ts";
-
-/** Why an item is not on a list. */
-export const WHY_NOT = ["hidden", "expired", "seen", "not-retrieved", "outranked"] as const;
+import type { WHY_NOT } from "./schemas.ts";
 
 /** What there is to say of an item that a user does not see. */
 export interface WhyNotView {

@@ -6,7 +6,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import type { Answers } from "../../streams/server/answers.ts";
 import { Bodies } from "../../streams/server/bodies.ts";
 import { LogHealth } from "../../streams/server/log_health.ts";
-import type { ApiContext } from "../../streams/server/endpoints.ts";
+import type { ApiContext } from "../../streams/server/context.ts";
 import { Problem } from "../../streams/server/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
 import { apiSchemas } from "../../streams/server/schemas.ts";

@@ -27,7 +27,7 @@ import type { SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type Desk, openDesk } from "../desk.ts";
 import type { Endpoint } from "../endpoint.ts";
-import type { HttpOptions } from "../http.ts";
+import type { HttpOptions } from "../desk.ts";
 import type { Measures } from "../metrics.ts";
 import type { HttpServer } from "../serve.ts";
 import type { WaitingRoom } from "../waiting_room.ts";

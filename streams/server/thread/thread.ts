@@ -15,7 +15,7 @@ import { configureLogging } from "../../settings/logging.ts";
 import { MeteredLog } from "../../log/metered_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { apiOf, limitsIn, serveApi } from "../api.ts";
-import type { ApiContext } from "../endpoints.ts";
+import type { ApiContext } from "../context.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { LogHealth } from "../log_health.ts";
 import { Metrics } from "../metrics.ts";
