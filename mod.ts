@@ -85,7 +85,7 @@ export * from "./streams/replay/rejections.ts";
 export * from "./streams/replay/profiles.ts";
 export * from "./streams/config/config.ts";
 export * from "./streams/log/metered_log.ts";
-export { type Door, DOORS } from "./streams/doors/names.ts";
+export { type Door, DOORS } from "./streams/http/door_names.ts";
 export { startHttp } from "./streams/server/http.ts";
 export { type HttpOptions } from "./streams/server/desk.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
@@ -93,10 +93,10 @@ export {
   type Measures as HttpMeasures,
   Metrics as HttpMetrics,
   type MetricsListener,
-} from "./streams/server/metrics.ts";
-export type { RefusedEntry } from "./streams/server/intake.ts";
-export type { GorseSettings, HttpSettings } from "./streams/server/settings.ts";
-export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/server/access.ts";
+} from "./streams/http/metrics.ts";
+export type { RefusedEntry } from "./streams/http/intake.ts";
+export type { GorseSettings, HttpSettings } from "./streams/http/settings.ts";
+export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/access.ts";
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";
 export * from "./streams/service/service.ts";
 export type { SharedThread } from "./streams/service/shared_thread.ts";

@@ -18,7 +18,7 @@ import {
 import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
 import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
-import { KEY_VARIABLE } from "../streams/server/settings.ts";
+import { KEY_VARIABLE } from "../streams/http/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
 import { topicNames, topicSpecs } from "../streams/topics/topics.ts";

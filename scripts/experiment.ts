@@ -24,7 +24,7 @@ import {
   type SegmentView,
   stopHarmful,
 } from "../streams/experiments/views.ts";
-import { KEY_VARIABLE } from "../streams/server/settings.ts";
+import { KEY_VARIABLE } from "../streams/http/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";

@@ -5,7 +5,7 @@
  */
 
 import { renderTable } from "../streams/report/table.ts";
-import type { ExplanationView } from "../streams/server/explain.ts";
+import type { ExplanationView } from "../streams/http/routes/explain.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell } from "./server_flags.ts";
 

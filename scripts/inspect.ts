@@ -5,7 +5,7 @@
  */
 
 import { renderFacts, renderTable } from "../streams/report/table.ts";
-import type { UserView } from "../streams/server/user_view.ts";
+import type { UserView } from "../streams/http/routes/user_view.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, when } from "./server_flags.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import { KEY_VARIABLE } from "../streams/server/settings.ts";
+import { KEY_VARIABLE } from "../streams/http/settings.ts";
 import { print } from "./command_line.ts";
 
 /** Where the deployment is, and what to print. */

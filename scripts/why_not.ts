@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WhyNotView } from "../streams/server/why_not.ts";
+import type { WhyNotView } from "../streams/http/routes/why_not.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell } from "./server_flags.ts";
 

@@ -20,7 +20,7 @@ import { repeatsIn } from "../settings/json_places.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "../settings/kafka_settings.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
-import type { HttpSettings } from "../server/settings.ts";
+import type { HttpSettings } from "../http/settings.ts";
 import type { LearningOptions } from "../learning/learning.ts";
 import type { Durability } from "../log/sqlite/durability.ts";
 import type { Delivery } from "../topics/delivery.ts";

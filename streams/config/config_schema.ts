@@ -12,7 +12,7 @@ import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
-import { httpSchema } from "../server/settings.ts";
+import { httpSchema } from "../http/settings.ts";
 import { DURABILITIES, MAX_SYNC_MS, SYNC_MS } from "../log/sqlite/durability.ts";
 import { retentionSchema } from "../settings/retention_settings.ts";
 import { DELIVERIES } from "../topics/delivery.ts";

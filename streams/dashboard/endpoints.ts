@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Endpoint } from "../server/endpoint.ts";
+import type { Endpoint } from "../http/endpoint.ts";
 import type { LiveFeed } from "./live.ts";
 import app from "./page/app.js" with { type: "text" };
 import charts from "./page/charts.js" with { type: "text" };

@@ -11,7 +11,7 @@ import type { HealthChange } from "../../src/learner/guard.ts";
 import type { TaskCounters } from "../../src/engine/task_counters.ts";
 import type { LearnerFigures, Quality } from "../learning/learner_figures.ts";
 import type { NewRecord } from "../log/log.ts";
-import type { MetricsListener } from "../server/metrics.ts";
+import type { MetricsListener } from "../http/metrics.ts";
 import type { Service, ServiceStatus } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
 import { LatencyWindow } from "../experiments/latency.ts";

@@ -7,7 +7,7 @@
 import process from "node:process";
 import type { CatalogueItem } from "../../src/users/catalogue.ts";
 import type { Quality } from "../learning/learner_figures.ts";
-import { within } from "../server/deadline.ts";
+import { within } from "../http/deadline.ts";
 import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";
 import { type Column, COLUMNS, type Mark, type News, type Recorder, type Refused } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";

@@ -13,11 +13,11 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { type ApiContext, append } from "../server/context.ts";
-import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../server/intake.ts";
-import { freshTask } from "../server/fresh_task.ts";
-import { checkList } from "../server/json_list.ts";
-import { Problem } from "../server/problem.ts";
+import { type ApiContext, append } from "../http/context.ts";
+import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../http/intake.ts";
+import { freshTask } from "../http/routes/fresh_task.ts";
+import { checkList } from "../http/json_list.ts";
+import { Problem } from "../http/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
 import type { Task } from "../task/task.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/context.ts";
-import type { HttpSettings } from "../server/settings.ts";
+import type { Endpoint } from "../http/endpoint.ts";
+import type { ApiContext } from "../http/context.ts";
+import type { HttpSettings } from "../http/settings.ts";
 import { gorseEndpoints } from "./gorse.ts";
 import { metarankEndpoints } from "./metarank.ts";
 

@@ -8,10 +8,10 @@
 
 import { parseGorse } from "../../src/adapters/gorse.ts";
 import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
-import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/context.ts";
-import { Problem } from "../server/problem.ts";
-import type { GorseSettings } from "../server/settings.ts";
+import type { Call, Endpoint } from "../http/endpoint.ts";
+import type { ApiContext } from "../http/context.ts";
+import { Problem } from "../http/problem.ts";
+import type { GorseSettings } from "../http/settings.ts";
 import { mapAll, readValues, recordsOf, take } from "./door.ts";
 import { gorseLists } from "./gorse_lists.ts";
 import { gorseItem, inPlaceOf, patched } from "./gorse_records.ts";

@@ -9,11 +9,11 @@ import { objectOf } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
 import type { Preview } from "../../src/engine/lists.ts";
-import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/context.ts";
-import { Problem } from "../server/problem.ts";
-import type { GorseSettings } from "../server/settings.ts";
-import { shownRecords } from "../server/shown.ts";
+import type { Call, Endpoint } from "../http/endpoint.ts";
+import type { ApiContext } from "../http/context.ts";
+import { Problem } from "../http/problem.ts";
+import type { GorseSettings } from "../http/settings.ts";
+import { shownRecords } from "../http/shown.ts";
 import {
   ask,
   type Asked,

@@ -7,7 +7,7 @@
 
 import { decodeItem } from "../../src/events/codec.ts";
 import type { ItemRecord } from "../../src/events/event.ts";
-import type { ApiContext } from "../server/context.ts";
+import type { ApiContext } from "../http/context.ts";
 import { recordsOf, take } from "./door.ts";
 
 /** What becomes of an item. */

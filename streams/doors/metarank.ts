@@ -13,10 +13,10 @@ import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
-import type { Call, Endpoint } from "../server/endpoint.ts";
-import type { ApiContext } from "../server/context.ts";
-import { checkList, checkSequence, isList } from "../server/json_list.ts";
-import { Problem } from "../server/problem.ts";
+import type { Call, Endpoint } from "../http/endpoint.ts";
+import type { ApiContext } from "../http/context.ts";
+import { checkList, checkSequence, isList } from "../http/json_list.ts";
+import { Problem } from "../http/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
 import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
 

@@ -9,15 +9,15 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { noSuch } from "../../src/events/near_name.ts";
 import { shown } from "../../src/events/refusal.ts";
-import type { Access } from "./access.ts";
-import type { Bodies } from "./bodies.ts";
-import { bodyKind } from "./body.ts";
-import { type Endpoint, isOwn } from "./endpoint.ts";
-import type { LogHealth } from "./log_health.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Access } from "../http/access.ts";
+import type { Bodies } from "../http/bodies.ts";
+import { bodyKind } from "../http/body.ts";
+import { type Endpoint, isOwn } from "../http/endpoint.ts";
+import type { LogHealth } from "../http/log_health.ts";
+import type { Metrics } from "../http/metrics.ts";
 import { LogError } from "../log/log.ts";
-import type { Callers } from "./callers.ts";
-import { Problem } from "./problem.ts";
+import type { Callers } from "../http/callers.ts";
+import { Problem } from "../http/problem.ts";
 
 /** What an application is made of. */
 export interface AppOptions {

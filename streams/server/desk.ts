@@ -4,19 +4,19 @@
  * @module
  */
 
-import type { ApiKey } from "./access.ts";
+import type { ApiKey } from "../http/access.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
-import type { Metrics } from "./metrics.ts";
-import type { HttpSettings } from "./settings.ts";
+import type { Metrics } from "../http/metrics.ts";
+import type { HttpSettings } from "../http/settings.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
 import { topicNames } from "../topics/topics.ts";
 import { apiOf, limitsIn } from "./api.ts";
-import type { Endpoint } from "./endpoint.ts";
-import type { ApiContext } from "./context.ts";
+import type { Endpoint } from "../http/endpoint.ts";
+import type { ApiContext } from "../http/context.ts";
 import { withoutModel } from "./late.ts";
 import type { HttpServer, ListenOptions } from "./serve.ts";
 import { openRoom, type WaitingRoom } from "./waiting_room.ts";

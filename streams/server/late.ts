@@ -8,9 +8,9 @@ import { getLogger } from "@logtape/logtape";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { type ApiContext, append } from "./context.ts";
-import { Problem } from "./problem.ts";
-import { shownRecords } from "./shown.ts";
+import { type ApiContext, append } from "../http/context.ts";
+import { Problem } from "../http/problem.ts";
+import { shownRecords } from "../http/shown.ts";
 
 /** Scores and propensities of a list that nobody computed. */
 const UNSCORED = { score: 0, propensity: 1 };

@@ -5,11 +5,11 @@
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
-import type { BodyKind } from "./body.ts";
+import type { BodyKind } from "../http/body.ts";
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
-import { type Content, type Endpoint, isOwn } from "./endpoint.ts";
-import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "./problem.ts";
-import { apiSchemas, type SchemaName } from "./schemas.ts";
+import { type Content, type Endpoint, isOwn } from "../http/endpoint.ts";
+import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "../http/problem.ts";
+import { apiSchemas, type SchemaName } from "../http/schemas.ts";
 
 /** What the document says of the API as a whole. */
 export interface ApiInfo {

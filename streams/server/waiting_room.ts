@@ -5,11 +5,11 @@
  */
 
 import type { Log } from "../log/log.ts";
-import { Answers } from "./answers.ts";
+import { Answers } from "../http/answers.ts";
 import { ANSWER_TIMEOUT_MS } from "./api.ts";
-import { Backlog } from "./backlog.ts";
-import type { ApiContext } from "./context.ts";
-import type { HttpSettings } from "./settings.ts";
+import { Backlog } from "../http/backlog.ts";
+import type { ApiContext } from "../http/context.ts";
+import type { HttpSettings } from "../http/settings.ts";
 
 const MAX_BEHIND = 1_000_000;
 

@@ -14,7 +14,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   "node:timers/promises": "shims/node_timers_promises.ts",
   "node:sqlite": "shims/node_sqlite.ts",
   "./streams/server/serve.ts": "shims/serve.ts",
-  "./streams/server/deadline.ts": "shims/deadline.ts",
+  "./streams/http/deadline.ts": "shims/deadline.ts",
   "./streams/log/sqlite/wal_mover.ts": "shims/wal_mover.ts",
   "./streams/log/kafka/patch.ts": "cluster.ts",
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Answers } from "../../streams/server/answers.ts";
+import { Answers } from "../../streams/http/answers.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();

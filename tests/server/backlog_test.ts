@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Backlog } from "../../streams/server/backlog.ts";
+import { Backlog } from "../../streams/http/backlog.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
-import { Problem } from "../../streams/server/problem.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
+import { Problem } from "../../streams/http/problem.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { Bodies } from "../../streams/server/bodies.ts";
-import { takeEvents } from "../../streams/server/intake.ts";
-import { checkSequence } from "../../streams/server/json_list.ts";
-import type { Problem } from "../../streams/server/problem.ts";
+import { Bodies } from "../../streams/http/bodies.ts";
+import { takeEvents } from "../../streams/http/intake.ts";
+import { checkSequence } from "../../streams/http/json_list.ts";
+import type { Problem } from "../../streams/http/problem.ts";
 import { LineSplitter } from "../../streams/sources/lines.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { startApi } from "./deployment.ts";

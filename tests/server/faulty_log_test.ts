@@ -5,7 +5,7 @@ import type { Commit, NewRecord, ReadOptions, ReadResult, Writer } from "../../s
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { topicNames } from "../../streams/topics/topics.ts";

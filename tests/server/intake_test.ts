@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeEvent } from "../../src/events/codec.ts";
-import { type IntakeOptions, takeEvents, takeItems } from "../../streams/server/intake.ts";
+import { type IntakeOptions, takeEvents, takeItems } from "../../streams/http/intake.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { anyEvent } from "../events/arbitraries.ts";
 import { seeded, testLines } from "../events/broken_lines.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { freePort, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { openLog } from "../log/kafka_broker.ts";

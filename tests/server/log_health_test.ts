@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { LogHealth } from "../../streams/server/log_health.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { LogHealth } from "../../streams/http/log_health.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { ask } from "./deployment.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { ReadOptions, ReadResult } from "../../streams/log/log.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { type Role, Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "../service/deployment.ts";

@@ -5,7 +5,7 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "../service/deployment.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { startHttp } from "../../streams/server/http.ts";
-import { Metrics } from "../../streams/server/metrics.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";

@@ -10,8 +10,8 @@ import { card, empty, html, svg, table } from "./elements.js";
 import { count, duration, fixed, moment, percent, signed } from "./figures.js";
 import { getJson, ServerError } from "./server.js";
 
-/** @typedef {import("../../server/user_view.ts").UserView} UserView */
-/** @typedef {import("../../server/explain.ts").ExplanationView} ExplanationView */
+/** @typedef {import("../../http/routes/user_view.ts").UserView} UserView */
+/** @typedef {import("../../http/routes/explain.ts").ExplanationView} ExplanationView */
 /** @typedef {ExplanationView["items"][number]} Item */
 
 /**

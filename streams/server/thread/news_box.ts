@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MetricsListener } from "../metrics.ts";
+import type { MetricsListener } from "../../http/metrics.ts";
 import type { RefusalAt, ServerNews } from "./messages.ts";
 
 const TELL_MS = 100;

@@ -1,5 +1,5 @@
 /**
- * Stands for `streams/server/deadline.ts` in a simulated world: that shares a timer among all who wait equally long in
+ * Stands for `streams/http/deadline.ts` in a simulated world: that shares a timer among all who wait equally long in
  * a process, and here several processes share its module.
  *
  * @module

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Log } from "../log/log.ts";
-import { within } from "./deadline.ts";
-import type { ApiContext } from "./context.ts";
+import type { Log } from "../../log/log.ts";
+import { within } from "../deadline.ts";
+import type { ApiContext } from "../context.ts";
 
 /** How long a dependency may take to say how it is. */
 export const PROBE_MS = 1000;

@@ -5,12 +5,12 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { partitionOf } from "../log/partitioner.ts";
-import type { Task } from "../task/task.ts";
-import type { ApiContext } from "./context.ts";
-import { within } from "./deadline.ts";
+import { partitionOf } from "../../log/partitioner.ts";
+import type { Task } from "../../task/task.ts";
+import type { ApiContext } from "../context.ts";
+import { within } from "../deadline.ts";
 import { taskOf } from "./explain.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
 const POLL_MS = 2;
 

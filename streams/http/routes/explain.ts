@@ -5,18 +5,18 @@
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import type { RequestEvent } from "../../src/events/event.ts";
-import { EMPTY_REASONS } from "../../src/events/recommendation.ts";
-import type { SlotHealth } from "../../src/models/mimn_health.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
-import { explain, type Explanation } from "../../src/scorer/explanation.ts";
-import type { Preview } from "../../src/engine/lists.ts";
-import { partitionOf } from "../log/partitioner.ts";
-import type { Task } from "../task/task.ts";
-import type { Call } from "./endpoint.ts";
-import type { ApiContext } from "./context.ts";
-import { notKnown } from "./not_known.ts";
-import { Problem } from "./problem.ts";
+import type { RequestEvent } from "../../../src/events/event.ts";
+import { EMPTY_REASONS } from "../../../src/events/recommendation.ts";
+import type { SlotHealth } from "../../../src/models/mimn_health.ts";
+import { sigmoid } from "../../../src/losses/logistic.ts";
+import { explain, type Explanation } from "../../../src/scorer/explanation.ts";
+import type { Preview } from "../../../src/engine/lists.ts";
+import { partitionOf } from "../../log/partitioner.ts";
+import type { Task } from "../../task/task.ts";
+import type { Call } from "../endpoint.ts";
+import type { ApiContext } from "../context.ts";
+import { notKnown } from "../not_known.ts";
+import { Problem } from "../problem.ts";
 
 const DEFAULT_COUNT = 5;
 const MAX_COUNT = 20;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { TaskState } from "../../src/engine/task_state.ts";
-import type { UserState } from "../../src/users/user_state.ts";
+import type { TaskState } from "../../../src/engine/task_state.ts";
+import type { UserState } from "../../../src/users/user_state.ts";
 
 /** What is known of a user. */
 export interface UserView {

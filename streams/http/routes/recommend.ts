@@ -5,17 +5,17 @@
  * @module
  */
 
-import { checkEventFields } from "../../src/events/check.ts";
-import type { RequestEvent } from "../../src/events/event.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
-import { shown } from "../../src/events/refusal.ts";
-import { MAX_EXCLUDED } from "../../src/events/limits.ts";
-import { within } from "./deadline.ts";
-import type { ApiContext } from "./context.ts";
-import { MAX_AHEAD_MS } from "./intake.ts";
-import { readObject } from "./object_body.ts";
-import { nextCursor, type Paged, readCursor } from "./page_cursor.ts";
-import { Problem } from "./problem.ts";
+import { checkEventFields } from "../../../src/events/check.ts";
+import type { RequestEvent } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { shown } from "../../../src/events/refusal.ts";
+import { MAX_EXCLUDED } from "../../../src/events/limits.ts";
+import { within } from "../deadline.ts";
+import type { ApiContext } from "../context.ts";
+import { MAX_AHEAD_MS } from "../intake.ts";
+import { readObject } from "../object_body.ts";
+import { nextCursor, type Paged, readCursor } from "../page_cursor.ts";
+import { Problem } from "../problem.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;

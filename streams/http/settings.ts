@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { type Door, DOORS } from "../doors/names.ts";
+import { type Door, DOORS } from "./door_names.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 

@@ -6,18 +6,18 @@
  */
 
 import type { z } from "zod";
-import { ExperimentError } from "../../src/assignment/changes.ts";
-import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
-import { ExperimentViews } from "../experiments/views.ts";
-import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../experiments/schemas.ts";
-import { deployedModels, ExperimentRegistry } from "../experiments/registry.ts";
-import { LogError } from "../log/log.ts";
-import { within } from "./deadline.ts";
-import type { Endpoint } from "./endpoint.ts";
-import type { ApiContext } from "./context.ts";
-import { readObject } from "./object_body.ts";
-import { Problem } from "./problem.ts";
-import type { SchemaName } from "./schemas.ts";
+import { ExperimentError } from "../../../src/assignment/changes.ts";
+import type { ExperimentRecord } from "../../../src/assignment/experiment.ts";
+import { ExperimentViews } from "../../experiments/views.ts";
+import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../../experiments/schemas.ts";
+import { deployedModels, ExperimentRegistry } from "../../experiments/registry.ts";
+import { LogError } from "../../log/log.ts";
+import { within } from "../deadline.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { ApiContext } from "../context.ts";
+import { readObject } from "../object_body.ts";
+import { Problem } from "../problem.ts";
+import type { SchemaName } from "../schemas.ts";
 
 /** How long a change may take before the client is told to look again. */
 const CHANGE_TIMEOUT_MS = 15_000;

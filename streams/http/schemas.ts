@@ -10,7 +10,7 @@ import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../src/events/re
 import { REFUSAL_CODES } from "../../src/events/refusal.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { METRICS } from "../../src/assignment/metrics.ts";
-import { DOOR_SCHEMAS } from "../doors/schemas.ts";
+import { DOOR_SCHEMAS } from "./door_schemas.ts";
 import { CHANGE_SCHEMAS, draftSchema, experimentSchema, holdoutSchema } from "../experiments/schemas.ts";
 import { PROBLEMS } from "./problem.ts";
 

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { checkItem } from "../../src/events/check.ts";
-import type { Service, ServiceStatus } from "../service/service.ts";
-import { bodyKind } from "./body.ts";
-import { within } from "./deadline.ts";
-import { type ApiContext, append } from "./context.ts";
-import type { Call, Endpoint } from "./endpoint.ts";
-import { type Intake, takeEvents, takeItems } from "./intake.ts";
+import { checkItem } from "../../../src/events/check.ts";
+import type { Service, ServiceStatus } from "../../service/service.ts";
+import { bodyKind } from "../body.ts";
+import { within } from "../deadline.ts";
+import { type ApiContext, append } from "../context.ts";
+import type { Call, Endpoint } from "../endpoint.ts";
+import { type Intake, takeEvents, takeItems } from "../intake.ts";
 import { forgetUser, getErasure, PLACE } from "./erasure.ts";
 import { mergeUser } from "./merge.ts";
-import { notKnown } from "./not_known.ts";
-import { Problem } from "./problem.ts";
+import { notKnown } from "../not_known.ts";
+import { Problem } from "../problem.ts";
 import { LogProbe, PROBE_MS, unready } from "./readiness.ts";
 import { recommend } from "./recommend.ts";
 import { explainUser, taskOf } from "./explain.ts";
