@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { MUTANTS, withoutFix } from "./mutants.ts";
 import { describePlan, makePlan } from "./plan.ts";
 
 async function simulated(...args: readonly string[]): Promise<string> {
@@ -27,4 +28,12 @@ Deno.test("makePlan() gives the same plan for the same seed, and plans with ever
   assert.equal(kinds.size, 9);
   assert.equal(new Set(plans.flatMap(({ trial }) => trial ?? [])).size, 11);
   assert.match(describePlan(makePlan(4)), /^seed 4: /);
+});
+
+Deno.test("withoutFix() finds what it takes out in the code as it is now", async () => {
+  for (const [name, { edits }] of Object.entries(MUTANTS)) {
+    const copies = Object.values(await withoutFix(name, new URL("../../", import.meta.url)));
+    assert.equal(copies.length, new Set(edits.map(({ file }) => file)).size, name);
+    for (const copy of copies) await Deno.remove(new URL(copy));
+  }
 });

@@ -108,7 +108,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 124,
     edits: [{
-      file: "streams/log/sqlite/sqlite_store.ts",
+      file: "streams/log/sqlite/sqlite_file.ts",
       from: 'durability === "power" ? "FULL" : "NORMAL"',
       to: '"NORMAL"',
     }],
@@ -124,7 +124,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "restart-without-a-sync": {
     trial: "power",
-    seed: 103,
+    seed: 108,
     edits: [{
       file: "streams/log/sqlite/sqlite_store.ts",
       from: "    syncFile(wal); //",

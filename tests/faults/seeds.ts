@@ -35,7 +35,7 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
     found: "a recommendation that the disk had changed was read as if it were right",
   },
   { seed: 102, trial: "power", found: "a power cut that took the note of the end along went unsaid" },
-  { seed: 103, trial: "power", found: "a log counted as confirmed what a killed process had left unsynced" },
+  { seed: 108, trial: "power", found: "a log counted as confirmed what a killed process had left unsynced" },
   { seed: 124, trial: "power" },
   ...Array.from({ length: 7 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
 ];
