@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { MUTANTS, withoutFix } from "./mutants.ts";
+import { replacements } from "./replacements.ts";
 import { describePlan, makePlan } from "./plan.ts";
 
 async function simulated(...args: readonly string[]): Promise<string> {
@@ -36,4 +37,10 @@ Deno.test("withoutFix() finds what it takes out in the code as it is now", async
     assert.equal(copies.length, new Set(edits.map(({ file }) => file)).size, name);
     for (const copy of copies) await Deno.remove(new URL(copy));
   }
+});
+
+Deno.test("replacements() stand for modules that there are", async () => {
+  const modules = Object.entries(replacements()).flat().filter((url) => /^file:.*\.ts$/.test(url));
+  assert.ok(modules.length > 8);
+  for (const module of modules) assert.ok((await Deno.stat(new URL(module))).isFile);
 });
