@@ -1,11 +1,11 @@
 /**
  * What a deployment serves whose model is bad: the true click rate of its lists in the simulated shop by stage, with the
  * proof that a model needs to order lists alone, without, and of the prior. What is wrong is wrong with the learner only:
- * people click as ever, and predictions are judged by that.
+ * people click as ever, and predictions are judged by that. There is no guard.
  *
  * ```sh
- * deno run -A tests/bench/bad_models.ts                   # 900 requests, eight seeds
- * deno run -A tests/bench/bad_models.ts 1,2 flipped dien  # seeds, what is wrong, model
+ * deno run -A tests/bench/bad_models.ts                     # 900 requests, eight seeds
+ * deno run -A tests/bench/bad_models.ts 1,2 spoilt dien 65  # seeds, what is wrong, model, people
  * ```
  *
  * @module
@@ -27,14 +27,16 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { type ServedPage, simulate } from "../../streams/replay/simulation.ts";
 import { summary } from "./summary.ts";
 
-const [seedsGiven = "1,2,3,4,5,6,7,8", wrongs = "flipped,random", model = "base"] = Deno.args as [
-  string?,
-  string?,
-  ModelName?,
-];
+const [seedsGiven = "1,2,3,4,5,6,7,8", wrongs = "flipped,random,spoilt", model = "base", people = "100"] =
+  Deno.args as [
+    string?,
+    string?,
+    ModelName?,
+    string?,
+  ];
 const REQUESTS = 900;
 /** Ends of the stages, in rows that were served: ten a request. */
-const STAGES = [1000, 3000, 6000, 7000, 9000];
+const STAGES = [1000, 3000, 5000, 6000, 7000, 9000];
 const FILE = "fixtures/shop/meander.json";
 const SETUPS = ["prior", "without", "with"] as const;
 
@@ -48,6 +50,8 @@ type Labels = (label: 0 | 1, rows: number) => 0 | 1;
 const WRONG: Readonly<Record<string, Labels>> = {
   // For the first 3,000 rows and from 6,000 on it learns what people do not click.
   "flipped": (label, rows) => rows < 3000 || rows >= 6000 ? label === 1 ? 0 : 1 : label,
+  // From row 5,000 on it learns what people do not click.
+  "spoilt": (label, rows) => rows >= 5000 ? label === 1 ? 0 : 1 : label,
   // What it learns has nothing to do with what people do, but is as often positive.
   "random": () => random() < 0.1 ? 1 : 0,
 };
@@ -74,17 +78,26 @@ async function run(wrong: string, setup: typeof SETUPS[number], seed: number) {
   const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed };
   const own = setup === "prior" ? { model: "prior" } : {};
   const { pages, learning } = await simulate(new MemoryLog(), {
-    ...{ requests: REQUESTS, seed, candidates: "retrieved", model, task, retain: false },
+    ...{
+      requests: REQUESTS,
+      users: Number(people),
+      seed,
+      candidates: "retrieved",
+      model,
+      task,
+      retain: false,
+    },
     modelConfig: modelConfig(model, config),
     experiment: { name: "all", variants: [{ name: "a", ...own }, { name: "b", ...own }] },
     learner: learnerOptions(task, config, seed),
     learning: {
       ...learningOptions(config),
       trimSamples: true,
+      guard: null,
       ...(setup === "without" ? { proof: null } : {}),
     },
   });
-  return { pages, changes: learning.proof?.changes ?? [], health: learning.guard.changes };
+  return { pages, changes: learning.proof?.changes ?? [] };
 }
 
 /** Mean true click rate of pages, %. */
@@ -109,10 +122,9 @@ for (const wrong of wrongs.split(",")) {
         : `${summary(values, 2)} (${summary(values.map((x, r) => x - prior![s]![r]!), 2)})`
     );
     print(`${setup === "prior" ? "" : wrong} ${setup}: ${cells.join(" | ")}`);
-    for (const { changes, health } of setup === "prior" ? [] : runs) {
+    for (const { changes } of setup === "prior" ? [] : runs) {
       const proof = changes.map(({ to, rows }) => `${to} ${rows}`);
-      const guard = health.map(({ to, rows }) => `${to} ${rows}`);
-      print(`  proof: ${proof.join(", ")}; guard: ${guard.join(", ")}`);
+      print(`  ${proof.join(", ")}`);
     }
   }
 }
