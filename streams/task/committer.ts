@@ -36,25 +36,32 @@ export class Committer {
   /** Commits what is there; then nothing is changed or to be given out. */
   async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, writer, group } = this.#options;
+    const { namesForgotten } = state.retrieval.state;
     const { outputs, users, statistics } = commitRecords({ ...this.#options, ...progress });
+    const hasDropped = namesForgotten && !state.retrieval.state.namesForgotten;
     const offsets = await writer.commit({
       records: [...outputs, ...users, ...statistics],
       group,
       offsets: [{ topic: topics.events, partition, offset: progress.next }],
     });
-    this.#note(users, statistics, offsets.slice(outputs.length));
+    this.#note(users, statistics, { offsets: offsets.slice(outputs.length), hasDropped });
     outbox.clear(offsets);
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
   }
 
-  #note(users: readonly NewRecord[], statistics: readonly NewRecord[], offsets: readonly number[]): void {
+  #note(
+    users: readonly NewRecord[],
+    statistics: readonly NewRecord[],
+    { offsets, hasDropped }: { readonly offsets: readonly number[]; readonly hasDropped: boolean },
+  ): void {
     const { store, lineage } = this.#options;
     this.#options.users.note(users);
     if (store === null) return;
     for (const { key, value } of statistics) {
       if (key !== null && value !== null) store.putStatistic(key, value);
     }
+    if (hasDropped) store.purge(); // names of users of other partitions
     const state = users.length > 0 ? (offsets[users.length - 1] ?? 0) + 1 : store.position?.state ?? 0;
     store.setPosition({ state, task: offsets.at(-1) ?? 0, lineage });
     store.maintain();

@@ -131,6 +131,8 @@ export class RecordStore {
   #active: Segment;
   #bytes = 0;
   #dead = 0;
+  /** The newest segment from before the last purge. */
+  #purgedUpTo = 0;
   #position: { readonly segment: Segment; readonly bytes: number } | undefined;
 
   /** An empty store. */
@@ -264,6 +266,21 @@ export class RecordStore {
     if (row === 0) row = this.#insert(name);
     this.#settle(row, { segment, offset, bytes });
     this.#flags[row] = kind === KIND.marked ? LIVE | MARKED : LIVE;
+  }
+
+  /**
+   * Has all that newer entries replaced or removed taken out, keys too: all segments until now are to be emptied, oldest
+   * first, as long as there is a {@linkcode RecordStore.stale} one.
+   */
+  purge(): void {
+    this.seal();
+    this.#purgedUpTo = this.#active.id - 1;
+  }
+
+  /** The oldest segment that is to be emptied since {@linkcode RecordStore.purge}. */
+  get stale(): Segment | undefined {
+    const [oldest] = this.segments.values();
+    return oldest !== undefined && oldest.id <= this.#purgedUpTo ? oldest : undefined;
   }
 
   /** The full segment with the most dead bytes, if those of all segments are more than `share` of all bytes. */

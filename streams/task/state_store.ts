@@ -46,6 +46,8 @@ export interface StateStoreOptions {
 interface NotedPosition extends StorePosition {
   /** When it was noted, milliseconds since the epoch; not in stores of before. */
   readonly notedAt?: number;
+  /** Whether files may still have what was erased. @default {false} */
+  readonly isPurgeDue?: true;
 }
 
 /** What can be seen of a store. */
@@ -70,6 +72,8 @@ const RETRY_MS = 5000;
 /** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
 const MAX_AGE_MS = 20 * 3_600_000;
 const REMIND_MS = 60_000;
+/** Least time from one purge to the next: it writes all anew. */
+const PURGE_MS = 3_600_000;
 /** How long there is to look at what was set aside. */
 const ASIDE_MS = 24 * 3_600_000;
 const USER = "u";
@@ -100,6 +104,9 @@ export class StateStore implements UserIndex {
   #saidAt = -Infinity;
   #damaged: string | undefined;
   #closed = false;
+  /** Files may have what was erased. */
+  #isPurgeDue = false;
+  #purgedAt = -Infinity;
 
   private constructor(folder: string, files: StoreFiles, options: StateStoreOptions) {
     this.folder = folder;
@@ -112,7 +119,10 @@ export class StateStore implements UserIndex {
     for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
     const { position } = files.store;
     if (position.length === 0) return;
-    const { notedAt = NaN, ...noted } = JSON.parse(decoder.decode(position)) as NotedPosition;
+    const { notedAt = NaN, isPurgeDue = false, ...noted } = JSON.parse(
+      decoder.decode(position),
+    ) as NotedPosition;
+    this.#isPurgeDue = isPurgeDue;
     this.#position = noted;
     this.#notedAt = notedAt;
   }
@@ -180,12 +190,13 @@ export class StateStore implements UserIndex {
     this.#users += store.size - before;
   }
 
-  /** See {@linkcode UserIndex.delete}. */
+  /** See {@linkcode UserIndex.delete}; whoever was there is taken out of the files by a {@linkcode StateStore.purge}. */
   delete(id: string): void {
     const { store } = this.#files;
     const before = store.size;
     store.delete(USER + id);
     this.#users += store.size - before;
+    if (store.size < before) this.purge();
   }
 
   /** See {@linkcode UserIndex.ids}. */
@@ -211,11 +222,28 @@ export class StateStore implements UserIndex {
     }
   }
 
+  /** Whether files may have what was erased, so that it is to be maintained though nothing is committed. */
+  get isPurgeDue(): boolean {
+    return this.#isPurgeDue || this.#files.store.stale !== undefined;
+  }
+
+  /**
+   * Has what was replaced or deleted until now taken out of the files: with the next sync, or an hour after the last time.
+   * The next position notes it, so that it is done after a crash, too.
+   */
+  purge(): void {
+    this.#isPurgeDue = true;
+  }
+
   /** Notes up to where the records hold. */
   setPosition(position: StorePosition): void {
     this.#position = position;
     this.#notedAt = this.#wallClock();
-    const noted: NotedPosition = { ...position, notedAt: this.#notedAt };
+    const noted: NotedPosition = {
+      ...position,
+      notedAt: this.#notedAt,
+      ...(this.isPurgeDue ? { isPurgeDue: true } : {}),
+    };
     this.#files.store.setPosition(encoder.encode(JSON.stringify(noted)));
   }
 
@@ -275,6 +303,11 @@ export class StateStore implements UserIndex {
   async #work(due: boolean): Promise<void> {
     try {
       if (due) {
+        if (this.#isPurgeDue && !this.#closed && this.#now() - this.#purgedAt >= PURGE_MS) {
+          this.#files.store.purge();
+          this.#isPurgeDue = false;
+          this.#purgedAt = this.#now();
+        }
         await this.#files.compact();
         await this.#files.sync();
         await this.#files.dropAside(this.#wallClock() - ASIDE_MS);

@@ -152,9 +152,11 @@ export class StoreFiles {
     this.#unsynced.clear();
   }
 
-  /** Moves what counts out of the segment with the most dead bytes, if there are too many in all. */
+  /** Moves what counts out of the segment with the most dead bytes, if there are too many in all, and out of stale ones. */
   async compact(): Promise<void> {
-    for (let victim = this.store.victim(MAX_DEAD); victim; victim = this.store.victim(MAX_DEAD)) {
+    if (this.store.stale !== undefined) await this.write();
+    const next = () => this.store.stale ?? this.store.victim(MAX_DEAD);
+    for (let victim = next(); victim; victim = next()) {
       if (victim.written < victim.length) return;
       const bytes = new Uint8Array(victim.length);
       const handle = await this.#handle(victim.id);

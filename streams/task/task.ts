@@ -258,7 +258,8 @@ export class Task implements AsyncDisposable {
   async step(options: StepOptions): Promise<number> {
     const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
     const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
-    const { delivery, others, catalogue, users, pace } = this.#parts;
+    const { delivery, others, catalogue, users, pace, store } = this.#parts;
+    if (store?.isPurgeDue) store.maintain();
     const waiting = this.#events;
     const dueAt = () => pace.dueAt(this.#outbox.isAsked, { commitIntervalMs, answerIntervalMs });
     const commit = async () => {

@@ -12,7 +12,7 @@ import { type ErasureView, viewErasure } from "../../streams/service/erasure_vie
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
-import { badRecords, formsInRecord, formsOn, GONE, shop } from "./forms.ts";
+import { badRecords, formsIn, formsInRecord, formsOn, GONE, shop } from "./forms.ts";
 
 const broker = await testBroker();
 const PREFIX = "erased.";
@@ -36,6 +36,18 @@ async function compacted(log: KafkaLog): Promise<string[]> {
   return found;
 }
 
+/** Files of a folder that have the user. */
+async function filesWith(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) found.push(...await filesWith(path));
+    // One may be removed, or written anew, at this moment.
+    else if (formsIn(await Deno.readFile(path).catch(() => new Uint8Array(0))).length > 0) found.push(path);
+  }
+  return found;
+}
+
 if (broker !== undefined) {
   Deno.test("Service on Kafka leaves of a user who is erased what the receipt says, and nothing else", async () => {
     await using log = await openLog(broker);
@@ -44,15 +56,19 @@ if (broker !== undefined) {
       const keeps = [topics.samples, topics.signals];
       await keeping.createTopics(topicSpecs(topics, PARTITIONS).filter(({ name }) => keeps.includes(name)));
     }
+    const folder = await Deno.makeTempDir();
+    await using cleaning = new AsyncDisposableStack();
+    cleaning.defer(() => Deno.remove(folder, { recursive: true }));
     await using service = await Service.start(log, {
       ...OPTIONS,
+      snapshots: { folder, intervalMs: 100 },
       prefix: PREFIX,
       partitions: PARTITIONS,
       learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
     });
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
     await registry.start({ name: "half", layer: "a", traffic: 1, variants: [{ name: "A" }, { name: "B" }] });
-    const events = shop(240);
+    const events = shop(150);
     const time = events.at(-1)?.time ?? 0;
     await log.append([...recordsOf(events, PREFIX), ...badRecords(topics, time)]);
     await untilCommitted(log, PREFIX);
@@ -62,6 +78,7 @@ if (broker !== undefined) {
       return named.every((name) => found[topics[name]] !== undefined);
     }, "all of them have the user");
 
+    await until(async () => (await filesWith(folder)).length > 0, "local snapshots have the user");
     const partition = partitionOf(GONE, PARTITIONS);
     const [offset = -1] = await log.append([
       { topic: topics.events, key: GONE, value: encodeEvent({ type: "forget", user: GONE, time }), time },
@@ -78,6 +95,7 @@ if (broker !== undefined) {
     const names = (all: readonly { readonly topic: string }[]) => all.map(({ topic }) => topic).toSorted();
     assert.deepEqual(await compacted(log), [], "nothing is left once the broker has compacted");
     assert.deepEqual(Object.keys(await formsOn(log)).toSorted(), names(remaining));
+    await until(async () => (await filesWith(folder)).length === 0, "local snapshots are written anew");
     const dated = remaining.filter(({ until }) => until !== null);
     assert.deepEqual(names(dated), [topics.samples, topics.signals]);
     for (const { until, topic } of dated) assert.ok(until! > YEARS, topic);

@@ -57,16 +57,20 @@ Deno.test("StateStore.open() gives back what was there when it was closed", asyn
 Deno.test("StateStore.open() gives all that was before its position after a kill at any moment", async () => {
   await withFolder(async (folder) => {
     const random = mulberry32(1);
-    const store = await open(folder);
+    let now = 0;
+    const options = { intervalMs: 0, now: () => now };
+    const store = await StateStore.open({ folder, ...options }) ?? assert.fail("no store");
     for (let n = 1; n <= 200; n++) {
       commit(store, n);
       if (random() < 0.2) await store.sync();
       else store.maintain();
+      now += 1_000_000;
       if (n % 10 > 0) continue;
       const copy = `${folder}-${n}`;
       await photograph(folder, copy);
       if (random() < 0.5) await tear(copy, random);
-      const restored = await open(copy);
+      const restored = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
+      if (random() < 0.5) await restored.sync();
       // What came behind the position comes from the log: committing it again must give the same.
       for (let k = (restored.position?.state ?? 0) + 1; k <= n; k++) commit(restored, k);
       assert.deepEqual(contentsOf(restored), contentsOf(store), `after commit ${n}`);
@@ -284,5 +288,60 @@ Deno.test("StateStore empties segments in which most was replaced, and loses not
     const again = await open(folder);
     assert.deepEqual(contentsOf(again), want);
     await again.close();
+  });
+});
+
+/** Whether a file of a folder has an id. */
+async function names(folder: string, id: string): Promise<boolean> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (new TextDecoder("latin1").decode(await Deno.readFile(`${folder}/${name}`)).includes(id)) return true;
+  }
+  return false;
+}
+
+Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at most once an hour, also after a crash", async () => {
+  await withFolder(async (folder) => {
+    let now = 0;
+    const options = { intervalMs: 0, now: () => now };
+    let store = await StateStore.open({ folder, ...options }) ?? assert.fail("no store");
+    const erase = (n: number) => {
+      store.put("gone-4711", record(n), false);
+      store.putStatistic("retrieval:journal:1", new TextEncoder().encode("gone-4711"));
+      commit(store, n);
+    };
+    const forget = (n: number) => {
+      store.delete("gone-4711");
+      store.putStatistic("retrieval:journal:1", new Uint8Array(0));
+      commit(store, n);
+    };
+    for (let n = 1; n <= 40; n++) erase(n);
+    await store.sync();
+    assert.ok(await names(folder, "gone-4711"));
+    now += 3_600_000; // commits have erased others before
+    forget(41);
+    await store.sync();
+    assert.ok(!await names(folder, "gone-4711"));
+
+    now += 60_000;
+    erase(42);
+    forget(43);
+    await store.sync();
+    assert.ok(await names(folder, "gone-4711"), "a minute after the last time");
+    const copy = `${folder}-copy`;
+    await photograph(folder, copy);
+    now += 3_600_000;
+    await store.sync();
+    assert.ok(!await names(folder, "gone-4711"), "an hour after it");
+    const contents = contentsOf(store);
+    await store.close();
+
+    store = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
+    await store.sync();
+    assert.ok(!await names(copy, "gone-4711"), "a crash has not made it forget");
+    assert.deepEqual(contentsOf(store), contents);
+    await store.close();
+    store = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
+    assert.deepEqual(contentsOf(store), contents);
+    await store.close();
   });
 });
