@@ -38,7 +38,8 @@ const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 const LIMITS =
   `At most ${MAX_RECORD_BYTES} bytes of UTF-8, nested at most ${MAX_DEPTH} deep, no key twice. ` +
   "Fields that are not named here are kept.";
-const PLAIN = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+/** What has no control characters, as a pattern. */
+export const PLAIN = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 /**
  * The published schemas by name: `event`, `item`, `recommendation`, `rejected`.

@@ -11,6 +11,7 @@ import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/problem.ts";
+import type { SchemaName } from "../http/schemas.ts";
 import type { GorseSettings } from "../http/settings.ts";
 import { mapAll, readValues, recordsOf, take } from "./door.ts";
 import { gorseLists } from "./gorse_lists.ts";
@@ -70,7 +71,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     return success(1);
   };
   const categories = (before: JsonObject) => before["Categories"] as readonly string[];
-  const body = (schema: "GorseUser" | "GorseItem" | "GorseFeedback", many?: true) =>
+  const body = (schema: SchemaName, many?: true) =>
     ({ kinds: ["json"], schema, ...(many ? { many } : {}) }) as const;
   const written = { scope: "events", answers: SUCCESS, problems: ["unavailable"] } as const;
   const inCategory = { item: ID.item, category: "The category" };
@@ -96,7 +97,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     {
       ...{ method: "PATCH", path: "/api/user/:user", id: "gorsePatchUser" },
       ...{ summary: "Gorse: changes labels of a user", parameters: { user: ID.user } },
-      ...{ ...written, body: body("GorseUser") },
+      ...{ ...written, body: body("GorseUserPatch") },
       handle: async ({ request, parameters }) => {
         const [value] = await readValues(context, request);
         const user = mapAll(
@@ -141,7 +142,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     {
       ...{ method: "PATCH", path: "/api/item/:item", id: "gorsePatchItem" },
       ...{ summary: "Gorse: changes fields of an item", parameters: { item: ID.item } },
-      ...{ ...written, body: body("GorseItem"), problems: ["not-found", "unavailable"] },
+      ...{ ...written, body: body("GorseItemPatch"), problems: ["not-found", "unavailable"] },
       handle: async ({ request, parameters }) => {
         const [value] = await readValues(context, request);
         if (typeof value !== "object" || value === null) {

@@ -85,7 +85,7 @@ export function gorseLists(
   } as const;
   const bodied = {
     ...reading,
-    body: { kinds: ["json"], schema: "GorseFeedback", many: true },
+    body: { kinds: ["json"], schema: "GorseSession", many: true },
     query: PAGE,
     handle: session,
   } as const;

@@ -5,23 +5,36 @@
  */
 
 import { z } from "zod";
+import { MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 
-const id = z.string().min(1).max(256);
+const id = z.string().min(1).max(MAX_ID_BYTES).regex(new RegExp("^[^\\u0000-\\u001f\\u007f-\\u009f]*$"));
+const name = id.max(MAX_NAME_BYTES);
 const date = z.string().describe("A date in any of the ways Gorse reads.");
 const score = z.object({ Id: z.string(), Score: z.number() });
 const scored = z.object({ item: z.string(), score: z.number() });
-const fields = z.array(z.looseObject({ name: z.string(), value: z.unknown() }));
-const timestamp = z.union([z.number(), z.string()]).describe("Milliseconds since the epoch, or a date.");
+const value = z.union([z.string(), z.number(), z.boolean(), z.array(z.unknown())]);
+const fields = z.array(z.looseObject({ name: z.string(), value }));
+const timestamp = z.union([z.int().min(MIN_TIME_MS).lt(MAX_TIME_MS), z.string().min(1)])
+  .describe("Milliseconds since the epoch, or a date.");
 
 const feedback = z.looseObject({
-  FeedbackType: z.string().min(1).max(64),
-  UserId: z.string(),
+  FeedbackType: name,
+  UserId: id,
   ItemId: id,
   Value: z.number().nullish(),
   Timestamp: date.nullish(),
   Labels: z.unknown().optional(),
   Comment: z.string().nullish(),
 });
+
+const userFields = { Labels: z.unknown().optional(), Comment: z.string().nullish() };
+const itemFields = {
+  IsHidden: z.boolean().nullish(),
+  Categories: z.array(id).nullish(),
+  Timestamp: date.nullish(),
+  Labels: z.unknown().optional(),
+  Comment: z.string().nullish(),
+};
 
 const ranking = z.looseObject({
   id: id.optional(),
@@ -32,22 +45,18 @@ const ranking = z.looseObject({
   items: z.array(z.looseObject({ id, fields: fields.nullish() })).min(1).max(1000),
 });
 
+const event = { id, timestamp, fields: fields.nullish() };
+/** Whose an event is: a user's, or a session's. */
+const SOMEBODY = [{ user: id, session: id.nullish() }, { user: z.null().optional(), session: id }];
+
 /** Schemas of the doors by name. */
 export const DOOR_SCHEMAS = {
-  GorseUser: z.looseObject({
-    UserId: id.optional(),
-    Labels: z.unknown().optional(),
-    Comment: z.string().nullish(),
-  }),
-  GorseItem: z.looseObject({
-    ItemId: id.optional(),
-    IsHidden: z.boolean().nullish(),
-    Categories: z.array(z.string()).nullish(),
-    Timestamp: date.nullish(),
-    Labels: z.unknown().optional(),
-    Comment: z.string().nullish(),
-  }),
+  GorseUser: z.looseObject({ UserId: id, ...userFields }),
+  GorseUserPatch: z.looseObject(userFields),
+  GorseItem: z.looseObject({ ItemId: id, ...itemFields }),
+  GorseItemPatch: z.looseObject(itemFields),
   GorseFeedback: feedback,
+  GorseSession: feedback.extend({ UserId: z.union([id, z.literal("")]).nullish() }),
   GorseFeedbackList: z.array(feedback),
   GorseSuccess: z.object({ RowAffected: z.int().min(0) }),
   GorseScores: z.array(score),
@@ -56,12 +65,21 @@ export const DOOR_SCHEMAS = {
   ),
   GorsePage: z.looseObject({ Cursor: z.string().describe("Of the next page; empty at the end.") }),
   GorseHealth: z.looseObject({ Ready: z.boolean() }),
-  MetarankEvent: z.looseObject({
-    event: z.enum(["item", "metadata", "user", "ranking", "interaction"]),
-    id,
-    timestamp,
-    fields: fields.nullish(),
-  }),
+  MetarankEvent: z.union([
+    z.looseObject({ ...event, event: z.enum(["item", "metadata"]), item: id }),
+    z.looseObject({ ...event, event: z.literal("user"), user: id }),
+    ...SOMEBODY.map((who) => ranking.extend({ ...event, event: z.literal("ranking"), ...who })),
+    ...SOMEBODY.map((who) =>
+      z.looseObject({
+        ...event,
+        event: z.literal("interaction"),
+        item: id,
+        type: name,
+        ranking: id.nullish(),
+        ...who,
+      })
+    ),
+  ]),
   MetarankRanking: ranking,
   MetarankRecommend: z.looseObject({
     count: z.int().min(1).max(1000).optional(),
