@@ -5,9 +5,10 @@
  */
 
 import { z } from "zod";
+import { PLAIN } from "../../src/events/json_schema.ts";
 import { MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 
-const id = z.string().min(1).max(MAX_ID_BYTES).regex(new RegExp("^[^\\u0000-\\u001f\\u007f-\\u009f]*$"));
+const id = z.string().min(1).max(MAX_ID_BYTES).regex(new RegExp(PLAIN));
 const name = id.max(MAX_NAME_BYTES);
 const date = z.string().describe("A date in any of the ways Gorse reads.");
 const score = z.object({ Id: z.string(), Score: z.number() });

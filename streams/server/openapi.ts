@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { type JsonSchema, PLAIN } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "../http/body.ts";
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { type Content, type Endpoint, isOwn } from "../http/endpoint.ts";
@@ -69,7 +69,7 @@ const PART: JsonSchema = {
   type: "string",
   minLength: 1,
   maxLength: MAX_ID_BYTES,
-  pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+  pattern: PLAIN,
 };
 
 function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
