@@ -7,6 +7,8 @@ import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
+import { Eraser } from "../../streams/service/eraser.ts";
+import type { Task } from "../../streams/task/task.ts";
 import { monitorGroup } from "../../streams/service/monitor_job.ts";
 import { Rewriting } from "../../streams/service/rewriting.ts";
 import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics/topics.ts";
@@ -117,4 +119,20 @@ Deno.test("Rewriting.look() does not believe a checkpoint that has learnt sample
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   await log.append([positionRecord(topics, writerOf(topics, "base"), { id: "another", next: [9] })]);
   assert.equal((await look(log).look(PLACE)).state, "under way");
+});
+
+Deno.test("Eraser.look() waits for tasks of other partitions, too, where the log takes records out", async () => {
+  await using log = await erased();
+  const waited = "tasks of other partitions";
+  for (const [name, comesAbout] of Object.entries(CONDITIONS)) if (name !== waited) await comesAbout(log);
+  const committed = new Map([[0, 9], [1, 9]]);
+  const task = { others: { isShared: true, committed }, openedAt: 0, lastErasure: 1 } as unknown as Task;
+  const tasks = new Map([[0, task], [1, task]]);
+  const deployment = { log, topics, partitions: 2, models: ["base", "din"], tasks: () => tasks };
+  await using eraser = Eraser.for(deployment, { clock: () => 0 }) ?? assert.fail("no eraser");
+  assert.equal(await eraser.look(), false);
+  assert.equal(eraser.stateOf(0, 1), "under way");
+  await CONDITIONS[waited]!(log);
+  assert.equal(await eraser.look(), true);
+  assert.equal(eraser.stateOf(0, 1), "done");
 });
