@@ -47,8 +47,8 @@ const INTRO = `# Configuration
 
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
 Every key is optional; an unknown one, or one that is there twice, is an error that names it and its lines. A
-profile of the format ([streams/replay/profiles.ts](../streams/replay/profiles.ts)) stands between the defaults below and
-the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
+profile of the format ([streams/replay/profiles.ts](../streams/replay/profiles.ts)) stands between the
+defaults below and the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
 
 This page is made of the schema ([streams/config/config_schema.ts](../streams/config/config_schema.ts)) by
 \`deno task schemas\`.

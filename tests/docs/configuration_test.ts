@@ -46,8 +46,8 @@ Deno.test("docs/configuration.md has an example that is allowed", async () => {
 
 Deno.test("the configuration's defaults are those that the options' own docs have", async () => {
   const sources = {
-    ...{ "learner.": "learner/learner", "guard.": "learner/guard", "sequence.": "state/sequence" },
-    ...{ "features.transitions.": "features/transitions", "": "state/task_options" },
+    ...{ "learner.": "learner/learner", "guard.": "learner/guard", "sequence.": "users/sequence" },
+    ...{ "features.transitions.": "features/transitions", "": "engine/task_options" },
     ...{ "retrieval.": "retrieval/retrieval", "models.base.": "models/base", "models.din.": "models/din" },
     ...{ "models.dien.": "models/dien", "models.mimn.": "models/mimn" },
   };
