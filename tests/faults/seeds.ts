@@ -37,5 +37,10 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
   { seed: 102, trial: "power", found: "a power cut that took the note of the end along went unsaid" },
   { seed: 108, trial: "power", found: "a log counted as confirmed what a killed process had left unsynced" },
   { seed: 124, trial: "power" },
-  ...Array.from({ length: 7 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
+  {
+    seed: 600003,
+    trial: "rotten-file",
+    found: "the simulation itself ended at a damaged schema, and knew no word for it",
+  },
+  ...Array.from({ length: 6 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
 ];

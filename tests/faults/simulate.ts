@@ -99,7 +99,11 @@ const HOUR_MS = 3_600_000;
 /** The topic of the events itself, not the group of its tasks. */
 const OF_EVENTS = /sim\.events(?!-)/;
 const PLACES = /offsets? \d+( to \d+)? of sim\.[\w.-]+\/\d+/;
-const OF_DAMAGE = [PLACES, /sim\.[\w.-]+\/\d+.*\d/, /Cannot open the log .*(index|page|malformed)/];
+const OF_DAMAGE = [
+  PLACES,
+  /sim\.[\w.-]+\/\d+.*\d/,
+  /Cannot (open the log|use \S+ as a log).*(index|page|malformed)/,
+];
 /** What must be said of a trial, so that somebody can tell what has happened, and where. */
 const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
   "retention": [/lost \d+ offsets of sim\.events\/\d+, \d+ to \d+/],
@@ -511,6 +515,7 @@ class Run implements Disposable {
 
   /** Why somebody cannot go on. */
   #told(owner: string, error: unknown): void {
+    this.#options.onLine?.(this.#world.now, owner, "fatal", textOf(error));
     this.#said.push({ at: this.#world.now, owner, level: "fatal", text: textOf(error) });
     if (this.#trialAt === Infinity) this.#report(`${owner} ended by itself: ${textOf(error)}`);
   }

@@ -34,11 +34,12 @@ export class DatabaseSync extends real.DatabaseSync {
   override prepare(...args: Parameters<sqlite.DatabaseSync["prepare"]>): sqlite.StatementSync {
     const statement = super.prepare(...args);
     if (args[0] !== "COMMIT") return statement;
-    const synchronous = super.prepare("PRAGMA synchronous");
     const run = statement.run.bind(statement);
     statement.run = () => {
       const result = run();
-      if (Number(synchronous.get()?.["synchronous"]) >= FULL) noteSync(`${this.#path}-wal`);
+      if (Number(super.prepare("PRAGMA synchronous").get()?.["synchronous"]) >= FULL) {
+        noteSync(`${this.#path}-wal`);
+      }
       return result;
     };
     return statement;
