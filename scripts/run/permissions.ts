@@ -7,7 +7,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../log_flags.ts";
-import { addressOf, type Flags, placeOf, SNAPSHOTS } from "./flags.ts";
+import { addressOf, type Flags, hostAndPort, SNAPSHOTS } from "./flags.ts";
 
 /** By this file libraries tell which C library the machine has, so which of their builds to load. */
 const LDD = "/usr/bin/ldd";
@@ -39,7 +39,7 @@ interface Places {
 async function onSqlite(flags: Flags): Promise<Places> {
   const address = addressOf(flags);
   return {
-    net: address === undefined ? false : [placeOf(address)],
+    net: address === undefined ? false : [hostAndPort(address)],
     ffi: false,
     write: [dirname(flags.logPath), dirname(await targetOf(flags.logPath))], // the first is made
     reads: [],

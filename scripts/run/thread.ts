@@ -51,6 +51,7 @@ const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once":
 const MAX_UNLISTED_ITEMS = 200_000;
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
+/** Those of this thread. A kind that is left out would be none. */
 const INHERITED: Deno.PermissionOptionsObject = {
   env: "inherit",
   ffi: "inherit",
@@ -60,9 +61,9 @@ const INHERITED: Deno.PermissionOptionsObject = {
   sys: "inherit",
   write: "inherit",
 };
-/** Those of this thread, but for writing files. */
-const KAFKA_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
-/** Those of this thread, but for the environment. */
+/** Those of the learner on Kafka: it writes no files. */
+const LEARNER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
+/** Those of the server on SQLite: it needs no variables. */
 const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
 
 const logger = getLogger(["meander", "run"]);
@@ -272,7 +273,7 @@ function learnerThreadOf(
 ): false | LearnerThreadOptions {
   if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
   return {
-    permissions: log === "sqlite" ? "none" : KAFKA_PERMISSIONS,
+    permissions: log === "sqlite" ? "none" : LEARNER_PERMISSIONS,
     committed: (commit) => metrics.committedInThread(commit),
   };
 }

@@ -32,7 +32,7 @@ import { MAX_TIME_MS } from "../../src/events/limits.ts";
 import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { lagOf } from "../log/lag.ts";
-import { readAll } from "../log/read_all.ts";
+import { newestOf } from "../log/newest.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
@@ -472,12 +472,7 @@ export async function lostFigures(
   log: Pick<Log, "latest" | "read" | "bounds">,
   topics: Topics,
 ): Promise<number> {
-  let value = (await log.latest?.(topics.figures, 0, MONITOR_KEY))?.value;
-  if (log.latest === undefined) {
-    for await (const record of readAll(log, topics.figures, 0)) {
-      if (record.key === MONITOR_KEY) value = record.value;
-    }
-  }
+  const value = (await newestOf(log, topics.figures, 0, MONITOR_KEY))?.value;
   try {
     return value == null ? 0 : decodeHead(value, topics).lost;
   } catch {

@@ -48,7 +48,7 @@ export async function idleModels(
   return idle;
 }
 
-/** Takes away what a model has learnt: it begins anew when it is run again. Only for who alone has the log. */
+/** Drops what a model has learnt, so that it begins anew when it is run again. Only the sole owner of a log may do so. */
 export async function dropIdle(
   log: Log,
   topics: Deployment["topics"],

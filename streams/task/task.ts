@@ -98,7 +98,7 @@ export class Task implements AsyncDisposable {
 
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
-  /** Offset of the newest event since then that asks for an erasure; −1 = none does. */
+  /** Offset of the newest event since then that asks for an erasure; −1 if there is none. */
   lastErasure: number = -1;
 
   private constructor(parts: TaskParts) {

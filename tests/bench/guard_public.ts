@@ -7,7 +7,7 @@
  * deno run -A tests/bench/guard_public.ts poisoned ml-100k,mind base,dien
  * ```
  *
- * Seed 0 is the stream as it was; with others everybody's life begins when another one's began, and the weights are
+ * Seed 0 is the stream as it stands. With others each user begins when another one began, and the weights are
  * others too.
  *
  * Poisoned: 20,000 rows as they were, then the poison until 6,000 more were shown. **Harm** is how much worse, in nats a

@@ -31,9 +31,15 @@ if (broker !== undefined) {
     const commits: CommitReport[] = [];
     await using log = await openLog(broker);
     const learnerThread = { committed: (commit: CommitReport) => commits.push(commit) };
-    await using service = await Service.start(log, { ...OPTIONS, prefix, partitions: 1, learnerThread });
+    const learning = { ...OPTIONS.learning, checkpointBatches: 1, checkpointIntervalMs: 50 };
+    const options = { ...OPTIONS, learning, prefix, partitions: 1, learnerThread };
+    await using service = await Service.start(log, options);
     await log.append(recordsOf(shopEvents(100, 10), prefix));
-    await until(() => Promise.resolve((service.learner?.version ?? 0) > 1), "something is learnt");
+    const isTold = () => commits.some(({ sizes }) => sizes.some(({ topic }) => topic === topics.checkpoints));
+    await until(
+      () => Promise.resolve((service.learner?.version ?? 0) > 1 && isTold()),
+      "something is learnt, and kept",
+    );
     await service.stop();
     await service.ended;
     assert.ok(commits.every(({ ok, ms }) => ok && ms > 0));

@@ -44,9 +44,9 @@ export interface Remembered {
 
 /** What a file remembers. */
 export interface Memory {
-  /** As it was acknowledged; `undefined` when that cannot be read. */
+  /** The state that was acknowledged last; `undefined` when it cannot be read. */
   readonly acknowledged: Remembered | undefined;
-  /** As the disk has confirmed it; `undefined` when that cannot be read. */
+  /** The state that the disk confirmed last; `undefined` when it cannot be read. */
   readonly confirmed: Remembered | undefined;
 }
 

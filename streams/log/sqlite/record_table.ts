@@ -237,7 +237,7 @@ export class RecordTable {
     return record;
   }
 
-  /** @throws LogError `corrupt` when it is not as it was written */
+  /** @throws LogError `corrupt` when the checksum does not match */
   #record({ offset, key: stored, value, time, headers }: Row): LogRecord {
     if (
       !isBytes(value) || !(isBytes(stored) || typeof stored === "string") ||
