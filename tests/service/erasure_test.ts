@@ -96,6 +96,29 @@ Deno.test("Service leaves no byte of an erased user in a SQLite file and its wri
   }
 });
 
+Deno.test("Service takes out whom an earlier life of it was asked to erase, and had not looked for", async () => {
+  await using log = new MemoryLog();
+  const events = shop();
+  const last = events.at(-1)?.time ?? 0;
+  const forget = { type: "forget", user: GONE, time: last } as const;
+  let offset = -1;
+  {
+    await using service = await Service.start(log, { ...FAST, eraseIntervalMs: 3_600_000 });
+    await log.append(recordsOf(events));
+    await untilCommitted(log);
+    const place = { topic: topics.events, key: GONE, value: encodeEvent(forget), time: last };
+    [offset = -1] = await log.append([place]);
+    await untilCommitted(log);
+    assert.equal((await service.erasure(0, offset))?.state, "under way");
+  }
+  await using service = await Service.start(log, FAST);
+  await until(async () => (await service.erasure(0, offset))?.state === "done", "the user is taken out");
+  const found = await formsOn(log);
+  for (const name of ["events", "samples", "recommendations", "state"] as const) {
+    assert.equal(found[topics[name]], undefined, name);
+  }
+});
+
 Deno.test("Service says of a log that takes no records out that a user is erased once learners have written it", async () => {
   await using log = keeping();
   const slow = { ...FAST, learning: { ...FAST.learning, checkpointIntervalMs: 3_600_000 } };
