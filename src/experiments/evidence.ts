@@ -9,6 +9,7 @@
  * @module
  */
 
+import { softplus } from "../losses/logistic.ts";
 import type { Interval } from "../metrics/confidence_sequence.ts";
 import type { Arm } from "./effect.ts";
 
@@ -64,33 +65,45 @@ export function fewestConversions({ control, treatment }: Evidence): number {
 }
 
 /** The deviance when variant / control is `ratio`: what z² is for normal estimates. It is convex in ln ratio. */
-export function devianceAt({ control, treatment }: Evidence, ratio: number): number {
-  const total = control.conversions + treatment.conversions;
-  const rate = total / (control.exposure + ratio * treatment.exposure);
-  const term = (k: number, mean: number) => k === 0 ? 0 : k * Math.log(k / mean);
-  const sum = term(control.conversions, rate * control.exposure) +
-    term(treatment.conversions, ratio * rate * treatment.exposure);
-  return 2 * Math.max(0, sum);
+export function devianceAt(evidence: Evidence, ratio: number): number {
+  return devianceAtOdds(evidence, Math.log(ratio) + exposureOdds(evidence));
 }
 
-/** All ratios variant / control whose deviance is below the critical square, by Newton's method in ln ratio. */
+/**
+ * All ratios variant / control whose deviance is below the critical square, by Newton's method in ln ratio. An end that
+ * is further away than numbers go is 0 or `Infinity`.
+ */
 export function ratioInterval(evidence: Evidence, square: number): Interval {
-  const { control, treatment } = evidence;
-  const [a, b] = [control.conversions, treatment.conversions];
+  const [a, b] = [evidence.control.conversions, evidence.treatment.conversions];
+  const origin = exposureOdds(evidence);
   // The estimate; an arm without conversions counts as if it had one.
   const [k, l] = [a === 0 ? 1 : a, b === 0 ? 1 : b];
-  const centre = Math.log(l / treatment.exposure) - Math.log(k / control.exposure);
   const normal = Math.min(Math.sqrt(square * (1 / k + 1 / l)), 300);
   const end = (sign: 1 | -1): number => {
-    let log = centre + sign * normal;
+    let odds = Math.log(l / k) + sign * normal;
     for (let step = 0; step < 100; step++) {
-      const odds = Math.exp(log) * treatment.exposure / control.exposure;
-      const slope = 2 * ((a + b) * odds / (1 + odds) - b);
-      const change = (square - devianceAt(evidence, Math.exp(log))) / slope;
-      log += change;
+      // Twice an arm's distance from its mean: that of the arm which is short of it, or little would be left of both.
+      const slope = sign === 1
+        ? 2 * (a - (a + b) / (1 + Math.exp(odds)))
+        : 2 * ((a + b) / (1 + Math.exp(-odds)) - b);
+      const change = (square - devianceAtOdds(evidence, odds)) / slope;
+      odds += change;
       if (!(Math.abs(change) > 1e-10)) break;
     }
-    return Math.exp(log);
+    return Math.exp(odds - origin);
   };
   return { low: b === 0 ? 0 : end(-1), high: a === 0 ? Infinity : end(1) };
+}
+
+/** The deviance when a conversion is the variant's with the odds e^`odds`. */
+function devianceAtOdds({ control, treatment }: Evidence, odds: number): number {
+  const total = control.conversions + treatment.conversions;
+  const term = (k: number, lnShare: number) => k === 0 ? 0 : k * (Math.log(k / total) - lnShare);
+  return 2 *
+    Math.max(0, term(control.conversions, -softplus(odds)) + term(treatment.conversions, -softplus(-odds)));
+}
+
+/** The logarithm of the odds at which the metrics are equal. */
+function exposureOdds({ control, treatment }: Evidence): number {
+  return Math.log(treatment.exposure) - Math.log(control.exposure);
 }

@@ -188,6 +188,16 @@ Deno.test("ratioInterval() ends where the deviance reaches the critical square",
   }));
 });
 
+Deno.test("ratioInterval() ends at 0 or Infinity where an arm has next to nothing", () => {
+  const [many, hardly] = [{ conversions: 811, exposure: 90 }, { conversions: 0.0018, exposure: 92 }];
+  const high = ratioInterval({ control: hardly, treatment: many }, 237.6);
+  assert.equal(high.high, Infinity);
+  assert.ok(high.low > 6 && high.low < 7, `${high.low}`);
+  const low = ratioInterval({ control: many, treatment: hardly }, 237.6);
+  assert.equal(low.low, 0);
+  assert.ok(Math.abs(low.high * high.low - 1) < 1e-9, `${low.high}`);
+});
+
 Deno.test("compareVariant() holds the truth of a calibration that is off by as much on the other side", () => {
   const world = HARD_WORLDS.calibration;
   const experiment = experimentOf("calibration", { stopRule: { maxUsers: 2000 } });
