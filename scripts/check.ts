@@ -217,7 +217,8 @@ async function unreadiness(url: string): Promise<Problem | null> {
   if (ready) return null;
   return {
     what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
-    remedy: "wait while it starts or restores; otherwise mend what it names (docs/http.md, Live and ready)",
+    remedy:
+      "wait while it starts or restores; otherwise mend what it names (docs/reference/http.md, Live and ready)",
   };
 }
 
@@ -251,7 +252,7 @@ async function notesOf(log: Log, prefix: string): Promise<readonly Problem[]> {
   return [{
     what:
       `records of ${events} have their producers' times: behind a quiet spell the clock of a partition waits for up ` +
-      "to 8 events of producers other than our servers, and lists are settled as much later (docs/state.md, The clock)",
+      "to 8 events of producers other than our servers, and lists are settled as much later (docs/explanation/state.md, The clock)",
     remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${events} ` +
       "--add-config message.timestamp.type=LogAppendTime, unless programs of yours need those times",
   }];

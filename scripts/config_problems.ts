@@ -12,9 +12,9 @@ import type { Config } from "../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../streams/settings/config_fault.ts";
 import { SECRET_MESSAGE } from "../streams/settings/kafka_settings.ts";
 import type { Problem } from "../streams/service/inspection.ts";
-import { type ConfigRow, configRows } from "./configuration_page.ts";
+import { type ConfigRow, configRows, plainText } from "./configuration_page.ts";
 
-const PAGE = "docs/configuration.md";
+const PAGE = "docs/reference/configuration.md";
 const MAX_SHOWN = 60;
 /** What is said with the command, and not in the file. */
 const FLAGS = ["commit-interval", "log", "log-path", "memory", "model", "partitions", "prefix", "roles"];
@@ -73,7 +73,9 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
   const row = rowOf(path, rows);
   // Of what may be several things, the schema only knows that it is none of them.
-  const wanted = message === "Invalid input" && row !== undefined ? `expected ${plain(row.type)}` : message;
+  const wanted = message === "Invalid input" && row !== undefined
+    ? `expected ${plainText(row.type)}`
+    : message;
   const what = `${place}: ${name}: ${wanted}; current value is ${
     path.includes("keys") ? "not shown, as it may be a key" : shown(value)
   }`;
@@ -82,7 +84,7 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
     ? "it has no default"
     : `or leave it out for the default: ${row.fallback}`;
   const about = `${row.key}: ${row.about}; ${PAGE}`;
-  return { what, remedy: plain(`make it ${row.type}, ${absent} (${about})`) };
+  return { what, remedy: plainText(`make it ${row.type}, ${absent} (${about})`) };
 }
 
 function remedyOfUnknown(path: readonly (string | number)[], rows: readonly ConfigRow[]): string {
@@ -131,9 +133,4 @@ function matches(part: string | undefined, own: string | number): boolean {
 function shown(value: unknown): string {
   const text = value === undefined ? "missing" : JSON.stringify(value);
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
-}
-
-/** Without the marks of a page; what it links to is beside it. */
-function plain(text: string): string {
-  return text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "docs/$1").replaceAll("`", "");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ConfigRow, configRows } from "./configuration_page.ts";
+import { type ConfigRow, configRows, plainText } from "./configuration_page.ts";
 
 /** Sections that few need. */
 const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);
@@ -12,7 +12,7 @@ const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "mod
 /** What it says at its top. */
 const HEAD =
   `// The configuration of meander. Every line that begins with // "..." is at its default: take the // away, and
-// change it. docs/configuration.md has all of it.
+// change it. docs/reference/configuration.md has all of it.
 `;
 
 /** A section: its fields, and sections within. */
@@ -73,14 +73,9 @@ function plainLine(field: ConfigRow): string {
   const { key, value, about } = field;
   return value === undefined
     ? inWords(field)
-    : `${JSON.stringify(key)}: ${JSON.stringify(value)}, // ${plain(about)}`;
+    : `${JSON.stringify(key)}: ${JSON.stringify(value)}, // ${plainText(about)}`;
 }
 
 function inWords({ key, type, fallback, about }: ConfigRow): string {
-  return `// ${key}: ${plain(about)}; ${plain(type)}; if absent ${plain(fallback)}`;
-}
-
-/** Without Markdown. */
-function plain(text: string): string {
-  return text.replaceAll(/\[([^\]]+)\]\([^)]+\)/g, "docs/$1").replaceAll("`", "");
+  return `// ${key}: ${plainText(about)}; ${plainText(type)}; if absent ${plainText(fallback)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * docs/configuration.md, made of the schema of the configuration.
+ * docs/reference/configuration.md, made of the schema of the configuration.
  *
  * @module
  */
@@ -27,30 +27,46 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
     ...["delivery", "batchRows", "checkpointBatches", "checkpointIntervalMs", "publishIntervalMs"],
     ...["snapshotVersions", "keepRows", "learner"],
   ]],
-  ["The log", "On SQLite. Flags win (`--durability`, `--sync-ms`). See [log.md](log.md#durability).", [
-    ...["durability", "syncMs"],
-  ]],
-  ["Kafka", "Flags win, and secrets come from files or the environment alone: [kafka.md](kafka.md).", [
-    "kafka",
-  ]],
+  [
+    "The log",
+    "On SQLite. Flags win (`--durability`, `--sync-ms`). See [log.md](../explanation/log.md#durability).",
+    [
+      ...["durability", "syncMs"],
+    ],
+  ],
+  [
+    "Kafka",
+    "Flags win, and secrets come from files or the environment alone: [kafka.md](../how-to/deploy-on-kafka.md).",
+    [
+      "kafka",
+    ],
+  ],
   ["HTTP", "See [http.md](http.md#settings). `MEANDER_API_KEY` is one more key, which allows everything.", [
     "http",
   ]],
-  ["The proof", "`null` turns it off. See [learner.md](learner.md#before-a-model-has-proved-itself).", [
-    "proof",
-  ]],
-  ["The guard", "`null` turns it off. See [learner.md](learner.md#when-learning-goes-wrong).", ["guard"]],
-  ["The models", "See [models.md](models.md).", ["models"]],
+  [
+    "The proof",
+    "`null` turns it off. See [learner.md](../explanation/learner.md#before-a-model-has-proved-itself).",
+    [
+      "proof",
+    ],
+  ],
+  [
+    "The guard",
+    "`null` turns it off. See [learner.md](../explanation/learner.md#when-learning-goes-wrong).",
+    ["guard"],
+  ],
+  ["The models", "See [models.md](../explanation/models.md).", ["models"]],
 ];
 
 const INTRO = `# Configuration
 
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
 Every key is optional; an unknown one, or one that is there twice, is an error that names it and its lines. A
-profile of the format ([streams/replay/profiles.ts](../streams/replay/profiles.ts)) stands between the
+profile of the format ([streams/replay/profiles.ts](../../streams/replay/profiles.ts)) stands between the
 defaults below and the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
 
-This page is made of the schema ([streams/config/config_schema.ts](../streams/config/config_schema.ts)) by
+This page is made of the schema ([streams/config/config_schema.ts](../../streams/config/config_schema.ts)) by
 \`deno task schemas\`.
 
 \`\`\`json
@@ -71,6 +87,9 @@ capitals, \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSO
 only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
 \`MEANDER_TLS_PASSPHRASE\`. \`MEANDER_DEBUG\` adds the stack to the error of a command.
 `;
+
+/** Where the page stands, with the repository as the root. */
+const PAGE = new URL("file:///docs/reference/configuration.md");
 
 /** Every field, in the order of the schema. */
 export function configRows(schema: JsonSchema = configJsonSchema()): readonly ConfigRow[] {
@@ -96,6 +115,13 @@ export function configurationPage(): string {
       .join("\n\n");
   });
   return `${INTRO}\n${parts.join("\n\n")}\n`;
+}
+
+/** A text of the page without Markdown: a link becomes the path of the page that it leads to. */
+export function plainText(text: string): string {
+  return text
+    .replaceAll(/\[[^\]]*\]\(([^)#]*)[^)]*\)/g, (_, target) => new URL(target, PAGE).pathname.slice(1))
+    .replaceAll("`", "");
 }
 
 /** JSON Schema, as far as zod writes it here. */

@@ -65,12 +65,13 @@ interface Flags extends LogFlags {
 const program = addLogFlags(
   createCommand(commandName("evaluate"))
     .description("Estimates what another policy would have earned, from a log with propensities.")
-    .option("--policy <file>", "the policy to evaluate, as JSON; see docs/off_policy.md"),
+    .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md"),
 )
   .addOption(
-    new Option("--protocol <name>", "run this protocol on --data instead; see docs/retrieval.md").choices([
-      "next-item",
-    ]).conflicts("policy"),
+    new Option("--protocol <name>", "run this protocol on --data instead; see docs/explanation/retrieval.md")
+      .choices([
+        "next-item",
+      ]).conflicts("policy"),
   )
   .option(
     "--data <path>",

@@ -47,7 +47,9 @@ interface Deployment {
 type Action = (deployment: Deployment) => Promise<string>;
 
 const program = createCommand(commandName("experiment"))
-  .description("Starts, watches, stops and promotes experiments of a deployment; see docs/experiments.md.");
+  .description(
+    "Starts, watches, stops and promotes experiments of a deployment; see docs/explanation/experiments.md.",
+  );
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 

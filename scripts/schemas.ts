@@ -1,5 +1,5 @@
 /**
- * Writes the JSON Schemas of the records to docs/schemas/, and docs/configuration.md. With `--check` it only compares, and fails when a file is
+ * Writes the JSON Schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it only compares, and fails when a file is
  * not up to date; with `--config` it prints the schema of meander.json instead.
  *
  *     deno task schemas [--check]
@@ -12,7 +12,7 @@ import { jsonSchemas } from "../src/events/json_schema.ts";
 import { configJsonSchema } from "../streams/config/config.ts";
 import { configurationPage } from "./configuration_page.ts";
 
-const folder = new URL("../docs/", import.meta.url);
+const folder = new URL("../docs/reference/", import.meta.url);
 
 /** The files by name, with their text. */
 export function schemaFiles(): ReadonlyMap<string, string> {

@@ -41,7 +41,7 @@ export interface TaskOptions {
    * replays of logs that another system made). @default {"served"}
    */
   readonly impressions?: "served" | "logged";
-  /** When impressions become labels; see docs/learner.md. @default {"window"} */
+  /** When impressions become labels; see docs/explanation/learner.md. @default {"window"} */
   readonly labelPolicy?: LabelPolicy;
   /**
    * How long after its window an impression is remembered for late clicks, milliseconds of event time, if the label

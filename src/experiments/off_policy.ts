@@ -1,6 +1,6 @@
 /**
  * Off-policy evaluation: what another policy would have earned, from a log that knows with which probability each
- * choice was made. docs/off_policy.md derives the estimators.
+ * choice was made. docs/explanation/off-policy.md derives the estimators.
  *
  * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, P_k = w_1 · … · w_k (P_0 = 1), and W_k
  * the weight that the *slate* assumption gives place k:

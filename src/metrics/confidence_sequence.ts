@@ -34,7 +34,7 @@ export interface ConfidenceOptions {
  *
  * and by Ville's inequality P(M ever ≥ 1/α) ≤ α. It holds as far as the estimate is like a sum of normal terms, one a
  * unit (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic confidence
- * sequences", Annals of Statistics 2024); docs/experiments.md says how far that is.
+ * sequences", Annals of Statistics 2024); docs/explanation/experiments.md says how far that is.
  *
  * @param n Units that the estimate is made of, above 0.
  *

@@ -33,16 +33,16 @@ export interface SampleHistory {
   readonly actions: readonly string[];
   /** Event time of each behaviour, milliseconds since the epoch. */
   readonly times: Float64Array;
-  /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/features.md). */
+  /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/explanation/features.md). */
   readonly strengths: Float32Array;
   /**
    * What ended a search before all of that, the newest in each category: for the age of a purchase, however much was
-   * clicked since (see docs/features.md). @default {none}
+   * clicked since (see docs/explanation/features.md). @default {none}
    */
   readonly earlier?: EarlierBehaviours;
 }
 
-/** A recurrent state that a history goes on from; see docs/state.md. */
+/** A recurrent state that a history goes on from; see docs/explanation/state.md. */
 export interface SampleState {
   /** How many of the history's behaviours are in it: the model reads those behind them. */
   readonly from: number;
@@ -96,7 +96,7 @@ export interface Sample {
   readonly closedTime: number;
   /**
    * What it is for. Only labels that are final are judged; a label policy may have others learnt, see
-   * docs/learner.md. @default {both}
+   * docs/explanation/learner.md. @default {both}
    */
   readonly purpose?: "learn" | "judge";
   /** Share φ of the clicks that come after the label was given, as far as is known; in [0, 1]. @default {0} */

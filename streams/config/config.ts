@@ -25,7 +25,7 @@ import type { LearningOptions } from "../learning/learning.ts";
 import type { Durability } from "../log/sqlite/durability.ts";
 import type { Delivery } from "../topics/delivery.ts";
 
-/** A configuration file, decoded: what is absent has its default. docs/configuration.md, which is made of the schema, lists every key. */
+/** A configuration file, decoded: what is absent has its default. docs/reference/configuration.md, which is made of the schema, lists every key. */
 export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "nowMicros">> {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;

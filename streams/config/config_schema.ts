@@ -1,5 +1,5 @@
 /**
- * The shape of the configuration file: every field with its meaning and default. docs/configuration.md is made of it.
+ * The shape of the configuration file: every field with its meaning and default. docs/reference/configuration.md is made of it.
  *
  * @module
  */
@@ -43,12 +43,12 @@ const features = z.strictObject({
   ),
   pairs: field(
     flag,
-    "crosses of user and user fields with categories and `crosses`; see [features.md](features.md)",
+    "crosses of user and user fields with categories and `crosses`; see [features.md](../explanation/features.md)",
     false,
   ),
   userIds: field(
     flag,
-    "whether users have weights and statistics of their own; see [features.md](features.md)",
+    "whether users have weights and statistics of their own; see [features.md](../explanation/features.md)",
     true,
   ),
   offset: field(
@@ -74,7 +74,7 @@ const sequence = z.strictObject({
   hop: field(count, "by which the window's start moves", 10),
   recent: field(
     natural,
-    "fewest behaviours that a lifelong state is learnt from; see [state.md](state.md)",
+    "fewest behaviours that a lifelong state is learnt from; see [state.md](../explanation/state.md)",
     20,
   ),
 }).partial();
@@ -262,12 +262,12 @@ export const configSchema = z.strictObject({
   allowedLatenessMs: field(natural, "how far behind the newest event time an event may come", 300_000),
   impressions: field(
     z.enum(["served", "logged"]),
-    "whether an answer counts as shown, or what an impression event says; see [join.md](join.md)",
+    "whether an answer counts as shown, or what an impression event says; see [join-and-labels.md](../explanation/join-and-labels.md)",
     absent('`"served"`; `"logged"` in the profiles of a replay'),
   ),
   labelPolicy: field(
     z.enum(LABEL_POLICIES),
-    "when impressions become labels; see [learner.md](learner.md)",
+    "when impressions become labels; see [learner.md](../explanation/learner.md)",
     "window",
   ),
   lateOutcomeMs: field(
@@ -277,13 +277,17 @@ export const configSchema = z.strictObject({
   ),
   learnHistories: field(
     flag,
-    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](learner.md)",
+    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](../explanation/learner.md)",
     absent("`false`; `true` for `dien` where `learner.auxWeight` > 0"),
   ),
   dedupIds: field(count, "newest event ids remembered a user", 32),
-  policy: field(policySchema, "how a list is chosen from the scores; see [scorer.md](scorer.md)", {
-    name: "greedy",
-  }),
+  policy: field(
+    policySchema,
+    "how a list is chosen from the scores; see [scorer.md](../explanation/scorer.md)",
+    {
+      name: "greedy",
+    },
+  ),
   boosts: field(
     z.array(z.strictObject({
       by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
@@ -307,7 +311,7 @@ export const configSchema = z.strictObject({
         absent("any"),
       ),
     })),
-    "rules that raise or lower items, for every request; see [scorer.md](scorer.md)",
+    "rules that raise or lower items, for every request; see [scorer.md](../explanation/scorer.md)",
     [],
   ),
   frequency: field(
@@ -320,7 +324,7 @@ export const configSchema = z.strictObject({
         0,
       ),
     }),
-    "how often the same item may be shown to a user; see [scorer.md](scorer.md)",
+    "how often the same item may be shown to a user; see [scorer.md](../explanation/scorer.md)",
     absent("as often as it is best"),
   ),
   logCandidates: field(
@@ -330,7 +334,7 @@ export const configSchema = z.strictObject({
   ),
   ranking: field(
     z.enum(["model", "blend", "both"]),
-    "orders retrieved candidates; see [retrieval.md](retrieval.md)",
+    "orders retrieved candidates; see [retrieval.md](../explanation/retrieval.md)",
     "model",
   ),
   retrieval,
@@ -348,7 +352,7 @@ export const configSchema = z.strictObject({
   lifelong: field(flag, "whether `mimn` remembers the whole life of a user, and not the window only", true),
   durability: field(
     z.enum(DURABILITIES),
-    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](log.md#durability)",
+    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](../explanation/log.md#durability)",
     "process",
   ),
   syncMs: field(

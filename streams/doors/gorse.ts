@@ -1,5 +1,5 @@
 /**
- * Gorse's REST API: users, items and feedback in, recommendations out. docs/doors.md says what differs.
+ * Gorse's REST API: users, items and feedback in, recommendations out. docs/how-to/migrate-from-gorse-or-metarank.md says what differs.
  *
  * Read in Gorse 0.5.11 (`server/rest.go`).
  *

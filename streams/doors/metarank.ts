@@ -1,5 +1,5 @@
 /**
- * Metarank's API: events in, rankings and recommendations out. docs/doors.md says what differs.
+ * Metarank's API: events in, rankings and recommendations out. docs/how-to/migrate-from-gorse-or-metarank.md says what differs.
  *
  * Read in Metarank 0.7.11 (`api/routes`, `doc/api.md`).
  *

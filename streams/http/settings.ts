@@ -9,7 +9,7 @@ import { type Door, DOORS } from "./door_names.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
-/** How the HTTP server behaves. docs/http.md lists every key. */
+/** How the HTTP server behaves. docs/reference/http.md lists every key. */
 export interface HttpSettings {
   /** Keys that are let in; without any, everybody is. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
@@ -110,7 +110,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   ),
   doors: field(
     z.array(z.enum(DOORS)),
-    "other systems whose calls are answered, too; see [doors.md](doors.md)",
+    "other systems whose calls are answered, too; see [migrate-from-gorse-or-metarank.md](../how-to/migrate-from-gorse-or-metarank.md)",
     [],
   ),
   gorse: z.strictObject({

@@ -9,7 +9,7 @@ import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import type { Learning } from "./learning.ts";
 
-/** How good the newest judged predictions were; see `docs/metrics.md`. */
+/** How good the newest judged predictions were; see `docs/reference/metrics.md`. */
 export interface Quality {
   /** Predictions that these figures are of. */
   readonly rows: number;

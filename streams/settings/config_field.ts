@@ -1,6 +1,6 @@
 /**
  * A field of the configuration, with what it means and what it is when it is absent: for editors, and for
- * docs/configuration.md.
+ * docs/reference/configuration.md.
  *
  * @module
  */

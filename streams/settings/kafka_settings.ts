@@ -35,7 +35,7 @@ export interface SaslSettings {
   readonly passwordFile?: string | undefined;
 }
 
-/** How to reach the brokers. docs/kafka.md lists every key. */
+/** How to reach the brokers. docs/how-to/deploy-on-kafka.md lists every key. */
 export interface KafkaSettings {
   /** Brokers to ask first, as `host:port`. @default {["127.0.0.1:9092"]} */
   readonly brokers?: readonly string[] | undefined;

@@ -1,5 +1,5 @@
 /**
- * How well the statistics of experiments keep their promises, by simulation; the figures of docs/experiments.md.
+ * How well the statistics of experiments keep their promises, by simulation; the figures of docs/explanation/experiments.md.
  *
  * ```sh
  * deno run -A tests/bench/experiments.ts            # all, about ten minutes

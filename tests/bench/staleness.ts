@@ -9,7 +9,7 @@
  * ```
  *
  * What a life was before its newest 20 to 29 behaviours is made by one old version, which is the worst case; those
- * are folded by the newest weights, as in service (docs/state.md).
+ * are folded by the newest weights, as in service (docs/explanation/state.md).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Long histories of real people: 114 users of Taobao over ten days, 88 events each, ranked as in P3
- * (docs/protocols.md): DIEN over the newest 50 and 100 behaviours, MIMN over all.
+ * (docs/reference/protocols.md): DIEN over the newest 50 and 100 behaviours, MIMN over all.
  *
  * ```sh
  * deno run -A tests/bench/taobao_users.ts --data ../shared/data/taobao-userbehavior/users-113.csv --seeds 3

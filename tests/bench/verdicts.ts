@@ -1,5 +1,5 @@
 /**
- * How often verdicts are wrong, and how many users they take, by simulation; the tables of docs/experiments.md.
+ * How often verdicts are wrong, and how many users they take, by simulation; the tables of docs/explanation/experiments.md.
  *
  * ```sh
  * deno run -A tests/bench/verdicts.ts grid           # A/A over metric, split and maxUsers

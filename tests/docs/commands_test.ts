@@ -30,7 +30,7 @@ Deno.test("docs name only files of commands that exist", async () => {
   }
 });
 
-Deno.test("docs/replay.md has every flag of the replay, and no other", async () => {
+Deno.test("docs/reference/replay.md has every flag of the replay, and no other", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "scripts/replay.ts", "--help"],
     cwd: ROOT,
@@ -38,15 +38,15 @@ Deno.test("docs/replay.md has every flag of the replay, and no other", async () 
   const help = new TextDecoder().decode(stdout);
   const flags = [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag)
     .filter((flag) => flag !== "--help");
-  const documented = [...(await readPage("docs/replay.md")).matchAll(/^\| `(--[a-z-]+)/gm)].map(([, flag]) =>
-    flag
-  );
+  const documented = [...(await readPage("docs/reference/replay.md")).matchAll(/^\| `(--[a-z-]+)/gm)].map((
+    [, flag],
+  ) => flag);
   assert.ok(flags.length > 10);
   assert.deepEqual(documented.toSorted(), flags.toSorted());
 });
 
-Deno.test("docs/dependencies.md has every npm package of deno.json with its version", async () => {
-  const page = await readPage("docs/dependencies.md");
+Deno.test("docs/reference/dependencies.md has every npm package of deno.json with its version", async () => {
+  const page = await readPage("docs/reference/dependencies.md");
   for (const target of Object.values((await manifest()).imports)) {
     const [, name = "", version = ""] = /^npm:\/?(.+)@([\d.]+)\/?$/.exec(target) ?? [];
     if (name === "") continue;

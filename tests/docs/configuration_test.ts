@@ -8,8 +8,12 @@ function nested(path: string, value: unknown): unknown {
   return path.split(".").reduceRight((inner, key) => ({ [key]: inner }), value);
 }
 
-Deno.test("docs/configuration.md is what the schema makes", async () => {
-  assert.equal(await readPage("docs/configuration.md"), configurationPage(), "run `deno task schemas`");
+Deno.test("docs/reference/configuration.md is what the schema makes", async () => {
+  assert.equal(
+    await readPage("docs/reference/configuration.md"),
+    configurationPage(),
+    "run `deno task schemas`",
+  );
 });
 
 Deno.test("every field of the configuration has a meaning, and every default is allowed", () => {
@@ -39,8 +43,8 @@ Deno.test("every field of the configuration has a meaning, and every default is 
   }
 });
 
-Deno.test("docs/configuration.md has an example that is allowed", async () => {
-  const [example = ""] = blocks(await readPage("docs/configuration.md"), "json");
+Deno.test("docs/reference/configuration.md has an example that is allowed", async () => {
+  const [example = ""] = blocks(await readPage("docs/reference/configuration.md"), "json");
   assert.equal(parseConfig(example, "meander.json").policy?.name, "epsilon");
 });
 

@@ -18,8 +18,8 @@ async function deno(args: readonly string[], program = ""): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("the first example of docs/library.md prints the output that is pasted below it", async () => {
-  const page = await readPage("docs/library.md");
+Deno.test("the first example of docs/how-to/use-as-a-library.md prints the output that is pasted below it", async () => {
+  const page = await readPage("docs/how-to/use-as-a-library.md");
   const [example = ""] = blocks(page, "ts");
   const [, output] = /^```text\n([\s\S]*?)^```$/m.exec(page.slice(page.indexOf(example))) ?? [];
   const program = example.replace('"../mod.ts"', '"./mod.ts"'); // it runs in the root

@@ -6,15 +6,19 @@ import { blocks, readPage } from "./pages.ts";
 const hasCurl = await new Deno.Command("curl", { args: ["--version"] }).output()
   .then(({ success }) => success, () => false);
 if (!hasCurl) {
-  await Deno.stderr.write(new TextEncoder().encode("SKIPPED: the examples of docs/http.md need curl\n"));
+  await Deno.stderr.write(
+    new TextEncoder().encode("SKIPPED: the examples of docs/reference/http.md need curl\n"),
+  );
 }
 
 Deno.test({
-  name: "docs/http.md has calls that succeed, one after the other",
+  name: "docs/reference/http.md has calls that succeed, one after the other",
   ignore: !hasCurl,
   fn: async () => {
     await using api = await startApi();
-    const calls = blocks(await readPage("docs/http.md"), "sh").filter((block) => block.includes("curl"));
+    const calls = blocks(await readPage("docs/reference/http.md"), "sh").filter((block) =>
+      block.includes("curl")
+    );
     assert.ok(calls.length >= 6);
     for (const call of calls) {
       const script = call.replaceAll("http://127.0.0.1:8080", api.url);
@@ -29,10 +33,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "docs/doors.md has calls that succeed, and settings that are allowed",
+  name: "docs/how-to/migrate-from-gorse-or-metarank.md has calls that succeed, and settings that are allowed",
   ignore: !hasCurl,
   fn: async () => {
-    const page = await readPage("docs/doors.md");
+    const page = await readPage("docs/how-to/migrate-from-gorse-or-metarank.md");
     const configs = blocks(page.replaceAll(/^ {2}/gm, ""), "json").map((text) =>
       parseConfig(text, "meander.json")
     );
@@ -50,8 +54,8 @@ Deno.test({
   },
 });
 
-Deno.test("docs/http.md has settings that are allowed, and names every measure", async () => {
-  const page = await readPage("docs/http.md");
+Deno.test("docs/reference/http.md has settings that are allowed, and names every measure", async () => {
+  const page = await readPage("docs/reference/http.md");
   const [settings = ""] = blocks(page, "json").filter((block) => block.includes('"keys"'));
   assert.equal(parseConfig(settings, "meander.json").http?.keys?.[0]?.name, "shop");
   await using api = await startApi();

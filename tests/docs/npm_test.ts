@@ -1,4 +1,4 @@
-/** The package for npm: it is packed, installed and used as docs/library.md says, by Node. */
+/** The package for npm: it is packed, installed and used as docs/how-to/use-as-a-library.md says, by Node. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -64,7 +64,7 @@ Deno.test("npm.json has the version of deno.json", async () => {
 
 Deno.test({
   name:
-    "the package that deno task pack makes runs in Node as docs/library.md says, and learns what it learns in Deno",
+    "the package that deno task pack makes runs in Node as docs/how-to/use-as-a-library.md says, and learns what it learns in Deno",
   ignore: !hasNode,
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "meander-npm-" });
@@ -75,7 +75,7 @@ Deno.test({
       await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');
       await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "./core.tgz"], folder);
 
-      const page = await readPage("docs/library.md");
+      const page = await readPage("docs/how-to/use-as-a-library.md");
       const [example = ""] = blocks(page, "js ignore");
       await Deno.writeTextFile(`${folder}/example.js`, example);
       const [, says] = /\/\/ (\[.*\])$/m.exec(example) ?? [];

@@ -10,8 +10,10 @@ export const ROOT = new URL("../../", import.meta.url);
 /** Paths of all Markdown pages that readers start from, relative to the root. */
 export async function pages(): Promise<readonly string[]> {
   const found = ["README.md", "CHANGELOG.md"];
-  for (const folder of ["docs/", "docs/decisions/"]) {
-    for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
+  const folders = ["docs/"];
+  for (const folder of folders) {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+      if (isDirectory) folders.push(`${folder}${name}/`);
       if (name.endsWith(".md")) found.push(folder + name);
     }
   }

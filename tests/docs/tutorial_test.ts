@@ -25,8 +25,8 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
   throw new Error(`It ended before ${wanted}: ${text}`);
 }
 
-Deno.test("docs/tutorial.md goes from one's own events to lists, clicks and an experiment", async () => {
-  const page = await readPage("docs/tutorial.md");
+Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists, clicks and an experiment", async () => {
+  const page = await readPage("docs/tutorial/first-hour.md");
   const [shop = "", people = ""] = [...page.matchAll(/^```ts ignore\n([\s\S]*?)^```$/gm)].map(([, body]) =>
     body
   );

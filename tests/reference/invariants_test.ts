@@ -1,5 +1,5 @@
 /**
- * What must hold of the tfjs models whatever the weights: the invariants of docs/models.md that the plain kernels
+ * What must hold of the tfjs models whatever the weights: the invariants of docs/explanation/models.md that the plain kernels
  * are held to by `tests/kernels` and `tests/contracts/model_contract.ts`.
  *
  * @module
