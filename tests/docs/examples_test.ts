@@ -22,7 +22,7 @@ Deno.test("the first example of docs/how-to/use-as-a-library.md prints the outpu
   const page = await readPage("docs/how-to/use-as-a-library.md");
   const [example = ""] = blocks(page, "ts");
   const [, output] = /^```text\n([\s\S]*?)^```$/m.exec(page.slice(page.indexOf(example))) ?? [];
-  const program = example.replace('"../mod.ts"', '"./mod.ts"'); // it runs in the root
+  const program = example.replace('"../../mod.ts"', '"./mod.ts"'); // it runs in the root
   assert.equal(await deno(["run", "-A", "--ext=ts", "-"], program), output);
 });
 
