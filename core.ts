@@ -48,7 +48,7 @@ export { PADDING_ROW, UNKNOWN_ROW } from "./src/embeddings/rows.ts";
 // Models, losses, optimisers, metrics.
 export * from "./src/models/model.ts";
 export * from "./src/kernels/parameters.ts";
-export * from "./src/models/create.ts";
+export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/models/create.ts";
 export { createKernels, type KernelChoice, resolveKernels } from "./src/kernels/choose.ts";
 export * from "./src/kernels/kernels.ts";
 export type { Gate, GruBackSteps, GruSteps } from "./src/kernels/gru_steps.ts";

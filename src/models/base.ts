@@ -21,18 +21,27 @@ import { initialise } from "./initialise.ts";
 import { Inputs } from "./inputs.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
 import { Parameters } from "../kernels/parameters.ts";
+import { choice, flag, type OptionsOf, settle, widths } from "../options/option.ts";
 
 /** Options of the base model. */
 export interface BaseConfig {
   /** Hidden widths of the output MLP. @default {[64, 32]} */
-  readonly widths?: readonly number[];
-  /** How the history becomes s. @default {"mean"} */
-  readonly pooling?: Pooling;
-  /** Whether q∘s joins the MLP's input: the product layer of PNN (Qu et al. 2016). @default {false} */
-  readonly product?: boolean;
+  readonly widths?: readonly number[] | undefined;
+  /** How the history becomes s. @default {"sqrt"} */
+  readonly pooling?: Pooling | undefined;
+  /** Whether q∘s joins the MLP's input: the product layer of PNN (Qu et al. 2016). @default {true} */
+  readonly product?: boolean | undefined;
   /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
-  readonly dotHead?: boolean;
+  readonly dotHead?: boolean | undefined;
 }
+
+/** The options of {@linkcode BaseConfig}. */
+export const BASE_OPTIONS = {
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
+  product: flag(true, "whether history times candidate joins the MLP's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+} satisfies OptionsOf<BaseConfig>;
 
 /** The base model; see {@linkcode createModel}. */
 export class Base implements Model {
@@ -52,7 +61,7 @@ export class Base implements Model {
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: BaseConfig, random: () => number, kernels: Kernels = PLAIN) {
-    const { widths = [64, 32], pooling = "mean", product = false, dotHead = true } = config;
+    const { widths, pooling, product, dotHead } = settle(BASE_OPTIONS, config);
     this.sizes = sizes;
     this.#pooling = pooling;
     this.#inputs = new Inputs(sizes, kernels);

@@ -6,10 +6,11 @@
 
 import { createKernels } from "../kernels/choose.ts";
 import type { Kernels } from "../kernels/kernels.ts";
-import { Base, type BaseConfig } from "./base.ts";
-import { Dien, type DienConfig } from "./dien.ts";
-import { Din, type DinConfig } from "./din.ts";
-import { Mimn, type MimnConfig } from "./mimn.ts";
+import type { OptionsOf } from "../options/option.ts";
+import { Base, BASE_OPTIONS, type BaseConfig } from "./base.ts";
+import { Dien, DIEN_OPTIONS, type DienConfig } from "./dien.ts";
+import { Din, DIN_OPTIONS, type DinConfig } from "./din.ts";
+import { Mimn, MIMN_OPTIONS, type MimnConfig } from "./mimn.ts";
 import type { Model, ModelSizes } from "./model.ts";
 
 /** The options of each model. */
@@ -29,6 +30,14 @@ export type ModelName = keyof ModelConfigs;
 
 /** The names of all models, simplest first. */
 export const MODEL_NAMES = ["base", "din", "dien", "mimn"] as const satisfies readonly ModelName[];
+
+/** The options of each model, with their defaults: what one-pass learning starts from. */
+export const MODEL_OPTIONS: { readonly [N in ModelName]: OptionsOf<ModelConfigs[N]> } = {
+  base: BASE_OPTIONS,
+  din: DIN_OPTIONS,
+  dien: DIEN_OPTIONS,
+  mimn: MIMN_OPTIONS,
+};
 
 const MAKERS: {
   readonly [N in ModelName]: (

@@ -27,20 +27,30 @@ import { initialise } from "./initialise.ts";
 import { Inputs } from "./inputs.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
 import { Parameters } from "../kernels/parameters.ts";
+import { choice, flag, type OptionsOf, settle, widths } from "../options/option.ts";
 
 /** Options of DIN. */
 export interface DinConfig {
   /** Hidden widths of the output MLP. @default {[64, 32]} */
-  readonly widths?: readonly number[];
+  readonly widths?: readonly number[] | undefined;
   /** Hidden widths of the activation unit, at least one. @default {[80, 40]} */
-  readonly attentionWidths?: readonly number[];
+  readonly attentionWidths?: readonly number[] | undefined;
   /** From scores to weights. @default {"sigmoid"} */
-  readonly norm?: AttentionNorm;
-  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input beside v. @default {false} */
-  readonly keepPooled?: boolean;
+  readonly norm?: AttentionNorm | undefined;
+  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input beside v. @default {true} */
+  readonly keepPooled?: boolean | undefined;
   /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
-  readonly dotHead?: boolean;
+  readonly dotHead?: boolean | undefined;
 }
+
+/** The options of {@linkcode DinConfig}. */
+export const DIN_OPTIONS = {
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  attentionWidths: widths([80, 40], "hidden widths of the activation unit"),
+  norm: choice<AttentionNorm>(["sigmoid", "softmax", "linear"], "sigmoid", "from scores to weights"),
+  keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+} satisfies OptionsOf<DinConfig>;
 
 /** DIN; see {@linkcode createModel}. */
 export class Din implements Model {
@@ -65,8 +75,7 @@ export class Din implements Model {
 
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DinConfig, random: () => number, kernels: Kernels = PLAIN) {
-    const { widths = [64, 32], attentionWidths = [80, 40], norm = "sigmoid" } = config;
-    const { keepPooled = false, dotHead = true } = config;
+    const { widths, attentionWidths, norm, keepPooled, dotHead } = settle(DIN_OPTIONS, config);
     this.sizes = sizes;
     this.#weights = new Scratch(kernels);
     this.#dweights = new Scratch(kernels);

@@ -5,9 +5,10 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { BaseConfig } from "../models/base.ts";
-import type { DienConfig } from "../models/dien.ts";
-import type { DinConfig } from "../models/din.ts";
+import { BASE_OPTIONS, type BaseConfig } from "../models/base.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../models/dien.ts";
+import { DIN_OPTIONS, type DinConfig } from "../models/din.ts";
+import { settle } from "../options/option.ts";
 import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";
 import { type Batch, type Forward, rowsOf } from "./batch.ts";
@@ -19,7 +20,7 @@ import type { Weights } from "./tensorflow.ts";
 
 /** Base, see `models/base.ts`. */
 export function baseForward(weights: Weights, config: BaseConfig, batch: Batch): Forward {
-  const { pooling = "mean", product = false, dotHead = true } = config;
+  const { pooling, product, dotHead } = settle(BASE_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
   const s = pooled(batch.e, batch.mask, pooling);
   const wide = repeat(s, K);
@@ -30,7 +31,7 @@ export function baseForward(weights: Weights, config: BaseConfig, batch: Batch):
 
 /** DIN, see `models/din.ts`. */
 export function dinForward(weights: Weights, config: DinConfig, batch: Batch): Forward {
-  const { norm = "sigmoid", keepPooled = false, dotHead = true } = config;
+  const { norm, keepPooled, dotHead } = settle(DIN_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
   const e = repeat(batch.e, K), mask = repeat(batch.mask, K);
   const g = activationUnit(weights, "attention", q, e);
@@ -45,8 +46,10 @@ export function dinForward(weights: Weights, config: DinConfig, batch: Batch): F
 
 /** DIEN, see `models/dien.ts`. */
 export function dienForward(weights: Weights, config: DienConfig, batch: Batch): Forward {
-  const { pooling = "mean", attention = "bilinear", norm = "sigmoid", form = "augru" } = config;
-  const { auxiliary = "mlp", inputGain = 1, dotHead = true, evolvedDot = false } = config;
+  const { pooling, attention, norm, form, auxiliary, inputGain, dotHead, evolvedDot } = settle(
+    DIEN_OPTIONS,
+    config,
+  );
   const { K, q, xu, xc } = rowsOf(batch);
   const { e, negatives } = batch;
   const h = gru(weights, "gru1", "gru", { x: tf.mul(e, inputGain), mask: batch.mask });

@@ -5,7 +5,8 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { MimnConfig } from "../models/mimn.ts";
+import { MIMN_OPTIONS, type MimnConfig } from "../models/mimn.ts";
+import { settle } from "../options/option.ts";
 import { normalise } from "./attention.ts";
 import { type Batch, type Forward, type MimnTensors, rowsOf } from "./batch.ts";
 import { gru, stateAt } from "./gru.ts";
@@ -40,7 +41,7 @@ export function mimnStep(
   config: MimnConfig,
   { state, e, mask }: { readonly state: MimnTensors; readonly e: tf.Tensor; readonly mask: tf.Tensor },
 ): Step {
-  const { topK = 1, decay = 0.999, inputGain = 1 } = config;
+  const { topK, decay, inputGain } = settle(MIMN_OPTIONS, config);
   const x = tf.mul(e, inputGain);
   const controller = cell(weights, "controller", tf.concat([x, state.read], 1), state.controller);
   const heads = headsOf(weights, controller, state.usage);
@@ -111,7 +112,7 @@ export function mimnForward(weights: Weights, config: MimnConfig, batch: Batch):
     writeWeight: tf.stack(steps.map((s) => s.weights.write), 1),
     chosen: tf.stack(steps.map((s) => s.weights.chosen), 1),
   };
-  const regularisation = tf.mul(config.regularisation ?? 0.1, unevenness(state.usage));
+  const regularisation = tf.mul(settle(MIMN_OPTIONS, config).regularisation, unevenness(state.usage));
   return {
     ...{ logits, aux: tf.scalar(0), regularisation },
     values: { ...course, ...weighed, ...values, reg: regularisation },
@@ -125,7 +126,7 @@ export function mimnScore(
   batch: Batch,
   state: MimnTensors,
 ): { readonly logits: tf.Tensor; readonly values: Forward["values"] } {
-  const { scoreMode = "direct", keepPooled = false, dotHead = true, induction = true } = config;
+  const { scoreMode, keepPooled, dotHead, induction } = settle(MIMN_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
   const n = tf.maximum(state.count, 1);
   const a = repeat(tf.div(state.added, n), K);
@@ -158,8 +159,8 @@ export function mimnScore(
 }
 
 /** What each pooled history keeps a behaviour; sums that the model does without are kept here all the same. */
-function tracesOf({ traces = [1] }: MimnConfig): readonly number[] {
-  return traces;
+function tracesOf(config: MimnConfig): readonly number[] {
+  return settle(MIMN_OPTIONS, config).traces;
 }
 
 /** The sums of a state, one a trace [B, d]. */
@@ -184,7 +185,7 @@ function readByKey(weights: Weights, config: MimnConfig, { q, memory }: ReadInpu
 }
 
 function readByController(weights: Weights, config: MimnConfig, { q, memory, state, K }: ReadInput) {
-  const x = tf.concat([tf.mul(q, config.inputGain ?? 1), repeat(state.read, K)], 1);
+  const x = tf.concat([tf.mul(q, settle(MIMN_OPTIONS, config).inputGain), repeat(state.read, K)], 1);
   const controller = cell(weights, "controller", x, repeat(state.controller, K));
   const { readKey, readBeta } = headsOf(weights, controller, repeat(state.usage, K));
   const readerWeight = address(weights, config, readKey, readBeta, memory);
@@ -215,7 +216,7 @@ function headsOf(weights: Weights, c: tf.Tensor, usage: tf.Tensor) {
 
 /** Weights [N, m] of keys [N, d] over memory [N, m, d] and the slot keys. */
 function address(weights: Weights, config: MimnConfig, key: tf.Tensor, beta: tf.Tensor, memory: tf.Tensor) {
-  const { slotKeyWeight = 0.5 } = config;
+  const { slotKeyWeight } = settle(MIMN_OPTIONS, config);
   const k = tf.expandDims(direction(key), 1);
   const slotKeys = tf.expandDims(direction(weight(weights, "slotKeys")), 0);
   const slot = tf.sum(tf.mul(k, slotKeys), 2);

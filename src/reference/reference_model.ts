@@ -8,7 +8,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { PLAIN } from "../kernels/plain.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
-import { Mimn } from "../models/mimn.ts";
+import { DIEN_OPTIONS } from "../models/dien.ts";
+import { Mimn, MIMN_OPTIONS } from "../models/mimn.ts";
 import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
 import type {
   HistoryGradients,
@@ -20,6 +21,7 @@ import type {
   TrainingInput,
 } from "../models/model.ts";
 import type { Parameters } from "../kernels/parameters.ts";
+import { settle } from "../options/option.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";
 import { gru } from "./gru.ts";
@@ -74,7 +76,7 @@ class ReferenceModel implements Model {
     this.parameters = parameters;
     this.stateSize = stateSize;
     this.#forward = FORWARD[name](config);
-    this.#inputGain = "inputGain" in config ? config.inputGain ?? 1 : 1;
+    this.#inputGain = name === "dien" ? settle(DIEN_OPTIONS, config as ModelConfigs["dien"]).inputGain : 1;
   }
 
   initState(): Float32Array {
@@ -241,7 +243,9 @@ class MimnReferenceModel extends ReferenceModel {
       ...{ usage: row(view.usage), added: row(view.added), channels: grid(view.channels) },
       ...{
         count: row(view.count),
-        sums: traces > 0 ? row(view.sums) : tf.zeros([1, width * (this.#config.traces ?? [1]).length]),
+        sums: traces > 0
+          ? row(view.sums)
+          : tf.zeros([1, width * settle(MIMN_OPTIONS, this.#config).traces.length]),
       },
     };
   }

@@ -11,7 +11,8 @@ import type { FeatureSchema } from "../../src/features/schema.ts";
 import type { GuardOptions } from "../../src/learner/guard.ts";
 import type { LearnerOptions } from "../../src/learner/learner.ts";
 import type { ProofOptions } from "../../src/learner/proof.ts";
-import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
+import { MODEL_OPTIONS, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import { type Declared, settle } from "../../src/options/option.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { withoutComments } from "../settings/json_comments.ts";
 import { environmentOverrides, withOverrides } from "../settings/config_environment.ts";
@@ -64,18 +65,6 @@ export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "n
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
-
-/**
- * The hyper-parameters that one-pass learning starts from: an un-normalised pooled history (÷√T), products of
- * history and candidate in the MLP, and behaviours scaled up at the GRU's input.
- */
-export const DEFAULT_MODELS: ModelConfigs = {
-  base: { pooling: "sqrt", product: true },
-  din: { keepPooled: true },
-  dien: { pooling: "sqrt", inputGain: 5 },
-  // One pooled history follows the newest 50 behaviours, the other the newest 1,000.
-  mimn: { keepPooled: true, traces: [0.98, 0.999] },
-};
 
 /** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
 export function configJsonSchema(): JsonSchema {
@@ -190,9 +179,9 @@ export function learningOptions(config: Config): LearningOptions {
   }) as LearningOptions;
 }
 
-/** The configuration of a model. */
+/** The configuration of a model, with every option in it: whoever notes it down notes what it was then. */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
-  return { ...DEFAULT_MODELS[name], ...defined(config.models?.[name] ?? {}) } as ModelConfigs[N];
+  return settle(MODEL_OPTIONS[name] as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
 }
 
 /** Without the fields that are `undefined`, as exact optional properties want it. */

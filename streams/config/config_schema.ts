@@ -9,6 +9,8 @@ import { COMPARISONS } from "../../src/events/event.ts";
 import { WEIGHT_KINDS } from "../../src/learner/table_rules.ts";
 import { LABEL_POLICIES } from "../../src/users/label_policy.ts";
 import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
+import { MODEL_OPTIONS } from "../../src/models/create.ts";
+import { optionsSchema } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
@@ -22,7 +24,6 @@ const positive = z.number().positive();
 const count = z.int().positive();
 const natural = z.int().min(0);
 const rate = z.number().min(0).max(1);
-const widths = z.array(count).max(8);
 const flag = z.boolean();
 
 const features = z.strictObject({
@@ -176,76 +177,11 @@ const guard = z.strictObject({
   patienceRows: field(count, "rows after which a world that stays changed is the new one", 8192),
 }).partial().nullable();
 
-const output = field(widths, "hidden widths of the output MLP", [64, 32]);
-const pooling = z.enum(["mean", "sum", "sqrt"]);
-const dot = field(flag, "whether ⟨pooled history, candidate⟩ is added to the logit", true);
-const keepPooled = field(flag, "whether the pooled history and its product join the MLP's input", true);
-
 const models = z.strictObject({
-  base: z.strictObject({
-    widths: output,
-    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
-    product: field(flag, "whether history times candidate joins the MLP's input", true),
-    dotHead: dot,
-  }).partial(),
-  din: z.strictObject({
-    widths: output,
-    attentionWidths: field(widths, "hidden widths of the activation unit", [80, 40]),
-    norm: field(z.enum(["sigmoid", "softmax", "linear"]), "from scores to weights", "sigmoid"),
-    keepPooled,
-    dotHead: dot,
-  }).partial(),
-  dien: z.strictObject({
-    hidden: field(count, "width of both GRUs", 32),
-    widths: output,
-    pooling: field(pooling, "how the history becomes one vector", "sqrt"),
-    attention: field(
-      z.enum(["bilinear", "mlp", "none"]),
-      "score of a state; `none` = all weigh 1",
-      "bilinear",
-    ),
-    attentionWidths: field(widths, "hidden widths of the unit of `mlp`", [80, 40]),
-    norm: field(z.enum(["sigmoid", "softmax", "maxnorm"]), "from scores to weights", "sigmoid"),
-    form: field(
-      z.enum(["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"]),
-      "how attention enters the second GRU",
-      "augru",
-    ),
-    auxiliary: field(z.enum(["mlp", "inner"]), "score of the auxiliary loss", "mlp"),
-    auxiliaryWidths: field(widths, "hidden widths of the auxiliary MLP", [50]),
-    inputGain: field(positive, "factor of the behaviours at the extractor's input", 5),
-    dotHead: dot,
-    evolvedDot: field(flag, "whether ⟨last state, candidate⟩ is added to the logit", false),
-    skipError: field(
-      z.number().min(0),
-      "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
-      0,
-    ),
-  }).partial(),
-  mimn: z.strictObject({
-    slots: field(count.max(255), "memory slots", 4),
-    hidden: field(count, "width of the controller", 32),
-    topK: field(count, "channels that a behaviour updates", 1),
-    induction: field(flag, "whether the candidate reads the induction unit's channels", true),
-    slotKeyWeight: field(rate, "share of the trained slot keys in addressing", 0.5),
-    sharpness: field(z.number().gt(2).lt(42), "of the memory's heads at the start", 26),
-    decay: field(positive.max(1), "what the write mass of the slots keeps a step", 0.999),
-    traces: field(
-      z.array(z.number().gt(0).max(1)).min(1).max(8),
-      "what each pooled history keeps of itself a behaviour",
-      [0.98, 0.999],
-    ),
-    regularisation: field(z.number().min(0), "factor of the utilisation regularisation", 0.1),
-    scoreMode: field(
-      z.enum(["direct", "controller"]),
-      "a candidate reads by a key of its own, or through the controller",
-      "direct",
-    ),
-    widths: output,
-    inputGain: field(positive, "factor of the behaviours at the memory's input", 1),
-    keepPooled,
-    dotHead: dot,
-  }).partial(),
+  base: optionsSchema(MODEL_OPTIONS.base),
+  din: optionsSchema(MODEL_OPTIONS.din),
+  dien: optionsSchema(MODEL_OPTIONS.dien),
+  mimn: optionsSchema(MODEL_OPTIONS.mimn),
 }).partial();
 
 /** The schema of the file. */

@@ -19,7 +19,6 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 const START = Date.UTC(2026, 0, 1);
 const K = 16;
@@ -29,8 +28,7 @@ const CANDIDATES = Array.from({ length: 100 }, (_, i) => `item-${i}`);
 
 function serve(name: ModelName): ServingModel {
   const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const make = () =>
-    createModel(name, { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS[name], mulberry32(1));
+  const make = () => createModel(name, { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));
   return serving;

@@ -19,7 +19,6 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 const K = 4;
 const ROUNDS = 400;
@@ -49,7 +48,7 @@ class Setup {
   constructor(experiments: readonly Experiment[]) {
     const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
     const widths = { d, user: userWidth, context: contextWidth };
-    const model = createModel("base", widths, DEFAULT_MODELS.base, mulberry32(1));
+    const model = createModel("base", widths, {}, mulberry32(1));
     this.#task = new TaskState({ schema: DEFAULT_SCHEMA }, new ServingModel(model, DEFAULT_SCHEMA, K));
     this.#task.applyExperiments(experiments);
   }

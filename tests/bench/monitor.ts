@@ -17,7 +17,6 @@ import { Learner } from "../../src/learner/learner.ts";
 import { createModel } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -42,7 +41,7 @@ async function cpuMs(work: () => Promise<unknown>): Promise<number> {
 function serve(): ServingModel {
   const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
   const sizes = { d, user: userWidth, context: contextWidth };
-  const make = () => createModel("dien", sizes, DEFAULT_MODELS.dien, mulberry32(1));
+  const make = () => createModel("dien", sizes, {}, mulberry32(1));
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));
   return serving;

@@ -10,15 +10,13 @@ import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 const K = 16;
 
 /** Serves a model that has seen `item-0` to `item-<items - 1>` at a time. */
 export function serve(name: ModelName, items: number, time: number): ServingModel {
   const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const make = () =>
-    createModel(name, { d, user: userWidth, context: contextWidth }, DEFAULT_MODELS[name], mulberry32(1));
+  const make = () => createModel(name, { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
   const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K });
   for (let item = 0; item < items; item++) learner.tables.get("item")?.sight(`item-${item}`, time);
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);

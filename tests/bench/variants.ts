@@ -19,7 +19,6 @@ import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/creat
 import { mulberry32 } from "../../src/draws/random.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import { serve } from "./serving.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -79,7 +78,7 @@ function measure(variants: readonly ModelName[]) {
 function learns(name: ModelName, samples: readonly Sample[]): number {
   const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
   const sizes = { d, user: userWidth, context: contextWidth };
-  const model = createModel(name, sizes, DEFAULT_MODELS[name], mulberry32(1));
+  const model = createModel(name, sizes, {}, mulberry32(1));
   const learner = new Learner(model, { schema: DEFAULT_SCHEMA, embeddingWidth: K });
   const own = samples.map(({ state, otherStates = [], ...sample }): Sample => {
     const known = name === "dien" ? state : otherStates.find(({ model }) => model === name);

@@ -20,14 +20,14 @@ export type MakeModel = <N extends ModelName>(
 
 /** Every option of every model at least once in a value that is not its default. */
 export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]] }[ModelName][] = [
-  ["base", { widths: [6, 4] }],
+  ["base", { widths: [6, 4], pooling: "mean", product: false }],
   ["base", { widths: [], pooling: "sum", product: true, dotHead: false }],
   ["base", { widths: [5], pooling: "sqrt", product: true }],
-  ["din", { widths: [6, 4], attentionWidths: [7, 5] }],
+  ["din", { widths: [6, 4], attentionWidths: [7, 5], keepPooled: false }],
   ["din", { widths: [6], attentionWidths: [7], norm: "softmax", keepPooled: true, dotHead: false }],
   ["din", { widths: [6], attentionWidths: [5, 4, 3], norm: "linear", keepPooled: true }],
   ["din", { widths: [6], attentionWidths: [5], norm: "maxnorm" }],
-  ["dien", { hidden: 4, widths: [6, 4], auxiliaryWidths: [5] }],
+  ["dien", { hidden: 4, widths: [6, 4], auxiliaryWidths: [5], pooling: "mean", inputGain: 1 }],
   ["dien", {
     hidden: 5,
     widths: [6],
@@ -47,7 +47,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
   }],
   ["dien", { hidden: 3, widths: [5], norm: "linear", form: "augruResetBefore", pooling: "sum" }],
   ["dien", { hidden: 3, widths: [5], attention: "mlp", form: "keepScaled", inputGain: 0.5 }],
-  ["mimn", { hidden: 5, widths: [6, 4] }],
+  ["mimn", { hidden: 5, widths: [6, 4], traces: [1], keepPooled: false }],
   ["mimn", {
     slots: 3,
     hidden: 4,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { configJsonSchema, DEFAULT_MODELS, parseConfig } from "../../streams/config/config.ts";
+import { configJsonSchema, parseConfig } from "../../streams/config/config.ts";
 import { configRows, configurationPage } from "../../scripts/configuration_page.ts";
-import { blocks, readPage, ROOT } from "./pages.ts";
+import { blocks, readPage } from "./pages.ts";
 
 /** `{a: {b: value}}` for `a.b`. */
 function nested(path: string, value: unknown): unknown {
@@ -46,37 +46,4 @@ Deno.test("every field of the configuration has a meaning, and every default is 
 Deno.test("docs/reference/configuration.md has an example that is allowed", async () => {
   const [example = ""] = blocks(await readPage("docs/reference/configuration.md"), "json");
   assert.equal(parseConfig(example, "meander.json").policy?.name, "epsilon");
-});
-
-Deno.test("the configuration's defaults are those that the options' own docs have", async () => {
-  const sources = {
-    ...{ "learner.": "learner/learner", "guard.": "learner/guard", "sequence.": "users/sequence" },
-    ...{ "features.transitions.": "features/transitions", "": "engine/task_options" },
-    ...{ "retrieval.": "retrieval/retrieval", "models.base.": "models/base", "models.din.": "models/din" },
-    ...{ "models.dien.": "models/dien", "models.mimn.": "models/mimn" },
-  };
-  const defaults = new Map<string, string>();
-  for (const [section, source] of Object.entries(sources)) {
-    const text = await Deno.readTextFile(new URL(`src/${source}.ts`, ROOT));
-    const found = text.matchAll(/@default \{(.+?)\}\s*(?:\*\/)?\s+(?:\*\/\s+)?readonly (\w+)\?:/g);
-    for (const [, value = "", name = ""] of found) defaults.set(section + name, value);
-  }
-  const started = new Map(
-    Object.entries(DEFAULT_MODELS).flatMap(([model, options]) =>
-      Object.entries(options).map(([name, value]) => [`models.${model}.${name}`, value])
-    ),
-  );
-  let compared = 0;
-  for (const { key, value } of configRows()) {
-    const known = defaults.get(key) ?? "";
-    if (value === undefined || !/^([\d._]+|\d+ days?|"\w+"|true|false|\[.*\])$/.test(known)) continue;
-    const [, days] = /^(\d+) days?$/.exec(known) ?? [];
-    const own = days === undefined
-      ? JSON.parse(known.replace(/(?<=\d)_(?=\d)/g, ""))
-      : Number(days) * 86_400_000;
-    const wanted = started.has(key) ? started.get(key) : own;
-    assert.deepEqual(value, wanted, key);
-    compared++;
-  }
-  assert.ok(compared > 50, `${compared} compared`);
 });

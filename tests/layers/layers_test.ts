@@ -8,6 +8,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const LAYERS = [
   "src/_std",
   "src/codec",
+  "src/options",
   "src/events",
   "src/adapters",
   "src/metrics",

@@ -12,7 +12,6 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 
 /** Width of an id's embedding in these tests. */
 export const WIDTH = 4;
@@ -29,7 +28,7 @@ export const SCHEMA: FeatureSchema = {
 export function makeModel(name: ModelName, seed = 0): Model {
   const { d, userWidth, contextWidth } = new Assembler(SCHEMA, WIDTH);
   const sizes = { d, user: userWidth, context: contextWidth };
-  return createModel(name, sizes, DEFAULT_MODELS[name], mulberry32(seed));
+  return createModel(name, sizes, {}, mulberry32(seed));
 }
 
 /** A small learner; the auxiliary loss is on where the model has one. */

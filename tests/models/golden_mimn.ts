@@ -60,6 +60,7 @@ export function mimnConfig(golden: GoldenCase): MimnConfig {
   const { kappa = NaN, slotKeyWeight = NaN, rho = NaN, lambda = NaN } = config;
   return {
     ...{ slots, hidden: controller, widths: widthsOf(golden, "mlp"), dotHead: false },
+    ...{ keepPooled: false, traces: [1] },
     ...{ topK: kappa, slotKeyWeight, decay: rho, regularisation: lambda },
   };
 }

@@ -29,6 +29,7 @@ export const UNUSED = /sigmoidInner\.params\.aux/;
 export function dienConfig(golden: GoldenCase, variant: string): ModelConfigs["dien"] {
   const inner = variant === "sigmoidInner";
   return {
+    ...{ pooling: "mean", inputGain: 1 },
     ...{ ...paper(golden), hidden: sizesOf(golden).d, auxiliaryWidths: widthsOf(golden, "aux") },
     norm: inner ? "sigmoid" : variant as "softmax" | "sigmoid" | "maxnorm",
     auxiliary: inner ? "inner" : "mlp",
@@ -37,12 +38,12 @@ export function dienConfig(golden: GoldenCase, variant: string): ModelConfigs["d
 
 /** Makes the configuration of a variant of din.json. */
 export function dinConfig(golden: GoldenCase, norm: "sigmoid" | "softmax" | "linear"): ModelConfigs["din"] {
-  return { ...paper(golden), attentionWidths: widthsOf(golden, "attention"), norm };
+  return { ...paper(golden), keepPooled: false, attentionWidths: widthsOf(golden, "attention"), norm };
 }
 
 /** Makes the configuration of a variant of base.json. */
 export function baseConfig(golden: GoldenCase, pooling: "mean" | "sum"): ModelConfigs["base"] {
-  return { ...paper(golden), pooling };
+  return { ...paper(golden), product: false, pooling };
 }
 
 /** Variants by file: none may be missing. */

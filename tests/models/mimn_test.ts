@@ -88,10 +88,13 @@ overKernels(
   },
 );
 
-Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at the default widths", () => {
-  const model = new Mimn({ d: 32, user: 0, context: 0 }, {}, half);
+Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at the default widths with one trace", () => {
+  const model = new Mimn({ d: 32, user: 0, context: 0 }, { traces: [1] }, half);
   assert.equal(4 * model.stateSize, 1556);
-  assert.equal(4 * new Mimn({ d: 32, user: 0, context: 0 }, { dotHead: false }, half).stateSize, 1428);
+  assert.equal(
+    4 * new Mimn({ d: 32, user: 0, context: 0 }, { keepPooled: false, dotHead: false }, half).stateSize,
+    1428,
+  );
   assert.equal(model.initState().length, model.stateSize);
 });
 

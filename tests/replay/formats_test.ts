@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_MODELS, learnerOptions } from "../../streams/config/config.ts";
+import { learnerOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { LISTED, PROFILES } from "../../streams/replay/profiles.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -76,7 +76,7 @@ for (const { format, path, check } of CASES) {
       const run = (task: TaskOptions) =>
         replay(new MemoryLog(), openSource(format, `${DATA}/${path}`), {
           model: "base",
-          modelConfig: DEFAULT_MODELS.base,
+          modelConfig: {},
           task,
           learner: learnerOptions(task, {}, 0),
           limit: LIMIT,

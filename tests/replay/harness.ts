@@ -6,7 +6,6 @@
 
 import type { ModelName } from "../../src/models/create.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { sourceOf } from "../streams/synthetic.ts";
@@ -24,7 +23,7 @@ export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {})
   };
   return {
     model,
-    modelConfig: DEFAULT_MODELS[model],
+    modelConfig: {},
     task: {
       schema,
       impressions: "logged",

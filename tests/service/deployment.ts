@@ -10,7 +10,6 @@ import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import type { ServiceOptions } from "../../streams/service/service.ts";
@@ -21,7 +20,7 @@ import { syntheticRecords } from "../streams/synthetic.ts";
 /** Options of a service that commits often. */
 export const OPTIONS: ServiceOptions<"base"> = {
   model: "base",
-  modelConfig: DEFAULT_MODELS.base,
+  modelConfig: {},
   task: { schema: SCHEMA, outcomeWindowMs: 300_000, allowedLatenessMs: 3_600_000 },
   learner: { schema: SCHEMA, embeddingWidth: WIDTH },
   learning: { batchRows: 32, checkpointBatches: 4, snapshotVersions: 3 },

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
@@ -150,7 +149,7 @@ Deno.test("Service says of a log that takes no records out that a user is erased
 
 const WITH_DIN: ServiceOptions<"base"> = {
   ...FAST,
-  variants: [{ model: "din", modelConfig: DEFAULT_MODELS.din }] as never,
+  variants: [{ model: "din", modelConfig: {} }] as never,
 };
 const VERSIONS = `${topics.parameters}.din`;
 

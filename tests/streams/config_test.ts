@@ -5,7 +5,6 @@ import { ConfigError } from "../../streams/settings/config_fault.ts";
 import {
   type Config,
   configJsonSchema,
-  DEFAULT_MODELS,
   learnerOptions,
   modelConfig,
   parseConfig,
@@ -156,12 +155,10 @@ Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves
     schema: { ...DEFAULT_SCHEMA, transitions: {} },
     seed: 7,
   });
-  assert.deepEqual(modelConfig("dien", {}), DEFAULT_MODELS.dien);
-  assert.deepEqual(modelConfig("dien", { models: { dien: { hidden: 8 } } }), {
-    ...DEFAULT_MODELS.dien,
-    hidden: 8,
-  });
-  assert.deepEqual(modelConfig("base", { models: { dien: { hidden: 8 } } }), DEFAULT_MODELS.base);
+  const dien = modelConfig("dien", {});
+  assert.equal(dien.inputGain, 5);
+  assert.deepEqual(modelConfig("dien", { models: { dien: { hidden: 8 } } }), { ...dien, hidden: 8 });
+  assert.deepEqual(modelConfig("base", { models: { dien: { hidden: 8 } } }), modelConfig("base", {}));
 });
 
 Deno.test("parseConfig() lets the environment win over the file, and names the variable that is wrong", () => {

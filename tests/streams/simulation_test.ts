@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { verdicts } from "../../src/experiments/verdict.ts";
-import { DEFAULT_MODELS } from "../../streams/config/config.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
@@ -14,7 +13,7 @@ const run = (requests: number, users: number, log: Log = new MemoryLog()): Promi
     seed: 4,
     items: 120,
     model: "base",
-    modelConfig: DEFAULT_MODELS.base,
+    modelConfig: {},
     task: { schema: DEFAULT_SCHEMA, seed: 4 },
     learner: { schema: DEFAULT_SCHEMA, seed: 4 },
     learning: { trimSamples: log instanceof MemoryLog },

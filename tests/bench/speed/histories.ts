@@ -12,7 +12,6 @@ import { mulberry32 } from "../../../src/draws/random.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { TaskState } from "../../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../../src/engine/task_outputs.ts";
-import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import { impression } from "../../contracts/model_contract.ts";
 import { serve } from "../serving.ts";
 import type { Work } from "./works.ts";
@@ -41,7 +40,7 @@ function scored(name: "mimn" | "dien", T: number): Work {
     by: `${T.toLocaleString("en")} behaviours`,
     prepare() {
       const kernels = createKernels(resolveKernels("auto"));
-      const model = createModel(name, SIZES, DEFAULT_MODELS[name], mulberry32(1), kernels);
+      const model = createModel(name, SIZES, {}, mulberry32(1), kernels);
       let input: ModelInput = impression(SIZES, T, CANDIDATES);
       if (model.lifelong === true) {
         const state = model.initState(), { d } = SIZES, anchored = T - RECENT;

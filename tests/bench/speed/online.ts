@@ -10,7 +10,6 @@ import { Learner } from "../../../src/learner/learner.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../../src/models/create.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
-import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import type { Work } from "./works.ts";
 
 const ROWS = 64;
@@ -57,7 +56,7 @@ export function online(): Work[] {
     prepare() {
       const { d, userWidth, contextWidth } = new Assembler(schema, WIDTH);
       const sizes = { d, user: userWidth, context: contextWidth };
-      const model = createModel(name, sizes, DEFAULT_MODELS[name], mulberry32(1));
+      const model = createModel(name, sizes, {}, mulberry32(1));
       const learner = new Learner(model, { schema, embeddingWidth: WIDTH });
       const batch = samples(T);
       return () => void learner.learn(batch);

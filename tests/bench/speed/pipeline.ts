@@ -14,7 +14,6 @@ import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
 import { createModel, type ModelName } from "../../../src/models/create.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import { Learning } from "../../../streams/learning/learning.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
@@ -69,7 +68,7 @@ function makeModel(name: ModelName) {
   return createModel(
     name,
     { d, user: userWidth, context: contextWidth },
-    DEFAULT_MODELS[name],
+    {},
     mulberry32(1),
     createKernels(resolveKernels("auto")),
   );

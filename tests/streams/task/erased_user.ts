@@ -13,7 +13,6 @@ import { Assembler } from "../../../src/features/assembler.ts";
 import { createModel } from "../../../src/models/create.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { DEFAULT_MODELS } from "../../../streams/config/config.ts";
 import { ServerThread } from "../../../streams/server/thread/server_thread.ts";
 import { Task } from "../../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
@@ -36,7 +35,7 @@ const forwards = (word: string) => [...word].reverse().join("");
 function serving(): ServingModel {
   const { d, userWidth, contextWidth } = new Assembler(SCHEMA, WIDTH);
   const sizes = { d, user: userWidth, context: contextWidth };
-  return new ServingModel(createModel("din", sizes, DEFAULT_MODELS.din, mulberry32(0)), SCHEMA, WIDTH);
+  return new ServingModel(createModel("din", sizes, {}, mulberry32(0)), SCHEMA, WIDTH);
 }
 
 /** What somebody does, and gets answered. */

@@ -1,0 +1,213 @@
+/**
+ * Options of a module, declared once, as data, beside the code that they configure: what each may be, what it is when
+ * it is absent, and what it means. Code takes its defaults from there by {@linkcode settle}; the configuration's schema,
+ * its page, variables of the environment and flags of commands are made of it. See
+ * docs/decisions/0044-one-declaration-an-option.md.
+ *
+ * @module
+ */
+
+/** Bounds of a number; `above` and `below` are exclusive. */
+export interface Bounds {
+  /** Smallest value. */
+  readonly minimum?: number;
+  /** Largest value. */
+  readonly maximum?: number;
+  /** What it is larger than. */
+  readonly above?: number;
+  /** What it is smaller than. */
+  readonly below?: number;
+}
+
+/** What an option may hold. */
+export type OptionKind =
+  | { readonly kind: "number"; readonly isInteger: boolean; readonly bounds: Bounds }
+  | { readonly kind: "flag" }
+  | { readonly kind: "choice"; readonly of: readonly string[] }
+  /** A text of `minLength` to `maxLength` UTF-16 code units. */
+  | { readonly kind: "text"; readonly minLength: number; readonly maxLength: number }
+  | { readonly kind: "list"; readonly of: OptionKind; readonly minItems: number; readonly maxItems: number }
+  /** Options of a part, each of which may be absent. */
+  | { readonly kind: "group"; readonly of: Declared };
+
+/** An option. */
+export interface Option<T> {
+  /** What it may hold. */
+  readonly kind: OptionKind;
+  /** Whether it may also be `null`. */
+  readonly isNullable?: true;
+  /** What it means, in Markdown; empty = it is only a group. */
+  readonly about: string;
+  /** What it is when it is absent. */
+  readonly value: T;
+  /** The same in words, in Markdown, where JSON has no such value or there is more to say. */
+  readonly words?: string;
+}
+
+/** Options by name. */
+export type Declared = Readonly<Record<string, Option<unknown>>>;
+
+/** Declares every option of `T`: a name too few, one too many, or a default of another type does not compile. */
+export type OptionsOf<T> = { readonly [K in keyof T]-?: Option<T[K] | undefined> };
+
+/** The values of options, each there. */
+export type Settled<D extends Declared> = { readonly [K in keyof D]: D[K]["value"] };
+
+/** The values of options, of which each may be absent. */
+export type Given<D extends Declared> = { readonly [K in keyof D]?: D[K]["value"] | undefined };
+
+/**
+ * Options with their defaults where they are absent. What is not declared is left out.
+ *
+ * @example
+ * ```ts
+ * import { count, flag, settle } from "./option.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const OPTIONS = { rows: count(64, "rows of a batch"), isQuiet: flag(false, "says nothing") };
+ * assert.deepEqual(settle(OPTIONS, { isQuiet: true }), { rows: 64, isQuiet: true });
+ * ```
+ */
+export function settle<D extends Declared>(declared: D, given: Given<D> = {}): Settled<D> {
+  const names = Object.keys(declared);
+  return Object.fromEntries(
+    names.map((name) => [name, given[name] === undefined ? declared[name]!.value : given[name]]),
+  ) as Settled<D>;
+}
+
+/** A default in words. */
+export interface Absent<T> {
+  /** The words, in Markdown. */
+  readonly words: string;
+  /** The value. */
+  readonly value: T;
+}
+
+/** A default that JSON has no value for, or of which there is more to say. @param value what code takes for it */
+export function absent(words: string): Absent<undefined>;
+export function absent<T>(words: string, value: T): Absent<T>;
+export function absent<T>(words: string, value?: T): Absent<T | undefined> {
+  return { words, value };
+}
+
+/** What of a default is left of its type: 64 stands for any number. */
+type Widened<T> = T extends number ? number : T extends boolean ? boolean : T;
+
+function option<T>(kind: OptionKind, value: T | Absent<T>, about: string): Option<Widened<T>> {
+  const isInWords = typeof value === "object" && value !== null && "words" in value;
+  return (isInWords ? { kind, about, ...value } : { kind, about, value }) as Option<Widened<T>>;
+}
+
+/** A number. */
+export function number<T extends number | undefined>(
+  value: T | Absent<T>,
+  bounds: Bounds,
+  about: string,
+): Option<Widened<T>> {
+  return option({ kind: "number", isInteger: false, bounds }, value, about);
+}
+
+/** A number above 0. */
+export function positive<T extends number | undefined>(
+  value: T | Absent<T>,
+  about: string,
+): Option<Widened<T>> {
+  return number(value, { above: 0 }, about);
+}
+
+/** A number in [0, 1]. */
+export function share<T extends number | undefined>(value: T | Absent<T>, about: string): Option<Widened<T>> {
+  return number(value, { minimum: 0, maximum: 1 }, about);
+}
+
+/** A whole number. */
+export function integer<T extends number | undefined>(
+  value: T | Absent<T>,
+  bounds: Bounds,
+  about: string,
+): Option<Widened<T>> {
+  return option({ kind: "number", isInteger: true, bounds }, value, about);
+}
+
+/** A whole number above 0. */
+export function count<T extends number | undefined>(value: T | Absent<T>, about: string): Option<Widened<T>> {
+  return integer(value, { above: 0 }, about);
+}
+
+/** A whole number from 0 up. */
+export function natural<T extends number | undefined>(
+  value: T | Absent<T>,
+  about: string,
+): Option<Widened<T>> {
+  return integer(value, { minimum: 0 }, about);
+}
+
+/** Yes or no. */
+export function flag<T extends boolean | undefined>(value: T | Absent<T>, about: string): Option<Widened<T>> {
+  return option({ kind: "flag" }, value, about);
+}
+
+/** One of a few words. */
+export function choice<const W extends string>(
+  of: readonly W[],
+  value: NoInfer<W> | Absent<NoInfer<W>>,
+  about: string,
+): Option<W> {
+  return option<W>({ kind: "choice", of }, value, about) as Option<W>;
+}
+
+/** Names: up to 32 texts of 1 to 64 characters. */
+export function names(value: readonly string[], about: string): Option<readonly string[]> {
+  return listOf({ kind: "text", minLength: 1, maxLength: 64 }, { maximum: 32 }, value, about);
+}
+
+/** Numbers. @param length how many */
+export function numbers(
+  of: Option<unknown>,
+  length: Pick<Bounds, "minimum" | "maximum">,
+  value: readonly number[],
+  about: string,
+): Option<readonly number[]> {
+  return listOf(of.kind, length, value, about);
+}
+
+/** Widths of layers, at most 8. */
+export function widths(value: readonly number[], about: string): Option<readonly number[]> {
+  return numbers(count(1, ""), { maximum: 8 }, value, about);
+}
+
+function listOf<T>(
+  of: OptionKind,
+  { minimum = 0, maximum = Infinity }: Pick<Bounds, "minimum" | "maximum">,
+  value: readonly T[],
+  about: string,
+): Option<readonly T[]> {
+  return option<readonly T[]>(
+    { kind: "list", of, minItems: minimum, maxItems: maximum },
+    value,
+    about,
+  ) as Option<
+    readonly T[]
+  >;
+}
+
+/** Options of a part. */
+export function group<D extends Declared>(of: D): Option<Given<D>> {
+  return { kind: { kind: "group", of }, about: "", value: {} };
+}
+
+/** Options of a part that `null` turns off. @param words what it is when it is absent, where that is not `{}` */
+export function part<D extends Declared>(of: D, about: string, words?: string): Option<Given<D> | null> {
+  return {
+    kind: { kind: "group", of },
+    isNullable: true,
+    about,
+    value: {},
+    ...(words === undefined ? {} : { words }),
+  };
+}
+
+/** The same option, which may also be `null`. */
+export function orNull<T>(of: Option<T>): Option<T | null> {
+  return { ...of, isNullable: true };
+}

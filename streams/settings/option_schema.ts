@@ -1,0 +1,59 @@
+/**
+ * Declared options as zod schemas: every option may be absent, and none may be there that is not declared.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { Bounds, Declared, Given, Option, OptionKind } from "../../src/options/option.ts";
+
+/** The schema of options. */
+export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.ZodType<Given<D>> {
+  return z.strictObject(shapeOf(declared)).partial() as never;
+}
+
+/** Schemas by name, to be part of a larger object. */
+export function shapeOf<D extends Declared>(
+  declared: D,
+): { readonly [K in keyof D]: z.ZodType<D[K]["value"]> } {
+  return Object.fromEntries(
+    Object.entries(declared).map(([name, option]) => [name, optionSchema(option)]),
+  ) as never;
+}
+
+/** The schema of an option, with its meaning and its default for editors and for docs/configuration.md. */
+export function optionSchema<T>({ kind, isNullable, about, value, words }: Option<T>): z.ZodType<T> {
+  const bare = kindSchema(kind);
+  const schema = isNullable ? bare.nullable() : bare;
+  if (about === "") return schema as never;
+  const fallback = words === undefined ? { default: value } : { "x-default": words };
+  return schema.meta({ description: about, ...fallback }) as never;
+}
+
+function kindSchema(kind: OptionKind): z.ZodType {
+  switch (kind.kind) {
+    case "number":
+      return bounded(kind.isInteger ? z.int() : z.number(), kind.bounds);
+    case "flag":
+      return z.boolean();
+    case "choice":
+      return z.enum(kind.of);
+    case "text":
+      return z.string().min(kind.minLength).max(kind.maxLength);
+    case "list": {
+      const list = z.array(kindSchema(kind.of)).min(kind.minItems);
+      return kind.maxItems === Infinity ? list : list.max(kind.maxItems);
+    }
+    case "group":
+      return optionsSchema(kind.of);
+  }
+}
+
+function bounded(schema: z.ZodNumber, { minimum, maximum, above, below }: Bounds): z.ZodNumber {
+  let bounded = schema;
+  if (minimum !== undefined) bounded = bounded.min(minimum);
+  if (above !== undefined) bounded = bounded.gt(above);
+  if (maximum !== undefined) bounded = bounded.max(maximum);
+  if (below !== undefined) bounded = bounded.lt(below);
+  return bounded;
+}
