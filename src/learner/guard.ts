@@ -10,16 +10,19 @@
  *     └───────────────────────────── a whole window in band ────────┘
  * ```
  *
- * The band. A row's excess is the log loss of its frozen prediction minus that of the causal prior the model starts
- * from, so that hard rows do not look like a bad model. A batch's is the mean over its users of the user's
- * mean: no one user can hide what happens to the others. With H the entropy of the label rate, the newest window
- * is out of band when
+ * The band. Hard rows must not look like a bad model, so a row's log loss, of its frozen prediction p, is compared with
+ * what was to be expected of it, in two ways. Its excess is what it is above the loss of the causal prior the model starts
+ * from. Its surprise is what it is above the entropy of p, which is the loss that p expects of itself (Spiegelhalter,
+ * Statistics in Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the
+ * surprise shows it. A batch's figure is the mean over its users of the user's mean: no one user can hide what happens
+ * to the others. With H the entropy of the label rate, the newest window is out of band when
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
- *     Σ p / Σ y outside [low, high]                                      calibration
+ *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
+ *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
  * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
- * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. The newest quarter of the window and the newest
+ * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them where the reference is skewed. The newest quarter of the window and the newest
  * batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few
  * users, and one of them in an odd mood is far from all batches before: the newest batch must be out of band without
  * the user who speaks most for it, beside batches of the reference without theirs. A batch is judged before it is published, so
@@ -33,7 +36,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { logisticLoss } from "../losses/logistic.ts";
 import { entropy, rowLogLoss } from "../metrics/probability.ts";
-import { correlatedVariance, mean, type Series } from "./series.ts";
+import { correlatedVariance, mean, type Series, skewness } from "./series.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Guard}. */
@@ -44,7 +47,7 @@ export interface GuardOptions {
   readonly referenceRows?: number;
   /** Rows before which it does not act. @default {4096} */
   readonly warmUpRows?: number;
-  /** Most by which normalised entropy may be above the reference's. @default {0.1} */
+  /** Most by which normalised entropy, or surprise, may be above the reference's. @default {0.1} */
   readonly margin?: number;
   /** Smallest Σ predictions / Σ labels. @default {0.5} */
   readonly minCalibration?: number;
@@ -63,7 +66,7 @@ export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as con
 export type Health = (typeof HEALTH)[number];
 
 /** Why a state was left. */
-export const REASONS = ["entropy", "calibration", "in band", "patience"] as const;
+export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
 /** A change of health. */
 export interface HealthChange {
@@ -84,24 +87,24 @@ export interface HealthChange {
 export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
 
 /**
- * Figures of one batch: rows, label rate, excess, over, under, gain; then excess, over and under without the user who has
- * the most of it, 0 of a single user.
+ * Figures of one batch: rows, label rate, gain; then excess, surprise, over and under of all users; then the same without
+ * the user who has the most of it, 0 of a single user.
  */
 type Block = readonly number[];
-const ROWS = 0, RATE = 1, EXCESS = 2, OVER = 3, UNDER = 4, GAIN = 5, FIELDS = 9;
+const ROWS = 0, RATE = 1, GAIN = 2, FIELDS = 11;
 /** The tested figures, of all users and without one. */
-const WHOLE = [EXCESS, OVER, UNDER] as const, TRIMMED = [6, 7, 8] as const;
+const WHOLE = [3, 4, 5, 6] as const, TRIMMED = [7, 8, 9, 10] as const;
 /** A variance needs some values. */
 const MIN_BLOCKS = 8;
 /** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
 const MAX_CHANGES = 256;
-/** Blocks of format 1 have the figures of all users only. */
-const FORMAT = 2;
+/** Blocks of formats before 3 know no surprise. */
+const FORMAT = 3;
 
 /**
  * Watches one model.
  *
- * Memory: nine numbers a batch of both windows. Time: linear in them, a batch.
+ * Memory: eleven numbers a batch of both windows. Time: linear in them, a batch.
  *
  * @example
  * ```ts
@@ -209,7 +212,7 @@ export class Guard {
    */
   decode(from: ByteReader): void {
     const format = from.u8();
-    if (format !== FORMAT && format !== 1) {
+    if (format < 1 || format > FORMAT) {
       throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads 1 to ${FORMAT}`);
     }
     this.#health = named(HEALTH, from.u8());
@@ -222,12 +225,12 @@ export class Guard {
       rows: from.uint(),
       version: from.uint(),
     }));
-    // Blocks of before do not know who had the most: their figures stand for both until newer ones come.
-    const block = format === FORMAT ? () => [...from.f64s(FIELDS)] : () => {
-      const figures = [...from.f64s(GAIN + 1)];
-      return [...figures, ...WHOLE.map((field) => figures[field]!)];
+    const fields = [6, 9, FIELDS][format - 1]!;
+    const blocks = () => {
+      const read = Array.from({ length: from.count() }, () => [...from.f64s(fields)]);
+      // Windows whose figures are others begin anew.
+      return format === FORMAT ? read : [];
     };
-    const blocks = () => Array.from({ length: from.count() }, block);
     this.#recent = blocks();
     this.#reference = blocks();
   }
@@ -321,7 +324,7 @@ export class Guard {
   }
 
   /** Why the newest batch, the newest quarter or all of the window is out of band. */
-  #brokenNow(): "entropy" | "calibration" | null {
+  #brokenNow(): Breakage | null {
     const { confidence } = this.#options;
     return this.#broken(this.#recent.slice(-1), confidence, TRIMMED) ??
       this.#broken(newest(this.#recent, this.#options.windowRows / 4)) ??
@@ -332,37 +335,43 @@ export class Guard {
   #broken(
     blocks: readonly Block[],
     confidence: number = this.#options.confidence,
-    [excess, over, under]: typeof WHOLE | typeof TRIMMED = WHOLE,
-  ): "entropy" | "calibration" | null {
+    [excess, surprise, over, under]: typeof WHOLE | typeof TRIMMED = WHOLE,
+  ): Breakage | null {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
-    const rate = mean(column([...reference, ...blocks], RATE));
-    // Without a reference it is the prior that must be beaten.
-    const before = reference.length === 0 ? 0 : mean(column(reference, excess));
+    const slack = margin * entropy(mean(column([...reference, ...blocks], RATE)));
+    // Without a reference it is the prior that must be beaten, and calibration is to be expected.
+    const before = (field: number) => mean(column(reference, field));
     const above = (bound: number, field: number) =>
       meanAbove(bound, column(blocks, field), column(reference, field), confidence);
-    if (above(before + margin * entropy(rate), excess)) return "entropy";
-    return above(0, over) || above(0, under) ? "calibration" : null;
+    if (above(before(excess) + slack, excess)) return "entropy";
+    if (above(before(surprise) + slack, surprise)) return "surprise";
+    // Where the world is such that calibration was out of its band all along, going back mends nothing.
+    return [over, under].some((field) => above(Math.max(0, before(field)), field)) ? "calibration" : null;
   }
 
   #blockOf(samples: readonly Sample[], rows: number, logLoss: number): Block {
     const { minCalibration, maxCalibration } = this.#options;
-    const users = new Map<string, { rows: number; excess: number; predicted: number; positives: number }>();
+    const users = new Map<string, UserFigures>();
     let served = 0;
     for (const sample of samples) {
-      const user = users.get(sample.user) ?? { rows: 0, excess: 0, predicted: 0, positives: 0 };
+      const user = users.get(sample.user) ??
+        { rows: 0, excess: 0, surprise: 0, predicted: 0, positives: 0 };
       users.set(sample.user, user);
       for (const { label, prediction, offset } of sample.rows) {
         const loss = rowLogLoss(label, prediction);
         served += loss;
         user.rows++;
         user.excess += loss - logisticLoss(offset, label).value;
+        user.surprise += loss - entropy(prediction);
         user.predicted += prediction;
         user.positives += label;
       }
     }
-    const block = [rows, 0, 0, 0, 0, logLoss - served / rows, 0, 0, 0];
+    const block = new Array<number>(FIELDS).fill(0);
+    block[ROWS] = rows;
+    block[GAIN] = logLoss - served / rows;
     const most = WHOLE.map(() => -Infinity);
     let counted = 0;
     for (const user of users.values()) {
@@ -372,6 +381,7 @@ export class Guard {
       counted++;
       const parts = [
         share * user.excess,
+        share * user.surprise,
         share * (user.predicted - maxCalibration * user.positives),
         share * (minCalibration * user.positives - user.predicted),
       ];
@@ -388,13 +398,31 @@ export class Guard {
   }
 }
 
-/** Whether the mean of `now` is above a bound, by more than `confidence` standard errors. */
+/** Why predictions are out of band. */
+type Breakage = "entropy" | "surprise" | "calibration";
+
+/** Sums over the rows of a user in a batch. */
+interface UserFigures {
+  rows: number;
+  excess: number;
+  surprise: number;
+  predicted: number;
+  positives: number;
+}
+
+/**
+ * Whether the mean of `now` is above a bound by more than chance explains: as many standard errors as the quantile of a
+ * distribution with the skewness of `then` has where a normal one has `confidence` (Cornish and Fisher, 1938, first
+ * term). Of rare positives a batch has none, one or two, and nine standard errors are no more than five of a normal one.
+ */
 function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
   const enough = (values: Series) => values.length < MIN_BLOCKS ? 0 : correlatedVariance(values);
   if (now.length < MIN_BLOCKS && then.length === 0) return false;
   const variance = Math.max(enough(now), enough(then));
   const error = Math.sqrt(variance * (1 / now.length + (then.length === 0 ? 0 : 1 / then.length)));
-  return mean(now) - bound > confidence * error;
+  const skew = Math.max(0, skewness(then)) / Math.sqrt(now.length);
+  const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
+  return mean(now) - bound > errors * error;
 }
 
 /** The newest blocks that have at least so many rows together. */

@@ -42,3 +42,27 @@ export function correlatedVariance(values: Series): number {
   const correlation = Math.min(Math.max(products / squares, 0), MAX_CORRELATION);
   return squares / (n - 1) * (1 + correlation) / (1 - correlation);
 }
+
+/**
+ * Skewness: the third central moment over the 3/2 power of the second; 0 of values that are all equal.
+ *
+ * @example
+ * ```ts
+ * import { skewness } from "./series.ts";
+ * import assert from "node:assert/strict";
+ * assert.equal(skewness(Float64Array.of(-1, 0, 1)), 0);
+ * assert.ok(skewness(Float64Array.of(0, 0, 0, 1)) > 1);
+ * ```
+ */
+export function skewness(values: Series): number {
+  const n = values.length;
+  const centre = mean(values);
+  let squares = 0;
+  let cubes = 0;
+  for (let i = 0; i < n; i++) {
+    const deviation = values[i]! - centre;
+    squares += deviation ** 2;
+    cubes += deviation ** 3;
+  }
+  return squares === 0 ? 0 : Math.sqrt(n) * cubes / squares ** 1.5;
+}

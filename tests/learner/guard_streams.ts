@@ -24,6 +24,10 @@ export interface GuardStream {
   readonly known: number;
   /** Deviation of a user's mood, which nobody knows; one user in twenty has three times as much. */
   readonly mood: number;
+  /** Whether the prior knows all that the model does: outcomes that are learnt at once. */
+  readonly isPriorAsGood?: boolean;
+  /** What the model's logit is off by, all along. */
+  readonly bias?: number;
 }
 
 /** Clean streams of different kinds. */
@@ -32,6 +36,12 @@ export const CLEAN: Readonly<Record<string, GuardStream>> = {
   "ratings of one user after another": { list: 1, atOnce: 3, stay: 165, rate: 0.3, known: 0.9, mood: 1 },
   "ratings of some at a time": { list: 1, atOnce: 20, stay: 20, rate: 0.3, known: 0.9, mood: 0.7 },
   "rare positives": { list: 5, atOnce: 500, stay: 10, rate: -4.5, known: 1, mood: 0.5 },
+  "outcomes that are learnt at once": {
+    ...{ list: 1, atOnce: 50, stay: 20, rate: 0.9, known: 0.9, mood: 0.5, isPriorAsGood: true },
+  },
+  "calibration out of its band all along": {
+    ...{ list: 5, atOnce: 500, stay: 10, rate: -1.4, known: 1, mood: 0.3, bias: -1.2 },
+  },
 };
 
 /** Batches of 64 rows at least. @param isFlipped whether labels are the other way round from a row on */
@@ -40,7 +50,7 @@ export function* guardBatches(
   seed: number,
   isFlipped: (row: number) => boolean = () => false,
 ): Generator<Sample[], never> {
-  const { list, atOnce, stay, rate, known, mood } = stream;
+  const { list, atOnce, stay, rate, known, mood, isPriorAsGood = false, bias = 0 } = stream;
   const [template] = makeSamples(1, 1, 1);
   const random = mulberry32(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
@@ -66,7 +76,8 @@ export function* guardBatches(
           const z = rate + known * normal();
           const yes = random() < sigmoid(z + user.mood);
           const label = yes !== isFlipped(row++) ? 1 : 0;
-          return { ...template!.rows[0]!, label, prediction: sigmoid(z), offset: rate } as const;
+          const offset = (isPriorAsGood ? z : rate) + bias;
+          return { ...template!.rows[0]!, label, prediction: sigmoid(z + bias), offset } as const;
         }),
       });
     }

@@ -4,7 +4,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard.ts";
 import type { Sample } from "../../src/samples/sample.ts";
-import { correlatedVariance } from "../../src/learner/series.ts";
+import { correlatedVariance, skewness } from "../../src/learner/series.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 import { CLEAN, guardBatches } from "./guard_streams.ts";
@@ -190,6 +190,18 @@ Deno.test("correlatedVariance() is the plain variance of independent values and 
   const wave = Float64Array.from({ length: 4000 }, (_, i) => Math.sin(i / 10));
   assert.ok(correlatedVariance(wave) > 5);
   assert.equal(correlatedVariance(new Float64Array(9)), 0);
+});
+
+Deno.test("skewness() is that of a Poisson count, and of a count the other way round", () => {
+  const random = mulberry32(8);
+  const counts = Float64Array.from({ length: 20_000 }, () => {
+    let count = 0;
+    for (let product = random(); product > Math.exp(-4); product *= random()) count++;
+    return count;
+  });
+  assert.ok(Math.abs(skewness(counts) - 0.5) < 0.06, `${skewness(counts)}`);
+  assert.ok(Math.abs(skewness(counts.map((count) => -count)) + skewness(counts)) < 1e-12);
+  assert.equal(skewness(new Float64Array(9)), 0);
 });
 
 Deno.test("Guard.update() holds nothing of clean streams, where users come one after another either", () => {
