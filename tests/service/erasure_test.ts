@@ -4,6 +4,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Eraser } from "../../streams/service/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
@@ -116,6 +117,31 @@ Deno.test("Service takes out whom an earlier life of it was asked to erase, and 
   for (const name of ["events", "samples", "recommendations", "state"] as const) {
     assert.equal(found[topics[name]], undefined, name);
   }
+});
+
+Deno.test("Eraser looks through events that were read before the task it finds was opened", async () => {
+  await using log = new MemoryLog();
+  const events = shop();
+  const time = events.at(-1)?.time ?? 0;
+  let offset = -1;
+  {
+    await using _ = await Service.start(log, { ...FAST, eraseIntervalMs: 3_600_000 });
+    await log.append(recordsOf(events));
+    const value = encodeEvent({ type: "forget", user: GONE, time });
+    [offset = -1] = await log.append([{ topic: topics.events, key: GONE, value, time }]);
+    await untilCommitted(log);
+  }
+  const found = async (openedAt: number, lastErasure: number) => {
+    const task = { openedAt, lastErasure, others: undefined as never };
+    const tasks = () => new Map([[0, task]]);
+    const deployment = { log, topics, partitions: 1, models: ["base"], tasks };
+    const eraser = Eraser.for(deployment, { clock: () => performance.now() })!;
+    await eraser.look();
+    return eraser.stateOf(0, offset) === "under way";
+  };
+  assert.equal(await found(offset + 1, -1), true, "another task met it");
+  assert.equal(await found(0, offset), true, "this task met it");
+  assert.equal(await found(0, -1), false, "this task would have met it");
 });
 
 Deno.test("Service says of a log that takes no records out that a user is erased once learners have written it", async () => {
