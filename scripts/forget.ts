@@ -59,7 +59,7 @@ const WAIT_SECONDS = 60;
 const POLL_MS = 100;
 const NOT_ERASED =
   "backups, what consumers of the topics keep, source files, logs of proxies, on Kafka local snapshots of tasks, " +
-  "for an hour or two (docs/explanation/log.md, erasing users)";
+  "for an hour or two (docs/how-to/erase-a-user.md)";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);

@@ -1,5 +1,5 @@
 /**
- * What Prometheus sees of a process. Names and units by its conventions; docs/reference/http.md lists them.
+ * What Prometheus sees of a process. Names and units by its conventions; docs/reference/metrics.md lists them.
  *
  * @module
  */

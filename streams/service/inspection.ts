@@ -275,9 +275,10 @@ async function positionProblems(
       }
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
-      const [what = "", remedy = "see docs/explanation/log.md, positions and identity"] = error.message.split(
-        "; ",
-      );
+      const [what = "", remedy = "see docs/explanation/exactly-once.md, positions and identity"] = error
+        .message.split(
+          "; ",
+        );
       problems.push({ what: `task ${partition} stands still: ${what}`, remedy });
       if (now.partitions !== partitions) break; // the same of all
     }

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { absent, field } from "./config_field.ts";
 
-/** How long an embedded log keeps records, hours of the wall's clock. docs/explanation/log.md says what is kept for longer. */
+/** How long an embedded log keeps records, hours of the wall's clock. docs/reference/topics.md says what is kept for longer. */
 export interface RetentionSettings {
   /** Events. @default {for good} */
   readonly eventsHours?: number | undefined;
@@ -31,7 +31,7 @@ const FOR_GOOD = absent("for good");
 export const retentionSchema: z.ZodType<RetentionSettings> = z.strictObject({
   eventsHours: field(
     hours,
-    "on SQLite: how long events are kept, once applied; see [log.md](../explanation/log.md#retention)",
+    "on SQLite: how long events are kept, once applied; see [topics.md](topics.md#retention)",
     FOR_GOOD,
   ),
   recommendationsHours: field(hours, "how long answers are, once figures of experiments have them", FOR_GOOD),

@@ -2,7 +2,7 @@
 (* How a learner goes on: samples in several partitions that have no order    *)
 (* among each other, versions that are published now and then, checkpoints    *)
 (* that are written more rarely, and learners that believe to be the only     *)
-(* one. docs/explanation/reliability.md says it in words.                     *)
+(* one. docs/explanation/exactly-once.md says it in words.                    *)
 (*                                                                            *)
 (* A batch is one sample, the weights are the samples in the order in which   *)
 (* they were learnt: two versions agree if and only if these do.              *)

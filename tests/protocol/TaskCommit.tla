@@ -1,6 +1,6 @@
 ----------------------------- MODULE TaskCommit -----------------------------
 (* How a task commits: one partition of `events`, processes that believe to   *)
-(* own it, and the log that decides. In words: docs/explanation/reliability.md *)
+(* own it, and the log that decides; in docs/explanation/exactly-once.md too. *)
 (*                                                                            *)
 (* One step of the model is one operation on the log, or the work between two *)
 (* of them; a crash may come between any two steps. An event is a number that *)

@@ -1,6 +1,6 @@
 /**
  * The commit protocol, checked in every reachable state of its models: TaskCommit.tla and LearnerCommit.tla say what is
- * modelled, docs/explanation/reliability.md says it in words.
+ * modelled, docs/explanation/exactly-once.md says it in words.
  *
  * @module
  */
