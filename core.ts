@@ -136,11 +136,19 @@ export * from "./src/samples/sample.ts";
 export * from "./src/samples/sample_codec.ts";
 export * from "./src/serving/version.ts";
 export * from "./src/learner/learner.ts";
+export type { LearnerOptions } from "./src/learner/learner_options.ts";
 export { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./src/learner/table_rules.ts";
-export * from "./src/learner/proof.ts";
+export { type Orderer, ORDERERS, Proof, type ProofChange, type ProofOptions } from "./src/learner/proof.ts";
 export * from "./src/learner/validation.ts";
-export * from "./src/learner/guard.ts";
-export * from "./src/learner/guard.ts";
+export {
+  Guard,
+  type GuardAction,
+  type GuardOptions,
+  HEALTH,
+  type Health,
+  type HealthChange,
+  REASONS,
+} from "./src/learner/guard.ts";
 
 // Experiments.
 export * from "./src/assignment/experiment.ts";

@@ -78,7 +78,7 @@ export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.
 export { TimeShare } from "./streams/task/time_share.ts";
 export * from "./streams/feeders/feeder.ts";
 export * from "./streams/feeders/topic_feeder.ts";
-export * from "./streams/learning/learning.ts";
+export { Learning, type LearningOptions, type LearningStepOptions } from "./streams/learning/learning.ts";
 export * from "./streams/topics/parameters.ts";
 export * from "./streams/topics/pinned_models.ts";
 export * from "./streams/replay/rejections.ts";

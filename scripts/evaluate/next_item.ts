@@ -5,6 +5,9 @@
  * @module
  */
 
+import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
+import { settle } from "../../src/options/option.ts";
+import { learnerSettings } from "../../src/learner/learner_options.ts";
 import process from "node:process";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { Learner } from "../../src/learner/learner.ts";
@@ -23,8 +26,6 @@ import type { SourceRecord } from "../../streams/sources/source.ts";
 
 /** Length of a list. */
 const K = 20;
-/** Rows of a batch of the learner. */
-const BATCH_ROWS = 64;
 /** Behaviours of a commit. */
 const COMMIT_EVENTS = 256;
 /** Most items that a request may exclude. */
@@ -195,13 +196,13 @@ class Learning {
   constructor(name: ModelName, task: TaskOptions, config: Config, seed: number) {
     const { schema } = task;
     const options = learnerOptions(task, config, seed);
-    const k = options.embeddingWidth ?? 16;
+    const k = learnerSettings(options).embeddingWidth;
     const { d, userWidth, contextWidth } = new Assembler(schema, k);
     const shape = { d, user: userWidth, context: contextWidth };
     const make = () => createModel(name, shape, modelConfig(name, config), mulberry32(seed));
     this.serving = new ServingModel(make(), schema, k);
     this.#learner = new Learner(make(), options);
-    this.#batchRows = config.batchRows ?? BATCH_ROWS;
+    this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;
   }
 
   /** Takes the samples; a full batch is learnt and published. */

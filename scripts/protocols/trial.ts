@@ -4,6 +4,9 @@
  * @module
  */
 
+import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
+import { settle } from "../../src/options/option.ts";
+import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
@@ -33,9 +36,6 @@ export interface Judged {
   readonly predictions: Float64Array;
 }
 
-/** Rows of a batch when the configuration does not say. */
-const BATCH_ROWS = 64;
-
 /** Learns samples, publishes as a replay does, and predicts with what was published. */
 export class Trial {
   readonly #learner: Learner;
@@ -46,13 +46,13 @@ export class Trial {
   /** A model that has learnt nothing; its initial weights are version 1. */
   constructor({ schema, model, config, seed }: TrialOptions) {
     const options = learnerOptions({ schema }, config, seed);
-    const k = options.embeddingWidth ?? 16;
+    const k = learnerSettings(options).embeddingWidth;
     const { d, userWidth, contextWidth } = new Assembler(schema, k);
     const sizes = { d, user: userWidth, context: contextWidth };
     const make = (): Model => createModel(model, sizes, modelConfig(model, config), mulberry32(seed));
     this.#learner = new Learner(make(), options);
     this.#serving = new ServingModel(make(), schema, k);
-    this.#batchRows = config.batchRows ?? BATCH_ROWS;
+    this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;
     this.#publish("full");
   }
 

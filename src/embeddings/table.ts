@@ -1,5 +1,6 @@
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { endRecord, openRecord, startRecord } from "../codec/record.ts";
+import { settle } from "../options/option.ts";
 import { RowAdagrad } from "../optimisers/adagrad.ts";
 import { usable } from "../optimisers/optimiser.ts";
 import { encodeDelta, writtenKeys } from "./delta.ts";
@@ -7,6 +8,7 @@ import { GradientSums } from "./gradient_sums.ts";
 import { fillNormal, hashString, mix } from "./hash.ts";
 import { KeyLog } from "./key_log.ts";
 import { RowStore, type RowStoreOptions } from "./row_store.ts";
+import { TABLE_OPTIONS } from "./table_options.ts";
 import { CHUNK_MASK, PADDING_ROW, UNKNOWN_ROW } from "./rows.ts";
 
 /** Options of {@linkcode EmbeddingTable}. */
@@ -109,7 +111,7 @@ export class EmbeddingTable {
     this.#initScale = options.initScale ?? 0.01;
     this.#l2 = options.l2 ?? 0;
     this.#maxBytes = options.maxBytes ?? Infinity;
-    const { admitAfter = 1, expireAfterMs = Infinity } = options;
+    const { admitAfter, expireAfterMs } = settle(TABLE_OPTIONS, options);
     requireInteger("width", this.width, 2 ** 16);
     requireInteger("admitAfter", admitAfter, 255);
     if (!(expireAfterMs > 0)) {
@@ -126,7 +128,7 @@ export class EmbeddingTable {
   }
 
   /** The least `maxBytes` of a table of this width: one chunk of rows and an empty index. */
-  static leastBytes(width: number, admitAfter = 1): number {
+  static leastBytes(width: number, admitAfter: number = TABLE_OPTIONS.admitAfter.value): number {
     const options = { width, admitAfter, seed: 0, maxBytes: Infinity, expireAfterMs: Infinity };
     return Math.ceil(new RowStore(options).bytes / (1 - RESERVE));
   }

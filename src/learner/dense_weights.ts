@@ -9,14 +9,11 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Parameters } from "../kernels/parameters.ts";
 import { Adagrad } from "../optimisers/adagrad.ts";
 import { Adam } from "../optimisers/adam.ts";
+import { type LearnerSettings, LEARNING_RATES } from "./learner_options.ts";
 import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
 
-/** Options of {@linkcode DenseWeights}; see `LearnerOptions`. */
-export interface DenseWeightsOptions {
-  readonly optimiser?: "adam" | "adagrad";
-  readonly learningRate?: number;
-  readonly headLearningRate?: number;
-}
+/** What of a learner's options is about its dense weights. */
+export type DenseWeightsOptions = Pick<LearnerSettings, "optimiser" | "learningRate" | "headLearningRate">;
 
 /** Weights that are all learnt in every step. */
 export class DenseWeights {
@@ -35,14 +32,12 @@ export class DenseWeights {
     this.#headValues = head.values;
     this.gradients = model.kernels.floats(model.values.length);
     this.headGradients = new Float32Array(head.values.length);
-    this.#optimiser = options.optimiser === "adam"
-      ? new Adam(model.values.length, { learningRate: options.learningRate ?? 0.001 })
-      : new Adagrad(model.values.length, {
-        learningRate: options.learningRate ?? 0.03,
-        initialAccumulator: 1,
-      });
+    const { optimiser, learningRate = LEARNING_RATES[optimiser] } = options;
+    this.#optimiser = optimiser === "adam"
+      ? new Adam(model.values.length, { learningRate })
+      : new Adagrad(model.values.length, { learningRate, initialAccumulator: 1 });
     this.#headOptimiser = new Adagrad(head.values.length, {
-      learningRate: options.headLearningRate ?? 0.1,
+      learningRate: options.headLearningRate,
       initialAccumulator: 1,
     });
   }

@@ -36,28 +36,44 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { logisticLoss } from "../losses/logistic.ts";
 import { entropy, rowLogLoss } from "../metrics/probability.ts";
+import { count, type OptionsOf, positive, settle, type Settled } from "../options/option.ts";
 import { correlatedVariance, mean, type Series, skewness } from "./series.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Guard}. */
 export interface GuardOptions {
   /** Rows of the newest window. @default {1024} */
-  readonly windowRows?: number;
+  readonly windowRows?: number | undefined;
   /** Rows of the reference before it. @default {8192} */
-  readonly referenceRows?: number;
+  readonly referenceRows?: number | undefined;
   /** Rows before which it does not act. @default {4096} */
-  readonly warmUpRows?: number;
+  readonly warmUpRows?: number | undefined;
   /** Most by which normalised entropy, or surprise, may be above the reference's. @default {0.1} */
-  readonly margin?: number;
+  readonly margin?: number | undefined;
   /** Smallest Σ predictions / Σ labels. @default {0.5} */
-  readonly minCalibration?: number;
+  readonly minCalibration?: number | undefined;
   /** Largest Σ predictions / Σ labels. @default {2} */
-  readonly maxCalibration?: number;
+  readonly maxCalibration?: number | undefined;
   /** Standard errors by which the band must be left. @default {5} */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /** Rows after which a world that stays changed is taken for the new one. @default {8192} */
-  readonly patienceRows?: number;
+  readonly patienceRows?: number | undefined;
 }
+
+/** The options of {@linkcode GuardOptions}. */
+export const GUARD_OPTIONS = {
+  windowRows: count(1024, "rows of the newest window"),
+  referenceRows: count(8192, "rows of the reference before it"),
+  warmUpRows: count(4096, "rows before which it does not act"),
+  margin: positive(
+    0.1,
+    "most by which normalised entropy, beside the prior's, may be above the reference's",
+  ),
+  minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
+  maxCalibration: positive(2, "largest one"),
+  confidence: positive(5, "standard errors by which the band must be left"),
+  patienceRows: count(8192, "rows after which a world that stays changed is the new one"),
+} satisfies OptionsOf<GuardOptions>;
 
 /** How much the served versions are trusted. */
 export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
@@ -116,7 +132,7 @@ const FORMAT = 3;
  * ```
  */
 export class Guard {
-  readonly #options: Required<GuardOptions>;
+  readonly #options: Settled<typeof GUARD_OPTIONS>;
   #health: Health = "healthy";
   #changes: HealthChange[] = [];
   #rows = 0;
@@ -133,17 +149,7 @@ export class Guard {
    * @throws RangeError when an option is not above 0, or the calibration's band is empty.
    */
   constructor(options: GuardOptions = {}) {
-    this.#options = {
-      windowRows: 1024,
-      referenceRows: 8192,
-      warmUpRows: 4096,
-      margin: 0.1,
-      minCalibration: 0.5,
-      maxCalibration: 2,
-      confidence: 5,
-      patienceRows: 8192,
-      ...options,
-    };
+    this.#options = settle(GUARD_OPTIONS, options);
     for (const [name, value] of Object.entries(this.#options)) {
       if (!(value > 0)) throw new RangeError(`Cannot take ${name} as above 0: current value is ${value}`);
     }

@@ -12,7 +12,7 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { EmbeddingTable } from "../embeddings/table.ts";
 import { Assembler, createHead } from "../features/assembler.ts";
-import { type FeatureSchema, numericNames } from "../features/schema.ts";
+import { numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { HistoryGradients, InputGradients, Model } from "../models/model.ts";
 import type { Parameters } from "../kernels/parameters.ts";
@@ -23,56 +23,9 @@ import { NumericScaler } from "./numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Sample, SampleRow } from "../samples/sample.ts";
 import { ServedLink } from "./served_link.ts";
-import type { PriorDeviations } from "./table_rules.ts";
+import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./learner_options.ts";
 import { TrainedTables } from "./trained_tables.ts";
 import type { ParameterVersion } from "../serving/version.ts";
-
-/** Options of a {@linkcode Learner}. */
-export interface LearnerOptions {
-  /** Which attributes are features. */
-  readonly schema: FeatureSchema;
-  /** Width k of an id's embedding. @default {16} */
-  readonly embeddingWidth?: number;
-  /** Optimiser of the model's dense weights. @default {"adagrad"} */
-  readonly optimiser?: "adam" | "adagrad";
-  /** Its learning rate. @default {0.03 for adagrad, 0.001 for adam} */
-  readonly learningRate?: number;
-  /** Adagrad's learning rate of bias and numeric weights. @default {0.1} */
-  readonly headLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of vectors. @default {0.1} */
-  readonly embeddingLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
-  readonly firstOrderLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
-  readonly pairLearningRate?: number;
-  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
-  readonly crossLearningRate?: number;
-  /**
-   * How far first-order weights are expected to lie from 0, by kind, in logits. Those of a kind that is named are
-   * learnt as posterior means under a normal prior of this deviation, and its learning rate has no say. @default {none}
-   */
-  readonly deviations?: PriorDeviations;
-  /** Standard deviation of a new row. @default {0.03} */
-  readonly embeddingScale?: number;
-  /** Largest norm of the dense gradient a row of the batch. @default {5} */
-  readonly clipNorm?: number;
-  /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
-  readonly auxWeight?: number;
-  /** Sights before an id gets a row of its own. @default {1} */
-  readonly admitAfter?: number;
-  /** Bytes that the tables may hold together. @default {256 MiB} */
-  readonly tableBytes?: number;
-  /** Event time after which an unused row is dropped, milliseconds. @default {never} */
-  readonly expireAfterMs?: number;
-  /** Share of the negatives that is learnt, in (0, 1]; the logits are corrected for it. @default {1} */
-  readonly negativeRate?: number;
-  /** Whether the labels are those of the policy `fnc`: fake negatives, undone when served. @default {false} */
-  readonly fakeNegatives?: boolean;
-  /** Learning rate a row of the calibration of what is served (Platt); 0 = none. @default {0} */
-  readonly calibrationRate?: number;
-  /** Seed of new rows and of drawn negatives. @default {0} */
-  readonly seed?: number;
-}
 
 /** What learning a batch gave. */
 export interface LearnResult {
@@ -118,7 +71,7 @@ export class Learner {
   /** Event time of the newest sample learnt. */
   dataTime = 0;
 
-  readonly #options: LearnerOptions;
+  readonly #options: LearnerSettings;
   readonly #assembler: Assembler;
   readonly #dense: DenseWeights;
   readonly #tables: TrainedTables;
@@ -130,17 +83,17 @@ export class Learner {
 
   /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
   constructor(model: Model, options: LearnerOptions) {
-    const { schema, embeddingWidth = 16, seed = 0 } = options;
-    this.#options = options;
+    const settings = this.#options = learnerSettings(options);
+    const { schema, embeddingWidth, seed } = settings;
     this.model = model;
     this.#assembler = new Assembler(schema, embeddingWidth, model.lifelong ? model.stateSize : 0);
-    this.#tables = new TrainedTables(options);
+    this.#tables = new TrainedTables(settings);
     this.tables = this.#tables.byField;
     this.head = createHead(schema);
-    this.#dense = new DenseWeights(model.parameters, this.head, options);
+    this.#dense = new DenseWeights(model.parameters, this.head, settings);
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
-    this.#served = new ServedLink(options);
+    this.#served = new ServedLink(settings);
   }
 
   /** Learns one batch: a step of every optimiser on the summed gradients. */
@@ -160,7 +113,7 @@ export class Learner {
         this.#served.judge(whole.rows, this.#logits(whole, standardisation), judged);
         continue;
       }
-      const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed ?? 0);
+      const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed);
       if (sample.rows.length === 0) {
         const learnt = this.#learnHistory(sample);
         if (learnt === null) continue;
@@ -287,7 +240,7 @@ export class Learner {
       labels: labelsOf(sample.rows),
       weights,
       negatives: negatives.vectors,
-      auxWeight: this.#options.auxWeight ?? 0,
+      auxWeight: this.#options.auxWeight,
     }, this.#dense.gradients);
     this.#assembler.scatter(sample, this.#tables.scatter, gradients, this.head, this.#dense.headGradients);
     scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
@@ -303,7 +256,7 @@ export class Learner {
       T: history.items.length,
       e: this.#assembler.gatherHistory(history, this.#tables.gather),
       negatives: negatives.vectors,
-      auxWeight: this.#options.auxWeight ?? 0,
+      auxWeight: this.#options.auxWeight,
     }, this.#dense.gradients);
     this.#assembler.scatterHistory(history, this.#tables.scatter, gradients.e);
     scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
@@ -311,13 +264,13 @@ export class Learner {
   }
 
   #negatives({ history }: Sample): Negatives {
-    const wanted = (this.#options.auxWeight ?? 0) > 0 && this.model.historyLoss !== undefined;
+    const wanted = this.#options.auxWeight > 0 && this.model.historyLoss !== undefined;
     return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
   }
 
   /** Takes a step of every optimiser, unless the loss or a gradient is not finite. @returns Whether all is sound. */
   #step(learnt: number, loss: number): boolean {
-    const isUsable = this.#dense.clip((this.#options.clipNorm ?? 5) * Math.max(1, learnt));
+    const isUsable = this.#dense.clip(this.#options.clipNorm * Math.max(1, learnt));
     if (!isUsable || !Number.isFinite(loss)) {
       this.#tables.discard();
       return false;

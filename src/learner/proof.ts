@@ -46,15 +46,26 @@ import { PRIOR_NUMERIC } from "../features/schema.ts";
 import { sigmoid, softplus } from "../losses/logistic.ts";
 import { normalCdf } from "../metrics/normal.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
+import { natural, number, type OptionsOf, settle } from "../options/option.ts";
 import type { Sample, SampleRow } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
   /** Probability that chance ever gives the model a say, or takes it. @default {0.05} */
-  readonly alpha?: number;
+  readonly alpha?: number | undefined;
   /** Judged rows after which a new model is mixed with the prior; 0 = from the start. @default {64} */
-  readonly mixRows?: number;
+  readonly mixRows?: number | undefined;
 }
+
+/** The options of {@linkcode ProofOptions}. */
+export const PROOF_OPTIONS = {
+  alpha: number(
+    0.05,
+    { above: 0, below: 1 },
+    "probability that chance ever gives a model a say in the order of lists, or takes it",
+  ),
+  mixRows: natural(64, "judged rows after which a new model is mixed with the prior"),
+} satisfies OptionsOf<ProofOptions>;
 
 /** Who orders, by the model's share in it. */
 export const ORDERERS = ["prior", "mix", "model"] as const;
@@ -138,7 +149,8 @@ export class Proof {
   readonly #information = new Float64Array(MAX_POSITION + 1).fill(LEVEL_START);
 
   /** Nothing is proved yet. @throws RangeError when α is not in (0, 1), or `mixRows` below 0 */
-  constructor({ alpha = 0.05, mixRows = 64 }: ProofOptions = {}) {
+  constructor(options: ProofOptions = {}) {
+    const { alpha, mixRows } = settle(PROOF_OPTIONS, options);
     if (!(alpha > 0 && alpha < 1)) {
       throw new RangeError(`Cannot take alpha as in (0, 1): current value is ${alpha}`);
     }

@@ -12,14 +12,11 @@ import { type Link, withoutFakeNegatives } from "../losses/link.ts";
 import { samplingOffset } from "../losses/log_odds.ts";
 import { logisticLoss } from "../losses/logistic.ts";
 import { Calibration } from "./calibration.ts";
+import type { LearnerSettings } from "./learner_options.ts";
 import type { Sample, SampleRow } from "../samples/sample.ts";
 
-/** Options of a {@linkcode ServedLink}; see `LearnerOptions`. */
-export interface ServedLinkOptions {
-  readonly negativeRate?: number;
-  readonly fakeNegatives?: boolean;
-  readonly calibrationRate?: number;
-}
+/** What of a learner's options is about what it serves. */
+export type ServedLinkOptions = Pick<LearnerSettings, "negativeRate" | "fakeNegatives" | "calibrationRate">;
 
 /** Log loss of judged rows. */
 export interface JudgedLoss {
@@ -39,7 +36,7 @@ export class ServedLink {
   readonly #calibration: Calibration;
 
   /** Nothing is calibrated yet. @throws RangeError when a rate is out of its range */
-  constructor({ negativeRate = 1, fakeNegatives = false, calibrationRate = 0 }: ServedLinkOptions) {
+  constructor({ negativeRate, fakeNegatives, calibrationRate }: ServedLinkOptions) {
     this.negativeRate = negativeRate;
     this.offset = samplingOffset(negativeRate);
     this.#fakeNegatives = fakeNegatives;

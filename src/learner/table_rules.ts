@@ -22,32 +22,32 @@ export const WEIGHT_KINDS = [
 export type WeightKind = (typeof WEIGHT_KINDS)[number];
 
 /** Standard deviations of weights by kind, in logits, above 0. */
-export type PriorDeviations = { readonly [K in WeightKind]?: number };
+export type PriorDeviations = { readonly [K in WeightKind]?: number | undefined };
 
-/** What rules depend on; see `LearnerOptions`. */
+/** What of a learner's options rules depend on. */
 export interface TableRuleOptions {
-  readonly embeddingLearningRate?: number;
-  readonly firstOrderLearningRate?: number;
-  readonly pairLearningRate?: number;
-  readonly crossLearningRate?: number;
-  readonly deviations?: PriorDeviations;
+  readonly embeddingLearningRate: number;
+  readonly firstOrderLearningRate: number;
+  readonly pairLearningRate: number;
+  readonly crossLearningRate: number;
+  readonly deviations: PriorDeviations;
 }
 
 /** How the rows of a table are learnt. @param name of a table, see `fieldSpecs` */
 export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {
   if (!name.startsWith("first:")) {
-    return { learningRate: options.embeddingLearningRate ?? 0.1, initialAccumulator: 0.1 };
+    return { learningRate: options.embeddingLearningRate, initialAccumulator: 0.1 };
   }
   const kind = weightKind(name);
-  const deviation = options.deviations?.[kind];
+  const deviation = options.deviations[kind];
   if (deviation !== undefined) {
     return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
   }
   if (kind === "transition" || kind === "age") {
-    return { learningRate: options.crossLearningRate ?? 0.2, initialAccumulator: 0.1 };
+    return { learningRate: options.crossLearningRate, initialAccumulator: 0.1 };
   }
-  if (kind === "pair") return { learningRate: options.pairLearningRate ?? 0.05, initialAccumulator: 1 };
-  return { learningRate: options.firstOrderLearningRate ?? 0.05, initialAccumulator: 0.1 };
+  if (kind === "pair") return { learningRate: options.pairLearningRate, initialAccumulator: 1 };
+  return { learningRate: options.firstOrderLearningRate, initialAccumulator: 0.1 };
 }
 
 function weightKind(name: string): WeightKind {

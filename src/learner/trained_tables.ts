@@ -11,19 +11,16 @@ import { EmbeddingTable } from "../embeddings/table.ts";
 import type { FieldTable, TrainableTable } from "../features/field_table.ts";
 import { fieldSpecs } from "../features/fields.ts";
 import { userPrefix } from "../features/pairs.ts";
-import type { FeatureSchema } from "../features/schema.ts";
+import type { LearnerSettings } from "./learner_options.ts";
 import { tableRule, type TableRuleOptions } from "./table_rules.ts";
 
-/** Options of {@linkcode TrainedTables}; see `LearnerOptions`. */
-export interface TrainedTablesOptions extends TableRuleOptions {
-  readonly schema: FeatureSchema;
-  readonly embeddingWidth?: number;
-  readonly embeddingScale?: number;
-  readonly admitAfter?: number;
-  readonly tableBytes?: number;
-  readonly expireAfterMs?: number;
-  readonly seed?: number;
-}
+/** What of a learner's options is about its tables. */
+export type TrainedTablesOptions =
+  & TableRuleOptions
+  & Pick<
+    LearnerSettings,
+    "schema" | "embeddingWidth" | "embeddingScale" | "admitAfter" | "tableBytes" | "expireAfterMs" | "seed"
+  >;
 
 /** One table a field, learnt together. */
 export class TrainedTables {
@@ -42,7 +39,7 @@ export class TrainedTables {
    * @throws {RangeError} if a share of `tableBytes` does not hold an empty table
    */
   constructor(options: TrainedTablesOptions) {
-    const { schema, embeddingWidth = 16, tableBytes = 256 * 2 ** 20, admitAfter = 1, seed = 0 } = options;
+    const { schema, embeddingWidth, tableBytes, admitAfter, expireAfterMs, seed } = options;
     const specs = fieldSpecs(schema, embeddingWidth);
     const least = specs.length *
       Math.max(...specs.map(({ width }) => EmbeddingTable.leastBytes(width, admitAfter)));
@@ -58,11 +55,11 @@ export class TrainedTables {
         name,
         width,
         seed,
-        initScale: name.startsWith("first:") ? 0 : options.embeddingScale ?? 0.03,
+        initScale: name.startsWith("first:") ? 0 : options.embeddingScale,
         ...tableRule(name, options),
         admitAfter,
         maxBytes,
-        expireAfterMs: options.expireAfterMs ?? Infinity,
+        expireAfterMs,
       })
     );
     this.byField = new Map(tables.map((table) => [table.name, table]));

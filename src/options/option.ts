@@ -191,20 +191,14 @@ function listOf<T>(
   >;
 }
 
-/** Options of a part. */
-export function group<D extends Declared>(of: D): Option<Given<D>> {
-  return { kind: { kind: "group", of }, about: "", value: {} };
+/** Options of a part. @param words what it is when it is absent, where that is not `{}` */
+export function group<D extends Declared>(of: D, about = "", words?: string): Option<Given<D>> {
+  return { kind: { kind: "group", of }, about, value: {}, ...(words === undefined ? {} : { words }) };
 }
 
 /** Options of a part that `null` turns off. @param words what it is when it is absent, where that is not `{}` */
 export function part<D extends Declared>(of: D, about: string, words?: string): Option<Given<D> | null> {
-  return {
-    kind: { kind: "group", of },
-    isNullable: true,
-    about,
-    value: {},
-    ...(words === undefined ? {} : { words }),
-  };
+  return orNull(group(of, about, words));
 }
 
 /** The same option, which may also be `null`. */

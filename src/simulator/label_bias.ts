@@ -13,7 +13,8 @@ import { delayedClicks, type DelayOptions } from "./delayed_clicks.ts";
 import type { LabelPolicy } from "../users/label_policy.ts";
 import { TaskState } from "../engine/task_state.ts";
 import type { TaskOutputs } from "../engine/task_outputs.ts";
-import { Learner, type LearnerOptions } from "../learner/learner.ts";
+import { Learner } from "../learner/learner.ts";
+import type { LearnerOptions } from "../learner/learner_options.ts";
 
 /** What is tried. */
 export interface BiasOptions extends DelayOptions {

@@ -8,9 +8,7 @@ import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { GuardOptions } from "../../src/learner/guard.ts";
-import type { LearnerOptions } from "../../src/learner/learner.ts";
-import type { ProofOptions } from "../../src/learner/proof.ts";
+import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import { MODEL_OPTIONS, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -22,38 +20,25 @@ import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "../settings/kafka_settings.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/settings.ts";
-import type { LearningOptions } from "../learning/learning.ts";
+import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
 import type { Durability } from "../log/sqlite/durability.ts";
 import type { Delivery } from "../topics/delivery.ts";
 
 /** A configuration file, decoded: what is absent has its default. docs/reference/configuration.md, which is made of the schema, lists every key. */
-export interface Config extends Partial<Omit<TaskOptions, "schema" | "seed" | "nowMicros">> {
+export interface Config
+  extends
+    Omit<TaskOptions, "schema" | "seed" | "nowMicros" | "maxJumpMs">,
+    Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover"> {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
-  /** Rows of a batch of the learner. @default {64} */
-  readonly batchRows?: number;
   /** Whether answers of a service wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery;
   /** What on a SQLite log survives: the death of the process, or of the machine. @default {"process"} */
   readonly durability?: Durability;
   /** On a SQLite log, time after which the disk is asked to confirm what was written, milliseconds. @default {1000} */
   readonly syncMs?: number;
-  /** Batches between two checkpoints of the learner. @default {100} */
-  readonly checkpointBatches?: number;
-  /** Time between two checkpoints of a service's learner at least, milliseconds. @default {10000} */
-  readonly checkpointIntervalMs?: number;
-  /** Time between two versions of a service's learner at least, milliseconds. @default {100} */
-  readonly publishIntervalMs?: number;
-  /** Versions on the log between two full snapshots; older versions than the newest one are dropped. `null`: none is. @default {50} */
-  readonly snapshotVersions?: number | null;
-  /** Newest judged rows that the learner keeps for figures. @default {all; 20000 in a service} */
-  readonly keepRows?: number;
   /** Options of the learner. */
-  readonly learner?: Partial<Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">>;
-  /** How a model proves that it ranks better than the causal prior; `null` = it need not. */
-  readonly proof?: ProofOptions | null;
-  /** The band in which served predictions must stay; `null` = no guard. */
-  readonly guard?: GuardOptions | null;
+  readonly learner?: Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">;
   /** How to reach the brokers of a Kafka log. */
   readonly kafka?: KafkaSettings;
   /** Where the schema of the file is, for editors. */
@@ -163,20 +148,11 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
   return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
 }
 
+const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_OPTIONS)[];
+
 /** The options of the learner's runtime. */
 export function learningOptions(config: Config): LearningOptions {
-  const { batchRows, checkpointBatches, checkpointIntervalMs, publishIntervalMs } = config;
-  const { snapshotVersions, keepRows, guard, proof } = config;
-  return defined({
-    batchRows,
-    checkpointBatches,
-    checkpointIntervalMs,
-    publishIntervalMs,
-    snapshotVersions,
-    keepRows,
-    guard,
-    proof,
-  }) as LearningOptions;
+  return defined(Object.fromEntries(LEARNING_NAMES.map((name) => [name, config[name]])));
 }
 
 /** The configuration of a model, with every option in it: whoever notes it down notes what it was then. */

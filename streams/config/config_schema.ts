@@ -6,11 +6,12 @@
 
 import { z } from "zod";
 import { COMPARISONS } from "../../src/events/event.ts";
-import { WEIGHT_KINDS } from "../../src/learner/table_rules.ts";
+import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { LABEL_POLICIES } from "../../src/users/label_policy.ts";
 import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
 import { MODEL_OPTIONS } from "../../src/models/create.ts";
-import { optionsSchema } from "../settings/option_schema.ts";
+import { LEARNING_OPTIONS } from "../learning/learning.ts";
+import { optionsSchema, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
@@ -126,56 +127,7 @@ const retrieval = z.strictObject({
   }).partial(),
 }).partial();
 
-const learner = z.strictObject({
-  embeddingWidth: field(count, "width of an id's embedding", 16),
-  optimiser: field(z.enum(["adam", "adagrad"]), "of the model's dense weights", "adagrad"),
-  learningRate: field(positive, "its rate", absent("0.03; 0.001 for adam")),
-  headLearningRate: field(positive, "of bias and numeric weights", 0.1),
-  embeddingLearningRate: field(positive, "of embedding rows", 0.1),
-  firstOrderLearningRate: field(positive, "of first-order weights", 0.05),
-  pairLearningRate: field(positive, "of the weights of pairs", 0.05),
-  crossLearningRate: field(positive, "of the weights of transitions", 0.2),
-  deviations: field(
-    z.strictObject(Object.fromEntries(WEIGHT_KINDS.map((kind) => [
-      kind,
-      field(positive, `of weights of the kind ${kind}`, absent("none")),
-    ]))).partial(),
-    "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
-    absent("none"),
-  ),
-  embeddingScale: field(z.number().min(0), "standard deviation of a new row", 0.03),
-  clipNorm: field(positive, "largest norm of the dense gradient a row", 5),
-  auxWeight: field(z.number().min(0), "factor of DIEN's auxiliary loss", 0),
-  admitAfter: field(count, "sights before an id gets a row", 1),
-  tableBytes: field(count, "all tables together, bytes", 268_435_456),
-  expireAfterMs: field(positive, "event time after which an unused row goes", absent("never")),
-  negativeRate: field(z.number().gt(0).max(1), "share of the negatives that is learnt", 1),
-  calibrationRate: field(z.number().min(0), "learning rate a row of the calibration; 0 = none", 0),
-}).partial();
-
-const proof = z.strictObject({
-  alpha: field(
-    z.number().gt(0).lt(1),
-    "probability that chance ever gives a model a say in the order of lists, or takes it",
-    0.05,
-  ),
-  mixRows: field(natural, "judged rows after which a new model is mixed with the prior", 64),
-}).partial().nullable();
-
-const guard = z.strictObject({
-  windowRows: field(count, "rows of the newest window", 1024),
-  referenceRows: field(count, "rows of the reference before it", 8192),
-  warmUpRows: field(count, "rows before which it does not act", 4096),
-  margin: field(
-    positive,
-    "most by which normalised entropy, beside the prior's, may be above the reference's",
-    0.1,
-  ),
-  minCalibration: field(positive, "smallest Σ predictions / Σ labels", 0.5),
-  maxCalibration: field(positive, "largest one", 2),
-  confidence: field(positive, "standard errors by which the band must be left", 5),
-  patienceRows: field(count, "rows after which a world that stays changed is the new one", 8192),
-}).partial().nullable();
+const { proof, guard, ...learning } = shapeOf(LEARNING_OPTIONS);
 
 const models = z.strictObject({
   base: optionsSchema(MODEL_OPTIONS.base),
@@ -297,22 +249,12 @@ export const configSchema = z.strictObject({
     SYNC_MS,
   ),
   delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
-  batchRows: field(count, "rows of a batch of the learner; also ends a round of the task", 64),
-  checkpointBatches: field(count, "batches between two checkpoints", 100),
-  checkpointIntervalMs: field(natural, "of a service: time between two checkpoints at least", 10_000),
-  publishIntervalMs: field(natural, "of a service: time between two versions at least", 1000),
-  snapshotVersions: field(
-    count.nullable(),
-    "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
-      "`null`: all stay, and may name who was erased",
-    50,
-  ),
-  keepRows: field(count, "newest judged rows kept for figures", absent("all; 20000 in a service")),
-  learner,
+  ...learning,
+  learner: optionsSchema(LEARNER_OPTIONS),
   kafka: kafkaSchema,
   http: httpSchema,
   retention: retentionSchema,
-  proof: field(proof, "how a model proves that it ranks better than the prior; `null` = it need not", {}),
-  guard: field(guard, "the band in which served predictions must stay; `null` = none", {}),
+  proof,
+  guard,
   models,
 }).partial();

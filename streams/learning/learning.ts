@@ -17,11 +17,12 @@
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { Guard, GuardOptions } from "../../src/learner/guard.ts";
+import { type Guard, GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard.ts";
 import { GuardRails } from "../../src/learner/guard_rails.ts";
 import type { Learner } from "../../src/learner/learner.ts";
-import { Proof, type ProofOptions } from "../../src/learner/proof.ts";
+import { Proof, PROOF_OPTIONS, type ProofOptions } from "../../src/learner/proof.ts";
 import { Validation } from "../../src/learner/validation.ts";
+import { absent, count, natural, type OptionsOf, orNull, part, settle } from "../../src/options/option.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { type Batch, BatchReader } from "./batch_reader.ts";
 import { decodeHead, encodeHead } from "./checkpoint_head.ts";
@@ -36,33 +37,59 @@ const logger = getLogger(["meander", "learner"]);
 /** Options of a {@linkcode Learning}. */
 export interface LearningOptions {
   /** Rows after which a batch is full. @default {64} */
-  readonly batchRows?: number;
+  readonly batchRows?: number | undefined;
   /** Batches between two checkpoints. @default {100} */
-  readonly checkpointBatches?: number;
+  readonly checkpointBatches?: number | undefined;
   /** Time between two checkpoints at least where batches are learnt by `step`, milliseconds. @default {10000} */
-  readonly checkpointIntervalMs?: number;
+  readonly checkpointIntervalMs?: number | undefined;
   /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {1000} */
-  readonly publishIntervalMs?: number;
+  readonly publishIntervalMs?: number | undefined;
   /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. @default {50} */
-  readonly snapshotVersions?: number | null;
+  readonly snapshotVersions?: number | null | undefined;
   /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
-  readonly recoveryBatches?: number;
+  readonly recoveryBatches?: number | undefined;
   /** Drop samples that no checkpoint needs any more. @default {false} */
-  readonly trimSamples?: boolean;
+  readonly trimSamples?: boolean | undefined;
   /** Newest judged rows to keep at least, for figures; they are part of every checkpoint. @default {all} */
-  readonly keepRows?: number;
+  readonly keepRows?: number | undefined;
   /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
-  readonly guard?: GuardOptions | null;
+  readonly guard?: GuardOptions | null | undefined;
   /** How the model has to prove that it ranks better than the prior; `null` = it need not. @default {{}} */
-  readonly proof?: ProofOptions | null;
+  readonly proof?: ProofOptions | null | undefined;
   /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
-  readonly variant?: string;
+  readonly variant?: string | undefined;
   /** Where samples of the only partition are that a task in this process has just written. @default {none} */
-  readonly handover?: SampleHandover;
+  readonly handover?: SampleHandover | undefined;
 }
 
-/** Rows after which a batch is full, unless the options say otherwise. */
-export const BATCH_ROWS = 64;
+/** Judged rows that the learner of a service keeps, which may go on for years. */
+export const SERVICE_ROWS = 20_000;
+
+/** The options of {@linkcode LearningOptions} that stand in a configuration. */
+export const LEARNING_OPTIONS = {
+  batchRows: count(64, "rows of a batch of the learner; also ends a round of the task"),
+  checkpointBatches: count(100, "batches between two checkpoints"),
+  checkpointIntervalMs: natural(10_000, "of a service: time between two checkpoints at least"),
+  publishIntervalMs: natural(1000, "of a service: time between two versions at least"),
+  snapshotVersions: orNull(
+    count(
+      50,
+      "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+        "`null`: all stay, and may name who was erased",
+    ),
+  ),
+  keepRows: count(
+    absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
+    "newest judged rows kept for figures",
+  ),
+  proof: part(
+    PROOF_OPTIONS,
+    "how a model proves that it ranks better than the prior; `null` = it need not",
+  ),
+  guard: part(GUARD_OPTIONS, "the band in which served predictions must stay; `null` = none"),
+} satisfies OptionsOf<
+  Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">
+>;
 
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
@@ -97,9 +124,11 @@ export class Learning implements AsyncDisposable {
   readonly #rails: GuardRails;
   readonly #versions: VersionPace;
   readonly #records: LearnerRecords;
-  readonly #options: Required<
-    Pick<LearningOptions, "checkpointBatches" | "checkpointIntervalMs" | "trimSamples">
-  >;
+  readonly #options: {
+    readonly checkpointBatches: number;
+    readonly checkpointIntervalMs: number;
+    readonly trimSamples: boolean;
+  };
   readonly #now: () => number;
   /** When a checkpoint was written, or this was opened, by the clock. */
   #checkpointAt: number;
@@ -112,28 +141,23 @@ export class Learning implements AsyncDisposable {
     this.#records = records;
     this.#now = now;
     this.#checkpointAt = now();
-    this.#options = {
-      checkpointBatches: options.checkpointBatches ?? 100,
-      checkpointIntervalMs: options.checkpointIntervalMs ?? 10_000,
-      trimSamples: options.trimSamples ?? false,
-    };
+    const settled = settle(LEARNING_OPTIONS, options);
+    const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
+    this.#options = { checkpointBatches, checkpointIntervalMs, trimSamples: options.trimSamples ?? false };
     this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
       partitions,
-      batchRows: options.batchRows ?? BATCH_ROWS,
+      batchRows,
       model: learner.model.name,
       variant: options.variant,
       handover: options.handover,
     });
-    this.validation = new Validation({ rows: options.keepRows ?? Infinity });
-    this.proof = options.proof === null ? null : new Proof(options.proof);
+    this.validation = new Validation({ rows: keepRows });
+    this.proof = proof === null ? null : new Proof(proof);
     this.#rails = new GuardRails(learner, {
-      guard: options.guard === undefined ? {} : options.guard,
+      guard,
       recoveryBatches: options.recoveryBatches ?? 5,
     });
-    this.#versions = new VersionPace({
-      publishIntervalMs: options.publishIntervalMs ?? 1000,
-      snapshotVersions: options.snapshotVersions === undefined ? 50 : options.snapshotVersions,
-    }, now);
+    this.#versions = new VersionPace(settled, now);
   }
 
   /**

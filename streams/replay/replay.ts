@@ -13,9 +13,12 @@
  * @module
  */
 
+import { LEARNING_OPTIONS } from "../learning/learning.ts";
+import { settle } from "../../src/options/option.ts";
 import { createHash } from "node:crypto";
 import { Assembler } from "../../src/features/assembler.ts";
-import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { createKernels } from "../../src/kernels/choose.ts";
 import { KERNEL_NAMES } from "../../src/kernels/kernels.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
@@ -126,7 +129,7 @@ export async function replay<N extends ModelName>(
   await log.createTopics(specs(topics));
   await checkManifest(log, topics, options.manifest);
 
-  const k = options.learner.embeddingWidth ?? 16;
+  const k = learnerSettings(options.learner).embeddingWidth;
   const serving = new ServingModel(await makeModel(options, k), options.task.schema, k);
   const retain = options.retain ?? true;
   const handover = new SampleHandover();
@@ -160,7 +163,10 @@ export async function replay<N extends ModelName>(
   );
   const resumedFrom = eventsRead(task.state);
   const rejections = new RejectionSummary();
-  const limits = { rows: options.learning?.batchRows ?? 64, events: options.roundEvents ?? 1024 };
+  const limits = {
+    rows: settle(LEARNING_OPTIONS, options.learning).batchRows,
+    events: options.roundEvents ?? 1024,
+  };
 
   const slots: SlotMark[] = [];
   const look = () => {

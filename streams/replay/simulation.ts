@@ -14,6 +14,7 @@
  * @module
  */
 
+import { SERVICE_ROWS } from "../learning/learning.ts";
 import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -25,7 +26,8 @@ import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { Assembler } from "../../src/features/assembler.ts";
-import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -278,13 +280,13 @@ class Engine implements AsyncDisposable {
   ): Promise<Engine> {
     const { learner, model, modelConfig, seed } = options;
     const taskOptions = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task };
-    const k = learner.embeddingWidth ?? 16;
+    const k = learnerSettings(learner).embeddingWidth;
     const { d, userWidth, contextWidth } = new Assembler(taskOptions.schema, k);
     const make = () =>
       createModel(model, { d, user: userWidth, context: contextWidth }, modelConfig, mulberry32(seed));
     const serving = new ServingModel(make(), taskOptions.schema, k);
     const learning = await Learning.open(log, topics, new Learner(make(), learner), {
-      keepRows: 20_000,
+      keepRows: SERVICE_ROWS,
       ...options.learning,
     });
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);

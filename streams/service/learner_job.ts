@@ -7,7 +7,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Assembler } from "../../src/features/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -46,7 +47,7 @@ export const LEARNER_IDLE_MS = 1000;
 export function makeModel<N extends ModelName>(
   { model, modelConfig, schema, learner }: Omit<LearnerSpec<N>, "learning" | "topics">,
 ): Model {
-  const { d, userWidth, contextWidth } = new Assembler(schema, learner.embeddingWidth ?? 16);
+  const { d, userWidth, contextWidth } = new Assembler(schema, learnerSettings(learner).embeddingWidth);
   const sizes = { d, user: userWidth, context: contextWidth };
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }

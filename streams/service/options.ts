@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LearnerOptions } from "../../src/learner/learner.ts";
+import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { LearningOptions } from "../learning/learning.ts";

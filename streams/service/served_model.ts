@@ -4,10 +4,12 @@
  * @module
  */
 
+import { settle } from "../../src/options/option.ts";
+import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import { BATCH_ROWS } from "../learning/learning.ts";
+import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/learning.ts";
 import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
@@ -20,9 +22,6 @@ import { loneUnready, stallsOf } from "./readiness.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import { ThreadedLearner } from "./threaded_learner.ts";
 import { Worker } from "./worker.ts";
-
-/** Judged rows that a learner keeps, unless its options say otherwise. */
-const KEPT_ROWS = 20_000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -64,7 +63,7 @@ export class ServedModel {
     const spec: LearnerSpec = {
       ...{ model, modelConfig, schema, learner },
       learning: {
-        keepRows: KEPT_ROWS,
+        keepRows: SERVICE_ROWS,
         ...options.learning,
         ...(variant === undefined ? {} : { variant: model }),
       },
@@ -111,7 +110,7 @@ export class ServedModel {
   /** Another one at version 0, by a name. */
   make(name: string): ServingModel {
     const { schema, learner } = this.#spec;
-    return new ServingModel(makeModel(this.#spec), schema, learner.embeddingWidth ?? 16, name);
+    return new ServingModel(makeModel(this.#spec), schema, learnerSettings(learner).embeddingWidth, name);
   }
 
   /** The figures of its learner, when that works in this process now. */
@@ -140,7 +139,7 @@ export class ServedModel {
     const { positions } = job.figures;
     const lag = await lagOf(this.#log, this.#spec.topics.samples, positions);
     // Those of a batch that is not full yet, and what transactions leave behind them, are no past.
-    if (lag <= 2 * (this.#spec.learning.batchRows ?? BATCH_ROWS) + 2 * positions.length) {
+    if (lag <= 2 * (settle(LEARNING_OPTIONS, this.#spec.learning).batchRows) + 2 * positions.length) {
       this.#caughtUpJob = job;
       return [];
     }

@@ -5,7 +5,7 @@
  */
 
 import { Assembler } from "../../src/features/assembler.ts";
-import type { LearnerOptions } from "../../src/learner/learner.ts";
+import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";

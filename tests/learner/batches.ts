@@ -7,7 +7,8 @@
 
 import { Assembler } from "../../src/features/assembler.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
-import { Learner, type LearnerOptions } from "../../src/learner/learner.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { createModel, type ModelName } from "../../src/models/create.ts";
 import type { Model } from "../../src/models/model.ts";

@@ -1,3 +1,5 @@
+import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
+import { settle } from "../../src/options/option.ts";
 import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
@@ -11,7 +13,7 @@ function makeWeights(optimiser: "adam" | "adagrad") {
   return {
     values: parameters.values,
     head: head.values,
-    dense: new DenseWeights(parameters, head, { optimiser }),
+    dense: new DenseWeights(parameters, head, settle(LEARNER_OPTIONS, { optimiser })),
   };
 }
 

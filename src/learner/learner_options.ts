@@ -1,0 +1,122 @@
+/**
+ * What of learning a deployment decides.
+ *
+ * @module
+ */
+
+import { TABLE_OPTIONS } from "../embeddings/table_options.ts";
+import type { FeatureSchema } from "../features/schema.ts";
+import {
+  absent,
+  choice,
+  count,
+  group,
+  number,
+  type OptionsOf,
+  positive,
+  settle,
+  type Settled,
+} from "../options/option.ts";
+import { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./table_rules.ts";
+
+/** The learning rate of each optimiser of dense weights, unless the options say otherwise. */
+export const LEARNING_RATES = { adagrad: 0.03, adam: 0.001 } as const;
+
+/** Options of a `Learner`. */
+export interface LearnerOptions {
+  /** Which attributes are features. */
+  readonly schema: FeatureSchema;
+  /** Width k of an id's embedding. @default {16} */
+  readonly embeddingWidth?: number | undefined;
+  /** Optimiser of the model's dense weights. @default {"adagrad"} */
+  readonly optimiser?: "adam" | "adagrad" | undefined;
+  /** Its learning rate. @default {0.03 for adagrad, 0.001 for adam} */
+  readonly learningRate?: number | undefined;
+  /** Adagrad's learning rate of bias and numeric weights. @default {0.1} */
+  readonly headLearningRate?: number | undefined;
+  /** Row-wise Adagrad's learning rate of vectors. @default {0.1} */
+  readonly embeddingLearningRate?: number | undefined;
+  /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
+  readonly firstOrderLearningRate?: number | undefined;
+  /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
+  readonly pairLearningRate?: number | undefined;
+  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
+  readonly crossLearningRate?: number | undefined;
+  /**
+   * How far first-order weights are expected to lie from 0, by kind, in logits. Those of a kind that is named are
+   * learnt as posterior means under a normal prior of this deviation, and its learning rate has no say. @default {none}
+   */
+  readonly deviations?: PriorDeviations | undefined;
+  /** Standard deviation of a new row. @default {0.03} */
+  readonly embeddingScale?: number | undefined;
+  /** Largest norm of the dense gradient a row of the batch. @default {5} */
+  readonly clipNorm?: number | undefined;
+  /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
+  readonly auxWeight?: number | undefined;
+  /** Sights before an id gets a row of its own. @default {1} */
+  readonly admitAfter?: number | undefined;
+  /** Bytes that the tables may hold together. @default {256 MiB} */
+  readonly tableBytes?: number | undefined;
+  /** Event time after which an unused row is dropped, milliseconds. @default {never} */
+  readonly expireAfterMs?: number | undefined;
+  /** Share of the negatives that is learnt, in (0, 1]; the logits are corrected for it. @default {1} */
+  readonly negativeRate?: number | undefined;
+  /** Whether the labels are those of the policy `fnc`: fake negatives, undone when served. @default {false} */
+  readonly fakeNegatives?: boolean | undefined;
+  /** Learning rate a row of the calibration of what is served (Platt); 0 = none. @default {0} */
+  readonly calibrationRate?: number | undefined;
+  /** Seed of new rows and of drawn negatives. @default {0} */
+  readonly seed?: number | undefined;
+}
+
+const DEVIATIONS = Object.fromEntries(
+  WEIGHT_KINDS.map((kind) => [
+    kind,
+    positive<number | undefined>(absent("none"), `of weights of the kind ${kind}`),
+  ]),
+) as Record<WeightKind, ReturnType<typeof positive<number | undefined>>>;
+
+/** The options of {@linkcode LearnerOptions} that stand in a configuration. */
+export const LEARNER_OPTIONS = {
+  embeddingWidth: count(16, "width of an id's embedding"),
+  optimiser: choice(["adam", "adagrad"], "adagrad", "of the model's dense weights"),
+  learningRate: positive<number | undefined>(
+    absent(`${LEARNING_RATES.adagrad}; ${LEARNING_RATES.adam} for adam`),
+    "its rate",
+  ),
+  headLearningRate: positive(0.1, "of bias and numeric weights"),
+  embeddingLearningRate: positive(0.1, "of embedding rows"),
+  firstOrderLearningRate: positive(0.05, "of first-order weights"),
+  pairLearningRate: positive(0.05, "of the weights of pairs"),
+  crossLearningRate: positive(0.2, "of the weights of transitions"),
+  deviations: group(
+    DEVIATIONS,
+    "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
+    "none",
+  ),
+  embeddingScale: number(0.03, { minimum: 0 }, "standard deviation of a new row"),
+  clipNorm: positive(5, "largest norm of the dense gradient a row"),
+  auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
+  admitAfter: TABLE_OPTIONS.admitAfter,
+  tableBytes: count(268_435_456, "all tables together, bytes"),
+  expireAfterMs: TABLE_OPTIONS.expireAfterMs,
+  negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
+  calibrationRate: number(0, { minimum: 0 }, "learning rate a row of the calibration; 0 = none"),
+} satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "seed">>;
+
+/** Options of a learner, each there. */
+export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
+  /** See {@linkcode LearnerOptions.schema}. */
+  readonly schema: FeatureSchema;
+  /** See {@linkcode LearnerOptions.fakeNegatives}. */
+  readonly fakeNegatives: boolean;
+  /** See {@linkcode LearnerOptions.seed}. */
+  readonly seed: number;
+}
+
+/** Options with their defaults. */
+export function learnerSettings(
+  { schema, fakeNegatives = false, seed = 0, ...more }: LearnerOptions,
+): LearnerSettings {
+  return { ...settle(LEARNER_OPTIONS, more), schema, fakeNegatives, seed };
+}
