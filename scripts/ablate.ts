@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createModel } from "../src/models/create.ts";
+import { createModel } from "../src/nn/models/registry.ts";
 import { StoredState } from "../src/users/stored_state.ts";
 import { type Config, modelConfig } from "../streams/config/config.ts";
 import {

@@ -10,7 +10,7 @@
  */
 
 import { Option } from "commander";
-import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DELIVERIES, type Delivery } from "../streams/topics/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";

@@ -22,7 +22,7 @@ import { readAnswerLog } from "../streams/evaluation/answer_log.ts";
 import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
 import { openSource } from "../streams/sources/open.ts";
-import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import type { Ranking } from "../src/scorer/answerer.ts";
 import { PROFILES } from "../streams/replay/profiles.ts";
 import { topicNames } from "../streams/topics/topics.ts";

@@ -1,5 +1,5 @@
 /**
- * Compiles src/kernels/assembly to src/kernels/binary.ts. With `--check` it only compares, and fails when the
+ * Compiles src/nn/kernels/assembly to src/nn/kernels/binary.ts. With `--check` it only compares, and fails when the
  * file is not up to date.
  *
  *     deno task kernels [--check]
@@ -9,9 +9,9 @@
 
 import { main as compile } from "assemblyscript/asc";
 
-const folder = new URL("../src/kernels/assembly/", import.meta.url);
-const file = new URL("../src/kernels/binary.ts", import.meta.url);
-/** Pages of the memory that src/kernels/simd.ts makes: at first, and at most. */
+const folder = new URL("../src/nn/kernels/assembly/", import.meta.url);
+const file = new URL("../src/nn/kernels/binary.ts", import.meta.url);
+/** Pages of the memory that src/nn/kernels/simd.ts makes: at first, and at most. */
 const FIRST_PAGES = "256";
 const MAX_PAGES = "16384";
 
@@ -33,11 +33,11 @@ async function build(features: string): Promise<string> {
   return btoa(String.fromCharCode(...binary));
 }
 
-/** The text of src/kernels/binary.ts. */
+/** The text of src/nn/kernels/binary.ts. */
 export async function binaryFile(): Promise<string> {
   const simd = await build("simd,threads");
   const relaxed = await build("simd,relaxed-simd,threads");
-  return `// Compiled from src/kernels/assembly by \`deno task kernels\`; do not edit.
+  return `// Compiled from src/nn/kernels/assembly by \`deno task kernels\`; do not edit.
 
 /**
  * The SIMD kernels as WebAssembly, base64.
@@ -66,7 +66,7 @@ if (import.meta.main) {
     await Deno.writeTextFile(file, text);
     await print(found === text ? "kernels were up to date" : "kernels compiled");
   } else if (found !== text) {
-    await print("src/kernels/binary.ts is not up to date; run `deno task kernels`");
+    await print("src/nn/kernels/binary.ts is not up to date; run `deno task kernels`");
     Deno.exit(1);
   } else {
     await print("kernels are up to date");

@@ -11,7 +11,7 @@
  */
 
 import { Argument, InvalidArgumentError, Option } from "commander";
-import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { type Config, parseConfig } from "../streams/config/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
 import { commandArguments, commandName, createCommand } from "./command_line.ts";

@@ -5,8 +5,8 @@
  */
 
 import { Option } from "commander";
-import { resolveKernels } from "../src/kernels/choose.ts";
-import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { resolveKernels } from "../src/nn/kernels/choose.ts";
+import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import {
   type Config,

@@ -8,7 +8,7 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
-import { MODEL_NAMES } from "../src/models/create.ts";
+import { MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
 import { DELIVERIES } from "../streams/topics/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";

@@ -9,7 +9,7 @@ import { Command, Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
 import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
-import { MODEL_NAMES, type ModelName } from "../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import {
   learnerOptions,

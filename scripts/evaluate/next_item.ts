@@ -12,7 +12,7 @@ import process from "node:process";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { Assembler } from "../../src/features/assembler.ts";
-import { createModel, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";

@@ -15,13 +15,13 @@
  * @module
  */
 
-import { addRowSum, addXtY, addXW, addYWt, fillRows } from "../../src/kernels/gemm.ts";
-import { Mlp, mlpShapes } from "../../src/kernels/mlp.ts";
-import { prelu, preluBackward } from "../../src/kernels/prelu.ts";
-import { Scratch } from "../../src/kernels/scratch.ts";
-import { weightedLogisticLoss } from "../../src/kernels/weighted_loss.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
-import { Parameters } from "../../src/kernels/parameters.ts";
+import { addRowSum, addXtY, addXW, addYWt, fillRows } from "../../src/nn/kernels/gemm.ts";
+import { Mlp, mlpShapes } from "../../src/nn/layers/mlp.ts";
+import { prelu, preluBackward } from "../../src/nn/kernels/prelu.ts";
+import { Scratch } from "../../src/nn/kernels/scratch.ts";
+import { weightedLogisticLoss } from "../../src/nn/layers/weighted_loss.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
+import { Parameters } from "../../src/nn/kernels/parameters.ts";
 import { normal } from "../../src/draws/random_source.ts";
 import { KerasAdam } from "./keras_adam.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import type { Sample } from "../../src/samples/sample.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { type Figures, rowFigures, taskFigures } from "./figures.ts";
 import { readSparrow, shuffled, SPARROW_SCHEMA } from "./sparrow.ts";

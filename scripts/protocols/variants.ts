@@ -5,7 +5,7 @@
  */
 
 import type { Sample } from "../../src/samples/sample.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Config } from "../../streams/config/config.ts";
 
 /** A model with something changed. */

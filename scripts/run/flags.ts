@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Role } from "../../streams/service/service.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import type { LogFlags } from "../log_flags.ts";

@@ -1,8 +1,8 @@
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { endRecord, openRecord, startRecord } from "../codec/record.ts";
 import { settle } from "../options/option.ts";
-import { RowAdagrad } from "../optimisers/adagrad.ts";
-import { usable } from "../optimisers/optimiser.ts";
+import { RowAdagrad } from "../nn/optimisers/adagrad.ts";
+import { usable } from "../nn/optimisers/optimiser.ts";
 import { encodeDelta, writtenKeys } from "./delta.ts";
 import { GradientSums } from "./gradient_sums.ts";
 import { fillNormal, hashString, mix } from "./hash.ts";

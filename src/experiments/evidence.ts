@@ -9,7 +9,7 @@
  * @module
  */
 
-import { softplus } from "../losses/logistic.ts";
+import { softplus } from "../nn/losses/logistic.ts";
 import type { Interval } from "../metrics/confidence_sequence.ts";
 import type { Arm } from "./effect.ts";
 

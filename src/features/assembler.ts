@@ -14,8 +14,8 @@
  */
 
 import type { SampleHistory, SampleState } from "../samples/sample.ts";
-import type { InputGradients, ModelInput } from "../models/model.ts";
-import { Parameters } from "../kernels/parameters.ts";
+import type { InputGradients, ModelInput } from "../nn/models/core/model.ts";
+import { Parameters } from "../nn/kernels/parameters.ts";
 import { BehaviourList } from "./behaviour_list.ts";
 import { CandidateList, type CandidateShape, type Crosses } from "./candidate_list.ts";
 import { type FeatureTables, findTables } from "./feature_tables.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { InputGradients } from "../models/model.ts";
+import type { InputGradients } from "../nn/models/core/model.ts";
 import type { FeatureTables } from "./feature_tables.ts";
 import {
   addField,

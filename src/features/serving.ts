@@ -5,8 +5,8 @@
  */
 
 import type { Instance } from "./instance.ts";
-import type { SlotHealth } from "../models/mimn_health.ts";
-import type { LooksAt } from "../models/model.ts";
+import type { SlotHealth } from "../nn/models/core/model.ts";
+import type { LooksAt } from "../nn/models/core/model.ts";
 
 /** Where the rows of an impression look. */
 export interface Look {

@@ -7,7 +7,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { sigmoid } from "../losses/logistic.ts";
+import { sigmoid } from "../nn/losses/logistic.ts";
 
 /** The scale stays within [1/this, this]: a factor beyond it is a broken model, not a wrong scale. */
 const MOST = 4;

@@ -6,11 +6,11 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Parameters } from "../kernels/parameters.ts";
-import { Adagrad } from "../optimisers/adagrad.ts";
-import { Adam } from "../optimisers/adam.ts";
+import type { Parameters } from "../nn/kernels/parameters.ts";
+import { Adagrad } from "../nn/optimisers/adagrad.ts";
+import { Adam } from "../nn/optimisers/adam.ts";
 import { type LearnerSettings, LEARNING_RATES } from "./learner_options.ts";
-import { clipByGlobalNorm, type Optimiser } from "../optimisers/optimiser.ts";
+import { clipByGlobalNorm, type Optimiser } from "../nn/optimisers/optimiser.ts";
 
 /** What of a learner's options is about its dense weights. */
 export type DenseWeightsOptions = Pick<LearnerSettings, "optimiser" | "learningRate" | "headLearningRate">;

@@ -34,7 +34,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { logisticLoss } from "../losses/logistic.ts";
+import { logisticLoss } from "../nn/losses/logistic.ts";
 import { entropy, rowLogLoss } from "../metrics/probability.ts";
 import { count, type OptionsOf, positive, settle, type Settled } from "../options/option.ts";
 import { correlatedVariance, mean, type Series, skewness } from "./series.ts";

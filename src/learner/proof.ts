@@ -43,7 +43,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { MAX_POSITION } from "../features/fields.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
-import { sigmoid, softplus } from "../losses/logistic.ts";
+import { sigmoid, softplus } from "../nn/losses/logistic.ts";
 import { normalCdf } from "../metrics/normal.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";

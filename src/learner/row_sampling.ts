@@ -1,6 +1,6 @@
 /**
  * Down-sampling of negatives: all positives are learnt and a share of the negatives, with the log-odds correction
- * in training, after which the logit is unbiased (see `src/losses/log_odds.ts`).
+ * in training, after which the logit is unbiased (see `src/nn/losses/log_odds.ts`).
  *
  * @module
  */

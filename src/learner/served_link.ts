@@ -7,10 +7,10 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { lateClickWeight } from "../losses/delayed.ts";
-import { type Link, withoutFakeNegatives } from "../losses/link.ts";
-import { samplingOffset } from "../losses/log_odds.ts";
-import { logisticLoss } from "../losses/logistic.ts";
+import { lateClickWeight } from "../nn/losses/delayed.ts";
+import { type Link, withoutFakeNegatives } from "../nn/losses/link.ts";
+import { samplingOffset } from "../nn/losses/log_odds.ts";
+import { logisticLoss } from "../nn/losses/logistic.ts";
 import { Calibration } from "./calibration.ts";
 import type { LearnerSettings } from "./learner_options.ts";
 import type { Sample, SampleRow } from "../samples/sample.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RowAdagradOptions } from "../optimisers/adagrad.ts";
+import type { RowAdagradOptions } from "../nn/optimisers/adagrad.ts";
 
 /** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
 export const WEIGHT_KINDS = [

@@ -1,11 +1,11 @@
 /**
- * DIEN's auxiliary loss (see `kernels/auxiliary.ts`), op by op over a padded batch.
+ * DIEN's auxiliary loss (see `models/dien/auxiliary.ts`), op by op over a padded batch.
  *
  * @module
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { AuxiliaryScore } from "../kernels/auxiliary.ts";
+import type { AuxiliaryScore } from "../nn/models/dien/auxiliary.ts";
 import { mlp } from "./layers.ts";
 import type { Weights } from "./tensorflow.ts";
 

@@ -1,13 +1,13 @@
 /**
- * Base, DIN and DIEN op by op: the same formulas as `src/models`, batched over users with padded histories.
+ * Base, DIN and DIEN op by op: the same formulas as `src/nn/models`, batched over users with padded histories.
  *
  * @module
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { BASE_OPTIONS, type BaseConfig } from "../models/base.ts";
-import { DIEN_OPTIONS, type DienConfig } from "../models/dien.ts";
-import { DIN_OPTIONS, type DinConfig } from "../models/din.ts";
+import { BASE_OPTIONS, type BaseConfig } from "../nn/models/base/base.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/dien.ts";
+import { DIN_OPTIONS, type DinConfig } from "../nn/models/din/din.ts";
 import { settle } from "../options/option.ts";
 import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";
@@ -18,7 +18,7 @@ import type { Weights } from "./tensorflow.ts";
 
 // B users, T behaviours, K candidates, d vector, H hidden, U user input, C candidate input
 
-/** Base, see `models/base.ts`. */
+/** Base, see `models/base/base.ts`. */
 export function baseForward(weights: Weights, config: BaseConfig, batch: Batch): Forward {
   const { pooling, product, dotHead } = settle(BASE_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
@@ -29,7 +29,7 @@ export function baseForward(weights: Weights, config: BaseConfig, batch: Batch):
   return { logits: tf.reshape(z, [-1, K]), aux: tf.scalar(0), values: { s } };
 }
 
-/** DIN, see `models/din.ts`. */
+/** DIN, see `models/din/din.ts`. */
 export function dinForward(weights: Weights, config: DinConfig, batch: Batch): Forward {
   const { norm, keepPooled, dotHead } = settle(DIN_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
@@ -44,7 +44,7 @@ export function dinForward(weights: Weights, config: DinConfig, batch: Batch): F
   return { logits: tf.reshape(z, [-1, K]), aux: tf.scalar(0), values: { g: tf.mul(g, mask), w, v } };
 }
 
-/** DIEN, see `models/dien.ts`. */
+/** DIEN, see `models/dien/dien.ts`. */
 export function dienForward(weights: Weights, config: DienConfig, batch: Batch): Forward {
   const { pooling, attention, norm, form, auxiliary, inputGain, dotHead, evolvedDot } = settle(
     DIEN_OPTIONS,

@@ -1,11 +1,11 @@
 /**
- * The GRU of `kernels/gru.ts` and its attentional forms, op by op over a padded batch.
+ * The GRU of `layers/gru.ts` and its attentional forms, op by op over a padded batch.
  *
  * @module
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { GruForm } from "../kernels/gru.ts";
+import type { GruForm } from "../nn/layers/gru.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 
 // B rows, T steps, n inputs, H hidden

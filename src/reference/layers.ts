@@ -5,8 +5,8 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { HiddenActivation } from "../kernels/mlp.ts";
-import type { Pooling } from "../kernels/pool.ts";
+import type { HiddenActivation } from "../nn/layers/mlp.ts";
+import type { Pooling } from "../nn/layers/pool.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 
 /** An MLP over the last axis: layers `W1`, `b1`, … under `prefix`, the last one linear. */
@@ -26,7 +26,7 @@ export function mlp(
   return tf.reshape(y, [...lead, y.shape.at(-1) ?? 0]);
 }
 
-/** Dice (see `kernels/dice.ts`) of s [m, n], with constant statistics [n]. */
+/** Dice (see `layers/dice.ts`) of s [m, n], with constant statistics [n]. */
 export function dice(s: tf.Tensor, alpha: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor): tf.Tensor {
   const p = tf.sigmoid(tf.div(tf.sub(s, mean), tf.sqrt(tf.add(variance, 1e-8))));
   return tf.mul(tf.add(p, tf.mul(tf.sub(1, p), alpha)), s);

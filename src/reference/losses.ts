@@ -1,5 +1,5 @@
 /**
- * The losses of `src/losses` in tfjs ops, whose gradients come from autodiff: weights are constants of it.
+ * The losses of `src/nn/losses` in tfjs ops, whose gradients come from autodiff: weights are constants of it.
  *
  * @module
  */

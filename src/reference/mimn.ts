@@ -1,11 +1,11 @@
 /**
- * MIMN op by op: the formulas of `models/mimn.ts` and its kernels, batched over users with padded histories.
+ * MIMN op by op: the formulas of `models/mimn/mimn.ts` and its layers, batched over users with padded histories.
  *
  * @module
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { MIMN_OPTIONS, type MimnConfig } from "../models/mimn.ts";
+import { MIMN_OPTIONS, type MimnConfig } from "../nn/models/mimn/mimn.ts";
 import { settle } from "../options/option.ts";
 import { normalise } from "./attention.ts";
 import { type Batch, type Forward, type MimnTensors, rowsOf } from "./batch.ts";
@@ -90,7 +90,7 @@ export function mimnStep(
   };
 }
 
-/** MIMN, see `models/mimn.ts`. With `batch.state`, e continues that state; it is a constant. */
+/** MIMN, see `models/mimn/mimn.ts`. With `batch.state`, e continues that state; it is a constant. */
 export function mimnForward(weights: Weights, config: MimnConfig, batch: Batch): Forward {
   const { e, mask } = batch;
   const [B = 0, T = 0] = mask.shape;

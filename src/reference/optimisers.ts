@@ -1,5 +1,5 @@
 /**
- * Optimisers in tfjs ops: what `src/optimisers` computes in loops over arrays. Adam is `tf.train.adam`.
+ * Optimisers in tfjs ops: what `src/nn/optimisers` computes in loops over arrays. Adam is `tf.train.adam`.
  *
  * @module
  */

@@ -6,11 +6,11 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { PLAIN } from "../kernels/plain.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../models/create.ts";
-import { DIEN_OPTIONS } from "../models/dien.ts";
-import { Mimn, MIMN_OPTIONS } from "../models/mimn.ts";
-import type { MimnLayout, MimnState } from "../models/mimn_state.ts";
+import { PLAIN } from "../nn/kernels/plain.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../nn/models/registry.ts";
+import { DIEN_OPTIONS } from "../nn/models/dien/dien.ts";
+import { Mimn, MIMN_OPTIONS } from "../nn/models/mimn/mimn.ts";
+import type { MimnLayout, MimnState } from "../nn/models/mimn/state.ts";
 import type {
   HistoryGradients,
   HistoryInput,
@@ -19,8 +19,8 @@ import type {
   ModelInput,
   ModelSizes,
   TrainingInput,
-} from "../models/model.ts";
-import type { Parameters } from "../kernels/parameters.ts";
+} from "../nn/models/core/model.ts";
+import type { Parameters } from "../nn/kernels/parameters.ts";
 import { settle } from "../options/option.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";

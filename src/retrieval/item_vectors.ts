@@ -20,8 +20,8 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { createKernels } from "../kernels/choose.ts";
-import { SimdKernels } from "../kernels/simd.ts";
+import { createKernels } from "../nn/kernels/choose.ts";
+import { SimdKernels } from "../nn/kernels/simd.ts";
 import { mulberry32 } from "../draws/random.ts";
 import type { Context } from "./context.ts";
 import type { ItemScores } from "./item_scores.ts";

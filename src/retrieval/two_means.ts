@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Kernels } from "../kernels/kernels.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
 import { nthLargest } from "./item_scores.ts";
 import type { VectorLists } from "./vector_lists.ts";
 

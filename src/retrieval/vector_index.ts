@@ -21,7 +21,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import type { Kernels } from "../kernels/kernels.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
 import { BestFirst } from "./best_first.ts";
 import { nthLargest } from "./item_scores.ts";
 import { Nearest } from "./nearest.ts";

@@ -12,7 +12,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Kernels } from "../kernels/kernels.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
 
 /** Slots of a run, at most. */
 export const RUN = 4096;

@@ -5,7 +5,7 @@
  */
 
 import type { Instance } from "../features/instance.ts";
-import type { LooksAt } from "../models/model.ts";
+import type { LooksAt } from "../nn/models/core/model.ts";
 import type { Serving } from "../features/serving.ts";
 
 /** Why one candidate has its score. All logits are without a place in the list. */

@@ -13,10 +13,10 @@ import type { FieldTable } from "../features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "./version.ts";
-import { IDENTITY, type Link, linked, unlinked } from "../losses/link.ts";
-import type { SlotHealth } from "../models/mimn_health.ts";
-import type { Model } from "../models/model.ts";
-import type { Parameters } from "../kernels/parameters.ts";
+import { IDENTITY, type Link, linked, unlinked } from "../nn/losses/link.ts";
+import type { SlotHealth } from "../nn/models/core/model.ts";
+import type { Model } from "../nn/models/core/model.ts";
+import type { Parameters } from "../nn/kernels/parameters.ts";
 import type { Look, Serving } from "../features/serving.ts";
 
 /** Weights whose keys are remembered elsewhere, with their rows, or come again with their user alone. */

@@ -17,7 +17,7 @@ import { crc32 } from "node:zlib";
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Standardisation } from "../features/standardisation.ts";
-import { IDENTITY, type Link } from "../losses/link.ts";
+import { IDENTITY, type Link } from "../nn/losses/link.ts";
 
 /** Format 1 has no link, format 2 does not say who orders. */
 const FORMAT = 3;

@@ -6,7 +6,7 @@
 
 import { Assembler } from "../features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../features/schema.ts";
-import { createModel } from "../models/create.ts";
+import { createModel } from "../nn/models/registry.ts";
 import { mulberry32 } from "../draws/random.ts";
 import { ServingModel } from "../serving/serving_model.ts";
 import { delayedClicks, type DelayOptions } from "./delayed_clicks.ts";

@@ -10,7 +10,7 @@
  * ```
  *
  * What was given before its click came is a fake negative; weights in the loss (`late`, `fnw`) or the link of the
- * probability (`fnc`) undo it, see `src/losses/delayed.ts`. Predictions are judged by the labels of the window.
+ * probability (`fnc`) undo it, see `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
  *
  * @module
  */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { meanHealth, type SlotHealth, type SlotSummary } from "../models/mimn_health.ts";
+import { meanHealth, type SlotSummary } from "../nn/models/mimn/health.ts";
+import type { SlotHealth } from "../nn/models/core/model.ts";
 import type { UserState } from "./user_state.ts";
 
 /** Options of {@linkcode memoryHealth}. */

@@ -9,7 +9,7 @@ import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
-import { MODEL_OPTIONS, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import { MODEL_OPTIONS, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { withoutComments } from "../settings/json_comments.ts";

@@ -9,7 +9,7 @@ import { COMPARISONS } from "../../src/events/event.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { LABEL_POLICIES } from "../../src/users/label_policy.ts";
 import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
-import { MODEL_OPTIONS } from "../../src/models/create.ts";
+import { MODEL_OPTIONS } from "../../src/nn/models/registry.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { optionsSchema, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";

@@ -9,7 +9,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
 import { memoryHealth } from "../../src/users/memory_health.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.ts";
-import type { SlotSummary } from "../../src/models/mimn_health.ts";
+import type { SlotSummary } from "../../src/nn/models/mimn/health.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { PartitionStatus, Service } from "../service/service.ts";
 import { within } from "./deadline.ts";

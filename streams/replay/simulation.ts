@@ -29,7 +29,7 @@ import { Assembler } from "../../src/features/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { itemRecord } from "../../src/simulator/item.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { feederPosition } from "../topics/feeder_position.ts";
 import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
 import { orderKey } from "../learning/sample_order.ts";

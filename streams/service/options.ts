@@ -5,7 +5,7 @@
  */
 
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
-import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
+import type { ModelConfigs, ModelName } from "../../src/nn/models/registry.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { LearningOptions } from "../learning/learning.ts";
 import type { Delivery } from "../topics/delivery.ts";

@@ -17,7 +17,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { lagOf } from "../log/lag.ts";

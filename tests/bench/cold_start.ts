@@ -12,7 +12,7 @@
 
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import {
   learnerOptions,
   learningOptions,

@@ -15,7 +15,7 @@ import { type EachBatchPayload, Kafka, logLevel, Partitioners, type Producer } f
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task/task.ts";

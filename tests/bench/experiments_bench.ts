@@ -14,7 +14,7 @@ import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { createModel, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";

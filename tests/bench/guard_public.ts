@@ -20,7 +20,7 @@
 import type { Guard, GuardOptions } from "../../src/learner/guard.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { rowLogLoss } from "../../src/metrics/probability.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";

@@ -10,7 +10,7 @@
 import process from "node:process";
 import { decodeEvent } from "../../src/events/codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";

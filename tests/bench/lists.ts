@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import {
   learnerOptions,

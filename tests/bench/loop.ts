@@ -20,7 +20,7 @@
 
 import { Command, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { BEHAVIOUR, PARTS } from "../../src/simulator/person.ts";
 import { LIST_LENGTH } from "../../src/simulator/shop.ts";
 import { createWorld } from "../../src/simulator/world.ts";

@@ -11,14 +11,14 @@
  * @module
  */
 
-import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
-import type { Model } from "../../src/models/model.ts";
-import { addXtY, addXW, addYWt } from "../../src/kernels/gemm.ts";
-import { PLAIN } from "../../src/kernels/plain.ts";
+import { createModel, MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
+import type { Model } from "../../src/nn/models/core/model.ts";
+import { addXtY, addXW, addYWt } from "../../src/nn/kernels/gemm.ts";
+import { PLAIN } from "../../src/nn/kernels/plain.ts";
 import { referenceModel } from "../../src/reference/reference_model.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
 import { impression } from "../contracts/model_contract.ts";
-import { floats } from "../kernels/gradient_check.ts";
+import { floats } from "../nn/kernels/gradient_check.ts";
 
 const SIZES = { d: 32, user: 32, context: 16 };
 const T = 50;

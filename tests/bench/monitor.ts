@@ -14,7 +14,7 @@ import type { Event } from "../../src/events/event.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { createModel } from "../../src/models/create.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";

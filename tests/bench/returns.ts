@@ -17,7 +17,7 @@ import { Command, Option } from "commander";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
 import { auc, gauc } from "../../src/metrics/ranking.ts";
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import {
   type Config,
   learnerOptions,

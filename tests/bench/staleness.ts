@@ -20,7 +20,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
 import { auc } from "../../src/metrics/ranking.ts";
-import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { createModel, MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";

@@ -12,7 +12,7 @@
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { MODEL_NAMES } from "../../src/models/create.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

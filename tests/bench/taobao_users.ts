@@ -14,7 +14,7 @@
 
 import { Command } from "commander";
 import { auc } from "../../src/metrics/ranking.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { taskFigures } from "../../scripts/protocols/figures.ts";
 import { PROTOCOLS } from "../../scripts/protocols/protocol.ts";
 import { TAOBAO_SCHEMA, taobaoSamples } from "../../scripts/protocols/taobao.ts";

@@ -16,7 +16,7 @@
 import { Command, Option } from "commander";
 import { UserStatistics } from "../../src/features/kept_statistics.ts";
 import { Assembler } from "../../src/features/assembler.ts";
-import { createModel, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";

@@ -15,7 +15,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
-import { createModel, MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { createModel, MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";

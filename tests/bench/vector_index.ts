@@ -12,7 +12,7 @@
  */
 
 import process from "node:process";
-import { createKernels } from "../../src/kernels/choose.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { ContextBuffer } from "../../src/retrieval/context.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
 import { ItemVectors } from "../../src/retrieval/item_vectors.ts";

@@ -6,8 +6,8 @@
 
 import { Assembler } from "../../src/features/assembler.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
-import type { Model } from "../../src/models/model.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
+import type { Model } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../streams/learning/learning.ts";

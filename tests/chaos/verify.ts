@@ -11,7 +11,7 @@ import { decodeEvent } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { encodeItemState } from "../../src/users/item_codec.ts";
 import { encodeTask } from "../../src/engine/task_codec.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { Learning } from "../../streams/learning/learning.ts";

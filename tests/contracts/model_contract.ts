@@ -6,10 +6,10 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ModelConfigs, ModelName } from "../../src/models/create.ts";
-import type { Model, ModelSizes, TrainingInput } from "../../src/models/model.ts";
+import type { ModelConfigs, ModelName } from "../../src/nn/models/registry.ts";
+import type { Model, ModelSizes, TrainingInput } from "../../src/nn/models/core/model.ts";
 import { assertClose } from "../golden_vectors.ts";
-import { floats } from "../kernels/gradient_check.ts";
+import { floats } from "../nn/kernels/gradient_check.ts";
 
 /** Makes a model; weights are set afterwards. */
 export type MakeModel = <N extends ModelName>(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";

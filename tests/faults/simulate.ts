@@ -6,7 +6,7 @@
 
 import { configure, type LogRecord as Line } from "@logtape/logtape";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import {
   type Config,
   learnerOptions,

@@ -7,7 +7,7 @@ import type { Instance, InstanceRow } from "../../src/features/instance.ts";
 import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
-import type { ModelInput } from "../../src/models/model.ts";
+import type { ModelInput } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 const K = 2;

@@ -10,8 +10,8 @@ import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import type { Sample } from "../../src/samples/sample.ts";
-import { createModel, type ModelName } from "../../src/models/create.ts";
-import type { Model } from "../../src/models/model.ts";
+import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
+import type { Model } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 /** Width of an id's embedding in these tests. */

@@ -6,7 +6,7 @@
  */
 
 import type { Sample } from "../../src/samples/sample.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 

@@ -3,7 +3,7 @@ import type { Learner } from "../../src/learner/learner.ts";
 import { historySample, type Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { Validation } from "../../src/learner/validation.ts";
-import { MODEL_NAMES } from "../../src/models/create.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { batches, makeLearner, makeSamples } from "./batches.ts";
 
 /** The histories of samples, without what was shown. */

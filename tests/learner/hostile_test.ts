@@ -11,7 +11,7 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Sample, SampleRow } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "./batches.ts";

@@ -3,8 +3,8 @@ import { Calibration } from "../../src/learner/calibration.ts";
 import { labelBias } from "../../src/simulator/label_bias.ts";
 import { keepRows } from "../../src/learner/row_sampling.ts";
 import type { Sample } from "../../src/samples/sample.ts";
-import { type Link, linked, unlinked } from "../../src/losses/link.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
+import { type Link, linked, unlinked } from "../../src/nn/losses/link.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 const MINUTE = 60_000;

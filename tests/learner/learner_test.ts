@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { encodeVersion } from "../../src/serving/version.ts";
-import { MODEL_NAMES } from "../../src/models/create.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { batches, makeLearner, makeSamples, WIDTH } from "./batches.ts";
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -4,7 +4,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
-import { createModel } from "../../src/models/create.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";

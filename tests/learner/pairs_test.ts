@@ -3,7 +3,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { fieldSpecs } from "../../src/features/fields.ts";
 import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { userPrefix } from "../../src/features/pairs.ts";
-import { RowAdagrad } from "../../src/optimisers/adagrad.ts";
+import { RowAdagrad } from "../../src/nn/optimisers/adagrad.ts";
 
 Deno.test("fieldSpecs() has a table of pairs only where they are features", () => {
   const names = (pairs: boolean) => fieldSpecs({ ...DEFAULT_SCHEMA, pairs }, 4).map(({ name }) => name);

@@ -7,7 +7,7 @@
 
 import { numericNames, PRIOR_NUMERIC } from "../../src/features/schema.ts";
 import type { Sample, SampleRow } from "../../src/samples/sample.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { normalCdf } from "../../src/metrics/normal.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples, SCHEMA } from "./batches.ts";

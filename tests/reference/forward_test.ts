@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Batch, Forward } from "../../src/reference/batch.ts";
 import { baseForward, dienForward, dinForward } from "../../src/reference/forward.ts";
 import { mimnForward } from "../../src/reference/mimn.ts";
@@ -24,7 +24,7 @@ import {
   rows,
   sizesOf,
   writeBlocks,
-} from "../models/golden.ts";
+} from "../nn/models/golden.ts";
 import {
   baseConfig,
   dienConfig,
@@ -33,7 +33,7 @@ import {
   NORMS,
   POOLINGS,
   UNUSED,
-} from "../models/golden_models.ts";
+} from "../nn/models/golden_models.ts";
 
 /** Autodiff is slow: some corruptions do here, where the kernels see them all. */
 const FEW = { corruptions: 15 };

@@ -1,5 +1,5 @@
 import { referenceModel } from "../../src/reference/reference_model.ts";
-import { goldenModelTests } from "../models/golden_models.ts";
+import { goldenModelTests } from "../nn/models/golden_models.ts";
 
 goldenModelTests(
   "referenceModel()",

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { gru, stateAt } from "../../src/reference/gru.ts";
-import { PLAIN } from "../../src/kernels/plain.ts";
+import { PLAIN } from "../../src/nn/kernels/plain.ts";
 import { startTensorflow } from "../../src/reference/tensorflow.ts";
-import { type FoldInput, type FoldOutput, goldenGruTests } from "../kernels/golden_gru.ts";
+import { type FoldInput, type FoldOutput, goldenGruTests } from "../nn/layers/golden_gru.ts";
 
 async function fold(input: FoldInput): Promise<FoldOutput> {
   await startTensorflow();

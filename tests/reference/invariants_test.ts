@@ -1,16 +1,16 @@
 /**
  * What must hold of the tfjs models whatever the weights: the invariants of docs/explanation/models.md that the plain kernels
- * are held to by `tests/kernels` and `tests/contracts/model_contract.ts`.
+ * are held to by `tests/nn/kernels` and `tests/contracts/model_contract.ts`.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
-import { gruShapes } from "../../src/kernels/gru.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
-import type { Model } from "../../src/models/model.ts";
-import { Parameters } from "../../src/kernels/parameters.ts";
+import { gruShapes } from "../../src/nn/layers/gru.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
+import type { Model } from "../../src/nn/models/core/model.ts";
+import { Parameters } from "../../src/nn/kernels/parameters.ts";
 import type { Batch } from "../../src/reference/batch.ts";
 import { baseForward, dienForward, dinForward } from "../../src/reference/forward.ts";
 import { gru, stateAt } from "../../src/reference/gru.ts";
@@ -19,7 +19,7 @@ import { referenceModel } from "../../src/reference/reference_model.ts";
 import { startTensorflow, type Weights } from "../../src/reference/tensorflow.ts";
 import { CONFIGS, impression, randomise, SIZES } from "../contracts/model_contract.ts";
 import { assertClose } from "../golden_vectors.ts";
-import { floats } from "../kernels/gradient_check.ts";
+import { floats } from "../nn/kernels/gradient_check.ts";
 
 const half = () => 0.5;
 

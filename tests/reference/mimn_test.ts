@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
-import { createModel } from "../../src/models/create.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import type { Batch, Forward, MimnTensors } from "../../src/reference/batch.ts";
 import { weightedLogisticLoss } from "../../src/reference/layers.ts";
 import { mimnForward } from "../../src/reference/mimn.ts";
@@ -19,8 +19,8 @@ import {
   sizesOf,
   type Tree,
   writeBlocks,
-} from "../models/golden.ts";
-import { goldenMimnTests, MIMN_CASES, MIMN_PARTS, mimnConfig, mimnSizes } from "../models/golden_mimn.ts";
+} from "../nn/models/golden.ts";
+import { goldenMimnTests, MIMN_CASES, MIMN_PARTS, mimnConfig, mimnSizes } from "../nn/models/golden_mimn.ts";
 
 const half = () => 0.5;
 /** Autodiff is slow: some corruptions do here, where the kernels see them all. */

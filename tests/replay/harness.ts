@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
-import { MODEL_NAMES } from "../../src/models/create.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import type { Log } from "../../streams/log/log.ts";

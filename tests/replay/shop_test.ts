@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ModelName } from "../../src/models/create.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { learnerOptions, modelConfig, parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";

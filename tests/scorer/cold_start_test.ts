@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { PRIOR_NUMERIC } from "../../src/features/schema.ts";
-import { sigmoid } from "../../src/losses/logistic.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { Story } from "../state/story.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Instance } from "../../src/features/instance.ts";
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { explain, type Explanation, withoutBehaviour } from "../../src/scorer/explanation.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";

@@ -3,7 +3,7 @@ import { Assembler } from "../../src/features/assembler.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
-import { MODEL_NAMES, type ModelName } from "../../src/models/create.ts";
+import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 

@@ -10,10 +10,10 @@
  * @module
  */
 
-import { createKernels } from "../../src/kernels/choose.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { Assembler } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/models/create.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";

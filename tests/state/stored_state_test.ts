@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createModel } from "../../src/models/create.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { StoredState } from "../../src/users/stored_state.ts";
 

@@ -4,7 +4,7 @@ import { decodeDelta } from "../../src/embeddings/delta.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
-import type { InputGradients, Model, TrainingInput } from "../../src/models/model.ts";
+import type { InputGradients, Model, TrainingInput } from "../../src/nn/models/core/model.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";

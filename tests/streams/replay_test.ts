@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MODEL_NAMES } from "../../src/models/create.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import type { Log, ReadOptions, TopicSpec } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

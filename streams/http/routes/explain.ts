@@ -7,8 +7,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { EMPTY_REASONS } from "../../../src/events/recommendation.ts";
-import type { SlotHealth } from "../../../src/models/mimn_health.ts";
-import { sigmoid } from "../../../src/losses/logistic.ts";
+import type { SlotHealth } from "../../../src/nn/models/core/model.ts";
+import { sigmoid } from "../../../src/nn/losses/logistic.ts";
 import { explain, type Explanation } from "../../../src/scorer/explanation.ts";
 import type { Preview } from "../../../src/engine/lists.ts";
 import { partitionOf } from "../../log/partitioner.ts";

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
-import { createModel } from "../../../src/models/create.ts";
-import type { ModelInput } from "../../../src/models/model.ts";
+import { createKernels, resolveKernels } from "../../../src/nn/kernels/choose.ts";
+import { createModel } from "../../../src/nn/models/registry.ts";
+import type { ModelInput } from "../../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { TaskState } from "../../../src/engine/task_state.ts";

@@ -8,7 +8,7 @@ import { Assembler } from "../../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA, numericNames } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
-import { createModel, type ModelName } from "../../../src/models/create.ts";
+import { createModel, type ModelName } from "../../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import type { Work } from "./works.ts";
 

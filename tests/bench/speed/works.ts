@@ -5,16 +5,16 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { createKernels, resolveKernels } from "../../../src/kernels/choose.ts";
-import type { KernelName, Kernels } from "../../../src/kernels/kernels.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../../src/models/create.ts";
-import type { Model, ModelSizes } from "../../../src/models/model.ts";
-import { Adam } from "../../../src/optimisers/adam.ts";
+import { createKernels, resolveKernels } from "../../../src/nn/kernels/choose.ts";
+import type { KernelName, Kernels } from "../../../src/nn/kernels/kernels.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/models/registry.ts";
+import type { Model, ModelSizes } from "../../../src/nn/models/core/model.ts";
+import { Adam } from "../../../src/nn/optimisers/adam.ts";
 import { dienForward } from "../../../src/reference/forward.ts";
 import { type Backend, startTensorflow } from "../../../src/reference/tensorflow.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { impression } from "../../contracts/model_contract.ts";
-import { floats } from "../../kernels/gradient_check.ts";
+import { floats } from "../../nn/kernels/gradient_check.ts";
 import { histories } from "./histories.ts";
 
 /** One implementation of one piece of work. */

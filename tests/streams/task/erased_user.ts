@@ -10,7 +10,7 @@ import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
 import { Assembler } from "../../../src/features/assembler.ts";
-import { createModel } from "../../../src/models/create.ts";
+import { createModel } from "../../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { ServerThread } from "../../../streams/server/thread/server_thread.ts";

@@ -1,0 +1,64 @@
+/**
+ * The bilinear attention score of DIEN: s = h W qᵀ (Zhou et al. 2019, eq. 13), forward and backward.
+ *
+ * @module
+ */
+
+import type { Parameters, Shape } from "../kernels/parameters.ts";
+import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
+import type { Kernels } from "../kernels/kernels.ts";
+import { Scratch } from "../kernels/scratch.ts";
+
+// T steps, K candidates, H state width, d candidate width
+
+/** Block `W` [H, d] under a prefix. */
+export function bilinearShapes(prefix: string, hidden: number, d: number): Record<string, Shape> {
+  return { [`${prefix}.W`]: [hidden, d] };
+}
+
+/** Scores s [K,T] of states h [T,H] and candidates q [K,d]. */
+export class Bilinear implements AttentionScore {
+  readonly #kernels: Kernels;
+  readonly #parameters: Parameters;
+  readonly #w: number;
+  readonly #hidden: number;
+  readonly #d: number;
+  readonly #projected: Scratch;
+  readonly #scores: Scratch;
+  readonly #dprojected: Scratch;
+
+  /** Binds the block under `prefix`. */
+  constructor(parameters: Parameters, prefix: string) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#projected = scratch();
+    this.#scores = scratch();
+    this.#dprojected = scratch();
+    const [hidden = 0, d = 0] = parameters.shapes.get(`${prefix}.W`) ?? [];
+    this.#parameters = parameters;
+    this.#w = parameters.offset(`${prefix}.W`);
+    this.#hidden = hidden;
+    this.#d = d;
+  }
+
+  /** See {@linkcode AttentionScore.forward}. */
+  forward({ T, K, h, q }: ScoreInput): Float32Array {
+    const H = this.#hidden;
+    const projected = this.#projected.zeros(K * H);
+    this.#kernels.addYWt(projected, 0, q, 0, this.#parameters.values, this.#w, K, H, this.#d);
+    const scores = this.#scores.zeros(K * T);
+    this.#kernels.addYWt(scores, 0, projected, 0, h, 0, K, T, H);
+    return scores;
+  }
+
+  /** See {@linkcode AttentionScore.backward}. */
+  backward({ T, K, h, q }: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
+    const H = this.#hidden;
+    const projected = this.#projected.current;
+    const dprojected = this.#dprojected.zeros(K * H);
+    this.#kernels.addXW(dprojected, 0, ds, 0, h, 0, K, T, H);
+    this.#kernels.addXtY(into.h, 0, ds, 0, projected, 0, K, T, H);
+    this.#kernels.addXW(into.q, 0, dprojected, 0, this.#parameters.values, this.#w, K, H, this.#d);
+    this.#kernels.addXtY(into.parameters, this.#w, dprojected, 0, q, 0, K, H, this.#d);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Vectors side by side: the rows of an MLP's input, declared as a list of parts and of products of parts.
+ *
+ * @module
+ */
+
+import type { Kernels } from "../kernels/kernels.ts";
+import { PLAIN } from "../kernels/plain.ts";
+import { Scratch } from "../kernels/scratch.ts";
+
+// K rows
+
+/** A vector per row, or one that all rows share, and its gradient. */
+export class Part {
+  /** Length of one vector. */
+  readonly width: number;
+  /** Whether one vector stands in every row. */
+  readonly shared: boolean;
+  /** [K, width], or [width] when shared. */
+  values: Float32Array = new Float32Array(0);
+  /** The shape of `values`. */
+  gradient: Float32Array = new Float32Array(0);
+  readonly #values: Scratch;
+  readonly #gradient: Scratch;
+
+  /** A part of a width, one vector per row or one for all. */
+  constructor(width: number, shared: boolean, kernels: Kernels = PLAIN) {
+    this.#values = new Scratch(kernels);
+    this.#gradient = new Scratch(kernels);
+    this.width = width;
+    this.shared = shared;
+  }
+
+  /** Takes the values of a caller; the gradient becomes zeros. */
+  bind(values: Float32Array): void {
+    this.values = values;
+    this.gradient = this.#gradient.zeros(values.length);
+  }
+
+  /** Takes a copy of the values of a caller, where the kernels read without copying. */
+  copy(values: Float32Array): void {
+    this.#values.take(values.length).set(values);
+    this.bind(this.#values.current);
+  }
+
+  /** Takes zeros of its own for K rows, to be written; the gradient becomes zeros. */
+  clear(K: number): Float32Array {
+    this.bind(this.#values.zeros(this.shared ? this.width : K * this.width));
+    return this.values;
+  }
+}
+
+/** A part, or the element-wise product of two parts of one width. */
+export type Column = Part | readonly [Part, Part];
+
+/** Sum of the widths of the columns. */
+export function columnsWidth(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + (column instanceof Part ? column.width : column[0].width), 0);
+}
+
+/** Writes the K rows of x [K, width of all columns]. */
+export function concat(x: Float32Array, K: number, columns: readonly Column[]): void {
+  const total = columnsWidth(columns);
+  let at = 0;
+  for (const column of columns) {
+    const [a, b] = column instanceof Part ? [column, undefined] : column;
+    const n = a.width;
+    for (let k = 0; k < K; k++) {
+      const o = k * total + at, ao = a.shared ? 0 : k * n;
+      if (b === undefined) {
+        for (let j = 0; j < n; j++) x[o + j] = a.values[ao + j]!;
+      } else {
+        const bo = b.shared ? 0 : k * n;
+        for (let j = 0; j < n; j++) x[o + j] = a.values[ao + j]! * b.values[bo + j]!;
+      }
+    }
+    at += n;
+  }
+}
+
+/** Backward of {@linkcode concat}: adds dx to the gradients of the parts. */
+export function concatBackward(dx: Float32Array, K: number, columns: readonly Column[]): void {
+  const total = columnsWidth(columns);
+  let at = 0;
+  for (const column of columns) {
+    const [a, b] = column instanceof Part ? [column, undefined] : column;
+    const n = a.width;
+    for (let k = 0; k < K; k++) {
+      const o = k * total + at, ao = a.shared ? 0 : k * n;
+      if (b === undefined) {
+        for (let j = 0; j < n; j++) a.gradient[ao + j]! += dx[o + j]!;
+      } else {
+        const bo = b.shared ? 0 : k * n;
+        for (let j = 0; j < n; j++) {
+          a.gradient[ao + j]! += dx[o + j]! * b.values[bo + j]!;
+          b.gradient[bo + j]! += dx[o + j]! * a.values[ao + j]!;
+        }
+      }
+    }
+    at += n;
+  }
+}
+
+/** Adds ⟨a, b⟩ of each row to z [K]. */
+export function addDot(z: Float32Array, K: number, [a, b]: readonly [Part, Part]): void {
+  const n = a.width;
+  for (let k = 0; k < K; k++) {
+    const ao = a.shared ? 0 : k * n, bo = b.shared ? 0 : k * n;
+    let sum = 0;
+    for (let j = 0; j < n; j++) sum += a.values[ao + j]! * b.values[bo + j]!;
+    z[k]! += sum;
+  }
+}
+
+/** Backward of {@linkcode addDot}. */
+export function addDotBackward(dz: Float32Array, K: number, [a, b]: readonly [Part, Part]): void {
+  const n = a.width;
+  for (let k = 0; k < K; k++) {
+    const ao = a.shared ? 0 : k * n, bo = b.shared ? 0 : k * n;
+    const g = dz[k]!;
+    for (let j = 0; j < n; j++) {
+      a.gradient[ao + j]! += g * b.values[bo + j]!;
+      b.gradient[bo + j]! += g * a.values[ao + j]!;
+    }
+  }
+}

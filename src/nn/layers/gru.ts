@@ -1,0 +1,225 @@
+/**
+ * The GRU in the paper's convention and its attentional variants, forward and backward through time.
+ *
+ * u is the *write* gate (Zhou et al. 2019, "Deep Interest Evolution Network"):
+ *
+ * ```text
+ * u = σ(xWu + hUu + bu)    r = σ(xWr + hUr + br)
+ * c = tanh(xWc + r∘(hUc) + bc)        reset after the product; "before": (r∘h)Uc
+ * h' = (1−g)∘h + g∘c                  g: the effective write gate, below
+ * ```
+ *
+ * | form | g | reset | remark |
+ * | --- | --- | --- | --- |
+ * | gru | u | after | |
+ * | augru | a·u | after | the DIEN paper: a = 0 keeps h, a = 1 is the GRU |
+ * | agru | a | after | Wu, Uu, bu take no part |
+ * | aigru | u | after | the input is a·x |
+ * | gruResetBefore, augruResetBefore | u, a·u | before | TF1's cell |
+ * | official | 1−(1−a)u | before | the authors' code: u keeps; a = 0 still writes |
+ * | keepScaled | 1−a·u | before | a common mistake: a = 0 *erases*; for ablations only |
+ *
+ * All are g = α + βu with α, β linear in a, so one loop serves them.
+ *
+ * @module
+ */
+
+import type { Parameters, Shape } from "../kernels/parameters.ts";
+import type { Gate } from "../kernels/gru_steps.ts";
+import type { Kernels } from "../kernels/kernels.ts";
+import { Scratch } from "../kernels/scratch.ts";
+
+// T steps, K lanes (candidates that share the inputs), H hidden, n inputs; gates in the order u, r, c
+
+/** Forms with an attention a in [0,1] per lane and step. */
+export type AttentionalForm = "augru" | "agru" | "aigru" | "augruResetBefore" | "official" | "keepScaled";
+
+/** A form of {@linkcode Gru}. */
+export type GruForm = "gru" | "gruResetBefore" | AttentionalForm;
+
+/** The write gate of each form. */
+export const GATES: Readonly<Record<GruForm, Gate>> = {
+  gru: { alpha0: 0, alpha1: 0, beta0: 1, beta1: 0, scaled: false, before: false },
+  augru: { alpha0: 0, alpha1: 0, beta0: 0, beta1: 1, scaled: false, before: false },
+  agru: { alpha0: 0, alpha1: 1, beta0: 0, beta1: 0, scaled: false, before: false },
+  aigru: { alpha0: 0, alpha1: 0, beta0: 1, beta1: 0, scaled: true, before: false },
+  gruResetBefore: { alpha0: 0, alpha1: 0, beta0: 1, beta1: 0, scaled: false, before: true },
+  augruResetBefore: { alpha0: 0, alpha1: 0, beta0: 0, beta1: 1, scaled: false, before: true },
+  official: { alpha0: 1, alpha1: 0, beta0: -1, beta1: 1, scaled: false, before: true },
+  keepScaled: { alpha0: 1, alpha1: 0, beta0: 0, beta1: -1, scaled: false, before: true },
+};
+
+/** Blocks `W` [n, 3H], `U` [H, 3H] and `b` [3H] under a prefix; columns u, r, c. */
+export function gruShapes(prefix: string, inputs: number, hidden: number): Record<string, Shape> {
+  return {
+    [`${prefix}.W`]: [inputs, 3 * hidden],
+    [`${prefix}.U`]: [hidden, 3 * hidden],
+    [`${prefix}.b`]: [3 * hidden],
+  };
+}
+
+/** What {@linkcode Gru.run} folds. */
+export interface GruRun {
+  /** Steps T. */
+  readonly T: number;
+  /** Lanes K. */
+  readonly K: number;
+  /** Projected inputs x·W of {@linkcode Gru.project} [T, 3H], shared by the lanes. */
+  readonly xw: Float32Array;
+  /** Start states [K, H]; zeros when absent. */
+  readonly start?: Float32Array;
+  /** Attention [K, T]; needed by the attentional forms only. */
+  readonly attention?: Float32Array;
+  /** Keep every step for `backward`; otherwise only the newest state is held. */
+  readonly keep: boolean;
+}
+
+/** Gradients that come back from {@linkcode Gru.backward}; valid until the next call. */
+export interface GruGradients {
+  /** ∂/∂(x·W) [T, 3H], summed over the lanes. */
+  readonly xw: Float32Array;
+  /** ∂/∂attention [K, T]; zeros for a form without. */
+  readonly attention: Float32Array;
+  /** ∂/∂start [K, H]. */
+  readonly start: Float32Array;
+}
+
+const NONE = new Float32Array(0);
+
+/** A GRU over the blocks of {@linkcode gruShapes}. `backward` belongs to the kept `run` before it. */
+export class Gru {
+  /** Hidden width H. */
+  readonly hidden: number;
+  readonly #kernels: Kernels;
+  readonly #parameters: Parameters;
+  readonly #gate: Gate;
+  readonly #inputs: number;
+  readonly #w: number;
+  readonly #u: number;
+  readonly #b: number;
+  readonly #xw: Scratch;
+  readonly #folded: Scratch;
+  readonly #finals: Scratch;
+  readonly #states: Scratch;
+  readonly #gates: Scratch;
+  readonly #products: Scratch;
+  readonly #back: Scratch;
+  readonly #dxw: Scratch;
+  readonly #dattention: Scratch;
+  readonly #dstate: Scratch;
+
+  /** Binds the blocks under `prefix`. */
+  constructor(parameters: Parameters, prefix: string, form: GruForm) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#xw = scratch();
+    this.#folded = scratch();
+    this.#finals = scratch();
+    this.#states = scratch();
+    this.#gates = scratch();
+    this.#products = scratch();
+    this.#back = scratch();
+    this.#dxw = scratch();
+    this.#dattention = scratch();
+    this.#dstate = scratch();
+    const [inputs = 0, width = 0] = parameters.shapes.get(`${prefix}.W`) ?? [];
+    this.hidden = width / 3;
+    this.#inputs = inputs;
+    this.#parameters = parameters;
+    this.#gate = GATES[form];
+    this.#w = parameters.offset(`${prefix}.W`);
+    this.#u = parameters.offset(`${prefix}.U`);
+    this.#b = parameters.offset(`${prefix}.b`);
+  }
+
+  /** x·W [T, 3H] of the inputs x [T, n], in one product; valid until the next call. */
+  project(x: Float32Array, T: number): Float32Array {
+    const xw = this.#xw.zeros(T * 3 * this.hidden);
+    this.#kernels.addXW(xw, 0, x, 0, this.#parameters.values, this.#w, T, this.#inputs, 3 * this.hidden);
+    return xw;
+  }
+
+  /** Backward of {@linkcode Gru.project}: adds to ∂/∂W, and to dx [T, n]. */
+  projectBackward(
+    dx: Float32Array,
+    x: Float32Array,
+    dxw: Float32Array,
+    T: number,
+    gradients: Float32Array,
+  ): void {
+    const width = 3 * this.hidden;
+    this.#kernels.addXtY(gradients, this.#w, x, 0, dxw, 0, T, this.#inputs, width);
+    this.#kernels.addYWt(dx, 0, dxw, 0, this.#parameters.values, this.#w, T, this.#inputs, width);
+  }
+
+  /**
+   * Folds T steps. Returns, when kept, all states [T+1, K, H] with the start first; otherwise the final
+   * states [K, H]. Valid until the next call.
+   */
+  run({ T, K, xw, start, attention = NONE, keep }: GruRun): Float32Array {
+    const H = this.hidden;
+    const slice = K * H;
+    const states = this.#states.take((keep ? T + 1 : 2) * slice);
+    const gates = this.#gates.take((keep ? T : 1) * 3 * slice);
+    const products = this.#products.take((keep ? T : 1) * slice);
+    if (start === undefined) states.fill(0, 0, slice);
+    else states.set(start);
+    this.#parameters.kernels.gruForward({
+      ...{ T, K, H, keep, gate: this.#gate, xw, attention, values: this.#parameters.values },
+      ...{ u: this.#u, b: this.#b, states, gates, products },
+    });
+    if (keep) return states;
+    return states.subarray((T & 1) * slice, ((T & 1) + 1) * slice);
+  }
+
+  /**
+   * Folds each lane alone and leaves out its steps with attention 0, from a start of zeros: for the forms whose
+   * state such a step keeps. Returns the final states [K, H], bit for bit those of {@linkcode Gru.run}; valid until
+   * the next call.
+   */
+  runWritten({ T, K, xw, attention = NONE }: GruRun): Float32Array {
+    const H = this.hidden, width = 3 * H;
+    const finals = this.#finals.take(K * H);
+    const rows = this.#folded.take(T * (width + 1));
+    for (let k = 0; k < K; k++) {
+      const weights = rows.subarray(T * width);
+      let steps = 0;
+      for (let t = 0; t < T; t++) {
+        const weight = attention[k * T + t]!;
+        if (weight === 0) continue;
+        rows.set(xw.subarray(t * width, (t + 1) * width), steps * width);
+        weights[steps++] = weight;
+      }
+      const lane = { T: steps, K: 1, xw: rows, attention: weights, keep: false };
+      finals.set(this.run(lane), k * H);
+    }
+    return finals;
+  }
+
+  /**
+   * Backward through the kept run. `dfinal` [K, H] is ∂/∂(final states), `dstates` [T, K, H] are gradients
+   * that reach each state from outside; either may be empty. Adds to ∂/∂U and ∂/∂b.
+   */
+  backward(
+    { T, K, xw, attention = NONE }: GruRun,
+    dfinal: Float32Array,
+    dstates: Float32Array,
+    gradients: Float32Array,
+  ): GruGradients {
+    const H = this.hidden;
+    const slice = K * H;
+    const states = this.#states.take((T + 1) * slice);
+    const back = this.#back.take(T * 3 * slice);
+    const gates = this.#gates.take(T * 3 * slice), products = this.#products.take(T * slice);
+    const dxw = this.#dxw.take(T * 3 * H);
+    const dattention = this.#dattention.take(K * T);
+    const dstate = this.#dstate.zeros(slice);
+    if (dfinal.length > 0) dstate.set(dfinal);
+    this.#parameters.kernels.gruBackward({
+      ...{ T, K, H, keep: true, gate: this.#gate, xw, attention, values: this.#parameters.values },
+      ...{ u: this.#u, b: this.#b, states, gates, products },
+      ...{ dstate, dstates, dxw, dattention, back, gradients },
+    });
+    return { xw: dxw, attention: dattention, start: dstate };
+  }
+}

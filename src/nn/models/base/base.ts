@@ -1,0 +1,118 @@
+/**
+ * Base: embedding + MLP over a pooled history, the yardstick of the other models (the base model of Zhou et
+ * al. 2018, "Deep Interest Network", with PReLU and one logit).
+ *
+ * ```text
+ * s = pool(e_1 … e_T)        z = MLP([xu ; q ; s ; xc])        dot head: z += ⟨Σe/√max(1,T), q⟩
+ * ```
+ *
+ * Left out: mini-batch-aware L2 (the embedding tables have Adagrad and expiry instead).
+ *
+ * @module
+ */
+
+import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
+import { mlpShapes } from "../../layers/mlp.ts";
+import { PLAIN } from "../../kernels/plain.ts";
+import { pool, poolBackward, type Pooling, poolScale } from "../../layers/pool.ts";
+import { Head } from "../core/head.ts";
+import { initialise } from "../core/initialise.ts";
+import { Inputs } from "../core/inputs.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
+import { Parameters } from "../../kernels/parameters.ts";
+import { choice, flag, type OptionsOf, settle, widths } from "../../../options/option.ts";
+
+/** Options of the base model. */
+export interface BaseConfig {
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[] | undefined;
+  /** How the history becomes s. @default {"sqrt"} */
+  readonly pooling?: Pooling | undefined;
+  /** Whether q∘s joins the MLP's input: the product layer of PNN (Qu et al. 2016). @default {true} */
+  readonly product?: boolean | undefined;
+  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean | undefined;
+}
+
+/** The options of {@linkcode BaseConfig}. */
+export const BASE_OPTIONS = {
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
+  product: flag(true, "whether history times candidate joins the MLP's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+} satisfies OptionsOf<BaseConfig>;
+
+/** The base model; see {@linkcode createModel}. */
+export class Base implements Model {
+  /** See {@linkcode Model.name}. */
+  readonly name = "base";
+  /** See {@linkcode Model.sizes}. */
+  readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
+  readonly parameters: Parameters;
+  /** No state: the history is a set of ids. */
+  readonly stateSize = 0;
+  readonly #pooling: Pooling;
+  readonly #inputs: Inputs;
+  readonly #s: Part;
+  readonly #p: Part;
+  readonly #head: Head;
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: BaseConfig, random: () => number, kernels: Kernels = PLAIN) {
+    const { widths, pooling, product, dotHead } = settle(BASE_OPTIONS, config);
+    this.sizes = sizes;
+    this.#pooling = pooling;
+    this.#inputs = new Inputs(sizes, kernels);
+    this.#s = new Part(sizes.d, true, kernels);
+    this.#p = new Part(sizes.d, true, kernels);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, this.#s, ...(product ? [[q, this.#s] as const] : []), xc];
+    this.parameters = new Parameters(mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]), kernels);
+    initialise(this.parameters, random);
+    this.#head = new Head(this.parameters, columns, dotHead ? [[this.#p, q]] : []);
+  }
+
+  /** An empty state: the history is a set of ids. */
+  initState(): Float32Array {
+    return new Float32Array(0);
+  }
+
+  /** Nothing to fold. */
+  step(_state: Float32Array, _e: Float32Array): void {}
+
+  /** See {@linkcode Model.score}. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    this.#forward(input);
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+    poolBackward(
+      this.parameters.kernels,
+      history.e,
+      this.#s.gradient,
+      input.T,
+      poolScale(this.#pooling, input.T),
+    );
+    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, input.T, poolScale("sqrt", input.T));
+    return this.#inputs.gradients(head, 0, 0);
+  }
+
+  #forward(input: ModelInput): void {
+    this.#inputs.bind(input);
+    pool(
+      this.parameters.kernels,
+      this.#s.clear(1),
+      this.#inputs.e,
+      input.T,
+      poolScale(this.#pooling, input.T),
+    );
+    pool(this.parameters.kernels, this.#p.clear(1), this.#inputs.e, input.T, poolScale("sqrt", input.T));
+  }
+}

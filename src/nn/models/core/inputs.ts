@@ -1,0 +1,122 @@
+/**
+ * Binding of a {@linkcode ModelInput}: shape checks, and memory for the gradients that go back.
+ *
+ * @module
+ */
+
+import { Part } from "../../layers/concat.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
+import { Scratch } from "../../kernels/scratch.ts";
+import type { HeadLoss } from "./head.ts";
+import type {
+  HistoryGradients,
+  HistoryInput,
+  InputGradients,
+  ModelInput,
+  ModelSizes,
+  TrainingInput,
+} from "./model.ts";
+
+/** The parts every model has, and the gradients of the history. */
+export class Inputs {
+  /** User input, shared by the candidates. */
+  readonly xu: Part;
+  /** Candidate vectors. */
+  readonly q: Part;
+  /** Candidate and context input. */
+  readonly xc: Part;
+  readonly #sizes: ModelSizes;
+  readonly #e: Scratch;
+  readonly #negatives: Scratch;
+  readonly #de: Scratch;
+  readonly #dnegatives: Scratch;
+
+  /** Makes parts for these sizes. */
+  constructor(sizes: ModelSizes, kernels: Kernels) {
+    this.#sizes = sizes;
+    this.xu = new Part(sizes.user, true, kernels);
+    this.q = new Part(sizes.d, false, kernels);
+    this.xc = new Part(sizes.context, false, kernels);
+    this.#e = new Scratch(kernels);
+    this.#negatives = new Scratch(kernels);
+    this.#de = new Scratch(kernels);
+    this.#dnegatives = new Scratch(kernels);
+  }
+
+  /** The behaviours [T, d], where the kernels read without copying. */
+  get e(): Float32Array {
+    return this.#e.current;
+  }
+
+  /** The negatives of the bound training input [T, d], or empty. */
+  get negatives(): Float32Array {
+    return this.#negatives.current;
+  }
+
+  /** Takes the vectors of an impression. @throws TypeError when an array has another shape than the sizes say. */
+  bind(input: ModelInput): void {
+    const { d, user, context } = this.#sizes;
+    this.bindBehaviours(input);
+    check("q", input.q, input.K * d);
+    check("xu", input.xu, user);
+    check("xc", input.xc, input.K * context);
+    this.xu.bind(input.xu);
+    this.q.copy(input.q);
+    this.xc.bind(input.xc);
+  }
+
+  /** Takes the behaviours alone. @throws TypeError as {@linkcode Inputs.bind}. */
+  bindBehaviours({ T, e }: Pick<ModelInput, "T" | "e">): void {
+    check("e", e, T * this.#sizes.d);
+    this.#e.take(e.length).set(e);
+  }
+
+  /** Zeros for ∂/∂e and ∂/∂negatives. @throws TypeError as {@linkcode Inputs.bind}. */
+  history(input: TrainingInput): HistoryZeros {
+    const { K, wide, labels, weights } = input;
+    check("wide", wide, K);
+    check("labels", labels, K);
+    check("weights", weights, K);
+    return this.negativesOf(input);
+  }
+
+  /** The same where there are no candidates. @throws TypeError as {@linkcode Inputs.bind}. */
+  negativesOf({ T, e, negatives }: HistoryInput): HistoryZeros {
+    if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
+    this.#negatives.take(negatives.length).set(negatives);
+    return { e: this.#de.zeros(e.length), negatives: this.#dnegatives.zeros(negatives.length) };
+  }
+
+  /** What goes back to the caller of a history alone. */
+  historyGradients(aux: number, auxWeight: number): HistoryGradients {
+    return { loss: auxWeight * aux, aux, e: this.#de.current, negatives: this.#dnegatives.current };
+  }
+
+  /** Everything that goes back to the caller. */
+  gradients(head: HeadLoss, aux: number, auxWeight: number): InputGradients {
+    return {
+      loss: head.loss + auxWeight * aux,
+      aux,
+      logits: head.logits,
+      z: head.dz,
+      e: this.#de.current,
+      q: this.q.gradient,
+      xu: this.xu.gradient,
+      xc: this.xc.gradient,
+      negatives: this.#dnegatives.current,
+    };
+  }
+}
+
+interface HistoryZeros {
+  readonly e: Float32Array;
+  readonly negatives: Float32Array;
+}
+
+function check(name: string, array: Float32Array, length: number): void {
+  if (array.length !== length) {
+    throw new TypeError(
+      `Cannot read ${name} as model input: its length is ${array.length}, the sizes ask for ${length}`,
+    );
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The interface of every model, and the numbers that go in and come out.
+ *
+ * A model here is the dense part: it sees vectors, not ids. Embedding rows are gathered before and their
+ * gradients scattered after, outside of it. One call handles one impression: a history of T behaviours
+ * shared by K candidates. Masked (padded) behaviours are simply not passed, which is the same as "a masked
+ * step carries the state".
+ *
+ * Letters: T behaviours, K candidates, d item vector (id ⊕ category), H hidden, U user input, C candidate
+ * input. All arrays are row-major Float32Array.
+ *
+ * @module
+ */
+
+import type { Parameters } from "../../kernels/parameters.ts";
+
+/** Sizes that a model is built for. */
+export interface ModelSizes {
+  /** Width d of an item or behaviour vector. */
+  readonly d: number;
+  /** Width U of the user input x_u. */
+  readonly user: number;
+  /** Width C of the candidate/context input x_c. */
+  readonly context: number;
+}
+
+/** What a model needs to score the K candidates of one impression. */
+export interface ModelInput {
+  /** Number of behaviours T, at least 0. */
+  readonly T: number;
+  /** Number of candidates K, at least 1. */
+  readonly K: number;
+  /** Behaviour vectors [T, d], oldest first. */
+  readonly e: Float32Array;
+  /** Candidate vectors [K, d]. */
+  readonly q: Float32Array;
+  /** User input [U]. */
+  readonly xu: Float32Array;
+  /** Candidate and context input [K, C]. */
+  readonly xc: Float32Array;
+  /**
+   * The state of the user before e_1, for a {@linkcode Model.lifelong} model; the others do not look at it. A
+   * constant without gradient. Absent: the start state.
+   */
+  readonly state?: Float32Array;
+}
+
+/** A {@linkcode ModelInput} with outcomes. */
+export interface TrainingInput extends ModelInput {
+  /** Added to each logit before the loss: first-order weights, prior, corrections [K]. */
+  readonly wide: Float32Array;
+  /** Outcomes in {0, 1} [K]. */
+  readonly labels: Float32Array;
+  /** Weight of each candidate's loss [K]; the caller puts 1/(number of rows in the batch) in here. */
+  readonly weights: Float32Array;
+  /** Sampled negatives aligned with e [T, d]; row 0 is not used. Empty = no auxiliary loss. */
+  readonly negatives: Float32Array;
+  /** Factor of the auxiliary loss of this impression. */
+  readonly auxWeight: number;
+}
+
+/** A history of at least two behaviours for which no list was shown. */
+export type HistoryInput = Pick<TrainingInput, "T" | "e" | "negatives" | "auxWeight">;
+
+/** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
+export interface InputGradients {
+  /** Σ weights·(loss of the candidates + regularisation) plus auxWeight·auxiliary loss. */
+  readonly loss: number;
+  /** The unweighted auxiliary loss; 0 without one. */
+  readonly aux: number;
+  /** A regularisation of the state (MIMN), in `loss` once a unit of weight; absent in models without. */
+  readonly regularisation?: number;
+  /** Final logits z = model + wide [K]. */
+  readonly logits: Float32Array;
+  /** ∂loss/∂z [K]: also the gradient with respect to `wide`. */
+  readonly z: Float32Array;
+  /** ∂loss/∂e [T, d]. */
+  readonly e: Float32Array;
+  /** ∂loss/∂q [K, d]. */
+  readonly q: Float32Array;
+  /** ∂loss/∂xu [U], summed over the candidates. */
+  readonly xu: Float32Array;
+  /** ∂loss/∂xc [K, C]. */
+  readonly xc: Float32Array;
+  /** ∂loss/∂negatives [T, d]; empty without an auxiliary loss. */
+  readonly negatives: Float32Array;
+}
+
+/** What {@linkcode Model.historyLoss} gives: `loss` is auxWeight·auxiliary loss. */
+export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
+
+/** What a candidate may look at. */
+export type LooksAt = "behaviours" | "slots";
+
+/** What a model with slots measures of one user's memory. */
+export interface SlotHealth {
+  /**
+   * Mean cosine of the pairs of slots, in [−1, 1]: near 1 the m slots are one, and above 0.999 after training
+   * something is wrong. `NaN` for a single slot; a slot of zeros counts 0.
+   */
+  readonly cosine: number;
+  /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
+  readonly usage: readonly number[];
+  /** Write mass Σg: the number of behaviours, as far as the decay has kept it. */
+  readonly mass: number;
+}
+
+/** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
+export interface Model {
+  /** Which model it is: `base`, `din`, `dien`, `mimn`. */
+  readonly name: string;
+  /** The widths it was built for. */
+  readonly sizes: ModelSizes;
+  /** The dense weights; training writes into them. */
+  readonly parameters: Parameters;
+  /** Length of the recurrent state in floats; 0 when the history is only a set of ids. */
+  readonly stateSize: number;
+  /** Whether the state is all that is needed of a history, however long: see {@linkcode ModelInput.state}. */
+  readonly lifelong?: boolean;
+  /** How precisely a lifelong state is stored; see `StateStretches`. Absent: in single precision. */
+  readonly stretches?: readonly number[];
+  /** The state of a user without behaviours. */
+  initState(): Float32Array;
+  /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */
+  step(state: Float32Array, e: Float32Array): void;
+  /** Logits [K] without the wide part. Pure: changes neither input nor parameters. */
+  score(input: ModelInput): Float32Array;
+  /** What the weights of {@linkcode Model.look} are of. Absent: the model weighs nothing by candidate. */
+  readonly looksAt?: LooksAt;
+  /** How much each candidate looks at each behaviour [K, T], or each slot of the memory [K, m]. Pure. */
+  look?(input: ModelInput): Float32Array;
+  /** What the slots of a state have taken in. Absent: a state has none. */
+  slots?(state: Float32Array): SlotHealth;
+  /**
+   * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
+   * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.
+   */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients;
+  /**
+   * The loss of a history alone: what {@linkcode Model.loss} adds for it beside any candidates, with the same
+   * gradients. Absent: the model learns nothing from behaviours alone.
+   */
+  historyLoss?(input: HistoryInput, gradients: Float32Array): HistoryGradients;
+}

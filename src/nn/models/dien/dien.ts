@@ -1,0 +1,358 @@
+/**
+ * DIEN: interests that evolve (Zhou et al. 2019, "Deep Interest Evolution Network for Click-Through Rate
+ * Prediction").
+ *
+ * ```text
+ * h_t = GRU1(gain·e_t, h_{t−1})                      interest extractor, target-independent: the user's state
+ * a_t = norm(s(h_t, q))                              attention of a candidate
+ * h'_t = AUGRU(h_t, h'_{t−1}, a_t)                   interest evolution, per candidate
+ * z = MLP([xu ; q ; m ; q∘m ; h'_T ; xc])            m = pool(e_1 … e_T)
+ * dot head: z += ⟨Σe/√max(1,T), q⟩                  evolved dot: z += ⟨h'_T, q⟩, where H = d
+ * loss += weight · auxiliary(h, e, negatives)        see auxiliary.ts
+ * ```
+ *
+ * H hidden units in both GRUs. The update gate is scaled as in the paper (not as in the authors' code, see
+ * layers/gru.ts); the weights are `sigmoid` by default, since with softmax the whole history writes at most
+ * one step's worth into h'_T and each new behaviour changes all earlier weights.
+ *
+ * @module
+ */
+
+import {
+  type AttentionNorm,
+  type AttentionScore,
+  normalise,
+  normaliseBackward,
+} from "../../layers/attention.ts";
+import { Auxiliary, type AuxiliaryScore } from "./auxiliary.ts";
+import { Bilinear, bilinearShapes } from "../../layers/bilinear.ts";
+import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
+import { type AttentionalForm, Gru, type GruRun, gruShapes } from "../../layers/gru.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
+import { mlpShapes } from "../../layers/mlp.ts";
+import { PLAIN } from "../../kernels/plain.ts";
+import { pool, poolBackward, type Pooling, poolScale } from "../../layers/pool.ts";
+import { ProjectedUnit, projectedUnitShapes } from "../../layers/projected_unit.ts";
+import { Scratch } from "../../kernels/scratch.ts";
+import { Head } from "../core/head.ts";
+import { initialise } from "../core/initialise.ts";
+import { Inputs } from "../core/inputs.ts";
+import type {
+  HistoryGradients,
+  HistoryInput,
+  InputGradients,
+  Model,
+  ModelInput,
+  ModelSizes,
+  TrainingInput,
+} from "../core/model.ts";
+import { Parameters } from "../../kernels/parameters.ts";
+import {
+  choice,
+  count,
+  flag,
+  number,
+  type OptionsOf,
+  positive,
+  settle,
+  widths,
+} from "../../../options/option.ts";
+import { StepSkipper } from "./step_skipper.ts";
+
+/** Options of DIEN. */
+export interface DienConfig {
+  /** Width H of both GRUs. @default {32} */
+  readonly hidden?: number | undefined;
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[] | undefined;
+  /** How the history becomes m. @default {"sqrt"} */
+  readonly pooling?: Pooling | undefined;
+  /**
+   * Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q; with `none` all states have weight 1.
+   * @default {"bilinear"}
+   */
+  readonly attention?: "bilinear" | "mlp" | "none" | undefined;
+  /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
+  readonly attentionWidths?: readonly number[] | undefined;
+  /** From scores to weights. @default {"sigmoid"} */
+  readonly norm?: AttentionNorm | undefined;
+  /** How attention enters the second GRU. @default {"augru"} */
+  readonly form?: AttentionalForm | undefined;
+  /** Score of the auxiliary loss; `inner` needs H = d. @default {"mlp"} */
+  readonly auxiliary?: AuxiliaryScore | undefined;
+  /** Hidden widths of the auxiliary MLP; the authors use [100, 50]. @default {[50]} */
+  readonly auxiliaryWidths?: readonly number[] | undefined;
+  /** Factor of the behaviours at the extractor's input. @default {5} */
+  readonly inputGain?: number | undefined;
+  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean | undefined;
+  /**
+   * Whether ⟨h'_T, q⟩ is added to the logit, as a next-item model would (GRU4Rec, Hidasi et al. 2016): without it
+   * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
+   */
+  readonly evolvedDot?: boolean | undefined;
+  /**
+   * ε: how far a score may be from the whole, in logits, where steps of the second GRU that hardly write are left
+   * out; 0: none are. Only where form is `augru` or `agru`. See step_skipper.ts. @default {0}
+   */
+  readonly skipError?: number | undefined;
+}
+
+/** The options of {@linkcode DienConfig}. */
+export const DIEN_OPTIONS = {
+  hidden: count(32, "width of both GRUs"),
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
+  attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
+  attentionWidths: widths([80, 40], "hidden widths of the unit of `mlp`"),
+  norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "from scores to weights"),
+  form: choice(
+    ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],
+    "augru",
+    "how attention enters the second GRU",
+  ),
+  auxiliary: choice(["mlp", "inner"], "mlp", "score of the auxiliary loss"),
+  auxiliaryWidths: widths([50], "hidden widths of the auxiliary MLP"),
+  inputGain: positive(5, "factor of the behaviours at the extractor's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+  evolvedDot: flag(false, "whether ⟨last state, candidate⟩ is added to the logit"),
+  skipError: number(
+    0,
+    { minimum: 0 },
+    "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
+  ),
+} satisfies OptionsOf<DienConfig>;
+
+/** Forms that keep the state where attention is 0. */
+const SKIPPING: readonly AttentionalForm[] = ["augru", "agru"];
+
+const NONE = new Float32Array(0);
+/** Below this share of the steps, candidates one by one without the others are faster than all steps of all together. */
+const WORTH_ALONE = 0.5;
+
+/** DIEN; see {@linkcode createModel}. */
+export class Dien implements Model {
+  /** See {@linkcode Model.name}. */
+  readonly name = "dien";
+  /** See {@linkcode Model.sizes}. */
+  readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
+  readonly parameters: Parameters;
+  /** See {@linkcode Model.looksAt}. */
+  readonly looksAt = "behaviours";
+  /** H: the state is h_T. */
+  readonly stateSize: number;
+  readonly #pooling: Pooling;
+  readonly #norm: AttentionNorm;
+  readonly #gain: number;
+  readonly #inputs: Inputs;
+  readonly #p: Part;
+  readonly #m: Part;
+  readonly #final: Part;
+  readonly #extractor: Gru;
+  readonly #attention: AttentionScore;
+  readonly #attends: boolean;
+  readonly #evolution: Gru;
+  readonly #skipper?: StepSkipper;
+  readonly #auxiliary: Auxiliary;
+  readonly #head: Head;
+  readonly #scaled: Scratch;
+  readonly #dscaled: Scratch;
+  readonly #dh: Scratch;
+  readonly #weights: Scratch;
+
+  /**
+   * Makes a model with start values drawn from `random`, uniform in [0, 1).
+   * @throws RangeError when steps are to be skipped in a form that cannot
+   */
+  constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
+    const settled = settle(DIEN_OPTIONS, config);
+    const { hidden, widths, pooling, norm, form, attention, attentionWidths } = settled;
+    const { inputGain, dotHead, auxiliary, auxiliaryWidths, evolvedDot, skipError } = settled;
+    if (skipError > 0 && (!SKIPPING.includes(form) || norm === "linear")) {
+      throw new RangeError(
+        `Cannot skip steps of ${form} with norm ${norm}: skipError needs form ${SKIPPING.join(" or ")}, ` +
+          `and weights in [0, 1]`,
+      );
+    }
+    const { d } = sizes;
+    this.sizes = sizes;
+    this.#scaled = new Scratch(kernels);
+    this.#dscaled = new Scratch(kernels);
+    this.#dh = new Scratch(kernels);
+    this.#weights = new Scratch(kernels);
+    this.stateSize = hidden;
+    this.#pooling = pooling;
+    this.#norm = norm;
+    this.#gain = inputGain;
+    this.#inputs = new Inputs(sizes, kernels);
+    const m = this.#m = new Part(d, true, kernels);
+    this.#p = new Part(d, true, kernels);
+    this.#final = new Part(hidden, false, kernels);
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
+    const bilinear = attention !== "mlp";
+    this.#attends = attention !== "none";
+    this.parameters = new Parameters({
+      ...gruShapes("gru1", d, hidden),
+      ...(bilinear
+        ? bilinearShapes("attention", hidden, d)
+        : projectedUnitShapes("attention", hidden, d, attentionWidths)),
+      ...gruShapes("gru2", hidden, hidden),
+      ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
+      ...(auxiliary === "mlp"
+        ? mlpShapes("aux", [hidden + d, ...auxiliaryWidths, 1], { activation: "sigmoid" })
+        : {}),
+    }, kernels);
+    initialise(this.parameters, random);
+    // The evolved interest starts without a say, so that learning starts from the pooled model and what an
+    // untrained recurrence says is no noise (zero-initialised residual branches: Goyal et al. 2017, §5.1).
+    const before = sizes.user + 3 * d;
+    const width = widths[0] ?? 1;
+    this.parameters.block("mlp.W1").fill(0, before * width, (before + hidden) * width);
+    if (bilinear && hidden === d) {
+      const w = this.parameters.block("attention.W").fill(0);
+      for (let j = 0; j < d; j++) w[j * d + j] = 1;
+    }
+    this.#extractor = new Gru(this.parameters, "gru1", "gru");
+    this.#attention = bilinear
+      ? new Bilinear(this.parameters, "attention")
+      : new ProjectedUnit(this.parameters, "attention");
+    this.#evolution = new Gru(this.parameters, "gru2", form);
+    const dot = evolvedDot && hidden === d;
+    if (skipError > 0) {
+      this.#skipper = new StepSkipper(this.parameters, {
+        ...{ gru: "gru2", mlp: "mlp", row: before, dot, error: skipError },
+      });
+    }
+    this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
+    const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
+    if (dot) dots.push([this.#final, q]);
+    this.#head = new Head(this.parameters, columns, dots);
+  }
+
+  /** h_0 = 0 [H]. */
+  initState(): Float32Array {
+    return new Float32Array(this.stateSize);
+  }
+
+  /** One step of the extractor: equal to the batch forward bit for bit. */
+  step(state: Float32Array, e: Float32Array): void {
+    const xw = this.#extractor.project(this.#scale(e), 1);
+    state.set(this.#extractor.run({ T: 1, K: 1, xw, start: state, keep: false }));
+  }
+
+  /** See {@linkcode Model.score}. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input, false, this.#skipper);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.look}. */
+  look(input: ModelInput): Float32Array {
+    this.#forward(input, false);
+    return this.#weights.current.slice(0, input.K * input.T);
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    const { T, K, auxWeight } = input;
+    const { scores, evolved, ...extraction } = this.#forward(input, true);
+    const { h } = extraction;
+    const { q: { values: q } } = this.#inputs;
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+
+    poolBackward(this.parameters.kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
+    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    const dh = this.#dh.zeros(T * this.stateSize);
+    const evolution = this.#evolution.backward(evolved, this.#final.gradient, NONE, gradients);
+    this.#evolution.projectBackward(dh, h, evolution.xw, T, gradients);
+    if (this.#attends) {
+      normaliseBackward(evolution.attention, this.#weights.current, scores, T, this.#norm);
+      const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
+      this.#attention.backward({ T, K, h, q }, evolution.attention, into);
+    }
+    const aux = this.#extractBackward(extraction, { ...history, h: dh }, auxWeight, gradients);
+    return this.#inputs.gradients(head, aux, auxWeight);
+  }
+
+  /** See {@linkcode Model.historyLoss}: the extractor and its auxiliary loss, nothing of the candidates' part. */
+  historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
+    const { T, auxWeight } = input;
+    this.#inputs.bindBehaviours(input);
+    const history = this.#inputs.negativesOf(input);
+    const dh = this.#dh.zeros(T * this.stateSize);
+    const aux = this.#extractBackward(this.#extract(T), { ...history, h: dh }, auxWeight, gradients);
+    return this.#inputs.historyGradients(aux, auxWeight);
+  }
+
+  /** The states of the bound behaviours. */
+  #extract(T: number): Extraction {
+    const x = this.#scale(this.#inputs.e);
+    const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
+    return { x, h: this.#extractor.run(extracted).subarray(this.stateSize), extracted };
+  }
+
+  /** Adds the auxiliary loss to the gradients `d` of states and behaviours, and takes them back through the extractor. */
+  #extractBackward(
+    { x, h, extracted }: Extraction,
+    d: { readonly h: Float32Array; readonly e: Float32Array; readonly negatives: Float32Array },
+    auxWeight: number,
+    gradients: Float32Array,
+  ): number {
+    const { e, negatives } = this.#inputs;
+    const { T } = extracted;
+    const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss({
+      ...{ T, weight: auxWeight, h, e, negatives },
+      ...{ dh: d.h, de: d.e, dnegatives: d.negatives },
+    }, gradients);
+    const extractor = this.#extractor.backward(extracted, NONE, d.h, gradients);
+    const dx = this.#dscaled.zeros(e.length);
+    this.#extractor.projectBackward(dx, x, extractor.xw, T, gradients);
+    for (let o = 0; o < dx.length; o++) d.e[o]! += this.#gain * dx[o]!;
+    return aux;
+  }
+
+  /** Fills the parts, and returns what the backward pass needs. */
+  #forward(input: ModelInput, keep: boolean, skipper?: StepSkipper): Forward {
+    const { T, K } = input;
+    const H = this.stateSize;
+    this.#inputs.bind(input);
+    const { e, q: { values: q } } = this.#inputs;
+    pool(this.parameters.kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
+    pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
+    const { x, h, extracted } = this.#extract(T);
+    const scores = this.#attention.forward({ T, K, h, q }, keep);
+    const attention = this.#weights.take(K * T);
+    if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
+    else attention.fill(1);
+    const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
+    const left = skipper?.skip(attention, T, q) ?? K * T;
+    const states = left < WORTH_ALONE * K * T
+      ? this.#evolution.runWritten(evolved)
+      : this.#evolution.run(evolved);
+    this.#final.bind(states.subarray(states.length - K * H));
+    return { x, h, scores, extracted, evolved };
+  }
+
+  #scale(e: Float32Array): Float32Array {
+    const x = this.#scaled.take(e.length);
+    if (this.#gain === 1) x.set(e);
+    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    return x;
+  }
+}
+
+interface Extraction {
+  /** Extractor inputs [T, d], states [T, H]. */
+  readonly x: Float32Array;
+  readonly h: Float32Array;
+  readonly extracted: GruRun;
+}
+
+interface Forward extends Extraction {
+  /** Attention scores [K, T]. */
+  readonly scores: Float32Array;
+  readonly evolved: GruRun;
+}

@@ -1,0 +1,387 @@
+/**
+ * MIMN: a memory of constant size in place of a history (Pi et al. 2019, "Practice on Long Sequential User
+ * Behavior Modeling for Click-Through Rate Prediction"), with its user interest centre: `step` folds a
+ * behaviour into the user's state when it happens, `score` needs the state and no history.
+ *
+ * ```text
+ * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see memory_network.ts
+ * S = induction unit                                                 see induction.ts
+ * rq = read of M for q    v = attention of q over S
+ * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
+ * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p] of each
+ * dot head: z += Σ ⟨p, q⟩
+ * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
+ * ```
+ *
+ * m slots as wide as a behaviour. A training window may go on from a stored state, a constant without
+ * gradient (mode S); without one it starts from the trained M0 and r0 (mode R). Left out: the authors' shift
+ * and sharpening of the write weight (P rebalances it, as in the paper), their bug that forgets the channels
+ * which the last behaviour did not choose, and DIEN's auxiliary loss, which they try.
+ *
+ * @module
+ */
+
+import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
+import { unevenness } from "./memory.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
+import { mlpShapes } from "../../layers/mlp.ts";
+import { ChannelReader } from "./channels.ts";
+import { ControllerReader, controllerReaderShapes } from "./controller_reader.ts";
+import { inductionShapes, InductionUnit } from "./induction.ts";
+import { MemoryNetwork, memoryShapes } from "./memory_network.ts";
+import { KeyReader, keyReaderShapes, type MemoryReader } from "./reader.ts";
+import { PLAIN } from "../../kernels/plain.ts";
+import { Scratch } from "../../kernels/scratch.ts";
+import { Head } from "../core/head.ts";
+import { initialise } from "../core/initialise.ts";
+import { Inputs } from "../core/inputs.ts";
+import { slotHealth } from "./health.ts";
+import { MimnLayout, type MimnState } from "./state.ts";
+import type {
+  InputGradients,
+  Model,
+  ModelInput,
+  ModelSizes,
+  SlotHealth,
+  TrainingInput,
+} from "../core/model.ts";
+import { Parameters } from "../../kernels/parameters.ts";
+import {
+  choice,
+  count,
+  flag,
+  integer,
+  number,
+  numbers,
+  type OptionsOf,
+  positive,
+  settle,
+  share,
+  widths,
+} from "../../../options/option.ts";
+
+/** Options of MIMN. */
+export interface MimnConfig {
+  /** Memory slots m, at most 255. @default {4} */
+  readonly slots?: number | undefined;
+  /** Width Hc of the controller. @default {32} */
+  readonly hidden?: number | undefined;
+  /** Whether the candidate reads the induction unit's channels: v and q∘v. @default {true} */
+  readonly induction?: boolean | undefined;
+  /** Channels κ that a behaviour updates. @default {1} */
+  readonly topK?: number | undefined;
+  /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
+  readonly slotKeyWeight?: number | undefined;
+  /**
+   * Sharpness β of the memory's heads at the start, in (2, 42): the larger, the fewer slots a behaviour reads
+   * and writes. Low, all slots get the same writes and become one.
+   * @default {26}
+   */
+  readonly sharpness?: number | undefined;
+  /** What the write mass of the slots keeps a step, ρ in (0, 1]. @default {0.999} */
+  readonly decay?: number | undefined;
+  /** Factor λ of the utilisation regularisation. @default {0.1} */
+  readonly regularisation?: number | undefined;
+  /** How a candidate reads: by a key of its own, or through the controller as in the authors' code. @default {"direct"} */
+  readonly scoreMode?: "direct" | "controller" | undefined;
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[] | undefined;
+  /** Factor of the behaviours (and of a candidate that acts as one) at the memory's input. @default {1} */
+  readonly inputGain?: number | undefined;
+  /**
+   * What each pooled history p keeps of itself a behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98
+   * follows the newest 50.
+   * One pooled history follows the newest 50 behaviours, the other the newest 1,000. @default {[0.98, 0.999]}
+   */
+  readonly traces?: readonly number[] | undefined;
+  /** Whether each p and q∘p join the MLP's input. @default {true} */
+  readonly keepPooled?: boolean | undefined;
+  /** Whether Σ ⟨p, q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean | undefined;
+}
+
+/** The options of {@linkcode MimnConfig}. */
+export const MIMN_OPTIONS = {
+  slots: integer(4, { above: 0, maximum: 255 }, "memory slots"),
+  hidden: count(32, "width of the controller"),
+  topK: count(1, "channels that a behaviour updates"),
+  induction: flag(true, "whether the candidate reads the induction unit's channels"),
+  slotKeyWeight: share(0.5, "share of the trained slot keys in addressing"),
+  sharpness: number(26, { above: 2, below: 42 }, "of the memory's heads at the start"),
+  decay: number(0.999, { above: 0, maximum: 1 }, "what the write mass of the slots keeps a step"),
+  traces: numbers(
+    number(1, { above: 0, maximum: 1 }, ""),
+    { minimum: 1, maximum: 8 },
+    [0.98, 0.999],
+    "what each pooled history keeps of itself a behaviour",
+  ),
+  regularisation: number(0.1, { minimum: 0 }, "factor of the utilisation regularisation"),
+  scoreMode: choice(
+    ["direct", "controller"],
+    "direct",
+    "a candidate reads by a key of its own, or through the controller",
+  ),
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  inputGain: positive(1, "factor of the behaviours at the memory's input"),
+  keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+} satisfies OptionsOf<MimnConfig>;
+
+/** Behaviours after which a pooled history grows no more: those of a window. */
+const FULL = 50;
+/** Steps that `score` folds at a time, so that a long history needs no more room than this. */
+const CHUNK = 128;
+
+/** MIMN; see {@linkcode createModel}. */
+export class Mimn implements Model {
+  /** See {@linkcode Model.name}. */
+  readonly name = "mimn";
+  /** See {@linkcode Model.sizes}. */
+  readonly sizes: ModelSizes;
+  /** See {@linkcode Model.parameters}. */
+  readonly parameters: Parameters;
+  /** M, r, c, g, A, S, n and, for the pooled parts, the sums. */
+  readonly stateSize: number;
+  /** See {@linkcode Model.looksAt}. */
+  readonly looksAt = "slots";
+  /** See {@linkcode Model.lifelong}. */
+  readonly lifelong = true;
+  /** See {@linkcode Model.stretches}. */
+  readonly stretches: readonly number[];
+  /** Where the parts of a state are. */
+  readonly layout: MimnLayout;
+  readonly #gain: number;
+  readonly #regularisation: number;
+  readonly #inputs: Inputs;
+  readonly #rq: Part;
+  readonly #v: Part;
+  readonly #a: Part;
+  readonly #p: readonly Part[];
+  readonly #traces: readonly number[];
+  readonly #memory: MemoryNetwork;
+  readonly #induction: InductionUnit;
+  readonly #reader: MemoryReader;
+  readonly #channels: ChannelReader;
+  readonly #head: Head;
+  readonly #state: MimnState;
+  readonly #dstate: MimnState;
+  readonly #flat: Float32Array;
+  readonly #dflat: Float32Array;
+  readonly #scaled: Scratch;
+  readonly #dscaled: Scratch;
+
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
+    const settled = settle(MIMN_OPTIONS, config);
+    const { slots, hidden, topK, slotKeyWeight, decay, regularisation, scoreMode } = settled;
+    const { widths, inputGain, keepPooled, dotHead, sharpness, induction } = settled;
+    const { d } = sizes;
+    const traces = this.#traces = keepPooled || dotHead ? settled.traces : [];
+    this.sizes = sizes;
+    this.#scaled = new Scratch(kernels);
+    this.#dscaled = new Scratch(kernels);
+    this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: traces.length });
+    this.stateSize = this.layout.size;
+    this.stretches = this.layout.stretches;
+    this.#gain = inputGain;
+    this.#regularisation = regularisation;
+    this.#inputs = new Inputs(sizes, kernels);
+    const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
+    const a = this.#a = new Part(d, true, kernels);
+    const p = this.#p = traces.map(() => new Part(d, true, kernels));
+    const { xu, q, xc } = this.#inputs;
+    const columns: Column[] = [
+      ...[xu, q, rq],
+      ...(induction ? [v] : []),
+      [q, a],
+      ...(induction ? [[q, v] as const] : []),
+      ...(keepPooled ? p.flatMap((p): Column[] => [p, [q, p]]) : []),
+      xc,
+    ];
+    const direct = scoreMode === "direct";
+    this.parameters = new Parameters({
+      ...memoryShapes(slots, d, hidden),
+      ...inductionShapes(d),
+      ...(direct ? keyReaderShapes(d) : controllerReaderShapes(d, hidden)),
+      "reader.W": [d, d],
+      ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
+    }, kernels);
+    initialise(this.parameters, random);
+    const bp = this.parameters.block("bp");
+    bp[d] = bp[2 * d + 1] = Math.log(Math.expm1(sharpness / 2 - 1)); // β = 2(1 + softplus(bp))
+    const wg = this.parameters.block("Wg").fill(0);
+    for (let i = 0; i < slots; i++) wg[i * slots + i] = -4;
+    const w = this.parameters.block("reader.W").fill(0);
+    for (let j = 0; j < d; j++) w[j * d + j] = 1;
+    this.#memory = new MemoryNetwork(this.parameters, { slotKeyWeight, decay });
+    this.#induction = new InductionUnit(this.parameters, topK);
+    this.#reader = direct
+      ? new KeyReader(this.parameters, slotKeyWeight)
+      : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
+    this.#channels = new ChannelReader(this.parameters, d);
+    this.#head = new Head(this.parameters, columns, dotHead ? p.map((p) => [p, q] as const) : []);
+    this.#flat = kernels.floats(this.stateSize);
+    this.#dflat = kernels.floats(this.stateSize);
+    this.#state = this.layout.view(this.#flat);
+    this.#dstate = this.layout.view(this.#dflat);
+  }
+
+  /** M0 and r0, and zeros. */
+  initState(): Float32Array {
+    const state = new Float32Array(this.stateSize);
+    const { memory, read } = this.layout.view(state);
+    memory.set(this.parameters.block("M0"));
+    read.set(this.parameters.block("r0"));
+    return state;
+  }
+
+  /** One behaviour into the memory: equal to the batch forward bit for bit. */
+  step(state: Float32Array, e: Float32Array): void {
+    this.#start(state);
+    this.#fold(1, e);
+    state.set(this.#flat);
+  }
+
+  /** Logits [K]: with all behaviours in `input.state` and none in `input.e`, no history changes the cost. */
+  score(input: ModelInput): Float32Array {
+    this.#forward(input);
+    return this.#head.logits(input.K).slice();
+  }
+
+  /** See {@linkcode Model.look}. */
+  look(input: ModelInput): Float32Array {
+    this.#forward(input);
+    return this.#reader.weights.slice(0, input.K * this.layout.slots);
+  }
+
+  /** See {@linkcode Model.slots}. */
+  slots(state: Float32Array): SlotHealth {
+    return slotHealth(state, this.layout);
+  }
+
+  #forward(input: ModelInput): void {
+    const { T, e } = input;
+    const { d } = this.sizes;
+    this.#inputs.bind(input);
+    this.#start(input.state);
+    for (let t = 0; t < T; t += CHUNK) {
+      const steps = Math.min(CHUNK, T - t);
+      this.#fold(steps, e.subarray(t * d, (t + steps) * d));
+    }
+    this.#read(input);
+  }
+
+  /** See {@linkcode Model.loss}. */
+  loss(input: TrainingInput, gradients: Float32Array): InputGradients {
+    const { T, K, e, weights } = input;
+    this.#inputs.bind(input);
+    const q = this.#inputs.q.values;
+    this.#start(input.state);
+    const x = this.#fold(T, e);
+    this.#read(input);
+    const history = this.#inputs.history(input);
+    const head = this.#head.loss(input, gradients);
+
+    this.#dflat.fill(0);
+    const state = this.#state, dstate = this.#dstate, n = Math.max(1, state.count[0]!);
+    const dq = this.#inputs.q.gradient;
+    this.#reader.backward(this.#rq.gradient, q, state, { q: dq, state: dstate, parameters: gradients });
+    const into = { q: dq, channels: dstate.channels, parameters: gradients };
+    this.#channels.backward(this.#v.gradient, K, q, into);
+    for (let j = 0; j < dstate.added.length; j++) dstate.added[j]! += this.#a.gradient[j]! / n;
+    const weight = weights.reduce((sum, w) => sum + w, 0) * this.#regularisation;
+    const uneven = unevenness(dstate.usage, state.usage, 0, weight);
+    const dx = this.#dscaled.zeros(e.length);
+    this.#induction.backward(dstate.channels, dx, gradients);
+    this.#memory.backward(x, dstate, dx, gradients);
+    if (input.state === undefined) this.#startBackward(gradients);
+    for (let o = 0; o < dx.length; o++) history.e[o]! += this.#gain * dx[o]!;
+    this.#tracesBackward(T, history.e);
+    const back = this.#inputs.gradients(head, 0, 0);
+    return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
+  }
+
+  #tracesBackward(T: number, de: Float32Array): void {
+    const { d } = this.sizes;
+    for (const [i, trace] of this.#traces.entries()) {
+      const { gradient } = this.#p[i]!;
+      let scale = traceScale(trace, this.#state.count[0]!) / this.#traces.length;
+      for (let t = T - 1; t >= 0; t--, scale *= trace) {
+        for (let j = 0, o = t * d; j < d; j++, o++) de[o]! += scale * gradient[j]!;
+      }
+    }
+  }
+
+  /** Takes the state to go on from. */
+  #start(state: Float32Array | undefined): void {
+    if (state !== undefined) {
+      this.layout.check(state);
+      return this.#flat.set(state);
+    }
+    this.#flat.fill(0);
+    this.#state.memory.set(this.parameters.block("M0"));
+    this.#state.read.set(this.parameters.block("r0"));
+  }
+
+  #startBackward(gradients: Float32Array): void {
+    const { memory, read } = this.#dstate;
+    const m0 = this.parameters.block("M0", gradients), r0 = this.parameters.block("r0", gradients);
+    for (let o = 0; o < m0.length; o++) m0[o]! += memory[o]!;
+    for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
+  }
+
+  /** Folds T behaviours into the state at hand; returns them as the memory saw them. */
+  #fold(T: number, e: Float32Array): Float32Array {
+    const state = this.#state;
+    const x = this.#scale(e);
+    this.#memory.run(T, x, state);
+    const { memory, weights, final } = this.#memory;
+    this.#induction.run({ T, e: x, memory, weights }, state.channels);
+    state.memory.set(final.memory);
+    state.read.set(final.read);
+    state.controller.set(final.controller);
+    state.usage.set(final.usage);
+    state.added.set(final.added);
+    state.channels.set(this.#induction.channels);
+    state.count[0]! += T;
+    const { d } = this.sizes;
+    for (const [i, trace] of this.#traces.entries()) {
+      const sum = state.sums.subarray(i * d, (i + 1) * d);
+      for (let t = 0; t < T; t++) {
+        for (let j = 0; j < d; j++) sum[j] = trace * sum[j]! + e[t * d + j]!;
+      }
+    }
+    return x;
+  }
+
+  /** Fills the parts that depend on the state at hand. */
+  #read({ K }: ModelInput): void {
+    const q = this.#inputs.q.values;
+    const { added, channels, count, sums } = this.#state;
+    const n = Math.max(1, count[0]!), { d } = this.sizes;
+    this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
+    this.#channels.forward(this.#v.clear(K), K, q, channels);
+    const a = this.#a.clear(1);
+    for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
+    for (const [i, trace] of this.#traces.entries()) {
+      const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!) / this.#traces.length;
+      for (let j = 0; j < d; j++) p[j] = scale * sums[i * d + j]!;
+    }
+  }
+
+  #scale(e: Float32Array): Float32Array {
+    const x = this.#scaled.take(e.length);
+    if (this.#gain === 1) x.set(e);
+    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
+    return x;
+  }
+}
+
+/**
+ * √min(50, w)/w with w = Σ ρ^age over n behaviours: as of a sum over √n while there are few, as of a mean when there
+ * are many. Over √n alone it would grow with the life, and with it the steps of all vectors that it is multiplied with.
+ */
+function traceScale(trace: number, n: number): number {
+  const weight = Math.max(1, trace === 1 ? n : (1 - trace ** n) / (1 - trace));
+  return Math.sqrt(Math.min(FULL, weight)) / weight;
+}

@@ -1,0 +1,126 @@
+/**
+ * How a candidate reads MIMN's memory: directly, by a key of its own. Forward and backward.
+ *
+ * ```text
+ * kq = tanh(q·Wq + bq)    βq = 1 + softplus(b)    wq = address(kq, βq)    rq = Σ wq_i M_i
+ * ```
+ *
+ * @module
+ */
+
+import { sigmoid, softplus } from "../../losses/logistic.ts";
+import type { Parameters, Shape } from "../../kernels/parameters.ts";
+import { Addressing } from "./addressing.ts";
+import { fillRows } from "../../kernels/gemm.ts";
+import type { MemoryState } from "./memory_network.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
+import { Scratch } from "../../kernels/scratch.ts";
+
+// K candidates, m slots, d width of candidates and slots
+
+/** Where a reader adds its gradients. */
+export interface ReaderGradients {
+  /** ∂/∂q [K, d]. */
+  readonly q: Float32Array;
+  /** ∂/∂state. */
+  readonly state: MemoryState;
+  /** ∂/∂parameters, flat. */
+  readonly parameters: Float32Array;
+}
+
+/** A trained look of candidates into a state, which it leaves as it is. */
+export interface MemoryReader {
+  /** How much each q of the last `forward` read of each slot [K, m]. */
+  readonly weights: Float32Array;
+  /** Adds what q [K, d] read to rq [K, d]. */
+  forward(rq: Float32Array, K: number, q: Float32Array, state: MemoryState): void;
+  /** Adds the gradients of the `forward` before it, from drq [K, d]. */
+  backward(drq: Float32Array, q: Float32Array, state: MemoryState, into: ReaderGradients): void;
+}
+
+/** Blocks `reader.Wq` [d, d], `reader.bq` [d] and `reader.beta` [1]. */
+export function keyReaderShapes(width: number): Record<string, Shape> {
+  return { "reader.Wq": [width, width], "reader.bq": [width], "reader.beta": [1] };
+}
+
+/** The reader of score mode `direct`, over the blocks of {@linkcode keyReaderShapes}. */
+export class KeyReader implements MemoryReader {
+  readonly #kernels: Kernels;
+  readonly #parameters: Parameters;
+  readonly #width: number;
+  readonly #slots: number;
+  readonly #w: number;
+  readonly #b: number;
+  readonly #beta: number;
+  readonly #addressing: Addressing;
+  readonly #sums: Scratch;
+  readonly #keys: Scratch;
+  readonly #dkeys: Scratch;
+  readonly #dweights: Scratch;
+
+  /** Binds the blocks and `slotKeys`. */
+  constructor(parameters: Parameters, slotKeyWeight: number) {
+    this.#kernels = parameters.kernels;
+    const scratch = () => new Scratch(parameters.kernels);
+    this.#sums = scratch();
+    this.#keys = scratch();
+    this.#dkeys = scratch();
+    this.#dweights = scratch();
+    const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
+    this.#parameters = parameters;
+    this.#slots = slots;
+    this.#width = width;
+    this.#w = parameters.offset("reader.Wq");
+    this.#b = parameters.offset("reader.bq");
+    this.#beta = parameters.offset("reader.beta");
+    this.#addressing = new Addressing(parameters, slotKeyWeight);
+  }
+
+  /** See {@linkcode MemoryReader.weights}. */
+  get weights(): Float32Array {
+    return this.#addressing.weights;
+  }
+
+  /** See {@linkcode MemoryReader.forward}. */
+  forward(rq: Float32Array, K: number, q: Float32Array, { memory }: MemoryState): void {
+    const d = this.#width, m = this.#slots;
+    const values = this.#parameters.values;
+    const sums = this.#sums.take(K * d), keys = this.#keys.take(K * (d + 1));
+    fillRows(sums, 0, values, this.#b, K, d);
+    this.#kernels.addXW(sums, 0, q, 0, values, this.#w, K, d, d);
+    this.#kernels.tanh(sums, sums);
+    const beta = 1 + softplus(values[this.#beta]!);
+    for (let k = 0; k < K; k++) {
+      const row = k * (d + 1);
+      for (let j = 0; j < d; j++) keys[row + j] = sums[k * d + j]!;
+      keys[row + d] = beta;
+    }
+    this.#addressing.begin(K);
+    this.#addressing.forward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 });
+    this.#kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
+  }
+
+  /** See {@linkcode MemoryReader.backward}. */
+  backward(drq: Float32Array, q: Float32Array, { memory }: MemoryState, into: ReaderGradients): void {
+    const d = this.#width, m = this.#slots, K = drq.length / d;
+    const values = this.#parameters.values, gradients = into.parameters;
+    const keys = this.#keys.current, dsums = this.#sums.current;
+    const dkeys = this.#dkeys.zeros(K * (d + 1)), dweights = this.#dweights.zeros(K * m);
+    const dmemory = into.state.memory;
+    this.#kernels.addYWt(dweights, 0, drq, 0, memory, 0, K, m, d);
+    this.#kernels.addXtY(dmemory, 0, this.#addressing.weights, 0, drq, 0, K, m, d);
+    this.#addressing.backward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 }, dweights, {
+      ...{ keys: dkeys, keysAt: 0, memory: dmemory, parameters: gradients },
+    });
+    let dbeta = 0;
+    for (let k = 0; k < K; k++) {
+      const row = k * (d + 1);
+      for (let j = 0; j < d; j++) dsums[k * d + j] = dkeys[row + j]! * (1 - keys[row + j]! * keys[row + j]!);
+      dbeta += dkeys[row + d]!;
+    }
+    gradients[this.#beta]! += dbeta * sigmoid(values[this.#beta]!);
+    this.#kernels.addRowSum(gradients, this.#b, dsums, 0, K, d);
+    this.#kernels.addXtY(gradients, this.#w, q, 0, dsums, 0, K, d, d);
+    this.#kernels.addYWt(into.q, 0, dsums, 0, values, this.#w, K, d, d);
+  }
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { Adagrad, RowAdagrad } from "../../../src/nn/optimisers/adagrad.ts";
+import { Adam } from "../../../src/nn/optimisers/adam.ts";
+import { Ftrl } from "../../../src/nn/optimisers/ftrl.ts";
+import { clipByGlobalNorm, type Optimiser } from "../../../src/nn/optimisers/optimiser.ts";
+import { sigmoid } from "../../../src/nn/losses/logistic.ts";
+import { assertClose, goldenTest } from "../../golden_vectors.ts";
+
+type Nested = number | readonly Nested[] | { readonly [name: string]: Nested };
+
+/** All numbers of nested blocks, in order. */
+function flat(value: Nested | undefined): number[] {
+  if (value === undefined) throw new Error("missing block");
+  return typeof value === "number" ? [value] : Object.values(value).flatMap(flat);
+}
+
+// deno-lint-ignore no-explicit-any -- the cases of one file have different layouts; `flat` checks what is used
+type OptimCase = any;
+const TOLERANCE = 1e-5;
+
+/** A claim on all arrays of a case. */
+function of(name: string): { claims: (path: string) => boolean } {
+  return { claims: (path) => path.startsWith(`cases.${name}.`) };
+}
+
+goldenTest<OptimCase>("Adam() equals the golden steps", "optim.json", ({ adam: golden }) => {
+  const values = Float32Array.from(flat(golden.params));
+  const { lr, beta1, beta2, epsilon } = golden.config;
+  const adam = new Adam(values.length, { learningRate: lr, beta1, beta2, epsilon });
+  golden.inputs.gradients.forEach((gradients: Nested, i: number) => {
+    assert.ok(adam.step(values, Float32Array.from(flat(gradients))));
+    assertClose(values, flat(golden.outputs.adam.steps[i].params), TOLERANCE, `step ${i + 1}`);
+  });
+}, of("adam"));
+
+goldenTest<OptimCase>(
+  "RowAdagrad() equals the golden steps when ids repeat",
+  "optim.json",
+  ({ adagrad: golden }) => {
+    const width = 3;
+    const rows = {
+      values: Float32Array.from(flat(golden.params.table)),
+      accumulators: new Float32Array(golden.params.table.length),
+    };
+    const rule = new RowAdagrad(width, { learningRate: golden.config.lr, epsilon: golden.config.epsilon });
+    golden.inputs.ids.forEach((ids: number[], i: number) => {
+      const sums = new Map<number, Float32Array>();
+      ids.forEach((id, j) => {
+        const sum = sums.get(id) ?? new Float32Array(width);
+        flat(golden.inputs.gradients[i][j]).forEach((g, k) => sum[k] = (sum[k] ?? 0) + g);
+        sums.set(id, sum);
+      });
+      for (const [id, gradient] of sums) rule.step(rows, id, gradient);
+      const want = golden.outputs.adagrad.steps[i];
+      assertClose(rows.values, flat(want.table), TOLERANCE, `table after step ${i + 1}`);
+      assertClose(rows.accumulators, want.G, TOLERANCE, `G after step ${i + 1}`);
+    });
+  },
+  of("adagrad"),
+);
+
+goldenTest<OptimCase>("Ftrl() equals the golden steps", "optim.json", (cases) => {
+  for (const golden of Object.entries(cases).flatMap(([name, x]) => name.startsWith("ftrl") ? [x] : [])) {
+    const { alpha, beta, lambda1, lambda2 } = golden.config;
+    const { x, y } = golden.inputs;
+    const weights = new Float32Array(x[0].length);
+    const ftrl = new Ftrl(weights.length, { learningRate: alpha, beta, lambda1, lambda2 });
+    const { steps, last } = golden.outputs.ftrl;
+    x.forEach((inputs: number[], i: number) => {
+      assertClose(weights, steps[i].w, TOLERANCE, `w before event ${i + 1}`);
+      const p = sigmoid(inputs.reduce((z, value, k) => z + value * (weights[k] ?? 0), 0));
+      assertClose([p], [steps[i].p], TOLERANCE, `p of event ${i + 1}`);
+      ftrl.step(weights, Float32Array.from(inputs, (value) => (p - y[i]) * value));
+    });
+    assertClose(weights, last, TOLERANCE, "w at the end");
+  }
+}, { claims: (path) => path.startsWith("cases.ftrl") && !/\.[zn]$/.test(path) });
+
+goldenTest<OptimCase>("clipByGlobalNorm() equals the golden cases", "optim.json", ({ clip: golden }) => {
+  for (const [name, blocks] of Object.entries<Nested>(golden.inputs)) {
+    const gradients = Float32Array.from(flat(blocks));
+    const norm = clipByGlobalNorm(gradients, golden.config.clipNorm);
+    assertClose([norm], [golden.outputs[name].norm], TOLERANCE, `${name} norm`);
+    assertClose(gradients, flat(golden.outputs[name].clipped), TOLERANCE, name);
+  }
+}, of("clip"));
+
+const SIZE = 5;
+const OPTIMISERS: Record<string, () => Optimiser> = {
+  Adam: () => new Adam(SIZE),
+  Adagrad: () => new Adagrad(SIZE, { initialAccumulator: 0.1 }),
+  Ftrl: () => new Ftrl(SIZE, { lambda1: 0.01, lambda2: 0.1 }),
+};
+
+/** A gradient of Σ(w − target)², off by a different amount at each step. */
+function gradientsOf(values: Float32Array, step: number): Float32Array {
+  return values.map((w, i) => 2 * (w - (i - 2)) + Math.sin(step * (i + 1)));
+}
+
+for (const [name, make] of Object.entries(OPTIMISERS)) {
+  Deno.test(`${name}() lowers a convex loss`, () => {
+    const optimiser = make();
+    optimiser.learningRate = 0.1;
+    const values = new Float32Array(SIZE);
+    const loss = () => values.reduce((sum, w, i) => sum + (w - (i - 2)) ** 2, 0);
+    const before = loss();
+    for (let step = 0; step < 300; step++) optimiser.step(values, gradientsOf(values, step));
+    assert.ok(loss() < before / 4, `${before} -> ${loss()}`);
+  });
+
+  Deno.test(`${name}.decode() goes on bit for bit when the state was encoded midway`, () => {
+    const first = make(), second = make();
+    const values = new Float32Array(SIZE);
+    for (let step = 0; step < 7; step++) first.step(values, gradientsOf(values, step));
+    const copy = values.slice();
+    second.decode(first.encode());
+    assert.deepEqual(second.encode(), first.encode());
+    for (let step = 7; step < 20; step++) {
+      first.step(values, gradientsOf(values, step));
+      second.step(copy, gradientsOf(copy, step));
+    }
+    assert.deepEqual(copy, values);
+    assert.deepEqual(second.encode(), first.encode());
+  });
+
+  Deno.test(`${name}.step() changes nothing and says so when a gradient is not usable`, () => {
+    const optimiser = make();
+    const values = new Float32Array(SIZE);
+    optimiser.step(values, gradientsOf(values, 0));
+    const weights = values.slice(), state = optimiser.encode();
+    for (const bad of [NaN, Infinity, -Infinity, 1e30]) {
+      const gradients = gradientsOf(values, 1);
+      gradients[SIZE - 1] = bad;
+      assert.equal(optimiser.step(values, gradients), false);
+    }
+    assert.deepEqual(values, weights);
+    assert.deepEqual(optimiser.encode(), state);
+  });
+
+  Deno.test(`${name}() leaves a weight where it is when its gradient is always zero`, () => {
+    const optimiser = make();
+    const values = new Float32Array(SIZE);
+    for (let step = 0; step < 5; step++) {
+      const gradients = gradientsOf(values, step);
+      gradients[2] = 0;
+      optimiser.step(values, gradients);
+    }
+    assert.equal(values[2], 0);
+  });
+
+  Deno.test(`${name}() refuses arrays and states when they are of another length`, () => {
+    const optimiser = make();
+    assert.throws(() => optimiser.step(new Float32Array(SIZE), new Float32Array(2)), RangeError);
+    const state = optimiser.encode();
+    assert.throws(() => optimiser.decode(state.subarray(0, state.length - 1)), SyntaxError);
+    assert.throws(() => optimiser.decode(new Uint8Array([...state, 0])), SyntaxError);
+    assert.throws(() => optimiser.decode(new Uint8Array()), SyntaxError);
+  });
+}
+
+Deno.test("clipByGlobalNorm() leaves gradients as they are when the norm is not finite", () => {
+  const gradients = Float32Array.of(1, NaN);
+  assert.ok(Number.isNaN(clipByGlobalNorm(gradients, 5)));
+  assert.deepEqual(gradients, Float32Array.of(1, NaN));
+});
