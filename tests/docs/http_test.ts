@@ -69,3 +69,16 @@ Deno.test("docs/reference/http.md has settings that are allowed, and metrics.md 
     assert.ok(measures.includes(`\`${name}\``) || measures.includes(`\`${short}\``), name);
   }
 });
+
+Deno.test("docs/reference/http.md names every endpoint", async () => {
+  const page = await readPage("docs/reference/http.md");
+  await using api = await startApi();
+  const { text } = await api.get("/openapi.json");
+  const { paths } = JSON.parse(text) as { readonly paths: Readonly<Record<string, object>> };
+  assert.ok(Object.keys(paths).length > 15);
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const method of Object.keys(methods)) {
+      assert.ok(page.includes(`\`${method.toUpperCase()} ${path}\``), `${method} ${path}`);
+    }
+  }
+});
