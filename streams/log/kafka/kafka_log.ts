@@ -8,6 +8,7 @@ import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
 import { isUnknownTopic, KafkaClient } from "./client.ts";
 import type { CompressionChoice } from "./codecs.ts";
+import type { KafkaConnection } from "./connection.ts";
 import { groupMembers } from "./groups.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
@@ -44,8 +45,8 @@ const MAX_AHEAD_MS = 3_300_000;
 export interface KafkaLogOptions {
   /** Brokers to ask first, as `host:port`. */
   readonly brokers: readonly string[];
-  /** Anything else that kafkajs' `KafkaConfig` has: `clientId`, `ssl`, `sasl`, timeouts, logging. @default {{}} */
-  readonly kafka?: Omit<KafkaConfig, "brokers" | "retry">;
+  /** How connections are made: TLS, login, timeouts. @default {{}} */
+  readonly kafka?: KafkaConnection;
   /** How what is written is compressed; all compressions are read. @default {"auto"} */
   readonly compression?: CompressionChoice;
   /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {60_000} */
@@ -299,7 +300,7 @@ export class KafkaLog implements Log {
     return await groupMembers(this.#client, group);
   }
 
-  /** Which rights we do not have; tried by a transaction that is aborted. */
+  /** @internal Which rights we do not have; tried by a transaction that is aborted. */
   async missingRights(wanted: WantedRights): Promise<readonly MissingRight[]> {
     return await missingRights(this.#client, wanted);
   }
@@ -312,6 +313,8 @@ export class KafkaLog implements Log {
   /**
    * Whose time the records of a topic have: `CreateTime`, their producers', or `LogAppendTime`, the broker's; `null` = it
    * may not be asked.
+   *
+   * @internal
    */
   async timestampType(topic: string): Promise<string | null> {
     return await this.#topics.timestampType(topic);
@@ -348,7 +351,8 @@ export class KafkaLog implements Log {
 
   #newClient(): KafkaClient {
     const { brokers, kafka, retryMs } = this.#options;
-    return new KafkaClient({ logLevel: logLevel.NOTHING, ...kafka, brokers: [...brokers] }, retryMs);
+    const config = { ...(kafka as Partial<KafkaConfig>), logLevel: logLevel.NOTHING, brokers: [...brokers] };
+    return new KafkaClient(config, retryMs);
   }
 
   #producer(client: KafkaClient, transactionalId?: string): Promise<Producer> {
