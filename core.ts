@@ -1,16 +1,102 @@
 /**
- * What of meander is pure: events, states, models, the learner, experiments. No log, no file, no server, no clock; no
- * API of a runtime but those that Deno and Node share. All of it is in `mod.ts` too.
+ * The engine without I/O: events in, recommendations and samples out, and the learner that turns samples into numbered
+ * versions of a model. No log, no file, no server, no clock; only what Deno, Node and Bun share. The same module
+ * is what `deno task pack` packs for npm.
+ *
+ * @example A list is answered, clicked and learnt.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createModel,
+ *   DEFAULT_SCHEMA,
+ *   Learner,
+ *   modelSizes,
+ *   mulberry32,
+ *   ServingModel,
+ *   type TaskOutputs,
+ *   TaskState,
+ * } from "@meander/meander/core";
+ *
+ * const schema = DEFAULT_SCHEMA, width = 8;
+ * const newModel = () => createModel("dien", modelSizes(schema, width), {}, mulberry32(1));
+ * const serving = new ServingModel(newModel(), schema, width);
+ * const learner = new Learner(newModel(), { schema, embeddingWidth: width });
+ * const task = new TaskState({ schema, outcomeWindowMs: 60_000, allowedLatenessMs: 0 }, serving);
+ * const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+ *
+ * const time = Date.UTC(2026, 10, 25);
+ * task.applyItem({ item: "tent", time, category: "camping" });
+ * task.applyItem({ item: "stove", time, category: "camping" });
+ * task.apply({ type: "request", user: "ann", time, request: "r1", count: 5 }, 0, out);
+ * assert.equal(out.recommendations[0]?.items.length, 2);
+ *
+ * const click = { user: "ann", item: "stove", action: "click", request: "r1" } as const;
+ * task.apply({ type: "interaction", ...click, time: time + 1000 }, 1, out);
+ * task.flush(out); // a running engine waits for the window to end
+ * assert.deepEqual(out.samples[0]?.rows.map(({ item, label }) => [item, label]).sort(), [["stove", 1], ["tent", 0]]);
+ *
+ * learner.learn(out.samples);
+ * serving.apply(learner.version("full", 1, 0)); // the next list is ranked by it
+ * assert.equal(serving.version, 1);
+ * ```
  *
  * @module
  */
 
-// Events, the catalogue, answers, refusals.
-export * from "./src/events/event.ts";
-export * from "./src/events/recommendation.ts";
-export * from "./src/events/rejection.ts";
-export { type Refusal, REFUSAL_CODES, type RefusalCode } from "./src/events/refusal.ts";
-export * from "./src/events/codec.ts";
+// The state machine of one partition.
+export { TaskState } from "./src/engine/task_state.ts";
+export type { TaskOptions } from "./src/engine/task_options.ts";
+export type { Forgotten, TaskOutputs, TaskRefusal } from "./src/engine/task_outputs.ts";
+export { TASK_COUNTERS, type TaskCounter, type TaskCounters } from "./src/engine/task_counters.ts";
+export type { Arrival } from "./src/users/event_clock.ts";
+export type { SequenceOptions } from "./src/users/sequence.ts";
+export type { FrequencyOptions } from "./src/users/shown_items.ts";
+export { LABEL_POLICIES, type LabelPolicy } from "./src/users/label_policy.ts";
+
+// What is a feature, and what an action means.
+export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
+export type { TransitionOptions } from "./src/features/transitions.ts";
+export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/features/actions.ts";
+
+// Where candidates come from, and how a list is chosen.
+export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
+export type { ItemListsOptions } from "./src/retrieval/item_lists.ts";
+export type { NeighboursOptions } from "./src/retrieval/neighbours.ts";
+export type { SessionsOptions } from "./src/retrieval/sessions.ts";
+export type { ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
+export type { StateSourceOptions } from "./src/retrieval/state_map.ts";
+export { type CandidateSource, SCORED_SOURCES } from "./src/events/candidate_source.ts";
+export type { Ranking } from "./src/scorer/answerer.ts";
+export {
+  type Candidates,
+  type Choice,
+  choose,
+  type PolicyOptions,
+  propensitiesOf,
+} from "./src/draws/policy.ts";
+
+// Events and items.
+export {
+  type Attributes,
+  type AttributeValue,
+  type Boost,
+  COMPARISONS,
+  type Condition,
+  type Diversity,
+  type Event,
+  type EventBase,
+  type ForgetEvent,
+  type Frequency,
+  type ImpressionEvent,
+  type InteractionEvent,
+  type ItemRecord,
+  type MergedBehaviour,
+  type MergeEvent,
+  type ProfileEvent,
+  REQUEST_LISTS,
+  type RequestEvent,
+  type RequestFilter,
+} from "./src/events/event.ts";
 export {
   checkEvent,
   checkItem,
@@ -19,7 +105,30 @@ export {
   type DecodedItem,
   type DecodedRecommendation,
 } from "./src/events/check.ts";
+export {
+  decodeEvent,
+  decodeItem,
+  decodeRecommendation,
+  encodeEvent,
+  encodeItem,
+  encodeRecommendation,
+} from "./src/events/codec.ts";
+export { type Refusal, REFUSAL_CODES, type RefusalCode } from "./src/events/refusal.ts";
+export type { FilePlace, LogPlace, Rejection } from "./src/events/rejection.ts";
 export { type JsonSchema, jsonSchemas } from "./src/events/json_schema.ts";
+
+// Recommendations.
+export {
+  EMPTY_REASONS,
+  type EmptyReason,
+  ORDERED_BY,
+  type OrderedBy,
+  type Recommendation,
+  type RecommendationExposure,
+  type RecommendedItem,
+  type ScoredItem,
+  type ShadowAnswer,
+} from "./src/events/recommendation.ts";
 
 // Foreign formats, to and from.
 export type { JsonObject, Mapped } from "./src/adapters/mapped.ts";
@@ -27,146 +136,29 @@ export { parseMetarank, toMetarank } from "./src/adapters/metarank.ts";
 export { type GorseOptions, parseGorse, toGorse } from "./src/adapters/gorse.ts";
 export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
 
-// Features and embeddings.
-export * from "./src/features/actions.ts";
-export * from "./src/features/schema.ts";
-export * from "./src/features/fields.ts";
-export * from "./src/features/kept_statistics.ts";
-export { ValueScale } from "./src/features/value_scale.ts";
-export { KEY_NUMBERS, UserKeys } from "./src/features/user_keys.ts";
-export * from "./src/features/statistics.ts";
-export * from "./src/features/transitions.ts";
-export * from "./src/features/assembler.ts";
-export { behaviourVector } from "./src/features/behaviour_list.ts";
-export type { Instance, InstanceRow } from "./src/features/instance.ts";
-export type { Standardisation } from "./src/features/standardisation.ts";
-export type { FieldTable, TrainableTable } from "./src/features/field_table.ts";
-export * from "./src/embeddings/table.ts";
-export * from "./src/embeddings/serving_table.ts";
-export { PADDING_ROW, UNKNOWN_ROW } from "./src/embeddings/rows.ts";
-
-// Models, losses, optimisers, metrics.
-export * from "./src/nn/models/core/model.ts";
-export * from "./src/nn/kernels/parameters.ts";
+// Learning: from samples to numbered versions of the parameters, and serving with the newest.
 export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";
-export { createKernels, type KernelChoice, resolveKernels } from "./src/nn/kernels/choose.ts";
-export * from "./src/nn/kernels/kernels.ts";
-export type { Gate, GruBackSteps, GruSteps } from "./src/nn/kernels/gru_steps.ts";
-export type { AttentionNorm } from "./src/nn/layers/attention.ts";
-export type { AuxiliaryScore } from "./src/nn/models/dien/auxiliary.ts";
-export type { AttentionalForm } from "./src/nn/layers/gru.ts";
-export type { MemoryState } from "./src/nn/models/mimn/memory_network.ts";
-export type { Pooling } from "./src/nn/layers/pool.ts";
-export type { BaseConfig } from "./src/nn/models/base/base.ts";
-export type { DinConfig } from "./src/nn/models/din/din.ts";
-export type { DienConfig } from "./src/nn/models/dien/dien.ts";
-export type { MimnConfig } from "./src/nn/models/mimn/mimn.ts";
-export * from "./src/nn/models/mimn/state.ts";
-export * from "./src/nn/models/mimn/health.ts";
-export * from "./src/nn/losses/logistic.ts";
-export * from "./src/nn/losses/delayed.ts";
-export * from "./src/nn/losses/link.ts";
-export * from "./src/nn/losses/log_odds.ts";
-export * from "./src/nn/optimisers/optimiser.ts";
-export * from "./src/nn/optimisers/adagrad.ts";
-export * from "./src/nn/optimisers/adam.ts";
-export * from "./src/nn/optimisers/ftrl.ts";
-export * from "./src/metrics/metric.ts";
-export * from "./src/metrics/normal.ts";
-export * from "./src/metrics/ranking.ts";
-export * from "./src/metrics/probability.ts";
-export * from "./src/metrics/running.ts";
-export * from "./src/metrics/histogram_auc.ts";
-export * from "./src/metrics/sliding_window.ts";
-export * from "./src/metrics/progressive_rows.ts";
-
-// Bytes of records.
-export { ByteReader } from "./src/codec/byte_reader.ts";
-export { ByteWriter } from "./src/codec/byte_writer.ts";
-
-// State, scorer, learner.
-export { type Arrival, EventClock, UNKNOWN_ARRIVAL } from "./src/users/event_clock.ts";
-export { TaskState } from "./src/engine/task_state.ts";
-export type { TaskOptions } from "./src/engine/task_options.ts";
-export type { Preview, Unscored } from "./src/engine/lists.ts";
-export type { Forgotten, Refusal as TaskRefusal, TaskOutputs } from "./src/engine/task_outputs.ts";
-export type { FrequencyOptions } from "./src/users/shown_items.ts";
-export * from "./src/engine/task_counters.ts";
-export * from "./src/users/user_state.ts";
-export * from "./src/users/sequence.ts";
-export * from "./src/users/stored_state.ts";
-export * from "./src/users/catalogue.ts";
-export { ItemNumbers, type NumbersRecord } from "./src/engine/item_numbers.ts";
-export * from "./src/users/label_policy.ts";
-export * from "./src/users/pending.ts";
-export * from "./src/users/pending_rows.ts";
-export * from "./src/engine/impression_join.ts";
-export * from "./src/features/serving.ts";
-export * from "./src/serving/serving_model.ts";
-export * from "./src/scorer/explanation.ts";
-export * from "./src/draws/policy.ts";
-export * from "./src/draws/thompson.ts";
-export { type Filtered, filterOf, meets } from "./src/scorer/filters.ts";
-export { type Diverse, diversify } from "./src/scorer/diversity.ts";
-export * from "./src/retrieval/retrieval.ts";
-export { type CandidateQuery, type RetrievalView } from "./src/retrieval/gatherer.ts";
-export * from "./src/retrieval/retrieval_state.ts";
-export { RETRIEVAL_KEY, type RetrievalRecord } from "./src/retrieval/changelog.ts";
-export { FEATURE_NAMES } from "./src/retrieval/features.ts";
-export { type CandidateSource, SCORED_SOURCES } from "./src/events/candidate_source.ts";
-export { ItemLists, type ItemListsOptions } from "./src/retrieval/item_lists.ts";
-export { ItemRing } from "./src/retrieval/item_ring.ts";
-export { Neighbours, type NeighboursOptions } from "./src/retrieval/neighbours.ts";
-export * from "./src/retrieval/neighbour_rows.ts";
-export { LinearItems } from "./src/retrieval/linear_items.ts";
-export { Sessions, type SessionsOptions } from "./src/retrieval/sessions.ts";
-export { CategoryTransitions } from "./src/retrieval/category_transitions.ts";
-export { ItemVectors, type ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
-export { StateMap, type StateSourceOptions } from "./src/retrieval/state_map.ts";
-export { DecayedCounts } from "./src/retrieval/decayed_counts.ts";
-export { Trends } from "./src/retrieval/trends.ts";
-export { SourceCounts } from "./src/retrieval/source_counts.ts";
-export { ItemScores } from "./src/retrieval/item_scores.ts";
-export { Blend, type Features } from "./src/retrieval/blend.ts";
-export { type Signal } from "./src/retrieval/signal.ts";
-export { type Context } from "./src/retrieval/context.ts";
-export type { Ranking } from "./src/scorer/answerer.ts";
-export * from "./src/draws/random.ts";
-export * from "./src/samples/sample.ts";
-export * from "./src/samples/sample_codec.ts";
-export * from "./src/serving/version.ts";
-export * from "./src/learner/learner.ts";
+export type { Model, ModelSizes } from "./src/nn/models/core/model.ts";
+export { modelSizes } from "./src/features/assembler.ts";
+export { Learner, type LearnResult } from "./src/learner/learner.ts";
 export type { LearnerOptions } from "./src/learner/learner_options.ts";
 export { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./src/learner/table_rules.ts";
-export { type Orderer, ORDERERS, Proof, type ProofChange, type ProofOptions } from "./src/learner/proof.ts";
-export * from "./src/learner/validation.ts";
-export {
-  Guard,
-  type GuardAction,
-  type GuardOptions,
-  HEALTH,
-  type Health,
-  type HealthChange,
-  REASONS,
-} from "./src/learner/guard.ts";
-
-// Experiments.
-export * from "./src/assignment/experiment.ts";
-export * from "./src/assignment/exposure.ts";
-export * from "./src/assignment/changes.ts";
-export * from "./src/assignment/buckets.ts";
-export * from "./src/assignment/assignment.ts";
-export * from "./src/assignment/metrics.ts";
-export * from "./src/experiments/user_metrics.ts";
-export * from "./src/experiments/totals.ts";
-export * from "./src/experiments/pre_period.ts";
-export * from "./src/assignment/pins.ts";
-export * from "./src/experiments/effect.ts";
-export * from "./src/metrics/confidence_sequence.ts";
-export * from "./src/experiments/sample_ratio.ts";
-export * from "./src/experiments/verdict.ts";
-export * from "./src/assignment/interleaving.ts";
-export * from "./src/experiments/off_policy.ts";
-export * from "./src/experiments/bernoulli_thompson.ts";
-export * from "./src/experiments/exposure_loss.ts";
-export * from "./src/serving/prior_serving.ts";
+export type { GuardOptions } from "./src/learner/guard.ts";
+export type { ProofOptions } from "./src/learner/proof.ts";
+export { ServingModel } from "./src/serving/serving_model.ts";
+export type { Look, Serving } from "./src/features/serving.ts";
+export type { Instance, InstanceRow } from "./src/features/instance.ts";
+export { PRIOR } from "./src/serving/prior_serving.ts";
+export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/serving/version.ts";
+export type { Standardisation } from "./src/features/standardisation.ts";
+export { type LearningMark, Validation, type ValidationOptions } from "./src/learner/validation.ts";
+export { decodeSample, encodeSample } from "./src/samples/sample_codec.ts";
+export type {
+  EarlierBehaviours,
+  ModelState,
+  Sample,
+  SampleHistory,
+  SampleRow,
+  SampleState,
+} from "./src/samples/sample.ts";
+export { mulberry32 } from "./src/draws/random.ts";

@@ -1,115 +1,171 @@
 /**
- * meander: a streaming recommendation engine. Events go in on a log, each updates its user's state at once,
- * requests are answered from that state, and outcomes train the model while it serves.
+ * meander: a streaming recommendation engine. Events go in on a log, each updates its user's state at once, requests
+ * are answered from that state, and outcomes train the model while it serves.
  *
- * Everything a program may import is here. What is under `src/` is pure: no I/O, no clock, no randomness of its
- * own. What is under `streams/` reads and writes. Where to start:
+ * Where to start:
  *
- * - {@linkcode replay} runs a data set through the whole loop;
- * - {@linkcode TaskState} is the loop's state machine without any I/O, {@linkcode Task} its runtime on a
- *   {@linkcode Log};
- * - {@linkcode createModel} makes a click model, {@linkcode Learner} trains one online, {@linkcode ServingModel}
- *   scores with the versions that a learner publishes;
- * - {@linkcode ProgressiveRows} and the functions beside it judge predictions.
+ * - {@linkcode Service} runs the engine on a {@linkcode Log}; `./http` puts the HTTP API before it;
+ * - {@linkcode replay} runs a data set through the whole loop and judges every prediction;
+ * - {@linkcode TaskState} is the loop's state machine without any I/O, {@linkcode Learner} trains its model.
  *
- * @example A user's state follows the events; a request is answered from it.
+ * Everything for one subject is in a module of its own:
+ *
+ * | module          | for whom                                                                       | pure |
+ * | --------------- | ------------------------------------------------------------------------------ | ---- |
+ * | `./core`        | embeds the engine without I/O, in Deno, Node or Bun                            | yes  |
+ * | `./log`         | reads and writes the topics, or writes a log of another kind                   |      |
+ * | `./kafka`       | runs on Kafka                                                                  |      |
+ * | `./http`        | serves the API, measures it, or changes experiments over it                    |      |
+ * | `./nn`          | trains the models, kernels, tables and optimisers in a loop of their own       | yes  |
+ * | `./experiments` | assigns users to variants and reads experiments                                | yes  |
+ * | `./evaluation`  | judges predictions, and policies from a log                                    | yes  |
+ *
+ * Pure means: no I/O, no clock, and no randomness that is not an argument.
+ *
+ * @example A user's clicks move the next list.
  * ```ts
  * import assert from "node:assert/strict";
  * import {
- *   Assembler,
- *   createModel,
+ *   decodeRecommendation,
  *   DEFAULT_SCHEMA,
- *   mulberry32,
- *   ServingModel,
- *   type TaskOutputs,
- *   TaskState,
- * } from "./mod.ts";
+ *   encodeEvent,
+ *   encodeItem,
+ *   type Event,
+ *   MemoryLog,
+ *   Service,
+ * } from "@meander/meander";
  *
- * const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, 16);
- * const model = createModel("dien", { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
- * const task = new TaskState({ schema: DEFAULT_SCHEMA }, new ServingModel(model, DEFAULT_SCHEMA, 16));
- * const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+ * await using log = new MemoryLog();
+ * await using _service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
  *
- * const time = Date.UTC(2026, 10, 25);
- * task.applyItem({ item: "tent", time, category: "camping" });
- * task.applyItem({ item: "stove", time, category: "camping" });
- * task.apply({ type: "interaction", user: "ann", time, item: "tent", action: "click" }, 0, out);
- * task.apply({ type: "request", user: "ann", time: time + 1000, request: "r1", count: 5 }, 1, out);
+ * const time = Date.now();
+ * await log.append(["tent", "stove", "lamp"].map((item) => (
+ *   { topic: "meander.items", key: item, value: encodeItem({ item, time, category: "camping" }), time }
+ * )));
+ * const events: readonly Event[] = [
+ *   { type: "interaction", user: "ann", time, item: "tent", action: "click" },
+ *   { type: "request", user: "ann", time: time + 1, request: "r1", count: 2 },
+ * ];
+ * await log.append(events.map((event) => (
+ *   { topic: "meander.events", key: event.user, value: encodeEvent(event), time }
+ * )));
  *
- * const [answer] = out.recommendations;
- * assert.deepEqual(answer?.items.map(({ item, source }) => [item, source]), [["stove", "new"]]);
- * assert.equal(answer?.stateVersion, 1);
+ * const { records } = await log.read("meander.recommendations", 0, 0, { waitMs: 60_000 });
+ * const answer = decodeRecommendation(records[0]?.value ?? new Uint8Array());
+ * assert.ok(answer.ok);
+ * assert.deepEqual(answer.recommendation.items.map(({ item }) => item).sort(), ["lamp", "stove"]);
  * ```
  *
  * @module
  */
 
-// What is pure.
-export * from "./core.ts";
-
-// Logs. KafkaLog is imported from streams/log/kafka/kafka_log.ts, so that nobody else loads a Kafka client.
-export * from "./streams/log/log.ts";
-export * from "./streams/log/local_log.ts";
-export * from "./streams/log/memory_log.ts";
-export * from "./streams/log/sqlite/sqlite_log.ts";
-export type { Durability } from "./streams/log/sqlite/durability.ts";
-export { partitionOf } from "./streams/log/partitioner.ts";
-
-// Sources, the loop, its report.
-export { type SourceOptions, type SourceRecord } from "./streams/sources/source.ts";
-export * from "./streams/sources/open.ts";
-export * from "./streams/sources/adapters.ts";
-export * from "./streams/topics/topics.ts";
-export * from "./streams/task/task.ts";
-export type { InputChanges, InputWatch } from "./streams/task/inputs.ts";
-export { DELIVERIES, type Delivery, INPUT } from "./streams/topics/delivery.ts";
-export * from "./streams/topics/repeats.ts";
-export * from "./streams/experiments/record.ts";
-export * from "./streams/experiments/registry.ts";
-export * from "./streams/experiments/monitor.ts";
-export * from "./streams/experiments/views.ts";
-export * from "./streams/experiments/client.ts";
-export * from "./streams/evaluation/target_policy.ts";
-export * from "./streams/evaluation/bandit_log.ts";
-export * from "./streams/evaluation/answer_log.ts";
-export * from "./streams/replay/simulation.ts";
-export * from "./streams/task/restore_meter.ts";
-export type { StateStoreOptions, StoreStatus } from "./streams/task/state_store.ts";
-export { TimeShare } from "./streams/task/time_share.ts";
-export * from "./streams/feeders/feeder.ts";
-export * from "./streams/feeders/topic_feeder.ts";
-export { Learning, type LearningOptions, type LearningStepOptions } from "./streams/learning/learning.ts";
-export * from "./streams/topics/parameters.ts";
-export * from "./streams/topics/pinned_models.ts";
-export * from "./streams/replay/rejections.ts";
-export * from "./streams/replay/profiles.ts";
-export * from "./streams/config/config.ts";
-export * from "./streams/log/metered_log.ts";
-export { type Door, DOORS } from "./streams/http/door_names.ts";
-export { startHttp } from "./streams/server/http.ts";
-export { type HttpOptions } from "./streams/server/desk.ts";
-export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
+// Engine: a service on a log, a replay of a data set, and the state machine of one partition under both.
+export { Service } from "./streams/service/service.ts";
 export {
-  type Measures as HttpMeasures,
-  Metrics as HttpMetrics,
-  type MetricsListener,
-} from "./streams/http/metrics.ts";
-export type { RefusedEntry } from "./streams/http/intake.ts";
-export type { GorseSettings, HttpSettings } from "./streams/http/settings.ts";
-export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/access.ts";
-export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";
-export * from "./streams/service/service.ts";
-export type { SharedThread } from "./streams/service/shared_thread.ts";
-export type { Deployment } from "./streams/service/needed.ts";
-export type { ErasureState } from "./streams/service/eraser.ts";
-export type { ErasureProgress, ErasureView, Remainder } from "./streams/service/erasure_view.ts";
-export type { IdleModel } from "./streams/service/idle_models.ts";
-export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
-export type { RetentionSettings } from "./streams/settings/retention_settings.ts";
-export type { LearnerFigures, Quality } from "./streams/learning/learner_figures.ts";
-export * from "./streams/topics/sample_handover.ts";
-export * from "./streams/replay/replay.ts";
-export * from "./streams/replay/replay_report.ts";
-export * from "./streams/report/report_data.ts";
-export * from "./streams/report/report.ts";
-export { renderSummary, type TextOptions, wantsColour } from "./streams/report/table.ts";
+  type LearnerThreadOptions,
+  type Role,
+  type ServiceOptions,
+  type VariantModel,
+} from "./streams/service/options.ts";
+export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./streams/service/status.ts";
+export type { MonitorStatus } from "./streams/service/monitor_job.ts";
+export type { RestoreStatus } from "./streams/task/restore_meter.ts";
+export type { StoreStatus } from "./streams/task/state_store.ts";
+export type { Delivery } from "./streams/topics/delivery.ts";
+export {
+  replay,
+  type ReplayKernels,
+  type ReplayOptions,
+  type ReplayResult,
+  type ReplayView,
+} from "./streams/replay/replay.ts";
+export { RejectionSummary } from "./streams/replay/rejections.ts";
+export type { RejectedExample, RejectedGroup } from "./streams/report/report_data.ts";
+export { PROFILES } from "./streams/replay/profiles.ts";
+export { type Format, FORMATS, openSource } from "./streams/sources/open.ts";
+export type { SourceOptions, SourceRecord } from "./streams/sources/source.ts";
+export {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  parseConfig,
+  taskOptions,
+} from "./streams/config/config.ts";
+export { Learning, type LearningOptions } from "./streams/learning/learning.ts";
+export { TaskState } from "./src/engine/task_state.ts";
+export type { TaskOptions } from "./src/engine/task_options.ts";
+export type { TaskOutputs, TaskRefusal } from "./src/engine/task_outputs.ts";
+export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
+export { type ActionPolicies, DEFAULT_ACTIONS } from "./src/features/actions.ts";
+export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
+export type { PolicyOptions } from "./src/draws/policy.ts";
+
+// Log: where everything is written and read. All of the port is in `./log`, Kafka in `./kafka`.
+export { type Log, LogError, type LogRecord, type NewRecord, type TopicSpec } from "./streams/log/log.ts";
+export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
+export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
+export type { SqliteLogOptions } from "./streams/log/sqlite/sqlite_store.ts";
+export { topicNames, type Topics } from "./streams/topics/topics.ts";
+
+// Events: what people do, and what there is.
+export type {
+  Attributes,
+  AttributeValue,
+  Boost,
+  Condition,
+  Diversity,
+  Event,
+  ForgetEvent,
+  Frequency,
+  ImpressionEvent,
+  InteractionEvent,
+  ItemRecord,
+  MergeEvent,
+  ProfileEvent,
+  RequestEvent,
+  RequestFilter,
+} from "./src/events/event.ts";
+export { checkEvent, checkItem } from "./src/events/check.ts";
+export { decodeEvent, decodeItem, encodeEvent, encodeItem } from "./src/events/codec.ts";
+export type { Refusal } from "./src/events/refusal.ts";
+export type { Rejection } from "./src/events/rejection.ts";
+
+// Recommendations: what is answered.
+export type { Recommendation, RecommendedItem } from "./src/events/recommendation.ts";
+export { decodeRecommendation } from "./src/events/codec.ts";
+
+// Models: what scores, what trains it, and what travels between the two.
+export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";
+export type { Model, ModelSizes } from "./src/nn/models/core/model.ts";
+export { modelSizes } from "./src/features/assembler.ts";
+export { ServingModel } from "./src/serving/serving_model.ts";
+export type { Serving } from "./src/features/serving.ts";
+export { PRIOR } from "./src/serving/prior_serving.ts";
+export { Learner, type LearnResult } from "./src/learner/learner.ts";
+export type { LearnerOptions } from "./src/learner/learner_options.ts";
+export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/serving/version.ts";
+export type { Sample } from "./src/samples/sample.ts";
+export { mulberry32 } from "./src/draws/random.ts";
+
+// Experiments: started and watched over the HTTP API of a service. Their statistics are in `./experiments`.
+export { ExperimentClient, type ExperimentClientOptions } from "./streams/experiments/client.ts";
+export { parseExperiment } from "./streams/experiments/record.ts";
+export type { ExperimentsView, ExperimentView } from "./streams/experiments/views.ts";
+export type { ExperimentDraft } from "./src/assignment/changes.ts";
+export type { Experiment } from "./src/assignment/experiment.ts";
+
+// Evaluation: of predictions, and of other policies. More figures are in `./evaluation`.
+export { type MetricsReport, ProgressiveRows } from "./src/metrics/progressive_rows.ts";
+export {
+  evaluatePolicy,
+  type Evaluation,
+  type EvaluationOptions,
+  type LoggedList,
+} from "./src/experiments/off_policy.ts";
+export { type AnswerLog, readAnswerLog } from "./streams/evaluation/answer_log.ts";

@@ -13,9 +13,13 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/assignment/experiment.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
 import { type MetricName, METRICS } from "../src/assignment/metrics.ts";
-import { type ExperimentChanges, ExperimentClient } from "../streams/experiments/client.ts";
+import { ExperimentClient } from "../streams/experiments/client.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
-import { deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";
+import {
+  deployedModels,
+  type ExperimentChanges,
+  ExperimentRegistry,
+} from "../streams/experiments/registry.ts";
 import {
   type ExperimentsView,
   type ExperimentView,

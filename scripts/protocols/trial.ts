@@ -7,7 +7,7 @@
 import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
 import { settle } from "../../src/options/option.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -47,8 +47,7 @@ export class Trial {
   constructor({ schema, model, config, seed }: TrialOptions) {
     const options = learnerOptions({ schema }, config, seed);
     const k = learnerSettings(options).embeddingWidth;
-    const { d, userWidth, contextWidth } = new Assembler(schema, k);
-    const sizes = { d, user: userWidth, context: contextWidth };
+    const sizes = modelSizes(schema, k);
     const make = (): Model => createModel(model, sizes, modelConfig(model, config), mulberry32(seed));
     this.#learner = new Learner(make(), options);
     this.#serving = new ServingModel(make(), schema, k);

@@ -185,25 +185,25 @@ export class InterleavingTotals {
     this.#clicks.delete(user);
   }
 
-  /** Writes the sums of all users. */
+  /** @internal Writes the sums of all users. */
   encode(to: ByteWriter): void {
     for (const sum of this.#sums) to.f64(sum);
     for (const wins of this.#wins) to.uint(wins);
   }
 
-  /** Reads what {@linkcode InterleavingTotals.encode} wrote, in place of its own. */
+  /** @internal Reads what {@linkcode InterleavingTotals.encode} wrote, in place of its own. */
   decode(from: ByteReader): void {
     this.#sums = [from.f64(), from.f64(), from.f64(), from.f64(), from.f64()];
     this.#wins = [from.uint(), from.uint(), from.uint()];
   }
 
-  /** Writes the clicks of a user. */
+  /** @internal Writes the clicks of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const [first, second] = this.#clicks.get(user) ?? [0, 0];
     to.uint(first).uint(second);
   }
 
-  /** Reads what {@linkcode InterleavingTotals.encodeUser} wrote. */
+  /** @internal Reads what {@linkcode InterleavingTotals.encodeUser} wrote. */
   decodeUser(from: ByteReader, user: string): void {
     const clicks: [number, number] = [from.uint(), from.uint()];
     if (clicks[0] + clicks[1] > 0) this.#clicks.set(user, clicks);

@@ -120,6 +120,8 @@ export class ServingTable {
    *
    * @throws {SyntaxError} if the bytes are no delta
    * @throws {RangeError} if it is a delta of another table
+   *
+   * @internal
    */
   stage(bytes: Uint8Array): StagedDelta {
     const delta = decodeDelta(bytes);

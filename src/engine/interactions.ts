@@ -17,7 +17,7 @@ import type { ImpressionJoin } from "./impression_join.ts";
 import { newBehaviours } from "../users/merge.ts";
 import type { Behaviour, SequenceSlab } from "../users/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { refuseUnknown } from "./unknown_items.ts";
@@ -75,7 +75,7 @@ export class Interactions {
   }
 
   /** Applies an event, or lets it wait for the impression that it names. @returns why it cannot be applied, or `null` */
-  take(user: UserState, event: InteractionEvent, out: TaskOutputs): Refusal | null {
+  take(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRefusal | null {
     const { counters, join } = this.#state;
     counters.interactions++;
     const policy = this.#policy(event.action);
@@ -175,7 +175,7 @@ export class Interactions {
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
-  #tooLate(user: UserState, time: number): Refusal | null {
+  #tooLate(user: UserState, time: number): TaskRefusal | null {
     const { sequences, counters, maxTime } = this.#state;
     const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);
     if (time >= lastTime - this.#latenessMs) return null;

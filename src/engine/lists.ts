@@ -18,7 +18,7 @@ import { type Pending, sampleState } from "../users/pending.ts";
 import { PendingRows } from "../users/pending_rows.ts";
 import { rememberShown } from "../users/shown_items.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { refuseUnknown } from "./unknown_items.ts";
@@ -120,7 +120,7 @@ export class Lists {
    * @param offset Position of the event in its partition, its name when it has no other.
    * @returns Why it cannot be applied, or `null`.
    */
-  impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): Refusal | null {
+  impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): TaskRefusal | null {
     const { counters, join } = this.#state;
     const age = this.#endedBefore(event);
     if (age > 0) {

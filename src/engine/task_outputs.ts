@@ -8,7 +8,7 @@ import type { Recommendation } from "../events/recommendation.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /** Why an event that could be decoded was not applied. */
-export interface Refusal {
+export interface TaskRefusal {
   /** For machines. */
   readonly code: "too-late" | "unknown-item";
   /** A sentence for people. */

@@ -33,7 +33,7 @@ import { Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { OUTCOME_WINDOW_MS, type TaskOptions } from "./task_options.ts";
-import type { Refusal, TaskOutputs } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
@@ -44,27 +44,27 @@ const MAX_ATTRIBUTES = 256;
 
 /** The state machine of one partition. */
 export class TaskState {
-  /** The items. */
+  /** @internal The items. */
   readonly catalogue: Catalogue;
-  /** The behaviours of all users. */
+  /** @internal The behaviours of all users. */
   readonly sequences: SequenceSlab;
-  /** Running statistics over everything. */
+  /** @internal Running statistics over everything. */
   readonly statistics: FeatureStatistics;
-  /** Where candidates come from. */
+  /** @internal Where candidates come from. */
   readonly retrieval: Retrieval;
-  /** The open impressions. */
+  /** @internal The open impressions. */
   readonly join: ImpressionJoin<TaskOutputs>;
   /** What was counted. */
   readonly counters: TaskCounters = createTaskCounters();
-  /** Users in memory, least recently active first. */
+  /** @internal Users in memory, least recently active first. */
   readonly users: ReadonlyMap<string, UserState>;
-  /** Users changed since the last commit. */
+  /** @internal Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
-  /** Items of which the catalogue says something else since the last commit, and new ones. */
+  /** @internal Items of which the catalogue says something else since the last commit, and new ones. */
   readonly dirtyItems: Set<CatalogueItem> = new Set();
-  /** The numbers of items. */
+  /** @internal The numbers of items. */
   readonly numbers: ItemNumbers;
-  /** Event time of the partition. */
+  /** @internal Event time of the partition. */
   readonly clock: EventClock;
 
   readonly #latenessMs: number;
@@ -177,17 +177,17 @@ export class TaskState {
     this.#scorers.follow(this.experiments.values());
   }
 
-  /** Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
+  /** @internal Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
   pins(): Set<string> {
     return this.#scorers.pins(this.users.values());
   }
 
-  /** Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
+  /** @internal Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
   get hasSparePins(): boolean {
     return this.#scorers.hasSparePins(this.watermark);
   }
 
-  /** Takes the pinned versions that there are in place of those that there were. */
+  /** @internal Takes the pinned versions that there are in place of those that there were. */
   setPinned(versions: Iterable<Serving>): void {
     this.#scorers.setPinned(versions);
   }
@@ -208,7 +208,7 @@ export class TaskState {
     this.dirtyItems.add(item);
   }
 
-  /** The item of an id; one that is new is durable from now on, with the time of its first sight. */
+  /** @internal The item of an id; one that is new is durable from now on, with the time of its first sight. */
   item(id: string, time: number): CatalogueItem {
     const known = this.catalogue.get(id);
     if (known !== undefined) return known;
@@ -223,6 +223,8 @@ export class TaskState {
    *
    * @returns How many signals and positives it was.
    * @throws SyntaxError when it is no journal; nothing is learnt then
+   *
+   * @internal
    */
   learnOthers(journal: OthersJournal): number {
     return this.retrieval.state.learnOthers(journal, (id, time) => this.item(id, time).index);
@@ -236,13 +238,13 @@ export class TaskState {
    * @param arrival When its record came. @default {unknown}
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
-  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): Refusal | null {
+  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRefusal | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     return this.#take(time < event.time ? { ...event, time } : event, event.time - time, offset, out);
   }
 
-  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): Refusal | null {
+  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): TaskRefusal | null {
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -280,23 +282,25 @@ export class TaskState {
   /**
    * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
    * are left out.
+   *
+   * @internal
    */
   preview(user: UserState, event: RequestEvent): Preview {
     return this.#lists.preview(user, event);
   }
 
-  /** What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
+  /** @internal What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
   previewNobody(event: RequestEvent): Preview {
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
   }
 
-  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
+  /** @internal What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
   withoutModel(event: RequestEvent, user?: UserState): Unscored {
     if (user !== undefined) return this.#lists.withoutModel(user, event);
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
   }
 
-  /** The recurrent state of a user after all behaviours, by the version of now; `null` when nothing is known. */
+  /** @internal The recurrent state of a user after all behaviours, by the version of now; `null` when nothing is known. */
   recurrentState(user: UserState): Float32Array | null {
     return currentState(user, this.#scorers.own.fold);
   }
@@ -306,6 +310,8 @@ export class TaskState {
    * that could be trusted.
    *
    * @param events How many, or how many offsets where it is not known which had one.
+   *
+   * @internal
    */
   lose(events: number): void {
     this.counters.lost += events;
@@ -317,32 +323,32 @@ export class TaskState {
     this.join.settleBefore(Infinity, out);
   }
 
-  /** Takes a user in from its record. */
+  /** @internal Takes a user in from its record. */
   restoreUser(id: string, record: Uint8Array): void {
     this.join.restore(this.#memory.restore(id, record));
   }
 
-  /** Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
+  /** @internal Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
   viewRecord<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
     return this.#memory.view(id, record, view);
   }
 
-  /** The record of a user for the changelog. */
+  /** @internal The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
     return this.#memory.record(user);
   }
 
-  /** Estimated bytes of the users in memory. */
+  /** @internal Estimated bytes of the users in memory. */
   get userBytes(): number {
     return this.#memory.bytes;
   }
 
-  /** Users that left memory since this process began. */
+  /** @internal Users that left memory since this process began. */
   get evicted(): number {
     return this.#memory.evicted;
   }
 
-  /** Users that were restored since this process began. */
+  /** @internal Users that were restored since this process began. */
   get restored(): number {
     return this.#memory.restored;
   }
@@ -350,6 +356,8 @@ export class TaskState {
   /**
    * Lets the least recently active users go until those in memory fit into `maxBytes`. Only right after a commit:
    * what leaves memory must be on the log, and be restored before its next event. Users with an open impression stay.
+   *
+   * @internal
    */
   evict(maxBytes: number): void {
     this.#memory.evict(maxBytes);

@@ -5,10 +5,10 @@
  */
 
 import type { Catalogue } from "../users/catalogue.ts";
-import type { Refusal } from "./task_outputs.ts";
+import type { TaskRefusal } from "./task_outputs.ts";
 
 /** Why items of an event cannot become known, or `null` when they are or can. */
-export function refuseUnknown(catalogue: Catalogue, items: readonly string[]): Refusal | null {
+export function refuseUnknown(catalogue: Catalogue, items: readonly string[]): TaskRefusal | null {
   const { room } = catalogue;
   if (room >= items.length) return null;
   const unknown = new Set(items.filter((id) => catalogue.get(id) === undefined));

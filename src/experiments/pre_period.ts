@@ -63,14 +63,14 @@ export class PrePeriod {
     return users;
   }
 
-  /** Writes a user. */
+  /** @internal Writes a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const past = this.#past.get(user);
     to.u8(past === undefined ? 0 : 1);
     if (past !== undefined) to.f64(past.time).f64s(past.sums);
   }
 
-  /** Reads what {@linkcode PrePeriod.encodeUser} wrote. */
+  /** @internal Reads what {@linkcode PrePeriod.encodeUser} wrote. */
   decodeUser(from: ByteReader, user: string): void {
     if (from.u8() === 0) return;
     const past = { time: from.f64(), sums: from.f64s(METRIC_FIELDS.length) };

@@ -85,13 +85,13 @@ export class SampleRatio {
     this.#largest = Math.max(this.#largest, this.#logFactor);
   }
 
-  /** Writes who was counted. */
+  /** @internal Writes who was counted. */
   encode(to: ByteWriter): void {
     for (const count of this.#counts) to.uint(count);
     to.f64(this.#logFactor).f64(this.#largest);
   }
 
-  /** Reads what {@linkcode SampleRatio.encode} wrote of a test of the same shares, in place of its own. */
+  /** @internal Reads what {@linkcode SampleRatio.encode} wrote of a test of the same shares, in place of its own. */
   decode(from: ByteReader): void {
     for (let arm = 0; arm < this.#counts.length; arm++) this.#counts[arm] = from.uint();
     this.#n = this.#counts.reduce((sum, count) => sum + count, 0);

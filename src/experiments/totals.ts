@@ -115,7 +115,7 @@ export class ExperimentTotals {
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
   }
 
-  /** Writes the figures of all users. */
+  /** @internal Writes the figures of all users. */
   encode(to: ByteWriter): void {
     to.uint(this.moved);
     for (const segment of USER_SEGMENTS) {
@@ -123,7 +123,7 @@ export class ExperimentTotals {
     }
   }
 
-  /** Reads what {@linkcode ExperimentTotals.encode} wrote of the same variants, in place of its own. */
+  /** @internal Reads what {@linkcode ExperimentTotals.encode} wrote of the same variants, in place of its own. */
   decode(from: ByteReader): void {
     this.moved = from.uint();
     for (const segment of USER_SEGMENTS) {
@@ -131,7 +131,7 @@ export class ExperimentTotals {
     }
   }
 
-  /** Writes the sums of a user. */
+  /** @internal Writes the sums of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const member = this.#members.get(user);
     if (member === undefined) {
@@ -144,7 +144,7 @@ export class ExperimentTotals {
     if (before !== undefined) to.f64s(before);
   }
 
-  /** Reads what {@linkcode ExperimentTotals.encodeUser} wrote. */
+  /** @internal Reads what {@linkcode ExperimentTotals.encodeUser} wrote. */
   decodeUser(from: ByteReader, user: string): void {
     const flags = from.u8();
     if (flags === 0) return;

@@ -14,7 +14,7 @@
  */
 
 import type { SampleHistory, SampleState } from "../samples/sample.ts";
-import type { InputGradients, ModelInput } from "../nn/models/core/model.ts";
+import type { InputGradients, ModelInput, ModelSizes } from "../nn/models/core/model.ts";
 import { Parameters } from "../nn/kernels/parameters.ts";
 import { BehaviourList } from "./behaviour_list.ts";
 import { CandidateList, type CandidateShape, type Crosses } from "./candidate_list.ts";
@@ -286,4 +286,25 @@ function checkHistory({ items, categories, actions, times, strengths }: Instance
     `Cannot read a history of ${T} behaviours: it has ${categories.length} lists of categories, ` +
       `${actions.length} actions, ${times.length} times and ${strengths.length} strengths`,
   );
+}
+
+/**
+ * The sizes that a model of a schema has.
+ *
+ * @param schema which attributes are features
+ * @param k width of an id's embedding, the `embeddingWidth` of the learner's options
+ * @returns `d` = 2k, the width of an item or behaviour vector; `user` and `context`, the widths of the other inputs
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, DEFAULT_SCHEMA, modelSizes, mulberry32 } from "@meander/meander";
+ *
+ * const model = createModel("din", modelSizes(DEFAULT_SCHEMA, 16), {}, mulberry32(1));
+ * assert.equal(model.sizes.d, 32);
+ * ```
+ */
+export function modelSizes(schema: FeatureSchema, k: number): ModelSizes {
+  const { d, userWidth, contextWidth } = new Assembler(schema, k);
+  return { d, user: userWidth, context: contextWidth };
 }

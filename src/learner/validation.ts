@@ -62,12 +62,14 @@ export class Validation {
 
   /**
    * Digest of all samples in order: `d_n = SHA-256(d_{n−1} ‖ SHA-256(record_n))`, in hexadecimal.
+   *
+   * @internal
    */
   get digest(): string {
     return [...this.#digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** Judges a sample, unless its labels are not final; `bytes` is its record. */
+  /** @internal Judges a sample, unless its labels are not final; `bytes` is its record. */
   update(sample: Sample, bytes: Uint8Array): void {
     if (sample.purpose !== "learn") this.#judge(sample);
     const record = createHash("sha256").update(bytes).digest();
@@ -107,7 +109,7 @@ export class Validation {
     for (const [place, name] of names.entries()) if (name !== "") this.#users.set(name, place);
   }
 
-  /** Erases names of users: their rows stay as those of somebody without one. */
+  /** @internal Erases names of users: their rows stay as those of somebody without one. */
   erase(users: readonly string[]): void {
     for (const user of users) {
       const place = this.#users.get(user);
@@ -117,14 +119,14 @@ export class Validation {
     }
   }
 
-  /** Notes the state of learning after a batch; a learner of samples that are not judged drops no rows, only marks. */
+  /** @internal Notes the state of learning after a batch; a learner of samples that are not judged drops no rows, only marks. */
   mark(result: Pick<LearnResult, "loss" | "aux">, time: number, version: number): void {
     const { loss, aux } = result;
     this.#marks.push({ rows: this.rows.length, time, loss, aux, version });
     if (this.#marks.length >= 2 * this.#keep) this.#marks = this.#marks.slice(-this.#keep);
   }
 
-  /** Writes everything. */
+  /** @internal Writes everything. */
   encode(to: ByteWriter): void {
     to.bytes(this.rows.encode()).bytes(this.#digest).uint(this.#names.length);
     for (const name of this.#names) to.string(name);
@@ -135,7 +137,7 @@ export class Validation {
     to.uint(this.#dropped);
   }
 
-  /** Reads what {@linkcode Validation.encode} wrote into this empty one. */
+  /** @internal Reads what {@linkcode Validation.encode} wrote into this empty one. */
   decode(from: ByteReader): void {
     this.rows.decode(from.bytes());
     this.#digest = from.bytes().slice();

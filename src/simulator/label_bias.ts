@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Assembler } from "../features/assembler.ts";
+import { modelSizes } from "../features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../features/schema.ts";
 import { createModel } from "../nn/models/registry.ts";
 import { mulberry32 } from "../draws/random.ts";
@@ -40,9 +40,8 @@ const K = 2, BATCH_ROWS = 64;
 /** Plays a stream through task, learner and serving model, and compares predictions with the truth. */
 export function labelBias({ policy, windowMs, lateMs, learner: more, ...stream }: BiasOptions): Bias {
   const schema = { ...DEFAULT_SCHEMA, contextFields: [], transitions: null };
-  const { d, userWidth, contextWidth } = new Assembler(schema, K);
+  const sizes = modelSizes(schema, K);
   const make = () => {
-    const sizes = { d, user: userWidth, context: contextWidth };
     return createModel("base", sizes, { widths: [8] }, mulberry32(stream.seed));
   };
   const fakeNegatives = policy === "fnc";

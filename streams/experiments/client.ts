@@ -6,14 +6,8 @@
 
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import type { Experiment, Holdout } from "../../src/assignment/experiment.ts";
-import type { ExperimentRegistry } from "./registry.ts";
+import type { ExperimentChanges } from "./registry.ts";
 import type { ExperimentsView } from "./views.ts";
-
-/** Every change of experiments, on a log or over HTTP. */
-export type ExperimentChanges = Pick<
-  ExperimentRegistry,
-  "start" | "traffic" | "stop" | "promote" | "rollBack" | "holdout"
->;
 
 /** Options of an {@linkcode ExperimentClient}. */
 export interface ExperimentClientOptions {

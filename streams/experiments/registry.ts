@@ -36,6 +36,22 @@ import { type Pins, pinVersions, sparePins } from "../topics/pins.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
 
+/** Every change of experiments, on a log ({@linkcode ExperimentRegistry}) or over HTTP (`ExperimentClient`). */
+export interface ExperimentChanges {
+  /** Starts an experiment, or a stopped one again: its users keep their variants. */
+  start(draft: ExperimentDraft): Promise<Experiment>;
+  /** Changes the share of users in an experiment, in [0, 1]; nobody changes variant. */
+  traffic(name: string, traffic: number): Promise<Experiment>;
+  /** Stops an experiment, whether it runs or is promoted. */
+  stop(name: string, reason: string): Promise<Experiment>;
+  /** Gives everybody a variant. */
+  promote(name: string, variant: string): Promise<Experiment>;
+  /** Takes a promotion back: everybody gets the defaults again. */
+  rollBack(name: string, reason: string): Promise<Experiment>;
+  /** Keeps a share of all users, in [0, 1), out of all experiments. */
+  holdout(share: number): Promise<Holdout>;
+}
+
 /** Options of an {@linkcode ExperimentRegistry}. */
 export interface RegistryOptions {
   /** Models that the deployment runs. */
@@ -45,7 +61,7 @@ export interface RegistryOptions {
 }
 
 /** Reads and changes the experiments of a deployment; any number of processes may. */
-export class ExperimentRegistry {
+export class ExperimentRegistry implements ExperimentChanges {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #options: RegistryOptions;

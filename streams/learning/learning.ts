@@ -58,7 +58,7 @@ export interface LearningOptions {
   readonly proof?: ProofOptions | null | undefined;
   /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
   readonly variant?: string | undefined;
-  /** Where samples of the only partition are that a task in this process has just written. @default {none} */
+  /** @internal Where samples of the only partition are that a task in this process has just written. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
 
@@ -115,9 +115,9 @@ export class Learning implements AsyncDisposable {
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
-  /** Decides who orders lists; `null` = the model. */
+  /** @internal Decides who orders lists; `null` = the model. */
   readonly proof: Proof | null;
-  /** Batches whose weights were not published, since they or those served were not trusted. */
+  /** @internal Batches whose weights were not published, since they or those served were not trusted. */
   pausedBatches = 0;
 
   readonly #reader: BatchReader;
@@ -165,6 +165,8 @@ export class Learning implements AsyncDisposable {
    *
    * @param now a clock in milliseconds
    * @param signal ends it: it then rejects with the signal's reason
+   *
+   * @internal
    */
   static async open(
     log: UngroupedLog,
@@ -215,6 +217,8 @@ export class Learning implements AsyncDisposable {
    * Learns all full batches that are on the log, and publishes each.
    *
    * @param final Also the last, partial one: the stream has ended.
+   *
+   * @internal
    */
   async drain(final = false): Promise<void> {
     this.#versions.isPaced = false;
@@ -230,6 +234,8 @@ export class Learning implements AsyncDisposable {
    * the log gets one an interval.
    *
    * @returns Whether there was anything.
+   *
+   * @internal
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
     this.#versions.isPaced = true;
@@ -253,12 +259,12 @@ export class Learning implements AsyncDisposable {
     return this.#versions.made;
   }
 
-  /** Positions behind the last learnt samples, by partition. */
+  /** @internal Positions behind the last learnt samples, by partition. */
   get positions(): readonly number[] {
     return this.#reader.positions;
   }
 
-  /** Watches the served predictions. */
+  /** @internal Watches the served predictions. */
   get guard(): Guard {
     return this.#rails.guard;
   }
@@ -283,7 +289,7 @@ export class Learning implements AsyncDisposable {
     return await this.#reader.lag();
   }
 
-  /** Publishes what was not yet, and writes everything that going on depends on, atomically. */
+  /** @internal Publishes what was not yet, and writes everything that going on depends on, atomically. */
   async checkpoint(): Promise<void> {
     const versions = this.#hasPending ? this.#takeVersions() : [];
     await this.#write(this.#rails.keep(this.validation.judged), versions);

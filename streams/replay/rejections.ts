@@ -29,7 +29,7 @@ export class RejectionSummary {
       .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1));
   }
 
-  /** Reads what is new on the topic; with `trim`, drops it there afterwards. */
+  /** @internal Reads what is new on the topic; with `trim`, drops it there afterwards. */
   async update(log: Log, topic: string, trim: boolean): Promise<void> {
     for (;;) {
       const { records, next } = await log.read(topic, 0, this.#next);

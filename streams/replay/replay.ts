@@ -16,10 +16,10 @@
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { settle } from "../../src/options/option.ts";
 import { createHash } from "node:crypto";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
-import { createKernels } from "../../src/nn/kernels/choose.ts";
+import { createKernels, type KernelChoice } from "../../src/nn/kernels/choose.ts";
 import { KERNEL_NAMES } from "../../src/nn/kernels/kernels.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Model } from "../../src/nn/models/core/model.ts";
@@ -42,11 +42,11 @@ import type { SourceRecord } from "../sources/source.ts";
 import { Task } from "../task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
-/** Implementations of the models' mathematics, all of the same function. */
-export const KERNELS = ["auto", ...KERNEL_NAMES, "tfjs-cpu", "tfjs-wasm"] as const;
+/** What computes the models in a replay: our kernels, or the TensorFlow.js reference on one of its back ends. */
+export type ReplayKernels = KernelChoice | "tfjs-cpu" | "tfjs-wasm";
 
-/** One of {@linkcode KERNELS}; `auto` is the fastest that this machine runs. */
-export type ReplayKernels = (typeof KERNELS)[number];
+/** All of {@linkcode ReplayKernels}; `auto` is the fastest of ours that this machine runs. */
+export const KERNELS: readonly ReplayKernels[] = ["auto", ...KERNEL_NAMES, "tfjs-cpu", "tfjs-wasm"];
 
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
@@ -100,7 +100,7 @@ export interface SlotMark extends SlotSummary {
 
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
-  /** The memories in the course of this run, where the model has one; the last is of its end. */
+  /** @internal The memories in the course of this run, where the model has one; the last is of its end. */
   readonly slots: readonly SlotMark[];
   /** Events that earlier runs on this log had read; this one read the others. */
   readonly resumedFrom: number;
@@ -219,8 +219,7 @@ function eventsRead({ counters }: TaskState): number {
 }
 
 async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Promise<Model> {
-  const { d, userWidth, contextWidth } = new Assembler(options.task.schema, k);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(options.task.schema, k);
   const random = mulberry32(options.learner.seed ?? 0);
   const { model, modelConfig, kernels = "auto" } = options;
   if (kernels !== "tfjs-cpu" && kernels !== "tfjs-wasm") {

@@ -25,7 +25,7 @@ import { splitShares } from "../../src/assignment/assignment.ts";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
@@ -281,9 +281,8 @@ class Engine implements AsyncDisposable {
     const { learner, model, modelConfig, seed } = options;
     const taskOptions = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task };
     const k = learnerSettings(learner).embeddingWidth;
-    const { d, userWidth, contextWidth } = new Assembler(taskOptions.schema, k);
-    const make = () =>
-      createModel(model, { d, user: userWidth, context: contextWidth }, modelConfig, mulberry32(seed));
+    const sizes = modelSizes(taskOptions.schema, k);
+    const make = () => createModel(model, sizes, modelConfig, mulberry32(seed));
     const serving = new ServingModel(make(), taskOptions.schema, k);
     const learning = await Learning.open(log, topics, new Learner(make(), learner), {
       keepRows: SERVICE_ROWS,

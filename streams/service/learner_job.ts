@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
@@ -47,8 +47,7 @@ export const LEARNER_IDLE_MS = 1000;
 export function makeModel<N extends ModelName>(
   { model, modelConfig, schema, learner }: Omit<LearnerSpec<N>, "learning" | "topics">,
 ): Model {
-  const { d, userWidth, contextWidth } = new Assembler(schema, learnerSettings(learner).embeddingWidth);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(schema, learnerSettings(learner).embeddingWidth);
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }
 

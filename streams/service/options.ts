@@ -11,11 +11,11 @@ import type { LearningOptions } from "../learning/learning.ts";
 import type { Delivery } from "../topics/delivery.ts";
 import type { CommitReport } from "../log/metered_log.ts";
 
-/** What a process can do. */
-export const ROLES = ["task", "learner", "monitor"] as const;
+/** What a process can do: answer for partitions, train a model, watch experiments. */
+export type Role = "task" | "learner" | "monitor";
 
-/** One of {@linkcode ROLES}. */
-export type Role = (typeof ROLES)[number];
+/** All that a process can do. */
+export const ROLES = ["task", "learner", "monitor"] as const satisfies readonly Role[];
 
 /** A model that variants of experiments may want. */
 export interface VariantModel<N extends ModelName = ModelName> {

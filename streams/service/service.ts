@@ -76,7 +76,7 @@ const logger = getLogger(["meander", "service"]);
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
-  /** The thread of the tasks, where others have their turns too. */
+  /** @internal The thread of the tasks, where others have their turns too. */
   readonly thread: SharedThread;
   readonly #log: Log;
   readonly #topics: Topics;
@@ -196,7 +196,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
   }
 
-  /** The tasks at work in this process, by partition. */
+  /** @internal The tasks at work in this process, by partition. */
   get tasks(): ReadonlyMap<number, Task> {
     const tasks = new Map<number, Task>();
     for (const [partition, { job }] of this.#tasks?.workers ?? []) {
@@ -205,7 +205,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return tasks;
   }
 
-  /** The models that score here: the deployment's own first, then those of variants. */
+  /** @internal The models that score here: the deployment's own first, then those of variants. */
   get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
     const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });
     return [view(this.#own), ...this.#variants.map(view)];
@@ -216,12 +216,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#own.serving;
   }
 
-  /** How the learner of the own model is doing, when it works in this process now. */
+  /** @internal How the learner of the own model is doing, when it works in this process now. */
   get learner(): LearnerFigures | undefined {
     return this.#own.figures;
   }
 
-  /** The monitor of experiments, when it works in this process now. */
+  /** @internal The monitor of experiments, when it works in this process now. */
   get monitor(): ExperimentMonitor | undefined {
     return this.#monitors?.workers[0]?.[1].job?.monitor;
   }
@@ -286,13 +286,15 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /**
    * How far the erasure is that the event at an offset of `events` asks for; `null` where others look after it. `kept` on
    * a log that takes no records out: all that is ours to rewrite has been.
+   *
+   * @internal
    */
   async erasure(partition: number, offset: number): Promise<ErasureProgress | null> {
     if (this.#rewriting !== undefined) return await this.#rewriting.look({ partition, offset });
     return this.#eraser === undefined ? null : { state: this.#eraser.stateOf(partition, offset), idle: [] };
   }
 
-  /** What has not stopped yet, for people: what a stop that is cut short abandons. */
+  /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
     const parts = [this.#rekeyers, this.#tasks, this.#monitors, this.#own, ...this.#variants];
     return parts.flatMap((part) => part?.unfinished ?? []);

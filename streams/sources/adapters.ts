@@ -16,19 +16,19 @@ import { type Refusal, refuse } from "../../src/events/refusal.ts";
 /** How a JSON value of a format is taken; `time` is that of what has none. Throws a SyntaxError when it cannot be. */
 export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
 
+/** Formats whose records are JSON, so that they may come from a topic. */
+export const JSON_FORMATS = ["meander", "metarank", "gorse", "easyrec"] as const;
+
+/** One of {@linkcode JSON_FORMATS}. */
+export type JsonFormat = (typeof JSON_FORMATS)[number];
+
 /** Adapters of the formats that are JSON. */
-export const JSON_ADAPTERS = {
+export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   meander: parseOwn,
   metarank: parseMetarank,
   gorse: parseGorse,
   easyrec: parseEasyRec,
-} as const satisfies Readonly<Record<string, JsonAdapter>>;
-
-/** A format whose records are JSON, so that it may come from a topic. */
-export type JsonFormat = keyof typeof JSON_ADAPTERS;
-
-/** The names of {@linkcode JSON_ADAPTERS}. */
-export const JSON_FORMATS = Object.keys(JSON_ADAPTERS) as readonly JsonFormat[];
+};
 
 /** An event or an item of ours. */
 export type OwnRecord =

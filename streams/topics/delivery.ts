@@ -7,15 +7,15 @@
  * @module
  */
 
-/** How answers are sent. */
-export const DELIVERIES = ["exactly-once", "at-least-once"] as const;
-
 /**
  * `exactly-once`: with the commit, so that a reader of committed records sees each once. `at-least-once`: at once,
  * without waiting for a commit; what a crash lets happen again is sent again. Samples and states are committed once
  * either way.
  */
-export type Delivery = (typeof DELIVERIES)[number];
+export type Delivery = "exactly-once" | "at-least-once";
+
+/** Both ways to send answers. */
+export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies readonly Delivery[];
 
 /** Header of outputs: the event that they came of. */
 export const INPUT = "input";

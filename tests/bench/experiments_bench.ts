@@ -11,7 +11,7 @@
 
 import { startExperiment } from "../../src/assignment/changes.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
@@ -27,8 +27,8 @@ const REQUESTS = 2;
 const CANDIDATES = Array.from({ length: 100 }, (_, i) => `item-${i}`);
 
 function serve(name: ModelName): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const make = () => createModel(name, { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
+  const make = () => createModel(name, sizes, {}, mulberry32(1));
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));
   return serving;

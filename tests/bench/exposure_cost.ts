@@ -11,7 +11,7 @@
 
 import { startExperiment } from "../../src/assignment/changes.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
@@ -46,9 +46,8 @@ class Setup {
   readonly #encoder = new TextEncoder();
 
   constructor(experiments: readonly Experiment[]) {
-    const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-    const widths = { d, user: userWidth, context: contextWidth };
-    const model = createModel("base", widths, {}, mulberry32(1));
+    const sizes = modelSizes(DEFAULT_SCHEMA, K);
+    const model = createModel("base", sizes, {}, mulberry32(1));
     this.#task = new TaskState({ schema: DEFAULT_SCHEMA }, new ServingModel(model, DEFAULT_SCHEMA, K));
     this.#task.applyExperiments(experiments);
   }

@@ -11,7 +11,7 @@
 import process from "node:process";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
@@ -39,8 +39,7 @@ async function cpuMs(work: () => Promise<unknown>): Promise<number> {
 }
 
 function serve(): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
   const make = () => createModel("dien", sizes, {}, mulberry32(1));
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K }).version("full", 1));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
@@ -15,8 +15,8 @@ const K = 16;
 
 /** Serves a model that has seen `item-0` to `item-<items - 1>` at a time. */
 export function serve(name: ModelName, items: number, time: number): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const make = () => createModel(name, { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
+  const make = () => createModel(name, sizes, {}, mulberry32(1));
   const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K });
   for (let item = 0; item < items; item++) learner.tables.get("item")?.sight(`item-${item}`, time);
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);

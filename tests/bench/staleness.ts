@@ -15,7 +15,7 @@
  */
 
 import { Command, Option } from "commander";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
@@ -76,8 +76,7 @@ async function main({ data, format, model, lags, train, limit: most, seed }: Fla
   events = Math.min(events, most);
   const limit = Math.floor(Number(train) * events);
   const make = (version: ParameterVersion): ServingModel => {
-    const { d, userWidth, contextWidth } = new Assembler(task.schema, 16);
-    const sizes = { d, user: userWidth, context: contextWidth };
+    const sizes = modelSizes(task.schema, 16);
     const made = createModel(model, sizes, modelConfig(model, CONFIG), mulberry32(seed));
     const serving = new ServingModel(made, task.schema, 16);
     serving.apply(version);

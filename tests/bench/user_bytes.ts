@@ -15,7 +15,7 @@
 
 import { Command, Option } from "commander";
 import { UserStatistics } from "../../src/features/kept_statistics.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
@@ -52,8 +52,7 @@ async function main(flags: Flags): Promise<number> {
 
 async function measure(model: ModelName, { data, format, behaviours, limit }: Flags): Promise<void> {
   const options = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...taskOptions(PROFILES[format], {}, model), seed: 0 };
-  const { d, userWidth, contextWidth } = new Assembler(options.schema, 16);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(options.schema, 16);
   const start = () =>
     new TaskState(
       options,

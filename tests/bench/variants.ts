@@ -10,7 +10,7 @@
 
 import process from "node:process";
 import { startExperiment } from "../../src/assignment/changes.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -76,8 +76,7 @@ function measure(variants: readonly ModelName[]) {
 }
 
 function learns(name: ModelName, samples: readonly Sample[]): number {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
   const model = createModel(name, sizes, {}, mulberry32(1));
   const learner = new Learner(model, { schema: DEFAULT_SCHEMA, embeddingWidth: K });
   const own = samples.map(({ state, otherStates = [], ...sample }): Sample => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Model } from "../../src/nn/models/core/model.ts";
@@ -30,7 +30,6 @@ export interface Deployment<N extends ModelName = ModelName> {
 
 /** A fresh model of the deployment. */
 export function modelOf<N extends ModelName>({ model, modelConfig, task, learner }: Deployment<N>): Model {
-  const { d, userWidth, contextWidth } = new Assembler(task.schema, learner.embeddingWidth ?? 16);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(task.schema, learner.embeddingWidth ?? 16);
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }

@@ -22,11 +22,13 @@ Deno.test("the first example of docs/how-to/use-as-a-library.md prints the outpu
   const page = await readPage("docs/how-to/use-as-a-library.md");
   const [example = ""] = blocks(page, "ts");
   const [, output] = /^```text\n([\s\S]*?)^```$/m.exec(page.slice(page.indexOf(example))) ?? [];
-  const program = example.replace('"../../mod.ts"', '"./mod.ts"'); // it runs in the root
-  assert.equal(await deno(["run", "-A", "--ext=ts", "-"], program), output);
+  assert.equal(await deno(["run", "-A", "--ext=ts", "-"], example), output);
 });
 
-Deno.test("the examples of docs and of mod.ts pass", async () => {
-  const files = ["mod.ts", ...(await pages()).filter((page) => page.startsWith("docs/"))];
+Deno.test("the examples of docs and of the entry points pass", async () => {
+  const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON.parse(
+    await readPage("deno.json"),
+  );
+  const files = [...Object.values(exports), ...(await pages()).filter((page) => page.startsWith("docs/"))];
   assert.match(await deno(["test", "-A", "--doc", ...files]), /ok \| \d+ passed \| 0 failed/);
 });

@@ -6,8 +6,8 @@ import { blocks, readPage, ROOT } from "./pages.ts";
 
 /** A DIEN that learns of answers and answers again: what it says goes over the kernels, forward and back. */
 const LEARNS = `
-const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, 8);
-const make = () => createModel("dien", { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
+const sizes = modelSizes(DEFAULT_SCHEMA, 8);
+const make = () => createModel("dien", sizes, {}, mulberry32(1));
 const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: 8 });
 const serving = new ServingModel(make(), DEFAULT_SCHEMA, 8);
 const task = new TaskState({ schema: DEFAULT_SCHEMA, outcomeWindowMs: 100, allowedLatenessMs: 0 }, serving);
@@ -26,7 +26,7 @@ for (let n = 0; n < 300; n++) {
 console.log(JSON.stringify({ version: serving.version, lists: out.recommendations.slice(-20).map(({ items }) => items) }));
 `;
 const NAMES =
-  "Assembler, createModel, decodeVersion, DEFAULT_SCHEMA, encodeVersion, Learner, mulberry32, ServingModel, TaskState";
+  "createModel, decodeVersion, DEFAULT_SCHEMA, encodeVersion, Learner, modelSizes, mulberry32, ServingModel, TaskState";
 
 /** What a script has learnt, and the lists that it gave last. */
 interface Learnt {
@@ -103,4 +103,19 @@ Deno.test({
       await Deno.remove(folder, { recursive: true });
     }
   },
+});
+
+Deno.test("a program beside a clone imports it as docs/how-to/use-as-a-library.md says", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-beside-" });
+  try {
+    const [settings = ""] = blocks(await readPage("docs/how-to/use-as-a-library.md"), "json ignore");
+    await Deno.writeTextFile(`${folder}/deno.json`, settings.replace("../meander", fileURLToPath(ROOT)));
+    const program = `import { MODEL_NAMES } from "@meander/meander";
+import { auc } from "@meander/meander/evaluation";
+console.log(MODEL_NAMES[0], auc([0, 1], [0.1, 0.2]));`;
+    await Deno.writeTextFile(`${folder}/main.ts`, program);
+    assert.equal(await run(Deno.execPath(), ["run", "-A", "--no-lock", "main.ts"], folder), "base 1\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

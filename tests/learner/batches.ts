@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
@@ -27,8 +27,7 @@ export const SCHEMA: FeatureSchema = {
 
 /** A model of the sizes that {@linkcode SCHEMA} needs. */
 export function makeModel(name: ModelName, seed = 0): Model {
-  const { d, userWidth, contextWidth } = new Assembler(SCHEMA, WIDTH);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(SCHEMA, WIDTH);
   return createModel(name, sizes, {}, mulberry32(seed));
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -15,8 +15,8 @@ const K = 8;
 const HOUR = 3_600_000;
 
 function mimn() {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  return createModel("mimn", { d, user: userWidth, context: contextWidth }, {}, mulberry32(1));
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
+  return createModel("mimn", sizes, {}, mulberry32(1));
 }
 
 /** What a user is shown who clicked so often, once an hour. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
@@ -47,8 +47,7 @@ function tailLoss({ result: { learning: { validation: { rows } } } }: Run): numb
 /** Mean log loss of every version published from `from` on, minus that of the prior, on clean samples. */
 async function excesses({ log }: Run, samples: readonly Sample[], from: number): Promise<number[]> {
   const { task, modelConfig, learner: { embeddingWidth: k = 4 } } = options();
-  const { d, userWidth, contextWidth } = new Assembler(task.schema, k);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(task.schema, k);
   const serving = new ServingModel(createModel("base", sizes, modelConfig, mulberry32(0)), task.schema, k);
   const found: number[] = [];
   for await (const { value } of readAll(log, topics.parameters, 0)) {

@@ -11,7 +11,7 @@
  */
 
 import { createKernels } from "../../src/nn/kernels/choose.ts";
-import { Assembler } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -38,8 +38,7 @@ function bytes(): number {
 }
 
 function serve(name: ModelName): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(DEFAULT_SCHEMA, K);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(DEFAULT_SCHEMA, K);
   const config = {} as ModelConfigs[ModelName];
   return new ServingModel(
     createModel(name, sizes, config, mulberry32(1), createKernels("plain")),

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Assembler } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/assembler.ts";
 import { DEFAULT_SCHEMA, numericNames } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
@@ -54,8 +54,7 @@ export function online(): Work[] {
   const work = (name: ModelName, T: number): Work => ({
     ...{ work: "learn a row online", by: T === 0 ? name : `${name}, T ${T}`, pieces: ROWS },
     prepare() {
-      const { d, userWidth, contextWidth } = new Assembler(schema, WIDTH);
-      const sizes = { d, user: userWidth, context: contextWidth };
+      const sizes = modelSizes(schema, WIDTH);
       const model = createModel(name, sizes, {}, mulberry32(1));
       const learner = new Learner(model, { schema, embeddingWidth: WIDTH });
       const batch = samples(T);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Assembler } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/assembler.ts";
 import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
@@ -64,10 +64,10 @@ interface Conditions {
 }
 
 function makeModel(name: ModelName) {
-  const { d, userWidth, contextWidth } = new Assembler(schema, WIDTH);
+  const sizes = modelSizes(schema, WIDTH);
   return createModel(
     name,
-    { d, user: userWidth, context: contextWidth },
+    sizes,
     {},
     mulberry32(1),
     createKernels(resolveKernels("auto")),

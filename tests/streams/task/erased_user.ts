@@ -9,7 +9,7 @@ import { writeHeapSnapshot } from "node:v8";
 import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
-import { Assembler } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/assembler.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
@@ -33,8 +33,7 @@ const [folder = "", ...backwards] = Deno.args;
 const forwards = (word: string) => [...word].reverse().join("");
 
 function serving(): ServingModel {
-  const { d, userWidth, contextWidth } = new Assembler(SCHEMA, WIDTH);
-  const sizes = { d, user: userWidth, context: contextWidth };
+  const sizes = modelSizes(SCHEMA, WIDTH);
   return new ServingModel(createModel("din", sizes, {}, mulberry32(0)), SCHEMA, WIDTH);
 }
 

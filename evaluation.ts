@@ -1,0 +1,75 @@
+/**
+ * How good predictions and policies are: exact figures over arrays, the same in constant memory over a stream, and what
+ * another policy would have earned, from a log of choices made at random. Pure.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { auc, normalizedEntropy } from "@meander/meander/evaluation";
+ *
+ * const labels = [0, 1, 0, 1], predictions = [0.1, 0.4, 0.4, 0.8];
+ * assert.equal(auc(labels, predictions), 0.875);
+ * assert.ok((normalizedEntropy(labels, predictions) ?? 1) < 1); // better than the overall rate
+ * ```
+ *
+ * @module
+ */
+
+// Predictions, in the order of their outcomes.
+export {
+  type MetricsReport,
+  type ProgressiveRow,
+  ProgressiveRows,
+  type Segment,
+} from "./src/metrics/progressive_rows.ts";
+
+// Figures over arrays.
+export { auc, gauc, type Numbers, prAuc } from "./src/metrics/ranking.ts";
+export {
+  accuracy,
+  calibration,
+  constantLogLoss,
+  entropy,
+  logLoss,
+  normalizedEntropy,
+} from "./src/metrics/probability.ts";
+
+// Figures in constant memory.
+export type { Metric, MetricClass } from "./src/metrics/metric.ts";
+export { HistogramAuc, type HistogramAucState } from "./src/metrics/histogram_auc.ts";
+export {
+  type ProbabilityFigures,
+  RunningMean,
+  type RunningMeanState,
+  RunningProbability,
+  type RunningProbabilityState,
+} from "./src/metrics/running.ts";
+export {
+  SlidingWindow,
+  type SlidingWindowOptions,
+  type SlidingWindowState,
+} from "./src/metrics/sliding_window.ts";
+
+// Other policies, from a log.
+export {
+  type EstimatorName,
+  ESTIMATORS,
+  evaluatePolicy,
+  type Evaluation,
+  type EvaluationOptions,
+  type LoggedList,
+  type LoggedPlace,
+  type Overlap,
+  type PolicyEstimate,
+  type Slate,
+  SLATES,
+} from "./src/experiments/off_policy.ts";
+export type { Interval } from "./src/metrics/confidence_sequence.ts";
+export { bernoulliThompson, type BetaArm } from "./src/experiments/bernoulli_thompson.ts";
+export {
+  type Candidates,
+  type Choice,
+  choose,
+  type PolicyOptions,
+  propensitiesOf,
+} from "./src/draws/policy.ts";

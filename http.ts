@@ -1,0 +1,51 @@
+/**
+ * The HTTP API of a deployment with its dashboard, what Prometheus sees of it, and a client for its experiments.
+ * Endpoints and answers are described by the API itself, at `/openapi.json`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, MemoryLog, Service, topicNames } from "@meander/meander";
+ * import { Metrics, startHttp } from "@meander/meander/http";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * const metrics = new Metrics(topicNames());
+ * await using server = await startHttp({ log, service, metrics, hostname: "127.0.0.1", port: 0 });
+ *
+ * const answer = await fetch(`${server.url}/health`);
+ * assert.equal(answer.status, 200);
+ * await answer.body?.cancel();
+ * ```
+ *
+ * @module
+ */
+
+// The server.
+export { startHttp } from "./streams/server/http.ts";
+export type { HttpOptions } from "./streams/server/desk.ts";
+export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
+export type { GorseSettings, HttpSettings } from "./streams/http/settings.ts";
+export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/access.ts";
+export { type Door, DOORS } from "./streams/http/door_names.ts";
+
+// Its measures.
+export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";
+export type { RefusedEntry } from "./streams/http/intake.ts";
+
+// A client for experiments.
+export { ExperimentClient, type ExperimentClientOptions } from "./streams/experiments/client.ts";
+export type { ExperimentChanges } from "./streams/experiments/registry.ts";
+export type {
+  ExperimentsView,
+  ExperimentView,
+  SegmentView,
+  SplitView,
+  VariantView,
+} from "./streams/experiments/views.ts";
+export type { LatencyView } from "./streams/experiments/followed.ts";

@@ -1,0 +1,25 @@
+/**
+ * The log on Kafka (2.5 or newer), a module of its own so that only those who run on Kafka load a client for it.
+ *
+ * @example
+ * ```ts ignore
+ * import { DEFAULT_SCHEMA, Service } from "@meander/meander";
+ * import { KafkaLog } from "@meander/meander/kafka";
+ *
+ * await using log = await KafkaLog.open({ brokers: ["127.0.0.1:9092"] });
+ * await using service = await Service.start(log, {
+ *   model: "dien",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * await service.ended;
+ * ```
+ *
+ * @module
+ */
+
+export { KafkaLog, type KafkaLogOptions } from "./streams/log/kafka/kafka_log.ts";
+export { type Compression, type CompressionChoice, COMPRESSIONS } from "./streams/log/kafka/codecs.ts";
+export type { KafkaConnection, KafkaLogin, KafkaTls } from "./streams/log/kafka/connection.ts";
+export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";

@@ -1,0 +1,78 @@
+/**
+ * The log that everything is written to and read from: the port, the logs inside one process, and what moves records
+ * onto and off the topics of a deployment. Kafka is in `./kafka`.
+ *
+ * Another log implements {@linkcode Log}, or, if it lives in one process, the storage of a {@linkcode LocalLog}.
+ *
+ * @example Records of a topic, in order.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog } from "@meander/meander/log";
+ *
+ * await using log = new MemoryLog();
+ * await log.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+ * const value = new TextEncoder().encode("tent");
+ * await log.append([{ topic: "clicks", key: "ann", value, time: Date.now() }]);
+ *
+ * const { records, next } = await log.read("clicks", 0, 0);
+ * assert.deepEqual(records.map(({ key, offset }) => [key, offset]), [["ann", 0]]);
+ * assert.equal(next, 1); // where to read on
+ * ```
+ *
+ * @module
+ */
+
+// The port.
+export {
+  type Bounds,
+  type Cleanup,
+  type Commit,
+  type GroupHandlers,
+  type GroupMember,
+  type GroupOffset,
+  type Log,
+  LOG_ERROR_CODES,
+  type LogAddress,
+  type LogChannel,
+  type LogConnection,
+  LogError,
+  type LogErrorCode,
+  type LogRecord,
+  type Membership,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type Scrubbed,
+  type TopicIdentity,
+  type TopicSpec,
+  type Writer,
+} from "./streams/log/log.ts";
+export { partitionOf } from "./streams/log/partitioner.ts";
+
+// Logs inside one process, and what another one is made of.
+export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
+export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
+export type { SqliteLogOptions, Verified } from "./streams/log/sqlite/sqlite_store.ts";
+export type { Durability } from "./streams/log/sqlite/durability.ts";
+export { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./streams/log/local_log.ts";
+
+// What goes through a log.
+export {
+  type CommitReport,
+  type LogObserver,
+  MeteredLog,
+  type TopicSize,
+} from "./streams/log/metered_log.ts";
+
+// The topics of a deployment.
+export { topicNames, type Topics, topicSpecs } from "./streams/topics/topics.ts";
+
+// Files and topics of others onto them.
+export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";
+export { type ForeignTopic, TopicFeeder, type TopicFeederOptions } from "./streams/feeders/topic_feeder.ts";
+
+export { JSON_FORMATS, type JsonFormat } from "./streams/sources/adapters.ts";
+
+// Old records off them.
+export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
+export type { RetentionSettings } from "./streams/settings/retention_settings.ts";
