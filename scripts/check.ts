@@ -6,6 +6,8 @@
  * @module
  */
 
+import { settle } from "../src/options/option.ts";
+import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { InvalidArgumentError } from "commander";
 import {
   behind,
@@ -40,7 +42,6 @@ interface Flags extends LogFlags {
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;
-const DEFAULT_LATENESS_MS = 300_000;
 
 async function main(flags: Flags): Promise<number> {
   const { config, problems: configured } = await configurationOf(flags.config);
@@ -53,7 +54,7 @@ async function main(flags: Flags): Promise<number> {
     );
     return 1;
   }
-  const { allowedLatenessMs = DEFAULT_LATENESS_MS } = config ?? {};
+  const { allowedLatenessMs } = settle(TASK_OPTIONS, config ?? {});
   const processes = await Promise.all(flags.url.map(processAt));
   const unwell = processes.flatMap(({ problem }) => problem ?? []);
   if (flags.log === "sqlite") {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
@@ -47,8 +48,6 @@ const WAITING_MS = 5000;
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
 const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once": 100, "at-least-once": 500 };
-/** Some 500 MB of items that nobody has listed. */
-const MAX_UNLISTED_ITEMS = 200_000;
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of this thread. A kind that is left out would be none. */
@@ -112,7 +111,7 @@ async function serve(flags: Flags): Promise<number> {
   }
   const config = await readConfig(flags.config);
   const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: MAX_UNLISTED_ITEMS }, config, flags.model),
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, flags.model),
     seed: flags.seed,
     nowMicros: () => Math.round(performance.now() * 1000),
   };

@@ -9,6 +9,9 @@
 
 import { largestProbability } from "./thompson.ts";
 
+/** Factor on the deviations of Thompson sampling, when nobody says. */
+export const THOMPSON_SCALE = 1;
+
 /** How a list is chosen. */
 export type PolicyOptions =
   | { readonly name: "greedy" }
@@ -201,7 +204,7 @@ function ranked(scores: ArrayLike<number>): number[] {
 }
 
 function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions): number[] {
-  const scale = policy.name === "thompson" ? policy.scale ?? 1 : 0;
+  const scale = policy.name === "thompson" ? policy.scale ?? THOMPSON_SCALE : 0;
   return Array.from(scores, (_, index) => scale * (deviations?.[index] ?? 1));
 }
 

@@ -4,80 +4,132 @@
  * @module
  */
 
+import { absent, choice, count, flag, group, natural, type OptionsOf } from "../options/option.ts";
 import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
-import type { RetrievalOptions } from "../retrieval/retrieval.ts";
+import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Ranking } from "../scorer/answerer.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
-import type { LabelPolicy } from "../users/label_policy.ts";
-import type { SequenceOptions } from "../users/sequence.ts";
+import { LABEL_POLICIES, type LabelPolicy } from "../users/label_policy.ts";
+import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/sequence.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
 
-/** Default of {@linkcode TaskOptions.outcomeWindowMs}. */
-export const OUTCOME_WINDOW_MS = 600_000;
+/** Items that a service lets events make known, of each partition: some 500 MB. */
+export const SERVICE_UNLISTED_ITEMS = 200_000;
 
 /** Options of a `TaskState`. */
 export interface TaskOptions {
   /** Which attributes are features. */
   readonly schema: FeatureSchema;
   /** What each action means. @default {DEFAULT_ACTIONS} */
-  readonly actions?: ActionPolicies;
+  readonly actions?: ActionPolicies | undefined;
   /** Sizes of the behaviour sequences. */
-  readonly sequence?: SequenceOptions;
+  readonly sequence?: SequenceOptions | undefined;
   /** How long after an impression an outcome counts, milliseconds of event time. @default {600000} */
-  readonly outcomeWindowMs?: number;
+  readonly outcomeWindowMs?: number | undefined;
   /** How far behind the newest event time an event may come, milliseconds. @default {300000} */
-  readonly allowedLatenessMs?: number;
+  readonly allowedLatenessMs?: number | undefined;
   /**
    * How far ahead of the clock an event counts at once whose record does not tell when it came, milliseconds; see
    * `EventClock`. A replay of a file, where a quiet night is no wrong clock, takes a day.
    *
    * @default {allowedLatenessMs, at least a minute}
    */
-  readonly maxJumpMs?: number;
+  readonly maxJumpMs?: number | undefined;
   /**
    * Whether our answer counts as shown (`served`), or only what an impression event says (`logged`, for
    * replays of logs that another system made). @default {"served"}
    */
-  readonly impressions?: "served" | "logged";
+  readonly impressions?: "served" | "logged" | undefined;
   /** When impressions become labels; see docs/explanation/learner.md. @default {"window"} */
-  readonly labelPolicy?: LabelPolicy;
+  readonly labelPolicy?: LabelPolicy | undefined;
   /**
    * How long after its window an impression is remembered for late clicks, milliseconds of event time, if the label
    * policy has a use for them. @default {3600000}
    */
-  readonly lateOutcomeMs?: number;
+  readonly lateOutcomeMs?: number | undefined;
   /**
    * Whether the learner gets histories of which no list was shown: of a user with `sequence.hop` behaviours more than
    * the newest sample has, one more sample without rows. For a model with an auxiliary loss. @default {false}
    */
-  readonly learnHistories?: boolean;
+  readonly learnHistories?: boolean | undefined;
   /** Newest event ids kept a user for de-duplication. @default {32} */
-  readonly dedupIds?: number;
+  readonly dedupIds?: number | undefined;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
-  readonly policy?: PolicyOptions;
+  readonly policy?: PolicyOptions | undefined;
   /** What orders retrieved candidates. @default {"model"} */
-  readonly ranking?: Ranking;
+  readonly ranking?: Ranking | undefined;
   /** Rules that raise or lower items, for every request. @default {[]} */
-  readonly boosts?: readonly Boost[];
+  readonly boosts?: readonly Boost[] | undefined;
   /** How often the same item may be shown. @default {as often as it is best} */
-  readonly frequency?: FrequencyOptions;
+  readonly frequency?: FrequencyOptions | undefined;
   /** Where candidates come from when a request names none. */
-  readonly retrieval?: RetrievalOptions;
+  readonly retrieval?: RetrievalOptions | undefined;
   /**
    * Items that events may make known which no record of the catalogue has, since each takes some KB for good: an event
    * that names one more is refused, a candidate left out. @default {Infinity}
    */
-  readonly maxUnlistedItems?: number;
+  readonly maxUnlistedItems?: number | undefined;
   /** Versions that the state of a window may be behind before it is folded again. @default {100} */
-  readonly maxStaleVersions?: number;
+  readonly maxStaleVersions?: number | undefined;
   /** Whether the state of a model that can covers a user's whole life, and not the window only. @default {true} */
-  readonly lifelong?: boolean;
+  readonly lifelong?: boolean | undefined;
   /** Write candidates that were not chosen into each answer, to evaluate other policies on. @default {false} */
-  readonly logCandidates?: boolean;
+  readonly logCandidates?: boolean | undefined;
   /** Seed of exploration. @default {0} */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** A clock in microseconds for `tookMicros`. @default {() => 0} */
   readonly nowMicros?: () => number;
 }
+
+/** The options of {@linkcode TaskOptions} that are numbers, words, or parts with options of their own. */
+export const TASK_OPTIONS = {
+  sequence: group(SEQUENCE_OPTIONS),
+  outcomeWindowMs: natural(600_000, "how long after an impression an outcome counts"),
+  allowedLatenessMs: natural(300_000, "how far behind the newest event time an event may come"),
+  impressions: choice<"served" | "logged">(
+    ["served", "logged"],
+    absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
+    "whether an answer counts as shown, or what an impression event says; see [join-and-labels.md](../explanation/join-and-labels.md)",
+  ),
+  labelPolicy: choice(
+    LABEL_POLICIES,
+    "window",
+    "when impressions become labels; see [learner.md](../explanation/learner.md)",
+  ),
+  lateOutcomeMs: natural(
+    3_600_000,
+    "how long after its window an impression is remembered for late clicks, by the other policies",
+  ),
+  learnHistories: flag(
+    absent("`false`; `true` for `dien` where `learner.auxWeight` > 0", false),
+    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](../explanation/learner.md)",
+  ),
+  dedupIds: count(32, "newest event ids remembered a user"),
+  logCandidates: flag(
+    false,
+    "write candidates that were not chosen into each answer, to evaluate other policies on",
+  ),
+  ranking: choice(
+    ["model", "blend", "both"],
+    "model",
+    "orders retrieved candidates; see [retrieval.md](../explanation/retrieval.md)",
+  ),
+  retrieval: group(RETRIEVAL_OPTIONS),
+  maxUnlistedItems: natural(
+    absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
+    "items, a partition, that events may make known and `items` has not; an event with one more is rejected, a " +
+      "candidate left out",
+  ),
+  maxStaleVersions: natural(100, "versions the state of a window may be behind before it is folded again"),
+  lifelong: flag(true, "whether `mimn` remembers the whole life of a user, and not the window only"),
+} satisfies OptionsOf<
+  Omit<
+    TaskOptions,
+    "schema" | "actions" | "maxJumpMs" | "policy" | "boosts" | "frequency" | "seed" | "nowMicros"
+  >
+>;
+
+/** How a list is chosen from the scores when nobody says. */
+export const DEFAULT_POLICY: PolicyOptions = { name: "greedy" };

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { settle } from "../options/option.ts";
 import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
 import { Experiments } from "../assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../assignment/experiment.ts";
@@ -32,7 +33,7 @@ import { ItemNumbers } from "./item_numbers.ts";
 import { Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
-import { OUTCOME_WINDOW_MS, type TaskOptions } from "./task_options.ts";
+import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
 import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -81,26 +82,26 @@ export class TaskState {
    * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
-    const windowMs = options.outcomeWindowMs ?? OUTCOME_WINDOW_MS;
-    const latenessMs = options.allowedLatenessMs ?? 300_000;
-    const served = (options.impressions ?? "served") === "served";
+    const settled = settle(TASK_OPTIONS, options);
+    const { outcomeWindowMs: windowMs, allowedLatenessMs: latenessMs } = settled;
+    const served = settled.impressions === "served";
     this.#latenessMs = latenessMs;
     this.clock = new EventClock(latenessMs, options.maxJumpMs);
-    this.catalogue = new Catalogue(options.schema, options.maxUnlistedItems);
+    this.catalogue = new Catalogue(options.schema, settled.maxUnlistedItems);
     this.numbers = new ItemNumbers(this.catalogue);
-    this.sequences = new SequenceSlab(options.sequence);
+    this.sequences = new SequenceSlab(settled.sequence);
     this.#memory = new UserMemory(this.sequences, this.catalogue);
     this.users = this.#memory.users;
     this.statistics = new FeatureStatistics(options.schema);
-    checkStateSource(options.retrieval ?? {}, serving);
-    this.retrieval = new Retrieval(this, options.retrieval);
+    checkStateSource(settled.retrieval, serving);
+    this.retrieval = new Retrieval(this, settled.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,
       {
-        dedupIds: options.dedupIds ?? 32,
+        dedupIds: settled.dedupIds,
         served,
-        labels: options.labelPolicy ?? "window",
-        lateMs: options.lateOutcomeMs ?? 3_600_000,
+        labels: settled.labelPolicy,
+        lateMs: settled.lateOutcomeMs,
       },
       (user, event, out) => this.#interactions.apply(user, event, out),
     );
@@ -108,8 +109,8 @@ export class TaskState {
       sequences: this.sequences,
       catalogue: this.catalogue,
       serving,
-      maxStaleVersions: options.maxStaleVersions ?? 100,
-      lifelong: options.lifelong ?? true,
+      maxStaleVersions: settled.maxStaleVersions,
+      lifelong: settled.lifelong,
       counters: this.counters,
     };
     const scorer = new ListScorer(this, fold, windowMs, true);
@@ -120,7 +121,7 @@ export class TaskState {
     this.#interactions = new Interactions(this, this.#scorers, {
       actions: options.actions ?? DEFAULT_ACTIONS,
       latenessMs,
-      learnHistories: options.learnHistories ?? false,
+      learnHistories: settled.learnHistories,
     });
     const answerer = new Answerer({
       catalogue: this.catalogue,
@@ -130,12 +131,12 @@ export class TaskState {
       scorers: this.#scorers.byModel,
       assign: (user) => this.#experiments.assign(user),
     }, {
-      policy: options.policy ?? { name: "greedy" },
+      policy: options.policy ?? DEFAULT_POLICY,
       boosts: options.boosts ?? [],
       frequency: options.frequency ?? null,
-      ranking: options.ranking ?? "model",
+      ranking: settled.ranking,
       seed: options.seed ?? 0,
-      logCandidates: options.logCandidates ?? false,
+      logCandidates: settled.logCandidates,
       nowMicros: options.nowMicros ?? (() => 0),
     });
     this.#lists = new Lists(this, { answerer, scorers: this.#scorers, interactions: this.#interactions }, {

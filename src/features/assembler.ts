@@ -32,7 +32,7 @@ import type { Instance } from "./instance.ts";
 import { KnownCandidates } from "./known_candidates.ts";
 import { pairPrefixes } from "./pairs.ts";
 import { RowLog } from "./row_log.ts";
-import { type FeatureSchema, numericNames } from "./schema.ts";
+import { FEATURE_OPTIONS, type FeatureSchema, numericNames } from "./schema.ts";
 import type { Standardisation } from "./standardisation.ts";
 import { JoinedKeys, Transitions } from "./transitions.ts";
 
@@ -101,7 +101,7 @@ export class Assembler {
       contextWidth: this.contextWidth,
       numerics,
       crossed: itemFields.flatMap((name, f) => crosses.includes(name) ? [f] : []),
-      ids: schema.userIds ?? true,
+      ids: schema.userIds ?? FEATURE_OPTIONS.userIds.value,
     };
     const read = new RowLog();
     this.#behaviours = new BehaviourList(k, read);

@@ -8,7 +8,8 @@
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";
-import type { TransitionOptions } from "./transitions.ts";
+import { choice, flag, names, type OptionsOf, part } from "../options/option.ts";
+import { TRANSITION_OPTIONS, type TransitionOptions } from "./transitions.ts";
 
 /** Which attributes are features. The ids of user, item and category always are. */
 export interface FeatureSchema {
@@ -21,29 +22,55 @@ export interface FeatureSchema {
   /** Item attributes for which each user's own click residual is tracked, beside the categories. */
   readonly crosses: readonly string[];
   /** Crosses of the newest behaviours and the candidate's category; `null` = none. @default {{}} */
-  readonly transitions?: TransitionOptions | null;
+  readonly transitions?: TransitionOptions | null | undefined;
   /** Crosses of user and user fields with categories and `crosses` among the item fields. @default {false} */
-  readonly pairs?: boolean;
+  readonly pairs?: boolean | undefined;
   /**
    * Whether users have weights and running statistics of their own. Without, all that is known of a person is the
    * profile and the behaviours, and nothing personal is in the parameters. @default {true}
    */
-  readonly userIds?: boolean;
+  readonly userIds?: boolean | undefined;
   /** The logit that every model starts from: the causal prior, or only the overall rate. @default {"prior"} */
-  readonly offset?: "prior" | "rate";
+  readonly offset?: "prior" | "rate" | undefined;
   /**
    * Names of numeric features that come with the samples, in place of ours: for benchmarks on published
    * features. Our statistics refuse such a schema. @default {those of numericNames}
    */
-  readonly numerics?: readonly string[];
+  readonly numerics?: readonly string[] | undefined;
 }
+
+/** The options of {@linkcode FeatureSchema}. */
+export const FEATURE_OPTIONS = {
+  userFields: names([], "attributes of the profile that are features"),
+  itemFields: names([], "attributes of the item that are features"),
+  contextFields: names(["hour", "surface"], "`hour`, `surface`, or keys of the event's context"),
+  crosses: names([], "item attributes for which a user's own residual is tracked"),
+  transitions: part(
+    TRANSITION_OPTIONS,
+    "crosses of newest behaviours and candidate; `null` = none",
+    "`{}`; `null` for `base` and `din`",
+  ),
+  pairs: flag(
+    false,
+    "crosses of user and user fields with categories and `crosses`; see [features.md](../explanation/features.md)",
+  ),
+  userIds: flag(
+    true,
+    "whether users have weights and statistics of their own; see [features.md](../explanation/features.md)",
+  ),
+  offset: choice(
+    ["prior", "rate"],
+    "prior",
+    "the logit that a model starts from: smoothed rates, or the overall one",
+  ),
+} satisfies OptionsOf<Omit<FeatureSchema, "numerics">>;
 
 /** A schema that fits any stream: ids, categories, hour and surface. */
 export const DEFAULT_SCHEMA: FeatureSchema = {
-  userFields: [],
-  itemFields: [],
-  contextFields: ["hour", "surface"],
-  crosses: [],
+  userFields: FEATURE_OPTIONS.userFields.value,
+  itemFields: FEATURE_OPTIONS.itemFields.value,
+  contextFields: FEATURE_OPTIONS.contextFields.value,
+  crosses: FEATURE_OPTIONS.crosses.value,
 };
 
 const BASE_NUMERICS = [

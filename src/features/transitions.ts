@@ -15,34 +15,41 @@
  * @module
  */
 
+import { count, names, number, type OptionsOf, positive } from "../options/option.ts";
 import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 
 /** Options of the cross features. */
 export interface TransitionOptions {
   /** Newest behaviours that are crossed. @default {12} */
-  readonly behaviours?: number;
+  readonly behaviours?: number | undefined;
   /** Factor a rank, in (0, 1]. @default {0.5} */
-  readonly decay?: number;
+  readonly decay?: number | undefined;
   /** Age at which a behaviour counts half, milliseconds. @default {475200000} */
-  readonly halfLifeMs?: number;
+  readonly halfLifeMs?: number | undefined;
   /**
    * Actions that follow another one on the same item, and have its rank: a click with its cart and purchase is one
    * step back in the history, not three. @default {like, cart, purchase}
    */
-  readonly follows?: readonly string[];
+  readonly follows?: readonly string[] | undefined;
   /**
    * Actions that end a search in the item's first category: behaviours before the newest one have weights of their own
    * for that category. The newest in each is remembered longer than models read. @default {purchase}
    */
-  readonly ends?: readonly string[];
+  readonly ends?: readonly string[] | undefined;
 }
+
+/** The options of {@linkcode TransitionOptions}; defaults are read where they are used, as that is once a list. */
+export const TRANSITION_OPTIONS = {
+  behaviours: count(12, "newest behaviours that are crossed"),
+  decay: number(0.5, { above: 0, maximum: 1 }, "factor a rank"),
+  halfLifeMs: positive(475_200_000, "age at which one counts half"),
+  follows: names(["like", "cart", "purchase"], "actions that have the rank of what they follow"),
+  ends: names(["purchase"], "actions that end a search in the item's first category"),
+} satisfies OptionsOf<TransitionOptions>;
 
 const HOUR = 3_600_000;
 /** Ages are told apart in steps of half an octave. */
 const STEPS_AN_OCTAVE = 2;
-const FOLLOWS = ["like", "cart", "purchase"];
-/** Default of {@linkcode TransitionOptions.ends}. */
-export const ENDS: readonly string[] = ["purchase"];
 
 /** Whether a key says what was turned to next, or how long ago something was. */
 export type CrossKind = "transition" | "age";
@@ -157,7 +164,7 @@ export class Transitions {
     this.#joined = joined;
     this.#cross(history, time, options);
     this.#age(history, time);
-    const ends = options.ends ?? ENDS;
+    const ends = options.ends ?? TRANSITION_OPTIONS.ends.value;
     const { actions, categories } = history;
     for (let t = 0; t < actions.length; t++) {
       const category = categories[t]![0];
@@ -166,7 +173,12 @@ export class Transitions {
   }
 
   #cross(history: SampleHistory, time: number, options: TransitionOptions): void {
-    const { behaviours = 12, decay = 0.5, halfLifeMs = 132 * HOUR, follows = FOLLOWS } = options;
+    const {
+      behaviours = TRANSITION_OPTIONS.behaviours.value,
+      decay = TRANSITION_OPTIONS.decay.value,
+      halfLifeMs = TRANSITION_OPTIONS.halfLifeMs.value,
+      follows = TRANSITION_OPTIONS.follows.value,
+    } = options;
     const T = history.items.length;
     const joined = this.#joined;
     let steps = 0;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type OptionsOf, positive, settle } from "../options/option.ts";
 import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
 import { joined, raise, TopList } from "../users/popularity.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
@@ -16,10 +17,19 @@ const NO_CATEGORIES: readonly number[] = [];
 /** Options of {@linkcode ItemLists}. */
 export interface ItemListsOptions {
   /** Half-life of popularity, milliseconds of event time. @default {7 days} */
-  readonly halfLifeMs?: number;
+  readonly halfLifeMs?: number | undefined;
   /** Length of the list over everything, of one a category, and of the new items. @default {200, 80, 100} */
-  readonly listSizes?: { readonly popular: number; readonly category: number; readonly fresh: number };
+  readonly listSizes?: {
+    readonly popular: number;
+    readonly category: number;
+    readonly fresh: number;
+  };
 }
+
+/** The options of {@linkcode ItemListsOptions} that stand in a configuration. */
+export const ITEM_LISTS_OPTIONS = {
+  halfLifeMs: positive(604_800_000, "half-life of popularity"),
+} satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
 
 /** What an item was ranked by. */
 interface Ranked {
@@ -60,7 +70,7 @@ export class ItemLists {
   constructor(catalogue: Catalogue, options: ItemListsOptions = {}) {
     this.#catalogue = catalogue;
     this.ring = new ItemRing(catalogue);
-    this.halfLifeMs = options.halfLifeMs ?? 7 * 86_400_000;
+    this.halfLifeMs = settle(ITEM_LISTS_OPTIONS, options).halfLifeMs;
     this.popularity = new DecayedCounts(this.halfLifeMs);
     this.#sizes = options.listSizes ?? { popular: 200, category: 80, fresh: 100 };
     this.#popular = this.#list(this.#sizes.popular);

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { count, natural, type OptionsOf, settle } from "../options/option.ts";
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { createKernels } from "../nn/kernels/choose.ts";
@@ -42,12 +43,19 @@ const FOUND = 200;
 /** Options of {@linkcode ItemVectors}. */
 export interface ItemVectorsOptions {
   /** Length of a vector; 0 turns them off. @default {0} */
-  readonly dimensions?: number;
+  readonly dimensions?: number | undefined;
   /** Most items with a vector. @default {100000} */
-  readonly items?: number;
+  readonly items?: number | undefined;
   /** Items up to which the search is exact. @default {100000} */
-  readonly exact?: number;
+  readonly exact?: number | undefined;
 }
+
+/** The options of {@linkcode ItemVectorsOptions}. */
+export const VECTORS_OPTIONS = {
+  dimensions: natural(0, "length of the vectors that items get; 0 turns them off"),
+  items: count(100_000, "most items with a vector"),
+  exact: natural(EXACT, "items up to which the search looks at all of them"),
+} satisfies OptionsOf<ItemVectorsOptions>;
 
 /** The vectors of all items. */
 export class ItemVectors {
@@ -73,12 +81,13 @@ export class ItemVectors {
 
   /** No vectors. @throws RangeError when the kernels' memory, 1 GiB, has no room for so many. */
   constructor(options: ItemVectorsOptions = {}) {
-    this.#d = options.dimensions ?? 0;
-    this.#capacity = this.#d === 0 ? 0 : options.items ?? 100_000;
+    const { dimensions, items, exact } = settle(VECTORS_OPTIONS, options);
+    this.#d = dimensions;
+    this.#capacity = this.#d === 0 ? 0 : items;
     // Not the relaxed ones: vectors are the same on every machine; their lists, and what is found, are with SIMD.
     const kernels = createKernels(this.#d > 0 && SimdKernels.supported("simd") ? "simd" : "plain");
     this.#contexts = new Float32Array(this.#capacity * this.#d);
-    const sizes = { dimensions: this.#d, capacity: this.#capacity, exact: options.exact ?? EXACT };
+    const sizes = { dimensions: this.#d, capacity: this.#capacity, exact };
     this.#nexts = new VectorIndex(sizes, kernels);
     this.#items = new Uint32Array(this.#capacity);
     this.#touched = new Uint8Array(this.#capacity);

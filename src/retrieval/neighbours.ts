@@ -26,6 +26,7 @@
  * @module
  */
 
+import { count, integer, type OptionsOf, positive, settle, share } from "../options/option.ts";
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { nthLargest } from "./item_scores.ts";
@@ -64,14 +65,22 @@ const HALVED = Float64Array.from({ length: 20 * STEPS }, (_, step) => 2 ** (-ste
 /** Options of {@linkcode Neighbours}. */
 export interface NeighboursOptions {
   /** Bytes of all rows together. @default {67108864} */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
   /** Most neighbours of an item. @default {4096} */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Half-life of the counts, milliseconds of event time. @default {90 days} */
-  readonly halfLifeMs?: number;
+  readonly halfLifeMs?: number | undefined;
   /** What a behaviour against its item counts, beside 1 for the others. @default {1} */
-  readonly dislikedWeight?: number;
+  readonly dislikedWeight?: number | undefined;
 }
+
+/** The options of {@linkcode NeighboursOptions}. */
+export const NEIGHBOURS_OPTIONS = {
+  bytes: count(67_108_864, "memory of all pairs of items, bytes"),
+  limit: integer(4096, { minimum: MIN_LIMIT }, "most neighbours of an item"),
+  halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs"),
+  dislikedWeight: share(1, "what a behaviour against its item counts in pairs"),
+} satisfies OptionsOf<NeighboursOptions>;
 
 /** The neighbours of all items. */
 export class Neighbours {
@@ -96,10 +105,11 @@ export class Neighbours {
 
   /** No neighbours. */
   constructor(options: NeighboursOptions = {}) {
-    this.#budget = options.bytes ?? 64 * 2 ** 20;
-    this.#limit = Math.max(MIN_LIMIT, options.limit ?? 4096);
-    this.#halfLifeMs = options.halfLifeMs ?? 90 * 86_400_000;
-    this.#dislikedWeight = options.dislikedWeight ?? 1;
+    const { bytes, limit, halfLifeMs, dislikedWeight } = settle(NEIGHBOURS_OPTIONS, options);
+    this.#budget = bytes;
+    this.#limit = Math.max(MIN_LIMIT, limit);
+    this.#halfLifeMs = halfLifeMs;
+    this.#dislikedWeight = dislikedWeight;
   }
 
   /** Bytes of all rows. */

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { count, flag, group, type OptionsOf, positive, settle, share } from "../options/option.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../users/catalogue.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -22,54 +23,76 @@ import { type Context, ContextBuffer, itemsOf } from "./context.ts";
 import { FEATURE_NAMES, FEATURES, START_WEIGHTS } from "./features.ts";
 import { type CandidateSource, SCORED_SOURCES } from "../events/candidate_source.ts";
 import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
-import { ItemLists, type ItemListsOptions } from "./item_lists.ts";
+import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { nthLargest } from "./item_scores.ts";
-import type { ItemVectorsOptions } from "./item_vectors.ts";
-import type { NeighboursOptions } from "./neighbours.ts";
+import { type ItemVectorsOptions, VECTORS_OPTIONS } from "./item_vectors.ts";
+import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
-import type { SessionsOptions } from "./sessions.ts";
+import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 import { LEARNT_CONTEXT } from "./signal.ts";
-import type { StateSourceOptions } from "./state_map.ts";
+import { STATE_SOURCE_OPTIONS, type StateSourceOptions } from "./state_map.ts";
 import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */
 export interface RetrievalOptions extends ItemListsOptions {
   /** Candidates a request gets at most. @default {100} */
-  readonly maxCandidates?: number;
+  readonly maxCandidates?: number | undefined;
   /**
    * Share of the candidates that is kept for items whatever the sources say, in [0, 1]: half of it for the newest
    * ones, half for a draw from the catalogue. @default {0.1}
    */
-  readonly newShare?: number;
+  readonly newShare?: number | undefined;
   /** Whether what the user had already may come again. @default {false} */
-  readonly revisits?: boolean;
+  readonly revisits?: boolean | undefined;
   /**
    * Whether co-visits, linear items, sessions, transitions and trends learn; without them candidates are popular,
    * new, or of the same category. For who always names candidates: it is most of what a behaviour costs.
    * @default {true}
    */
-  readonly learn?: boolean;
+  readonly learn?: boolean | undefined;
   /**
    * Whether it learns from the users of other partitions too; see `docs/decisions/0012-signals-reach-every-task.md`. With
    * one partition it makes no difference. @default {true}
    */
-  readonly shared?: boolean;
+  readonly shared?: boolean | undefined;
   /**
    * The blend learns from every so many wanted behaviours; a step costs as much as a request. It begins with all, and
    * with half as many after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
-  readonly learnEvery?: number;
+  readonly learnEvery?: number | undefined;
   /** Half-life of what is in demand now, milliseconds of event time. @default {1 day} */
-  readonly trendHalfLifeMs?: number;
+  readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
-  readonly neighbours?: NeighboursOptions;
+  readonly neighbours?: NeighboursOptions | undefined;
   /** Sessions like the user's. */
-  readonly sessions?: SessionsOptions;
+  readonly sessions?: SessionsOptions | undefined;
   /** Vectors of items, off by default. */
-  readonly vectors?: ItemVectorsOptions;
+  readonly vectors?: ItemVectorsOptions | undefined;
   /** Vectors nearest to the user's recurrent state, off by default. */
-  readonly state?: StateSourceOptions;
+  readonly state?: StateSourceOptions | undefined;
 }
+
+/** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
+export const RETRIEVAL_OPTIONS = {
+  ...ITEM_LISTS_OPTIONS,
+  maxCandidates: count(100, "candidates a request gets"),
+  newShare: share(0.1, "share of them that is kept for the newest items and, half of it, for drawn ones"),
+  revisits: flag(false, "whether what the user had already may come again"),
+  learn: flag(
+    true,
+    "whether the sources that learn item by item do; `false` when every request names candidates",
+  ),
+  shared: flag(
+    true,
+    "whether each task learns from the users of all partitions, by the topic `signals`",
+  ),
+  learnEvery: count(16, "the blend learns from every so many wanted behaviours; from all at first"),
+  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
+  neighbours: group(NEIGHBOURS_OPTIONS),
+  sessions: group(SESSIONS_OPTIONS),
+  vectors: group(VECTORS_OPTIONS),
+  state: group(STATE_SOURCE_OPTIONS),
+} satisfies OptionsOf<Omit<RetrievalOptions, "listSizes">>;
 
 /** A retrieved candidate. */
 export interface Candidate {
@@ -118,22 +141,20 @@ export class Retrieval {
   constructor(view: RetrievalView, options: RetrievalOptions = {}) {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
-    this.maxCandidates = options.maxCandidates ?? 100;
-    this.revisits = options.revisits ?? false;
-    this.#newShare = options.newShare ?? 0.1;
-    this.#learns = options.learn ?? true;
-    this.#learnEvery = options.learnEvery ?? 16;
-    this.#mapEvery = options.state?.learnEvery ?? 0;
+    const settled = settle(RETRIEVAL_OPTIONS, options);
+    const { neighbours, sessions, vectors, state, trendHalfLifeMs } = settled;
+    this.maxCandidates = settled.maxCandidates;
+    this.revisits = settled.revisits;
+    this.#newShare = settled.newShare;
+    this.#learns = settled.learn;
+    this.#learnEvery = settled.learnEvery;
+    this.#mapEvery = settle(STATE_SOURCE_OPTIONS, state).learnEvery;
     this.state = new RetrievalState(
       view.catalogue,
       new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
       {
         lists: this.lists,
-        neighbours: options.neighbours ?? {},
-        sessions: options.sessions ?? {},
-        vectors: options.vectors ?? {},
-        state: options.state ?? {},
-        trendHalfLifeMs: options.trendHalfLifeMs ?? 86_400_000,
+        ...{ neighbours, sessions, vectors, state, trendHalfLifeMs },
         transitionHalfLifeMs: this.lists.halfLifeMs,
       },
     );

@@ -25,7 +25,8 @@ import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { Sessions, type SessionsOptions } from "./sessions.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
-import { checkStateSource, StateMap, type StateSourceOptions } from "./state_map.ts";
+import { settle } from "../options/option.ts";
+import { checkStateSource, STATE_SOURCE_OPTIONS, StateMap, type StateSourceOptions } from "./state_map.ts";
 import { takenFrom, TakenJournals } from "./taken_journals.ts";
 import { Trends } from "./trends.ts";
 
@@ -120,7 +121,7 @@ export class RetrievalState {
     this.linear = new LinearItems(this.neighbours);
     this.sessions = new Sessions(options.sessions);
     this.vectors = new ItemVectors(options.vectors);
-    this.map = (options.state.learnEvery ?? 0) > 0 ? new StateMap(this.vectors) : null;
+    this.map = settle(STATE_SOURCE_OPTIONS, options.state).learnEvery > 0 ? new StateMap(this.vectors) : null;
     this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
     this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { natural, type OptionsOf, positive, settle } from "../options/option.ts";
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { type ItemScores, nthLargest } from "./item_scores.ts";
@@ -28,10 +29,16 @@ const MAX_ITEMS = 50;
 /** Options of {@linkcode Sessions}. */
 export interface SessionsOptions {
   /** Sessions kept; 0 turns them off. @default {20000} */
-  readonly sessions?: number;
+  readonly sessions?: number | undefined;
   /** A longer silence ends a session, milliseconds. @default {1800000} */
-  readonly gapMs?: number;
+  readonly gapMs?: number | undefined;
 }
+
+/** The options of {@linkcode SessionsOptions}. */
+export const SESSIONS_OPTIONS = {
+  sessions: natural(20_000, "newest sessions kept; 0 turns them off"),
+  gapMs: positive(1_800_000, "a longer silence ends a session"),
+} satisfies OptionsOf<SessionsOptions>;
 
 /** The session that a user is in. */
 interface Current {
@@ -64,8 +71,9 @@ export class Sessions {
 
   /** No sessions. */
   constructor(options: SessionsOptions = {}) {
-    this.#capacity = options.sessions ?? 20_000;
-    this.#gapMs = options.gapMs ?? 1_800_000;
+    const { sessions, gapMs } = settle(SESSIONS_OPTIONS, options);
+    this.#capacity = sessions;
+    this.#gapMs = gapMs;
     const places = 2 ** Math.ceil(Math.log2(Math.max(1, this.#capacity)));
     this.#similarity = new Float64Array(places);
     this.#newest = new Uint8Array(places);

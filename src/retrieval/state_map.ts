@@ -15,28 +15,44 @@
  * @module
  */
 
+import { natural, type OptionsOf, settle } from "../options/option.ts";
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { ItemScores } from "./item_scores.ts";
 import type { Serving } from "../features/serving.ts";
-import type { ItemVectors, ItemVectorsOptions } from "./item_vectors.ts";
+import { type ItemVectors, type ItemVectorsOptions, VECTORS_OPTIONS } from "./item_vectors.ts";
 
 const RATE = 0.3;
 
 /** Options of the source `state`. */
 export interface StateSourceOptions {
   /** It learns from every so many wanted behaviours; 0 turns it off. @default {0} */
-  readonly learnEvery?: number;
+  readonly learnEvery?: number | undefined;
 }
+
+/** The options of {@linkcode StateSourceOptions}. */
+export const STATE_SOURCE_OPTIONS = {
+  learnEvery: natural(
+    0,
+    "the source `state` learns from every so many wanted behaviours; 0 turns it off. It needs vectors, and `dien` " +
+      "or `mimn`",
+  ),
+} satisfies OptionsOf<StateSourceOptions>;
 
 /** @throws RangeError when states are to be searched with, and there are no vectors to search or no states. */
 export function checkStateSource(
-  { state, vectors }: { readonly state?: StateSourceOptions; readonly vectors?: ItemVectorsOptions },
+  options: {
+    readonly state?: StateSourceOptions | undefined;
+    readonly vectors?: ItemVectorsOptions | undefined;
+  },
   serving?: Pick<Serving, "model" | "stateSize">,
 ): void {
-  if ((state?.learnEvery ?? 0) === 0) return;
-  const what = `Cannot search with users' states (state.learnEvery is ${state?.learnEvery})`;
-  if ((vectors?.dimensions ?? 0) === 0) throw new RangeError(`${what}: vectors.dimensions is 0`);
+  const { learnEvery } = settle(STATE_SOURCE_OPTIONS, options.state);
+  if (learnEvery === 0) return;
+  const what = `Cannot search with users' states (state.learnEvery is ${learnEvery})`;
+  if (settle(VECTORS_OPTIONS, options.vectors).dimensions === 0) {
+    throw new RangeError(`${what}: vectors.dimensions is 0`);
+  }
   if (serving?.stateSize === 0) {
     throw new RangeError(`${what}: the model ${serving.model} has none, dien and mimn have`);
   }

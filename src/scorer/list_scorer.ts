@@ -11,7 +11,7 @@ import { contextValues, type FeatureSchema, fieldValues } from "../features/sche
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
-import { ENDS } from "../features/transitions.ts";
+import { TRANSITION_OPTIONS } from "../features/transitions.ts";
 import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 import { type Pending, type PendingState, sampleState } from "../users/pending.ts";
 import type { SequenceSlab } from "../users/sequence.ts";
@@ -158,7 +158,7 @@ export class ListScorer {
   ): EarlierBehaviours | null {
     const { transitions } = this.#schema;
     if (transitions === null || start === 0) return null;
-    const ends = transitions?.ends ?? ENDS;
+    const ends = transitions?.ends ?? TRANSITION_OPTIONS.ends.value;
     const sequences = this.#sequences;
     const known = new Set<string>();
     const isNew = (action: string, categories: readonly string[]): boolean => {

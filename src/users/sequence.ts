@@ -11,6 +11,7 @@
  * @module
  */
 
+import { count, natural, type OptionsOf, settle } from "../options/option.ts";
 import { ActionTable, type Behaviour, BehaviourSlab, grown, STRENGTH_BYTES } from "./behaviour_slab.ts";
 
 export type { Behaviour } from "./behaviour_slab.ts";
@@ -18,17 +19,28 @@ export type { Behaviour } from "./behaviour_slab.ts";
 /** Sizes of the sequences. */
 export interface SequenceOptions {
   /** Behaviours kept a user, N. @default {100} */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
   /** Longest window T that a model reads, at most N. @default {50} */
-  readonly window?: number;
+  readonly window?: number | undefined;
   /** Hop P by which the window's start moves, 1..T. @default {10} */
-  readonly hop?: number;
+  readonly hop?: number | undefined;
   /**
    * Fewest behaviours K that a lifelong state is learnt from, beside what it was before; K + 2P ≤ T, so that they
    * are in the window. @default {20, or less where T and P leave less}
    */
-  readonly recent?: number;
+  readonly recent?: number | undefined;
 }
+
+/** The options of {@linkcode SequenceOptions}. */
+export const SEQUENCE_OPTIONS = {
+  capacity: count(100, "behaviours kept a user"),
+  window: count(50, "most behaviours that a model reads"),
+  hop: count(10, "by which the window's start moves"),
+  recent: natural(
+    20,
+    "fewest behaviours that a lifelong state is learnt from; see [state.md](../explanation/state.md)",
+  ),
+} satisfies OptionsOf<SequenceOptions>;
 
 /** Room for behaviours, in parallel arrays. */
 export interface NewestBehaviours {
@@ -73,7 +85,7 @@ export class SequenceSlab {
 
   /** Makes slabs without rows. @throws RangeError when the sizes do not fit each other. */
   constructor(options: SequenceOptions = {}) {
-    const { capacity = 100, window = 50, hop = 10 } = options;
+    const { capacity, window, hop } = settle(SEQUENCE_OPTIONS, options);
     if (
       !(capacity >= 1 && capacity <= 65_535 && window >= 1 && window <= capacity && hop >= 1 && hop <= window)
     ) {
@@ -82,7 +94,7 @@ export class SequenceSlab {
       );
     }
     const most = window - 2 * hop;
-    const { recent = Math.max(0, Math.min(20, most)) } = options;
+    const { recent = Math.max(0, Math.min(SEQUENCE_OPTIONS.recent.value, most)) } = options;
     if (!(recent >= 0 && recent <= Math.max(0, most))) {
       throw new RangeError(
         `Cannot learn lifelong states from ${recent} behaviours: need 0 <= recent <= window - 2 hop = ${most}`,

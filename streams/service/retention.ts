@@ -9,7 +9,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { OUTCOME_WINDOW_MS } from "../../src/engine/task_options.ts";
+import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import type { Log } from "../log/log.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
 import { type RetentionSettings, SIGNALS_HOURS } from "../settings/retention_settings.ts";
@@ -55,7 +55,7 @@ export class Retention implements AsyncDisposable {
 
   /** Nothing was dropped yet. */
   constructor(deployment: Deployment, options: RetentionOptions) {
-    const { settings, outcomeWindowMs = OUTCOME_WINDOW_MS } = options;
+    const { settings, outcomeWindowMs = TASK_OPTIONS.outcomeWindowMs.value } = options;
     const { topics } = deployment;
     const { signalsHours = SIGNALS_HOURS } = settings;
     this.#log = deployment.log;

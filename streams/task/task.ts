@@ -8,6 +8,8 @@
  * @module
  */
 
+import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval.ts";
+import { settle } from "../../src/options/option.ts";
 import { getLogger } from "@logtape/logtape";
 import { type Refusal, refuse } from "../../src/events/refusal.ts";
 import type { Serving } from "../../src/features/serving.ts";
@@ -132,7 +134,7 @@ export class Task implements AsyncDisposable {
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     opened.defer(async () => await restored.store?.close());
     const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
-    const shared = options.retrieval?.shared ?? true;
+    const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
     const { othersTime: time = new TimeShare() } = runtime;
     const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
