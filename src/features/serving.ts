@@ -6,13 +6,12 @@
 
 import type { Instance } from "./instance.ts";
 import type { SlotHealth } from "../nn/models/core/model.ts";
-import type { LooksAt } from "../nn/models/core/model.ts";
 
 /** Where the rows of an impression look. */
 export interface Look {
-  /** What they look at. */
-  readonly at: LooksAt;
-  /** How many there are of it: behaviours that the model read, the newest ones, or slots. */
+  /** What they look at: `behaviours`, or what the model calls the parts of its state. */
+  readonly at: string;
+  /** How many there are of it: behaviours that the model read, the newest ones, or parts. */
   readonly size: number;
   /** How much each row looks at each [rows, size]. */
   readonly weights: Float32Array;
@@ -28,7 +27,7 @@ export interface Serving {
   readonly share?: number;
   /** Floats of a user's recurrent state; 0 = none. */
   readonly stateSize: number;
-  /** Whether a state is all that is needed of a history, however long; see `Model.lifelong`. @default {false} */
+  /** Whether a state is all that is needed of a history, however long; see `Capabilities.lifelong`. @default {false} */
   readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
   readonly stretches?: readonly number[];

@@ -86,7 +86,11 @@ export class Learner {
     const settings = this.#options = learnerSettings(options);
     const { schema, embeddingWidth, seed } = settings;
     this.model = model;
-    this.#assembler = new Assembler(schema, embeddingWidth, model.lifelong ? model.stateSize : 0);
+    this.#assembler = new Assembler(
+      schema,
+      embeddingWidth,
+      model.capabilities.lifelong ? model.stateSize : 0,
+    );
     this.#tables = new TrainedTables(settings);
     this.tables = this.#tables.byField;
     this.head = createHead(schema);

@@ -5,9 +5,9 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { BASE_OPTIONS, type BaseConfig } from "../nn/models/base/base.ts";
-import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/dien.ts";
-import { DIN_OPTIONS, type DinConfig } from "../nn/models/din/din.ts";
+import { BASE_OPTIONS, type BaseConfig } from "../nn/models/base/options.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/options.ts";
+import { DIN_OPTIONS, type DinConfig } from "../nn/models/din/options.ts";
 import { settle } from "../options/option.ts";
 import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";

@@ -8,8 +8,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { PLAIN } from "../nn/kernels/plain.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../nn/models/registry.ts";
-import { DIEN_OPTIONS } from "../nn/models/dien/dien.ts";
-import { Mimn, MIMN_OPTIONS } from "../nn/models/mimn/mimn.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/options.ts";
+import type { Mimn } from "../nn/models/mimn/mimn.ts";
+import { MIMN_OPTIONS, type MimnConfig } from "../nn/models/mimn/options.ts";
 import type { MimnLayout, MimnState } from "../nn/models/mimn/state.ts";
 import type {
   HistoryGradients,
@@ -20,6 +21,7 @@ import type {
   ModelSizes,
   TrainingInput,
 } from "../nn/models/core/model.ts";
+import type { Capabilities } from "../nn/models/core/capabilities.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
 import { settle } from "../options/option.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
@@ -41,59 +43,42 @@ export async function referenceModel<N extends ModelName>(
 ): Promise<Model> {
   await startTensorflow(backend);
   const model = createModel(name, sizes, config, random, PLAIN);
-  const { parameters, stateSize } = model;
-  const parts = { sizes, parameters, stateSize, config };
-  if (model instanceof Mimn) return new MimnReferenceModel(name, parts, model.layout);
-  return name === "dien" ? new DienReferenceModel(name, parts) : new ReferenceModel(name, parts);
+  const reference = REFERENCES[name];
+  if (reference === undefined) {
+    throw new RangeError(`Cannot compute ${name} with tfjs: it is not written in its ops`);
+  }
+  return reference(model, config);
 }
 
-interface Parts {
-  readonly sizes: ModelSizes;
-  readonly parameters: Parameters;
-  readonly stateSize: number;
-  readonly config: ModelConfigs[ModelName];
-}
-
-const FORWARD: Readonly<Record<ModelName, (config: Parts["config"]) => ForwardFunction>> = {
-  base: (config) => (weights, batch) => baseForward(weights, config as ModelConfigs["base"], batch),
-  din: (config) => (weights, batch) => dinForward(weights, config as ModelConfigs["din"], batch),
-  dien: (config) => (weights, batch) => dienForward(weights, config as ModelConfigs["dien"], batch),
-  mimn: (config) => (weights, batch) => mimnForward(weights, config as ModelConfigs["mimn"], batch),
+const REFERENCES: { readonly [N in ModelName]?: (model: Model, config: ModelConfigs[N]) => Model } = {
+  base: (model, config) => new ReferenceModel(model, (weights, batch) => baseForward(weights, config, batch)),
+  din: (model, config) => new ReferenceModel(model, (weights, batch) => dinForward(weights, config, batch)),
+  dien: (model, config) => new DienReferenceModel(model, config),
+  mimn: (model, config) => new MimnReferenceModel(model as Mimn, config),
 };
 
 class ReferenceModel implements Model {
   readonly name: string;
+  readonly capabilities: Capabilities;
   readonly sizes: ModelSizes;
   readonly parameters: Parameters;
   readonly stateSize: number;
-  readonly lifelong: boolean = false;
   readonly #forward: ForwardFunction;
-  readonly #inputGain: number;
 
-  constructor(name: ModelName, { sizes, parameters, stateSize, config }: Parts) {
+  constructor({ name, capabilities, sizes, parameters, stateSize }: Model, forward: ForwardFunction) {
     this.name = name;
+    this.capabilities = { ...capabilities, looks: null };
     this.sizes = sizes;
     this.parameters = parameters;
     this.stateSize = stateSize;
-    this.#forward = FORWARD[name](config);
-    this.#inputGain = name === "dien" ? settle(DIEN_OPTIONS, config as ModelConfigs["dien"]).inputGain : 1;
+    this.#forward = forward;
   }
 
   initState(): Float32Array {
     return new Float32Array(this.stateSize);
   }
 
-  step(state: Float32Array, e: Float32Array): void {
-    if (this.stateSize === 0) return;
-    const next = tf.tidy(() =>
-      gru(this.weights(), "gru1", "gru", {
-        x: tf.mul(tf.tensor3d(e, [1, 1, e.length]), this.#inputGain),
-        mask: tf.ones([1, 1]),
-        start: tf.tensor2d(state, [1, state.length]),
-      }).dataSync()
-    );
-    state.set(next);
-  }
+  step(_state: Float32Array, _e: Float32Array): void {}
 
   score(input: ModelInput): Float32Array {
     const { T, K, e, q, xu, xc } = input;
@@ -134,7 +119,7 @@ class ReferenceModel implements Model {
         return {
           loss: value.dataSync()[0] ?? NaN,
           aux: aux.dataSync()[0] ?? NaN,
-          ...(this.lifelong ? { regularisation: regularisation.dataSync()[0] ?? NaN } : {}),
+          ...(this.capabilities.lifelong ? { regularisation: regularisation.dataSync()[0] ?? NaN } : {}),
           logits: z,
           z: z.map((x, k) => (input.weights[k] ?? NaN) * (1 / (1 + Math.exp(-x)) - (input.labels[k] ?? NaN))),
           e: read("e", input.e.length) as Float32Array,
@@ -186,8 +171,26 @@ class ReferenceModel implements Model {
   }
 }
 
-/** DIEN learns from a history alone: from that of a candidate that weighs nothing. */
+/** DIEN folds a history by its extractor, and learns from it alone: from that of a candidate that weighs nothing. */
 class DienReferenceModel extends ReferenceModel {
+  readonly #inputGain: number;
+
+  constructor(model: Model, config: DienConfig) {
+    super(model, (weights, batch) => dienForward(weights, config, batch));
+    this.#inputGain = settle(DIEN_OPTIONS, config).inputGain;
+  }
+
+  override step(state: Float32Array, e: Float32Array): void {
+    const next = tf.tidy(() =>
+      gru(this.weights(), "gru1", "gru", {
+        x: tf.mul(tf.tensor3d(e, [1, 1, e.length]), this.#inputGain),
+        mask: tf.ones([1, 1]),
+        start: tf.tensor2d(state, [1, state.length]),
+      }).dataSync()
+    );
+    state.set(next);
+  }
+
   historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
     const { d, user, context } = this.sizes;
     const zeros = (length: number) => new Float32Array(length);
@@ -204,14 +207,13 @@ class DienReferenceModel extends ReferenceModel {
 
 /** MIMN's state has parts, and may come with the input. */
 class MimnReferenceModel extends ReferenceModel {
-  override readonly lifelong = true;
   readonly #layout: MimnLayout;
-  readonly #config: ModelConfigs["mimn"];
+  readonly #config: MimnConfig;
 
-  constructor(name: ModelName, parts: Parts, layout: MimnLayout) {
-    super(name, parts);
-    this.#layout = layout;
-    this.#config = parts.config as ModelConfigs["mimn"];
+  constructor(model: Mimn, config: MimnConfig) {
+    super(model, (weights, batch) => mimnForward(weights, config, batch));
+    this.#layout = model.layout;
+    this.#config = config;
   }
 
   override initState(): Float32Array {

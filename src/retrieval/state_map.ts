@@ -54,7 +54,7 @@ export function checkStateSource(
     throw new RangeError(`${what}: vectors.dimensions is 0`);
   }
   if (serving?.stateSize === 0) {
-    throw new RangeError(`${what}: the model ${serving.model} has none, dien and mimn have`);
+    throw new RangeError(`${what}: the model ${serving.model} has none`);
   }
 }
 

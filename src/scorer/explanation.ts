@@ -5,7 +5,6 @@
  */
 
 import type { Instance } from "../features/instance.ts";
-import type { LooksAt } from "../nn/models/core/model.ts";
 import type { Serving } from "../features/serving.ts";
 
 /** Why one candidate has its score. All logits are without a place in the list. */
@@ -17,8 +16,8 @@ export interface Explanation {
   /** The smoothed click rates that the model starts from, as a logit. */
   readonly prior: number;
   /** What `weights` are of; `null` when the model weighs nothing by candidate. */
-  readonly looksAt: LooksAt | null;
-  /** One a behaviour of the history, `null` for those that the model read as a state; or one a slot. */
+  readonly looksAt: string | null;
+  /** One a behaviour of the history, `null` for those that the model read as a state; or one a part of the state. */
   readonly weights: readonly (number | null)[];
   /**
    * By how much each behaviour of the history raises the logit: the score with it less that without it. `null` for

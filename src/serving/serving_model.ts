@@ -49,7 +49,7 @@ export class ServingModel implements Serving {
   constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
     this.#model = model;
     this.#name = name;
-    this.#assembler = new Assembler(schema, k, model.lifelong ? model.stateSize : 0);
+    this.#assembler = new Assembler(schema, k, model.capabilities.lifelong ? model.stateSize : 0);
     this.#tables = new Map(
       fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
     );
@@ -84,7 +84,7 @@ export class ServingModel implements Serving {
   }
 
   get lifelong(): boolean {
-    return this.#model.lifelong ?? false;
+    return this.#model.capabilities.lifelong;
   }
 
   get stretches(): readonly number[] {
@@ -165,11 +165,11 @@ export class ServingModel implements Serving {
   }
 
   look(instance: Instance): Look | null {
-    const { looksAt } = this.#model;
-    if (looksAt === undefined || this.#model.look === undefined) return null;
+    const { looks } = this.#model.capabilities;
+    if (looks === null || this.#model.look === undefined) return null;
     const { input } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
     const weights = this.#model.look(input);
-    return { at: looksAt, size: weights.length / input.K, weights };
+    return { at: looks, size: weights.length / input.K, weights };
   }
 
   /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */

@@ -6,7 +6,8 @@
 
 import { modelSizes } from "../features/assembler.ts";
 import { DEFAULT_SCHEMA } from "../features/schema.ts";
-import { createModel } from "../nn/models/registry.ts";
+import { createKernels } from "../nn/kernels/choose.ts";
+import { BASE } from "../nn/models/base/base.ts";
 import { mulberry32 } from "../draws/random.ts";
 import { ServingModel } from "../serving/serving_model.ts";
 import { delayedClicks, type DelayOptions } from "./delayed_clicks.ts";
@@ -42,7 +43,7 @@ export function labelBias({ policy, windowMs, lateMs, learner: more, ...stream }
   const schema = { ...DEFAULT_SCHEMA, contextFields: [], transitions: null };
   const sizes = modelSizes(schema, K);
   const make = () => {
-    return createModel("base", sizes, { widths: [8] }, mulberry32(stream.seed));
+    return BASE.create(sizes, { widths: [8] }, mulberry32(stream.seed), createKernels());
   };
   const fakeNegatives = policy === "fnc";
   const learner = new Learner(make(), { schema, embeddingWidth: K, fakeNegatives, ...more });

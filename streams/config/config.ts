@@ -9,7 +9,7 @@ import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
-import { MODEL_OPTIONS, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
+import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { withoutComments } from "../settings/json_comments.ts";
@@ -98,12 +98,6 @@ export function parseConfig(
   throw new ConfigError(file, [...twice, ...faults]);
 }
 
-/**
- * Models that read the history in its order. Base and DIN are functions of the set of behaviours, so the crosses
- * of the newest ones, which know the order, are off for them unless the configuration asks for them.
- */
-const ORDERED_MODELS: ReadonlySet<ModelName> = new Set<ModelName>(["dien", "mimn"]);
-
 /** The options of the task of a model: those of a profile, overridden by the configuration. */
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
   const {
@@ -128,13 +122,14 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     retention: _retention,
     ...rest
   } = config;
-  const learnHistories = model === "dien" && (config.learner?.auxWeight ?? 0) > 0;
+  const { ordered, historyObjective } = MODELS[model].capabilities;
+  const learnHistories = historyObjective && (config.learner?.auxWeight ?? 0) > 0;
   return defined({
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),
     ...rest,
     schema: {
-      transitions: ORDERED_MODELS.has(model) ? {} : null,
+      transitions: ordered ? {} : null,
       ...profile.schema,
       ...defined(features ?? {}),
     },
@@ -157,7 +152,7 @@ export function learningOptions(config: Config): LearningOptions {
 
 /** The configuration of a model, with every option in it: whoever notes it down notes what it was then. */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
-  return settle(MODEL_OPTIONS[name] as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
+  return settle(MODELS[name].options as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
 }
 
 /** Without the fields that are `undefined`, as exact optional properties want it. */

@@ -9,7 +9,7 @@ import { COMPARISONS } from "../../src/events/event.ts";
 import { FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS } from "../../src/engine/task_options.ts";
-import { MODEL_OPTIONS } from "../../src/nn/models/registry.ts";
+import { MODEL_NAMES, MODELS } from "../../src/nn/models/registry.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { optionsSchema, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
@@ -37,12 +37,9 @@ const action = z.strictObject({
 
 const { proof, guard, ...learning } = shapeOf(LEARNING_OPTIONS);
 
-const models = z.strictObject({
-  base: optionsSchema(MODEL_OPTIONS.base),
-  din: optionsSchema(MODEL_OPTIONS.din),
-  dien: optionsSchema(MODEL_OPTIONS.dien),
-  mimn: optionsSchema(MODEL_OPTIONS.mimn),
-}).partial();
+const models = z.strictObject(
+  Object.fromEntries(MODEL_NAMES.map((name) => [name, optionsSchema(MODELS[name].options)])),
+).partial();
 
 /** The schema of the file. */
 export const configSchema = z.strictObject({

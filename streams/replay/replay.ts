@@ -21,7 +21,8 @@ import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { createKernels, type KernelChoice } from "../../src/nn/kernels/choose.ts";
 import { KERNEL_NAMES } from "../../src/nn/kernels/kernels.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
+import type { ModelKind } from "../../src/nn/models/core/kind.ts";
+import { kindOf, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Model } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
@@ -50,8 +51,8 @@ export const KERNELS: readonly ReplayKernels[] = ["auto", ...KERNEL_NAMES, "tfjs
 
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
-  /** Name of the model. */
-  readonly model: N;
+  /** The model: its name, or one that is not in the registry. */
+  readonly model: N | ModelKind;
   /** Its options. */
   readonly modelConfig: ModelConfigs[N];
   /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"auto"} */
@@ -223,7 +224,12 @@ async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: numb
   const random = mulberry32(options.learner.seed ?? 0);
   const { model, modelConfig, kernels = "auto" } = options;
   if (kernels !== "tfjs-cpu" && kernels !== "tfjs-wasm") {
-    return createModel(model, sizes, modelConfig, random, createKernels(kernels));
+    return kindOf(model).create(sizes, modelConfig, random, createKernels(kernels));
+  }
+  if (typeof model !== "string") {
+    throw new RangeError(
+      `Cannot compute ${model.name} with ${kernels}: tfjs knows the registry's models only`,
+    );
   }
   // Only here: tfjs takes a second to load, and nothing else needs it.
   const { referenceModel } = await import("../../src/reference/reference_model.ts");

@@ -124,6 +124,15 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
   const over = (check: (T: number, K: number, seed: number) => void) =>
     fc.assert(fc.property(shape, ({ T, K, seed }) => check(T, K, seed)), { numRuns: runs });
 
+  each("has what it says that it has", (model, label) => {
+    const { state, lifelong, ordered, historyObjective, looks } = model.capabilities;
+    assert.equal(model.stateSize > 0, state, label);
+    assert.ok(state || !lifelong, label);
+    assert.ok(ordered || !state, label);
+    assert.equal(model.historyLoss !== undefined, historyObjective, label);
+    assert.equal(model.look !== undefined, looks !== null, label);
+  });
+
   each("scores K candidates as K single calls", (model, label) =>
     over((T, K, seed) => {
       const { d, context } = model.sizes;
@@ -178,7 +187,6 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
       over((T, K, seed) => {
         const input = impression(model.sizes, T + 2, K, seed);
         const beside = lossOf(model, { ...input, weights: new Float32Array(K) });
-        assert.equal(model.historyLoss === undefined, model.name !== "dien", label);
         if (model.historyLoss === undefined) return assert.equal(beside.aux, 0, label);
         const gradients = new Float32Array(model.parameters.values.length);
         const alone = model.historyLoss(input, gradients);
@@ -198,18 +206,18 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
       for (const x of Object.values(arrays)) assert.ok(x.every(Number.isFinite), label);
       for (const name of model.parameters.shapes.keys()) {
         // A lifelong model reads its start state, which is trained, where the others have zeros.
-        if (name.startsWith("mlp") || model.lifelong) continue;
+        if (name.startsWith("mlp") || model.capabilities.lifelong) continue;
         assert.ok(model.parameters.block(name, arrays.gradients).every((g) => g === 0), `${label} ${name}`);
       }
     }
   });
 
-  each("sees the order of the history exactly if it has a state", (model, label) => {
+  each("sees the order of the history exactly if it says so", (model, label) => {
     const input = impression(model.sizes, 5, 3);
     const { d } = model.sizes;
     const reversed = input.e.map((_, o) => input.e[(4 - Math.floor(o / d)) * d + o % d] ?? NaN);
     const before = model.score(input), after = model.score({ ...input, e: reversed });
-    if (model.stateSize === 0) assertClose(after, before, 1e-6, label);
+    if (!model.capabilities.ordered) assertClose(after, before, 1e-6, label);
     else assert.throws(() => assertClose(after, before, 1e-4, label));
   });
 
@@ -218,7 +226,7 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     (model, label) => {
       const start = model.initState();
       assert.equal(start.length, model.stateSize, label);
-      if (!model.lifelong) assert.ok(start.every((x) => x === 0), label);
+      if (!model.capabilities.lifelong) assert.ok(start.every((x) => x === 0), label);
       const [a, b] = [floats(model.sizes.d, 1), floats(model.sizes.d, 2)];
       const fold = (...steps: Float32Array[]) => {
         const folded = model.initState();
@@ -246,7 +254,7 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     "scores from a folded state what it scores from the behaviours, if it is lifelong",
     (model, label) =>
       over((T, K, seed) => {
-        if (!model.lifelong) return;
+        if (!model.capabilities.lifelong) return;
         const input = impression(model.sizes, T, K, seed);
         const state = fold(model, model.initState(), input.e);
         const before = state.slice();
@@ -269,7 +277,7 @@ export function modelContract(what: string, make: MakeModel, { exact, runs }: Co
     "goes on from a state as if it had seen the behaviours in it, if it is lifelong",
     (model, label) =>
       over((T, K, seed) => {
-        if (!model.lifelong) return;
+        if (!model.capabilities.lifelong) return;
         const input = impression(model.sizes, T, K, seed);
         const stored = Math.floor(T / 2), at = stored * model.sizes.d;
         const state = fold(model, model.initState(), input.e.subarray(0, at));

@@ -42,7 +42,7 @@ function scored(name: "mimn" | "dien", T: number): Work {
       const kernels = createKernels(resolveKernels("auto"));
       const model = createModel(name, SIZES, {}, mulberry32(1), kernels);
       let input: ModelInput = impression(SIZES, T, CANDIDATES);
-      if (model.lifelong === true) {
+      if (model.capabilities.lifelong) {
         const state = model.initState(), { d } = SIZES, anchored = T - RECENT;
         for (let t = 0; t < anchored; t++) model.step(state, input.e.slice(d * t, d * t + d));
         input = { ...input, T: RECENT, e: input.e.slice(d * anchored), state };

@@ -136,7 +136,7 @@ function scoring(): Work[] {
         // What is behind a lifelong state's anchor is folded for each request.
         const recent = 25, anchored = T - recent;
         for (let t = 0; t < anchored; t++) model.step(state, input.e.slice(32 * t, 32 * t + 32));
-        const given = model.lifelong
+        const given = model.capabilities.lifelong
           ? { ...input, T: recent, e: input.e.slice(32 * anchored), state }
           : input;
         return () => model.score(given);

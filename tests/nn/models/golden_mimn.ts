@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { MimnConfig } from "../../../src/nn/models/mimn/mimn.ts";
+import type { MimnConfig } from "../../../src/nn/models/mimn/options.ts";
 import { MimnLayout, type MimnState } from "../../../src/nn/models/mimn/state.ts";
 import type { Model, ModelSizes } from "../../../src/nn/models/core/model.ts";
 import { assertClose, goldenTest, type GoldenTestOptions } from "../../golden_vectors.ts";

@@ -4,7 +4,7 @@ import { Gru } from "../../../src/nn/layers/gru.ts";
 import type { Kernels } from "../../../src/nn/kernels/kernels.ts";
 import { PLAIN } from "../../../src/nn/kernels/plain.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
-import type { DienConfig } from "../../../src/nn/models/dien/dien.ts";
+import type { DienConfig } from "../../../src/nn/models/dien/options.ts";
 import type { Model } from "../../../src/nn/models/core/model.ts";
 import { spectralBound } from "../../../src/nn/models/dien/step_skipper.ts";
 import { impression, randomise, SIZES } from "../../contracts/model_contract.ts";

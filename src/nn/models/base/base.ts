@@ -21,32 +21,19 @@ import { initialise } from "../core/initialise.ts";
 import { Inputs } from "../core/inputs.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
-import { choice, flag, type OptionsOf, settle, widths } from "../../../options/option.ts";
+import { BASE_OPTIONS, type BaseConfig } from "./options.ts";
+import { type Capabilities, OF_A_SET } from "../core/capabilities.ts";
+import type { ModelKind } from "../core/kind.ts";
+import { settle } from "../../../options/option.ts";
 
-/** Options of the base model. */
-export interface BaseConfig {
-  /** Hidden widths of the output MLP. @default {[64, 32]} */
-  readonly widths?: readonly number[] | undefined;
-  /** How the history becomes s. @default {"sqrt"} */
-  readonly pooling?: Pooling | undefined;
-  /** Whether q∘s joins the MLP's input: the product layer of PNN (Qu et al. 2016). @default {true} */
-  readonly product?: boolean | undefined;
-  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
-  readonly dotHead?: boolean | undefined;
-}
-
-/** The options of {@linkcode BaseConfig}. */
-export const BASE_OPTIONS = {
-  widths: widths([64, 32], "hidden widths of the output MLP"),
-  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
-  product: flag(true, "whether history times candidate joins the MLP's input"),
-  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
-} satisfies OptionsOf<BaseConfig>;
+const CAPABILITIES: Capabilities = OF_A_SET;
 
 /** The base model; see {@linkcode createModel}. */
 export class Base implements Model {
   /** See {@linkcode Model.name}. */
   readonly name = "base";
+  /** See {@linkcode Model.capabilities}. */
+  readonly capabilities = CAPABILITIES;
   /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
@@ -116,3 +103,11 @@ export class Base implements Model {
     pool(this.parameters.kernels, this.#p.clear(1), this.#inputs.e, input.T, poolScale("sqrt", input.T));
   }
 }
+
+/** Embedding + MLP. */
+export const BASE: ModelKind<"base", BaseConfig> = {
+  name: "base",
+  options: BASE_OPTIONS,
+  capabilities: CAPABILITIES,
+  create: (sizes, config, random, kernels) => new Base(sizes, config, random, kernels),
+};

@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { Capabilities } from "./capabilities.ts";
 import type { Parameters } from "../../kernels/parameters.ts";
 
 /** Sizes that a model is built for. */
@@ -39,7 +40,7 @@ export interface ModelInput {
   /** Candidate and context input [K, C]. */
   readonly xc: Float32Array;
   /**
-   * The state of the user before e_1, for a {@linkcode Model.lifelong} model; the others do not look at it. A
+   * The state of the user before e_1, for a lifelong model; the others do not look at it. A
    * constant without gradient. Absent: the start state.
    */
   readonly state?: Float32Array;
@@ -89,9 +90,6 @@ export interface InputGradients {
 /** What {@linkcode Model.historyLoss} gives: `loss` is auxWeight·auxiliary loss. */
 export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
 
-/** What a candidate may look at. */
-export type LooksAt = "behaviours" | "slots";
-
 /** What a model with slots measures of one user's memory. */
 export interface SlotHealth {
   /**
@@ -107,16 +105,16 @@ export interface SlotHealth {
 
 /** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
 export interface Model {
-  /** Which model it is: `base`, `din`, `dien`, `mimn`. */
+  /** Which model it is, as the registry names it. */
   readonly name: string;
+  /** What it has. */
+  readonly capabilities: Capabilities;
   /** The widths it was built for. */
   readonly sizes: ModelSizes;
   /** The dense weights; training writes into them. */
   readonly parameters: Parameters;
   /** Length of the recurrent state in floats; 0 when the history is only a set of ids. */
   readonly stateSize: number;
-  /** Whether the state is all that is needed of a history, however long: see {@linkcode ModelInput.state}. */
-  readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. Absent: in single precision. */
   readonly stretches?: readonly number[];
   /** The state of a user without behaviours. */
@@ -125,9 +123,7 @@ export interface Model {
   step(state: Float32Array, e: Float32Array): void;
   /** Logits [K] without the wide part. Pure: changes neither input nor parameters. */
   score(input: ModelInput): Float32Array;
-  /** What the weights of {@linkcode Model.look} are of. Absent: the model weighs nothing by candidate. */
-  readonly looksAt?: LooksAt;
-  /** How much each candidate looks at each behaviour [K, T], or each slot of the memory [K, m]. Pure. */
+  /** How much each candidate looks at each behaviour [K, T], or each part of the state [K, m]: `looks` says which. Pure. */
   look?(input: ModelInput): Float32Array;
   /** What the slots of a state have taken in. Absent: a state has none. */
   slots?(state: Float32Array): SlotHealth;

@@ -24,7 +24,7 @@ import {
   normalise,
   normaliseBackward,
 } from "../../layers/attention.ts";
-import { Auxiliary, type AuxiliaryScore } from "./auxiliary.ts";
+import { Auxiliary } from "./auxiliary.ts";
 import { Bilinear, bilinearShapes } from "../../layers/bilinear.ts";
 import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
 import { type AttentionalForm, Gru, type GruRun, gruShapes } from "../../layers/gru.ts";
@@ -47,81 +47,11 @@ import type {
   TrainingInput,
 } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
-import {
-  choice,
-  count,
-  flag,
-  number,
-  type OptionsOf,
-  positive,
-  settle,
-  widths,
-} from "../../../options/option.ts";
+import { DIEN_OPTIONS, type DienConfig } from "./options.ts";
+import type { Capabilities } from "../core/capabilities.ts";
+import type { ModelKind } from "../core/kind.ts";
+import { settle } from "../../../options/option.ts";
 import { StepSkipper } from "./step_skipper.ts";
-
-/** Options of DIEN. */
-export interface DienConfig {
-  /** Width H of both GRUs. @default {32} */
-  readonly hidden?: number | undefined;
-  /** Hidden widths of the output MLP. @default {[64, 32]} */
-  readonly widths?: readonly number[] | undefined;
-  /** How the history becomes m. @default {"sqrt"} */
-  readonly pooling?: Pooling | undefined;
-  /**
-   * Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q; with `none` all states have weight 1.
-   * @default {"bilinear"}
-   */
-  readonly attention?: "bilinear" | "mlp" | "none" | undefined;
-  /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
-  readonly attentionWidths?: readonly number[] | undefined;
-  /** From scores to weights. @default {"sigmoid"} */
-  readonly norm?: AttentionNorm | undefined;
-  /** How attention enters the second GRU. @default {"augru"} */
-  readonly form?: AttentionalForm | undefined;
-  /** Score of the auxiliary loss; `inner` needs H = d. @default {"mlp"} */
-  readonly auxiliary?: AuxiliaryScore | undefined;
-  /** Hidden widths of the auxiliary MLP; the authors use [100, 50]. @default {[50]} */
-  readonly auxiliaryWidths?: readonly number[] | undefined;
-  /** Factor of the behaviours at the extractor's input. @default {5} */
-  readonly inputGain?: number | undefined;
-  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
-  readonly dotHead?: boolean | undefined;
-  /**
-   * Whether ⟨h'_T, q⟩ is added to the logit, as a next-item model would (GRU4Rec, Hidasi et al. 2016): without it
-   * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
-   */
-  readonly evolvedDot?: boolean | undefined;
-  /**
-   * ε: how far a score may be from the whole, in logits, where steps of the second GRU that hardly write are left
-   * out; 0: none are. Only where form is `augru` or `agru`. See step_skipper.ts. @default {0}
-   */
-  readonly skipError?: number | undefined;
-}
-
-/** The options of {@linkcode DienConfig}. */
-export const DIEN_OPTIONS = {
-  hidden: count(32, "width of both GRUs"),
-  widths: widths([64, 32], "hidden widths of the output MLP"),
-  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
-  attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
-  attentionWidths: widths([80, 40], "hidden widths of the unit of `mlp`"),
-  norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "from scores to weights"),
-  form: choice(
-    ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],
-    "augru",
-    "how attention enters the second GRU",
-  ),
-  auxiliary: choice(["mlp", "inner"], "mlp", "score of the auxiliary loss"),
-  auxiliaryWidths: widths([50], "hidden widths of the auxiliary MLP"),
-  inputGain: positive(5, "factor of the behaviours at the extractor's input"),
-  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
-  evolvedDot: flag(false, "whether ⟨last state, candidate⟩ is added to the logit"),
-  skipError: number(
-    0,
-    { minimum: 0 },
-    "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
-  ),
-} satisfies OptionsOf<DienConfig>;
 
 /** Forms that keep the state where attention is 0. */
 const SKIPPING: readonly AttentionalForm[] = ["augru", "agru"];
@@ -130,16 +60,24 @@ const NONE = new Float32Array(0);
 /** Below this share of the steps, candidates one by one without the others are faster than all steps of all together. */
 const WORTH_ALONE = 0.5;
 
+const CAPABILITIES: Capabilities = {
+  state: true,
+  lifelong: false,
+  ordered: true,
+  historyObjective: true,
+  looks: "behaviours",
+};
+
 /** DIEN; see {@linkcode createModel}. */
 export class Dien implements Model {
   /** See {@linkcode Model.name}. */
   readonly name = "dien";
+  /** See {@linkcode Model.capabilities}. */
+  readonly capabilities = CAPABILITIES;
   /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
-  /** See {@linkcode Model.looksAt}. */
-  readonly looksAt = "behaviours";
   /** H: the state is h_T. */
   readonly stateSize: number;
   readonly #pooling: Pooling;
@@ -343,6 +281,14 @@ export class Dien implements Model {
     return x;
   }
 }
+
+/** Interest extractor, attention and AUGRU. */
+export const DIEN: ModelKind<"dien", DienConfig> = {
+  name: "dien",
+  options: DIEN_OPTIONS,
+  capabilities: CAPABILITIES,
+  create: (sizes, config, random, kernels) => new Dien(sizes, config, random, kernels),
+};
 
 interface Extraction {
   /** Extractor inputs [T, d], states [T, H]. */

@@ -27,41 +27,23 @@ import { initialise } from "../core/initialise.ts";
 import { Inputs } from "../core/inputs.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
-import { choice, flag, type OptionsOf, settle, widths } from "../../../options/option.ts";
+import { DIN_OPTIONS, type DinConfig } from "./options.ts";
+import { type Capabilities, OF_A_SET } from "../core/capabilities.ts";
+import type { ModelKind } from "../core/kind.ts";
+import { settle } from "../../../options/option.ts";
 
-/** Options of DIN. */
-export interface DinConfig {
-  /** Hidden widths of the output MLP. @default {[64, 32]} */
-  readonly widths?: readonly number[] | undefined;
-  /** Hidden widths of the activation unit, at least one. @default {[80, 40]} */
-  readonly attentionWidths?: readonly number[] | undefined;
-  /** From scores to weights. @default {"sigmoid"} */
-  readonly norm?: AttentionNorm | undefined;
-  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input beside v. @default {true} */
-  readonly keepPooled?: boolean | undefined;
-  /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
-  readonly dotHead?: boolean | undefined;
-}
-
-/** The options of {@linkcode DinConfig}. */
-export const DIN_OPTIONS = {
-  widths: widths([64, 32], "hidden widths of the output MLP"),
-  attentionWidths: widths([80, 40], "hidden widths of the activation unit"),
-  norm: choice<AttentionNorm>(["sigmoid", "softmax", "linear"], "sigmoid", "from scores to weights"),
-  keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
-  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
-} satisfies OptionsOf<DinConfig>;
+const CAPABILITIES: Capabilities = { ...OF_A_SET, looks: "behaviours" };
 
 /** DIN; see {@linkcode createModel}. */
 export class Din implements Model {
   /** See {@linkcode Model.name}. */
   readonly name = "din";
+  /** See {@linkcode Model.capabilities}. */
+  readonly capabilities = CAPABILITIES;
   /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
   /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
-  /** See {@linkcode Model.looksAt}. */
-  readonly looksAt = "behaviours";
   /** No state: the history is a set of ids. */
   readonly stateSize = 0;
   readonly #norm: AttentionNorm;
@@ -158,3 +140,11 @@ export class Din implements Model {
     return this.#norm === "softmax" ? 1 : poolScale("sqrt", T);
   }
 }
+
+/** Attention over the history. */
+export const DIN: ModelKind<"din", DinConfig> = {
+  name: "din",
+  options: DIN_OPTIONS,
+  capabilities: CAPABILITIES,
+  create: (sizes, config, random, kernels) => new Din(sizes, config, random, kernels),
+};

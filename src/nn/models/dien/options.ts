@@ -1,0 +1,75 @@
+/**
+ * Options of DIEN.
+ *
+ * @module
+ */
+
+import type { AttentionNorm } from "../../layers/attention.ts";
+import type { AuxiliaryScore } from "./auxiliary.ts";
+import type { AttentionalForm } from "../../layers/gru.ts";
+import type { Pooling } from "../../layers/pool.ts";
+import { choice, count, flag, number, type OptionsOf, positive, widths } from "../../../options/option.ts";
+
+/** Options of DIEN. */
+export interface DienConfig {
+  /** Width H of both GRUs. @default {32} */
+  readonly hidden?: number | undefined;
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[] | undefined;
+  /** How the history becomes m. @default {"sqrt"} */
+  readonly pooling?: Pooling | undefined;
+  /**
+   * Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q; with `none` all states have weight 1.
+   * @default {"bilinear"}
+   */
+  readonly attention?: "bilinear" | "mlp" | "none" | undefined;
+  /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
+  readonly attentionWidths?: readonly number[] | undefined;
+  /** From scores to weights. @default {"sigmoid"} */
+  readonly norm?: AttentionNorm | undefined;
+  /** How attention enters the second GRU. @default {"augru"} */
+  readonly form?: AttentionalForm | undefined;
+  /** Score of the auxiliary loss; `inner` needs H = d. @default {"mlp"} */
+  readonly auxiliary?: AuxiliaryScore | undefined;
+  /** Hidden widths of the auxiliary MLP; the authors use [100, 50]. @default {[50]} */
+  readonly auxiliaryWidths?: readonly number[] | undefined;
+  /** Factor of the behaviours at the extractor's input. @default {5} */
+  readonly inputGain?: number | undefined;
+  /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean | undefined;
+  /**
+   * Whether ⟨h'_T, q⟩ is added to the logit, as a next-item model would (GRU4Rec, Hidasi et al. 2016): without it
+   * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
+   */
+  readonly evolvedDot?: boolean | undefined;
+  /**
+   * ε: how far a score may be from the whole, in logits, where steps of the second GRU that hardly write are left
+   * out; 0: none are. Only where form is `augru` or `agru`. See step_skipper.ts. @default {0}
+   */
+  readonly skipError?: number | undefined;
+}
+
+/** The options of {@linkcode DienConfig}. */
+export const DIEN_OPTIONS = {
+  hidden: count(32, "width of both GRUs"),
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
+  attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
+  attentionWidths: widths([80, 40], "hidden widths of the unit of `mlp`"),
+  norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "from scores to weights"),
+  form: choice(
+    ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],
+    "augru",
+    "how attention enters the second GRU",
+  ),
+  auxiliary: choice(["mlp", "inner"], "mlp", "score of the auxiliary loss"),
+  auxiliaryWidths: widths([50], "hidden widths of the auxiliary MLP"),
+  inputGain: positive(5, "factor of the behaviours at the extractor's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+  evolvedDot: flag(false, "whether ⟨last state, candidate⟩ is added to the logit"),
+  skipError: number(
+    0,
+    { minimum: 0 },
+    "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
+  ),
+} satisfies OptionsOf<DienConfig>;

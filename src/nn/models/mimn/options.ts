@@ -1,0 +1,85 @@
+/**
+ * Options of MIMN.
+ *
+ * @module
+ */
+
+import {
+  choice,
+  count,
+  flag,
+  integer,
+  number,
+  numbers,
+  type OptionsOf,
+  positive,
+  share,
+  widths,
+} from "../../../options/option.ts";
+
+/** Options of MIMN. */
+export interface MimnConfig {
+  /** Memory slots m, at most 255. @default {4} */
+  readonly slots?: number | undefined;
+  /** Width Hc of the controller. @default {32} */
+  readonly hidden?: number | undefined;
+  /** Whether the candidate reads the induction unit's channels: v and q∘v. @default {true} */
+  readonly induction?: boolean | undefined;
+  /** Channels κ that a behaviour updates. @default {1} */
+  readonly topK?: number | undefined;
+  /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
+  readonly slotKeyWeight?: number | undefined;
+  /**
+   * Sharpness β of the memory's heads at the start, in (2, 42): the larger, the fewer slots a behaviour reads
+   * and writes. Low, all slots get the same writes and become one.
+   * @default {26}
+   */
+  readonly sharpness?: number | undefined;
+  /** What the write mass of the slots keeps a step, ρ in (0, 1]. @default {0.999} */
+  readonly decay?: number | undefined;
+  /** Factor λ of the utilisation regularisation. @default {0.1} */
+  readonly regularisation?: number | undefined;
+  /** How a candidate reads: by a key of its own, or through the controller as in the authors' code. @default {"direct"} */
+  readonly scoreMode?: "direct" | "controller" | undefined;
+  /** Hidden widths of the output MLP. @default {[64, 32]} */
+  readonly widths?: readonly number[] | undefined;
+  /** Factor of the behaviours (and of a candidate that acts as one) at the memory's input. @default {1} */
+  readonly inputGain?: number | undefined;
+  /**
+   * What each pooled history p keeps of itself a behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98
+   * follows the newest 50.
+   * One pooled history follows the newest 50 behaviours, the other the newest 1,000. @default {[0.98, 0.999]}
+   */
+  readonly traces?: readonly number[] | undefined;
+  /** Whether each p and q∘p join the MLP's input. @default {true} */
+  readonly keepPooled?: boolean | undefined;
+  /** Whether Σ ⟨p, q⟩ is added to the logit. @default {true} */
+  readonly dotHead?: boolean | undefined;
+}
+
+/** The options of {@linkcode MimnConfig}. */
+export const MIMN_OPTIONS = {
+  slots: integer(4, { above: 0, maximum: 255 }, "memory slots"),
+  hidden: count(32, "width of the controller"),
+  topK: count(1, "channels that a behaviour updates"),
+  induction: flag(true, "whether the candidate reads the induction unit's channels"),
+  slotKeyWeight: share(0.5, "share of the trained slot keys in addressing"),
+  sharpness: number(26, { above: 2, below: 42 }, "of the memory's heads at the start"),
+  decay: number(0.999, { above: 0, maximum: 1 }, "what the write mass of the slots keeps a step"),
+  traces: numbers(
+    number(1, { above: 0, maximum: 1 }, ""),
+    { minimum: 1, maximum: 8 },
+    [0.98, 0.999],
+    "what each pooled history keeps of itself a behaviour",
+  ),
+  regularisation: number(0.1, { minimum: 0 }, "factor of the utilisation regularisation"),
+  scoreMode: choice(
+    ["direct", "controller"],
+    "direct",
+    "a candidate reads by a key of its own, or through the controller",
+  ),
+  widths: widths([64, 32], "hidden widths of the output MLP"),
+  inputGain: positive(1, "factor of the behaviours at the memory's input"),
+  keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
+  dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
+} satisfies OptionsOf<MimnConfig>;

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { MODEL_NAMES, MODELS } from "../../../src/nn/models/registry.ts";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** Models name themselves; the reference is written model by model. */
+const OWN = ["src/nn/models", "src/reference"];
+
+async function* sources(folder: string): AsyncIterable<string> {
+  for await (const { name, isDirectory } of Deno.readDir(ROOT + folder)) {
+    const path = `${folder}/${name}`;
+    if (OWN.includes(path)) continue;
+    if (isDirectory) yield* sources(path);
+    else if (/\.(ts|js)$/.test(name)) yield path;
+  }
+}
+
+Deno.test("nothing outside its folder names a model", async () => {
+  const names = new RegExp(`["'\`](${MODEL_NAMES.join("|")})["'\`]`, "g");
+  const found: string[] = [];
+  for (const top of ["src", "streams"]) {
+    for await (const path of sources(top)) {
+      const code = (await Deno.readTextFile(ROOT + path)).replaceAll(/^ *\*.*$/gm, "");
+      for (const [name] of code.matchAll(names)) found.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(found, []);
+});
+
+Deno.test("MODELS has each model under the name that it gives itself", () => {
+  for (const name of MODEL_NAMES) assert.equal(MODELS[name].name, name);
+});
