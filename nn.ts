@@ -42,22 +42,30 @@
  */
 
 // Models.
-export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";
+export {
+  createModel,
+  MODEL_NAMES,
+  type ModelConfigs,
+  type ModelName,
+  MODELS,
+} from "./src/nn/models/registry.ts";
+export type { Capabilities } from "./src/nn/models/core/capabilities.ts";
+export type { ModelKind } from "./src/nn/models/core/kind.ts";
+export type { Bounds, Declared, Option, OptionKind, OptionsOf } from "./src/options/option.ts";
 export type {
   HistoryGradients,
   HistoryInput,
   InputGradients,
-  LooksAt,
   Model,
   ModelInput,
   ModelSizes,
   SlotHealth,
   TrainingInput,
 } from "./src/nn/models/core/model.ts";
-export type { BaseConfig } from "./src/nn/models/base/base.ts";
-export type { DinConfig } from "./src/nn/models/din/din.ts";
-export type { DienConfig } from "./src/nn/models/dien/dien.ts";
-export type { MimnConfig } from "./src/nn/models/mimn/mimn.ts";
+export type { BaseConfig } from "./src/nn/models/base/options.ts";
+export type { DinConfig } from "./src/nn/models/din/options.ts";
+export type { DienConfig } from "./src/nn/models/dien/options.ts";
+export type { MimnConfig } from "./src/nn/models/mimn/options.ts";
 export { meanHealth, type SlotSummary } from "./src/nn/models/mimn/health.ts";
 
 // Weights, and what computes with them.
