@@ -14,6 +14,7 @@ import type { PolicyOptions } from "../draws/policy.ts";
 import { LABEL_POLICIES, type LabelPolicy } from "../users/label_policy.ts";
 import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/sequence.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
+import { modelsThat } from "../nn/models/registry.ts";
 
 /** Items that a service lets events make known, of each partition: some 500 MB. */
 export const SERVICE_UNLISTED_ITEMS = 200_000;
@@ -103,7 +104,10 @@ export const TASK_OPTIONS = {
     "how long after its window an impression is remembered for late clicks, by the other policies",
   ),
   learnHistories: flag(
-    absent("`false`; `true` for `dien` where `learner.auxWeight` > 0", false),
+    absent(
+      `\`false\`; \`true\` for ${modelsThat((has) => has.historyObjective)} where \`learner.auxWeight\` > 0`,
+      false,
+    ),
     "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](../explanation/learner.md)",
   ),
   dedupIds: count(32, "newest event ids remembered a user"),
@@ -123,7 +127,12 @@ export const TASK_OPTIONS = {
       "candidate left out",
   ),
   maxStaleVersions: natural(100, "versions the state of a window may be behind before it is folded again"),
-  lifelong: flag(true, "whether `mimn` remembers the whole life of a user, and not the window only"),
+  lifelong: flag(
+    true,
+    `whether ${
+      modelsThat((has) => has.lifelong)
+    } remembers the whole life of a user, and not the window only`,
+  ),
 } satisfies OptionsOf<
   Omit<
     TaskOptions,

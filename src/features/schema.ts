@@ -10,6 +10,7 @@
 import type { Attributes, AttributeValue } from "../events/event.ts";
 import { choice, flag, names, type OptionsOf, part } from "../options/option.ts";
 import { TRANSITION_OPTIONS, type TransitionOptions } from "./transitions.ts";
+import { modelsThat } from "../nn/models/registry.ts";
 
 /** Which attributes are features. The ids of user, item and category always are. */
 export interface FeatureSchema {
@@ -48,7 +49,7 @@ export const FEATURE_OPTIONS = {
   transitions: part(
     TRANSITION_OPTIONS,
     "crosses of newest behaviours and candidate; `null` = none",
-    "`{}`; `null` for `base` and `din`",
+    `\`{}\`; \`null\` for ${modelsThat(({ ordered }) => !ordered)}`,
   ),
   pairs: flag(
     false,

@@ -21,6 +21,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { ItemScores } from "./item_scores.ts";
 import type { Serving } from "../features/serving.ts";
 import { type ItemVectors, type ItemVectorsOptions, VECTORS_OPTIONS } from "./item_vectors.ts";
+import { modelsThat } from "../nn/models/registry.ts";
 
 const RATE = 0.3;
 
@@ -34,8 +35,8 @@ export interface StateSourceOptions {
 export const STATE_SOURCE_OPTIONS = {
   learnEvery: natural(
     0,
-    "the source `state` learns from every so many wanted behaviours; 0 turns it off. It needs vectors, and `dien` " +
-      "or `mimn`",
+    "the source `state` learns from every so many wanted behaviours; 0 turns it off. It needs vectors, and " +
+      modelsThat(({ state }) => state, "or"),
   ),
 } satisfies OptionsOf<StateSourceOptions>;
 

@@ -7,6 +7,7 @@
 import { createKernels } from "../kernels/choose.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { BASE } from "./base/base.ts";
+import type { Capabilities } from "./core/capabilities.ts";
 import type { ModelKind } from "./core/kind.ts";
 import type { Model, ModelSizes } from "./core/model.ts";
 import { DIEN } from "./dien/dien.ts";
@@ -26,6 +27,12 @@ export type ModelConfigs = {
 
 /** The names of all models, simplest first. */
 export const MODEL_NAMES: readonly ModelName[] = Object.keys(MODELS) as ModelName[];
+
+/** The names, in Markdown, of the models that have something: what options that matter to them say. */
+export function modelsThat(has: (capabilities: Capabilities) => boolean, word = "and"): string {
+  const names = MODEL_NAMES.filter((name) => has(MODELS[name].capabilities)).map((name) => `\`${name}\``);
+  return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(` ${word} `);
+}
 
 /** A model that is named, or is not in the registry and given as it is. */
 export function kindOf(model: ModelName | ModelKind): ModelKind {
