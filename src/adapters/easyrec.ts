@@ -71,7 +71,21 @@ export function parseEasyRec(value: unknown): Mapped {
   };
 }
 
-/** The reverse of {@linkcode parseEasyRec}; times are seconds. @throws RangeError when EasyRec has nothing like it */
+/**
+ * The reverse of {@linkcode parseEasyRec}; times are seconds.
+ *
+ * @throws RangeError when EasyRec has nothing like it
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toEasyRec } from "@meander/meander/core";
+ *
+ * const time = Date.UTC(2026, 0, 1);
+ * const action = toEasyRec({ type: "interaction", user: "ann", item: "tent", action: "click", time });
+ * assert.equal(action["event_time"], time / 1000);
+ * ```
+ */
 export function toEasyRec(event: Event): JsonObject {
   if (event.type !== "impression" && event.type !== "interaction") {
     throw new RangeError(`Cannot write a ${event.type} event as a row of EasyRec: it has none like it`);

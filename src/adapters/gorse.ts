@@ -114,7 +114,21 @@ function cellOf(field: string, text: string): unknown {
   }
 }
 
-/** The reverse of {@linkcode parseGorse}. @throws RangeError when Gorse has nothing like it */
+/**
+ * The reverse of {@linkcode parseGorse}.
+ *
+ * @throws RangeError when Gorse has nothing like it
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toGorse } from "@meander/meander/core";
+ *
+ * const time = Date.UTC(2026, 0, 1);
+ * const feedback = toGorse({ type: "interaction", user: "ann", item: "tent", action: "like", time });
+ * assert.equal(feedback["FeedbackType"], "like");
+ * ```
+ */
 export function toGorse(record: Event | ItemRecord): JsonObject {
   if (!("type" in record)) return fromItem(record);
   switch (record.type) {

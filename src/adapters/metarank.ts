@@ -74,7 +74,19 @@ export function parseMetarank(value: unknown): Mapped {
   throw fieldError("event", `one of ${Object.keys(PARSERS).join(", ")}`, kind);
 }
 
-/** The reverse of {@linkcode parseMetarank}; `fields` of an item come in the order ours first, attributes, others. */
+/**
+ * The reverse of {@linkcode parseMetarank}; `fields` of an item come in the order ours first, attributes, others.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toMetarank } from "@meander/meander/core";
+ *
+ * const time = Date.UTC(2026, 0, 1);
+ * const [metadata] = toMetarank([{ item: "tent", time, category: "camping" }]);
+ * assert.equal(metadata?.["event"], "item");
+ * ```
+ */
 export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
   for (const record of records) {
     if (extra(record, "implied") === true) continue; // the click of a label, which is on its ranking

@@ -47,7 +47,18 @@ export interface Surroundings {
   readonly versionFaults?: readonly string[];
 }
 
-/** A change that cannot be made. */
+/**
+ * A change that cannot be made.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { ExperimentError, startExperiment } from "@meander/meander/experiments";
+ *
+ * const start = () => startExperiment({ name: "one", variants: [] }, { records: new Map(), models: [] });
+ * assert.throws(start, (error) => error instanceof ExperimentError && error.faults.length > 0);
+ * ```
+ */
 export class ExperimentError extends Error {
   /** Everything that is wrong, a sentence each. */
   readonly faults: readonly string[];
@@ -67,6 +78,19 @@ export class ExperimentError extends Error {
  * Starts an experiment, or starts a stopped one again: its users keep their variants.
  *
  * @throws ExperimentError With everything that is wrong.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * assert.equal(experiment.status, "running");
+ * assert.equal(experiment.metric, "ctr");
+ * ```
  */
 export function startExperiment(
   draft: ExperimentDraft,
@@ -114,6 +138,19 @@ export function startExperiment(
  *
  * @param traffic In (0, 1].
  * @throws ExperimentError When it is not running, or its layer has not that many users left.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { changeTraffic, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(changeTraffic("explore", 0.1, around).traffic, 0.1);
+ * ```
  */
 export function changeTraffic(name: string, traffic: number, { records }: Surroundings): Experiment {
   const what = `set the traffic of experiment ${name}`;
@@ -128,7 +165,24 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
   };
 }
 
-/** Stops an experiment; everybody gets the defaults again. @throws ExperimentError When it is over already. */
+/**
+ * Stops an experiment; everybody gets the defaults again.
+ *
+ * @throws ExperimentError When it is over already.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { startExperiment, stopExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(stopExperiment("explore", "nobody clicks", around).status, "stopped");
+ * ```
+ */
 export function stopExperiment(name: string, reason: string, { records }: Surroundings): Experiment {
   const experiment = find(name, records, `stop experiment ${name}`);
   if (experiment.status === "stopped") {
@@ -142,6 +196,19 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
  * Gives everybody a variant; {@linkcode rollBackExperiment} takes it back.
  *
  * @throws ExperimentError When there is no such variant, or another experiment changes the same settings.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { promoteVariant, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(promoteVariant("explore", "softmax", around).winner, "softmax");
+ * ```
  */
 export function promoteVariant(name: string, variant: string, { records }: Surroundings): Experiment {
   const what = `promote variant ${variant} of experiment ${name}`;
@@ -167,6 +234,21 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
  * Takes a promotion back: everybody gets the defaults again.
  *
  * @throws ExperimentError When no variant of it is promoted.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { promoteVariant, rollBackExperiment, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * const promoted = promoteVariant("explore", "softmax", around);
+ * const records = new Map([["explore", promoted]]);
+ * assert.equal(rollBackExperiment("explore", "slower", { records, models: [] }).status, "stopped");
+ * ```
  */
 export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
   const what = `roll back experiment ${name}`;

@@ -34,7 +34,19 @@ export interface Picker<T> {
   readonly probability: (item: T, above: ReadonlySet<T>) => number;
 }
 
-/** Picks from a list, best first. */
+/**
+ * Picks from a list, best first.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { listPicker } from "@meander/meander/experiments";
+ *
+ * const picker = listPicker(["tent", "stove"]);
+ * assert.equal(picker.draw(new Set(["tent"])), "stove");
+ * assert.equal(picker.left(new Set(["tent", "stove"])), 0);
+ * ```
+ */
 export function listPicker<T>(list: readonly T[]): Picker<T> {
   const items = [...new Set(list)];
   const draw = (above: ReadonlySet<T>) => items.find((item) => !above.has(item));

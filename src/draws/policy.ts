@@ -85,6 +85,16 @@ export function choose(
  *
  * @param list Indices into the candidates, from the top, none twice.
  * @returns One probability in [0, 1] a place.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { propensitiesOf } from "@meander/meander/evaluation";
+ *
+ * const [first = 0, second] = propensitiesOf({ scores: [1, 0] }, [0, 1], { name: "boltzmann", temperature: 1 });
+ * assert.ok(Math.abs(first - Math.E / (Math.E + 1)) < 1e-12);
+ * assert.equal(second, 1); // nothing else is left
+ * ```
  */
 export function propensitiesOf(
   candidates: Candidates,

@@ -5,7 +5,18 @@
  * @module
  */
 
-/** A generator of uniform numbers in [0, 1) (mulberry32) from a 32-bit seed. */
+/**
+ * A generator of uniform numbers in [0, 1) (mulberry32) from a 32-bit seed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { mulberry32 } from "@meander/meander";
+ *
+ * const one = mulberry32(7), other = mulberry32(7);
+ * assert.deepEqual([one(), one()], [other(), other()]);
+ * ```
+ */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

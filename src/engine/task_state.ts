@@ -43,7 +43,24 @@ import { refuseUnknown } from "./unknown_items.ts";
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
 
-/** The state machine of one partition. */
+/**
+ * The state machine of one partition: events in, recommendations, samples and users to erase out. A function of its
+ * options and of the events in their order; takes neither clock nor randomness from anywhere else. In memory only: what
+ * survives a process is a `Service` on a durable log.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, PRIOR, type TaskOutputs, TaskState } from "@meander/meander";
+ *
+ * const task = new TaskState({ schema: DEFAULT_SCHEMA }, PRIOR);
+ * const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+ * const time = Date.UTC(2026, 0, 1);
+ * task.applyItem({ item: "tent", time });
+ * task.apply({ type: "request", user: "ann", request: "r1", count: 2, time }, 0, out);
+ * assert.deepEqual(out.recommendations[0]?.items.map(({ item }) => item), ["tent"]);
+ * ```
+ */
 export class TaskState {
   /** @internal The items. */
   readonly catalogue: Catalogue;

@@ -63,12 +63,34 @@ export function checkEvent(value: unknown): DecodedEvent {
   return countKeys(value) < 0 ? refusePlain(value, "event") : checkEventFields(value);
 }
 
-/** Checks that a value is an item of the catalogue; the item returned is the value itself. */
+/**
+ * Checks that a value is an item of the catalogue; the item returned is the value itself.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkItem } from "@meander/meander";
+ *
+ * assert.ok(checkItem({ item: "tent", time: 1_767_225_600_000, category: "camping" }).ok);
+ * const refused = checkItem({ time: 1_767_225_600_000 });
+ * assert.ok(!refused.ok && refused.reason.includes("item"));
+ * ```
+ */
 export function checkItem(value: unknown): DecodedItem {
   return countKeys(value) < 0 ? refusePlain(value, "item") : checkItemFields(value);
 }
 
-/** Checks that a value is an answer; the recommendation returned is the value itself. */
+/**
+ * Checks that a value is an answer; the recommendation returned is the value itself.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkRecommendation } from "@meander/meander/core";
+ *
+ * assert.equal(checkRecommendation({ user: "ann" }).ok, false);
+ * ```
+ */
 export function checkRecommendation(value: unknown): DecodedRecommendation {
   return countKeys(value) < 0 ? refusePlain(value, "recommendation") : checkRecommendationFields(value);
 }

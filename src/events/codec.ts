@@ -47,29 +47,94 @@ export function decodeEvent(bytes: Uint8Array): DecodedEvent {
   return parsed.ok ? checkEventFields(parsed.value) : parsed;
 }
 
-/** Decodes and validates one item of the catalogue, as {@linkcode decodeEvent} does for events. */
+/**
+ * Decodes and validates one item of the catalogue, as {@linkcode decodeEvent} does for events.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeItem, encodeItem } from "@meander/meander";
+ *
+ * const item = { item: "tent", time: 1_767_225_600_000, category: "camping" };
+ * assert.deepEqual(decodeItem(encodeItem(item)), { ok: true, item });
+ * ```
+ */
 export function decodeItem(bytes: Uint8Array): DecodedItem {
   const parsed = parseJson(bytes, "item");
   return parsed.ok ? checkItemFields(parsed.value) : parsed;
 }
 
-/** Decodes and validates one answer, as {@linkcode decodeEvent} does for events. */
+/**
+ * Decodes and validates one answer, as {@linkcode decodeEvent} does for events.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeRecommendation } from "@meander/meander";
+ *
+ * const answer = decodeRecommendation(new TextEncoder().encode("{"));
+ * assert.equal(answer.ok, false);
+ * ```
+ */
 export function decodeRecommendation(bytes: Uint8Array): DecodedRecommendation {
   const parsed = parseJson(bytes, "recommendation");
   return parsed.ok ? checkRecommendationFields(parsed.value) : parsed;
 }
 
-/** Bytes of an event. @throws TypeError when {@linkcode decodeEvent} would refuse them. */
+/**
+ * Bytes of an event.
+ *
+ * @throws TypeError when {@linkcode decodeEvent} would refuse them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeEvent, encodeEvent } from "@meander/meander";
+ *
+ * const bytes = encodeEvent({ type: "forget", user: "ann", time: 1_767_225_600_000 });
+ * assert.ok(decodeEvent(bytes).ok);
+ * ```
+ */
 export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
   return encode(event, checkEvent(event), "event");
 }
 
-/** Bytes of an item. @throws TypeError when {@linkcode decodeItem} would refuse them. */
+/**
+ * Bytes of an item.
+ *
+ * @throws TypeError when {@linkcode decodeItem} would refuse them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { encodeItem } from "@meander/meander";
+ *
+ * const bytes = encodeItem({ item: "tent", time: 1_767_225_600_000 });
+ * assert.deepEqual(JSON.parse(new TextDecoder().decode(bytes)), { item: "tent", time: 1_767_225_600_000 });
+ * ```
+ */
 export function encodeItem(item: ItemRecord): Uint8Array<ArrayBuffer> {
   return encode(item, checkItem(item), "item");
 }
 
-/** Bytes of an answer. @throws TypeError when {@linkcode decodeRecommendation} would refuse them. */
+/**
+ * Bytes of an answer.
+ *
+ * @throws TypeError when {@linkcode decodeRecommendation} would refuse them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeRecommendation, encodeRecommendation, type Recommendation } from "@meander/meander/core";
+ *
+ * const items = [{ item: "tent", score: 0.2, position: 0, propensity: 1, source: "popular" }] as const;
+ * const answer: Recommendation = {
+ *   ...{ request: "r1", user: "ann", time: 1_767_225_600_000, items, model: "dien" },
+ *   ...{ version: 1, stateVersion: 0, tookMicros: 900 },
+ * };
+ * assert.deepEqual(decodeRecommendation(encodeRecommendation(answer)), { ok: true, recommendation: answer });
+ * ```
+ */
 export function encodeRecommendation(recommendation: Recommendation): Uint8Array<ArrayBuffer> {
   return encode(recommendation, checkRecommendation(recommendation), "recommendation");
 }

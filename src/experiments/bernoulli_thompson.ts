@@ -20,6 +20,17 @@ export interface BetaArm {
  * The standard error of a probability p is √(p(1 − p)/draws), at most 0.0011 with 200,000.
  *
  * @returns [arm][place].
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { bernoulliThompson } from "@meander/meander/evaluation";
+ * import { mulberry32 } from "@meander/meander/core";
+ *
+ * const arms = [{ alpha: 90, beta: 10 }, { alpha: 10, beta: 90 }];
+ * const [best] = bernoulliThompson(arms, 1, 1000, mulberry32(1));
+ * assert.equal(best?.[0], 1); // 90 % against 10 %: never the other
+ * ```
  */
 export function bernoulliThompson(
   arms: readonly BetaArm[],

@@ -47,7 +47,31 @@ export interface Effect {
   readonly explained: number;
 }
 
-/** Compares two arms; `cuped` asks for the adjustment by the pre-period. */
+/**
+ * Compares two arms on a ratio metric.
+ *
+ * @param cuped whether the users' past is adjusted for, where it is known
+ * @returns the lift with its variance; `lift` is `null` when a ratio is not defined
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { effectOf, METRIC_FIELDS, Moments } from "@meander/meander/experiments";
+ *
+ * // Users of whom each second one clicks on one of `rows` rows.
+ * function arm(users: number, rows: number): Moments {
+ *   const moments = new Moments();
+ *   for (let user = 0; user < users; user++) {
+ *     const sums = METRIC_FIELDS.map((field) => field === "rows" ? rows : field === "clicks" ? user % 2 : 1);
+ *     moments.update(Float64Array.from(sums), undefined);
+ *   }
+ *   return moments;
+ * }
+ *
+ * const { lift } = effectOf(arm(1000, 10), arm(1000, 8), "ctr");
+ * assert.ok(Math.abs((lift ?? 0) - 0.25) < 1e-9); // as many clicks on a fifth fewer rows
+ * ```
+ */
 export function effectOf(control: Moments, treatment: Moments, metric: MetricName, cuped = true): Effect {
   const plain = [armOf(control, metric), armOf(treatment, metric)] as const;
   const bare = compare(metric, ...plain);

@@ -21,7 +21,29 @@ interface Past {
   readonly sums: Float64Array;
 }
 
-/** Sums up the lists of users. Memory: 9 numbers a user of the last four weeks. O(1) a sample. */
+/**
+ * Sums up the lists of users. Memory: 9 numbers a user of the last four weeks. O(1) a sample.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { METRIC_FIELDS, PrePeriod } from "@meander/meander/experiments";
+ * import type { Sample } from "@meander/meander/core";
+ *
+ * const row = { item: "tent", categories: [], fields: [], numerics: new Float32Array(0), offset: 0, position: 0 };
+ * const sample: Sample = {
+ *   ...{ request: "r1", user: "ann", time: 0, closedTime: 1, version: 1, newUser: true },
+ *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
+ *   ...{ userFields: [], contextFields: [] },
+ *   rows: [{ ...row, label: 1, propensity: 1, prediction: 0.5, oracle: NaN }],
+ * };
+ *
+ * const past = new PrePeriod();
+ * past.update(sample);
+ * assert.equal(past.before("ann", 1000)?.[METRIC_FIELDS.indexOf("clicks")], 1);
+ * assert.equal(past.before("ann", 15 * 86_400_000), undefined); // two weeks count
+ * ```
+ */
 export class PrePeriod {
   readonly #past = new Map<string, Past>();
   /** Users by the day of their newest sample. */

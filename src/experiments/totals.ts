@@ -44,6 +44,28 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * split, are left out and counted as `moved`. Users with an override are left out too.
  *
  * Memory: 18 numbers a user of the experiment, 9 a user seen before it. O(1) a sample.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { ExperimentTotals, startExperiment, valueOf } from "@meander/meander/experiments";
+ * import type { Sample } from "@meander/meander/core";
+ *
+ * const row = { item: "tent", categories: [], fields: [], numerics: new Float32Array(0), offset: 0, position: 0 };
+ * const sample: Sample = {
+ *   ...{ request: "r1", user: "ann", time: 0, closedTime: 1, version: 1, newUser: true },
+ *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
+ *   ...{ userFields: [], contextFields: [] },
+ *   rows: [{ ...row, label: 1, propensity: 1, prediction: 0.5, oracle: NaN }],
+ *   exposures: [{ experiment: "e", variant: "new" }],
+ * };
+ *
+ * const variants = [{ name: "old" }, { name: "new" }];
+ * const totals = new ExperimentTotals(startExperiment({ name: "e", variants }, { records: new Map(), models: [] }));
+ * totals.update(sample);
+ * assert.equal(totals.moments(1).users, 1);
+ * assert.equal(valueOf("ctr", totals.moments(1)), 1);
+ * ```
  */
 export class ExperimentTotals {
   /** What is summed up; another record of it may differ in all but its variants and who gets them. */

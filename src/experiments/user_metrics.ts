@@ -34,6 +34,18 @@ export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): v
 /**
  * First and second moments of the users' sums: all that a ratio, its variance and its regression on the
  * pre-period need. Merging is addition, so tasks with different users can be merged; one user must not be in two.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { METRIC_FIELDS, Moments } from "@meander/meander/experiments";
+ *
+ * const moments = new Moments();
+ * const user = METRIC_FIELDS.map((field) => field === "rows" ? 10 : 1);
+ * moments.update(Float64Array.from(user), undefined);
+ * assert.equal(moments.users, 1);
+ * assert.equal(moments.total("rows"), 10);
+ * ```
  */
 export class Moments {
   /** Entries of a user's vector: the sums of the experiment, then those of the pre-period. */
@@ -85,7 +97,20 @@ export interface LinearMetric {
   readonly slopes: readonly (readonly [field: number, slope: number])[];
 }
 
-/** The value of a metric and its slopes; `null` when it is not defined. */
+/**
+ * The value of a metric and its slopes; `null` when it is not defined.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { linearise, METRIC_FIELDS, Moments } from "@meander/meander/experiments";
+ *
+ * const moments = new Moments();
+ * const user = METRIC_FIELDS.map((field) => field === "rows" ? 10 : 1);
+ * moments.update(Float64Array.from(user), undefined);
+ * assert.deepEqual(linearise("ctr", moments)?.slopes.map(([, slope]) => slope), [0.1, -0.01]);
+ * ```
+ */
 export function linearise(metric: MetricName, moments: Moments): LinearMetric | null {
   const { of, per }: MetricSpec = METRICS[metric];
   const { users } = moments;
@@ -112,7 +137,21 @@ export function linearise(metric: MetricName, moments: Moments): LinearMetric | 
   };
 }
 
-/** The value of a metric; `null` when it is not defined. */
+/**
+ * The value of a metric; `null` when it is not defined.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { METRIC_FIELDS, Moments, valueOf } from "@meander/meander/experiments";
+ *
+ * const moments = new Moments();
+ * assert.equal(valueOf("ctr", moments), null); // nobody yet
+ * const user = METRIC_FIELDS.map((field) => field === "rows" ? 10 : 1);
+ * moments.update(Float64Array.from(user), undefined);
+ * assert.equal(valueOf("ctr", moments), 0.1);
+ * ```
+ */
 export function valueOf(metric: MetricName, moments: Moments): number | null {
   return linearise(metric, moments)?.value ?? null;
 }

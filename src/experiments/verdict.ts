@@ -74,6 +74,29 @@ export const MIN_CONVERSIONS = 15;
  * Compares a variant with the control on a metric. With several variants the error rate is divided among them.
  *
  * @param variant Place among the variants that are shown, from 1.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { compareVariant, METRIC_FIELDS, Moments, startExperiment } from "@meander/meander/experiments";
+ *
+ * // Users of whom each second one clicks on one of `rows` rows.
+ * function arm(users: number, rows: number): Moments {
+ *   const moments = new Moments();
+ *   for (let user = 0; user < users; user++) {
+ *     const sums = METRIC_FIELDS.map((field) => field === "rows" ? rows : field === "clicks" ? user % 2 : 1);
+ *     moments.update(Float64Array.from(sums), undefined);
+ *   }
+ *   return moments;
+ * }
+ *
+ * const variants = [{ name: "old" }, { name: "new" }];
+ * const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
+ * const arms = [arm(5000, 10), arm(5000, 8)];
+ * const figures = { experiment, moments: (variant: number) => arms[variant] ?? new Moments() };
+ * const { interval, p } = compareVariant(figures, 1, "ctr");
+ * assert.ok(interval.low > 0 && p < 0.05);
+ * ```
  */
 export function compareVariant(
   figures: Figures,
@@ -129,6 +152,29 @@ function distanceInterval(ratio: Interval, product: Interval): Interval {
  *
  * @param ratio The test of the split, fed with every new user.
  * @param lost The same test of the users who were answered and never came back, if they are known.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { METRIC_FIELDS, Moments, SampleRatio, startExperiment, verdicts } from "@meander/meander/experiments";
+ *
+ * // Users of whom each second one clicks on one of `rows` rows.
+ * function arm(users: number, rows: number): Moments {
+ *   const moments = new Moments();
+ *   for (let user = 0; user < users; user++) {
+ *     const sums = METRIC_FIELDS.map((field) => field === "rows" ? rows : field === "clicks" ? user % 2 : 1);
+ *     moments.update(Float64Array.from(sums), undefined);
+ *   }
+ *   return moments;
+ * }
+ *
+ * const variants = [{ name: "old" }, { name: "new" }];
+ * const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
+ * const arms = [arm(5000, 10), arm(5000, 8)];
+ * const figures = { experiment, moments: (variant: number) => arms[variant] ?? new Moments() };
+ * const [verdict] = verdicts(figures, new SampleRatio([0.5, 0.5]));
+ * assert.equal(verdict?.word, "better");
+ * ```
  */
 export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRatio): Verdict[] {
   const { experiment } = figures;

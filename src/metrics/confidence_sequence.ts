@@ -57,6 +57,16 @@ export function criticalSquare(n: number, { alpha, tunedFor }: ConfidenceOptions
  *
  * @param square z².
  * @param n Units that the estimate is made of, above 0.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { criticalSquare, sequenceP } from "@meander/meander/experiments";
+ *
+ * const options = { alpha: 0.05, tunedFor: 1000 };
+ * const square = criticalSquare(500, options);
+ * assert.ok(Math.abs(sequenceP(square, 500, options) - 0.05) < 1e-9);
+ * ```
  */
 export function sequenceP(square: number, n: number, { alpha, tunedFor }: ConfidenceOptions): number {
   const kappa = n * narrowestKappa(alpha) / tunedFor;

@@ -53,7 +53,17 @@ export function logLoss(labels: Numbers, predictions: Numbers): number | null {
   return labels.length === 0 ? null : total / labels.length;
 }
 
-/** Log loss of the best constant, the entropy of the mean label; `null` without rows. */
+/**
+ * Log loss of the best constant, the entropy of the mean label; `null` without rows.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { constantLogLoss, entropy } from "@meander/meander/evaluation";
+ *
+ * assert.equal(constantLogLoss([0, 1, 0, 0]), entropy(0.25));
+ * ```
+ */
 export function constantLogLoss(labels: Numbers): number | null {
   return labels.length === 0 ? null : entropy(sum(labels) / labels.length);
 }
@@ -76,13 +86,33 @@ export function normalizedEntropy(labels: Numbers, predictions: Numbers): number
   return loss === null || constant === null || constant === 0 ? null : loss / constant;
 }
 
-/** Σ predictions / Σ labels: 1 is calibrated on average, above 1 promises too much; `null` without positives. */
+/**
+ * Σ predictions / Σ labels: 1 is calibrated on average, above 1 promises too much; `null` without positives.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { calibration } from "@meander/meander/evaluation";
+ *
+ * assert.equal(calibration([0, 1, 1], [0.5, 0.5, 0.5]), 0.75); // promises too little
+ * ```
+ */
 export function calibration(labels: Numbers, predictions: Numbers): number | null {
   const positives = sum(labels);
   return positives === 0 ? null : sum(predictions) / positives;
 }
 
-/** Share of rows where `prediction >= 0.5` agrees with the label; `null` without rows. */
+/**
+ * Share of rows where `prediction >= 0.5` agrees with the label; `null` without rows.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { accuracy } from "@meander/meander/evaluation";
+ *
+ * assert.equal(accuracy([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.1]), 0.75);
+ * ```
+ */
 export function accuracy(labels: Numbers, predictions: Numbers): number | null {
   let right = 0;
   for (let i = 0; i < labels.length; i++) if ((predictions[i]! >= 0.5) === (labels[i] === 1)) right++;

@@ -22,6 +22,7 @@ export interface MemoryLogOptions {
  * {@linkcode Log.trim} has left; a `compact` topic for its live keys, its newest tombstones, and at most as
  * many superseded records' offsets again.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { MemoryLog } from "./memory_log.ts";

@@ -18,6 +18,7 @@ const scratch = new Uint8Array(1024);
  * @returns an integer in `[0, partitions)`
  * @throws RangeError when `partitions` is not a positive integer
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { partitionOf } from "./partitioner.ts";

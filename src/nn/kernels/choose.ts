@@ -14,6 +14,7 @@ export type KernelChoice = "auto" | KernelName;
 /**
  * The implementation that a choice means on this machine.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { resolveKernels } from "./choose.ts";
@@ -32,6 +33,7 @@ export function resolveKernels(choice: KernelChoice): KernelName {
  * @throws RangeError when an implementation is named that this machine cannot run, or there is no room for its
  * memory.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { createKernels } from "./choose.ts";

@@ -11,7 +11,20 @@ import { PLAIN } from "./plain.ts";
 /** The shape of a block: its sizes, outermost first. */
 export type Shape = readonly number[];
 
-/** Dense weights: named, fixed order, one flat array. */
+/**
+ * Dense weights: named, fixed order, one flat array.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Parameters } from "@meander/meander/nn";
+ *
+ * const parameters = new Parameters({ W: [2, 3], b: [3] });
+ * assert.equal(parameters.values.length, 9);
+ * parameters.block("b").fill(1);
+ * assert.deepEqual([...parameters.values.subarray(6)], [1, 1, 1]);
+ * ```
+ */
 export class Parameters {
   /** What computes with them. */
   readonly kernels: Kernels;

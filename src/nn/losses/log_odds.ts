@@ -17,6 +17,14 @@ import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
  *
  * @param rate probability r in (0, 1] with which a negative like this one is kept
  * @throws {RangeError} if the rate is not in (0, 1]
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { samplingOffset } from "@meander/meander/nn";
+ *
+ * assert.equal(samplingOffset(0.1), -Math.log(0.1));
+ * ```
  */
 export function samplingOffset(rate: number): number {
   if (!(rate > 0 && rate <= 1)) {
@@ -31,6 +39,14 @@ export function samplingOffset(rate: number): number {
  * @param z logit, to become that of the true probability
  * @param y outcome in {0, 1}
  * @param rate probability in (0, 1] with which a negative like this one is kept
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { logisticLoss, sampledLoss, samplingOffset } from "@meander/meander/nn";
+ *
+ * assert.deepEqual(sampledLoss(0.5, 0, 0.1), logisticLoss(0.5 + samplingOffset(0.1), 0));
+ * ```
  */
 export function sampledLoss(z: number, y: number, rate: number): RowLoss {
   return logisticLoss(z + samplingOffset(rate), y);

@@ -15,14 +15,36 @@ export interface RowLoss {
   readonly gradient: number;
 }
 
-/** σ(z) = 1/(1 + e^−z), without overflow at either end. */
+/**
+ * σ(z) = 1/(1 + e^−z), without overflow at either end.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { sigmoid } from "@meander/meander/nn";
+ *
+ * assert.equal(sigmoid(0), 0.5);
+ * assert.equal(sigmoid(-1000), 0);
+ * ```
+ */
 export function sigmoid(z: number): number {
   if (z >= 0) return 1 / (1 + Math.exp(-z));
   const odds = Math.exp(z);
   return odds / (1 + odds);
 }
 
-/** ln(1 + e^z), computed as max(z, 0) + ln(1 + e^−|z|). */
+/**
+ * ln(1 + e^z), computed as max(z, 0) + ln(1 + e^−|z|).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { softplus } from "@meander/meander/nn";
+ *
+ * assert.equal(softplus(0), Math.LN2);
+ * assert.equal(softplus(1000), 1000);
+ * ```
+ */
 export function softplus(z: number): number {
   return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 }

@@ -46,6 +46,7 @@ export function kindOf(model: ModelName | ModelKind): ModelKind {
  * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit.
  * @param kernels what computes it: by default the fastest that this machine runs, on a memory of the model's own.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { createModel } from "./registry.ts";

@@ -28,6 +28,7 @@ export type { SqliteLogOptions, Verified };
  * - **One owner.** The log is locked while open, by locks that the kernel frees when the process ends, whatever name it was
  *   reached by.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { SqliteLog } from "./sqlite_log.ts";

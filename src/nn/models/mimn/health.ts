@@ -60,6 +60,7 @@ export interface SlotSummary {
 /**
  * The mean of many users' slots; `null` of none. A user whose memory was never written to does not count.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { meanHealth } from "./health.ts";
