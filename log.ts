@@ -75,4 +75,5 @@ export { JSON_FORMATS, type JsonFormat } from "./streams/sources/adapters.ts";
 
 // Old records off them.
 export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
+export type { Deployment } from "./streams/service/needed.ts";
 export type { RetentionSettings } from "./streams/settings/retention_settings.ts";

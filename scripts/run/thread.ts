@@ -15,7 +15,6 @@ import {
   modelConfig,
   taskOptions,
 } from "../../streams/config/config.ts";
-import type { Log } from "../../streams/log/log.ts";
 import {
   type LearnerThreadOptions,
   ROLES,
@@ -161,7 +160,7 @@ async function serve(flags: Flags): Promise<number> {
     snapshots: snapshotsOf(flags),
   });
   unfinished = () => service.unfinished;
-  await using _retention = await retentionOf(log, service, config, flags);
+  await using _retention = retentionOf(service, config);
   const server = http &&
     await listen(http, {
       ...{ log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} },
@@ -188,23 +187,14 @@ async function serve(flags: Flags): Promise<number> {
 }
 
 /** Drops old records, where there is no broker to do so. */
-async function retentionOf(
-  log: Log,
-  service: Pick<Service, "tasks">,
-  config: Config,
-  { prefix, model, variantModels = [] }: Flags,
-): Promise<Retention | undefined> {
+function retentionOf({ deployment }: Service, config: Config): Retention | undefined {
   const { retention: settings = {}, outcomeWindowMs } = config;
-  if (log.address !== undefined) {
+  if (deployment.log.address !== undefined) {
     if (config.retention !== undefined) {
       logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
     }
     return undefined;
   }
-  const topics = topicNames(prefix);
-  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
-  const models = [model, ...variantModels];
-  const deployment = { log, topics, partitions, models, tasks: () => service.tasks };
   return new Retention(deployment, {
     ...{ settings, outcomeWindowMs, now: Date.now },
     clock: () => performance.now(),

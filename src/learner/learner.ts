@@ -58,7 +58,26 @@ interface LearntRows {
   readonly negatives: Negatives;
 }
 
-/** Trains one model online. */
+/**
+ * Trains one model online: samples in, numbered versions of the parameters out. Same samples in the same order, same
+ * weights, bit for bit.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32 } from "@meander/meander";
+ *
+ * const schema = DEFAULT_SCHEMA, width = 8;
+ * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));
+ * const learner = new Learner(newModel(), { schema, embeddingWidth: width });
+ * const { rows } = learner.learn([]); // samples of a `TaskState`, or of the topic
+ * assert.equal(rows, 0);
+ *
+ * const other = new Learner(newModel(), { schema, embeddingWidth: width });
+ * other.decode(learner.encode()); // goes on where it was, bit for bit
+ * assert.equal(other.steps, 1);
+ * ```
+ */
 export class Learner {
   /** The model that is trained. */
   readonly model: Model;

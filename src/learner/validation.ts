@@ -32,7 +32,19 @@ export interface ValidationOptions {
   readonly rows?: number;
 }
 
-/** Judged rows, learning marks, and the running digest of all samples. */
+/**
+ * Predictions that were judged when their outcomes were final, before they were learnt, and the learning between them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Validation } from "@meander/meander/core";
+ *
+ * const { rows, judged } = new Validation(); // a replay has one at `learning.validation`
+ * assert.equal(judged, 0);
+ * assert.equal(rows.report().auc, null);
+ * ```
+ */
 export class Validation {
   /** The judged rows, as many as are kept. */
   readonly rows: ProgressiveRows = new ProgressiveRows();

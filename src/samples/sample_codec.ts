@@ -37,7 +37,26 @@ export function forgetSampleWords(): void {
   strings.forget();
 }
 
-/** Encodes a sample. Same sample, same bytes. */
+/**
+ * Encodes a sample. Same sample, same bytes.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeSample, encodeSample, type Sample } from "@meander/meander/core";
+ *
+ * const row = { item: "tent", categories: [], fields: [], numerics: new Float32Array(0), offset: 0, position: 0 };
+ * const sample: Sample = {
+ *   ...{ request: "r1", user: "ann", time: 1_767_225_600_000, closedTime: 1_767_226_200_000, version: 1, newUser: true },
+ *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
+ *   ...{ userFields: [], contextFields: [] },
+ *   rows: [{ ...row, label: 1, propensity: 1, prediction: 0.5, oracle: NaN }],
+ * };
+ * const { request, rows } = decodeSample(encodeSample(sample));
+ * assert.equal(request, "r1");
+ * assert.equal(rows[0]?.label, 1);
+ * ```
+ */
 export function encodeSample(sample: Sample): Uint8Array {
   strings.reset();
   const string = (value: string) => strings.index(value);
@@ -112,6 +131,14 @@ export function isNewerSample(bytes: Uint8Array): boolean {
  * Decodes a record of {@linkcode encodeSample}.
  *
  * @throws SyntaxError when the bytes are not such a record.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeSample } from "@meander/meander/core";
+ *
+ * assert.throws(() => decodeSample(new Uint8Array([255])), SyntaxError);
+ * ```
  */
 export function decodeSample(bytes: Uint8Array): Sample {
   const record = new ByteReader(bytes);

@@ -24,7 +24,23 @@ const CROSSES: ReadonlySet<string> = new Set(["first:pair", "first:transition", 
 /** Keys that are looked up in a portion of a version. */
 const PORTION_KEYS = 1024;
 
-/** A model with its parameters, as of one version. */
+/**
+ * A model that scores with the newest version of its parameters that it was given.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32, ServingModel } from "@meander/meander";
+ *
+ * const schema = DEFAULT_SCHEMA, width = 8;
+ * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));
+ * const learner = new Learner(newModel(), { schema, embeddingWidth: width });
+ * const serving = new ServingModel(newModel(), schema, width);
+ * assert.equal(serving.apply(learner.version("full", 1, 0)), true);
+ * assert.equal(serving.apply(learner.version("delta", 3, 2)), false); // version 2 is missing
+ * assert.equal(serving.version, 1);
+ * ```
+ */
 export class ServingModel implements Serving {
   readonly #model: Model;
   readonly #assembler: Assembler;

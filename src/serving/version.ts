@@ -52,7 +52,21 @@ export interface ParameterVersion {
 /** Room for deltas, which are many and small, that is kept. */
 const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
 
-/** Encodes a version with its checksum. */
+/**
+ * Encodes a version with its checksum.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, DEFAULT_SCHEMA, decodeVersion, encodeVersion, Learner, modelSizes, mulberry32 } from "@meander/meander";
+ *
+ * const schema = DEFAULT_SCHEMA, width = 8;
+ * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));
+ * const learner = new Learner(newModel(), { schema, embeddingWidth: width });
+ * const bytes = encodeVersion(learner.version("full", 1, 0));
+ * assert.equal(decodeVersion(bytes).version, 1);
+ * ```
+ */
 export function encodeVersion(version: ParameterVersion): Uint8Array {
   const { link = IDENTITY, share = 1 } = version;
   const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
@@ -87,6 +101,14 @@ export function versionNumber(bytes: Uint8Array): number {
  * Decodes a record of {@linkcode encodeVersion}.
  *
  * @throws SyntaxError when the checksum or the format is wrong.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { decodeVersion } from "@meander/meander";
+ *
+ * assert.throws(() => decodeVersion(new Uint8Array(100)), SyntaxError);
+ * ```
  */
 export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   const outer = new ByteReader(bytes);

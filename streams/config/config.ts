@@ -61,6 +61,16 @@ export function configJsonSchema(): JsonSchema {
  *
  * @param env the environment, whose variables win over the file; see `config_environment.ts`
  * @throws ConfigError naming the file and every field that is wrong.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseConfig } from "@meander/meander";
+ *
+ * const config = parseConfig('{ "outcomeWindowMs": 60000 } // a minute', "meander.json");
+ * assert.equal(config.outcomeWindowMs, 60_000);
+ * assert.throws(() => parseConfig('{ "outcomeWindow": 1 }', "meander.json"), /line 1/);
+ * ```
  */
 export function parseConfig(
   text: string,
@@ -98,7 +108,18 @@ export function parseConfig(
   throw new ConfigError(file, [...twice, ...faults]);
 }
 
-/** The options of the task of a model: those of a profile, overridden by the configuration. */
+/**
+ * The options of the task of a model: those of a profile, overridden by the configuration.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseConfig, PROFILES, taskOptions } from "@meander/meander";
+ *
+ * const config = parseConfig('{ "outcomeWindowMs": 60000, "models": { "dien": { "hidden": 8 } } }', "meander.json");
+ * assert.equal(taskOptions(PROFILES.meander, config, "dien").outcomeWindowMs, 60_000);
+ * ```
+ */
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
   const {
     features,
@@ -137,7 +158,22 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
   }) as TaskOptions;
 }
 
-/** The options of the learner for a task. */
+/**
+ * The options of the learner of a task.
+ *
+ * @param task the options of the task, of which the learner has schema and labels
+ * @param seed seed of new rows and of drawn negatives
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { learnerOptions, parseConfig, PROFILES, taskOptions } from "@meander/meander";
+ *
+ * const config = parseConfig('{ "learner": { "embeddingWidth": 8 } }', "meander.json");
+ * const task = taskOptions(PROFILES.meander, config, "dien");
+ * assert.equal(learnerOptions(task, config, 0).embeddingWidth, 8);
+ * ```
+ */
 export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
   const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
   return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
@@ -145,12 +181,34 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
 
 const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_OPTIONS)[];
 
-/** The options of the learner's runtime. */
+/**
+ * The options of the learner's runtime.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { learningOptions, parseConfig } from "@meander/meander";
+ *
+ * const config = parseConfig('{ "batchRows": 32 }', "meander.json");
+ * assert.equal(learningOptions(config).batchRows, 32);
+ * ```
+ */
 export function learningOptions(config: Config): LearningOptions {
   return defined(Object.fromEntries(LEARNING_NAMES.map((name) => [name, config[name]])));
 }
 
-/** The configuration of a model, with every option in it: whoever notes it down notes what it was then. */
+/**
+ * The configuration of a model, with every option in it: whoever notes it down notes what it was then.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { modelConfig, parseConfig } from "@meander/meander";
+ *
+ * const config = parseConfig('{ "outcomeWindowMs": 60000, "models": { "dien": { "hidden": 8 } } }', "meander.json");
+ * assert.equal(modelConfig("dien", config).hidden, 8);
+ * ```
+ */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
   return settle(MODELS[name].options as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
 }

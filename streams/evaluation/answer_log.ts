@@ -37,6 +37,17 @@ export interface AnswerLog {
  * score, without the effect of the place: it was frozen before the outcome, so it may predict it.
  *
  * Memory: the answers of a partition that have no sample yet.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { evaluatePolicy, MemoryLog, readAnswerLog, topicNames } from "@meander/meander";
+ *
+ * await using log = new MemoryLog(); // the log of a deployment with `logCandidates`
+ * const { lists } = await readAnswerLog(log, topicNames(), { name: "epsilon", epsilon: 0.2 });
+ * assert.equal(lists.length, 0);
+ * if (lists.length > 0) console.log(evaluatePolicy(lists).estimates);
+ * ```
  */
 export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOptions): Promise<AnswerLog> {
   const result: AnswerLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };

@@ -17,7 +17,32 @@ export interface ExperimentClientOptions {
   readonly timeoutMs?: number;
 }
 
-/** Changes and looks at the experiments of a service. Errors have what the service says of them. */
+/**
+ * Changes and looks at the experiments of a service over its HTTP API. A call that is refused rejects with the service's
+ * own sentence.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, ExperimentClient, MemoryLog, Service, topicNames } from "@meander/meander";
+ * import { Metrics, startHttp } from "@meander/meander/http";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * const place = { hostname: "127.0.0.1", port: 0 };
+ * await using server = await startHttp({ log, service, metrics: new Metrics(topicNames()), ...place });
+ *
+ * const client = new ExperimentClient(server.url);
+ * await client.start({ name: "explore", variants: [{ name: "model" }, { name: "rates", model: "prior" }] });
+ * const { experiments } = await client.views();
+ * assert.deepEqual(experiments.map(({ name, status }) => [name, status]), [["explore", "running"]]);
+ * ```
+ */
 export class ExperimentClient implements ExperimentChanges {
   readonly #url: URL;
   readonly #options: ExperimentClientOptions;

@@ -19,6 +19,16 @@ export const EXPERIMENT = "experiment";
  * Reads an experiment that somebody wrote.
  *
  * @throws SyntaxError naming the file and every field that is wrong.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseExperiment } from "@meander/meander";
+ *
+ * const text = '{ "name": "explore", "variants": [{ "name": "model" }, { "name": "rates", "model": "prior" }] }';
+ * assert.equal(parseExperiment(text, "explore.json").variants.length, 2);
+ * assert.throws(() => parseExperiment('{ "name": "explore" }', "explore.json"), /explore\.json/);
+ * ```
  */
 export function parseExperiment(text: string, file: string): ExperimentDraft {
   const value = parseJsonFile(text, file, "an experiment");

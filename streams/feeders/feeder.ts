@@ -38,7 +38,24 @@ export interface FeederOptions {
   readonly now?: () => number;
 }
 
-/** Appends a source to the topics `events`, `items` and `rejected`, in the source's order. */
+/**
+ * Appends a source to the topics `events`, `items` and `rejected`, in the source's order. Records and the position in the
+ * source are committed together, so a feeder that is opened again goes on behind the last batch.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, openSource, topicNames } from "@meander/meander";
+ * import { Feeder, topicSpecs } from "@meander/meander/log";
+ *
+ * const topics = topicNames();
+ * await using log = new MemoryLog();
+ * await log.createTopics(topicSpecs(topics, 1));
+ * await using feeder = await Feeder.open(log, topics, openSource("meander", "fixtures/shop"), { limit: 100 });
+ * while (await feeder.feed());
+ * assert.equal(feeder.events, 100);
+ * ```
+ */
 export class Feeder implements AsyncDisposable {
   readonly #log: Log;
   readonly #topics: Topics;

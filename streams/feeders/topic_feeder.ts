@@ -55,6 +55,25 @@ export interface TopicFeederOptions {
  *
  * The order within a partition of the topic is kept. Among partitions, the record with the oldest time goes first, so
  * that one with many old records does not make the others late.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, topicNames } from "@meander/meander";
+ * import { TopicFeeder, topicSpecs } from "@meander/meander/log";
+ *
+ * const topics = topicNames();
+ * await using log = new MemoryLog();
+ * await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+ * const time = Date.now();
+ * const click = { type: "interaction", user: "ann", item: "tent", action: "click", time };
+ * const value = new TextEncoder().encode(JSON.stringify(click));
+ * await log.append([{ topic: "clicks", key: null, value, time }]);
+ *
+ * await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: "meander" });
+ * assert.equal(await feeder.feed(), 1);
+ * assert.equal(feeder.events, 1);
+ * ```
  */
 export class TopicFeeder implements AsyncDisposable {
   readonly #source: ForeignTopic;

@@ -42,7 +42,22 @@ export interface MetricsListener {
   refusedOverHttp(kind: "event" | "item", code: string, reason: string): void;
 }
 
-/** Measures of one process; give it to a `MeteredLog` as its observer. */
+/**
+ * Measures of one process; give it to a `MeteredLog` as its observer.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, topicNames } from "@meander/meander";
+ * import { Metrics } from "@meander/meander/http";
+ * import { MeteredLog } from "@meander/meander/log";
+ *
+ * const metrics = new Metrics(topicNames());
+ * await using _log = new MeteredLog(new MemoryLog(), metrics);
+ * metrics.answered(12);
+ * assert.match(await metrics.render(), /^# HELP meander_/m);
+ * ```
+ */
 export class Metrics implements LogObserver {
   /** Where the measures are. */
   readonly #registry: Registry = new Registry();

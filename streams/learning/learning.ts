@@ -109,7 +109,25 @@ interface Opened {
   readonly partitions: number;
 }
 
-/** Consumes the samples of all partitions for one model. */
+/**
+ * The learner at work on a log: it judges and learns the samples of all partitions, and publishes versions. A replay and
+ * a service make one.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, openSource, PROFILES, replay } from "@meander/meander";
+ *
+ * const task = PROFILES.meander;
+ * await using log = new MemoryLog();
+ * const { learning } = await replay(log, openSource("meander", "fixtures/shop"), {
+ *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
+ *   ...{ limit: 1000, manifest: "{}" },
+ * });
+ * assert.equal(learning.validation.rows.length, learning.validation.judged);
+ * assert.ok(learning.version > 1);
+ * ```
+ */
 export class Learning implements AsyncDisposable {
   /** What is trained. */
   readonly learner: Learner;

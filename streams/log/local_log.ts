@@ -87,7 +87,24 @@ interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
-/** A log inside one process, over a store. */
+/**
+ * A log inside one process, over a store that only stores: checks, writes in groups, waits for records, fencing and
+ * consumer groups are here.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { LocalLog, type LogStore } from "@meander/meander/log";
+ *
+ * // A log over a store of your own; what is written in one turn of the event loop is written together.
+ * class OwnLog extends LocalLog {
+ *   constructor(store: LogStore) {
+ *     super(store, (flush) => setImmediate(flush));
+ *   }
+ * }
+ * assert.ok("append" in OwnLog.prototype);
+ * ```
+ */
 export class LocalLog implements Log {
   readonly #store: LogStore;
   readonly #schedule: (flush: () => void) => void;

@@ -299,7 +299,19 @@ export const LOG_ERROR_CODES = [
 /** One of {@linkcode LOG_ERROR_CODES}. */
 export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
 
-/** An error of the log that callers may want to tell apart by its code. */
+/**
+ * An error of the log that callers may want to tell apart by its code.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { LogError, MemoryLog } from "@meander/meander/log";
+ *
+ * await using log = new MemoryLog();
+ * const isUnknown = (error: unknown) => error instanceof LogError && error.code === "unknown-topic";
+ * await assert.rejects(log.read("clicks", 0, 0), isUnknown);
+ * ```
+ */
 export class LogError extends Error {
   /** Which kind of failure it is. */
   readonly code: LogErrorCode;

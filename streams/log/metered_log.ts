@@ -70,7 +70,26 @@ export interface LogObserver {
   rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
 }
 
-/** Passes everything on to another log, which it owns, and tells an observer. */
+/**
+ * Passes everything on to another log, which it owns, and tells an observer.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type LogObserver, MemoryLog, MeteredLog } from "@meander/meander/log";
+ *
+ * const appended: number[] = [];
+ * const observer: LogObserver = {
+ *   committed() {},
+ *   appended: (records) => void appended.push(records.length),
+ *   rebalanced() {},
+ * };
+ * await using log = new MeteredLog(new MemoryLog(), observer);
+ * await log.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+ * await log.append([{ topic: "clicks", key: "ann", value: null, time: Date.now() }]);
+ * assert.deepEqual(appended, [1]);
+ * ```
+ */
 export class MeteredLog implements Log {
   /** Present when the log below has it. What goes through a log that is opened there is not told of here. */
   readonly address?: LogAddress;

@@ -13,7 +13,23 @@ import type { RejectedExample, RejectedGroup } from "../report/report_data.ts";
 const EXAMPLES = 3;
 const EXAMPLE_CHARACTERS = 200;
 
-/** Counts rejections by code as they appear on the log. */
+/**
+ * Counts rejections by code as they appear on the log.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, openSource, PROFILES, replay } from "@meander/meander";
+ *
+ * const task = PROFILES.meander;
+ * await using log = new MemoryLog();
+ * const { rejections } = await replay(log, openSource("meander", "fixtures/shop"), {
+ *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
+ *   ...{ limit: 100, manifest: "{}" },
+ * });
+ * assert.equal(rejections.count, 0);
+ * ```
+ */
 export class RejectionSummary {
   readonly #groups = new Map<string, { count: number; examples: RejectedExample[] }>();
   #next = 0;

@@ -117,9 +117,27 @@ const SLOT_BATCHES = 20;
 const MANIFEST_KEY = "replay-manifest";
 
 /**
- * Runs a replay to its end.
+ * Runs a source through the whole loop, to its end: events, states, lists, samples, learning. The result is a function of
+ * the source, the options and the seed alone; a replay that was killed goes on from its log to the same result.
  *
- * @throws RangeError when the log holds a replay with another manifest.
+ * @param log where it is written; with a durable one, a run may go on where another one stopped
+ * @returns what was judged, learnt and rejected, with digests of states, samples and parameters
+ * @throws RangeError when the log holds a replay with another manifest
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, openSource, PROFILES, replay } from "@meander/meander";
+ *
+ * const task = PROFILES.meander;
+ * await using log = new MemoryLog();
+ * const { learning, events } = await replay(log, openSource("meander", "fixtures/shop"), {
+ *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
+ *   ...{ limit: 1000, manifest: "{}" },
+ * });
+ * assert.equal(events, 1000);
+ * console.log(learning.validation.rows.report());
+ * ```
  */
 export async function replay<N extends ModelName>(
   log: Log,

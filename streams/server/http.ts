@@ -8,7 +8,37 @@ import { serveApi } from "./api.ts";
 import { type HttpOptions, openDesk } from "./desk.ts";
 import type { HttpServer } from "./serve.ts";
 
-/** Starts the API. */
+/**
+ * Starts the HTTP API of a deployment, with its dashboard at `/`.
+ *
+ * @returns a server; disposing of it ends the requests under way, then stops it
+ * @throws Error when the place cannot be listened at
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, MemoryLog, Service, topicNames } from "@meander/meander";
+ * import { Metrics, startHttp } from "@meander/meander/http";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * const place = { hostname: "127.0.0.1", port: 0 };
+ * await using server = await startHttp({ log, service, metrics: new Metrics(topicNames()), ...place });
+ *
+ * const answer = await fetch(`${server.url}/v1/recommend`, {
+ *   method: "POST",
+ *   body: JSON.stringify({ user: "ann", count: 3 }),
+ *   headers: { "content-type": "application/json" },
+ * });
+ * const { items } = await answer.json();
+ * assert.deepEqual(items, []); // the catalogue is empty
+ * ```
+ */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
   const desk = await openDesk(options);

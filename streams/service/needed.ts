@@ -21,7 +21,7 @@ import { CLEARED, decodeNote, NOTHING_SHARED } from "../task/others.ts";
 import { type Topics, variantTopics } from "../topics/topics.ts";
 import { monitorGroup } from "./monitor_job.ts";
 
-/** A deployment whose records are looked at. */
+/** What a service runs and where. */
 export interface Deployment {
   /** Its log. */
   readonly log: Log;
@@ -31,7 +31,7 @@ export interface Deployment {
   readonly partitions: number;
   /** Names of the models that learn. */
   readonly models: readonly string[];
-  /** The tasks at work, by partition. */
+  /** @internal The tasks at work, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
 }
 

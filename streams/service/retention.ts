@@ -44,7 +44,29 @@ const PAUSES = 9;
 
 const logger = getLogger(["meander", "log"]);
 
-/** Looks once in a while, in the background. */
+/**
+ * Drops records that are older than the settings say and that nobody needs any more, in the background. For logs that no
+ * broker looks after.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, MemoryLog, Service } from "@meander/meander";
+ * import { Retention } from "@meander/meander/log";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * const settings = { eventsHours: 720 };
+ * const clocks = { now: Date.now, clock: () => performance.now() };
+ * await using retention = new Retention(service.deployment, { settings, ...clocks }).start();
+ * assert.equal(await retention.look(), 0); // nothing is as old
+ * ```
+ */
 export class Retention implements AsyncDisposable {
   readonly #log: Log;
   readonly #partitions: number;

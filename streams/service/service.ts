@@ -19,6 +19,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
+import type { Deployment } from "./needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
@@ -72,12 +73,30 @@ const logger = getLogger(["meander", "service"]);
 /**
  * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there
  * is work for: the log's groups share it out, and a learner or monitor beyond the first stands by.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, MemoryLog, Service } from "@meander/meander";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * assert.ok((await log.topics()).has("meander.events")); // where requests and interactions go
+ * assert.equal((await service.status()).events, 0);
+ * ```
  */
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
   /** @internal The thread of the tasks, where others have their turns too. */
   readonly thread: SharedThread;
+  /** What it runs and where, for a `Retention` beside it. */
+  readonly deployment: Deployment;
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #options: ServiceOptions<N>;
@@ -127,6 +146,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const { roles = ROLES, pauseMs } = options;
     const names = models.map(({ serving }) => serving.model);
     const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
+    this.deployment = deployment;
     if (log.erase === undefined) this.#rewriting = new Rewriting(deployment);
     if (roles.includes("task")) {
       this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });

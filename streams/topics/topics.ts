@@ -38,7 +38,17 @@ export interface Topics {
   readonly rejected: string;
 }
 
-/** The topic names under a prefix. */
+/**
+ * The topic names under a prefix.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { topicNames } from "@meander/meander";
+ *
+ * assert.equal(topicNames("shop.").events, "shop.events");
+ * ```
+ */
 export function topicNames(prefix = "meander."): Topics {
   return {
     events: `${prefix}events`,
@@ -58,7 +68,19 @@ export function topicNames(prefix = "meander."): Topics {
   };
 }
 
-/** The topics to create for `partitions` tasks. */
+/**
+ * The topics to create for `partitions` tasks.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryLog, topicNames, topicSpecs } from "@meander/meander/log";
+ *
+ * await using log = new MemoryLog();
+ * await log.createTopics(topicSpecs(topicNames(), 4));
+ * assert.equal((await log.topics()).get("meander.events")?.partitions, 4);
+ * ```
+ */
 export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   return [
     { name: topics.events, partitions, cleanup: "delete" },

@@ -64,6 +64,9 @@ function without(isThere: (symbol: PublicSymbol) => boolean): readonly string[] 
 /** A name that another entry point exports as well is documented there. */
 const isThereToo = ({ declarations }: PublicSymbol) => declarations.every(({ kind }) => kind === "reference");
 
+const hasExample = ({ declarations }: PublicSymbol) =>
+  declarations.some(({ jsDoc }) => jsDoc?.tags?.some(({ kind }) => kind === "example"));
+
 Deno.test(`mod.ts exports ${MAX_NAMES} names at most`, () => {
   const [, { symbols }] = documented.find(([file]) => file === exports["."])!;
   assert.ok(symbols.length > 50, `${symbols.length} names: the count is broken`);
@@ -95,6 +98,12 @@ Deno.test("every entry point and every public name has a docstring", () => {
   const hasText = ({ declarations }: PublicSymbol) =>
     declarations.some(({ jsDoc }) => jsDoc?.doc !== undefined);
   assert.deepEqual(without((symbol) => isThereToo(symbol) || hasText(symbol)), []);
+});
+
+Deno.test("every public function and class has an example, which `deno test --doc` runs", () => {
+  const isCallable = ({ declarations }: PublicSymbol) =>
+    declarations.some(({ kind }) => kind === "function" || kind === "class");
+  assert.deepEqual(without((symbol) => !isCallable(symbol) || hasExample(symbol)), []);
 });
 
 Deno.test("pure entry points load nothing that reads or writes", async () => {

@@ -101,6 +101,14 @@ export interface KafkaLogOptions {
  * - Brokers that are away for less than `retryMs` are waited for, everywhere.
  *
  * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
+ *
+ * @example
+ * ```ts ignore
+ * import { KafkaLog } from "@meander/meander/kafka";
+ *
+ * await using log = await KafkaLog.open({ brokers: ["127.0.0.1:9092"] });
+ * await log.createTopics([{ name: "clicks", partitions: 4, cleanup: "delete" }]);
+ * ```
  */
 export class KafkaLog implements Log {
   /** See {@linkcode Log.address}. */
