@@ -59,14 +59,13 @@ export type {
   Model,
   ModelInput,
   ModelSizes,
-  SlotHealth,
   TrainingInput,
 } from "./src/nn/models/core/model.ts";
 export type { BaseConfig } from "./src/nn/models/base/options.ts";
 export type { DinConfig } from "./src/nn/models/din/options.ts";
 export type { DienConfig } from "./src/nn/models/dien/options.ts";
 export type { MimnConfig } from "./src/nn/models/mimn/options.ts";
-export { meanHealth, type SlotSummary } from "./src/nn/models/mimn/health.ts";
+export { type Inspection, meanPanels, type Panel } from "./src/nn/models/core/panel.ts";
 
 // Weights, and what computes with them.
 export { Parameters, type Shape } from "./src/nn/kernels/parameters.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Instance } from "./instance.ts";
-import type { SlotHealth } from "../nn/models/core/model.ts";
+import type { Panel } from "../nn/models/core/panel.ts";
 
 /** Where the rows of an impression look. */
 export interface Look {
@@ -41,8 +41,8 @@ export interface Serving {
   score(instance: Instance): Float32Array;
   /** Where the rows look; `null` or absent when the model weighs nothing by candidate. */
   look?(instance: Instance): Look | null;
-  /** What the slots of a state have taken in; `null` or absent when a state has none. */
-  slots?(state: Float32Array): SlotHealth | null;
+  /** What the model shows of a state; nothing of one that is not its own. Absent: it never shows anything. */
+  inspect?(state: Float32Array): readonly Panel[];
   /** The logit of an item at a position (0 = top), from its logit of `score`. */
   place(logit: number, position: number): number;
   /** Takes {@linkcode Serving.place} back. */

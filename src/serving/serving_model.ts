@@ -14,7 +14,7 @@ import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "./version.ts";
 import { IDENTITY, type Link, linked, unlinked } from "../nn/losses/link.ts";
-import type { SlotHealth } from "../nn/models/core/model.ts";
+import type { Panel } from "../nn/models/core/panel.ts";
 import type { Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
 import type { Look, Serving } from "../features/serving.ts";
@@ -174,10 +174,8 @@ export class ServingModel implements Serving {
     return linked(unlinked(logit, this.#link) - this.positionWeight(position), this.#link);
   }
 
-  slots(state: Float32Array): SlotHealth | null {
-    return this.#model.slots !== undefined && state.length === this.stateSize
-      ? this.#model.slots(state)
-      : null;
+  inspect(state: Float32Array): readonly Panel[] {
+    return state.length === this.stateSize ? this.#model.inspect?.(state) ?? [] : [];
   }
 
   look(instance: Instance): Look | null {

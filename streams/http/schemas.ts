@@ -105,11 +105,14 @@ const explanation = z.object({
     .nullable()
     .describe("Why there are no items; null when there are."),
   behaviours: z.array(behaviour).describe("Those that the model reads, oldest first."),
-  memory: z.object({
-    cosine: z.number().nullable(),
-    usage: z.array(z.number()),
-    mass: z.number(),
-  }).nullable().describe("MIMN's slots: how alike they are, what each has received. Null for other models."),
+  panels: z.array(z.object({
+    name: z.string(),
+    title: z.string(),
+    about: z.string(),
+    unit: z.enum(["number", "share", "count"]),
+    per: z.string().nullable().describe("What there is a value for each of; null: there is one value."),
+    values: z.array(z.number().nullable()),
+  })).describe("What the model shows of the user's state; none where it shows nothing."),
   items: z.array(z.object({
     item: z.string(),
     categories: z.array(z.string()),
@@ -119,8 +122,12 @@ const explanation = z.object({
     ),
     logit: logit.describe("The model's log-odds, without a place in the list."),
     prior: z.number().describe("The smoothed click rate that the model starts from."),
-    looksAt: z.enum(["behaviours", "slots"]).nullable(),
-    weights: z.array(z.number().nullable()).describe("How much it looks at each behaviour, or each slot."),
+    looksAt: z.string().nullable().describe(
+      "What the weights are of: `behaviours`, or what the model calls the parts of its state.",
+    ),
+    weights: z.array(z.number().nullable()).describe(
+      "How much it looks at each behaviour, or each part of the state.",
+    ),
     effects: z.array(z.number().nullable())
       .describe("By how much each behaviour raises the logit; null = it cannot be taken out of the state."),
   })),

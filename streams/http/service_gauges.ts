@@ -7,9 +7,9 @@
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
-import { memoryHealth } from "../../src/users/memory_health.ts";
+import { inspectUsers } from "../../src/users/inspection.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.ts";
-import type { SlotSummary } from "../../src/nn/models/mimn/health.ts";
+import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { PartitionStatus, Service } from "../service/service.ts";
 import { within } from "./deadline.ts";
@@ -81,9 +81,9 @@ export class ServiceGauges {
   readonly #taken: Counter<"partition">;
   readonly #signals: Counter<"partition">;
   readonly #version: Gauge<"model">;
-  readonly #slotCosine: Gauge<"partition">;
-  readonly #slotUsage: Gauge<"partition" | "slot">;
-  readonly #writeMass: Gauge<"partition">;
+  readonly #registers: Registry[];
+  /** By name of a panel, where the model shows it. */
+  readonly #panels = new Map<string, Gauge<string>>();
   readonly #memory: Gauge<"part">;
   readonly #rekeyLag: Gauge;
   readonly #resident: Gauge;
@@ -91,7 +91,7 @@ export class ServiceGauges {
 
   /** Registers them. */
   constructor(registry: Registry) {
-    const registers = [registry];
+    const registers = this.#registers = [registry];
     this.#partitions = new Map(
       entries(PARTITION_GAUGES).map(([name, help]) => {
         const full = `meander_${snake(name)}`;
@@ -140,25 +140,6 @@ export class ServiceGauges {
       labelNames: ["model"],
       registers,
     });
-    this.#slotCosine = new Gauge({
-      name: "meander_slot_cosine",
-      help:
-        "Mean cosine of the pairs of MIMN's memory slots, of the users active last; 1 = all slots are one",
-      labelNames: ["partition"],
-      registers,
-    });
-    this.#slotUsage = new Gauge({
-      name: "meander_slot_usage_ratio",
-      help: "Share of what was written that a slot of MIMN's memory has, of the users active last",
-      labelNames: ["partition", "slot"],
-      registers,
-    });
-    this.#writeMass = new Gauge({
-      name: "meander_slot_write_mass",
-      help: "Behaviours that MIMN's memory holds as far as the decay has kept them, of the users active last",
-      labelNames: ["partition"],
-      registers,
-    });
     this.#memory = new Gauge({
       name: "meander_memory_bytes",
       help: "Memory by part, estimated; states and embeddings are within heap and external",
@@ -177,7 +158,7 @@ export class ServiceGauges {
   /** Takes the measures. */
   async collect(service: Service | undefined): Promise<void> {
     this.#collectProcess();
-    const own = [this.#version, this.#slotCosine, this.#slotUsage, this.#writeMass];
+    const own = [this.#version, ...this.#panels.values()];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
     for (const gauge of [...this.#monitor.values(), this.#rekeyLag]) gauge.remove();
     for (
@@ -198,11 +179,11 @@ export class ServiceGauges {
       for (const [name, counter] of this.#counters) {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
-      const health = memoryHealth(state.users, service.serving, {
+      const inspection = inspectUsers(state.users, service.serving, {
         most: LOOKED_AT,
         stateOf: (user) => state.recurrentState(user),
       });
-      this.#collectSlots(String(partition), health);
+      for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);
       this.#collectSources(String(partition), state.retrieval.sources);
     }
     this.#memory.set({ part: "states" }, states);
@@ -211,11 +192,21 @@ export class ServiceGauges {
     if (learner !== null && figures !== undefined) this.#collectLearner(service, figures, learner.lag);
   }
 
-  #collectSlots(partition: string, health: SlotSummary | null): void {
-    if (health === null) return;
-    if (health.cosine !== null) this.#slotCosine.set({ partition }, health.cosine);
-    health.usage.forEach((share, slot) => this.#slotUsage.set({ partition, slot: String(slot) }, share));
-    this.#writeMass.set({ partition }, health.mass);
+  #collectPanel(partition: string, { name, about, per, values }: Panel): void {
+    let gauge = this.#panels.get(name);
+    if (gauge === undefined) {
+      gauge = new Gauge({
+        name: `meander_${name}`,
+        help: `${about} Means over the users active last`,
+        labelNames: ["partition", ...(per === undefined ? [] : [per])],
+        registers: this.#registers,
+      });
+      this.#panels.set(name, gauge);
+    }
+    for (const [i, value] of values.entries()) {
+      const labels = { partition, ...(per === undefined ? {} : { [per]: String(i) }) };
+      if (value !== null) gauge.set(labels, value);
+    }
   }
 
   #collectSources(partition: string, counts: SourceCounts): void {

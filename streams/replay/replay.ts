@@ -26,8 +26,8 @@ import { kindOf, type ModelConfigs, type ModelName } from "../../src/nn/models/r
 import type { Model } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import type { SlotSummary } from "../../src/nn/models/mimn/health.ts";
-import { memoryHealth } from "../../src/users/memory_health.ts";
+import type { Inspection } from "../../src/nn/models/core/panel.ts";
+import { inspectUsers } from "../../src/users/inspection.ts";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -93,16 +93,16 @@ export interface ReplayView {
   readonly users: number;
 }
 
-/** The users' memories after so many rows. */
-export interface SlotMark extends SlotSummary {
+/** What the model shows of the users' states after so many rows. */
+export interface InspectionMark extends Inspection {
   /** Rows judged by then. */
   readonly rows: number;
 }
 
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
-  /** @internal The memories in the course of this run, where the model has one; the last is of its end. */
-  readonly slots: readonly SlotMark[];
+  /** @internal What the model shows of the users' states in the course of this run, if it does; the last is of its end. */
+  readonly inspections: readonly InspectionMark[];
   /** Events that earlier runs on this log had read; this one read the others. */
   readonly resumedFrom: number;
   /** What was refused, by code. */
@@ -111,8 +111,8 @@ export interface ReplayResult extends ReplayView {
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
 }
 
-/** Batches from one look at the memories to the next. */
-const SLOT_BATCHES = 20;
+/** Batches from one look at the states to the next. */
+const INSPECTION_BATCHES = 20;
 
 const MANIFEST_KEY = "replay-manifest";
 
@@ -187,11 +187,11 @@ export async function replay<N extends ModelName>(
     events: options.roundEvents ?? 1024,
   };
 
-  const slots: SlotMark[] = [];
+  const inspections: InspectionMark[] = [];
   const look = () => {
     const { state } = task;
-    const health = memoryHealth(state.users, serving, { stateOf: (user) => state.recurrentState(user) });
-    if (health !== null) slots.push({ rows: learning.validation.judged, ...health });
+    const found = inspectUsers(state.users, serving, { stateOf: (user) => state.recurrentState(user) });
+    if (found !== null) inspections.push({ rows: learning.validation.judged, ...found });
   };
   let batches = 0;
 
@@ -208,7 +208,7 @@ export async function replay<N extends ModelName>(
     }
     await learning.drain();
     await subscriber.update();
-    if (batches++ % SLOT_BATCHES === 0) look();
+    if (batches++ % INSPECTION_BATCHES === 0) look();
     options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
   }
   await task.flush();
@@ -218,7 +218,7 @@ export async function replay<N extends ModelName>(
   look();
   options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
   return {
-    slots,
+    inspections,
     task: task.state,
     learning,
     events: eventsRead(task.state),

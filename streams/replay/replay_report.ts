@@ -4,13 +4,14 @@
  * @module
  */
 
+import type { Inspection, Panel } from "../../src/nn/models/core/panel.ts";
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import { calibration, logLoss, normalizedEntropy } from "../../src/metrics/probability.ts";
 import type { ProgressiveRows } from "../../src/metrics/progressive_rows.ts";
 import type { TaskCounter, TaskCounters } from "../../src/engine/task_counters.ts";
 import type { ReplayResult } from "./replay.ts";
 import { formatCount } from "../report/format.ts";
-import type { CalibrationBin, CurvePoint, MemorySlots, ReportData } from "../report/report_data.ts";
+import type { CalibrationBin, CurvePoint, ReportData } from "../report/report_data.ts";
 
 /** What a replay cannot know of itself. */
 export interface ReplayFacts {
@@ -91,18 +92,22 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
       behaviours: counters.behaviours,
       bytes: task.sequences.bytes,
     },
-    ...slotsAt(result, Infinity),
+    ...inspectionAt(result, Infinity),
     digests,
     notes: facts.notes,
   };
 }
 
-/** The memories as they were after so many rows, when the model has any. */
-function slotsAt({ slots }: ReplayResult, rows: number): { readonly slots?: MemorySlots } {
-  const mark = slots.findLast((mark) => mark.rows <= rows);
-  if (mark === undefined) return {};
-  const { users, cosine, usage, mass } = mark;
-  return { slots: { users, cosine, usage, mass } };
+/** What the model showed of the users' states after so many rows, if it does. */
+function inspectionAt({ inspections }: ReplayResult, rows: number): { readonly inspection?: Inspection } {
+  const mark = inspections.findLast((mark) => mark.rows <= rows);
+  return mark === undefined ? {} : { inspection: { users: mark.users, panels: mark.panels } };
+}
+
+/** The same as JSON: a value a panel, or a list where it has several. */
+function inspectionJson({ users, panels }: Inspection): Record<string, unknown> {
+  const value = ({ per, values }: Panel) => per === undefined ? values[0] ?? null : values;
+  return { users, ...Object.fromEntries(panels.map((panel) => [panel.name, value(panel)])) };
 }
 
 /** What is said of one, and of more. */
@@ -174,7 +179,7 @@ export function replayJson(data: ReportData): Record<string, unknown> {
     returningUsers: data.metrics.returningUsers,
     versions: data.totals.versions,
     rejectedByCode: Object.fromEntries(data.rejected.map(({ code, count }) => [code, count])),
-    ...(data.slots === undefined ? {} : { slots: data.slots }),
+    ...(data.inspection === undefined ? {} : { inspection: inspectionJson(data.inspection) }),
     digests: data.digests,
   };
 }
@@ -204,7 +209,7 @@ function curve(result: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       // 0 is the loss of a task that was not trained, which has no curve.
       auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
       versions: mark.version,
-      ...slotsAt(result, mark.rows),
+      ...inspectionAt(result, mark.rows),
     });
   }
   return points;

@@ -7,7 +7,7 @@
 import { calibrationChart } from "./calibration_chart.ts";
 import type { Chart } from "./chart.ts";
 import { curveChart, type CurveSpec } from "./curve_chart.ts";
-import { formatCount, formatFixed, formatPercent } from "./format.ts";
+import { formatCount, formatFixed, formatPercent, PANEL_FORMATS } from "./format.ts";
 import type { CurvePoint, Figure, ReportData } from "./report_data.ts";
 
 /** The charts of a report, in the order in which they are shown. */
@@ -77,7 +77,7 @@ export function reportCharts(data: ReportData): Chart[] {
       }],
       fromZero: true,
     },
-    ...memoryCurves(data),
+    ...inspectionCurves(data),
   ];
   const trained = data.curve.length === 0 || data.curve.some(({ auxLoss }) => typeof auxLoss === "number");
   return [
@@ -88,46 +88,34 @@ export function reportCharts(data: ReportData): Chart[] {
   ];
 }
 
-/** The slots of a model with a memory; a model without one has no such charts. */
-function memoryCurves({ slots }: ReportData): CurveSpec[] {
-  if (slots === undefined) return [];
-  const number = slots.usage.length;
-  const share = (choose: (...shares: number[]) => number) => ({ slots }: CurvePoint) =>
-    slots === undefined ? null : choose(...slots.usage);
-  return [
-    {
-      id: "slot-cosine",
-      title: "Likeness of the memory slots",
-      caption:
-        "Mean cosine of the pairs of slots, over the users who were active last. At 1 all slots hold the " +
-        "same, and the memory is one vector: above 0.999 something is wrong.",
-      lines: [{
-        name: "cosine",
-        color: "--blue",
-        value: (p) => p.slots?.cosine ?? null,
-        format: formatFixed,
-      }],
-      references: [{ name: "one slot", value: 1 }],
-    },
-    {
-      id: "slot-usage",
-      title: "Use of the memory slots",
-      caption: `Share of what was written that the most and the least used of the ${number} slots have.`,
-      lines: [
-        { name: "most used", color: "--orange", value: share(Math.max), format: formatPercent },
-        { name: "least used", color: "--blue", value: share(Math.min), format: formatPercent },
-      ],
-      references: [{ name: "even", value: 1 / number }],
-      fromZero: true,
-    },
-    {
-      id: "write-mass",
-      title: "Write mass",
-      caption: "Behaviours that a memory holds on average, each shrunk by the decay at every later one.",
-      lines: [{ name: "mass", color: "--green", value: (p) => p.slots?.mass ?? null, format: formatCount }],
-      fromZero: true,
-    },
-  ];
+/** What the model shows of its users' states; where it shows nothing there are no such charts. */
+function inspectionCurves({ inspection }: ReportData): CurveSpec[] {
+  return (inspection?.panels ?? []).map(({ name, title, about, unit, per, reference, values }) => {
+    const format = PANEL_FORMATS[unit];
+    const line = (label: string, color: string, choose: (...values: number[]) => number) => ({
+      name: label,
+      color,
+      format,
+      value: ({ inspection }: CurvePoint) => {
+        const known = inspection?.panels.find((panel) => panel.name === name)?.values
+          .filter((value) => value !== null);
+        return known === undefined || known.length === 0 ? null : choose(...known);
+      },
+    });
+    const means = "Means over the users who were active last";
+    return {
+      id: name.replaceAll("_", "-"),
+      title,
+      caption: per === undefined
+        ? `${about} ${means}.`
+        : `${about} ${means}: the most and the least of ${values.length}.`,
+      lines: per === undefined
+        ? [line(name.replaceAll("_", " "), "--blue", (value) => value)]
+        : [line("most", "--orange", Math.max), line("least", "--blue", Math.min)],
+      references: reference === undefined ? [] : [reference],
+      fromZero: unit !== "number",
+    };
+  });
 }
 
 function predictedRate({ ctr, calibration }: CurvePoint): Figure {

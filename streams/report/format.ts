@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { Figure } from "./report_data.ts";
 
 /** Stands for a figure that is not defined. */
@@ -38,6 +39,13 @@ export function formatFixed(value: Figure | undefined, digits = 4): string {
 export function formatPercent(value: Figure | undefined, digits = 1): string {
   return isKnown(value) ? `${(100 * value).toFixed(digits)} %` : DASH;
 }
+
+/** How the values of a panel read, by their unit. */
+export const PANEL_FORMATS: Readonly<Record<Panel["unit"], (value: Figure | undefined) => string>> = {
+  number: (value) => formatFixed(value, 3),
+  share: formatPercent,
+  count: formatCount,
+};
 
 /**
  * A size in binary units.

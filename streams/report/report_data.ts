@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Inspection } from "../../src/nn/models/core/panel.ts";
+
 /** A figure, or `null` where it is not defined. */
 export type Figure = number | null;
 
@@ -72,18 +74,6 @@ export interface ReportTotals {
   readonly eventsPerSecond: number;
 }
 
-/** Slots of the users' memories, of a model that has them; means over users. */
-export interface MemorySlots {
-  /** Users that they are of. */
-  readonly users: number;
-  /** Mean cosine of the pairs of slots; near 1 all slots hold the same. */
-  readonly cosine: Figure;
-  /** Share of what was written that each slot has. */
-  readonly usage: readonly number[];
-  /** Write mass: behaviours that the memory holds, as far as the decay has kept them. */
-  readonly mass: number;
-}
-
 /** The run as it stood after `rows` rows; quality is over the window that ends there. */
 export interface CurvePoint {
   /** Rows judged so far: the horizontal axis. */
@@ -108,8 +98,8 @@ export interface CurvePoint {
   readonly auxLoss?: Figure;
   /** Parameter versions published so far. */
   readonly versions: number;
-  /** The users' memories, for models that have them. */
-  readonly slots?: MemorySlots;
+  /** What the model shows of its users' states, if it does. */
+  readonly inspection?: Inspection;
 }
 
 /** Rows of similar prediction. */
@@ -192,8 +182,8 @@ export interface ReportData {
     readonly behaviours: number;
     readonly bytes: number;
   };
-  /** The users' memories at the end, for models that have them. */
-  readonly slots?: MemorySlots;
+  /** What the model shows of its users' states, if it does. */
+  readonly inspection?: Inspection;
   /** Digests by what they are of (state, parameters, predictions): equal runs have equal ones. */
   readonly digests: Readonly<Record<string, string>>;
   /** Anything that a reader must know to judge the figures. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Panel } from "../../src/nn/models/core/panel.ts";
 import {
   DASH,
   formatBytes,
@@ -12,9 +13,10 @@ import {
   formatPercent,
   formatSeconds,
   formatTime,
+  PANEL_FORMATS,
   printable,
 } from "./format.ts";
-import type { MemorySlots, RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
+import type { RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
 
 /** Options of the renderers of text. */
 export interface TextOptions {
@@ -109,11 +111,11 @@ export function renderSummary(data: ReportData, options: TextOptions = {}): stri
   return sections.map(([title, body]) => `${bold(title, options)}\n\n${body}`).join("\n");
 }
 
-function memoryFact({ cosine, usage, mass }: MemorySlots): string {
-  const shares = `${formatPercent(Math.min(...usage))} to ${formatPercent(Math.max(...usage))}`;
-  return `${usage.length} slots, cosine ${formatFixed(cosine, 3)}, used ${shares}, write mass ${
-    formatCount(mass)
-  }`;
+function panelFact({ unit, per, values }: Panel): string {
+  const format = PANEL_FORMATS[unit];
+  const known = values.filter((value) => value !== null);
+  if (per === undefined || known.length === 0) return format(known[0] ?? null);
+  return `${format(Math.min(...known))} to ${format(Math.max(...known))}, ${values.length} ${per}s`;
 }
 
 /** Name and value of each fact of the summary, as in the terminal so in the HTML report. */
@@ -139,7 +141,10 @@ export function summaryFacts(data: ReportData): [name: string, value: string][] 
         formatBytes(state.bytes)
       }`,
     ],
-    ...(data.slots === undefined ? [] : [["memory", memoryFact(data.slots)] as [string, string]]),
+    ...(data.inspection?.panels ?? []).map((panel): [string, string] => [
+      printable(panel.name.replaceAll("_", " ")),
+      panelFact(panel),
+    ]),
     [
       "parameters",
       `${formatCount(parameters.dense)} dense, ${formatCount(tableRows)} embedding rows (${

@@ -4,12 +4,9 @@
  * @module
  */
 
-import type {
-  CurvePoint,
-  MemorySlots,
-  ReportData,
-  SegmentMetrics,
-} from "../../streams/report/report_data.ts";
+import type { Inspection } from "../../src/nn/models/core/panel.ts";
+import { slotPanels } from "../../src/nn/models/mimn/health.ts";
+import type { CurvePoint, ReportData, SegmentMetrics } from "../../streams/report/report_data.ts";
 
 /** Text that would run a script, close an element or fool the eye if it were not escaped. */
 export const HOSTILE =
@@ -43,13 +40,15 @@ export const UNKNOWN: SegmentMetrics = {
 };
 
 /** Slots that drift apart, of which one is used more than the others. */
-function slotsAfter(i: number): MemorySlots {
+function inspectionAfter(i: number): Inspection {
   const more = 0.05 * (1 - Math.exp(-i / 9));
   return {
     users: 200,
-    cosine: 0.93 - 0.5 * (1 - Math.exp(-i / 12)),
-    usage: [0.25 + more, 0.25 - more, 0.25 + more / 4, 0.25 - more / 4],
-    mass: 600 * (1 - Math.exp(-i / 20)),
+    panels: slotPanels({
+      cosine: 0.93 - 0.5 * (1 - Math.exp(-i / 12)),
+      usage: [0.25 + more, 0.25 - more, 0.25 + more / 4, 0.25 - more / 4],
+      mass: 1 + 600 * (1 - Math.exp(-i / 20)),
+    }),
   };
 }
 
@@ -68,7 +67,7 @@ function point(i: number): CurvePoint {
     loss: 0.34 + 0.08 * Math.exp(-i / 3) + 0.005 * wave,
     auxLoss: 0.45 + 0.24 * Math.exp(-i / 8),
     versions: 6 * i,
-    slots: slotsAfter(i),
+    inspection: inspectionAfter(i),
   };
 }
 
@@ -140,7 +139,7 @@ export const EXAMPLE: ReportData = {
     ],
   },
   state: { users: 799, behaviours: 31_204, bytes: 1_190_422 },
-  slots: slotsAfter(39),
+  inspection: inspectionAfter(39),
   digests: { state: "5f1c0a9be3d24c77", parameters: "c0ffee1234567890", predictions: "0badcafe87654321" },
   notes: ["251 lines were rejected; nothing else was skipped.", HOSTILE],
 };

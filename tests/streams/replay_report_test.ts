@@ -58,23 +58,38 @@ Deno.test("reportData() tells how the memories of MIMN are used, and is silent o
   const options = smallReplay("mimn");
   const result = await replayOn(new MemoryLog(), syntheticRecords({ views: 200, seed: 5 }), options);
   const data = reportData(result, FACTS);
-  const { slots } = data;
-  assert.ok(slots !== undefined && slots.users > 1 && slots.mass > 0);
-  assert.equal(slots.usage.length, 4);
-  assert.ok(Math.abs(slots.usage.reduce((sum, share) => sum + share, 0) - 1) < 1e-6);
-  assert.ok(slots.cosine !== null && Math.abs(slots.cosine) <= 1);
-  assert.deepEqual(replayJson(data)["slots"], slots);
-  assert.deepEqual(data.curve.at(-1)?.slots, slots, "the last point is of the end");
-  assert.ok(data.curve[0]?.slots !== undefined && data.curve[0].slots.mass < slots.mass);
+  const { inspection } = data;
+  assert.ok(inspection !== undefined && inspection.users > 1);
+  const valuesOf = (name: string, { panels } = inspection) =>
+    panels.find((panel) => panel.name === name)?.values.map((value) => value ?? NaN) ?? [];
+  const [usage, [cosine = NaN], [mass = NaN]] = [
+    valuesOf("slot_usage_ratio"),
+    valuesOf("slot_cosine"),
+    valuesOf("slot_write_mass"),
+  ];
+  assert.equal(usage.length, 4);
+  assert.ok(Math.abs(usage.reduce((sum, share) => sum + share, 0) - 1) < 1e-6);
+  assert.ok(Math.abs(cosine) <= 1 && mass > 0);
+  assert.deepEqual(replayJson(data)["inspection"], {
+    users: inspection.users,
+    slot_cosine: cosine,
+    slot_usage_ratio: usage,
+    slot_write_mass: mass,
+  });
+  assert.deepEqual(data.curve.at(-1)?.inspection, inspection, "the last point is of the end");
+  const [first = NaN] = valuesOf("slot_write_mass", data.curve[0]?.inspection);
+  assert.ok(first < mass);
   const charts = reportCharts(data).map(({ id, option }) => [id, option !== null]);
-  for (const id of ["slot-cosine", "slot-usage", "write-mass"]) {
+  for (const id of ["slot-cosine", "slot-usage-ratio", "slot-write-mass"]) {
     assert.ok(charts.some(([name, drawn]) => name === id && drawn), id);
   }
-  assert.match(renderSummary(data), /memory +4 slots, cosine 0\.\d+, used \d/);
+  assert.match(renderSummary(data), /slot usage ratio +\d+\.\d % to \d+\.\d %, 4 slots/);
 
   const other = reportData(await run(), FACTS);
-  assert.equal(other.slots, undefined);
-  assert.ok(!("slots" in replayJson(other)) && reportCharts(other).every(({ id }) => !id.startsWith("slot")));
+  assert.equal(other.inspection, undefined);
+  assert.ok(
+    !("inspection" in replayJson(other)) && reportCharts(other).every(({ id }) => !id.startsWith("slot")),
+  );
 });
 
 Deno.test("reportData() draws a curve without the losses of batches that failed", async () => {

@@ -257,7 +257,7 @@ async function showWhy(box, path) {
  * @param {ExplanationView} view
  * @param {Item} item
  */
-function explanation({ behaviours, memory }, item) {
+function explanation({ behaviours, panels }, item) {
   const { effects, weights, looksAt } = item;
   const most = Math.max(...effects.map((effect) => Math.abs(effect ?? 0)), 1e-9);
   const heaviest = Math.max(...weights.map((weight) => weight ?? 0), 1e-9);
@@ -274,7 +274,7 @@ function explanation({ behaviours, memory }, item) {
       }. ` +
         "Without this: by how much the log-odds would be lower had the behaviour not happened. Orange lowers.",
     ),
-    looksAt === "slots" ? slots(weights, memory) : null,
+    looksAt !== null && !attends ? parts(looksAt, weights, panels) : null,
     rows.length === 0
       ? empty("There are no behaviours yet: the score is that of the item for a new user.")
       : table(
@@ -305,19 +305,31 @@ function explanation({ behaviours, memory }, item) {
   );
 }
 
-/** @param {readonly (number | null)[]} weights @param {ExplanationView["memory"]} memory */
-function slots(weights, memory) {
+/**
+ * Where a candidate looks in the state, beside what the model shows of each part.
+ *
+ * @param {string} name of the parts
+ * @param {readonly (number | null)[]} weights
+ * @param {ExplanationView["panels"]} panels
+ */
+function parts(name, weights, panels) {
+  const shown = panels.filter(({ unit, values }) => unit === "share" && values.length === weights.length);
   return table(
-    "Memory slots",
-    [{ title: "slot" }, { title: "read by this item" }, { title: "", number: true }, {
-      title: "written by behaviours",
-    }, { title: "", number: true }],
+    name,
+    [
+      { title: "" },
+      { title: "read by this item" },
+      { title: "", number: true },
+      ...shown.flatMap(({ title }) => [{ title }, { title: "", number: true }]),
+    ],
     weights.map((weight, i) => [
       String(i + 1),
       meter(weight ?? 0, `reads ${percent(weight)}`),
       percent(weight),
-      meter(memory?.usage[i] ?? 0, `written ${percent(memory?.usage[i])}`),
-      percent(memory?.usage[i]),
+      ...shown.flatMap(({ title, values }) => [
+        meter(values[i] ?? 0, `${title} ${percent(values[i])}`),
+        percent(values[i]),
+      ]),
     ]),
   );
 }

@@ -7,7 +7,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { EMPTY_REASONS } from "../../../src/events/recommendation.ts";
-import type { SlotHealth } from "../../../src/nn/models/core/model.ts";
+import type { Panel } from "../../../src/nn/models/core/panel.ts";
 import { sigmoid } from "../../../src/nn/losses/logistic.ts";
 import { explain, type Explanation } from "../../../src/scorer/explanation.ts";
 import type { Preview } from "../../../src/engine/lists.ts";
@@ -49,20 +49,20 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
     if (missing !== undefined) return null;
     const preview = state.preview(known, event);
     const memory = state.recurrentState(known);
-    return { preview, memory: memory === null ? null : preview.serving.slots?.(memory) ?? null };
+    return { preview, panels: memory === null ? [] : preview.serving.inspect?.(memory) ?? [] };
   });
   if (!seen) throw notKnown({ user: seen === undefined ? user : undefined, item: missing });
-  const { preview: { serving, instance }, memory } = seen;
+  const { preview: { serving, instance }, panels } = seen;
   const steps = explain(serving, instance);
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // others get their turn: there may be fifty
-  return Response.json(view(seen.preview, step.value, memory));
+  return Response.json(view(seen.preview, step.value, panels));
 }
 
 /** A list and why, as JSON. */
 export type ExplanationView = ReturnType<typeof view>;
 
-function view({ recommendation, instance }: Preview, why: readonly Explanation[], memory: SlotHealth | null) {
+function view({ recommendation, instance }: Preview, why: readonly Explanation[], panels: readonly Panel[]) {
   const { items, categories, actions, times, strengths } = instance.history;
   const { user, time, model, version, orderedBy, modelShare = 1, variant, empty } = recommendation;
   return {
@@ -75,9 +75,9 @@ function view({ recommendation, instance }: Preview, why: readonly Explanation[]
       time: times[i] ?? 0,
       strength: strengths[i] ?? 0,
     })),
-    memory: memory === null
-      ? null
-      : { ...memory, cosine: Number.isNaN(memory.cosine) ? null : memory.cosine },
+    panels: panels.map(({ name, title, about, unit, per = null, values }) => {
+      return { name, title, about, unit, per, values };
+    }),
     items: why.map(({ prior, ...rest }, i) => ({
       categories: instance.rows[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",

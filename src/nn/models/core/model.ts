@@ -13,6 +13,7 @@
  */
 
 import type { Capabilities } from "./capabilities.ts";
+import type { Panel } from "./panel.ts";
 import type { Parameters } from "../../kernels/parameters.ts";
 
 /** Sizes that a model is built for. */
@@ -90,19 +91,6 @@ export interface InputGradients {
 /** What {@linkcode Model.historyLoss} gives: `loss` is auxWeight·auxiliary loss. */
 export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
 
-/** What a model with slots measures of one user's memory. */
-export interface SlotHealth {
-  /**
-   * Mean cosine of the pairs of slots, in [−1, 1]: near 1 the m slots are one, and above 0.999 after training
-   * something is wrong. `NaN` for a single slot; a slot of zeros counts 0.
-   */
-  readonly cosine: number;
-  /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
-  readonly usage: readonly number[];
-  /** Write mass Σg: the number of behaviours, as far as the decay has kept it. */
-  readonly mass: number;
-}
-
 /** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
 export interface Model {
   /** Which model it is, as the registry names it. */
@@ -125,8 +113,8 @@ export interface Model {
   score(input: ModelInput): Float32Array;
   /** How much each candidate looks at each behaviour [K, T], or each part of the state [K, m]: `looks` says which. Pure. */
   look?(input: ModelInput): Float32Array;
-  /** What the slots of a state have taken in. Absent: a state has none. */
-  slots?(state: Float32Array): SlotHealth;
+  /** What it shows of a state; nothing of one that has taken in nothing. Absent: it never shows anything. */
+  inspect?(state: Float32Array): readonly Panel[];
   /**
    * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
    * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.

@@ -4,10 +4,23 @@
  * @module
  */
 
-import type { SlotHealth } from "../core/model.ts";
+import type { Panel } from "../core/panel.ts";
 import type { MimnLayout } from "./state.ts";
 
 // m slots, d slot width
+
+/** What {@linkcode slotHealth} measures of one user's memory. */
+export interface SlotHealth {
+  /**
+   * Mean cosine of the pairs of slots, in [−1, 1]: near 1 the m slots are one, and above 0.999 after training
+   * something is wrong. `NaN` for a single slot; a slot of zeros counts 0.
+   */
+  readonly cosine: number;
+  /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
+  readonly usage: readonly number[];
+  /** Write mass Σg: the number of behaviours, as far as the decay has kept it. */
+  readonly mass: number;
+}
 
 /**
  * Measures the slots of a state. Costs m²·d/2 multiplications.
@@ -45,46 +58,35 @@ export function slotHealth(state: Float32Array, layout: MimnLayout): SlotHealth 
   };
 }
 
-/** What {@linkcode meanHealth} says of the memories of many users. */
-export interface SlotSummary {
-  /** Users it is of, at least 1. */
-  readonly users: number;
-  /** Mean over users of {@linkcode SlotHealth.cosine}; `null` for a single slot. */
-  readonly cosine: number | null;
-  /** Mean share of the write mass of each slot [m]. */
-  readonly usage: readonly number[];
-  /** Mean write mass. */
-  readonly mass: number;
-}
-
-/**
- * The mean of many users' slots; `null` of none. A user whose memory was never written to does not count.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { meanHealth } from "./health.ts";
- *
- * const one = { cosine: 0.5, usage: [1, 0], mass: 10 }, other = { cosine: 0.1, usage: [0.5, 0.5], mass: 30 };
- * assert.deepEqual(meanHealth([one, other]), { users: 2, cosine: 0.3, usage: [0.75, 0.25], mass: 20 });
- * assert.equal(meanHealth([]), null);
- * ```
- */
-export function meanHealth(of: Iterable<SlotHealth>): SlotSummary | null {
-  let users = 0, cosine = 0, mass = 0;
-  const usage: number[] = [];
-  for (const health of of) {
-    if (health.mass === 0) continue;
-    users++;
-    cosine += health.cosine;
-    mass += health.mass;
-    health.usage.forEach((share, slot) => usage[slot] = (usage[slot] ?? 0) + share);
-  }
-  if (users === 0) return null;
-  return {
-    users,
-    cosine: Number.isFinite(cosine) ? cosine / users : null,
-    usage: usage.map((share) => share / users),
-    mass: mass / users,
-  };
+/** What MIMN shows of a state; nothing before a write. */
+export function slotPanels({ cosine, usage, mass }: SlotHealth): readonly Panel[] {
+  if (mass === 0) return [];
+  return [
+    {
+      name: "slot_cosine",
+      title: "Likeness of the memory slots",
+      about:
+        "Mean cosine of the pairs of slots. At 1 all slots hold the same, and the memory is one vector: above " +
+        "0.999 something is wrong.",
+      unit: "number",
+      reference: { name: "one slot", value: 1 },
+      values: [Number.isFinite(cosine) ? cosine : null],
+    },
+    {
+      name: "slot_usage_ratio",
+      title: "Use of the memory slots",
+      about: "Share of what was written that each slot has.",
+      unit: "share",
+      per: "slot",
+      reference: { name: "even", value: 1 / usage.length },
+      values: usage,
+    },
+    {
+      name: "slot_write_mass",
+      title: "Write mass of the memory",
+      about: "Behaviours that a memory holds, each shrunk by the decay at every later one.",
+      unit: "count",
+      values: [mass],
+    },
+  ];
 }

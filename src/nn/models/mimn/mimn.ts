@@ -35,16 +35,10 @@ import { Scratch } from "../../kernels/scratch.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
 import { Inputs } from "../core/inputs.ts";
-import { slotHealth } from "./health.ts";
+import { slotHealth, slotPanels } from "./health.ts";
+import type { Panel } from "../core/panel.ts";
 import { MimnLayout, type MimnState } from "./state.ts";
-import type {
-  InputGradients,
-  Model,
-  ModelInput,
-  ModelSizes,
-  SlotHealth,
-  TrainingInput,
-} from "../core/model.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
 import { MIMN_OPTIONS, type MimnConfig } from "./options.ts";
 import type { Capabilities } from "../core/capabilities.ts";
@@ -184,9 +178,9 @@ export class Mimn implements Model {
     return this.#reader.weights.slice(0, input.K * this.layout.slots);
   }
 
-  /** See {@linkcode Model.slots}. */
-  slots(state: Float32Array): SlotHealth {
-    return slotHealth(state, this.layout);
+  /** See {@linkcode Model.inspect}. */
+  inspect(state: Float32Array): readonly Panel[] {
+    return slotPanels(slotHealth(state, this.layout));
   }
 
   #forward(input: ModelInput): void {
