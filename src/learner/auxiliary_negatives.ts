@@ -1,6 +1,6 @@
 /**
  * The negatives of DIEN's auxiliary loss: for each behaviour but the first another one is drawn, and its vector is
- * gathered as the behaviour's own would be, with strength 1; and the way back (models.md §6.6).
+ * gathered as the behaviour's own would be, with strength 1; and the way back.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * A reservoir of recent behaviours, from which the auxiliary loss draws its negatives: popularity-weighted,
- * seeded, never equal to the positive (models.md §6.6).
+ * seeded, never equal to the positive.
  *
  * @module
  */

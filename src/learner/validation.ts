@@ -1,6 +1,6 @@
 /**
  * Progressive validation: every prediction was frozen at its impression and is judged here when its outcome is
- * final, before the sample is learnt (models.md §10.1; McMahan et al., KDD 2013).
+ * final, before the sample is learnt (McMahan et al., KDD 2013).
  *
  * @module
  */

@@ -43,7 +43,7 @@ export function auc(labels: Numbers, scores: Numbers): number | null {
 
 /**
  * AUC within each user, averaged with the user's number of rows as weight, over users with both labels
- * (models.md calls it GAUC): it does not reward knowing which users click more.
+ * (GAUC): it does not reward knowing which users click more.
  * O(n log n) time, 8n bytes and 8 bytes per user index.
  *
  * @param users index of each row's user: integers from 0, best without large gaps
