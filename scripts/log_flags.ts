@@ -5,7 +5,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { DURABILITIES, type Durability, SYNC_MS } from "../streams/log/sqlite/durability.ts";
+import { DURABILITIES, type Durability, SQLITE_OPTIONS } from "../streams/log/sqlite/durability.ts";
 import { count } from "./command_line.ts";
 
 /** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */
@@ -45,7 +45,7 @@ export function addLogFlags(command: Command): Command {
       )
       .option(
         "--sync-ms <ms>",
-        `on sqlite, time after which the disk is asked to confirm what was written (default: ${SYNC_MS})`,
+        `on sqlite, time after which the disk is asked to confirm what was written (default: ${SQLITE_OPTIONS.syncMs.value})`,
         count,
       ),
   )

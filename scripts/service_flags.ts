@@ -8,12 +8,11 @@ import { type Config, parseConfig } from "../streams/config/config.ts";
 import { kafkaOptions, type KafkaSettings } from "../streams/settings/kafka_settings.ts";
 import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
-import { SqliteLog, type SqliteLogOptions } from "../streams/log/sqlite/sqlite_log.ts";
+import { settle, type Settled } from "../src/options/option.ts";
+import { SQLITE_OPTIONS } from "../streams/log/sqlite/durability.ts";
+import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { DEFAULT_CONFIG, type KafkaFlags, type LogFlags } from "./log_flags.ts";
-
-/** How long an operation waits for brokers that are away, before it begins anew. */
-const RETRY_MS = 120_000;
 
 /** One process gains nothing from several partitions: statistics of items are kept for each. */
 const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
@@ -21,13 +20,13 @@ const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
 /**
  * Opens the log.
  *
- * @param retryMs how long brokers that are away are waited for
+ * @param retryMs how long brokers that are away are waited for when the configuration does not say
  * @param membersFolder see `KafkaLogOptions`, for whoever joins groups
  * @param config what the flags say otherwise wins over
  */
 export async function openLog(
   flags: LogFlags,
-  retryMs = RETRY_MS,
+  retryMs?: number,
   membersFolder?: string,
   config?: Config,
 ): Promise<Log> {
@@ -40,17 +39,16 @@ export async function openLog(
 export function sqliteOptions(
   flags: Pick<LogFlags, "durability" | "syncMs">,
   config: Config,
-): Pick<SqliteLogOptions, "durability" | "syncMs"> {
-  const durability = flags.durability ?? config.durability;
-  const syncMs = flags.syncMs ?? config.syncMs;
-  return { ...(durability === undefined ? {} : { durability }), ...(syncMs === undefined ? {} : { syncMs }) };
+): Settled<typeof SQLITE_OPTIONS> {
+  const { durability = config.durability, syncMs = config.syncMs } = flags;
+  return settle(SQLITE_OPTIONS, { durability, syncMs });
 }
 
 /** Opens a Kafka log as flags and configuration have it. */
 export async function openKafka(
   flags: KafkaFlags,
   config: Config,
-  retryMs = RETRY_MS,
+  retryMs?: number,
   membersFolder?: string,
 ): Promise<KafkaLog> {
   const options = await kafkaOptions(settingsOf(flags, config.kafka ?? {}), {
@@ -59,8 +57,7 @@ export async function openKafka(
   });
   // Only here: nothing else needs kafkajs.
   const { KafkaLog } = await import("../streams/log/kafka/kafka_log.ts");
-  const members = membersFolder === undefined ? {} : { membersFolder };
-  return await KafkaLog.open({ retryMs, ...members, ...options });
+  return await KafkaLog.open({ retryMs, membersFolder, ...options });
 }
 
 /** Files that are read to reach Kafka: certificates and secrets. */

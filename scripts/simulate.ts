@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WORLD } from "../src/simulator/world.ts";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
@@ -68,7 +69,7 @@ const program = createCommand(commandName("simulate"))
   .option("--requests <n>", "requests to answer", count, 20_000)
   .option("--seed <n>", "seed of the people and of the engine", integer, 1)
   .option("--users <n>", "people (default: one for 14 requests)", count)
-  .option("--items <n>", "items that are sold in all", count, 420)
+  .option("--items <n>", "items that are sold in all", count, WORLD.items)
   .addOption(
     new Option(
       "--candidates <name>",

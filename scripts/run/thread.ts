@@ -24,7 +24,7 @@ import {
 } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/retention.ts";
-import type { Delivery } from "../../streams/topics/delivery.ts";
+import { DELIVERY, type Delivery } from "../../streams/topics/delivery.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -134,7 +134,7 @@ async function serve(flags: Flags): Promise<number> {
   if (opened === undefined) return 0;
   const metrics = new Metrics(topics);
   await using log = new MeteredLog(opened, metrics);
-  const delivery = flags.delivery ?? config.delivery ?? "exactly-once";
+  const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
     roles: roles.filter((role) => role !== "http"),

@@ -36,6 +36,9 @@ import {
   stringIn,
 } from "./mapped.ts";
 
+/** Types of feedback which say no more than that somebody saw the item, when nobody says. */
+export const DEFAULT_READ_TYPES: readonly string[] = ["read"];
+
 /** Options of {@linkcode parseGorse}. */
 export interface GorseOptions {
   /** Time of what has none. */
@@ -157,7 +160,7 @@ export function toGorse(record: Event | ItemRecord): JsonObject {
   }
 }
 
-function parseFeedback(record: JsonObject, { time, readTypes = ["read"] }: GorseOptions): Event {
+function parseFeedback(record: JsonObject, { time, readTypes = DEFAULT_READ_TYPES }: GorseOptions): Event {
   const action = requiredIn(record, "FeedbackType");
   const base = { user: requiredIn(record, "UserId"), time: timeIn(record) ?? time };
   const item = requiredIn(record, "ItemId");

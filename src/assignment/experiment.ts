@@ -81,6 +81,9 @@ export interface StopRule {
   readonly maxUsers?: number;
 }
 
+/** What of a rule is not said. */
+export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
+
 /** A half-open range of buckets, [from, to). */
 export type Span = readonly [from: number, to: number];
 

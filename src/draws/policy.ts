@@ -10,7 +10,7 @@
 import { largestProbability } from "./thompson.ts";
 
 /** Factor on the deviations of Thompson sampling, when nobody says. */
-export const THOMPSON_SCALE = 1;
+export const DEFAULT_SCALE = 1;
 
 /** How a list is chosen. */
 export type PolicyOptions =
@@ -214,7 +214,7 @@ function ranked(scores: ArrayLike<number>): number[] {
 }
 
 function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions): number[] {
-  const scale = policy.name === "thompson" ? policy.scale ?? THOMPSON_SCALE : 0;
+  const scale = policy.name === "thompson" ? policy.scale ?? DEFAULT_SCALE : 0;
   return Array.from(scores, (_, index) => scale * (deviations?.[index] ?? 1));
 }
 

@@ -8,7 +8,7 @@ import { splitVariants } from "../assignment/assignment.ts";
 import { criticalSquare, type Interval, sequenceP } from "../metrics/confidence_sequence.ts";
 import { type Effect, effectOf } from "./effect.ts";
 import { devianceAt, evidenceOf, fewestConversions, inverted, ratioInterval } from "./evidence.ts";
-import type { Experiment, GuardRail } from "../assignment/experiment.ts";
+import { type Experiment, type GuardRail, STOP_RULE } from "../assignment/experiment.ts";
 import type { SampleRatio } from "./sample_ratio.ts";
 import type { UserSegment } from "./totals.ts";
 import type { Moments } from "./user_metrics.ts";
@@ -62,8 +62,6 @@ export interface Figures {
   moments(variant: number, segment?: UserSegment): Moments;
 }
 
-const DEFAULTS = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
-
 /**
  * Effective conversions that the smaller arm would have if both were alike, before which nothing is said: with fewer,
  * no dispersion is known well enough. In simulations 8 would do.
@@ -106,7 +104,7 @@ export function compareVariant(
 ): Comparison {
   const { experiment } = figures;
   const shown = splitVariants(experiment);
-  const { alpha, minUsers, maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
+  const { alpha, minUsers, maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   const effect = effectOf(figures.moments(0, segment), figures.moments(variant, segment), metric);
   const evidence = evidenceOf(effect.control, effect.treatment);
   const { ideal }: MetricSpec = METRICS[metric];
@@ -218,7 +216,7 @@ function judge(
   guardRails: readonly Comparison[],
 ): Judgement {
   const { variant, effect, interval, metric, missingUsers, conversions } = comparison;
-  const { maxUsers } = { ...DEFAULTS, ...experiment.stopRule };
+  const { maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   const broken = guardRails.find((rail, at) => harms(rail, experiment.guardRails[at]!));
   if (broken !== undefined) {
     return {
@@ -271,7 +269,7 @@ function nameOf(metric: MetricName): string {
 
 /** Guard rails share one error rate. */
 function railRule({ stopRule, guardRails }: Experiment): Experiment["stopRule"] {
-  const { alpha } = { ...DEFAULTS, ...stopRule };
+  const { alpha } = { ...STOP_RULE, ...stopRule };
   return { ...stopRule, alpha: alpha / Math.max(1, guardRails.length) };
 }
 

@@ -28,12 +28,12 @@ export interface TransitionOptions {
   readonly halfLifeMs?: number | undefined;
   /**
    * Actions that follow another one on the same item, and have its rank: a click with its cart and purchase is one
-   * step back in the history, not three. @default {like, cart, purchase}
+   * step back in the history, not three. @default {["like", "cart", "purchase"]}
    */
   readonly follows?: readonly string[] | undefined;
   /**
    * Actions that end a search in the item's first category: behaviours before the newest one have weights of their own
-   * for that category. The newest in each is remembered longer than models read. @default {purchase}
+   * for that category. The newest in each is remembered longer than models read. @default {["purchase"]}
    */
   readonly ends?: readonly string[] | undefined;
 }

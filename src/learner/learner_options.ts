@@ -55,7 +55,7 @@ export interface LearnerOptions {
   readonly auxWeight?: number | undefined;
   /** Sights before an id gets a row of its own. @default {1} */
   readonly admitAfter?: number | undefined;
-  /** Bytes that the tables may hold together. @default {256 MiB} */
+  /** Bytes that the tables may hold together. @default {268435456} */
   readonly tableBytes?: number | undefined;
   /** Event time after which an unused row is dropped, milliseconds. @default {never} */
   readonly expireAfterMs?: number | undefined;

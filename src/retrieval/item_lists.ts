@@ -16,7 +16,7 @@ const NO_CATEGORIES: readonly number[] = [];
 
 /** Options of {@linkcode ItemLists}. */
 export interface ItemListsOptions {
-  /** Half-life of popularity, milliseconds of event time. @default {7 days} */
+  /** Half-life of popularity, milliseconds of event time. @default {604800000} */
   readonly halfLifeMs?: number | undefined;
   /** Length of the list over everything, of one a category, and of the new items. @default {200, 80, 100} */
   readonly listSizes?: {

@@ -68,7 +68,7 @@ export interface NeighboursOptions {
   readonly bytes?: number | undefined;
   /** Most neighbours of an item. @default {4096} */
   readonly limit?: number | undefined;
-  /** Half-life of the counts, milliseconds of event time. @default {90 days} */
+  /** Half-life of the counts, milliseconds of event time. @default {7776000000} */
   readonly halfLifeMs?: number | undefined;
   /** What a behaviour against its item counts, beside 1 for the others. @default {1} */
   readonly dislikedWeight?: number | undefined;

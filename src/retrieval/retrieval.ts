@@ -60,7 +60,7 @@ export interface RetrievalOptions extends ItemListsOptions {
    * with half as many after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
-  /** Half-life of what is in demand now, milliseconds of event time. @default {1 day} */
+  /** Half-life of what is in demand now, milliseconds of event time. @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
   readonly neighbours?: NeighboursOptions | undefined;

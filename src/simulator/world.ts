@@ -23,18 +23,21 @@ const BUSY = "211111123445555545678997";
 /** Lift of a fad, in logits. */
 const FAD = 0.8;
 
+/** The size of a world when nobody says. */
+export const WORLD = { users: 600, items: 420, days: 28 } as const;
+
 /** Options of {@linkcode createWorld}. */
 export interface WorldOptions {
   /** Same seed, same world. */
   readonly seed: number;
   /** How many people there are; 60 % from the start, the others come one by one. @default {600} */
-  readonly users?: number;
+  readonly users?: number | undefined;
   /** How many items are sold in all. @default {420} */
-  readonly items?: number;
+  readonly items?: number | undefined;
   /** How long the world lasts, days. @default {28} */
-  readonly days?: number;
+  readonly days?: number | undefined;
   /** First moment, milliseconds since the epoch. @default {2025-03-03T00:00Z, a Monday} */
-  readonly start?: number;
+  readonly start?: number | undefined;
 }
 
 /** A person opens a page. */
@@ -121,7 +124,9 @@ export class World {
   #current: { life: Life; done: number; clicked: boolean } | null = null;
 
   /** Use {@linkcode createWorld}. */
-  constructor({ seed, users = 600, items = 420, days = 28, start = Date.UTC(2025, 2, 3) }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { seed, users = WORLD.users, items = WORLD.items, days = WORLD.days } = options;
+    const { start = Date.UTC(2025, 2, 3) } = options;
     for (const [name, size] of Object.entries({ users, items, days })) {
       if (!Number.isSafeInteger(size) || size < 1) {
         throw new RangeError(

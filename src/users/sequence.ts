@@ -26,7 +26,7 @@ export interface SequenceOptions {
   readonly hop?: number | undefined;
   /**
    * Fewest behaviours K that a lifelong state is learnt from, beside what it was before; K + 2P ≤ T, so that they
-   * are in the window. @default {20, or less where T and P leave less}
+   * are in the window; less where T and P leave less. @default {20}
    */
   readonly recent?: number | undefined;
 }

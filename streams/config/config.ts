@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { LearnerOptions } from "../../src/learner/learner_options.ts";
+import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_options.ts";
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -144,7 +144,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     ...rest
   } = config;
   const { ordered, historyObjective } = MODELS[model].capabilities;
-  const learnHistories = historyObjective && (config.learner?.auxWeight ?? 0) > 0;
+  const learnHistories = historyObjective && settle(LEARNER_OPTIONS, config.learner).auxWeight > 0;
   return defined({
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),

@@ -11,14 +11,14 @@ import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { MODEL_NAMES, MODELS } from "../../src/nn/models/registry.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
-import { optionsSchema, shapeOf } from "../settings/option_schema.ts";
+import { optionSchema, optionsSchema, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 import { httpSchema } from "../http/settings.ts";
-import { DURABILITIES, MAX_SYNC_MS, SYNC_MS } from "../log/sqlite/durability.ts";
-import { retentionSchema } from "../settings/retention_settings.ts";
-import { DELIVERIES } from "../topics/delivery.ts";
+import { SQLITE_OPTIONS } from "../log/sqlite/durability.ts";
+import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
+import { DELIVERY } from "../topics/delivery.ts";
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -95,22 +95,13 @@ export const configSchema = z.strictObject({
     "how often the same item may be shown to a user; see [scorer.md](../explanation/scorer.md)",
     absent("as often as it is best"),
   ),
-  durability: field(
-    z.enum(DURABILITIES),
-    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](../explanation/log.md#durability)",
-    "process",
-  ),
-  syncMs: field(
-    positive.max(MAX_SYNC_MS),
-    "on SQLite: time after which the disk is asked to confirm what was acknowledged",
-    SYNC_MS,
-  ),
-  delivery: field(z.enum(DELIVERIES), "of a service: whether answers wait for the commit", "exactly-once"),
+  ...shapeOf(SQLITE_OPTIONS),
+  delivery: optionSchema(DELIVERY),
   ...learning,
   learner: optionsSchema(LEARNER_OPTIONS),
   kafka: kafkaSchema,
   http: httpSchema,
-  retention: retentionSchema,
+  retention: optionsSchema(RETENTION_OPTIONS),
   proof,
   guard,
   models,

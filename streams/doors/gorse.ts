@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseGorse } from "../../src/adapters/gorse.ts";
+import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
@@ -33,7 +33,7 @@ const ID = { user: "Id of the user", item: "Id of the item" };
 const SUCCESS = { 200: { description: "All of it is durable", schema: "GorseSuccess" } } as const;
 
 function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings): Endpoint[] {
-  const { readTypes = ["read"] } = settings;
+  const { readTypes = DEFAULT_READ_TYPES } = settings;
   const map = (kind: Kind) => (value: unknown) => {
     const record = objectOf(value, `the ${kind}`);
     const own = Object.fromEntries(KEYS[kind].map((key) => [key, requiredIn(record, key)]));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseGorse } from "../../src/adapters/gorse.ts";
+import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
@@ -46,7 +46,7 @@ const READER = { "user-id": { about: "Leave out what this user had", schema: { t
 /** The endpoints that recommend. */
 export function gorseLists(
   context: ApiContext,
-  { readTypes = ["read"] }: GorseSettings,
+  { readTypes = DEFAULT_READ_TYPES }: GorseSettings,
 ): readonly Endpoint[] {
   const reading = {
     scope: "recommend",

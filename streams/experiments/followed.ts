@@ -8,7 +8,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
-import type { Experiment } from "../../src/assignment/experiment.ts";
+import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { InterleavingTotals, type Preference } from "../../src/assignment/interleaving.ts";
 import type { PrePeriod } from "../../src/experiments/pre_period.ts";
@@ -167,7 +167,7 @@ export class Followed {
     return {
       experiment,
       verdicts: interleaves ? [] : verdicts(totals, ratio, lost),
-      preference: interleaves ? this.#interleaving.get(experiment.stopRule.alpha ?? 0.05) : null,
+      preference: interleaves ? this.#interleaving.get(experiment.stopRule.alpha ?? STOP_RULE.alpha) : null,
       totals,
       took: this.#took.map(({ view }) => view),
       ratio,

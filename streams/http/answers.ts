@@ -14,6 +14,7 @@ import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
+import { HTTP_LIMITS } from "./limits.ts";
 import { within } from "./deadline.ts";
 import { Problem } from "./problem.ts";
 
@@ -62,8 +63,8 @@ export class Answers implements AsyncDisposable {
     this.#log = log;
     this.#topics = topics;
     this.#partitions = partitions;
-    this.#timeoutMs = options.timeoutMs ?? 2000;
-    this.#maxWaiting = options.maxWaiting ?? 1000;
+    this.#timeoutMs = options.timeoutMs ?? HTTP_LIMITS.answerTimeoutMs.value;
+    this.#maxWaiting = options.maxWaiting ?? HTTP_LIMITS.maxWaiting.value;
   }
 
   /** Requests that wait now. */

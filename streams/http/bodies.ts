@@ -6,6 +6,7 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { HTTP_LIMITS } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
 const unzip = promisify(gunzip);
@@ -14,7 +15,7 @@ const unzip = promisify(gunzip);
 export interface BodiesOptions {
   /** Largest body, packed and unpacked. */
   readonly maxBytes: number;
-  /** Bytes of all bodies that are being read or worked on; at least those of the largest. @default {64 MiB} */
+  /** Bytes of all bodies that are being read or worked on; at least those of the largest. @default {67108864} */
   readonly maxInFlightBytes?: number | undefined;
   /** How long a body may take to come, milliseconds. @default {30_000} */
   readonly timeoutMs?: number | undefined;
@@ -22,7 +23,6 @@ export interface BodiesOptions {
   readonly clock: () => number;
 }
 
-const MAX_IN_FLIGHT_BYTES = 64 << 20;
 /**
  * A body that says it is no longer than this has a share of the room that large ones cannot take: by default as many as
  * there may be connections. So whoever fills the rest with bodies that do not come keeps out no more than large ones.
@@ -74,7 +74,9 @@ export class Bodies {
   #unpacking: Promise<unknown> = Promise.resolve();
 
   /** Nothing is held yet. */
-  constructor({ maxBytes, maxInFlightBytes = MAX_IN_FLIGHT_BYTES, timeoutMs, clock }: BodiesOptions) {
+  constructor(
+    { maxBytes, maxInFlightBytes = HTTP_LIMITS.maxInFlightBytes.value, timeoutMs, clock }: BodiesOptions,
+  ) {
     this.#maxBytes = maxBytes;
     const all = Math.max(maxBytes, maxInFlightBytes);
     const small = Math.min(Math.floor(all * SMALL_SHARE), all - maxBytes); // the largest still has room

@@ -6,32 +6,18 @@
 
 import { z } from "zod";
 import { type Door, DOORS } from "./door_names.ts";
+import { DEFAULT_READ_TYPES } from "../../src/adapters/gorse.ts";
 import { absent, field } from "../settings/config_field.ts";
+import { shapeOf } from "../settings/option_schema.ts";
+import { HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
 /** How the HTTP server behaves. docs/reference/http.md lists every key. */
-export interface HttpSettings {
+export interface HttpSettings extends HttpLimits {
   /** Keys that are let in; without any, everybody is. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
   /** How many requests a key, or without keys an address, may make. @default {none} */
   readonly rateLimit?: RateLimit | undefined;
-  /** Largest body in bytes, packed and unpacked. @default {8 MiB} */
-  readonly maxBodyBytes?: number | undefined;
-  /** Bytes of all bodies that are being read or worked on at a time. @default {64 MiB} */
-  readonly maxInFlightBytes?: number | undefined;
-  /** Most events or items of a body. @default {10_000} */
-  readonly maxEntries?: number | undefined;
-  /** How long an answer is waited for, milliseconds. @default {2000} */
-  readonly answerTimeoutMs?: number | undefined;
-  /** Requests that may wait for an answer at a time. @default {1000} */
-  readonly maxWaiting?: number | undefined;
-  /** Connections that may be open at a time. @default {1000} */
-  readonly maxConnections?: number | undefined;
-  /**
-   * Events that may wait to be applied, on a log that no other process has: who sends more waits for the tasks.
-   * @default {1_000_000}
-   */
-  readonly maxBehind?: number | undefined;
   /** Origins of pages that may call us from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /**
@@ -78,25 +64,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     "how often",
     absent("none"),
   ),
-  maxBodyBytes: field(count, "largest body, packed and unpacked", 8_388_608),
-  maxInFlightBytes: field(
-    count,
-    "bytes of all bodies that are being read or worked on at a time, an eighth of them for those of at most 8 KB; one more gets 503",
-    67_108_864,
-  ),
-  maxEntries: field(count, "most events or items of a body", 10_000),
-  answerTimeoutMs: field(count, "how long an answer is waited for", 2000),
-  maxWaiting: field(count, "requests that may wait at a time; one more gets 503", 1000),
-  maxConnections: field(
-    count,
-    "open at a time; beyond them the one that has been idle for the longest is closed",
-    1000,
-  ),
-  maxBehind: field(
-    count,
-    "on SQLite: events that may wait to be applied; who sends more waits until there are fewer, then gets 503",
-    1_000_000,
-  ),
+  ...shapeOf(HTTP_LIMITS),
   cors: field(
     z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
     "origins of pages that may call from a browser",
@@ -117,7 +85,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     readTypes: field(
       z.array(z.string().min(1).max(64)),
       "types of feedback that say no more than that somebody saw the item",
-      ["read"],
+      DEFAULT_READ_TYPES,
     ),
   }).partial(),
 }).partial();

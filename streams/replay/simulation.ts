@@ -54,7 +54,7 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly seed: number;
   /** People; about fourteen requests come of each in four weeks. @default {requests / 14} */
   readonly users?: number;
-  /** Items that are sold in all. @default {420} */
+  /** Items that are sold in all. @default {those of createWorld} */
   readonly items?: number;
   /** Items a request asks to choose from: `all` that are on sale, or what the engine retrieves. @default {"all"} */
   readonly candidates?: "all" | "retrieved";
@@ -134,7 +134,7 @@ export async function simulate<N extends ModelName>(
   log: Log,
   options: SimulationOptions<N>,
 ): Promise<SimulationView> {
-  const { requests, seed, users = Math.ceil(requests / 14), items = 420, signal, onRequest } = options;
+  const { requests, seed, users = Math.ceil(requests / 14), items, signal, onRequest } = options;
   const world = createWorld({ seed, users, items });
   const topics = topicNames(options.prefix);
   await log.createTopics(topicSpecs(topics, 1));

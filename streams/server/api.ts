@@ -20,29 +20,21 @@ import type { Metrics } from "../http/metrics.ts";
 import { openApi } from "./openapi.ts";
 import { LogHealth } from "../http/log_health.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
+import { HTTP_LIMITS } from "../http/limits.ts";
+import { settle } from "../../src/options/option.ts";
 import type { HttpSettings } from "../http/settings.ts";
-
-/** Largest body, unless the settings say otherwise. */
-const MAX_BODY_BYTES = 8 << 20;
-const MAX_ENTRIES = 10_000;
-/** How long an answer is waited for, unless the settings say otherwise. */
-export const ANSWER_TIMEOUT_MS = 2000;
 
 /** What of a context the settings say. */
 export function limitsIn(
-  {
-    maxBodyBytes = MAX_BODY_BYTES,
-    maxInFlightBytes,
-    maxEntries = MAX_ENTRIES,
-    answerTimeoutMs = ANSWER_TIMEOUT_MS,
-  }: HttpSettings,
+  settings: HttpSettings,
   clock: () => number,
 ): Pick<ApiContext, "bodies" | "health" | "maxEntries" | "answerTimeoutMs"> {
-  return {
-    ...{ maxEntries, answerTimeoutMs },
-    health: new LogHealth(clock),
-    bodies: new Bodies({ maxBytes: maxBodyBytes, maxInFlightBytes, clock }),
-  };
+  const { maxBodyBytes: maxBytes, maxInFlightBytes, maxEntries, answerTimeoutMs } = settle(
+    HTTP_LIMITS,
+    settings,
+  );
+  const bodies = new Bodies({ maxBytes, maxInFlightBytes, clock });
+  return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
 }
 
 /** Makes the endpoints, and one that describes them. */

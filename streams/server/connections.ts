@@ -8,6 +8,7 @@
  * @module
  */
 
+import { HTTP_LIMITS } from "../http/limits.ts";
 import { getLogger } from "@logtape/logtape";
 
 /** Bounds of {@linkcode Connections}. */
@@ -70,7 +71,6 @@ class End {
   }
 }
 
-const MAX_CONNECTIONS = 1000;
 const HEAD_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 65_000;
 /** Wait after an accept that failed. */
@@ -117,7 +117,7 @@ export class Connections {
     this.#listener = listener;
     this.#handler = handler;
     this.#onError = onError;
-    this.#max = options.maxConnections ?? MAX_CONNECTIONS;
+    this.#max = options.maxConnections ?? HTTP_LIMITS.maxConnections.value;
     this.#headTimeoutMs = options.headTimeoutMs ?? HEAD_TIMEOUT_MS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
     this.#isStalled = options.isStalled ?? (() => false);

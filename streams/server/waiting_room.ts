@@ -6,12 +6,11 @@
 
 import type { Log } from "../log/log.ts";
 import { Answers } from "../http/answers.ts";
-import { ANSWER_TIMEOUT_MS } from "./api.ts";
+import { HTTP_LIMITS } from "../http/limits.ts";
+import { settle } from "../../src/options/option.ts";
 import { Backlog } from "../http/backlog.ts";
 import type { ApiContext } from "../http/context.ts";
 import type { HttpSettings } from "../http/settings.ts";
-
-const MAX_BEHIND = 1_000_000;
 
 /** Who waits, and for what. Disposing ends the wait for answers. */
 export interface WaitingRoom extends Pick<ApiContext, "answers" | "backlog">, AsyncDisposable {}
@@ -22,8 +21,7 @@ export function openRoom(
   { topics, partitions, ...waiting }: Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping">,
   settings: HttpSettings,
 ): WaitingRoom {
-  const { maxWaiting, maxBehind = MAX_BEHIND } = settings;
-  const { answerTimeoutMs: timeoutMs = ANSWER_TIMEOUT_MS } = settings;
+  const { maxWaiting, maxBehind, answerTimeoutMs: timeoutMs } = settle(HTTP_LIMITS, settings);
   const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting });
   return {
     answers,

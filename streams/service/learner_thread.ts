@@ -7,7 +7,7 @@
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { FigureTaker } from "../learning/learner_figures.ts";
 import type { Learning } from "../learning/learning.ts";
-import type { KafkaLogOptions } from "../log/kafka/kafka_log.ts";
+import type { KafkaLogOptions } from "../log/kafka/options.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_calls.ts";
 import { unreadable } from "../log/unreadable.ts";

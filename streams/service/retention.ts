@@ -12,7 +12,8 @@ import { getLogger } from "@logtape/logtape";
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import type { Log } from "../log/log.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
-import { type RetentionSettings, SIGNALS_HOURS } from "../settings/retention_settings.ts";
+import { settle } from "../../src/options/option.ts";
+import { RETENTION_OPTIONS, type RetentionSettings } from "../settings/retention_settings.ts";
 
 /** Options of a {@linkcode Retention}. */
 export interface RetentionOptions {
@@ -79,7 +80,7 @@ export class Retention implements AsyncDisposable {
   constructor(deployment: Deployment, options: RetentionOptions) {
     const { settings, outcomeWindowMs = TASK_OPTIONS.outcomeWindowMs.value } = options;
     const { topics } = deployment;
-    const { signalsHours = SIGNALS_HOURS } = settings;
+    const { signalsHours } = settle(RETENTION_OPTIONS, settings);
     this.#log = deployment.log;
     this.#partitions = deployment.partitions;
     this.#options = options;

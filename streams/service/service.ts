@@ -16,6 +16,7 @@
  * @module
  */
 
+import { DELIVERY } from "../topics/delivery.ts";
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
@@ -411,7 +412,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const { task: options, stateBytes, snapshots, delivery = "exactly-once" } = this.#options;
+    const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const runtime = {

@@ -6,8 +6,10 @@
  */
 
 import { z } from "zod";
+import { count, type OptionsOf, settle } from "../../src/options/option.ts";
 import { absent, field } from "./config_field.ts";
-import type { KafkaLogOptions } from "../log/kafka/kafka_log.ts";
+import { shapeOf } from "./option_schema.ts";
+import { KAFKA_OPTIONS, type KafkaLogOptions } from "../log/kafka/options.ts";
 
 /** TLS; `true` = with the certificates that the system trusts. */
 export interface TlsSettings {
@@ -36,7 +38,7 @@ export interface SaslSettings {
 }
 
 /** How to reach the brokers. docs/how-to/deploy-on-kafka.md lists every key. */
-export interface KafkaSettings {
+export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder"> {
   /** Brokers to ask first, as `host:port`. @default {["127.0.0.1:9092"]} */
   readonly brokers?: readonly string[] | undefined;
   /** What the brokers know us by. */
@@ -45,41 +47,33 @@ export interface KafkaSettings {
   readonly tls?: boolean | TlsSettings | undefined;
   /** Login. @default {none} */
   readonly sasl?: SaslSettings | undefined;
-  /** kafkajs' `connectionTimeout`. @default {1000} */
+  /** How long a connection may take. @default {1000} */
   readonly connectionTimeoutMs?: number | undefined;
-  /** kafkajs' `authenticationTimeout`. @default {10000} */
+  /** How long a login may take. @default {10000} */
   readonly authenticationTimeoutMs?: number | undefined;
-  /** kafkajs' `reauthenticationThreshold`. @default {10000} */
+  /** How long before its end a login is renewed. @default {10000} */
   readonly reauthenticationThresholdMs?: number | undefined;
-  /** kafkajs' `requestTimeout`. @default {30000} */
+  /** How long a request may take. @default {30000} */
   readonly requestTimeoutMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly compression?: "auto" | "none" | "gzip" | "snappy" | "lz4" | "zstd" | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly retryMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly transactionTimeoutMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly sessionMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly heartbeatMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly rebalanceMs?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly replicationFactor?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly topicConfig?: Readonly<Record<string, string>> | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly fetchBytes?: number | undefined;
-  /** See `KafkaLogOptions`. */
-  readonly bufferBytes?: number | undefined;
 }
+
+/** How long what may take; each is kafkajs' option of the same name. */
+export const KAFKA_TIMES = {
+  connectionTimeoutMs: count(1000, "how long a connection may take"),
+  authenticationTimeoutMs: count(10_000, "how long a login may take"),
+  reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
+  requestTimeoutMs: count(30_000, "how long a request may take"),
+} satisfies OptionsOf<
+  Pick<
+    KafkaSettings,
+    "connectionTimeoutMs" | "authenticationTimeoutMs" | "reauthenticationThresholdMs" | "requestTimeoutMs"
+  >
+>;
 
 /** What is said of a secret in a configuration; its value must not be. */
 export const SECRET_MESSAGE =
   "a secret does not belong in this file: name a file that has it, or set the environment variable";
 
-const count = z.int().positive();
 const file = z.string().min(1);
 const secret = z.never({ error: SECRET_MESSAGE }).optional();
 
@@ -97,12 +91,15 @@ const tlsFields = z.strictObject({
   rejectUnauthorized: field(z.boolean(), "whether a certificate that is not trusted is an error", true),
 }).partial();
 
+/** Brokers on this machine. */
+const DEFAULT_BROKERS = ["127.0.0.1:9092"];
+
 /** The schema of {@linkcode KafkaSettings}. */
 export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
   brokers: field(
     z.array(z.string().regex(/^.+:\d+$/, "wanted host:port")).min(1),
     "brokers to ask first, as `host:port`",
-    ["127.0.0.1:9092"],
+    DEFAULT_BROKERS,
   ),
   clientId: field(z.string().min(1), "what we are called in their logs", absent("kafkajs'")),
   tls: field(z.union([z.boolean(), tlsFields]), "encryption; `true` trusts what the system does", false),
@@ -116,24 +113,9 @@ export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
     "login",
     absent("none"),
   ),
-  connectionTimeoutMs: field(count, "how long a connection may take", 1000),
-  authenticationTimeoutMs: field(count, "how long a login may take", 10_000),
-  reauthenticationThresholdMs: field(count, "how long before its end a login is renewed", 10_000),
-  requestTimeoutMs: field(count, "how long a request may take", 30_000),
-  compression: field(
-    z.enum(["auto", "none", "gzip", "snappy", "lz4", "zstd"]),
-    "how what is written is compressed; all are read. `auto`: batches below 8 KiB with lz4, others with zstd",
-    "auto",
-  ),
-  retryMs: field(count, "how long an operation is tried again while brokers cannot serve it", 120_000),
-  transactionTimeoutMs: field(count, "after so long brokers abort what a dead writer has begun", 10_000),
-  sessionMs: field(count, "after so long without a heartbeat others get a member's partitions", 6000),
-  heartbeatMs: field(count, "time between heartbeats", 500),
-  rebalanceMs: field(count, "how long a group waits for members that are busy", 30_000),
-  replicationFactor: field(z.int().min(-1), "copies of each new topic; -1 = as the cluster does", -1),
+  ...shapeOf(KAFKA_TIMES),
+  ...shapeOf(KAFKA_OPTIONS),
   topicConfig: field(z.record(z.string(), z.string()), "configuration of new topics, by name", {}),
-  fetchBytes: field(count, "bytes of a partition to fetch at a time", 1_048_576),
-  bufferBytes: field(count, "bytes of records that are held for readers", 67_108_864),
 }).partial();
 
 /** Where secrets come from, when no file is named. */
@@ -161,16 +143,17 @@ export async function kafkaOptions(
   { readFile, env }: SettingsReader,
 ): Promise<KafkaLogOptions> {
   const {
-    brokers = ["127.0.0.1:9092"],
+    brokers = DEFAULT_BROKERS,
     clientId,
     tls = false,
     sasl,
-    connectionTimeoutMs: connectionTimeout,
-    authenticationTimeoutMs: authenticationTimeout,
-    reauthenticationThresholdMs: reauthenticationThreshold,
-    requestTimeoutMs: requestTimeout,
+    connectionTimeoutMs: _connection,
+    authenticationTimeoutMs: _authentication,
+    reauthenticationThresholdMs: _reauthentication,
+    requestTimeoutMs: _request,
     ...rest
   } = settings;
+  const times = settle(KAFKA_TIMES, settings);
   const read = async (what: string, path: string | undefined) => {
     if (path === undefined) return undefined;
     try {
@@ -193,10 +176,10 @@ export async function kafkaOptions(
   const kafka = defined({
     clientId,
     ...(ssl === false ? {} : { ssl }),
-    connectionTimeout,
-    authenticationTimeout,
-    reauthenticationThreshold,
-    requestTimeout,
+    connectionTimeout: times.connectionTimeoutMs,
+    authenticationTimeout: times.authenticationTimeoutMs,
+    reauthenticationThreshold: times.reauthenticationThresholdMs,
+    requestTimeout: times.requestTimeoutMs,
   });
   if (sasl === undefined) return defined({ brokers, kafka, ...rest }) as KafkaLogOptions;
   const username = sasl.username ?? env(SECRETS.username);

@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { type PolicyOptions, THOMPSON_SCALE } from "../../src/draws/policy.ts";
+import { DEFAULT_SCALE, type PolicyOptions } from "../../src/draws/policy.ts";
 import { field } from "./config_field.ts";
 
 const positive = z.number().positive();
@@ -24,6 +24,6 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
   }),
   z.strictObject({
     name: z.literal("thompson"),
-    scale: field(positive.exactOptional(), "factor on the deviations", THOMPSON_SCALE),
+    scale: field(positive.exactOptional(), "factor on the deviations", DEFAULT_SCALE),
   }),
 ]);

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { z } from "zod";
-import { absent, field } from "./config_field.ts";
+import { absent, type OptionsOf, positive } from "../../src/options/option.ts";
 
 /** How long an embedded log keeps records, hours of the wall's clock. docs/reference/topics.md says what is kept for longer. */
 export interface RetentionSettings {
@@ -21,21 +20,16 @@ export interface RetentionSettings {
   readonly rejectedHours?: number | undefined;
 }
 
-/** Default of {@linkcode RetentionSettings.signalsHours}. */
-export const SIGNALS_HOURS = 24;
+const FOR_GOOD = absent<number | undefined>("for good", undefined);
 
-const hours = z.number().positive();
-const FOR_GOOD = absent("for good");
-
-/** The schema of {@linkcode RetentionSettings}. */
-export const retentionSchema: z.ZodType<RetentionSettings> = z.strictObject({
-  eventsHours: field(
-    hours,
-    "on SQLite: how long events are kept, once applied; see [topics.md](topics.md#retention)",
+/** The options of {@linkcode RetentionSettings}. */
+export const RETENTION_OPTIONS = {
+  eventsHours: positive(
     FOR_GOOD,
+    "on SQLite: how long events are kept, once applied; see [topics.md](topics.md#retention)",
   ),
-  recommendationsHours: field(hours, "how long answers are, once figures of experiments have them", FOR_GOOD),
-  samplesHours: field(hours, "how long samples are, once learnt and counted", FOR_GOOD),
-  signalsHours: field(hours, "how long signals of tasks are, once all others have them", SIGNALS_HOURS),
-  rejectedHours: field(hours, "how long rejections are", FOR_GOOD),
-}).partial();
+  recommendationsHours: positive(FOR_GOOD, "how long answers are, once figures of experiments have them"),
+  samplesHours: positive(FOR_GOOD, "how long samples are, once learnt and counted"),
+  signalsHours: positive(24, "how long signals of tasks are, once all others have them"),
+  rejectedHours: positive(FOR_GOOD, "how long rejections are"),
+} satisfies OptionsOf<RetentionSettings>;

@@ -22,7 +22,7 @@ import { CatalogueReader } from "./catalogue_reader.ts";
 import { CommitPace } from "./commit_pace.ts";
 import { recordTime } from "./commit_records.ts";
 import { Committer } from "./committer.ts";
-import type { Delivery } from "../topics/delivery.ts";
+import { DELIVERY, type Delivery } from "../topics/delivery.ts";
 import { type EventRead, EventReader } from "./event_reader.ts";
 import { TaskExperiments } from "./experiments.ts";
 import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
@@ -130,7 +130,7 @@ export class Task implements AsyncDisposable {
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
     const state = new TaskState(options, serving, runtime.variants);
-    const { snapshot, meter = new RestoreMeter(), signal, delivery = "exactly-once" } = runtime;
+    const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     opened.defer(async () => await restored.store?.close());
     const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));

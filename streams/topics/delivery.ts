@@ -7,6 +7,8 @@
  * @module
  */
 
+import { choice, type Option } from "../../src/options/option.ts";
+
 /**
  * `exactly-once`: with the commit, so that a reader of committed records sees each once. `at-least-once`: at once,
  * without waiting for a commit; what a crash lets happen again is sent again. Samples and states are committed once
@@ -16,6 +18,13 @@ export type Delivery = "exactly-once" | "at-least-once";
 
 /** Both ways to send answers. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies readonly Delivery[];
+
+/** The option of it. */
+export const DELIVERY: Option<Delivery> = choice(
+  DELIVERIES,
+  "exactly-once",
+  "of a service: whether answers wait for the commit",
+);
 
 /** Header of outputs: the event that they came of. */
 export const INPUT = "input";

@@ -16,7 +16,7 @@ import {
 } from "../../streams/config/config.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
-import { SYNC_MS } from "../../streams/log/sqlite/durability.ts";
+import { SQLITE_OPTIONS } from "../../streams/log/sqlite/durability.ts";
 import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -93,7 +93,7 @@ const CLOSERS = 4;
 /** Of these there is no way on but by hand. */
 const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow", "rotten-wal", "rotten-file"]);
 /** What was acknowledged so long before the power was cut must be there. */
-const LOSS_MS = SYNC_MS + 100;
+const LOSS_MS = SQLITE_OPTIONS.syncMs.value + 100;
 const OF_ORDER = /^the (order of|learner's) /;
 const HOUR_MS = 3_600_000;
 /** The topic of the events itself, not the group of its tasks. */

@@ -11,7 +11,8 @@ import {
   prepareBroker,
   startBroker,
 } from "../../streams/log/kafka/dev_broker.ts";
-import { KafkaLog, type KafkaLogOptions } from "../../streams/log/kafka/kafka_log.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 
 /** What a test needs of its broker. */
 export type TestBroker = Pick<DevBroker, "address" | "jars">;

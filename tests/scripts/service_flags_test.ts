@@ -14,7 +14,7 @@ function optionsOf(args: readonly string[], file: string, env: Readonly<Record<s
 Deno.test("sqliteOptions() has flags win over the environment, and that over the file", () => {
   const file = '{ "durability": "process", "syncMs": 300 }';
   const env = { MEANDER_DURABILITY: "power", MEANDER_SYNC_MS: "200" };
-  assert.deepEqual(optionsOf([], "{}", {}), {});
+  assert.deepEqual(optionsOf([], "{}", {}), { durability: "process", syncMs: 1000 });
   assert.deepEqual(optionsOf([], file, {}), { durability: "process", syncMs: 300 });
   assert.deepEqual(optionsOf([], file, env), { durability: "power", syncMs: 200 });
   assert.deepEqual(optionsOf(["--durability", "process", "--sync-ms", "50"], file, env), {

@@ -4,11 +4,11 @@
  * @module
  */
 
+import { settle, type Settled } from "../../../src/options/option.ts";
+import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
 import { isUnknownTopic, KafkaClient } from "./client.ts";
-import type { CompressionChoice } from "./codecs.ts";
-import type { KafkaConnection } from "./connection.ts";
 import { groupMembers } from "./groups.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
@@ -41,51 +41,6 @@ import {
  */
 const MAX_AHEAD_MS = 3_300_000;
 
-/** Options of {@linkcode KafkaLog.open}. */
-export interface KafkaLogOptions {
-  /** Brokers to ask first, as `host:port`. */
-  readonly brokers: readonly string[];
-  /** How connections are made: TLS, login, timeouts. @default {{}} */
-  readonly kafka?: KafkaConnection;
-  /** How what is written is compressed; all compressions are read. @default {"auto"} */
-  readonly compression?: CompressionChoice;
-  /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {60_000} */
-  readonly retryMs?: number;
-  /** After so long the brokers abort what a writer that died has begun; readers wait behind it. @default {10_000} */
-  readonly transactionTimeoutMs?: number;
-  /** After so long without a heartbeat, a group gives a member's partitions to others. @default {6000} */
-  readonly sessionMs?: number;
-  /** Time between heartbeats; as long does a member take to notice a change of the group. @default {500} */
-  readonly heartbeatMs?: number;
-  /**
-   * Folder of this machine where members note that they live. Of one that was killed, those that share the folder tell
-   * its group at once; otherwise it takes `sessionMs`.
-   *
-   * @default {none}
-   */
-  readonly membersFolder?: string;
-  /**
-   * How long a group waits for members whose handlers are busy; also for one that was killed while it joined for the
-   * first time, of whom nobody can tell it.
-   *
-   * @default {30_000}
-   */
-  readonly rebalanceMs?: number;
-  /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
-  readonly replicationFactor?: number;
-  /**
-   * Configuration of new topics, beside records of 8 MiB at most and no limit of age. Kafka measures age by the
-   * records' own time: with a limit, old events go as soon as a segment of them is full.
-   *
-   * @default {{}}
-   */
-  readonly topicConfig?: Readonly<Record<string, string>>;
-  /** Bytes of a partition to fetch at a time. @default {1 MiB} */
-  readonly fetchBytes?: number;
-  /** Bytes of records that are held for readers; beside them, one fetch for each read under way. @default {64 MiB} */
-  readonly bufferBytes?: number;
-}
-
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
  *
@@ -113,7 +68,10 @@ export interface KafkaLogOptions {
 export class KafkaLog implements Log {
   /** See {@linkcode Log.address}. */
   readonly address: LogAddress;
-  readonly #options: Required<Omit<KafkaLogOptions, "membersFolder">> & KafkaLogOptions;
+  readonly #options:
+    & Settled<typeof KAFKA_OPTIONS>
+    & KafkaLogOptions
+    & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #appends: KafkaClient;
@@ -132,24 +90,12 @@ export class KafkaLog implements Log {
 
   private constructor(options: KafkaLogOptions) {
     this.address = { kind: "kafka", options };
-    this.#options = {
-      kafka: {},
-      compression: "auto",
-      retryMs: 60_000,
-      transactionTimeoutMs: 10_000,
-      sessionMs: 6000,
-      heartbeatMs: 500,
-      rebalanceMs: 30_000,
-      replicationFactor: -1,
-      topicConfig: {},
-      fetchBytes: 1 << 20,
-      bufferBytes: 64 << 20,
-      ...options,
-    };
+    const { brokers, membersFolder, kafka = {}, topicConfig = {} } = options;
+    this.#options = { ...settle(KAFKA_OPTIONS, options), brokers, membersFolder, kafka, topicConfig };
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
     this.#appends = this.#newClient();
-    const { replicationFactor, topicConfig } = this.#options;
+    const { replicationFactor } = this.#options;
     this.#topics = new KafkaTopics(this.#client, {
       replicationFactor,
       topicConfig: { "max.message.bytes": `${8 << 20}`, "retention.ms": "-1", ...topicConfig },

@@ -4,13 +4,27 @@
  * @module
  */
 
+import { choice, number } from "../../../src/options/option.ts";
+
 /** What survives a resolved append: the death of the process, kill -9 included; or a power cut as well. */
 export type Durability = "process" | "power";
 
 /** All of {@linkcode Durability}. */
 export const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
-/** How long what was acknowledged may wait for the disk, milliseconds. */
-export const SYNC_MS = 1000;
 /** An hour: a longer time is none. */
-export const MAX_SYNC_MS = 3_600_000;
+export const LONGEST_SYNC_MS = 3_600_000;
+
+/** The options of a log in a file that stand in a configuration. */
+export const SQLITE_OPTIONS = {
+  durability: choice(
+    DURABILITIES,
+    "process",
+    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](../explanation/log.md#durability)",
+  ),
+  syncMs: number(
+    1000,
+    { above: 0, maximum: LONGEST_SYNC_MS },
+    "on SQLite: time after which the disk is asked to confirm what was acknowledged",
+  ),
+};

@@ -8,7 +8,8 @@ import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { bootTime } from "./boot.ts";
 import { CommittedState } from "./committed_state.ts";
-import { type Durability, MAX_SYNC_MS, SYNC_MS } from "./durability.ts";
+import { settle } from "../../../src/options/option.ts";
+import { type Durability, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
 import { EndFile, readMemory, syncFile } from "./end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec } from "../log.ts";
@@ -37,18 +38,18 @@ export interface SqliteLogOptions {
    * What a resolved append or commit survives. `process`: the death of the process, kill -9 included.
    * `power`: also the death of the machine, at the price of one fsync a write. @default {"process"}
    */
-  readonly durability?: Durability;
+  readonly durability?: Durability | undefined;
   /**
    * Time after which the disk is asked to confirm what was written, milliseconds: with `process`, the death of the machine
    * takes what was acknowledged since the last sync began that has ended. @default {1000}
    */
-  readonly syncMs?: number;
+  readonly syncMs?: number | undefined;
   /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
-  readonly tombstones?: number;
+  readonly tombstones?: number | undefined;
   /** Called between the steps of a write; throwing is a crash there. For tests. */
   readonly onStep?: (step: string) => void;
   /** When the machine was started, milliseconds since the epoch. For tests. @default {as the system says} */
-  readonly boot?: number;
+  readonly boot?: number | undefined;
 }
 
 /** The file under a `SqliteLog`. */
@@ -82,14 +83,14 @@ export class SqliteStore implements LogStore {
 
   /** Opens or creates the file; see `SqliteLog.open()`. */
   constructor(path: string, options: SqliteLogOptions) {
-    const { durability = "process", tombstones = 10_000, onStep, syncMs = SYNC_MS, boot = bootTime() } =
-      options;
+    const { durability, syncMs } = settle(SQLITE_OPTIONS, options);
+    const { tombstones = 10_000, onStep, boot = bootTime() } = options;
     if (!Number.isInteger(tombstones) || tombstones < 1) {
       throw new RangeError(`Cannot keep ${tombstones} tombstones: at least 1 is needed`);
     }
-    if (!(syncMs > 0 && syncMs <= MAX_SYNC_MS)) {
+    if (!(syncMs > 0 && syncMs <= LONGEST_SYNC_MS)) {
       throw new RangeError(
-        `Cannot sync after ${syncMs} ms: more than 0 and at most ${MAX_SYNC_MS} are wanted`,
+        `Cannot sync after ${syncMs} ms: more than 0 and at most ${LONGEST_SYNC_MS} are wanted`,
       );
     }
     this.#path = oneName(path);
