@@ -51,7 +51,7 @@ export {
 
 // Who is in which variant.
 export { type Assignment, Experiments } from "./src/assignment/assignment.ts";
-export { bucketOf, BUCKETS, shareOut } from "./src/assignment/buckets.ts";
+export { bucketOf, BUCKETS, saltSeed, shareOut } from "./src/assignment/buckets.ts";
 export type { Exposure } from "./src/assignment/exposure.ts";
 
 // Figures of users and variants.

@@ -32,7 +32,7 @@ const FIRST_MS = 1e11;
  *
  * @example
  * ```ts
- * import { parseEasyRec, toEasyRec } from "./easyrec.ts";
+ * import { parseEasyRec, toEasyRec } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const row = { request_id: "r1", user_id: "ann", item_id: "tent", event_type: "buy", event_time: 1700000000 };

@@ -68,7 +68,7 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
  *
  * @example
  * ```ts
- * import { parseGorse, toGorse } from "./gorse.ts";
+ * import { parseGorse, toGorse } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const star = { FeedbackType: "star", UserId: "ann", ItemId: "deno", Timestamp: "2023-11-14T22:13:20.000Z" };

@@ -50,7 +50,7 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
  *
  * @example
  * ```ts
- * import { parseMetarank, toMetarank } from "./metarank.ts";
+ * import { parseMetarank, toMetarank } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const click = {

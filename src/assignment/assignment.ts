@@ -62,7 +62,7 @@ interface Compiled {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { Experiments } from "./assignment.ts";
+ * import { Experiments } from "@meander/meander/experiments";
  *
  * assert.deepEqual(new Experiments([]).assign("ann").exposures, []);
  * ```

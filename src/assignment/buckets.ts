@@ -13,10 +13,12 @@ export const BUCKETS = 10_000;
 /**
  * The bucket of a user under a salt, 0..9999: the same for ever, and independent of that under another salt.
  *
+ * @param seed of the salt, by {@linkcode saltSeed}
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { bucketOf, saltSeed } from "./buckets.ts";
+ * import { bucketOf, saltSeed } from "@meander/meander/experiments";
  *
  * assert.equal(bucketOf("ann", saltSeed("s1")), bucketOf("ann", saltSeed("s1")));
  * ```
@@ -25,7 +27,17 @@ export function bucketOf(user: string, seed: number): number {
   return hashString(user, seed) % BUCKETS;
 }
 
-/** The seed of {@linkcode bucketOf} for a salt. */
+/**
+ * The seed of {@linkcode bucketOf} for a salt.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { saltSeed } from "@meander/meander/experiments";
+ *
+ * assert.notEqual(saltSeed("s1"), saltSeed("s2"));
+ * ```
+ */
 export function saltSeed(salt: string): number {
   return hashString(salt, 0x6d656164);
 }
@@ -48,7 +60,7 @@ export function spanSize(spans: readonly Span[]): number {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { shareOut } from "./buckets.ts";
+ * import { shareOut } from "@meander/meander/experiments";
  *
  * const first = shareOut([[], []], [5000, 5000]);
  * assert.deepEqual(first, [[[0, 5000]], [[5000, 10_000]]]);

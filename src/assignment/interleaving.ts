@@ -80,7 +80,7 @@ export function listPicker<T>(list: readonly T[]): Picker<T> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { listPicker, teamDraft } from "./interleaving.ts";
+ * import { listPicker, teamDraft } from "@meander/meander/experiments";
  *
  * const pickers = [listPicker(["a", "b", "c"]), listPicker(["a", "d", "b", "e"])] as const;
  * const list = teamDraft(pickers, 4, () => 0.9); // 1 picks first, always
@@ -148,7 +148,7 @@ export interface Preference {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { InterleavingTotals } from "./interleaving.ts";
+ * import { InterleavingTotals } from "@meander/meander/experiments";
  *
  * const totals = new InterleavingTotals();
  * for (let user = 0; user < 500; user++) totals.update(`u${user}`, user % 5 === 0 ? [1, 0] : [0, 1]);

@@ -58,7 +58,7 @@ export interface Candidates {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { choose } from "./policy.ts";
+ * import { choose } from "@meander/meander/evaluation";
  *
  * const list = choose({ scores: [0.1, 0.9, 0.5] }, 2, { name: "greedy" }, () => 0);
  * assert.deepEqual(list, [{ index: 1, propensity: 1 }, { index: 2, propensity: 1 }]);

@@ -11,7 +11,7 @@
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { mulberry32 } from "@meander/meander";
+ * import { mulberry32 } from "@meander/meander/nn";
  *
  * const one = mulberry32(7), other = mulberry32(7);
  * assert.deepEqual([one(), one()], [other(), other()]);

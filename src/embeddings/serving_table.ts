@@ -37,8 +37,8 @@ interface Staging {
  *
  * @example
  * ```ts
- * import { EmbeddingTable } from "./table.ts";
- * import { ServingTable } from "./serving_table.ts";
+ * import { EmbeddingTable } from "@meander/meander/nn";
+ * import { ServingTable } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const trained = new EmbeddingTable({ name: "item", width: 2, seed: 1 });
  * const want = new Float32Array(2), got = new Float32Array(2);

@@ -68,7 +68,7 @@ const REMOVED_BYTES = 1 << 16;
  *
  * @example
  * ```ts
- * import { EmbeddingTable } from "./table.ts";
+ * import { EmbeddingTable } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const items = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0 });
  * const row = items.sight("i17", 1_700_000_000_000);

@@ -51,7 +51,7 @@ const MAX_ATTRIBUTES = 256;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { DEFAULT_SCHEMA, PRIOR, type TaskOutputs, TaskState } from "@meander/meander";
+ * import { DEFAULT_SCHEMA, PRIOR, type TaskOutputs, TaskState } from "@meander/meander/core";
  *
  * const task = new TaskState({ schema: DEFAULT_SCHEMA }, PRIOR);
  * const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };

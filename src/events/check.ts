@@ -47,7 +47,7 @@ const duplicates = new DuplicateFinder();
  *
  * @example
  * ```ts
- * import { checkEvent } from "./check.ts";
+ * import { checkEvent } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * assert.ok(checkEvent({ type: "forget", user: "u1", time: 1_700_000_000_000 }).ok);
@@ -69,7 +69,7 @@ export function checkEvent(value: unknown): DecodedEvent {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { checkItem } from "@meander/meander";
+ * import { checkItem } from "@meander/meander/core";
  *
  * assert.ok(checkItem({ item: "tent", time: 1_767_225_600_000, category: "camping" }).ok);
  * const refused = checkItem({ time: 1_767_225_600_000 });

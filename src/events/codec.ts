@@ -31,7 +31,7 @@ const ENCODER = new TextEncoder();
  *
  * @example
  * ```ts
- * import { decodeEvent, encodeEvent } from "./codec.ts";
+ * import { decodeEvent, encodeEvent } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const event = { type: "interaction", user: "u1", time: 1_700_000_000_000, item: "i1", action: "click" } as const;
@@ -53,7 +53,7 @@ export function decodeEvent(bytes: Uint8Array): DecodedEvent {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { decodeItem, encodeItem } from "@meander/meander";
+ * import { decodeItem, encodeItem } from "@meander/meander/core";
  *
  * const item = { item: "tent", time: 1_767_225_600_000, category: "camping" };
  * assert.deepEqual(decodeItem(encodeItem(item)), { ok: true, item });
@@ -70,7 +70,7 @@ export function decodeItem(bytes: Uint8Array): DecodedItem {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { decodeRecommendation } from "@meander/meander";
+ * import { decodeRecommendation } from "@meander/meander/core";
  *
  * const answer = decodeRecommendation(new TextEncoder().encode("{"));
  * assert.equal(answer.ok, false);
@@ -89,7 +89,7 @@ export function decodeRecommendation(bytes: Uint8Array): DecodedRecommendation {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { decodeEvent, encodeEvent } from "@meander/meander";
+ * import { decodeEvent, encodeEvent } from "@meander/meander/core";
  *
  * const bytes = encodeEvent({ type: "forget", user: "ann", time: 1_767_225_600_000 });
  * assert.ok(decodeEvent(bytes).ok);
@@ -107,7 +107,7 @@ export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { encodeItem } from "@meander/meander";
+ * import { encodeItem } from "@meander/meander/core";
  *
  * const bytes = encodeItem({ item: "tent", time: 1_767_225_600_000 });
  * assert.deepEqual(JSON.parse(new TextDecoder().decode(bytes)), { item: "tent", time: 1_767_225_600_000 });

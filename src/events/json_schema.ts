@@ -46,7 +46,7 @@ export const PLAIN = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
  *
  * @example
  * ```ts
- * import { jsonSchemas } from "./json_schema.ts";
+ * import { jsonSchemas } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * assert.deepEqual(Object.keys(jsonSchemas()), ["event", "item", "recommendation", "rejected"]);

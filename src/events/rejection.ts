@@ -45,7 +45,7 @@ export type Rejection = (LogPlace | FilePlace) & {
  * @example
  * ```ts
  * import { rejectionOf } from "./rejection.ts";
- * import { decodeEvent } from "./codec.ts";
+ * import { decodeEvent } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const bytes = new TextEncoder().encode("[]");

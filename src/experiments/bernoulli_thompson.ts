@@ -25,7 +25,7 @@ export interface BetaArm {
  * ```ts
  * import assert from "node:assert/strict";
  * import { bernoulliThompson } from "@meander/meander/evaluation";
- * import { mulberry32 } from "@meander/meander/core";
+ * import { mulberry32 } from "@meander/meander/nn";
  *
  * const arms = [{ alpha: 90, beta: 10 }, { alpha: 10, beta: 90 }];
  * const [best] = bernoulliThompson(arms, 1, 1000, mulberry32(1));

@@ -155,7 +155,7 @@ const PLACES = 5;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { evaluatePolicy } from "./off_policy.ts";
+ * import { evaluatePolicy } from "@meander/meander/evaluation";
  *
  * const log = Array.from({ length: 1000 }, (_, n) => ({
  *   unit: `u${n}`,

@@ -30,7 +30,7 @@ export interface SampleRatioOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { SampleRatio } from "./sample_ratio.ts";
+ * import { SampleRatio } from "@meander/meander/experiments";
  *
  * const ratio = new SampleRatio([0.5, 0.5]);
  * for (let user = 0; user < 1000; user++) ratio.update(user % 4 === 0 ? 0 : 1);

@@ -298,7 +298,7 @@ function checkHistory({ items, categories, actions, times, strengths }: Instance
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, DEFAULT_SCHEMA, modelSizes, mulberry32 } from "@meander/meander";
+ * import { createModel, DEFAULT_SCHEMA, modelSizes, mulberry32 } from "@meander/meander/core";
  *
  * const model = createModel("din", modelSizes(DEFAULT_SCHEMA, 16), {}, mulberry32(1));
  * assert.equal(model.sizes.d, 32);

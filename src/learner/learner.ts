@@ -65,7 +65,7 @@ interface LearntRows {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32 } from "@meander/meander";
+ * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32 } from "@meander/meander/core";
  *
  * const schema = DEFAULT_SCHEMA, width = 8;
  * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));

@@ -41,7 +41,7 @@ export interface ConfidenceOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { criticalSquare } from "./confidence_sequence.ts";
+ * import { criticalSquare } from "@meander/meander/experiments";
  *
  * const z = Math.sqrt(criticalSquare(100, { alpha: 0.05, tunedFor: 100 }));
  * assert.ok(z > 2.8 && z < 2.9); // 1.96 when looked at once

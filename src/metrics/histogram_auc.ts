@@ -20,7 +20,7 @@ export interface HistogramAucState {
  *
  * @example
  * ```ts
- * import { HistogramAuc } from "./histogram_auc.ts";
+ * import { HistogramAuc } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * const metric = new HistogramAuc();
  * metric.update(0, 0.2);

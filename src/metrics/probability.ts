@@ -24,7 +24,7 @@ export function rowLogLoss(label: number, prediction: number): number {
  *
  * @example
  * ```ts
- * import { entropy } from "./probability.ts";
+ * import { entropy } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * assert.equal(entropy(0.5), Math.LN2);
  * assert.equal(entropy(0), 0);
@@ -42,7 +42,7 @@ export function entropy(rate: number): number {
  *
  * @example
  * ```ts
- * import { logLoss } from "./probability.ts";
+ * import { logLoss } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * assert.equal(logLoss([1, 0], [0.5, 0.5]), Math.LN2);
  * ```
@@ -74,7 +74,7 @@ export function constantLogLoss(labels: Numbers): number | null {
  *
  * @example
  * ```ts
- * import { normalizedEntropy } from "./probability.ts";
+ * import { normalizedEntropy } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * assert.equal(normalizedEntropy([1, 0], [0.5, 0.5]), 1);
  * assert.equal(normalizedEntropy([1, 1], [0.5, 0.5]), null);

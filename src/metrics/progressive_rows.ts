@@ -56,7 +56,7 @@ const LABEL = 1, NEW_USER = 2;
  *
  * @example
  * ```ts
- * import { ProgressiveRows } from "./progressive_rows.ts";
+ * import { ProgressiveRows } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * const rows = new ProgressiveRows();
  * rows.update({ user: 0, label: 0, prediction: 0.2, newUser: true });

@@ -21,7 +21,7 @@ export type Numbers = ArrayLike<number>;
  *
  * @example
  * ```ts
- * import { auc } from "./ranking.ts";
+ * import { auc } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * assert.equal(auc([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.8]), 0.875);
  * assert.equal(auc([1, 1], [0.1, 0.4]), null);
@@ -54,7 +54,7 @@ export function auc(labels: Numbers, scores: Numbers): number | null {
  *
  * @example
  * ```ts
- * import { gauc } from "./ranking.ts";
+ * import { gauc } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * // User 0 is ordered perfectly, user 1 has one label only and does not count.
  * assert.equal(gauc([0, 0, 1], [0, 1, 1], [0.2, 0.3, 0.1]), 1);
@@ -98,7 +98,7 @@ export function gauc(users: Numbers, labels: Numbers, scores: Numbers): number |
  *
  * @example
  * ```ts
- * import { prAuc } from "./ranking.ts";
+ * import { prAuc } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * assert.equal(prAuc([1, 0, 1], [0.9, 0.5, 0.4]), (1 + 2 / 3) / 2);
  * ```

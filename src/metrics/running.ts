@@ -20,7 +20,7 @@ export interface RunningMeanState {
  *
  * @example
  * ```ts
- * import { RunningMean } from "./running.ts";
+ * import { RunningMean } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * const mean = new RunningMean();
  * mean.update(1);
@@ -119,7 +119,7 @@ const UNIT = 2 ** 24;
  *
  * @example
  * ```ts
- * import { RunningProbability } from "./running.ts";
+ * import { RunningProbability } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * const metric = new RunningProbability();
  * metric.update(1, 0.5);

@@ -33,8 +33,8 @@ export interface SlidingWindowState<State> {
  *
  * @example
  * ```ts
- * import { HistogramAuc } from "./histogram_auc.ts";
- * import { SlidingWindow } from "./sliding_window.ts";
+ * import { HistogramAuc } from "@meander/meander/evaluation";
+ * import { SlidingWindow } from "@meander/meander/evaluation";
  * import assert from "node:assert/strict";
  * const window = new SlidingWindow(HistogramAuc, { length: 10, buckets: 5 });
  * for (let i = 0; i < 13; i++) window.update(i % 2, 0.5);

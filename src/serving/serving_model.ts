@@ -30,7 +30,7 @@ const PORTION_KEYS = 1024;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32, ServingModel } from "@meander/meander";
+ * import { createModel, DEFAULT_SCHEMA, Learner, modelSizes, mulberry32, ServingModel } from "@meander/meander/core";
  *
  * const schema = DEFAULT_SCHEMA, width = 8;
  * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));

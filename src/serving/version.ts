@@ -58,7 +58,7 @@ const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, DEFAULT_SCHEMA, decodeVersion, encodeVersion, Learner, modelSizes, mulberry32 } from "@meander/meander";
+ * import { createModel, DEFAULT_SCHEMA, decodeVersion, encodeVersion, Learner, modelSizes, mulberry32 } from "@meander/meander/core";
  *
  * const schema = DEFAULT_SCHEMA, width = 8;
  * const newModel = () => createModel("base", modelSizes(schema, width), {}, mulberry32(1));
@@ -105,7 +105,7 @@ export function versionNumber(bytes: Uint8Array): number {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { decodeVersion } from "@meander/meander";
+ * import { decodeVersion } from "@meander/meander/core";
  *
  * assert.throws(() => decodeVersion(new Uint8Array(100)), SyntaxError);
  * ```

@@ -25,7 +25,7 @@ export interface MemoryLogOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { MemoryLog } from "./memory_log.ts";
+ * import { MemoryLog } from "@meander/meander";
  *
  * await using log = new MemoryLog();
  * await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);

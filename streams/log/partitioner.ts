@@ -21,7 +21,7 @@ const scratch = new Uint8Array(1024);
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { partitionOf } from "./partitioner.ts";
+ * import { partitionOf } from "@meander/meander/log";
  *
  * assert.equal(partitionOf("foobar", 4), 2);
  * assert.equal(partitionOf("foobar", 1), 0);

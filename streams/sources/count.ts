@@ -12,7 +12,7 @@ import type { SourceRecord } from "./source.ts";
  * ```ts
  * import assert from "node:assert/strict";
  * import { countEvents } from "./count.ts";
- * import { openSource } from "./open.ts";
+ * import { openSource } from "@meander/meander";
  *
  * const file = await Deno.makeTempFile({ suffix: ".jsonl" });
  * await Deno.writeTextFile(file, '{"type":"forget","user":"u1","time":1700000000000}\nbroken\n');

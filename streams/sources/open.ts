@@ -51,7 +51,7 @@ const OPENERS: Readonly<
  *
  * @example
  * ```ts
- * import { openSource } from "./open.ts";
+ * import { openSource } from "@meander/meander";
  * import assert from "node:assert/strict";
  *
  * const file = await Deno.makeTempFile({ suffix: ".jsonl" });

@@ -17,7 +17,7 @@ export type KernelChoice = "auto" | KernelName;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { resolveKernels } from "./choose.ts";
+ * import { resolveKernels } from "@meander/meander/nn";
  *
  * assert.equal(resolveKernels("plain"), "plain");
  * ```
@@ -36,7 +36,7 @@ export function resolveKernels(choice: KernelChoice): KernelName {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createKernels } from "./choose.ts";
+ * import { createKernels } from "@meander/meander/nn";
  *
  * const { floats, name } = createKernels("plain");
  * assert.equal(name, "plain");

@@ -24,7 +24,7 @@ import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
  *
  * @example
  * ```ts
- * import { lateClickWeight } from "./delayed.ts";
+ * import { lateClickWeight } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const z = Math.log(0.2 / 0.8);
  * assert.ok(Math.abs(lateClickWeight(z, 1, 1) - 1.2) < 1e-12);

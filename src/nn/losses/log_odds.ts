@@ -60,7 +60,7 @@ export function sampledLoss(z: number, y: number, rate: number): RowLoss {
  *
  * @example
  * ```ts
- * import { servedProbability } from "./log_odds.ts";
+ * import { servedProbability } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * assert.ok(Math.abs(servedProbability(-1.2, 0.1) - 0.029239) < 1e-6);
  * ```

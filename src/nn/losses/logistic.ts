@@ -58,7 +58,7 @@ export function softplus(z: number): number {
  *
  * @example
  * ```ts
- * import { logisticLoss } from "./logistic.ts";
+ * import { logisticLoss } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * assert.deepEqual(logisticLoss(0, 1), { value: Math.LN2, gradient: -0.5 });
  * assert.equal(logisticLoss(-1000, 1).value, 1000);

@@ -49,7 +49,7 @@ export function kindOf(model: ModelName | ModelKind): ModelKind {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel } from "./registry.ts";
+ * import { createModel } from "@meander/meander/nn";
  *
  * const sizes = { d: 2, user: 1, context: 0 };
  * const model = createModel("dien", sizes, { hidden: 4 }, () => 0.25);

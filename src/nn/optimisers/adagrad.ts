@@ -26,7 +26,7 @@ export interface RowAdagradOptions extends AdagradOptions {
  *
  * @example
  * ```ts
- * import { Adagrad } from "./adagrad.ts";
+ * import { Adagrad } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const weights = Float32Array.of(1);
  * new Adagrad(1, { learningRate: 0.25 }).step(weights, Float32Array.of(-2));

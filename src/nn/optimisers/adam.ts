@@ -22,7 +22,7 @@ export interface AdamOptions {
  *
  * @example
  * ```ts
- * import { Adam } from "./adam.ts";
+ * import { Adam } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const adam = new Adam(1, { learningRate: 0.1 });
  * const weights = Float32Array.of(1);

@@ -23,7 +23,7 @@ export interface FtrlOptions {
  *
  * @example
  * ```ts
- * import { Ftrl } from "./ftrl.ts";
+ * import { Ftrl } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const ftrl = new Ftrl(2, { lambda1: 0.3 });
  * const weights = new Float32Array(2);

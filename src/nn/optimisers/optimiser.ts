@@ -50,7 +50,7 @@ export function usable(gradients: Float32Array, start = 0, length = gradients.le
  *
  * @example
  * ```ts
- * import { clipByGlobalNorm } from "./optimiser.ts";
+ * import { clipByGlobalNorm } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const gradients = Float32Array.of(6, 8);
  * assert.equal(clipByGlobalNorm(gradients, 5), 10);

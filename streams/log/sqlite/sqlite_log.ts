@@ -31,7 +31,7 @@ export type { SqliteLogOptions, Verified };
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { SqliteLog } from "./sqlite_log.ts";
+ * import { SqliteLog } from "@meander/meander";
  *
  * const folder = await Deno.makeTempDir();
  * {
