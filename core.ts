@@ -63,8 +63,6 @@ export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
 export type { ItemListsOptions } from "./src/retrieval/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/neighbours.ts";
 export type { SessionsOptions } from "./src/retrieval/sessions.ts";
-export type { ItemVectorsOptions } from "./src/retrieval/item_vectors.ts";
-export type { StateSourceOptions } from "./src/retrieval/state_map.ts";
 export { type CandidateSource, SCORED_SOURCES } from "./src/events/candidate_source.ts";
 export type { Ranking } from "./src/scorer/answerer.ts";
 export {

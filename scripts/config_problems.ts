@@ -6,7 +6,6 @@
 
 import { nearName } from "../src/events/near_name.ts";
 import { Guard } from "../src/learner/guard.ts";
-import { checkStateSource } from "../src/retrieval/state_map.ts";
 import { SequenceSlab } from "../src/users/sequence.ts";
 import type { Config } from "../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../streams/settings/config_fault.ts";
@@ -42,7 +41,6 @@ export function problemsOf(error: unknown): readonly Problem[] {
 export function misfitsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
-    ["retrieval", () => checkStateSource(config.retrieval ?? {})],
     ["guard", () => config.guard === null ? null : new Guard(config.guard)],
   ];
   return trials.flatMap(([section, make]) => {

@@ -19,7 +19,6 @@ import { DEFAULT_ACTIONS } from "../features/actions.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
-import { checkStateSource } from "../retrieval/state_map.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
@@ -110,7 +109,6 @@ export class TaskState {
     this.#memory = new UserMemory(this.sequences, this.catalogue);
     this.users = this.#memory.users;
     this.statistics = new FeatureStatistics(options.schema);
-    checkStateSource(settled.retrieval, serving);
     this.retrieval = new Retrieval(this, settled.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,

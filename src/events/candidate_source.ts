@@ -13,8 +13,6 @@ export const SCORED_SOURCES = [
   "together",
   "linear",
   "sessions",
-  "vectors",
-  "state",
   "category",
   "next-category",
   "popular",

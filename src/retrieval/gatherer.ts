@@ -43,8 +43,6 @@ export interface RetrievalView {
   readonly sequences: SequenceSlab;
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
-  /** The recurrent state of a user after all behaviours; `null` when nothing is known. */
-  recurrentState(user: UserState): Float32Array | null;
 }
 
 /** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
@@ -76,7 +74,7 @@ const OWN = PROPERTIES.indexOf("own");
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 /** Sources whose scores are sums over pairs: co-visited, same-page, closest, liked, together, in this order. */
 const PAIRED = 5;
-const [LINEAR, SESSIONS, VECTORS, STATE, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = [
+const [LINEAR, SESSIONS, CATEGORY, NEXT, POPULAR, TRENDING, REVISIT] = [
   ...SCORED_SOURCES.keys(),
 ]
   .slice(
@@ -144,13 +142,6 @@ export class Gatherer {
     return item < this.#sources.length ? this.#sources[item]! : 0;
   }
 
-  /** The recurrent state of a user where it is searched with; `null` when it knows of what came after `time`. */
-  stateOf(user: UserState, time: number): Float32Array | null {
-    const { sequences } = this.#view;
-    if (this.#state.map === null || (sequences.lastTime(user.row) ?? -Infinity) > time) return null;
-    return this.#view.recurrentState(user);
-  }
-
   /** Whether an item may be recommended. */
   may(index: number): boolean {
     const verdict = this.#verdicts[index]!;
@@ -174,9 +165,6 @@ export class Gatherer {
     if (query.user !== null) {
       this.#state.sessions.score(query.user.id, query.time, scores[SESSIONS!]!.scores);
     }
-    this.#state.vectors.score(query.context, query.time, scores[VECTORS!]!.scores);
-    const state = query.user === null ? null : this.stateOf(query.user, query.time);
-    if (state !== null) this.#state.map?.score(state, scores[STATE!]!.scores);
     this.#scoreCategories(query);
     this.#scoreOwn(query);
     const items: number[] = [];

@@ -25,12 +25,10 @@ import { type CandidateSource, SCORED_SOURCES } from "../events/candidate_source
 import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./item_lists.ts";
 import { nthLargest } from "./item_scores.ts";
-import { type ItemVectorsOptions, VECTORS_OPTIONS } from "./item_vectors.ts";
 import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 import { LEARNT_CONTEXT } from "./signal.ts";
-import { STATE_SOURCE_OPTIONS, type StateSourceOptions } from "./state_map.ts";
 import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */
@@ -66,10 +64,6 @@ export interface RetrievalOptions extends ItemListsOptions {
   readonly neighbours?: NeighboursOptions | undefined;
   /** Sessions like the user's. */
   readonly sessions?: SessionsOptions | undefined;
-  /** Vectors of items, off by default. */
-  readonly vectors?: ItemVectorsOptions | undefined;
-  /** Vectors nearest to the user's recurrent state, off by default. */
-  readonly state?: StateSourceOptions | undefined;
 }
 
 /** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
@@ -90,8 +84,6 @@ export const RETRIEVAL_OPTIONS = {
   trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
-  vectors: group(VECTORS_OPTIONS),
-  state: group(STATE_SOURCE_OPTIONS),
 } satisfies OptionsOf<Omit<RetrievalOptions, "listSizes">>;
 
 /** A retrieved candidate. */
@@ -129,7 +121,6 @@ export class Retrieval {
   readonly #newShare: number;
   readonly #learns: boolean;
   readonly #learnEvery: number;
-  readonly #mapEvery: number;
   readonly #gatherer: Gatherer;
   /** Scratch: scores of candidates. */
   #sorted = new Float64Array(1024);
@@ -142,19 +133,18 @@ export class Retrieval {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
     const settled = settle(RETRIEVAL_OPTIONS, options);
-    const { neighbours, sessions, vectors, state, trendHalfLifeMs } = settled;
+    const { neighbours, sessions, trendHalfLifeMs } = settled;
     this.maxCandidates = settled.maxCandidates;
     this.revisits = settled.revisits;
     this.#newShare = settled.newShare;
     this.#learns = settled.learn;
     this.#learnEvery = settled.learnEvery;
-    this.#mapEvery = settle(STATE_SOURCE_OPTIONS, state).learnEvery;
     this.state = new RetrievalState(
       view.catalogue,
       new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
       {
         lists: this.lists,
-        ...{ neighbours, sessions, vectors, state, trendHalfLifeMs },
+        ...{ neighbours, sessions, trendHalfLifeMs },
         transitionHalfLifeMs: this.lists.halfLifeMs,
       },
     );
@@ -177,10 +167,6 @@ export class Retrieval {
     if (!this.#learns) return;
     const { asked, signals } = this.state;
     if (wanted && asked && signals % this.#blendEvery() === 0) this.#learnBlend(user, item, time);
-    if (wanted && this.#mapEvery > 0 && signals % this.#mapEvery === 0) {
-      const before = this.#gatherer.stateOf(user, time);
-      if (before !== null) this.state.learnMap(before, item.index);
-    }
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];

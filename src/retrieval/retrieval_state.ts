@@ -3,8 +3,7 @@
  * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
- * for bit. The blend's weights depend on what was proposed, and the map of states on the versions that were served, not
- * on signals alone: they are records of their own.
+ * for bit. The blend's weights depend on what was proposed, not on signals alone: they are a record of their own.
  *
  * Tasks that share what they learn give each other their journals. What a task takes from others is applied between
  * two commits, and is part of its own journals from then on: a restore needs nothing of the others
@@ -19,22 +18,16 @@ import type { Catalogue } from "../users/catalogue.ts";
 import type { Blend, Features } from "./blend.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./changelog.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
-import { ItemVectors, type ItemVectorsOptions } from "./item_vectors.ts";
 import { LinearItems } from "./linear_items.ts";
 import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { Sessions, type SessionsOptions } from "./sessions.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signal.ts";
-import { settle } from "../options/option.ts";
-import { checkStateSource, STATE_SOURCE_OPTIONS, StateMap, type StateSourceOptions } from "./state_map.ts";
 import { takenFrom, TakenJournals } from "./taken_journals.ts";
 import { Trends } from "./trends.ts";
 
-const FORMAT = 4;
-/** The one before, whose trends had no slower counts. */
-const QUICK_FORMAT = 3;
+const FORMAT = 5;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
-const MAP_KEY = `${RETRIEVAL_KEY}map`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
 /** Options of {@linkcode RetrievalState}. */
@@ -45,10 +38,6 @@ export interface RetrievalStateOptions {
   readonly neighbours: NeighboursOptions;
   /** Sessions like the user's. */
   readonly sessions: SessionsOptions;
-  /** Vectors of items. */
-  readonly vectors: ItemVectorsOptions;
-  /** The source of users' states. */
-  readonly state: StateSourceOptions;
   /** Half-life of what is in demand now, milliseconds of event time. */
   readonly trendHalfLifeMs: number;
   /** Half-life of steps from category to category. */
@@ -81,10 +70,6 @@ export class RetrievalState {
   readonly linear: LinearItems;
   /** Sessions like the user's. */
   readonly sessions: Sessions;
-  /** Which items are near to what a user did. */
-  readonly vectors: ItemVectors;
-  /** Which items are near to a user's recurrent state; `null` when that is not searched with. */
-  readonly map: StateMap | null;
   /** Which category comes next. */
   readonly transitions: CategoryTransitions;
   /** What is in demand now. */
@@ -100,7 +85,6 @@ export class RetrievalState {
   readonly #journal = new SignalJournal();
   #asked = false;
   #blendChanged = false;
-  #mapChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
   /** Journals may name somebody whom another task was told to forget. */
@@ -111,17 +95,14 @@ export class RetrievalState {
   /** What was learnt from other tasks. */
   readonly #taken = new TakenJournals();
 
-  /** Nothing learnt. @throws RangeError when states are to be searched with and items have no vectors. */
+  /** Nothing learnt. */
   constructor(catalogue: Catalogue, blend: Blend, options: RetrievalStateOptions) {
-    checkStateSource(options);
     this.#catalogue = catalogue;
     this.#lists = options.lists;
     this.blend = blend;
     this.neighbours = new Neighbours(options.neighbours);
     this.linear = new LinearItems(this.neighbours);
     this.sessions = new Sessions(options.sessions);
-    this.vectors = new ItemVectors(options.vectors);
-    this.map = settle(STATE_SOURCE_OPTIONS, options.state).learnEvery > 0 ? new StateMap(this.vectors) : null;
     this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
     this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }
@@ -198,11 +179,6 @@ export class RetrievalState {
     this.#blendChanged = true;
   }
 
-  /** A step of the map from a user's state towards the item that was taken. */
-  learnMap(state: Float32Array, item: number): void {
-    if (this.map?.learn(state, item)) this.#mapChanged = true;
-  }
-
   /** Forgets whose signals they were: the journals that name the user go with the next commit. */
   forget(user: string): void {
     this.#journal.forget(user);
@@ -246,12 +222,6 @@ export class RetrievalState {
       records.push({ key: BLEND_KEY, value: to.toBytes() });
       this.#blendChanged = false;
     }
-    if (this.#mapChanged && this.map !== null) {
-      const to = new ByteWriter().u8(FORMAT);
-      this.map.encode(to);
-      records.push({ key: MAP_KEY, value: to.toBytes() });
-      this.#mapChanged = false;
-    }
     if (this.#taken.moved) {
       const to = new ByteWriter().u8(FORMAT);
       this.#taken.encodePositions(to);
@@ -288,7 +258,6 @@ export class RetrievalState {
       this.blend.decode(from);
       this.#asked = true;
     });
-    read(MAP_KEY, (from) => this.map?.decode(from));
     read(OTHERS_KEY, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);
     if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value));
@@ -304,7 +273,7 @@ export class RetrievalState {
     }
   }
 
-  /** Everything but the blend and the map in bytes: same signals, same bytes. */
+  /** Everything but the blend in bytes: same signals, same bytes. */
   encode(): Uint8Array {
     const ids = [...this.#catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const order = ids.map(({ index }) => index);
@@ -315,7 +284,6 @@ export class RetrievalState {
     this.neighbours.encode(to, order, rank);
     this.linear.encode(to, order, rank);
     this.sessions.encode(to, rank);
-    this.vectors.encode(to, rank);
     this.transitions.encode(to);
     this.trends.encode(to, order, rank);
     const raised = ids.filter(({ othersPopularity }) => othersPopularity > -Infinity);
@@ -327,7 +295,7 @@ export class RetrievalState {
 
   #decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
-    const format = checkFormat(from);
+    checkFormat(from);
     this.signals = from.uint();
     const items = Array.from({ length: from.count() }, () => this.#catalogue.intern(from.string(), 0).index);
     const itemAt = (place: number) => {
@@ -340,10 +308,8 @@ export class RetrievalState {
     this.neighbours.decode(from, itemAt);
     this.linear.decode(from, itemAt);
     this.sessions.decode(from, itemAt);
-    this.vectors.decode(from, itemAt);
     this.transitions.decode(from);
-    if (format === QUICK_FORMAT) this.trends.decodeQuick(from, itemAt);
-    else this.trends.decode(from, itemAt);
+    this.trends.decode(from, itemAt);
     for (let n = from.done ? 0 : from.count(); n > 0; n--) {
       this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
     }
@@ -368,7 +334,6 @@ export class RetrievalState {
     this.neighbours.learn(signal, this.#byId);
     this.linear.learn(signal, this.#byId);
     this.sessions.learn(signal);
-    this.vectors.learn(signal);
     const { item, time, step } = signal;
     if (step !== null) this.transitions.learn(step[0], step[1], time);
     this.trends.learn(item, time);
@@ -381,12 +346,8 @@ export class RetrievalState {
   }
 }
 
-function checkFormat(from: ByteReader): number {
+function checkFormat(from: ByteReader): void {
   const format = from.u8();
-  if (format !== FORMAT && format !== QUICK_FORMAT) {
-    throw new SyntaxError(
-      `Cannot decode the retrieval state: format is ${format}, this reads ${QUICK_FORMAT} and ${FORMAT}`,
-    );
-  }
-  return format;
+  if (format === FORMAT) return;
+  throw new SyntaxError(`Cannot decode the retrieval state: format is ${format}, this reads ${FORMAT}`);
 }

@@ -71,14 +71,6 @@ export class Trends {
     }
   }
 
-  /** Reads what was written before there were slower counts: as if there had been one behaviour an item. */
-  decodeQuick(from: ByteReader, itemAt: (rank: number) => number): void {
-    for (let n = from.count(); n > 0; n--) {
-      const [item, score] = [itemAt(from.uint()), from.f64()];
-      this.#set(item, score, score / SLOWER);
-    }
-  }
-
   #set(item: number, score: number, slower: number): void {
     this.#list.update(item, score, this.counts.score(item));
     this.counts.set(item, score);

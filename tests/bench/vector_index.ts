@@ -15,7 +15,7 @@ import process from "node:process";
 import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { ContextBuffer } from "../../src/retrieval/context.ts";
 import { ItemScores } from "../../src/retrieval/item_scores.ts";
-import { ItemVectors } from "../../src/retrieval/item_vectors.ts";
+import { ItemVectors } from "./item_vectors.ts";
 import { Nearest } from "../../src/retrieval/nearest.ts";
 import type { Signal } from "../../src/retrieval/signal.ts";
 import { VectorIndex } from "../../src/retrieval/vector_index.ts";

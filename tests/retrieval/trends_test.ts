@@ -57,18 +57,3 @@ Deno.test("Trends.decode() gives counts and ages again, with another half-life t
   slow.counts.moveTo(now);
   assert.ok(Math.abs(slow.counts.count(0) - 2 ** (-39 / 100)) < 1e-6);
 });
-
-Deno.test("Trends.decodeQuick() reads what had no slower counts", () => {
-  const first = trends();
-  first.learn(0, START);
-  for (const hours of [1, 3]) first.learn(1, START + hours * HOUR);
-  const to = new ByteWriter().uint(2);
-  for (const item of [0, 1]) to.uint(item).f64(first.counts.score(item));
-  const read = trends();
-  read.decodeQuick(new ByteReader(to.toBytes()), (place) => place);
-  const now = START + 40 * HOUR;
-  assert.ok(near(read.age(0, now), 40 * HOUR));
-  assert.equal(read.counts.score(1), first.counts.score(1));
-  const age = read.age(1, now);
-  assert.ok(age >= 0 && age < 39 * HOUR, `${age}`);
-});

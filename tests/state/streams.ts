@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
-import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { decodeItem, encodeItem, encodeItemState } from "../../src/users/item_codec.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
@@ -232,12 +231,6 @@ export class Durable {
   }
 }
 
-function mapOf({ retrieval }: TaskState): Uint8Array {
-  const to = new ByteWriter();
-  retrieval.state.map?.encode(to);
-  return to.toBytes();
-}
-
 /** All of a task's state as text, for comparing two tasks that were not committed at the same moments. */
 export function inventory(task: TaskState): Record<string, string> {
   const hex = (bytes: Uint8Array) => bytes.toHex();
@@ -247,7 +240,6 @@ export function inventory(task: TaskState): Record<string, string> {
     ["task", hex(encodeTask(task, 0))],
     ["retrieval", hex(task.retrieval.state.encode())],
     ["blend", task.retrieval.state.blend.weights.join()],
-    ["map", hex(mapOf(task))],
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,

@@ -18,16 +18,16 @@
  * @module
  */
 
-import { count, natural, type OptionsOf, settle } from "../options/option.ts";
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-import { createKernels } from "../nn/kernels/choose.ts";
-import { SimdKernels } from "../nn/kernels/simd.ts";
-import { mulberry32 } from "../draws/random.ts";
-import type { Context } from "./context.ts";
-import type { ItemScores } from "./item_scores.ts";
-import type { Signal } from "./signal.ts";
-import { EXACT, VectorIndex } from "./vector_index.ts";
+import { count, natural, type OptionsOf, settle } from "../../src/options/option.ts";
+import type { ByteReader } from "../../src/codec/byte_reader.ts";
+import type { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
+import { SimdKernels } from "../../src/nn/kernels/simd.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { Context } from "../../src/retrieval/context.ts";
+import type { ItemScores } from "../../src/retrieval/item_scores.ts";
+import type { Signal } from "../../src/retrieval/signal.ts";
+import { EXACT, VectorIndex } from "../../src/retrieval/vector_index.ts";
 
 const NEWEST = 20;
 const STEP = 0.85;
