@@ -60,9 +60,9 @@ export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/f
 
 // Where candidates come from, and how a list is chosen.
 export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
-export type { ItemListsOptions } from "./src/retrieval/item_lists.ts";
-export type { NeighboursOptions } from "./src/retrieval/neighbours.ts";
-export type { SessionsOptions } from "./src/retrieval/sessions.ts";
+export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
+export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
+export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
 export { type CandidateSource, SCORED_SOURCES } from "./src/events/candidate_source.ts";
 export type { Ranking } from "./src/scorer/answerer.ts";
 export {

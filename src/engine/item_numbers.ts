@@ -21,7 +21,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
-import { CHUNK_BYTES } from "../retrieval/changelog.ts";
+import { CHUNK_BYTES } from "../retrieval/signals/changelog.ts";
 import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
 import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../users/item_codec.ts";
 

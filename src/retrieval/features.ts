@@ -7,9 +7,9 @@
  * @module
  */
 
-import type { ItemScores } from "./item_scores.ts";
+import type { ItemScores } from "./items/item_scores.ts";
 import { SCORED_SOURCES } from "../events/candidate_source.ts";
-import { logarithms } from "./logarithms.ts";
+import { logarithms } from "./items/logarithms.ts";
 
 const EPSILON = 0.05;
 /** Scores are summed in this share of the largest: whole numbers, whose sum is the same in any order. */

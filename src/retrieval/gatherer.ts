@@ -9,14 +9,14 @@ import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
 import type { SequenceSlab } from "../users/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { Features } from "./blend.ts";
-import type { Context } from "./context.ts";
-import type { DecayedCounts } from "./decayed_counts.ts";
+import type { Context } from "./signals/context.ts";
+import type { DecayedCounts } from "./items/decayed_counts.ts";
 import { FEATURES, PROPERTIES, PROPOSALS, type ScoreColumn, scoreColumn } from "./features.ts";
 import { SCORED_SOURCES } from "../events/candidate_source.ts";
-import type { ItemLists } from "./item_lists.ts";
-import { ItemScores } from "./item_scores.ts";
-import { logarithms } from "./logarithms.ts";
-import { FAR, NEAR, TOGETHER } from "./neighbours.ts";
+import type { ItemLists } from "./items/item_lists.ts";
+import { ItemScores } from "./items/item_scores.ts";
+import { logarithms } from "./items/logarithms.ts";
+import { FAR, NEAR, TOGETHER } from "./sources/neighbours.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 
 /** What candidates are wanted. */

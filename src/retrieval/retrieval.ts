@@ -19,16 +19,16 @@ import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../users/catalogue.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend, type Features } from "./blend.ts";
-import { type Context, ContextBuffer, itemsOf } from "./context.ts";
+import { type Context, ContextBuffer, itemsOf } from "./signals/context.ts";
 import { FEATURE_NAMES, FEATURES, START_WEIGHTS } from "./features.ts";
 import { type CandidateSource, SCORED_SOURCES } from "../events/candidate_source.ts";
 import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
-import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./item_lists.ts";
-import { nthLargest } from "./item_scores.ts";
-import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
+import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
+import { nthLargest } from "./items/item_scores.ts";
+import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./sources/neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
-import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
-import { LEARNT_CONTEXT } from "./signal.ts";
+import { SESSIONS_OPTIONS, type SessionsOptions } from "./sources/sessions.ts";
+import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */

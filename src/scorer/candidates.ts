@@ -7,7 +7,7 @@
 
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
-import { type Context, contextOf, itemsOf } from "../retrieval/context.ts";
+import { type Context, contextOf, itemsOf } from "../retrieval/signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";

@@ -40,7 +40,7 @@ export interface CatalogueItem extends ItemFacts {
   popularity: number;
   /** What of it the task's own users make. */
   ownPopularity: number;
-  /** What of it the users of other tasks make, see `retrieval/item_lists.ts`. */
+  /** What of it the users of other tasks make, see `retrieval/items/item_lists.ts`. */
   othersPopularity: number;
   /** What was learnt of the item. */
   readonly statistics: ItemStatistics;

@@ -7,7 +7,7 @@
  *   signals/2  ■■■■│■░░░░░░░░
  * ```
  *
- * Each record is the journal of a commit (`src/retrieval/signal.ts`), with a note of what its task had learnt from the
+ * Each record is the journal of a commit (`src/retrieval/signals/signal.ts`), with a note of what its task had learnt from the
  * others since the commit before, ahead of any event. With the events of a partition, the notes on it say all that
  * its task depends on: a replay that follows them is the same, byte for byte.
  *

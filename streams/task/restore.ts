@@ -14,7 +14,7 @@
 
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { shown } from "../../src/events/refusal.ts";
-import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/changelog.ts";
+import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/signals/changelog.ts";
 import { decodeItem, itemKey, itemOfKey } from "../../src/users/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";

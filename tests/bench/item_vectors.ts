@@ -24,10 +24,10 @@ import type { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { SimdKernels } from "../../src/nn/kernels/simd.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
-import type { Context } from "../../src/retrieval/context.ts";
-import type { ItemScores } from "../../src/retrieval/item_scores.ts";
-import type { Signal } from "../../src/retrieval/signal.ts";
-import { EXACT, VectorIndex } from "../../src/retrieval/vector_index.ts";
+import type { Context } from "../../src/retrieval/signals/context.ts";
+import type { ItemScores } from "../../src/retrieval/items/item_scores.ts";
+import type { Signal } from "../../src/retrieval/signals/signal.ts";
+import { EXACT, VectorIndex } from "../../src/retrieval/vectors/vector_index.ts";
 
 const NEWEST = 20;
 const STEP = 0.85;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { itemsOf } from "../../src/retrieval/context.ts";
-import { type JournalEntry, readJournal } from "../../src/retrieval/signal.ts";
+import { itemsOf } from "../../src/retrieval/signals/context.ts";
+import { type JournalEntry, readJournal } from "../../src/retrieval/signals/signal.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import type { Task } from "../../streams/task/task.ts";

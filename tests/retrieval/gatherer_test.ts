@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { contextOf } from "../../src/retrieval/context.ts";
+import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { FEATURE_NAMES, FEATURES } from "../../src/retrieval/features.ts";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";

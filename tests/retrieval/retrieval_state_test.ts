@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Blend } from "../../src/retrieval/blend.ts";
-import { contextOf } from "../../src/retrieval/context.ts";
-import { ItemLists } from "../../src/retrieval/item_lists.ts";
+import { contextOf } from "../../src/retrieval/signals/context.ts";
+import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import { Catalogue } from "../../src/users/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";

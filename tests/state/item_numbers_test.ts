@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
-import { CHUNK_BYTES } from "../../src/retrieval/changelog.ts";
+import { CHUNK_BYTES } from "../../src/retrieval/signals/changelog.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { Catalogue } from "../../src/users/catalogue.ts";
 import { decodeItem, encodeItemState, readNumbers } from "../../src/users/item_codec.ts";

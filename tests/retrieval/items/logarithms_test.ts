@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { logarithms } from "../../src/retrieval/logarithms.ts";
+import { logarithms } from "../../../src/retrieval/items/logarithms.ts";
 
 Deno.test("logarithms() are ln(1 + x) to nine digits, exact at 0, and never fall where x grows", () => {
   const number = fc.double({ min: 0, max: 1e300, noNaN: true, noDefaultInfinity: true });

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ByteReader } from "../codec/byte_reader.ts";
-import { ByteWriter } from "../codec/byte_writer.ts";
+import { ByteReader } from "../../codec/byte_reader.ts";
+import { ByteWriter } from "../../codec/byte_writer.ts";
 import { CHUNK_BYTES } from "./changelog.ts";
 
 /** First byte of a record with journals of others; an own one begins with the format of journals. */

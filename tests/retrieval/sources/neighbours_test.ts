@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader } from "../../src/codec/byte_reader.ts";
-import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { contextOf } from "../../src/retrieval/context.ts";
-import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../src/retrieval/neighbour_rows.ts";
-import { FAR, NEAR, Neighbours, type NeighboursOptions, TOGETHER } from "../../src/retrieval/neighbours.ts";
-import type { Signal } from "../../src/retrieval/signal.ts";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { contextOf } from "../../../src/retrieval/signals/context.ts";
+import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/sources/neighbour_rows.ts";
+import {
+  FAR,
+  NEAR,
+  Neighbours,
+  type NeighboursOptions,
+  TOGETHER,
+} from "../../../src/retrieval/sources/neighbours.ts";
+import type { Signal } from "../../../src/retrieval/signals/signal.ts";
 
 const HOUR = 3_600_000;
 const byId = (a: number, b: number) => a - b;

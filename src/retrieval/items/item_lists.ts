@@ -5,9 +5,9 @@
  * @module
  */
 
-import { type OptionsOf, positive, settle } from "../options/option.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
-import { joined, raise, TopList } from "../users/popularity.ts";
+import { type OptionsOf, positive, settle } from "../../options/option.ts";
+import type { Catalogue, CatalogueItem } from "../../users/catalogue.ts";
+import { joined, raise, TopList } from "../../users/popularity.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 

@@ -14,13 +14,13 @@
  * @module
  */
 
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-import { type ItemScores, nthLargest } from "./item_scores.ts";
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { type ItemScores, nthLargest } from "../items/item_scores.ts";
 import { SLOT_WORDS } from "./neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
-import type { Context } from "./context.ts";
-import type { Signal } from "./signal.ts";
+import type { Context } from "../signals/context.ts";
+import type { Signal } from "../signals/signal.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;

@@ -15,11 +15,11 @@
  * @module
  */
 
-import { natural, type OptionsOf, positive, settle } from "../options/option.ts";
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-import { type ItemScores, nthLargest } from "./item_scores.ts";
-import type { Signal } from "./signal.ts";
+import { natural, type OptionsOf, positive, settle } from "../../options/option.ts";
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { type ItemScores, nthLargest } from "../items/item_scores.ts";
+import type { Signal } from "../signals/signal.ts";
 
 const NEWEST_ITEMS = 10;
 const NEWEST_SESSIONS = 500;

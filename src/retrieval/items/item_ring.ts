@@ -5,8 +5,8 @@
  * @module
  */
 
-import { hashString } from "../embeddings/hash.ts";
-import type { Catalogue } from "../users/catalogue.ts";
+import { hashString } from "../../embeddings/hash.ts";
+import type { Catalogue } from "../../users/catalogue.ts";
 
 /** Places in the ring: hashes are unsigned 32-bit integers. */
 const SIZE = 2 ** 32;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { contextOf } from "../../src/retrieval/context.ts";
+import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import {
   contextAfter,
   type JournalEntry,
   readJournal,
   type Signal,
   SignalJournal,
-} from "../../src/retrieval/signal.ts";
+} from "../../../src/retrieval/signals/signal.ts";
 
 const idOf = (item: number) => `item ${item}`;
 const itemAt = (id: string) => Number(id.slice(5));

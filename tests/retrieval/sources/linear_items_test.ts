@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { contextOf } from "../../src/retrieval/context.ts";
-import { ItemScores } from "../../src/retrieval/item_scores.ts";
-import { LinearItems, solveInPlace } from "../../src/retrieval/linear_items.ts";
-import { Neighbours } from "../../src/retrieval/neighbours.ts";
+import { contextOf } from "../../../src/retrieval/signals/context.ts";
+import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
+import { LinearItems, solveInPlace } from "../../../src/retrieval/sources/linear_items.ts";
+import { Neighbours } from "../../../src/retrieval/sources/neighbours.ts";
 
 const byId = (a: number, b: number) => a - b;
 

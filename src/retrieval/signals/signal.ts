@@ -6,9 +6,9 @@
  * @module
  */
 
-import { ByteReader } from "../codec/byte_reader.ts";
-import { ByteWriter } from "../codec/byte_writer.ts";
-import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { ByteReader } from "../../codec/byte_reader.ts";
+import { ByteWriter } from "../../codec/byte_writer.ts";
+import { Dictionary, readDictionary } from "../../codec/dictionary.ts";
 import { type Context, ContextBuffer } from "./context.ts";
 
 /** Most behaviours before a signal that it carries: the weight of one that is farther is below 0.06. */

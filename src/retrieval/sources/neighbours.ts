@@ -26,12 +26,12 @@
  * @module
  */
 
-import { count, integer, type OptionsOf, positive, settle, share } from "../options/option.ts";
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-import { nthLargest } from "./item_scores.ts";
+import { count, integer, type OptionsOf, positive, settle, share } from "../../options/option.ts";
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { nthLargest } from "../items/item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "./neighbour_rows.ts";
-import { LEARNT_CONTEXT, type Signal } from "./signal.ts";
+import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
 /** Weights of a neighbour. */
 export const FAR = 0;

@@ -6,9 +6,9 @@
  * @module
  */
 
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-import { raise } from "../users/popularity.ts";
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { raise } from "../../users/popularity.ts";
 
 const MAX_CATEGORIES = 2048;
 const MAX_NEXT = 64;
