@@ -14,28 +14,40 @@
  * what was to be expected of it, in two ways. Its excess is what it is above the loss of the causal prior the model starts
  * from. Its surprise is what it is above the entropy of p, which is the loss that p expects of itself (Spiegelhalter,
  * Statistics in Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the
- * surprise shows it. A batch's figure is the mean over its users of the user's mean: no one user can hide what happens
- * to the others. With H the entropy of the label rate, the newest window is out of band when
+ * surprise shows it. With H the entropy of the label rate, the newest window is out of band when
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
  *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
  * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
- * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them where the reference is skewed. The newest quarter of the window and the newest
- * batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few
- * users, and one of them in an odd mood is far from all batches before: the newest batch must be out of band without
- * the user who speaks most for it, beside batches of the reference without theirs. A batch is judged before it is published, so
- * what a coarse fault taught in its first batch is never served: a learner adapts to wrong labels within a few
- * batches, and one that has adapted looks sound for as long as they last.
+ * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them where the reference is skewed. The
+ * chance in surprise is known but for a factor, so it must be as far out in the deviations that a batch's own
+ * predictions allow: a batch of two people varies more than one of twenty. The newest quarter of the window and the
+ * newest batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has
+ * few users, and one of them in an odd mood is far from all batches before: the newest batch must be out of band
+ * without the user who speaks most for it, beside batches of the reference without theirs. A batch is judged before it
+ * is published, so what a coarse fault taught in its first batch is never served: a learner adapts to wrong labels
+ * within a few batches, and one that has adapted looks sound for as long as they last.
  *
  * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { logisticLoss } from "../nn/losses/logistic.ts";
-import { entropy, rowLogLoss } from "../metrics/probability.ts";
+import { entropy } from "../metrics/probability.ts";
+import {
+  type Block,
+  blockOf,
+  column,
+  FIELDS,
+  GAIN,
+  newest,
+  RATE,
+  rowsOf,
+  TRIMMED,
+  WHOLE,
+} from "./guard_block.ts";
 import { count, type OptionsOf, positive, settle, type Settled } from "../options/option.ts";
 import { correlatedVariance, mean, type Series, skewness } from "./series.ts";
 import type { Sample } from "../samples/sample.ts";
@@ -102,14 +114,6 @@ export interface HealthChange {
  */
 export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
 
-/**
- * Figures of one batch: rows, label rate, gain; then excess, surprise, over and under of all users; then the same without
- * the user who has the most of it, 0 of a single user.
- */
-type Block = readonly number[];
-const ROWS = 0, RATE = 1, GAIN = 2, FIELDS = 11;
-/** The tested figures, of all users and without one. */
-const WHOLE = [3, 4, 5, 6] as const, TRIMMED = [7, 8, 9, 10] as const;
 /** A variance needs some values. */
 const MIN_BLOCKS = 8;
 /** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
@@ -120,7 +124,7 @@ const FORMAT = 3;
 /**
  * Watches one model.
  *
- * Memory: eleven numbers a batch of both windows. Time: linear in them, a batch.
+ * Memory: thirteen numbers a batch of both windows. Time: linear in them, a batch.
  *
  * @example
  * ```ts
@@ -194,7 +198,8 @@ export class Guard {
     this.#rows += rows;
     this.#held += rows;
     const counts = samples.every((sample) => sample.version >= this.#since);
-    if (counts) this.#push(this.#blockOf(samples, rows, logLoss));
+    const { minCalibration, maxCalibration } = this.#options;
+    if (counts) this.#push(blockOf(samples, logLoss, [minCalibration, maxCalibration]));
     return this.#decide(version);
   }
 
@@ -341,7 +346,7 @@ export class Guard {
   #broken(
     blocks: readonly Block[],
     confidence: number = this.#options.confidence,
-    [excess, surprise, over, under]: typeof WHOLE | typeof TRIMMED = WHOLE,
+    { excess, surprise, score, over, under } = WHOLE,
   ): Breakage | null {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
@@ -352,69 +357,14 @@ export class Guard {
     const above = (bound: number, field: number) =>
       meanAbove(bound, column(blocks, field), column(reference, field), confidence);
     if (above(before(excess) + slack, excess)) return "entropy";
-    if (above(before(surprise) + slack, surprise)) return "surprise";
+    if (above(before(surprise) + slack, surprise) && above(before(score), score)) return "surprise";
     // Where the world is such that calibration was out of its band all along, going back mends nothing.
     return [over, under].some((field) => above(Math.max(0, before(field)), field)) ? "calibration" : null;
-  }
-
-  #blockOf(samples: readonly Sample[], rows: number, logLoss: number): Block {
-    const { minCalibration, maxCalibration } = this.#options;
-    const users = new Map<string, UserFigures>();
-    let served = 0;
-    for (const sample of samples) {
-      const user = users.get(sample.user) ??
-        { rows: 0, excess: 0, surprise: 0, predicted: 0, positives: 0 };
-      users.set(sample.user, user);
-      for (const { label, prediction, offset } of sample.rows) {
-        const loss = rowLogLoss(label, prediction);
-        served += loss;
-        user.rows++;
-        user.excess += loss - logisticLoss(offset, label).value;
-        user.surprise += loss - entropy(prediction);
-        user.predicted += prediction;
-        user.positives += label;
-      }
-    }
-    const block = new Array<number>(FIELDS).fill(0);
-    block[ROWS] = rows;
-    block[GAIN] = logLoss - served / rows;
-    const most = WHOLE.map(() => -Infinity);
-    let counted = 0;
-    for (const user of users.values()) {
-      if (user.rows === 0) continue;
-      const share = 1 / user.rows / users.size;
-      block[RATE]! += share * user.positives;
-      counted++;
-      const parts = [
-        share * user.excess,
-        share * user.surprise,
-        share * (user.predicted - maxCalibration * user.positives),
-        share * (minCalibration * user.positives - user.predicted),
-      ];
-      WHOLE.forEach((field, at) => {
-        block[field]! += parts[at]!;
-        most[at] = Math.max(most[at]!, parts[at]!);
-      });
-    }
-    if (counted > 1) {
-      const rest = users.size / (counted - 1);
-      WHOLE.forEach((field, at) => block[TRIMMED[at]!] = (block[field]! - most[at]!) * rest);
-    }
-    return block;
   }
 }
 
 /** Why predictions are out of band. */
 type Breakage = "entropy" | "surprise" | "calibration";
-
-/** Sums over the rows of a user in a batch. */
-interface UserFigures {
-  rows: number;
-  excess: number;
-  surprise: number;
-  predicted: number;
-  positives: number;
-}
 
 /**
  * Whether the mean of `now` is above a bound by more than chance explains: as many standard errors as the quantile of a
@@ -429,23 +379,6 @@ function meanAbove(bound: number, now: Series, then: Series, confidence: number)
   const skew = Math.max(0, skewness(then)) / Math.sqrt(now.length);
   const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
   return mean(now) - bound > errors * error;
-}
-
-/** The newest blocks that have at least so many rows together. */
-function newest(blocks: readonly Block[], rows: number): Block[] {
-  let from = blocks.length;
-  for (let sum = 0; from > 0 && sum < rows; from--) sum += blocks[from - 1]![ROWS]!;
-  return blocks.slice(from);
-}
-
-function rowsOf(blocks: readonly Block[]): number {
-  return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
-}
-
-function column(blocks: readonly Block[], field: number): Series {
-  const values = new Float64Array(blocks.length);
-  for (let i = 0; i < values.length; i++) values[i] = blocks[i]![field]!;
-  return values;
 }
 
 function named<T extends string>(names: readonly T[], index: number): T {
