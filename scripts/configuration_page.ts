@@ -29,60 +29,57 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
   ]],
   [
     "The log",
-    "On SQLite. Flags win (`--durability`, `--sync-ms`). See [log.md](../explanation/log.md#durability).",
+    "On SQLite. Flags win (`--durability`, `--sync-ms`). See [durability](../explanation/log.md#durability).",
     [
       ...["durability", "syncMs"],
     ],
   ],
   [
     "Kafka",
-    "Flags win, and secrets come from files or the environment alone: [kafka.md](../how-to/deploy-on-kafka.md).",
+    "Flags win; secrets come from files or the environment: [deploy on Kafka](../how-to/deploy-on-kafka.md).",
     [
       "kafka",
     ],
   ],
-  ["HTTP", "See [http.md](http.md#settings). `MEANDER_API_KEY` is one more key, which allows everything.", [
+  ["HTTP", "See [HTTP](http.md#settings). `MEANDER_API_KEY` is one more key, which allows everything.", [
     "http",
   ]],
   [
     "The proof",
-    "`null` turns it off. See [learner.md](../explanation/learner.md#before-a-model-has-proved-itself).",
+    "`null` turns it off. See [the learner](../explanation/learner.md#before-a-model-has-proved-itself).",
     [
       "proof",
     ],
   ],
   [
     "The guard",
-    "`null` turns it off. See [learner.md](../explanation/learner.md#when-learning-goes-wrong).",
+    "`null` turns it off. See [the learner](../explanation/learner.md#when-learning-goes-wrong).",
     ["guard"],
   ],
-  ["The models", "See [models.md](../explanation/models.md).", ["models"]],
+  ["The models", "See [models](../explanation/models.md).", ["models"]],
 ];
 
 const INTRO = `# Configuration
 
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
-Every key is optional; an unknown one, or one that is there twice, is an error that names it and its lines. A
-profile of the format ([streams/replay/profiles.ts](../../streams/replay/profiles.ts)) stands between the
-defaults below and the file. Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes.
-
-This page is made of the schema ([streams/config/config_schema.ts](../../streams/config/config_schema.ts)) by
-\`deno task schemas\`.
+Every key is optional; an unknown or repeated one is an error that names it and its lines. The
+[profile of a format](../../streams/replay/profiles.ts) stands between the defaults below and the file. Times
+are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno task schemas\` makes this page of
+[the schema](../../streams/config/config_schema.ts).
 
 \`\`\`json
 {
   "features": { "itemFields": ["brand"], "crosses": ["brand"] },
   "actions": { "share": { "positive": true, "strength": 1 } },
-  "policy": { "name": "epsilon", "epsilon": 0.05 },
-  "models": { "dien": { "hidden": 48 } }
+  "policy": { "name": "epsilon", "epsilon": 0.05 }
 }
 \`\`\`
 
-Comments (\`//\`, \`/* */\`) and a comma too many are allowed. An entry of \`actions\` replaces that action's whole
+Comments (\`//\`, \`/* */\`) and trailing commas are allowed. An entry of \`actions\` replaces that action's whole
 policy; actions that are not named keep theirs. For an editor that completes and checks, write the schema with
 \`deno task schemas --config > meander.schema.json\`, and name it: \`"$schema": "meander.schema.json"\`.
 
-A variable of the environment wins over the file for \`run\`, \`ingest\` and \`check\`: \`MEANDER_\` and the path in
+Variables of the environment win over the file for \`run\`, \`ingest\` and \`check\`: \`MEANDER_\` and the path in
 capitals, \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSON, or else a text. Secrets are
 only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
 \`MEANDER_TLS_PASSPHRASE\`. \`MEANDER_DEBUG\` adds the stack to the error of a command.

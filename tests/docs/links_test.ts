@@ -70,3 +70,37 @@ Deno.test("docs/decisions have one number each", async () => {
   }
   assert.deepEqual(numbers.sort(), numbers.map((_, n) => String(n + 1).padStart(4, "0")));
 });
+
+/** Pages whose figures say when and where they were measured. */
+const MEASURED = [
+  "docs/reference/benchmarks.md",
+  "docs/explanation/experiments.md",
+  "docs/explanation/how-it-is-tested.md",
+  "docs/explanation/what-did-not-help.md",
+];
+
+Deno.test("pages have no history: no date stands in their prose", async () => {
+  for (const page of await pages()) {
+    if (page === "CHANGELOG.md" || page.startsWith("docs/decisions/") || MEASURED.includes(page)) continue;
+    const prose = (await readPage(page)).replaceAll(/^```[\s\S]*?^```$/gm, "");
+    assert.deepEqual(prose.match(/\b20\d\d-\d\d-\d\d\b/g) ?? [], [], page);
+  }
+});
+
+Deno.test("README has at most 90 lines, and the documentation beside decisions 4,500", async () => {
+  const linesOf = async (page: string) => (await readPage(page)).trimEnd().split("\n").length;
+  assert.ok(await linesOf("README.md") <= 90, "README.md");
+  let all = 0;
+  for (const page of await pages()) {
+    if (page.startsWith("docs/") && !page.startsWith("docs/decisions/")) all += await linesOf(page);
+  }
+  assert.ok(all <= 4500, `${all} lines: say it on the page that has it already, or shorter`);
+});
+
+Deno.test("CHANGELOG.md has a section for each version, once, and for that of deno.json", async () => {
+  const titles = [...(await readPage("CHANGELOG.md")).matchAll(/^## (.+)$/gm)].map(([, title = ""]) => title);
+  const { version } = JSON.parse(await readPage("deno.json")) as { readonly version: string };
+  assert.equal(titles[0], "Unreleased");
+  assert.match(titles[1] ?? "", new RegExp(`^${version} `));
+  assert.equal(new Set(titles).size, titles.length);
+});
