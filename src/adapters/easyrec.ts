@@ -28,7 +28,7 @@ export const EASYREC_COLUMNS = ["user_id", "item_id", "event_type", "event_time"
 const FIRST_MS = 1e11;
 
 /**
- * Takes a row, of JSON or of text. @throws SyntaxError when it is none.
+ * Maps a row of EasyRec's tables, from JSON or text.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export function parseEasyRec(value: unknown): Mapped {
 }
 
 /**
- * The reverse of {@linkcode parseEasyRec}; times are seconds.
+ * Maps an event to a row of EasyRec; times are seconds.
  *
  * @throws RangeError when EasyRec has nothing like it
  *

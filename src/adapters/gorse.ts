@@ -41,9 +41,9 @@ export const DEFAULT_READ_TYPES: readonly string[] = ["read"];
 
 /** Options of {@linkcode parseGorse}. */
 export interface GorseOptions {
-  /** Time of what has none. */
+  /** Time of records without one, milliseconds since the epoch. */
   readonly time: number;
-  /** Types of feedback which say no more than that somebody saw the item. @default {["read"]} */
+  /** Feedback types that only say that the item was seen. @default {["read"]} */
   readonly readTypes?: readonly string[];
 }
 
@@ -64,7 +64,7 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Takes a user, an item or a feedback, whichever its fields are of. @throws SyntaxError when it is none.
+ * Maps a user, an item or a feedback of Gorse; its fields say which it is.
  *
  * @example
  * ```ts
@@ -118,7 +118,7 @@ function cellOf(field: string, text: string): unknown {
 }
 
 /**
- * The reverse of {@linkcode parseGorse}.
+ * Maps an event or item to a record of Gorse.
  *
  * @throws RangeError when Gorse has nothing like it
  *

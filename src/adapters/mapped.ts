@@ -12,9 +12,9 @@ import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/ev
 import { shown } from "../events/refusal.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
 
-/** What an adapter makes of a record. */
+/** What an adapter makes of one foreign record. */
 export interface Mapped {
-  /** Items, which come first. */
+  /** Items; they apply before the events. */
   readonly items?: readonly ItemRecord[];
   /** Events, in their order. */
   readonly events?: readonly Event[];

@@ -46,7 +46,7 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
 };
 
 /**
- * Takes an event of Metarank. @throws SyntaxError when it is none.
+ * Maps an event of Metarank.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ export function parseMetarank(value: unknown): Mapped {
 }
 
 /**
- * The reverse of {@linkcode parseMetarank}; `fields` of an item come in the order ours first, attributes, others.
+ * Maps events and items to those of Metarank. The `fields` of an item stand in this order: ours, attributes, others.
  *
  * @example
  * ```ts

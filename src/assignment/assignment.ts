@@ -23,15 +23,15 @@ import {
 import type { Exposure } from "./exposure.ts";
 import { modelKey } from "./pins.ts";
 
-/** What a request of a user is answered with. */
+/** Which variants apply to a user's request. */
 export interface Assignment {
   /** The user's variants, by layer; empty when in no experiment. */
   readonly exposures: readonly Exposure[];
-  /** What those variants and the promoted ones change. */
+  /** Settings that these variants and the promoted ones change. */
   readonly settings: VariantSettings;
-  /** Shadow variants to score as well. */
+  /** Shadow variants to score beside it. */
   readonly shadows: readonly Variant[];
-  /** The two variants to draft the list from, with their settings. */
+  /** The two variants to interleave, with their settings. */
   readonly interleaved: readonly [Variant, Variant] | null;
 }
 
@@ -57,7 +57,7 @@ interface Compiled {
 }
 
 /**
- * The experiments of a deployment, ready to assign. About 0.1 µs a user and layer.
+ * The experiments of a deployment, compiled for assignment. O(layers) per user.
  *
  * @example
  * ```ts
@@ -107,7 +107,7 @@ export class Experiments {
     this.#held = { ...this.#nobody, exposures: [{ experiment: "holdout", variant: "holdout" }] };
   }
 
-  /** What a user gets. */
+  /** The variants of a user. */
   assign(user: string): Assignment {
     if (this.#holdoutBuckets > 0 && bucketOf(user, this.#holdoutSeed) < this.#holdoutBuckets) {
       return this.#held;

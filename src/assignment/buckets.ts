@@ -11,7 +11,8 @@ import type { Span } from "./experiment.ts";
 export const BUCKETS = 10_000;
 
 /**
- * The bucket of a user under a salt, 0..9999: the same for ever, and independent of that under another salt.
+ * The bucket of a user under a salt, an integer in [0, 10000): stable, and independent of the bucket under another
+ * salt.
  *
  * @param seed of the salt, by {@linkcode saltSeed}
  *
@@ -48,8 +49,8 @@ export function spanSize(spans: readonly Span[]): number {
 }
 
 /**
- * Shares buckets out anew: who gets fewer gives its last ones away, who gets more takes the first free ones, so
- * that no bucket moves which could have stayed.
+ * Reallocates buckets with as few moves as possible: an owner that shrinks gives its last ones away, one that grows
+ * takes the first free ones.
  *
  * @param owned Spans of each owner, disjoint, ascending.
  * @param wanted Number of buckets of each owner afterwards, in the same order.

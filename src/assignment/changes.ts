@@ -16,7 +16,7 @@ import {
   VARIANT_SETTINGS,
 } from "./experiment.ts";
 
-/** An experiment as people write it: what is absent has a default. */
+/** An experiment as written by people. Absent fields have defaults. */
 export type ExperimentDraft =
   & Pick<Experiment, "name" | "variants">
   & Partial<
@@ -37,18 +37,18 @@ export type ExperimentDraft =
 /** Models that need nothing to run. */
 export const BUILT_IN_MODELS = ["prior"] as const;
 
-/** The experiments that a change is made among. */
+/** The deployment in which an experiment is changed. */
 export interface Surroundings {
   /** The newest record of each name. */
   readonly records: ReadonlyMap<string, ExperimentRecord>;
   /** Models that the deployment runs. */
   readonly models: readonly string[];
-  /** What is wrong with the versions that are wanted, a sentence each. @default {[]} */
+  /** Faults of pinned versions, a sentence each. @default {[]} */
   readonly versionFaults?: readonly string[];
 }
 
 /**
- * A change that cannot be made.
+ * A change of experiments that cannot be made.
  *
  * @example
  * ```ts
@@ -60,12 +60,12 @@ export interface Surroundings {
  * ```
  */
 export class ExperimentError extends Error {
-  /** Everything that is wrong, a sentence each. */
+  /** All faults, a sentence each. */
   readonly faults: readonly string[];
-  /** Whether there is no such experiment at all. */
+  /** Whether the experiment does not exist. */
   readonly isMissing: boolean;
 
-  /** Says all of it. */
+  /** Makes an error that names every fault. */
   constructor(what: string, faults: readonly string[], isMissing = false) {
     super(`Cannot ${what}: ${faults.join("; ")}`);
     this.name = "ExperimentError";
@@ -134,7 +134,7 @@ export function startExperiment(
 }
 
 /**
- * Changes the share of users that are in an experiment; nobody changes variant, and who can stay stays.
+ * Changes the share of users in an experiment. Users keep their variants, and stay in it if they can.
  *
  * @param traffic In (0, 1].
  * @throws ExperimentError When it is not running, or its layer has not that many users left.
@@ -166,7 +166,7 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
 }
 
 /**
- * Stops an experiment; everybody gets the defaults again.
+ * Stops an experiment: all users get the defaults again.
  *
  * @throws ExperimentError When it is over already.
  *
@@ -193,7 +193,7 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
 }
 
 /**
- * Gives everybody a variant; {@linkcode rollBackExperiment} takes it back.
+ * Gives every user one variant; {@linkcode rollBackExperiment} undoes it.
  *
  * @throws ExperimentError When there is no such variant, or another experiment changes the same settings.
  *
@@ -231,7 +231,7 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
 }
 
 /**
- * Takes a promotion back: everybody gets the defaults again.
+ * Undoes a promotion: all users get the defaults again.
  *
  * @throws ExperimentError When no variant of it is promoted.
  *

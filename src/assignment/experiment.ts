@@ -12,25 +12,25 @@ import type { MetricName } from "./metrics.ts";
 /** What orders retrieved candidates: the model, the retrieval's blend, or the product of both. */
 export const RANKINGS = ["model", "blend", "both"] as const;
 
-/** What a variant changes in what is retrieved for requests that name no candidates. */
+/** What a variant changes in retrieval, for requests without candidates. */
 export interface VariantRetrieval {
   /** What orders the candidates of personal lists. */
   readonly ranking?: typeof RANKINGS[number];
-  /** Leaves candidates out that one of these sources says most about, to see what it is worth. */
+  /** Sources to leave out, to measure what they are worth. */
   readonly without?: readonly CandidateSource[];
 }
 
-/** What a variant may change; what is absent stays as the deployment has it. */
+/** What a variant may change. Absent fields stay as deployed. */
 export interface VariantSettings {
   /** Name of a model that the deployment runs, or `prior`: the smoothed click rates that all models start from. */
   readonly model?: string;
   /** How the list is chosen from the scores. */
   readonly policy?: PolicyOptions;
-  /** Candidates that a request which names none gets at most. */
+  /** Most candidates of a request that names none. */
   readonly maxCandidates?: number;
   /** What is retrieved, and how it is ordered. */
   readonly retrieval?: VariantRetrieval;
-  /** How different the items of a list are, where the request does not say. */
+  /** How different the items of a list are, unless the request says. */
   readonly diversity?: Diversity;
 }
 
@@ -46,20 +46,20 @@ export const VARIANT_SETTINGS = [
 )[];
 
 /**
- * Which version of its model scores for a variant: the newest one at any time; one for as long as it runs; or the
- * one that is the newest when the experiment starts, which is a number from then on.
+ * The model version of a variant: always the newest (`latest`), a fixed one (its number), or the newest when the
+ * experiment starts (`at-start`, which then becomes a number).
  */
 export type VersionPolicy = "latest" | "at-start" | number;
 
-/** One of the things compared. */
+/** A variant of an experiment. */
 export interface Variant extends VariantSettings {
-  /** Unique in its experiment. */
+  /** Unique name in the experiment. */
   readonly name: string;
-  /** Which version of the model scores. @default {"latest"} */
+  /** The version of the model that scores. @default {"latest"} */
   readonly version?: VersionPolicy;
-  /** Its share of the experiment's users, relative to the others'. @default {1} */
+  /** Its share of the users, relative to the other variants'. @default {1} */
   readonly weight?: number;
-  /** Scores every request of the experiment and is logged, but never shown; it gets no users of its own. */
+  /** Whether it only scores every request of the experiment for the log: it is never shown and gets no users. */
   readonly shadow?: boolean;
 }
 
@@ -71,13 +71,15 @@ export interface GuardRail {
   readonly tolerance?: number;
 }
 
-/** When an experiment may be read, and when it is over. */
+/** When an experiment may be read, and when it ends. */
 export interface StopRule {
-  /** Probability of a wrong verdict at any of all the times that anybody looks. @default {0.05} */
+  /** Probability of ever giving a wrong verdict, however often the experiment is read. @default {0.05} */
   readonly alpha?: number;
-  /** Users that each arm must have before anything is said. @default {100} */
+  /** Fewest users per arm before any verdict. @default {100} */
   readonly minUsers?: number;
-  /** Users at which an experiment without a verdict is over; intervals are narrowest near two thirds. @default {50000} */
+  /**
+   * Users at which an undecided experiment ends; intervals are narrowest near two thirds of them. @default {50000}
+   */
   readonly maxUsers?: number;
 }
 
@@ -87,36 +89,36 @@ export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUs
 /** A half-open range of buckets, [from, to). */
 export type Span = readonly [from: number, to: number];
 
-/** How users meet the variants. */
+/** How users meet the variants: one each (`split`), or lists interleaved from two (`interleave`). */
 export const EXPERIMENT_MODES = ["split", "interleave"] as const;
 
 /** An experiment. */
 export interface Experiment {
-  /** Unique in the deployment; the key of the record. */
+  /** Unique name in the deployment; the key of the record. */
   readonly name: string;
   /** What is expected, and why. */
   readonly hypothesis: string;
   /** What is assigned: always a user. */
   readonly unit: "user";
-  /** Experiments of one layer share its users out; those of different layers are independent of each other. */
+  /** Experiments of one layer have disjoint users; those of different layers are independent. */
   readonly layer: string;
   /** Makes the split by variant independent of that of other experiments. */
   readonly salt: string;
   /** Whether a user sees one variant, or lists drafted from the first two. */
   readonly mode: typeof EXPERIMENT_MODES[number];
-  /** `running`, `stopped` = nobody is in it, `promoted` = everybody gets `winner`. */
+  /** `running`; `stopped`: no user is in it; `promoted`: every user gets `winner`. */
   readonly status: "running" | "stopped" | "promoted";
   /** Share of all users that are in it, in (0, 1]. */
   readonly traffic: number;
-  /** The first one is what the others are compared with. */
+  /** The variants; the first is the control. */
   readonly variants: readonly Variant[];
-  /** What decides. */
+  /** The metric that decides. */
   readonly metric: MetricName;
-  /** What must not get worse. */
+  /** Metrics that must not get worse. */
   readonly guardRails: readonly GuardRail[];
-  /** When it may be read. */
+  /** When it may be read and ends. */
   readonly stopRule: StopRule;
-  /** Variants of some users, whatever their bucket is; they do not count in the metrics. */
+  /** Variants of individual users, by user id; these users do not count in the metrics. */
   readonly overrides: Readonly<Record<string, string>>;
   /** The promoted variant. */
   readonly winner?: string;
@@ -126,21 +128,21 @@ export interface Experiment {
   readonly spans: readonly Span[];
   /** Buckets of the salt that are in each variant, in the order of `variants`; none for a shadow. */
   readonly variantSpans: readonly (readonly Span[])[];
-  /** Counts changes from 1. */
+  /** Number of changes, from 1. */
   readonly revision: number;
 }
 
-/** Users that are kept out of all experiments, to measure what they bring together. */
+/** Users held out of all experiments, to measure what these gain together. */
 export interface Holdout {
   /** Its key on the topic. */
   readonly name: "holdout";
-  /** Makes it independent of the layers. */
+  /** Makes the holdout independent of the layers. */
   readonly salt: string;
-  /** Share of all users, in [0, 1); 0 = nobody. */
+  /** Share of all users, in [0, 1). */
   readonly share: number;
 }
 
-/** A record of the topic. */
+/** A record on the `experiments` topic. */
 export type ExperimentRecord = Experiment | Holdout;
 
 /** Whether a record is an experiment. */

@@ -6,7 +6,7 @@
 
 /** An experiment and the user's variant in it. */
 export interface Exposure {
-  /** Name of the experiment; `holdout` for who is kept out of all. */
+  /** Name of the experiment; `holdout` for users held out of all. */
   readonly experiment: string;
   /** Name of the variant. */
   readonly variant: string;

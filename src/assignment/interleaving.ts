@@ -14,28 +14,28 @@ export type Team = 0 | 1;
 
 /** A place of a drafted list. */
 export interface Drafted<T> {
-  /** What stands there. */
+  /** The item. */
   readonly item: T;
-  /** Whose pick it was. */
+  /** The team that picked it. */
   readonly picker: Team;
-  /** Who is credited with what comes of it: its picker, or nobody (`null`), see {@linkcode teamDraft}. */
+  /** The team credited with its outcome: the picker, or none (`null`); see {@linkcode teamDraft}. */
   readonly team: Team | null;
   /** Probability of this item here given those above, in (0, 1]. */
   readonly propensity: number;
 }
 
-/** How a team picks. */
+/** How a team picks items. */
 export interface Picker<T> {
-  /** Number of items that it has besides those above. */
+  /** Number of items left besides those above. */
   readonly left: (above: ReadonlySet<T>) => number;
-  /** Draws what it wants next, none of those above; `undefined` when it has no more. */
+  /** Draws the next item, none of those above; `undefined` when none is left. */
   readonly draw: (above: ReadonlySet<T>) => T | undefined;
-  /** Probability that it would draw this item, in [0, 1]. */
+  /** Probability of drawing this item next, in [0, 1]. */
   readonly probability: (item: T, above: ReadonlySet<T>) => number;
 }
 
 /**
- * Picks from a list, best first.
+ * A picker that takes the items of a list in order, best first.
  *
  * @example
  * ```ts
@@ -126,9 +126,9 @@ export function teamDraft<T>(
 
 /** Which of two variants people prefer. */
 export interface Preference {
-  /** Users who clicked something that one team drafted. */
+  /** Users with a click on a credited item. */
   readonly users: number;
-  /** Users by whom the first and the second team got more clicks, and ties. */
+  /** Users who preferred the first team, who preferred the second, and ties. */
   readonly wins: readonly [first: number, second: number, ties: number];
   /** Weighted mean of the users' preferences, −1 = all for the first, 1 = all for the second. */
   readonly value: number;
@@ -162,7 +162,7 @@ export class InterleavingTotals {
   #sums: [number, number, number, number, number] = [0, 0, 0, 0, 0];
   #wins: [number, number, number] = [0, 0, 0];
 
-  /** Adds the clicks of a list of a user, by team. */
+  /** Adds a user's clicks on one list, by team. */
   update(user: string, [first, second]: readonly [number, number]): void {
     if (first + second === 0) return;
     const clicks = this.#clicks.get(user) ?? [0, 0];
@@ -173,7 +173,7 @@ export class InterleavingTotals {
     this.#add(clicks, 1);
   }
 
-  /** Adds the users of another task. */
+  /** Adds the totals of another task, whose users are others. */
   merge(other: InterleavingTotals): void {
     for (const [user, clicks] of other.#clicks) this.update(user, clicks);
   }
@@ -192,7 +192,7 @@ export class InterleavingTotals {
     return { users, wins: [first, second, ties], value, interval };
   }
 
-  /** Forgets a user, whose preference stays counted. */
+  /** Forgets a user; the preference stays counted. */
   forget(user: string): void {
     this.#clicks.delete(user);
   }

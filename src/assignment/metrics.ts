@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What is summed up a user, in the order of the vectors. */
+/** Fields summed per user, in the order of the vectors. */
 export const METRIC_FIELDS = [
   "users",
   "lists",
@@ -22,17 +22,17 @@ export type MetricField = typeof METRIC_FIELDS[number];
 
 /** A metric: sum of `of` over sum of `per`, and which way is better. */
 export interface MetricSpec {
-  /** What it is, for people. */
+  /** A description for people. */
   readonly about: string;
-  /** Summed in the numerator. */
+  /** Field of the numerator. */
   readonly of: MetricField;
-  /** Summed in the denominator; `entropy` is what a forecast of the mean click rate for all rows would lose. */
+  /** Field of the denominator; `entropy` is the log loss of predicting the mean click rate for all rows. */
   readonly per: MetricField | "entropy";
   /** Which way is better. */
   readonly better: "up" | "down";
   /**
-   * The value that is best, from which too much is as bad as too little: variants are compared by how far they are off,
-   * max(value, 1/value), and `better` is `down`.
+   * The best value, when too much is as bad as too little: variants are compared by their distance max(value, 1/value),
+   * and `better` is `down`.
    */
   readonly ideal?: 1;
 }

@@ -12,7 +12,10 @@ import { largestProbability } from "./thompson.ts";
 /** Factor on the deviations of Thompson sampling, when nobody says. */
 export const DEFAULT_SCALE = 1;
 
-/** How a list is chosen. */
+/**
+ * How a list is chosen from scores: `greedy`, `epsilon` (a uniform draw with probability ε at each place), `boltzmann`
+ * (softmax of score / temperature), or `thompson`.
+ */
 export type PolicyOptions =
   | { readonly name: "greedy" }
   | {

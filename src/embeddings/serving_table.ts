@@ -82,7 +82,7 @@ export class ServingTable {
     return this.#index.find(key) || UNKNOWN_ROW;
   }
 
-  /** The same for a key that was just made, and is not asked for again soon: see {@linkcode KeyIndex.findOnce}. */
+  /** Like {@linkcode ServingTable.lookup}, but bypasses the cache: for keys that do not come again soon. */
   lookupOnce(key: string): number {
     return this.#index.findOnce(key) || UNKNOWN_ROW;
   }

@@ -7,7 +7,7 @@
 import type { Recommendation } from "../events/recommendation.ts";
 import type { Sample } from "../samples/sample.ts";
 
-/** Why an event that could be decoded was not applied. */
+/** Why a valid event was not applied. */
 export interface TaskRefusal {
   /** For machines. */
   readonly code: "too-late" | "unknown-item";
@@ -17,17 +17,17 @@ export interface TaskRefusal {
 
 /** A user to erase. */
 export interface Forgotten {
-  /** Whom. */
+  /** Id of the user. */
   readonly user: string;
-  /** Samples that are in the list before it: those that follow are of another life. */
+  /** Number of samples in the list before the erasure: later ones belong to the user's next life. */
   readonly afterSamples: number;
 }
 
-/** What applying events gave; the caller takes it out. */
+/** Receives what applied events give; the caller empties it. */
 export interface TaskOutputs {
-  /** Answers, in the order of their requests. */
+  /** Recommendations, in the order of their requests. */
   readonly recommendations: Recommendation[];
-  /** Impressions whose outcome became final, and histories without one, in that order. */
+  /** Impressions with their final outcomes, and histories without one, in that order. */
   readonly samples: Sample[];
   /** Users to erase everywhere. */
   readonly forgotten: Forgotten[];

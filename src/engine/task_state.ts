@@ -71,7 +71,7 @@ export class TaskState {
   readonly retrieval: Retrieval;
   /** @internal The open impressions. */
   readonly join: ImpressionJoin<TaskOutputs>;
-  /** What was counted. */
+  /** Counters since the start. */
   readonly counters: TaskCounters = createTaskCounters();
   /** @internal Users in memory, least recently active first. */
   readonly users: ReadonlyMap<string, UserState>;
@@ -92,7 +92,7 @@ export class TaskState {
   readonly #lists: Lists;
 
   /**
-   * An empty state; `serving` is asked at every score, so its version may move between events.
+   * Makes an empty state. `serving` is asked at every score, so its version may move between events.
    *
    * @param variants Models that variants of experiments may want, beside the own one.
    * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
@@ -161,27 +161,27 @@ export class TaskState {
     });
   }
 
-  /** No impression will ever be outcome-less that has a deadline before this event time. */
+  /** All outcomes before this event time are final; milliseconds since the epoch. */
   get watermark(): number {
     return this.maxTime - this.#latenessMs;
   }
 
-  /** Newest event time that counts, see {@linkcode EventClock}. */
+  /** Newest event time, milliseconds since the epoch, as {@linkcode EventClock} takes it. */
   get maxTime(): number {
     return this.clock.time;
   }
 
-  /** Name of the own model. */
+  /** Name of the deployment's own model. */
   get servingModel(): string {
     return this.#scorers.own.serving.model;
   }
 
-  /** The experiments as of now, by name. */
+  /** The current experiments, by name. */
   get experiments(): ReadonlyMap<string, ExperimentRecord> {
     return this.#experiments.records;
   }
 
-  /** Applies a change of experiments: the next request sees it. Older revisions change nothing. */
+  /** Applies experiments from the next request on. Older revisions change nothing. */
   applyExperiments(records: Iterable<ExperimentRecord>): void {
     const newer = [...records].filter((record) => {
       const known = this.experiments.get(record.name);
@@ -216,7 +216,7 @@ export class TaskState {
     this.counters.items++;
   }
 
-  /** Applies a tombstone of the catalogue. */
+  /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */
   removeItem(id: string, time: number): void {
     if (refuseUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
     const item = this.catalogue.remove(id, time);
@@ -247,8 +247,7 @@ export class TaskState {
   }
 
   /**
-   * Applies one event. One that says to be of later than it arrived is taken as of its arrival, see
-   * {@linkcode EventClock}.
+   * Applies one event. An event time later than the arrival counts as the arrival, see {@linkcode EventClock}.
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
    * @param arrival When its record came. @default {unknown}

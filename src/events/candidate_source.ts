@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Places that score items, in the order of their features. */
+/** Sources that score items, in the order of their features. */
 export const SCORED_SOURCES = [
   "co-visited",
   "same-page",
@@ -20,5 +20,8 @@ export const SCORED_SOURCES = [
   "re-visit",
 ] as const;
 
-/** Where a candidate came from: the request, one of {@linkcode SCORED_SOURCES}, the new items, or a draw from all. */
+/**
+ * Where a candidate comes from: the request (`given`), one of {@linkcode SCORED_SOURCES}, the new items (`new`), or a
+ * draw from the catalogue.
+ */
 export type CandidateSource = "given" | "new" | "drawn" | (typeof SCORED_SOURCES)[number];

@@ -24,11 +24,11 @@ import { MAX_ATTRIBUTES, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
 
-/** An event, or why it is none. */
+/** An event, or why the input is not one. */
 export type DecodedEvent = { readonly ok: true; readonly event: Event } | Refusal;
-/** An item, or why it is none. */
+/** An item, or why the input is not one. */
 export type DecodedItem = { readonly ok: true; readonly item: ItemRecord } | Refusal;
-/** An answer, or why it is none. */
+/** A recommendation, or why the input is not one. */
 export type DecodedRecommendation = { readonly ok: true; readonly recommendation: Recommendation } | Refusal;
 
 type Bag = Readonly<Record<string, unknown>>;
@@ -43,7 +43,7 @@ const MAX_COMPARED = 20;
 const duplicates = new DuplicateFinder();
 
 /**
- * Checks that a value is an event. The event returned is the value itself, with any fields beyond the known ones.
+ * Checks that a value is an event. Returns the value itself; unknown fields stay on it.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export function checkEvent(value: unknown): DecodedEvent {
 }
 
 /**
- * Checks that a value is an item of the catalogue; the item returned is the value itself.
+ * Checks that a value is an item of the catalogue. Returns the value itself.
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function checkItem(value: unknown): DecodedItem {
 }
 
 /**
- * Checks that a value is an answer; the recommendation returned is the value itself.
+ * Checks that a value is a recommendation. Returns the value itself.
  *
  * @example
  * ```ts

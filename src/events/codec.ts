@@ -27,7 +27,7 @@ import { MAX_RECORD_BYTES } from "./limits.ts";
 const ENCODER = new TextEncoder();
 
 /**
- * Decodes and validates one event. Fields beyond the known ones stay on it.
+ * Decodes and validates an event, UTF-8 JSON. Unknown fields stay on it.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function decodeEvent(bytes: Uint8Array): DecodedEvent {
 }
 
 /**
- * Decodes and validates one item of the catalogue, as {@linkcode decodeEvent} does for events.
+ * Decodes and validates an item of the catalogue, UTF-8 JSON.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export function decodeItem(bytes: Uint8Array): DecodedItem {
 }
 
 /**
- * Decodes and validates one answer, as {@linkcode decodeEvent} does for events.
+ * Decodes and validates a recommendation, UTF-8 JSON.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export function decodeRecommendation(bytes: Uint8Array): DecodedRecommendation {
 }
 
 /**
- * Bytes of an event.
+ * Encodes an event as UTF-8 JSON.
  *
  * @throws TypeError when {@linkcode decodeEvent} would refuse them.
  *
@@ -100,7 +100,7 @@ export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Bytes of an item.
+ * Encodes an item as UTF-8 JSON.
  *
  * @throws TypeError when {@linkcode decodeItem} would refuse them.
  *
@@ -118,7 +118,7 @@ export function encodeItem(item: ItemRecord): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Bytes of an answer.
+ * Encodes a recommendation as UTF-8 JSON.
  *
  * @throws TypeError when {@linkcode decodeRecommendation} would refuse them.
  *

@@ -17,7 +17,7 @@ export type Attributes = Readonly<Record<string, AttributeValue>>;
 export interface EventBase {
   /** Unique id of the event; a second event with the same id within the de-duplication window is skipped. */
   readonly id?: string;
-  /** Whose event it is; the key of the record on the `events` topic. */
+  /** Id of the user; the key of the record on the `events` topic. */
   readonly user: string;
   /** Event time in milliseconds since the epoch. */
   readonly time: number;
@@ -27,7 +27,7 @@ export interface EventBase {
 export interface InteractionEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "interaction";
-  /** The item acted upon. */
+  /** The item. */
   readonly item: string;
   /** `click`, `view`, `like`, `cart`, `purchase`, `rating`, `dislike` or any other word of 1..64 bytes. */
   readonly action: string;
@@ -42,63 +42,62 @@ export interface InteractionEvent extends EventBase {
 /** How a {@linkcode Condition} compares. */
 export const COMPARISONS = ["=", "!=", "<", "<=", ">", ">=", "has"] as const;
 
-/** What an attribute of an item must be. An item without the attribute meets `!=` alone. */
+/** A condition on an attribute of an item. An item without the attribute meets `!=` only. */
 export interface Condition {
   /** Name of the attribute. */
   readonly attribute: string;
   /**
-   * How it compares with the value: texts and numbers by their order, never with each other; `has` is for lists
-   * that must contain the value.
+   * The comparison. Texts and numbers compare by their order, never with each other; `has`: a list contains the value.
    */
   readonly is: (typeof COMPARISONS)[number];
-  /** With what. */
+  /** The value to compare with. */
   readonly value: string | number | boolean;
 }
 
-/** Restrictions on the items of an answer. */
+/** Restrictions on the items of a list. */
 export interface RequestFilter {
   /** Keep only items with at least one of these categories. */
   readonly categories?: readonly string[];
   /** Keep only items with all of these categories. */
   readonly allCategories?: readonly string[];
-  /** Leave items with any of these categories out. */
+  /** Leave out items with any of these categories. */
   readonly notCategories?: readonly string[];
   /** Keep only items that meet all of these conditions. */
   readonly where?: readonly Condition[];
-  /** Whether the user's newest behaviours may be in it. @default {as `retrieval.revisits` says} */
+  /** Whether items of the user's newest behaviours may be in it. @default {as `retrieval.revisits` says} */
   readonly seen?: boolean;
 }
 
-/** A rule: the odds of items that meet all of it are multiplied. */
+/** A rule that multiplies the odds of the items that meet all of its conditions. */
 export interface Boost {
-  /** By what, in (0, 1000]; below 1 it lowers them. */
+  /** The factor, in (0, 1000]; below 1 lowers them. */
   readonly by: number;
-  /** About items with at least one of these categories. */
+  /** Only items with at least one of these categories. */
   readonly categories?: readonly string[];
-  /** About items with none of these categories. */
+  /** Only items with none of these categories. */
   readonly notCategories?: readonly string[];
-  /** About items that meet all of these conditions. */
+  /** Only items that meet all of these conditions. */
   readonly where?: readonly Condition[];
 }
 
 /** How often the same item may be shown to a user. */
 export interface Frequency {
-  /** So many times, 1..1000. */
+  /** Most times, 1 to 1000. */
   readonly most: number;
-  /** Within so long before the request, milliseconds of event time. */
+  /** Within this time before the request, milliseconds of event time. */
   readonly withinMs: number;
 }
 
 /** The lists of items that a request may ask for, in place of personal ones. */
 export const REQUEST_LISTS = ["personal", "popular", "trending", "new"] as const;
 
-/** How different the items of an answer are to be. */
+/** How different the items of a list are to be. */
 export interface Diversity {
-  /** Most items of a category, by each item's first one. */
+  /** Most items per category, by each item's first category. */
   readonly perCategory?: number;
   /**
-   * λ of maximal marginal relevance, 0..1: 1 = by score alone, 0 = only unlike the items before. Likeness is the
-   * share of categories in common.
+   * λ of maximal marginal relevance, in [0, 1]: 1 ranks by score alone, 0 by difference from the items above. Likeness
+   * is the share of common categories.
    */
   readonly relevance?: number;
 }
@@ -107,9 +106,9 @@ export interface Diversity {
 export interface RequestEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "request";
-  /** Id of the request; the answer and the outcome name it. */
+  /** Id of the request; the recommendation and its outcome name it. */
   readonly request: string;
-  /** How many items are wanted, 1..1000. */
+  /** Number of items wanted, 1 to 1000. */
   readonly count: number;
   /** Items to rank; without it, candidates are retrieved. */
   readonly candidates?: readonly string[];
@@ -119,23 +118,23 @@ export interface RequestEvent extends EventBase {
   readonly like?: readonly string[];
   /** Which items to retrieve. @default {"personal"} */
   readonly list?: (typeof REQUEST_LISTS)[number];
-  /** Items that must not be in the answer. */
+  /** Items to leave out. */
   readonly exclude?: readonly string[];
-  /** Restrictions on the items of the answer. */
+  /** Restrictions on the items of the list. */
   readonly filter?: RequestFilter;
-  /** How different the items of the answer are to be. */
+  /** How different the items of the list are to be. */
   readonly diversity?: Diversity;
   /** Rules that raise or lower items, beside those of the deployment. */
   readonly boosts?: readonly Boost[];
-  /** Leaves out what the user was shown too often. @default {as the deployment says} */
+  /** Leaves out items the user was shown too often. @default {as the deployment says} */
   readonly frequency?: Frequency;
-  /** What else is known now, by name. */
+  /** Further context, by name. */
   readonly context?: Attributes;
   /** Where in the product it happens. */
   readonly surface?: string;
 }
 
-/** A list that was shown: by another system, or ours as it really appeared. */
+/** A list that was shown: another system's, or ours as it actually appeared. */
 export interface ImpressionEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "impression";
@@ -147,13 +146,13 @@ export interface ImpressionEvent extends EventBase {
   readonly propensities?: readonly number[];
   /** Position of each item, 0 is the top; without it, the order of `items`. */
   readonly positions?: readonly number[];
-  /** What else was known then, by name. */
+  /** Further context, by name. */
   readonly context?: Attributes;
   /** Where in the product it was shown. */
   readonly surface?: string;
 }
 
-/** Attributes of a user; they replace those of the same name. */
+/** Sets attributes of a user, replacing those of the same name. */
 export interface ProfileEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "profile";
@@ -161,9 +160,9 @@ export interface ProfileEvent extends EventBase {
   readonly attributes: Attributes;
 }
 
-/** A behaviour of somebody who was not known by this name yet. */
+/** A behaviour of a session that is merged into a user. */
 export interface MergedBehaviour {
-  /** The item acted upon. */
+  /** The item. */
   readonly item: string;
   /** What was done. */
   readonly action: string;
@@ -174,27 +173,27 @@ export interface MergedBehaviour {
 }
 
 /**
- * What an anonymous session did becomes the user's, as at a login. Only the user's state takes it in: popularity, pairs
- * and outcomes have counted it when it happened.
+ * Adds the behaviours of an anonymous session to a user, as at a login. Only the user's state takes them in:
+ * popularity, pairs and outcomes counted them when they happened.
  */
 export interface MergeEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "merge";
-  /** Whose behaviours they were. */
+  /** The user of the session. */
   readonly from: string;
-  /** The behaviours, in any order; one that the user has already is skipped. */
+  /** The behaviours, in any order; those the user already has are skipped. */
   readonly behaviours: readonly MergedBehaviour[];
-  /** Attributes of the session; those that the user has already stay. */
+  /** Attributes of the session; those the user already has stay. */
   readonly attributes?: Attributes;
 }
 
-/** Erase all that is known of the user. */
+/** Erases everything known about a user. */
 export interface ForgetEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "forget";
 }
 
-/** Anything that may stand on the `events` topic. */
+/** Any record of the `events` topic. */
 export type Event =
   | InteractionEvent
   | RequestEvent
@@ -209,15 +208,15 @@ export interface ItemRecord {
   readonly item: string;
   /** When this record became true, milliseconds since the epoch. */
   readonly time: number;
-  /** The category, if there is one. */
+  /** The category, if there is only one. */
   readonly category?: string;
   /** All categories, most important first; at most 64. */
   readonly categories?: readonly string[];
-  /** What people call it; at most 1024 bytes. */
+  /** Its title, at most 1024 bytes. */
   readonly title?: string;
-  /** Anything else that is known of it, by name; at most 64. */
+  /** Further attributes, by name; at most 64. */
   readonly attributes?: Attributes;
-  /** Never recommended while true. */
+  /** Whether it must not be recommended. */
   readonly hidden?: boolean;
   /** Not recommended from this time on, milliseconds since the epoch. */
   readonly expires?: number;

@@ -15,23 +15,23 @@ export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "list", "se
 /** One of {@linkcode ORDERED_BY}. */
 export type OrderedBy = typeof ORDERED_BY[number];
 
-/** One item of an answer. */
+/** One item of a recommendation. */
 export interface RecommendedItem {
   /** The item. */
   readonly item: string;
-  /** Probability of a positive by the model, or as far as it has proved itself; see `modelShare`. */
+  /** Probability of a positive outcome, as far as the model has proved itself; see `modelShare`. */
   readonly score: number;
-  /** 0 is the top. */
+  /** Position in the list; 0 is the top. */
   readonly position: number;
   /** Probability with which the policy chose the item at its position, in (0, 1]. */
   readonly propensity: number;
-  /** Where the candidate came from: `given`, or the name of a retrieval. */
+  /** Where the candidate comes from. */
   readonly source: string;
-  /** The variant that is credited with it, in a list that was interleaved; absent = none. */
+  /** In an interleaved list, the variant credited with its outcome; absent when none is. */
   readonly team?: string;
 }
 
-/** An experiment that an answer was part of. */
+/** An experiment that a recommendation is part of. */
 export interface RecommendationExposure {
   /** Name of the experiment. */
   readonly experiment: string;
@@ -47,7 +47,7 @@ export interface ScoredItem {
   readonly score: number;
 }
 
-/** What a shadow variant would have answered. */
+/** The list of a shadow variant. */
 export interface ShadowAnswer {
   /** Name of the variant. */
   readonly variant: string;
@@ -78,11 +78,11 @@ export const EMPTY_REASONS = {
 /** One of {@linkcode EMPTY_REASONS}. */
 export type EmptyReason = keyof typeof EMPTY_REASONS;
 
-/** An answer. */
+/** The list for a request, with scores and propensities. */
 export interface Recommendation {
   /** Id of the request. */
   readonly request: string;
-  /** For whom; the key of the record on the `recommendations` topic. */
+  /** Id of the user; the key of the record on the `recommendations` topic. */
   readonly user: string;
   /** Event time of the request, milliseconds since the epoch. */
   readonly time: number;
@@ -92,29 +92,29 @@ export interface Recommendation {
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
-  /** Who ordered the list; absent when it was made without a model, and in answers of earlier versions. */
+  /** Who ordered the list; absent when it was made without a model. */
   readonly orderedBy?: OrderedBy;
   /**
-   * Share of the model in the scores, in log-odds, while it has yet to prove itself; the rest is that of the click rates
-   * so far. In a list of two variants the smaller one. @default {1}
+   * Share of the model in the scores, in log-odds, until it has proved itself; the rest is the click rates'. In an
+   * interleaved list the smaller of the two. @default {1}
    */
   readonly modelShare?: number;
-  /** Number of behaviours that the user's state had folded. */
+  /** Number of behaviours in the user's state. */
   readonly stateVersion: number;
   /** Name of the experiment. */
   readonly experiment?: string;
   /** Name of the user's variant in it. */
   readonly variant?: string;
-  /** All experiments that it was part of, when they are several. */
+  /** All experiments it is part of, when there are several. */
   readonly exposures?: readonly RecommendationExposure[];
-  /** What shadow variants would have answered. */
+  /** The lists of shadow variants. */
   readonly shadows?: readonly ShadowAnswer[];
-  /** Candidates that were scored and not chosen, if the deployment logs them. */
+  /** Scored candidates that were not chosen, if the deployment logs them. */
   readonly others?: readonly ScoredItem[];
-  /** Why there are no items; absent when there are. */
+  /** Why the list is empty; absent when it is not. */
   readonly empty?: EmptyReason;
-  /** Why it is less than it could be: `late` = made without a model, since the time was over. */
+  /** Why it is degraded: `late` means made without a model because time had run out. */
   readonly degraded?: "late";
-  /** Microseconds from taking the request up to the answer. */
+  /** Microseconds from request to recommendation. */
   readonly tookMicros: number;
 }

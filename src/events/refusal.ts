@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Every way in which bytes, a file or an object can fail to be a record. */
+/** Codes of all reasons to reject bytes, a file or an object. */
 export const REFUSAL_CODES = [
   // the bytes
   "too-large",
@@ -47,13 +47,13 @@ export const REFUSAL_CODES = [
 /** One of {@linkcode REFUSAL_CODES}. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** A record that was not taken, and why. */
+/** A rejected record, and why. */
 export interface Refusal {
-  /** Tells a refusal from what was taken. */
+  /** Discriminates it from accepted records. */
   readonly ok: false;
-  /** What is wrong, for machines. */
+  /** The reason, for programs. */
   readonly code: RefusalCode;
-  /** A sentence that names the field and what was found there; a few hundred characters at most. */
+  /** The reason as a sentence with the field and its value; a few hundred characters at most. */
   readonly reason: string;
 }
 

@@ -11,7 +11,7 @@ import type { Refusal, RefusalCode } from "./refusal.ts";
 /** At most this many bytes of what was refused are kept. */
 export const MAX_REJECTED_BYTES = 64 * 1024;
 
-/** Where on the log a record stood. */
+/** A place on the log. */
 export interface LogPlace {
   /** Name of the topic. */
   readonly topic: string;
@@ -21,7 +21,7 @@ export interface LogPlace {
   readonly offset: number;
 }
 
-/** Where in a file a line stood. */
+/** A line of a file. */
 export interface FilePlace {
   /** Path of the file as it was opened. */
   readonly file: string;
@@ -29,7 +29,7 @@ export interface FilePlace {
   readonly line: number;
 }
 
-/** What was refused, and why. */
+/** A record of the `rejected` topic: what was rejected, where it stood, and why. */
 export type Rejection = (LogPlace | FilePlace) & {
   readonly code: RefusalCode;
   readonly reason: string;

@@ -6,7 +6,7 @@
 
 import { normal } from "../draws/random_source.ts";
 
-/** The Beta distribution of an arm's rate. */
+/** Beta distribution of an arm's rate. */
 export interface BetaArm {
   /** Pseudo-successes, above 0. */
   readonly alpha: number;

@@ -20,28 +20,28 @@ import {
   type MetricSpec,
 } from "../assignment/metrics.ts";
 
-/** A ratio in one arm. */
+/** A ratio metric in one arm. */
 export interface Arm {
   /** Users in it. */
   readonly users: number;
   /** The ratio; `null` when its denominator is 0. */
   readonly value: number | null;
-  /** Variance of the ratio as an estimate. */
+  /** Variance of the ratio's estimate. */
   readonly variance: number;
 }
 
-/** What a variant does to a metric, compared with the control. */
+/** Effect of a variant on a metric, against the control. */
 export interface Effect {
   /** The control. */
   readonly control: Arm;
   /** The variant. */
   readonly treatment: Arm;
   /**
-   * Relative: variant / control − 1; `null` when it is not defined. Of a metric with an ideal value, the ratio is that
-   * of how far both are off, max(value, 1/value).
+   * Relative change, variant / control − 1; `null` when undefined. For a metric with an ideal value, the ratio of the
+   * distances max(value, 1/value).
    */
   readonly lift: number | null;
-  /** Variance of the lift as an estimate. */
+  /** Variance of the lift's estimate. */
   readonly variance: number;
   /** Share of the variance that the pre-period explains, 0 without CUPED. */
   readonly explained: number;

@@ -35,23 +35,23 @@ import type { Interval } from "../metrics/confidence_sequence.ts";
 
 /** A place of a logged list. */
 export interface LoggedPlace {
-  /** Probability with which the policy in question would have chosen it, given those above. */
+  /** Probability of this item under the target policy, given those above. */
   readonly target: number;
-  /** Probability with which it was chosen, given those above; above 0. */
+  /** Probability of this item under the logging policy, given those above; above 0. */
   readonly logged: number;
-  /** What came of it. */
+  /** Observed reward. */
   readonly reward: number;
-  /** What a model expected of it. */
+  /** Reward that a model predicts for this item. */
   readonly predicted: number;
-  /** What that model expects of the choice of the policy in question: Σ π(a) q(a). */
+  /** Reward that the model predicts under the target policy: Σ π(a) q(a). */
   readonly expected: number;
 }
 
 /** A logged list. */
 export interface LoggedList {
-  /** What is independent of the rest of the log: a user. */
+  /** Unit of independence, such as the user. */
   readonly unit: string;
-  /** From the top. */
+  /** The places, from the top. */
   readonly places: readonly LoggedPlace[];
 }
 
@@ -61,7 +61,7 @@ export const ESTIMATORS = ["ips", "snips", "dr", "switch-dr"] as const;
 /** One of {@linkcode ESTIMATORS}. */
 export type EstimatorName = typeof ESTIMATORS[number];
 
-/** What a place's reward depends on. */
+/** What the reward of a place depends on: the places above (`cascade`) or the whole list (`standard`). */
 export const SLATES = ["cascade", "standard"] as const;
 
 /** One of {@linkcode SLATES}. */
@@ -69,45 +69,49 @@ export type Slate = typeof SLATES[number];
 
 /** Options of {@linkcode evaluatePolicy}. */
 export interface EvaluationOptions {
-  /** What a place's reward depends on. @default {"cascade"} */
+  /**
+   * What the reward of a place depends on: the places above (`cascade`) or the whole list (`standard`).
+   *
+   * @default {"cascade"}
+   */
   readonly slate?: Slate;
-  /** Weights are cut to at most this: less variance, some bias, which is no longer known. @default {no cut} */
+  /** Upper bound of the weights: reduces variance for an unknown bias. @default {no cut} */
   readonly clip?: number;
-  /** Weights above which Switch trusts the model alone. @default {10} */
+  /** Weight above which Switch uses the reward model alone. @default {10} */
   readonly threshold?: number;
-  /** Resamples of the bootstrap; 0 = none. @default {1000} */
+  /** Resamples of the bootstrap; 0 turns it off. @default {1000} */
   readonly resamples?: number;
   /** Seed of the bootstrap. @default {0} */
   readonly seed?: number;
-  /** Effective sample size that is asked for, as a share of the lists. @default {0.1} */
+  /** Least effective sample size, as a share of the lists. @default {0.1} */
   readonly minEffective?: number;
-  /** Give the estimates even when there is a reason not to. @default {false} */
+  /** Whether to estimate even when the estimates cannot be trusted. @default {false} */
   readonly force?: boolean;
 }
 
-/** An estimate of the reward a list. */
+/** An estimate of the mean reward per list. */
 export interface PolicyEstimate {
-  /** How it was made. */
+  /** The estimator. */
   readonly estimator: EstimatorName;
   /** The estimate. */
   readonly value: number;
   /** 95 % interval of the normal approximation, over units. */
   readonly normal: Interval;
-  /** 95 % percentile interval of the bootstrap over units; `null` without. */
+  /** 95 % percentile interval of the bootstrap over units; `null` without resamples. */
   readonly bootstrap: Interval | null;
 }
 
-/** How much the log says about the policy. */
+/** How well the log covers the policy. */
 export interface Overlap {
-  /** Mean of the weights of the last place; 1 in expectation when nothing is missing. */
+  /** Mean weight of the last place; 1 in expectation when the log covers the policy. */
   readonly meanWeight: number;
   /** Its standard error. */
   readonly meanWeightError: number;
-  /** (Σ W)²/Σ W² of the last place: how many lists of the policy's own the log is worth. */
+  /** Effective sample size (Σ W)²/Σ W² of the last place, in lists. */
   readonly effective: number;
   /** The largest weight. */
   readonly maxWeight: number;
-  /** Lists by weight: 0, then by powers of 2 from below 2⁻⁶ to 2⁶ and more. */
+  /** Number of lists by weight: 0, then powers of 2 from below 2⁻⁶ to 2⁶ and more. */
   readonly histogram: readonly number[];
 }
 
@@ -117,13 +121,13 @@ export interface Evaluation {
   readonly lists: number;
   /** Independent units among them. */
   readonly units: number;
-  /** Mean reward a list of the policy that made the log. */
+  /** Mean reward per list of the policy that made the log. */
   readonly logged: number;
-  /** Half of the 95 % interval of `logged`. */
+  /** Half-width of the 95 % interval of `logged`. */
   readonly loggedError: number;
-  /** How much the log says about the policy. */
+  /** How well the log covers the policy. */
   readonly overlap: Overlap;
-  /** Why no estimate can be trusted; empty = it can. */
+  /** Why the estimates cannot be trusted, a sentence each; empty when they can. */
   readonly refusals: readonly string[];
   /** The estimates; none when refused. */
   readonly estimates: readonly PolicyEstimate[];
@@ -147,7 +151,7 @@ const SWITCHED = 4;
 const PLACES = 5;
 
 /**
- * Estimates the mean reward a list of a policy.
+ * Estimates the mean reward per list of a policy from logged lists.
  *
  * @throws RangeError When the log is empty, a probability is none, or a logged one is 0, or a reward or prediction is
  * not finite.

@@ -22,7 +22,8 @@ interface Past {
 }
 
 /**
- * Sums up the lists of users. Memory: 9 numbers a user of the last four weeks. O(1) a sample.
+ * Sums per user of the two weeks before an experiment. Memory: 9 numbers per user of the last four weeks. O(1) per
+ * sample.
  *
  * @example
  * ```ts
@@ -49,7 +50,7 @@ export class PrePeriod {
   /** Users by the day of their newest sample. */
   readonly #days = new Map<number, Set<string>>();
 
-  /** Takes in a sample; after a gap as long as the period, a user begins anew. */
+  /** Adds a sample; after a gap as long as the period, a user starts again. */
   update(sample: Sample): void {
     let past = this.#past.get(sample.user);
     if (past === undefined) {
@@ -62,7 +63,7 @@ export class PrePeriod {
     addSample(past.sums, sample);
   }
 
-  /** The sums of a user who comes into an experiment at a time; `undefined` without any in the period. */
+  /** The sums of a user who enters an experiment at `time`; `undefined` without any in the period. */
   before(user: string, time: number): Float64Array | undefined {
     const past = this.#past.get(user);
     return past !== undefined && past.time >= time - PRE_PERIOD_MS ? past.sums.slice() : undefined;
@@ -76,7 +77,7 @@ export class PrePeriod {
     this.#days.get(dayOf(past.time))?.delete(user);
   }
 
-  /** Drops whose past is too long ago to count. @param time Newest event time. @returns They. */
+  /** Drops users whose past is too old to count. @param time Newest event time. @returns They. */
   prune(time: number): string[] {
     const gone = [...this.#days.keys()].filter((day) => day < dayOf(time) - KEPT_DAYS);
     const users = gone.flatMap((day) => [...this.#days.get(day)!]);

@@ -9,11 +9,12 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 
 /** Options of {@linkcode SampleRatio}. */
 export interface SampleRatioOptions {
-  /** Probability of ever raising the alarm when nothing is wrong. @default {0.01} */
+  /** Probability of ever raising a false alarm. @default {0.01} */
   readonly alpha?: number;
   /**
-   * Weight of the prior in users: how small a deviation is looked for. The default is at its best for shares that
-   * are off by one percentage point.
+   * Weight of the prior in users: the larger, the smaller the deviation it detects best; by default one percentage
+   * point.
+   *
    * @default {2500}
    */
   readonly concentration?: number;
@@ -47,7 +48,7 @@ export class SampleRatio {
   #logFactor = 0;
   #largest = 0;
 
-  /** Nobody yet. @param shares What each arm is to get, above 0; their sum is 1. */
+  /** Makes a test without users. @param shares What each arm is to get, above 0; their sum is 1. */
   constructor(shares: readonly number[], { alpha = 0.01, concentration = 2500 }: SampleRatioOptions = {}) {
     const sum = shares.reduce((sum, share) => sum + share, 0);
     if (shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
@@ -59,22 +60,22 @@ export class SampleRatio {
     this.#counts = shares.map(() => 0);
   }
 
-  /** Users of each arm. */
+  /** Number of users per arm. */
   get counts(): readonly number[] {
     return this.#counts;
   }
 
-  /** Smallest error rate at which the alarm would have been raised by now. */
+  /** Anytime-valid p-value: the smallest α at which the alarm would have been raised. */
   get p(): number {
     return Math.min(1, Math.exp(-this.#largest));
   }
 
-  /** Whether the alarm was raised; it stays raised. */
+  /** Whether the alarm was raised, which is permanent. */
   get mismatch(): boolean {
     return this.p <= this.#alpha;
   }
 
-  /** A new user of an arm. */
+  /** Counts a new user of an arm. */
   update(arm: number): void {
     const share = this.#shares[arm];
     if (share === undefined) throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);

@@ -13,7 +13,7 @@ import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
-/** Parts of the users that figures are kept for. */
+/** Segments of users with figures of their own. */
 export const USER_SEGMENTS = ["new", "returning"] as const;
 
 /** One of {@linkcode USER_SEGMENTS}. */
@@ -30,9 +30,9 @@ interface Member {
 
 /** Options of {@linkcode ExperimentTotals}. */
 export interface TotalsOptions {
-  /** Told of the variant of each new user, in order. */
+  /** Called with the variant of each new user, in order. */
   readonly onUser?: (variant: number) => void;
-  /** What users did before, when it is kept elsewhere, which takes in each sample after these figures. @default {own} */
+  /** Pre-period shared with other totals; its owner updates it after them. @default {own} */
   readonly prePeriod?: PrePeriod;
 }
 
@@ -68,9 +68,9 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * ```
  */
 export class ExperimentTotals {
-  /** What is summed up; another record of it may differ in all but its variants and who gets them. */
+  /** The experiment; a later record of it may replace this one if variants and their users are the same. */
   experiment: Experiment;
-  /** Lists that were shown to a user whose variant had changed. */
+  /** Number of lists left out because their user had changed variant. */
   moved = 0;
   readonly #variants: readonly string[];
   readonly #members = new Map<string, Member>();
@@ -79,7 +79,7 @@ export class ExperimentTotals {
   readonly #moments: Readonly<Record<UserSegment, readonly Moments[]>>;
   readonly #onUser: (variant: number) => void;
 
-  /** Nobody yet. */
+  /** Makes totals without users. */
   constructor(experiment: Experiment, { onUser = () => {}, prePeriod }: TotalsOptions = {}) {
     this.experiment = experiment;
     this.#onUser = onUser;
@@ -90,7 +90,7 @@ export class ExperimentTotals {
     this.#moments = { new: none(), returning: none() };
   }
 
-  /** Takes in a sample, whether it is of the experiment or not: what comes before it is the pre-period. */
+  /** Adds a sample, of the experiment or not: what precedes a user's first exposure is the pre-period. */
   update(sample: Sample): void {
     const { user, exposures = [] } = sample;
     // Its outcome is not final: the same impression comes again.
@@ -113,7 +113,7 @@ export class ExperimentTotals {
     moments.update(known.sums, known.before);
   }
 
-  /** The moments of a variant, by its place among those shown; of one segment or of all users. */
+  /** Moments of a variant, by its index among the shown ones; of one segment or of all users. */
   moments(variant: number, segment?: UserSegment): Moments {
     const moments = new Moments();
     for (const name of segment === undefined ? USER_SEGMENTS : [segment]) {
@@ -123,7 +123,7 @@ export class ExperimentTotals {
     return moments;
   }
 
-  /** Adds the figures of another task, whose users are others. */
+  /** Adds the totals of another task, whose users are others. */
   merge(other: ExperimentTotals): void {
     this.moved += other.moved;
     for (const segment of USER_SEGMENTS) {
@@ -131,7 +131,7 @@ export class ExperimentTotals {
     }
   }
 
-  /** Forgets a user, whose sums stay counted. */
+  /** Forgets a user; the sums stay counted. */
   forget(user: string): void {
     this.#members.delete(user);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);

@@ -89,16 +89,19 @@ export class Moments {
   }
 }
 
-/** A metric as a function of the users' sums near their totals, as the delta method wants it. */
+/** A metric linearised at the totals, for the delta method. */
 export interface LinearMetric {
   /** The value. */
   readonly value: number;
-  /** What a field of one user adds to the value times the number of users, by place in {@linkcode METRIC_FIELDS}. */
+  /**
+   * Derivative of the value by a user's field, times the number of users; fields are indices into {@linkcode
+   * METRIC_FIELDS}.
+   */
   readonly slopes: readonly (readonly [field: number, slope: number])[];
 }
 
 /**
- * The value of a metric and its slopes; `null` when it is not defined.
+ * The value of a metric and its slopes; `null` when undefined.
  *
  * @example
  * ```ts
@@ -138,7 +141,7 @@ export function linearise(metric: MetricName, moments: Moments): LinearMetric | 
 }
 
 /**
- * The value of a metric; `null` when it is not defined.
+ * The value of a metric; `null` when undefined.
  *
  * @example
  * ```ts

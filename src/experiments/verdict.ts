@@ -14,13 +14,13 @@ import type { UserSegment } from "./totals.ts";
 import type { Moments } from "./user_metrics.ts";
 import { type MetricName, METRICS, type MetricSpec } from "../assignment/metrics.ts";
 
-/** What can be said. */
+/** Words of a verdict. */
 export const VERDICTS = ["better", "worse", "undecided", "no difference", "harmful", "invalid"] as const;
 
 /** One of {@linkcode VERDICTS}. */
 export type VerdictWord = typeof VERDICTS[number];
 
-/** The comparison of a variant with the control on one metric. */
+/** Comparison of a variant with the control on one metric. */
 export interface Comparison {
   /** The variant. */
   readonly variant: string;
@@ -28,37 +28,37 @@ export interface Comparison {
   readonly metric: MetricName;
   /** The effect. */
   readonly effect: Effect;
-  /** Interval of the lift that holds at all times; infinite when nothing can be said. */
+  /** Anytime-valid interval of the lift; infinite before the minimum of users and conversions. */
   readonly interval: Interval;
-  /** Smallest error rate at which there would be a verdict by now. */
+  /** Anytime-valid p-value. */
   readonly p: number;
-  /** Share of the evidence for a verdict, which grows with the users; from 1 on the interval leaves 0 out. */
+  /** Evidence as a share of what a verdict takes; from 1 on the interval excludes 0. */
   readonly share: number;
-  /** Users that the smaller arm still lacks. */
+  /** Users that the smaller arm still lacks for a verdict. */
   readonly missingUsers: number;
   /** Effective conversions of the smaller arm, see {@linkcode MIN_CONVERSIONS}. */
   readonly conversions: number;
 }
 
-/** What is said of a variant. */
+/** The verdict on a variant. */
 export interface Verdict {
   /** The variant. */
   readonly variant: string;
-  /** In a word. */
+  /** The verdict in one word. */
   readonly word: VerdictWord;
-  /** In a sentence. */
+  /** The verdict in a sentence. */
   readonly text: string;
-  /** Figures of the metric that decides. */
+  /** Comparison on the deciding metric. */
   readonly comparison: Comparison;
-  /** Figures of the guard rails, in their order. */
+  /** Comparisons on the guard rails, in their order. */
   readonly guardRails: readonly Comparison[];
 }
 
-/** Figures that a verdict is made of; `ExperimentTotals` are some. */
+/** Figures of an experiment, such as `ExperimentTotals`. */
 export interface Figures {
   /** The experiment. */
   readonly experiment: Experiment;
-  /** The moments of a variant, by its place among those shown. */
+  /** Moments of a variant, by its index among the shown ones. */
   moments(variant: number, segment?: UserSegment): Moments;
 }
 

@@ -7,23 +7,23 @@
 
 /** The meaning of one action. */
 export interface ActionPolicy {
-  /** A positive outcome: always (`true`), never (`false`), or when the event's value is at least this. */
+  /** Whether it is a positive outcome: always (`true`), never (`false`), or from this value of the event on. */
   readonly positive: boolean | number;
-  /** Settles the outcome of the item at once, also a negative one (a rating, a dislike). @default {false} */
+  /** Whether it settles the item's outcome at once, also a negative one (a rating, a dislike). @default {false} */
   readonly explicit?: boolean;
-  /** Strength in the behaviour sequence; `null` keeps the action out of the sequence. */
+  /** Strength in the behaviour sequence; `null` leaves the action out. */
   readonly strength: number | null;
   /**
-   * Multiplies the strength by the surprise of the value: value − (mean + user's + item's deviation).
-   * Turns a rating scale into signed evidence. @default {false}
+   * Whether the strength is multiplied by the surprise of the value, value − (mean + user's + item's deviation), which
+   * turns a rating scale into signed evidence. @default {false}
    */
   readonly surprise?: boolean;
 }
 
-/** Policies by action; an action that is not listed is neither an outcome nor a behaviour. */
+/** Policies by action. An action without a policy is neither an outcome nor a behaviour. */
 export type ActionPolicies = Readonly<Record<string, ActionPolicy>>;
 
-/** The defaults. */
+/** Default policies of the known actions. */
 export const DEFAULT_ACTIONS: ActionPolicies = {
   click: { positive: true, strength: 1 },
   view: { positive: false, strength: 0.5 },

@@ -6,9 +6,9 @@
 
 import type { SampleHistory, SampleState } from "../samples/sample.ts";
 
-/** What is read of one impression; a `Sample` is one. */
+/** One impression as models read it, such as a `Sample`. */
 export interface Instance {
-  /** Whose impression it is. */
+  /** Id of the user. */
   readonly user: string;
   /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
@@ -18,7 +18,7 @@ export interface Instance {
   readonly time: number;
   /** The behaviours that the model reads. */
   readonly history: SampleHistory;
-  /** What a lifelong model goes on from; the others read the whole history. */
+  /** State that a lifelong model resumes from; other models read the whole history. */
   readonly state?: SampleState;
   /** The candidates. */
   readonly rows: readonly InstanceRow[];
@@ -36,6 +36,6 @@ export interface InstanceRow {
   readonly numerics: Float32Array;
   /** Logit of the causal prior. */
   readonly offset: number;
-  /** 0 is the top; −1 = not placed yet, no position weight. */
+  /** Position in the list, 0 is the top; −1 without one, which has no position weight. */
   readonly position: number;
 }

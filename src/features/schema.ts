@@ -27,15 +27,15 @@ export interface FeatureSchema {
   /** Crosses of user and user fields with categories and `crosses` among the item fields. @default {false} */
   readonly pairs?: boolean | undefined;
   /**
-   * Whether users have weights and running statistics of their own. Without, all that is known of a person is the
-   * profile and the behaviours, and nothing personal is in the parameters. @default {true}
+   * Whether users have their own weights and running statistics. Without, models know a user by profile and behaviours
+   * only, and parameters hold nothing personal. @default {true}
    */
   readonly userIds?: boolean | undefined;
-  /** The logit that every model starts from: the causal prior, or only the overall rate. @default {"prior"} */
+  /** Logit that every model starts from: the causal prior, or the overall rate only. @default {"prior"} */
   readonly offset?: "prior" | "rate" | undefined;
   /**
-   * Names of numeric features that come with the samples, in place of ours: for benchmarks on published
-   * features. Our statistics refuse such a schema. @default {those of numericNames}
+   * Names of numeric features that come with the samples, for benchmarks on published features. A task refuses such a
+   * schema. @default {those of numericNames}
    */
   readonly numerics?: readonly string[] | undefined;
 }

@@ -7,44 +7,44 @@
 import type { Instance } from "./instance.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 
-/** Where the rows of an impression look. */
+/** Attention of the rows of an impression. */
 export interface Look {
-  /** What they look at: `behaviours`, or what the model calls the parts of its state. */
+  /** What is attended to: `behaviours`, or the parts of the state by the model's name for them. */
   readonly at: string;
-  /** How many there are of it: behaviours that the model read, the newest ones, or parts. */
+  /** Number of the newest behaviours, or of the parts. */
   readonly size: number;
-  /** How much each row looks at each [rows, size]. */
+  /** Weights [rows, size]. */
   readonly weights: Float32Array;
 }
 
-/** A model version that can be asked. */
+/** A model version that scores. A program may implement it to serve a model of its own. */
 export interface Serving {
   /** Name of the model. */
   readonly model: string;
-  /** The parameter version. */
+  /** Version of its parameters. */
   readonly version: number;
-  /** Its share in what orders lists, in log-odds; the rest is the causal prior's. @default {1} */
+  /** Share of the model in what orders lists, in log-odds; the rest is the causal prior's. @default {1} */
   readonly share?: number;
-  /** Floats of a user's recurrent state; 0 = none. */
+  /** Length of a user's recurrent state in floats; 0 without one. */
   readonly stateSize: number;
-  /** Whether a state is all that is needed of a history, however long; see `Capabilities.lifelong`. @default {false} */
+  /** Whether the state replaces a history of any length; see `Capabilities.lifelong`. @default {false} */
   readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
   readonly stretches?: readonly number[];
-  /** The recurrent state of a user without behaviours. */
+  /** Makes the recurrent state of a user without behaviours [stateSize]. */
   initState(): Float32Array;
-  /** Folds a behaviour into the state, in place. */
+  /** Folds a behaviour into a state [stateSize], in place. */
   step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
-  /** Forgets words of users that it keeps in mind, if it does. */
+  /** Drops cached user names, if it has any. */
   forgetUsers?(): void;
-  /** Logits of the rows of an impression, one a row. */
+  /** Scores the rows of an impression: one logit per row, without a position. */
   score(instance: Instance): Float32Array;
-  /** Where the rows look; `null` or absent when the model weighs nothing by candidate. */
+  /** Attention of the rows; `null` or absent in a model without. */
   look?(instance: Instance): Look | null;
-  /** What the model shows of a state; nothing of one that is not its own. Absent: it never shows anything. */
+  /** Panels about a state; none about the state of another model. Absent in a model without. */
   inspect?(state: Float32Array): readonly Panel[];
-  /** The logit of an item at a position (0 = top), from its logit of `score`. */
+  /** Adds the effect of a position (0 is the top) to a logit of `score`. */
   place(logit: number, position: number): number;
-  /** Takes {@linkcode Serving.place} back. */
+  /** Undoes {@linkcode Serving.place}. */
   unplace(logit: number, position: number): number;
 }

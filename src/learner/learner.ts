@@ -27,21 +27,21 @@ import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./le
 import { TrainedTables } from "./trained_tables.ts";
 import type { ParameterVersion } from "../serving/version.ts";
 
-/** What learning a batch gave. */
+/** Result of learning a batch. */
 export interface LearnResult {
-  /** Rows learnt. */
+  /** Number of rows learnt. */
   readonly rows: number;
-  /** Histories learnt without rows, see `historySample`. */
+  /** Number of histories learnt without rows. */
   readonly histories: number;
-  /** Mean loss a row; 0 without rows. */
+  /** Mean loss per row, nats; 0 without rows. */
   readonly loss: number;
-  /** Mean log loss of the judged rows by the weights before the step, as they would have been served. */
+  /** Mean log loss of the judged rows as served by the weights before the step, nats. */
   readonly logLoss: number;
-  /** Mean auxiliary loss a history that had one; 0 without. */
+  /** Mean auxiliary loss per history with one; 0 without. */
   readonly aux: number;
   /**
-   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight; a step that
-   * drove a weight beyond all bounds is only found behind it: go back to an earlier state then.
+   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight; a step that drives a
+   * weight out of bounds is only detected afterwards: go back to an earlier state then.
    */
   readonly usable: boolean;
 }
@@ -85,9 +85,9 @@ export class Learner {
   readonly tables: ReadonlyMap<string, EmbeddingTable>;
   /** The dense weights of the wide part. */
   readonly head: Parameters;
-  /** Batches learnt. */
+  /** Number of batches learnt. */
   steps = 0;
-  /** Event time of the newest sample learnt. */
+  /** Event time of the newest sample learnt, milliseconds since the epoch. */
   dataTime = 0;
 
   readonly #options: LearnerSettings;
@@ -100,7 +100,7 @@ export class Learner {
   /** Room for it as it is encoded. */
   #encodedBytes = 1 << 16;
 
-  /** A learner of `model`, which must have the sizes of {@linkcode modelSizes}. */
+  /** Makes a learner of `model`, which must have the sizes that `modelSizes()` gives for the schema. */
   constructor(model: Model, options: LearnerOptions) {
     const settings = this.#options = learnerSettings(options);
     const { schema, embeddingWidth, seed } = settings;
@@ -119,7 +119,7 @@ export class Learner {
     this.#served = new ServedLink(settings);
   }
 
-  /** Learns one batch: a step of every optimiser on the summed gradients. */
+  /** Learns one batch: one step of every optimiser on the summed gradients. */
   learn(samples: readonly Sample[]): LearnResult {
     this.#dense.clear();
     const standardisation = this.#scaler.freeze();
@@ -173,19 +173,19 @@ export class Learner {
     };
   }
 
-  /** Erases a user: the next sight starts from an initial row. */
+  /** Erases a user; a later sight starts from a fresh row. */
   forget(user: string): void {
     this.#tables.forget(user);
   }
 
-  /** What changed until now is known to whoever takes the next delta. */
+  /** Marks all current rows as known, so that the next delta leaves them out. */
   clearChanged(): void {
     this.#tables.clearChanged();
   }
 
   /**
-   * The current weights as a version; a delta holds the rows changed since the last call, or since
-   * {@linkcode Learner.clearChanged}.
+   * Makes a version of the current weights. A delta holds the rows changed since the last call or {@linkcode
+   * Learner.clearChanged}.
    */
   version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
     return {
@@ -202,7 +202,7 @@ export class Learner {
     };
   }
 
-  /** Everything that learning depends on. Same learner, same bytes. */
+  /** Encodes the whole state of the learner. Same state, same bytes. */
   encode(): Uint8Array {
     const to = new ByteWriter(this.#encodedBytes).u8(FORMAT).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
@@ -216,7 +216,7 @@ export class Learner {
   }
 
   /**
-   * Goes on from an encoded learner, bit for bit.
+   * Restores an encoded learner, bit for bit.
    *
    * @throws SyntaxError when the bytes are not of a learner of these sizes.
    */

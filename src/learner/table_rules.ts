@@ -6,7 +6,7 @@
 
 import type { RowAdagradOptions } from "../nn/optimisers/adagrad.ts";
 
-/** Kinds of first-order weights; `field` are those of the fields of user, item and context. */
+/** Kinds of first-order weights; `field` stands for the fields of user, item and context. */
 export const WEIGHT_KINDS = [
   "user",
   "item",

@@ -12,23 +12,23 @@ import { ProgressiveRows } from "../metrics/progressive_rows.ts";
 import type { LearnResult } from "./learner.ts";
 import type { Sample } from "../samples/sample.ts";
 
-/** The state of learning after a batch. */
+/** Learning after a batch. */
 export interface LearningMark {
   /** Rows judged so far. */
   readonly rows: number;
   /** Event time of the newest sample. */
   readonly time: number;
-  /** Mean loss of the batch a row. */
+  /** Mean loss per row of the batch, nats. */
   readonly loss: number;
   /** Mean auxiliary loss of the batch; 0 without. */
   readonly aux: number;
-  /** Newest version made before the batch. */
+  /** Newest version before the batch. */
   readonly version: number;
 }
 
 /** Options of a {@linkcode Validation}. */
 export interface ValidationOptions {
-  /** Newest rows, and marks, to keep at least; at times there are twice as many. @default {all} */
+  /** Fewest rows and marks to keep; there are up to twice as many. @default {all} */
   readonly rows?: number;
 }
 
@@ -46,7 +46,7 @@ export interface ValidationOptions {
  * ```
  */
 export class Validation {
-  /** The judged rows, as many as are kept. */
+  /** The judged rows that are kept. */
   readonly rows: ProgressiveRows = new ProgressiveRows();
   readonly #keep: number;
   #dropped = 0;
@@ -57,17 +57,17 @@ export class Validation {
   #marks: LearningMark[] = [];
   #digest: Uint8Array = new Uint8Array(32);
 
-  /** Nothing is judged yet. */
+  /** Makes a validation without rows. */
   constructor({ rows = Infinity }: ValidationOptions = {}) {
     this.#keep = rows;
   }
 
-  /** Number of rows judged, those included that are not kept any more. */
+  /** Number of rows judged, including those no longer kept. */
   get judged(): number {
     return this.#dropped + this.rows.length;
   }
 
-  /** Marks of the batches whose rows are kept, oldest first; those without rows are kept only within the bound. */
+  /** Marks of the batches whose rows are kept, oldest first. */
   get marks(): readonly LearningMark[] {
     return this.#marks;
   }

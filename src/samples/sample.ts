@@ -8,7 +8,7 @@
 import type { Exposure } from "../assignment/exposure.ts";
 import type { Team } from "../assignment/interleaving.ts";
 
-/** Behaviours that models do not read any more, oldest first; all arrays have the same length. */
+/** Behaviours older than models read, oldest first; all arrays have the same length. */
 export interface EarlierBehaviours {
   /** Item ids. */
   readonly items: readonly string[];
@@ -36,17 +36,17 @@ export interface SampleHistory {
   /** Signed strength of each behaviour: 1 for a plain click, a surprise for a rating (see docs/explanation/features.md). */
   readonly strengths: Float32Array;
   /**
-   * What ended a search before all of that, the newest in each category: for the age of a purchase, however much was
-   * clicked since (see docs/explanation/features.md). @default {none}
+   * The newest behaviour in each category that ended a search before this history, such as a purchase (see
+   * docs/explanation/features.md). @default {none}
    */
   readonly earlier?: EarlierBehaviours;
 }
 
-/** A recurrent state that a history goes on from; see docs/explanation/state.md. */
+/** A recurrent state that a history continues; see docs/explanation/state.md. */
 export interface SampleState {
-  /** How many of the history's behaviours are in it: the model reads those behind them. */
+  /** Number of the history's behaviours in it: the model reads those after them. */
   readonly from: number;
-  /** The state. Shared, so never written to. */
+  /** The state. Shared: do not write to it. */
   readonly values: Float32Array;
 }
 
@@ -68,19 +68,19 @@ export interface SampleRow {
   readonly numerics: Float32Array;
   /** Logit of the causal prior (item mean + user mean − base rate) that the model starts from. */
   readonly offset: number;
-  /** 1 = positive outcome within the window, 0 = none. */
+  /** 1 for a positive outcome within the window, else 0. */
   readonly label: 0 | 1;
   /** 0 is the top of the list. */
   readonly position: number;
   /** Probability with which the policy chose it, in (0, 1]; 1 when unknown. */
   readonly propensity: number;
-  /** The frozen prediction, a probability. */
+  /** The prediction frozen at the impression, a probability. */
   readonly prediction: number;
   /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
   readonly oracle: number;
-  /** Sum of the values of the positive interactions within the window; absent = 0. */
+  /** Sum of the values of positive interactions within the window; absent for 0. */
   readonly reward?: number;
-  /** Which of two interleaved variants is credited with it; absent = neither. */
+  /** Interleaved variant that is credited with it; absent for neither. */
   readonly team?: Team;
 }
 
@@ -88,38 +88,38 @@ export interface SampleRow {
 export interface Sample {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Whose impression it was. */
+  /** Id of the user. */
   readonly user: string;
   /** Event time of the impression, milliseconds since the epoch. */
   readonly time: number;
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
   /**
-   * What it is for. Only labels that are final are judged; a label policy may have others learnt, see
+   * What it is for. Only final labels are judged; a label policy may have others learnt, see
    * docs/explanation/learner.md. @default {both}
    */
   readonly purpose?: "learn" | "judge";
-  /** Share φ of the clicks that come after the label was given, as far as is known; in [0, 1]. @default {0} */
+  /** Estimated share φ of clicks that come after the label, in [0, 1]. @default {0} */
   readonly lateShare?: number;
-  /** Parameter version that made the predictions; 0 = the initial parameters. */
+  /** Version of the parameters that made the predictions; 0 for the initial ones. */
   readonly version: number;
-  /** Name of the model that made the predictions; absent = the deployment's own. */
+  /** Name of the model that made the predictions; absent for the deployment's own. */
   readonly model?: string;
   /** Whether the user had no behaviour before the impression. */
   readonly newUser: boolean;
-  /** The experiments that the list was part of; absent = none. */
+  /** Experiments that the list is part of; absent without any. */
   readonly exposures?: readonly Exposure[];
   /** The behaviours before the impression. */
   readonly history: SampleHistory;
-  /** What a lifelong model knew of the user before the newest behaviours; absent: the history is all there is. */
+  /** State of a lifelong model before the newest behaviours; absent without one. */
   readonly state?: SampleState;
-  /** The same of the lifelong models that did not make the predictions; absent = there are none. */
+  /** States of the other lifelong models; absent without any. */
   readonly otherStates?: readonly ModelState[];
   /** Values of the schema's user fields; `null` = missing. */
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */
   readonly contextFields: readonly (string | null)[];
-  /** The shown items; none when it is a history alone, of which the extractor learns, see {@linkcode historySample}. */
+  /** The shown items; empty for a history alone, see {@linkcode historySample}. */
   readonly rows: readonly SampleRow[];
 }
 

@@ -38,7 +38,7 @@ export function forgetSampleWords(): void {
 }
 
 /**
- * Encodes a sample. Same sample, same bytes.
+ * Encodes a sample as a record of the `samples` topic. Same sample, same bytes.
  *
  * @example
  * ```ts

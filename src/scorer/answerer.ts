@@ -40,8 +40,8 @@ import type { ScoredList } from "./scored_list.ts";
 import { logitDeviation } from "../draws/thompson.ts";
 
 /**
- * What orders retrieved candidates: the model's probability of a positive; the blend's of being taken next; or
- * their product.
+ * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
+ * next (`blend`), or their product (`both`).
  */
 export type Ranking = typeof RANKINGS[number];
 

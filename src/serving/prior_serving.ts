@@ -9,7 +9,7 @@ import type { Instance } from "../features/instance.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { Serving } from "../features/serving.ts";
 
-/** A model without parameters. */
+/** The causal prior as a model: smoothed click rates of item and user, without parameters. */
 export const PRIOR: Serving = {
   model: "prior",
   version: 1,

@@ -57,7 +57,7 @@ export class ServingModel implements Serving {
   #share = 1;
 
   /**
-   * A model at version 0, before any version is applied.
+   * Makes a model at version 0, with no version applied.
    *
    * @param k Width of an id's embedding.
    * @param name What it is called.
@@ -108,7 +108,7 @@ export class ServingModel implements Serving {
   }
 
   /**
-   * Applies a version: a delta on top of its predecessor, or a full snapshot on top of anything.
+   * Applies a version: a delta on its predecessor, or a full snapshot on anything.
    *
    * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
    * @throws SyntaxError when it is of another model or schema; nothing is changed then.
@@ -122,8 +122,8 @@ export class ServingModel implements Serving {
   }
 
   /**
-   * The same in portions, between which others may score: nothing is seen of the version before the last one, and all of
-   * it then.
+   * Applies a version in portions, between which the model may score: the last portion makes the version visible as a
+   * whole.
    */
   *applying(version: ParameterVersion): Generator<undefined, boolean, undefined> {
     const before = this.#version;
@@ -186,7 +186,7 @@ export class ServingModel implements Serving {
     return { at: looks, size: weights.length / input.K, weights };
   }
 
-  /** First-order weight of showing an item at a position (0 = top), in the logit before the link. */
+  /** First-order weight of a position (0 is the top), in the logit before the link. */
   positionWeight(position: number): number {
     const weights = this.#positionWeights;
     const at = Math.min(position, MAX_POSITION);

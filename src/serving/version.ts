@@ -25,15 +25,15 @@ const OLDEST_FORMAT = 1;
 
 /** A published version. */
 export interface ParameterVersion {
-  /** Whether it changes its predecessor or stands for itself. */
+  /** `delta`: changes its predecessor; `full`: stands for itself. */
   readonly kind: "delta" | "full";
   /** Its number; the first is 1. */
   readonly version: number;
-  /** The version that a delta goes on top of; for a full snapshot, the one before it. */
+  /** Version that a delta applies to; for a full snapshot, the one before it. */
   readonly predecessor: number;
-  /** Batches learnt. */
+  /** Number of batches learnt. */
   readonly step: number;
-  /** Event time of the newest sample learnt. */
+  /** Event time of the newest sample learnt, milliseconds since the epoch. */
   readonly dataTime: number;
   /** All dense weights of the model. */
   readonly dense: Float32Array;
@@ -41,11 +41,11 @@ export interface ParameterVersion {
   readonly head: Float32Array;
   /** The frozen standardisation of the numeric features. */
   readonly standardisation: Standardisation;
-  /** From the model's logits to those that are served. @default {as they are} */
+  /** Maps the model's logits to the served ones. @default {as they are} */
   readonly link?: Link;
   /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
   readonly share?: number;
-  /** Rows by table: a delta or everything, as `kind` says. */
+  /** Encoded rows by table: the changed ones or all, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -53,7 +53,7 @@ export interface ParameterVersion {
 const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
 
 /**
- * Encodes a version with its checksum.
+ * Encodes a version, with a checksum.
  *
  * @example
  * ```ts

@@ -35,11 +35,11 @@ export const REPLAY_MAX_JUMP_MS = 86_400_000;
 const CONFIRMING_EVENTS = 8;
 const CONFIRMING_ALONE = 100;
 
-/** When a record came. */
+/** When a record arrived. */
 export interface Arrival {
-  /** Milliseconds since the epoch; +∞ = unknown. */
+  /** Milliseconds since the epoch; +∞ when unknown. */
   readonly time: number;
-  /** Whether a server of ours or the log took the time. Otherwise the producer did, perhaps from the event. */
+  /** Whether the server or the log stamped the time. Otherwise the producer did, perhaps from the event. */
   readonly isSure: boolean;
 }
 

@@ -18,7 +18,7 @@ export type { Behaviour } from "./behaviour_slab.ts";
 
 /** Sizes of the sequences. */
 export interface SequenceOptions {
-  /** Behaviours kept a user, N. @default {100} */
+  /** Behaviours kept per user, N. @default {100} */
   readonly capacity?: number | undefined;
   /** Longest window T that a model reads, at most N. @default {50} */
   readonly window?: number | undefined;
@@ -60,7 +60,7 @@ const ROW_BYTES = 15;
 
 /** Slabs of behaviour sequences with a free list of rows. */
 export class SequenceSlab {
-  /** Behaviours kept a user, N. */
+  /** Behaviours kept per user, N. */
   readonly capacity: number;
   /** Longest window T that a model reads. */
   readonly window: number;

@@ -11,9 +11,9 @@ import type { Frequency } from "../events/event.ts";
 import type { PendingRows } from "./pending_rows.ts";
 import type { ShownItem, UserState } from "./user_state.ts";
 
-/** How often the same item may be shown, for all requests that do not say otherwise. */
+/** How often the same item may be shown, unless a request says otherwise. */
 export interface FrequencyOptions extends Frequency {
-  /** Newest items shown that are remembered a user; 0 = those of open lists only. @default {0} */
+  /** Newest shown items remembered per user; 0: those of open lists only. @default {0} */
   readonly remembered?: number;
 }
 

@@ -24,18 +24,24 @@ import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts"
 import type { Durability } from "../log/sqlite/durability.ts";
 import type { Delivery } from "../topics/delivery.ts";
 
-/** A configuration file, decoded: what is absent has its default. docs/reference/configuration.md, which is made of the schema, lists every key. */
+/**
+ * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.
+ */
 export interface Config
   extends
     Omit<TaskOptions, "schema" | "seed" | "nowMicros" | "maxJumpMs">,
     Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover"> {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
-  /** Whether answers of a service wait for the commit. @default {"exactly-once"} */
+  /** When a service sends its recommendations. @default {"exactly-once"} */
   readonly delivery?: Delivery;
-  /** What on a SQLite log survives: the death of the process, or of the machine. @default {"process"} */
+  /**
+   * What an acknowledged write to a SQLite log survives: the death of the process, or of the machine.
+   *
+   * @default {"process"}
+   */
   readonly durability?: Durability;
-  /** On a SQLite log, time after which the disk is asked to confirm what was written, milliseconds. @default {1000} */
+  /** Time between two syncs of a SQLite log to disk, milliseconds. @default {1000} */
   readonly syncMs?: number;
   /** Options of the learner. */
   readonly learner?: Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">;
@@ -57,7 +63,7 @@ export function configJsonSchema(): JsonSchema {
 }
 
 /**
- * Parses a configuration file: JSON that may have comments.
+ * Parses a configuration file: JSON, comments allowed. Variables of the environment override the file.
  *
  * @param env the environment, whose variables win over the file; see `config_environment.ts`
  * @throws ConfigError naming the file and every field that is wrong.
@@ -109,7 +115,7 @@ export function parseConfig(
 }
 
 /**
- * The options of the task of a model: those of a profile, overridden by the configuration.
+ * The options of a task: those of a profile, overridden by the configuration.
  *
  * @example
  * ```ts
@@ -182,7 +188,7 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
 const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_OPTIONS)[];
 
 /**
- * The options of the learner's runtime.
+ * The options of the learner's runtime, as configured.
  *
  * @example
  * ```ts
@@ -198,7 +204,7 @@ export function learningOptions(config: Config): LearningOptions {
 }
 
 /**
- * The configuration of a model, with every option in it: whoever notes it down notes what it was then.
+ * The options of a model as configured, with defaults filled in.
  *
  * @example
  * ```ts

@@ -20,15 +20,15 @@ import type { Topics } from "../topics/topics.ts";
 /** No logit is further from 0: a probability that was rounded to 1 has none. */
 const LARGEST_LOGIT = 36;
 
-/** What was read of a log. */
+/** What {@linkcode readAnswerLog} reads from a log. */
 export interface AnswerLog {
-  /** One list a sample whose answer is known. */
+  /** One list per sample whose recommendation is on the log. */
   readonly lists: LoggedList[];
-  /** Samples without an answer on the log, or whose list was shown otherwise. */
+  /** Samples without a recommendation on the log, or shown in another order. */
   skipped: number;
-  /** Answers that do not hold their candidates: the deployment does not log them. */
+  /** Recommendations without candidates: the deployment does not set `logCandidates`. */
   withoutCandidates: number;
-  /** Answers of experiments that interleave: each item has the score of the model that drafted it. */
+  /** Recommendations of interleaving experiments, left out: their scores are of two models. */
   drafted: number;
 }
 

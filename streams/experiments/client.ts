@@ -13,7 +13,7 @@ import type { ExperimentsView } from "./views.ts";
 export interface ExperimentClientOptions {
   /** A key with the scopes `experiments` and `read`. @default {none} */
   readonly key?: string | undefined;
-  /** How long an answer is waited for, milliseconds. @default {30_000} */
+  /** Longest wait for a response, milliseconds. @default {30_000} */
   readonly timeoutMs?: number;
 }
 
@@ -47,7 +47,11 @@ export class ExperimentClient implements ExperimentChanges {
   readonly #url: URL;
   readonly #options: ExperimentClientOptions;
 
-  /** A client of the service at `url`, such as `http://127.0.0.1:8080`. @throws SyntaxError when it is no such URL */
+  /**
+   * Makes a client of the service at `url`, such as `http://127.0.0.1:8080`.
+   *
+   * @throws SyntaxError when it is no such URL
+   */
   constructor(url: string, options: ExperimentClientOptions = {}) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw new SyntaxError(`Cannot use ${url} as the URL of a service: wanted is http://host:port`);
@@ -86,7 +90,7 @@ export class ExperimentClient implements ExperimentChanges {
     return this.#call("/v1/holdout", { share });
   }
 
-  /** All experiments, and what can be said of them. */
+  /** All experiments with their figures and verdicts. */
   views(): Promise<ExperimentsView> {
     return this.#call("/v1/experiments");
   }

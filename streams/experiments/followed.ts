@@ -22,13 +22,13 @@ import { LatencyWindow } from "./latency.ts";
 /** Event time after which a user of whom nothing came counts as lost. */
 const PATIENCE_MS = 3_600_000;
 
-/** Times to an answer, milliseconds; `null` = none yet. Percentiles are right to 5 %. */
+/** Times from request to recommendation, milliseconds; `null` without any. Percentiles are accurate to 5 %. */
 export interface LatencyView {
   /** Mean. */
   readonly mean: number | null;
   /** Median. */
   readonly p50: number | null;
-  /** 99 % are not above it. */
+  /** 99th percentile. */
   readonly p99: number | null;
 }
 

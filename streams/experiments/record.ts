@@ -16,7 +16,7 @@ import { draftSchema, issuesOf, recordSchema } from "./schemas.ts";
 export const EXPERIMENT = "experiment";
 
 /**
- * Reads an experiment that somebody wrote.
+ * Parses an experiment from JSON; comments are allowed.
  *
  * @throws SyntaxError naming the file and every field that is wrong.
  *

@@ -21,13 +21,13 @@ import { ExperimentRegistry } from "./registry.ts";
 /** Users before which the counts tell too little to say how much. */
 const TELLING_USERS = 5000;
 
-/** A variant among some of the users. */
+/** A variant's figures among some users. */
 export interface SegmentView {
-  /** Users in it. */
+  /** Number of users. */
   readonly users: number;
-  /** The metric that decides. */
+  /** Value of the deciding metric. */
   readonly value: number | null;
-  /** Relative change against the control; `null` = nothing can be said, or of an end: there is none. */
+  /** Relative change against the control; `null` when it cannot be told yet. The same holds for the ends below. */
   readonly lift: number | null;
   /** Lower end of the interval. */
   readonly low: number | null;
@@ -39,45 +39,45 @@ export interface SegmentView {
 export interface VariantView extends SegmentView {
   /** Its name. */
   readonly name: string;
-  /** Whether it is what the others are compared with. */
+  /** Whether the others are compared with it. */
   readonly control: boolean;
   /** Lists whose outcome is final. */
   readonly lists: number;
   /** Shown items whose outcome is final. */
   readonly rows: number;
-  /** Share of them that was clicked. */
+  /** Click rate of these items. */
   readonly ctr: number | null;
-  /** Every metric. */
+  /** All metrics, by name. */
   readonly metrics: Readonly<Record<MetricName, number | null>>;
-  /** New and returning users; intervals of a segment have the error rate of the whole each. */
+  /** New and returning users. Each segment's interval has the full error rate. */
   readonly segments: Readonly<Record<UserSegment, SegmentView>>;
-  /** The verdict in a word. */
+  /** The verdict in one word; `null` for the control. */
   readonly word: string | null;
-  /** Mean time to make a list. */
+  /** Mean time from request to recommendation, milliseconds. */
   readonly tookMs: number | null;
-  /** The times in full. */
+  /** Mean and percentiles of that time. */
   readonly took: LatencyView;
-  /** Users who got an answer and never came back as a sample. */
+  /** Users who were sent a recommendation that never came back as a sample. */
   readonly lost: number;
 }
 
-/** How users are split, and what the counts can tell. */
+/** Observed split of the users, and its test. */
 export interface SplitView {
   /** Users by variant. */
   readonly users: readonly number[];
-  /** p of the sequential test. */
+  /** p-value of the sequential test against the intended split. */
   readonly p: number;
-  /** Share of a variant's users that, if lost, shows in the counts in 95 % of cases; `null` = too few users. */
+  /** Smallest loss of users the test detects in 95 % of cases, as a share of a variant; `null` with too few users. */
   readonly sees: number | null;
 }
 
-/** An experiment. */
+/** An experiment with its figures and verdicts. */
 export interface ExperimentView {
   /** Its name. */
   readonly name: string;
-  /** What is expected. */
+  /** What is expected, and why. */
   readonly hypothesis: string;
-  /** Whether it runs. */
+  /** Its state. */
   readonly status: "running" | "stopped" | "promoted";
   /** The promoted variant. */
   readonly winner: string | null;
@@ -85,31 +85,31 @@ export interface ExperimentView {
   readonly reason: string | null;
   /** The layer whose users it has a share of. */
   readonly layer: string;
-  /** Share of all users. */
+  /** Share of all users that are in it, in (0, 1]. */
   readonly traffic: number;
-  /** The metric that decides. */
+  /** The deciding metric. */
   readonly metric: MetricName;
   /** Metrics that must not get worse. */
   readonly guardRails: readonly string[];
-  /** Those that get users; none when lists are drafted from two. */
+  /** Variants that get users; empty when lists are interleaved. */
   readonly variants: readonly VariantView[];
-  /** Names of all variants, shadows marked as such. */
+  /** Names of all variants; shadows are marked. */
   readonly names: readonly string[];
-  /** The split. */
+  /** How users are split among the variants. */
   readonly split: SplitView;
-  /** What can be said, in sentences. */
+  /** The verdicts in sentences. */
   readonly text: readonly string[];
-  /** Which guard rail is broken, in a sentence; `null` = none. */
+  /** The broken guard rail in a sentence, or `null`. */
   readonly harm: string | null;
-  /** Lists left out, as their users had changed variant. */
+  /** Lists left out because their user had changed variant. */
   readonly moved: number;
 }
 
-/** All that is to be seen. */
+/** All experiments of a deployment. */
 export interface ExperimentsView {
   /** Running ones first. */
   readonly experiments: readonly ExperimentView[];
-  /** Share of all users that is in none. */
+  /** Share of users held out of all experiments, in [0, 1). */
   readonly holdout: number;
 }
 

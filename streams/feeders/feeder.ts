@@ -19,7 +19,7 @@ import type { Topics } from "../topics/topics.ts";
 
 /** Options of a {@linkcode Feeder}. */
 export interface FeederOptions {
-  /** Source records a commit. @default {1000} */
+  /** Source records per commit. @default {1000} */
   readonly batch?: number;
   /** Events after which the source counts as ended. @default {all} */
   readonly limit?: number;
@@ -30,11 +30,10 @@ export interface FeederOptions {
    */
   readonly name?: string;
   /**
-   * What is added to all times, milliseconds. Asked for when the source is fed for the first time; whoever goes on adds
-   * the same. @default {0}
+   * Milliseconds to add to all times. Called when the source is first fed; a resumed feed adds the same. @default {0}
    */
   readonly shiftMs?: () => Promise<number>;
-  /** The time of day, milliseconds since the epoch: with a name, no record gets a later one. @default {Date.now} */
+  /** Wall clock, milliseconds since the epoch. With a name, no record gets a later time. @default {Date.now} */
   readonly now?: () => number;
 }
 
@@ -110,7 +109,7 @@ export class Feeder implements AsyncDisposable {
     this.#shiftMs = shiftMs;
   }
 
-  /** A feeder that goes on where the last one on this log stopped. */
+  /** Opens a feeder that resumes where the last one on this log stopped. */
   static async open(
     log: Log,
     topics: Topics,
@@ -131,7 +130,7 @@ export class Feeder implements AsyncDisposable {
     return new Feeder(log, topics, writer, source, options, { position, sum, events, shiftMs });
   }
 
-  /** Source records that were appended by earlier feeders. */
+  /** Source records appended by earlier feeders. */
   get resumedFrom(): number {
     return this.#resumedFrom;
   }
@@ -146,12 +145,12 @@ export class Feeder implements AsyncDisposable {
     return this.#items;
   }
 
-  /** What could not be taken so far; without a name, by this feeder. */
+  /** Records rejected so far; without a name, by this feeder. */
   get rejected(): number {
     return this.#rejected;
   }
 
-  /** The first of these. */
+  /** The first rejection. */
   get firstRejection(): Rejection | undefined {
     return this.#firstRejection;
   }

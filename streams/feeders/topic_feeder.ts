@@ -28,25 +28,25 @@ import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "feeder"]);
 
-/** What a {@linkcode TopicFeeder} reads. */
+/** The topic that a {@linkcode TopicFeeder} reads. */
 export interface ForeignTopic {
-  /** The log that has it: that of the deployment, or another. */
+  /** The log it is on: the deployment's own or another. */
   readonly log: Log;
   /** Its name. */
   readonly topic: string;
-  /** What its records are. */
+  /** Format of its records. */
   readonly format: JsonFormat;
 }
 
 /** Options of a {@linkcode TopicFeeder}. */
 export interface TopicFeederOptions {
-  /** Keeps the position apart from those of others. @default {format and topic} */
+  /** Name under which the position is kept. @default {format and topic} */
   readonly name?: string;
-  /** Records of the topic a commit. @default {1000} */
+  /** Records of the topic per commit. @default {1000} */
   readonly batch?: number;
-  /** Where to begin when nothing was ever fed. @default {"earliest"} */
+  /** Where to start when nothing was fed before. @default {"earliest"} */
   readonly start?: "earliest" | "latest";
-  /** The time of day, milliseconds since the epoch: no record gets a later one. @default {Date.now} */
+  /** Wall clock, milliseconds since the epoch. No record gets a later time. @default {Date.now} */
   readonly now?: () => number;
 }
 
@@ -114,8 +114,8 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   /**
-   * A feeder that goes on where the last one of this name stopped, which it fences. Partitions that the topic has got since
-   * are fed from their start.
+   * Opens a feeder that fences the last one of this name and resumes where it stopped. Partitions added since are fed
+   * from their start.
    *
    * @throws Error when there is no such topic
    * @throws LogError `topic-mismatch` when it is another than the one that was fed
@@ -168,18 +168,18 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#rejected;
   }
 
-  /** The first of them. */
+  /** The first rejection. */
   get firstRejection(): Rejection | undefined {
     return this.#firstRejection;
   }
 
-  /** Offsets which the topic has dropped before they could be fed, as far as this feeder has come. */
+  /** Offsets below this feeder's position that the topic dropped before they were fed. */
   get skipped(): number {
     return this.#partitions.reduce((sum, { skipped }) => sum + skipped, 0);
   }
 
   /**
-   * Asks whether the topic is still the one that it began with.
+   * Checks that the topic is still the one this feeder opened.
    *
    * @throws LogError `topic-mismatch` when it is another
    * @throws LogError `closed` when it has got more partitions: open another feeder
@@ -196,7 +196,7 @@ export class TopicFeeder implements AsyncDisposable {
     );
   }
 
-  /** Offsets of the topic that are not fed yet, holes included. */
+  /** Offsets of the topic that are not fed yet, including holes. */
   async lag(): Promise<number> {
     const { log, topic } = this.#source;
     let lag = 0;
@@ -232,7 +232,7 @@ export class TopicFeeder implements AsyncDisposable {
     return taken;
   }
 
-  /** Lets the name go. */
+  /** Releases the name. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
   }

@@ -7,15 +7,15 @@
 import { createHash } from "node:crypto";
 import { Problem } from "./problem.ts";
 
-/** What keys may allow. */
+/** What a key may allow. */
 export const SCOPES = ["events", "recommend", "read", "metrics", "experiments", "admin"] as const;
 
 /** One of {@linkcode SCOPES}. */
 export type Scope = (typeof SCOPES)[number];
 
-/** A key that may be shown, by its digest: the key itself is nowhere but with its owner. */
+/** An API key, known by its digest only. */
 export interface ApiKey {
-  /** What it is called in logs and metrics. */
+  /** Its name in logs and metrics. */
   readonly name: string;
   /** SHA-256 of the key, in hexadecimal. */
   readonly sha256: string;
@@ -23,11 +23,11 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
 }
 
-/** How many requests a key, or without keys an address, may make. */
+/** Requests allowed per key, or per address where there are no keys. */
 export interface RateLimit {
-  /** In the long run, a second. */
+  /** Sustained requests per second. */
   readonly perSecond: number;
-  /** At once, after a while of silence. @default {perSecond} */
+  /** Requests allowed at once after a pause. @default {perSecond} */
   readonly burst?: number | undefined;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Systems whose calls can be answered. */
+/** Other systems whose HTTP calls the server can answer. */
 export const DOORS = ["gorse", "metarank"] as const;
 
 /** One of {@linkcode DOORS}. */

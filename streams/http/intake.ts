@@ -17,9 +17,9 @@ import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";
 import { Problem } from "./problem.ts";
 
-/** A part of a body that was not taken. */
+/** An entry of a request body that was rejected. */
 export interface RefusedEntry {
-  /** Its place in the list, or among the lines that are not blank; 0 is the first. */
+  /** Its index in the list, or among the lines that are not blank; 0 is the first. */
   readonly index: number;
   /** What is wrong, for machines. */
   readonly code: RefusalCode;

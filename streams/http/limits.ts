@@ -6,17 +6,17 @@
 
 import { count, type OptionsOf } from "../../src/options/option.ts";
 
-/** Bounds of what clients may ask for at a time. */
+/** Limits on what clients may ask for at a time. */
 export interface HttpLimits {
-  /** Largest body in bytes, packed and unpacked. @default {8388608} */
+  /** Largest body, bytes, both compressed and decompressed. @default {8388608} */
   readonly maxBodyBytes?: number | undefined;
-  /** Bytes of all bodies that are being read or worked on at a time. @default {67108864} */
+  /** Bytes of all bodies in progress at a time. @default {67108864} */
   readonly maxInFlightBytes?: number | undefined;
-  /** Most events or items of a body. @default {10000} */
+  /** Most events or items in a body. @default {10000} */
   readonly maxEntries?: number | undefined;
-  /** How long an answer is waited for, milliseconds. @default {2000} */
+  /** How long a request waits for its recommendation, milliseconds. @default {2000} */
   readonly answerTimeoutMs?: number | undefined;
-  /** Requests that may wait for an answer at a time. @default {1000} */
+  /** Requests that may wait for a recommendation at a time. @default {1000} */
   readonly maxWaiting?: number | undefined;
   /** Connections that may be open at a time. @default {1000} */
   readonly maxConnections?: number | undefined;

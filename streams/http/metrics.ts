@@ -27,10 +27,10 @@ const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5,
 const FAILURE_MS = 15_000;
 const decoder = new TextDecoder();
 
-/** All measures of a registry, in a form that can be cloned. */
+/** All metrics of a registry, in a form that can be posted to another thread. */
 export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
-/** Who is told of what is measured, as it happens. Must not throw. */
+/** Receives measurements as they happen. Must not throw. */
 export interface MetricsListener {
   /** A commit of a `task`, `learner`, `monitor` or `feeder` has succeeded after so many milliseconds. */
   committed(role: string, ms: number, records: readonly NewRecord[]): void;
@@ -38,12 +38,12 @@ export interface MetricsListener {
   rejected(rejection: Rejection): void;
   /** A request over HTTP was answered after so many milliseconds. */
   answered(ms: number): void;
-  /** A part of a body was sent back. */
+  /** An entry of a body was rejected. */
   refusedOverHttp(kind: "event" | "item", code: string, reason: string): void;
 }
 
 /**
- * Measures of one process; give it to a `MeteredLog` as its observer.
+ * Prometheus metrics of one process. Pass it to a `MeteredLog` as the observer.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export class Metrics implements LogObserver {
   #others: (() => Promise<Measures>) | undefined;
   #listener: MetricsListener | undefined;
 
-  /** Makes measures of a deployment with these topics. */
+  /** Makes the metrics of a deployment with these topics. */
   constructor(topics: Topics) {
     this.#topics = topics;
     const registers = [this.#registry];
@@ -165,17 +165,17 @@ export class Metrics implements LogObserver {
     this.#gauges = new ServiceGauges(this.#registry);
   }
 
-  /** Measures a service too, once there is one. */
+  /** Includes the gauges of a service. */
   watch(service: Service): void {
     this.#service = service;
   }
 
-  /** Adds what a thread of this process has measured by itself. */
+  /** Includes the metrics of another thread of this process. */
   join(others: () => Promise<Measures>): void {
     this.#others = others;
   }
 
-  /** Tells somebody else too. */
+  /** Adds a listener. */
   tell(listener: MetricsListener): void {
     this.#listener = listener;
   }
@@ -213,7 +213,7 @@ export class Metrics implements LogObserver {
     if (ok) this.#count(sizesOf(records));
   }
 
-  /** Notes a commit of a learner whose thread has a log of its own. */
+  /** Records a commit of a learner whose thread has its own log. */
   committedInThread({ ms, ok, sizes }: CommitReport): void {
     this.#commit.observe({ role: "learner", outcome: ok ? "ok" : "failed" }, ms / 1000);
     if (ok) this.#count(sizes);
@@ -224,7 +224,7 @@ export class Metrics implements LogObserver {
     this.#failure = { at: performance.now(), reason: error instanceof Error ? error.message : String(error) };
   }
 
-  /** Why the newest write has failed, for as long as none has succeeded since, a quarter of a minute at most. */
+  /** Why the newest write failed; `null` once another succeeds, or after 15 seconds. */
   get writeFailure(): string | null {
     if (this.#failure === null || performance.now() - this.#failure.at > FAILURE_MS) return null;
     return this.#failure.reason;
@@ -235,18 +235,18 @@ export class Metrics implements LogObserver {
     this.#rebalances.inc({ group, what });
   }
 
-  /** Notes an HTTP request. @param route the pattern of its path */
+  /** Records an HTTP request. @param route the pattern of its path */
   served(method: string, route: string, status: number, ms: number): void {
     this.#http.observe({ method, route, status: String(status) }, ms / 1000);
   }
 
-  /** Notes an answer. */
+  /** Records the time of a recommendation. */
   answered(ms: number): void {
     this.#answer.observe(ms / 1000);
     this.#listener?.answered(ms);
   }
 
-  /** Notes what was taken out of a body, and what was not. */
+  /** Records how many entries of a body were accepted and rejected. */
   taken(kind: "event" | "item", count: number, refused: readonly RefusedEntry[]): void {
     this.#taken.inc({ kind }, count);
     for (const { code, reason } of refused) {
@@ -255,7 +255,7 @@ export class Metrics implements LogObserver {
     }
   }
 
-  /** Counts an answer that is less than it could be. */
+  /** Counts a degraded recommendation. */
   degraded(reason: NonNullable<Recommendation["degraded"]>): void {
     this.#degraded.inc({ reason });
   }
@@ -268,7 +268,7 @@ export class Metrics implements LogObserver {
     }
   }
 
-  /** All of it in Prometheus' text format. */
+  /** Renders all metrics in Prometheus' text format. */
   async render(): Promise<string> {
     await this.#gauges.collect(this.#service);
     const others = await this.#others?.();
@@ -276,12 +276,14 @@ export class Metrics implements LogObserver {
     return await AggregatorRegistry.aggregate([await this.measures(), others]).metrics();
   }
 
-  /** What was measured, in a form that can be cloned. Gauges are as of the last {@linkcode Metrics.render}. */
+  /**
+   * All metrics, in a form that can be posted to another thread. Gauges are as of the last {@linkcode Metrics.render}.
+   */
   async measures(): Promise<Measures> {
     return await this.#registry.getMetricsAsJSON();
   }
 
-  /** The type of {@linkcode Metrics.render}. */
+  /** Content type of {@linkcode Metrics.render}. */
   get contentType(): string {
     return this.#registry.contentType;
   }

@@ -14,26 +14,27 @@ import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from ".
 
 /** How the HTTP server behaves. docs/reference/http.md lists every key. */
 export interface HttpSettings extends HttpLimits {
-  /** Keys that are let in; without any, everybody is. @default {[]} */
+  /** API keys; without any, everyone is let in. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
   /** How many requests a key, or without keys an address, may make. @default {none} */
   readonly rateLimit?: RateLimit | undefined;
-  /** Origins of pages that may call us from a browser. @default {[]} */
+  /** Origins whose pages may call the API from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /**
-   * Names by which clients call us, beside those of this machine; others are refused.
+   * Host names under which clients reach the server, beside this machine's own; others are refused.
+   *
    * @default {any; without keys on the loopback interface: none}
    */
   readonly hosts?: readonly string[] | undefined;
-  /** Other systems whose calls are answered, too. @default {[]} */
+  /** Other systems whose HTTP calls are answered. @default {[]} */
   readonly doors?: readonly Door[] | undefined;
-  /** How the door of Gorse behaves. */
+  /** How the Gorse API behaves. */
   readonly gorse?: GorseSettings | undefined;
 }
 
-/** How the door of Gorse behaves. */
+/** How the Gorse API behaves. */
 export interface GorseSettings {
-  /** Types of feedback that say no more than that somebody saw the item. @default {["read"]} */
+  /** Feedback types that only say that the item was seen. @default {["read"]} */
   readonly readTypes?: readonly string[] | undefined;
 }
 

@@ -40,23 +40,25 @@ export interface LearningOptions {
   readonly batchRows?: number | undefined;
   /** Batches between two checkpoints. @default {100} */
   readonly checkpointBatches?: number | undefined;
-  /** Time between two checkpoints at least where batches are learnt by `step`, milliseconds. @default {10000} */
+  /** Least time between two checkpoints of a service, milliseconds. @default {10000} */
   readonly checkpointIntervalMs?: number | undefined;
-  /** Time between two versions at least where batches are learnt by `step`, milliseconds. @default {1000} */
+  /** Least time between two published versions of a service, milliseconds. @default {1000} */
   readonly publishIntervalMs?: number | undefined;
-  /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. @default {50} */
+  /**
+   * Versions on the log between two full snapshots; `null` keeps every version, even after an erasure. @default {50}
+   */
   readonly snapshotVersions?: number | null | undefined;
-  /** Usable batches in a row after which publishing goes on after a failure. @default {5} */
+  /** Consecutive usable batches after which publishing resumes. @default {5} */
   readonly recoveryBatches?: number | undefined;
-  /** Drop samples that no checkpoint needs any more. @default {false} */
+  /** Whether to drop samples that no checkpoint needs. @default {false} */
   readonly trimSamples?: boolean | undefined;
-  /** Newest judged rows to keep at least, for figures; they are part of every checkpoint. @default {all} */
+  /** Fewest judged rows kept for metrics; every checkpoint holds them. @default {all} */
   readonly keepRows?: number | undefined;
-  /** The band in which served predictions must stay; `null` = whatever they are. @default {{}} */
+  /** The band in which served predictions must stay; `null` turns the guard off. @default {{}} */
   readonly guard?: GuardOptions | null | undefined;
-  /** How the model has to prove that it ranks better than the prior; `null` = it need not. @default {{}} */
+  /** How the model proves that it ranks better than the prior; `null` skips the proof. @default {{}} */
   readonly proof?: ProofOptions | null | undefined;
-  /** Name of the model, when it is not the deployment's own but of a variant of experiments. @default {own} */
+  /** Name of the model when it belongs to a variant. @default {own} */
   readonly variant?: string | undefined;
   /** @internal Where samples of the only partition are that a task in this process has just written. @default {none} */
   readonly handover?: SampleHandover | undefined;
@@ -129,7 +131,7 @@ interface Opened {
  * ```
  */
 export class Learning implements AsyncDisposable {
-  /** What is trained. */
+  /** The learner. */
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
@@ -272,7 +274,7 @@ export class Learning implements AsyncDisposable {
     return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
   }
 
-  /** Newest version made: one a batch, of which the log has the last of each interval. */
+  /** Newest version. Each batch makes one; the log gets the last of each publish interval. */
   get version(): number {
     return this.#versions.made;
   }
@@ -287,22 +289,22 @@ export class Learning implements AsyncDisposable {
     return this.#rails.guard;
   }
 
-  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  /** Batches discarded because of a non-finite loss or gradient. */
   get failures(): number {
     return this.#rails.counts.failures;
   }
 
-  /** Times that the guard took served weights back. */
+  /** How often the guard rolled served weights back. */
   get rollbacks(): number {
     return this.#rails.counts.rollbacks;
   }
 
-  /** Offsets of samples that the log had dropped before they were learnt, since the first checkpoint. */
+  /** Offsets of samples that the log dropped before they were learnt. */
   get lost(): number {
     return this.#reader.lost;
   }
 
-  /** Samples that were not learnt yet, holes of the log included. */
+  /** Samples not learnt yet, including holes of the log. */
   async lag(): Promise<number> {
     return await this.#reader.lag();
   }
@@ -313,7 +315,7 @@ export class Learning implements AsyncDisposable {
     await this.#write(this.#rails.keep(this.validation.judged), versions);
   }
 
-  /** Lets go without a checkpoint. */
+  /** Closes without a checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#records[Symbol.asyncDispose]();
   }

@@ -33,7 +33,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 export interface LogWrite {
   /** To be appended in order. */
   readonly records: readonly NewRecord[];
-  /** The partition of each record; valid ones. */
+  /** The partition of each record, all valid. */
   readonly partitions: readonly number[];
   /** The group whose offsets are stored. */
   readonly group: string;
@@ -45,11 +45,11 @@ export interface LogWrite {
 export interface LogStore {
   /** The topics that exist, by name. */
   readonly topics: ReadonlyMap<string, TopicSpec>;
-  /** What tells a topic that exists from another of its name. */
+  /** Identity of an existing topic: another topic of the same name has another. */
   id(topic: string): string;
   /** Creates topics that do not exist, all or none. */
   createTopics(topics: readonly TopicSpec[]): void;
-  /** Makes all the writes visible, or none of them when it throws before its last step; gives their offsets. */
+  /** Makes all writes visible and returns their offsets, or throws and makes none visible. */
   write(writes: readonly LogWrite[]): readonly (readonly number[])[];
   /** Reads from a position that is not above the end. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
@@ -65,9 +65,9 @@ export interface LogStore {
   trim(topic: string, partition: number, before: number): void;
   /** Takes single records out. */
   erase(topic: string, partition: number, offsets: readonly number[]): void;
-  /** Overwrites some of what is left of them. @returns What is left then; `more` = it is to be called again */
+  /** Overwrites some of what erased records left. @returns What is left then; `more` = it is to be called again */
   scrub(): Scrubbed | "more";
-  /** Frees what it holds; no other call follows. */
+  /** Frees its resources; no call follows. */
   close(): Promise<void> | void;
 }
 

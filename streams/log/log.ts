@@ -38,13 +38,16 @@ export interface NewRecord {
   readonly key: string | null;
   /** `null` is a tombstone: compaction forgets the key. Must not change until the append has resolved. */
   readonly value: Uint8Array | null;
-  /** Milliseconds since the epoch, an integer from 0. On Kafka one that is an hour ahead of now becomes 55 minutes ahead. */
+  /**
+   * Milliseconds since the epoch, a non-negative integer. Kafka refuses times an hour ahead, so later ones become 55
+   * minutes ahead.
+   */
   readonly time: number;
   /** Names and values, well-formed UTF-16. @default {{}} */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A record as read back. */
+/** A record as read. */
 export interface LogRecord {
   /** Topic it was read from. */
   readonly topic: string;
@@ -54,11 +57,11 @@ export interface LogRecord {
   readonly offset: number;
   /** As appended. */
   readonly key: string | null;
-  /** As appended. To be read only: a log in memory hands out what it holds. */
+  /** As appended. Read only: a log in memory hands out the bytes it holds. */
   readonly value: Uint8Array | null;
   /** As appended, milliseconds since the epoch. */
   readonly time: number;
-  /** Whether the log took the time when the record came, in place of what the producer said. @default {false} */
+  /** Whether the log stamped the time on arrival, in place of the producer's. @default {false} */
   readonly isLogTime?: boolean;
   /** As appended; empty when there were none. */
   readonly headers: Readonly<Record<string, string>>;
@@ -68,7 +71,7 @@ export interface LogRecord {
 export interface Bounds {
   /** Smallest offset that can still be read. */
   readonly start: number;
-  /** The offset that the next record will have at least; a reader that reached it has read everything. */
+  /** Least offset of the next record; a reader that reached it has read everything. */
   readonly end: number;
 }
 
@@ -91,17 +94,17 @@ export interface ReadResult {
   /** Position to read from next: past the last record and past any hole behind it. */
   readonly next: number;
   /**
-   * Offsets from the position asked for on that the log had dropped before they were read, by {@linkcode Log.trim} or
-   * its retention; the records come behind them. Absent when there were none, and on `compact` topics.
+   * Number of offsets at and above `from` that the log dropped before this read, by {@linkcode Log.trim} or retention;
+   * the records follow them. Absent when there were none, and on `compact` topics.
    */
   readonly dropped?: number;
 }
 
-/** What tells a topic from another of its name. */
+/** Tells a topic from another one of the same name. */
 export interface TopicIdentity {
-  /** No topic that had the name before, or will have it, has the same; `null` where the log does not number topics. */
+  /** Unique among all topics that ever have this name; `null` where the log does not number topics. */
   readonly id: string | null;
-  /** Its partitions now: a topic may have been given more since it was created. */
+  /** Number of partitions now; a topic may get more. */
   readonly partitions: number;
 }
 
@@ -130,7 +133,7 @@ export interface Commit {
  * a {@linkcode LogError} of code `fenced`, and what it had not committed is never seen.
  */
 export interface Writer extends AsyncDisposable {
-  /** What it was opened with. */
+  /** The id it was opened with. */
   readonly id: string;
   /**
    * Appends the records and stores the group's offsets atomically; resolves with the records' offsets when both
@@ -173,49 +176,55 @@ export interface Membership extends AsyncDisposable {
 
 /** A member of a group, seen from outside. */
 export interface GroupMember {
-  /** What the log calls it. */
+  /** Its name on the log. */
   readonly id: string;
   /** Where it runs. */
   readonly host: string;
-  /** What it was told to have. */
+  /** The partitions assigned to it. */
   readonly partitions: readonly number[];
 }
 
 /** How another thread opens a log by itself; can be cloned. */
 export interface LogAddress {
-  /** What kind of log it is. */
+  /** The kind of log. */
   readonly kind: "kafka";
-  /** What it is opened with. */
+  /** Options to open it with. */
   readonly options: unknown;
 }
 
-/** A way to a log in another thread of the process; its port is handed over. */
+/** A channel to a log in another thread of the process; its port is transferred. */
 export interface LogChannel {
-  /** An end of a channel whose other end is served. */
+  /** The client's end; the other one is served. */
   readonly port: MessagePort;
   /** Whether the log indexes its keys. */
   readonly hasLatest: boolean;
 }
 
-/** A {@linkcode LogChannel} for as long as it is not disposed. */
+/** A {@linkcode LogChannel}, open until disposed. */
 export interface LogConnection extends AsyncDisposable {
-  /** Where the log is, for who is to use it. */
+  /** The channel to hand to the other thread. */
   readonly channel: LogChannel;
-  /** Rejects when the log is lost, and nothing that is asked of it will be answered. @default {never} */
+  /** Rejects when the log is lost and calls will no longer be answered. @default {never} */
   readonly lost?: Promise<unknown>;
 }
 
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
-  /** How another thread opens it. A log that has one owner has none: it is served to the thread. */
+  /**
+   * How another thread opens the log by itself. Absent on a log with one owner, which is served to the thread instead.
+   */
   readonly address?: LogAddress;
-  /** A way for another thread to the one in which the log lives. Only logs that live in a thread have it. */
+  /** Connects another thread to the one that owns the log. Only logs that live in a thread have it. */
   connect?(): LogConnection;
-  /** Creates what does not exist. @throws LogError `topic-mismatch` when a topic exists with another spec. */
+  /**
+   * Creates the topics that do not exist.
+   *
+   * @throws LogError `topic-mismatch` when a topic exists with another spec.
+   */
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
   /** The topics that exist, by name. */
   topics(): Promise<ReadonlyMap<string, TopicSpec>>;
-  /** Which topic has a name now, asked anew at each call; `null` when none has. */
+  /** Identity of the topic that has this name now, or `null`; never cached. */
   identify(topic: string): Promise<TopicIdentity | null>;
   /**
    * Appends in order, all or nothing, and resolves with the offsets once durable.
@@ -230,13 +239,13 @@ export interface Log extends AsyncDisposable {
    */
   read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
   /**
-   * The newest record of a key of a compacted topic, or `null`. Only logs that index their keys have it; with
-   * it, a task need not hold every user in memory.
+   * The newest record of a key of a compacted topic, or `null`. Only logs that index keys have it; with it, a task need
+   * not hold every user in memory.
    */
   latest?(topic: string, partition: number, key: string): Promise<LogRecord | null>;
-  /** The readable range now. */
+  /** The readable range of a partition. */
   bounds(topic: string, partition: number): Promise<Bounds>;
-  /** The committed position of a group, or `null` when it never committed. */
+  /** The committed position of a group, or `null` if it never committed. */
   committed(group: string, topic: string, partition: number): Promise<number | null>;
   /** Opens a transactional writer, fencing any other with this id. */
   writer(id: string): Promise<Writer>;
@@ -248,7 +257,7 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `topic-mismatch` when the topics differ in their number of partitions
    */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
-  /** Who is in a group, in any process. Only logs that processes share have it. */
+  /** The members of a group, in any process. Only logs shared by processes have it. */
   members?(group: string): Promise<readonly GroupMember[]>;
   /**
    * Drops the records below `before` of a `delete` topic.
@@ -257,28 +266,27 @@ export interface Log extends AsyncDisposable {
    */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /**
-   * How long a record may stay that nobody drops, by the settings of its topic; on a `compact` topic, one that was
-   * replaced or deleted. Only logs with a retention of their own have it.
+   * How long the topic's own retention keeps a record; on a `compact` topic, a replaced or deleted one. Only logs with
+   * their own retention have it.
    *
    * @returns Milliseconds from the record's time; `null` = for ever, or it may not be asked
    */
   keepMs?(topic: string): Promise<number | null>;
   /**
-   * Takes single records out; their offsets are holes from then on, and no other changes. Of a `compact` topic, only
-   * what no reader needs any more. Offsets without a record are left as they are. Only logs that may rewrite what they
-   * hold have it.
+   * Erases single records; their offsets become holes, no other offset changes. On a `compact` topic, erases only what
+   * no reader needs. Offsets without a record are ignored. Only logs that can rewrite their records have it.
    */
   erase?(topic: string, partition: number, offsets: readonly number[]): Promise<void>;
   /**
-   * Overwrites what is left, where the log is kept, of records that were erased. Costs nothing when none were since the
-   * last time. Present with {@linkcode Log.erase}.
+   * Overwrites what erased records left on disk. Free when nothing was erased since the last call. Present with
+   * {@linkcode Log.erase}.
    */
   scrub?(): Promise<Scrubbed>;
 }
 
 /**
- * What is left of records that were erased: nothing; fragments in places of the file that no record has, until it is
- * written anew; or all, as somebody is in the way: it is to be called again.
+ * What is left of erased records: nothing (`clean`); fragments in unused parts of the file until it is rewritten
+ * (`fragments`); or everything, because a reader is in the way and it must be called again (`busy`).
  */
 export type Scrubbed = "clean" | "fragments" | "busy";
 
@@ -300,7 +308,7 @@ export const LOG_ERROR_CODES = [
 export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
 
 /**
- * An error of the log that callers may want to tell apart by its code.
+ * An error of a log, with a code that callers can tell it by.
  *
  * @example
  * ```ts
@@ -316,7 +324,7 @@ export class LogError extends Error {
   /** Which kind of failure it is. */
   readonly code: LogErrorCode;
 
-  /** Makes an error with a code, a message and perhaps a cause. */
+  /** Makes an error with a code, a message and an optional cause. */
   constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "LogError";

@@ -33,13 +33,13 @@ export interface TopicSize {
   readonly bytes: number;
 }
 
-/** What is told of a commit that took place out of sight, in another thread. */
+/** A commit made in another thread. */
 export interface CommitReport {
   /** How long it took, milliseconds. */
   readonly ms: number;
-  /** Whether it took place. */
+  /** Whether it succeeded. */
   readonly ok: boolean;
-  /** What was to be written. */
+  /** What it writes. */
   readonly sizes: readonly TopicSize[];
 }
 
@@ -58,20 +58,20 @@ export function sizesOf(records: readonly NewRecord[]): TopicSize[] {
   return [...sums.values()];
 }
 
-/** Who is told. Must not throw. */
+/** Receives what a {@linkcode MeteredLog} measures. Must not throw. */
 export interface LogObserver {
   /** A commit of a writer has ended after so many milliseconds. */
   committed(writer: string, ms: number, commit: Commit, ok: boolean): void;
   /** An append has ended after so many milliseconds. */
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void;
-  /** A commit or an append has failed, not for what was to be written or who writes, but as the log does not take it. */
+  /** A commit or append failed because the log did not accept it, not because of its content or its writer. */
   failed?(error: unknown): void;
-  /** A group has given us partitions, or taken them. */
+  /** A group assigned or revoked partitions. */
   rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
 }
 
 /**
- * Passes everything on to another log, which it owns, and tells an observer.
+ * Forwards every call to another log, which it owns, and reports to an observer.
  *
  * @example
  * ```ts
@@ -91,9 +91,9 @@ export interface LogObserver {
  * ```
  */
 export class MeteredLog implements Log {
-  /** Present when the log below has it. What goes through a log that is opened there is not told of here. */
+  /** Present when the log below has it. What a log opened there does is not measured. */
   readonly address?: LogAddress;
-  /** Present when the log below has it. What comes that way is not told of here. */
+  /** Present when the log below has it. What comes that way is not measured. */
   readonly connect?: () => LogConnection;
   /** Present when the log below has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
@@ -109,7 +109,7 @@ export class MeteredLog implements Log {
   readonly #observer: LogObserver;
   readonly #now: () => number;
 
-  /** Measures a log. @param now a clock in milliseconds that never goes back */
+  /** Wraps a log. @param now a clock in milliseconds that never goes back */
   constructor(log: Log, observer: LogObserver, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#observer = observer;

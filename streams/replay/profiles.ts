@@ -12,7 +12,7 @@ import type { Format } from "../sources/open.ts";
 const MINUTE = 60_000;
 const WANTED = { positive: true, strength: 1 } as const;
 
-/** Task options by source format. Replays learn from the lists that were really shown. */
+/** Task options by source format. Replays learn from the lists that were actually shown. */
 export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
   meander: { schema: DEFAULT_SCHEMA, impressions: "logged" },
   // A rating of 4 stars is the click and settles its impression at once; all rated movies are behaviours.

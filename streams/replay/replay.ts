@@ -63,15 +63,19 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly learner: LearnerOptions;
   /** Options of the learner's runtime. */
   readonly learning?: LearningOptions;
-  /** Memory for user states, bytes; the least recently active ones leave it. @default {no bound} */
+  /** Memory for user states, bytes; the least recently active users are evicted. @default {no bound} */
   readonly stateBytes?: number;
-  /** Events a round has at most. @default {1024} */
+  /** Most events per round. @default {1024} */
   readonly roundEvents?: number;
   /** Events after which the source counts as ended. */
   readonly limit?: number;
-  /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
+  /**
+   * Whether consumed records stay on the log: `true` for a durable log, `false` saves the memory of one in memory.
+   *
+   * @default {true}
+   */
   readonly retain?: boolean;
-  /** Everything that the result depends on, as JSON: a log made by another one is refused. */
+  /** Everything the result depends on, as JSON. A log made with another manifest is refused. */
   readonly manifest: string;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
@@ -81,7 +85,7 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly signal?: AbortSignal;
 }
 
-/** What can be seen of a replay while it runs and when it is done. */
+/** A replay, during and after its run. */
 export interface ReplayView {
   /** The state of the task. */
   readonly task: TaskState;
@@ -103,9 +107,9 @@ export interface InspectionMark extends Inspection {
 export interface ReplayResult extends ReplayView {
   /** @internal What the model shows of the users' states in the course of this run, if it does; the last is of its end. */
   readonly inspections: readonly InspectionMark[];
-  /** Events that earlier runs on this log had read; this one read the others. */
+  /** Events read by earlier runs on this log. */
   readonly resumedFrom: number;
-  /** What was refused, by code. */
+  /** Rejected records, by code. */
   readonly rejections: RejectionSummary;
   /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };

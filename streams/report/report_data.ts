@@ -112,21 +112,21 @@ export interface CalibrationBin {
   readonly rows: number;
 }
 
-/** A rejected line or record, as evidence. */
+/** A rejected line or record. */
 export interface RejectedExample {
   /** Where it stands: `file:line`, or `topic/partition@offset`. */
   readonly where: string;
-  /** Why it was refused: the field and what was got. */
+  /** Why it was rejected: the field and its value. */
   readonly reason: string;
-  /** Its bytes as text, shortened. May hold anything: renderers must escape it. */
+  /** Its bytes as text, shortened. Untrusted: renderers must escape it. */
   readonly text: string;
 }
 
 /** All rejections of one code. */
 export interface RejectedGroup {
-  /** Code of the refusals. */
+  /** The code. */
   readonly code: string;
-  /** How many there are. */
+  /** Number of rejections. */
   readonly count: number;
   /** The first few, in order of arrival. */
   readonly examples: readonly RejectedExample[];

@@ -27,15 +27,15 @@ export interface HttpOptions extends ListenOptions {
   readonly log: Log;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string;
-  /** The service in this process, if there is one. */
+  /** The service in this process, if any. */
   readonly service?: Service | undefined;
-  /** Measures, which also observe the log. */
+  /** Metrics of this process, which also observe the log. */
   readonly metrics: Metrics;
-  /** How it behaves. @default {{}} */
+  /** Settings of the server. @default {{}} */
   readonly settings?: HttpSettings;
-  /** Who is let in. @default {those of the settings} */
+  /** API keys. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
-  /** More reasons why the process cannot answer, for `/ready`. @default {none} */
+  /** Further reasons why the process is not ready, for `/ready`. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
   /** Milliseconds since the epoch. @default {Date.now} */
   readonly now?: () => number;

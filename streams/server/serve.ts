@@ -11,19 +11,19 @@ import { type ConnectionOptions, Connections } from "./connections.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
-  /** Name or address of an interface. */
+  /** Host name or address to listen on. */
   readonly hostname: string;
-  /** TCP port; 0 = a free one. */
+  /** TCP port; 0 picks a free one. */
   readonly port: number;
 }
 
-/** A server that runs. Disposing stops it. */
+/** A running server. Disposing stops it. */
 export interface HttpServer extends AsyncDisposable {
-  /** Where it listens, as a URL without a path. */
+  /** Its URL, without a path. */
   readonly url: string;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
-  /** Ends what is under way, then closes; after `patienceMs` nobody waits for that any more. */
+  /** Waits for requests in progress, `patienceMs` at most, then closes. */
   stop(patienceMs?: number): Promise<void>;
 }
 

@@ -31,15 +31,15 @@ const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "experiments"]);
 
-/** The monitor, where it works. */
+/** The monitor of experiments, while it runs in this process. */
 export interface MonitorStatus {
-  /** Experiments that run. */
+  /** Running experiments. */
   readonly running: number;
-  /** Answers and samples that it has not read, holes of the log included. */
+  /** Recommendations and samples it has not read, including holes of the log. */
   readonly lag: number;
-  /** Experiments that it has stopped since it began here. */
+  /** Experiments it has stopped since it started in this process. */
   readonly stopped: number;
-  /** Offsets of answers and samples that the log had dropped before it counted them, since the first figures. */
+  /** Offsets of recommendations and samples that the log dropped before they were counted. */
   readonly lost: number;
 }
 

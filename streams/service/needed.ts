@@ -23,13 +23,13 @@ import { monitorGroup } from "./monitor_job.ts";
 
 /** What a service runs and where. */
 export interface Deployment {
-  /** Its log. */
+  /** The log. */
   readonly log: Log;
-  /** Its topics. */
+  /** The topics. */
   readonly topics: Topics;
-  /** Partitions of `events`. */
+  /** Number of partitions of `events`. */
   readonly partitions: number;
-  /** Names of the models that learn. */
+  /** Names of the models that are trained. */
   readonly models: readonly string[];
   /** @internal The tasks at work, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;

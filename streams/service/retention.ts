@@ -17,13 +17,17 @@ import { RETENTION_OPTIONS, type RetentionSettings } from "../settings/retention
 
 /** Options of a {@linkcode Retention}. */
 export interface RetentionOptions {
-  /** How old what may get. */
+  /** How long records are kept, by topic. */
   readonly settings: RetentionSettings;
-  /** How long an outcome counts: events are kept for as long at least, as they pin versions. @default {600_000} */
+  /**
+   * How long an outcome counts, milliseconds. Events are kept at least that long, since they pin versions.
+   *
+   * @default {600_000}
+   */
   readonly outcomeWindowMs?: number | undefined;
-  /** Milliseconds since the epoch. */
+  /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
+  /** A monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 
@@ -76,7 +80,7 @@ export class Retention implements AsyncDisposable {
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
 
-  /** Nothing was dropped yet. */
+  /** Makes a retention that has not started. */
   constructor(deployment: Deployment, options: RetentionOptions) {
     const { settings, outcomeWindowMs = TASK_OPTIONS.outcomeWindowMs.value } = options;
     const { topics } = deployment;
@@ -95,7 +99,7 @@ export class Retention implements AsyncDisposable {
     ];
   }
 
-  /** Begins to look. */
+  /** Starts it. */
   start(): this {
     this.#ended ??= this.#run();
     return this;
@@ -118,7 +122,7 @@ export class Retention implements AsyncDisposable {
     return dropped;
   }
 
-  /** Ends the look that is under way. */
+  /** Stops it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#ended;

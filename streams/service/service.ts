@@ -72,8 +72,8 @@ const COMPLAINT_MS = 30_000;
 const logger = getLogger(["meander", "service"]);
 
 /**
- * Runs tasks, the learner and the monitor until it is stopped. Start as many of them, in as many processes, as there
- * is work for: the log's groups share it out, and a learner or monitor beyond the first stands by.
+ * Runs tasks, the learner and the monitor until it is stopped. Start as many services, in as many processes, as there
+ * is work for: the log's groups share partitions out, and a learner or monitor beyond the first stands by.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ const logger = getLogger(["meander", "service"]);
  * ```
  */
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
-  /** Resolves when it was stopped; rejects when it cannot go on. Watch it. */
+  /** Resolves when the service has stopped; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
   /** @internal The thread of the tasks, where others have their turns too. */
   readonly thread: SharedThread;
@@ -192,7 +192,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   /**
-   * Creates the topics that are missing, and begins.
+   * Creates missing topics and starts.
    *
    * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
    */
@@ -212,7 +212,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return new Service(log, topics, partitions, options);
   }
 
-  /** Why tasks of this process stand still until somebody mends the log, for people. */
+  /** Why tasks of this process are stuck until the log is repaired, a sentence each. */
   get faults(): readonly string[] {
     return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
   }
@@ -247,7 +247,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#monitors?.workers[0]?.[1].job?.monitor;
   }
 
-  /** How it is doing. */
+  /** Current status. */
   async status(): Promise<ServiceStatus> {
     const tasks = this.#tasks?.workers ?? [];
     const learner = this.#own.figures;
@@ -271,8 +271,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   /**
-   * Why it cannot do its work yet, or now; empty when it can, or stands by. Where there are tasks, it is they who
-   * count: they answer also while a learner catches up.
+   * Why it is not ready, a sentence each; empty when it is ready or stands by. In a process with tasks only they count,
+   * since they answer while a learner catches up.
    */
   async unready(): Promise<readonly string[]> {
     if (this.#tasks !== undefined) {
@@ -321,7 +321,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return parts.flatMap((part) => part?.unfinished ?? []);
   }
 
-  /** Finishes what is in hand, commits, leaves the groups. Never rejects: `ended` tells what went wrong. */
+  /** Finishes work in progress, commits and leaves the groups. Never rejects: `ended` does. */
   stop(): Promise<void> {
     return this.#stopped ??= this.#stop();
   }

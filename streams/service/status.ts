@@ -8,56 +8,56 @@ import type { RestoreStatus } from "../task/restore_meter.ts";
 import type { StoreStatus } from "../task/state_store.ts";
 import type { MonitorStatus } from "./monitor_job.ts";
 
-/** A partition as its task sees it. */
+/** A partition and its task. */
 export interface PartitionStatus {
   /** The partition of `events`. */
   readonly partition: number;
   /** Whether the task is still being restored. */
   readonly restoring: boolean;
-  /** Offset up to which everything is committed; 0 while it is restored. */
+  /** Offset below which everything is committed; 0 during the restore. */
   readonly committed: number;
-  /** Events that are not committed, holes of the log included. */
+  /** Events not committed yet, including holes of the log. */
   readonly lag: number;
-  /** No outcome of an older impression will be taken; milliseconds since the epoch, `null` before the first event. */
+  /** Event time before which all outcomes are final, milliseconds since the epoch; `null` before the first event. */
   readonly watermark: number | null;
   /** Users in memory. */
   readonly users: number;
-  /** Signals and positives of other partitions that its task has learnt since it began; 0 where nothing is shared. */
+  /** Signals and positives of other partitions learnt since the task started; 0 where nothing is shared. */
   readonly othersLearnt: number;
-  /** Records of other partitions' signals that it has not, holes of the log included. */
+  /** Records of other partitions' signals not learnt yet, including holes of the log. */
   readonly othersLag: number;
-  /** How far the restore has come; `null` when there is none. */
+  /** Progress of the restore; `null` when there is none. */
   readonly restore: RestoreStatus | null;
   /** The local snapshot; `null` when there is none. */
   readonly snapshot: StoreStatus | null;
 }
 
-/** The learner, where it works. */
+/** The learner, while it runs in this process. */
 export interface LearnerStatus {
-  /** Newest version made. */
+  /** Newest version. */
   readonly version: number;
-  /** Rows judged. */
+  /** Judged rows. */
   readonly rows: number;
-  /** Samples that were not learnt yet, holes of the log included. */
+  /** Samples not learnt yet, including holes of the log. */
   readonly lag: number;
-  /** Of the newest rows, or `null`. */
+  /** AUC of the newest rows, or `null`. */
   readonly auc: number | null;
-  /** Share of positives of the newest rows, or `null`. */
+  /** Click rate of the newest rows, or `null`. */
   readonly ctr: number | null;
 }
 
-/** A service. */
+/** Status of a `Service`. */
 export interface ServiceStatus {
   /** Events applied by this process. */
   readonly events: number;
   /** The partitions it holds, ascending. */
   readonly partitions: readonly PartitionStatus[];
-  /** The live parameter version; 0 = none yet, or no tasks here. */
+  /** Live version of the parameters; 0 before the first and without tasks. */
   readonly version: number;
-  /** The learner, if it works in this process now. */
+  /** The learner, if it runs in this process. */
   readonly learner: LearnerStatus | null;
-  /** The monitor of experiments, if it works in this process now. */
+  /** The monitor of experiments, if it runs in this process. */
   readonly monitor: MonitorStatus | null;
-  /** Events that wait to be keyed by user, holes of the log included, if this process does it now. */
+  /** Events waiting to be keyed by user, including holes of the log; `null` in other processes. */
   readonly rekeyLag: number | null;
 }

@@ -15,7 +15,7 @@ import { KAFKA_OPTIONS, type KafkaLogOptions } from "../log/kafka/options.ts";
 export interface TlsSettings {
   /** PEM file of the certificates to trust. */
   readonly caFile?: string | undefined;
-  /** PEM file of our own certificate. */
+  /** PEM file of the client's certificate. */
   readonly certFile?: string | undefined;
   /** PEM file of its key. */
   readonly keyFile?: string | undefined;
@@ -23,7 +23,7 @@ export interface TlsSettings {
   readonly passphraseFile?: string | undefined;
   /** Name that the brokers' certificates must have. @default {that of the broker} */
   readonly serverName?: string | undefined;
-  /** Whether a certificate that is not trusted is an error. @default {true} */
+  /** Whether to refuse certificates that are not trusted. @default {true} */
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
@@ -39,21 +39,21 @@ export interface SaslSettings {
 
 /** How to reach the brokers. docs/how-to/deploy-on-kafka.md lists every key. */
 export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder"> {
-  /** Brokers to ask first, as `host:port`. @default {["127.0.0.1:9092"]} */
+  /** Bootstrap brokers, as `host:port`. @default {["127.0.0.1:9092"]} */
   readonly brokers?: readonly string[] | undefined;
-  /** What the brokers know us by. */
+  /** Name of the client in the brokers' logs, metrics and quotas. */
   readonly clientId?: string | undefined;
   /** Encryption. @default {false} */
   readonly tls?: boolean | TlsSettings | undefined;
   /** Login. @default {none} */
   readonly sasl?: SaslSettings | undefined;
-  /** How long a connection may take. @default {1000} */
+  /** Longest time to a connection, milliseconds. @default {1000} */
   readonly connectionTimeoutMs?: number | undefined;
-  /** How long a login may take. @default {10000} */
+  /** Longest time to a login, milliseconds. @default {10000} */
   readonly authenticationTimeoutMs?: number | undefined;
-  /** How long before its end a login is renewed. @default {10000} */
+  /** How long before its end a session is renewed, milliseconds. @default {10000} */
   readonly reauthenticationThresholdMs?: number | undefined;
-  /** How long a request may take. @default {30000} */
+  /** Longest time to a response, milliseconds. @default {30000} */
   readonly requestTimeoutMs?: number | undefined;
 }
 

@@ -6,7 +6,9 @@
 
 import { absent, type OptionsOf, positive } from "../../src/options/option.ts";
 
-/** How long an embedded log keeps records, hours of the wall's clock. docs/reference/topics.md says what is kept for longer. */
+/**
+ * How long an embedded log keeps records, hours of wall-clock time. docs/reference/topics.md says what is kept longer.
+ */
 export interface RetentionSettings {
   /** Events. @default {for good} */
   readonly eventsHours?: number | undefined;
@@ -14,9 +16,9 @@ export interface RetentionSettings {
   readonly recommendationsHours?: number | undefined;
   /** Samples. @default {for good} */
   readonly samplesHours?: number | undefined;
-  /** What tasks tell each other for retrieval. @default {24} */
+  /** What tasks share for retrieval. @default {24} */
   readonly signalsHours?: number | undefined;
-  /** What could not be used. @default {for good} */
+  /** Rejected records. @default {for good} */
   readonly rejectedHours?: number | undefined;
 }
 

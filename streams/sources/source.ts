@@ -12,7 +12,7 @@ import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { adapt, type Adapted } from "./adapters.ts";
 import type { Line } from "./lines.ts";
 
-/** An event, an item, or what could not be taken as either; each with the place that it came from. */
+/** An event, an item or a rejection, with its place in the source. */
 export type SourceRecord =
   | { readonly kind: "event"; readonly event: Event } & FilePlace
   | { readonly kind: "item"; readonly item: ItemRecord } & FilePlace

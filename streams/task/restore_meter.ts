@@ -6,21 +6,21 @@
 
 import { getLogger } from "@logtape/logtape";
 
-/** A restore as seen from outside. */
+/** Progress of a restore. */
 export interface RestoreStatus {
-  /** What is being read: the local snapshot, or a changelog. */
+  /** What is being read: the local snapshot or a changelog. */
   readonly source: "snapshot" | "statistics" | "state";
   /** Records read from the changelogs. */
   readonly records: number;
   /** Bytes read from snapshot and changelogs. */
   readonly bytes: number;
-  /** Share of the source in hand that was read, 0..1. */
+  /** Share of the current source that is read, in [0, 1]. */
   readonly share: number;
-  /** Records of the changelogs a second; 0 at first. */
+  /** Records of the changelogs per second; 0 at first. */
   readonly recordsPerSecond: number;
-  /** Bytes a second; 0 at first. */
+  /** Bytes per second; 0 at first. */
   readonly bytesPerSecond: number;
-  /** Seconds until the source in hand is read; `null` when that cannot be told yet. */
+  /** Seconds until the current source is read; `null` while unknown. */
   readonly secondsLeft: number | null;
 }
 

@@ -50,13 +50,13 @@ interface NotedPosition extends StorePosition {
   readonly isPurgeDue?: true;
 }
 
-/** What can be seen of a store. */
+/** Status of a local snapshot. */
 export interface StoreStatus {
   /** Bytes of all entries. */
   readonly bytes: number;
-  /** Bytes that are not written yet: in memory. */
+  /** Bytes in memory that are not written yet. */
   readonly unwritten: number;
-  /** Why the last attempt to write failed; `null` when it did not. */
+  /** Why the last write failed; `null` if it did not. */
   readonly failure: string | null;
 }
 

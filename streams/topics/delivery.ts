@@ -10,9 +10,9 @@
 import { choice, type Option } from "../../src/options/option.ts";
 
 /**
- * `exactly-once`: with the commit, so that a reader of committed records sees each once. `at-least-once`: at once,
- * without waiting for a commit; what a crash lets happen again is sent again. Samples and states are committed once
- * either way.
+ * When recommendations are sent. `exactly-once`: with the commit, so that a reader of committed records sees each once.
+ * `at-least-once`: immediately; what is repeated after a crash is sent again. Samples and states are committed exactly
+ * once either way.
  */
 export type Delivery = "exactly-once" | "at-least-once";
 

@@ -12,7 +12,7 @@ export interface Topics {
   readonly events: string;
   /** Catalogue, keyed by item, compacted. */
   readonly items: string;
-  /** Answers, keyed by user. */
+  /** Recommendations, keyed by user. */
   readonly recommendations: string;
   /** Impressions joined with outcomes, keyed by user; a tombstone erases the user from the learner. */
   readonly samples: string;
@@ -20,7 +20,7 @@ export interface Topics {
   readonly state: string;
   /** Changelog of item statistics and of the task itself, compacted. */
   readonly statistics: string;
-  /** What each task learns for retrieval, for all the others: a journal a commit. */
+  /** What each task learns for retrieval, shared with the others: one journal per commit. */
   readonly signals: string;
   /** Numbered parameter versions, keyed by model. */
   readonly parameters: string;
@@ -32,14 +32,14 @@ export interface Topics {
   readonly figures: string;
   /** Versions of models that experiments pin, keyed by model, version and place, compacted. */
   readonly pins: string;
-  /** Where feeders are in what they feed, keyed by feeder, compacted. */
+  /** Positions of feeders in their sources, keyed by feeder, compacted. */
   readonly positions: string;
-  /** What could not be used, with the reason. */
+  /** Rejected records, with reasons. */
   readonly rejected: string;
 }
 
 /**
- * The topic names under a prefix.
+ * Names of a deployment's topics.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ export function topicNames(prefix = "meander."): Topics {
 }
 
 /**
- * The topics to create for `partitions` tasks.
+ * Specifications of a deployment's topics, for `Log.createTopics()`.
  *
  * @example
  * ```ts

@@ -8,11 +8,11 @@ import type { KernelName, Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";
 import { SimdKernels } from "./simd.ts";
 
-/** A name of an implementation; `auto` is the fastest that this machine runs. */
+/** The name of an implementation; `auto` picks the fastest that this machine runs. */
 export type KernelChoice = "auto" | KernelName;
 
 /**
- * The implementation that a choice means on this machine.
+ * Resolves a choice to an implementation of this machine.
  *
  * @example
  * ```ts
@@ -28,7 +28,7 @@ export function resolveKernels(choice: KernelChoice): KernelName {
 }
 
 /**
- * Kernels for one model, with a memory of its own.
+ * Makes kernels for one model, with their own memory.
  *
  * @throws RangeError when an implementation is named that this machine cannot run, or there is no room for its
  * memory.

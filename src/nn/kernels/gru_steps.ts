@@ -25,7 +25,7 @@ export interface Gate {
   readonly before: boolean;
 }
 
-/** What a fold reads and writes. With `keep` every step stays in memory for the way back. */
+/** Operands of a fold. With `keep` every step stays in memory for the backward pass. */
 export interface GruSteps {
   /** Steps T. */
   readonly T: number;
@@ -55,7 +55,7 @@ export interface GruSteps {
   readonly products: Float32Array;
 }
 
-/** What the way back reads and writes. */
+/** Operands of the backward pass. */
 export interface GruBackSteps extends GruSteps {
   /** ∂/∂(final states) [K, H], becomes ∂/∂start. */
   readonly dstate: Float32Array;

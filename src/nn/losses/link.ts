@@ -11,13 +11,13 @@
  * @module
  */
 
-/** What is done to a logit before it is served. */
+/** Maps a learnt logit to the served one: undoes fake negatives, then scales and shifts (Platt). */
 export interface Link {
   /** Whether z is that of the stream of fake negatives (FNC of Ktena et al., RecSys'19). */
   readonly fakeNegatives: boolean;
   /** Factor, above 0. */
   readonly scale: number;
-  /** Summand. */
+  /** Added after the factor. */
   readonly bias: number;
 }
 

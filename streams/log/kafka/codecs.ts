@@ -10,13 +10,13 @@ import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
 import { unpackSnappy } from "./snappy.ts";
 
-/** How record batches may be compressed. Their places are Kafka's numbers. */
+/** Compressions of record batches; the index of each is its number in Kafka. */
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 
 /** One of {@linkcode COMPRESSIONS}. */
 export type Compression = (typeof COMPRESSIONS)[number];
 
-/** What to compress with: `auto` is lz4 for small batches and zstd for the others. */
+/** How to compress: `auto` uses lz4 for small batches and zstd for others. */
 export type CompressionChoice = Compression | "auto";
 
 /**

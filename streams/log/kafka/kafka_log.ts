@@ -130,7 +130,7 @@ export class KafkaLog implements Log {
     await this.#topics.create(topics);
   }
 
-  /** See {@linkcode Log.topics}. Topics that Kafka keeps for itself are left out. */
+  /** See {@linkcode Log.topics}. Leaves out Kafka's internal topics. */
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     return await this.#topics.list();
   }
@@ -287,7 +287,7 @@ export class KafkaLog implements Log {
     this.#reader.forget(topic, partition);
   }
 
-  /** Revokes what members hold, lets writes end, then closes every connection. */
+  /** Revokes what members hold, waits for writes, then closes every connection. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
   }

@@ -10,30 +10,34 @@ import type { KafkaConnection } from "./connection.ts";
 
 /** Options of `KafkaLog.open`. */
 export interface KafkaLogOptions {
-  /** Brokers to ask first, as `host:port`. */
+  /** Bootstrap brokers, as `host:port`. */
   readonly brokers: readonly string[];
   /** How connections are made: TLS, login, timeouts. @default {{}} */
   readonly kafka?: KafkaConnection | undefined;
-  /** How what is written is compressed; all compressions are read. @default {"auto"} */
+  /** How to compress writes; reads accept every compression. @default {"auto"} */
   readonly compression?: CompressionChoice | undefined;
-  /** How long an operation is tried again while brokers cannot serve it, before it fails. @default {120000} */
+  /** How long to retry while brokers cannot serve an operation, milliseconds. @default {120000} */
   readonly retryMs?: number | undefined;
-  /** After so long the brokers abort what a writer that died has begun; readers wait behind it. @default {10000} */
+  /**
+   * Time after which brokers abort the transaction of a dead writer, milliseconds; readers wait behind it.
+   *
+   * @default {10000}
+   */
   readonly transactionTimeoutMs?: number | undefined;
-  /** After so long without a heartbeat, a group gives a member's partitions to others. @default {6000} */
+  /** Time without a heartbeat after which a group reassigns a member's partitions, milliseconds. @default {6000} */
   readonly sessionMs?: number | undefined;
-  /** Time between heartbeats; as long does a member take to notice a change of the group. @default {500} */
+  /** Time between heartbeats, milliseconds. Members notice a change of the group at the next one. @default {500} */
   readonly heartbeatMs?: number | undefined;
   /**
-   * Folder of this machine where members note that they live. Of one that was killed, those that share the folder tell
-   * its group at once; otherwise it takes `sessionMs`.
+   * Folder in which the members on this machine register. When one is killed, the others tell its group at once;
+   * without the folder that takes `sessionMs`.
    *
    * @default {none}
    */
   readonly membersFolder?: string | undefined;
   /**
-   * How long a group waits for members whose handlers are busy; also for one that was killed while it joined for the
-   * first time, of whom nobody can tell it.
+   * How long a group waits for members with busy handlers, milliseconds; also for one that was killed during its first
+   * join.
    *
    * @default {30000}
    */
@@ -41,15 +45,15 @@ export interface KafkaLogOptions {
   /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
   readonly replicationFactor?: number | undefined;
   /**
-   * Configuration of new topics, beside records of 8 MiB at most and no limit of age. Kafka measures age by the
-   * records' own time: with a limit, old events go as soon as a segment of them is full.
+   * Configuration of new topics, beside records of up to 8 MiB and no retention limit. Kafka measures age by record
+   * time: with a limit, old events are dropped as soon as a segment of them is full.
    *
    * @default {{}}
    */
   readonly topicConfig?: Readonly<Record<string, string>> | undefined;
-  /** Bytes of a partition to fetch at a time. @default {1048576} */
+  /** Bytes to fetch per partition at a time. @default {1048576} */
   readonly fetchBytes?: number | undefined;
-  /** Bytes of records that are held for readers; beside them, one fetch for each read under way. @default {67108864} */
+  /** Bytes of records buffered for readers, beside one fetch per read in progress. @default {67108864} */
   readonly bufferBytes?: number | undefined;
 }
 

@@ -6,7 +6,10 @@
 
 import { choice, number } from "../../../src/options/option.ts";
 
-/** What survives a resolved append: the death of the process, kill -9 included; or a power cut as well. */
+/**
+ * What an acknowledged append survives: the death of the process, kill -9 included (`process`), or a power cut as well
+ * (`power`).
+ */
 export type Durability = "process" | "power";
 
 /** All of {@linkcode Durability}. */

@@ -68,7 +68,7 @@ export class SqliteLog extends LocalLog {
   }
 
   /**
-   * Reads every record, and looks at every page of the file. Nothing else goes on meanwhile.
+   * Reads every record and checks every page of the file. Blocks until it is done.
    *
    * @param tell called for each partition, before it is read
    */

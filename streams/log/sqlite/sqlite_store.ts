@@ -35,13 +35,13 @@ const logger = getLogger(["meander", "log"]);
 /** Options of `SqliteLog.open()`. */
 export interface SqliteLogOptions {
   /**
-   * What a resolved append or commit survives. `process`: the death of the process, kill -9 included.
-   * `power`: also the death of the machine, at the price of one fsync a write. @default {"process"}
+   * What an acknowledged append or commit survives. `process`: the death of the process, kill -9 included. `power`:
+   * also the death of the machine, at the price of one fsync per write. @default {"process"}
    */
   readonly durability?: Durability | undefined;
   /**
-   * Time after which the disk is asked to confirm what was written, milliseconds: with `process`, the death of the machine
-   * takes what was acknowledged since the last sync began that has ended. @default {1000}
+   * Time between syncs to disk, milliseconds. With `process`, the death of the machine loses what was acknowledged
+   * since the last completed sync began. @default {1000}
    */
   readonly syncMs?: number | undefined;
   /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
@@ -446,10 +446,10 @@ function exists(path: string): boolean {
   }
 }
 
-/** What a look at a whole log has found. */
+/** What `SqliteLog.verify()` found. */
 export interface Verified {
-  /** Records that were read. */
+  /** Number of records read. */
   readonly records: number;
-  /** What is wrong with some of them, or with the file. */
+  /** Problems of records or of the file, a sentence each. */
   readonly problems: readonly string[];
 }

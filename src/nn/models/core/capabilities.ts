@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What a model has. */
+/** Capabilities of a model. */
 export interface Capabilities {
   /** Whether it folds behaviours into a recurrent state, one by one. */
   readonly state: boolean;
