@@ -48,8 +48,6 @@ interface Flags extends LogFlags {
   readonly ranking?: Ranking;
   readonly model: ModelName;
   readonly learnEvery?: number;
-  readonly vectors?: number;
-  readonly stateEvery?: number;
   readonly limit?: number;
   readonly withoutOwn?: boolean;
   readonly data?: string;
@@ -94,8 +92,6 @@ const program = addLogFlags(
     ]).default("base"),
   )
   .option("--learn-every <n>", "next-item: the blend learns from every so many behaviours", count)
-  .option("--vectors <n>", "next-item: items have vectors of so many numbers", count)
-  .option("--state-every <n>", "next-item: the source `state` learns from every so many behaviours", count)
   .option("--limit <n>", "next-item: behaviours after which to stop", count)
   .option("--without-own", "next-item: what the user had may not come again", false)
   .addOption(
@@ -131,20 +127,18 @@ async function main(flags: Flags): Promise<number> {
 }
 
 async function protocol(flags: Flags): Promise<number> {
-  const { data, format, model, learnEvery, vectors, stateEvery, limit, withoutOwn, seed, json } = flags;
+  const { data, format, model, learnEvery, limit, withoutOwn, seed, json } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
   const config = await readConfig(flags.config);
   const ranking = flags.ranking ?? config.ranking ?? "blend";
   const retrieval = {
     ...(config.retrieval ?? PROFILES[format].retrieval),
     ...(learnEvery === undefined ? {} : { learnEvery }),
-    ...(vectors === undefined ? {} : { vectors: { dimensions: vectors } }),
-    ...(stateEvery === undefined ? {} : { state: { learnEvery: stateEvery } }),
   };
   return await reportNextItem({
     ...{ data, format, seed, withoutOwn: withoutOwn === true },
     ...{ config, task: { ranking, retrieval } },
-    ...(ranking === "blend" && stateEvery === undefined ? {} : { model }),
+    ...(ranking === "blend" ? {} : { model }),
     ...(limit === undefined ? {} : { limit }),
   }, json);
 }
