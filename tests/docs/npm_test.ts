@@ -81,6 +81,13 @@ Deno.test({
       const [, says] = /\/\/ (\[.*\])$/m.exec(example) ?? [];
       assert.equal(await run("node", ["example.js"], folder), `${says}\n`);
 
+      const parts = `import { auc } from "@meander/core/evaluation";
+import { BUCKETS } from "@meander/core/experiments";
+import { sigmoid } from "@meander/core/nn";
+console.log(auc([0, 1], [0.1, 0.2]), BUCKETS, sigmoid(0));`;
+      await Deno.writeTextFile(`${folder}/parts.js`, parts);
+      assert.equal(await run("node", ["parts.js"], folder), "1 10000 0.5\n");
+
       const core = fileURLToPath(new URL("core.ts", ROOT));
       await Deno.writeTextFile(`${folder}/node.js`, `import { ${NAMES} } from "@meander/core";${LEARNS}`);
       await Deno.writeTextFile(
