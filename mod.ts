@@ -153,10 +153,11 @@ export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/servi
 export type { Sample } from "./src/samples/sample.ts";
 export { mulberry32 } from "./src/draws/random.ts";
 
-// Experiments: started and watched over the HTTP API of a service. Their statistics are in `./experiments`.
+// Experiments: changed and watched on the log, or over the HTTP API of a service. Their statistics are in `./experiments`.
+export { ExperimentRegistry, type RegistryOptions } from "./streams/experiments/registry.ts";
 export { ExperimentClient, type ExperimentClientOptions } from "./streams/experiments/client.ts";
 export { parseExperiment } from "./streams/experiments/record.ts";
-export type { ExperimentsView, ExperimentView } from "./streams/experiments/views.ts";
+export { type ExperimentsView, type ExperimentView, ExperimentViews } from "./streams/experiments/views.ts";
 export type { ExperimentDraft } from "./src/assignment/changes.ts";
 export type { Experiment } from "./src/assignment/experiment.ts";
 

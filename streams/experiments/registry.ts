@@ -44,7 +44,7 @@ export interface ExperimentChanges {
   traffic(name: string, traffic: number): Promise<Experiment>;
   /** Stops an experiment, whether it runs or is promoted. */
   stop(name: string, reason: string): Promise<Experiment>;
-  /** Gives everybody a variant. */
+  /** Gives every user one variant. */
   promote(name: string, variant: string): Promise<Experiment>;
   /** Takes a promotion back: everybody gets the defaults again. */
   rollBack(name: string, reason: string): Promise<Experiment>;
@@ -54,26 +54,54 @@ export interface ExperimentChanges {
 
 /** Options of an {@linkcode ExperimentRegistry}. */
 export interface RegistryOptions {
-  /** Models that the deployment runs. */
+  /** Names of the models that the deployment runs. */
   readonly models: readonly string[];
-  /** The time of changes, milliseconds since the epoch. */
+  /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
 }
 
-/** Reads and changes the experiments of a deployment; any number of processes may. */
+/**
+ * Changes the experiments of a deployment on its log; any number of processes may. Changes apply from a place among the
+ * events on, so a replay of the log repeats every assignment.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   DEFAULT_SCHEMA,
+ *   ExperimentRegistry,
+ *   MemoryLog,
+ *   Service,
+ *   topicNames,
+ * } from "@meander/meander";
+ *
+ * await using log = new MemoryLog();
+ * await using _service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ *
+ * const registry = new ExperimentRegistry(log, topicNames(), { models: ["base"], now: Date.now });
+ * await registry.start({ name: "explore", variants: [{ name: "model" }, { name: "rates", model: "prior" }] });
+ * const { traffic } = await registry.traffic("explore", 0.5);
+ * assert.equal(traffic, 0.5);
+ * ```
+ */
 export class ExperimentRegistry implements ExperimentChanges {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #options: RegistryOptions;
 
-  /** A registry on a log whose topics exist. */
+  /** Makes a registry on a log whose topics exist. */
   constructor(log: Log, topics: Topics, options: RegistryOptions) {
     this.#log = log;
     this.#topics = topics;
     this.#options = options;
   }
 
-  /** The newest record of each name. */
+  /** Reads the newest record of each experiment. */
   async records(): Promise<Map<string, ExperimentRecord>> {
     const records = new Map<string, ExperimentRecord>();
     for await (const record of readAll(this.#log, this.#topics.experiments, 0)) {
@@ -112,7 +140,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 
   /**
-   * Stops an experiment for what it does, unless it has changed since.
+   * Stops an experiment unless it has changed meanwhile.
    *
    * @returns The record, or `null` when it is not at that revision any more.
    */
@@ -124,12 +152,12 @@ export class ExperimentRegistry implements ExperimentChanges {
     });
   }
 
-  /** Gives everybody a variant. @throws ExperimentError */
+  /** Gives every user one variant. @throws ExperimentError */
   promote(name: string, variant: string): Promise<Experiment> {
     return this.#change((around) => promoteVariant(name, variant, around));
   }
 
-  /** Takes a promotion back. @throws ExperimentError */
+  /** Undoes a promotion: all users get the defaults again. @throws ExperimentError */
   rollBack(name: string, reason: string): Promise<Experiment> {
     return this.#change((around) => rollBackExperiment(name, reason, around));
   }
@@ -144,7 +172,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
-  /** Drops the pinned versions that neither an experiment nor an event needs any more; every change does, too. */
+  /** Drops pinned versions that no experiment and no event needs; every change does so too. */
   async tidy(): Promise<void> {
     const topics = this.#topics;
     const spare = async () => await sparePins(this.#log, topics, [...(await this.records()).values()]);

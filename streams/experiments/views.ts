@@ -113,7 +113,36 @@ export interface ExperimentsView {
   readonly holdout: number;
 }
 
-/** Looks at the experiments of a deployment. */
+/**
+ * Reads the experiments of a deployment from its log, with figures and verdicts.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   DEFAULT_SCHEMA,
+ *   ExperimentRegistry,
+ *   ExperimentViews,
+ *   MemoryLog,
+ *   Service,
+ *   topicNames,
+ * } from "@meander/meander";
+ *
+ * await using log = new MemoryLog();
+ * await using _service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ *
+ * const registry = new ExperimentRegistry(log, topicNames(), { models: ["base"], now: Date.now });
+ * await registry.start({ name: "explore", variants: [{ name: "model" }, { name: "rates", model: "prior" }] });
+ *
+ * const { experiments } = await new ExperimentViews(log, topicNames(), Date.now).views();
+ * assert.deepEqual(experiments.map(({ name, status }) => [name, status]), [["explore", "running"]]);
+ * ```
+ */
 export class ExperimentViews {
   readonly #log: Log;
   readonly #topics: Topics;
@@ -122,7 +151,7 @@ export class ExperimentViews {
   #own: ExperimentMonitor | undefined;
   #reading: Promise<ExperimentsView> | undefined;
 
-  /** Nothing is read yet. @param working The monitor that works in this process now, if one does */
+  /** Makes a reader that has read nothing. @param working The monitor that works in this process now, if one does */
   constructor(
     log: Log,
     topics: Topics,
@@ -135,7 +164,7 @@ export class ExperimentViews {
     this.#working = working;
   }
 
-  /** All experiments; who asks while the log is read gets the same. */
+  /** Reads what is new on the log; concurrent calls share one read. */
   views(): Promise<ExperimentsView> {
     return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
   }
