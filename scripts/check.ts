@@ -6,6 +6,8 @@
  * @module
  */
 
+import { readConfig } from "../streams/config/read.ts";
+import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { settle } from "../src/options/option.ts";
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { InvalidArgumentError } from "commander";
@@ -28,8 +30,8 @@ import type { Config } from "../streams/config/config.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
 import { misfitsOf, problemsOf } from "./config_problems.ts";
 import { keyHeaders } from "./server_flags.ts";
-import { addLogFlags, DEFAULT_CONFIG, type LogFlags, placeOf } from "./log_flags.ts";
-import { openLog, readConfig } from "./service_flags.ts";
+import { addLogFlags, type LogFlags, placeOf } from "./log_flags.ts";
+import { openLog } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly rights?: true;

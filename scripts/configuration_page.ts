@@ -79,10 +79,10 @@ Comments (\`//\`, \`/* */\`) and trailing commas are allowed. An entry of \`acti
 policy; actions that are not named keep theirs. For an editor that completes and checks, write the schema with
 \`deno task schemas --config > meander.schema.json\`, and name it: \`"$schema": "meander.schema.json"\`.
 
-Variables of the environment win over the file for \`run\`, \`ingest\` and \`check\`: \`MEANDER_\` and the path in
-capitals, \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSON, or else a text. Secrets are
-only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
-\`MEANDER_TLS_PASSPHRASE\`. \`MEANDER_DEBUG\` adds the stack to the error of a command.
+Variables of the environment win over the file, for every command: \`MEANDER_\` and the path in capitals,
+\`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSON, or else a text. Secrets are only there or
+in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`, \`MEANDER_TLS_PASSPHRASE\`.
+\`MEANDER_DEBUG\` adds the stack to the error of a command.
 `;
 
 /** Where the page stands, with the repository as the root. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
 import {
   evaluatePolicy,
@@ -39,7 +40,7 @@ import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { addLogFlags, type LogFlags } from "./log_flags.ts";
-import { openLog, readConfig } from "./service_flags.ts";
+import { openLog } from "./service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;

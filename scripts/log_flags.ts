@@ -71,6 +71,3 @@ export function addKafkaFlags(command: Command): Command {
 export function placeOf({ log, logPath, brokers }: LogFlags): string {
   return log === "sqlite" ? logPath : brokers ?? "Kafka";
 }
-
-/** The configuration of a working folder. */
-export const DEFAULT_CONFIG = "meander.json";

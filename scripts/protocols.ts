@@ -10,9 +10,10 @@
  * @module
  */
 
+import { readConfig } from "../streams/config/read.ts";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
-import { type Config, parseConfig } from "../streams/config/config.ts";
+import type { Config } from "../streams/config/config.ts";
 import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
 import { commandArguments, commandName, createCommand } from "./command_line.ts";
 
@@ -38,7 +39,7 @@ const command = createCommand(commandName("protocols"))
 
 async function run(name: keyof typeof PROTOCOLS, flags: Flags): Promise<void> {
   const protocol: Protocol = PROTOCOLS[name];
-  const own = flags.config === undefined ? {} : parseConfig(await read(flags.config), flags.config);
+  const own = await readConfig(flags.config, null);
   const config = merged(protocol.config, own, flags.model);
   const data = await protocol.read(flags.data, flags.seed);
   const started = performance.now();
@@ -63,14 +64,6 @@ function merged(base: Config, over: Config, model: ModelName): Config {
     learner: { ...base.learner, ...over.learner },
     models: { [model]: { ...base.models?.[model], ...over.models?.[model] } },
   };
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (cause) {
-    throw new Error(`Cannot read the configuration ${file}: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function integer(text: string): number {

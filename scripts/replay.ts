@@ -4,18 +4,14 @@
  * @module
  */
 
+import type { Config } from "../streams/config/config.ts";
+import { readConfig } from "../streams/config/read.ts";
+import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { Option } from "commander";
 import { resolveKernels } from "../src/nn/kernels/choose.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
-import {
-  type Config,
-  learnerOptions,
-  learningOptions,
-  modelConfig,
-  parseConfig,
-  taskOptions,
-} from "../streams/config/config.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
 import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
@@ -108,7 +104,7 @@ async function main(flags: Flags): Promise<number> {
   if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {
     throw new Error(`Cannot keep the log in ${flags.logPath}: --log is ${flags.log}, wanted is sqlite`);
   }
-  const config = await readConfig(flags);
+  const config = await readConfig(flags.config, `${flags.data}/${DEFAULT_CONFIG}`);
   const profile = PROFILES[flags.format];
   const options = taskOptions(profile, config, flags.model);
   // A log that stays may be served from afterwards.
@@ -320,18 +316,6 @@ async function openLog(flags: Flags, config: Config): Promise<Log> {
       print(Deno.stderr, "Connecting to Kafka\n");
       return await openKafka(flags, config);
     }
-  }
-}
-
-async function readConfig(flags: Flags): Promise<Config> {
-  const file = flags.config ?? `${flags.data}/meander.json`;
-  try {
-    return parseConfig(await Deno.readTextFile(file), file);
-  } catch (error) {
-    const absent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-    if (absent && flags.config === undefined) return {};
-    if (absent) throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
-    throw error;
   }
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Config, parseConfig } from "../streams/config/config.ts";
+import type { Config } from "../streams/config/config.ts";
+import { readConfig } from "../streams/config/read.ts";
 import { kafkaOptions, type KafkaSettings } from "../streams/settings/kafka_settings.ts";
 import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../streams/log/log.ts";
@@ -12,7 +13,7 @@ import { settle, type Settled } from "../src/options/option.ts";
 import { SQLITE_OPTIONS } from "../streams/log/sqlite/durability.ts";
 import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../streams/topics/topics.ts";
-import { DEFAULT_CONFIG, type KafkaFlags, type LogFlags } from "./log_flags.ts";
+import type { KafkaFlags, LogFlags } from "./log_flags.ts";
 
 /** One process gains nothing from several partitions: statistics of items are kept for each. */
 const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
@@ -95,20 +96,4 @@ export async function partitionsOf(
 ): Promise<number> {
   const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
   return flags.partitions ?? existing ?? DEFAULT_PARTITIONS[flags.log];
-}
-
-/**
- * Reads a configuration; without a file, `meander.json` in the working folder if there is one. The environment wins
- * over it.
- */
-export async function readConfig(file: string | undefined): Promise<Config> {
-  const path = file ?? DEFAULT_CONFIG;
-  const env = (name: string) => Deno.env.get(name);
-  try {
-    return parseConfig(await Deno.readTextFile(path), path, env);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    if (file === undefined) return parseConfig("{}", "the environment", env);
-    throw new Error(`Cannot read the configuration ${file}: no such file`, { cause: error });
-  }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readConfig } from "../streams/config/read.ts";
 import { WORLD } from "../src/simulator/world.ts";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
@@ -12,13 +13,7 @@ import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
-import {
-  learnerOptions,
-  learningOptions,
-  modelConfig,
-  parseConfig,
-  taskOptions,
-} from "../streams/config/config.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import { PARTS } from "../src/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
@@ -92,7 +87,7 @@ for (const option of logs) program.addOption(option);
 
 async function main(flags: Flags): Promise<number> {
   const { model, seed, requests } = flags;
-  const config = parseConfig(await Deno.readTextFile(flags.config), flags.config);
+  const config = await readConfig(flags.config);
   const options = taskOptions({ schema: DEFAULT_SCHEMA }, config, model);
   const task = {
     ...options,

@@ -6,11 +6,12 @@
  * @module
  */
 
+import { readConfig } from "../../streams/config/read.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { constantLogLoss, logLoss, normalizedEntropy } from "../../src/metrics/probability.ts";
 import { auc, gauc } from "../../src/metrics/ranking.ts";
-import { type Config, learnerOptions, parseConfig, taskOptions } from "../../streams/config/config.ts";
+import { type Config, learnerOptions, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
@@ -69,7 +70,7 @@ export const P1: Protocol = {
 /** The folder's own `meander.json`, which also says what is a feature. */
 async function shopConfig(folder: string): Promise<Config> {
   const file = `${folder}/meander.json`;
-  return parseConfig(await Deno.readTextFile(file), file);
+  return await readConfig(file);
 }
 
 /**

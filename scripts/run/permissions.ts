@@ -6,7 +6,7 @@
 
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DEFAULT_CONFIG } from "../log_flags.ts";
+import { DEFAULT_CONFIG } from "../../streams/settings/config_file.ts";
 import { addressOf, type Flags, hostAndPort, SNAPSHOTS } from "./flags.ts";
 
 /** By this file libraries tell which C library the machine has, so which of their builds to load. */
@@ -48,7 +48,9 @@ async function onSqlite(flags: Flags): Promise<Places> {
 
 async function onKafka(flags: Flags): Promise<Places> {
   const { snapshots = SNAPSHOTS, members } = flags;
-  const { kafkaFiles, readConfig } = await import("../service_flags.ts"); // only here: its settings are large
+  // Only here: what reads settings is large.
+  const { readConfig } = await import("../../streams/config/read.ts");
+  const { kafkaFiles } = await import("../service_flags.ts");
   return {
     net: "inherit",
     ffi: "inherit",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readConfig } from "../../streams/config/read.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
@@ -36,7 +37,7 @@ import { KEY_VARIABLE, keysOf } from "../../streams/http/settings.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../command_line.ts";
 import { placeOf } from "../log_flags.ts";
-import { openLog, partitionsOf, readConfig, sqliteOptions } from "../service_flags.ts";
+import { openLog, partitionsOf, sqliteOptions } from "../service_flags.ts";
 import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 

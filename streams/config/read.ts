@@ -1,0 +1,40 @@
+/**
+ * The configuration as every command reads it: a file, over which the environment wins.
+ *
+ * @module
+ */
+
+import { DEFAULT_CONFIG } from "../settings/config_file.ts";
+import { type Config, parseConfig } from "./config.ts";
+
+/**
+ * Reads a configuration.
+ *
+ * @param file the file that somebody asked for; it must be there
+ * @param usual where it is when nobody did, if it is there; `null` = nowhere
+ * @param env one variable of the environment by its name
+ * @throws ConfigError naming the file, or the variable, and every field that is wrong
+ */
+export async function readConfig(
+  file: string | undefined,
+  usual: string | null = DEFAULT_CONFIG,
+  env: (name: string) => string | undefined = (name) => Deno.env.get(name),
+): Promise<Config> {
+  const path = file ?? usual;
+  const text = path === null ? null : await textOf(path);
+  if (text !== null) return parseConfig(text, path ?? "", env);
+  if (file === undefined) return parseConfig("{}", "the environment", env);
+  throw new Error(`Cannot read the configuration ${file}: no such file`, {
+    cause: new Deno.errors.NotFound(file),
+  });
+}
+
+/** The text of a file; `null` when there is none. */
+async function textOf(path: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * Where a configuration is when nobody says.
+ *
+ * @module
+ */
+
+/** The configuration of a folder: of the working folder, or of the data of a replay. */
+export const DEFAULT_CONFIG = "meander.json";

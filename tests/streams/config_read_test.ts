@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { readConfig } from "../../streams/config/read.ts";
+
+const SCRIPTS = fileURLToPath(new URL("../../scripts", import.meta.url));
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("readConfig() reads the file that is asked for, else the usual one, and lets the environment win", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/a.json`, '{"batchRows": 32}');
+    await Deno.writeTextFile(`${folder}/usual.json`, '{"batchRows": 16}');
+    assert.equal((await readConfig(`${folder}/a.json`, `${folder}/usual.json`)).batchRows, 32);
+    assert.equal((await readConfig(undefined, `${folder}/usual.json`)).batchRows, 16);
+    const env = (name: string) => name === "MEANDER_BATCH_ROWS" ? "8" : undefined;
+    assert.equal((await readConfig(`${folder}/a.json`, null, env)).batchRows, 8);
+    assert.deepEqual(await readConfig(undefined, null, env), { batchRows: 8 });
+  }));
+
+Deno.test("readConfig() does without the usual file, also below a file, and refuses to do without another", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/data.csv`, "");
+    assert.deepEqual(await readConfig(undefined, `${folder}/data.csv/meander.json`), {});
+    assert.deepEqual(await readConfig(undefined, `${folder}/none.json`), {});
+    await assert.rejects(
+      readConfig(`${folder}/none.json`),
+      /Cannot read the configuration .*none.json: no such file/,
+    );
+  }));
+
+/** All commands with a configuration, those of folders included. */
+async function* scripts(folder: string): AsyncIterable<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* scripts(`${folder}/${name}`);
+    else if (name.endsWith(".ts")) yield `${folder}/${name}`;
+  }
+}
+
+Deno.test("no command reads a configuration in a way of its own", async () => {
+  for await (const file of scripts(SCRIPTS)) {
+    assert.ok(!/\bparseConfig\b/.test(await Deno.readTextFile(file)), `${file} parses it: use readConfig`);
+  }
+});
