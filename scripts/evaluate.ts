@@ -67,7 +67,7 @@ const program = addLogFlags(
     .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md"),
 )
   .addOption(
-    new Option("--protocol <name>", "run this protocol on --data instead; see docs/explanation/retrieval.md")
+    new Option("--protocol <name>", "run this protocol on --data instead; see docs/reference/protocols.md")
       .choices([
         "next-item",
       ]).conflicts("policy"),

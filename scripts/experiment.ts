@@ -52,7 +52,7 @@ type Action = (deployment: Deployment) => Promise<string>;
 
 const program = createCommand(commandName("experiment"))
   .description(
-    "Starts, watches, stops and promotes experiments of a deployment; see docs/explanation/experiments.md.",
+    "Starts, watches, stops and promotes experiments of a deployment; see docs/how-to/run-an-experiment.md.",
   );
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;

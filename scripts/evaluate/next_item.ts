@@ -1,6 +1,6 @@
 /**
  * The progressive next-item protocol: before each positive behaviour the task is asked for 20 items out of all that
- * anybody has touched so far, then it learns the behaviour. docs/explanation/retrieval.md has the exact rules and our figures.
+ * anybody has touched so far, then it learns the behaviour. docs/reference/protocols.md has the exact rules.
  *
  * @module
  */

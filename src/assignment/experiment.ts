@@ -1,5 +1,5 @@
 /**
- * What an experiment is: a record on the `experiments` topic. docs/explanation/experiments.md explains the fields.
+ * What an experiment is: a record on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields.
  *
  * @module
  */

@@ -43,7 +43,7 @@ export interface TaskOptions {
    * replays of logs that another system made). @default {"served"}
    */
   readonly impressions?: "served" | "logged" | undefined;
-  /** When impressions become labels; see docs/explanation/learner.md. @default {"window"} */
+  /** When impressions become labels; see docs/explanation/join-and-labels.md. @default {"window"} */
   readonly labelPolicy?: LabelPolicy | undefined;
   /**
    * How long after its window an impression is remembered for late clicks, milliseconds of event time, if the label
@@ -92,12 +92,12 @@ export const TASK_OPTIONS = {
   impressions: choice<"served" | "logged">(
     ["served", "logged"],
     absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
-    "whether an answer counts as shown, or what an impression event says; see [join-and-labels.md](../explanation/join-and-labels.md)",
+    "whether an answer counts as shown, or what an impression event says; see [join and labels](../explanation/join-and-labels.md)",
   ),
   labelPolicy: choice(
     LABEL_POLICIES,
     "window",
-    "when impressions become labels; see [learner.md](../explanation/learner.md)",
+    "when impressions become labels; see [join and labels](../explanation/join-and-labels.md#labels-that-come-late)",
   ),
   lateOutcomeMs: natural(
     3_600_000,
@@ -108,7 +108,7 @@ export const TASK_OPTIONS = {
       `\`false\`; \`true\` for ${modelsThat((has) => has.historyObjective)} where \`learner.auxWeight\` > 0`,
       false,
     ),
-    "whether behaviours without a list are learnt too, for an auxiliary loss; see [learner.md](../explanation/learner.md)",
+    "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
   ),
   dedupIds: count(32, "newest event ids remembered a user"),
   logCandidates: flag(
@@ -118,7 +118,7 @@ export const TASK_OPTIONS = {
   ranking: choice(
     ["model", "blend", "both"],
     "model",
-    "orders retrieved candidates; see [retrieval.md](../explanation/retrieval.md)",
+    "orders retrieved candidates; see [retrieval](../explanation/retrieval.md)",
   ),
   retrieval: group(RETRIEVAL_OPTIONS),
   maxUnlistedItems: natural(

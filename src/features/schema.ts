@@ -53,11 +53,11 @@ export const FEATURE_OPTIONS = {
   ),
   pairs: flag(
     false,
-    "crosses of user and user fields with categories and `crosses`; see [features.md](../explanation/features.md)",
+    "crosses of user and user fields with categories and `crosses`; see [features](../explanation/features.md)",
   ),
   userIds: flag(
     true,
-    "whether users have weights and statistics of their own; see [features.md](../explanation/features.md)",
+    "whether users have weights and statistics of their own; see [features](../explanation/features.md)",
   ),
   offset: choice(
     ["prior", "rate"],

@@ -38,7 +38,7 @@ export const SEQUENCE_OPTIONS = {
   hop: count(10, "by which the window's start moves"),
   recent: natural(
     20,
-    "fewest behaviours that a lifelong state is learnt from; see [state.md](../explanation/state.md)",
+    "fewest behaviours that a lifelong state is learnt from; see [state](../explanation/state.md)",
   ),
 } satisfies OptionsOf<SequenceOptions>;
 

@@ -53,7 +53,7 @@ export const configSchema = z.strictObject({
   ...shapeOf(TASK_OPTIONS),
   policy: field(
     policySchema,
-    "how a list is chosen from the scores; see [scorer.md](../explanation/scorer.md)",
+    "how a list is chosen from the scores; see [scorer](../explanation/scorer.md)",
     DEFAULT_POLICY,
   ),
   boosts: field(
@@ -79,7 +79,7 @@ export const configSchema = z.strictObject({
         absent("any"),
       ),
     })),
-    "rules that raise or lower items, for every request; see [scorer.md](../explanation/scorer.md)",
+    "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
     [],
   ),
   frequency: field(
@@ -92,7 +92,7 @@ export const configSchema = z.strictObject({
         0,
       ),
     }),
-    "how often the same item may be shown to a user; see [scorer.md](../explanation/scorer.md)",
+    "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
     absent("as often as it is best"),
   ),
   ...shapeOf(SQLITE_OPTIONS),

@@ -12,7 +12,7 @@ import { shapeOf } from "../settings/option_schema.ts";
 import { HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
-/** How the HTTP server behaves. docs/reference/http.md lists every key. */
+/** How the HTTP server behaves. docs/reference/configuration.md lists every key. */
 export interface HttpSettings extends HttpLimits {
   /** API keys; without any, everyone is let in. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
@@ -79,7 +79,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   ),
   doors: field(
     z.array(z.enum(DOORS)),
-    "other systems whose calls are answered, too; see [migrate-from-gorse-or-metarank.md](../how-to/migrate-from-gorse-or-metarank.md)",
+    "other systems whose calls are answered, too; see [migrate from Gorse or Metarank](../how-to/migrate-from-gorse-or-metarank.md)",
     [],
   ),
   gorse: z.strictObject({

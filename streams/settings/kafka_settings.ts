@@ -37,7 +37,7 @@ export interface SaslSettings {
   readonly passwordFile?: string | undefined;
 }
 
-/** How to reach the brokers. docs/how-to/deploy-on-kafka.md lists every key. */
+/** How to reach the brokers. docs/reference/configuration.md lists every key. */
 export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder"> {
   /** Bootstrap brokers, as `host:port`. @default {["127.0.0.1:9092"]} */
   readonly brokers?: readonly string[] | undefined;

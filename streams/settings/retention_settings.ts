@@ -28,7 +28,7 @@ const FOR_GOOD = absent<number | undefined>("for good", undefined);
 export const RETENTION_OPTIONS = {
   eventsHours: positive(
     FOR_GOOD,
-    "on SQLite: how long events are kept, once applied; see [topics.md](topics.md#retention)",
+    "on SQLite: how long events are kept, once applied; see [topics](topics.md#retention)",
   ),
   recommendationsHours: positive(FOR_GOOD, "how long answers are, once figures of experiments have them"),
   samplesHours: positive(FOR_GOOD, "how long samples are, once learnt and counted"),

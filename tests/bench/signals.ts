@@ -1,5 +1,5 @@
 /**
- * What it costs and brings that tasks learn from each other: the queries of the next-item protocol (docs/explanation/retrieval.md),
+ * What it costs and brings that tasks learn from each other: the queries of the next-item protocol (docs/reference/protocols.md),
  * with the users on some partitions. The task of the user is asked; every so many behaviours all tasks commit, and
  * learn what the others have.
  *

@@ -1,6 +1,6 @@
 /**
  * Records on a real broker as other programs may write them, below what our own producer would take: onto every topic of
- * a running deployment. Nothing ends or loops but where docs/how-to/deploy-on-sqlite.md says so, and what comes behind them is handled.
+ * a running deployment. Nothing ends or loops but where docs/reference/topics.md says so, and what follows is handled.
  */
 
 import assert from "node:assert/strict";

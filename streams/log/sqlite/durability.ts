@@ -23,7 +23,7 @@ export const SQLITE_OPTIONS = {
   durability: choice(
     DURABILITIES,
     "process",
-    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [log.md](../explanation/log.md#durability)",
+    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [durability](../explanation/log.md#durability)",
   ),
   syncMs: number(
     1000,
