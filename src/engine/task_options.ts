@@ -63,7 +63,7 @@ export interface TaskOptions {
   readonly ranking?: Ranking | undefined;
   /** Rules that raise or lower items, for every request. @default {[]} */
   readonly boosts?: readonly Boost[] | undefined;
-  /** How often the same item may be shown. @default {as often as it is best} */
+  /** How often the same item may be shown. @default {no limit} */
   readonly frequency?: FrequencyOptions | undefined;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
@@ -110,7 +110,7 @@ export const TASK_OPTIONS = {
     ),
     "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
   ),
-  dedupIds: count(32, "newest event ids remembered a user"),
+  dedupIds: count(32, "newest event ids remembered per user"),
   logCandidates: flag(
     false,
     "write candidates that were not chosen into each answer, to evaluate other policies on",
@@ -123,7 +123,7 @@ export const TASK_OPTIONS = {
   retrieval: group(RETRIEVAL_OPTIONS),
   maxUnlistedItems: natural(
     absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
-    "items, a partition, that events may make known and `items` has not; an event with one more is rejected, a " +
+    "items per partition that events may make known and `items` has not; an event with one more is rejected, a " +
       "candidate left out",
   ),
   maxStaleVersions: natural(100, "versions the state of a window may be behind before it is folded again"),

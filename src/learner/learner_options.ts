@@ -95,13 +95,13 @@ export const LEARNER_OPTIONS = {
     "none",
   ),
   embeddingScale: number(0.03, { minimum: 0 }, "standard deviation of a new row"),
-  clipNorm: positive(5, "largest norm of the dense gradient a row"),
+  clipNorm: positive(5, "largest norm of the dense gradient per row"),
   auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
   admitAfter: TABLE_OPTIONS.admitAfter,
   tableBytes: count(268_435_456, "all tables together, bytes"),
   expireAfterMs: TABLE_OPTIONS.expireAfterMs,
   negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
-  calibrationRate: number(0, { minimum: 0 }, "learning rate a row of the calibration; 0 = none"),
+  calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
 } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "seed">>;
 
 /** Options of a learner, each there. */

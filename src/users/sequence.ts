@@ -33,7 +33,7 @@ export interface SequenceOptions {
 
 /** The options of {@linkcode SequenceOptions}. */
 export const SEQUENCE_OPTIONS = {
-  capacity: count(100, "behaviours kept a user"),
+  capacity: count(100, "behaviours kept per user"),
   window: count(50, "most behaviours that a model reads"),
   hop: count(10, "by which the window's start moves"),
   recent: natural(

@@ -43,6 +43,6 @@ export const HTTP_LIMITS = {
   ),
   maxBehind: count(
     1_000_000,
-    "on SQLite: events that may wait to be applied; who sends more waits until there are fewer, then gets 503",
+    "on SQLite: events that may wait to be applied; senders of more wait until there are fewer, then get 503",
   ),
 } satisfies OptionsOf<HttpLimits>;

@@ -65,12 +65,12 @@ export const MIMN_OPTIONS = {
   induction: flag(true, "whether the candidate reads the induction unit's channels"),
   slotKeyWeight: share(0.5, "share of the trained slot keys in addressing"),
   sharpness: number(26, { above: 2, below: 42 }, "of the memory's heads at the start"),
-  decay: number(0.999, { above: 0, maximum: 1 }, "what the write mass of the slots keeps a step"),
+  decay: number(0.999, { above: 0, maximum: 1 }, "what the write mass of the slots keeps per step"),
   traces: numbers(
     number(1, { above: 0, maximum: 1 }, ""),
     { minimum: 1, maximum: 8 },
     [0.98, 0.999],
-    "what each pooled history keeps of itself a behaviour",
+    "what each pooled history keeps of itself per behaviour",
   ),
   regularisation: number(0.1, { minimum: 0 }, "factor of the utilisation regularisation"),
   scoreMode: choice(
