@@ -31,9 +31,8 @@ interface Staging {
 }
 
 /**
- * The scorer's copy of an embedding table: keys and values, no optimiser state, written by deltas alone.
- *
- * Row numbers are its own and not those of the trainer. They stay valid until the next delta.
+ * The scorer's copy of an embedding table: keys and values without optimiser state, written by deltas only. Row numbers
+ * are its own, not the trainer's, and stay valid until the next delta.
  *
  * @example
  * ```ts
@@ -60,7 +59,7 @@ export class ServingTable {
   #chunks: Float32Array[];
   #commits = 0;
 
-  /** Makes a table of zeros that knows no key. */
+  /** Makes an empty table. */
   constructor(name: string, width: number) {
     this.name = name;
     this.width = width;
@@ -77,7 +76,7 @@ export class ServingTable {
     return this.#index.bytes + this.#chunks.length * ROWS_PER_CHUNK * this.width * 4;
   }
 
-  /** Row of `key`, 1 if it has none of its own. */
+  /** The row of `key`; 1 if it has none. */
   lookup(key: string): number {
     return this.#index.find(key) || UNKNOWN_ROW;
   }
@@ -102,8 +101,7 @@ export class ServingTable {
   }
 
   /**
-   * Brings the table to the state that the delta was taken of. That it follows the last one is for the
-   * caller to know, who numbers the versions.
+   * Applies a delta. The caller, who numbers the versions, must make sure that it follows the last one.
    *
    * @throws {SyntaxError} if the bytes are no delta; nothing is changed then
    * @throws {RangeError} if it is a delta of another table

@@ -13,11 +13,11 @@ import { CHUNK_MASK, PADDING_ROW, UNKNOWN_ROW } from "./rows.ts";
 
 /** Options of {@linkcode EmbeddingTable}. */
 export interface EmbeddingTableOptions {
-  /** The field; part of what initial values depend on. */
+  /** Name of the field; initial values depend on it. */
   readonly name: string;
   /** Length of a row, at least 1. */
   readonly width: number;
-  /** Part of what initial values depend on, an integer. */
+  /** Seed of initial values, an integer. */
   readonly seed: number;
   /** Standard deviation of initial values. @default {0.01} */
   readonly initScale?: number;
@@ -25,17 +25,17 @@ export interface EmbeddingTableOptions {
   readonly learningRate?: number;
   /** ε of row-wise Adagrad. @default {1e-8} */
   readonly epsilon?: number;
-  /** Where the accumulator of a row starts. @default {0} */
+  /** Initial accumulator of a row. @default {0} */
   readonly initialAccumulator?: number;
   /** See {@linkcode RowAdagradOptions.exponent}. @default {0.5} */
   readonly exponent?: number;
   /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/sights. @default {0} */
   readonly l2?: number;
-  /** Sights before an id gets its own row, 1..255. @default {1} */
+  /** Sights before an id gets its own row, 1 to 255. @default {1} */
   readonly admitAfter?: number;
   /** Budget of {@linkcode EmbeddingTable.bytes}. @default {Infinity} */
   readonly maxBytes?: number;
-  /** A row goes when its id was not seen for this long, in event time. @default {Infinity} */
+  /** Event time after which an unused row is removed, milliseconds. @default {Infinity} */
   readonly expireAfterMs?: number;
 }
 
@@ -101,7 +101,7 @@ export class EmbeddingTable {
   #removals = 0;
 
   /**
-   * Makes a table that knows no key.
+   * Makes an empty table.
    *
    * @throws {RangeError} if an option is out of its range or the budget too small for a single chunk of rows
    */
@@ -143,17 +143,17 @@ export class EmbeddingTable {
     return this.#store.bytes + this.#gradients.bytes + this.#removed.bytes;
   }
 
-  /** Row gradients that were left out because they were not finite, or absurdly large. */
+  /** Number of row gradients skipped because they were not finite or out of bounds. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** Sights of ids that were due a row and found the table full. */
+  /** Number of sights of ids that were due a row when the table was full. */
   get refused(): number {
     return this.#store.refused;
   }
 
-  /** Grows when a row is taken from its key: until then the row of a key that has one stays what it is. */
+  /** Grows when a row is taken from its key: while it stays the same, so do the rows of keys. */
   get removals(): number {
     return this.#removals;
   }
@@ -167,14 +167,13 @@ export class EmbeddingTable {
     this.#rule.learningRate = value;
   }
 
-  /** Row of `key`, 1 if it has none of its own. Changes nothing. */
+  /** The row of `key`; 1 if it has none. Changes nothing. */
   lookup(key: string): number {
     return this.#store.find(key) || UNKNOWN_ROW;
   }
 
   /**
-   * Counts a sight of `key` by training and returns its row, which it gets with its `admitAfter`-th sight;
-   * until then 1.
+   * Counts a sight of `key` in training and returns its row: 1 until the `admitAfter`-th sight, then its own.
    *
    * @param key the id
    * @param time event time in milliseconds; an older one than the last is no harm
@@ -189,7 +188,7 @@ export class EmbeddingTable {
     return row;
   }
 
-  /** Counts a sight of the key whose row, above 1, is known, as {@linkcode EmbeddingTable.sight} does. */
+  /** Like {@linkcode EmbeddingTable.sight}, for a key whose row, above 1, is known. */
   sightRow(row: number, time: number): void {
     this.#store.touch(row, time);
   }
@@ -217,8 +216,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Erases a key and its row, as when a user is erased: nothing written from here on has the key, so the next delta is
-   * a full one. An unknown key is none of ours.
+   * Erases a key and its row, for instance of an erased user. Nothing written from now on has the key, so the next
+   * delta is full. Unknown keys are ignored.
    *
    * @throws {Error} if there are gradients to apply: their rows must not go
    */
@@ -228,14 +227,14 @@ export class EmbeddingTable {
     if (row !== 0) this.#store.remove(row, this.#erase);
   }
 
-  /** Erases all keys that begin with `prefix`. Costs a look at every key. @throws {Error} as `remove`. */
+  /** Erases all keys that begin with `prefix`. O(keys). @throws {Error} as `remove`. */
   removePrefix(prefix: string): void {
     this.#requireNoGradients("remove keys from");
     const rows = [...this.#store.rows()].filter((row) => this.#store.key(row).startsWith(prefix));
     for (const row of rows) this.#store.remove(row, this.#erase);
   }
 
-  /** Sum of the squares of all accumulated gradients, for clipping by a norm. */
+  /** Squared norm of the accumulated gradients, for clipping. */
   touchedNorm2(): number {
     return this.#gradients.squaredNorm();
   }
@@ -262,7 +261,7 @@ export class EmbeddingTable {
     return bounded;
   }
 
-  /** Forgets the accumulated gradients without applying them. */
+  /** Discards the accumulated gradients. */
   discard(): void {
     for (let place = 0; place < this.#gradients.count; place++) {
       const row = this.#gradients.row(place);
@@ -272,8 +271,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Removes expired rows, and the least recently used ones if the table is full. Only needed where ids are
-   * sighted without a {@linkcode EmbeddingTable.step}. Expired rows may stay for 1/16 of `expireAfterMs`.
+   * Removes expired rows, and the least recently used ones if the table is full. Needed only where ids are sighted
+   * without a {@linkcode EmbeddingTable.step}. Rows may outlive their expiry by 1/16 of `expireAfterMs`.
    *
    * @throws {Error} if there are gradients to apply: their rows must not go
    */
@@ -290,8 +289,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * What changed since {@linkcode EmbeddingTable.clearChanged}, for {@linkcode ServingTable.applyDelta}. The
-   * first one is full, and so is one after very many removals.
+   * Encodes what changed since {@linkcode EmbeddingTable.clearChanged}, for {@linkcode ServingTable.applyDelta}. The
+   * first delta is full, and so is one after very many removals.
    */
   encodeDelta(): Uint8Array {
     if (this.#wanted) return this.encodeServing();
@@ -300,7 +299,7 @@ export class EmbeddingTable {
     return this.#encode(this.#store.changedRows(), removed);
   }
 
-  /** All rows for a server, as a full delta: equal content is equal bytes, whatever its history. */
+  /** Encodes all rows as a full delta: equal content gives equal bytes, whatever its history. */
   encodeServing(): Uint8Array {
     const entries = Array.from(this.#store.rows(), (row) => ({ key: this.#store.key(row), row }));
     entries.sort((a, b) => a.key < b.key ? -1 : 1);
@@ -308,7 +307,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * The whole state of training: a table that decodes it goes on bit for bit as this one.
+   * Encodes the whole training state: a table that decodes it continues bit for bit as this one.
    *
    * @throws {Error} if there are gradients to apply
    */
@@ -325,7 +324,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * Takes over the state of a table of the same name, width and seed, in place of its own.
+   * Replaces the state by that of a table of the same name, width and seed.
    *
    * @throws {SyntaxError} if the bytes are no such state; nothing is changed then
    */

@@ -29,33 +29,33 @@ export interface TaskOptions {
   readonly sequence?: SequenceOptions | undefined;
   /** How long after an impression an outcome counts, milliseconds of event time. @default {600000} */
   readonly outcomeWindowMs?: number | undefined;
-  /** How far behind the newest event time an event may come, milliseconds. @default {300000} */
+  /** How far behind the newest event time an event may be, milliseconds. @default {300000} */
   readonly allowedLatenessMs?: number | undefined;
   /**
-   * How far ahead of the clock an event counts at once whose record does not tell when it came, milliseconds; see
-   * `EventClock`. A replay of a file, where a quiet night is no wrong clock, takes a day.
+   * How far an event without an arrival time may move the clock ahead, milliseconds; see `EventClock`. A replay, where
+   * a quiet night is not a wrong clock, uses a day.
    *
    * @default {allowedLatenessMs, at least a minute}
    */
   readonly maxJumpMs?: number | undefined;
   /**
-   * Whether our answer counts as shown (`served`), or only what an impression event says (`logged`, for
-   * replays of logs that another system made). @default {"served"}
+   * What counts as shown: each recommendation (`served`), or only what impression events say (`logged`, for replays of
+   * another system's log). @default {"served"}
    */
   readonly impressions?: "served" | "logged" | undefined;
   /** When impressions become labels; see docs/explanation/join-and-labels.md. @default {"window"} */
   readonly labelPolicy?: LabelPolicy | undefined;
   /**
-   * How long after its window an impression is remembered for late clicks, milliseconds of event time, if the label
-   * policy has a use for them. @default {3600000}
+   * How long after its window an impression is kept for late clicks, milliseconds of event time, if the label policy
+   * uses them. @default {3600000}
    */
   readonly lateOutcomeMs?: number | undefined;
   /**
-   * Whether the learner gets histories of which no list was shown: of a user with `sequence.hop` behaviours more than
-   * the newest sample has, one more sample without rows. For a model with an auxiliary loss. @default {false}
+   * Whether the learner gets histories without a list: one sample without rows per `sequence.hop` behaviours since a
+   * user's newest sample. For models that learn from a history alone. @default {false}
    */
   readonly learnHistories?: boolean | undefined;
-  /** Newest event ids kept a user for de-duplication. @default {32} */
+  /** Newest event ids kept per user for de-duplication. @default {32} */
   readonly dedupIds?: number | undefined;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions | undefined;
@@ -68,19 +68,19 @@ export interface TaskOptions {
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
   /**
-   * Items that events may make known which no record of the catalogue has, since each takes some KB for good: an event
-   * that names one more is refused, a candidate left out. @default {Infinity}
+   * Most items that are known from events only, not from the catalogue; each takes some KB permanently. Beyond, events
+   * that name a new item are rejected and such candidates left out. @default {Infinity}
    */
   readonly maxUnlistedItems?: number | undefined;
-  /** Versions that the state of a window may be behind before it is folded again. @default {100} */
+  /** Versions that a windowed state may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number | undefined;
-  /** Whether the state of a model that can covers a user's whole life, and not the window only. @default {true} */
+  /** Whether the state of a lifelong model covers a user's whole life, not only the window. @default {true} */
   readonly lifelong?: boolean | undefined;
-  /** Write candidates that were not chosen into each answer, to evaluate other policies on. @default {false} */
+  /** Whether recommendations hold the candidates that were not chosen, for off-policy evaluation. @default {false} */
   readonly logCandidates?: boolean | undefined;
   /** Seed of exploration. @default {0} */
   readonly seed?: number | undefined;
-  /** A clock in microseconds for `tookMicros`. @default {() => 0} */
+  /** A monotonic clock, microseconds, for `tookMicros`. @default {() => 0} */
   readonly nowMicros?: () => number;
 }
 

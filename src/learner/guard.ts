@@ -58,17 +58,17 @@ export interface GuardOptions {
   readonly windowRows?: number | undefined;
   /** Rows of the reference before it. @default {8192} */
   readonly referenceRows?: number | undefined;
-  /** Rows before which it does not act. @default {4096} */
+  /** Rows before the guard acts. @default {4096} */
   readonly warmUpRows?: number | undefined;
-  /** Most by which normalised entropy, or surprise, may be above the reference's. @default {0.1} */
+  /** Largest excess of normalised entropy, or surprise, over the reference. @default {0.1} */
   readonly margin?: number | undefined;
   /** Smallest Σ predictions / Σ labels. @default {0.5} */
   readonly minCalibration?: number | undefined;
   /** Largest Σ predictions / Σ labels. @default {2} */
   readonly maxCalibration?: number | undefined;
-  /** Standard errors by which the band must be left. @default {5} */
+  /** Standard errors outside the band before it acts. @default {5} */
   readonly confidence?: number | undefined;
-  /** Rows after which a world that stays changed is taken for the new one. @default {8192} */
+  /** Rows after which a lasting change becomes the new reference. @default {8192} */
   readonly patienceRows?: number | undefined;
 }
 

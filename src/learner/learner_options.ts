@@ -30,7 +30,7 @@ export interface LearnerOptions {
   readonly embeddingWidth?: number | undefined;
   /** Optimiser of the model's dense weights. @default {"adagrad"} */
   readonly optimiser?: "adam" | "adagrad" | undefined;
-  /** Its learning rate. @default {0.03 for adagrad, 0.001 for adam} */
+  /** Learning rate of that optimiser. @default {0.03 for adagrad, 0.001 for adam} */
   readonly learningRate?: number | undefined;
   /** Adagrad's learning rate of bias and numeric weights. @default {0.1} */
   readonly headLearningRate?: number | undefined;
@@ -43,27 +43,27 @@ export interface LearnerOptions {
   /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
   readonly crossLearningRate?: number | undefined;
   /**
-   * How far first-order weights are expected to lie from 0, by kind, in logits. Those of a kind that is named are
-   * learnt as posterior means under a normal prior of this deviation, and its learning rate has no say. @default {none}
+   * Standard deviations of the normal priors of first-order weights by kind, in logits. Weights of a named kind are
+   * learnt as posterior means, without a learning rate. @default {none}
    */
   readonly deviations?: PriorDeviations | undefined;
   /** Standard deviation of a new row. @default {0.03} */
   readonly embeddingScale?: number | undefined;
-  /** Largest norm of the dense gradient a row of the batch. @default {5} */
+  /** Largest norm of the dense gradient per row of the batch. @default {5} */
   readonly clipNorm?: number | undefined;
   /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
   readonly auxWeight?: number | undefined;
-  /** Sights before an id gets a row of its own. @default {1} */
+  /** Sights before an id gets its own row. @default {1} */
   readonly admitAfter?: number | undefined;
-  /** Bytes that the tables may hold together. @default {268435456} */
+  /** Most bytes of all tables together. @default {268435456} */
   readonly tableBytes?: number | undefined;
   /** Event time after which an unused row is dropped, milliseconds. @default {never} */
   readonly expireAfterMs?: number | undefined;
-  /** Share of the negatives that is learnt, in (0, 1]; the logits are corrected for it. @default {1} */
+  /** Share of negatives to learn, in (0, 1]; logits are corrected for it. @default {1} */
   readonly negativeRate?: number | undefined;
-  /** Whether the labels are those of the policy `fnc`: fake negatives, undone when served. @default {false} */
+  /** Whether labels follow the policy `fnc`: fake negatives, undone when served. @default {false} */
   readonly fakeNegatives?: boolean | undefined;
-  /** Learning rate a row of the calibration of what is served (Platt); 0 = none. @default {0} */
+  /** Learning rate per row of the calibration of served logits (Platt); 0 turns it off. @default {0} */
   readonly calibrationRate?: number | undefined;
   /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number | undefined;

@@ -51,9 +51,9 @@ import type { Sample, SampleRow } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
-  /** Probability that chance ever gives the model a say, or takes it. @default {0.05} */
+  /** Probability of ever giving the model a share, or taking it, by chance. @default {0.05} */
   readonly alpha?: number | undefined;
-  /** Judged rows after which a new model is mixed with the prior; 0 = from the start. @default {64} */
+  /** Judged rows before a new model is mixed with the prior; 0: from the start. @default {64} */
   readonly mixRows?: number | undefined;
 }
 

@@ -33,32 +33,33 @@ import { SourceCounts } from "./source_counts.ts";
 
 /** Options of {@linkcode Retrieval}. */
 export interface RetrievalOptions extends ItemListsOptions {
-  /** Candidates a request gets at most. @default {100} */
+  /** Most candidates per request. @default {100} */
   readonly maxCandidates?: number | undefined;
   /**
-   * Share of the candidates that is kept for items whatever the sources say, in [0, 1]: half of it for the newest
-   * ones, half for a draw from the catalogue. @default {0.1}
+   * Share of candidates reserved for exploration, in [0, 1]: half for the newest items, half for a draw from the
+   * catalogue. @default {0.1}
    */
   readonly newShare?: number | undefined;
-  /** Whether what the user had already may come again. @default {false} */
+  /** Whether items of the user's behaviours may be recommended again. @default {false} */
   readonly revisits?: boolean | undefined;
   /**
-   * Whether co-visits, linear items, sessions, transitions and trends learn; without them candidates are popular,
-   * new, or of the same category. For who always names candidates: it is most of what a behaviour costs.
+   * Whether co-visits, linear items, sessions, transitions and trends learn. Without them candidates are popular, new,
+   * or of the same category. Turn it off where requests always name candidates: it is most of the cost of a behaviour.
+   *
    * @default {true}
    */
   readonly learn?: boolean | undefined;
   /**
-   * Whether it learns from the users of other partitions too; see `docs/decisions/0012-signals-reach-every-task.md`. With
-   * one partition it makes no difference. @default {true}
+   * Whether it also learns from users of other partitions; see `docs/decisions/0012-signals-reach-every-task.md`. No
+   * effect with one partition. @default {true}
    */
   readonly shared?: boolean | undefined;
   /**
-   * The blend learns from every so many wanted behaviours; a step costs as much as a request. It begins with all, and
-   * with half as many after each {@linkcode EAGER_STEPS} steps. @default {16}
+   * The blend learns from one wanted behaviour in this many; a step costs as much as a request. It starts with all, and
+   * halves their share after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
-  /** Half-life of what is in demand now, milliseconds of event time. @default {86400000} */
+  /** Half-life of trends, milliseconds of event time. @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
   readonly neighbours?: NeighboursOptions | undefined;
@@ -109,9 +110,9 @@ const COLD = FEATURE_NAMES.indexOf("cold");
 export class Retrieval {
   /** Lists of popular and new items. */
   readonly lists: ItemLists;
-  /** Candidates a request gets at most. */
+  /** Most candidates per request. */
   readonly maxCandidates: number;
-  /** Whether what the user had already may come again. */
+  /** Whether items of the user's behaviours may be recommended again. */
   readonly revisits: boolean;
   /** How much each source gives since the process began. */
   readonly sources: SourceCounts = new SourceCounts();

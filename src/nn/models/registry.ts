@@ -17,7 +17,7 @@ import { MIMN } from "./mimn/mimn.ts";
 /** All models by name, simplest first. A new one needs a line here, and nothing else outside its folder. */
 export const MODELS = { base: BASE, din: DIN, dien: DIEN, mimn: MIMN } as const;
 
-/** A name that {@linkcode createModel} knows. */
+/** Name of a model in the registry. */
 export type ModelName = keyof typeof MODELS;
 
 /** The options of each model. */

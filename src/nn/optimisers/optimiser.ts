@@ -18,10 +18,10 @@ export interface Optimiser {
    * @throws {RangeError} if a length is not that of the state
    */
   step(values: Float32Array, gradients: Float32Array): boolean;
-  /** The state as bytes: same state, same bytes. Options are not in it. */
+  /** Encodes the state, without options: same state, same bytes. */
   encode(): Uint8Array;
   /**
-   * Takes over an encoded state and goes on bit for bit as its owner would have.
+   * Replaces the state by an encoded one and continues bit for bit.
    *
    * @throws {SyntaxError} if the bytes are no state of this kind and length; nothing is changed then
    */

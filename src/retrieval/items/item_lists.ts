@@ -18,7 +18,7 @@ const NO_CATEGORIES: readonly number[] = [];
 export interface ItemListsOptions {
   /** Half-life of popularity, milliseconds of event time. @default {604800000} */
   readonly halfLifeMs?: number | undefined;
-  /** Length of the list over everything, of one a category, and of the new items. @default {200, 80, 100} */
+  /** Lengths of the overall list, of the list per category, and of the new items. @default {200, 80, 100} */
   readonly listSizes?: {
     readonly popular: number;
     readonly category: number;
