@@ -30,13 +30,8 @@ import type { HttpServer } from "./serve.ts";
  * const place = { hostname: "127.0.0.1", port: 0 };
  * await using server = await startHttp({ log, service, metrics: new Metrics(topicNames()), ...place });
  *
- * const answer = await fetch(`${server.url}/v1/recommend`, {
- *   method: "POST",
- *   body: JSON.stringify({ user: "ann", count: 3 }),
- *   headers: { "content-type": "application/json" },
- * });
- * const { items } = await answer.json();
- * assert.deepEqual(items, []); // the catalogue is empty
+ * const description = await fetch(`${server.url}/openapi.json`);
+ * assert.match((await description.json()).openapi, /^3\.1/);
  * ```
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
