@@ -342,7 +342,7 @@ const program = addLogFlags(
     "after",
     "\nExit code: 0 all is well, 1 something is wrong or missing, 2 it could not look.\n\nExamples:\n" +
       "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
-      "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca ca.pem --sasl scram-sha-512 --sasl-user me",
+      "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca-file ca.pem --sasl-mechanism scram-sha-512 --sasl-username me",
   )
   .parse(commandArguments(), { from: "user" });
 

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { optionFlag } from "./option_flags.ts";
+import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
 import {
@@ -92,7 +94,13 @@ const program = addLogFlags(
       ...MODEL_NAMES,
     ]).default("base"),
   )
-  .option("--learn-every <n>", "next-item: the blend learns from every so many behaviours", count)
+  .addOption(
+    optionFlag(
+      "learnEvery",
+      RETRIEVAL_OPTIONS.learnEvery,
+      `next-item: ${RETRIEVAL_OPTIONS.learnEvery.about}`,
+    ),
+  )
   .option("--limit <n>", "next-item: behaviours after which to stop", count)
   .option("--without-own", "next-item: what the user had may not come again", false)
   .addOption(

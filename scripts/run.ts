@@ -10,12 +10,13 @@
 import { InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
-import { DELIVERIES } from "../streams/topics/delivery.ts";
+import { DELIVERY } from "../streams/topics/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
 import { type Address, DEFAULT_ADDRESS, type Flags, SNAPSHOTS } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
 import { addLogFlags } from "./log_flags.ts";
+import { optionFlag } from "./option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
 
@@ -78,11 +79,7 @@ const program = addLogFlags(
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
   .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)
   .addOption(
-    new Option(
-      "--delivery <mode>",
-      "exactly-once, or answers at once, with repeats after a crash (default: exactly-once)",
-    )
-      .choices([...DELIVERIES]),
+    optionFlag("delivery", DELIVERY, "whether answers wait for the commit, or may be repeated after a crash"),
   )
   .option(
     "--serve-version <n>",

@@ -70,11 +70,12 @@ export function kafkaFiles(flags: KafkaFlags, config: Config): string[] {
 
 /** Settings with what the flags say. */
 function settingsOf(flags: KafkaFlags, settings: KafkaSettings): KafkaSettings {
-  const { brokers, tls, tlsCa, tlsCert, tlsKey, sasl, saslUser, saslPasswordFile } = flags;
-  const files = given({ caFile: tlsCa, certFile: tlsCert, keyFile: tlsKey });
+  const { brokers, tls, tlsCaFile, tlsCertFile, tlsKeyFile, saslMechanism, saslUsername, saslPasswordFile } =
+    flags;
+  const files = given({ caFile: tlsCaFile, certFile: tlsCertFile, keyFile: tlsKeyFile });
   const ownTls = typeof settings.tls === "object" ? settings.tls : {};
-  const mechanism = sasl ?? settings.sasl?.mechanism;
-  const login = given({ username: saslUser, passwordFile: saslPasswordFile });
+  const mechanism = saslMechanism ?? settings.sasl?.mechanism;
+  const login = given({ username: saslUsername, passwordFile: saslPasswordFile });
   return {
     ...settings,
     ...(brokers === undefined ? {} : { brokers: brokers.split(",") }),

@@ -156,6 +156,11 @@ export function choice<const W extends string>(
   return option<W>({ kind: "choice", of }, value, about) as Option<W>;
 }
 
+/** A text that is not empty. */
+export function text<T extends string | undefined>(value: T | Absent<T>, about: string): Option<T> {
+  return option({ kind: "text", minLength: 1, maxLength: Infinity }, value, about) as Option<T>;
+}
+
 /** Names: up to 32 texts of 1 to 64 characters. */
 export function names(value: readonly string[], about: string): Option<readonly string[]> {
   return listOf({ kind: "text", minLength: 1, maxLength: 64 }, { maximum: 32 }, value, about);
@@ -199,6 +204,11 @@ export function group<D extends Declared>(of: D, about = "", words?: string): Op
 /** Options of a part that `null` turns off. @param words what it is when it is absent, where that is not `{}` */
 export function part<D extends Declared>(of: D, about: string, words?: string): Option<Given<D> | null> {
   return orNull(group(of, about, words));
+}
+
+/** The same option without a default: it is wanted where its part is. */
+export function wanted<T>({ kind, about }: Option<T>): Option<T | undefined> {
+  return { kind, about, value: undefined };
 }
 
 /** The same option, which may also be `null`. */

@@ -6,8 +6,17 @@
  */
 
 import { z } from "zod";
-import { count, type OptionsOf, settle } from "../../src/options/option.ts";
-import { absent, field } from "./config_field.ts";
+import {
+  absent,
+  choice,
+  count,
+  flag,
+  type OptionsOf,
+  settle,
+  text,
+  wanted,
+} from "../../src/options/option.ts";
+import { absent as absence, field } from "./config_field.ts";
 import { shapeOf } from "./option_schema.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "../log/kafka/options.ts";
 
@@ -74,25 +83,41 @@ export const KAFKA_TIMES = {
 export const SECRET_MESSAGE =
   "a secret does not belong in this file: name a file that has it, or set the environment variable";
 
-const file = z.string().min(1);
 const secret = z.never({ error: SECRET_MESSAGE }).optional();
 
-const tlsFields = z.strictObject({
-  caFile: field(file, "certificates to trust, a PEM file", absent("those of the system")),
-  certFile: field(file, "our own certificate, a PEM file", absent("none")),
-  keyFile: field(file, "its key, a PEM file", absent("none")),
-  passphraseFile: field(file, "file with the passphrase of the key", absent("`MEANDER_TLS_PASSPHRASE`")),
-  passphrase: secret,
-  serverName: field(
-    z.string().min(1),
-    "name that the brokers' certificates must have",
-    absent("the broker's"),
-  ),
-  rejectUnauthorized: field(z.boolean(), "whether a certificate that is not trusted is an error", true),
-}).partial();
+const otherwise = (words: string) => absent<string | undefined>(words, undefined);
+
+/** The options of {@linkcode TlsSettings}. */
+export const TLS_OPTIONS = {
+  caFile: text(otherwise("those of the system"), "certificates to trust, a PEM file"),
+  certFile: text(otherwise("none"), "our own certificate, a PEM file"),
+  keyFile: text(otherwise("none"), "its key, a PEM file"),
+  passphraseFile: text(otherwise("`MEANDER_TLS_PASSPHRASE`"), "file with the passphrase of the key"),
+  serverName: text(otherwise("the broker's"), "name that the brokers' certificates must have"),
+  rejectUnauthorized: flag(true, "whether a certificate that is not trusted is an error"),
+} satisfies OptionsOf<TlsSettings>;
+
+/** The options of {@linkcode SaslSettings}. */
+export const SASL_OPTIONS = {
+  mechanism: wanted(choice(["plain", "scram-sha-256", "scram-sha-512"], "plain", "how to log in")),
+  username: text(otherwise("`MEANDER_SASL_USERNAME`"), "as whom"),
+  passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password"),
+} satisfies OptionsOf<SaslSettings>;
+
+/** Whether connections are encrypted. */
+export const TLS = flag(false, "encryption; `true` trusts what the system does");
+
+const tlsFields = z.strictObject({ ...shapeOf(TLS_OPTIONS), passphrase: secret }).partial();
+const { username, passwordFile, mechanism } = shapeOf(SASL_OPTIONS);
+const saslFields: z.ZodType<SaslSettings> = z.strictObject({
+  mechanism: mechanism as z.ZodType<SaslSettings["mechanism"]>,
+  username: username.optional(),
+  passwordFile: passwordFile.optional(),
+  password: secret,
+});
 
 /** Brokers on this machine. */
-const DEFAULT_BROKERS = ["127.0.0.1:9092"];
+export const DEFAULT_BROKERS: readonly string[] = ["127.0.0.1:9092"];
 
 /** The schema of {@linkcode KafkaSettings}. */
 export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
@@ -101,18 +126,9 @@ export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
     "brokers to ask first, as `host:port`",
     DEFAULT_BROKERS,
   ),
-  clientId: field(z.string().min(1), "what we are called in their logs", absent("kafkajs'")),
-  tls: field(z.union([z.boolean(), tlsFields]), "encryption; `true` trusts what the system does", false),
-  sasl: field(
-    z.strictObject({
-      mechanism: field(z.enum(["plain", "scram-sha-256", "scram-sha-512"]), "how to log in"),
-      username: field(z.string().min(1).optional(), "as whom", absent("`MEANDER_SASL_USERNAME`")),
-      passwordFile: field(file.optional(), "file with the password", absent("`MEANDER_SASL_PASSWORD`")),
-      password: secret,
-    }),
-    "login",
-    absent("none"),
-  ),
+  clientId: field(z.string().min(1), "what we are called in their logs", absence("kafkajs'")),
+  tls: field(z.union([z.boolean(), tlsFields]), TLS.about, TLS.value),
+  sasl: field(saslFields, "login", absence("none")),
   ...shapeOf(KAFKA_TIMES),
   ...shapeOf(KAFKA_OPTIONS),
   topicConfig: field(z.record(z.string(), z.string()), "configuration of new topics, by name", {}),
@@ -145,7 +161,7 @@ export async function kafkaOptions(
   const {
     brokers = DEFAULT_BROKERS,
     clientId,
-    tls = false,
+    tls = TLS.value,
     sasl,
     connectionTimeoutMs: _connection,
     authenticationTimeoutMs: _authentication,

@@ -23,10 +23,11 @@ export function shapeOf<D extends Declared>(
 
 /** The schema of an option, with its meaning and its default for editors and for docs/configuration.md. */
 export function optionSchema<T>({ kind, isNullable, about, value, words }: Option<T>): z.ZodType<T> {
-  const bare = kindSchema(kind);
-  const schema = isNullable ? bare.nullable() : bare;
+  const own = kindSchema(kind);
+  const schema = isNullable ? own.nullable() : own;
   if (about === "") return schema as never;
-  const fallback = words === undefined ? { default: value } : { "x-default": words };
+  const bare = value === undefined ? {} : { default: value };
+  const fallback = words === undefined ? bare : { "x-default": words };
   return schema.meta({ description: about, ...fallback }) as never;
 }
 
@@ -39,7 +40,9 @@ function kindSchema(kind: OptionKind): z.ZodType {
     case "choice":
       return z.enum(kind.of);
     case "text":
-      return z.string().min(kind.minLength).max(kind.maxLength);
+      return kind.maxLength === Infinity
+        ? z.string().min(kind.minLength)
+        : z.string().min(kind.minLength).max(kind.maxLength);
     case "list": {
       const list = z.array(kindSchema(kind.of)).min(kind.minItems);
       return kind.maxItems === Infinity ? list : list.max(kind.maxItems);

@@ -124,7 +124,15 @@ if (broker !== undefined) {
     const check = async (user: string, ...more: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", "--no-check", CHECK, "--log", "kafka", "--brokers", broker.address]
-          .concat(["--tls-ca", `${folder}/ca.pem`, "--sasl", "plain", "--sasl-user", user, ...more]),
+          .concat([
+            "--tls-ca-file",
+            `${folder}/ca.pem`,
+            "--sasl-mechanism",
+            "plain",
+            "--sasl-username",
+            user,
+            ...more,
+          ]),
         env: { [SECRETS.password]: PASSWORD },
       }).output();
       const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
