@@ -30,6 +30,8 @@ const FIRST_MS = 1e11;
 /**
  * Maps a row of EasyRec's tables, from JSON or text.
  *
+ * @throws SyntaxError when it is not such a row
+ *
  * @example
  * ```ts
  * import { parseEasyRec, toEasyRec } from "@meander/meander/core";

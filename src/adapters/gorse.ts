@@ -66,6 +66,8 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
 /**
  * Maps a user, an item or a feedback of Gorse; its fields say which it is.
  *
+ * @throws SyntaxError when it is none of them
+ *
  * @example
  * ```ts
  * import { parseGorse, toGorse } from "@meander/meander/core";

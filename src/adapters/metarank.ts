@@ -48,6 +48,8 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
 /**
  * Maps an event of Metarank.
  *
+ * @throws SyntaxError when it is not such an event
+ *
  * @example
  * ```ts
  * import { parseMetarank, toMetarank } from "@meander/meander/core";
@@ -76,6 +78,8 @@ export function parseMetarank(value: unknown): Mapped {
 
 /**
  * Maps events and items to those of Metarank. The `fields` of an item stand in this order: ours, attributes, others.
+ *
+ * @throws RangeError when Metarank has nothing like a record
  *
  * @example
  * ```ts

@@ -48,7 +48,12 @@ export class SampleRatio {
   #logFactor = 0;
   #largest = 0;
 
-  /** Makes a test without users. @param shares What each arm is to get, above 0; their sum is 1. */
+  /**
+   * Makes a test without users.
+   *
+   * @param shares intended share of each arm, above 0; they sum to 1
+   * @throws RangeError when they do not
+   */
   constructor(shares: readonly number[], { alpha = 0.01, concentration = 2500 }: SampleRatioOptions = {}) {
     const sum = shares.reduce((sum, share) => sum + share, 0);
     if (shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
@@ -75,7 +80,7 @@ export class SampleRatio {
     return this.p <= this.#alpha;
   }
 
-  /** Counts a new user of an arm. */
+  /** Counts a new user of an arm. @throws RangeError when there is no such arm */
   update(arm: number): void {
     const share = this.#shares[arm];
     if (share === undefined) throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);

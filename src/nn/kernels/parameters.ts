@@ -55,7 +55,11 @@ export class Parameters {
     return offset;
   }
 
-  /** A view of the block `name` in {@linkcode Parameters.values}, or in another array of the same layout. */
+  /**
+   * A view of the block `name` in {@linkcode Parameters.values}, or in another array of the same layout.
+   *
+   * @throws RangeError when there is no such block
+   */
   block(name: string, values: Float32Array = this.values): Float32Array {
     const shape = this.shapes.get(name);
     const offset = this.#offsets.get(name);

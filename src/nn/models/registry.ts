@@ -34,17 +34,22 @@ export function modelsThat(has: (capabilities: Capabilities) => boolean, word = 
   return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(` ${word} `);
 }
 
-/** A model that is named, or is not in the registry and given as it is. */
+/** A model that is named, or is not in the registry and given as it is. @throws RangeError when there is no such name */
 export function kindOf(model: ModelName | ModelKind): ModelKind {
-  return typeof model === "string" ? MODELS[model] as ModelKind : model;
+  if (typeof model !== "string") return model;
+  if (Object.hasOwn(MODELS, model)) return MODELS[model] as ModelKind;
+  throw new RangeError(`Cannot take ${model} as the name of a model: known are ${MODEL_NAMES.join(", ")}`);
 }
 
 /**
  * Makes a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
  * attention starts as the identity where it is square, MIMN's rebalancing Wg as −4 times the identity.
  *
- * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit.
- * @param kernels what computes it: by default the fastest that this machine runs, on a memory of the model's own.
+ * @param sizes widths of its inputs; for a feature schema, those of `modelSizes()`
+ * @param config its options; `{}` takes all defaults
+ * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit
+ * @param kernels what computes it: by default the fastest that this machine runs, with the model's own memory
+ * @throws RangeError when there is no such model, or options do not fit the sizes
  *
  * @example
  * ```ts

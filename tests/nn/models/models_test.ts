@@ -106,6 +106,16 @@ Deno.test("createModel() draws the same weights from the same numbers, within Gl
   }
 });
 
+Deno.test("createModel() refuses a name that is not in the registry", () => {
+  for (const name of ["dein", "toString"]) {
+    const make = () => createModel(name as "din", { d: 2, user: 1, context: 0 }, {}, Math.random);
+    assert.throws(
+      make,
+      new RegExp(`RangeError: Cannot take ${name} as the name of a model: known are base, din`),
+    );
+  }
+});
+
 Deno.test("score() and loss() refuse arrays of the wrong length", () => {
   const model = createModel("base", SIZES, {}, half);
   const input = impression(SIZES, 2, 3);

@@ -109,7 +109,11 @@ export interface Model {
   initState(): Float32Array;
   /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */
   step(state: Float32Array, e: Float32Array): void;
-  /** Logits [K] without the wide part. Pure: changes neither input nor parameters. */
+  /**
+   * Logits [K] without the wide part. Pure: changes neither input nor parameters.
+   *
+   * @throws TypeError when an array does not have the length that the sizes ask for
+   */
   score(input: ModelInput): Float32Array;
   /** How much each candidate looks at each behaviour [K, T], or each part of the state [K, m]: `looks` says which. Pure. */
   look?(input: ModelInput): Float32Array;
@@ -118,6 +122,8 @@ export interface Model {
   /**
    * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
    * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.
+   *
+   * @throws TypeError when an array does not have the length that the sizes ask for
    */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients;
   /**
