@@ -63,7 +63,7 @@ export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
 export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
 export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
-export { type CandidateSource, SCORED_SOURCES } from "./src/events/candidate_source.ts";
+export type { CandidateSource } from "./src/events/candidate_source.ts";
 export type { Ranking } from "./src/scorer/answerer.ts";
 export {
   type Candidates,

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { FEATURE_NAMES } from "../../src/retrieval/features.ts";
 import { print } from "../command_line.ts";
 import { nextItem, type NextItemOptions, type NextItemResult, type Query } from "./next_item.ts";
 
@@ -91,8 +90,8 @@ function figureOf(queries: string, of: readonly Query[]): Figure {
 }
 
 function weights({ task }: NextItemResult): Record<string, number> {
-  const { weights } = task.retrieval.state.blend;
-  return Object.fromEntries(FEATURE_NAMES.map((name, f) => [name, weights[f]!]));
+  const { names, weights } = task.retrieval.state.blend;
+  return Object.fromEntries(names.map((name, f) => [name, weights[f]!]));
 }
 
 function render(figures: readonly Figure[]): string {

@@ -17,22 +17,24 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Features } from "./features.ts";
 
 const RATE = 0.05;
 
-/** Candidates with their features. */
-export interface Features {
-  /** Number of candidates, C. */
-  readonly count: number;
-  /** C × F, row by row. */
-  readonly values: Float64Array;
-  /** Groups that the request is in, for weights beside the shared ones. */
-  readonly groups: readonly number[];
+/** A feature. */
+export interface Feature {
+  /** What its weights are written under. */
+  readonly name: string;
+  /** Its shared weight before anything was learnt. */
+  readonly weight: number;
 }
 
 /** The weights, learnt online. */
 export class Blend {
+  /** Names of the features, in the order of their columns. */
+  readonly names: readonly string[];
   readonly #features: number;
+  readonly #sets: number;
   /** (1 + groups) × F: the shared weights, then those of each group. */
   readonly #weights: Float64Array;
   readonly #squares: Float64Array;
@@ -42,13 +44,15 @@ export class Blend {
   #scores = new Float64Array(0);
   #steps = 0;
 
-  /** Shared weights to start from, one a feature. */
-  constructor(weights: readonly number[], groups = 0) {
-    const F = weights.length;
+  /** Nothing learnt. */
+  constructor(features: readonly Feature[], groups = 0) {
+    const F = features.length;
+    this.names = features.map(({ name }) => name);
     this.#features = F;
-    this.#weights = new Float64Array((1 + groups) * F);
-    this.#weights.set(weights);
-    this.#squares = new Float64Array((1 + groups) * F).fill(1);
+    this.#sets = 1 + groups;
+    this.#weights = new Float64Array(this.#sets * F);
+    this.#weights.set(features.map(({ weight }) => weight));
+    this.#squares = new Float64Array(this.#sets * F).fill(1);
     this.#sum = new Float64Array(F);
     this.#mean = new Float64Array(F);
   }
@@ -109,28 +113,33 @@ export class Blend {
     }
   }
 
-  /** Writes the weights. */
+  /** Writes the weights of each feature under its name. */
   encode(to: ByteWriter): void {
-    to.uint(this.#weights.length).f64s(this.#weights).f64s(this.#squares).uint(this.#steps);
+    const F = this.#features;
+    to.uint(this.#steps).uint(this.#sets).uint(F);
+    for (const [f, name] of this.names.entries()) {
+      to.string(name);
+      for (let at = f; at < this.#weights.length; at += F) to.f64(this.#weights[at]!).f64(this.#squares[at]!);
+    }
   }
 
   /**
-   * Reads what {@linkcode Blend.encode} wrote. Where the last feature was not yet known, its weights stay as they are;
-   * weights of other features or groups are not taken.
+   * Reads what {@linkcode Blend.encode} wrote. What is not written stays as it is, and features that there are not any more
+   * are left out; with another number of groups all is.
    */
   decode(from: ByteReader): void {
-    const length = from.uint();
-    const weights = from.f64s(length);
-    const squares = from.f64s(length);
-    const sets = this.#weights.length / this.#features;
-    const features = length / sets;
-    if (features !== this.#features && features !== this.#features - 1) return;
-    for (let set = 0; set < sets; set++) {
-      const [start, end, at] = [set * features, (set + 1) * features, set * this.#features];
-      this.#weights.set(weights.subarray(start, end), at);
-      this.#squares.set(squares.subarray(start, end), at);
+    const F = this.#features;
+    const [steps, sets] = [from.uint(), from.uint()];
+    for (let n = from.count(); n > 0; n--) {
+      const f = this.names.indexOf(from.string());
+      const numbers = from.f64s(2 * sets);
+      if (f < 0 || sets !== this.#sets) continue;
+      for (let set = 0; set < sets; set++) {
+        this.#weights[set * F + f] = numbers[2 * set]!;
+        this.#squares[set * F + f] = numbers[2 * set + 1]!;
+      }
     }
-    this.#steps = from.uint();
+    if (sets === this.#sets) this.#steps = steps;
   }
 
   #step(at: number, gradient: number): void {

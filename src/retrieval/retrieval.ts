@@ -18,11 +18,17 @@ import { count, flag, group, type OptionsOf, positive, settle, share } from "../
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../users/catalogue.ts";
 import type { UserState } from "../users/user_state.ts";
-import { Blend, type Features } from "./blend.ts";
+import { Blend } from "./blend.ts";
+import type { Features } from "./features.ts";
 import { type Context, ContextBuffer, itemsOf } from "./signals/context.ts";
-import { FEATURE_NAMES, FEATURES, START_WEIGHTS } from "./features.ts";
-import { type CandidateSource, SCORED_SOURCES } from "../events/candidate_source.ts";
-import { type CandidateQuery, Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
+import type { CandidateSource } from "../events/candidate_source.ts";
+import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
+import { PROPERTIES } from "./properties.ts";
+import { POPULAR } from "./sources/popular.ts";
+import type { CandidateQuery } from "./sources/query.ts";
+import { createSources, SOURCES } from "./sources/registry.ts";
+import type { Source, SourceKind, SourceParts } from "./sources/source.ts";
+import { sourceParts } from "./sources/parts.ts";
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
 import { nthLargest } from "./items/item_scores.ts";
 import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./sources/neighbours.ts";
@@ -99,12 +105,10 @@ export interface Candidate {
 
 /** Newest behaviours of a user that a request looks at. */
 const MAX_CONTEXT = 100;
-const POPULAR = SCORED_SOURCES.indexOf("popular");
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
 /** Items looked at for a place, at most: many may be off sale. */
 const LOOKS_A_PLACE = 20;
-const COLD = FEATURE_NAMES.indexOf("cold");
 
 /** Retrieves candidates and learns how. */
 export class Retrieval {
@@ -115,7 +119,7 @@ export class Retrieval {
   /** Whether items of the user's behaviours may be recommended again. */
   readonly revisits: boolean;
   /** How much each source gives since the process began. */
-  readonly sources: SourceCounts = new SourceCounts();
+  readonly sources: SourceCounts;
   /** What was learnt, durable with the task. */
   readonly state: RetrievalState;
   readonly #view: RetrievalView;
@@ -123,6 +127,11 @@ export class Retrieval {
   readonly #learns: boolean;
   readonly #learnEvery: number;
   readonly #gatherer: Gatherer;
+  /** What the sources share. */
+  readonly parts: SourceParts;
+  readonly #sources: readonly Source[];
+  /** By source: the feature that repeats its own; −1 = none does. */
+  readonly #repeats: Int16Array;
   /** Scratch: scores of candidates. */
   #sorted = new Float64Array(1024);
   /** Scratch: what was done before a request, and before a behaviour that is learnt. */
@@ -130,7 +139,7 @@ export class Retrieval {
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
 
   /** Nothing learnt, over a task's items and users. */
-  constructor(view: RetrievalView, options: RetrievalOptions = {}) {
+  constructor(view: RetrievalView, options: RetrievalOptions = {}, kinds: readonly SourceKind[] = SOURCES) {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
     const settled = settle(RETRIEVAL_OPTIONS, options);
@@ -140,16 +149,21 @@ export class Retrieval {
     this.#newShare = settled.newShare;
     this.#learns = settled.learn;
     this.#learnEvery = settled.learnEvery;
-    this.state = new RetrievalState(
-      view.catalogue,
-      new Blend(FEATURE_NAMES.map((name) => START_WEIGHTS[name] ?? 0), GROUPS),
-      {
-        lists: this.lists,
-        ...{ neighbours, sessions, trendHalfLifeMs },
-        transitionHalfLifeMs: this.lists.halfLifeMs,
-      },
-    );
-    this.#gatherer = new Gatherer(view, this.state, this.lists, this.revisits);
+    const { catalogue } = view;
+    const { revisits } = this;
+    const parts = this.parts = sourceParts(catalogue, this.lists, {
+      ...{ neighbours, sessions, trendHalfLifeMs, revisits },
+    });
+    const sources = createSources(parts, kinds);
+    this.#sources = sources;
+    this.sources = new SourceCounts(sources);
+    const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
+    this.state = new RetrievalState({ catalogue, lists: this.lists, sources, blend });
+    this.#repeats = Int16Array.from(sources, ({ name }) => {
+      const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
+      return property < 0 ? -1 : sources.length + property;
+    });
+    this.#gatherer = new Gatherer(view, sources, parts);
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -233,8 +247,8 @@ export class Retrieval {
 
   /** The best of a list that is the same for everybody, at most `maxCandidates`. */
   listed(list: "popular" | "trending" | "new", allowed: (item: CatalogueItem) => boolean): CatalogueItem[] {
-    const { lists, state: { trends } } = this;
-    const items = list === "popular" ? lists.popular() : list === "new" ? lists.fresh() : trends.list();
+    const named = this.#sources.find(({ name }) => name === list);
+    const items = list === "new" ? this.lists.fresh() : named?.list?.() ?? [];
     return Array.from(items, (index) => this.#view.catalogue.at(index)).filter(allowed)
       .slice(0, this.maxCandidates);
   }
@@ -250,7 +264,7 @@ export class Retrieval {
     if (excluded.includes(item.index)) return;
     const allowed = (other: CatalogueItem) => !other.hidden && other.expires > time;
     const features = this.#gatherer.gather({ user, context, time, excluded, allowed }, true);
-    this.sources.take(this.#gatherer.sourcesOf(item.index));
+    this.sources.take(this.#gatherer.proposersOf(item.index));
     const taken = this.#gatherer.placeOf(item.index);
     if (taken >= 0) this.state.learnBlend(features, taken);
   }
@@ -273,19 +287,22 @@ export class Retrieval {
 
   /** The source that adds most to the candidate's score. */
   #sourceOf({ values }: Features, c: number, weights: Float64Array): CandidateSource {
-    let best = POPULAR;
+    const row = c * weights.length;
+    const repeats = this.#repeats;
+    let best = -1;
     let most = -Infinity;
-    for (let source = 0; source < SCORED_SOURCES.length; source++) {
-      const value = values[c * FEATURES + source]!;
+    for (let source = 0; source < repeats.length; source++) {
+      const value = values[row + source]!;
       if (value === 0) continue;
-      const cold = source === POPULAR && values[c * FEATURES + COLD]! > 0 ? weights[COLD]! : 0;
-      const part = Math.max(weights[source]! + cold, 1e-6) * value;
+      const feature = repeats[source]!;
+      const more = feature >= 0 && values[row + feature]! > 0 ? weights[feature]! : 0;
+      const part = Math.max(weights[source]! + more, 1e-6) * value;
       if (part > most) {
         most = part;
         best = source;
       }
     }
-    return SCORED_SOURCES[best]!;
+    return this.#sources[best]?.name ?? POPULAR.name;
   }
 }
 

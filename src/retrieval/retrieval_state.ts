@@ -15,33 +15,28 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../users/catalogue.ts";
-import type { Blend, Features } from "./blend.ts";
+import type { Blend } from "./blend.ts";
+import type { Features } from "./features.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./signals/changelog.ts";
-import { CategoryTransitions } from "./sources/category_transitions.ts";
-import { LinearItems } from "./sources/linear_items.ts";
-import { Neighbours, type NeighboursOptions } from "./sources/neighbours.ts";
-import { Sessions, type SessionsOptions } from "./sources/sessions.ts";
+import type { Source } from "./sources/source.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
-import { Trends } from "./sources/trends.ts";
 
-const FORMAT = 5;
+const FORMAT = 1;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
-/** Options of {@linkcode RetrievalState}. */
-export interface RetrievalStateOptions {
+/** What a {@linkcode RetrievalState} keeps. */
+export interface RetrievalStateParts {
+  /** The items. */
+  readonly catalogue: Catalogue;
   /** What is popular. */
   readonly lists: ItemLists;
-  /** Which items go together. */
-  readonly neighbours: NeighboursOptions;
-  /** Sessions like the user's. */
-  readonly sessions: SessionsOptions;
-  /** Half-life of what is in demand now, milliseconds of event time. */
-  readonly trendHalfLifeMs: number;
-  /** Half-life of steps from category to category. */
-  readonly transitionHalfLifeMs: number;
+  /** The sources, which learn in this order. */
+  readonly sources: readonly Source[];
+  /** What ranks what they propose. */
+  readonly blend: Blend;
 }
 
 /** What changed since a commit. */
@@ -64,23 +59,14 @@ export interface OthersJournal {
 
 /** The sources that learn, and the blend. */
 export class RetrievalState {
-  /** Which items go together. */
-  readonly neighbours: Neighbours;
-  /** Which of the liked things predict another. */
-  readonly linear: LinearItems;
-  /** Sessions like the user's. */
-  readonly sessions: Sessions;
-  /** Which category comes next. */
-  readonly transitions: CategoryTransitions;
-  /** What is in demand now. */
-  readonly trends: Trends;
+  /** The sources. */
+  readonly sources: readonly Source[];
   /** How the sources' scores add up. */
   readonly blend: Blend;
   /** Signals learnt since the beginning of the log, those of others too. */
   signals = 0;
   readonly #lists: ItemLists;
   readonly #catalogue: Catalogue;
-  readonly #byId = (a: number, b: number): number => this.#catalogue.compare(a, b);
   readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
   readonly #journal = new SignalJournal();
   #asked = false;
@@ -96,15 +82,11 @@ export class RetrievalState {
   readonly #taken = new TakenJournals();
 
   /** Nothing learnt. */
-  constructor(catalogue: Catalogue, blend: Blend, options: RetrievalStateOptions) {
+  constructor({ catalogue, lists, sources, blend }: RetrievalStateParts) {
     this.#catalogue = catalogue;
-    this.#lists = options.lists;
+    this.#lists = lists;
+    this.sources = sources;
     this.blend = blend;
-    this.neighbours = new Neighbours(options.neighbours);
-    this.linear = new LinearItems(this.neighbours);
-    this.sessions = new Sessions(options.sessions);
-    this.transitions = new CategoryTransitions(options.transitionHalfLifeMs);
-    this.trends = new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b));
   }
 
   /** Whether somebody asked for candidates yet: before that the blend, which costs most, learns nothing. */
@@ -182,7 +164,7 @@ export class RetrievalState {
   /** Forgets whose signals they were: the journals that name the user go with the next commit. */
   forget(user: string): void {
     this.#journal.forget(user);
-    this.sessions.forget(user);
+    this.#forget(user);
     this.#snapshotDue = true;
   }
 
@@ -191,7 +173,7 @@ export class RetrievalState {
    * the journals go with the next commit.
    */
   forgetAll(): void {
-    this.sessions.forgetAll();
+    this.#forget(null);
     this.#snapshotDue = true;
   }
 
@@ -281,13 +263,14 @@ export class RetrievalState {
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.signals).uint(ids.length);
     for (const { id } of ids) to.string(id);
-    this.neighbours.encode(to, order, rank);
-    this.linear.encode(to, order, rank);
-    this.sessions.encode(to, rank);
-    this.transitions.encode(to);
-    this.trends.encode(to, order, rank);
+    const learning = this.sources.filter(({ encode }) => encode !== undefined);
+    to.uint(learning.length);
+    for (const { name, encode } of learning) {
+      const own = new ByteWriter(1 << 16);
+      encode?.(own, { order, rank });
+      to.string(name).bytes(own.view());
+    }
     const raised = ids.filter(({ othersPopularity }) => othersPopularity > -Infinity);
-    if (raised.length === 0) return to.toBytes();
     to.uint(raised.length);
     for (const { index, othersPopularity } of raised) to.uint(rank[index]!).f64(othersPopularity);
     return to.toBytes();
@@ -305,12 +288,16 @@ export class RetrievalState {
       }
       return item;
     };
-    this.neighbours.decode(from, itemAt);
-    this.linear.decode(from, itemAt);
-    this.sessions.decode(from, itemAt);
-    this.transitions.decode(from);
-    this.trends.decode(from, itemAt);
-    for (let n = from.done ? 0 : from.count(); n > 0; n--) {
+    for (let n = from.count(); n > 0; n--) {
+      const [name, own] = [from.string(), new ByteReader(from.bytes())];
+      // A source that is gone is left out; one that has come since begins with what it sees from here on.
+      const decode = this.sources.find((source) => source.name === name)?.decode;
+      decode?.(own, itemAt);
+      if (decode !== undefined && !own.done) {
+        throw new SyntaxError(`Cannot decode the retrieval state: ${name} goes on behind its end`);
+      }
+    }
+    for (let n = from.count(); n > 0; n--) {
       this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
     }
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
@@ -319,7 +306,7 @@ export class RetrievalState {
   /** An entry of an own journal; what it says of popularity is in the items' own records. */
   #applyOwn(entry: JournalEntry): void {
     if ("raised" in entry) return;
-    if ("forget" in entry) this.sessions.forget(entry.forget);
+    if ("forget" in entry) this.#forget(entry.forget);
     else this.#apply(entry);
   }
 
@@ -331,12 +318,12 @@ export class RetrievalState {
 
   #apply(signal: Signal): void {
     this.signals++;
-    this.neighbours.learn(signal, this.#byId);
-    this.linear.learn(signal, this.#byId);
-    this.sessions.learn(signal);
-    const { item, time, step } = signal;
-    if (step !== null) this.transitions.learn(step[0], step[1], time);
-    this.trends.learn(item, time);
+    for (const source of this.sources) source.learn?.(signal);
+  }
+
+  /** Forgets whose signals they were; `null` = of everybody. */
+  #forget(user: string | null): void {
+    for (const source of this.sources) source.forget?.(user);
   }
 
   #snapshot(): readonly RetrievalRecord[] {

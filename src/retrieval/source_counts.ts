@@ -4,14 +4,20 @@
  * @module
  */
 
-import { PROPOSALS } from "./features.ts";
-import { SCORED_SOURCES } from "../events/candidate_source.ts";
+import type { Source } from "./sources/source.ts";
 
 /** Counts by source. */
 export class SourceCounts {
   readonly #listed = new Map<string, number>();
-  readonly #proposed = new Uint32Array(SCORED_SOURCES.length);
+  readonly #proposed: Map<string, number>;
   #taken = 0;
+
+  /** Nothing counted. @param sources Those that may propose */
+  constructor(sources: readonly Pick<Source, "name" | "proposals">[]) {
+    this.#proposed = new Map(
+      sources.filter(({ proposals }) => proposals > 0).map(({ name }) => [name, 0]),
+    );
+  }
 
   /** Items put into answers, by the source that says most for them. */
   get listed(): ReadonlyMap<string, number> {
@@ -25,10 +31,7 @@ export class SourceCounts {
 
   /** Those of the taken items that a source had proposed; over {@linkcode SourceCounts.taken}, its hit rate. */
   get proposed(): ReadonlyMap<string, number> {
-    return new Map(
-      SCORED_SOURCES.map((source, k) => [source, this.#proposed[k]!] as const)
-        .filter(([source]) => PROPOSALS[source] > 0),
-    );
+    return this.#proposed;
   }
 
   /** Counts an item of an answer. */
@@ -36,11 +39,9 @@ export class SourceCounts {
     this.#listed.set(source, (this.#listed.get(source) ?? 0) + 1);
   }
 
-  /** Counts an item that was taken. @param sources Who had proposed it: bit k for the k-th of {@linkcode SCORED_SOURCES} */
-  take(sources: number): void {
+  /** Counts an item that was taken. @param proposers Who had proposed it */
+  take(proposers: readonly string[]): void {
     this.#taken++;
-    for (let k = 0; k < this.#proposed.length; k++) {
-      if ((sources >> k & 1) === 1) this.#proposed[k] = this.#proposed[k]! + 1;
-    }
+    for (const name of proposers) this.#proposed.set(name, (this.#proposed.get(name) ?? 0) + 1);
   }
 }

@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { EXPERIMENT_MODES, RANKINGS } from "../../src/assignment/experiment.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
-import { SCORED_SOURCES } from "../../src/events/candidate_source.ts";
+import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
@@ -30,7 +30,7 @@ const variantSchema = z.strictObject({
   maxCandidates: count.optional(),
   retrieval: z.strictObject({
     ranking: z.enum(RANKINGS),
-    without: z.array(z.enum([...SCORED_SOURCES, "new"])).min(1),
+    without: z.array(z.enum([...SOURCE_NAMES, "new"])).min(1),
   }).partial().optional(),
   diversity: z.strictObject({
     perCategory: z.int().min(1).max(1000),

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
-import { FEATURE_NAMES, FEATURES } from "../../src/retrieval/features.ts";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
@@ -27,15 +26,17 @@ function gathered(retrieval: RetrievalOptions, before: readonly string[]) {
   for (let n = 0; n < 6; n++) for (let s = 0; s < 6 - n; s++) view(`u${n}`, `s${s}`);
   view("u0", "h0");
   const { catalogue } = task;
-  const { state, lists } = task.retrieval;
-  const gatherer = new Gatherer(task, state, lists, retrieval.revisits === true);
+  const { state, parts } = task.retrieval;
+  const gatherer = new Gatherer(task, state.sources, parts);
   const context = contextOf(before.map((id) => ({ item: catalogue.get(id)!.index, time })));
   const features = gatherer.gather({ user: null, context, time, allowed: () => true }, true);
-  return (id: string, name: string) => {
+  const { names } = gatherer;
+  const feature = (id: string, name: string) => {
     const place = gatherer.placeOf(catalogue.get(id)!.index);
     assert.ok(place >= 0, `${id} is a candidate`);
-    return features.values[place * FEATURES + FEATURE_NAMES.indexOf(name)]!;
+    return features.values[place * names.length + names.indexOf(name)]!;
   };
+  return Object.assign(feature, { names });
 }
 
 Deno.test("Gatherer.gather() scores a candidate by its categories, on their lists or beyond", () => {
@@ -49,8 +50,8 @@ Deno.test("Gatherer.gather() scores a candidate by its categories, on their list
 });
 
 Deno.test("Gatherer.gather() judges what may come again by what the user did alone, and by all where nothing may", () => {
-  const names = (feature: (id: string, name: string) => number, id: string) =>
-    FEATURE_NAMES.filter((name) => feature(id, name) !== 0);
+  const names = (feature: ReturnType<typeof gathered>, id: string) =>
+    feature.names.filter((name) => feature(id, name) !== 0);
   const revisits = gathered({ revisits: true }, ["s1", "h0"]);
   assert.deepEqual(names(revisits, "h0"), ["re-visit", "own"]);
   assert.deepEqual(names(revisits, "s1"), ["re-visit", "own"]);
@@ -80,8 +81,8 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
   for (const [n, item] of ["a", "b", "a", "b"].entries()) {
     task.apply({ type: "interaction", user: `u${n % 2}`, item, action: "view", time: START + n }, n, out);
   }
-  const { state, lists } = task.retrieval;
-  const gatherer = new Gatherer(task, state, lists, false);
+  const { state, parts } = task.retrieval;
+  const gatherer = new Gatherer(task, state.sources, parts);
   const index = task.catalogue.get("a")!.index;
   for (const time of [0, START / 2, START, START * 1.1]) {
     const { count, values } = gatherer.gather(
@@ -89,6 +90,6 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
       true,
     );
     assert.ok(count > 0);
-    assert.ok(values.subarray(0, count * FEATURES).every(Number.isFinite), `at ${time}`);
+    assert.ok(values.subarray(0, count * gatherer.names.length).every(Number.isFinite), `at ${time}`);
   }
 });

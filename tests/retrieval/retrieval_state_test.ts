@@ -1,25 +1,33 @@
 import assert from "node:assert/strict";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
+import { sourceParts } from "../../src/retrieval/sources/parts.ts";
+import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
+import type { SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/users/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
-const options = (catalogue: Catalogue) => ({
-  lists: new ItemLists(catalogue),
-  neighbours: {},
-  sessions: { sessions: 40 },
-  vectors: { dimensions: 4, items: 500, exact: 100 },
-  state: {},
-  trendHalfLifeMs: 1e7,
-  transitionHalfLifeMs: 1e7,
-});
 
-function state(): { readonly catalogue: Catalogue; readonly state: RetrievalState } {
+interface Kept {
+  readonly catalogue: Catalogue;
+  readonly state: RetrievalState;
+}
+
+function state(kinds: readonly SourceKind[] = SOURCES): Kept {
   const catalogue = new Catalogue(SCHEMA);
-  return { catalogue, state: new RetrievalState(catalogue, new Blend([0, 0]), options(catalogue)) };
+  const lists = new ItemLists(catalogue);
+  const parts = sourceParts(catalogue, lists, {
+    neighbours: {},
+    sessions: { sessions: 40 },
+    trendHalfLifeMs: 1e7,
+    revisits: false,
+  });
+  const sources = createSources(parts, kinds);
+  return { catalogue, state: new RetrievalState({ catalogue, lists, sources, blend: new Blend(sources) }) };
 }
 
 Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
@@ -136,4 +144,93 @@ Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
   restored.restore(records);
   assert.equal(restored.asked, true);
   assert.deepEqual(restored.blend.weights, asked.blend.weights);
+});
+
+/** A source of its own: how many behaviours there were with an item. */
+const COUNTED: SourceKind = {
+  name: "counted",
+  proposals: 5,
+  weight: 0.1,
+  create: () => {
+    const counts = new Map<number, number>();
+    return {
+      propose: (limit, may) => [...counts.keys()].filter(may).slice(0, limit),
+      score: (items, into) => {
+        items.forEach((item, c) => into[c] = counts.get(item) ?? 0);
+        return Math.max(0, ...into.subarray(0, items.length));
+      },
+      learn: ({ item }) => void counts.set(item, (counts.get(item) ?? 0) + 1),
+      encode: (to, { rank }) => {
+        to.uint(counts.size);
+        for (const [item, count] of [...counts].sort(([a], [b]) => rank[a]! - rank[b]!)) {
+          to.uint(rank[item]!).uint(count);
+        }
+      },
+      decode: (from, itemAt) => {
+        for (let n = from.count(); n > 0; n--) counts.set(itemAt(from.uint()), from.uint());
+      },
+    };
+  },
+};
+
+Deno.test("RetrievalState.restore() takes what sources have learnt by their names, whichever have come and gone", () => {
+  const teach = ({ catalogue, state }: Kept, from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      const time = n * 20_000;
+      const indexOf = (k: number) => catalogue.intern(`i${(7 * k) % 50}`, time).index;
+      const context = contextOf([1, 2, 3].map((k) => ({ item: indexOf(n - k), time: time - k })));
+      const step = [`x${n % 3}`, `y${n % 5}`] as const;
+      state.learn({ user: `u${n % 9}`, item: indexOf(n), time, liked: true, context, step });
+    }
+  };
+  const without = SOURCES.filter(({ name }) => name !== "linear");
+  const changed = [COUNTED, ...without].reverse();
+  const before = state(SOURCES);
+  teach(before, 10, 400);
+  before.state.ask();
+  before.state.forget("nobody"); // a snapshot comes with the next commit
+  const records = new Map(before.state.changes().records.map(({ key, value }) => [key, value]));
+  const after = state(changed);
+  for (const { id } of [...before.catalogue.items()].reverse()) after.catalogue.intern(id, 0);
+  after.state.restore(records);
+  assert.equal(after.state.signals, before.state.signals);
+  for (const each of [before, after]) teach(each, 400, 600);
+  const ids = [...before.catalogue.items()].map(({ id }) => id).sort();
+  const bytesOf = ({ catalogue, state }: Kept, name: string) => {
+    const order = ids.map((id) => catalogue.get(id)!.index), rank = new Uint32Array(order.length);
+    order.forEach((item, place) => rank[item] = place);
+    const to = new ByteWriter();
+    state.sources.find((source) => source.name === name)?.encode?.(to, { order, rank });
+    return to.toBytes();
+  };
+  const kept = without.map(({ name }) => name).filter((name) => bytesOf(before, name).length > 0);
+  assert.deepEqual(kept, ["co-visited", "sessions", "next-category", "trending"]);
+  for (const name of kept) assert.deepEqual(bytesOf(after, name), bytesOf(before, name), name);
+  assert.ok(bytesOf(after, "counted").length > 100, "it has what it saw from then on");
+  const own = new Map(after.state.blend.names.map((name, f) => [name, after.state.blend.weights[f]]));
+  for (const [f, name] of before.state.blend.names.entries()) {
+    assert.equal(own.get(name), name === "linear" ? undefined : before.state.blend.weights[f], name);
+  }
+  assert.equal(own.get("counted"), 0.1);
+  // And back: what is not there is not missed.
+  after.state.forget("nobody");
+  for (const { key, value } of after.state.changes().records) records.set(key, value);
+  const again = state(SOURCES);
+  again.state.restore(records);
+  for (const { id } of before.catalogue.items()) again.catalogue.intern(id, 0);
+  for (const name of kept) assert.deepEqual(bytesOf(again, name), bytesOf(before, name), name);
+});
+
+Deno.test("RetrievalState.restore() refuses what another format has, and says which record it is", () => {
+  const { state: asked } = state();
+  asked.ask();
+  asked.forget("nobody");
+  for (const { key, value } of asked.changes().records) {
+    if (value.length === 0) continue;
+    const old = Uint8Array.from(value, (byte, at) => at === 0 ? 4 : byte);
+    assert.throws(() => state().state.restore(new Map([[key, old]])), {
+      key,
+      message: "Cannot decode the retrieval state: format is 4, this reads 1",
+    });
+  }
 });

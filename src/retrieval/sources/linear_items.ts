@@ -16,11 +16,13 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { type ItemScores, nthLargest } from "../items/item_scores.ts";
-import { SLOT_WORDS } from "./neighbour_rows.ts";
+import { ItemScores, nthLargest } from "../items/item_scores.ts";
+import { SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
+import { byScores } from "./scored.ts";
+import type { SourceKind } from "./source.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
@@ -198,6 +200,27 @@ export class LinearItems {
     weights[at] = lastWeight;
   }
 }
+
+/** What the user's liked items predict. */
+export const LINEAR: SourceKind = {
+  name: "linear",
+  proposals: 60,
+  weight: 0.2,
+  create: ({ catalogue, neighbours }) => {
+    const items = new LinearItems(neighbours);
+    const scores = new ItemScores();
+    return {
+      ...byScores(scores),
+      ask: ({ context }) => {
+        scores.clear();
+        items.score(context, scores);
+      },
+      learn: (signal) => items.learn(signal, (a, b) => catalogue.compare(a, b)),
+      encode: (to, { order, rank }) => items.encode(to, order, rank),
+      decode: (from, itemAt) => items.decode(from, itemAt),
+    };
+  },
+};
 
 /**
  * Solves A x = b for a symmetric positive definite A by elimination; x is in b, A is used up.

@@ -30,7 +30,7 @@ import { count, integer, type OptionsOf, positive, settle, share } from "../../o
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../items/item_scores.ts";
-import { NeighbourRows, SLOT_WORDS } from "./neighbour_rows.ts";
+import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
 /** Weights of a neighbour. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/sources/neighbour_rows.ts";
+import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/items/neighbour_rows.ts";
 import {
   FAR,
   NEAR,

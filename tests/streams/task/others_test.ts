@@ -3,6 +3,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { CategoryTransitions } from "../../../src/retrieval/sources/category_transitions.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { decayedCount } from "../../../src/users/popularity.ts";
 import type { TaskState } from "../../../src/engine/task_state.ts";
@@ -157,7 +160,7 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
   await settle(whole, [all]);
   const want = all.state;
   const now = START + 1500 * 7000;
-  const pairsOf = ({ catalogue, retrieval: { state: { neighbours } } }: TaskState, item: string) => {
+  const pairsOf = ({ catalogue, retrieval: { parts: { neighbours } } }: TaskState, item: string) => {
     const { rows } = neighbours;
     const [unit, index] = [neighbours.unit(now), catalogue.get(item)!.index];
     const of = (other: number) => [0, 1, 2].map((which) => rows.get(index, other, which) / unit);
@@ -174,7 +177,7 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
       const { halfLifeMs } = want.retrieval.lists;
       const [count, wanted] = [ours, theirs].map((item) => decayedCount(item!.popularity, now, halfLifeMs));
       near(count!, wanted!, 1e-9, `popularity of i${n}`);
-      const [trend, demand] = [got, want].map(({ catalogue, retrieval: { state: { trends } } }) => {
+      const [trend, demand] = [got, want].map(({ catalogue, retrieval: { parts: { trends } } }) => {
         trends.counts.moveTo(now);
         return trends.counts.count(catalogue.get(`i${n}`)!.index);
       });
@@ -185,8 +188,14 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
         weights.forEach((weight, w) => near(own.pairs.get(j)![w]!, weight, 1e-4, `pair i${n} i${j}`));
       }
     }
-    const after = ({ retrieval: { state } }: TaskState) =>
-      state.transitions.after("c1", 5).map(({ category, share }) => `${category} ${share.toFixed(6)}`);
+    const after = ({ retrieval: { state } }: TaskState) => {
+      const to = new ByteWriter();
+      const source = state.sources.find(({ name }) => name === "next-category");
+      source?.encode?.(to, { order: [], rank: new Uint32Array() });
+      const transitions = new CategoryTransitions(1);
+      transitions.decode(new ByteReader(to.toBytes()));
+      return transitions.after("c1", 5).map(({ category, share }) => `${category} ${share.toFixed(6)}`);
+    };
     assert.deepEqual(after(got), after(want));
     await task[Symbol.asyncDispose]();
   }

@@ -1,0 +1,199 @@
+/**
+ * What the blend knows of a candidate beside its sources' scores: properties of the item, and of what the user did.
+ *
+ * @module
+ */
+
+import type { FeatureStatistics } from "../features/statistics.ts";
+import type { UserState } from "../users/user_state.ts";
+import { copyColumn } from "./features.ts";
+import { ItemScores } from "./items/item_scores.ts";
+import { logarithms } from "./items/logarithms.ts";
+import type { CandidateQuery } from "./sources/query.ts";
+import type { SourceParts } from "./sources/source.ts";
+
+/** With fewer behaviours a user is cold: what is popular counts more. */
+const WARM = 3;
+/** Share of what a behaviour a step back says of its categories, and how many are asked. */
+const AFFINITY_STEP = 0.85;
+const AFFINITY_BEHAVIOURS = 10;
+const MINUTE_MS = 60_000;
+
+/** The candidates of a request. */
+export interface Candidates {
+  /** The request. */
+  readonly query: CandidateQuery;
+  /** Number of candidates. */
+  readonly count: number;
+  /** Their indices; `count` of them, as of the categories. */
+  readonly items: readonly number[];
+  /** Numbers of the categories of each. */
+  readonly categories: readonly (readonly number[])[];
+  /** Features of all, row by row. */
+  readonly values: Float64Array;
+  /** Features of a row. */
+  readonly columns: number;
+}
+
+/** Puts the property of each candidate into a column of their features, which is 0. */
+export type Fill = (candidates: Candidates, column: number) => void;
+
+/** What properties are made of. */
+export interface PropertyParts extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "trends"> {
+  /** Rates of items, and tastes of users. */
+  readonly statistics: FeatureStatistics;
+}
+
+/** A property of candidates. */
+export interface Property {
+  /** Its name in the blend. */
+  readonly name: string;
+  /** Its weight in the blend before anything was learnt. */
+  readonly weight: number;
+  /** The source whose feature it repeats where it is not 0, so that its weight is the source's too. */
+  readonly repeats?: string;
+  /** Prepares for requests. @param columnOf The column of a source's feature; −1 without such a source */
+  create(parts: PropertyParts, columnOf: (source: string) => number): Fill;
+}
+
+/** The property of what the user had. */
+export const OWN = "own";
+
+/** All properties. */
+export const PROPERTIES: readonly Property[] = [
+  {
+    name: "cold",
+    weight: 0.8,
+    repeats: "popular",
+    create: (_parts, columnOf) => {
+      const repeated = columnOf("popular");
+      return ({ query, count, values, columns }, column) => {
+        if (query.context.size >= WARM || repeated < 0) return;
+        for (let c = 0, at = 0; c < count; c++, at += columns) values[at + column] = values[at + repeated]!;
+      };
+    },
+  },
+  {
+    name: OWN,
+    weight: 0,
+    create: ({ catalogue }) => {
+      let own = new Uint8Array(1024);
+      return ({ query: { context }, count, items, values, columns }, column) => {
+        if (catalogue.size > own.length) own = new Uint8Array(2 * catalogue.size);
+        for (let x = 0; x < context.size; x++) own[context.items[x]!] = 1;
+        for (let c = 0, at = column; c < count; c++, at += columns) values[at] = own[items[c]!]!;
+        for (let x = 0; x < context.size; x++) own[context.items[x]!] = 0;
+      };
+    },
+  },
+  {
+    name: "quality",
+    weight: 0.4,
+    create: ({ catalogue, statistics }) => ({ count, items, values, columns }, column) => {
+      for (let c = 0, at = column; c < count; c++, at += columns) {
+        values[at] = statistics.quality(catalogue.at(items[c]!).statistics);
+      }
+    },
+  },
+  { name: "taste", weight: 0.5, create: tasteOf },
+  {
+    name: "affinity",
+    weight: 0.8,
+    create: ({ lists }) => {
+      /** By number of a category: affinity of the newest behaviours to it. */
+      const affinity = new ItemScores();
+      return ({ query: { context }, count, categories, values, columns }, column) => {
+        affinity.clear();
+        for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
+          for (const category of lists.categoriesOf(context.items[x]!)) {
+            affinity.add(category, AFFINITY_STEP ** x);
+          }
+        }
+        for (let c = 0, at = column; c < count; c++, at += columns) {
+          const own = categories[c]!;
+          let sum = 0;
+          for (let k = 0; k < own.length; k++) sum += affinity.get(own[k]!);
+          values[at] = sum / (5 * Math.sqrt(own.length || 1));
+        }
+      };
+    },
+  },
+  {
+    name: "count",
+    weight: -0.2,
+    create: ({ neighbours }) => {
+      let unit = 1;
+      const fill = logarithmsOf((item) => neighbours.count(item) / unit);
+      return (candidates, column) => {
+        unit = neighbours.unit(candidates.query.time);
+        fill(candidates, column);
+      };
+    },
+  },
+  {
+    name: "same category",
+    weight: 0,
+    create: ({ lists }) => ({ query: { context }, count, categories, values, columns }, column) => {
+      if (context.size === 0) return;
+      const newest = lists.categoriesOf(context.items[0]!);
+      for (let c = 0, at = column; c < count; c++, at += columns) {
+        const own = categories[c]!;
+        for (let k = 0; k < own.length; k++) if (newest.includes(own[k]!)) values[at] = 1;
+      }
+    },
+  },
+  {
+    name: "age of behaviours",
+    weight: 0,
+    create: ({ trends }) => {
+      let now = 0;
+      const fill = logarithmsOf((item) => trends.age(item, now) / MINUTE_MS);
+      return (candidates, column) => {
+        now = candidates.query.time;
+        fill(candidates, column);
+      };
+    },
+  },
+];
+
+/** ln(1 + x) of a number of each candidate. */
+function logarithmsOf(of: (item: number) => number): Fill {
+  let scratch = new Float64Array(1024);
+  return ({ count, items, values, columns }, column) => {
+    if (count > scratch.length) scratch = new Float64Array(2 * count);
+    for (let c = 0; c < count; c++) scratch[c] = of(items[c]!);
+    logarithms(scratch, count);
+    copyColumn(count, { values, column, columns, scratch });
+  };
+}
+
+/** The user's mean taste in the categories of a candidate. */
+function tasteOf({ catalogue, statistics }: PropertyParts): Fill {
+  /** By number of a category: the user's taste in it, NaN where it was not asked for; and which were. */
+  let tastes = new Float64Array(256).fill(NaN);
+  let tasted: number[] = [];
+  const ask = (user: UserState, number: number, item: number, k: number): number => {
+    if (number >= tastes.length) {
+      const wider = new Float64Array(2 * number).fill(NaN);
+      wider.set(tastes);
+      tastes = wider;
+    }
+    tasted.push(number);
+    return tastes[number] = statistics.taste(user.statistics, catalogue.at(item).categories[k]!);
+  };
+  return ({ query: { user }, count, items, categories, values, columns }, column) => {
+    if (user === null) return;
+    for (let c = 0, at = column; c < count; c++, at += columns) {
+      const own = categories[c]!;
+      let sum = 0;
+      for (let k = 0; k < own.length; k++) {
+        const number = own[k]!;
+        const known = number < tastes.length ? tastes[number]! : NaN;
+        sum += known === known ? known : ask(user, number, items[c]!, k);
+      }
+      values[at] = sum / (own.length || 1);
+    }
+    for (const category of tasted) tastes[category] = NaN;
+    tasted = [];
+  };
+}

@@ -1,0 +1,32 @@
+/**
+ * What happened in the sessions most like the user's.
+ *
+ * @module
+ */
+
+import { ItemScores } from "../items/item_scores.ts";
+import { byScores } from "./scored.ts";
+import { Sessions } from "./sessions.ts";
+import type { SourceKind } from "./source.ts";
+
+/** By sessions. */
+export const LIKE_SESSIONS: SourceKind = {
+  name: "sessions",
+  proposals: 60,
+  weight: 0.1,
+  create: ({ sessions: options }) => {
+    const sessions = new Sessions(options);
+    const scores = new ItemScores();
+    return {
+      ...byScores(scores),
+      ask: ({ user, time }) => {
+        scores.clear();
+        if (user !== null) sessions.score(user.id, time, scores);
+      },
+      learn: (signal) => sessions.learn(signal),
+      forget: (user) => user === null ? sessions.forgetAll() : sessions.forget(user),
+      encode: (to, { rank }) => sessions.encode(to, rank),
+      decode: (from, itemAt) => sessions.decode(from, itemAt),
+    };
+  },
+};

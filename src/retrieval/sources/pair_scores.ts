@@ -1,0 +1,87 @@
+/**
+ * What the neighbours of the newest behaviours score, in one pass for all sources of pairs.
+ *
+ * @module
+ */
+
+import type { Catalogue } from "../../users/catalogue.ts";
+import { ItemScores } from "../items/item_scores.ts";
+import { FAR, NEAR, type Neighbours, TOGETHER } from "./neighbours.ts";
+import type { CandidateQuery } from "./query.ts";
+
+/** Columns of {@linkcode PairScores.scores}: sums over far and near weights, the largest far one, and liked ones alone. */
+export const PAIR_COLUMNS = { far: 0, near: 1, closest: 2, liked: 3, together: 4 } as const;
+
+/** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
+const FAR_STEP = 0.85;
+const NEAR_STEP = 0.9;
+const BOTH_STEP = 0.98;
+const ASKED = 20;
+const FAR_MS = 3_600_000;
+const NEAR_MS = 60_000;
+/** An old behaviour still says this much. */
+const FLOOR = 0.05;
+/** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
+const DENSE = 0.5;
+
+/** The scores of a request. */
+export class PairScores {
+  /** By item, in {@linkcode PAIR_COLUMNS}. */
+  readonly scores: ItemScores = new ItemScores(Object.keys(PAIR_COLUMNS).length);
+  readonly #neighbours: Neighbours;
+  readonly #catalogue: Catalogue;
+
+  /** No scores yet. */
+  constructor(neighbours: Neighbours, catalogue: Catalogue) {
+    this.#neighbours = neighbours;
+    this.#catalogue = catalogue;
+  }
+
+  /** Scores the neighbours of what was done before a request. */
+  ask({ context, time }: CandidateQuery): void {
+    const neighbours = this.#neighbours;
+    const { rows } = neighbours;
+    const { keys, weights } = rows;
+    const pairs = this.scores;
+    pairs.clear();
+    const { columns } = pairs;
+    const bound = this.#catalogue.size;
+    const asked = Math.min(ASKED, context.size);
+    let all = 0;
+    for (let x = 0; x < asked; x++) all += rows.size(context.items[x]!);
+    const isDense = all > DENSE * bound;
+    if (isDense) pairs.reserve(bound);
+    let farStep = 1;
+    let nearStep = 1;
+    let bothStep = 1;
+    for (let x = 0; x < asked; x++) {
+      const item = context.items[x]!;
+      const isLiked = context.liked[x] === 1;
+      const gap = Math.max(0, time - context.times[x]!);
+      const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
+      const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / FAR_MS));
+      const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / NEAR_MS));
+      const c = norm * bothStep;
+      farStep *= FAR_STEP;
+      nearStep *= NEAR_STEP;
+      bothStep *= BOTH_STEP;
+      const size = rows.collect(item);
+      const { slots } = rows;
+      if (!isDense) pairs.touchAll(keys, slots, { count: size, bound });
+      const { values } = pairs;
+      for (let k = 0; k < size; k++) {
+        const at = slots[k]!;
+        const to = Math.imul(keys[at]! - 1, columns);
+        const amount = a * weights[at + 1 + FAR]!;
+        values[to] = values[to]! + amount;
+        values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;
+        if (amount > values[to + 2]!) values[to + 2] = amount;
+        if (!isLiked) continue;
+        values[to + 3] = values[to + 3]! + amount;
+        values[to + 4] = values[to + 4]! + c * weights[at + 1 + TOGETHER]!;
+      }
+    }
+    if (isDense) pairs.touchScored(bound);
+    pairs.scaleAll((item) => neighbours.discount(item));
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Sources by pairs of items that went together: within the hour, on the same page, by the one behaviour that says most,
+ * by liked ones, and liked by the same people whenever. All of them read what `neighbours.ts` has counted; the first one
+ * learns and is asked for all.
+ *
+ * @module
+ */
+
+import { PAIR_COLUMNS } from "./pair_scores.ts";
+import { byScores } from "./scored.ts";
+import type { SourceKind } from "./source.ts";
+
+/** What others did within the same hour as the newest behaviours. */
+export const CO_VISITED: SourceKind = {
+  name: "co-visited",
+  proposals: 180,
+  weight: 0.9,
+  create: ({ catalogue, neighbours, pairs }) => ({
+    ...byScores(pairs.scores, PAIR_COLUMNS.far),
+    ask: (query) => pairs.ask(query),
+    learn: (signal) => neighbours.learn(signal, (a, b) => catalogue.compare(a, b)),
+    encode: (to, { order, rank }) => neighbours.encode(to, order, rank),
+    decode: (from, itemAt) => neighbours.decode(from, itemAt),
+  }),
+};
+
+/** The same within the same minute. A part of what is co-visited, as the next two: they propose nothing more. */
+export const SAME_PAGE: SourceKind = {
+  name: "same-page",
+  proposals: 0,
+  weight: 0.5,
+  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.near),
+};
+
+/** The same by the one behaviour that says most. */
+export const CLOSEST: SourceKind = {
+  name: "closest",
+  proposals: 0,
+  weight: 0,
+  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.closest),
+};
+
+/** The same by behaviours for their item. */
+export const LIKED: SourceKind = {
+  name: "liked",
+  proposals: 0,
+  weight: 0.15,
+  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.liked),
+};
+
+/** What is liked by people who like what the user likes, whenever. */
+export const TOGETHER_LIKED: SourceKind = {
+  name: "together",
+  proposals: 60,
+  weight: 0.15,
+  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.together),
+};

@@ -1,0 +1,39 @@
+/**
+ * What sources are made of, with nothing learnt.
+ *
+ * @module
+ */
+
+import type { Catalogue } from "../../users/catalogue.ts";
+import type { ItemLists } from "../items/item_lists.ts";
+import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
+import { PairScores } from "./pair_scores.ts";
+import type { SessionsOptions } from "./sessions.ts";
+import type { SourceParts } from "./source.ts";
+import { Trends } from "./trends.ts";
+
+/** Options of {@linkcode sourceParts}. */
+export interface SourcePartsOptions {
+  /** Which items go together. */
+  readonly neighbours: NeighboursOptions;
+  /** Sessions like the user's. */
+  readonly sessions: SessionsOptions;
+  /** Half-life of what is in demand now, milliseconds of event time. */
+  readonly trendHalfLifeMs: number;
+  /** Whether what the user had already may come again. */
+  readonly revisits: boolean;
+}
+
+/** Parts over a catalogue and its lists. */
+export function sourceParts(
+  catalogue: Catalogue,
+  lists: ItemLists,
+  { neighbours: options, sessions, trendHalfLifeMs, revisits }: SourcePartsOptions,
+): SourceParts {
+  const neighbours = new Neighbours(options);
+  return {
+    ...{ catalogue, lists, neighbours, sessions, revisits },
+    pairs: new PairScores(neighbours, catalogue),
+    trends: new Trends(trendHalfLifeMs, (a, b) => catalogue.compare(a, b)),
+  };
+}

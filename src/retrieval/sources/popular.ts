@@ -1,0 +1,30 @@
+/**
+ * What everybody did: positives with a long half-life, and behaviours with a short one.
+ *
+ * @module
+ */
+
+import { byCounts } from "./scored.ts";
+import type { SourceKind } from "./source.ts";
+
+/** Positives by decayed popularity. The items' own records have it: there is nothing to learn here. */
+export const POPULAR: SourceKind = {
+  name: "popular",
+  proposals: 60,
+  weight: 0,
+  create: ({ lists }) => byCounts(() => lists.popular(), lists.popularity),
+};
+
+/** What is in demand now. */
+export const TRENDING: SourceKind = {
+  name: "trending",
+  proposals: 40,
+  weight: 0.1,
+  create: ({ trends }) => ({
+    ...byCounts(() => trends.list(), trends.counts),
+    ask: ({ time }) => trends.counts.moveTo(time),
+    learn: ({ item, time }) => trends.learn(item, time),
+    encode: (to, { order, rank }) => trends.encode(to, order, rank),
+    decode: (from, itemAt) => trends.decode(from, itemAt),
+  }),
+};

@@ -1,0 +1,37 @@
+/**
+ * All sources. A new one needs its file, and a line here.
+ *
+ * @module
+ */
+
+import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
+import { LIKE_SESSIONS } from "./like_sessions.ts";
+import { LINEAR } from "./linear_items.ts";
+import { CLOSEST, CO_VISITED, LIKED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
+import { POPULAR, TRENDING } from "./popular.ts";
+import { RE_VISIT } from "./revisit.ts";
+import type { Source, SourceKind, SourceParts } from "./source.ts";
+
+/** All of them, in the order in which they are asked and learn. */
+export const SOURCES: readonly SourceKind[] = [
+  CO_VISITED,
+  SAME_PAGE,
+  CLOSEST,
+  LIKED,
+  TOGETHER_LIKED,
+  LINEAR,
+  LIKE_SESSIONS,
+  CATEGORY,
+  NEXT_CATEGORY,
+  POPULAR,
+  TRENDING,
+  RE_VISIT,
+];
+
+/** Their names. */
+export const SOURCE_NAMES: readonly string[] = SOURCES.map(({ name }) => name);
+
+/** Sources that have learnt nothing. */
+export function createSources(parts: SourceParts, kinds: readonly SourceKind[] = SOURCES): readonly Source[] {
+  return kinds.map(({ create, ...fields }) => ({ ...fields, ...create(parts) }));
+}

@@ -1,0 +1,31 @@
+/**
+ * What the user had already, the newest first, where it may come again.
+ *
+ * @module
+ */
+
+import { ItemScores } from "../items/item_scores.ts";
+import { byScores } from "./scored.ts";
+import type { SourceKind } from "./source.ts";
+
+const STEP = 0.8;
+const BEHAVIOURS = 60;
+
+/** What the user had. */
+export const RE_VISIT: SourceKind = {
+  name: "re-visit",
+  proposals: BEHAVIOURS,
+  weight: 1,
+  judgesReturns: true,
+  create: ({ revisits }) => {
+    const scores = new ItemScores();
+    return {
+      ...byScores(scores),
+      ask: ({ context }) => {
+        scores.clear();
+        if (!revisits) return;
+        for (let x = 0; x < Math.min(BEHAVIOURS, context.size); x++) scores.add(context.items[x]!, STEP ** x);
+      },
+    };
+  },
+};

@@ -1,0 +1,87 @@
+/**
+ * What proposes candidates, and scores those that others propose.
+ *
+ * A source is a fold over signals, so that the journals of signals bring any copy of it up to date. What it knows is
+ * written and read under its name, as are its weights in the blend: a source may come and go, and nothing else changes.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import type { Catalogue } from "../../users/catalogue.ts";
+import type { ItemLists } from "../items/item_lists.ts";
+import type { Signal } from "../signals/signal.ts";
+import type { Neighbours } from "./neighbours.ts";
+import type { PairScores } from "./pair_scores.ts";
+import type { CandidateQuery } from "./query.ts";
+import type { SessionsOptions } from "./sessions.ts";
+import type { Trends } from "./trends.ts";
+
+/** All items in the order of their ids, which is the same in every process; their indices are not. */
+export interface ItemOrder {
+  /** Their indices. */
+  readonly order: readonly number[];
+  /** By index: the place in the order. */
+  readonly rank: Uint32Array;
+}
+
+/** What a source does. Between two calls of `ask`, everything is about the request of the first. */
+export interface SourceActs {
+  /** Begins with a request. Absent: another source of the same kind does. */
+  ask?(query: CandidateQuery): void;
+  /** The best items, about `limit` of them, in no order: ties at the border are all in, whatever the indices. */
+  propose(limit: number, may: (item: number) => boolean): readonly number[];
+  /**
+   * Puts the scores of items, at least 0, into `into`.
+   *
+   * @returns The largest; without any, `into` means nothing.
+   */
+  score(items: readonly number[], into: Float64Array): number;
+  /** The list that is the same for everybody, best first, where there is one. */
+  list?(): Uint32Array;
+  /** Learns a signal. */
+  learn?(signal: Signal): void;
+  /** Forgets whose signals they were: those of a user, or of everybody. */
+  forget?(user: string | null): void;
+  /** Writes what was learnt: same signals, same bytes. */
+  encode?(to: ByteWriter, items: ItemOrder): void;
+  /** Reads what `encode` wrote. @param itemAt The item at a place of the order. */
+  decode?(from: ByteReader, itemAt: (rank: number) => number): void;
+}
+
+/** A source. */
+export interface Source extends SourceActs {
+  /** Its name in answers, experiments, metrics and the blend. */
+  readonly name: string;
+  /** Most items that it proposes; 0: it only scores what others propose. */
+  readonly proposals: number;
+  /** Its weight in the blend before anything was learnt. */
+  readonly weight: number;
+  /** Whether it alone judges what the user had already; the others say nothing of whether somebody comes back. */
+  readonly judgesReturns?: true;
+}
+
+/** What sources are made of, and share. */
+export interface SourceParts {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
+  readonly lists: ItemLists;
+  /** Which items go together. */
+  readonly neighbours: Neighbours;
+  /** What they say of a request. */
+  readonly pairs: PairScores;
+  /** What is in demand now. */
+  readonly trends: Trends;
+  /** Options of sessions like the user's. */
+  readonly sessions: SessionsOptions;
+  /** Whether what the user had already may come again. */
+  readonly revisits: boolean;
+}
+
+/** A source as the registry knows it. */
+export interface SourceKind extends Omit<Source, keyof SourceActs> {
+  /** Makes one that has learnt nothing. */
+  create(parts: SourceParts): SourceActs;
+}
