@@ -30,6 +30,7 @@ export {
   type GroupHandlers,
   type GroupMember,
   type GroupOffset,
+  isTransient,
   type Log,
   LOG_ERROR_CODES,
   type LogAddress,
@@ -45,6 +46,7 @@ export {
   type Scrubbed,
   type TopicIdentity,
   type TopicSpec,
+  type Verified,
   type Writer,
 } from "./streams/log/log.ts";
 export { partitionOf } from "./streams/log/partitioner.ts";
@@ -52,7 +54,7 @@ export { partitionOf } from "./streams/log/partitioner.ts";
 // Logs inside one process, and what another one is made of.
 export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
 export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
-export type { SqliteLogOptions, Verified } from "./streams/log/sqlite/sqlite_store.ts";
+export type { SqliteLogOptions } from "./streams/log/sqlite/sqlite_store.ts";
 export type { Durability } from "./streams/log/sqlite/durability.ts";
 export { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./streams/log/local_log.ts";
 

@@ -21,7 +21,6 @@ import {
 } from "../streams/service/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
-import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { KEY_VARIABLE } from "../streams/http/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
@@ -124,7 +123,7 @@ async function main(flags: Flags): Promise<number> {
 
 /** Reads all of a SQLite log. */
 function verify(log: Log, flags: Flags): { readonly records: number; readonly problems: readonly Problem[] } {
-  if (!(log instanceof SqliteLog)) {
+  if (log.verify === undefined) {
     throw new Error(
       `Cannot verify ${
         placeOf(flags)

@@ -5,6 +5,7 @@
  */
 
 import { readConfig } from "../../streams/config/read.ts";
+import { isShared } from "../../streams/log/capabilities.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
@@ -190,7 +191,7 @@ async function serve(flags: Flags): Promise<number> {
 /** Drops old records, where there is no broker to do so. */
 function retentionOf({ deployment }: Service, config: Config): Retention | undefined {
   const { retention: settings = {}, outcomeWindowMs } = config;
-  if (deployment.log.address !== undefined) {
+  if (isShared(deployment.log)) {
     if (config.retention !== undefined) {
       logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
     }

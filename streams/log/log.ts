@@ -187,7 +187,7 @@ export interface GroupMember {
 /** How another thread opens a log by itself; can be cloned. */
 export interface LogAddress {
   /** The kind of log. */
-  readonly kind: "kafka";
+  readonly kind: string;
   /** Options to open it with. */
   readonly options: unknown;
 }
@@ -282,6 +282,21 @@ export interface Log extends AsyncDisposable {
    * {@linkcode Log.erase}.
    */
   scrub?(): Promise<Scrubbed>;
+  /**
+   * Reads every record, and whatever else there is of the log where it is kept. Nothing else goes on meanwhile. Only logs that
+   * look after their own records have it.
+   *
+   * @param tell called for each partition, before it is read
+   */
+  verify?(tell?: (topic: string, partition: number) => void): Verified;
+}
+
+/** What {@linkcode Log.verify} found. */
+export interface Verified {
+  /** Number of records read. */
+  readonly records: number;
+  /** Problems of records or of the file, a sentence each. */
+  readonly problems: readonly string[];
 }
 
 /**
@@ -301,6 +316,7 @@ export const LOG_ERROR_CODES = [
   "fenced",
   "locked",
   "closed",
+  "unreachable",
   "corrupt",
 ] as const;
 
@@ -330,4 +346,11 @@ export class LogError extends Error {
     this.name = "LogError";
     this.code = code;
   }
+}
+
+/**
+ * Whether an error may go away by itself: a writer that was fenced or broke, a log that is closed or cannot be reached.
+ */
+export function isTransient(error: unknown): boolean {
+  return error instanceof LogError && ["fenced", "closed", "unreachable"].includes(error.code);
 }

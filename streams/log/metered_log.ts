@@ -221,6 +221,6 @@ export class MeteredLog implements Log {
 /** Whether whatever else is written may fail as well: brokers that cannot be reached, a disk that is full. */
 function isFailing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof LogError) return error.code === "corrupt";
-  return error.name.startsWith("KafkaJS") || "code" in error && error.code === "ERR_SQLITE_ERROR";
+  if (error instanceof LogError) return error.code === "corrupt" || error.code === "unreachable";
+  return "code" in error && error.code === "ERR_SQLITE_ERROR";
 }

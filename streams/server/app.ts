@@ -196,7 +196,7 @@ function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof LogError && error.code === "closed") {
     return new Problem("unavailable", "The server stops", { cause: error });
   }
-  if (error instanceof Error && error.name.startsWith("KafkaJS")) {
+  if (error instanceof LogError && error.code === "unreachable") {
     logger.warn("the log fails request {requestId}: {reason}", { requestId, reason });
     const headers = { "retry-after": "5" };
     return new Problem("unavailable", "The log cannot be reached", { cause: error, headers });

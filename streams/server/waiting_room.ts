@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isShared } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { Answers } from "../http/answers.ts";
 import { HTTP_LIMITS } from "../http/limits.ts";
@@ -25,9 +26,7 @@ export function openRoom(
   const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting });
   return {
     answers,
-    backlog: log.address === undefined
-      ? new Backlog(log, topics, partitions, { maxBehind, ...waiting })
-      : undefined,
+    backlog: isShared(log) ? undefined : new Backlog(log, topics, partitions, { maxBehind, ...waiting }),
     [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
   };
 }

@@ -6,9 +6,9 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import type { Log } from "../log/log.ts";
+import { isTransient, type Log } from "../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
-import { isPassing, type Job, Worker } from "./worker.ts";
+import { type Job, Worker } from "./worker.ts";
 
 /** Options of a {@linkcode Crew}. */
 export interface CrewOptions<J extends Job> {
@@ -89,7 +89,7 @@ export class Crew<J extends Job> {
         await Promise.race([stopped, member.ended, this.#failed.promise]);
       } catch (error) {
         this.#hasJoined = false;
-        if (!isPassing(error)) throw error;
+        if (!isTransient(error)) throw error;
         logger.warn("lost group {group}, joins again: {reason}", { group, reason: (error as Error).message });
         await delay(REJOIN_MS, undefined, { signal }).catch(() => {});
       }

@@ -19,7 +19,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import type { Log, LogRecord, Scrubbed } from "../log/log.ts";
+import { canErase, type ErasableLog } from "../log/capabilities.ts";
+import type { LogRecord, Scrubbed } from "../log/log.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import {
@@ -46,8 +47,6 @@ export interface EraserOptions {
  * has, until the file is written anew.
  */
 export type ErasureState = "under way" | "fragments" | "done";
-
-type ErasableLog = Log & Required<Pick<Log, "erase" | "scrub">>;
 
 /** Erasures that were found together, and the records that are to go. */
 interface Plan {
@@ -315,8 +314,4 @@ export class Eraser implements AsyncDisposable {
       await delay(PAUSES * (clock() - begun), undefined, { signal });
     }
   }
-}
-
-function canErase(log: Log): log is ErasableLog {
-  return log.erase !== undefined && log.scrub !== undefined;
 }

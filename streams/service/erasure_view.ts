@@ -4,6 +4,7 @@
  * @module
  */
 
+import { canErase } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { ErasureState } from "./eraser.ts";
@@ -65,7 +66,7 @@ export async function viewErasure(
 ): Promise<ErasureView> {
   const { state, idle } = progress ?? { state: "under way", idle: [] };
   const pinned = await pins(log, topics);
-  if (progress !== null && state !== "kept" && log.erase !== undefined) {
+  if (progress !== null && state !== "kept" && canErase(log)) {
     const remainder = (name: keyof Topics) => ({
       topic: topics[name],
       remains: state === "under way" ? "records that are being taken out" : null,

@@ -7,7 +7,7 @@
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { FigureTaker } from "../learning/learner_figures.ts";
 import type { Learning } from "../learning/learning.ts";
-import type { KafkaLogOptions } from "../log/kafka/options.ts";
+import { openAt } from "../log/kinds/kinds.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import { packError } from "../log/port_calls.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -84,9 +84,7 @@ async function work(learning: Learning): Promise<void> {
 
 async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   if ("port" in place) return new RemoteLog(place);
-  // Only here: nothing else needs kafkajs.
-  const { KafkaLog } = await import("../log/kafka/kafka_log.ts");
-  return new MeteredLog(await KafkaLog.open(place.address.options as KafkaLogOptions), {
+  return new MeteredLog(await openAt(place.address), {
     committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
     appended: () => {}, // a learner only commits
     rebalanced: () => {}, // and is in no group here

@@ -23,6 +23,7 @@ import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Deployment } from "./needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { lagOf } from "../log/lag.ts";
+import { canErase } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
@@ -148,7 +149,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const names = models.map(({ serving }) => serving.model);
     const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
     this.deployment = deployment;
-    if (log.erase === undefined) this.#rewriting = new Rewriting(deployment);
+    if (!canErase(log)) this.#rewriting = new Rewriting(deployment);
     if (roles.includes("task")) {
       this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
       this.#eraser?.start();

@@ -4,11 +4,12 @@
  * @module
  */
 
+import { isTransient } from "../log/log.ts";
 import type { StepOptions, Task } from "../task/task.ts";
 import type { InputChanges } from "../task/inputs.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { TopicWatch } from "./topic_watch.ts";
-import { isPassing, type Job } from "./worker.ts";
+import type { Job } from "./worker.ts";
 
 /** How long a step waits when there is nothing to do. */
 const IDLE_MS = 1000;
@@ -78,7 +79,7 @@ export class TaskJob implements Job {
       this.#onEvents(await this.task.step({ ...this.#limits, signal }));
     } catch (error) {
       // A position that the log does not know may be of the topic that had the name before: that says more.
-      if (!signal.aborted && !isPassing(error)) await inputs.check();
+      if (!signal.aborted && !isTransient(error)) await inputs.check();
       throw error;
     }
   }

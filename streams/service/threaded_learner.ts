@@ -5,6 +5,7 @@
  */
 
 import type { LearnerFigures } from "../learning/learner_figures.ts";
+import { isShared } from "../log/capabilities.ts";
 import type { Log, LogConnection } from "../log/log.ts";
 import { unpackError } from "../log/port_calls.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -45,11 +46,12 @@ export class ThreadedLearner implements LearnerJob {
       event.preventDefault();
       this.#end(new Error(`The thread of the learner of ${spec.model} died: ${event.message}`));
     };
-    if (log.address === undefined) {
+    if (isShared(log)) this.#order({ start: spec, log: { address: log.address } });
+    else {
       const connection = this.#connection = connectLog(log);
       connection.lost?.catch((error) => this.#end(error)); // no port tells whoever waits that its other end has gone
       this.#order({ start: spec, log: connection.channel }, [connection.channel.port]);
-    } else this.#order({ start: spec, log: { address: log.address } });
+    }
   }
 
   /**

@@ -12,7 +12,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { LogError } from "../log/log.ts";
+import { isTransient, LogError } from "../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
 
 /** What a {@linkcode Worker} does. */
@@ -131,7 +131,7 @@ export class Worker<J extends Job> {
         if (signal.aborted && error === signal.reason) return;
         const reason = error instanceof Error ? error.message : String(error);
         const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";
-        if (!isAtOdds && !isPassing(error)) {
+        if (!isAtOdds && !isTransient(error)) {
           logger.error("{name}: failed: {reason}", { name, reason });
           throw error;
         }
@@ -175,10 +175,4 @@ export class Worker<J extends Job> {
       this.#job = undefined;
     }
   }
-}
-
-/** Whether an error may go away by itself: a writer that was fenced or broke, brokers that are away. */
-export function isPassing(error: unknown): boolean {
-  if (error instanceof LogError) return error.code === "fenced" || error.code === "closed";
-  return error instanceof Error && error.name.startsWith("KafkaJS");
 }

@@ -19,6 +19,7 @@ import { decodeItem, itemKey, itemOfKey } from "../../src/users/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
+import { indexesKeys } from "../log/capabilities.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly, readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
@@ -74,13 +75,11 @@ export interface Restored {
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { log, topics, partition, snapshot } = options;
-  const store = snapshot === undefined || log.latest !== undefined
-    ? null
-    : await openSnapshot(snapshot, options);
+  const store = snapshot === undefined || indexesKeys(log) ? null : await openSnapshot(snapshot, options);
   // Set as the restore goes on: only what it was before tells whether a snapshot was read.
   const isRead = store !== null && store.position !== null;
-  const latest = log.latest?.bind(log);
-  const users = store ?? (latest ? new LogUsers(latest, topics.state, partition) : new PackedUsers());
+  const users = store ??
+    (indexesKeys(log) ? new LogUsers(log.latest.bind(log), topics.state, partition) : new PackedUsers());
   try {
     const { itemsApplied, ...statistics } = await restoreStatistics(options, store);
     await restoreUsers(options, users, store, { ...statistics, isRead });

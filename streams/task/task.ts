@@ -16,6 +16,7 @@ import type { Serving } from "../../src/features/serving.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { arrivalOf } from "../topics/arrival.ts";
+import { indexesKeys } from "../log/capabilities.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { CatalogueReader } from "./catalogue_reader.ts";
@@ -167,7 +168,7 @@ export class Task implements AsyncDisposable {
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
       committer: new Committer(commits),
       pace: new CommitPace({ delivery, partition, partitions }),
-      maxStateBytes: runtime.maxStateBytes ?? (log.latest === undefined ? OBJECT_BYTES : Infinity),
+      maxStateBytes: runtime.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
       owned: opened.move(),
     });
   }

@@ -44,6 +44,7 @@ const LAYERS = [
   "streams/log",
   "streams/log/sqlite",
   "streams/log/kafka",
+  "streams/log/kinds",
   "streams/settings",
   "streams/topics",
   "streams/sources",

@@ -1,7 +1,14 @@
 /** What is said over HTTP, and when, while the log fails: every time-out that is promised, and `/ready`. */
 
 import assert from "node:assert/strict";
-import type { Commit, NewRecord, ReadOptions, ReadResult, Writer } from "../../streams/log/log.ts";
+import {
+  type Commit,
+  LogError,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type Writer,
+} from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -66,7 +73,7 @@ class FaultyLog extends MemoryLog {
   }
 }
 
-const passing = (message: string) => Object.assign(new Error(message), { name: "KafkaJSConnectionError" });
+const passing = (message: string) => new LogError("unreachable", message);
 
 /** A deployment on a log that may fail. */
 async function start(settings = {}, options: Partial<ServiceOptions<"base">> = {}, log = new FaultyLog()) {

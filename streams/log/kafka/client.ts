@@ -147,6 +147,8 @@ export class KafkaClient implements AsyncDisposable {
     this.#running.add(running);
     try {
       return await running;
+    } catch (error) {
+      throw inOurWords(error);
     } finally {
       this.#running.delete(running);
     }
@@ -237,6 +239,12 @@ export function isPassing(error: unknown): boolean {
 /** The same of what is done to a partition: a topic that exists may be unknown to a broker that has just begun to lead it. */
 export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+}
+
+/** What kafkajs throws as an error of the log, with the same message: brokers that are away, or refuse. */
+export function inOurWords(error: unknown): unknown {
+  const isKafka = error instanceof Error && error.name.startsWith("KafkaJS");
+  return isKafka ? new LogError("unreachable", error.message, { cause: error }) : error;
 }
 
 /** Kafka's name of an error, looked for in its causes too; `undefined` when it is none of Kafka's. */

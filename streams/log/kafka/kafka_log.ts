@@ -8,7 +8,7 @@ import { settle, type Settled } from "../../../src/options/option.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
-import { isUnknownTopic, KafkaClient } from "./client.ts";
+import { inOurWords, isUnknownTopic, KafkaClient } from "./client.ts";
 import { groupMembers } from "./groups.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
@@ -342,6 +342,8 @@ export class KafkaLog implements Log {
     this.#writes.add(writing);
     try {
       return await writing;
+    } catch (error) {
+      throw inOurWords(error);
     } finally {
       this.#writes.delete(writing);
     }
@@ -356,7 +358,7 @@ export class KafkaLog implements Log {
   }
 
   #translate(error: unknown, topic: string): unknown {
-    if (!isUnknownTopic(error)) return error;
+    if (!isUnknownTopic(error)) return inOurWords(error);
     this.#topics.forget(topic);
     return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
       cause: error,

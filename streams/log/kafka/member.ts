@@ -26,7 +26,7 @@ import {
   planShares,
   type Share,
 } from "./assigner.ts";
-import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import { inOurWords, isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import type { MemberNotes } from "./member_notes.ts";
 
 /** What a {@linkcode KafkaMember} joins, and how. */
@@ -162,7 +162,7 @@ export class KafkaMember implements Membership {
       return this.#end.resolve();
     }
     const error = errors.length === 1
-      ? errors[0]
+      ? inOurWords(errors[0])
       : new AggregateError(errors, `Cannot end the membership in ${this.group} cleanly`);
     this.#joined.reject(error);
     this.#end.reject(error);

@@ -7,9 +7,10 @@
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";
 import { LocalLog } from "../local_log.ts";
-import { type SqliteLogOptions, SqliteStore, type Verified } from "./sqlite_store.ts";
+import type { Verified } from "../log.ts";
+import { type SqliteLogOptions, SqliteStore } from "./sqlite_store.ts";
 
-export type { SqliteLogOptions, Verified };
+export type { SqliteLogOptions };
 
 /**
  * A {@linkcode Log} in a SQLite file (`node:sqlite`, write-ahead log).

@@ -12,7 +12,7 @@ import { settle } from "../../../src/options/option.ts";
 import { type Durability, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
 import { EndFile, readMemory, syncFile } from "./end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
-import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec } from "../log.ts";
+import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
 import { oneName, own, ownFile } from "./ownership.ts";
 import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
 import { recover } from "./recovery.ts";
@@ -444,12 +444,4 @@ function exists(path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-/** What `SqliteLog.verify()` found. */
-export interface Verified {
-  /** Number of records read. */
-  readonly records: number;
-  /** Problems of records or of the file, a sentence each. */
-  readonly problems: readonly string[];
 }
