@@ -9,7 +9,7 @@ import { readConfig } from "../streams/config/read.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { Option } from "commander";
 import { resolveKernels } from "../src/nn/kernels/choose.ts";
-import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
+import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
@@ -76,7 +76,9 @@ const program = addKafkaFlags(
     new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"),
   )
   .addOption(
-    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
+      DEFAULT_MODEL,
+    ),
   )
   .addOption(
     new Option("--kernels <name>", "what computes the model: auto is the fastest, tfjs the slow reference")

@@ -8,7 +8,7 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
-import { MODEL_NAMES } from "../src/nn/models/registry.ts";
+import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
 import { DELIVERY } from "../streams/topics/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
@@ -62,7 +62,9 @@ const program = addLogFlags(
   )
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .addOption(
-    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("dien"),
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
+      DEFAULT_MODEL,
+    ),
   )
   .addOption(
     new Option("--variant-models <names...>", "models that variants of experiments may want beside it")

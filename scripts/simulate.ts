@@ -11,7 +11,7 @@ import { Command, Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
 import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
-import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
+import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import { PARTS } from "../src/simulator/person.ts";
@@ -73,7 +73,7 @@ const program = createCommand(commandName("simulate"))
       .choices(["all", "retrieved"]).default("all"),
   )
   .addOption(
-    new Option("--model <name>", "the deployment's model").choices([...MODEL_NAMES]).default("dien"),
+    new Option("--model <name>", "the deployment's model").choices([...MODEL_NAMES]).default(DEFAULT_MODEL),
   )
   .option("--config <file>", "configuration of the engine", "fixtures/shop/meander.json")
   .option("--experiment <file>", "the experiment as JSON (default: the model against popularity)")

@@ -28,6 +28,9 @@ export type ModelConfigs = {
 /** The names of all models, simplest first. */
 export const MODEL_NAMES: readonly ModelName[] = Object.keys(MODELS) as ModelName[];
 
+/** What commands run where nobody says which. */
+export const DEFAULT_MODEL: ModelName = DIEN.name;
+
 /** The names, in Markdown, of the models that have something: what options that matter to them say. */
 export function modelsThat(has: (capabilities: Capabilities) => boolean, word = "and"): string {
   const names = MODEL_NAMES.filter((name) => has(MODELS[name].capabilities)).map((name) => `\`${name}\``);

@@ -1,0 +1,164 @@
+/**
+ * What every source of candidates promises: it proposes what it scores highest, scores are numbers from 0 up, and what it
+ * has learnt goes on from its bytes, whatever indices items have then.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
+import { contextOf } from "../../src/retrieval/signals/context.ts";
+import { sourceParts } from "../../src/retrieval/sources/parts.ts";
+import type { CandidateQuery } from "../../src/retrieval/sources/query.ts";
+import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
+import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
+import { Catalogue } from "../../src/users/catalogue.ts";
+import { SequenceSlab } from "../../src/users/sequence.ts";
+import { createUser } from "../../src/users/user_state.ts";
+
+const ITEMS = 60, START = 1_700_000_000_000;
+const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
+const user = createUser("u1", new SequenceSlab());
+
+/** A world of items with indices of its own, and the source under test among the others, which it may share parts with. */
+class World {
+  readonly source: Source;
+  readonly #catalogue = new Catalogue(SCHEMA);
+  readonly #lists = new ItemLists(this.#catalogue);
+  readonly #sources: readonly Source[];
+
+  constructor(kind: SourceKind, ids: readonly number[]) {
+    for (const n of ids) {
+      this.#catalogue.apply({ item: `i${n}`, time: START - 1, category: `c${n % 5}` });
+      this.#lists.add(this.#catalogue.get(`i${n}`)!);
+    }
+    const parts = sourceParts(this.#catalogue, this.#lists, {
+      neighbours: {},
+      sessions: {},
+      trendHalfLifeMs: 86_400_000,
+      revisits: true,
+    });
+    this.#sources = createSources(parts, SOURCES.includes(kind) ? SOURCES : [...SOURCES, kind]);
+    this.source = this.#sources.find(({ name }) => name === kind.name)!;
+  }
+
+  indexOf(n: number): number {
+    return this.#catalogue.get(`i${n}`)!.index;
+  }
+
+  /** Behaviours of some users, each with what came before it. */
+  learn(from: number, to: number): void {
+    const random = mulberry32(from);
+    const pick = () => Math.floor(ITEMS * random() ** 2);
+    for (let n = from; n < to; n++) {
+      const time = START + n * 30_000;
+      const before = [1, 2, 3, 4].map((k) => ({ item: this.indexOf(pick()), time: time - k * 20_000 }));
+      const item = pick();
+      const step = [`c${item % 5}`, `c${(item + n) % 5}`] as const;
+      const context = contextOf(before);
+      const signal = { user: `u${n % 7}`, item: this.indexOf(item), time, liked: n % 5 > 0, context, step };
+      for (const source of this.#sources) source.learn?.(signal);
+      if (n % 2 === 0) this.#lists.raise(this.#catalogue.at(this.indexOf(item)), time);
+    }
+  }
+
+  ask(before: readonly number[]): void {
+    const time = START + 401 * 30_000;
+    const context = contextOf(before.map((n, x) => ({ item: this.indexOf(n), time: time - x * 1000 })));
+    const query: CandidateQuery = { user, context, time, allowed: () => true };
+    this.#lists.popularity.moveTo(time);
+    for (const source of this.#sources) source.ask?.(query);
+  }
+
+  /** Scores by number of an item, and the largest as the source tells it. */
+  scores(order: readonly number[]): { readonly scores: readonly number[]; readonly most: number } {
+    const into = new Float64Array(ITEMS);
+    const most = this.source.score(order.map((n) => this.indexOf(n)), into);
+    const scores = Array.from({ length: ITEMS }, () => 0);
+    if (most > 0) order.forEach((n, c) => scores[n] = into[c]!);
+    return { scores, most };
+  }
+
+  proposed(limit: number, may: (n: number) => boolean): number[] {
+    const number = new Map(NUMBERS.map((n) => [this.indexOf(n), n]));
+    return this.source.propose(limit, (index) => may(number.get(index)!)).map((index) => number.get(index)!);
+  }
+
+  encode(): Uint8Array {
+    const order = [...NUMBERS].sort((a, b) => `i${a}` < `i${b}` ? -1 : 1).map((n) => this.indexOf(n));
+    const rank = new Uint32Array(ITEMS);
+    order.forEach((item, place) => rank[item] = place);
+    const to = new ByteWriter();
+    this.source.encode?.(to, { order, rank });
+    return to.toBytes();
+  }
+
+  /** Takes over what every source of another world has learnt. */
+  restore(other: World): void {
+    const ids = [...NUMBERS].sort((a, b) => `i${a}` < `i${b}` ? -1 : 1);
+    const order = ids.map((n) => other.indexOf(n)), rank = new Uint32Array(ITEMS);
+    order.forEach((item, place) => rank[item] = place);
+    for (const [s, source] of other.#sources.entries()) {
+      const to = new ByteWriter();
+      source.encode?.(to, { order, rank });
+      const from = new ByteReader(to.toBytes());
+      this.#sources[s]!.decode?.(from, (place) => this.indexOf(ids[place]!));
+      assert.ok(from.done, `${source.name} reads all that it wrote`);
+    }
+    for (const n of NUMBERS) {
+      const item = this.#catalogue.get(`i${n}`)!;
+      item.ownPopularity = other.#catalogue.get(`i${n}`)!.ownPopularity;
+      this.#lists.setOthers(item, -Infinity);
+    }
+  }
+}
+
+const NUMBERS = Array.from({ length: ITEMS }, (_, n) => n);
+const BACKWARDS = NUMBERS.toReversed();
+
+/** Registers the suite. */
+export function sourceContract(kind: SourceKind): void {
+  Deno.test(`${kind.name} proposes and scores nothing before anything was learnt`, () => {
+    const world = new World(kind, NUMBERS);
+    world.ask([]);
+    assert.deepEqual(world.proposed(10, () => true), []);
+    assert.equal(world.scores(NUMBERS).most, 0);
+  });
+
+  Deno.test(`${kind.name} proposes what it scores highest, of what may be proposed, each item once`, () => {
+    const world = new World(kind, NUMBERS);
+    world.learn(0, 400);
+    world.ask([3, 1, 7]);
+    const { scores, most } = world.scores(NUMBERS);
+    assert.ok(most > 0 && scores.every((score) => Number.isFinite(score) && score >= 0 && score <= most));
+    assert.equal(Math.max(...scores), most);
+    assert.deepEqual(world.scores(BACKWARDS), { scores, most }, "in any order");
+    for (const limit of [2, 5, ITEMS]) {
+      const may = (n: number) => n % 3 > 0;
+      const items = world.proposed(limit, may);
+      assert.equal(new Set(items).size, items.length);
+      assert.ok(items.every((n) => may(n) && scores[n]! > 0), `${items}`);
+      const least = Math.min(...items.map((n) => scores[n]!));
+      const better = NUMBERS.filter((n) => may(n) && scores[n]! > least && !items.includes(n));
+      if (items.length >= limit) assert.deepEqual(better, [], `of ${limit}`);
+      assert.ok(items.filter((n) => scores[n]! > least).length < limit);
+    }
+  });
+
+  Deno.test(`${kind.name} goes on from its bytes as if it had never stopped, with other indices of items`, () => {
+    const [whole, restored] = [new World(kind, NUMBERS), new World(kind, BACKWARDS)];
+    whole.learn(0, 300);
+    restored.restore(whole);
+    for (const world of [whole, restored]) {
+      world.learn(300, 400);
+      world.ask([3, 1, 7]);
+    }
+    assert.deepEqual(restored.encode(), whole.encode());
+    assert.deepEqual(restored.scores(NUMBERS), whole.scores(NUMBERS));
+    const sorted = (world: World) => world.proposed(5, () => true).sort((a, b) => a - b);
+    assert.deepEqual(sorted(restored), sorted(whole));
+  });
+}
