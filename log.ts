@@ -55,7 +55,7 @@ export { partitionOf } from "./streams/log/partitioner.ts";
 export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
 export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
 export type { SqliteLogOptions } from "./streams/log/sqlite/sqlite_store.ts";
-export type { Durability } from "./streams/log/sqlite/durability.ts";
+export type { Durability, DurabilityOptions } from "./streams/log/sqlite/durability.ts";
 export { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./streams/log/local_log.ts";
 
 // What goes through a log.

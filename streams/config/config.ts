@@ -11,7 +11,7 @@ import type { FeatureSchema } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_options.ts";
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
-import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import { withoutComments } from "../settings/json_comments.ts";
 import { environmentOverrides, withOverrides } from "../settings/config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "../settings/config_fault.ts";
@@ -21,8 +21,8 @@ import type { KafkaSettings } from "../settings/kafka_settings.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
-import type { Durability } from "../log/sqlite/durability.ts";
-import type { Delivery } from "../topics/delivery.ts";
+import type { DurabilityOptions } from "../log/sqlite/durability.ts";
+import type { ServiceOptions } from "../service/options.ts";
 
 /**
  * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.
@@ -30,19 +30,11 @@ import type { Delivery } from "../topics/delivery.ts";
 export interface Config
   extends
     Omit<TaskOptions, "schema" | "seed" | "nowMicros" | "maxJumpMs">,
-    Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover"> {
+    Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">,
+    Pick<ServiceOptions, "delivery">,
+    DurabilityOptions {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
-  /** When a service sends its recommendations. @default {"exactly-once"} */
-  readonly delivery?: Delivery;
-  /**
-   * What an acknowledged write to a SQLite log survives: the death of the process, or of the machine.
-   *
-   * @default {"process"}
-   */
-  readonly durability?: Durability;
-  /** Time between two syncs of a SQLite log to disk, milliseconds. @default {1000} */
-  readonly syncMs?: number;
   /** Options of the learner. */
   readonly learner?: Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">;
   /** How to reach the brokers of a Kafka log. */
@@ -127,41 +119,15 @@ export function parseConfig(
  * ```
  */
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
-  const {
-    features,
-    actions,
-    learner: _learner,
-    models: _models,
-    delivery: _delivery,
-    durability: _durability,
-    syncMs: _syncMs,
-    batchRows: _rows,
-    checkpointBatches: _checkpoint,
-    checkpointIntervalMs: _checkpointInterval,
-    publishIntervalMs: _publishInterval,
-    snapshotVersions: _snapshot,
-    keepRows: _keep,
-    guard: _guard,
-    proof: _proof,
-    kafka: _kafka,
-    $schema: _schema,
-    http: _http,
-    retention: _retention,
-    ...rest
-  } = config;
   const { ordered, historyObjective } = MODELS[model].capabilities;
   const learnHistories = historyObjective && settle(LEARNER_OPTIONS, config.learner).auxWeight > 0;
-  return defined({
+  return {
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),
-    ...rest,
-    schema: {
-      transitions: ordered ? {} : null,
-      ...profile.schema,
-      ...defined(features ?? {}),
-    },
-    actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...actions },
-  }) as TaskOptions;
+    ...named(config, TASK_NAMES),
+    schema: { transitions: ordered ? {} : null, ...profile.schema, ...defined(config.features ?? {}) },
+    actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...config.actions },
+  };
 }
 
 /**
@@ -185,6 +151,12 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
   return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
 }
 
+const TASK_NAMES = [
+  ...Object.keys(TASK_OPTIONS),
+  "policy",
+  "boosts",
+  "frequency",
+] as (keyof Config & keyof TaskOptions)[];
 const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_OPTIONS)[];
 
 /**
@@ -200,7 +172,7 @@ const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_O
  * ```
  */
 export function learningOptions(config: Config): LearningOptions {
-  return defined(Object.fromEntries(LEARNING_NAMES.map((name) => [name, config[name]])));
+  return named(config, LEARNING_NAMES);
 }
 
 /**
@@ -217,6 +189,13 @@ export function learningOptions(config: Config): LearningOptions {
  */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
   return settle(MODELS[name].options as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
+}
+
+/** The fields of these names that are set. */
+function named<K extends keyof Config>(config: Config, names: readonly K[]): Pick<Config, K> {
+  return Object.fromEntries(
+    names.flatMap((name) => config[name] === undefined ? [] : [[name, config[name]]]),
+  ) as Pick<Config, K>;
 }
 
 /** Without the fields that are `undefined`, as exact optional properties want it. */

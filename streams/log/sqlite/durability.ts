@@ -4,7 +4,7 @@
  * @module
  */
 
-import { choice, number } from "../../../src/options/option.ts";
+import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
 
 /**
  * What an acknowledged append survives: the death of the process, kill -9 included (`process`), or a power cut as well
@@ -18,7 +18,21 @@ export const DURABILITIES = ["process", "power"] as const satisfies readonly Dur
 /** An hour: a longer time is none. */
 export const LONGEST_SYNC_MS = 3_600_000;
 
-/** The options of a log in a file that stand in a configuration. */
+/** How sure of the disk a log in a file is. */
+export interface DurabilityOptions {
+  /**
+   * What an acknowledged append or commit survives. `process`: the death of the process, kill -9 included. `power`:
+   * also the death of the machine, at the price of one fsync per write. @default {"process"}
+   */
+  readonly durability?: Durability | undefined;
+  /**
+   * Time between syncs to disk, milliseconds. With `process`, the death of the machine loses what was acknowledged
+   * since the last completed sync began. @default {1000}
+   */
+  readonly syncMs?: number | undefined;
+}
+
+/** The options of {@linkcode DurabilityOptions}. */
 export const SQLITE_OPTIONS = {
   durability: choice(
     DURABILITIES,
@@ -30,4 +44,4 @@ export const SQLITE_OPTIONS = {
     { above: 0, maximum: LONGEST_SYNC_MS },
     "on SQLite: time after which the disk is asked to confirm what was acknowledged",
   ),
-};
+} satisfies OptionsOf<DurabilityOptions>;

@@ -9,7 +9,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { bootTime } from "./boot.ts";
 import { CommittedState } from "./committed_state.ts";
 import { settle } from "../../../src/options/option.ts";
-import { type Durability, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
+import { type DurabilityOptions, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
 import { EndFile, readMemory, syncFile } from "./end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
@@ -33,17 +33,7 @@ const ROWS_A_PAGE = 8;
 const logger = getLogger(["meander", "log"]);
 
 /** Options of `SqliteLog.open()`. */
-export interface SqliteLogOptions {
-  /**
-   * What an acknowledged append or commit survives. `process`: the death of the process, kill -9 included. `power`:
-   * also the death of the machine, at the price of one fsync per write. @default {"process"}
-   */
-  readonly durability?: Durability | undefined;
-  /**
-   * Time between syncs to disk, milliseconds. With `process`, the death of the machine loses what was acknowledged
-   * since the last completed sync began. @default {1000}
-   */
-  readonly syncMs?: number | undefined;
+export interface SqliteLogOptions extends DurabilityOptions {
   /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
   readonly tombstones?: number | undefined;
   /** Called between the steps of a write; throwing is a crash there. For tests. */
