@@ -20,15 +20,15 @@
  *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
- * each by more than `confidence` standard errors: of batch means, from the larger of the two windows' variances,
- * times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them where the reference is skewed. The
- * chance in surprise is known but for a factor, so it must be as far out in the deviations that a batch's own
- * predictions allow: a batch of two people varies more than one of twenty. The newest quarter of the window and the
- * newest batch are tested too (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has
- * few users, and one of them in an odd mood is far from all batches before: the newest batch must be out of band
- * without the user who speaks most for it, beside batches of the reference without theirs. A batch is judged before it
- * is published, so what a coarse fault taught in its first batch is never served: a learner adapts to wrong labels
- * within a few batches, and one that has adapted looks sound for as long as they last.
+ * each by more than `confidence` standard errors: of batch means, which weigh as much as they have users, from the
+ * larger of the two windows' variances, times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them
+ * where the reference is skewed. The chance in surprise is known but for a factor, so it must be as far out in the
+ * deviations that a batch's own predictions allow. The newest quarter of the window and the newest batch are tested too
+ * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few users, and one of them
+ * in an odd mood is far from all batches before: the newest batch must be out of band without the user who speaks most
+ * for it, beside batches of the reference without theirs. A batch is judged before it is published, so what a coarse
+ * fault taught in its first batch is never served: a learner adapts to wrong labels within a few batches, and one that
+ * has adapted looks sound for as long as they last.
  *
  * @module
  */
@@ -44,12 +44,14 @@ import {
   GAIN,
   newest,
   RATE,
+  ROWS,
   rowsOf,
+  type TestedFields,
   TRIMMED,
   WHOLE,
 } from "./guard_block.ts";
 import { count, type OptionsOf, positive, settle, type Settled } from "../options/option.ts";
-import { correlatedVariance, mean, type Series, skewness } from "./series.ts";
+import { correlatedVariance, evenly, mean, type Series, skewness, total } from "./series.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Guard}. */
@@ -124,7 +126,7 @@ const FORMAT = 3;
 /**
  * Watches one model.
  *
- * Memory: thirteen numbers a batch of both windows. Time: linear in them, a batch.
+ * Memory: fifteen numbers per batch of both windows. Time: linear in them, a batch.
  *
  * @example
  * ```ts
@@ -314,7 +316,7 @@ export class Guard {
 
   /** Whether the learner's own weights did worse than the served ones on the newest window. */
   #worse(): boolean {
-    return mean(column(this.#recent, GAIN)) > 0;
+    return mean(column(this.#recent, GAIN, ROWS)) > 0;
   }
 
   /** Moves both windows on; what is judged while something is wrong never becomes the reference. */
@@ -346,20 +348,26 @@ export class Guard {
   #broken(
     blocks: readonly Block[],
     confidence: number = this.#options.confidence,
-    { excess, surprise, score, over, under } = WHOLE,
+    fields = WHOLE,
   ): Breakage | null {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
-    const slack = margin * entropy(mean(column([...reference, ...blocks], RATE)));
+    const slack = margin * entropy(mean(column([...reference, ...blocks], RATE, WHOLE.users)));
+    /** Whether a figure is above that of the reference, or above a floor where that is larger. */
+    const above = (name: keyof TestedFields, more: number, floor = -Infinity) => {
+      const series = (part: readonly Block[]) => {
+        const weighed = column(part, fields[name], fields.users);
+        return name === "score" ? evenly(weighed.values) : weighed;
+      };
+      const then = series(reference);
+      return meanAbove(Math.max(floor, mean(then)) + more, series(blocks), then, confidence);
+    };
     // Without a reference it is the prior that must be beaten, and calibration is to be expected.
-    const before = (field: number) => mean(column(reference, field));
-    const above = (bound: number, field: number) =>
-      meanAbove(bound, column(blocks, field), column(reference, field), confidence);
-    if (above(before(excess) + slack, excess)) return "entropy";
-    if (above(before(surprise) + slack, surprise) && above(before(score), score)) return "surprise";
+    if (above("excess", slack)) return "entropy";
+    if (above("surprise", slack) && above("score", 0)) return "surprise";
     // Where the world is such that calibration was out of its band all along, going back mends nothing.
-    return [over, under].some((field) => above(Math.max(0, before(field)), field)) ? "calibration" : null;
+    return above("over", 0, 0) || above("under", 0, 0) ? "calibration" : null;
   }
 }
 
@@ -372,11 +380,12 @@ type Breakage = "entropy" | "surprise" | "calibration";
  * term). Of rare positives a batch has none, one or two, and nine standard errors are no more than five of a normal one.
  */
 function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
-  const enough = (values: Series) => values.length < MIN_BLOCKS ? 0 : correlatedVariance(values);
-  if (now.length < MIN_BLOCKS && then.length === 0) return false;
+  const [batches, others] = [now.values.length, then.values.length];
+  if (batches === 0 || batches < MIN_BLOCKS && others === 0) return false;
+  const enough = (series: Series) => series.values.length < MIN_BLOCKS ? 0 : correlatedVariance(series);
   const variance = Math.max(enough(now), enough(then));
-  const error = Math.sqrt(variance * (1 / now.length + (then.length === 0 ? 0 : 1 / then.length)));
-  const skew = Math.max(0, skewness(then)) / Math.sqrt(now.length);
+  const error = Math.sqrt(variance * (1 / total(now) + (others === 0 ? 0 : 1 / total(then))));
+  const skew = Math.max(0, skewness(then)) / Math.sqrt(batches);
   const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
   return mean(now) - bound > errors * error;
 }

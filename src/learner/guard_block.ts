@@ -15,29 +15,31 @@ import type { Series } from "./series.ts";
 /** Numbers of one batch; the constants here say where each is. */
 export type Block = readonly number[];
 
-/** Rows; share of positives; what the learner's own weights lost more than the served ones, nats a row. */
+/** Rows; share of positives; what the learner's own weights lost more than the served ones, nats per row. */
 export const ROWS = 0, RATE = 1, GAIN = 2;
 
 /** Where the figures are that are tested. */
 export interface TestedFields {
-  /** Log loss above that of the prior, nats a row. */
+  /** Users that the figures are the mean of. */
+  readonly users: number;
+  /** Log loss above that of the prior, nats per row. */
   readonly excess: number;
-  /** Log loss above what the predictions expect of themselves, nats a row. */
+  /** Log loss above what the predictions expect of themselves, nats per row. */
   readonly surprise: number;
   /** The same in standard deviations, were the predictions the truth and rows independent. */
   readonly score: number;
-  /** Σ predictions − `maxCalibration` Σ labels, a row. */
+  /** Σ predictions − `maxCalibration` Σ labels, per row. */
   readonly over: number;
-  /** `minCalibration` Σ labels − Σ predictions, a row. */
+  /** `minCalibration` Σ labels − Σ predictions, per row. */
   readonly under: number;
 }
 
 /** Of all users. */
-export const WHOLE: TestedFields = { excess: 3, surprise: 4, score: 5, over: 6, under: 7 };
-/** Without the user who has the most of it; 0 of a single user. */
-export const TRIMMED: TestedFields = { excess: 8, surprise: 9, score: 10, over: 11, under: 12 };
+export const WHOLE: TestedFields = { users: 3, excess: 4, surprise: 5, score: 6, over: 7, under: 8 };
+/** Without the user who has the most of it. */
+export const TRIMMED: TestedFields = { users: 9, excess: 10, surprise: 11, score: 12, over: 13, under: 14 };
 /** Numbers of a block. */
-export const FIELDS = 13;
+export const FIELDS = 15;
 
 /** Means over the rows of a user. */
 interface UserMeans {
@@ -53,7 +55,7 @@ interface UserMeans {
 /**
  * The block of a batch.
  *
- * @param logLoss mean log loss a row of the learner's own weights on it, before it learnt it
+ * @param logLoss mean log loss per row of the learner's own weights on it, before it learnt it
  * @param band smallest and largest Σ predictions / Σ labels
  */
 export function blockOf(samples: readonly Sample[], logLoss: number, band: readonly [number, number]): Block {
@@ -70,6 +72,8 @@ export function blockOf(samples: readonly Sample[], logLoss: number, band: reado
   block[ROWS] = rows;
   block[RATE] = meanOf(means, "rate");
   block[GAIN] = logLoss - served / rows;
+  block[WHOLE.users] = means.length;
+  block[TRIMMED.users] = Math.max(0, means.length - 1);
   for (const name of ["excess", "surprise", "over", "under"] as const) {
     const rest = withoutMost(means, name);
     block[WHOLE[name]] = meanOf(means, name);
@@ -94,9 +98,13 @@ export function rowsOf(blocks: readonly Block[]): number {
   return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
 }
 
-/** One number of each block. */
-export function column(blocks: readonly Block[], field: number): Series {
-  return Float64Array.from(blocks, (block) => block[field]!);
+/** A figure of each block, with what it weighs. */
+export function column(blocks: readonly Block[], field: number, weight: number): Series {
+  const counted = blocks.filter((block) => block[weight]! > 0);
+  return {
+    values: Float64Array.from(counted, (block) => block[field]!),
+    weights: Float64Array.from(counted, (block) => block[weight]!),
+  };
 }
 
 function meansOf(

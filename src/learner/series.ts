@@ -1,42 +1,61 @@
 /**
- * Mean and variance of a short series whose neighbours resemble each other.
+ * Mean, variance and skewness of a short series whose neighbours resemble each other.
  *
  * @module
  */
 
-/** Values in the order of time. */
-export type Series = Float64Array;
+/**
+ * Values in the order of time. Each is the mean of as many independent ones as it weighs, so that its deviation from the
+ * truth has the variance σ²/weight.
+ */
+export interface Series {
+  /** The values. */
+  readonly values: Float64Array;
+  /** Their weights, above 0, of the same length. */
+  readonly weights: Float64Array;
+}
 
 /** Above this, a series is not stationary enough for its autocorrelation to say anything. */
 const MAX_CORRELATION = 0.9;
 
-/** Arithmetic mean; 0 of nothing. */
-export function mean(values: Series): number {
+/** A series of values that weigh 1 each. */
+export function evenly(values: Float64Array): Series {
+  return { values, weights: new Float64Array(values.length).fill(1) };
+}
+
+/** Weighted mean; 0 of nothing. */
+export function mean({ values, weights }: Series): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / Math.max(1, values.length);
+  for (let i = 0; i < values.length; i++) sum += weights[i]! * values[i]!;
+  return values.length === 0 ? 0 : sum / total({ weights });
+}
+
+/** Sum of the weights. */
+export function total({ weights }: Pick<Series, "weights">): number {
+  return weights.reduce((sum, weight) => sum + weight, 0);
 }
 
 /**
- * Variance such that `variance / n` is that of the mean of n neighbours: the sample variance times
+ * Variance such that `variance / total` is that of the mean of neighbours: the sample variance of what weighs 1, times
  * (1 + ρ)/(1 − ρ), with ρ the lag-one autocorrelation (an AR(1) process; never below the plain variance).
  *
  * @example
  * ```ts
- * import { correlatedVariance } from "./series.ts";
+ * import { correlatedVariance, evenly } from "./series.ts";
  * import assert from "node:assert/strict";
- * assert.equal(correlatedVariance(Float64Array.of(1, -1, 1, -1, 1, -1)), 1.2); // ρ < 0: as if independent
- * assert.ok(correlatedVariance(Float64Array.of(1, 1, 1, -1, -1, -1)) > 2.4);
+ * const varianceOf = (...values: number[]) => correlatedVariance(evenly(Float64Array.from(values)));
+ * assert.equal(varianceOf(1, -1, 1, -1, 1, -1), 1.2); // ρ < 0: as if independent
+ * assert.ok(varianceOf(1, 1, 1, -1, -1, -1) > 2.4);
  * ```
  */
-export function correlatedVariance(values: Series): number {
-  const n = values.length;
-  const centre = mean(values);
+export function correlatedVariance(series: Series): number {
+  const deviations = deviationsOf(series);
+  const n = deviations.length;
   let squares = 0;
   let products = 0;
   for (let i = 0; i < n; i++) {
-    squares += (values[i]! - centre) ** 2;
-    if (i > 0) products += (values[i]! - centre) * (values[i - 1]! - centre);
+    squares += deviations[i]! ** 2;
+    if (i > 0) products += deviations[i]! * deviations[i - 1]!;
   }
   if (n < 2 || squares === 0) return 0;
   const correlation = Math.min(Math.max(products / squares, 0), MAX_CORRELATION);
@@ -44,25 +63,30 @@ export function correlatedVariance(values: Series): number {
 }
 
 /**
- * Skewness: the third central moment over the 3/2 power of the second; 0 of values that are all equal.
+ * Skewness of the values, each scaled to weigh 1: the third central moment over the 3/2 power of the second; 0 of values
+ * that are all equal.
  *
  * @example
  * ```ts
- * import { skewness } from "./series.ts";
+ * import { evenly, skewness } from "./series.ts";
  * import assert from "node:assert/strict";
- * assert.equal(skewness(Float64Array.of(-1, 0, 1)), 0);
- * assert.ok(skewness(Float64Array.of(0, 0, 0, 1)) > 1);
+ * assert.equal(skewness(evenly(Float64Array.of(-1, 0, 1))), 0);
+ * assert.ok(skewness(evenly(Float64Array.of(0, 0, 0, 1))) > 1);
  * ```
  */
-export function skewness(values: Series): number {
-  const n = values.length;
-  const centre = mean(values);
+export function skewness(series: Series): number {
+  const deviations = deviationsOf(series);
   let squares = 0;
   let cubes = 0;
-  for (let i = 0; i < n; i++) {
-    const deviation = values[i]! - centre;
+  for (const deviation of deviations) {
     squares += deviation ** 2;
     cubes += deviation ** 3;
   }
-  return squares === 0 ? 0 : Math.sqrt(n) * cubes / squares ** 1.5;
+  return squares === 0 ? 0 : Math.sqrt(deviations.length) * cubes / squares ** 1.5;
+}
+
+/** Deviations from the mean, which all have the same variance. */
+function deviationsOf(series: Series): Float64Array {
+  const centre = mean(series);
+  return series.values.map((value, i) => Math.sqrt(series.weights[i]!) * (value - centre));
 }
