@@ -16,7 +16,7 @@
  * | `./log`         | reads and writes the topics, or writes a log of another kind                   |      |
  * | `./kafka`       | runs on Kafka                                                                  |      |
  * | `./http`        | serves the API, measures it, or changes experiments over it                    |      |
- * | `./nn`          | trains the models, kernels, tables and optimisers in a loop of their own       | yes  |
+ * | `./nn`          | uses models, kernels, tables and optimisers in a training loop of their own    | yes  |
  * | `./experiments` | assigns users to variants and reads experiments                                | yes  |
  * | `./evaluation`  | judges predictions, and policies from a log                                    | yes  |
  *
