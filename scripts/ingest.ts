@@ -128,7 +128,7 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
   const feeder = await Feeder.open(log, topics, openSource(flags.format, flags.from), {
     name: nameOf(flags),
     batch: batchOf(flags),
-    ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+    limit: flags.limit,
     ...(flags.recent ? { shiftMs: () => untilToday(flags) } : {}),
   });
   if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);

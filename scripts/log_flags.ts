@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import { type Command, Option } from "commander";
 import { type Durability, SQLITE_OPTIONS } from "../streams/log/sqlite/durability.ts";
 import { DEFAULT_BROKERS, SASL_OPTIONS, TLS, TLS_OPTIONS } from "../streams/settings/kafka_settings.ts";
@@ -40,7 +41,7 @@ export function addLogFlags(command: Command): Command {
       .addOption(optionFlag("durability", SQLITE_OPTIONS.durability))
       .addOption(optionFlag("syncMs", SQLITE_OPTIONS.syncMs)),
   )
-    .option("--prefix <text>", "prefix of the topics' names", "meander.")
+    .option("--prefix <text>", "prefix of the topics' names", DEFAULT_PREFIX)
     .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
 }
 

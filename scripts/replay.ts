@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import type { Config } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -92,7 +93,7 @@ const program = addKafkaFlags(
     "file of the SQLite log; the same command again resumes it",
     ".data/replay.sqlite",
   )
-  .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", "meander.")
+  .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", DEFAULT_PREFIX)
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
@@ -151,10 +152,10 @@ async function main(flags: Flags): Promise<number> {
     task,
     learner,
     learning: learningOptions(config),
-    ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+    limit: flags.limit,
     retain: flags.log !== "memory",
     prefix: flags.prefix,
-    ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
+    stateBytes: flags.memory && flags.memory / 2,
     manifest,
     onRound: (view) => progress.update(meter.read(view)),
   });

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { STORE_OPTIONS } from "../streams/task/store_options.ts";
 import { InvalidArgumentError, Option } from "commander";
 import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
@@ -79,7 +80,12 @@ const program = addLogFlags(
   )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
   .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
-  .option("--snapshot-interval <s>", "time from a sync of the snapshots to disk to the next", count, 30)
+  .option(
+    "--snapshot-interval <s>",
+    STORE_OPTIONS.intervalMs.about,
+    count,
+    STORE_OPTIONS.intervalMs.value / 1000,
+  )
   .addOption(
     optionFlag("delivery", DELIVERY, "whether answers wait for the commit, or may be repeated after a crash"),
   )

@@ -115,7 +115,7 @@ async function main(flags: Flags): Promise<number> {
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
     ...{ requests, seed, items: flags.items, candidates: flags.candidates, experiment, prefix: flags.prefix },
-    ...(flags.users === undefined ? {} : { users: flags.users }),
+    users: flags.users,
     model,
     modelConfig: modelConfig(model, config),
     task,

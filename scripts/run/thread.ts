@@ -4,6 +4,7 @@
  * @module
  */
 
+import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import { readConfig } from "../../streams/config/read.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
@@ -48,7 +49,10 @@ const WAITING_MS = 5000;
 /** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
-const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = { "exactly-once": 100, "at-least-once": 500 };
+const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = {
+  "exactly-once": STEP_OPTIONS.commitIntervalMs.value,
+  "at-least-once": 500,
+};
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of this thread. A kind that is left out would be none. */
@@ -152,13 +156,13 @@ async function serve(flags: Flags): Promise<number> {
     learnerThread: learnerThreadOf(flags, metrics),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
-    ...(flags.rekeyFrom === undefined ? {} : { rekeyFrom: flags.rekeyFrom }),
+    rekeyFrom: flags.rekeyFrom,
     commitIntervalMs,
     answerIntervalMs: Math.min(commitIntervalMs, ANSWER_INTERVAL_MS[flags.log]),
-    ...(http === undefined ? {} : { sliceMs: SLICE_MS }),
+    sliceMs: http && SLICE_MS,
     delivery,
-    ...(flags.serveVersion === undefined ? {} : { serveVersion: flags.serveVersion }),
-    ...(flags.memory === undefined ? {} : { stateBytes: flags.memory / 2 }),
+    serveVersion: flags.serveVersion,
+    stateBytes: flags.memory && flags.memory / 2,
     snapshots: snapshotsOf(flags),
   });
   unfinished = () => service.unfinished;

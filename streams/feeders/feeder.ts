@@ -20,15 +20,15 @@ import type { Topics } from "../topics/topics.ts";
 /** Options of a {@linkcode Feeder}. */
 export interface FeederOptions {
   /** Source records per commit. @default {1000} */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Events after which the source counts as ended. @default {all} */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /**
    * Feed a running deployment of any number of partitions: each event goes to the partition of its user, an item
    * applies as soon as it is seen, and this name keeps the position apart from those of other sources. Without it,
    * all goes to partition 0 and an item applies before the event that follows it, as a replay needs it.
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Milliseconds to add to all times. Called when the source is first fed; a resumed feed adds the same. @default {0}
    */

@@ -56,33 +56,33 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   /** Its options. */
   readonly modelConfig: ModelConfigs[N];
   /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"auto"} */
-  readonly kernels?: ReplayKernels;
+  readonly kernels?: ReplayKernels | undefined;
   /** Options of the task. */
   readonly task: TaskOptions;
   /** Options of the learner. */
   readonly learner: LearnerOptions;
   /** Options of the learner's runtime. */
-  readonly learning?: LearningOptions;
+  readonly learning?: LearningOptions | undefined;
   /** Memory for user states, bytes; the least recently active users are evicted. @default {no bound} */
-  readonly stateBytes?: number;
+  readonly stateBytes?: number | undefined;
   /** Most events per round. @default {1024} */
-  readonly roundEvents?: number;
+  readonly roundEvents?: number | undefined;
   /** Events after which the source counts as ended. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /**
    * Whether consumed records stay on the log: `true` for a durable log, `false` saves the memory of one in memory.
    *
    * @default {true}
    */
-  readonly retain?: boolean;
+  readonly retain?: boolean | undefined;
   /** Everything the result depends on, as JSON. A log made with another manifest is refused. */
   readonly manifest: string;
   /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Called after every round. */
   readonly onRound?: (replay: ReplayView) => void;
   /** Ends the replay between two rounds. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A replay, during and after its run. */
@@ -173,16 +173,13 @@ export async function replay<N extends ModelName>(
     0,
     { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task },
     serving,
-    {
-      handover,
-      ...(options.stateBytes === undefined ? {} : { maxStateBytes: options.stateBytes }),
-    },
+    { handover, maxStateBytes: options.stateBytes },
   );
   await using feeder = await Feeder.open(
     log,
     topics,
     source,
-    options.limit === undefined ? {} : { limit: options.limit },
+    { limit: options.limit },
   );
   const resumedFrom = eventsRead(task.state);
   const rejections = new RejectionSummary();

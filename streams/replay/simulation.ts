@@ -53,11 +53,11 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   /** Seed of the world, of the clicks and of the engine. */
   readonly seed: number;
   /** People; about fourteen requests come of each in four weeks. @default {requests / 14} */
-  readonly users?: number;
+  readonly users?: number | undefined;
   /** Items that are sold in all. @default {those of createWorld} */
-  readonly items?: number;
+  readonly items?: number | undefined;
   /** Items a request asks to choose from: `all` that are on sale, or what the engine retrieves. @default {"all"} */
-  readonly candidates?: "all" | "retrieved";
+  readonly candidates?: "all" | "retrieved" | undefined;
   /** The experiment. */
   readonly experiment: ExperimentDraft;
   /** Name of the deployment's model. */
@@ -69,17 +69,17 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   /** Options of the learner. */
   readonly learner: LearnerOptions;
   /** Options of the learner's runtime. */
-  readonly learning?: LearningOptions;
+  readonly learning?: LearningOptions | undefined;
   /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
-  readonly retain?: boolean;
+  readonly retain?: boolean | undefined;
   /** Called with every answer before the person sees it. */
   readonly onAnswer?: (answer: Recommendation, truth: PageTruth) => void;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
   /** Ends the simulation early, between two requests. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is true of a person's page before anything was shown on it. */

@@ -25,7 +25,7 @@ export interface CrewOptions<J extends Job> {
   /** What the workers work in beside others. */
   readonly thread: SharedThread;
   /** The first pause of a worker after a failure, milliseconds. @default {1000} */
-  readonly pauseMs?: number;
+  readonly pauseMs?: number | undefined;
 }
 
 const REJOIN_MS = 1000;
@@ -105,7 +105,7 @@ export class Crew<J extends Job> {
         open: (signal) => open(partition, signal),
         now,
         thread,
-        ...(pauseMs === undefined ? {} : { pauseMs }),
+        pauseMs,
       });
       this.#workers.set(partition, worker);
       worker.ended.catch((error) => this.#failed.reject(error));

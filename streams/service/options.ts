@@ -41,7 +41,7 @@ export interface LearnerThreadOptions {
 /** Options of a {@linkcode Service}. */
 export interface ServiceOptions<N extends ModelName = ModelName> {
   /** Roles of this process. @default {all} */
-  readonly roles?: readonly Role[];
+  readonly roles?: readonly Role[] | undefined;
   /** Name of the model. */
   readonly model: N;
   /** Its options. */
@@ -51,54 +51,54 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   /** Options of the learner. */
   readonly learner: LearnerOptions;
   /** Options of the learner's runtime. */
-  readonly learning?: LearningOptions;
+  readonly learning?: LearningOptions | undefined;
   /**
    * Whether each learner runs in its own thread, so that no request waits for a batch. With `false` it shares the
    * tasks' thread and leaves them half of the time. @default {false}
    */
-  readonly learnerThread?: false | LearnerThreadOptions;
+  readonly learnerThread?: false | LearnerThreadOptions | undefined;
   /** Number of partitions of topics that do not exist yet. @default {1} */
-  readonly partitions?: number;
+  readonly partitions?: number | undefined;
   /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
    * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.
    *
    * @default {none}
    */
-  readonly rekeyFrom?: string;
+  readonly rekeyFrom?: string | undefined;
   /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
-  readonly stateBytes?: number;
+  readonly stateBytes?: number | undefined;
   /**
    * Folder of the local snapshots, one per partition, and the time between syncs, milliseconds. Not used on logs that
    * index keys, which do not need them.
    *
    * @default {none}
    */
-  readonly snapshots?: { readonly folder: string; readonly intervalMs?: number } | undefined;
+  readonly snapshots?: { readonly folder: string | undefined; readonly intervalMs?: number } | undefined;
   /** Time between commits, milliseconds. @default {100} */
-  readonly commitIntervalMs?: number;
+  readonly commitIntervalMs?: number | undefined;
   /** Time between commits while a recommendation waits for one, milliseconds. @default {commitIntervalMs} */
-  readonly answerIntervalMs?: number;
+  readonly answerIntervalMs?: number | undefined;
   /** Longest step of a task before others get their turn, milliseconds. @default {Infinity} */
-  readonly sliceMs?: number;
+  readonly sliceMs?: number | undefined;
   /** Most events per commit. @default {1000} */
-  readonly commitEvents?: number;
+  readonly commitEvents?: number | undefined;
   /** Whether recommendations wait for the commit. @default {"exactly-once"} */
-  readonly delivery?: Delivery;
+  readonly delivery?: Delivery | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
-  readonly variants?: readonly VariantModel[];
+  readonly variants?: readonly VariantModel[] | undefined;
   /**
    * Serves this version of the parameters permanently; it must be on the log, unless it is the first.
    *
    * @default {the newest}
    */
-  readonly serveVersion?: number;
+  readonly serveVersion?: number | undefined;
   /** First pause after a failure, milliseconds. @default {1000} */
-  readonly pauseMs?: number;
+  readonly pauseMs?: number | undefined;
   /** Time between searches for users to erase from the log, milliseconds. @default {5000} */
-  readonly eraseIntervalMs?: number;
+  readonly eraseIntervalMs?: number | undefined;
   /** A monotonic clock, milliseconds. @default {performance.now} */
   readonly now?: () => number;
 }

@@ -74,7 +74,7 @@ export class ServedModel {
     const { samples, parameters } = spec.topics;
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
     this.#learnerName = name("learner");
-    const common = { now, thread, ...(pauseMs === undefined ? {} : { pauseMs }) };
+    const common = { now, thread, pauseMs };
     this.serving = this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;

@@ -156,7 +156,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#tasks = new Crew(log, {
         now,
         thread,
-        ...(pauseMs === undefined ? {} : { pauseMs }),
+        pauseMs,
         group: `${topics.events}-tasks`,
         topic: topics.events,
         name: (partition) => `task ${partition}`,
@@ -168,7 +168,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#rekeyers = new Crew(log, {
         now,
         thread,
-        ...(pauseMs === undefined ? {} : { pauseMs }),
+        pauseMs,
         group: rekeyGroup(topics),
         topic: topics.positions,
         name: () => `re-keying of ${rekeyFrom}`,
@@ -179,7 +179,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#monitors = new Crew(log, {
         now,
         thread,
-        ...(pauseMs === undefined ? {} : { pauseMs }),
+        pauseMs,
         group: monitorGroup(topics),
         topic: topics.experiments,
         name: () => "monitor",
@@ -417,10 +417,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const runtime = {
-      ...(stateBytes === undefined ? {} : { maxStateBytes: stateBytes / this.#partitions }),
+      maxStateBytes: stateBytes && stateBytes / this.#partitions,
       snapshot: snapshots && {
         folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
-        intervalMs: snapshots.intervalMs ?? 30_000,
+        intervalMs: snapshots.intervalMs,
         now: this.#now,
       },
       variants: this.#variants.map(({ serving }) => serving),

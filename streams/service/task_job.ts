@@ -18,15 +18,15 @@ const PROMPT_EVENTS = 32;
 
 /** What the steps of a service's tasks have in common. */
 export function taskLimits(options: ServiceOptions, now: () => number): StepOptions {
-  const { commitIntervalMs = 100, commitEvents = 1000, answerIntervalMs, sliceMs } = options;
+  const { commitIntervalMs, commitEvents, answerIntervalMs, sliceMs } = options;
   return {
     now,
     waitMs: IDLE_MS,
     commitIntervalMs,
     commitEvents,
-    ...(options.delivery === "at-least-once" ? { maxEvents: PROMPT_EVENTS } : {}),
-    ...(answerIntervalMs === undefined ? {} : { answerIntervalMs }),
-    ...(sliceMs === undefined ? {} : { sliceMs }),
+    maxEvents: options.delivery === "at-least-once" ? PROMPT_EVENTS : undefined,
+    answerIntervalMs,
+    sliceMs,
   };
 }
 

@@ -39,7 +39,7 @@ export interface WorkerOptions<J extends Job> {
    *
    * @default {1000}
    */
-  readonly pauseMs?: number;
+  readonly pauseMs?: number | undefined;
 }
 
 const LONGEST_PAUSE_MS = 30_000;

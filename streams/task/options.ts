@@ -4,13 +4,14 @@
  * @module
  */
 
+import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
-import type { StateStoreOptions } from "./state_store.ts";
+import type { StateStoreOptions } from "./store_options.ts";
 
 /** Where and how a task runs. */
 export interface TaskRuntime {
@@ -19,25 +20,25 @@ export interface TaskRuntime {
    *
    * @default {no bound on logs with an index of keys, 64 MiB on others}
    */
-  readonly maxStateBytes?: number;
+  readonly maxStateBytes?: number | undefined;
   /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
   readonly snapshot?: StateStoreOptions | undefined;
   /** Models that variants of experiments may want, beside the own one. @default {none} */
-  readonly variants?: Iterable<Serving>;
+  readonly variants?: Iterable<Serving> | undefined;
   /** Versions that experiments pin; without, variants that want one are left out. @default {none} */
-  readonly pins?: PinSource;
+  readonly pins?: PinSource | undefined;
   /** Told how far the restore has come. @default {nobody} */
-  readonly meter?: RestoreMeter;
+  readonly meter?: RestoreMeter | undefined;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
-  readonly delivery?: Delivery;
+  readonly delivery?: Delivery | undefined;
   /** Number of partitions of the events. @default {what the log says} */
-  readonly partitions?: number;
+  readonly partitions?: number | undefined;
   /** Gets the samples that are committed, for a learner in the same process. @default {nobody} */
-  readonly handover?: SampleHandover;
+  readonly handover?: SampleHandover | undefined;
   /** When there is time to learn from other partitions; tasks of one thread share it. @default {its own} */
-  readonly othersTime?: TimeShare;
+  readonly othersTime?: TimeShare | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Where a round ends. */
@@ -61,17 +62,26 @@ export interface StepOptions {
   /** A clock in milliseconds that never goes back, for the times below. */
   readonly now: () => number;
   /** Events to read at most. @default {256} */
-  readonly maxEvents?: number;
+  readonly maxEvents?: number | undefined;
   /** How long to wait for a first event, milliseconds; at most until a commit is due. @default {0} */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   /** Time from a commit to the next, and the longest that an event waits for its own, milliseconds. @default {100} */
-  readonly commitIntervalMs?: number;
+  readonly commitIntervalMs?: number | undefined;
   /** The same when an answer waits for the commit. @default {commitIntervalMs} */
-  readonly answerIntervalMs?: number;
+  readonly answerIntervalMs?: number | undefined;
   /** Events after which a commit is due in any case. @default {1000} */
-  readonly commitEvents?: number;
-  /** Time after which a step ends, with more to do, so that others get their turn; milliseconds. @default {Infinity} */
-  readonly sliceMs?: number;
+  readonly commitEvents?: number | undefined;
+  /** Time after which a step ends, with more to do, so that others get their turn; milliseconds. @default {none} */
+  readonly sliceMs?: number | undefined;
   /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** The options of {@linkcode StepOptions}; defaults are read where they are used, as that is at every step. */
+export const STEP_OPTIONS = {
+  maxEvents: count(256, "events to read at most"),
+  waitMs: natural(0, "how long to wait for a first event"),
+  commitIntervalMs: natural(100, "time from a commit to the next"),
+  commitEvents: count(1000, "events after which a commit is due in any case"),
+  sliceMs: positive(absent("none", Infinity), "time after which a step ends, with more to do"),
+} satisfies OptionsOf<Omit<StepOptions, "now" | "answerIntervalMs" | "signal">>;

@@ -27,7 +27,8 @@ import type { Topics } from "../topics/topics.ts";
 import { PARTITIONS } from "./inputs.ts";
 import { changeOf } from "./position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
-import { StateStore, type StateStoreOptions } from "./state_store.ts";
+import { StateStore } from "./state_store.ts";
+import type { StateStoreOptions } from "./store_options.ts";
 import { LogUsers, PackedUsers, type UserIndex } from "./users.ts";
 
 /** Header of a user's record that has open impressions: such a user must be in memory. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../log/log.ts";
 import { DamagedEntry } from "./record_store.ts";
@@ -21,25 +22,6 @@ export interface StorePosition {
   readonly task: number;
   /** The log's own mark, which another log with the same topics does not have. */
   readonly lineage: string;
-}
-
-/** Options of {@linkcode StateStore.open}. */
-export interface StateStoreOptions {
-  /** Folder of the store; another beside it is taken while it is in use. */
-  readonly folder: string;
-  /** Time from a sync to disk to the next, milliseconds. @default {30_000} */
-  readonly intervalMs?: number;
-  /** A clock in milliseconds that never goes back. @default {performance.now} */
-  readonly now?: () => number;
-  /**
-   * The age above which a snapshot is not used, milliseconds: that of what it misses, the log may not tell any more
-   * who was erased. Less than `delete.retention.ms` of the topics, by the time of a restore at least.
-   *
-   * @default {72_000_000}
-   */
-  readonly maxAgeMs?: number;
-  /** The time of day, milliseconds since the epoch, for the age. @default {Date.now} */
-  readonly wallClock?: () => number;
 }
 
 /** A position as it is on disk. */
@@ -70,7 +52,6 @@ const MAX_UNWRITTEN = 32 << 20;
 /** Time to the next attempt after one that failed, and from one word about it to the next. */
 const RETRY_MS = 5000;
 /** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
-const MAX_AGE_MS = 20 * 3_600_000;
 const REMIND_MS = 60_000;
 /** Least time from one purge to the next: it writes all anew. */
 const PURGE_MS = 3_600_000;
@@ -111,10 +92,10 @@ export class StateStore implements UserIndex {
   private constructor(folder: string, files: StoreFiles, options: StateStoreOptions) {
     this.folder = folder;
     this.#files = files;
-    this.#intervalMs = options.intervalMs ?? 30_000;
+    this.#intervalMs = options.intervalMs ?? STORE_OPTIONS.intervalMs.value;
     this.#now = options.now ?? (() => performance.now());
     this.#wallClock = options.wallClock ?? Date.now;
-    this.#maxAgeMs = options.maxAgeMs ?? MAX_AGE_MS;
+    this.#maxAgeMs = options.maxAgeMs ?? STORE_OPTIONS.maxAgeMs.value;
     this.#writtenAt = this.#syncedAt = this.#now();
     for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
     const { position } = files.store;

@@ -26,7 +26,13 @@ import { Committer } from "./committer.ts";
 import { DELIVERY, type Delivery } from "../topics/delivery.ts";
 import { type EventRead, EventReader } from "./event_reader.ts";
 import { TaskExperiments } from "./experiments.ts";
-import type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
+import {
+  type RoundLimits,
+  type RoundResult,
+  STEP_OPTIONS,
+  type StepOptions,
+  type TaskRuntime,
+} from "./options.ts";
 import { type InputWatch, TaskInputs } from "./inputs.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
@@ -259,8 +265,16 @@ export class Task implements AsyncDisposable {
    * @returns Events applied.
    */
   async step(options: StepOptions): Promise<number> {
-    const { now, maxEvents = 256, waitMs = 0, commitIntervalMs = 100, commitEvents = 1000, signal } = options;
-    const { answerIntervalMs = commitIntervalMs, sliceMs = Infinity } = options;
+    const {
+      now,
+      maxEvents = STEP_OPTIONS.maxEvents.value,
+      waitMs = STEP_OPTIONS.waitMs.value,
+      commitIntervalMs = STEP_OPTIONS.commitIntervalMs.value,
+      commitEvents = STEP_OPTIONS.commitEvents.value,
+      answerIntervalMs = commitIntervalMs,
+      sliceMs = STEP_OPTIONS.sliceMs.value,
+      signal,
+    } = options;
     const { delivery, others, catalogue, users, pace, store } = this.#parts;
     if (store?.isPurgeDue) store.maintain();
     const waiting = this.#events;

@@ -38,6 +38,9 @@ export interface Topics {
   readonly rejected: string;
 }
 
+/** Prefix of the topics' names when nobody says. */
+export const DEFAULT_PREFIX = "meander.";
+
 /**
  * Names of a deployment's topics.
  *
@@ -49,7 +52,7 @@ export interface Topics {
  * assert.equal(topicNames("shop.").events, "shop.events");
  * ```
  */
-export function topicNames(prefix = "meander."): Topics {
+export function topicNames(prefix: string = DEFAULT_PREFIX): Topics {
   return {
     events: `${prefix}events`,
     items: `${prefix}items`,

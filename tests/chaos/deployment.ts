@@ -21,7 +21,7 @@ export interface Deployment<N extends ModelName = ModelName> {
   readonly task: TaskOptions;
   readonly learner: LearnerOptions;
   readonly learning: LearningOptions;
-  readonly delivery?: Delivery;
+  readonly delivery?: Delivery | undefined;
   /** Folder of the local snapshots, to be restored from as well. */
   readonly snapshotsFolder?: string;
   /** The version that the tasks served all the time; without it nobody can tell what they should have answered. */

@@ -90,6 +90,8 @@ const OTHERS: ReadonlySet<string> = new Set([
   "src/experiments/sample_ratio.ts alpha", // of the test of shares
   "streams/dashboard/snapshot.ts tableBytes", // there is no learner
   "streams/http/backlog.ts maxWaiting", // bodies, not requests
+  "streams/http/backlog.ts waitMs", // for room
+  "streams/report/progress.ts intervalMs", // between two lines
   "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
   "scripts/notebook/keras_adam.ts learningRate", // Keras' own
 ]);
