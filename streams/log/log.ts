@@ -350,6 +350,15 @@ export class LogError extends Error {
 
 /**
  * Whether an error may go away by itself: a writer that was fenced or broke, a log that is closed or cannot be reached.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { isTransient, LogError } from "@meander/meander/log";
+ *
+ * assert.ok(isTransient(new LogError("fenced", "another writer was opened")));
+ * assert.ok(!isTransient(new LogError("corrupt", "a checksum is wrong")));
+ * ```
  */
 export function isTransient(error: unknown): boolean {
   return error instanceof LogError && ["fenced", "closed", "unreachable"].includes(error.code);
