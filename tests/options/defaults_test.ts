@@ -75,6 +75,32 @@ Deno.test("the docs of options have the defaults of their declarations", () => {
   assert.ok(declared.length >= 16 && compared > 80, `${declared.length} declarations, ${compared} compared`);
 });
 
+Deno.test("the docs of what passes options on have the defaults of their declarations", () => {
+  const values = new Map<string, Set<string>>();
+  for (const { options } of declared) {
+    for (const [name, { value }] of Object.entries(options)) {
+      if (value === undefined) continue;
+      values.set(name, (values.get(name) ?? new Set()).add(JSON.stringify(value)));
+    }
+  }
+  const odd: string[] = [];
+  for (const [file, text] of files) {
+    for (const [, interfaceName = ""] of text.matchAll(/interface (\w+)/g)) {
+      if (declared.some((one) => one.file === file && one.interfaceName === interfaceName)) continue;
+      for (const [name, doc] of documented(text, interfaceName)) {
+        const known = values.get(name);
+        if (known === undefined || OTHERS.has(`${file} ${name}`) || !/^[\d"\[]|^true$|^false$/.test(doc)) {
+          continue;
+        }
+        if (!known.has(doc.replaceAll(/[ _]/g, ""))) {
+          odd.push(`${file}: ${interfaceName}.${name}: ${doc} for ${[...known]}`);
+        }
+      }
+    }
+  }
+  assert.deepEqual(odd, []);
+});
+
 /** What has the name of an option and is none, by file. */
 const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
@@ -86,6 +112,8 @@ const OTHERS: ReadonlySet<string> = new Set([
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root
   "src/nn/optimisers/adam.ts epsilon",
   "src/learner/calibration.ts scale", // of logits
+  "src/draws/policy.ts deviations", // of scores
+  "src/features/serving.ts lifelong", // what a model can, not what is wanted
   "src/embeddings/table.ts scale", // of a step
   "src/experiments/sample_ratio.ts alpha", // of the test of shares
   "streams/dashboard/snapshot.ts tableBytes", // there is no learner
