@@ -90,8 +90,8 @@ async function main(flags: Flags): Promise<number> {
   }
   const found = await inspect(log, {
     prefix: flags.prefix,
-    ...(flags.maxLag === undefined ? {} : { maxLag: flags.maxLag }),
-    ...(flags.known === undefined ? {} : { known: flags.known }),
+    maxLag: flags.maxLag,
+    known: flags.known,
   });
   const problems = [
     ...configured,

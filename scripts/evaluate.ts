@@ -125,7 +125,7 @@ async function main(flags: Flags): Promise<number> {
   const { slate, clip, threshold, resamples, seed, force } = flags;
   const options: EvaluationOptions = {
     ...{ slate, threshold, resamples, seed, force: force === true },
-    ...(clip === undefined ? {} : { clip }),
+    clip,
   };
   const evaluation = evaluatePolicy(lists, options);
   print(Deno.stdout, render(evaluation));
@@ -148,7 +148,7 @@ async function protocol(flags: Flags): Promise<number> {
     ...{ data, format, seed, withoutOwn: withoutOwn === true },
     ...{ config, task: { ranking, retrieval } },
     ...(ranking === "blend" ? {} : { model }),
-    ...(limit === undefined ? {} : { limit }),
+    limit,
   }, json);
 }
 

@@ -65,3 +65,6 @@ export function addKafkaFlags(command: Command): Command {
 export function placeOf({ log, logPath, brokers }: LogFlags): string {
   return log === "sqlite" ? logPath : brokers ?? "Kafka";
 }
+
+/** Partitions of new topics. One process gains nothing from several: statistics of items are kept for each. */
+export const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 } as const;

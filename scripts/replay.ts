@@ -120,7 +120,7 @@ async function main(flags: Flags): Promise<number> {
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const learner = {
-    ...(flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) }),
+    tableBytes: flags.memory && Math.floor(flags.memory / 4),
     ...learnerOptions(task, config, flags.seed),
   };
   const model = modelConfig(flags.model, config);

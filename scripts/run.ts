@@ -13,10 +13,17 @@ import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/options.ts";
 import { DELIVERY } from "../streams/topics/delivery.ts";
 import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
-import { type Address, DEFAULT_ADDRESS, type Flags, SNAPSHOTS } from "./run/flags.ts";
+import {
+  type Address,
+  COMMIT_INTERVAL_MS,
+  DEFAULT_ADDRESS,
+  type Flags,
+  hostAndPort,
+  SNAPSHOTS,
+} from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
-import { addLogFlags } from "./log_flags.ts";
+import { addLogFlags, DEFAULT_PARTITIONS } from "./log_flags.ts";
 import { optionFlag } from "./option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
@@ -53,15 +60,19 @@ const program = addLogFlags(
 )
   .option(
     "--roles <list>",
-    `what this process does, of ${ALL_ROLES.join(",")} (default: task,learner,monitor)`,
+    `what this process does, of ${ALL_ROLES.join(",")} (default: ${ROLES.join(",")})`,
     roles,
   )
   .option(
     "--http <host:port>",
-    "serve the HTTP API and metrics (default with the role http: 127.0.0.1:8080)",
+    `serve the HTTP API and metrics (default with the role http: ${hostAndPort(DEFAULT_ADDRESS)})`,
     address,
   )
-  .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
+  .option(
+    "--partitions <n>",
+    `partitions of new topics (default: ${DEFAULT_PARTITIONS.sqlite} on sqlite, ${DEFAULT_PARTITIONS.kafka} on kafka)`,
+    count,
+  )
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
       DEFAULT_MODEL,
@@ -75,7 +86,10 @@ const program = addLogFlags(
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option(
     "--commit-interval <ms>",
-    "time from a commit to the next; on sqlite no answer waits for it (default: 100, at-least-once: 500)",
+    "time from a commit to the next; on sqlite no answer waits for it " +
+      `(default: ${COMMIT_INTERVAL_MS["exactly-once"]}, at-least-once: ${
+        COMMIT_INTERVAL_MS["at-least-once"]
+      })`,
     commitInterval,
   )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)

@@ -13,10 +13,7 @@ import { settle, type Settled } from "../src/options/option.ts";
 import { SQLITE_OPTIONS } from "../streams/log/sqlite/durability.ts";
 import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../streams/topics/topics.ts";
-import type { KafkaFlags, LogFlags } from "./log_flags.ts";
-
-/** One process gains nothing from several partitions: statistics of items are kept for each. */
-const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 };
+import { DEFAULT_PARTITIONS, type KafkaFlags, type LogFlags } from "./log_flags.ts";
 
 /**
  * Opens the log.

@@ -39,16 +39,16 @@ export interface NextItemOptions {
   readonly data: string;
   readonly format: (typeof NEXT_ITEM_DATA)[number];
   /** Overrides of the defaults of the format, as in a replay. @default {none} */
-  readonly config?: Config;
+  readonly config?: Config | undefined;
   /** Overrides of both. */
   readonly task: Partial<TaskOptions>;
   /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
-  readonly model?: ModelName;
+  readonly model?: ModelName | undefined;
   /** Interactions after which to stop. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Taobao's second table: the user's own items may not come again. */
-  readonly withoutOwn?: boolean;
-  readonly seed?: number;
+  readonly withoutOwn?: boolean | undefined;
+  readonly seed?: number | undefined;
   /** Called now and then, with the queries so far. */
   readonly onProgress?: (done: number, of: number, queries: readonly Query[]) => void;
 }

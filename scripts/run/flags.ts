@@ -4,6 +4,7 @@
  * @module
  */
 
+import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Role } from "../../streams/service/service.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
@@ -51,3 +52,9 @@ export function addressOf({ http, roles }: Pick<Flags, "http" | "roles">): Addre
 export function hostAndPort({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
+
+/** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
+export const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = {
+  "exactly-once": STEP_OPTIONS.commitIntervalMs.value,
+  "at-least-once": 500,
+};

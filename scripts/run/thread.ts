@@ -4,7 +4,6 @@
  * @module
  */
 
-import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import { readConfig } from "../../streams/config/read.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
@@ -27,7 +26,7 @@ import {
 } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/retention.ts";
-import { DELIVERY, type Delivery } from "../../streams/topics/delivery.ts";
+import { DELIVERY } from "../../streams/topics/delivery.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -40,7 +39,7 @@ import { topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../command_line.ts";
 import { placeOf } from "../log_flags.ts";
 import { openLog, partitionsOf, sqliteOptions } from "../service_flags.ts";
-import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
+import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
@@ -48,11 +47,6 @@ const STATUS_MS = 10_000;
 const WAITING_MS = 5000;
 /** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
 const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
-/** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
-const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = {
-  "exactly-once": STEP_OPTIONS.commitIntervalMs.value,
-  "at-least-once": 500,
-};
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of this thread. A kind that is left out would be none. */
@@ -121,7 +115,7 @@ async function serve(flags: Flags): Promise<number> {
     nowMicros: () => Math.round(performance.now() * 1000),
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
-  const tables = flags.memory === undefined ? {} : { tableBytes: Math.floor(flags.memory / 4) };
+  const tableBytes = flags.memory && Math.floor(flags.memory / 4);
   logger.info("opens the log {place}", { place: placeOf(flags) });
   const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
   const topics = topicNames(flags.prefix);
@@ -151,7 +145,7 @@ async function serve(flags: Flags): Promise<number> {
       model: name,
       modelConfig: modelConfig(name, config),
     })),
-    learner: { ...tables, ...learnerOptions(task, config, flags.seed) },
+    learner: { tableBytes, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
     learnerThread: learnerThreadOf(flags, metrics),
     partitions: await partitionsOf(log, flags),

@@ -74,19 +74,19 @@ export interface EvaluationOptions {
    *
    * @default {"cascade"}
    */
-  readonly slate?: Slate;
+  readonly slate?: Slate | undefined;
   /** Upper bound of the weights: reduces variance for an unknown bias. @default {no cut} */
-  readonly clip?: number;
+  readonly clip?: number | undefined;
   /** Weight above which Switch uses the reward model alone. @default {10} */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /** Resamples of the bootstrap; 0 turns it off. @default {1000} */
-  readonly resamples?: number;
+  readonly resamples?: number | undefined;
   /** Seed of the bootstrap. @default {0} */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Least effective sample size, as a share of the lists. @default {0.1} */
-  readonly minEffective?: number;
+  readonly minEffective?: number | undefined;
   /** Whether to estimate even when the estimates cannot be trusted. @default {false} */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 /** An estimate of the mean reward per list. */

@@ -97,11 +97,11 @@ export type KnownCount = (typeof KNOWN_COUNTS)[number];
 /** Options of {@linkcode inspect}. */
 export interface InspectionOptions {
   /** Prefix of the topics. @default {"meander."} */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Lag of a partition that is still well. @default {Infinity} */
-  readonly maxLag?: number;
+  readonly maxLag?: number | undefined;
   /** How much of what they count is known already, all partitions together. @default {{}} */
-  readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
+  readonly known?: Readonly<Partial<Record<KnownCount, number>>> | undefined;
 }
 
 /** Those of {@linkcode KNOWN_COUNTS} that somebody has counted. */
