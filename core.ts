@@ -1,7 +1,7 @@
 /**
  * The engine without I/O: events in, recommendations and samples out, and the learner that turns samples into numbered
  * versions of a model. No log, no file, no server, no clock; only what Deno, Node and Bun share. The same module
- * is what `deno task pack` packs for npm.
+ * is what `deno pack -c npm.json -o core.tgz` packs for npm.
  *
  * @example A list is answered, clicked and learnt.
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * `deno task ablate`: the models with one thing taken away at a time, on every protocol, three seeds, as a table in
+ * `deno task meander ablate`: the models with one thing taken away at a time, on every protocol, three seeds, as a table in
  * Markdown. Runs accumulate in a JSON file: stopped, the same command goes on; with `--runs 0` it only prints.
  *
  * @module

@@ -2,9 +2,9 @@
  * Lets a deployment on a real Kafka broker suffer, and looks whether it kept its promises: every request answered
  * once, every sample learnt once, every state what a run without faults would have left. Needs Java 17 and Maven.
  *
- *     deno task chaos                 # a minute
- *     deno task chaos --long          # 200,000 events, 100 kills: a quarter of an hour
- *     deno task chaos --seed 7        # other people, other faults
+ *     deno run -A scripts/chaos.ts                 # a minute
+ *     deno run -A scripts/chaos.ts --long          # 200,000 events, 100 kills: a quarter of an hour
+ *     deno run -A scripts/chaos.ts --seed 7        # other people, other faults
  *
  * @module
  */

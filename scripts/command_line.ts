@@ -5,6 +5,7 @@
  */
 
 import { dirname } from "node:path";
+import manifest from "../deno.json" with { type: "json" };
 import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
 import { ConfigError } from "../streams/settings/config_fault.ts";
 
@@ -20,9 +21,9 @@ export function callAs(name: string, args: readonly string[]): void {
   called = { name, args };
 }
 
-/** What a command is called in its help. @param task Name of its own task */
-export function commandName(task: string): string {
-  return called?.name ?? `deno task ${task}`;
+/** The name of a command in its help: that of its task, if it has one. */
+export function commandName(command: string): string {
+  return called?.name ?? `deno task ${command in manifest.tasks ? command : `meander ${command}`}`;
 }
 
 /** A command to which an unknown option is worse than a missing one: it may be that one, misspelt. */

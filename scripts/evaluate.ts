@@ -1,10 +1,10 @@
 /**
- * `deno task evaluate`: what another policy would have earned, from the log of this one; or a protocol of
+ * `deno task meander evaluate`: what another policy would have earned, from the log of this one; or a protocol of
  * recommendation on public data.
  *
- *     deno task evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
- *     deno task evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
- *     deno task evaluate --protocol next-item --format ml-100k --data ../shared/data/ml-100k
+ *     deno task meander evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
+ *     deno task meander evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
+ *     deno task meander evaluate --protocol next-item --format ml-100k --data ../shared/data/ml-100k
  *
  * @module
  */

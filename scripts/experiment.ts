@@ -1,9 +1,9 @@
 /**
- * `deno task experiment`: starts, watches, stops and promotes experiments of a deployment, on its log or, with
+ * `deno task meander experiment`: starts, watches, stops and promotes experiments of a deployment, on its log or, with
  * `--url`, over the HTTP API of a service that has the log.
  *
- *     deno task experiment start greener.json --url http://127.0.0.1:8080
- *     deno task experiment status
+ *     deno task meander experiment start greener.json --url http://127.0.0.1:8080
+ *     deno task meander experiment status
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `deno task labels`: how far from the truth each label policy ends, by how late the clicks come, as a table in
+ * `deno task meander labels`: how far from the truth each label policy ends, by how late the clicks come, as a table in
  * Markdown.
  *
  * @module

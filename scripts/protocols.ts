@@ -3,8 +3,8 @@
  * sampled ranking on two hours of Taobao. `docs/reference/protocols.md` has the exact rules and our figures.
  *
  * ```sh
- * deno task protocols p2 --data ../shared/data/sparrowrecsys --model din --seed 0
- * deno task protocols p3 --data ../shared/data/taobao-userbehavior --model dien --seed 0
+ * deno task meander protocols p2 --data ../shared/data/sparrowrecsys --model din --seed 0
+ * deno task meander protocols p3 --data ../shared/data/taobao-userbehavior --model dien --seed 0
  * ```
  *
  * @module

@@ -2,8 +2,8 @@
  * Writes the JSON Schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it only compares, and fails when a file is
  * not up to date; with `--config` it prints the schema of meander.json instead.
  *
- *     deno task schemas [--check]
- *     deno task schemas --config > meander.schema.json
+ *     deno run -A scripts/schemas.ts [--check]
+ *     deno run -A scripts/schemas.ts --config > meander.schema.json
  *
  * @module
  */
@@ -47,7 +47,7 @@ if (import.meta.main && Deno.args.includes("--config")) {
     for (const [name, text] of schemaFiles()) await Deno.writeTextFile(new URL(name, folder), text);
     await print(`wrote ${schemaFiles().size} files, ${stale.length} changed`);
   } else if (stale.length > 0) {
-    await print(`not up to date: ${stale.join(", ")}; run \`deno task schemas\``);
+    await print(`not up to date: ${stale.join(", ")}; run \`deno run -A scripts/schemas.ts\``);
     Deno.exit(1);
   } else {
     await print("schemas and configuration.md are up to date");

@@ -1,5 +1,5 @@
 /**
- * `deno task simulate`: a closed loop of simulated people, with two variants in an experiment, and a report.
+ * `deno task meander simulate`: a closed loop of simulated people, with two variants in an experiment, and a report.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `deno task evaluate --protocol next-item`: runs the protocol and prints its table.
+ * `deno task meander evaluate --protocol next-item`: runs the protocol and prints its table.
  *
  * @module
  */

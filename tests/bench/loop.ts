@@ -1,5 +1,5 @@
 /**
- * What the regret of a closed loop is made of: people are simulated and answered as by `deno task simulate`, and each
+ * What the regret of a closed loop is made of: people are simulated and answered as by `deno task meander simulate`, and each
  * page of the model is judged once more with all its candidates, of which the true logits and their parts are known.
  *
  * ```sh

@@ -1,5 +1,5 @@
 /**
- * A short run of `deno task chaos`: most of a minute, since a member that is silent is only noticed after a session of
+ * A short run of `deno run -A scripts/chaos.ts`: most of a minute, since a member that is silent is only noticed after a session of
  * six seconds, and processes take their time to start.
  */
 
@@ -33,7 +33,7 @@ Deno.test({
       folder,
       tell: () => {},
     });
-    const again = `deno task chaos --seed ${SEED}; what the processes said is in ${folder}\n${
+    const again = `deno run -A scripts/chaos.ts --seed ${SEED}; what the processes said is in ${folder}\n${
       describe(schedule)
     }`;
     assert.deepEqual(problems, [], `again with: ${again}`);

@@ -211,7 +211,7 @@ look(
   "without an experiment, the page says how to start one",
   { path: "/experiments", width: 390 },
   async ({ page }) => {
-    await page.locator("pre", { hasText: "deno task experiment start" }).waitFor();
+    await page.locator("pre", { hasText: "deno task meander experiment start" }).waitFor();
   },
 );
 

@@ -12,7 +12,7 @@ Deno.test("docs/reference/configuration.md is what the schema makes", async () =
   assert.equal(
     await readPage("docs/reference/configuration.md"),
     configurationPage(),
-    "run `deno task schemas`",
+    "run `deno run -A scripts/schemas.ts`",
   );
 });
 

@@ -26,10 +26,11 @@ Deno.test("every flag of a command in the docs is one that its help knows", asyn
     readonly tasks: Readonly<Record<string, { readonly command: string }>>;
   };
   const helps = new Map<string, Promise<string>>();
-  const helpOf = (name: string, word: string | undefined) => {
+  const helpOf = (name: string, words: readonly string[]) => {
     const [file = ""] = /[\w/]+\.ts/.exec(tasks[name]?.command ?? "") ?? [];
-    const isSub = /^[a-z][a-z-]*$/.test(word ?? "") && (name === "experiment" || name === "meander");
-    const args = isSub ? [word!, "--help"] : ["--help"];
+    const [command = "", verb = ""] = name === "meander" ? words : [];
+    const subcommands = command === "experiment" ? [command, verb] : [command];
+    const args = [...subcommands.filter((word) => /^[a-z][a-z-]*$/.test(word)), "--help"];
     const key = [file, ...args].join(" ");
     const help = helps.get(key) ??
       new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", file, ...args], cwd: ROOT })
@@ -46,7 +47,7 @@ Deno.test("every flag of a command in the docs is one that its help knows", asyn
       const flags = args.flatMap((arg) => /^\[?(--[a-z][a-z-]*)/.exec(arg)?.[1] ?? []);
       // What writes files has no help, and few flags.
       if (flags.length === 0 || ["schemas", "fixtures", "kernels", "test"].includes(name)) continue;
-      const help = await helpOf(name, args[0]);
+      const help = await helpOf(name, args);
       for (const flag of flags) {
         assert.ok(help.includes(flag), `${page}: deno task ${name} ${rest.join(" ")}: ${flag}`);
         checked++;

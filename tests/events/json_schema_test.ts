@@ -12,7 +12,7 @@ import { matches } from "./schema_checker.ts";
 
 const schemas = jsonSchemas();
 
-Deno.test("docs/reference/schemas are what `deno task schemas` writes", async () => {
+Deno.test("docs/reference/schemas are what `deno run -A scripts/schemas.ts` writes", async () => {
   assert.deepEqual(await staleFiles(), []);
 });
 

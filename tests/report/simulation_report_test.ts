@@ -8,7 +8,7 @@ const arm = (served: number) => ({ requests: 50, ctr: served + 0.01, served, bes
 
 const DATA: SimulationData = {
   title: "dien in a closed loop",
-  command: "deno task simulate --requests 2000",
+  command: "deno task meander simulate --requests 2000",
   started: 0,
   finished: 65_000,
   variants: [NAME, "dien"],

@@ -8,8 +8,6 @@ import { taskArguments, taskV8Flags } from "../service/task_command.ts";
 const ROOT = new URL("../../", import.meta.url);
 const MANIFEST = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 const UNCHECKED = "--no-wasm-bounds-checks";
-/** They reach a log that they have filled themselves. */
-const OWN_DATA = ["replay", "simulate"];
 
 /** A module with a function that reads a number at an address, in a memory of 64 KiB. */
 const READ = [0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 127, 1, 125, 3, 2, 1, 0, 5, 3, 1, 0, 1]
@@ -34,18 +32,15 @@ async function run(
 
 Deno.test("no task with permissions asks for more, which would wait for somebody to answer", () => {
   const tasks: [string, { command: string }][] = Object.entries(MANIFEST.tasks);
-  const scoped = tasks.filter(([, { command }]) => / run .*--allow-/.test(command));
+  const scoped = tasks.filter(([, { command }]) => command.includes(" -P="));
   assert.ok(scoped.length > 5);
-  for (const [name, { command }] of scoped) assert.match(command, / run --no-prompt /, name);
+  for (const [name, { command }] of scoped) assert.match(command, / run -q --no-prompt /, name);
 });
 
 Deno.test("tasks that reach others check the bounds of their kernels", async () => {
   const tasks: [string, { command: string }][] = Object.entries(MANIFEST.tasks);
   const unchecked = tasks.filter(([, { command }]) => command.includes(UNCHECKED)).map(([name]) => name);
-  assert.ok(unchecked.includes("replay") && !unchecked.includes("run") && !unchecked.includes("meander"));
-  for (const name of unchecked.filter((name) => !OWN_DATA.includes(name) && name !== "bench")) {
-    assert.doesNotMatch(MANIFEST.tasks[name].command, /--allow-net|-A/, name);
-  }
+  assert.deepEqual(unchecked, ["replay", "bench"]); // on a log that they have filled themselves
   const probe = `
     const { f } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([${READ}]))).exports;
     try {
@@ -110,7 +105,7 @@ for (const [task, by] of [["run", ""], ["run", "links/"], ["meander", ""]] as co
         ...{ log, config, members: `${folder}/members`, http: { hostname: "127.0.0.1", port: 0 } },
         ...{ logPath: `${folder}/${by}log/new/log.sqlite`, snapshots: `${folder}/${by}snapshots/new` },
       };
-      const permissions = (await taskArguments(task)).filter((word) => word.startsWith("--allow-"));
+      const permissions = (await taskArguments(task)).filter((word) => word.startsWith("-P="));
       const module = `data:application/javascript,${encodeURIComponent(TASK)}`;
       const said = await run(PROBE, permissions, {}, [JSON.stringify(flags), JSON.stringify(module)]);
       await Deno.remove(folder, { recursive: true });

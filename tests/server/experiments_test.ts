@@ -144,7 +144,7 @@ Deno.test("changes need a key of the scope experiments, looking one of read", as
   await assert.rejects(client.stop("e", ""), /^Error: The key analyst has no scope experiments$/);
 });
 
-Deno.test("deno task experiment works on a service that runs, by its URL", async () => {
+Deno.test("deno task meander experiment works on a service that runs, by its URL", async () => {
   await using api = await startApi();
   const folder = await Deno.makeTempDir();
   const file = `${folder}/e.json`;

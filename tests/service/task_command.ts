@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** The arguments of Deno for a task of deno.json, whatever folder it is run in. */
+/** The arguments of Deno for a task of deno.json, or a command without one, whatever folder it is run in. */
 export async function taskArguments(task: string): Promise<readonly string[]> {
   const words = await wordsOf(task);
   const deno = words.indexOf("deno");
@@ -19,7 +19,7 @@ export async function taskArguments(task: string): Promise<readonly string[]> {
   return words.slice(deno + 1).flatMap((word) => {
     if (word === "run") return ["run", "--no-check", "--config", absolute("deno.json")];
     if (word.startsWith("scripts/")) return [absolute(word)];
-    return [word.replace("--allow-ffi=node_modules", `--allow-ffi=${absolute("node_modules")}`)];
+    return [word];
   });
 }
 
@@ -47,7 +47,7 @@ export async function taskEnvironment(task: string): Promise<Readonly<Record<str
 
 async function wordsOf(task: string): Promise<string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  return tasks[task].command.split(" ");
+  return (tasks[task]?.command ?? `${tasks.meander.command} ${task}`).split(" ");
 }
 
 function isAssignment(word: string): boolean {

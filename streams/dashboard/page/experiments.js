@@ -51,7 +51,11 @@ function show(box, experiments) {
       ),
       html("pre", { tabindex: 0 }, html("code", {}, EXAMPLE)),
       html("p", {}, "Then start it; every task assigns by it from its next event on:"),
-      html("pre", {}, html("code", {}, `deno task experiment start explore.json --url ${location.origin}`)),
+      html(
+        "pre",
+        {},
+        html("code", {}, `deno task meander experiment start explore.json --url ${location.origin}`),
+      ),
     ));
     return;
   }
