@@ -64,8 +64,8 @@ const INTRO = `# Configuration
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
 Every key is optional; an unknown or repeated one is an error that names it and its lines. The
 [profile of a format](../../streams/replay/profiles.ts) stands between the defaults below and the file. Times
-are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/schemas.ts\` makes this page of
-[the schema](../../streams/config/config_schema.ts).
+are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/schemas.ts\` makes this page
+of [the schema](../../streams/config/config_schema.ts).
 
 \`\`\`json
 {
@@ -77,7 +77,8 @@ are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A sc
 
 Comments (\`//\`, \`/* */\`) and trailing commas are allowed. An entry of \`actions\` replaces that action's whole
 policy; actions that are not named keep theirs. For an editor that completes and checks, write the schema with
-\`deno run -A scripts/schemas.ts --config > meander.schema.json\`, and name it: \`"$schema": "meander.schema.json"\`.
+\`deno run -A scripts/schemas.ts --config > meander.schema.json\`, and name it:
+\`"$schema": "meander.schema.json"\`.
 
 Variables of the environment win over the file, for every command: \`MEANDER_\` and the path in capitals,
 \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`; JSON, or else a text. Secrets are only there or
