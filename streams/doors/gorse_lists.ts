@@ -4,6 +4,8 @@
  * @module
  */
 
+import { PLAIN } from "../../src/events/json_schema.ts";
+import { MAX_ID_BYTES, MAX_NAME_BYTES } from "../../src/events/limits.ts";
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
@@ -38,10 +40,14 @@ const PAGE = {
     schema: { type: "integer", minimum: 0, maximum: 1000 },
   },
 } as const;
+/** An id, or nothing. */
+const TEXT = { type: "string", maxLength: MAX_ID_BYTES, pattern: PLAIN } as const;
 const CATEGORY = {
-  category: { about: "Only items of this category; may be there several times", schema: { type: "string" } },
+  category: { about: "Only items of this category; may be there several times", schema: TEXT },
 } as const;
-const READER = { "user-id": { about: "Leave out what this user had", schema: { type: "string" } } } as const;
+const READER = { "user-id": { about: "Leave out what this user had", schema: TEXT } } as const;
+/** Go's durations, such as `1h30m`. */
+const DURATION = /^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/;
 
 /** The endpoints that recommend. */
 export function gorseLists(
@@ -78,8 +84,14 @@ export function gorseLists(
     ...{ ...reading, answers: LIST },
     query: {
       ...{ ...PAGE, ...CATEGORY },
-      "write-back-type": { about: "Also take this feedback for each item", schema: { type: "string" } },
-      "write-back-delay": { about: "Ignored but for its form, such as 10m", schema: { type: "string" } },
+      "write-back-type": {
+        about: "Also take this feedback for each item",
+        schema: { ...TEXT, maxLength: MAX_NAME_BYTES },
+      },
+      "write-back-delay": {
+        about: "Ignored but for its form, such as 10m",
+        schema: { type: "string", pattern: DURATION.source },
+      },
     },
     handle: recommended,
   } as const;
@@ -271,8 +283,8 @@ function checkAction(action: string, time: number): void {
   if (!checked.ok) throw new Problem("bad-parameter", `write-back-type cannot be taken: ${checked.reason}`);
 }
 
-/** Go's durations, such as `1h30m`. @throws Problem `bad-parameter` */
+/** @throws Problem `bad-parameter` when it is no duration */
 function checkDelay(text: string): void {
-  if (/^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/.test(text)) return;
+  if (DURATION.test(text)) return;
   throw new Problem("bad-parameter", "write-back-delay must be a duration such as 10m");
 }
