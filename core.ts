@@ -49,9 +49,9 @@ export type { TaskOptions } from "./src/engine/task_options.ts";
 export type { Forgotten, TaskOutputs, TaskRefusal } from "./src/engine/task_outputs.ts";
 export { TASK_COUNTERS, type TaskCounter, type TaskCounters } from "./src/engine/task_counters.ts";
 export type { Arrival } from "./src/users/event_clock.ts";
-export type { SequenceOptions } from "./src/users/sequence.ts";
+export type { SequenceOptions } from "./src/users/states/sequence.ts";
 export type { FrequencyOptions } from "./src/users/shown_items.ts";
-export { LABEL_POLICIES, type LabelPolicy } from "./src/users/label_policy.ts";
+export { LABEL_POLICIES, type LabelPolicy } from "./src/users/pending/label_policy.ts";
 
 // What is a feature, and what an action means.
 export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
@@ -137,11 +137,11 @@ export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
 // Learning: from samples to numbered versions of the parameters, and serving with the newest.
 export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";
 export type { Model, ModelSizes } from "./src/nn/models/core/model.ts";
-export { modelSizes } from "./src/features/assembler.ts";
+export { modelSizes } from "./src/features/rows/assembler.ts";
 export { Learner, type LearnResult } from "./src/learner/learner.ts";
 export type { LearnerOptions } from "./src/learner/learner_options.ts";
 export { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./src/learner/table_rules.ts";
-export type { GuardOptions } from "./src/learner/guard.ts";
+export type { GuardOptions } from "./src/learner/guard/guard.ts";
 export type { ProofOptions } from "./src/learner/proof.ts";
 export { ServingModel } from "./src/serving/serving_model.ts";
 export type { Look, Serving } from "./src/features/serving.ts";

@@ -30,10 +30,10 @@
 export { startHttp } from "./streams/server/http.ts";
 export type { HttpOptions } from "./streams/server/desk.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
-export type { HttpLimits } from "./streams/http/limits.ts";
-export type { GorseSettings, HttpSettings } from "./streams/http/settings.ts";
-export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/access.ts";
-export { type Door, DOORS } from "./streams/http/door_names.ts";
+export type { HttpLimits } from "./streams/http/contract/limits.ts";
+export type { GorseSettings, HttpSettings } from "./streams/http/contract/settings.ts";
+export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/contract/access.ts";
+export { type Door, DOORS } from "./streams/http/contract/door_names.ts";
 
 // Its measures.
 export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";

@@ -21,6 +21,10 @@
 
 export { KafkaLog } from "./streams/log/kafka/kafka_log.ts";
 export type { KafkaLogOptions } from "./streams/log/kafka/options.ts";
-export { type Compression, type CompressionChoice, COMPRESSIONS } from "./streams/log/kafka/codecs.ts";
+export {
+  type Compression,
+  type CompressionChoice,
+  COMPRESSIONS,
+} from "./streams/log/kafka/protocol/codecs.ts";
 export type { KafkaConnection, KafkaLogin, KafkaTls } from "./streams/log/kafka/connection.ts";
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";

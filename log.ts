@@ -76,6 +76,6 @@ export { type ForeignTopic, TopicFeeder, type TopicFeederOptions } from "./strea
 export { JSON_FORMATS, type JsonFormat } from "./streams/sources/adapters.ts";
 
 // Old records off them.
-export { Retention, type RetentionOptions } from "./streams/service/retention.ts";
-export type { Deployment } from "./streams/service/needed.ts";
+export { Retention, type RetentionOptions } from "./streams/service/erasure/retention.ts";
+export type { Deployment } from "./streams/service/erasure/needed.ts";
 export type { RetentionSettings } from "./streams/settings/retention_settings.ts";

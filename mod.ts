@@ -67,11 +67,11 @@ export {
   type Role,
   type ServiceOptions,
   type VariantModel,
-} from "./streams/service/options.ts";
+} from "./streams/service/jobs/options.ts";
 export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./streams/service/status.ts";
-export type { MonitorStatus } from "./streams/service/monitor_job.ts";
+export type { MonitorStatus } from "./streams/service/jobs/monitor_job.ts";
 export type { RestoreStatus } from "./streams/task/restore_meter.ts";
-export type { StoreStatus } from "./streams/task/state_store.ts";
+export type { StoreStatus } from "./streams/task/store/state_store.ts";
 export type { Delivery } from "./streams/topics/delivery.ts";
 export {
   replay,
@@ -139,7 +139,7 @@ export { decodeRecommendation } from "./src/events/codec.ts";
 // Models: what scores, what trains it, and what travels between the two.
 export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";
 export type { Model, ModelSizes } from "./src/nn/models/core/model.ts";
-export { modelSizes } from "./src/features/assembler.ts";
+export { modelSizes } from "./src/features/rows/assembler.ts";
 export { ServingModel } from "./src/serving/serving_model.ts";
 export type { Serving } from "./src/features/serving.ts";
 export { PRIOR } from "./src/serving/prior_serving.ts";

@@ -23,7 +23,7 @@ import {
   integer,
   print,
   runCommand,
-} from "./command_line.ts";
+} from "./flags/command_line.ts";
 
 interface Flags {
   readonly seed: number;

@@ -21,16 +21,16 @@ import {
 } from "../streams/service/inspection.ts";
 import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError } from "../streams/log/log.ts";
-import { KEY_VARIABLE } from "../streams/http/settings.ts";
+import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
 import { topicNames, topicSpecs } from "../streams/topics/topics.ts";
 import type { Config } from "../streams/config/config.ts";
-import { commandArguments, commandName, count, createCommand, print } from "./command_line.ts";
-import { misfitsOf, problemsOf } from "./config_problems.ts";
-import { keyHeaders } from "./server_flags.ts";
-import { addLogFlags, type LogFlags, placeOf } from "./log_flags.ts";
-import { openLog } from "./service_flags.ts";
+import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
+import { misfitsOf, problemsOf } from "./config/config_problems.ts";
+import { keyHeaders } from "./flags/server_flags.ts";
+import { addLogFlags, type LogFlags, placeOf } from "./flags/log_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly rights?: true;

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { optionFlag } from "./option_flags.ts";
+import { optionFlag } from "./flags/option_flags.ts";
 import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
@@ -37,12 +37,12 @@ import {
   integer,
   print,
   runCommand,
-} from "./command_line.ts";
+} from "./flags/command_line.ts";
 import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
-import { addLogFlags, type LogFlags } from "./log_flags.ts";
-import { openLog } from "./service_flags.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;

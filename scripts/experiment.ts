@@ -28,12 +28,19 @@ import {
   type SegmentView,
   stopHarmful,
 } from "../streams/experiments/views.ts";
-import { KEY_VARIABLE } from "../streams/http/settings.ts";
+import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { topicNames } from "../streams/topics/topics.ts";
-import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags } from "./log_flags.ts";
-import { openLog } from "./service_flags.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  print,
+  runCommand,
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
 const RETRY_MS = 10_000;

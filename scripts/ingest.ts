@@ -18,9 +18,16 @@ import { newestTime } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
-import { commandArguments, commandName, count, createCommand, print, runCommand } from "./command_line.ts";
-import { addLogFlags, type LogFlags } from "./log_flags.ts";
-import { openLog, partitionsOf } from "./service_flags.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  print,
+  runCommand,
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { openLog, partitionsOf } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly from: string;

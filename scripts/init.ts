@@ -11,8 +11,8 @@ import {
   makeRoomFor,
   print,
   runCommand,
-} from "./command_line.ts";
-import { configTemplate } from "./config_template.ts";
+} from "./flags/command_line.ts";
+import { configTemplate } from "./config/config_template.ts";
 
 interface Flags {
   readonly all?: true;

@@ -9,8 +9,8 @@
  */
 
 import { InvalidArgumentError } from "commander";
-import { startBroker } from "../streams/log/kafka/dev_broker.ts";
-import { commandArguments, commandName, createCommand } from "./command_line.ts";
+import { startBroker } from "../streams/log/kafka/broker/dev_broker.ts";
+import { commandArguments, commandName, createCommand } from "./flags/command_line.ts";
 
 interface Options {
   readonly port: number;

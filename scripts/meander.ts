@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };
-import { callAs, createCommand } from "./command_line.ts";
+import { callAs, createCommand } from "./flags/command_line.ts";
 
 /** A command: what it does, and the module that does it when it is loaded. */
 interface Entry {
@@ -34,11 +34,11 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
   },
   "Ask a running one:": {
-    inspect: { about: "what is known of a user", load: () => import("./inspect.ts") },
-    explain: { about: "what a user would be recommended, and why", load: () => import("./explain.ts") },
-    "why-not": { about: "what keeps an item off a user's list", load: () => import("./why_not.ts") },
-    models: { about: "models, versions, learners", load: () => import("./models.ts") },
-    forget: { about: "erase a user, with a receipt", load: () => import("./forget.ts") },
+    inspect: { about: "what is known of a user", load: () => import("./ask/inspect.ts") },
+    explain: { about: "what a user would be recommended, and why", load: () => import("./ask/explain.ts") },
+    "why-not": { about: "what keeps an item off a user's list", load: () => import("./ask/why_not.ts") },
+    models: { about: "models, versions, learners", load: () => import("./ask/models.ts") },
+    forget: { about: "erase a user, with a receipt", load: () => import("./ask/forget.ts") },
     experiment: {
       about: "start, watch, stop and promote experiments",
       load: () => import("./experiment.ts"),
@@ -49,9 +49,15 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "off-policy estimates and protocols of recommendation",
       load: () => import("./evaluate.ts"),
     },
-    protocols: { about: "learn a public benchmark in one pass", load: () => import("./protocols.ts") },
-    ablate: { about: "the models with one thing taken away at a time", load: () => import("./ablate.ts") },
-    labels: { about: "compare the label policies", load: () => import("./label_bias.ts") },
+    protocols: {
+      about: "learn a public benchmark in one pass",
+      load: () => import("./research/protocols.ts"),
+    },
+    ablate: {
+      about: "the models with one thing taken away at a time",
+      load: () => import("./research/ablate.ts"),
+    },
+    labels: { about: "compare the label policies", load: () => import("./research/label_bias.ts") },
   },
 };
 

@@ -41,9 +41,9 @@ import {
   makeRoomFor,
   print,
   runCommand,
-} from "./command_line.ts";
-import { addKafkaFlags, type KafkaFlags } from "./log_flags.ts";
-import { openKafka, sqliteOptions } from "./service_flags.ts";
+} from "./flags/command_line.ts";
+import { addKafkaFlags, type KafkaFlags } from "./flags/log_flags.ts";
+import { openKafka, sqliteOptions } from "./flags/service_flags.ts";
 
 interface Flags extends KafkaFlags {
   readonly data: string;

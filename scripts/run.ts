@@ -7,12 +7,19 @@
  * @module
  */
 
-import { STORE_OPTIONS } from "../streams/task/store_options.ts";
+import { STORE_OPTIONS } from "../streams/task/store/store_options.ts";
 import { InvalidArgumentError, Option } from "commander";
 import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
-import { type Role, ROLES } from "../streams/service/options.ts";
+import { type Role, ROLES } from "../streams/service/jobs/options.ts";
 import { DELIVERY } from "../streams/topics/delivery.ts";
-import { byteSize, commandArguments, commandName, count, createCommand, runCommand } from "./command_line.ts";
+import {
+  byteSize,
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  runCommand,
+} from "./flags/command_line.ts";
 import {
   type Address,
   COMMIT_INTERVAL_MS,
@@ -23,8 +30,8 @@ import {
 } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
-import { addLogFlags, DEFAULT_PARTITIONS } from "./log_flags.ts";
-import { optionFlag } from "./option_flags.ts";
+import { addLogFlags, DEFAULT_PARTITIONS } from "./flags/log_flags.ts";
+import { optionFlag } from "./flags/option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
 

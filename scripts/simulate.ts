@@ -33,9 +33,9 @@ import {
   integer,
   print,
   runCommand,
-} from "./command_line.ts";
-import { addLogFlags, type LogFlags } from "./log_flags.ts";
-import { openLog } from "./service_flags.ts";
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
   readonly log: "memory" | LogFlags["log"];

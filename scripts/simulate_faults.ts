@@ -13,7 +13,14 @@ import { Option } from "commander";
 import { MUTANTS, withoutFix } from "../tests/faults/mutants.ts";
 import { replacements } from "../tests/faults/replacements.ts";
 import { type Trial, TRIALS } from "../tests/faults/plan.ts";
-import { commandArguments, commandName, count, createCommand, integer, runCommand } from "./command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  integer,
+  runCommand,
+} from "./flags/command_line.ts";
 
 interface Flags {
   readonly seed?: number;

@@ -11,7 +11,7 @@ import { learnerSettings } from "../../src/learner/learner_options.ts";
 import process from "node:process";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { print } from "../command_line.ts";
+import { print } from "../flags/command_line.ts";
 import { nextItem, type NextItemOptions, type NextItemResult, type Query } from "./next_item.ts";
 
 /** Interactions of MovieLens 100K on which hyper-parameters may be picked; the rest is held out. */

@@ -8,7 +8,7 @@ import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Role } from "../../streams/service/service.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
-import type { LogFlags } from "../log_flags.ts";
+import type { LogFlags } from "../flags/log_flags.ts";
 
 /** A place to listen. */
 export interface Address {

@@ -50,7 +50,7 @@ async function onKafka(flags: Flags): Promise<Places> {
   const { snapshots = SNAPSHOTS, members } = flags;
   // Only here: what reads settings is large.
   const { readConfig } = await import("../../streams/config/read.ts");
-  const { kafkaFiles } = await import("../service_flags.ts");
+  const { kafkaFiles } = await import("../flags/service_flags.ts");
   return {
     net: "inherit",
     ffi: "inherit",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { print } from "../command_line.ts";
+import { print } from "../flags/command_line.ts";
 
 /** What the thread of a service is told: to begin, then to stop. */
 export type Order<Flags> = { readonly flags: Flags } | { readonly stop: Deno.Signal };

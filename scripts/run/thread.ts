@@ -25,7 +25,7 @@ import {
   type ServiceStatus,
 } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
-import { Retention } from "../../streams/service/retention.ts";
+import { Retention } from "../../streams/service/erasure/retention.ts";
 import { DELIVERY } from "../../streams/topics/delivery.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
@@ -34,11 +34,11 @@ import type { HttpOptions } from "../../streams/server/desk.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
-import { KEY_VARIABLE, keysOf } from "../../streams/http/settings.ts";
+import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { exitCodeOf } from "../command_line.ts";
-import { placeOf } from "../log_flags.ts";
-import { openLog, partitionsOf, sqliteOptions } from "../service_flags.ts";
+import { exitCodeOf } from "../flags/command_line.ts";
+import { placeOf } from "../flags/log_flags.ts";
+import { openLog, partitionsOf, sqliteOptions } from "../flags/service_flags.ts";
 import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 

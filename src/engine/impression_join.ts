@@ -12,7 +12,7 @@
 import type { InteractionEvent } from "../events/event.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Sample } from "../samples/sample.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import {
   clickSample,
@@ -21,9 +21,9 @@ import {
   remembers,
   settledSample,
   shownSample,
-} from "../users/label_policy.ts";
-import { DeadlineQueue, type Pending, toSample } from "../users/pending.ts";
-import type { PendingRows, RowOutcome } from "../users/pending_rows.ts";
+} from "../users/pending/label_policy.ts";
+import { DeadlineQueue, type Pending, toSample } from "../users/pending/pending.ts";
+import type { PendingRows, RowOutcome } from "../users/pending/pending_rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
 

@@ -11,11 +11,11 @@ import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { historySample } from "../samples/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
-import { newBehaviours } from "../users/merge.ts";
-import type { Behaviour, SequenceSlab } from "../users/sequence.ts";
+import { newBehaviours } from "../users/states/merge.ts";
+import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";

@@ -22,8 +22,8 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
 import { CHUNK_BYTES } from "../retrieval/signals/changelog.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
-import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../users/item_codec.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../items/item_codec.ts";
 
 /** Prefix of the keys of all records. */
 export const NUMBERS_KEY = "numbers:";

@@ -11,8 +11,8 @@ import type { FeatureSchema } from "../features/schema.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval.ts";
 import type { Ranking } from "../scorer/answerer.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
-import { LABEL_POLICIES, type LabelPolicy } from "../users/label_policy.ts";
-import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/sequence.ts";
+import { LABEL_POLICIES, type LabelPolicy } from "../users/pending/label_policy.ts";
+import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/states/sequence.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
 import { modelsThat } from "../nn/models/registry.ts";
 

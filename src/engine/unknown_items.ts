@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Catalogue } from "../users/catalogue.ts";
+import type { Catalogue } from "../items/catalogue.ts";
 import type { TaskRefusal } from "./task_outputs.ts";
 
 /** Why items of an event cannot become known, or `null` when they are or can. */

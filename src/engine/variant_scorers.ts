@@ -13,7 +13,7 @@ import { partsOf, pinnedModels } from "../assignment/pins.ts";
 import type { ListScorer } from "../scorer/list_scorer.ts";
 import type { Serving } from "../features/serving.ts";
 import { carryHidden, carryVariants, type Inserted } from "../users/hidden_state.ts";
-import type { Pending } from "../users/pending.ts";
+import type { Pending } from "../users/pending/pending.ts";
 import type { UserState } from "../users/user_state.ts";
 
 /** Keeps the scorers of variants. */

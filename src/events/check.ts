@@ -7,8 +7,8 @@
  */
 
 import type { AttributeValue, Event, ItemRecord } from "./event.ts";
-import { DuplicateFinder } from "./duplicate_finder.ts";
-import { nearName } from "./near_name.ts";
+import { DuplicateFinder } from "./keys/duplicate_finder.ts";
+import { nearName } from "./keys/near_name.ts";
 import { countKeys, plainFault } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
 import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";

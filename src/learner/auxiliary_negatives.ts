@@ -5,7 +5,7 @@
  * @module
  */
 
-import { behaviourVector } from "../features/behaviour_list.ts";
+import { behaviourVector } from "../features/rows/behaviour_list.ts";
 import { tableOf } from "../features/feature_tables.ts";
 import type { FieldTable, TrainableTable } from "../features/field_table.ts";
 import type { NegativeReservoir, ReservoirEntry } from "./negative_reservoir.ts";

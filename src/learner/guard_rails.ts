@@ -8,7 +8,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { Guard, type GuardAction, type GuardOptions } from "./guard.ts";
+import { Guard, type GuardAction, type GuardOptions } from "./guard/guard.ts";
 import type { Learner, LearnResult } from "./learner.ts";
 import type { Sample } from "../samples/sample.ts";
 import { Snapshots } from "./snapshots.ts";

@@ -11,7 +11,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { EmbeddingTable } from "../embeddings/table.ts";
-import { Assembler, createHead } from "../features/assembler.ts";
+import { Assembler, createHead } from "../features/rows/assembler.ts";
 import { numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { HistoryGradients, InputGradients, Model } from "../nn/models/core/model.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { FeatureStatistics } from "../features/statistics.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
-import type { SequenceSlab } from "../users/sequence.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type Features, scoreColumn } from "./features.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";

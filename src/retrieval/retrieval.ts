@@ -16,7 +16,7 @@
 
 import { count, flag, group, type OptionsOf, positive, settle, share } from "../options/option.ts";
 import { hashString } from "../embeddings/hash.ts";
-import type { CatalogueItem } from "../users/catalogue.ts";
+import type { CatalogueItem } from "../items/catalogue.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
 import type { Features } from "./features.ts";

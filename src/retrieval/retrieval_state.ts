@@ -14,7 +14,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
-import type { Catalogue } from "../users/catalogue.ts";
+import type { Catalogue } from "../items/catalogue.ts";
 import type { Blend } from "./blend.ts";
 import type { Features } from "./features.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./signals/changelog.ts";

@@ -20,11 +20,11 @@ import type {
   RecommendedItem,
   ShadowAnswer,
 } from "../events/recommendation.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
-import type { Pending } from "../users/pending.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import type { Pending } from "../users/pending/pending.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { SequenceSlab } from "../users/sequence.ts";
+import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { ListScorer } from "./list_scorer.ts";
 import {

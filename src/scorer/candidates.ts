@@ -10,7 +10,7 @@ import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf, itemsOf } from "../retrieval/signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { Catalogue, CatalogueItem } from "../users/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";
 import { type Filtered, filterOf } from "./filters.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { AttributeValue, Condition, RequestFilter } from "../events/event.ts";
-import type { CatalogueItem } from "../users/catalogue.ts";
+import type { CatalogueItem } from "../items/catalogue.ts";
 
 /** What a filter looks at. */
 export type Filtered = Pick<CatalogueItem, "categories" | "attributes">;

@@ -7,9 +7,9 @@
 
 import type { InstanceRow } from "../features/instance.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
-import type { CatalogueItem } from "../users/catalogue.ts";
-import type { Pending } from "../users/pending.ts";
-import { PendingRows } from "../users/pending_rows.ts";
+import type { CatalogueItem } from "../items/catalogue.ts";
+import type { Pending } from "../users/pending/pending.ts";
+import { PendingRows } from "../users/pending/pending_rows.ts";
 
 /** A row that is written again for each list. */
 type ScratchRow = { -readonly [Field in keyof InstanceRow]: InstanceRow[Field] };

@@ -5,8 +5,8 @@
  */
 
 import { ServingTable } from "../embeddings/serving_table.ts";
-import { Assembler, createHead } from "../features/assembler.ts";
-import { behaviourVector } from "../features/behaviour_list.ts";
+import { Assembler, createHead } from "../features/rows/assembler.ts";
+import { behaviourVector } from "../features/rows/behaviour_list.ts";
 import type { Instance } from "../features/instance.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { FieldTable } from "../features/field_table.ts";

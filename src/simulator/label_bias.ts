@@ -4,14 +4,14 @@
  * @module
  */
 
-import { modelSizes } from "../features/assembler.ts";
+import { modelSizes } from "../features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../features/schema.ts";
 import { createKernels } from "../nn/kernels/choose.ts";
 import { BASE } from "../nn/models/base/base.ts";
 import { mulberry32 } from "../draws/random.ts";
 import { ServingModel } from "../serving/serving_model.ts";
 import { delayedClicks, type DelayOptions } from "./delayed_clicks.ts";
-import type { LabelPolicy } from "../users/label_policy.ts";
+import type { LabelPolicy } from "../users/pending/label_policy.ts";
 import { TaskState } from "../engine/task_state.ts";
 import type { TaskOutputs } from "../engine/task_outputs.ts";
 import { Learner } from "../learner/learner.ts";

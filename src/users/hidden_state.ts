@@ -22,10 +22,10 @@
  */
 
 import type { Serving } from "../features/serving.ts";
-import type { Catalogue } from "./catalogue.ts";
-import type { PendingState } from "./pending.ts";
-import type { SequenceSlab } from "./sequence.ts";
-import { StoredState } from "./stored_state.ts";
+import type { Catalogue } from "../items/catalogue.ts";
+import type { PendingState } from "./pending/pending.ts";
+import type { SequenceSlab } from "./states/sequence.ts";
+import { StoredState } from "./states/stored_state.ts";
 import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
 
 /** Counts of what keeping the states cost. */

@@ -8,7 +8,7 @@
  */
 
 import type { Frequency } from "../events/event.ts";
-import type { PendingRows } from "./pending_rows.ts";
+import type { PendingRows } from "./pending/pending_rows.ts";
 import type { ShownItem, UserState } from "./user_state.ts";
 
 /** How often the same item may be shown, unless a request says otherwise. */

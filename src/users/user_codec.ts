@@ -19,11 +19,11 @@ import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
-import type { Catalogue } from "./catalogue.ts";
-import type { Behaviours } from "./impression_context.ts";
-import { readPending, WITHOUT_OTHERS, writePending } from "./pending_codec.ts";
-import type { Behaviour, SequenceSlab } from "./sequence.ts";
-import { StoredState } from "./stored_state.ts";
+import type { Catalogue } from "../items/catalogue.ts";
+import type { Behaviours } from "./pending/impression_context.ts";
+import { readPending, WITHOUT_OTHERS, writePending } from "./pending/pending_codec.ts";
+import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
+import { StoredState } from "./states/stored_state.ts";
 import { createUser, idHash, putPending, type RecurrentState, type UserState } from "./user_state.ts";
 import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 

@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { Catalogue } from "./catalogue.ts";
-import type { SequenceSlab } from "./sequence.ts";
+import type { Catalogue } from "../items/catalogue.ts";
+import type { SequenceSlab } from "./states/sequence.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
 

@@ -7,9 +7,9 @@
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
-import type { Pending } from "./pending.ts";
-import type { SequenceSlab } from "./sequence.ts";
-import type { StoredState } from "./stored_state.ts";
+import type { Pending } from "./pending/pending.ts";
+import type { SequenceSlab } from "./states/sequence.ts";
+import type { StoredState } from "./states/stored_state.ts";
 
 /** An item that was shown. */
 export interface ShownItem {

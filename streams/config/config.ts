@@ -19,10 +19,10 @@ import { repeatsIn } from "../settings/json_places.ts";
 import { configSchema } from "./config_schema.ts";
 import type { KafkaSettings } from "../settings/kafka_settings.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
-import type { HttpSettings } from "../http/settings.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
 import type { DurabilityOptions } from "../log/sqlite/durability.ts";
-import type { ServiceOptions } from "../service/options.ts";
+import type { ServiceOptions } from "../service/jobs/options.ts";
 
 /**
  * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.

@@ -15,7 +15,7 @@ import { optionSchema, optionsSchema, shapeOf } from "../settings/option_schema.
 import { absent, field } from "../settings/config_field.ts";
 import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
-import { httpSchema } from "../http/settings.ts";
+import { httpSchema } from "../http/contract/settings.ts";
 import { SQLITE_OPTIONS } from "../log/sqlite/durability.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { DELIVERY } from "../topics/delivery.ts";

@@ -5,7 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 import type { Recorder } from "./recorder.ts";
 import { hello, type Snapshots, type Tick } from "./snapshot.ts";
 

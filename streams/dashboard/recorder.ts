@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import type { Rejection } from "../../src/events/rejection.ts";
-import type { HealthChange } from "../../src/learner/guard.ts";
+import type { HealthChange } from "../../src/learner/guard/guard.ts";
 import type { TaskCounters } from "../../src/engine/task_counters.ts";
 import type { LearnerFigures, Quality } from "../learning/learner_figures.ts";
 import type { NewRecord } from "../log/log.ts";

@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import type { CatalogueItem } from "../../src/users/catalogue.ts";
+import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import type { Quality } from "../learning/learner_figures.ts";
 import { within } from "../http/deadline.ts";
 import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";

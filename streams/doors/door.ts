@@ -17,7 +17,7 @@ import { type ApiContext, append } from "../http/context.ts";
 import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 import { adapt, type OwnRecord } from "../sources/adapters.ts";
 import type { Task } from "../task/task.ts";
 

@@ -6,7 +6,7 @@
 
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
-import type { HttpSettings } from "../http/settings.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
 import { gorseEndpoints } from "./gorse.ts";
 import { metarankEndpoints } from "./metarank.ts";
 

@@ -13,8 +13,8 @@ import type { RequestFilter } from "../../src/events/event.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
-import { Problem } from "../http/problem.ts";
-import type { GorseSettings } from "../http/settings.ts";
+import { Problem } from "../http/contract/problem.ts";
+import type { GorseSettings } from "../http/contract/settings.ts";
 import { shownRecords } from "../http/shown.ts";
 import {
   ask,

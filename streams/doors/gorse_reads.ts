@@ -8,7 +8,7 @@ import type { JsonObject } from "../../src/adapters/mapped.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { freshTasks } from "../http/routes/fresh_task.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 import { lookAt, numberIn } from "./door.ts";
 import { gorseFeedback, gorseItem, gorseUser } from "./gorse_records.ts";
 import type { ItemMirror } from "./item_mirror.ts";

@@ -16,7 +16,7 @@ import { explain } from "../../src/scorer/explanation.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { checkList, checkSequence, isList } from "../http/json_list.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
 import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
 

@@ -22,7 +22,7 @@ import {
   type TopicIdentity,
   type Writer,
 } from "../log/log.ts";
-import { changeOf } from "../task/position.ts";
+import { changeOf } from "../task/inputs/position.ts";
 import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "../sources/adapters.ts";
 import type { Topics } from "../topics/topics.ts";
 

@@ -14,9 +14,9 @@ import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
-import { HTTP_LIMITS } from "./limits.ts";
+import { HTTP_LIMITS } from "./contract/limits.ts";
 import { within } from "./deadline.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** Options of {@linkcode Answers}. */
 export interface AnswersOptions {

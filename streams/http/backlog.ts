@@ -8,7 +8,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { UngroupedLog } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** Options of a {@linkcode Backlog}. */
 export interface BacklogOptions {

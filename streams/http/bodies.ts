@@ -6,8 +6,8 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { HTTP_LIMITS } from "./limits.ts";
-import { Problem } from "./problem.ts";
+import { HTTP_LIMITS } from "./contract/limits.ts";
+import { Problem } from "./contract/problem.ts";
 
 const unzip = promisify(gunzip);
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** What a body may be. */
 export type BodyKind = "json" | "lines";

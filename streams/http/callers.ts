@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** Options of {@linkcode Callers}. */
 export interface CallersOptions {

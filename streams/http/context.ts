@@ -15,7 +15,7 @@ import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
 import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** How long an append may take before the client is told to try again. */
 const APPEND_TIMEOUT_MS = 15_000;

@@ -5,10 +5,10 @@
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
-import type { Scope } from "./access.ts";
+import type { Scope } from "./contract/access.ts";
 import type { BodyKind } from "./body.ts";
-import type { ProblemCode } from "./problem.ts";
-import type { SchemaName } from "./schemas.ts";
+import type { ProblemCode } from "./contract/problem.ts";
+import type { SchemaName } from "./contract/schemas.ts";
 
 /** What an endpoint is called with. */
 export interface Call {

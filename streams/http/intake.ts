@@ -15,7 +15,7 @@ import { LineSplitter } from "../sources/lines.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 /** An entry of a request body that was rejected. */
 export interface RefusedEntry {

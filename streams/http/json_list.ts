@@ -6,7 +6,7 @@
  */
 
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./contract/problem.ts";
 
 const LF = 0x0a, SPACE = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d;

@@ -8,8 +8,8 @@ import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { unknownFields } from "../settings/unknown_fields.ts";
 import type { Bodies } from "./bodies.ts";
-import { Problem } from "./problem.ts";
-import { apiSchemas, type SchemaName } from "./schemas.ts";
+import { Problem } from "./contract/problem.ts";
+import { apiSchemas, type SchemaName } from "./contract/schemas.ts";
 
 /** Faults that a problem lists. */
 const MAX_LISTED = 20;

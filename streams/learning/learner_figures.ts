@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Health, HealthChange } from "../../src/learner/guard.ts";
+import type { Health, HealthChange } from "../../src/learner/guard/guard.ts";
 import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import type { Learning } from "./learning.ts";

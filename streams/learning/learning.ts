@@ -17,7 +17,7 @@
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { type Guard, GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard.ts";
+import { type Guard, GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard/guard.ts";
 import { GuardRails } from "../../src/learner/guard_rails.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import { Proof, PROOF_OPTIONS, type ProofOptions } from "../../src/learner/proof.ts";

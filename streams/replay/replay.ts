@@ -16,7 +16,7 @@
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { settle } from "../../src/options/option.ts";
 import { createHash } from "node:crypto";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { createKernels, type KernelChoice } from "../../src/nn/kernels/choose.ts";
@@ -31,7 +31,7 @@ import { inspectUsers } from "../../src/users/inspection.ts";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { encodeItemState } from "../../src/users/item_codec.ts";
+import { encodeItemState } from "../../src/items/item_codec.ts";
 import { chunkRecords, readChunks } from "../topics/chunks.ts";
 import { Feeder } from "../feeders/feeder.ts";
 import { Learning, type LearningOptions } from "../learning/learning.ts";

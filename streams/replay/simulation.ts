@@ -25,7 +25,7 @@ import { splitShares } from "../../src/assignment/assignment.ts";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";

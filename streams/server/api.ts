@@ -8,7 +8,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
 import type { LiveFeed } from "../dashboard/live.ts";
 import { doorEndpoints } from "../doors/doors.ts";
-import { Access, type ApiKey } from "../http/access.ts";
+import { Access, type ApiKey } from "../http/contract/access.ts";
 import { createApp } from "./app.ts";
 import { Bodies } from "../http/bodies.ts";
 import type { Endpoint } from "../http/endpoint.ts";
@@ -20,9 +20,9 @@ import type { Metrics } from "../http/metrics.ts";
 import { openApi } from "./openapi.ts";
 import { LogHealth } from "../http/log_health.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
-import { HTTP_LIMITS } from "../http/limits.ts";
+import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { settle } from "../../src/options/option.ts";
-import type { HttpSettings } from "../http/settings.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
 
 /** What of a context the settings say. */
 export function limitsIn(

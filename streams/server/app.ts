@@ -7,9 +7,9 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { noSuch } from "../../src/events/near_name.ts";
+import { noSuch } from "../../src/events/keys/near_name.ts";
 import { shown } from "../../src/events/refusal.ts";
-import type { Access } from "../http/access.ts";
+import type { Access } from "../http/contract/access.ts";
 import type { Bodies } from "../http/bodies.ts";
 import { bodyKind } from "../http/body.ts";
 import { type Endpoint, isOwn } from "../http/endpoint.ts";
@@ -17,7 +17,7 @@ import type { LogHealth } from "../http/log_health.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { LogError } from "../log/log.ts";
 import type { Callers } from "../http/callers.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 
 /** What an application is made of. */
 export interface AppOptions {

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { HTTP_LIMITS } from "../http/limits.ts";
+import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { getLogger } from "@logtape/logtape";
 
 /** Bounds of {@linkcode Connections}. */

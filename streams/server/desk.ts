@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { ApiKey } from "../http/access.ts";
+import type { ApiKey } from "../http/contract/access.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
 import type { Metrics } from "../http/metrics.ts";
-import type { HttpSettings } from "../http/settings.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";

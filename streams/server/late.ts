@@ -9,7 +9,7 @@ import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { type ApiContext, append } from "../http/context.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../http/contract/problem.ts";
 import { shownRecords } from "../http/shown.ts";
 
 /** Scores and propensities of a list that nobody computed. */

@@ -8,8 +8,8 @@ import { type JsonSchema, PLAIN } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "../http/body.ts";
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { type Content, type Endpoint, isOwn } from "../http/endpoint.ts";
-import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "../http/problem.ts";
-import { apiSchemas, type SchemaName } from "../http/schemas.ts";
+import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "../http/contract/problem.ts";
+import { apiSchemas, type SchemaName } from "../http/contract/schemas.ts";
 
 /** What the document says of the API as a whole. */
 export interface ApiInfo {

@@ -7,11 +7,11 @@
 import { isShared } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { Answers } from "../http/answers.ts";
-import { HTTP_LIMITS } from "../http/limits.ts";
+import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { settle } from "../../src/options/option.ts";
 import { Backlog } from "../http/backlog.ts";
 import type { ApiContext } from "../http/context.ts";
-import type { HttpSettings } from "../http/settings.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
 
 /** Who waits, and for what. Disposing ends the wait for answers. */
 export interface WaitingRoom extends Pick<ApiContext, "answers" | "backlog">, AsyncDisposable {}

@@ -14,9 +14,9 @@ import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log
 import { readAll } from "../log/read_all.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { lostSamples, writerOf } from "../learning/learner_records.ts";
-import { monitorGroup } from "./monitor_job.ts";
-import { ownPosition, ownRecord } from "../task/inputs.ts";
-import { positionOf } from "../task/position.ts";
+import { monitorGroup } from "./jobs/monitor_job.ts";
+import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
+import { positionOf } from "../task/inputs/position.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
 /** A topic that there should be. */

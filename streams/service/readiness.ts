@@ -5,9 +5,9 @@
  */
 
 import type { RestoreStatus } from "../task/restore_meter.ts";
-import type { Crew } from "./crew.ts";
-import type { TaskJob } from "./task_job.ts";
-import type { Job } from "./worker.ts";
+import type { Crew } from "./jobs/crew.ts";
+import type { TaskJob } from "./jobs/task_job.ts";
+import type { Job } from "./jobs/worker.ts";
 
 /**
  * Of the tasks: partitions that are unknown yet, are restored, are behind the events that were there before them, or

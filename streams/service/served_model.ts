@@ -14,14 +14,20 @@ import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { type Topics, variantTopics } from "../topics/topics.ts";
-import { Crew } from "./crew.ts";
-import { FollowJob } from "./follow_job.ts";
-import { type LearnerJob, type LearnerSpec, LearningJob, makeModel, openLearning } from "./learner_job.ts";
-import { ROLES, type ServiceOptions, type VariantModel } from "./options.ts";
+import { Crew } from "./jobs/crew.ts";
+import { FollowJob } from "./jobs/follow_job.ts";
+import {
+  type LearnerJob,
+  type LearnerSpec,
+  LearningJob,
+  makeModel,
+  openLearning,
+} from "./jobs/learner_job.ts";
+import { ROLES, type ServiceOptions, type VariantModel } from "./jobs/options.ts";
 import { loneUnready, stallsOf } from "./readiness.ts";
-import type { SharedThread } from "./shared_thread.ts";
-import { ThreadedLearner } from "./threaded_learner.ts";
-import { Worker } from "./worker.ts";
+import type { SharedThread } from "./jobs/shared_thread.ts";
+import { ThreadedLearner } from "./jobs/threaded_learner.ts";
+import { Worker } from "./jobs/worker.ts";
 
 const logger = getLogger(["meander", "service"]);
 

@@ -20,28 +20,28 @@ import { DELIVERY } from "../topics/delivery.ts";
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
-import type { Deployment } from "./needed.ts";
+import type { Deployment } from "./erasure/needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { lagOf } from "../log/lag.ts";
 import { canErase } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
-import { Crew } from "./crew.ts";
-import { Eraser } from "./eraser.ts";
-import type { ErasureProgress } from "./erasure_view.ts";
-import { Rewriting } from "./rewriting.ts";
-import { monitorGroup, MonitorJob } from "./monitor_job.ts";
-import { checkVariants, ROLES, type ServiceOptions } from "./options.ts";
-import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./rekey_job.ts";
+import { Crew } from "./jobs/crew.ts";
+import { Eraser } from "./erasure/eraser.ts";
+import type { ErasureProgress } from "./erasure/erasure_view.ts";
+import { Rewriting } from "./erasure/rewriting.ts";
+import { monitorGroup, MonitorJob } from "./jobs/monitor_job.ts";
+import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
+import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
 import { ServedModel } from "./served_model.ts";
-import { SharedThread } from "./shared_thread.ts";
+import { SharedThread } from "./jobs/shared_thread.ts";
 import type { PartitionStatus, ServiceStatus } from "./status.ts";
-import { TaskJob, taskLimits } from "./task_job.ts";
-import { TopicWatch } from "./topic_watch.ts";
+import { TaskJob, taskLimits } from "./jobs/task_job.ts";
+import { TopicWatch } from "./jobs/topic_watch.ts";
 import { Task } from "../task/task.ts";
-import { checkCoPartitioned, INPUT_TOPICS } from "../task/position.ts";
+import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { RestoreMeter } from "../task/restore_meter.ts";
 import { TimeShare } from "../task/time_share.ts";
 import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "../topics/topics.ts";
@@ -52,8 +52,8 @@ export {
   ROLES,
   type ServiceOptions,
   type VariantModel,
-} from "./options.ts";
-export type { MonitorStatus } from "./monitor_job.ts";
+} from "./jobs/options.ts";
+export type { MonitorStatus } from "./jobs/monitor_job.ts";
 export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./status.ts";
 
 /** A model that scores in this process. */

@@ -5,8 +5,8 @@
  */
 
 import type { RestoreStatus } from "../task/restore_meter.ts";
-import type { StoreStatus } from "../task/state_store.ts";
-import type { MonitorStatus } from "./monitor_job.ts";
+import type { StoreStatus } from "../task/store/state_store.ts";
+import type { MonitorStatus } from "./jobs/monitor_job.ts";
 
 /** A partition and its task. */
 export interface PartitionStatus {

@@ -5,7 +5,7 @@
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
-import { noSuch } from "../../src/events/near_name.ts";
+import { noSuch } from "../../src/events/keys/near_name.ts";
 import { stepTo } from "../../src/events/refusal.ts";
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodeItem, itemKey } from "../../src/users/item_codec.ts";
+import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import { isWaiting } from "../../src/users/user_memory.ts";
@@ -13,8 +13,8 @@ import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";
-import { PARTITIONS, type TaskInputs } from "./inputs.ts";
-import { INPUTS } from "./position.ts";
+import { PARTITIONS, type TaskInputs } from "./inputs/inputs.ts";
+import { INPUTS } from "./inputs/position.ts";
 import { LINEAGE, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };

@@ -6,7 +6,7 @@
 
 import type { NewRecord, Writer } from "../log/log.ts";
 import { commitRecords, type Uncommitted } from "./commit_records.ts";
-import type { StateStore } from "./state_store.ts";
+import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
 /** What a commit is made of anew each time. */

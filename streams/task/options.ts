@@ -11,7 +11,7 @@ import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
-import type { StateStoreOptions } from "./store_options.ts";
+import type { StateStoreOptions } from "./store/store_options.ts";
 
 /** Where and how a task runs. */
 export interface TaskRuntime {

@@ -15,7 +15,7 @@
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { shown } from "../../src/events/refusal.ts";
 import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/signals/changelog.ts";
-import { decodeItem, itemKey, itemOfKey } from "../../src/users/item_codec.ts";
+import { decodeItem, itemKey, itemOfKey } from "../../src/items/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
@@ -24,12 +24,12 @@ import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.
 import { endsEarly, readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
-import { PARTITIONS } from "./inputs.ts";
-import { changeOf } from "./position.ts";
+import { PARTITIONS } from "./inputs/inputs.ts";
+import { changeOf } from "./inputs/position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
-import { StateStore } from "./state_store.ts";
-import type { StateStoreOptions } from "./store_options.ts";
-import { LogUsers, PackedUsers, type UserIndex } from "./users.ts";
+import { StateStore } from "./store/state_store.ts";
+import type { StateStoreOptions } from "./store/store_options.ts";
+import { LogUsers, PackedUsers, type UserIndex } from "./store/users.ts";
 
 /** Header of a user's record that has open impressions: such a user must be in memory. */
 export const PENDING = "pending";

@@ -24,7 +24,7 @@ import { CommitPace } from "./commit_pace.ts";
 import { recordTime } from "./commit_records.ts";
 import { Committer } from "./committer.ts";
 import { DELIVERY, type Delivery } from "../topics/delivery.ts";
-import { type EventRead, EventReader } from "./event_reader.ts";
+import { type EventRead, EventReader } from "./inputs/event_reader.ts";
 import { TaskExperiments } from "./experiments.ts";
 import {
   type RoundLimits,
@@ -33,13 +33,13 @@ import {
   type StepOptions,
   type TaskRuntime,
 } from "./options.ts";
-import { type InputWatch, TaskInputs } from "./inputs.ts";
+import { type InputWatch, TaskInputs } from "./inputs/inputs.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
 import { restore } from "./restore.ts";
 import { RestoreMeter } from "./restore_meter.ts";
 import { TimeShare } from "./time_share.ts";
-import type { StateStore, StoreStatus } from "./state_store.ts";
+import type { StateStore, StoreStatus } from "./store/state_store.ts";
 import { type UserReader, UserTable } from "./user_table.ts";
 import type { Topics } from "../topics/topics.ts";
 

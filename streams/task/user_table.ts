@@ -14,7 +14,7 @@ import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
 import { PENDING, type RestoreOptions, restoring } from "./restore.ts";
-import type { UserIndex } from "./users.ts";
+import type { UserIndex } from "./store/users.ts";
 
 /** Looks at the users of a task, in memory or not, and changes nothing. */
 export interface UserReader {

@@ -11,7 +11,7 @@
 
 import { startExperiment } from "../../src/assignment/changes.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { Guard } from "../../src/learner/guard.ts";
+import { Guard } from "../../src/learner/guard/guard.ts";
 import { CLEAN, guardBatches } from "../learner/guard_streams.ts";
 
 const ROWS = Number(Deno.args[0] ?? 2000) * 1000;

@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { Guard, GuardOptions } from "../../src/learner/guard.ts";
+import type { Guard, GuardOptions } from "../../src/learner/guard/guard.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { rowLogLoss } from "../../src/metrics/probability.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";

@@ -15,7 +15,7 @@
 
 import { Buffer } from "node:buffer";
 import { Kafka, logLevel, Partitioners, type ProducerConfig } from "kafkajs";
-import { COMPRESSIONS } from "../../streams/log/kafka/codecs.ts";
+import { COMPRESSIONS } from "../../streams/log/kafka/protocol/codecs.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { startMeasuredBroker } from "./end_with.ts";

@@ -28,7 +28,7 @@ import {
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import { makeModel, openLearning } from "../../streams/service/learner_job.ts";
+import { makeModel, openLearning } from "../../streams/service/jobs/learner_job.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

@@ -34,7 +34,7 @@ import {
 } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { type PageTruth, simulate } from "../../streams/replay/simulation.ts";
-import { count, integer, print, runCommand } from "../../scripts/command_line.ts";
+import { count, integer, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 interface Flags {
   readonly requests: number;

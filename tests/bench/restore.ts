@@ -16,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Kafka, logLevel } from "kafkajs";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { encodeItem, itemKey } from "../../src/users/item_codec.ts";
+import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";

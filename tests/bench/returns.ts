@@ -31,7 +31,7 @@ import { PROFILES } from "../../streams/replay/profiles.ts";
 import { replay } from "../../streams/replay/replay.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { integer, makeRoomFor, print, runCommand } from "../../scripts/command_line.ts";
+import { integer, makeRoomFor, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 interface Variant {
   readonly model: ModelName;

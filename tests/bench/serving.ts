@@ -4,7 +4,7 @@
  * @module
  */
 
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";

@@ -20,7 +20,7 @@ import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { NEXT_ITEM_DATA } from "../../scripts/evaluate/next_item.ts";
-import { count, print, runCommand } from "../../scripts/command_line.ts";
+import { count, print, runCommand } from "../../scripts/flags/command_line.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";

@@ -15,7 +15,7 @@
  */
 
 import { Command, Option } from "commander";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { logLoss } from "../../src/metrics/probability.ts";
@@ -40,7 +40,7 @@ import { PROFILES } from "../../streams/replay/profiles.ts";
 import { replay } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { type Format, FORMATS, openSource } from "../../streams/sources/open.ts";
-import { integer, print, runCommand } from "../../scripts/command_line.ts";
+import { integer, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 interface Flags {
   readonly data: string;

@@ -15,12 +15,12 @@
 import { Command } from "commander";
 import { auc } from "../../src/metrics/ranking.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
-import { taskFigures } from "../../scripts/protocols/figures.ts";
-import { PROTOCOLS } from "../../scripts/protocols/protocol.ts";
-import { TAOBAO_SCHEMA, taobaoSamples } from "../../scripts/protocols/taobao.ts";
-import { readBehaviors, TASK_SIZE } from "../../scripts/protocols/taobao_tasks.ts";
-import { type Judged, judgedFrom, Trial } from "../../scripts/protocols/trial.ts";
-import { integer, print, runCommand } from "../../scripts/command_line.ts";
+import { taskFigures } from "../../scripts/research/protocols/figures.ts";
+import { PROTOCOLS } from "../../scripts/research/protocols/protocol.ts";
+import { TAOBAO_SCHEMA, taobaoSamples } from "../../scripts/research/protocols/taobao.ts";
+import { readBehaviors, TASK_SIZE } from "../../scripts/research/protocols/taobao_tasks.ts";
+import { type Judged, judgedFrom, Trial } from "../../scripts/research/protocols/trial.ts";
+import { integer, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 interface Flags {
   readonly data: string;

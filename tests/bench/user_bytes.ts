@@ -15,7 +15,7 @@
 
 import { Command, Option } from "commander";
 import { UserStatistics } from "../../src/features/kept_statistics.ts";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
@@ -26,7 +26,7 @@ import type { UserState } from "../../src/users/user_state.ts";
 import { modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { type Format, FORMATS, openSource } from "../../streams/sources/open.ts";
-import { integer, print, runCommand } from "../../scripts/command_line.ts";
+import { integer, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 const COPIES = 20_000;
 

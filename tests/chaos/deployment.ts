@@ -4,7 +4,7 @@
  * @module
  */
 
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Model } from "../../src/nn/models/core/model.ts";

@@ -13,7 +13,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { encodeItemState } from "../../src/users/item_codec.ts";
+import { encodeItemState } from "../../src/items/item_codec.ts";
 import { encodeTask } from "../../src/engine/task_codec.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";

@@ -15,8 +15,8 @@ import { sourceParts } from "../../src/retrieval/sources/parts.ts";
 import type { CandidateQuery } from "../../src/retrieval/sources/query.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
-import { SequenceSlab } from "../../src/users/sequence.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
+import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { createUser } from "../../src/users/user_state.ts";
 
 const ITEMS = 60, START = 1_700_000_000_000;

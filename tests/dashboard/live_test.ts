@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digestOf } from "../../streams/http/access.ts";
+import { digestOf } from "../../streams/http/contract/access.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 
 const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { digestOf } from "../../streams/http/access.ts";
+import { digestOf } from "../../streams/http/contract/access.ts";
 import { findChromium } from "../browser.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
-import { apiSchemas } from "../../streams/http/schemas.ts";
+import { apiSchemas } from "../../streams/http/contract/schemas.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";

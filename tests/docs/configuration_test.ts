@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { configJsonSchema, parseConfig } from "../../streams/config/config.ts";
-import { configRows, configurationPage } from "../../scripts/configuration_page.ts";
+import { configRows, configurationPage } from "../../scripts/generate/configuration_page.ts";
 import { blocks, readPage } from "./pages.ts";
 
 /** `{a: {b: value}}` for `a.b`. */
@@ -12,7 +12,7 @@ Deno.test("docs/reference/configuration.md is what the schema makes", async () =
   assert.equal(
     await readPage("docs/reference/configuration.md"),
     configurationPage(),
-    "run `deno run -A scripts/schemas.ts`",
+    "run `deno run -A scripts/generate/schemas.ts`",
   );
 });
 

@@ -1,7 +1,7 @@
 /** What the documents of the doors say of bodies, and what the doors take. */
 
 import assert from "node:assert/strict";
-import { apiSchemas, type SchemaName } from "../../streams/http/schemas.ts";
+import { apiSchemas, type SchemaName } from "../../streams/http/contract/schemas.ts";
 import { matches } from "../events/schema_checker.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { staleFiles } from "../../scripts/schemas.ts";
+import { staleFiles } from "../../scripts/generate/schemas.ts";
 import { checkEvent, checkItem, checkRecommendation } from "../../src/events/check.ts";
 import { decodeEvent } from "../../src/events/codec.ts";
 import { jsonSchemas } from "../../src/events/json_schema.ts";
@@ -12,7 +12,7 @@ import { matches } from "./schema_checker.ts";
 
 const schemas = jsonSchemas();
 
-Deno.test("docs/reference/schemas are what `deno run -A scripts/schemas.ts` writes", async () => {
+Deno.test("docs/reference/schemas are what `deno run -A scripts/generate/schemas.ts` writes", async () => {
   assert.deepEqual(await staleFiles(), []);
 });
 

@@ -1,5 +1,5 @@
 /**
- * Stands for `streams/log/kafka/patch.ts` in a simulated world: connections to the simulated broker in place of
+ * Stands for `streams/log/kafka/protocol/patch.ts` in a simulated world: connections to the simulated broker in place of
  * kafkajs' to a real one. Everything above it is the product's own.
  *
  * A connection is in order: the broker takes its requests one after the other, and whoever waits at it holds up those
@@ -10,7 +10,7 @@
  */
 
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
-import type * as patch from "../../streams/log/kafka/patch.ts";
+import type * as patch from "../../streams/log/kafka/protocol/patch.ts";
 import type { Broker as SimulatedBroker } from "./broker/broker.ts";
 import { NODE } from "./broker/broker.ts";
 import type { Reply } from "./broker/groups.ts";

@@ -49,7 +49,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "expiry",
     seed: 101,
     edits: [{
-      file: "streams/task/position.ts",
+      file: "streams/task/inputs/position.ts",
       from: "const next = own.next ?? committed;",
       to:
         "if (committed === null) return { next: bounds.start, remark: null };\n  const next = own.next ?? committed;",
@@ -59,10 +59,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "recreate",
     seed: 101,
     edits: [
-      { file: "streams/task/position.ts", from: "before.id !== null && now.id !== null", to: "false" },
-      { file: "streams/task/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
+      { file: "streams/task/inputs/position.ts", from: "before.id !== null && now.id !== null", to: "false" },
+      { file: "streams/task/inputs/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
       {
-        file: "streams/task/position.ts",
+        file: "streams/task/inputs/position.ts",
         from: "if (own.next === null || committed === next) return { next, remark: null };",
         to: "return { next: Math.min(next, bounds.end), remark: null };",
       },
@@ -72,7 +72,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "grow",
     seed: 101,
     edits: [{
-      file: "streams/task/position.ts",
+      file: "streams/task/inputs/position.ts",
       from: "if (before.partitions === now.partitions) return null;",
       to: "if (before.partitions > 0) return null;",
     }],

@@ -11,7 +11,7 @@ import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlit
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import type { HttpSettings } from "../../streams/http/settings.ts";
+import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { type Role, Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { serversHere } from "./servers.ts";

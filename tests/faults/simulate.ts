@@ -20,7 +20,7 @@ import { SQLITE_OPTIONS } from "../../streams/log/sqlite/durability.ts";
 import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { monitorGroup } from "../../streams/service/monitor_job.ts";
+import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import type { Deployment } from "../chaos/deployment.ts";
 import { startExperiments } from "../chaos/experiments.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeBatches } from "../../streams/log/kafka/record_batch.ts";
+import { decodeBatches } from "../../streams/log/kafka/protocol/record_batch.ts";
 import {
   type Bounds,
   type Log,

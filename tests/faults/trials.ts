@@ -7,7 +7,7 @@
 
 import type { Event } from "../../src/events/event.ts";
 import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
-import { encodeBatch } from "../../streams/log/kafka/record_batch.ts";
+import { encodeBatch } from "../../streams/log/kafka/protocol/record_batch.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { hashString } from "../../src/embeddings/hash.ts";
-import { Assembler, createHead } from "../../src/features/assembler.ts";
-import { behaviourVector } from "../../src/features/behaviour_list.ts";
+import { Assembler, createHead } from "../../src/features/rows/assembler.ts";
+import { behaviourVector } from "../../src/features/rows/behaviour_list.ts";
 import type { Instance, InstanceRow } from "../../src/features/instance.ts";
 import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";

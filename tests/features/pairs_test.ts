@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
-import { PairRows } from "../../src/features/pair_rows.ts";
+import { PairRows } from "../../src/features/rows/pair_rows.ts";
 import { pairPrefixes } from "../../src/features/pairs.ts";
-import { RowLog } from "../../src/features/row_log.ts";
+import { RowLog } from "../../src/features/rows/row_log.ts";
 
 /** A table of weights that gives rows to keys as they come, but not to `refused` ones, and notes what it is asked. */
 class NotingTable implements TrainableTable {

@@ -9,6 +9,7 @@ const LAYERS = [
   "src/_std",
   "src/codec",
   "src/options",
+  "src/events/keys",
   "src/events",
   "src/adapters",
   "src/metrics",
@@ -28,7 +29,11 @@ const LAYERS = [
   "src/assignment",
   "src/samples",
   "src/features",
+  "src/features/rows",
   "src/serving",
+  "src/items",
+  "src/users/states",
+  "src/users/pending",
   "src/users",
   "src/retrieval/items",
   "src/retrieval/vectors",
@@ -38,24 +43,34 @@ const LAYERS = [
   "src/scorer",
   "src/engine",
   "src/experiments",
+  "src/learner/guard",
   "src/learner",
   "src/simulator",
   "src/reference",
   "streams/log",
+  "streams/log/threads",
+  "streams/log/sqlite/wal",
   "streams/log/sqlite",
+  "streams/log/kafka/broker",
+  "streams/log/kafka/protocol",
   "streams/log/kafka",
   "streams/log/kinds",
   "streams/settings",
   "streams/topics",
   "streams/sources",
   "streams/experiments",
+  "streams/task/store",
+  "streams/task/inputs",
   "streams/task",
   "streams/learning",
   "streams/feeders",
+  "streams/service/jobs",
+  "streams/service/erasure",
   "streams/service",
   "streams/report",
   "streams/evaluation",
   "streams/replay",
+  "streams/http/contract",
   "streams/http",
   "streams/http/routes",
   "streams/dashboard",
@@ -141,4 +156,13 @@ Deno.test("src imports nothing of streams, and neither imports scripts or tests"
       assert.ok(allowed.includes(top), `${file} imports ${target}`);
     }
   }
+});
+
+Deno.test("no folder has more than 16 modules, and none stands deeper than three", async () => {
+  const counts = new Map<string, number>();
+  for (const top of ["src", "streams", "scripts"]) {
+    for await (const file of filesOf(top)) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  }
+  const full = [...counts].filter(([folder, files]) => files > 16 || folder.split("/").length > 4);
+  assert.deepEqual(full, []);
 });

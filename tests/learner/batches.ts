@@ -5,7 +5,7 @@
  * @module
  */
 
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";

@@ -3,7 +3,7 @@ import { settle } from "../../src/options/option.ts";
 import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { createHead } from "../../src/features/assembler.ts";
+import { createHead } from "../../src/features/rows/assembler.ts";
 import { DenseWeights } from "../../src/learner/dense_weights.ts";
 import { makeModel, SCHEMA } from "./batches.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WalOrder, WalReport } from "../../streams/log/sqlite/wal_messages.ts";
+import type { WalOrder, WalReport } from "../../streams/log/sqlite/wal/wal_messages.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<WalOrder>) => void;

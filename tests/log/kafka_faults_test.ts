@@ -1,5 +1,5 @@
 /**
- * The faults of kafkajs 2.2.4 that `streams/log/kafka/patch.ts` lists: none of them may come back through a change
+ * The faults of kafkajs 2.2.4 that `streams/log/kafka/protocol/patch.ts` lists: none of them may come back through a change
  * of ours, or a new version of kafkajs.
  */
 
@@ -9,9 +9,9 @@ import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 import { KafkaClient } from "../../streams/log/kafka/client.ts";
-import { checkVersion } from "../../streams/log/kafka/patch.ts";
-import { fetchBatches } from "../../streams/log/kafka/requests.ts";
-import { WireReader } from "../../streams/log/kafka/wire.ts";
+import { checkVersion } from "../../streams/log/kafka/protocol/patch.ts";
+import { fetchBatches } from "../../streams/log/kafka/protocol/requests.ts";
+import { WireReader } from "../../streams/log/kafka/protocol/wire.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { COMPRESSIONS } from "../../streams/log/kafka/codecs.ts";
+import { COMPRESSIONS } from "../../streams/log/kafka/protocol/codecs.ts";
 
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { all, bytes, newPlace, texts } from "../contracts/log_suite.ts";

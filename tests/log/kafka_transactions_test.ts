@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { logLevel } from "kafkajs";
 import { KafkaClient, kafkaType } from "../../streams/log/kafka/client.ts";
-import { endTransaction, finalizedLevel } from "../../streams/log/kafka/transaction_requests.ts";
+import { endTransaction, finalizedLevel } from "../../streams/log/kafka/protocol/transaction_requests.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { MAX_WAL_BYTES, WalMover } from "../../streams/log/sqlite/wal_mover.ts";
+import { MAX_WAL_BYTES, WalMover } from "../../streams/log/sqlite/wal/wal_mover.ts";
 
 Deno.test("WalMover begins the log anew by itself while nobody lets it hear the thread", async () => {
   const folder = await Deno.makeTempDir();

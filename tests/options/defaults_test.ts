@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Declared } from "../../src/options/option.ts";
-import { configRows } from "../../scripts/configuration_page.ts";
+import { configRows } from "../../scripts/generate/configuration_page.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -121,7 +121,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "streams/http/backlog.ts waitMs", // for room
   "streams/report/progress.ts intervalMs", // between two lines
   "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
-  "scripts/notebook/keras_adam.ts learningRate", // Keras' own
+  "scripts/research/notebook/keras_adam.ts learningRate", // Keras' own
 ]);
 
 /** Names of options, without those of parts of lists, such as conditions. */

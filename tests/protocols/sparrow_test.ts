@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSparrow, shuffled, SPARROW_SCHEMA } from "../../scripts/protocols/sparrow.ts";
+import { readSparrow, shuffled, SPARROW_SCHEMA } from "../../scripts/research/protocols/sparrow.ts";
 import { numericNames } from "../../src/features/schema.ts";
 import { FeatureStatistics } from "../../src/features/statistics.ts";
 import { SAMPLE_COLUMNS } from "../../src/adapters/sparrow.ts";

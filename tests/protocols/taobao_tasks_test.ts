@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { NEVER_SEEN, taobaoSamples } from "../../scripts/protocols/taobao.ts";
+import { NEVER_SEEN, taobaoSamples } from "../../scripts/research/protocols/taobao.ts";
 import {
   type Behavior,
   rankingTasks,
   readBehaviors,
   TASK_SIZE,
-} from "../../scripts/protocols/taobao_tasks.ts";
+} from "../../scripts/research/protocols/taobao_tasks.ts";
 import { auc } from "../../src/metrics/ranking.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { dataTest } from "./data.ts";

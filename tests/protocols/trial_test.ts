@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { batches, judgedFrom, Trial } from "../../scripts/protocols/trial.ts";
+import { batches, judgedFrom, Trial } from "../../scripts/research/protocols/trial.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 

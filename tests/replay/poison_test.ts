@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion } from "../../src/serving/version.ts";

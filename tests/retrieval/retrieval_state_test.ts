@@ -7,7 +7,7 @@ import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import { sourceParts } from "../../src/retrieval/sources/parts.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { SourceKind } from "../../src/retrieval/sources/source.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };

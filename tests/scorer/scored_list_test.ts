@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ScoredList, ScratchRows } from "../../src/scorer/scored_list.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 
 const catalogue = new Catalogue(DEFAULT_SCHEMA);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Assembler } from "../../src/features/assembler.ts";
+import { Assembler } from "../../src/features/rows/assembler.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";

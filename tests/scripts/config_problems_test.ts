@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { misfitsOf, problemsOf } from "../../scripts/config_problems.ts";
+import { misfitsOf, problemsOf } from "../../scripts/config/config_problems.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 
 function problems(text: string, env: Readonly<Record<string, string>> = {}) {

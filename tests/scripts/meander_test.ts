@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { configTemplate } from "../../scripts/config_template.ts";
-import { configRows } from "../../scripts/configuration_page.ts";
+import { configTemplate } from "../../scripts/config/config_template.ts";
+import { configRows } from "../../scripts/generate/configuration_page.ts";
 import { parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { startApi } from "../server/deployment.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { addLogFlags, type LogFlags } from "../../scripts/log_flags.ts";
-import { sqliteOptions } from "../../scripts/service_flags.ts";
+import { addLogFlags, type LogFlags } from "../../scripts/flags/log_flags.ts";
+import { sqliteOptions } from "../../scripts/flags/service_flags.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 
 /** What a command has that is called with arguments, over a file of the configuration and variables. */

@@ -4,7 +4,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Backlog } from "../../streams/http/backlog.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import { Problem } from "../../streams/http/problem.ts";
+import { Problem } from "../../streams/http/contract/problem.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();

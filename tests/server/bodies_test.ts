@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { Bodies } from "../../streams/http/bodies.ts";
 import { takeEvents } from "../../streams/http/intake.ts";
 import { checkSequence } from "../../streams/http/json_list.ts";
-import type { Problem } from "../../streams/http/problem.ts";
+import type { Problem } from "../../streams/http/contract/problem.ts";
 import { LineSplitter } from "../../streams/sources/lines.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { startApi } from "./deployment.ts";

@@ -1,10 +1,10 @@
 /** Who may call: by which names, from which pages, with how many wrong keys; and what is no name or path. */
 
 import assert from "node:assert/strict";
-import { Access, digestOf } from "../../streams/http/access.ts";
+import { Access, digestOf } from "../../streams/http/contract/access.ts";
 import { Callers } from "../../streams/http/callers.ts";
-import type { Problem } from "../../streams/http/problem.ts";
-import { keysOf } from "../../streams/http/settings.ts";
+import type { Problem } from "../../streams/http/contract/problem.ts";
+import { keysOf } from "../../streams/http/contract/settings.ts";
 import { type Api, startApi } from "./deployment.ts";
 
 const encoder = new TextEncoder();

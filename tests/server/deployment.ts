@@ -9,7 +9,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import type { HttpSettings } from "../../streams/http/settings.ts";
+import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf } from "../service/deployment.ts";

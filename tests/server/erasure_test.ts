@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Log } from "../../streams/log/log.ts";
 import { keepMsOf } from "../../streams/log/kafka/topics.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type ErasureProgress, viewErasure } from "../../streams/service/erasure_view.ts";
+import { type ErasureProgress, viewErasure } from "../../streams/service/erasure/erasure_view.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";

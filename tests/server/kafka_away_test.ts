@@ -1,7 +1,7 @@
 /** What is said over HTTP while a real broker is stopped, or dead: `/ready` is never 200, and every time-out is kept. */
 
 import assert from "node:assert/strict";
-import { freePort, prepareBroker, startBroker } from "../../streams/log/kafka/dev_broker.ts";
+import { freePort, prepareBroker, startBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";

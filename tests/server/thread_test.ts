@@ -3,7 +3,7 @@ import { LogError } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import type { HttpSettings } from "../../streams/http/settings.ts";
+import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { type Role, ROLES, Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";

@@ -4,7 +4,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { Eraser } from "../../streams/service/eraser.ts";
+import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";

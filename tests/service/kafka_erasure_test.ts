@@ -8,7 +8,7 @@ import type { LogRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { Service } from "../../streams/service/service.ts";
-import { type ErasureView, viewErasure } from "../../streams/service/erasure_view.ts";
+import { type ErasureView, viewErasure } from "../../streams/service/erasure/erasure_view.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";

@@ -5,7 +5,7 @@ import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
-import { ThreadedLearner } from "../../streams/service/threaded_learner.ts";
+import { ThreadedLearner } from "../../streams/service/jobs/threaded_learner.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import {
   answersOn,

@@ -11,7 +11,7 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { Service } from "../../streams/service/service.ts";
-import { MonitorJob } from "../../streams/service/monitor_job.ts";
+import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "../experiments/lists.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

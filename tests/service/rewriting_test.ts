@@ -7,10 +7,10 @@ import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
-import { Eraser } from "../../streams/service/eraser.ts";
+import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import type { Task } from "../../streams/task/task.ts";
-import { monitorGroup } from "../../streams/service/monitor_job.ts";
-import { Rewriting } from "../../streams/service/rewriting.ts";
+import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
+import { Rewriting } from "../../streams/service/erasure/rewriting.ts";
 import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
 

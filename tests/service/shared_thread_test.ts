@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { SharedThread } from "../../streams/service/shared_thread.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 
 const now = () => performance.now();
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { LogError } from "../../streams/log/log.ts";
-import { SharedThread } from "../../streams/service/shared_thread.ts";
-import { type Job, Worker } from "../../streams/service/worker.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
+import { type Job, Worker } from "../../streams/service/jobs/worker.ts";
 
 /** The pauses of a worker that fails again and again, after it was alive for so long each time. */
 async function pausesOf(livesMs: number): Promise<unknown[]> {

@@ -11,7 +11,7 @@
  */
 
 import { createKernels } from "../../src/nn/kernels/choose.ts";
-import { modelSizes } from "../../src/features/assembler.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Catalogue } from "../../src/users/catalogue.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
 import { SMALL } from "./streams.ts";
 
 Deno.test("Catalogue.apply() changes nothing when the record is older than the last applied", () => {

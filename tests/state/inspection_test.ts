@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import { inspectUsers } from "../../src/users/inspection.ts";
-import { SequenceSlab } from "../../src/users/sequence.ts";
+import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { createUser, type UserState } from "../../src/users/user_state.ts";
 
 function panel(name: string, ...values: (number | null)[]): Panel {

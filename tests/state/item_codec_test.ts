@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
 import {
   decodeItem,
   encodeItem,
@@ -11,7 +11,7 @@ import {
   itemOfKey,
   readNumbers,
   writeNumbers,
-} from "../../src/users/item_codec.ts";
+} from "../../src/items/item_codec.ts";
 import { oldItemRecord } from "./old_item_record.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
 

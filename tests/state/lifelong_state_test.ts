@@ -4,7 +4,7 @@ import type { InteractionEvent } from "../../src/events/event.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { SampleState } from "../../src/samples/sample.ts";
-import type { StoredState } from "../../src/users/stored_state.ts";
+import type { StoredState } from "../../src/users/states/stored_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { clicksWithin, outputs, SMALL, START } from "./streams.ts";

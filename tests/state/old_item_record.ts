@@ -1,5 +1,5 @@
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { CatalogueItem } from "../../src/users/catalogue.ts";
+import type { CatalogueItem } from "../../src/items/catalogue.ts";
 
 /** An item's record as it was before numbers had records of their own (format 1). */
 export function oldItemRecord(item: CatalogueItem): Uint8Array {

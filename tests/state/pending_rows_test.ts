@@ -4,8 +4,8 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { readDictionary } from "../../src/codec/dictionary.ts";
 import { ListDictionary } from "../../src/codec/list_dictionary.ts";
-import { type PendingRow, PendingRows, type RowOutcome } from "../../src/users/pending_rows.ts";
-import { readRows, writeRows } from "../../src/users/pending_rows_codec.ts";
+import { type PendingRow, PendingRows, type RowOutcome } from "../../src/users/pending/pending_rows.ts";
+import { readRows, writeRows } from "../../src/users/pending/pending_rows_codec.ts";
 
 const WIDTH = 3;
 const lists = fc.array(fc.constantFrom("a", "b"), { maxLength: 2 });

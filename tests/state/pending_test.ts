@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Deadline, DeadlineQueue } from "../../src/users/pending.ts";
+import { type Deadline, DeadlineQueue } from "../../src/users/pending/pending.ts";
 
 Deno.test("DeadlineQueue() gives deadlines by time, then by number when they are pushed and popped in any order", () => {
   // null = pop

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decayedCount, raise, TopList } from "../../src/users/popularity.ts";
+import { decayedCount, raise, TopList } from "../../src/items/popularity.ts";
 
 const HALF_LIFE = 7 * 86_400_000;
 const START = 1_700_000_000_000;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Boost, MergeEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
-import { decodeItem, encodeItem } from "../../src/users/item_codec.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
+import { decodeItem, encodeItem } from "../../src/items/item_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Story } from "./story.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
-import { decodeItem, encodeItem, encodeItemState } from "../../src/users/item_codec.ts";
+import { decodeItem, encodeItem, encodeItemState } from "../../src/items/item_codec.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

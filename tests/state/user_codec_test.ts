@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Event } from "../../src/events/event.ts";
-import { Catalogue } from "../../src/users/catalogue.ts";
-import { SequenceSlab } from "../../src/users/sequence.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
+import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { UserCodec } from "../../src/users/user_codec.ts";
 import { FakeServing } from "./fake_serving.ts";

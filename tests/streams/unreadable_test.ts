@@ -17,7 +17,7 @@ import { unreadable } from "../../streams/log/unreadable.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { PinnedModels } from "../../streams/topics/pinned_models.ts";
 import { Answers } from "../../streams/http/answers.ts";
-import { MonitorJob } from "../../streams/service/monitor_job.ts";
+import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";

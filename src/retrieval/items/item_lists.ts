@@ -6,8 +6,8 @@
  */
 
 import { type OptionsOf, positive, settle } from "../../options/option.ts";
-import type { Catalogue, CatalogueItem } from "../../users/catalogue.ts";
-import { joined, raise, TopList } from "../../users/popularity.ts";
+import type { Catalogue, CatalogueItem } from "../../items/catalogue.ts";
+import { joined, raise, TopList } from "../../items/popularity.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { hashString } from "../../embeddings/hash.ts";
-import type { Catalogue } from "../../users/catalogue.ts";
+import type { Catalogue } from "../../items/catalogue.ts";
 
 /** Places in the ring: hashes are unsigned 32-bit integers. */
 const SIZE = 2 ** 32;

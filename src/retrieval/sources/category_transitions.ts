@@ -8,7 +8,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { raise } from "../../users/popularity.ts";
+import { raise } from "../../items/popularity.ts";
 
 const MAX_CATEGORIES = 2048;
 const MAX_NEXT = 64;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Catalogue } from "../../users/catalogue.ts";
+import type { Catalogue } from "../../items/catalogue.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { FAR, NEAR, type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { CandidateQuery } from "./query.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Catalogue } from "../../users/catalogue.ts";
+import type { Catalogue } from "../../items/catalogue.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CatalogueItem } from "../../users/catalogue.ts";
+import type { CatalogueItem } from "../../items/catalogue.ts";
 import type { UserState } from "../../users/user_state.ts";
 import type { Context } from "../signals/context.ts";
 

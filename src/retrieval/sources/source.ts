@@ -9,7 +9,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import type { Catalogue } from "../../users/catalogue.ts";
+import type { Catalogue } from "../../items/catalogue.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import type { Signal } from "../signals/signal.ts";
 import type { Neighbours } from "./neighbours.ts";

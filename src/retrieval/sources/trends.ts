@@ -8,7 +8,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { raise, TopList } from "../../users/popularity.ts";
+import { raise, TopList } from "../../items/popularity.ts";
 import { DecayedCounts } from "../items/decayed_counts.ts";
 
 const LIST = 200;

@@ -7,10 +7,10 @@
 import { checkEventFields } from "../../../src/events/check.ts";
 import { ARRIVED_HEADERS } from "../../topics/arrival.ts";
 import { partitionOf } from "../../log/partitioner.ts";
-import { viewErasure } from "../../service/erasure_view.ts";
+import { viewErasure } from "../../service/erasure/erasure_view.ts";
 import type { Call, Parameter } from "../endpoint.ts";
 import { type ApiContext, append } from "../context.ts";
-import { Problem } from "../problem.ts";
+import { Problem } from "../contract/problem.ts";
 
 /** Appends the event, and answers with where it stands. */
 export async function forgetUser(context: ApiContext, { parameters }: Call): Promise<Response> {

@@ -16,8 +16,8 @@ import { within } from "../deadline.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
 import { readObject } from "../object_body.ts";
-import { Problem } from "../problem.ts";
-import type { SchemaName } from "../schemas.ts";
+import { Problem } from "../contract/problem.ts";
+import type { SchemaName } from "../contract/schemas.ts";
 
 /** How long a change may take before the client is told to look again. */
 const CHANGE_TIMEOUT_MS = 15_000;

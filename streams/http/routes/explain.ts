@@ -15,8 +15,8 @@ import { partitionOf } from "../../log/partitioner.ts";
 import type { Task } from "../../task/task.ts";
 import type { Call } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
-import { notKnown } from "../not_known.ts";
-import { Problem } from "../problem.ts";
+import { notKnown } from "../contract/not_known.ts";
+import { Problem } from "../contract/problem.ts";
 
 const DEFAULT_COUNT = 5;
 const MAX_COUNT = 20;

@@ -10,7 +10,7 @@ import type { Task } from "../../task/task.ts";
 import type { ApiContext } from "../context.ts";
 import { within } from "../deadline.ts";
 import { taskOf } from "./explain.ts";
-import { Problem } from "../problem.ts";
+import { Problem } from "../contract/problem.ts";
 
 const POLL_MS = 2;
 

@@ -10,9 +10,9 @@ import type { Call } from "../endpoint.ts";
 import { type ApiContext, append } from "../context.ts";
 import { freshTask } from "./fresh_task.ts";
 import { eventRecord, MAX_AHEAD_MS } from "../intake.ts";
-import { notKnown } from "../not_known.ts";
+import { notKnown } from "../contract/not_known.ts";
 import { readObject } from "../object_body.ts";
-import { Problem } from "../problem.ts";
+import { Problem } from "../contract/problem.ts";
 
 /** Reads the session's behaviours from its state, and appends them as an event of the user. */
 export async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {

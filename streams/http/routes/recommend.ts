@@ -14,8 +14,8 @@ import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";
 import { MAX_AHEAD_MS } from "../intake.ts";
 import { readObject } from "../object_body.ts";
-import { nextCursor, type Paged, readCursor } from "../page_cursor.ts";
-import { Problem } from "../problem.ts";
+import { nextCursor, type Paged, readCursor } from "../contract/page_cursor.ts";
+import { Problem } from "../contract/problem.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;

@@ -6,14 +6,14 @@
 
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { MAX_ITEMS } from "../../../src/events/limits.ts";
-import type { CatalogueItem } from "../../../src/users/catalogue.ts";
+import type { CatalogueItem } from "../../../src/items/catalogue.ts";
 import type { UserState } from "../../../src/users/user_state.ts";
 import type { Task } from "../../task/task.ts";
 import type { Call } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
 import { countOf, taskOf } from "./explain.ts";
-import { notKnown } from "../not_known.ts";
-import type { WHY_NOT } from "../schemas.ts";
+import { notKnown } from "../contract/not_known.ts";
+import type { WHY_NOT } from "../contract/schemas.ts";
 
 /** What there is to say of an item that a user does not see. */
 export interface WhyNotView {

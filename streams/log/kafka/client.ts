@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaConfig } from "kafkajs";
 import { LogError } from "../log.ts";
-import { type Broker, type Cluster, createCluster } from "./patch.ts";
+import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
 
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 1000;

@@ -14,7 +14,7 @@ import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
-import { partitionBounds, type PlacedRecord, stableOffset } from "./requests.ts";
+import { partitionBounds, type PlacedRecord, stableOffset } from "./protocol/requests.ts";
 import { type MissingRight, missingRights, type WantedRights } from "./rights.ts";
 import { KafkaTopics } from "./topics.ts";
 import { Appender, BATCH_BYTES, KafkaWriter } from "./writers.ts";

@@ -5,7 +5,7 @@
  */
 
 import { choice, count, integer, type OptionsOf } from "../../../src/options/option.ts";
-import type { CompressionChoice } from "./codecs.ts";
+import type { CompressionChoice } from "./protocol/codecs.ts";
 import type { KafkaConnection } from "./connection.ts";
 
 /** Options of `KafkaLog.open`. */

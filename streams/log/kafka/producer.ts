@@ -11,10 +11,10 @@
 
 import type { GroupOffset } from "../log.ts";
 import { isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
-import type { CompressionChoice } from "./codecs.ts";
-import { protocolError } from "./patch.ts";
-import { encodeBatch } from "./record_batch.ts";
-import { type PlacedRecord, type Produce, produce } from "./requests.ts";
+import type { CompressionChoice } from "./protocol/codecs.ts";
+import { protocolError } from "./protocol/patch.ts";
+import { encodeBatch } from "./protocol/record_batch.ts";
+import { type PlacedRecord, type Produce, produce } from "./protocol/requests.ts";
 import { openTransactions, type Transactions } from "./transactions.ts";
 
 /** Options of {@linkcode Producer.open}. */

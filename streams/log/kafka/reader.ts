@@ -16,10 +16,16 @@
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
-import { identifyTopic } from "./identity.ts";
-import { type Broker, checkCode, protocolError } from "./patch.ts";
-import { decodeBatches } from "./record_batch.ts";
-import { FETCH_BY_ID, fetchBatches, type Fetched, isUnknownId, partitionBounds } from "./requests.ts";
+import { identifyTopic } from "./protocol/identity.ts";
+import { type Broker, checkCode, protocolError } from "./protocol/patch.ts";
+import { decodeBatches } from "./protocol/record_batch.ts";
+import {
+  FETCH_BY_ID,
+  fetchBatches,
+  type Fetched,
+  isUnknownId,
+  partitionBounds,
+} from "./protocol/requests.ts";
 
 /** Limits of a {@linkcode KafkaReader}. */
 export interface ReaderLimits {

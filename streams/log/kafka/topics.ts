@@ -7,8 +7,8 @@
 import { checkSame, checkSpec, describeSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
 import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
-import type { Broker } from "./patch.ts";
-import { identifyTopic } from "./identity.ts";
+import type { Broker } from "./protocol/patch.ts";
+import { identifyTopic } from "./protocol/identity.ts";
 
 /** How {@linkcode KafkaTopics} makes topics. */
 export interface TopicDefaults {

@@ -11,15 +11,15 @@
 
 import type { GroupOffset } from "../log.ts";
 import { isPassingForPartitions, type KafkaClient } from "./client.ts";
-import type { Broker } from "./patch.ts";
-import { type Produce, produce, type Produced, type TopicPartition } from "./requests.ts";
+import type { Broker } from "./protocol/patch.ts";
+import { type Produce, produce, type Produced, type TopicPartition } from "./protocol/requests.ts";
 import {
   endTransaction,
   finalizedLevel,
   produceInTransaction,
   storeInTransaction,
   type TransactionOwner,
-} from "./transaction_requests.ts";
+} from "./protocol/transaction_requests.ts";
 
 /** Since this level of `transaction.version` transactions are implicit. */
 const IMPLICIT_LEVEL = 2;

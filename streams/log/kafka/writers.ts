@@ -6,7 +6,7 @@
 
 import { type Commit, LogError, type Writer } from "../log.ts";
 import { isFenced, type Producer, sizeOf } from "./producer.ts";
-import type { PlacedRecord } from "./requests.ts";
+import type { PlacedRecord } from "./protocol/requests.ts";
 
 /** Bytes of a batch. A single record may be larger; the topic's `max.message.bytes` limits it. */
 export const BATCH_BYTES = 900_000;

@@ -7,7 +7,7 @@
 import type { Scrubbed } from "../log.ts";
 import { recordTableSchema } from "./record_table.ts";
 import type { SqliteFile } from "./sqlite_file.ts";
-import type { WalMover } from "./wal_mover.ts";
+import type { WalMover } from "./wal/wal_mover.ts";
 
 /** In `scrubs`: records that were erased have left fragments. */
 const FRAGMENTS = 2;

@@ -20,7 +20,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
 import { boundsOf } from "./record_table.ts";
-import { MAX_WAL_BYTES } from "./wal_mover.ts";
+import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 
 /** "mndr": tells our files from other SQLite files. */
 const APPLICATION_ID = 0x6d6e6472;

@@ -20,7 +20,7 @@ import { sumOf } from "./row_sum.ts";
 import { scrub } from "./scrub.ts";
 import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
 import { Syncer } from "./syncer.ts";
-import { WalMover } from "./wal_mover.ts";
+import { WalMover } from "./wal/wal_mover.ts";
 
 /** The tables of compact topics are looked through when a file is opened that is no larger: about 3 s. */
 const CHECKED_BYTES = 1 << 30;

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Outcome, PortCaller } from "../../log/port_calls.ts";
+import type { Outcome, PortCaller } from "../../log/threads/port_calls.ts";
 import type { Bodies } from "../../http/bodies.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
-import { Problem } from "../../http/problem.ts";
+import { Problem } from "../../http/contract/problem.ts";
 import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
 
 /** Headers that speak of a body as it came, which is passed on unpacked. */

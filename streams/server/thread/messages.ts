@@ -18,10 +18,10 @@
  */
 
 import type { LogLevel } from "@logtape/logtape";
-import type { ApiKey } from "../../http/access.ts";
-import type { PlainProblem } from "../../http/problem.ts";
+import type { ApiKey } from "../../http/contract/access.ts";
+import type { PlainProblem } from "../../http/contract/problem.ts";
 import type { ListenOptions } from "../serve.ts";
-import type { HttpSettings } from "../../http/settings.ts";
+import type { HttpSettings } from "../../http/contract/settings.ts";
 
 /** What a thread begins with. */
 export interface ServerStart {

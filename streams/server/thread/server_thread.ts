@@ -21,8 +21,8 @@ import {
   LogError,
   type Membership,
 } from "../../log/log.ts";
-import { type Outcome, PortAnswerer, PortCaller } from "../../log/port_calls.ts";
-import { RemoteLog } from "../../log/remote_log.ts";
+import { type Outcome, PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
+import { RemoteLog } from "../../log/threads/remote_log.ts";
 import type { SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type Desk, openDesk } from "../desk.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { modelSizes } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA, numericNames } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import type { Sample } from "../../../src/samples/sample.ts";

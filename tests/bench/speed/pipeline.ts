@@ -5,7 +5,7 @@
  * @module
  */
 
-import { modelSizes } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";

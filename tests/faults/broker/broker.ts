@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Cleanup } from "../../../streams/log/log.ts";
-import { WireReader, WireWriter } from "../../../streams/log/kafka/wire.ts";
+import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 import { EPOCH } from "../globals.ts";
 import type { Owner, World } from "../world.ts";
 import { type JoinRequest, type Reply, SimulatedGroup, type SyncRequest } from "./groups.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { crc32c } from "../../../streams/log/kafka/crc32c.ts";
-import { WireReader, WireWriter } from "../../../streams/log/kafka/wire.ts";
+import { crc32c } from "../../../streams/log/kafka/protocol/crc32c.ts";
+import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 
 /** Kafka's numbers of what can be wrong. */
 export const CODE = {

@@ -1,5 +1,5 @@
 /**
- * Stands for `streams/log/sqlite/wal_mover.ts` in a simulated world: what its thread does, the writer does at once.
+ * Stands for `streams/log/sqlite/wal/wal_mover.ts` in a simulated world: what its thread does, the writer does at once.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 const MOVE_BYTES = 16 << 20;
 const PAGE_BYTES = 4096;
 
-/** See `streams/log/sqlite/wal_mover.ts`. */
+/** See `streams/log/sqlite/wal/wal_mover.ts`. */
 export const MAX_WAL_BYTES: number = 64 << 20;
 
-/** See `streams/log/sqlite/wal_mover.ts`. */
+/** See `streams/log/sqlite/wal/wal_mover.ts`. */
 export class WalMover {
   readonly #finish: () => void;
   #bytes = 0;

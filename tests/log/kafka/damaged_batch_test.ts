@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mulberry32 } from "../../../src/draws/random.ts";
-import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
-import { decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
-import { unpackSnappy } from "../../../streams/log/kafka/snappy.ts";
-import { WireReader, WireWriter } from "../../../streams/log/kafka/wire.ts";
+import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/protocol/codecs.ts";
+import { decodeBatches, encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
+import { unpackSnappy } from "../../../streams/log/kafka/protocol/snappy.ts";
+import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 import { LogError, type NewRecord } from "../../../streams/log/log.ts";
 
 const plain = { id: 7, epoch: 0, transactional: false };

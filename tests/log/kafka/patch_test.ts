@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import NetworkConnection from "kafkajs/src/network/connection.js";
-import "../../../streams/log/kafka/patch.ts";
+import "../../../streams/log/kafka/protocol/patch.ts";
 
 Deno.test("a connection that is being closed is open for as long as it has its socket", () => {
   for (

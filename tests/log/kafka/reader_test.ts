@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
 import { KafkaReader } from "../../../streams/log/kafka/reader.ts";
-import { encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
-import type { Fetched } from "../../../streams/log/kafka/requests.ts";
+import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
+import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
 
 const OUT_OF_RANGE = 1;

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { COMPRESS, compressionFor, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/codecs.ts";
-import { type BatchProducer, decodeBatches, encodeBatch } from "../../../streams/log/kafka/record_batch.ts";
-import { WireWriter } from "../../../streams/log/kafka/wire.ts";
+import {
+  COMPRESS,
+  compressionFor,
+  COMPRESSIONS,
+  DECOMPRESS,
+} from "../../../streams/log/kafka/protocol/codecs.ts";
+import {
+  type BatchProducer,
+  decodeBatches,
+  encodeBatch,
+} from "../../../streams/log/kafka/protocol/record_batch.ts";
+import { WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { record, texts } from "../../contracts/log_suite.ts";
 

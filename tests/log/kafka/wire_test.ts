@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { WireReader, WireWriter } from "../../../streams/log/kafka/wire.ts";
+import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 
 Deno.test("WireReader reads back what WireWriter wrote", () => {
   const safe = fc.maxSafeInteger();

@@ -4,7 +4,7 @@ import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import type { Kernels } from "../../../src/nn/kernels/kernels.ts";
 import { PLAIN } from "../../../src/nn/kernels/plain.ts";
 import { SimdKernels } from "../../../src/nn/kernels/simd.ts";
-import { binaryFile } from "../../../scripts/kernels.ts";
+import { binaryFile } from "../../../scripts/generate/kernels.ts";
 import { assertClose } from "../../golden_vectors.ts";
 import { overKernels } from "./all_kernels.ts";
 import { floats } from "./gradient_check.ts";

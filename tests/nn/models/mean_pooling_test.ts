@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mulberry32 } from "../../../src/draws/random.ts";
-import { modelSizes } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { PLAIN } from "../../../src/nn/kernels/plain.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DecayedCounts } from "../../../src/retrieval/items/decayed_counts.ts";
-import { decayedCount, raise } from "../../../src/users/popularity.ts";
+import { decayedCount, raise } from "../../../src/items/popularity.ts";
 
 Deno.test("DecayedCounts.count() is the decayed count of the time that was moved to, whatever was asked before", () => {
   const half = 1000;

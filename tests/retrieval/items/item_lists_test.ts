@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ItemLists } from "../../../src/retrieval/items/item_lists.ts";
-import { Catalogue } from "../../../src/users/catalogue.ts";
+import { Catalogue } from "../../../src/items/catalogue.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
 const OPTIONS = { listSizes: { popular: 3, category: 2, fresh: 3 } };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { ItemRing } from "../../../src/retrieval/items/item_ring.ts";
-import { Catalogue } from "../../../src/users/catalogue.ts";
+import { Catalogue } from "../../../src/items/catalogue.ts";
 
 /** A ring of items in the order in which they come, looked at after each of `looks`. */
 function ringOf(ids: readonly string[], looks: (n: number) => boolean = () => false) {

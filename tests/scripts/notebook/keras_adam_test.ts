@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KerasAdam, QUIET_STEPS } from "../../../scripts/notebook/keras_adam.ts";
+import { KerasAdam, QUIET_STEPS } from "../../../scripts/research/notebook/keras_adam.ts";
 import { createRandom } from "../../../src/draws/random_source.ts";
 
 /** The plain loop that Keras runs: every row, every step, in double precision. */

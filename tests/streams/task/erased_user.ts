@@ -9,7 +9,7 @@ import { writeHeapSnapshot } from "node:v8";
 import { encodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
-import { modelSizes } from "../../../src/features/assembler.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";

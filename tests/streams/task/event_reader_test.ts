@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../../src/events/codec.ts";
 import type { LogRecord, ReadOptions, ReadResult } from "../../../streams/log/log.ts";
-import { EventReader } from "../../../streams/task/event_reader.ts";
+import { EventReader } from "../../../streams/task/inputs/event_reader.ts";
 
 const TOPIC = "events", PARTITION = 1, START = 1.7e12;
 

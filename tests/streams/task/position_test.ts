@@ -6,7 +6,7 @@ import {
   type OwnPosition,
   positionOf,
   type PositionSides,
-} from "../../../streams/task/position.ts";
+} from "../../../streams/task/inputs/position.ts";
 import { hasCode } from "../../contracts/log_suite.ts";
 
 const own: OwnPosition = { next: 17, ids: { events: "a" }, partitions: 2 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RecordStore } from "../../../streams/task/record_store.ts";
-import { PackedUsers } from "../../../streams/task/users.ts";
+import { RecordStore } from "../../../streams/task/store/record_store.ts";
+import { PackedUsers } from "../../../streams/task/store/users.ts";
 
 const key = fc.constantFrom("a", "b", "c", "ä", "𝒳", "item:7", "f".repeat(200));
 const change = fc.oneof(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../../src/events/codec.ts";
-import { encodeItemState, itemKey } from "../../../src/users/item_codec.ts";
+import { encodeItemState, itemKey } from "../../../src/items/item_codec.ts";
 import { NUMBERS_KEY } from "../../../src/engine/item_numbers.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
@@ -8,7 +8,7 @@ import type { Log, NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
 import { Task, type TaskRuntime } from "../../../streams/task/task.ts";
-import { INPUTS } from "../../../streams/task/position.ts";
+import { INPUTS } from "../../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../../streams/task/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { oldItemRecord } from "../../state/old_item_record.ts";

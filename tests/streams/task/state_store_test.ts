@@ -3,7 +3,7 @@ import { type FileHandle, open as openNode } from "node:fs/promises";
 import { stub } from "@std/testing/mock";
 import fc from "fast-check";
 import { mulberry32 } from "../../../src/draws/random.ts";
-import { StateStore, type StorePosition } from "../../../streams/task/state_store.ts";
+import { StateStore, type StorePosition } from "../../../streams/task/store/state_store.ts";
 import { photograph, withFolder } from "./harness.ts";
 
 const position = (state: number): StorePosition => ({ state, task: 2 * state, lineage: "log" });

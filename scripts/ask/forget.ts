@@ -1,0 +1,196 @@
+/**
+ * `deno task meander -- forget USER`: erases a user, waits until it is done, and gives a receipt.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { renderFacts } from "../../streams/report/table.ts";
+import type { ErasurePlace, ErasureView, Remainder } from "../../streams/service/erasure/erasure_view.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  makeRoomFor,
+  print,
+  reasonOf,
+  runCommand,
+} from "../flags/command_line.ts";
+import {
+  addServerFlags,
+  AwayError,
+  call,
+  NotKnownError,
+  part,
+  type ServerFlags,
+  tell,
+} from "../flags/server_flags.ts";
+
+interface Flags extends ServerFlags {
+  readonly yes?: true;
+  readonly receipt?: string;
+  readonly wait: number;
+}
+
+/** What was done, for who has to show it. */
+interface Receipt {
+  /** SHA-256 of the id, so that the receipt is not what keeps it. */
+  readonly userSha256: string;
+  readonly deployment: string;
+  /** Whether the task knew the user before; `null` = nobody who was asked could say. */
+  readonly wasKnown: boolean | null;
+  /** When the event was durable. */
+  readonly taken: string;
+  /** When task, learner and log, as far as that can be rewritten, had nothing of the user any more; `null` = not yet. */
+  readonly erased: string | null;
+  /** How far it was; `null` = nobody who was asked could say. */
+  readonly state: ErasureView["state"] | null;
+  /** What remains on which topic, and until when. */
+  readonly topics: readonly Remaining[];
+  readonly notErased: string;
+}
+
+/** As {@linkcode Remainder}, with a time that people read. */
+type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
+
+const WAIT_SECONDS = 60;
+const POLL_MS = 100;
+const NOT_ERASED =
+  "backups, what consumers of the topics keep, source files, logs of proxies, on Kafka local snapshots of tasks, " +
+  "for an hour or two (docs/how-to/erase-a-user.md)";
+
+async function main(user: string, flags: Flags): Promise<number> {
+  if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);
+  if (!flags.yes && !confirm(`Erase what is known of ${user} at ${flags.url}? This cannot be undone.`)) {
+    print(Deno.stderr, "nothing was erased; --yes does not ask\n");
+    return 1;
+  }
+  const path = `/v1/users/${part(user)}`;
+  // That nobody can say is no reason not to erase.
+  const wasKnown = await call(flags, "GET", path)
+    .then(() => true, (error) => error instanceof NotKnownError ? false : null);
+  const { erasure } = await call<{ erasure?: ErasurePlace }>(flags, "DELETE", path);
+  const durable: Receipt = {
+    userSha256: createHash("sha256").update(user).digest("hex"),
+    deployment: flags.url,
+    wasKnown,
+    taken: new Date().toISOString(),
+    erased: null,
+    state: null,
+    topics: [],
+    notErased: NOT_ERASED,
+  };
+  // The event cannot be taken back: from here on there is a receipt, whoever dies.
+  await write(durable, flags).catch(() => {}); // it is tried again
+  const until = Date.now() + flags.wait * 1000;
+  const isUnknown = await isErased(flags, path, until);
+  const receipt = await complete(durable, flags, { erasure, isUnknown, until });
+  tell(flags, receipt, render);
+  await write(receipt, flags);
+  return receipt.erased === null ? 2 : 0;
+}
+
+/** Writes the file of a receipt, when one is wanted; whoever reads it sees the former one or this. */
+async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> {
+  if (file === undefined) return;
+  try {
+    await Deno.writeTextFile(`${file}.part`, `${JSON.stringify(receipt, null, 2)}\n`);
+    await Deno.rename(`${file}.part`, file);
+  } catch (cause) {
+    throw new Error(`Cannot write the receipt as ${file}, it is printed`, { cause });
+  }
+}
+
+/** Waits until nothing is known any more. @returns Whether that is so; `false` where nobody who was asked could know */
+async function isErased(flags: Flags, path: string, until: number): Promise<boolean> {
+  let reason: string | undefined;
+  do {
+    try {
+      await call(flags, "GET", path);
+      reason = undefined;
+    } catch (error) {
+      if (error instanceof NotKnownError) return true;
+      reason = reasonOf(error);
+      if (!(error instanceof AwayError)) break;
+    }
+    await delay(POLL_MS);
+  } while (Date.now() < until);
+  if (reason !== undefined) {
+    print(Deno.stderr, `the event is durable, but whether it is done is not known: ${reason}\n`);
+  }
+  return false;
+}
+
+/** Waits until it is done on the log, too, and notes what remains. */
+async function complete(
+  durable: Receipt,
+  flags: Flags,
+  { erasure, isUnknown, until }: {
+    readonly erasure: ErasurePlace | undefined;
+    readonly isUnknown: boolean;
+    readonly until: number;
+  },
+): Promise<Receipt> {
+  const erased = () => new Date().toISOString();
+  if (erasure === undefined) return isUnknown ? { ...durable, erased: erased() } : durable; // it does not say more
+  const path = `/v1/erasures/${erasure.partition}/${erasure.offset}`;
+  let receipt = durable;
+  do {
+    const view = await call<ErasureView>(flags, "GET", path).catch(() => undefined);
+    if (view !== undefined) {
+      const topics = view.topics.map(({ until, ...rest }) => ({
+        ...rest,
+        until: until === null ? null : new Date(until).toISOString(),
+      }));
+      receipt = { ...durable, state: view.state, topics };
+      if (view.state !== "under way") return { ...receipt, erased: erased() };
+    }
+    await delay(POLL_MS);
+  } while (isUnknown && Date.now() < until);
+  return receipt;
+}
+
+function render(receipt: Receipt): string {
+  const { userSha256, deployment, wasKnown, taken, erased, state, topics, notErased } = receipt;
+  return renderFacts([
+    ["user (SHA-256)", userSha256],
+    ["deployment", deployment],
+    [
+      "known before",
+      wasKnown === null ? "nobody could say" : wasKnown ? "yes" : "no: erased before, or never",
+    ],
+    ["durable", taken],
+    ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
+    ["state", state ?? "nobody could say"],
+    ...topics.map(({ topic, remains, until }) =>
+      [
+        topic,
+        remains === null ? "nothing remains" : until === null ? remains : `${remains}, by ${until}`,
+      ] as const
+    ),
+    ["not erased", notErased],
+  ]);
+}
+
+const name = commandName("forget");
+const program = addServerFlags(
+  createCommand(name)
+    .description(
+      "Erases what is known of a user: state, embeddings, memory of what was shown; gives a receipt.",
+    )
+    .argument("<user>", "id of the user"),
+)
+  .option("--yes", "do not ask")
+  .option("--receipt <file>", "write the receipt as JSON, too")
+  .option("--wait <seconds>", "how long to wait until it is done", count, WAIT_SECONDS)
+  .addHelpText(
+    "after",
+    `\nExit code: 0 it is erased, 1 it was not wanted or failed, 2 the event is durable, and it is not done yet or\n` +
+      `nobody could say. Running it again does no harm, and gives a receipt of its own.\n\n` +
+      `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
+  )
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

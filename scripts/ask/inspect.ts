@@ -1,0 +1,63 @@
+/**
+ * `deno task meander -- inspect USER`: what a deployment knows of a user.
+ *
+ * @module
+ */
+
+import { renderFacts, renderTable } from "../../streams/report/table.ts";
+import type { UserView } from "../../streams/http/routes/user_view.ts";
+import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
+import { addServerFlags, call, part, type ServerFlags, tell, when } from "../flags/server_flags.ts";
+
+interface Flags extends ServerFlags {
+  readonly last: number;
+}
+
+async function main(user: string, flags: Flags): Promise<number> {
+  const view = await call<UserView>(flags, "GET", `/v1/users/${part(user)}`);
+  return tell(flags, view, (view) => render(view, flags.last));
+}
+
+function render(view: UserView, last: number): string {
+  const { profile, behaviours, totalBehaviours, pending, parked, hidden, lastOffset } = view;
+  const facts = renderFacts([
+    ["user", view.user],
+    ["profile", Object.keys(profile).length === 0 ? "-" : JSON.stringify(profile)],
+    ["behaviours", `${totalBehaviours}, of which ${behaviours.length} are kept`],
+    ["lists with an open outcome", String(pending.length)],
+    ["interactions that wait for their list", String(parked)],
+    ["recurrent state", `${hidden.size} numbers, made by version ${hidden.version}`],
+    ["offset of the last event", String(lastOffset)],
+  ]);
+  const done = renderTable(
+    [{ title: "time" }, { title: "action" }, { title: "item" }, { title: "categories" }, {
+      title: "strength",
+      align: "right",
+    }],
+    behaviours.slice(-last).reverse().map(({ time, action, item, categories, strength }) => [
+      ...[when(time), action, item, categories.join(", "), String(Number(strength.toFixed(3)))],
+    ]),
+  );
+  const lists = renderTable(
+    [{ title: "time" }, { title: "request" }, { title: "items, * = a positive" }],
+    pending.map(({ time, request, items }) => [
+      ...[when(time), request, items.map(({ item, label }) => label === 1 ? `${item}*` : item).join(" ")],
+    ]),
+  );
+  return [facts, ...(behaviours.length === 0 ? [] : [done]), ...(pending.length === 0 ? [] : [lists])].join(
+    "\n",
+  );
+}
+
+const program = addServerFlags(
+  createCommand(commandName("inspect")).description("Shows what a deployment knows of a user.")
+    .argument("<user>", "id of the user"),
+)
+  .option("--last <n>", "newest behaviours to show", count, 20)
+  .addHelpText(
+    "after",
+    `\nExamples:\n  ${commandName("inspect")} ann\n  ${commandName("inspect")} ann --json`,
+  )
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));

@@ -1,0 +1,134 @@
+/**
+ * What is wrong with a configuration, and what to do about it.
+ *
+ * @module
+ */
+
+import { nearName } from "../../src/events/keys/near_name.ts";
+import { Guard } from "../../src/learner/guard/guard.ts";
+import { SequenceSlab } from "../../src/users/states/sequence.ts";
+import type { Config } from "../../streams/config/config.ts";
+import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
+import { SECRET_MESSAGE } from "../../streams/settings/kafka_settings.ts";
+import type { Problem } from "../../streams/service/inspection.ts";
+import { type ConfigRow, configRows, plainText } from "../generate/configuration_page.ts";
+
+const PAGE = "docs/reference/configuration.md";
+const MAX_SHOWN = 60;
+/** What is said with the command, and not in the file. */
+const FLAGS = ["commit-interval", "log", "log-path", "memory", "model", "partitions", "prefix", "roles"];
+
+/** The problems of a configuration that could not be read. @throws what is no such error */
+export function problemsOf(error: unknown): readonly Problem[] {
+  if (error instanceof ConfigError) {
+    const rows = configRows();
+    return error.faults.map((fault) => problemOf(error.file, fault, rows));
+  }
+  if (error instanceof Error && error.cause instanceof Deno.errors.NotFound) {
+    return [{
+      what: error.message,
+      remedy: "name another, or write one to begin with: `meander init <file>`",
+    }];
+  }
+  if (!(error instanceof SyntaxError)) throw error;
+  return [{
+    what: error.message,
+    remedy: "mend it there: comments and a comma too many are all that JSON may have",
+  }];
+}
+
+/** What fits the schema and does not fit together. @param file where it stands */
+export function misfitsOf(config: Config, file: string): readonly Problem[] {
+  const trials: readonly (readonly [section: string, make: () => unknown])[] = [
+    ["sequence", () => new SequenceSlab(config.sequence)],
+    ["guard", () => config.guard === null ? null : new Guard(config.guard)],
+  ];
+  return trials.flatMap(([section, make]) => {
+    try {
+      make();
+      return [];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const remedy = `change ${section}.*, of which what is absent has its default: ${PAGE}`;
+      return [{ what: `${file}: ${section}: ${error.message}`, remedy }];
+    }
+  });
+}
+
+function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[]): Problem {
+  const { path, line, variable, message, kind, value } = fault;
+  const place = variable ?? (line === null ? file : `${file}, line ${line}`);
+  const name = path.join(".") || "the whole";
+  if (kind === "unknown") {
+    return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+  }
+  if (kind === "twice") {
+    return {
+      what: `${place}: ${name}: ${message}`,
+      remedy: "take one of the two out: the last one would win",
+    };
+  }
+  if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
+  const row = rowOf(path, rows);
+  // Of what may be several things, the schema only knows that it is none of them.
+  const wanted = message === "Invalid input" && row !== undefined
+    ? `expected ${plainText(row.type)}`
+    : message;
+  const what = `${place}: ${name}: ${wanted}; current value is ${
+    path.includes("keys") ? "not shown, as it may be a key" : shown(value)
+  }`;
+  if (row === undefined) return { what, remedy: `see ${PAGE}` };
+  const absent = row.fallback === ""
+    ? "it has no default"
+    : `or leave it out for the default: ${row.fallback}`;
+  const about = `${row.key}: ${row.about}; ${PAGE}`;
+  return { what, remedy: plainText(`make it ${row.type}, ${absent} (${about})`) };
+}
+
+function remedyOfUnknown(path: readonly (string | number)[], rows: readonly ConfigRow[]): string {
+  const before = path.slice(0, -1);
+  const own = String(path.at(-1));
+  const flag = own.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (before.length === 0 && FLAGS.includes(flag)) return `take it out: it is a flag, --${flag}`;
+  const names = [...new Set(rows.flatMap(({ key }) => childOf(key, before)))];
+  const near = nearName(own, names);
+  const where = before.length === 0 ? "the top" : before.join(".");
+  const known = names.length === 0 ? "" : `; ${where} has ${names.join(", ")}`;
+  return near === undefined ? `take it out${known}` : `did you mean ${[...before, near].join(".")}?`;
+}
+
+/** The name right under a path that a key of the page has, if it is under it. */
+function childOf(key: string, path: readonly (string | number)[]): readonly string[] {
+  const parts = partsOf(key);
+  const child = parts[path.length];
+  const isUnder = child !== undefined && path.every((part, i) => matches(parts[i], part));
+  return isUnder && child !== "<name>" && child !== "[]" ? [child] : [];
+}
+
+function rowOf(path: readonly (string | number)[], rows: readonly ConfigRow[]): ConfigRow | undefined {
+  // An element of a list is described with its list.
+  for (let length = path.length; length > 0; length--) {
+    const some = path.slice(0, length);
+    const row = rows.find(({ key }) => {
+      const parts = partsOf(key);
+      return parts.length === some.length && some.every((part, i) => matches(parts[i], part));
+    });
+    if (row !== undefined) return row;
+    if (typeof path[length - 1] !== "number") return undefined;
+  }
+  return undefined;
+}
+
+/** The parts of a key of the page: `http.keys[].name` has four. */
+function partsOf(key: string): readonly string[] {
+  return key.replaceAll("[]", ".[]").split(".");
+}
+
+function matches(part: string | undefined, own: string | number): boolean {
+  return part === own || part === "<name>" || (part === "[]" && typeof own === "number");
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? "missing" : JSON.stringify(value);
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
+}

@@ -1,0 +1,81 @@
+/**
+ * A configuration to begin with, made of the schema: nothing in it is set, everything can be.
+ *
+ * @module
+ */
+
+import { type ConfigRow, configRows, plainText } from "../generate/configuration_page.ts";
+
+/** Sections that few need. */
+const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);
+
+/** What it says at its top. */
+const HEAD =
+  `// The configuration of meander. Every line that begins with // "..." is at its default: take the // away, and
+// change it. docs/reference/configuration.md has all of it.
+`;
+
+/** A section: its fields, and sections within. */
+interface Section {
+  readonly fields: ConfigRow[];
+  readonly sections: Map<string, Section>;
+}
+
+/** The text of a configuration. @param all with the sections that few need */
+export function configTemplate(all: boolean): string {
+  const top: Section = { fields: [], sections: new Map() };
+  for (const row of configRows()) {
+    const parts = row.key.split(".");
+    // What is in a list or under a name of one's own has no place of its own here, nor have options of a choice.
+    if (parts.some((part) => /[<[]/.test(part)) || row.key.startsWith("policy.")) continue;
+    if (!all && ADVANCED.has(parts[0] ?? "")) continue;
+    const last = parts.pop() ?? "";
+    let section = top;
+    for (const part of parts) {
+      const inner = section.sections.get(part) ?? { fields: [], sections: new Map() };
+      section.sections.set(part, inner);
+      section = inner;
+    }
+    section.fields.push({ ...row, key: last });
+  }
+  return `${HEAD}{\n${linesOf(top, "  ").join("\n")}\n}\n`;
+}
+
+function linesOf({ fields, sections }: Section, indent: string): readonly string[] {
+  const own = fields.flatMap((field) => sections.has(field.key) ? [] : [indent + lineOf(field)]);
+  const inner = [...sections].flatMap(([name, section]) => {
+    const head = fields.find(({ key }) => key === name);
+    // To be there at all would change what it is when it is absent.
+    const isOff = head !== undefined && JSON.stringify(head.value) !== "{}";
+    if (!isOff) {
+      return ["", `${indent}${JSON.stringify(name)}: {`, ...linesOf(section, `${indent}  `), `${indent}},`];
+    }
+    const about = `${indent}${inWords(head)}`;
+    if (section.fields.some(({ fallback }) => fallback === "")) {
+      return ["", `${about}; it has ${section.fields.map(({ key }) => key).join(", ")}`];
+    }
+    const block = [
+      `${JSON.stringify(name)}: {`,
+      ...section.fields.map((field) => `  ${plainLine(field)}`),
+      "},",
+    ];
+    return ["", about, ...block.map((line) => `${indent}// ${line}`)];
+  });
+  return [...own, ...inner];
+}
+
+function lineOf(field: ConfigRow): string {
+  return field.value === undefined ? inWords(field) : `// ${plainLine(field)}`;
+}
+
+/** A field at its default; one whose default JSON has no value for is a comment. */
+function plainLine(field: ConfigRow): string {
+  const { key, value, about } = field;
+  return value === undefined
+    ? inWords(field)
+    : `${JSON.stringify(key)}: ${JSON.stringify(value)}, // ${plainText(about)}`;
+}
+
+function inWords({ key, type, fallback, about }: ConfigRow): string {
+  return `// ${key}: ${plainText(about)}; ${plainText(type)}; if absent ${plainText(fallback)}`;
+}

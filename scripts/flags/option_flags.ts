@@ -1,0 +1,65 @@
+/**
+ * Flags of options that a configuration has, too: name, help, default and bounds are those of the declaration. A flag
+ * has no default of its own, so that what is not said is as the configuration says.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError, Option as Flag } from "commander";
+import type { Bounds, Option, OptionKind } from "../../src/options/option.ts";
+
+/**
+ * The flag of an option.
+ *
+ * @param path its name in the configuration; of a part of a section, both: `tls.caFile` is `--tls-ca-file`
+ * @param about what it means, where the flag says more than the configuration's page
+ */
+export function optionFlag(path: string, option: Option<unknown>, about: string = option.about): Flag {
+  const { kind, value, words } = option;
+  const fallback = words ?? (value === undefined ? "" : String(value));
+  const help = plain(about) +
+    (fallback === "" || kind.kind === "flag" ? "" : ` (default: ${plain(fallback)})`);
+  const flag = new Flag(`--${kebab(path)}${placeOf(path, kind)}`, help);
+  if (kind.kind === "choice") return flag.choices([...kind.of]);
+  if (kind.kind === "number") return flag.argParser((text: string) => numberOf(text, kind));
+  return flag;
+}
+
+/** What stands for its value in the help. */
+function placeOf(path: string, kind: OptionKind): string {
+  if (kind.kind === "flag") return "";
+  if (kind.kind === "list") return " <list>";
+  if (kind.kind === "number") return path.endsWith("Ms") ? " <ms>" : " <n>";
+  return path.endsWith("File") ? " <file>" : kind.kind === "choice" ? " <what>" : " <text>";
+}
+
+function numberOf(
+  text: string,
+  { isInteger, bounds }: Extract<OptionKind, { readonly kind: "number" }>,
+): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  const { minimum = -Infinity, maximum = Infinity, above = -Infinity, below = Infinity } = bounds;
+  const fits = value >= minimum && value <= maximum && value > above && value < below;
+  if (fits && (!isInteger || Number.isSafeInteger(value))) return value;
+  throw new InvalidArgumentError(`Not a ${isInteger ? "whole number" : "number"}${inWords(bounds)}.`);
+}
+
+function inWords({ minimum, maximum, above, below }: Bounds): string {
+  const parts = [
+    above === undefined ? "" : `above ${above}`,
+    minimum === undefined ? "" : `from ${minimum} up`,
+    below === undefined ? "" : `below ${below}`,
+    maximum === undefined ? "" : `up to ${maximum}`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : ` ${parts.join(", ")}`;
+}
+
+function kebab(path: string): string {
+  return path.replaceAll(".", "-").replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase();
+}
+
+/** Without Markdown. */
+function plain(text: string): string {
+  return text.replaceAll(/;? see \[[^\]]+\]\([^)]+\)/g, "").replaceAll(/\[([^\]]+)\]\([^)]+\)/g, "$1")
+    .replaceAll("`", "");
+}

@@ -1,0 +1,121 @@
+/**
+ * What the commands share that ask a running deployment over HTTP.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";
+import { print } from "./command_line.ts";
+
+/** Where the deployment is, and what to print. */
+export interface ServerFlags {
+  readonly url: string;
+  readonly json?: true;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** Adds the options of {@linkcode ServerFlags}. */
+export function addServerFlags(command: Command): Command {
+  return command
+    .option(
+      "--url <url>",
+      "process of the deployment, started with --http; several with commas between: the one with the user answers",
+      "http://127.0.0.1:8080",
+    )
+    .option("--json", "print the answer as JSON");
+}
+
+/** No process that was named has the partition of a user. */
+export class ElsewhereError extends Error {}
+
+/** What was asked for is not known there. */
+export class NotKnownError extends Error {}
+
+/** Who would know cannot answer now, and may later. */
+export class AwayError extends Error {}
+
+/**
+ * What the process with the partition answers with, of those that `--url` names.
+ *
+ * @throws NotKnownError for 404; ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
+ */
+export async function call<Answer>(
+  { url }: ServerFlags,
+  method: "GET" | "DELETE",
+  path: string,
+): Promise<Answer> {
+  const places = url.split(",");
+  let elsewhere: ElsewhereError | undefined, unreachable: UnreachableError | undefined;
+  for (const place of places) {
+    try {
+      return await callOne(place, method, path);
+    } catch (error) {
+      if (error instanceof ElsewhereError) elsewhere = error;
+      else if (error instanceof UnreachableError) unreachable ??= error;
+      else throw error;
+    }
+  }
+  if (elsewhere === undefined || unreachable === undefined) throw elsewhere ?? unreachable;
+  throw new AwayError(elsewhere.message, { cause: elsewhere });
+}
+
+/** What lets us in. @throws Error when the key cannot be sent; what an invalid header has is not for a terminal */
+export function keyHeaders(): Readonly<Record<string, string>> {
+  const key = Deno.env.get(KEY_VARIABLE);
+  if (key === undefined) return {};
+  if (/^[\x21-\x7e]+$/.test(key)) return { "x-api-key": key };
+  throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or has spaces or line ends`);
+}
+
+/** Nobody answers there. */
+class UnreachableError extends AwayError {}
+
+async function callOne<Answer>(
+  url: string,
+  method: "GET" | "DELETE",
+  path: string,
+): Promise<Answer> {
+  const headers = keyHeaders();
+  let response: Response;
+  try {
+    response = await fetch(new URL(path, url), {
+      ...{ method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) },
+    });
+  } catch (cause) {
+    const message = `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`;
+    throw new UnreachableError(message, { cause });
+  }
+  if (response.ok) return await response.json();
+  const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
+  if (response.status === 404 && code === "not-found") throw new NotKnownError(detail);
+  if (code === "elsewhere") {
+    throw new ElsewhereError(
+      `Cannot ask ${url}: ${detail}; name the process that has it by --url, or all, with commas between`,
+    );
+  }
+  const more = response.status === 401 ? `; set ${KEY_VARIABLE}` : "";
+  const message = `Cannot ask ${url}: ${detail}${more}`;
+  throw response.status >= 500 ? new AwayError(message) : new Error(message);
+}
+
+/** Prints an answer: as JSON, or as people read it. */
+export function tell<Answer>(
+  { json }: ServerFlags,
+  answer: Answer,
+  render: (answer: Answer) => string,
+): number {
+  print(Deno.stdout, json ? `${JSON.stringify(answer, null, 2)}\n` : render(answer));
+  return 0;
+}
+
+/** An id as a part of a path. */
+export function part(id: string): string {
+  return encodeURIComponent(id);
+}
+
+/** A time, for people. */
+export function when(time: number): string {
+  return new Date(time).toISOString().replace(".000Z", "Z");
+}

@@ -1,0 +1,190 @@
+/**
+ * `deno task meander ablate`: the models with one thing taken away at a time, on every protocol, three seeds, as a table in
+ * Markdown. Runs accumulate in a JSON file: stopped, the same command goes on; with `--runs 0` it only prints.
+ *
+ * @module
+ */
+
+import { createModel } from "../../src/nn/models/registry.ts";
+import { StoredState } from "../../src/users/states/stored_state.ts";
+import { type Config, modelConfig } from "../../streams/config/config.ts";
+import {
+  commandArguments,
+  commandName,
+  createCommand,
+  integer,
+  makeRoomFor,
+  print,
+  runCommand,
+} from "../flags/command_line.ts";
+import { type Protocol, type ProtocolData, PROTOCOLS } from "./protocols/protocol.ts";
+import { P1, shopProtocol } from "./protocols/streams.ts";
+import { type Variant, VARIANTS } from "./protocols/variants.ts";
+
+interface Run {
+  readonly protocol: string;
+  readonly variant: string;
+  readonly seed: number;
+  readonly figures: Readonly<Record<string, number | null>>;
+  readonly rowsPerSecond: number;
+}
+
+interface Flags {
+  readonly data: string;
+  readonly protocols: string;
+  readonly variants?: string;
+  readonly seeds: number;
+  readonly runs: number;
+  readonly out: string;
+}
+
+/** Folder under `--data`, and the figure of the table. */
+const STREAMS = {
+  p1: { folder: "ml-100k", figure: "auc" },
+  p2: { folder: "sparrowrecsys", figure: "auc" },
+  p3: { folder: "taobao-userbehavior", figure: "auc" },
+  shop: { folder: "fixtures/shop", figure: "share" },
+} as const;
+
+type StreamName = keyof typeof STREAMS;
+
+const program = createCommand(commandName("ablate"))
+  .description(
+    "Runs the models with one thing taken away at a time; runs that were made before are not made again.",
+  )
+  .option("--data <folder>", "folder of the public data sets", "../shared/data")
+  .option("--protocols <names>", "which of p1, p2, p3, shop", "shop,p2,p3,p1")
+  .option("--variants <names>", "variants whose names contain one of these, separated by semicolons")
+  .option("--seeds <n>", "seeds of each", integer, 3)
+  .option("--runs <n>", "stop after so many new runs", integer, 1000)
+  .option("--out <file>", "where the runs accumulate", ".data/ablation.json");
+
+async function main(flags: Flags): Promise<number> {
+  await makeRoomFor(flags.out);
+  const runs = await readRuns(flags.out);
+  const names = flags.protocols.split(",").map(streamName);
+  const wanted = flags.variants?.split(";");
+  const variants = VARIANTS.filter(({ name }) =>
+    wanted === undefined || wanted.some((part) => name.includes(part))
+  );
+  let left = flags.runs;
+  for (const name of names) {
+    const protocol = await protocolOf(name);
+    const missing = variants.flatMap((variant) =>
+      Array.from({ length: flags.seeds }, (_, seed) => ({ variant, seed }))
+    ).filter(({ variant, seed }) =>
+      !runs.some((run) => run.protocol === name && run.variant === variant.name && run.seed === seed)
+    );
+    const { folder } = STREAMS[name];
+    let known = -1;
+    let data: ProtocolData = { train: [], test: [] };
+    // Seed by seed, since a seed may decide the order of the data.
+    for (const { variant, seed } of missing.sort((a, b) => a.seed - b.seed)) {
+      if (left-- <= 0) break;
+      const path = name === "shop" ? folder : `${flags.data}/${folder}`;
+      // Only P2 is in an order of its own for each seed.
+      if (known < 0 || (name === "p2" && known !== seed)) data = await protocol.read(path, seed);
+      known = seed;
+      const run = ablate(name, protocol, data, variant, seed);
+      runs.push(run);
+      await Deno.writeTextFile(flags.out, `${JSON.stringify(runs, null, 1)}\n`);
+      print(Deno.stderr, `${name} ${variant.name} seed ${seed}: ${JSON.stringify(run.figures)}\n`);
+    }
+  }
+  print(Deno.stdout, table(runs, names, variants));
+  return 0;
+}
+
+function ablate(
+  name: StreamName,
+  protocol: Protocol,
+  data: ProtocolData,
+  variant: Variant,
+  seed: number,
+): Run {
+  const { samples = (same) => same, model } = variant;
+  const started = performance.now();
+  const { figures, rows } = protocol.run({ train: samples(data.train), test: samples(data.test) }, {
+    model,
+    seed,
+    heldOut: false,
+    config: merged(protocol.config, variant),
+  });
+  const rowsPerSecond = Math.round(rows / (performance.now() - started) * 1000);
+  return { protocol: name, variant: variant.name, seed, figures, rowsPerSecond };
+}
+
+function merged(base: Config, { model, config = {} }: Variant): Config {
+  return {
+    ...base,
+    learner: { ...base.learner, ...config.learner },
+    models: { [model]: { ...base.models?.[model], ...config.models?.[model] } },
+  };
+}
+
+function streamName(name: string): StreamName {
+  if (!Object.hasOwn(STREAMS, name)) {
+    throw new RangeError(`Cannot ablate on ${name}: protocols are ${Object.keys(STREAMS).join(", ")}`);
+  }
+  return name as StreamName;
+}
+
+async function protocolOf(name: StreamName): Promise<Protocol> {
+  if (name === "p1") return P1;
+  return name === "shop" ? await shopProtocol(STREAMS.shop.folder) : PROTOCOLS[name];
+}
+
+async function readRuns(file: string): Promise<Run[]> {
+  try {
+    return JSON.parse(await Deno.readTextFile(file)) as Run[];
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return [];
+    throw new Error(`Cannot read the runs of ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Mean ± standard deviation of each variant on each protocol, its best speed, and its state. */
+function table(runs: readonly Run[], names: readonly StreamName[], variants: readonly Variant[]): string {
+  const head = [
+    "variant",
+    ...names.map((name) => `${name}, ${STREAMS[name].figure}`),
+    "rows/s",
+    "state bytes",
+  ];
+  const lines = variants.map((variant) => {
+    const own = runs.filter((run) => run.variant === variant.name);
+    const cells = names.map((name) =>
+      meanAndDeviation(
+        own.filter((run) => run.protocol === name).map((run) => run.figures[STREAMS[name].figure] ?? NaN),
+      )
+    );
+    const speed = own.length === 0
+      ? ""
+      : Math.max(...own.map((run) => run.rowsPerSecond)).toLocaleString("en");
+    return [variant.name, ...cells, speed, String(stateBytes(variant))];
+  });
+  return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+function meanAndDeviation(values: readonly number[]): string {
+  if (values.length === 0) return "";
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  if (values.length === 1) return `${mean.toFixed(4)} (one seed)`;
+  const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  return `${mean.toFixed(4)} ± ${Math.sqrt(squares / (values.length - 1)).toFixed(4)}`;
+}
+
+/** Bytes of the recurrent state at the default width of items. */
+function stateBytes({ model, config = {} }: Variant): number {
+  const sizes = { d: 32, user: 0, context: 0 };
+  const { stateSize, stretches = [0, stateSize] } = createModel(
+    model,
+    sizes,
+    modelConfig(model, config),
+    () => 0.5,
+  );
+  return StoredState.of(new Float32Array(stateSize), stretches).bytes.length;
+}
+
+program.parse(commandArguments(), { from: "user" });
+await runCommand(() => main(program.opts<Flags>()));

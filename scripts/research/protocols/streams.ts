@@ -1,0 +1,106 @@
+/**
+ * Protocols on the samples of a replay: P1, MovieLens 100K as a stream, and the simulated shop. The samples do not
+ * depend on the model that was replayed, so one cheap replay serves them all; what a task adds, the delay of an
+ * outcome and the whole life in MIMN's state, is not in them.
+ *
+ * @module
+ */
+
+import { readConfig } from "../../../streams/config/read.ts";
+import { decodeSample } from "../../../src/samples/sample_codec.ts";
+import type { Sample } from "../../../src/samples/sample.ts";
+import { constantLogLoss, logLoss, normalizedEntropy } from "../../../src/metrics/probability.ts";
+import { auc, gauc } from "../../../src/metrics/ranking.ts";
+import { type Config, learnerOptions, taskOptions } from "../../../streams/config/config.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { readAll } from "../../../streams/log/read_all.ts";
+import { PROFILES } from "../../../streams/replay/profiles.ts";
+import { replay } from "../../../streams/replay/replay.ts";
+import { type Format, openSource } from "../../../streams/sources/open.ts";
+import { topicNames } from "../../../streams/topics/topics.ts";
+import type { Protocol, ProtocolOptions, ProtocolResult } from "./protocol.ts";
+import { judgedFrom, Trial } from "./trial.ts";
+
+/** The samples of a data set, in the order in which a learner gets them. */
+export async function streamSamples(format: Format, data: string, config: Config): Promise<Sample[]> {
+  await using log = new MemoryLog();
+  const task = taskOptions(PROFILES[format], config, "base");
+  await replay(log, openSource(format, data), {
+    model: "base",
+    modelConfig: { widths: [] },
+    task,
+    // What it learns does not matter, so it learns next to nothing.
+    learner: { ...learnerOptions(task, {}, 0), embeddingWidth: 1 },
+    learning: { batchRows: 4096, guard: null },
+    manifest: "{}",
+  });
+  const samples: Sample[] = [];
+  for await (const { value } of readAll(log, topicNames().samples, 0)) {
+    if (value !== null) samples.push(decodeSample(value));
+  }
+  return samples;
+}
+
+function progress(samples: readonly Sample[], options: ProtocolOptions, format: Format, from: number) {
+  const task = taskOptions(PROFILES[format], options.config, options.model);
+  const trial = new Trial({ ...options, schema: task.schema });
+  const all = trial.progress(samples);
+  let row = 0, start = 0;
+  while (row < from) row += samples[start++]?.rows.length ?? Infinity;
+  return { all, judged: judgedFrom(all, samples, start), start };
+}
+
+/** Rows from 20,000 on, of a hundred thousand. */
+export const P1: Protocol = {
+  config: {},
+  read: async (folder) => ({ train: await streamSamples("ml-100k", folder, {}), test: [] }),
+  run: ({ train }, options): ProtocolResult => {
+    const samples = options.heldOut ? train.slice(0, 20_000) : train;
+    const { all, judged } = progress(samples, options, "ml-100k", options.heldOut ? 10_000 : 20_000);
+    const { users, labels, predictions } = judged;
+    const figures = {
+      auc: auc(labels, predictions),
+      gauc: gauc(users, labels, predictions),
+      ne: normalizedEntropy(labels, predictions),
+    };
+    return { rows: all.labels.length, judged: labels.length, figures };
+  },
+};
+
+/** The folder's own `meander.json`, which also says what is a feature. */
+async function shopConfig(folder: string): Promise<Config> {
+  const file = `${folder}/meander.json`;
+  return await readConfig(file);
+}
+
+/**
+ * The last third of the shop's rows; `share` is how far a log loss gets from the best constant to the truth.
+ *
+ * @param folder where its `meander.json` is
+ */
+export async function shopProtocol(folder: string): Promise<Protocol> {
+  const own = await shopConfig(folder);
+  // The same features for all models, so that a difference comes from the history branch alone.
+  const config = { ...own, features: { transitions: {}, ...own.features } };
+  return {
+    config,
+    read: async (data) => ({ train: await streamSamples("meander", data, config), test: [] }),
+    run: ({ train }, options) => {
+      const rows = train.reduce((sum, sample) => sum + sample.rows.length, 0);
+      const { all, judged, start } = progress(train, options, "meander", rows - Math.floor(rows / 3));
+      const truth = train.slice(start).flatMap((sample) => sample.rows.map((row) => row.oracle));
+      const { labels, predictions } = judged;
+      const [constant, loss, oracle] = [
+        constantLogLoss(labels) ?? NaN,
+        logLoss(labels, predictions) ?? NaN,
+        logLoss(labels, truth) ?? NaN,
+      ];
+      const figures = {
+        auc: auc(labels, predictions),
+        logLoss: loss,
+        share: (constant - loss) / (constant - oracle),
+      };
+      return { rows: all.labels.length, judged: labels.length, figures };
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * What the ablation takes away, one thing at a time.
+ *
+ * @module
+ */
+
+import type { Sample } from "../../../src/samples/sample.ts";
+import type { ModelName } from "../../../src/nn/models/registry.ts";
+import type { Config } from "../../../streams/config/config.ts";
+
+/** A model with something changed. */
+export interface Variant {
+  readonly name: string;
+  readonly model: ModelName;
+  /** Laid over the protocol's configuration. */
+  readonly config?: Config;
+  /** Changes the samples. */
+  readonly samples?: (samples: readonly Sample[]) => readonly Sample[];
+}
+
+/** A rate at which nothing is learnt. */
+const NEVER = 1e-12;
+
+const OFF_FIRST_ORDER: Config = {
+  learner: { firstOrderLearningRate: NEVER, crossLearningRate: NEVER, pairLearningRate: NEVER },
+};
+
+/** Without running statistics: a sample's numerics say nothing, and its offset is that of no click rate. */
+function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {
+  return samples.map((sample) => ({
+    ...sample,
+    rows: sample.rows.map((row) => ({ ...row, numerics: new Float32Array(row.numerics.length), offset: 0 })),
+  }));
+}
+
+const dien = (
+  name: string,
+  options: NonNullable<Config["models"]>["dien"],
+  learner?: Config["learner"],
+): Variant => ({
+  name: `DIEN, ${name}`,
+  model: "dien",
+  config: { models: { dien: options ?? {} }, ...(learner === undefined ? {} : { learner }) },
+});
+
+const mimn = (name: string, options: NonNullable<Config["models"]>["mimn"]): Variant => ({
+  name: `MIMN, ${name}`,
+  model: "mimn",
+  config: { models: { mimn: options ?? {} } },
+});
+
+/** All of them; the four models come first, as they are. */
+export const VARIANTS: readonly Variant[] = [
+  { name: "Base", model: "base" },
+  { name: "DIN", model: "din" },
+  { name: "DIEN", model: "dien" },
+  { name: "MIMN", model: "mimn" },
+  dien("with auxiliary loss 0.1", {}, { auxWeight: 0.1 }),
+  dien("without attention", { attention: "none" }),
+  dien("AGRU", { form: "agru" }),
+  dien("AIGRU", { form: "aigru" }),
+  mimn("without regularisation", { regularisation: 0 }),
+  mimn("without induction unit", { induction: false }),
+  mimn("m = 8", { slots: 8 }),
+  { name: "Base, without first-order weights", model: "base", config: OFF_FIRST_ORDER },
+  { name: "DIEN, without first-order weights", model: "dien", config: OFF_FIRST_ORDER },
+  { name: "Base, without running statistics", model: "base", samples: withoutStatistics },
+  { name: "DIEN, without running statistics", model: "dien", samples: withoutStatistics },
+];

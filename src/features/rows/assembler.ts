@@ -1,0 +1,310 @@
+/**
+ * From ids to vectors: gathers the embedding rows of one impression into a {@linkcode ModelInput} and the wide
+ * part of the logit, and scatters gradients back. The scorer and the learner share it, so that both compute
+ * the same function of the same features. Behaviours are in `behaviour_list.ts`, candidates in `candidate_list.ts` and, of
+ * still tables, in `known_candidates.ts`; the user and the fields are here.
+ *
+ * With k the width of an id's embedding and d = 2k:
+ *
+ * - behaviour `e_t = strength_t · [E_item ; mean E_category]`, candidate `q = [E_item ; mean E_category]`;
+ * - `x_u = [E_user ; user fields]`, `x_c = [standardised numerics ; context fields ; item fields]`;
+ * - `wide = bias + prior + linear · numerics + Σ first-order weights + ⟨E_user, q⟩`.
+ *
+ * @module
+ */
+
+import type { SampleHistory, SampleState } from "../../samples/sample.ts";
+import type { InputGradients, ModelInput, ModelSizes } from "../../nn/models/core/model.ts";
+import { Parameters } from "../../nn/kernels/parameters.ts";
+import { BehaviourList } from "./behaviour_list.ts";
+import { CandidateList, type CandidateShape, type Crosses } from "./candidate_list.ts";
+import { type FeatureTables, findTables } from "../feature_tables.ts";
+import {
+  addField,
+  type FieldTable,
+  giveField,
+  giveWeight,
+  type TrainableTable,
+  weightOf,
+} from "../field_table.ts";
+import { SMALL_WIDTH } from "../fields.ts";
+import type { Instance } from "../instance.ts";
+import { KnownCandidates } from "./known_candidates.ts";
+import { pairPrefixes } from "../pairs.ts";
+import { RowLog } from "./row_log.ts";
+import { FEATURE_OPTIONS, type FeatureSchema, numericNames } from "../schema.ts";
+import type { Standardisation } from "../standardisation.ts";
+import { JoinedKeys, Transitions } from "../transitions.ts";
+
+/** A gathered impression: views on workspaces that the next `gather` overwrites. */
+export interface Assembled {
+  /** What the model reads. */
+  readonly input: ModelInput;
+  /** Added to the model's logits [K]. */
+  readonly wide: Float32Array;
+}
+
+/** The dense weights of the wide part. */
+export function createHead(schema: FeatureSchema): Parameters {
+  return new Parameters({ bias: [1], linear: [numericNames(schema).length] });
+}
+
+/** The tables of a map. */
+interface Found<Table extends FieldTable> {
+  readonly tables: FeatureTables<Table>;
+  /** What is remembered of candidates, where the tables are still. */
+  readonly known: KnownCandidates | null;
+}
+
+/** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
+export class Assembler {
+  /** Which attributes are features. */
+  readonly schema: FeatureSchema;
+  /** Width k of an id's embedding. */
+  readonly k: number;
+  /** Width d = 2k of an item vector. */
+  readonly d: number;
+  /** Width U of x_u. */
+  readonly userWidth: number;
+  /** Width C of x_c. */
+  readonly contextWidth: number;
+  readonly #stateSize: number;
+  readonly #shape: CandidateShape;
+  readonly #behaviours: BehaviourList;
+  readonly #candidates: CandidateList;
+  readonly #xu: Float32Array;
+  readonly #dUser: Float32Array;
+  /** E_user, the first part of x_u. */
+  readonly #user: Float32Array;
+  /** By what was given to `gather` or `scatter`. */
+  readonly #found = new WeakMap<ReadonlyMap<string, FieldTable>, Found<FieldTable>>();
+  readonly #joined = new JoinedKeys();
+  /** What the candidates that were gathered last are crossed with. */
+  #crosses: Crosses;
+
+  /**
+   * An assembler for item vectors of width 2k.
+   *
+   * @param stateSize Length of a lifelong model's state; states of another length are not its own, and ignored.
+   */
+  constructor(schema: FeatureSchema, k: number, stateSize = 0) {
+    const { userFields, contextFields, itemFields, crosses } = schema;
+    const numerics = numericNames(schema).length;
+    this.schema = schema;
+    this.k = k;
+    this.d = 2 * k;
+    this.userWidth = this.d + SMALL_WIDTH * userFields.length;
+    this.contextWidth = numerics + SMALL_WIDTH * (contextFields.length + itemFields.length);
+    this.#stateSize = stateSize;
+    this.#shape = {
+      k,
+      contextWidth: this.contextWidth,
+      numerics,
+      crossed: itemFields.flatMap((name, f) => crosses.includes(name) ? [f] : []),
+      ids: schema.userIds ?? FEATURE_OPTIONS.userIds.value,
+    };
+    const read = new RowLog();
+    this.#behaviours = new BehaviourList(k, read);
+    this.#candidates = new CandidateList(this.#shape, read);
+    this.#xu = new Float32Array(this.userWidth);
+    this.#dUser = new Float32Array(this.userWidth);
+    this.#user = this.#xu.subarray(0, this.d);
+    this.#crosses = noCrosses(this.#user);
+  }
+
+  /**
+   * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of still tables, once
+   * a key until {@linkcode Assembler.forget}, if the key is likely to come again.
+   *
+   * @throws RangeError when what is known of the behaviours does not go together
+   */
+  gather(
+    instance: Instance,
+    tables: ReadonlyMap<string, FieldTable>,
+    head: Parameters,
+    standardisation: Standardisation,
+  ): Assembled {
+    const { d } = this;
+    const candidates = this.#candidates;
+    checkHistory(instance.history);
+    const state = this.#stateOf(instance);
+    const from = state?.from ?? 0;
+    const T = instance.history.items.length - from;
+    const K = instance.rows.length;
+    candidates.clear(K);
+    const { tables: named, known } = this.#find(tables);
+    const e = this.#behaviours.gather(instance.history, from, named);
+
+    this.#xu.fill(0);
+    let logit = head.block("bias")[0]!;
+    if (this.#shape.ids) {
+      const { user } = named;
+      user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
+      logit += weightOf(named.first.user, instance.user);
+    }
+    for (let f = 0; f < named.userFields.length; f++) {
+      logit += addField(named.userFields[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
+    }
+    const context = new Float32Array(SMALL_WIDTH * named.contextFields.length);
+    for (let f = 0; f < named.contextFields.length; f++) {
+      logit += addField(named.contextFields[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
+    }
+
+    const crosses = this.#crosses = {
+      user: this.#user,
+      transitions: this.#transitions(instance, known?.joined),
+      prefixes: this.#pairPrefixes(instance),
+    };
+    const list = {
+      ...crosses,
+      logit,
+      context,
+      linear: head.block("linear"),
+      standardisation,
+    };
+    if (known === null) candidates.gather(instance.rows, list, named);
+    else known.gather(instance.rows, list, candidates);
+    return {
+      input: {
+        T,
+        K,
+        e,
+        q: candidates.q.subarray(0, K * d),
+        xu: this.#xu,
+        xc: candidates.xc.subarray(0, K * this.contextWidth),
+        ...(state === undefined ? {} : { state: state.values }),
+      },
+      wide: candidates.wide.subarray(0, K),
+    };
+  }
+
+  /** Says that still tables have changed. @param moved whether a key that had a row may have another one, or none */
+  forget(tables: ReadonlyMap<string, FieldTable>, moved: boolean): void {
+    this.#found.get(tables)?.known?.forget(moved);
+  }
+
+  /** Forgets values of users' fields that are remembered of still tables, and what was gathered last. */
+  forgetUsers(tables: ReadonlyMap<string, FieldTable>): void {
+    this.#found.get(tables)?.known?.forgetUsers();
+    this.#crosses = noCrosses(this.#user);
+    this.#behaviours.forget();
+  }
+
+  /**
+   * Gives the gradients of the last gathered impression to the tables and to the head's gradient array.
+   *
+   * @throws Error when another one was gathered since.
+   */
+  scatter(
+    instance: Instance,
+    tables: ReadonlyMap<string, TrainableTable>,
+    gradients: InputGradients,
+    head: Parameters,
+    headGradients: Float32Array,
+  ): void {
+    const { d } = this;
+    const { tables: named } = this.#find(tables);
+    this.scatterHistory(instance.history, tables, gradients.e, this.#stateOf(instance)?.from);
+
+    const dUser = this.#dUser;
+    dUser.set(gradients.xu);
+    const dContext = new Float32Array(SMALL_WIDTH * named.contextFields.length);
+    const dLogit = this.#candidates.scatter(instance.rows, this.#crosses, named, {
+      input: gradients,
+      user: dUser,
+      context: dContext,
+      linear: head.block("linear", headGradients),
+    });
+    const bias = head.block("bias", headGradients);
+    bias[0] = bias[0]! + dLogit;
+    if (this.#shape.ids) {
+      const { user } = named;
+      user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
+      giveWeight(named.first.user, instance.user, dLogit);
+    }
+    for (let f = 0; f < named.userFields.length; f++) {
+      giveField(named.userFields[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, dLogit);
+    }
+    for (let f = 0; f < named.contextFields.length; f++) {
+      giveField(named.contextFields[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, dLogit);
+    }
+  }
+
+  /** Gathers behaviours alone: e [T, d]. */
+  gatherHistory(history: SampleHistory, tables: ReadonlyMap<string, FieldTable>): Float32Array {
+    return this.#behaviours.gather(history, 0, this.#find(tables).tables);
+  }
+
+  /**
+   * Gives ∂/∂e of the behaviours from the `from`th on to the tables, those that were gathered last.
+   *
+   * @throws Error when others were gathered since.
+   */
+  scatterHistory(
+    history: SampleHistory,
+    tables: ReadonlyMap<string, TrainableTable>,
+    gradient: Float32Array,
+    from = 0,
+  ): void {
+    this.#behaviours.scatter(history, from, this.#find(tables).tables, gradient);
+  }
+
+  #find<Table extends FieldTable>(tables: ReadonlyMap<string, Table>): Found<Table> {
+    const known = this.#found.get(tables);
+    if (known !== undefined) return known as Found<Table>;
+    const named = findTables(this.schema, tables);
+    const isStill = [...tables.values()].every((table) => table.isStill === true);
+    const found = { tables: named, known: isStill ? new KnownCandidates(this.#shape, named) : null };
+    this.#found.set(tables, found);
+    return found;
+  }
+
+  #stateOf({ state }: Instance): SampleState | undefined {
+    return state !== undefined && state.values.length === this.#stateSize ? state : undefined;
+  }
+
+  #pairPrefixes({ user, userFields }: Instance): readonly string[] {
+    return this.schema.pairs === true ? pairPrefixes(this.#shape.ids ? user : null, userFields) : [];
+  }
+
+  #transitions(instance: Instance, joined = this.#joined): Transitions | null {
+    const { transitions } = this.schema;
+    if (transitions === null || instance.history.items.length === 0) return null;
+    return new Transitions(instance.history, instance.time, transitions ?? {}, joined);
+  }
+}
+
+function noCrosses(user: Float32Array): Crosses {
+  return { user, transitions: null, prefixes: [] };
+}
+
+/** @throws RangeError when there is more known of some behaviours than of others */
+function checkHistory({ items, categories, actions, times, strengths }: Instance["history"]): void {
+  const T = items.length;
+  if (categories.length === T && actions.length === T && times.length === T && strengths.length === T) return;
+  throw new RangeError(
+    `Cannot read a history of ${T} behaviours: it has ${categories.length} lists of categories, ` +
+      `${actions.length} actions, ${times.length} times and ${strengths.length} strengths`,
+  );
+}
+
+/**
+ * The sizes that a model of a schema has.
+ *
+ * @param schema which attributes are features
+ * @param k width of an id's embedding, the `embeddingWidth` of the learner's options
+ * @returns `d` = 2k, the width of an item or behaviour vector; `user` and `context`, the widths of the other inputs
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, DEFAULT_SCHEMA, modelSizes, mulberry32 } from "@meander/meander/core";
+ *
+ * const model = createModel("din", modelSizes(DEFAULT_SCHEMA, 16), {}, mulberry32(1));
+ * assert.equal(model.sizes.d, 32);
+ * ```
+ */
+export function modelSizes(schema: FeatureSchema, k: number): ModelSizes {
+  const { d, userWidth, contextWidth } = new Assembler(schema, k);
+  return { d, user: userWidth, context: contextWidth };
+}

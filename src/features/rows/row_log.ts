@@ -1,0 +1,82 @@
+/**
+ * Rows that gathering looked up, for scattering.
+ *
+ * @module
+ */
+
+import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
+import type { FieldTable, TrainableTable } from "../field_table.ts";
+import type { JoinedKey } from "../transitions.ts";
+
+/** Rows in the order in which they were read, so that giving gradients back looks no key up again. */
+export class RowLog {
+  #rows = new Uint32Array(256);
+  #size = 0;
+  #at = 0;
+
+  /** Forgets all rows. */
+  clear(): void {
+    this.#size = 0;
+  }
+
+  /** Looks a key up and notes its row. */
+  read(of: FieldTable, key: string): number {
+    const row = of.rowOf(key);
+    this.note(row);
+    return row;
+  }
+
+  /** The same of a key that remembers where its row was; it must be one of this table, and of no other. */
+  readJoined(of: FieldTable, key: JoinedKey): number {
+    if (of.again !== undefined && key.row > UNKNOWN_ROW && key.foundAt === of.removals) of.again(key.row);
+    else {
+      key.row = of.rowOf(key.text);
+      key.foundAt = of.removals ?? 0;
+    }
+    this.note(key.row);
+    return key.row;
+  }
+
+  /** Notes a row that was looked up. */
+  note(row: number): void {
+    if (this.#size === this.#rows.length) {
+      const rows = new Uint32Array(2 * this.#size);
+      rows.set(this.#rows);
+      this.#rows = rows;
+    }
+    this.#rows[this.#size++] = row;
+  }
+
+  /** The next row to be given back is the first that was read. */
+  rewind(): void {
+    this.#at = 0;
+  }
+
+  /** The next row, which is that of `key`: looked up only if it had none, for it may have got one since. */
+  next(of: FieldTable, key: string): number {
+    const row = this.#rows[this.#at++]!;
+    return row === UNKNOWN_ROW ? of.rowOf(key) : row;
+  }
+
+  /** The same of a key that is made of two parts, and only when it is needed. */
+  nextJoined(of: FieldTable, prefix: string, suffix: string): number {
+    const row = this.#rows[this.#at++]!;
+    return row === UNKNOWN_ROW ? of.rowOf(prefix + suffix) : row;
+  }
+
+  /** Reads the mean of some keys' vectors, `scale` times, and adds it to `out` from `offset` on. */
+  addMean(of: FieldTable, keys: readonly string[], scale: number, out: Float32Array, offset: number): void {
+    for (const key of keys) of.addRow(this.read(of, key), scale / keys.length, out, offset);
+  }
+
+  /** The way back of {@linkcode RowLog.addMean}: gives the gradient at `offset` to the next rows. */
+  giveMean(
+    to: TrainableTable,
+    keys: readonly string[],
+    scale: number,
+    gradient: Float32Array,
+    offset: number,
+  ): void {
+    for (const key of keys) to.accumulate(this.next(to, key), scale / keys.length, gradient, offset);
+  }
+}

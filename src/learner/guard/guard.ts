@@ -1,0 +1,397 @@
+/**
+ * The guard of a learner: judges the predictions that were served, and says when the weights behind them must not
+ * be trusted. Pure and deterministic; `guard_rails.ts` does what it says.
+ *
+ * ```text
+ *            out of band                so for another quarter
+ *  healthy ───────────────▶ suspect ───────────────────────────▶ rolled back ◀─┐ out of band
+ *     ▲ ▲    in band again    │           served version in band, or patience  │ │ again
+ *     │ └─────────────────────┘                                 └▶ recovering ──┘
+ *     └───────────────────────────── a whole window in band ────────┘
+ * ```
+ *
+ * The band. Hard rows must not look like a bad model, so a row's log loss, of its frozen prediction p, is compared with
+ * what was to be expected of it, in two ways. Its excess is what it is above the loss of the causal prior the model starts
+ * from. Its surprise is what it is above the entropy of p, which is the loss that p expects of itself (Spiegelhalter,
+ * Statistics in Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the
+ * surprise shows it. With H the entropy of the label rate, the newest window is out of band when
+ *
+ *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
+ *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
+ *     Σ p / Σ y outside [low, high], and further than the reference      calibration
+ *
+ * each by more than `confidence` standard errors: of batch means, which weigh as much as they have users, from the
+ * larger of the two windows' variances, times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them
+ * where the reference is skewed. The chance in surprise is known but for a factor, so it must be as far out in the
+ * deviations that a batch's own predictions allow. The newest quarter of the window and the newest batch are tested too
+ * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few users, and one of them
+ * in an odd mood is far from all batches before: the newest batch must be out of band without the user who speaks most
+ * for it, beside batches of the reference without theirs. A batch is judged before it is published, so what a coarse
+ * fault taught in its first batch is never served: a learner adapts to wrong labels within a few batches, and one that
+ * has adapted looks sound for as long as they last.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { entropy } from "../../metrics/probability.ts";
+import {
+  type Block,
+  blockOf,
+  column,
+  FIELDS,
+  GAIN,
+  newest,
+  RATE,
+  ROWS,
+  rowsOf,
+  type TestedFields,
+  TRIMMED,
+  WHOLE,
+} from "./guard_block.ts";
+import { count, type OptionsOf, positive, settle, type Settled } from "../../options/option.ts";
+import { correlatedVariance, evenly, mean, type Series, skewness, total } from "./series.ts";
+import type { Sample } from "../../samples/sample.ts";
+
+/** Options of a {@linkcode Guard}. */
+export interface GuardOptions {
+  /** Rows of the newest window. @default {1024} */
+  readonly windowRows?: number | undefined;
+  /** Rows of the reference before it. @default {8192} */
+  readonly referenceRows?: number | undefined;
+  /** Rows before the guard acts. @default {4096} */
+  readonly warmUpRows?: number | undefined;
+  /** Largest excess of normalised entropy, or surprise, over the reference. @default {0.1} */
+  readonly margin?: number | undefined;
+  /** Smallest Σ predictions / Σ labels. @default {0.5} */
+  readonly minCalibration?: number | undefined;
+  /** Largest Σ predictions / Σ labels. @default {2} */
+  readonly maxCalibration?: number | undefined;
+  /** Standard errors outside the band before it acts. @default {5} */
+  readonly confidence?: number | undefined;
+  /** Rows after which a lasting change becomes the new reference. @default {8192} */
+  readonly patienceRows?: number | undefined;
+}
+
+/** The options of {@linkcode GuardOptions}. */
+export const GUARD_OPTIONS = {
+  windowRows: count(1024, "rows of the newest window"),
+  referenceRows: count(8192, "rows of the reference before it"),
+  warmUpRows: count(4096, "rows before which it does not act"),
+  margin: positive(
+    0.1,
+    "most by which normalised entropy, beside the prior's, may be above the reference's",
+  ),
+  minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
+  maxCalibration: positive(2, "largest one"),
+  confidence: positive(5, "standard errors by which the band must be left"),
+  patienceRows: count(8192, "rows after which a world that stays changed is the new one"),
+} satisfies OptionsOf<GuardOptions>;
+
+/** How much the served versions are trusted. */
+export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
+
+/** One of {@linkcode HEALTH}. */
+export type Health = (typeof HEALTH)[number];
+
+/** Why a state was left. */
+export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
+
+/** A change of health. */
+export interface HealthChange {
+  /** The state it came to. */
+  readonly to: Health;
+  /** Why. */
+  readonly reason: (typeof REASONS)[number];
+  /** Rows judged so far. */
+  readonly rows: number;
+  /** Newest version made before. */
+  readonly version: number;
+}
+
+/**
+ * What is to be done after a batch: publish the weights; keep them back; publish the last trusted ones and go on
+ * from there; the same, because what was learnt meanwhile is worse; or publish everything learnt meanwhile.
+ */
+export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
+
+/** A variance needs some values. */
+const MIN_BLOCKS = 8;
+/** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
+const MAX_CHANGES = 256;
+/** Blocks of formats before 3 know no surprise. */
+const FORMAT = 3;
+
+/**
+ * Watches one model.
+ *
+ * Memory: fifteen numbers per batch of both windows. Time: linear in them, a batch.
+ *
+ * @example
+ * ```ts
+ * import { Guard } from "./guard.ts";
+ * import assert from "node:assert/strict";
+ * const guard = new Guard();
+ * assert.equal(guard.update([], 0.3, 1), "publish");
+ * assert.equal(guard.health, "healthy");
+ * ```
+ */
+export class Guard {
+  readonly #options: Settled<typeof GUARD_OPTIONS>;
+  #health: Health = "healthy";
+  #changes: HealthChange[] = [];
+  #rows = 0;
+  /** Oldest version whose predictions count: those before it are of weights that were given up. */
+  #since = 0;
+  /** Rows since publishing stopped. */
+  #held = 0;
+  #recent: Block[] = [];
+  #reference: Block[] = [];
+
+  /**
+   * A guard that has seen nothing.
+   *
+   * @throws RangeError when an option is not above 0, or the calibration's band is empty.
+   */
+  constructor(options: GuardOptions = {}) {
+    this.#options = settle(GUARD_OPTIONS, options);
+    for (const [name, value] of Object.entries(this.#options)) {
+      if (!(value > 0)) throw new RangeError(`Cannot take ${name} as above 0: current value is ${value}`);
+    }
+    const { minCalibration, maxCalibration } = this.#options;
+    if (!(minCalibration < maxCalibration)) {
+      throw new RangeError(
+        `Cannot take a band of calibration: current value is [${minCalibration}, ${maxCalibration}]`,
+      );
+    }
+  }
+
+  /** How much the served versions are trusted. */
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** Whether new versions may be published. */
+  get publishes(): boolean {
+    return this.#health === "healthy" || this.#health === "recovering";
+  }
+
+  /** The newest changes of health, at most 256, oldest first. */
+  get changes(): readonly HealthChange[] {
+    return this.#changes;
+  }
+
+  /** Rows after which weights that were published and not complained about are trusted. */
+  get trustRows(): number {
+    return 2 * this.#options.windowRows;
+  }
+
+  /**
+   * Judges a batch.
+   *
+   * @param samples the batch, with the predictions that were served
+   * @param logLoss mean log loss a row of the learner's own weights on it, before it learnt it
+   * @param version newest version made; what the guard asks to publish must become `version + 1`
+   */
+  update(samples: readonly Sample[], logLoss: number, version: number): GuardAction {
+    const rows = samples.reduce((sum, sample) => sum + sample.rows.length, 0);
+    if (rows === 0) return this.publishes ? "publish" : "hold";
+    this.#rows += rows;
+    this.#held += rows;
+    const counts = samples.every((sample) => sample.version >= this.#since);
+    const { minCalibration, maxCalibration } = this.#options;
+    if (counts) this.#push(blockOf(samples, logLoss, [minCalibration, maxCalibration]));
+    return this.#decide(version);
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.u8(FORMAT).u8(HEALTH.indexOf(this.#health)).uint(this.#rows).uint(this.#since).uint(this.#held);
+    to.uint(this.#changes.length);
+    for (const change of this.#changes) {
+      to.u8(HEALTH.indexOf(change.to)).u8(REASONS.indexOf(change.reason))
+        .uint(change.rows).uint(change.version);
+    }
+    for (const blocks of [this.#recent, this.#reference]) {
+      to.uint(blocks.length).f64s(Float64Array.from(blocks.flat()));
+    }
+  }
+
+  /**
+   * Reads what {@linkcode Guard.encode} wrote, in place of its own.
+   *
+   * @throws SyntaxError when the bytes are not of a guard.
+   */
+  decode(from: ByteReader): void {
+    const format = from.u8();
+    if (format < 1 || format > FORMAT) {
+      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads 1 to ${FORMAT}`);
+    }
+    this.#health = named(HEALTH, from.u8());
+    this.#rows = from.uint();
+    this.#since = from.uint();
+    this.#held = from.uint();
+    this.#changes = Array.from({ length: from.count() }, () => ({
+      to: named(HEALTH, from.u8()),
+      reason: named(REASONS, from.u8()),
+      rows: from.uint(),
+      version: from.uint(),
+    }));
+    const fields = [6, 9, FIELDS][format - 1]!;
+    const blocks = () => {
+      const read = Array.from({ length: from.count() }, () => [...from.f64s(fields)]);
+      // Windows whose figures are others begin anew.
+      return format === FORMAT ? read : [];
+    };
+    this.#recent = blocks();
+    this.#reference = blocks();
+  }
+
+  #decide(version: number): GuardAction {
+    const { windowRows, patienceRows } = this.#options;
+    const full = rowsOf(this.#recent) >= windowRows;
+    switch (this.#health) {
+      case "healthy": {
+        const broken = this.#brokenNow();
+        if (broken === null) return "publish";
+        this.#become("suspect", broken, version);
+        this.#held = 0;
+        return "hold";
+      }
+      case "suspect": {
+        if (this.#held < windowRows / 4) return "hold";
+        const lasting = this.#broken(newest(this.#recent, this.#held));
+        if (lasting !== null) return this.#giveUp(lasting, version);
+        if (this.#held < windowRows) return "hold";
+        // The dip is over, but what was learnt from it may be wrong.
+        if (this.#worse()) return this.#giveUp("entropy", version);
+        this.#become("healthy", "in band", version);
+        return "publish";
+      }
+      case "rolled back": {
+        if (!full) return "hold";
+        // Now the burden of proof is the other way round: chance is no excuse.
+        if (this.#broken(this.#recent, 0) === null) {
+          const action = this.#worse() ? "restart" : "adopt";
+          this.#resume("in band", version);
+          return action;
+        }
+        if (this.#held < patienceRows || this.#worse()) return "hold";
+        this.#reference = [];
+        this.#resume("patience", version);
+        return "adopt";
+      }
+      case "recovering": {
+        const broken = this.#brokenNow();
+        if (broken !== null) return this.#giveUp(broken, version);
+        if (full) this.#become("healthy", "in band", version);
+        return "publish";
+      }
+    }
+  }
+
+  #giveUp(reason: HealthChange["reason"], version: number): GuardAction {
+    this.#become("rolled back", reason, version);
+    this.#forget(version);
+    return "roll back";
+  }
+
+  #resume(reason: HealthChange["reason"], version: number): void {
+    this.#become("recovering", reason, version);
+    this.#forget(version);
+  }
+
+  #forget(version: number): void {
+    this.#since = version + 1;
+    this.#held = 0;
+    this.#recent = [];
+  }
+
+  #become(to: Health, reason: HealthChange["reason"], version: number): void {
+    this.#health = to;
+    this.#changes.push({ to, reason, rows: this.#rows, version });
+    if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
+  }
+
+  /** Whether the learner's own weights did worse than the served ones on the newest window. */
+  #worse(): boolean {
+    return mean(column(this.#recent, GAIN, ROWS)) > 0;
+  }
+
+  /** Moves both windows on; what is judged while something is wrong never becomes the reference. */
+  #push(block: Block): void {
+    const { windowRows, referenceRows } = this.#options;
+    this.#recent.push(block);
+    let rows = rowsOf(this.#recent);
+    for (
+      let first = this.#recent[0];
+      first && rows - rowsOf([first]) >= windowRows;
+      first = this.#recent[0]
+    ) {
+      rows -= rowsOf([first]);
+      this.#recent.shift();
+      if (this.#health === "healthy") this.#reference.push(first);
+    }
+    this.#reference = newest(this.#reference, referenceRows);
+  }
+
+  /** Why the newest batch, the newest quarter or all of the window is out of band. */
+  #brokenNow(): Breakage | null {
+    const { confidence } = this.#options;
+    return this.#broken(this.#recent.slice(-1), confidence, TRIMMED) ??
+      this.#broken(newest(this.#recent, this.#options.windowRows / 4)) ??
+      this.#broken(this.#recent);
+  }
+
+  /** Why the blocks are out of band; `null` when they are not, or nobody can say. */
+  #broken(
+    blocks: readonly Block[],
+    confidence: number = this.#options.confidence,
+    fields = WHOLE,
+  ): Breakage | null {
+    const { margin, warmUpRows } = this.#options;
+    if (this.#rows < warmUpRows || blocks.length === 0) return null;
+    const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
+    const slack = margin * entropy(mean(column([...reference, ...blocks], RATE, WHOLE.users)));
+    /** Whether a figure is above that of the reference, or above a floor where that is larger. */
+    const above = (name: keyof TestedFields, more: number, floor = -Infinity) => {
+      const series = (part: readonly Block[]) => {
+        const weighed = column(part, fields[name], fields.users);
+        return name === "score" ? evenly(weighed.values) : weighed;
+      };
+      const then = series(reference);
+      return meanAbove(Math.max(floor, mean(then)) + more, series(blocks), then, confidence);
+    };
+    // Without a reference it is the prior that must be beaten, and calibration is to be expected.
+    if (above("excess", slack)) return "entropy";
+    if (above("surprise", slack) && above("score", 0)) return "surprise";
+    // Where the world is such that calibration was out of its band all along, going back mends nothing.
+    return above("over", 0, 0) || above("under", 0, 0) ? "calibration" : null;
+  }
+}
+
+/** Why predictions are out of band. */
+type Breakage = "entropy" | "surprise" | "calibration";
+
+/**
+ * Whether the mean of `now` is above a bound by more than chance explains: as many standard errors as the quantile of a
+ * distribution with the skewness of `then` has where a normal one has `confidence` (Cornish and Fisher, 1938, first
+ * term). Of rare positives a batch has none, one or two, and nine standard errors are no more than five of a normal one.
+ */
+function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
+  const [batches, others] = [now.values.length, then.values.length];
+  if (batches === 0 || batches < MIN_BLOCKS && others === 0) return false;
+  const enough = (series: Series) => series.values.length < MIN_BLOCKS ? 0 : correlatedVariance(series);
+  const variance = Math.max(enough(now), enough(then));
+  const error = Math.sqrt(variance * (1 / total(now) + (others === 0 ? 0 : 1 / total(then))));
+  const skew = Math.max(0, skewness(then)) / Math.sqrt(batches);
+  const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
+  return mean(now) - bound > errors * error;
+}
+
+function named<T extends string>(names: readonly T[], index: number): T {
+  const name = names[index];
+  if (name === undefined) throw new SyntaxError(`Cannot decode a guard: nothing has the number ${index}`);
+  return name;
+}

@@ -1,0 +1,46 @@
+/**
+ * What the impressions of a user's record share when they are written and read.
+ *
+ * @module
+ */
+
+import type { Dictionary } from "../../codec/dictionary.ts";
+import type { ListDictionary } from "../../codec/list_dictionary.ts";
+import type { StoredState } from "../states/stored_state.ts";
+
+/** Behaviours of a user, oldest first. */
+export interface Behaviours {
+  readonly length: number;
+  /** Id of the item of one. */
+  item(at: number): string;
+  action(at: number): string;
+  /** Event time. */
+  time(at: number): number;
+  strength(at: number): number;
+}
+
+/** What an impression is written with: ids and lists that are there more than once are written once. */
+export interface Written {
+  /** Number of an item, which it has from now on. */
+  readonly numberOf: (index: number) => number;
+  readonly strings: Dictionary;
+  readonly lists: ListDictionary;
+  /** Those of the same record. */
+  readonly behaviours: Behaviours;
+  /** Gets the states; one that several impressions share is written once. */
+  readonly states: (StoredState | null)[];
+}
+
+/** What an impression is read with. */
+export interface Read {
+  /** Of the user's record. */
+  readonly format: number;
+  /** Index in the catalogue of the item of a number. */
+  readonly itemAt: (at: number) => number;
+  readonly strings: (at: number) => string;
+  readonly lists: (at: number) => readonly (string | null)[];
+  /** Those of the same record. */
+  readonly behaviours: Behaviours;
+  /** `null` in a format that has none. */
+  readonly states: readonly (StoredState | null)[] | null;
+}

@@ -1,0 +1,90 @@
+/**
+ * When impressions become labels, for learners that do not wait until all clicks have come.
+ *
+ * ```text
+ *            impression      window W ends          horizon H later
+ *            ├───── clicks ──────┼────── late clicks ──────┤
+ *  window    ·                   learn, judge              ·
+ *  late      ·                   learn, judge     + learn a late click as a positive
+ *  fnw, fnc  learn negatives     judge            + learn each click as a positive, early or late
+ * ```
+ *
+ * What was given before its click came is a fake negative; weights in the loss (`late`, `fnw`) or the link of the
+ * probability (`fnc`) undo it, see `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
+ *
+ * @module
+ */
+
+import type { Sample } from "../../samples/sample.ts";
+import type { Catalogue } from "../../items/catalogue.ts";
+import { type Pending, toSample } from "./pending.ts";
+import { type PendingRow, PendingRows } from "./pending_rows.ts";
+
+/** The label policies. */
+export const LABEL_POLICIES = ["window", "late", "fnw", "fnc"] as const;
+
+/** One of {@linkcode LABEL_POLICIES}. */
+export type LabelPolicy = (typeof LABEL_POLICIES)[number];
+
+/** Clicks counted so far, by when they came. */
+export interface DelayCounters {
+  /** Within the window. */
+  clicksInTime: number;
+  /** After it. */
+  clicksLate: number;
+}
+
+/** Whether impressions are remembered after their window. */
+export function remembers(policy: LabelPolicy): boolean {
+  return policy !== "window";
+}
+
+/** Measured share φ of the clicks that come after the window, in [0, 1). */
+export function lateShare({ clicksInTime, clicksLate }: DelayCounters): number {
+  return clicksLate / (clicksInTime + clicksLate + 1);
+}
+
+/** What a list that has just been shown is learnt as. @param before what was shown of it before */
+export function shownSample(
+  policy: LabelPolicy,
+  user: string,
+  pending: Pending,
+  before: PendingRows | undefined,
+  catalogue: Catalogue,
+): Sample | null {
+  if (policy !== "fnw" && policy !== "fnc") return null;
+  const fresh = [...pending.rows].filter(({ item }) => before === undefined || before.find(item) < 0);
+  if (fresh.length === 0) return null;
+  const rows = PendingRows.of(fresh.map((row) => ({ ...row, label: 0 })));
+  return learnt(policy, toSample(user, { ...pending, rows }, pending.time, catalogue), 1);
+}
+
+/** What a click is learnt as when it comes. @param late Whether the labels of its list were given already. */
+export function clickSample(
+  policy: LabelPolicy,
+  user: string,
+  pending: Pending,
+  row: PendingRow,
+  at: { readonly time: number; readonly late: boolean; readonly share: number },
+  catalogue: Catalogue,
+): Sample | null {
+  if (policy === "window" || (policy === "late" && !at.late)) return null;
+  const sample = toSample(
+    user,
+    { ...pending, rows: PendingRows.of([{ ...row, label: 1 }]) },
+    at.time,
+    catalogue,
+  );
+  return learnt(policy, sample, policy === "late" ? at.share : 1);
+}
+
+/** What a list is when its window ends. */
+export function settledSample(policy: LabelPolicy, sample: Sample, share: number): Sample {
+  if (policy === "window") return sample;
+  return policy === "late" ? { ...sample, lateShare: share } : { ...sample, purpose: "judge" };
+}
+
+function learnt(policy: LabelPolicy, sample: Sample, share: number): Sample {
+  // Without weights the labels are learnt as they are, and the link makes up for it.
+  return { ...sample, purpose: "learn", ...(policy === "fnc" ? {} : { lateShare: share }) };
+}

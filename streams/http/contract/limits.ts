@@ -1,0 +1,48 @@
+/**
+ * What the HTTP server bounds, and by how much.
+ *
+ * @module
+ */
+
+import { count, type OptionsOf } from "../../../src/options/option.ts";
+
+/** Limits on what clients may ask for at a time. */
+export interface HttpLimits {
+  /** Largest body, bytes, both compressed and decompressed. @default {8388608} */
+  readonly maxBodyBytes?: number | undefined;
+  /** Bytes of all bodies in progress at a time. @default {67108864} */
+  readonly maxInFlightBytes?: number | undefined;
+  /** Most events or items in a body. @default {10000} */
+  readonly maxEntries?: number | undefined;
+  /** How long a request waits for its recommendation, milliseconds. @default {2000} */
+  readonly answerTimeoutMs?: number | undefined;
+  /** Requests that may wait for a recommendation at a time. @default {1000} */
+  readonly maxWaiting?: number | undefined;
+  /** Connections that may be open at a time. @default {1000} */
+  readonly maxConnections?: number | undefined;
+  /**
+   * Events that may wait to be applied, on a log that no other process has: who sends more waits for the tasks.
+   * @default {1000000}
+   */
+  readonly maxBehind?: number | undefined;
+}
+
+/** The options of {@linkcode HttpLimits}. */
+export const HTTP_LIMITS = {
+  maxBodyBytes: count(8_388_608, "largest body, packed and unpacked"),
+  maxInFlightBytes: count(
+    67_108_864,
+    "bytes of all bodies that are being read or worked on at a time, an eighth of them for those of at most 8 KB; one more gets 503",
+  ),
+  maxEntries: count(10_000, "most events or items of a body"),
+  answerTimeoutMs: count(2000, "how long an answer is waited for"),
+  maxWaiting: count(1000, "requests that may wait at a time; one more gets 503"),
+  maxConnections: count(
+    1000,
+    "open at a time; beyond them the one that has been idle for the longest is closed",
+  ),
+  maxBehind: count(
+    1_000_000,
+    "on SQLite: events that may wait to be applied; senders of more wait until there are fewer, then get 503",
+  ),
+} satisfies OptionsOf<HttpLimits>;

@@ -1,0 +1,24 @@
+/**
+ * What to do about an id that nothing is known of.
+ *
+ * @module
+ */
+
+import { shown } from "../../../src/events/refusal.ts";
+import { Problem } from "./problem.ts";
+
+const REMEDIES = {
+  user: "no event of this id was applied; send one to POST /v1/events, or look at the spelling",
+  session: "no event of this id was applied, and there is nothing to take over; look at the spelling",
+  item:
+    "it is not in the catalogue of the user's partition; add it by POST /v1/items, or look at the spelling",
+} as const;
+
+/** The problem `not-found` of ids that are not known: which they are, and what to do about each. */
+export function notKnown(ids: { readonly [Kind in keyof typeof REMEDIES]?: string | undefined }): Problem {
+  const sentences = Object.entries(REMEDIES).flatMap(([kind, remedy]) => {
+    const id = ids[kind as keyof typeof REMEDIES];
+    return id === undefined ? [] : [`${kind} ${shown(id)} is not known: ${remedy}`];
+  });
+  return new Problem("not-found", sentences.join("; "));
+}

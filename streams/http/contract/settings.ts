@@ -1,0 +1,111 @@
+/**
+ * The section `http` of the configuration.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { type Door, DOORS } from "./door_names.ts";
+import { DEFAULT_READ_TYPES } from "../../../src/adapters/gorse.ts";
+import { absent, field } from "../../settings/config_field.ts";
+import { shapeOf } from "../../settings/option_schema.ts";
+import { HTTP_LIMITS, type HttpLimits } from "./limits.ts";
+import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
+
+/** How the HTTP server behaves. docs/reference/configuration.md lists every key. */
+export interface HttpSettings extends HttpLimits {
+  /** API keys; without any, everyone is let in. @default {[]} */
+  readonly keys?: readonly ApiKey[] | undefined;
+  /** How many requests a key, or without keys an address, may make. @default {none} */
+  readonly rateLimit?: RateLimit | undefined;
+  /** Origins whose pages may call the API from a browser. @default {[]} */
+  readonly cors?: readonly string[] | undefined;
+  /**
+   * Host names under which clients reach the server, beside this machine's own; others are refused.
+   *
+   * @default {any; without keys on the loopback interface: none}
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** Other systems whose HTTP calls are answered. @default {[]} */
+  readonly doors?: readonly Door[] | undefined;
+  /** How the Gorse API behaves. */
+  readonly gorse?: GorseSettings | undefined;
+}
+
+/** How the Gorse API behaves. */
+export interface GorseSettings {
+  /** Feedback types that only say that the item was seen. @default {["read"]} */
+  readonly readTypes?: readonly string[] | undefined;
+}
+
+const count = z.int().positive();
+
+/** The schema of {@linkcode HttpSettings}. */
+export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
+  keys: field(
+    z.array(z.strictObject({
+      name: field(z.string().min(1), "what logs call it"),
+      sha256: field(
+        z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
+        'its digest: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
+      ),
+      scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
+    })),
+    "whom to let in; without keys, everybody",
+    [],
+  ),
+  rateLimit: field(
+    z.strictObject({
+      perSecond: field(
+        z.number().positive(),
+        "requests of a key (without keys, of an address) in the long run",
+      ),
+      burst: field(count.optional(), "requests at once, after a silence", absent("`perSecond`")),
+    }),
+    "how often",
+    absent("none"),
+  ),
+  ...shapeOf(HTTP_LIMITS),
+  cors: field(
+    z.array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "wanted an origin such as https://shop.example")),
+    "origins of pages that may call from a browser",
+    [],
+  ),
+  hosts: field(
+    z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)$/, "wanted a name such as shop.example"))
+      .optional(),
+    "names by which clients call us (`Host`), beside those of this machine; others are refused",
+    absent("any; without keys on the loopback interface: none"),
+  ),
+  doors: field(
+    z.array(z.enum(DOORS)),
+    "other systems whose calls are answered, too; see [migrate from Gorse or Metarank](../how-to/migrate-from-gorse-or-metarank.md)",
+    [],
+  ),
+  gorse: z.strictObject({
+    readTypes: field(
+      z.array(z.string().min(1).max(64)),
+      "types of feedback that say no more than that somebody saw the item",
+      DEFAULT_READ_TYPES,
+    ),
+  }).partial(),
+}).partial();
+
+/** Environment variable with a key that allows everything. */
+export const KEY_VARIABLE = "MEANDER_API_KEY";
+
+/**
+ * The keys of the settings, and that of the environment if there is one.
+ *
+ * @throws Error when that is too short to be a key
+ */
+export function keysOf({ keys = [] }: HttpSettings, environmentKey: string | undefined): readonly ApiKey[] {
+  if (environmentKey === undefined || environmentKey === "") return keys;
+  if (environmentKey.length < MIN_KEY_LENGTH) {
+    throw new Error(
+      `Cannot take ${KEY_VARIABLE} as a key: it has ${environmentKey.length} characters, and a key has at least ` +
+        `${MIN_KEY_LENGTH}; make one with openssl rand -hex 16`,
+    );
+  }
+  return [...keys, { name: "environment", sha256: digestOf(environmentKey), scopes: SCOPES }];
+}

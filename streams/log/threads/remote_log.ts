@@ -1,0 +1,152 @@
+/**
+ * A log that lives in another thread of this process.
+ *
+ * @module
+ */
+
+import {
+  type Bounds,
+  type Commit,
+  type LogChannel,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type ReadOptions,
+  type ReadResult,
+  type Scrubbed,
+  type TopicIdentity,
+  type TopicSpec,
+  type UngroupedLog,
+  type Writer,
+} from "../log.ts";
+import { type PackedRecords, packRecords, unpackRead } from "./packed_records.ts";
+import { PortCaller } from "./port_calls.ts";
+import { type PackedRead, ReadsAhead } from "./read_ahead.ts";
+
+/** How long a read ahead waits at the other end. */
+const AHEAD_MS = 60_000;
+
+/** Options of a {@linkcode RemoteLog}. */
+export interface RemoteLogOptions {
+  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+/**
+ * Asks the log behind a port (see {@linkcode serveLog}). It is the log's contract but for groups.
+ */
+export class RemoteLog implements UngroupedLog {
+  /** Present when the log behind the port has it. */
+  readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
+  /** Present when the log behind the port has it: one that indexes its keys keeps its records itself. */
+  readonly erase?: NonNullable<UngroupedLog["erase"]>;
+  /** As {@linkcode RemoteLog.erase}. */
+  readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
+  readonly #port: PortCaller;
+  readonly #ahead: ReadsAhead;
+
+  /** Takes over this end of a channel. */
+  constructor({ port, hasLatest }: LogChannel, { now = () => performance.now() }: RemoteLogOptions = {}) {
+    this.#ahead = new ReadsAhead(now);
+    this.#port = new PortCaller(
+      port,
+      () => new LogError("closed", "Cannot use the log: its port is closed"),
+    );
+    if (hasLatest) {
+      this.latest = async (...args) => {
+        const packed = await this.#port.call("latest", args) as PackedRecords;
+        return unpackRead(packed)[0] ?? null;
+      };
+      this.erase = async (...args) => void await this.#port.call("erase", args);
+      this.scrub = async () => await this.#port.call("scrub", []) as Scrubbed;
+    }
+  }
+
+  /** See {@linkcode Log.createTopics}. */
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    await this.#port.call("createTopics", [topics]);
+  }
+
+  /** See {@linkcode Log.topics}. */
+  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+    return await this.#port.call("topics", []) as ReadonlyMap<string, TopicSpec>;
+  }
+
+  /** See {@linkcode Log.identify}. */
+  async identify(topic: string): Promise<TopicIdentity | null> {
+    return await this.#port.call("identify", [topic]) as TopicIdentity | null;
+  }
+
+  /** See {@linkcode Log.append}. */
+  async append(records: readonly NewRecord[]): Promise<readonly number[]> {
+    const packed = packRecords(records);
+    return await this.#port.call("append", [packed], { transfer: [packed.bytes] }) as readonly number[];
+  }
+
+  /**
+   * See {@linkcode Log.read}. Who gets something and waits for more is read ahead for, so that what comes meanwhile is
+   * here when they ask.
+   */
+  async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
+    const { signal, waitMs = 0, ...limits } = options;
+    signal?.throwIfAborted();
+    const place = `${topic}/${partition}`;
+    const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
+      this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal }) as Promise<
+        PackedRead
+      >;
+    const ahead = this.#ahead.take(place, from, limits);
+    // Who has waited for what was read ahead has waited for all that there is.
+    const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
+      await read(from, ahead === undefined ? waitMs : 0, signal);
+    const records = unpackRead(packed);
+    if (waitMs > 0 && records.length > 0) {
+      const { next } = result;
+      this.#ahead.begin(place, next, limits, (signal) => read(next, AHEAD_MS, signal));
+    }
+    return { records, ...result };
+  }
+
+  /** See {@linkcode Log.bounds}. */
+  async bounds(topic: string, partition: number): Promise<Bounds> {
+    return await this.#port.call("bounds", [topic, partition]) as Bounds;
+  }
+
+  /** See {@linkcode Log.committed}. */
+  async committed(group: string, topic: string, partition: number): Promise<number | null> {
+    return await this.#port.call("committed", [group, topic, partition]) as number | null;
+  }
+
+  /** See {@linkcode Log.writer}. */
+  async writer(id: string): Promise<Writer> {
+    const handle = await this.#port.call("openWriter", [id]) as number;
+    let isClosed = false;
+    return {
+      id,
+      commit: async ({ records, ...commit }: Commit) => {
+        if (isClosed) throw new LogError("closed", `Cannot commit with writer ${id}: it is closed`);
+        const packed = packRecords(records);
+        return await this.#port.call("commit", [handle, packed, commit], {
+          transfer: [packed.bytes],
+        }) as readonly number[];
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (isClosed || this.#port.closed) return;
+        isClosed = true;
+        await this.#port.call("closeWriter", [handle]);
+      },
+    };
+  }
+
+  /** See {@linkcode Log.trim}. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    await this.#port.call("trim", [topic, partition, before]);
+  }
+
+  /** Closes the port, and with it the writers that were opened through it; the log goes on. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#port.call("leave", []).catch(() => {}); // said before the port is closed, and answered by nobody
+    this.#port.close();
+    return Promise.resolve();
+  }
+}

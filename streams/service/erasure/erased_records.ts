@@ -1,0 +1,112 @@
+/**
+ * Which records of a deployment are those of users who are erased.
+ *
+ * @module
+ */
+
+import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
+import { decodeEvent } from "../../../src/events/codec.ts";
+import type { Rejection } from "../../../src/events/rejection.ts";
+import { userPrefix } from "../../../src/features/pairs.ts";
+import { decodeVersion } from "../../../src/serving/version.ts";
+import type { LogRecord } from "../../log/log.ts";
+import { INPUT } from "../../topics/delivery.ts";
+
+/** Somebody whom an event at an offset of a partition of `events` erases. */
+export interface Erasure {
+  readonly user: string;
+  readonly offset: number;
+}
+
+const decoder = new TextDecoder();
+
+/** The erasure that a record of `events` asks for, if it does. */
+export function erasureOf({ value, offset }: LogRecord): Erasure | null {
+  if (value === null || !mayForget(value)) return null;
+  const decoded = decodeEvent(value);
+  return decoded.ok && decoded.event.type === "forget" ? { user: decoded.event.user, offset } : null;
+}
+
+/**
+ * Whether a record of `events` is of users up to where they were erased, or of what cannot be read and names one.
+ *
+ * @param until offset of the event that erases, by user
+ */
+export function isEventOf({ key, value, offset }: LogRecord, until: ReadonlyMap<string, number>): boolean {
+  const isOld = (user: string) => offset <= (until.get(user) ?? -1);
+  if (key !== null && isOld(key)) return true;
+  const decoded = decodeEvent(value ?? new Uint8Array(0));
+  if (decoded.ok) return isOld(decoded.event.user);
+  return value !== null && names(value, [...until.keys()].filter(isOld));
+}
+
+/** Offset of the event that a record of `samples` or `recommendations` came of; `null` when it does not say. */
+export function inputOf({ headers }: LogRecord): number | null {
+  const offset = Number(headers[INPUT]?.split("/")[1]);
+  return Number.isInteger(offset) ? offset : null;
+}
+
+/** Whether a record of `rejected` holds something of one of the users: key, reason or bytes name an id. */
+export function isRejectionOf({ key, value }: LogRecord, users: readonly string[]): boolean {
+  if (key !== null && users.includes(key)) return true;
+  if (value === null) return false;
+  try {
+    const { reason, bytes } = JSON.parse(decoder.decode(value)) as Rejection;
+    return isIn([reason, unescaped(reason)], users) || names(Uint8Array.fromBase64(bytes), users);
+  } catch {
+    return names(value, users);
+  }
+}
+
+/** Whether a version of the parameters has rows of one of the users, or names one as gone; what cannot be read has not. */
+export function hasRowsOf(version: Uint8Array, users: readonly string[]): boolean {
+  try {
+    const { tables } = decodeVersion(version);
+    return ["user", "first:user", "first:pair"].some((field) => {
+      const bytes = tables.get(field);
+      if (bytes === undefined) return false;
+      const { keys, removed } = decodeDelta(bytes);
+      const isTheirs = field === "first:pair"
+        ? (key: string) => users.some((user) => key.startsWith(userPrefix(user)))
+        : (key: string) => users.includes(key);
+      return [keys, removed].some((all) => textsOf(all, bytes).some(isTheirs));
+    });
+  } catch {
+    return false;
+  }
+}
+
+function textsOf({ length, places }: RawKeys, bytes: Uint8Array): string[] {
+  return Array.from({ length }, (_, n) => decoder.decode(bytes.subarray(places[2 * n], places[2 * n + 1])));
+}
+
+/** Whether bytes that are no record of ours have an id in them: as text, JSON-escaped, or as UTF-16. */
+function names(bytes: Uint8Array, users: readonly string[]): boolean {
+  if (users.length === 0) return false;
+  // UTF-16 may begin at an even or an odd place.
+  const wide = ["utf-16le", "utf-16be"].map((encoding) => new TextDecoder(encoding));
+  const texts = [
+    decoder.decode(bytes),
+    ...wide.flatMap((from) => [from.decode(bytes), from.decode(bytes.subarray(1))]),
+  ];
+  return texts.some((text) => isIn([text, unescaped(text)], users));
+}
+
+function isIn(texts: readonly string[], users: readonly string[]): boolean {
+  return users.some((user) => texts.some((text) => text.includes(user)));
+}
+
+/** Cheap, and wrong in one direction only: what is written with escapes is looked at. */
+function mayForget(value: Uint8Array): boolean {
+  const text = decoder.decode(value);
+  return text.includes("forget") || text.includes("\\u");
+}
+
+function unescaped(text: string): string {
+  const short: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+  return text.replace(
+    /\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))/g,
+    (_, code, letter) =>
+      code === undefined ? short[letter] ?? letter : String.fromCharCode(parseInt(code, 16)),
+  );
+}

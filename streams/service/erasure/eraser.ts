@@ -1,0 +1,317 @@
+/**
+ * Takes the records of users who are erased out of a log that may rewrite what it holds.
+ *
+ * ```text
+ *   events            ..x..x....F|      F asks for it: the event itself goes last, so a crash forgets nothing
+ *   samples           ..x.x....T..      T, the tombstone of F, once it is in the checkpoints of all learners
+ *   recommendations   ..x.x.......      what came of events up to F, once the figures of experiments have it
+ *   signals           -----|            dropped up to there, once the tasks of all partitions have learnt it
+ *   rejected          ...x...x....      whatever names the id
+ *   state, figures    x                 the tombstone of the user
+ *   parameters                          waits until no version has a row of the user
+ * ```
+ *
+ * What comes of the user behind F is another life, and stays. Parameters, checkpoints and statistics are written anew by
+ * whoever owns them; those of models that are not at work, which nobody owns, are dropped when the rest is.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { canErase, type ErasableLog } from "../../log/capabilities.ts";
+import type { LogRecord, Scrubbed } from "../../log/log.ts";
+import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
+import { dropIdle, idleModels } from "./idle_models.ts";
+import {
+  clearedSignals,
+  type Deployment,
+  journalsEnd,
+  neededAnswers,
+  neededEvents,
+  neededSamples,
+  neededSignals,
+  parameterTopics,
+} from "./needed.ts";
+
+/** Options of an {@linkcode Eraser}. */
+export interface EraserOptions {
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+  /** Time from one look at the log to the next, milliseconds. @default {5000} */
+  readonly lookMs?: number | undefined;
+}
+
+/**
+ * How far an erasure is: `fragments` = no record is left, but bytes of some may be in places of the file that no record
+ * has, until the file is written anew.
+ */
+export type ErasureState = "under way" | "fragments" | "done";
+
+/** Erasures that were found together, and the records that are to go. */
+interface Plan {
+  readonly partition: number;
+  readonly erasures: readonly Erasure[];
+  readonly offsets: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>>;
+  /** Ends of `signals` when all that the users did was in them, by partition. */
+  readonly signalsEnds: readonly number[];
+  /** Ends of the topics of parameters when all learners had erased the users; `undefined` = they have not. */
+  parametersEnds: ReadonlyMap<string, number> | undefined;
+}
+
+const LOOK_MS = 5000;
+/** Records read at once, and bytes of them: others wait that long. */
+const PORTION = 500;
+const PORTION_BYTES = 256 << 10;
+/** Pause behind a portion, in times that it took. */
+const PAUSES = 4;
+
+const logger = getLogger(["meander", "log"]);
+
+/** Looks once in a while, in the background. */
+export class Eraser implements AsyncDisposable {
+  readonly #log: ErasableLog;
+  readonly #deployment: Deployment;
+  readonly #options: EraserOptions;
+  readonly #group: string;
+  readonly #closing = new AbortController();
+  /** Up to where events were looked through, by partition. */
+  #seen: number[] | undefined;
+  #plans: Plan[] = [];
+  /** What is left of erased records where the log is kept. */
+  #left: Scrubbed = "busy";
+  #ended: Promise<void> | undefined;
+
+  private constructor(log: ErasableLog, deployment: Deployment, options: EraserOptions) {
+    this.#log = log;
+    this.#deployment = deployment;
+    this.#options = options;
+    this.#group = `${deployment.topics.events}-erasures`;
+  }
+
+  /** One for a deployment; `undefined` where the log cannot rewrite what it holds. */
+  static for(deployment: Deployment, options: EraserOptions): Eraser | undefined {
+    const { log } = deployment;
+    return canErase(log) ? new Eraser(log, deployment, options) : undefined;
+  }
+
+  /** Begins to look. */
+  start(): this {
+    this.#ended ??= this.#run();
+    return this;
+  }
+
+  /** How far the erasure is that the event at an offset of `events` asks for. */
+  stateOf(partition: number, offset: number): ErasureState {
+    const isPlanned = this.#plans.some((plan) =>
+      plan.partition === partition && plan.erasures.some((erasure) => erasure.offset === offset)
+    );
+    if (isPlanned || this.#left === "busy" || (this.#seen?.[partition] ?? 0) <= offset) return "under way";
+    return this.#left === "clean" ? "done" : "fragments";
+  }
+
+  /** Erases what may go now. @returns Whether nothing is left to be done */
+  async look(): Promise<boolean> {
+    const { partitions } = this.#deployment;
+    const seen = this.#seen ??= await this.#noted();
+    for (let partition = 0; partition < partitions; partition++) await this.#find(partition, seen);
+    const done = new Set<Plan>();
+    for (const plan of this.#plans) if (await this.#isRipe(plan)) done.add(plan);
+    for (const plan of done) await this.#erase(plan);
+    if (done.size > 0) {
+      this.#left = "busy";
+      this.#plans = this.#plans.filter((plan) => !done.has(plan));
+      const users = [...done].reduce((sum, { erasures }) => sum + erasures.length, 0);
+      logger.info("has erased {users} users from the log", { users });
+    }
+    if (this.#left === "busy") this.#left = await this.#log.scrub();
+    await this.#note(seen);
+    return this.#plans.length === 0 && this.#left !== "busy";
+  }
+
+  /** Ends the look that is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await this.look();
+      } catch (error) {
+        if (signal.aborted) return;
+        const { message: reason } = error as Error;
+        logger.warn("cannot erase users from the log, tries again: {reason}", { reason });
+      }
+      await delay(this.#options.lookMs ?? LOOK_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** From where to look, by partition. */
+  async #noted(): Promise<number[]> {
+    const { topics: { events }, partitions } = this.#deployment;
+    const all = Array.from({ length: partitions }, (_, partition) => partition);
+    return await Promise.all(all.map(async (p) => await this.#log.committed(this.#group, events, p) ?? 0));
+  }
+
+  /** Notes from where to look on after a restart. */
+  async #note(seen: readonly number[]): Promise<void> {
+    const { topics: { events } } = this.#deployment;
+    const offsets = seen.map((next, partition) => {
+      const waiting = this.#plans.filter((plan) => plan.partition === partition);
+      const first = waiting.flatMap(({ erasures }) => erasures.map(({ offset }) => offset));
+      return { topic: events, partition, offset: Math.min(next, ...first) };
+    });
+    const noted = await this.#noted();
+    if (offsets.every(({ partition, offset }) => noted[partition] === offset)) return;
+    await using writer = await this.#log.writer(this.#group);
+    await writer.commit({ records: [], group: this.#group, offsets });
+  }
+
+  /** Plans erasures that are asked for, as far as the task has applied them for good. */
+  async #find(partition: number, seen: number[]): Promise<void> {
+    const { topics: { events } } = this.#deployment;
+    const from = seen[partition] ?? 0;
+    const to = await neededEvents(this.#deployment, partition);
+    const erasures: Erasure[] = [];
+    // A task that has read them all would have met one.
+    const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
+    if (openedAt > from || lastErasure >= from) {
+      await this.#scan(events, partition, { from, to }, (record) => {
+        const erasure = erasureOf(record);
+        if (erasure !== null) erasures.push(erasure);
+      });
+    }
+    if (erasures.length > 0) this.#plans.push(await this.#plan(partition, erasures));
+    seen[partition] = Math.max(seen[partition] ?? 0, to);
+  }
+
+  /** Finds the records of users, in one pass through each topic. */
+  async #plan(partition: number, erasures: readonly Erasure[]): Promise<Plan> {
+    const { topics, partitions } = this.#deployment;
+    const until = new Map(erasures.map(({ user, offset }) => [user, offset]));
+    const users = [...until.keys()];
+    const offsets = new Map<string, Map<number, readonly number[]>>();
+    const collect = async (topic: string, place: number, is: (record: LogRecord) => boolean) => {
+      const found: number[] = [];
+      const { start, end } = await this.#log.bounds(topic, place);
+      await this.#scan(topic, place, { from: start, to: end }, (record) => {
+        if (is(record)) found.push(record.offset);
+      });
+      offsets.set(topic, (offsets.get(topic) ?? new Map()).set(place, found));
+    };
+    const isOutput = (record: LogRecord) => (inputOf(record) ?? 0) <= (until.get(record.key ?? "") ?? -1);
+    const signalsEnds: number[] = [];
+    for (let place = 0; place < partitions; place++) {
+      signalsEnds.push(await journalsEnd(this.#deployment, place));
+      await collect(topics.rejected, place, (record) => isRejectionOf(record, users));
+    }
+    await collect(topics.samples, partition, isOutput);
+    await collect(topics.recommendations, partition, isOutput);
+    await collect(topics.events, partition, (record) => isEventOf(record, until));
+    return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
+  }
+
+  /** Whether nobody needs what is to go, and learners have written anew what was theirs. */
+  async #isRipe(plan: Plan): Promise<boolean> {
+    const { partition, offsets, signalsEnds, erasures } = plan;
+    const { topics } = this.#deployment;
+    const last = (topic: string) => offsets.get(topic)?.get(partition)?.at(-1) ?? -1;
+    if (await neededSamples(this.#deployment, partition) <= last(topics.samples)) return false;
+    if (await neededAnswers(this.#deployment, partition) <= last(topics.recommendations)) return false;
+    if (signalsEnds.some((end, place) => neededSignals(this.#deployment, place) < end)) return false;
+    if (await clearedSignals(this.#deployment, partition) < (signalsEnds[partition] ?? 0)) return false;
+    plan.parametersEnds ??= await this.#parametersEnds();
+    for (const [topic, end] of plan.parametersEnds) {
+      const { start } = await this.#log.bounds(topic, 0);
+      // Whoever came back since is named again, and rightly: what was there before has to have gone then.
+      if (start < end && await this.#isNamed(topic, erasures)) return false;
+    }
+    return true;
+  }
+
+  async #parametersEnds(): Promise<ReadonlyMap<string, number>> {
+    const ends = new Map<string, number>();
+    for (const name of await parameterTopics(this.#deployment)) {
+      ends.set(name, (await this.#log.bounds(name, 0)).end);
+    }
+    return ends;
+  }
+
+  /** Whether a version on a topic of parameters has a row of one of the users. */
+  async #isNamed(topic: string, erasures: readonly Erasure[]): Promise<boolean> {
+    const users = erasures.map(({ user }) => user);
+    const { start, end } = await this.#log.bounds(topic, 0);
+    let isNamed = false;
+    await this.#scan(topic, 0, { from: start, to: end }, ({ value }) => {
+      isNamed ||= value !== null && hasRowsOf(value, users);
+    });
+    return isNamed;
+  }
+
+  async #erase({ partition, erasures, offsets, signalsEnds }: Plan): Promise<void> {
+    const { topics } = this.#deployment;
+    // One process has the log: nobody runs what is not at work here, and whoever does later would not hear of it.
+    const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
+    for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
+      await dropIdle(this.#log, topics, idle);
+      logger.warn(
+        "{model} is not at work, and has learnt from users who are erased: what it has learnt is dropped, and it begins " +
+          "anew with the samples that there are when it is run again",
+        { model: idle.model },
+      );
+    }
+    for (const [place, end] of signalsEnds.entries()) {
+      const { start } = await this.#log.bounds(topics.signals, place);
+      if (end > start) await this.#log.trim(topics.signals, place, end);
+    }
+    for (const { user } of erasures) {
+      await this.#eraseTombstone(topics.state, partition, user);
+      await this.#eraseTombstone(topics.figures, 0, `user/${user}`);
+    }
+    const asking = new Set(erasures.map(({ offset }) => offset));
+    for (const [topic, byPartition] of offsets) {
+      for (const [place, found] of byPartition) {
+        const first = topic === topics.events ? found.filter((offset) => !asking.has(offset)) : found;
+        await this.#eraseAll(topic, place, first);
+      }
+    }
+    await this.#eraseAll(topics.events, partition, [...asking]);
+  }
+
+  /** Takes out what says that a key is gone, unless it has come back. */
+  async #eraseTombstone(topic: string, partition: number, key: string): Promise<void> {
+    const newest = await this.#log.latest?.(topic, partition, key);
+    if (newest?.value === null) await this.#log.erase(topic, partition, [newest.offset]);
+  }
+
+  async #eraseAll(topic: string, partition: number, offsets: readonly number[]): Promise<void> {
+    for (let at = 0; at < offsets.length; at += PORTION) {
+      await this.#log.erase(topic, partition, offsets.slice(at, at + PORTION));
+      await delay(0); // others have their turn
+    }
+  }
+
+  /** Looks through the records of [from, to), a few at a time. */
+  async #scan(
+    topic: string,
+    partition: number,
+    { from, to }: { readonly from: number; readonly to: number },
+    see: (record: LogRecord) => void,
+  ): Promise<void> {
+    const { signal } = this.#closing;
+    const { clock } = this.#options;
+    let at = from;
+    while (at < to) {
+      signal.throwIfAborted();
+      const begun = clock();
+      const options = { maxRecords: PORTION, maxBytes: PORTION_BYTES };
+      const { records, next } = await this.#log.read(topic, partition, at, options);
+      for (const record of records) if (record.offset < to) see(record);
+      at = next;
+      await delay(PAUSES * (clock() - begun), undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What an erasure has taken out of which topic, what remains, and until when: as its receipt says it.
+ *
+ * @module
+ */
+
+import { canErase } from "../../log/capabilities.ts";
+import type { Log } from "../../log/log.ts";
+import type { Topics } from "../../topics/topics.ts";
+import type { ErasureState } from "./eraser.ts";
+import type { IdleModel } from "./idle_models.ts";
+
+/** What remains of a user on a topic. */
+export interface Remainder {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** What it is; `null` = nothing. */
+  readonly remains: string | null;
+  /** Until when at most, milliseconds since the epoch; `null` = nothing remains, or no end is set. */
+  readonly until: number | null;
+}
+
+/** How far an erasure is; `kept` = what is ours to rewrite has been, on a log that drops records by retention only. */
+export interface ErasureView {
+  /** How far it is. */
+  readonly state: ErasureState | "kept";
+  /** What remains, by topic. */
+  readonly topics: readonly Remainder[];
+}
+
+/** How far an erasure is, as who looks after it says. */
+export interface ErasureProgress {
+  /** How far it is; `kept` as in {@linkcode ErasureView}. */
+  readonly state: ErasureView["state"];
+  /** Models that are not at work, and have not learnt of it. */
+  readonly idle: readonly IdleModel[];
+}
+
+/** Where an erasure was asked for. */
+export interface ErasurePlace {
+  /** Partition of `events`. */
+  readonly partition: number;
+  /** Offset of the event. */
+  readonly offset: number;
+}
+
+const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
+const REPLACED = ["parameters", "state", "statistics", "figures", "checkpoints"] as const;
+
+/** A broker deletes no segment that it still writes to. */
+const DROPPED_VERSIONS =
+  "versions that were dropped: no reader sees them, and brokers delete their segments once these are full or old " +
+  "(segment.bytes, segment.ms)";
+
+/**
+ * Looks at an erasure.
+ *
+ * @param progress as the service says; `null` where nobody here knows: it counts as under way
+ * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
+ */
+export async function viewErasure(
+  { log, topics }: { readonly log: Log; readonly topics: Topics },
+  place: ErasurePlace,
+  progress: ErasureProgress | null,
+  now: number,
+): Promise<ErasureView> {
+  const { state, idle } = progress ?? { state: "under way", idle: [] };
+  const pinned = await pins(log, topics);
+  if (progress !== null && state !== "kept" && canErase(log)) {
+    const remainder = (name: keyof Topics) => ({
+      topic: topics[name],
+      remains: state === "under way" ? "records that are being taken out" : null,
+      until: null,
+    });
+    return { state, topics: [...[...IN_RECORDS, ...REPLACED].map(remainder), pinned] };
+  }
+  const { events } = topics;
+  const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
+  const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
+  const isKept = progress?.state === "kept";
+  const remainders: Remainder[] = [];
+  for (const name of [...IN_RECORDS, ...REPLACED]) {
+    const topic = topics[name];
+    if (name === "parameters" && isKept) {
+      remainders.push({ topic, remains: DROPPED_VERSIONS, until: null });
+      continue;
+    }
+    const keepMs = await log.keepMs?.(topic) ?? null;
+    const until = keepMs === null ? null : since + keepMs;
+    const isReplaced = REPLACED.some((other) => other === name);
+    const what = isReplaced ? "records that were replaced" : "records";
+    const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
+    const notes = name === "checkpoints" ? idle.flatMap(checkpointNote) : [];
+    // All have to be over: what is not replaced yet is kept from then on.
+    remainders.push({
+      topic,
+      remains: [`${what}, ${end}`, ...notes].join("; "),
+      until: notes.length > 0 ? null : until,
+    });
+  }
+  return { state, topics: [...remainders, ...idle.flatMap(versionsNote), pinned] };
+}
+
+function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
+  if (!hasCheckpoint) return [];
+  return [
+    `maybe the id in the checkpoint of ${model}, which is not at work, until ${model} is run again and has learnt of it, ` +
+    `or records without a value are appended for its keys (${model}/0, ${model}/1 and so on)`,
+  ];
+}
+
+function versionsNote({ model, versions }: IdleModel): Remainder[] {
+  if (versions === null) return [];
+  const remains =
+    `maybe the id in versions of ${model}, which is not at work, until ${model} is run again and has ` +
+    "learnt of it, or the topic is deleted";
+  return [{ topic: versions, remains, until: null }];
+}
+
+/** Versions that experiments pin have rows of weights of their users. */
+async function pins(log: Log, { pins: topic }: Topics): Promise<Remainder> {
+  const { start, end } = await log.bounds(topic, 0);
+  const remains = end > start ? "weights in versions that experiments pin, until none needs them" : null;
+  return { topic, remains, until: null };
+}

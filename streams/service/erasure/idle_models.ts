@@ -1,0 +1,75 @@
+/**
+ * Models that were at work once and are not any more: what they have learnt names users who were erased since, and they do
+ * not learn that.
+ *
+ * @module
+ */
+
+import { MODEL_NAMES, type ModelName } from "../../../src/nn/models/registry.ts";
+import { feederPosition } from "../../topics/feeder_position.ts";
+import { checkpointedSamples, writerOf } from "../../learning/learner_records.ts";
+import { orderKey } from "../../learning/sample_order.ts";
+import type { Log, NewRecord } from "../../log/log.ts";
+import { newestOf } from "../../log/newest.ts";
+import { readAll } from "../../log/read_all.ts";
+import { variantTopics } from "../../topics/topics.ts";
+import type { Deployment } from "./needed.ts";
+
+/** A model that is not at work and has something on the log. */
+export interface IdleModel {
+  /** Its name. */
+  readonly model: ModelName;
+  /** Topic of its versions; `null` = it has none. */
+  readonly versions: string | null;
+  /** Whether it has a checkpoint. */
+  readonly hasCheckpoint: boolean;
+}
+
+/** Finds those that have not learnt all samples of a partition before an offset. */
+export async function idleModels(
+  { log, topics, models }: Pick<Deployment, "log" | "topics" | "models">,
+  partition: number,
+  samplesEnd: number,
+): Promise<IdleModel[]> {
+  const existing = await log.topics();
+  const idle: IdleModel[] = [];
+  for (const model of MODEL_NAMES) {
+    if (models.includes(model)) continue;
+    const topic = variantTopics(topics, model).parameters;
+    const { start, end } = existing.has(topic) ? await log.bounds(topic, 0) : { start: 0, end: 0 };
+    // It comes with each checkpoint, and is found at less cost.
+    const position = await feederPosition(log, topics, writerOf(topics, model));
+    const newest = position === null ? null : await newestOf(log, topics.checkpoints, 0, `${model}/0`);
+    const hasCheckpoint = newest !== null && newest.value !== null;
+    if (start === end && !hasCheckpoint) continue;
+    const learnt = (await checkpointedSamples(log, topics, model))?.[partition] ?? 0;
+    if (learnt < samplesEnd) idle.push({ model, versions: start < end ? topic : null, hasCheckpoint });
+  }
+  return idle;
+}
+
+/** Drops what a model has learnt, so that it begins anew when it is run again. Only the sole owner of a log may do so. */
+export async function dropIdle(
+  log: Log,
+  topics: Deployment["topics"],
+  { model, versions }: IdleModel,
+): Promise<void> {
+  if (versions !== null) await log.trim(versions, 0, (await log.bounds(versions, 0)).end);
+  const keys = new Set<string>();
+  for await (const { key, value } of readAll(log, topics.checkpoints, 0)) {
+    if (key === null) continue;
+    if (value !== null && (key.startsWith(`${model}/`) || key === orderKey(model))) keys.add(key);
+    else keys.delete(key);
+  }
+  const gone = (topic: string, key: string): NewRecord => ({
+    topic,
+    partition: 0,
+    key,
+    value: null,
+    time: 0,
+  });
+  await log.append([
+    ...[...keys].map((key) => gone(topics.checkpoints, key)),
+    gone(topics.positions, writerOf(topics, model)),
+  ]);
+}

@@ -1,0 +1,166 @@
+/**
+ * Drops old records of a log that no broker keeps: [decision 28](../../../docs/decisions/0028-retention.md).
+ *
+ * A record of a partition goes when it and all before it are older than the settings say, by the time of the record
+ * and the clock of the wall, and nobody needs them any more ({@linkcode Deployment}).
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { TASK_OPTIONS } from "../../../src/engine/task_options.ts";
+import type { Log } from "../../log/log.ts";
+import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
+import { settle } from "../../../src/options/option.ts";
+import { RETENTION_OPTIONS, type RetentionSettings } from "../../settings/retention_settings.ts";
+
+/** Options of a {@linkcode Retention}. */
+export interface RetentionOptions {
+  /** How long records are kept, by topic. */
+  readonly settings: RetentionSettings;
+  /**
+   * How long an outcome counts, milliseconds. Events are kept at least that long, since they pin versions.
+   *
+   * @default {600_000}
+   */
+  readonly outcomeWindowMs?: number | undefined;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** A monotonic clock, milliseconds. */
+  readonly clock: () => number;
+}
+
+/** What is kept, and for whom. */
+interface Rule {
+  readonly topic: string;
+  readonly keepMs: number;
+  readonly needed: (partition: number) => Promise<number> | number;
+}
+
+const HOUR_MS = 3_600_000;
+/** Time from one look at the log to the next. */
+const LOOK_MS = 60_000;
+/** Records dropped at once, and bytes of them: others wait that long. */
+const PORTION = 500;
+const PORTION_BYTES = 256 << 10;
+/** Pause behind a portion, in times that it took. */
+const PAUSES = 9;
+
+const logger = getLogger(["meander", "log"]);
+
+/**
+ * Drops records that are older than the settings say and that nobody needs any more, in the background. For logs that no
+ * broker looks after.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DEFAULT_SCHEMA, MemoryLog, Service } from "@meander/meander";
+ * import { Retention } from "@meander/meander/log";
+ *
+ * await using log = new MemoryLog();
+ * await using service = await Service.start(log, {
+ *   model: "base",
+ *   modelConfig: {},
+ *   task: { schema: DEFAULT_SCHEMA },
+ *   learner: { schema: DEFAULT_SCHEMA },
+ * });
+ * const settings = { eventsHours: 720 };
+ * const clocks = { now: Date.now, clock: () => performance.now() };
+ * await using retention = new Retention(service.deployment, { settings, ...clocks }).start();
+ * assert.equal(await retention.look(), 0); // nothing is as old
+ * ```
+ */
+export class Retention implements AsyncDisposable {
+  readonly #log: Log;
+  readonly #partitions: number;
+  readonly #rules: readonly Rule[];
+  readonly #options: RetentionOptions;
+  readonly #closing = new AbortController();
+  #ended: Promise<void> | undefined;
+
+  /** Makes a retention that has not started. */
+  constructor(deployment: Deployment, options: RetentionOptions) {
+    const { settings, outcomeWindowMs = TASK_OPTIONS.outcomeWindowMs.value } = options;
+    const { topics } = deployment;
+    const { signalsHours } = settle(RETENTION_OPTIONS, settings);
+    this.#log = deployment.log;
+    this.#partitions = deployment.partitions;
+    this.#options = options;
+    const rule = (topic: string, hours: number | undefined, needed: Rule["needed"], leastMs = 0): Rule[] =>
+      hours === undefined ? [] : [{ topic, keepMs: Math.max(hours * HOUR_MS, leastMs), needed }];
+    this.#rules = [
+      ...rule(topics.events, settings.eventsHours, (p) => neededEvents(deployment, p), outcomeWindowMs),
+      ...rule(topics.recommendations, settings.recommendationsHours, (p) => neededAnswers(deployment, p)),
+      ...rule(topics.samples, settings.samplesHours, (p) => neededSamples(deployment, p)),
+      ...rule(topics.signals, signalsHours, (p) => neededSignals(deployment, p)),
+      ...rule(topics.rejected, settings.rejectedHours, () => Infinity),
+    ];
+  }
+
+  /** Starts it. */
+  start(): this {
+    this.#ended ??= this.#run();
+    return this;
+  }
+
+  /** Drops what may go now. @returns How many offsets it were. */
+  async look(): Promise<number> {
+    let dropped = 0;
+    for (const { topic, keepMs, needed } of this.#rules) {
+      const before = this.#options.now() - keepMs;
+      for (let partition = 0; partition < this.#partitions; partition++) {
+        const { start, end } = await this.#log.bounds(topic, partition);
+        // Most looks find a young record at once, and ask for nothing else.
+        const oldest = await this.#log.read(topic, partition, start, { maxRecords: 1 });
+        if ((oldest.records[0]?.time ?? Infinity) >= before) continue;
+        const limit = Math.min(end, await needed(partition));
+        dropped += await this.#drop(topic, partition, { start, limit, before });
+      }
+    }
+    return dropped;
+  }
+
+  /** Stops it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        const records = await this.look();
+        if (records > 0) logger.debug("dropped {records} old records", { records });
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn("cannot drop old records, tries again: {reason}", { reason: (error as Error).message });
+      }
+      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #drop(
+    topic: string,
+    partition: number,
+    { start, limit, before }: { readonly start: number; readonly limit: number; readonly before: number },
+  ): Promise<number> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    let at = start;
+    while (at < limit && !signal.aborted) {
+      const begun = clock();
+      const options = { maxRecords: PORTION, maxBytes: PORTION_BYTES };
+      const { records, next } = await this.#log.read(topic, partition, at, options);
+      const young = records.find(({ time }) => time >= before);
+      const to = Math.min(limit, young?.offset ?? next);
+      if (to > at) await this.#log.trim(topic, partition, to);
+      at = Math.max(at, to);
+      if (young !== undefined) break;
+      await delay(PAUSES * (clock() - begun), undefined, { signal }).catch(() => {});
+    }
+    return at - start;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A member of a group and its workers, one for each partition that the group leaves to it.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { isTransient, type Log } from "../../log/log.ts";
+import type { SharedThread } from "./shared_thread.ts";
+import { type Job, Worker } from "./worker.ts";
+
+/** Options of a {@linkcode Crew}. */
+export interface CrewOptions<J extends Job> {
+  /** The group to join. */
+  readonly group: string;
+  /** The topic whose partitions it shares. */
+  readonly topic: string;
+  /** What a worker on a partition is called. */
+  readonly name: (partition: number) => string;
+  /** Begins the work on a partition. */
+  readonly open: (partition: number, signal: AbortSignal) => Promise<J>;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** What the workers work in beside others. */
+  readonly thread: SharedThread;
+  /** The first pause of a worker after a failure, milliseconds. @default {1000} */
+  readonly pauseMs?: number | undefined;
+}
+
+const REJOIN_MS = 1000;
+
+const logger = getLogger(["meander", "service"]);
+
+/** Works on the partitions that a group assigns, until it is told to stop. */
+export class Crew<J extends Job> {
+  /** Resolves when it has stopped; rejects when it, or a worker, has failed for good. */
+  readonly ended: Promise<void>;
+  readonly #log: Log;
+  readonly #options: CrewOptions<J>;
+  readonly #workers = new Map<number, Worker<J>>();
+  readonly #stopping = new AbortController();
+  readonly #failed = Promise.withResolvers<never>();
+  #isOver = false;
+  #hasJoined = false;
+
+  /** Joins the group. */
+  constructor(log: Log, options: CrewOptions<J>) {
+    this.#log = log;
+    this.#options = options;
+    this.#failed.promise.catch(() => {}); // `ended` tells
+    this.ended = this.#live().finally(() => this.#isOver = true);
+  }
+
+  /** The workers by partition, ascending. */
+  get workers(): readonly (readonly [partition: number, worker: Worker<J>])[] {
+    return [...this.#workers].sort(([a], [b]) => a - b);
+  }
+
+  /** Whether the group has told it its partitions, which may be none. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
+  }
+
+  /** What has not stopped yet, for people; empty when all has. */
+  get unfinished(): readonly string[] {
+    if (this.#isOver) return [];
+    const workers = this.workers.map(([, { name, state }]) => `${name} (${state})`);
+    return workers.length > 0 ? workers : [`leaving group ${this.#options.group}`];
+  }
+
+  /** Lets every partition go and leaves the group. Never rejects: `ended` tells. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.ended.catch(() => {}); // whoever watches `ended` has it
+  }
+
+  async #live(): Promise<void> {
+    const { group, topic } = this.#options;
+    const { signal } = this.#stopping;
+    const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    while (!signal.aborted) {
+      try {
+        await using member = await this.#log.join(group, [topic], {
+          assigned: (partitions) => Promise.resolve(this.#assign(partitions)),
+          revoked: (partitions) => this.#revoke(partitions),
+        });
+        this.#hasJoined = true;
+        await Promise.race([stopped, member.ended, this.#failed.promise]);
+      } catch (error) {
+        this.#hasJoined = false;
+        if (!isTransient(error)) throw error;
+        logger.warn("lost group {group}, joins again: {reason}", { group, reason: (error as Error).message });
+        await delay(REJOIN_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #assign(partitions: readonly number[]): void {
+    const { group, name, open, now, thread, pauseMs } = this.#options;
+    logger.info("group {group} assigns {partitions}", { group, partitions: partitions.join(",") });
+    for (const partition of partitions) {
+      const worker = new Worker<J>({
+        name: name(partition),
+        open: (signal) => open(partition, signal),
+        now,
+        thread,
+        pauseMs,
+      });
+      this.#workers.set(partition, worker);
+      worker.ended.catch((error) => this.#failed.reject(error));
+    }
+  }
+
+  async #revoke(partitions: readonly number[]): Promise<void> {
+    const { group } = this.#options;
+    await Promise.all(partitions.map(async (partition) => {
+      await this.#workers.get(partition)?.stop();
+      this.#workers.delete(partition);
+    }));
+    logger.info("group {group} revokes {partitions}", { group, partitions: partitions.join(",") });
+  }
+}

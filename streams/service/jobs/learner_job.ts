@@ -1,0 +1,102 @@
+/**
+ * A learner of a service, beside the tasks; in a thread of its own it is `threaded_learner.ts`.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
+import type { FeatureSchema } from "../../../src/features/schema.ts";
+import { Learner } from "../../../src/learner/learner.ts";
+import { type LearnerOptions, learnerSettings } from "../../../src/learner/learner_options.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/models/registry.ts";
+import type { Model } from "../../../src/nn/models/core/model.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { FigureTaker, type LearnerFigures } from "../../learning/learner_figures.ts";
+import { Learning, type LearningOptions } from "../../learning/learning.ts";
+import type { UngroupedLog } from "../../log/log.ts";
+import type { Topics } from "../../topics/topics.ts";
+import type { Job } from "./worker.ts";
+
+/** What a learner is made of; can be cloned. */
+export interface LearnerSpec<N extends ModelName = ModelName> {
+  /** Name of the model. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+  /** Which attributes are features. */
+  readonly schema: FeatureSchema;
+  /** Options of the learner. */
+  readonly learner: LearnerOptions;
+  /** Options of its runtime. */
+  readonly learning: LearningOptions;
+  /** The topics that it reads and writes. */
+  readonly topics: Topics;
+}
+
+/** A learner at work, here or in another thread. */
+export interface LearnerJob extends Job {
+  /** How it is doing: now, or as it was last told. */
+  readonly figures: LearnerFigures;
+}
+
+/** How long a step waits for samples when there are none. */
+export const LEARNER_IDLE_MS = 1000;
+
+/** The model of a learner, or of those who serve what it learns, with its initial weights. */
+export function makeModel<N extends ModelName>(
+  { model, modelConfig, schema, learner }: Omit<LearnerSpec<N>, "learning" | "topics">,
+): Model {
+  const sizes = modelSizes(schema, learnerSettings(learner).embeddingWidth);
+  return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
+}
+
+/**
+ * Goes on from the last checkpoint of a learner.
+ *
+ * @param now a clock in milliseconds
+ * @param signal see {@linkcode Learning.open}
+ */
+export async function openLearning(
+  log: UngroupedLog,
+  spec: LearnerSpec,
+  now?: () => number,
+  signal?: AbortSignal,
+): Promise<Learning> {
+  const learner = new Learner(makeModel(spec), spec.learner);
+  return await Learning.open(log, spec.topics, learner, spec.learning, now, signal);
+}
+
+/** A learner in the thread of the tasks. */
+export class LearningJob implements LearnerJob {
+  readonly #learning: Learning;
+  readonly #figures: FigureTaker;
+  readonly #now: (() => number) | undefined;
+
+  /** @param now a clock in milliseconds, when there are tasks to leave half of the time to */
+  constructor(learning: Learning, now: (() => number) | undefined) {
+    this.#learning = learning;
+    this.#figures = new FigureTaker(learning);
+    this.#now = now;
+  }
+
+  get figures(): LearnerFigures {
+    return this.#figures.take();
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    const started = this.#now?.() ?? 0;
+    if (await this.#learning.step()) {
+      // A commit of a task takes many turns of the event loop: each would wait for a batch to be learnt.
+      if (this.#now) await delay(this.#now() - started, undefined, { signal }).catch(() => {});
+    } else await this.#learning.step({ waitMs: LEARNER_IDLE_MS, signal });
+  }
+
+  async finish(): Promise<void> {
+    await this.#learning.checkpoint();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#learning[Symbol.asyncDispose]();
+  }
+}

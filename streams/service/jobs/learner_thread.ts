@@ -1,0 +1,96 @@
+/**
+ * The thread of a learner: a module worker, started by `threaded_learner.ts`.
+ *
+ * @module
+ */
+
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
+import { FigureTaker } from "../../learning/learner_figures.ts";
+import type { Learning } from "../../learning/learning.ts";
+import { openAt } from "../../log/kinds/kinds.ts";
+import type { UngroupedLog } from "../../log/log.ts";
+import { packError } from "../../log/threads/port_calls.ts";
+import { unreadable } from "../../log/unreadable.ts";
+import { RemoteLog } from "../../log/threads/remote_log.ts";
+import { MeteredLog, sizesOf } from "../../log/metered_log.ts";
+import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
+import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
+
+/** What a thread sees of whoever started it. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<ThreadOrder>) => void;
+  postMessage(report: ThreadReport): void;
+}
+
+/** Samples to ask for at a time: here nobody waits for them to be learnt, and each question costs the other thread. */
+const SAMPLES = 64;
+/** Time from the first sample after a rest to the next question, for the same reason: others come meanwhile. */
+const GATHER_MS = 20;
+/** Time between two reports. */
+const REPORT_MS = 250;
+
+const scope = self as unknown as ThreadScope;
+
+const ending = new AbortController();
+let finishes = false;
+
+scope.onmessage = ({ data }) => {
+  if ("end" in data) {
+    finishes = data.end === "finish";
+    ending.abort();
+  } else void live(data.start, data.log);
+};
+
+async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
+  unreadable.forward((leftOut) => report({ unreadable: leftOut }));
+  try {
+    await using log = await openLog(place);
+    await using learning = await openLearning(log, spec, undefined, ending.signal);
+    await work(learning);
+    if (finishes) await learning.checkpoint();
+    report({ ended: null });
+  } catch (error) {
+    report({ ended: packError(error) });
+  }
+}
+
+async function work(learning: Learning): Promise<void> {
+  const taker = new FigureTaker(learning);
+  const { signal } = ending;
+  let told = -Infinity;
+  /** Whether something has happened since; that the log has answered is something, too. */
+  let hasNews = true;
+  while (!signal.aborted) {
+    const untilDue = told + REPORT_MS - performance.now();
+    if (hasNews && untilDue <= 0) {
+      told = performance.now();
+      hasNews = false;
+      report({ figures: taker.take() });
+    }
+    if (await learning.step({ maxSamples: SAMPLES })) hasNews = true;
+    else {
+      const waitMs = hasNews ? Math.max(1, untilDue) : LEARNER_IDLE_MS;
+      const came = await learning.step({ maxSamples: SAMPLES, waitMs, signal }).catch((error) => {
+        if (!signal.aborted || error !== signal.reason) throw error;
+        return false;
+      });
+      hasNews = true;
+      if (came) await delay(GATHER_MS, undefined, { signal }).catch(() => {});
+    }
+    // A log that answers from memory leaves no turn to orders.
+    await turn();
+  }
+}
+
+async function openLog(place: ThreadLog): Promise<UngroupedLog> {
+  if ("port" in place) return new RemoteLog(place);
+  return new MeteredLog(await openAt(place.address), {
+    committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
+    appended: () => {}, // a learner only commits
+    rebalanced: () => {}, // and is in no group here
+  });
+}
+
+function report(what: ThreadReport): void {
+  scope.postMessage(what);
+}

@@ -1,0 +1,197 @@
+/**
+ * The monitor of a service: keeps the figures of experiments, writes them down, and stops experiments that break a
+ * guard rail.
+ *
+ * ```text
+ *   figures as of some positions ──one commit──> figures, positions
+ *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
+ * ```
+ *
+ * Figures are judged as they were written down, though somebody who looks may have had more read by then. A crash
+ * between the two finds them, and judges them again; after the second one the experiment does not run any more. So it
+ * is stopped once, at the same place and for the same reason. One that has changed meanwhile is judged again.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { type Experiment, isExperiment } from "../../../src/assignment/experiment.ts";
+import { ExperimentMonitor } from "../../experiments/monitor.ts";
+import { ExperimentRegistry } from "../../experiments/registry.ts";
+import { harmOf } from "../../experiments/views.ts";
+import { type Log, LogError, type Writer } from "../../log/log.ts";
+import type { Topics } from "../../topics/topics.ts";
+import type { Job } from "./worker.ts";
+
+/** Records of a step: a task in the same thread waits for it. */
+const STEP_RECORDS = 32;
+/** Time between two looks at the log when there is nothing new. */
+const IDLE_MS = 1000;
+
+const logger = getLogger(["meander", "experiments"]);
+
+/** The monitor of experiments, while it runs in this process. */
+export interface MonitorStatus {
+  /** Running experiments. */
+  readonly running: number;
+  /** Recommendations and samples it has not read, including holes of the log. */
+  readonly lag: number;
+  /** Experiments it has stopped since it started in this process. */
+  readonly stopped: number;
+  /** Offsets of recommendations and samples that the log dropped before they were counted. */
+  readonly lost: number;
+}
+
+/** Options of a {@linkcode MonitorJob}. */
+export interface MonitorOptions {
+  /** Time between two times that figures are written down, milliseconds. @default {5000} */
+  readonly checkpointMs?: number;
+  /** Answers and samples after which they are in any case. @default {4096} */
+  readonly checkpointRecords?: number;
+  /** Time between two looks for pinned versions that nobody needs any more, milliseconds. @default {3_600_000} */
+  readonly tidyMs?: number;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+}
+
+/** An experiment that breaks a guard rail, and how. */
+interface Harm {
+  readonly experiment: Experiment;
+  readonly harm: string;
+}
+
+/** The group and writer of a deployment's monitor. */
+export function monitorGroup({ experiments }: Topics): string {
+  return `${experiments}-monitor`;
+}
+
+/** Steps of a monitor, until it is let go. */
+export class MonitorJob implements Job {
+  /** What it knows. */
+  readonly monitor: ExperimentMonitor;
+  readonly #experiments: ExperimentRegistry;
+  readonly #writer: Writer;
+  readonly #options: MonitorOptions;
+  #unwritten = 0;
+  #writtenAt: number;
+  #tidiedAt: number;
+  /** What the figures that were written down last say, as long as nothing was done about it. */
+  #harms: readonly Harm[];
+  /** Whether they say it of an experiment that has changed meanwhile. */
+  #isOutdated = false;
+  #stopped = 0;
+
+  private constructor(
+    monitor: ExperimentMonitor,
+    registry: ExperimentRegistry,
+    writer: Writer,
+    options: MonitorOptions,
+  ) {
+    this.monitor = monitor;
+    this.#experiments = registry;
+    this.#writer = writer;
+    this.#options = options;
+    this.#writtenAt = this.#tidiedAt = options.now();
+    this.#harms = harmsOf(monitor);
+  }
+
+  /** Fences any other monitor, then goes on from what was written down. */
+  static async open(log: Log, topics: Topics, options: MonitorOptions): Promise<MonitorJob> {
+    await using opened = new AsyncDisposableStack();
+    const writer = opened.use(await log.writer(monitorGroup(topics)));
+    let time = () => 0;
+    const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });
+    const monitor = await ExperimentMonitor.open(log, topics, registry);
+    time = () => monitor.time; // that of what a change is founded on, as on all of the log
+    opened.move();
+    return new MonitorJob(monitor, registry, writer, options);
+  }
+
+  /** How it is doing. */
+  async status(): Promise<MonitorStatus> {
+    const running = [...this.monitor.records.values()].filter((record) =>
+      isExperiment(record) && record.status === "running"
+    );
+    return {
+      running: running.length,
+      lag: await this.monitor.lag(),
+      stopped: this.#stopped,
+      lost: this.monitor.lost,
+    };
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    const { now, checkpointMs = 5000, checkpointRecords = 4096, tidyMs = 3_600_000 } = this.#options;
+    await this.#judge();
+    const read = await this.monitor.update(STEP_RECORDS);
+    this.#unwritten += read;
+    const isDue = this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs;
+    if (isDue || this.#isOutdated) await this.#write();
+    if (now() - this.#tidiedAt >= tidyMs) await this.#tidy();
+    if (read < STEP_RECORDS) await delay(IDLE_MS, undefined, { signal }).catch(() => {});
+  }
+
+  async finish(): Promise<void> {
+    await this.#write();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  async #judge(): Promise<void> {
+    const harms = this.#harms;
+    this.#harms = [];
+    for (const one of harms) {
+      const { experiment, harm } = one;
+      const { name } = experiment;
+      const halted = await unlessFenced(this.#experiments.halt(experiment, harm));
+      if (halted === undefined) this.#harms = [...this.#harms, one]; // tries again
+      else if (halted === null) this.#isOutdated = true;
+      else {
+        this.#stopped++;
+        logger.warn("experiment {name} is stopped: {harm}", { name, harm });
+      }
+    }
+  }
+
+  async #tidy(): Promise<void> {
+    this.#tidiedAt = this.#options.now();
+    await unlessFenced(this.#experiments.tidy());
+  }
+
+  /** Writes down what has changed. */
+  async #write(): Promise<void> {
+    if (this.monitor.isChanged || this.#isOutdated) {
+      const { positions } = this.monitor;
+      const harms = harmsOf(this.monitor);
+      await this.#writer.commit({
+        records: this.monitor.takeChanges(),
+        group: this.#writer.id,
+        offsets: positions,
+      });
+      this.#harms = harms;
+      this.#isOutdated = false;
+    }
+    this.#unwritten = 0;
+    this.#writtenAt = this.#options.now();
+  }
+}
+
+function harmsOf(monitor: ExperimentMonitor): Harm[] {
+  return monitor.status().flatMap((status) => {
+    const harm = harmOf(status);
+    return harm === null ? [] : [{ experiment: status.experiment, harm }];
+  });
+}
+
+/** What a change has given; `undefined` when somebody else changed experiments at this moment. */
+async function unlessFenced<T>(change: Promise<T>): Promise<T | undefined> {
+  try {
+    return await change;
+  } catch (error) {
+    if (error instanceof LogError && error.code === "fenced") return undefined;
+    throw error;
+  }
+}

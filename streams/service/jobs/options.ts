@@ -1,0 +1,112 @@
+/**
+ * How a service is set up.
+ *
+ * @module
+ */
+
+import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
+import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
+import type { LearningOptions } from "../../learning/learning.ts";
+import type { Delivery } from "../../topics/delivery.ts";
+import type { CommitReport } from "../../log/metered_log.ts";
+
+/** What a process does: answer for partitions, train a model, watch experiments. */
+export type Role = "task" | "learner" | "monitor";
+
+/** All that a process can do. */
+export const ROLES = ["task", "learner", "monitor"] as const satisfies readonly Role[];
+
+/** A model for variants of experiments. */
+export interface VariantModel<N extends ModelName = ModelName> {
+  /** Its name, different from the deployment's own model and other variants' models. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+}
+
+/** How learners run in threads of their own. */
+export interface LearnerThreadOptions {
+  /**
+   * Deno permissions of the thread: none on an embedded log, those of a Kafka client on Kafka. Needs the unstable
+   * feature `worker-options`. @default {those of the process}
+   */
+  readonly permissions?: Deno.PermissionOptions;
+  /** Module of the thread, for bundled programs. @default {beside the others} */
+  readonly module?: string | URL;
+  /** Called for each commit on a log that the thread opened by itself. Must not throw. @default {nobody} */
+  readonly committed?: (commit: CommitReport) => void;
+}
+
+/** Options of a {@linkcode Service}. */
+export interface ServiceOptions<N extends ModelName = ModelName> {
+  /** Roles of this process. @default {all} */
+  readonly roles?: readonly Role[] | undefined;
+  /** Name of the model. */
+  readonly model: N;
+  /** Its options. */
+  readonly modelConfig: ModelConfigs[N];
+  /** Options of the tasks. */
+  readonly task: TaskOptions;
+  /** Options of the learner. */
+  readonly learner: LearnerOptions;
+  /** Options of the learner's runtime. */
+  readonly learning?: LearningOptions | undefined;
+  /**
+   * Whether each learner runs in its own thread, so that no request waits for a batch. With `false` it shares the
+   * tasks' thread and leaves them half of the time. @default {false}
+   */
+  readonly learnerThread?: false | LearnerThreadOptions | undefined;
+  /** Number of partitions of topics that do not exist yet. @default {1} */
+  readonly partitions?: number | undefined;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string | undefined;
+  /**
+   * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
+   * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.
+   *
+   * @default {none}
+   */
+  readonly rekeyFrom?: string | undefined;
+  /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
+  readonly stateBytes?: number | undefined;
+  /**
+   * Folder of the local snapshots, one per partition, and the time between syncs, milliseconds. Not used on logs that
+   * index keys, which do not need them.
+   *
+   * @default {none}
+   */
+  readonly snapshots?: { readonly folder: string | undefined; readonly intervalMs?: number } | undefined;
+  /** Time between commits, milliseconds. @default {100} */
+  readonly commitIntervalMs?: number | undefined;
+  /** Time between commits while a recommendation waits for one, milliseconds. @default {commitIntervalMs} */
+  readonly answerIntervalMs?: number | undefined;
+  /** Longest step of a task before others get their turn, milliseconds. @default {Infinity} */
+  readonly sliceMs?: number | undefined;
+  /** Most events per commit. @default {1000} */
+  readonly commitEvents?: number | undefined;
+  /** Whether recommendations wait for the commit. @default {"exactly-once"} */
+  readonly delivery?: Delivery | undefined;
+  /** Models for variants of experiments; each has its own learner and versions. @default {none} */
+  readonly variants?: readonly VariantModel[] | undefined;
+  /**
+   * Serves this version of the parameters permanently; it must be on the log, unless it is the first.
+   *
+   * @default {the newest}
+   */
+  readonly serveVersion?: number | undefined;
+  /** First pause after a failure, milliseconds. @default {1000} */
+  readonly pauseMs?: number | undefined;
+  /** Time between searches for users to erase from the log, milliseconds. @default {5000} */
+  readonly eraseIntervalMs?: number | undefined;
+  /** A monotonic clock, milliseconds. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+/** The names of the models of variants. @throws RangeError when one is there twice */
+export function checkVariants({ model, variants = [] }: ServiceOptions): ModelName[] {
+  const names = variants.map((variant) => variant.model);
+  const twice = [model, ...names].find((name, at, all) => all.indexOf(name) < at);
+  if (twice === undefined) return names;
+  throw new RangeError(`Cannot run variants with the models ${names.join(", ")}: ${twice} is there twice`);
+}

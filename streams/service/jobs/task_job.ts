@@ -1,0 +1,94 @@
+/**
+ * A task of a service.
+ *
+ * @module
+ */
+
+import { isTransient } from "../../log/log.ts";
+import type { StepOptions, Task } from "../../task/task.ts";
+import type { InputChanges } from "../../task/inputs/inputs.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { TopicWatch } from "./topic_watch.ts";
+import type { Job } from "./worker.ts";
+
+/** How long a step waits when there is nothing to do. */
+const IDLE_MS = 1000;
+/** Events of a step whose answers are sent at once: the first of them must not wait for many others. */
+const PROMPT_EVENTS = 32;
+
+/** What the steps of a service's tasks have in common. */
+export function taskLimits(options: ServiceOptions, now: () => number): StepOptions {
+  const { commitIntervalMs, commitEvents, answerIntervalMs, sliceMs } = options;
+  return {
+    now,
+    waitMs: IDLE_MS,
+    commitIntervalMs,
+    commitEvents,
+    maxEvents: options.delivery === "at-least-once" ? PROMPT_EVENTS : undefined,
+    answerIntervalMs,
+    sliceMs,
+  };
+}
+
+/** Steps of a task, until it is let go. */
+export class TaskJob implements Job {
+  /** The task. */
+  readonly task: Task;
+  readonly #limits: StepOptions;
+  readonly #onEvents: (events: number) => void;
+  readonly #watch: Pick<TopicWatch, "known">;
+  #changes: InputChanges | undefined;
+  readonly #past: readonly [begin: number, end: number];
+
+  /**
+   * @param end the end of its partition when it began
+   * @param onEvents told how many events a step has applied
+   * @param watch what has become of the topics
+   */
+  constructor(
+    task: Task,
+    end: number,
+    limits: StepOptions,
+    onEvents: (events: number) => void,
+    watch: Pick<TopicWatch, "known">,
+  ) {
+    this.task = task;
+    this.#watch = watch;
+    this.#limits = limits;
+    this.#onEvents = onEvents;
+    this.#past = [task.next, end];
+  }
+
+  /** Events left of those that were there when it began, holes of the log included; and the share that is done, 0..1. */
+  get past(): { readonly left: number; readonly share: number } {
+    const [begin, end] = this.#past;
+    const left = Math.max(0, end - this.task.next);
+    return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
+  }
+
+  /** Why it cannot be relied on, although it goes on: for people. */
+  get complaint(): string | undefined {
+    return this.#changes?.grown?.message;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    const { inputs } = this.task;
+    this.#changes = inputs.changesIn(this.#watch.known);
+    if (this.#changes.replaced !== null) throw this.#changes.replaced;
+    try {
+      this.#onEvents(await this.task.step({ ...this.#limits, signal }));
+    } catch (error) {
+      // A position that the log does not know may be of the topic that had the name before: that says more.
+      if (!signal.aborted && !isTransient(error)) await inputs.check();
+      throw error;
+    }
+  }
+
+  async finish(): Promise<void> {
+    if (this.task.isDirty) await this.task.commit();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.task[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * One partition's work, for as long as the group leaves it to us.
+ *
+ * ```text
+ *   open ──> step, step, step ... ──> stop() ──> finish, dispose
+ *    ^            | failed for now
+ *    └── pause <──┘     or what the log has is not what was written down of it: it pauses all the same, and says so
+ * ```
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { isTransient, LogError } from "../../log/log.ts";
+import type { SharedThread } from "./shared_thread.ts";
+
+/** What a {@linkcode Worker} does. */
+export interface Job extends AsyncDisposable {
+  /** Does what there is to do, or waits a second at most for something. May reject with the signal's reason. */
+  step(signal: AbortSignal): Promise<void>;
+  /** Makes what was done durable; no step follows. */
+  finish(): Promise<void>;
+}
+
+/** Options of a {@linkcode Worker}. */
+export interface WorkerOptions<J extends Job> {
+  /** What it does, for people. */
+  readonly name: string;
+  /** Begins, or begins anew after a failure. May reject with the signal's reason. */
+  readonly open: (signal: AbortSignal) => Promise<J>;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** What it works in beside others. */
+  readonly thread: SharedThread;
+  /**
+   * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for
+   * as long.
+   *
+   * @default {1000}
+   */
+  readonly pauseMs?: number | undefined;
+}
+
+const LONGEST_PAUSE_MS = 30_000;
+/** A stall that is worth a word, and the time between words. */
+const STALL_MS = 5000;
+const REMIND_MS = 30_000;
+
+const logger = getLogger(["meander", "service"]);
+
+/** Works on one partition until it is told to stop. */
+export class Worker<J extends Job> {
+  /** What it does, for people. */
+  readonly name: string;
+  /** Resolves when it has stopped; rejects when it has failed for good. */
+  readonly ended: Promise<void>;
+  readonly #options: WorkerOptions<J>;
+  readonly #stopping = new AbortController();
+  #job: J | undefined;
+  #fault: string | undefined;
+  /** When it last came around, and when it last was reported as stalled. */
+  #lastTurn: number;
+  #reported = -Infinity;
+
+  /** Begins to work. */
+  constructor(options: WorkerOptions<J>) {
+    this.name = options.name;
+    this.#options = options;
+    this.#lastTurn = options.now();
+    this.ended = this.#run();
+  }
+
+  /** What it works at, unless it is still opening it. */
+  get job(): J | undefined {
+    return this.#job;
+  }
+
+  /** Why it stands still until somebody mends the log, for people. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** What keeps it when nothing moves, for people. */
+  get state(): string {
+    return this.#job === undefined ? "is opening" : "waits for the log";
+  }
+
+  /** Time since it came around last, milliseconds. */
+  get stalledMs(): number {
+    return this.#options.now() - this.#lastTurn;
+  }
+
+  /** Says what keeps it, when nothing has moved for a while. */
+  get stall(): string | undefined {
+    const { stalledMs } = this;
+    if (stalledMs < STALL_MS) return undefined;
+    return `${this.name}: ${this.state} for ${Math.round(stalledMs / 1000)} s`;
+  }
+
+  /** Finishes the step in hand, makes it durable, and lets go. Never rejects: `ended` tells. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.ended.catch(() => {}); // whoever watches `ended` has it
+  }
+
+  /** Says so when nothing has moved for a while, and when it moves again. */
+  watch(): void {
+    const { name } = this;
+    const now = this.#options.now();
+    const seconds = Math.round((now - this.#lastTurn) / 1000);
+    if (now - this.#lastTurn < STALL_MS) {
+      if (this.#reported !== -Infinity) logger.info("{name}: goes on", { name });
+      this.#reported = -Infinity;
+    } else if (now - this.#reported >= REMIND_MS) {
+      this.#reported = now;
+      logger.warn(`{name}: ${this.state} for {seconds} s`, { name, seconds });
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { name } = this;
+    const { now, pauseMs: firstPauseMs = 1000 } = this.#options;
+    let pauseMs = firstPauseMs;
+    for (;;) {
+      const begun = now();
+      try {
+        return await this.#work(signal);
+      } catch (error) {
+        if (signal.aborted && error === signal.reason) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";
+        if (!isAtOdds && !isTransient(error)) {
+          logger.error("{name}: failed: {reason}", { name, reason });
+          throw error;
+        }
+        this.#fault = isAtOdds ? `${name}: ${reason}` : undefined;
+        if (signal.aborted) {
+          logger.warn("{name}: let go without its last commit: {reason}", { name, reason });
+          return;
+        }
+        if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
+        if (isAtOdds) {
+          logger.error("{name}: stands still, and looks again in {pauseMs} ms: {reason}", {
+            name,
+            pauseMs,
+            reason,
+          });
+        } else logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        // When another has taken the partition over, the group takes it from us before the pause ends.
+        await delay(pauseMs, undefined, { signal }).catch(() => {});
+        if (signal.aborted) return;
+        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const { open, now, thread } = this.#options;
+    await using job = await open(signal);
+    this.#job = job;
+    this.#fault = undefined;
+    try {
+      while (!signal.aborted) {
+        const begun = now();
+        await job.step(signal).catch((error) => {
+          if (!signal.aborted || error !== signal.reason) throw error;
+        });
+        this.#lastTurn = now();
+        await thread.giveWay(this.#lastTurn - begun);
+      }
+      await job.finish();
+    } finally {
+      this.#job = undefined;
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * How a task reads its events: some at a time, decoded; what it has no time for waits.
+ *
+ * ```text
+ *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
+ *   events/p   ■■■■■■■■│×××××│▪▪▪           × dropped by the log before it was read: lost
+ * ```
+ *
+ * @module
+ */
+
+import type { DecodedEvent } from "../../../src/events/check.ts";
+import { decodeEvent } from "../../../src/events/codec.ts";
+import type { Log, LogRecord, ReadOptions } from "../../log/log.ts";
+
+/** An event that was read. */
+export interface EventRead {
+  readonly record: LogRecord;
+  /** What it says, or why it is no event. */
+  readonly decoded: DecodedEvent;
+}
+
+/** Offsets of a partition, one after the other. */
+export interface Stretch {
+  /** The first one. */
+  readonly from: number;
+  /** Behind the last one. */
+  readonly to: number;
+}
+
+/** Reads the events of one partition. */
+export class EventReader {
+  readonly #log: Pick<Log, "read">;
+  readonly #topic: string;
+  readonly #partition: number;
+  #next: number;
+  /** What was read last, passed up to `#at`, and where it was read to. */
+  #batch: readonly EventRead[] = [];
+  #at = 0;
+  #readTo: number;
+  #lost: Stretch | undefined;
+
+  /** Goes on from an offset. */
+  constructor(log: Pick<Log, "read">, topic: string, partition: number, from: number) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#next = this.#readTo = from;
+  }
+
+  /** Offset behind the last event that was passed. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The first event that waits. */
+  get first(): EventRead | undefined {
+    return this.#batch[this.#at];
+  }
+
+  /** Records of the events that wait. */
+  get records(): readonly LogRecord[] {
+    return this.#batch.slice(this.#at).map(({ record }) => record);
+  }
+
+  /** Users of the events that wait, in their order. */
+  get users(): readonly string[] {
+    const users: string[] = [];
+    for (let at = this.#at; at < this.#batch.length; at++) {
+      const { decoded } = this.#batch[at]!;
+      if (decoded.ok) users.push(decoded.event.user);
+    }
+    return users;
+  }
+
+  /**
+   * Reads events, unless some wait.
+   *
+   * @returns Whether there may be more: some waited, or as many came as were asked for.
+   */
+  async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
+    if (this.first !== undefined) return true;
+    const from = this.#next;
+    const { records, next, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, options);
+    if (dropped > 0) {
+      this.#lost = { from: this.#lost?.from ?? from, to: from + dropped };
+      this.#next = from + dropped;
+    }
+    this.#batch = records.map((record) => ({
+      record,
+      decoded: decodeEvent(record.value ?? new Uint8Array(0)),
+    }));
+    this.#at = 0;
+    this.#readTo = next;
+    return records.length >= options.maxRecords;
+  }
+
+  /** Offsets that the log had dropped before they were read, since the last call; the position is behind them. */
+  takeLost(): Stretch | undefined {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    return lost;
+  }
+
+  /** Goes behind the first event. @throws RangeError when none waits */
+  pass(): void {
+    const first = this.#batch[this.#at++];
+    if (first === undefined) throw new RangeError(`Cannot pass an event: none waits at ${this.#next}`);
+    this.#next = first.record.offset + 1;
+    // Of somebody who asks to be forgotten, nothing stays here.
+    if (this.#at === this.#batch.length) this.#batch = [];
+  }
+
+  /** Goes behind the offsets without a record up to where it was read, if no event waits. */
+  passGap(): void {
+    if (this.first === undefined) this.#next = this.#readTo;
+  }
+
+  /** Has what waits read again. */
+  drop(): void {
+    this.#batch = [];
+    this.#readTo = this.#next;
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Looks up where a task goes on, and notes it in each commit; `position.ts` decides.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { TASK_KEY } from "../../../src/engine/task_codec.ts";
+import type { Log, LogError, LogRecord, TopicIdentity } from "../../log/log.ts";
+import { newestOf } from "../../log/newest.ts";
+import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
+import type { Topics } from "../../topics/topics.ts";
+import {
+  changeOf,
+  decodeInputs,
+  encodeInputs,
+  INPUT_TOPICS,
+  INPUTS,
+  type InputTopic,
+  type OwnPosition,
+  positionOf,
+  type TopicIds,
+} from "./position.ts";
+
+/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
+export const PARTITIONS = "partitions";
+
+const logger = getLogger(["meander", "task"]);
+
+/** Whose inputs they are. */
+export interface InputsPlace {
+  readonly partition: number;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
+  /** Whose offsets are compared. */
+  readonly group: string;
+}
+
+/** What has become of the topics of a task. */
+export interface InputChanges {
+  /** One was deleted, or created again: what is read of it now is not what positions are of. */
+  readonly replaced: LogError | null;
+  /** One has more partitions: what stands in those that were there is as it was. */
+  readonly grown: LogError | null;
+}
+
+/** Looks at the topics of a task. */
+export interface InputWatch {
+  /**
+   * What has become of the topics since the task began with them.
+   *
+   * @param known topics by name; those that are left out are as they were
+   */
+  changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges;
+  /** Asks what has become of the topics. @throws LogError `topic-mismatch` when one is not the one that it began with */
+  check(): Promise<void>;
+}
+
+/** The topics of a task, and where it goes on in that of its events. */
+export class TaskInputs implements InputWatch {
+  /** Offset of the first event to read. */
+  readonly next: number;
+  /** Whether the group's offset is another, so that a commit is due. */
+  readonly isAstray: boolean;
+  /** Topics that were created again since the task's record: what was read of them is to be read again. */
+  readonly anew: ReadonlySet<InputTopic>;
+  readonly #log: Pick<Log, "identify">;
+  readonly #topics: Topics;
+  readonly #identities: ReadonlyMap<InputTopic, TopicIdentity>;
+  readonly #ids: TopicIds;
+
+  private constructor(
+    log: Pick<Log, "identify">,
+    topics: Topics,
+    found: { readonly next: number; readonly isAstray: boolean; readonly anew: ReadonlySet<InputTopic> },
+    identities: ReadonlyMap<InputTopic, TopicIdentity>,
+  ) {
+    this.next = found.next;
+    this.isAstray = found.isAstray;
+    this.anew = found.anew;
+    this.#log = log;
+    this.#topics = topics;
+    this.#identities = identities;
+    this.#ids = Object.fromEntries([...identities].map(([name, { id }]) => [name, id]));
+  }
+
+  /**
+   * Finds where a task goes on. Whoever asks has fenced the partition.
+   *
+   * @throws LogError `topic-mismatch` when its record and the log contradict each other
+   */
+  static async open(
+    log: Pick<Log, "identify" | "latest" | "read" | "bounds" | "committed">,
+    topics: Topics,
+    { partition, partitions, group }: InputsPlace,
+  ): Promise<TaskInputs> {
+    const identities = new Map<InputTopic, TopicIdentity>();
+    await Promise.all(INPUT_TOPICS.map(async (name) => {
+      const identity = await log.identify(topics[name]);
+      if (identity !== null) identities.set(name, identity);
+    }));
+    const { events, statistics } = topics;
+    const now = identities.get("events");
+    if (now === undefined) throw changeOf(events, { id: null, partitions }, null);
+    const own = await ownPosition(log, topics, partition);
+    const { next, remark } = positionOf({
+      ...{ topic: events, partition, statistics, group, partitions, own, now },
+      committed: await log.committed(group, events, partition),
+      bounds: await log.bounds(events, partition),
+    });
+    if (remark !== null) logger.warn("task {partition} {remark}", { partition, remark });
+    const anew = new Set<InputTopic>();
+    for (const [name, identity] of identities) {
+      const before = { id: own?.ids[name] ?? null, partitions: identity.partitions };
+      const change = changeOf(topics[name], before, identity);
+      if (change === null) continue;
+      if (name === "state") throw change;
+      anew.add(name);
+      logger.warn(
+        "task {partition}: {topic} was created again: it is read from its start, and what came of the old one stays",
+        {
+          ...{ partition, topic: topics[name] },
+        },
+      );
+    }
+    return new TaskInputs(log, topics, { next, isAstray: remark !== null, anew }, identities);
+  }
+
+  /** What the task's record says of its position when it goes on at an offset. */
+  header(next: number): string {
+    return encodeInputs(next, this.#ids);
+  }
+
+  changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges {
+    let grown: LogError | null = null;
+    for (const [name, before] of this.#identities) {
+      const topic = this.#topics[name];
+      const now = known.get(topic);
+      if (now === undefined) continue;
+      const change = changeOf(topic, before, now);
+      if (change === null) continue;
+      if (now === null || before.id !== now.id) return { replaced: change, grown: null };
+      grown ??= change;
+    }
+    return { replaced: null, grown };
+  }
+
+  async check(): Promise<void> {
+    const known = INPUT_TOPICS.map(async (name) => {
+      const topic = this.#topics[name];
+      return [topic, await this.#log.identify(topic)] as const;
+    });
+    const { replaced } = this.changesIn(new Map(await Promise.all(known)));
+    if (replaced !== null) throw replaced;
+  }
+}
+
+/** The newest record of a task, which is the last of each of its commits. */
+export async function ownRecord(
+  log: Pick<Log, "latest" | "read" | "bounds">,
+  { statistics }: Pick<Topics, "statistics">,
+  partition: number,
+): Promise<LogRecord | null> {
+  return await newestOf(log, statistics, partition, TASK_KEY);
+}
+
+/** What the newest record of a task says of its position; `null` when there is none. @throws LogError `corrupt` */
+export async function ownPosition(
+  log: Pick<Log, "latest" | "read" | "bounds">,
+  topics: Pick<Topics, "statistics">,
+  partition: number,
+): Promise<OwnPosition | null> {
+  const record = await ownRecord(log, topics, partition);
+  if (record === null || record.value === null) return null;
+  const partitions = record.headers[PARTITIONS];
+  try {
+    return {
+      ...decodeInputs(record.headers[INPUTS]),
+      partitions: partitions === undefined ? null : Number(partitions),
+    };
+  } catch (cause) {
+    throw corruptRecord(`find where task ${partition} goes on`, record, cause, remedyByCopy(record));
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Reads the partitions of others of the topic `signals`, a little ahead and in the background.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Log, LogRecord, ReadResult } from "../../log/log.ts";
+
+/** Bytes read ahead of all partitions together, about. */
+const AHEAD_BYTES = 4 << 20;
+/** Fewest bytes of a partition to ask for. */
+const MIN_BYTES = 16 << 10;
+/** How long a read waits; it is asked for again by whoever looks. */
+const WAIT_MS = 1000;
+
+const logger = getLogger(["meander", "signals"]);
+
+/** Records of a partition that were read, and where to read on behind them. */
+interface Stretch {
+  readonly partition: number;
+  readonly records: readonly LogRecord[];
+  readonly next: number;
+}
+
+/** Reads the partitions of others, each from a position of its own, a few records ahead. */
+export class OthersReader implements AsyncDisposable {
+  readonly #log: Pick<Log, "read" | "bounds">;
+  readonly #topic: string;
+  readonly #next: Map<number, number>;
+  readonly #ahead = new Map<number, Stretch>();
+  readonly #reading = new Map<number, Promise<void>>();
+  readonly #closing = new AbortController();
+  #failure: unknown;
+  #hasMissed = false;
+  /** The partition that was given last. */
+  #last = -1;
+
+  private constructor(log: Pick<Log, "read" | "bounds">, topic: string, next: Map<number, number>) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#next = next;
+  }
+
+  /**
+   * Stands at positions; where there is none, at the start. What the log has dropped is said, and left out.
+   *
+   * @param own the partition that is not read
+   */
+  static async open(
+    log: Pick<Log, "read" | "bounds">,
+    topic: string,
+    { own, partitions, positions }: {
+      readonly own: number;
+      readonly partitions: number;
+      readonly positions: ReadonlyMap<number, number>;
+    },
+  ): Promise<OthersReader> {
+    const others = Array.from({ length: partitions }, (_, partition) => partition).filter((p) => p !== own);
+    let hasMissed = false;
+    const next = await Promise.all(others.map(async (partition) => {
+      const from = positions.get(partition);
+      const { start, end } = await log.bounds(topic, partition);
+      if (from === undefined || from >= start && from <= end) return [partition, from ?? start] as const;
+      logger.warn(
+        "task {own}: {topic}/{partition} does not have what follows {from}: goes on from {start}; {end} is its end",
+        { own, topic, partition, from, start, end },
+      );
+      hasMissed = true;
+      return [partition, start] as const;
+    }));
+    const reader = new OthersReader(log, topic, new Map(next));
+    reader.#hasMissed = hasMissed;
+    return reader;
+  }
+
+  /** Positions to read from next, by partition. */
+  get positions(): ReadonlyMap<number, number> {
+    return this.#next;
+  }
+
+  /** Whether something was read that was not taken yet. */
+  get hasMore(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /** Whether the log has dropped something since the last call that was not read. */
+  takeMissed(): boolean {
+    const hasMissed = this.#hasMissed;
+    this.#hasMissed = false;
+    return hasMissed;
+  }
+
+  /**
+   * Begins to read where nothing was read ahead; does not wait.
+   *
+   * @throws what a read has thrown since the last call
+   */
+  begin(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing.signal.aborted) return;
+    const maxBytes = Math.max(MIN_BYTES, Math.floor(AHEAD_BYTES / this.#next.size));
+    for (const partition of this.#next.keys()) {
+      if (this.#ahead.has(partition) || this.#reading.has(partition)) continue;
+      this.#reading.set(partition, this.#read(partition, maxBytes));
+    }
+  }
+
+  /**
+   * Takes what was read of the next partition that has something, in turns.
+   *
+   * @param learn takes a record and where to read on behind it, and says whether to go on
+   */
+  take(learn: (record: LogRecord, next: number) => boolean): void {
+    const partitions = [...this.#ahead.keys()].sort((a, b) => a - b);
+    const turn = partitions.findIndex((partition) => partition > this.#last);
+    for (
+      const partition of turn < 0 ? partitions : [...partitions.slice(turn), ...partitions.slice(0, turn)]
+    ) {
+      const { records, next } = this.#ahead.get(partition)!;
+      this.#last = partition;
+      for (let at = 0; at < records.length; at++) {
+        const isLast = at === records.length - 1;
+        const behind = isLast ? next : records[at]!.offset + 1;
+        this.#next.set(partition, behind);
+        if (isLast) this.#ahead.delete(partition);
+        if (learn(records[at]!, behind)) continue;
+        if (!isLast) this.#ahead.set(partition, { partition, records: records.slice(at + 1), next });
+        return;
+      }
+    }
+  }
+
+  /** Ends the reads. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#reading.values());
+  }
+
+  async #read(partition: number, maxBytes: number): Promise<void> {
+    const { signal } = this.#closing;
+    const from = this.#next.get(partition)!;
+    try {
+      const options = { maxBytes, waitMs: WAIT_MS, signal };
+      const result = await this.#log.read(this.#topic, partition, from, options);
+      if (signal.aborted) return;
+      if (result.records.length > 0) {
+        await this.#checkGap(partition, from, result);
+        this.#ahead.set(partition, { partition, ...result });
+      } else this.#next.set(partition, result.next);
+    } catch (error) {
+      if (!signal.aborted) this.#failure = error;
+    } finally {
+      this.#reading.delete(partition);
+    }
+  }
+
+  /** Says so when the log has dropped what would have come next. */
+  async #checkGap(partition: number, from: number, { records }: ReadResult): Promise<void> {
+    const first = records[0]!.offset;
+    if (first === from) return;
+    const { start } = await this.#log.bounds(this.#topic, partition);
+    // A hole that the start lies behind of is more than the mark of a transaction.
+    if (start <= from || start > first) return;
+    this.#hasMissed = true;
+    const topic = this.#topic;
+    logger.warn("{topic}/{partition} has dropped what follows {from}: goes on from {first}", {
+      ...{ topic, partition, from, first },
+    });
+  }
+}

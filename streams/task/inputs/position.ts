@@ -1,0 +1,173 @@
+/**
+ * Where a task goes on: what its own record says, held against what the log says. Everything here is pure.
+ *
+ * ```text
+ *   statistics   … task: next 17, ids of topics, partitions     committed together with states and outputs: counts
+ *   group        … offset 17                                    the same, and brokers expire it: only compared
+ *   events       … id, partitions, [start, end)                 what there is now
+ * ```
+ *
+ * @module
+ */
+
+import { type Bounds, LogError, type TopicIdentity } from "../../log/log.ts";
+
+/** Header of the task's record: see {@linkcode encodeInputs}. */
+export const INPUTS = "inputs";
+
+/** The topics whose ids a task's record has: what it reads, and what it is restored from. */
+export const INPUT_TOPICS = ["events", "items", "signals", "state"] as const;
+
+/** One of {@linkcode INPUT_TOPICS}. */
+export type InputTopic = (typeof INPUT_TOPICS)[number];
+
+/** Ids of topics; `null`, or absent, where the log has none or nobody knew. */
+export type TopicIds = Readonly<Partial<Record<InputTopic, string | null>>>;
+
+/** What a task's own record says of where it is. */
+export interface OwnPosition {
+  /** Offset of the next event; `null` in records of before it was kept there. */
+  readonly next: number | null;
+  /** The topics that the record is of. */
+  readonly ids: TopicIds;
+  /** Number of partitions of the events; `null` in records of before it was kept there. */
+  readonly partitions: number | null;
+}
+
+/** Writes the value of the header {@linkcode INPUTS}. */
+export function encodeInputs(next: number, ids: TopicIds): string {
+  return JSON.stringify({ next, ids });
+}
+
+/** Reads what {@linkcode encodeInputs} wrote. @throws SyntaxError when it is damaged */
+export function decodeInputs(header: string | undefined): Pick<OwnPosition, "next" | "ids"> {
+  if (header === undefined) return { next: null, ids: {} };
+  const { next, ids } = (JSON.parse(header) ?? {}) as { next?: unknown; ids?: unknown };
+  if (!Number.isSafeInteger(next) || typeof ids !== "object" || ids === null) {
+    throw new SyntaxError(`Cannot read the position in a task's record: current value is ${header}`);
+  }
+  return { next: next as number, ids: ids as TopicIds };
+}
+
+/** All that says where a task goes on. */
+export interface PositionSides {
+  /** Name of the topic of events. */
+  readonly topic: string;
+  /** The task's partition. */
+  readonly partition: number;
+  /** Name of the topic that the task's record is on. */
+  readonly statistics: string;
+  /** Name of the group. */
+  readonly group: string;
+  /** Number of partitions that the process works with. */
+  readonly partitions: number;
+  /** The task's own record, or `null` when there is none. */
+  readonly own: OwnPosition | null;
+  /** Offset of the group, or `null` when there is none. */
+  readonly committed: number | null;
+  /** The topic of events now. */
+  readonly now: TopicIdentity;
+  /** What can be read of the partition now. */
+  readonly bounds: Bounds;
+}
+
+/** Where a task goes on. */
+export interface Position {
+  /** Offset of the next event. */
+  readonly next: number;
+  /** What is said of a group that disagrees; `null` when it does not. */
+  readonly remark: string | null;
+}
+
+/**
+ * Decides where a task goes on: where its own record says. A group that says otherwise, or nothing, has lost its offset or
+ * was set by hand; the record was committed with the states and the outputs, so it is right.
+ *
+ * @throws LogError `topic-mismatch` when what the record says cannot be gone on with; both sides are named
+ */
+export function positionOf(sides: PositionSides): Position {
+  const { topic, partition, group, own, committed, now, bounds } = sides;
+  const place = `${topic}/${partition}`;
+  if (own === null) {
+    if (committed === null) return { next: bounds.start, remark: null };
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
+        `record of the task, so its states are gone; bring ${sides.statistics} back, or delete the group ` +
+        `(kafka-consumer-groups.sh --delete --group ${group}) to apply all that ${topic} has again, from ${bounds.start} on`,
+    );
+  }
+  const before = { id: own.ids.events ?? null, partitions: own.partitions ?? sides.partitions };
+  const change = changeOf(topic, before, now);
+  if (change !== null) throw change;
+  const next = own.next ?? committed;
+  if (next === null) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${place}: the task's record is of an earlier version, which kept its position in the offset ` +
+        `of group ${group}, and the group has none. Set it to the first event that was not applied ` +
+        `(kafka-consumer-groups.sh --reset-offsets --execute --group ${group} --topic ${topic}:${partition} ` +
+        `--to-offset <n>), ${bounds.start} to ${bounds.end}`,
+    );
+  }
+  if (next > bounds.end) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${place} at ${next}, as the task's record says: it ends at ${bounds.end}, so that the log has ` +
+        `lost what was applied (a leader that was elected without it, an older copy of the data?); bring it back, or ` +
+        anew(topic),
+    );
+  }
+  if (own.next === null || committed === next) return { next, remark: null };
+  const says = committed === null ? "has no offset: it expired or was deleted" : `says ${committed}`;
+  return {
+    next,
+    remark:
+      `goes on with ${place} at ${next}, as its own record says; group ${group} ${says}, and is set right`,
+  };
+}
+
+/**
+ * What is wrong with a topic that is not what it was: nothing, `null`. A topic without partitions is gone.
+ *
+ * @param now what it is now; `null` when there is none of that name
+ */
+export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentity | null): LogError | null {
+  if (now === null) {
+    return new LogError("topic-mismatch", `Cannot go on with ${topic}: it was deleted; ${anew(topic)}`);
+  }
+  if (before.id !== null && now.id !== null && before.id !== now.id) {
+    return new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), so ` +
+        `that positions in it mean nothing any more; ${anew(topic)}`,
+    );
+  }
+  if (before.partitions === now.partitions) return null;
+  return new LogError(
+    "topic-mismatch",
+    `Cannot go on with ${topic} as ${before.partitions} partitions: it has ${now.partitions} now, so that other ` +
+      `producers place users elsewhere than where their states are, and what is in the new partitions is not read. ` +
+      `Kafka takes no partition away; ${anew(topic)}`,
+  );
+}
+
+/**
+ * Checks that the events have as many partitions as what tasks have written.
+ *
+ * @throws LogError `topic-mismatch` when they got more since
+ */
+export function checkCoPartitioned(
+  { events, state }: Readonly<Record<"events" | "state", string>>,
+  existing: ReadonlyMap<string, Pick<TopicIdentity, "partitions">>,
+): void {
+  const [now, before] = [existing.get(events), existing.get(state)];
+  if (now === undefined || before === undefined) return;
+  const change = changeOf(events, { id: null, ...before }, { id: null, ...now });
+  if (change !== null) throw change;
+}
+
+/** The way out when what there is cannot be gone on with. */
+function anew(topic: string): string {
+  return `begin anew under another --prefix, with --rekey-from ${topic} to take in all that it has`;
+}

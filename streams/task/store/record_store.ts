@@ -1,0 +1,436 @@
+/**
+ * Records by key, one behind the other in segments, in memory or partly in files: the newest of each key counts.
+ *
+ * ```text
+ * segment = entries; entry = crc32 u32 of what follows, value length u32, key length u16, kind u8, 0 u8, key, value
+ * kind    = 0 put, 1 put of a record that is marked, 2 delete, 3 position (no key): see state_store.ts
+ * ```
+ *
+ * A key costs about 45 bytes beside itself and its record, and nothing that the garbage collector has to walk. What
+ * newer records replaced stays until {@linkcode RecordStore.victim} names its segment and
+ * {@linkcode RecordStore.relocate} has moved what still counts to the end.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { KeyIndex } from "../../../src/embeddings/key_index.ts";
+
+/** What an entry is. */
+export const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
+
+/** Bytes of an entry before its key. */
+export const ENTRY_HEADER = 12;
+
+const MARKED = 1;
+const LIVE = 2;
+const NO_BYTES = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Bytes that entries lie in, one behind the other. */
+interface Chunk {
+  /** Where the chunk begins in its segment. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Some entries, in memory as far as they were not written to a file. */
+export class Segment {
+  /** Segments are in the order of their numbers. */
+  readonly id: number;
+  /** Bytes of all entries. */
+  length = 0;
+  /** Bytes that are in the file. */
+  written = 0;
+  /** Bytes of entries that newer ones replaced. */
+  dead = 0;
+  readonly chunks: Chunk[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** Room for an entry at the end. */
+  reserve(bytes: number, chunkBytes: number): { readonly chunk: Uint8Array; readonly at: number } {
+    let last = this.chunks.at(-1);
+    if (last === undefined || this.length - last.start + bytes > last.bytes.length) {
+      last = { start: this.length, bytes: new Uint8Array(Math.max(bytes, chunkBytes)) };
+      this.chunks.push(last);
+    }
+    const at = this.length - last.start;
+    this.length += bytes;
+    return { chunk: last.bytes, at };
+  }
+
+  /** The bytes of an entry, if they are in memory. */
+  held(offset: number, length: number): Uint8Array | null {
+    const chunk = this.chunks.findLast(({ start }) => start <= offset);
+    return chunk === undefined
+      ? null
+      : chunk.bytes.subarray(offset - chunk.start, offset - chunk.start + length);
+  }
+
+  /** What comes next to be written, `null` when all is. */
+  unwritten(): Uint8Array | null {
+    const chunk = this.chunks.find(({ start, bytes }) => start + bytes.length > this.written);
+    if (chunk === undefined || this.written === this.length) return null;
+    // A chunk may have room behind its last entry: the next one begins where that ends.
+    const next = this.chunks[this.chunks.indexOf(chunk) + 1]?.start ?? this.length;
+    return chunk.bytes.subarray(this.written - chunk.start, next - chunk.start);
+  }
+
+  /** All entries, of a segment of which nothing was written. */
+  whole(): Uint8Array {
+    const whole = new Uint8Array(this.length);
+    for (const [i, { start, bytes }] of this.chunks.entries()) {
+      const next = this.chunks[i + 1]?.start ?? this.length;
+      whole.set(bytes.subarray(0, next - start), start);
+    }
+    return whole;
+  }
+
+  /** Notes that so many more bytes are in the file, and lets the chunks go that are there whole. */
+  wrote(bytes: number, sealed: boolean): void {
+    this.written += bytes;
+    while (this.chunks.length > 0) {
+      const next = this.chunks[1]?.start ?? (sealed ? this.length : Infinity);
+      if (next > this.written) return;
+      this.chunks.shift();
+    }
+  }
+}
+
+/** Sizes of a {@linkcode RecordStore}. */
+export interface RecordStoreOptions {
+  /** Bytes of a segment, about. @default {1 MiB} */
+  readonly segmentBytes?: number;
+  /** Bytes to allocate at a time. @default {1 MiB} */
+  readonly chunkBytes?: number;
+  /** Reads bytes of a segment that are not in memory. */
+  readonly read?: (segment: Segment, offset: number, length: number) => Uint8Array;
+}
+
+/** Why an entry cannot be used. */
+export class DamagedEntry extends Error {
+  override name = "DamagedEntry";
+}
+
+/** The newest record of each key. */
+export class RecordStore {
+  /** By number, ascending. */
+  readonly segments = new Map<number, Segment>();
+  /** The newest position entry's value. */
+  position: Uint8Array = NO_BYTES;
+  readonly #segmentBytes: number;
+  readonly #chunkBytes: number;
+  readonly #read: (segment: Segment, offset: number, length: number) => Uint8Array;
+  readonly #keys = new KeyIndex(0);
+  /** By row of the key. */
+  #places = { segments: new Uint32Array(64), offsets: new Uint32Array(64), lengths: new Uint32Array(64) };
+  #flags = new Uint8Array(64);
+  #active: Segment;
+  #bytes = 0;
+  #dead = 0;
+  /** The newest segment from before the last purge. */
+  #purgedUpTo = 0;
+  #position: { readonly segment: Segment; readonly bytes: number } | undefined;
+
+  /** An empty store. */
+  constructor(options: RecordStoreOptions = {}) {
+    const { segmentBytes = 1 << 20, chunkBytes = 1 << 20, read } = options;
+    this.#segmentBytes = segmentBytes;
+    this.#chunkBytes = chunkBytes;
+    this.#read = read ?? ((segment, offset) => {
+      throw new RangeError(`Cannot read segment ${segment.id} at ${offset}: it is not in memory`);
+    });
+    this.#active = this.#add(1);
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** Bytes of all entries. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes of entries that newer ones replaced. */
+  get dead(): number {
+    return this.#dead;
+  }
+
+  /** Where entries are appended. */
+  get active(): Segment {
+    return this.#active;
+  }
+
+  /** Keys, in no order. */
+  *keys(): Generator<string> {
+    for (const row of this.#keys.rows()) yield this.#keys.key(row);
+  }
+
+  /** Keys whose records are marked, in no order. */
+  *markedKeys(): Generator<string> {
+    for (const row of this.#keys.rows()) if (this.#flags[row]! & MARKED) yield this.#keys.key(row);
+  }
+
+  /** The newest record of a key, valid until the next look-up or change; or `null`. @throws DamagedEntry */
+  get(key: string): Uint8Array | null {
+    const row = this.#keys.find(key);
+    if (row === 0) return null;
+    const { segments, offsets, lengths } = this.#places;
+    const segment = this.segments.get(segments[row]!);
+    if (segment === undefined) throw new RangeError(`Cannot find segment ${segments[row]} of key ${key}`);
+    const [offset, length] = [offsets[row]!, lengths[row]!];
+    const held = segment.held(offset, length);
+    if (held !== null) return held.subarray(ENTRY_HEADER + this.#keys.keyBytes(row).length);
+    const entry = readEntry(this.#read(segment, offset, length), 0);
+    if (entry === null || decoder.decode(entry.key) !== key) {
+      throw new DamagedEntry(`the record of ${key} in segment ${segment.id} at ${offset} is damaged`);
+    }
+    return entry.value;
+  }
+
+  /** Puts a record in the place of any other of its key. */
+  put(key: string, value: Uint8Array, marked = false): void {
+    let row = this.#keys.find(key);
+    if (row === 0) row = this.#insert(key);
+    else this.#bury(row);
+    this.#settle(row, this.#append(marked ? KIND.marked : KIND.put, this.#keys.keyBytes(row), value));
+    this.#flags[row] = marked ? LIVE | MARKED : LIVE;
+  }
+
+  /** Removes a key. */
+  delete(key: string): void {
+    const row = this.#keys.find(key);
+    if (row === 0) return;
+    const { segment, bytes } = this.#append(KIND.delete, this.#keys.keyBytes(row), NO_BYTES);
+    this.#waste(segment, bytes);
+    this.#bury(row);
+    this.#flags[row] = 0;
+    this.#keys.remove(row);
+  }
+
+  /** Notes a position: what it says holds for all entries before it. */
+  setPosition(value: Uint8Array): void {
+    this.position = value;
+    if (this.#position !== undefined) this.#waste(this.#position.segment, this.#position.bytes);
+    this.#position = this.#append(KIND.position, NO_BYTES, value);
+  }
+
+  /** Begins another segment. @param id its number, above all others */
+  seal(id = this.#active.id + 1): void {
+    if (this.#active.length === 0 && this.segments.get(this.#active.id) === this.#active) {
+      this.segments.delete(this.#active.id);
+    }
+    this.#active = this.#add(id);
+  }
+
+  /** A segment to {@linkcode RecordStore.load}, in the order of their numbers. */
+  newSegment(id: number): Segment {
+    return this.#add(id);
+  }
+
+  /** Takes in entries of a segment that lie in a file. Gives the bytes that are whole entries. @throws DamagedEntry */
+  load(segment: Segment, bytes: Uint8Array): number {
+    let at = 0;
+    for (let entry = readEntry(bytes, at); entry !== null; entry = readEntry(bytes, at)) {
+      const length = entry.end - at;
+      const offset = segment.length;
+      segment.length += length;
+      segment.written += length;
+      this.#bytes += length;
+      this.#take(segment, offset, length, entry);
+      at = entry.end;
+    }
+    return at;
+  }
+
+  #take(segment: Segment, offset: number, bytes: number, { kind, key, value }: Entry): void {
+    if (kind === KIND.position) {
+      if (this.#position !== undefined) this.#waste(this.#position.segment, this.#position.bytes);
+      this.position = value.slice();
+      this.#position = { segment, bytes };
+      return;
+    }
+    const name = decoder.decode(key);
+    let row = this.#keys.find(name);
+    if (row !== 0) this.#bury(row);
+    if (kind === KIND.delete) {
+      this.#waste(segment, bytes);
+      if (row !== 0) this.#keys.remove(row);
+      return;
+    }
+    if (row === 0) row = this.#insert(name);
+    this.#settle(row, { segment, offset, bytes });
+    this.#flags[row] = kind === KIND.marked ? LIVE | MARKED : LIVE;
+  }
+
+  /**
+   * Has all that newer entries replaced or removed taken out, keys too: all segments until now are to be emptied, oldest
+   * first, as long as there is a {@linkcode RecordStore.stale} one.
+   */
+  purge(): void {
+    this.seal();
+    this.#purgedUpTo = this.#active.id - 1;
+  }
+
+  /** The oldest segment that is to be emptied since {@linkcode RecordStore.purge}. */
+  get stale(): Segment | undefined {
+    const [oldest] = this.segments.values();
+    return oldest !== undefined && oldest.id <= this.#purgedUpTo ? oldest : undefined;
+  }
+
+  /** The full segment with the most dead bytes, if those of all segments are more than `share` of all bytes. */
+  victim(share: number): Segment | undefined {
+    if (this.#dead <= share * this.#bytes) return undefined;
+    let victim: Segment | undefined;
+    for (const segment of this.segments.values()) {
+      if (segment !== this.#active && segment.dead > (victim?.dead ?? 0)) victim = segment;
+    }
+    return victim;
+  }
+
+  /**
+   * Moves the entries that count among some of a segment to the end of the store.
+   *
+   * @param bytes the segment's entries, of which those from `from` to about `to` are moved
+   * @returns Where to go on; the number of bytes when all are moved.
+   */
+  relocate(segment: Segment, bytes: Uint8Array, from: number, to: number): number {
+    const { segments, offsets } = this.#places;
+    const isOldest = Math.min(...this.segments.keys()) === segment.id;
+    let at = from;
+    while (at < Math.min(to, bytes.length)) {
+      // What comes from a file gets a checksum of ours again: it must be whole.
+      const entry = readEntry(bytes, at, segment.written > 0);
+      if (entry === null) throw new DamagedEntry(`segment ${segment.id} ends within an entry at ${at}`);
+      const start = at;
+      at = entry.end;
+      if (entry.kind === KIND.position) {
+        if (this.#position?.segment === segment) this.setPosition(this.position);
+        continue;
+      }
+      const name = decoder.decode(entry.key);
+      const row = this.#keys.find(name);
+      if (entry.kind === KIND.delete) {
+        // An older segment may still hold a record that it removes.
+        if (row !== 0 || isOldest) continue;
+        const moved = this.#append(KIND.delete, entry.key, NO_BYTES);
+        this.#waste(moved.segment, moved.bytes);
+      } else if (row !== 0 && segments[row] === segment.id && offsets[row] === start) {
+        this.#bury(row);
+        this.#settle(row, this.#append(entry.kind, entry.key, entry.value));
+      }
+    }
+    return at;
+  }
+
+  /** Drops a segment of which nothing counts any more. */
+  drop(segment: Segment): void {
+    this.segments.delete(segment.id);
+    this.#bytes -= segment.length;
+    this.#dead -= segment.dead;
+  }
+
+  #add(id: number): Segment {
+    const segment = new Segment(id);
+    this.segments.set(id, segment);
+    return segment;
+  }
+
+  #insert(key: string): number {
+    const row = this.#keys.insert(key);
+    if (row >= this.#flags.length) {
+      const { segments, offsets, lengths } = this.#places;
+      const rows = Math.ceil(row * 1.5);
+      const grown = (from: Uint32Array) => {
+        const into = new Uint32Array(rows);
+        into.set(from);
+        return into;
+      };
+      this.#places = { segments: grown(segments), offsets: grown(offsets), lengths: grown(lengths) };
+      const flags = new Uint8Array(rows);
+      flags.set(this.#flags);
+      this.#flags = flags;
+    }
+    return row;
+  }
+
+  #append(kind: number, key: Uint8Array, value: Uint8Array): Place {
+    const bytes = ENTRY_HEADER + key.length + value.length;
+    if (this.#active.length > 0 && this.#active.length + bytes > this.#segmentBytes) this.seal();
+    const segment = this.#active;
+    const offset = segment.length;
+    const { chunk, at } = segment.reserve(bytes, this.#chunkBytes);
+    writeU32(chunk, at + 4, value.length);
+    chunk[at + 8] = key.length;
+    chunk[at + 9] = key.length >>> 8;
+    chunk[at + 10] = kind;
+    chunk.set(key, at + ENTRY_HEADER);
+    chunk.set(value, at + ENTRY_HEADER + key.length);
+    writeU32(chunk, at, crc32(chunk.subarray(at + 4, at + bytes)));
+    this.#bytes += bytes;
+    return { segment, offset, bytes };
+  }
+
+  #settle(row: number, { segment, offset, bytes }: Place): void {
+    this.#places.segments[row] = segment.id;
+    this.#places.offsets[row] = offset;
+    this.#places.lengths[row] = bytes;
+  }
+
+  /** Counts the entry of a row as dead. */
+  #bury(row: number): void {
+    const segment = this.segments.get(this.#places.segments[row]!);
+    if (segment !== undefined) this.#waste(segment, this.#places.lengths[row]!);
+  }
+
+  #waste(segment: Segment, bytes: number): void {
+    segment.dead += bytes;
+    this.#dead += bytes;
+  }
+}
+
+interface Place {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+interface Entry {
+  readonly kind: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** Where the next one begins. */
+  readonly end: number;
+}
+
+/** The entry that begins at `at`, or `null` when the bytes end before it does. @throws DamagedEntry */
+function readEntry(bytes: Uint8Array, at: number, check = true): Entry | null {
+  if (at + ENTRY_HEADER > bytes.length) return null;
+  const valueLength = readU32(bytes, at + 4);
+  const keyLength = bytes[at + 8]! | bytes[at + 9]! << 8;
+  const kind = bytes[at + 10]!;
+  const end = at + ENTRY_HEADER + keyLength + valueLength;
+  if (kind > KIND.position || bytes[at + 11] !== 0) throw new DamagedEntry(`no entry begins at ${at}`);
+  if (end > bytes.length) return null;
+  if (check && crc32(bytes.subarray(at + 4, end)) !== readU32(bytes, at)) {
+    throw new DamagedEntry(`the checksum of the entry at ${at} is wrong`);
+  }
+  const value = at + ENTRY_HEADER + keyLength;
+  return { kind, key: bytes.subarray(at + ENTRY_HEADER, value), value: bytes.subarray(value, end), end };
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24) >>> 0;
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}

@@ -1,0 +1,336 @@
+/**
+ * A task's state on the local disk: the newest committed record of each user and of each key of the `statistics`
+ * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and the place
+ * of users that are not in memory. What it says is never more than what is committed, and the log can always make it
+ * again.
+ *
+ * @module
+ */
+
+import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
+import { getLogger } from "@logtape/logtape";
+import { LogError } from "../../log/log.ts";
+import { DamagedEntry } from "./record_store.ts";
+import { DamagedStore, StoreFiles } from "./store_files.ts";
+import type { UserIndex } from "./users.ts";
+
+/** Where the records of a store stand on the log. */
+export interface StorePosition {
+  /** Records of `state` below this offset are in the store. */
+  readonly state: number;
+  /** Offset of the newest record of the task; records of `statistics` up to it are in the store. */
+  readonly task: number;
+  /** The log's own mark, which another log with the same topics does not have. */
+  readonly lineage: string;
+}
+
+/** A position as it is on disk. */
+interface NotedPosition extends StorePosition {
+  /** When it was noted, milliseconds since the epoch; not in stores of before. */
+  readonly notedAt?: number;
+  /** Whether files may still have what was erased. @default {false} */
+  readonly isPurgeDue?: true;
+}
+
+/** Status of a local snapshot. */
+export interface StoreStatus {
+  /** Bytes of all entries. */
+  readonly bytes: number;
+  /** Bytes in memory that are not written yet. */
+  readonly unwritten: number;
+  /** Why the last write failed; `null` if it did not. */
+  readonly failure: string | null;
+}
+
+/** Folders to try while others are in use. */
+const MAX_FOLDERS = 8;
+/** Bytes in memory that are worth a write, and the time after which any are. */
+const WRITE_BYTES = 1 << 20;
+const WRITE_MS = 1000;
+/** Bytes that wait to be written, at most, while the disk takes any. */
+const MAX_UNWRITTEN = 32 << 20;
+/** Time to the next attempt after one that failed, and from one word about it to the next. */
+const RETRY_MS = 5000;
+/** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
+const REMIND_MS = 60_000;
+/** Least time from one purge to the next: it writes all anew. */
+const PURGE_MS = 3_600_000;
+/** How long there is to look at what was set aside. */
+const ASIDE_MS = 24 * 3_600_000;
+const USER = "u";
+const STATISTIC = "s";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const logger = getLogger(["meander", "snapshot"]);
+
+/** The local state of one task. */
+export class StateStore implements UserIndex {
+  /** Folder in use. */
+  readonly folder: string;
+  readonly #files: StoreFiles;
+  readonly #intervalMs: number;
+  readonly #now: () => number;
+  readonly #wallClock: () => number;
+  readonly #maxAgeMs: number;
+  #users = 0;
+  #position: StorePosition | null = null;
+  #notedAt = NaN;
+  /** Work in the background. */
+  #busy: Promise<void> | undefined;
+  #writtenAt: number;
+  #syncedAt: number;
+  #failure: string | null = null;
+  #failedAt = -Infinity;
+  #saidAt = -Infinity;
+  #damaged: string | undefined;
+  #closed = false;
+  /** Files may have what was erased. */
+  #isPurgeDue = false;
+  #purgedAt = -Infinity;
+
+  private constructor(folder: string, files: StoreFiles, options: StateStoreOptions) {
+    this.folder = folder;
+    this.#files = files;
+    this.#intervalMs = options.intervalMs ?? STORE_OPTIONS.intervalMs.value;
+    this.#now = options.now ?? (() => performance.now());
+    this.#wallClock = options.wallClock ?? Date.now;
+    this.#maxAgeMs = options.maxAgeMs ?? STORE_OPTIONS.maxAgeMs.value;
+    this.#writtenAt = this.#syncedAt = this.#now();
+    for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
+    const { position } = files.store;
+    if (position.length === 0) return;
+    const { notedAt = NaN, isPurgeDue = false, ...noted } = JSON.parse(
+      decoder.decode(position),
+    ) as NotedPosition;
+    this.#isPurgeDue = isPurgeDue;
+    this.#position = noted;
+    this.#notedAt = notedAt;
+  }
+
+  /**
+   * Opens the store; one that is damaged is renamed to `<folder>.aside` for a day, and an empty one takes its place.
+   *
+   * @param onProgress told how many bytes of how many were read
+   * @returns `null` when there is no place for it, which is said and no reason to fail
+   */
+  static async open(
+    options: StateStoreOptions,
+    onProgress?: (bytes: number, of: number) => void,
+  ): Promise<StateStore | null> {
+    try {
+      for (let n = 0; n < MAX_FOLDERS; n++) {
+        const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
+        const files = await StoreFiles.open(folder, onProgress);
+        if (files !== null) return new StateStore(folder, files, options);
+        logger.warn("{folder} is in use by another task: takes the next", { folder });
+      }
+      logger.warn("no snapshot: all folders of {folder} are in use", { folder: options.folder });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error("no snapshot in {folder}: {reason}", { folder: options.folder, reason });
+    }
+    return null;
+  }
+
+  /** Up to where it holds; `null` when it is empty. */
+  get position(): StorePosition | null {
+    return this.#position;
+  }
+
+  /** Whether the log may have forgotten an erasure that came behind the position. */
+  get isTooOld(): boolean {
+    // A clock that was set back says nothing, either.
+    return this.#position !== null && !(Math.abs(this.#wallClock() - this.#notedAt) <= this.#maxAgeMs);
+  }
+
+  /** How it is doing. */
+  get status(): StoreStatus {
+    return {
+      bytes: this.#files.store.bytes,
+      unwritten: this.#files.unwritten,
+      failure: this.#failure,
+    };
+  }
+
+  /** Number of users. */
+  get size(): number {
+    return this.#users;
+  }
+
+  /** See {@linkcode UserIndex.get}. @throws LogError `closed` when the record is damaged: the task must begin anew */
+  get(id: string): Uint8Array | null {
+    return this.#get(USER + id);
+  }
+
+  /** See {@linkcode UserIndex.put}. */
+  put(id: string, record: Uint8Array, waiting: boolean): void {
+    const { store } = this.#files;
+    const before = store.size;
+    store.put(USER + id, record, waiting);
+    this.#users += store.size - before;
+  }
+
+  /** See {@linkcode UserIndex.delete}; whoever was there is taken out of the files by a {@linkcode StateStore.purge}. */
+  delete(id: string): void {
+    const { store } = this.#files;
+    const before = store.size;
+    store.delete(USER + id);
+    this.#users += store.size - before;
+    if (store.size < before) this.purge();
+  }
+
+  /** See {@linkcode UserIndex.ids}. */
+  ids(): Iterable<string> {
+    return this.#keys(this.#files.store.keys(), USER);
+  }
+
+  /** Users for whom something waits. */
+  waitingIds(): Iterable<string> {
+    return this.#keys(this.#files.store.markedKeys(), USER);
+  }
+
+  /** Notes a record of the `statistics` topic. */
+  putStatistic(key: string, record: Uint8Array): void {
+    this.#files.store.put(STATISTIC + key, record);
+  }
+
+  /** The records of the `statistics` topic; each is valid until the next. @throws LogError `closed` when one is damaged */
+  *statistics(): Generator<readonly [key: string, record: Uint8Array]> {
+    for (const key of this.#keys(this.#files.store.keys(), STATISTIC)) {
+      const record = this.#get(STATISTIC + key);
+      if (record !== null) yield [key, record];
+    }
+  }
+
+  /** Whether files may have what was erased, so that it is to be maintained though nothing is committed. */
+  get isPurgeDue(): boolean {
+    return this.#isPurgeDue || this.#files.store.stale !== undefined;
+  }
+
+  /**
+   * Has what was replaced or deleted until now taken out of the files: with the next sync, or an hour after the last time.
+   * The next position notes it, so that it is done after a crash, too.
+   */
+  purge(): void {
+    this.#isPurgeDue = true;
+  }
+
+  /** Notes up to where the records hold. */
+  setPosition(position: StorePosition): void {
+    this.#position = position;
+    this.#notedAt = this.#wallClock();
+    const noted: NotedPosition = {
+      ...position,
+      notedAt: this.#notedAt,
+      ...(this.isPurgeDue ? { isPurgeDue: true } : {}),
+    };
+    this.#files.store.setPosition(encoder.encode(JSON.stringify(noted)));
+  }
+
+  /** Writes in the background when there is enough to write or it is time; call it after each commit. */
+  maintain(): void {
+    const now = this.#now();
+    if (this.#busy !== undefined || now - this.#failedAt < RETRY_MS) return;
+    const due = now - this.#syncedAt >= this.#intervalMs;
+    if (!due && now - this.#writtenAt < WRITE_MS && this.#files.unwritten < WRITE_BYTES) return;
+    this.#begin(due);
+  }
+
+  /**
+   * Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written.
+   *
+   * @throws LogError `closed` when it is damaged: the task must begin anew
+   */
+  async room(): Promise<void> {
+    if (this.#damaged !== undefined) throw this.#refusal(this.#damaged);
+    while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
+      await (this.#busy ?? this.#begin(false));
+    }
+  }
+
+  /** Makes everything safe on disk. Never rejects: a failure is said, and tried again. */
+  async sync(): Promise<void> {
+    await this.#busy;
+    await this.#begin(true);
+  }
+
+  /** Closes it and sets it aside: the log has to make it again. */
+  async setAside(reason: string): Promise<void> {
+    this.#damaged = reason;
+    await this.close();
+  }
+
+  /** Makes everything safe on disk and lets go of the files. Never rejects. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#busy;
+    if (this.#damaged === undefined) await this.#work(true);
+    if (this.#damaged !== undefined) {
+      await this.#files.setAside(this.#damaged).catch((error) => {
+        logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
+      });
+    }
+    await this.#files.close().catch((error) => {
+      logger.error("could not close {folder}: {reason}", { folder: this.folder, reason: `${error}` });
+    });
+  }
+
+  #begin(due: boolean): Promise<void> {
+    return this.#busy = this.#work(due).finally(() => this.#busy = undefined);
+  }
+
+  async #work(due: boolean): Promise<void> {
+    try {
+      if (due) {
+        if (this.#isPurgeDue && !this.#closed && this.#now() - this.#purgedAt >= PURGE_MS) {
+          this.#files.store.purge();
+          this.#isPurgeDue = false;
+          this.#purgedAt = this.#now();
+        }
+        await this.#files.compact();
+        await this.#files.sync();
+        await this.#files.dropAside(this.#wallClock() - ASIDE_MS);
+        this.#syncedAt = this.#now();
+      } else await this.#files.write();
+      this.#writtenAt = this.#now();
+      if (this.#failure !== null) logger.info("writes to {folder} again", { folder: this.folder });
+      this.#failure = null;
+      this.#saidAt = -Infinity;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      if (error instanceof DamagedStore || error instanceof DamagedEntry) this.#damaged ??= this.#failure;
+      if (this.#files.unwritten > MAX_UNWRITTEN && !this.#closed) await this.#files.shrink();
+      const now = this.#failedAt = this.#now();
+      if (now - this.#saidAt < REMIND_MS) return;
+      this.#saidAt = now;
+      logger.error(
+        "cannot write to {folder}, holds {megabytes} MB in memory and tries again: {reason}",
+        {
+          folder: this.folder,
+          megabytes: Math.round(this.#files.unwritten / 1e6),
+          reason: this.#failure,
+        },
+      );
+    }
+  }
+
+  #get(key: string): Uint8Array | null {
+    try {
+      return this.#files.store.get(key);
+    } catch (cause) {
+      if (!(cause instanceof DamagedEntry)) throw cause;
+      this.#damaged = cause.message;
+      throw this.#refusal(cause.message, cause);
+    }
+  }
+
+  #refusal(reason: string, cause?: Error): LogError {
+    return new LogError("closed", `Cannot use the snapshot in ${this.folder}: ${reason}`, { cause });
+  }
+
+  *#keys(keys: Iterable<string>, prefix: string): Generator<string> {
+    for (const key of keys) if (key.startsWith(prefix)) yield key.slice(1);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * What of local snapshots a deployment decides.
+ *
+ * @module
+ */
+
+import { count, type OptionsOf, positive } from "../../../src/options/option.ts";
+
+/** Options of `StateStore.open`. */
+export interface StateStoreOptions {
+  /** Folder of the store; another beside it is taken while it is in use. */
+  readonly folder: string;
+  /** Time from a sync to disk to the next, milliseconds. @default {30000} */
+  readonly intervalMs?: number | undefined;
+  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  readonly now?: () => number;
+  /**
+   * The age above which a snapshot is not used, milliseconds: that of what it misses, the log may not tell any more
+   * who was erased. Less than `delete.retention.ms` of the topics, by the time of a restore at least.
+   *
+   * @default {72000000}
+   */
+  readonly maxAgeMs?: number | undefined;
+  /** The time of day, milliseconds since the epoch, for the age. @default {Date.now} */
+  readonly wallClock?: () => number;
+}
+
+/** The options of {@linkcode StateStoreOptions} that are numbers. */
+export const STORE_OPTIONS = {
+  intervalMs: count(30_000, "time from a sync of the snapshots to disk to the next"),
+  maxAgeMs: positive(72_000_000, "age above which a snapshot is not used"),
+} satisfies OptionsOf<Pick<StateStoreOptions, "intervalMs" | "maxAgeMs">>;

@@ -1,0 +1,108 @@
+/**
+ * Where a task finds the records of users that are not in memory.
+ *
+ * @module
+ */
+
+import { type Log, LogError } from "../../log/log.ts";
+import { RecordStore } from "./record_store.ts";
+
+/** The committed records of a task's users by id. */
+export interface UserIndex {
+  /** Number of users that have a record. */
+  readonly size: number;
+  /** The newest committed record, or `null`. What is given at once is valid until the next call of anything here. */
+  get(id: string): Uint8Array | null | Promise<Uint8Array | null>;
+  /** Notes a committed record. @param waiting whether something of the user waits for a deadline */
+  put(id: string, record: Uint8Array, waiting: boolean): void;
+  /** Notes that a user was erased. */
+  delete(id: string): void;
+  /** Ids of all users, in no order. */
+  ids(): Iterable<string>;
+}
+
+/** Users on a log that has an index of its own. Only ids are kept here. */
+export class LogUsers implements UserIndex {
+  readonly #latest: NonNullable<Log["latest"]>;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #ids = new Set<string>();
+
+  /** The users on a partition of the changelog. */
+  constructor(latest: NonNullable<Log["latest"]>, topic: string, partition: number) {
+    this.#latest = latest;
+    this.#topic = topic;
+    this.#partition = partition;
+  }
+
+  /** See {@linkcode UserIndex.size}. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  /** See {@linkcode UserIndex.get}. @throws LogError `corrupt` when the log has lost it */
+  async get(id: string): Promise<Uint8Array | null> {
+    if (!this.#ids.has(id)) return null;
+    const record = await this.#latest(this.#topic, this.#partition, id);
+    if (record?.value) return record.value;
+    throw new LogError("corrupt", `Cannot restore user ${id}: ${this.#topic} has no record of it`);
+  }
+
+  /** See {@linkcode UserIndex.put}. */
+  put(id: string): void {
+    this.#ids.add(id);
+  }
+
+  /** See {@linkcode UserIndex.delete}. */
+  delete(id: string): void {
+    this.#ids.delete(id);
+  }
+
+  /** See {@linkcode UserIndex.ids}. */
+  ids(): Iterable<string> {
+    return this.#ids;
+  }
+}
+
+/** Share of bytes of replaced records above which a segment is emptied. */
+const MAX_DEAD = 0.2;
+
+/** Users as bytes in memory: a fraction of what they take as objects. */
+export class PackedUsers implements UserIndex {
+  readonly #store = new RecordStore();
+
+  /** See {@linkcode UserIndex.size}. */
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** Bytes of all records, some of which were replaced. */
+  get bytes(): number {
+    return this.#store.bytes;
+  }
+
+  /** See {@linkcode UserIndex.get}. */
+  get(id: string): Uint8Array | null {
+    return this.#store.get(id);
+  }
+
+  /** See {@linkcode UserIndex.put}. */
+  put(id: string, record: Uint8Array): void {
+    this.#store.put(id, record);
+    const victim = this.#store.victim(MAX_DEAD);
+    const [chunk] = victim?.chunks ?? [];
+    if (victim === undefined || chunk === undefined) return;
+    this.#store.relocate(victim, chunk.bytes.subarray(0, victim.length), 0, victim.length);
+    this.#store.drop(victim);
+  }
+
+  /** See {@linkcode UserIndex.delete}. */
+  delete(id: string): void {
+    this.#store.delete(id);
+  }
+
+  /** See {@linkcode UserIndex.ids}. */
+  ids(): Iterable<string> {
+    return this.#store.keys();
+  }
+}
