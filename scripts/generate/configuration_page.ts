@@ -64,8 +64,8 @@ const INTRO = `# Configuration
 \`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
 Every key is optional; an unknown or repeated one is an error that names it and its lines. The
 [profile of a format](../../streams/replay/profiles.ts) stands between the defaults below and the file. Times
-are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/generate/schemas.ts\` makes this page
-of [the schema](../../streams/config/config_schema.ts).
+are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/generate/schemas.ts\` makes
+this page of [the schema](../../streams/config/config_schema.ts).
 
 \`\`\`json
 {
