@@ -15,8 +15,8 @@ const REPLACED: Readonly<Record<string, string>> = {
   "node:sqlite": "shims/node_sqlite.ts",
   "./streams/server/serve.ts": "shims/serve.ts",
   "./streams/http/deadline.ts": "shims/deadline.ts",
-  "./streams/log/sqlite/wal_mover.ts": "shims/wal_mover.ts",
-  "./streams/log/kafka/patch.ts": "cluster.ts",
+  "./streams/log/sqlite/wal/wal_mover.ts": "shims/wal_mover.ts",
+  "./streams/log/kafka/protocol/patch.ts": "cluster.ts",
 };
 
 /** All imports of the project, and what is replaced. */
