@@ -4,10 +4,10 @@
  * @module
  */
 
-import { BEHAVIOUR } from "../../src/simulator/person.ts";
+import { BEHAVIOUR } from "../../scripts/simulator/person.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { Shop } from "../../src/simulator/shop.ts";
-import { createWorld } from "../../src/simulator/world.ts";
+import { Shop } from "../../scripts/simulator/shop.ts";
+import { createWorld } from "../../scripts/simulator/world.ts";
 
 /** A person opens a page. */
 export interface Page {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Calibration } from "../../src/learner/calibration.ts";
-import { labelBias } from "../../src/simulator/label_bias.ts";
+import { labelBias } from "../../scripts/simulator/label_bias.ts";
 import { keepRows } from "../../src/learner/row_sampling.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { type Link, linked, unlinked } from "../../src/nn/losses/link.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderSimulation, type SimulationData } from "../../streams/report/simulation_report.ts";
+import { renderSimulation, type SimulationData } from "../../scripts/simulator/simulation_report.ts";
 import { testPage } from "./page_tests.ts";
 
 const NAME = "<b>popularity</b>";

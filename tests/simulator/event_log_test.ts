@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { type Arrival, arrivals, type Fault, FAULTS, pageEvents } from "../../src/simulator/event_log.ts";
+import { type Arrival, arrivals, type Fault, FAULTS, pageEvents } from "../../scripts/simulator/event_log.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { pageViews, Shop } from "../../src/simulator/shop.ts";
-import { createWorld } from "../../src/simulator/world.ts";
+import { pageViews, Shop } from "../../scripts/simulator/shop.ts";
+import { createWorld } from "../../scripts/simulator/world.ts";
 
 const MINUTE = 60_000;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { popularityPredictions, scale, type Shown } from "../../src/simulator/figures.ts";
+import { popularityPredictions, scale, type Shown } from "../../scripts/simulator/figures.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 
 /** Pages of three out of nine items; item k is clicked with probability (k + 1) / 10. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { CATEGORIES, CATEGORY_INDEX, LIFESTYLES } from "../../src/simulator/categories.ts";
-import type { Item } from "../../src/simulator/item.ts";
-import { type Act, BEHAVIOUR, followUps, habit, Person } from "../../src/simulator/person.ts";
+import { CATEGORIES, CATEGORY_INDEX, LIFESTYLES } from "../../scripts/simulator/categories.ts";
+import type { Item } from "../../scripts/simulator/item.ts";
+import { type Act, BEHAVIOUR, followUps, habit, Person } from "../../scripts/simulator/person.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 
 const DAY = 86_400_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Schedule } from "../../src/simulator/schedule.ts";
+import { Schedule } from "../../scripts/simulator/schedule.ts";
 
 Deno.test("Schedule.take() gives what was added by time, then in the order of adding", () => {
   fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 9 })), (times) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { itemRecord } from "../../src/simulator/item.ts";
+import { itemRecord } from "../../scripts/simulator/item.ts";
 import { decodeItem, encodeItem } from "../../src/events/codec.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { clickRate, shownItems } from "../../src/simulator/figures.ts";
+import { clickRate, shownItems } from "../../scripts/simulator/figures.ts";
 import {
   BestPolicy,
   type PageView,
@@ -10,8 +10,8 @@ import {
   type Policy,
   RandomPolicy,
   Shop,
-} from "../../src/simulator/shop.ts";
-import { createWorld, type World, type WorldOptions } from "../../src/simulator/world.ts";
+} from "../../scripts/simulator/shop.ts";
+import { createWorld, type World, type WorldOptions } from "../../scripts/simulator/world.ts";
 
 const SMALL: WorldOptions = { seed: 5, users: 120, items: 150, days: 14 };
 

@@ -4,7 +4,7 @@ import { verdicts } from "../../src/experiments/verdict.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
-import { simulate, type SimulationView } from "../../streams/replay/simulation.ts";
+import { simulate, type SimulationView } from "../../scripts/simulator/simulation.ts";
 
 const run = (requests: number, users: number, log: Log = new MemoryLog()): Promise<SimulationView> =>
   simulate(log, {

@@ -7,7 +7,7 @@
 import { CATEGORIES } from "./categories.ts";
 import type { Item } from "./item.ts";
 import { BEHAVIOUR } from "./person.ts";
-import { choose, pick, type Random } from "../draws/random_source.ts";
+import { choose, pick, type Random } from "../../src/draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 import type { Answer, Visit, World } from "./world.ts";
 
@@ -37,7 +37,7 @@ export interface PageView extends Visit {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createRandom } from "../draws/random_source.ts";
+ * import { createRandom } from "../../src/draws/random_source.ts";
  * import { createWorld } from "./world.ts";
  *
  * const world = createWorld({ seed: 1, users: 20, items: 60, days: 3 });

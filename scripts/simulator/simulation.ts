@@ -14,7 +14,7 @@
  * @module
  */
 
-import { SERVICE_ROWS } from "../learning/learning.ts";
+import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -32,19 +32,19 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { itemRecord } from "../../src/simulator/item.ts";
-import { BEHAVIOUR } from "../../src/simulator/person.ts";
+import { itemRecord } from "./item.ts";
+import { BEHAVIOUR } from "./person.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { Schedule } from "../../src/simulator/schedule.ts";
-import { LIST_LENGTH } from "../../src/simulator/shop.ts";
-import { createWorld, hourOf, type Visit, type World } from "../../src/simulator/world.ts";
+import { Schedule } from "./schedule.ts";
+import { LIST_LENGTH } from "./shop.ts";
+import { createWorld, hourOf, type Visit, type World } from "./world.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { ExperimentRegistry } from "../experiments/registry.ts";
-import { Learning, type LearningOptions } from "../learning/learning.ts";
-import type { Log, NewRecord } from "../log/log.ts";
-import { ParameterSubscriber } from "../topics/parameters.ts";
-import { Task } from "../task/task.ts";
-import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 
 /** Options of {@linkcode simulate}. */
 export interface SimulationOptions<N extends ModelName = ModelName> {

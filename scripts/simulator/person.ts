@@ -20,10 +20,10 @@
  * @module
  */
 
-import type { Attributes } from "../events/event.ts";
+import type { Attributes } from "../../src/events/event.ts";
 import type { Item } from "./item.ts";
 import { CATEGORIES, type Category, type Habit, HABITS, LIFESTYLES } from "./categories.ts";
-import { choose, exponential, logNormal, normal, pick, type Random } from "../draws/random_source.ts";
+import { choose, exponential, logNormal, normal, pick, type Random } from "../../src/draws/random_source.ts";
 
 const DAY = 86_400_000;
 

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { PARTS } from "../../src/simulator/person.ts";
-import { AXIS, BASE, type Chart } from "./chart.ts";
-import { figure, renderDocument } from "./document.ts";
-import { DASH, formatCount, formatPercent, formatSeconds } from "./format.ts";
-import { escapeHtml, htmlTable } from "./html.ts";
-import type { Figure } from "./report_data.ts";
+import { PARTS } from "./person.ts";
+import { AXIS, BASE, type Chart } from "../../streams/report/chart.ts";
+import { figure, renderDocument } from "../../streams/report/document.ts";
+import { DASH, formatCount, formatPercent, formatSeconds } from "../../streams/report/format.ts";
+import { escapeHtml, htmlTable } from "../../streams/report/html.ts";
+import type { Figure } from "../../streams/report/report_data.ts";
 
 /** One variant in a stretch of requests. */
 export interface SimulationArm {

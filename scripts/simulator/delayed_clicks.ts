@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { Event } from "../events/event.ts";
-import { createRandom, exponential } from "../draws/random_source.ts";
+import type { Event } from "../../src/events/event.ts";
+import { createRandom, exponential } from "../../src/draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 /** Options of {@linkcode delayedClicks}. */

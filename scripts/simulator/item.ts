@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ItemRecord } from "../events/event.ts";
+import type { ItemRecord } from "../../src/events/event.ts";
 import { CATEGORIES, type Category } from "./categories.ts";
-import { choose, exponential, logNormal, normal, type Random } from "../draws/random_source.ts";
+import { choose, exponential, logNormal, normal, type Random } from "../../src/draws/random_source.ts";
 
 const DAY = 86_400_000;
 

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { Attributes } from "../events/event.ts";
+import type { Attributes } from "../../src/events/event.ts";
 import { createItems, type Item } from "./item.ts";
 import { CATEGORIES } from "./categories.ts";
 import { type Act, BEHAVIOUR, followUps, PARTS, Person } from "./person.ts";
-import { createRandom, exponential, logNormal, normal, type Random } from "../draws/random_source.ts";
+import { createRandom, exponential, logNormal, normal, type Random } from "../../src/draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 const SECOND = 1000;
@@ -86,7 +86,7 @@ interface Life {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createRandom } from "../draws/random_source.ts";
+ * import { createRandom } from "../../src/draws/random_source.ts";
  *
  * const world = createWorld({ seed: 1, users: 20, items: 60, days: 3 });
  * const random = createRandom(2);

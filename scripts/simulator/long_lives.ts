@@ -20,7 +20,7 @@
  * @module
  */
 
-import type { Event, ItemRecord } from "../events/event.ts";
+import type { Event, ItemRecord } from "../../src/events/event.ts";
 import {
   choose,
   createRandom,
@@ -29,7 +29,7 @@ import {
   normal,
   pick,
   type Random,
-} from "../draws/random_source.ts";
+} from "../../src/draws/random_source.ts";
 import { Schedule } from "./schedule.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, DAY = 1440 * MINUTE;

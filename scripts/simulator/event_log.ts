@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Event } from "../events/event.ts";
-import { choose, exponential, type Random } from "../draws/random_source.ts";
+import type { Event } from "../../src/events/event.ts";
+import { choose, exponential, type Random } from "../../src/draws/random_source.ts";
 import type { PageView } from "./shop.ts";
 import { hourOf, type World } from "./world.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { constantLogLoss, logLoss } from "../metrics/probability.ts";
-import { auc } from "../metrics/ranking.ts";
+import { constantLogLoss, logLoss } from "../../src/metrics/probability.ts";
+import { auc } from "../../src/metrics/ranking.ts";
 import type { PageView } from "./shop.ts";
 
 /** A shown item. */
