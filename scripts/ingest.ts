@@ -8,8 +8,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { Option } from "commander";
+import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeders/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
@@ -106,7 +106,7 @@ async function main(flags: Flags): Promise<number> {
     }
     if (rate === undefined) continue;
     const aheadMs = (feed.events - first) / rate * 1000 - (now - begun);
-    if (aheadMs > 0) await delay(aheadMs, undefined, { signal: stopping.signal }).catch(() => {});
+    if (aheadMs > 0) await pause(aheadMs, stopping.signal);
   }
   const state = stopping.signal.aborted ? "stopped" : "done";
   print(

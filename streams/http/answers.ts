@@ -7,7 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { Log } from "../log/log.ts";
@@ -203,7 +203,7 @@ class Follower {
           partition,
           reason: (error as Error).message,
         });
-        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+        await pause(RETRY_MS, signal);
       }
     }
   }

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaConfig } from "kafkajs";
+import { pause } from "../pause.ts";
 import { LogError } from "../log.ts";
 import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
 
@@ -175,7 +175,7 @@ export class KafkaClient implements AsyncDisposable {
 
   /** Waits; rejects with a LogError `closed` as soon as the client closes. */
   async pause(ms: number): Promise<void> {
-    await delay(ms, undefined, { signal: this.closing }).catch(() => {});
+    await pause(ms, this.closing);
     this.throwIfClosed();
   }
 

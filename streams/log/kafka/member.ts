@@ -14,8 +14,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../pause.ts";
 import { type GroupHandlers, LogError, type Membership } from "../log.ts";
 import {
   ASSIGNER,
@@ -257,7 +257,7 @@ export class KafkaMember implements Membership {
     const { group: groupId, heartbeatMs } = this.#options;
     const pauseMs = isExpecting ? Math.min(heartbeatMs, EXPECTING_MS) : heartbeatMs;
     for (;;) {
-      await delay(pauseMs, undefined, { signal }).catch(() => {});
+      await pause(pauseMs, signal);
       if (signal.aborted) return;
       await this.#bury();
       if (signal.aborted) return;

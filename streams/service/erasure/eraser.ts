@@ -19,6 +19,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../../log/pause.ts";
 import { canErase, type ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
@@ -145,7 +146,7 @@ export class Eraser implements AsyncDisposable {
         const { message: reason } = error as Error;
         logger.warn("cannot erase users from the log, tries again: {reason}", { reason });
       }
-      await delay(this.#options.lookMs ?? LOOK_MS, undefined, { signal }).catch(() => {});
+      await pause(this.#options.lookMs ?? LOOK_MS, signal);
     }
   }
 

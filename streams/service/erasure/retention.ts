@@ -7,8 +7,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../../log/pause.ts";
 import { TASK_OPTIONS } from "../../../src/engine/task_options.ts";
 import type { Log } from "../../log/log.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
@@ -138,7 +138,7 @@ export class Retention implements AsyncDisposable {
         if (signal.aborted) return;
         logger.warn("cannot drop old records, tries again: {reason}", { reason: (error as Error).message });
       }
-      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+      await pause(LOOK_MS, signal);
     }
   }
 
@@ -159,7 +159,7 @@ export class Retention implements AsyncDisposable {
       if (to > at) await this.#log.trim(topic, partition, to);
       at = Math.max(at, to);
       if (young !== undefined) break;
-      await delay(PAUSES * (clock() - begun), undefined, { signal }).catch(() => {});
+      await pause(PAUSES * (clock() - begun), signal);
     }
     return at - start;
   }

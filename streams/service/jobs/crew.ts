@@ -4,8 +4,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../../log/pause.ts";
 import { isTransient, type Log } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import { type Job, Worker } from "./worker.ts";
@@ -91,7 +91,7 @@ export class Crew<J extends Job> {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
         logger.warn("lost group {group}, joins again: {reason}", { group, reason: (error as Error).message });
-        await delay(REJOIN_MS, undefined, { signal }).catch(() => {});
+        await pause(REJOIN_MS, signal);
       }
     }
   }

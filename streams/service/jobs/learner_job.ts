@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "../../log/pause.ts";
 import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
@@ -88,7 +88,7 @@ export class LearningJob implements LearnerJob {
     const started = this.#now?.() ?? 0;
     if (await this.#learning.step()) {
       // A commit of a task takes many turns of the event loop: each would wait for a batch to be learnt.
-      if (this.#now) await delay(this.#now() - started, undefined, { signal }).catch(() => {});
+      if (this.#now) await pause(this.#now() - started, signal);
     } else await this.#learning.step({ waitMs: LEARNER_IDLE_MS, signal });
   }
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
+import { pause } from "../../log/pause.ts";
 import { FigureTaker } from "../../learning/learner_figures.ts";
 import type { Learning } from "../../learning/learning.ts";
 import { openAt } from "../../log/kinds/kinds.ts";
@@ -75,7 +76,7 @@ async function work(learning: Learning): Promise<void> {
         return false;
       });
       hasNews = true;
-      if (came) await delay(GATHER_MS, undefined, { signal }).catch(() => {});
+      if (came) await pause(GATHER_MS, signal);
     }
     // A log that answers from memory leaves no turn to orders.
     await turn();

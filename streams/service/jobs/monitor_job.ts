@@ -14,8 +14,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../../log/pause.ts";
 import { type Experiment, isExperiment } from "../../../src/assignment/experiment.ts";
 import { ExperimentMonitor } from "../../experiments/monitor.ts";
 import { ExperimentRegistry } from "../../experiments/registry.ts";
@@ -129,7 +129,7 @@ export class MonitorJob implements Job {
     const isDue = this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs;
     if (isDue || this.#isOutdated) await this.#write();
     if (now() - this.#tidiedAt >= tidyMs) await this.#tidy();
-    if (read < STEP_RECORDS) await delay(IDLE_MS, undefined, { signal }).catch(() => {});
+    if (read < STEP_RECORDS) await pause(IDLE_MS, signal);
   }
 
   async finish(): Promise<void> {

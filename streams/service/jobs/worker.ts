@@ -10,8 +10,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { pause } from "../../log/pause.ts";
 import { isTransient, LogError } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
 
@@ -149,7 +149,7 @@ export class Worker<J extends Job> {
           });
         } else logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
         // When another has taken the partition over, the group takes it from us before the pause ends.
-        await delay(pauseMs, undefined, { signal }).catch(() => {});
+        await pause(pauseMs, signal);
         if (signal.aborted) return;
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
       }
