@@ -12,8 +12,11 @@ export type IndexedLog = Log & Required<Pick<Log, "latest">>;
 /** A log that takes single records out of what it holds. */
 export type ErasableLog = Log & Required<Pick<Log, "erase" | "scrub">>;
 
-/** A log that several processes use at a time, each with connections of its own, and that keeps records as it is set up to. */
-export type SharedLog = Log & Required<Pick<Log, "address" | "members" | "keepMs">>;
+/** A log that several processes use at a time, each with connections of its own. */
+export type SharedLog = Log & Required<Pick<Log, "address">>;
+
+/** A log that drops records by itself, as it is set up to. */
+export type RetainingLog = Log & Required<Pick<Log, "keepMs">>;
 
 /** Whether a log indexes its keys: no user needs to be in memory then, nor in a snapshot beside it. */
 export function indexesKeys(log: Log): log is IndexedLog {
@@ -27,5 +30,10 @@ export function canErase(log: Log): log is ErasableLog {
 
 /** Whether processes share a log. */
 export function isShared(log: Log): log is SharedLog {
-  return log.address !== undefined && log.members !== undefined && log.keepMs !== undefined;
+  return log.address !== undefined;
+}
+
+/** Whether a log has a retention of its own. */
+export function hasRetention(log: Log): log is RetainingLog {
+  return log.keepMs !== undefined;
 }

@@ -9,7 +9,7 @@ import { isExperiment } from "../../src/assignment/experiment.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { lostFigures } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
-import { isShared } from "../log/capabilities.ts";
+import { hasRetention } from "../log/capabilities.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
 import { readAll } from "../log/read_all.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -141,7 +141,7 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   };
   problems.push(...countProblems(names, counts, options.known ?? {}));
   for (const { model, members } of learners) {
-    if (members === undefined || members.length > 0 || !isShared(log)) continue;
+    if (members === undefined || members.length > 0) continue;
     problems.push({
       what: `nobody learns ${model}`,
       remedy: `run a process with the role \`learner\` and --model ${model}`,
@@ -296,7 +296,7 @@ async function keepingProblems(
   known = 0,
 ): Promise<Problem[]> {
   const users = views.reduce((sum, { forgotten }) => sum + forgotten, 0);
-  if (users <= known || !isShared(log)) return [];
+  if (users <= known || !hasRetention(log)) return [];
   const kept: string[] = [];
   for (const topic of [events, recommendations, samples, signals, rejected]) {
     if (existing.has(topic) && await log.keepMs(topic) === null) kept.push(topic);
