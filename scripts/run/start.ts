@@ -38,9 +38,12 @@ export async function runThread<Flags>(
 ): Promise<number> {
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
   let isReady = false;
+  let isStopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
       if (!isReady) return end(0); // nothing has begun
+      if (isStopping) return; // Ctrl-C comes from the terminal, and from `deno task` too
+      isStopping = true;
       tell({ stop: signal });
       setTimeout(() => {
         const word = `ends ${patienceMs} ms after ${signal}, without its thread, which does not answer`;
