@@ -68,10 +68,8 @@ const WINDOW_ROWS = 5000;
 const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
-const program = addKafkaFlags(
-  createCommand(commandName("replay"))
-    .description("Replays a data set through the whole loop: events, state, recommendations, learning."),
-)
+const program = createCommand(commandName("replay"))
+  .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
   .option("--data <path>", "file or folder to replay", FIXTURE)
   .addOption(
     new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"),
@@ -102,6 +100,7 @@ const program = addKafkaFlags(
   .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
   .option("--json <file>", "write the figures as JSON")
   .option("--report <file>", "write an HTML report");
+addKafkaFlags(program);
 
 async function main(flags: Flags): Promise<number> {
   if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {
