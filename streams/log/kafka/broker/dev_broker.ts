@@ -41,7 +41,7 @@ export interface DevBroker extends AsyncDisposable {
 }
 
 const POM = fileURLToPath(new URL("../../../../scripts/kafka/pom.xml", import.meta.url));
-const JARS = fileURLToPath(new URL("../../../.data/kafka", import.meta.url));
+const JARS = fileURLToPath(new URL("../../../../.data/kafka", import.meta.url));
 /** Any 16 bytes will do, as long as a folder always meets the same. */
 const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
 const START_TIMEOUT_MS = 60_000;
