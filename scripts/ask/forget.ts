@@ -55,7 +55,7 @@ interface Receipt {
 /** As {@linkcode Remainder}, with a time that people read. */
 type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
 
-const WAIT_SECONDS = 60;
+const WAIT_SECONDS = 120;
 const POLL_MS = 100;
 const NOT_ERASED =
   "backups, what consumers of the topics keep, source files, logs of proxies, on Kafka local snapshots of tasks, " +

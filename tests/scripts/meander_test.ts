@@ -106,7 +106,7 @@ Deno.test("meander asks a running deployment: inspect, explain, why-not, models,
 });
 
 Deno.test("meander asks the process that has the user, of those that --url names", async () => {
-  await using api = await startApi();
+  await using api = await startApi({}, 1); // of several, an idle one clears what it has of others within a minute
   const click = { type: "interaction", user: "ann", item: "i1", action: "click" };
   assert.equal((await api.post("/v1/events", click)).status, 200);
   /** A process of the same deployment without the partition: what is not about a user's state it does as any other. */
@@ -133,7 +133,7 @@ Deno.test("meander asks the process that has the user, of those that --url names
       stderr,
     );
   }
-  const blind = await meander("forget", "ann", "--yes", "--json", "--url", elsewhere);
+  const blind = await meander("forget", "ann", "--yes", "--json", "--wait", "2", "--url", elsewhere);
   assert.deepEqual([blind.code, JSON.parse(blind.stdout).erased], [2, null], blind.stderr);
   const seen = await meander("forget", "ann", "--yes", "--json", "--url", `${elsewhere},${api.url}`);
   assert.equal(seen.code, 0, seen.stderr);
