@@ -40,10 +40,14 @@ async function turnOf(server: BenchServer, call: Call, clients: number): Promise
   return { rate: times.length / seconds, cpu: (await server.cpuSeconds() - begun) / times.length };
 }
 
-/** Quartiles, as text. */
+/** Median and quartiles, between values where they fall between, as text. */
 function quartiles(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? NaN).toFixed(digits);
+  const at = (share: number) => {
+    const place = (sorted.length - 1) * share;
+    const [below = NaN, above = below] = sorted.slice(Math.floor(place), Math.floor(place) + 2);
+    return (below + (above - below) * (place % 1)).toFixed(digits);
+  };
   return `${at(0.5)} (${at(0.25)} to ${at(0.75)})`;
 }
 
