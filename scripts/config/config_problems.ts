@@ -11,7 +11,8 @@ import type { Config } from "../../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
 import { SECRET_MESSAGE } from "../../streams/settings/kafka_settings.ts";
 import type { Problem } from "../../streams/service/inspection.ts";
-import { type ConfigRow, configRows, plainText } from "../generate/configuration_page.ts";
+import { plainText } from "../flags/plain_text.ts";
+import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 
 const PAGE = "docs/reference/configuration.md";
 const MAX_SHOWN = 60;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ConfigRow, configRows, plainText } from "../generate/configuration_page.ts";
+import { plainText } from "../flags/plain_text.ts";
+import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 
 /** Sections that few need. */
 const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);

@@ -7,6 +7,7 @@
 
 import { InvalidArgumentError, Option as Flag } from "commander";
 import type { Bounds, Option, OptionKind } from "../../src/options/option.ts";
+import { plainText } from "./plain_text.ts";
 
 /**
  * The flag of an option.
@@ -17,8 +18,8 @@ import type { Bounds, Option, OptionKind } from "../../src/options/option.ts";
 export function optionFlag(path: string, option: Option<unknown>, about: string = option.about): Flag {
   const { kind, value, words } = option;
   const fallback = words ?? (value === undefined ? "" : String(value));
-  const help = plain(about) +
-    (fallback === "" || kind.kind === "flag" ? "" : ` (default: ${plain(fallback)})`);
+  const help = plainText(about) +
+    (fallback === "" || kind.kind === "flag" ? "" : ` (default: ${plainText(fallback)})`);
   const flag = new Flag(`--${kebab(path)}${placeOf(path, kind)}`, help);
   if (kind.kind === "choice") return flag.choices([...kind.of]);
   if (kind.kind === "number") return flag.argParser((text: string) => numberOf(text, kind));
@@ -56,10 +57,4 @@ function inWords({ minimum, maximum, above, below }: Bounds): string {
 
 function kebab(path: string): string {
   return path.replaceAll(".", "-").replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase();
-}
-
-/** Without Markdown. */
-function plain(text: string): string {
-  return text.replaceAll(/;? see \[[^\]]+\]\([^)]+\)/g, "").replaceAll(/\[([^\]]+)\]\([^)]+\)/g, "$1")
-    .replaceAll("`", "");
 }

@@ -86,9 +86,6 @@ in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWOR
 \`MEANDER_DEBUG\` adds the stack to the error of a command.
 `;
 
-/** Where the page stands, with the repository as the root. */
-const PAGE = new URL("file:///docs/reference/configuration.md");
-
 /** Every field, in the order of the schema. */
 export function configRows(schema: JsonSchema = configJsonSchema()): readonly ConfigRow[] {
   return rowsOf("", schema as Node);
@@ -113,13 +110,6 @@ export function configurationPage(): string {
       .join("\n\n");
   });
   return `${INTRO}\n${parts.join("\n\n")}\n`;
-}
-
-/** A text of the page without Markdown: a link becomes the path of the page that it leads to. */
-export function plainText(text: string): string {
-  return text
-    .replaceAll(/\[[^\]]*\]\(([^)#]*)[^)]*\)/g, (_, target) => new URL(target, PAGE).pathname.slice(1))
-    .replaceAll("`", "");
 }
 
 /** JSON Schema, as far as zod writes it here. */

@@ -58,7 +58,7 @@ export interface Effect {
  * import assert from "node:assert/strict";
  * import { effectOf, METRIC_FIELDS, Moments } from "@meander/meander/experiments";
  *
- * // Users of whom each second one clicks on one of `rows` rows.
+ * // Every second user clicks one of `rows` rows.
  * function arm(users: number, rows: number): Moments {
  *   const moments = new Moments();
  *   for (let user = 0; user < users; user++) {

@@ -51,11 +51,11 @@ export class ExposureLoss {
   readonly #known = new Set<string>();
   /** Users whose sample was read before their answer. */
   readonly #early = new Set<string>();
-  /** Users of whom nothing came yet, by partition, in the order of their answers. */
+  /** Users without a sample yet, by partition, in the order of their answers. */
   #waiting: Map<string, Waiting>[] = [];
   #places = 0;
 
-  /** Nobody yet. @param patienceMs Event time after which a user of whom nothing came counts as lost. */
+  /** Nobody yet. @param patienceMs Event time after which a user without a sample counts as lost. */
   constructor(shares: readonly number[], patienceMs: number, options: SampleRatioOptions = {}) {
     this.ratio = new SampleRatio(shares, { concentration: CONCENTRATION, ...options });
     this.#patienceMs = patienceMs;

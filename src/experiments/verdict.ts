@@ -78,7 +78,7 @@ export const MIN_CONVERSIONS = 15;
  * import assert from "node:assert/strict";
  * import { compareVariant, METRIC_FIELDS, Moments, startExperiment } from "@meander/meander/experiments";
  *
- * // Users of whom each second one clicks on one of `rows` rows.
+ * // Every second user clicks one of `rows` rows.
  * function arm(users: number, rows: number): Moments {
  *   const moments = new Moments();
  *   for (let user = 0; user < users; user++) {
@@ -156,7 +156,7 @@ function distanceInterval(ratio: Interval, product: Interval): Interval {
  * import assert from "node:assert/strict";
  * import { METRIC_FIELDS, Moments, SampleRatio, startExperiment, verdicts } from "@meander/meander/experiments";
  *
- * // Users of whom each second one clicks on one of `rows` rows.
+ * // Every second user clicks one of `rows` rows.
  * function arm(users: number, rows: number): Moments {
  *   const moments = new Moments();
  *   for (let user = 0; user < users; user++) {

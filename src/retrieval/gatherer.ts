@@ -40,6 +40,8 @@ export class Gatherer {
   readonly #revisits: boolean;
   /** Names of the features: of the sources, then of the properties. */
   readonly #names: readonly string[];
+  /** By feature: whether it judges what the user had. */
+  readonly #judgesReturns: readonly boolean[];
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -63,6 +65,7 @@ export class Gatherer {
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
+    this.#judgesReturns = this.#names.map((name, f) => name === OWN || sources[f]?.judgesReturns === true);
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 
@@ -163,10 +166,9 @@ export class Gatherer {
   #judgeRevisits(count: number, values: Float64Array): void {
     const columns = this.#names.length;
     const own = this.#names.indexOf(OWN);
-    const kept = this.#names.map((_, f) => f === own || this.#sources[f]?.judgesReturns === true);
     for (let c = 0; c < count; c++) {
       if (values[c * columns + own] === 0) continue;
-      for (let f = 0; f < columns; f++) if (!kept[f]) values[c * columns + f] = 0;
+      for (let f = 0; f < columns; f++) if (!this.#judgesReturns[f]) values[c * columns + f] = 0;
     }
   }
 }

@@ -8,7 +8,7 @@
  *          shown, states of variants' models
  * ```
  *
- * What is mostly absent is absent: a user of whom no list was shown has no statistics, no impressions, no lists.
+ * What is mostly absent is absent: a user without a shown list has no statistics, no impressions, no lists.
  *
  * @module
  */

@@ -19,7 +19,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { RunningMean } from "../../src/metrics/running.ts";
 import { LatencyWindow } from "./latency.ts";
 
-/** Event time after which a user of whom nothing came counts as lost. */
+/** Event time after which a user without a sample counts as lost. */
 const PATIENCE_MS = 3_600_000;
 
 /** Times from request to recommendation, milliseconds; `null` without any. Percentiles are accurate to 5 %. */
@@ -113,7 +113,7 @@ export class Followed {
     this.#totals.experiment = experiment;
   }
 
-  /** Users of whom something is kept. */
+  /** Users with state here. */
   get users(): ReadonlySet<string> {
     return this.#users;
   }
@@ -146,7 +146,7 @@ export class Followed {
     return true;
   }
 
-  /** Gives up on users of a partition of whom nothing came. @returns They. */
+  /** Expires users of a partition without samples, and returns them. */
   advance(time: number, partition: number): readonly string[] {
     return this.#loss.advance(time, partition);
   }

@@ -20,7 +20,7 @@ function usersOf(states: readonly (readonly number[])[]): Map<string, UserState>
   }));
 }
 
-Deno.test("inspectUsers() is the mean over users of whom there is something to show", () => {
+Deno.test("inspectUsers() averages over users whose state has panels", () => {
   const users = usersOf([[0.5, 0.25, 10], [0.25, 0.75, 30], [1, 0, 0], []]);
   assert.deepEqual(inspectUsers(users, { stateSize: 3, inspect }), {
     users: 2,

@@ -81,7 +81,7 @@ export const GUARD_OPTIONS = {
   warmUpRows: count(4096, "rows before which it does not act"),
   margin: positive(
     0.1,
-    "most by which normalised entropy, beside the prior's, may be above the reference's",
+    "most by which normalised entropy, beside the prior's or what predictions expect, may be above the reference's",
   ),
   minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
   maxCalibration: positive(2, "largest one"),

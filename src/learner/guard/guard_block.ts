@@ -63,7 +63,9 @@ export function blockOf(samples: readonly Sample[], logLoss: number, band: reado
   let rows = 0, served = 0;
   for (const { user, rows: own } of samples) {
     if (own.length === 0) continue;
-    users.set(user, [...users.get(user) ?? [], ...own]);
+    const all = users.get(user);
+    if (all === undefined) users.set(user, [...own]);
+    else all.push(...own);
     rows += own.length;
     for (const { label, prediction } of own) served += rowLogLoss(label, prediction);
   }

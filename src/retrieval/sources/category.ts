@@ -86,7 +86,7 @@ export const NEXT_CATEGORY: SourceKind = {
   },
 };
 
-/** Scores the popular items of a category. @returns Score a unit of popularity. */
+/** Scores the popular items of a category. @returns The score per unit of popularity. */
 function scorePopular(
   lists: ItemLists,
   category: number,

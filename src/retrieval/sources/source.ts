@@ -26,7 +26,10 @@ export interface ItemOrder {
   readonly rank: Uint32Array;
 }
 
-/** What a source does. Between two calls of `ask`, everything is about the request of the first. */
+/**
+ * What a source does: functions of an object without a class, as they are spread and called alone. Between two calls of
+ * `ask`, everything is about the request of the first.
+ */
 export interface SourceActs {
   /** Begins with a request. Absent: another source of the same kind does. */
   ask?(query: CandidateQuery): void;
