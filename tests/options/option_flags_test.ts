@@ -4,7 +4,7 @@ import { choice, count, flag, number, text, wanted } from "../../src/options/opt
 import { optionFlag } from "../../scripts/flags/option_flags.ts";
 
 const OPTIONS = {
-  syncMs: number(1000, { above: 0, maximum: 5000 }, "until the disk confirms; see [log.md](log.md)"),
+  syncMs: number(1000, { above: 0, maximum: 5000 }, "until the disk confirms; see [the log](log.md)"),
   rows: count(64, "rows of a `batch`"),
   mode: choice(["fast", "safe"], "fast", "how"),
   isQuiet: flag(false, "says nothing"),
@@ -23,7 +23,7 @@ Deno.test("optionFlag() has the name, the help and the default of its option", (
     return `${flags}: ${description}`;
   });
   assert.deepEqual(help, [
-    "--sync-ms <ms>: until the disk confirms (default: 1000)",
+    "--sync-ms <ms>: until the disk confirms; see docs/reference/log.md (default: 1000)",
     "--rows <n>: rows of a batch (default: 64)",
     "--mode <what>: how (default: fast)",
     "--is-quiet: says nothing",
