@@ -73,13 +73,9 @@ export type { MonitorStatus } from "./streams/service/jobs/monitor_job.ts";
 export type { RestoreStatus } from "./streams/task/restore_meter.ts";
 export type { StoreStatus } from "./streams/task/store/state_store.ts";
 export type { Delivery } from "./streams/topics/delivery.ts";
-export {
-  replay,
-  type ReplayKernels,
-  type ReplayOptions,
-  type ReplayResult,
-  type ReplayView,
-} from "./streams/replay/replay.ts";
+export { replay, type ReplayOptions, type ReplayResult, type ReplayView } from "./streams/replay/replay.ts";
+export type { KernelChoice } from "./src/nn/kernels/choose.ts";
+export type { KernelName } from "./src/nn/kernels/kernels.ts";
 export { RejectionSummary } from "./streams/replay/rejections.ts";
 export type { RejectedExample, RejectedGroup } from "./streams/report/report_data.ts";
 export { PROFILES } from "./streams/replay/profiles.ts";

@@ -9,7 +9,8 @@ import type { Config } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { Option } from "commander";
-import { resolveKernels } from "../src/nn/kernels/choose.ts";
+import { type KernelChoice, resolveKernels } from "../src/nn/kernels/choose.ts";
+import { KERNEL_NAMES } from "../src/nn/kernels/kernels.ts";
 import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
@@ -18,13 +19,7 @@ import type { Log } from "../streams/log/log.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
 import { LISTED, PROFILES } from "../streams/replay/profiles.ts";
-import {
-  KERNELS,
-  replay,
-  type ReplayKernels,
-  type ReplayResult,
-  type ReplayView,
-} from "../streams/replay/replay.ts";
+import { replay, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
 import { formatCount } from "../streams/report/format.ts";
 import { Progress } from "../streams/report/progress.ts";
@@ -49,7 +44,7 @@ interface Flags extends KafkaFlags {
   readonly data: string;
   readonly format: Format;
   readonly model: ModelName;
-  readonly kernels: ReplayKernels;
+  readonly kernels: KernelChoice;
   readonly log: "memory" | "sqlite" | "kafka";
   readonly prefix: string;
   readonly logPath: string;
@@ -80,8 +75,8 @@ const program = createCommand(commandName("replay"))
     ),
   )
   .addOption(
-    new Option("--kernels <name>", "what computes the model: auto is the fastest, tfjs the slow reference")
-      .choices([...KERNELS]).default("auto"),
+    new Option("--kernels <name>", "what computes the model: auto is the fastest that runs here")
+      .choices(["auto", ...KERNEL_NAMES]).default("auto"),
   )
   .addOption(
     new Option("--log <kind>", "log to run on").choices(["memory", "sqlite", "kafka"]).default("memory"),
@@ -124,7 +119,7 @@ async function main(flags: Flags): Promise<number> {
   };
   const model = modelConfig(flags.model, config);
   const files = await fileSizes(flags.data);
-  const kernels = flags.kernels === "auto" ? resolveKernels("auto") : flags.kernels;
+  const kernels = resolveKernels(flags.kernels);
   const manifest = JSON.stringify({
     files,
     data: flags.data,

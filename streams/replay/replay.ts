@@ -20,7 +20,6 @@ import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../src/learner/learner_options.ts";
 import { createKernels, type KernelChoice } from "../../src/nn/kernels/choose.ts";
-import { KERNEL_NAMES } from "../../src/nn/kernels/kernels.ts";
 import type { ModelKind } from "../../src/nn/models/core/kind.ts";
 import { kindOf, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Model } from "../../src/nn/models/core/model.ts";
@@ -43,20 +42,14 @@ import type { SourceRecord } from "../sources/source.ts";
 import { Task } from "../task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
-/** What computes the models in a replay: our kernels, or the TensorFlow.js reference on one of its back ends. */
-export type ReplayKernels = KernelChoice | "tfjs-cpu" | "tfjs-wasm";
-
-/** All of {@linkcode ReplayKernels}; `auto` is the fastest of ours that this machine runs. */
-export const KERNELS: readonly ReplayKernels[] = ["auto", ...KERNEL_NAMES, "tfjs-cpu", "tfjs-wasm"];
-
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
   /** The model: its name, or one that is not in the registry. */
   readonly model: N | ModelKind;
   /** Its options. */
   readonly modelConfig: ModelConfigs[N];
-  /** What computes the model: our kernels, or the tfjs reference on one of its back ends. @default {"auto"} */
-  readonly kernels?: ReplayKernels | undefined;
+  /** What computes the model; `auto` is the fastest that this machine runs. @default {"auto"} */
+  readonly kernels?: KernelChoice | undefined;
   /** Options of the task. */
   readonly task: TaskOptions;
   /** Options of the learner. */
@@ -153,13 +146,13 @@ export async function replay<N extends ModelName>(
   await checkManifest(log, topics, options.manifest);
 
   const k = learnerSettings(options.learner).embeddingWidth;
-  const serving = new ServingModel(await makeModel(options, k), options.task.schema, k);
+  const serving = new ServingModel(makeModel(options, k), options.task.schema, k);
   const retain = options.retain ?? true;
   const handover = new SampleHandover();
   await using learning = await Learning.open(
     log,
     topics,
-    new Learner(await makeModel(options, k), options.learner),
+    new Learner(makeModel(options, k), options.learner),
     {
       trimSamples: !retain,
       handover,
@@ -238,21 +231,10 @@ function eventsRead({ counters }: TaskState): number {
   return counters.events + counters.duplicates + counters.reapplied;
 }
 
-async function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Promise<Model> {
+function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): Model {
   const sizes = modelSizes(options.task.schema, k);
   const random = mulberry32(options.learner.seed ?? 0);
-  const { model, modelConfig, kernels = "auto" } = options;
-  if (kernels !== "tfjs-cpu" && kernels !== "tfjs-wasm") {
-    return kindOf(model).create(sizes, modelConfig, random, createKernels(kernels));
-  }
-  if (typeof model !== "string") {
-    throw new RangeError(
-      `Cannot compute ${model.name} with ${kernels}: tfjs knows the registry's models only`,
-    );
-  }
-  // Only here: tfjs takes a second to load, and nothing else needs it.
-  const { referenceModel } = await import("../../src/reference/reference_model.ts");
-  return await referenceModel(model, sizes, modelConfig, random, kernels === "tfjs-wasm" ? "wasm" : "cpu");
+  return kindOf(options.model).create(sizes, options.modelConfig, random, createKernels(options.kernels));
 }
 
 /** SHA-256 over the records of all users and items, by id, and what retrieval learnt. */

@@ -15,8 +15,8 @@ import { createModel, MODEL_NAMES, type ModelName } from "../../src/nn/models/re
 import type { Model } from "../../src/nn/models/core/model.ts";
 import { addXtY, addXW, addYWt } from "../../src/nn/kernels/gemm.ts";
 import { PLAIN } from "../../src/nn/kernels/plain.ts";
-import { referenceModel } from "../../src/reference/reference_model.ts";
-import { startTensorflow } from "../../src/reference/tensorflow.ts";
+import { referenceModel } from "../reference/reference_model.ts";
+import { startTensorflow } from "../reference/tensorflow.ts";
 import { impression } from "../contracts/model_contract.ts";
 import { floats } from "../nn/kernels/gradient_check.ts";
 

@@ -45,7 +45,6 @@ const LAYERS = [
   "src/experiments",
   "src/learner/guard",
   "src/learner",
-  "src/reference",
   "streams/log",
   "streams/log/threads",
   "streams/log/sqlite/wal",

@@ -8,11 +8,11 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
-import type { Batch, Forward } from "../../src/reference/batch.ts";
-import { baseForward, dienForward, dinForward } from "../../src/reference/forward.ts";
-import { mimnForward } from "../../src/reference/mimn.ts";
-import { dice, weightedLogisticLoss } from "../../src/reference/layers.ts";
-import { startTensorflow, type Weights } from "../../src/reference/tensorflow.ts";
+import type { Batch, Forward } from "./batch.ts";
+import { baseForward, dienForward, dinForward } from "./forward.ts";
+import { mimnForward } from "./mimn.ts";
+import { dice, weightedLogisticLoss } from "./layers.ts";
+import { startTensorflow, type Weights } from "./tensorflow.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import {
   assertBlocks,

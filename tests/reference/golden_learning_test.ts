@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import assert from "node:assert/strict";
-import { lateClickLosses, logisticLosses, sampledLosses } from "../../src/reference/losses.ts";
+import { lateClickLosses, logisticLosses, sampledLosses } from "./losses.ts";
 import {
   type AdagradRows,
   clipped,
@@ -8,8 +8,8 @@ import {
   ftrlStep,
   ftrlWeights,
   rowAdagradStep,
-} from "../../src/reference/optimisers.ts";
-import { startTensorflow } from "../../src/reference/tensorflow.ts";
+} from "./optimisers.ts";
+import { startTensorflow } from "./tensorflow.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 
 await startTensorflow();

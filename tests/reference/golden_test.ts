@@ -1,4 +1,4 @@
-import { referenceModel } from "../../src/reference/reference_model.ts";
+import { referenceModel } from "./reference_model.ts";
 import { goldenModelTests } from "../nn/models/golden_models.ts";
 
 goldenModelTests(

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { gru, stateAt } from "../../src/reference/gru.ts";
+import { gru, stateAt } from "./gru.ts";
 import { PLAIN } from "../../src/nn/kernels/plain.ts";
-import { startTensorflow } from "../../src/reference/tensorflow.ts";
+import { startTensorflow } from "./tensorflow.ts";
 import { type FoldInput, type FoldOutput, goldenGruTests } from "../nn/layers/golden_gru.ts";
 
 async function fold(input: FoldInput): Promise<FoldOutput> {

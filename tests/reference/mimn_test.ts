@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
 import { createModel } from "../../src/nn/models/registry.ts";
-import type { Batch, Forward, MimnTensors } from "../../src/reference/batch.ts";
-import { weightedLogisticLoss } from "../../src/reference/layers.ts";
-import { mimnForward } from "../../src/reference/mimn.ts";
-import { referenceModel } from "../../src/reference/reference_model.ts";
-import { startTensorflow } from "../../src/reference/tensorflow.ts";
+import type { Batch, Forward, MimnTensors } from "./batch.ts";
+import { weightedLogisticLoss } from "./layers.ts";
+import { mimnForward } from "./mimn.ts";
+import { referenceModel } from "./reference_model.ts";
+import { startTensorflow } from "./tensorflow.ts";
 import { impression, SIZES } from "../contracts/model_contract.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs";
 import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
-import { referenceModel } from "../../src/reference/reference_model.ts";
+import { referenceModel } from "./reference_model.ts";
 import { CONFIGS, impression, modelContract, randomise, SIZES } from "../contracts/model_contract.ts";
 import { assertClose } from "../golden_vectors.ts";
 

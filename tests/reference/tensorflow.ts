@@ -1,6 +1,5 @@
 /**
- * The one place that starts tfjs. Only `src/reference` imports it, and nothing else imports `src/reference`
- * statically: whoever serves or trains with the plain kernels never loads a byte of tfjs.
+ * Starts tfjs: the one place that knows its back ends.
  *
  * @module
  */

@@ -5,8 +5,8 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { MIMN_OPTIONS, type MimnConfig } from "../nn/models/mimn/options.ts";
-import { settle } from "../options/option.ts";
+import { MIMN_OPTIONS, type MimnConfig } from "../../src/nn/models/mimn/options.ts";
+import { settle } from "../../src/options/option.ts";
 import { normalise } from "./attention.ts";
 import { type Batch, type Forward, type MimnTensors, rowsOf } from "./batch.ts";
 import { gru, stateAt } from "./gru.ts";

@@ -5,7 +5,7 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { AttentionNorm } from "../nn/layers/attention.ts";
+import type { AttentionNorm } from "../../src/nn/layers/attention.ts";
 import { mlp } from "./layers.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 

@@ -6,12 +6,12 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { PLAIN } from "../nn/kernels/plain.ts";
-import { createModel, type ModelConfigs, type ModelName } from "../nn/models/registry.ts";
-import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/options.ts";
-import type { Mimn } from "../nn/models/mimn/mimn.ts";
-import { MIMN_OPTIONS, type MimnConfig } from "../nn/models/mimn/options.ts";
-import type { MimnLayout, MimnState } from "../nn/models/mimn/state.ts";
+import { PLAIN } from "../../src/nn/kernels/plain.ts";
+import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/models/registry.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../../src/nn/models/dien/options.ts";
+import type { Mimn } from "../../src/nn/models/mimn/mimn.ts";
+import { MIMN_OPTIONS, type MimnConfig } from "../../src/nn/models/mimn/options.ts";
+import type { MimnLayout, MimnState } from "../../src/nn/models/mimn/state.ts";
 import type {
   HistoryGradients,
   HistoryInput,
@@ -20,10 +20,10 @@ import type {
   ModelInput,
   ModelSizes,
   TrainingInput,
-} from "../nn/models/core/model.ts";
-import type { Capabilities } from "../nn/models/core/capabilities.ts";
-import type { Parameters } from "../nn/kernels/parameters.ts";
-import { settle } from "../options/option.ts";
+} from "../../src/nn/models/core/model.ts";
+import type { Capabilities } from "../../src/nn/models/core/capabilities.ts";
+import type { Parameters } from "../../src/nn/kernels/parameters.ts";
+import { settle } from "../../src/options/option.ts";
 import type { Batch, Forward, MimnTensors } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";
 import { gru } from "./gru.ts";

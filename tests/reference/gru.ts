@@ -5,7 +5,7 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { GruForm } from "../nn/layers/gru.ts";
+import type { GruForm } from "../../src/nn/layers/gru.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 
 // B rows, T steps, n inputs, H hidden

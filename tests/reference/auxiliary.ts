@@ -5,7 +5,7 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { AuxiliaryScore } from "../nn/models/dien/auxiliary.ts";
+import type { AuxiliaryScore } from "../../src/nn/models/dien/auxiliary.ts";
 import { mlp } from "./layers.ts";
 import type { Weights } from "./tensorflow.ts";
 

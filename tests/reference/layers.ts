@@ -5,8 +5,8 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import type { HiddenActivation } from "../nn/layers/mlp.ts";
-import type { Pooling } from "../nn/layers/pool.ts";
+import type { HiddenActivation } from "../../src/nn/layers/mlp.ts";
+import type { Pooling } from "../../src/nn/layers/pool.ts";
 import { weight, type Weights } from "./tensorflow.ts";
 
 /** An MLP over the last axis: layers `W1`, `b1`, … under `prefix`, the last one linear. */

@@ -5,10 +5,10 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
-import { BASE_OPTIONS, type BaseConfig } from "../nn/models/base/options.ts";
-import { DIEN_OPTIONS, type DienConfig } from "../nn/models/dien/options.ts";
-import { DIN_OPTIONS, type DinConfig } from "../nn/models/din/options.ts";
-import { settle } from "../options/option.ts";
+import { BASE_OPTIONS, type BaseConfig } from "../../src/nn/models/base/options.ts";
+import { DIEN_OPTIONS, type DienConfig } from "../../src/nn/models/dien/options.ts";
+import { DIN_OPTIONS, type DinConfig } from "../../src/nn/models/din/options.ts";
+import { settle } from "../../src/options/option.ts";
 import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";
 import { type Batch, type Forward, rowsOf } from "./batch.ts";
