@@ -5,7 +5,7 @@
  */
 
 import { readConfig } from "../streams/config/read.ts";
-import { WORLD } from "./simulator/world.ts";
+import { WORLD } from "../fixtures/simulator/world.ts";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
@@ -14,7 +14,7 @@ import { verdicts } from "../src/experiments/verdict.ts";
 import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
-import { PARTS } from "./simulator/person.ts";
+import { PARTS } from "../fixtures/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { MemoryLog } from "../streams/log/memory_log.ts";
 import {
@@ -23,8 +23,8 @@ import {
   type SimulationData,
   type SimulationLook,
   wayToBest,
-} from "./simulator/simulation_report.ts";
-import { type ServedPage, simulate, type SimulationView } from "./simulator/simulation.ts";
+} from "./simulate/simulation_report.ts";
+import { type ServedPage, simulate, type SimulationView } from "./simulate/simulation.ts";
 import {
   commandArguments,
   commandName,

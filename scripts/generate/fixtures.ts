@@ -4,20 +4,27 @@
  *     deno task fixtures            write the files
  *     deno task fixtures --check    only compare; fails when a file is not up to date
  *     deno task fixtures --seed 7 --out .data/shop7    another world, elsewhere, without figures
- *     deno task fixtures --world long --out .data/long    the world of long lives, see scripts/simulator/long_lives.ts
+ *     deno task fixtures --world long --out .data/long    the world of long lives, see scripts/research/long_lives.ts
  *
  * @module
  */
 
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Option } from "commander";
-import { itemRecord } from "../simulator/item.ts";
-import { type Arrival, arrivals } from "../simulator/event_log.ts";
-import { clickRate, fraction, scale, shownItems } from "../simulator/figures.ts";
-import { longLives } from "../simulator/long_lives.ts";
+import { itemRecord } from "../../fixtures/simulator/item.ts";
+import { type Arrival, arrivals } from "../../fixtures/simulator/event_log.ts";
+import { clickRate, fraction, scale, shownItems } from "../../fixtures/simulator/figures.ts";
+import { longLives } from "../research/long_lives.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { BestPolicy, type PageView, pageViews, type Policy, RandomPolicy, Shop } from "../simulator/shop.ts";
-import { createWorld, type World } from "../simulator/world.ts";
+import {
+  BestPolicy,
+  type PageView,
+  pageViews,
+  type Policy,
+  RandomPolicy,
+  Shop,
+} from "../../fixtures/simulator/shop.ts";
+import { createWorld, type World } from "../../fixtures/simulator/world.ts";
 import { commandArguments, commandName, createCommand, integer } from "../flags/command_line.ts";
 
 /** Seed of the committed sample. */

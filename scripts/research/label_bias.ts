@@ -5,7 +5,7 @@
  * @module
  */
 
-import { labelBias } from "../simulator/label_bias.ts";
+import { labelBias } from "./label_bias/label_bias.ts";
 import { LABEL_POLICIES } from "../../src/users/pending/label_policy.ts";
 import {
   commandArguments,

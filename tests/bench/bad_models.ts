@@ -24,7 +24,7 @@ import {
   taskOptions,
 } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type ServedPage, simulate } from "../../scripts/simulator/simulation.ts";
+import { type ServedPage, simulate } from "../../scripts/simulate/simulation.ts";
 import { summary } from "./summary.ts";
 
 const [seedsGiven = "1,2,3,4,5,6,7,8", wrongs = "flipped,random,spoilt", model = "base", people = "100"] =

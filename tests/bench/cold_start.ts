@@ -21,7 +21,7 @@ import {
   taskOptions,
 } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type ServedPage, simulate } from "../../scripts/simulator/simulation.ts";
+import { type ServedPage, simulate } from "../../scripts/simulate/simulation.ts";
 import { summary } from "./summary.ts";
 
 const [requests = "2000", seeds = "1,2,3,4", models = "base,dien", setups = "without,with,prior"] = Deno.args;

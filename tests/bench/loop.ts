@@ -21,9 +21,9 @@
 import { Command, Option } from "commander";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
-import { BEHAVIOUR, PARTS } from "../../scripts/simulator/person.ts";
-import { LIST_LENGTH } from "../../scripts/simulator/shop.ts";
-import { createWorld } from "../../scripts/simulator/world.ts";
+import { BEHAVIOUR, PARTS } from "../../fixtures/simulator/person.ts";
+import { LIST_LENGTH } from "../../fixtures/simulator/shop.ts";
+import { createWorld } from "../../fixtures/simulator/world.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import {
   learnerOptions,
@@ -33,7 +33,7 @@ import {
   taskOptions,
 } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { type PageTruth, simulate } from "../../scripts/simulator/simulation.ts";
+import { type PageTruth, simulate } from "../../scripts/simulate/simulation.ts";
 import { count, integer, print, runCommand } from "../../scripts/flags/command_line.ts";
 
 interface Flags {

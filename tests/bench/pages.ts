@@ -4,10 +4,10 @@
  * @module
  */
 
-import { BEHAVIOUR } from "../../scripts/simulator/person.ts";
+import { BEHAVIOUR } from "../../fixtures/simulator/person.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { Shop } from "../../scripts/simulator/shop.ts";
-import { createWorld } from "../../scripts/simulator/world.ts";
+import { Shop } from "../../fixtures/simulator/shop.ts";
+import { createWorld } from "../../fixtures/simulator/world.ts";
 
 /** A person opens a page. */
 export interface Page {

@@ -105,7 +105,7 @@ Deno.test("the docs of what passes options on have the defaults of their declara
 const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
   "src/users/inspection.ts most", // users that are looked at
-  "scripts/simulator/long_lives.ts items", // of another world
+  "scripts/research/long_lives.ts items", // of another world
   "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
   "src/nn/optimisers/adam.ts learningRate",
   "src/nn/optimisers/ftrl.ts learningRate",

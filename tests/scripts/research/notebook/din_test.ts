@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { NotebookDin } from "../../../scripts/research/notebook/din.ts";
-import { type NotebookSamples, UNKNOWN_GENRE } from "../../../scripts/research/notebook/samples.ts";
-import { createRandom } from "../../../src/draws/random_source.ts";
+import { NotebookDin } from "../../../../scripts/research/notebook/din.ts";
+import { type NotebookSamples, UNKNOWN_GENRE } from "../../../../scripts/research/notebook/samples.ts";
+import { createRandom } from "../../../../src/draws/random_source.ts";
 
 const ROWS = Int32Array.of(0, 1, 2, 3, 4);
 

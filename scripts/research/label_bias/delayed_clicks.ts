@@ -7,9 +7,9 @@
  * @module
  */
 
-import type { Event } from "../../src/events/event.ts";
-import { createRandom, exponential } from "../../src/draws/random_source.ts";
-import { Schedule } from "./schedule.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { createRandom, exponential } from "../../../src/draws/random_source.ts";
+import { Schedule } from "../../../fixtures/simulator/schedule.ts";
 
 /** Options of {@linkcode delayedClicks}. */
 export interface DelayOptions {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { NEVER_SEEN, taobaoSamples } from "../../scripts/research/protocols/taobao.ts";
+import { NEVER_SEEN, taobaoSamples } from "../../../../scripts/research/protocols/taobao.ts";
 import {
   type Behavior,
   rankingTasks,
   readBehaviors,
   TASK_SIZE,
-} from "../../scripts/research/protocols/taobao_tasks.ts";
-import { auc } from "../../src/metrics/ranking.ts";
-import { mulberry32 } from "../../src/draws/random.ts";
+} from "../../../../scripts/research/protocols/taobao_tasks.ts";
+import { auc } from "../../../../src/metrics/ranking.ts";
+import { mulberry32 } from "../../../../src/draws/random.ts";
 import { dataTest } from "./data.ts";
 
 /** A stream in which user u<i mod 7> views item i<i mod 300> of category c<i mod 13> every second. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TaobaoStatistics } from "../../scripts/research/protocols/taobao_statistics.ts";
+import { TaobaoStatistics } from "../../../../scripts/research/protocols/taobao_statistics.ts";
 
 const categories = new Map([["a1", "a"], ["a2", "a"], ["b1", "b"]]);
 const HALF_HOUR = 30 * 60_000;

@@ -4,18 +4,18 @@
  * @module
  */
 
-import { modelSizes } from "../../src/features/rows/assembler.ts";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { createKernels } from "../../src/nn/kernels/choose.ts";
-import { BASE } from "../../src/nn/models/base/base.ts";
-import { mulberry32 } from "../../src/draws/random.ts";
-import { ServingModel } from "../../src/serving/serving_model.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import { createKernels } from "../../../src/nn/kernels/choose.ts";
+import { BASE } from "../../../src/nn/models/base/base.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { delayedClicks, type DelayOptions } from "./delayed_clicks.ts";
-import type { LabelPolicy } from "../../src/users/pending/label_policy.ts";
-import { TaskState } from "../../src/engine/task_state.ts";
-import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { Learner } from "../../src/learner/learner.ts";
-import type { LearnerOptions } from "../../src/learner/learner_options.ts";
+import type { LabelPolicy } from "../../../src/users/pending/label_policy.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import type { TaskOutputs } from "../../../src/engine/task_outputs.ts";
+import { Learner } from "../../../src/learner/learner.ts";
+import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 
 /** What is tried. */
 export interface BiasOptions extends DelayOptions {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readSparrow, shuffled, SPARROW_SCHEMA } from "../../scripts/research/protocols/sparrow.ts";
-import { numericNames } from "../../src/features/schema.ts";
-import { FeatureStatistics } from "../../src/features/statistics.ts";
-import { SAMPLE_COLUMNS } from "../../src/adapters/sparrow.ts";
+import { readSparrow, shuffled, SPARROW_SCHEMA } from "../../../../scripts/research/protocols/sparrow.ts";
+import { numericNames } from "../../../../src/features/schema.ts";
+import { FeatureStatistics } from "../../../../src/features/statistics.ts";
+import { SAMPLE_COLUMNS } from "../../../../src/adapters/sparrow.ts";
 
 async function read(row: Readonly<Record<string, string>>) {
   const folder = await Deno.makeTempDir();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { KerasAdam, QUIET_STEPS } from "../../../scripts/research/notebook/keras_adam.ts";
-import { createRandom } from "../../../src/draws/random_source.ts";
+import { KerasAdam, QUIET_STEPS } from "../../../../scripts/research/notebook/keras_adam.ts";
+import { createRandom } from "../../../../src/draws/random_source.ts";
 
 /** The plain loop that Keras runs: every row, every step, in double precision. */
 class PlainAdam {

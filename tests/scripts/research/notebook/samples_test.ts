@@ -4,7 +4,7 @@ import {
   readNotebookSamples,
   standardise,
   UNKNOWN_GENRE,
-} from "../../../scripts/research/notebook/samples.ts";
+} from "../../../../scripts/research/notebook/samples.ts";
 
 const HEADER =
   "movieId,userId,label,releaseYear,movieGenre1,movieRatingCount,movieAvgRating,movieRatingStddev," +

@@ -30,7 +30,7 @@ import {
   pick,
   type Random,
 } from "../../src/draws/random_source.ts";
-import { Schedule } from "./schedule.ts";
+import { Schedule } from "../../fixtures/simulator/schedule.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, DAY = 1440 * MINUTE;
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { verdicts } from "../../src/experiments/verdict.ts";
-import type { Log } from "../../streams/log/log.ts";
-import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
-import { simulate, type SimulationView } from "../../scripts/simulator/simulation.ts";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import { verdicts } from "../../../src/experiments/verdict.ts";
+import type { Log } from "../../../streams/log/log.ts";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { openLog, testBroker } from "../../log/kafka_broker.ts";
+import { simulate, type SimulationView } from "../../../scripts/simulate/simulation.ts";
 
 const run = (requests: number, users: number, log: Log = new MemoryLog()): Promise<SimulationView> =>
   simulate(log, {

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { meanReciprocalRank, rowFigures, taskFigures } from "../../scripts/research/protocols/figures.ts";
+import {
+  meanReciprocalRank,
+  rowFigures,
+  taskFigures,
+} from "../../../../scripts/research/protocols/figures.ts";
 
 const judged = (labels: readonly number[], predictions: readonly number[]) => ({
   users: new Uint32Array(labels.length),

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
-import type { ImpressionEvent, InteractionEvent } from "../../src/events/event.ts";
-import { auc } from "../../src/metrics/ranking.ts";
-import { LIVES, longLives } from "../../scripts/simulator/long_lives.ts";
+import { decodeEvent, decodeItem } from "../../../src/events/codec.ts";
+import type { ImpressionEvent, InteractionEvent } from "../../../src/events/event.ts";
+import { auc } from "../../../src/metrics/ranking.ts";
+import { LIVES, longLives } from "../../../scripts/research/long_lives.ts";
 
 const USERS = 30;
 const SIZES = { seed: 5, users: USERS, items: 600 };

@@ -4,7 +4,8 @@
  * @module
  */
 
-const folder = Deno.env.get("MEANDER_DATA") ?? new URL("../../../shared/data", import.meta.url).pathname;
+const folder = Deno.env.get("MEANDER_DATA") ??
+  new URL("../../../../../shared/data", import.meta.url).pathname;
 
 /** Registers a test on a data file; it is ignored, with a warning, if the file is missing. */
 export function dataTest(name: string, file: string, check: (path: string) => Promise<void>): void {

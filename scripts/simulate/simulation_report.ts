@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PARTS } from "./person.ts";
+import { PARTS } from "../../fixtures/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "../../streams/report/chart.ts";
 import { figure, renderDocument } from "../../streams/report/document.ts";
 import { DASH, formatCount, formatPercent, formatSeconds } from "../../streams/report/format.ts";

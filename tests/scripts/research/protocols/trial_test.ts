@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { batches, judgedFrom, Trial } from "../../scripts/research/protocols/trial.ts";
-import type { FeatureSchema } from "../../src/features/schema.ts";
-import type { Sample } from "../../src/samples/sample.ts";
+import { batches, judgedFrom, Trial } from "../../../../scripts/research/protocols/trial.ts";
+import type { FeatureSchema } from "../../../../src/features/schema.ts";
+import type { Sample } from "../../../../src/samples/sample.ts";
 
 const SCHEMA: FeatureSchema = {
   userFields: [],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { renderSimulation, type SimulationData } from "../../scripts/simulator/simulation_report.ts";
-import { testPage } from "./page_tests.ts";
+import { renderSimulation, type SimulationData } from "../../../scripts/simulate/simulation_report.ts";
+import { testPage } from "../../report/page_tests.ts";
 
 const NAME = "<b>popularity</b>";
 const STRETCHES = Array.from({ length: 20 }, (_, n) => n + 1);
