@@ -25,6 +25,7 @@ const LAYERS = [
   "src/nn/models/din",
   "src/nn/models/dien",
   "src/nn/models/mimn",
+  "src/nn/models/pair_head",
   "src/nn/models",
   "src/assignment",
   "src/samples",

@@ -1,0 +1,266 @@
+/**
+ * The pair head: orders the best candidates of retrieval once more, by what is known of each pair of a behaviour and
+ * a candidate. It sees counts, never ids, so a few hundred weights are enough and it pays from the first thousands of
+ * behaviours on.
+ *
+ * ```text
+ *   v_ij    = W2ᵀ relu(W1ᵀ f_ij + b1) + b2                     f_ij [P] pair inputs of behaviour j and candidate i
+ *   u_i     = .3 Σ_j exp(α_a) ∘ v_ij                           a the age of j in behaviours, 0 the newest; α [H, U]
+ *   x_i     = [.5 blend features, .2 s_i, u_i]                 s_i the score of the blend
+ *   score_i = w s_i + w4ᵀ relu(W3ᵀ x_i + b3) + b4
+ *   loss    = −ln softmax(score)_target                        over the K candidates of a list
+ * ```
+ *
+ * w starts at 1 and w4, b4 at 0: the first order is the blend's. A sum over behaviours with learned weights of their
+ * pairs is DIN's local activation (Zhou et al., "Deep Interest Network", KDD 2018) with the network in place of the
+ * product; the listwise loss is ListNet's for one relevant item (Cao et al., ICML 2007). Left out: embeddings.
+ *
+ * What comes second in the network is linear, so W2 and exp(α) are one matrix [H·N, U], and no v is ever written.
+ *
+ * @module
+ */
+
+import type { Kernels } from "../../kernels/kernels.ts";
+import { Parameters } from "../../kernels/parameters.ts";
+import { PLAIN } from "../../kernels/plain.ts";
+import { Scratch } from "../../kernels/scratch.ts";
+
+// H behaviours, K candidates, P pair inputs, B blend features, N hidden units a pair, U sums, M hidden units a candidate
+
+const BLEND_SCALE = 0.5;
+const SCORE_SCALE = 0.2;
+const SUM_SCALE = 0.3;
+/** α of age a before anything was learnt is −0.15 a. */
+const AGE_DECAY = 0.15;
+
+/** What a head is built for. */
+export interface PairHeadSizes {
+  /** Most behaviours H of a list. */
+  readonly behaviours: number;
+  /** Inputs P of a pair. */
+  readonly pairs: number;
+  /** Features B of a candidate. */
+  readonly blend: number;
+  /** Hidden units N of a pair. @default {16} */
+  readonly pairUnits?: number;
+  /** Sums U over behaviours. @default {4} */
+  readonly sums?: number;
+  /** Hidden units M of a candidate. @default {32} */
+  readonly units?: number;
+}
+
+/** A list to be ordered. */
+export interface PairHeadInput {
+  /** Behaviours there are, 0 to the head's H. */
+  readonly H: number;
+  /** Candidates K, at least 1. */
+  readonly K: number;
+  /** Inputs of the pairs [K, H, P], behaviours newest first. */
+  readonly pairs: Float32Array;
+  /** Features of the candidates [K, B]. */
+  readonly blend: Float32Array;
+  /** Scores of the blend [K]. */
+  readonly scores: Float32Array;
+}
+
+/** Scores lists, and learns from what was taken of them. */
+export class PairHead {
+  /** The weights; training writes into them. */
+  readonly parameters: Parameters;
+  readonly #kernels: Kernels;
+  readonly #sizes: Required<PairHeadSizes>;
+  /** Slopes of a ReLU. */
+  readonly #zeros: Float32Array;
+  /** .3 exp(α) ∘ W2 [H·N, U], and its gradient. */
+  readonly #weights: Float32Array;
+  readonly #weightGradients: Float32Array;
+  /** Scratch: relu of the pairs [K, H·N], x [K, B+1+U], relu of the candidates [K, M], scores [K], and gradients. */
+  readonly #hidden: Scratch;
+  readonly #x: Scratch;
+  readonly #top: Scratch;
+  readonly #scores: Scratch;
+  readonly #sums: Scratch;
+  readonly #dScores: Scratch;
+  readonly #dTop: Scratch;
+  readonly #dx: Scratch;
+  readonly #dHidden: Scratch;
+
+  /** A head that keeps the blend's order. @param random uniform in [0, 1) */
+  constructor(sizes: PairHeadSizes, random: () => number, kernels: Kernels = PLAIN) {
+    const settled = this.#sizes = { pairUnits: 16, sums: 4, units: 32, ...sizes };
+    const { behaviours: H, pairs: P, blend: B, pairUnits: N, sums: U, units: M } = settled;
+    this.#kernels = kernels;
+    this.parameters = new Parameters({
+      ...{ W1: [P, N], b1: [N], W2: [N, U], b2: [U], alpha: [H, U] },
+      ...{ W3: [B + 1 + U, M], b3: [M], w4: [M], b4: [1], w: [1] },
+    }, kernels);
+    this.#zeros = kernels.floats(Math.max(N, M));
+    this.#weights = kernels.floats(H * N * U);
+    this.#weightGradients = kernels.floats(H * N * U);
+    const scratch = () => new Scratch(kernels);
+    [this.#hidden, this.#x, this.#top, this.#scores] = [scratch(), scratch(), scratch(), scratch()];
+    [this.#sums, this.#dScores, this.#dTop] = [scratch(), scratch(), scratch()];
+    [this.#dx, this.#dHidden] = [scratch(), scratch()];
+    this.#initialise(random);
+  }
+
+  /** Scores [K] of the candidates, larger is better; valid until the next call. */
+  score(input: PairHeadInput): Float32Array {
+    const kernels = this.#kernels;
+    const { behaviours, pairs: P, blend: B, pairUnits: N, sums: U, units: M } = this.#sizes;
+    const { H, K, pairs, blend, scores } = input;
+    if (
+      H > behaviours || pairs.length !== K * H * P || blend.length !== K * B || scores.length !== K || K < 1
+    ) {
+      throw new TypeError(
+        `Cannot order ${K} candidates by ${H} behaviours: current lengths are ${pairs.length}, ${blend.length} ` +
+          `and ${scores.length}, the head is for ${behaviours} behaviours, ${P} pair inputs and ${B} features`,
+      );
+    }
+    const { values } = this.parameters;
+    const at = (name: string) => this.parameters.offset(name);
+    const hidden = this.#hidden.take(K * H * N);
+    const sums = this.#sums.zeros(K * U);
+    if (H > 0) {
+      kernels.affine(hidden, 0, values, at("b1"), pairs, 0, values, at("W1"), K * H, P, N);
+      kernels.prelu(hidden, hidden, this.#zeros, 0, K * H, N);
+      const bias = this.#foldAges(H);
+      kernels.addRows(sums, bias, 1, K, U);
+      kernels.addXW(sums, 0, hidden, 0, this.#weights, 0, K, H * N, U);
+    }
+    const width = B + 1 + U;
+    const x = this.#x.take(K * width);
+    for (let i = 0; i < K; i++) {
+      const row = i * width;
+      for (let f = 0; f < B; f++) x[row + f] = BLEND_SCALE * blend[i * B + f]!;
+      x[row + B] = SCORE_SCALE * scores[i]!;
+      for (let a = 0; a < U; a++) x[row + B + 1 + a] = sums[i * U + a]!;
+    }
+    const top = this.#top.take(K * M);
+    kernels.affine(top, 0, values, at("b3"), x, 0, values, at("W3"), K, width, M);
+    kernels.prelu(top, top, this.#zeros, 0, K, M);
+    const out = this.#scores.take(K);
+    kernels.affine(out, 0, values, at("b4"), top, 0, values, at("w4"), K, M, 1);
+    const w = values[at("w")]!;
+    for (let i = 0; i < K; i++) out[i] = out[i]! + w * scores[i]!;
+    return out;
+  }
+
+  /**
+   * −ln of the probability of the candidate that was taken. Adds `weight` times its gradient to `gradients`, in the
+   * layout of the parameters.
+   */
+  loss(input: PairHeadInput, target: number, gradients: Float32Array, weight = 1): number {
+    const scores = this.score(input);
+    const { K } = input;
+    if (!(target >= 0 && target < K)) {
+      throw new RangeError(`Cannot learn candidate ${target} of ${K}: current value is out of range`);
+    }
+    const d = this.#dScores.take(K);
+    let highest = -Infinity;
+    for (let i = 0; i < K; i++) highest = Math.max(highest, scores[i]!);
+    let sum = 0;
+    for (let i = 0; i < K; i++) sum += d[i] = Math.exp(scores[i]! - highest);
+    for (let i = 0; i < K; i++) d[i] = weight * d[i]! / sum;
+    d[target] = d[target]! - weight;
+    this.#backward(input, d, gradients);
+    return Math.log(sum) + highest - scores[target]!;
+  }
+
+  /** Adds the gradients of the list that was scored last. */
+  #backward({ H, K, pairs, scores }: PairHeadInput, d: Float32Array, gradients: Float32Array): void {
+    const kernels = this.#kernels;
+    const { pairs: P, blend: B, pairUnits: N, sums: U, units: M } = this.#sizes;
+    const { values } = this.parameters;
+    const at = (name: string) => this.parameters.offset(name);
+    const width = B + 1 + U;
+    let dw = 0;
+    for (let i = 0; i < K; i++) dw += d[i]! * scores[i]!;
+    gradients[at("w")]! += dw;
+    const top = this.#top.current;
+    kernels.addRowSum(gradients, at("b4"), d, 0, K, 1);
+    kernels.addXtY(gradients, at("w4"), top, 0, d, 0, K, M, 1);
+    const dTop = this.#dTop.zeros(K * M);
+    kernels.addYWt(dTop, 0, d, 0, values, at("w4"), K, M, 1);
+    this.#reluBackward(dTop, top, K, M);
+    kernels.addRowSum(gradients, at("b3"), dTop, 0, K, M);
+    kernels.addXtY(gradients, at("W3"), this.#x.current, 0, dTop, 0, K, width, M);
+    if (H === 0) return;
+    const dx = this.#dx.zeros(K * width);
+    kernels.addYWt(dx, 0, dTop, 0, values, at("W3"), K, width, M);
+    const dSums = this.#sums.take(K * U);
+    for (let i = 0; i < K; i++) {
+      for (let a = 0; a < U; a++) dSums[i * U + a] = dx[i * width + B + 1 + a]!;
+    }
+    const hidden = this.#hidden.current;
+    const dWeights = kernels.clear(this.#weightGradients);
+    kernels.addXtY(dWeights, 0, hidden, 0, dSums, 0, K, H * N, U);
+    this.#unfoldAges(H, K, dSums, gradients);
+    const dHidden = this.#dHidden.zeros(K * H * N);
+    kernels.addYWt(dHidden, 0, dSums, 0, this.#weights, 0, K, H * N, U);
+    this.#reluBackward(dHidden, hidden, K * H, N);
+    kernels.addRowSum(gradients, at("b1"), dHidden, 0, K * H, N);
+    kernels.addXtY(gradients, at("W1"), pairs, 0, dHidden, 0, K * H, P, N);
+  }
+
+  /** Puts .3 exp(α) ∘ W2 of H ages into the weights. @returns .3 Σ exp(α) ∘ b2 [U] */
+  #foldAges(H: number): Float32Array {
+    const { pairUnits: N, sums: U } = this.#sizes;
+    const [alpha, w2, b2] = ["alpha", "W2", "b2"].map((name) => this.parameters.block(name)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const bias = new Float32Array(U);
+    for (let j = 0; j < H; j++) {
+      for (let a = 0; a < U; a++) {
+        const scale = SUM_SCALE * Math.exp(alpha[j * U + a]!);
+        bias[a] = bias[a]! + scale * b2[a]!;
+        for (let n = 0; n < N; n++) this.#weights[(j * N + n) * U + a] = scale * w2[n * U + a]!;
+      }
+    }
+    return bias;
+  }
+
+  /** From the gradient of the weights of H ages adds those of W2, b2 and α. */
+  #unfoldAges(H: number, K: number, dSums: Float32Array, gradients: Float32Array): void {
+    const { pairUnits: N, sums: U } = this.#sizes;
+    const dWeights = this.#weightGradients;
+    const block = (name: string, of?: Float32Array) => this.parameters.block(name, of);
+    const [alpha, w2, b2] = [block("alpha"), block("W2"), block("b2")];
+    const [dAlpha, dW2, dB2] = [block("alpha", gradients), block("W2", gradients), block("b2", gradients)];
+    for (let a = 0; a < U; a++) {
+      let dBias = 0;
+      for (let i = 0; i < K; i++) dBias += dSums[i * U + a]!;
+      for (let j = 0; j < H; j++) {
+        const scale = SUM_SCALE * Math.exp(alpha[j * U + a]!);
+        let inner = b2[a]! * dBias;
+        for (let n = 0; n < N; n++) {
+          const g = dWeights[(j * N + n) * U + a]!;
+          dW2[n * U + a]! += scale * g;
+          inner += g * w2[n * U + a]!;
+        }
+        dB2[a]! += scale * dBias;
+        dAlpha[j * U + a]! += scale * inner;
+      }
+    }
+  }
+
+  /** df becomes the gradient before the ReLU whose result is f [m, n]. */
+  #reluBackward(df: Float32Array, f: Float32Array, m: number, n: number): void {
+    for (let o = 0; o < m * n; o++) if (f[o] === 0) df[o] = 0;
+  }
+
+  /** Matrices Glorot uniform, α falls with age, w is 1, and the rest is 0. */
+  #initialise(random: () => number): void {
+    for (const name of ["W1", "W2", "W3"]) {
+      const [inputs = 0, outputs = 0] = this.parameters.shapes.get(name) ?? [];
+      const limit = Math.sqrt(6 / (inputs + outputs));
+      const block = this.parameters.block(name);
+      for (let o = 0; o < block.length; o++) block[o] = (2 * random() - 1) * limit;
+    }
+    const { sums: U } = this.#sizes;
+    this.parameters.block("alpha").forEach((_, o, alpha) => alpha[o] = -AGE_DECAY * Math.floor(o / U));
+    this.parameters.block("w")[0] = 1;
+  }
+}
