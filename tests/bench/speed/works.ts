@@ -9,6 +9,7 @@ import { createKernels, resolveKernels } from "../../../src/nn/kernels/choose.ts
 import type { KernelName, Kernels } from "../../../src/nn/kernels/kernels.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/models/registry.ts";
 import type { Model, ModelSizes } from "../../../src/nn/models/core/model.ts";
+import { PairHead } from "../../../src/nn/models/pair_head/pair_head.ts";
 import { Adam } from "../../../src/nn/optimisers/adam.ts";
 import { dienForward } from "../../reference/forward.ts";
 import { type Backend, startTensorflow } from "../../reference/tensorflow.ts";
@@ -183,6 +184,32 @@ function steps(): Work[] {
   );
 }
 
+/** A list of 100 candidates beside 16 behaviours, and of 32, as the pair head orders it and learns from it. */
+function pairHead(): Work[] {
+  const sizes = { behaviours: 16, pairs: 12, blend: 22 };
+  const list = (K: number) => ({
+    ...{ H: 16, K, pairs: floats(K * 16 * 12, 1), blend: floats(K * 22, 2), scores: floats(K, 3) },
+  });
+  const order = (by: KernelName): Work => ({
+    ...{ work: "order 100 candidates, pair head", by },
+    prepare() {
+      const head = new PairHead(sizes, mulberry32(1), createKernels(by));
+      const input = list(100);
+      return () => head.score(input);
+    },
+  });
+  const learn = (K: number) => (by: KernelName): Work => ({
+    ...{ work: `learn a list of ${K}, pair head`, by },
+    prepare() {
+      const head = new PairHead(sizes, mulberry32(1), createKernels(by));
+      const gradients = head.parameters.kernels.floats(head.parameters.values.length);
+      const input = list(K);
+      return () => head.loss(input, 3, gradients);
+    },
+  });
+  return [order, learn(100), learn(32)].flatMap((work) => OURS.map(work));
+}
+
 /** Works of kernels and models, by section. */
 export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
   product,
@@ -190,4 +217,5 @@ export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
   scoring: () => [...scoring(), ...skipping()],
   steps,
   histories,
+  pairHead,
 };
