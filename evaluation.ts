@@ -1,6 +1,6 @@
 /**
- * How good predictions and policies are: exact figures over arrays, the same in constant memory over a stream, and what
- * another policy would have earned, from a log of choices made at random. Pure.
+ * How good predictions and policies are: exact figures over arrays, and what another policy would have earned, from a log
+ * of choices made at random. Pure.
  *
  * @example
  * ```ts
@@ -33,22 +33,6 @@ export {
   logLoss,
   normalizedEntropy,
 } from "./src/metrics/probability.ts";
-
-// Figures in constant memory.
-export type { Metric, MetricClass } from "./src/metrics/metric.ts";
-export { HistogramAuc, type HistogramAucState } from "./src/metrics/histogram_auc.ts";
-export {
-  type ProbabilityFigures,
-  RunningMean,
-  type RunningMeanState,
-  RunningProbability,
-  type RunningProbabilityState,
-} from "./src/metrics/running.ts";
-export {
-  SlidingWindow,
-  type SlidingWindowOptions,
-  type SlidingWindowState,
-} from "./src/metrics/sliding_window.ts";
 
 // Other policies, from a log.
 export {

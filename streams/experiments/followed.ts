@@ -16,7 +16,6 @@ import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
 import type { Sample } from "../../src/samples/sample.ts";
-import { RunningMean } from "../../src/metrics/running.ts";
 import { LatencyWindow } from "./latency.ts";
 
 /** Event time after which a user without a sample counts as lost. */
@@ -50,30 +49,31 @@ export interface ExperimentStatus {
   readonly lost: readonly number[];
 }
 
-/** Times to an answer of one variant. */
+/** Times from request to recommendation of one variant. */
 class Took {
-  #mean = new RunningMean();
-  /** One second that never ends. */
+  /** A single second that never ends. */
   readonly #window = new LatencyWindow(1);
+  #sum = 0;
 
   update(ms: number): void {
-    this.#mean.update(ms);
+    this.#sum += ms;
     this.#window.add(ms);
   }
 
   get view(): LatencyView {
-    const [p50, p99] = [0.5, 0.99].map((share) => this.#window.percentile(share)) as [number, number];
-    return { mean: this.#mean.get(), p50, p99 };
+    const { count } = this.#window;
+    const mean = count === 0 ? null : this.#sum / count;
+    return { mean, p50: this.#window.percentile(0.5), p99: this.#window.percentile(0.99) };
   }
 
   encode(to: ByteWriter): void {
-    const { count, sum } = this.#mean.toJSON();
-    to.uint(count).f64(sum);
+    to.uint(this.#window.count).f64(this.#sum);
     this.#window.encode(to);
   }
 
   decode(from: ByteReader): void {
-    this.#mean = RunningMean.from({ count: from.uint(), sum: from.f64() });
+    from.uint(); // the count, which the window knows
+    this.#sum = from.f64();
     this.#window.decode(from);
   }
 }
