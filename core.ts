@@ -111,7 +111,7 @@ export {
   encodeItem,
   encodeRecommendation,
 } from "./src/events/codec.ts";
-export { type Refusal, REFUSAL_CODES, type RefusalCode } from "./src/events/refusal.ts";
+export { type Rejected, REJECTION_CODES, type RejectionCode } from "./src/events/rejected.ts";
 export type { FilePlace, LogPlace, Rejection } from "./src/events/rejection.ts";
 export { type JsonSchema, jsonSchemas } from "./src/events/json_schema.ts";
 

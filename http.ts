@@ -37,7 +37,7 @@ export { type Door, DOORS } from "./streams/http/contract/door_names.ts";
 
 // Its measures.
 export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";
-export type { RefusedEntry } from "./streams/http/intake.ts";
+export type { RejectedEntry } from "./streams/http/intake.ts";
 
 // A client for experiments.
 export { ExperimentClient, type ExperimentClientOptions } from "./streams/experiments/client.ts";

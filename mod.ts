@@ -125,7 +125,7 @@ export type {
 } from "./src/events/event.ts";
 export { checkEvent, checkItem } from "./src/events/check.ts";
 export { decodeEvent, decodeItem, encodeEvent, encodeItem } from "./src/events/codec.ts";
-export type { Refusal } from "./src/events/refusal.ts";
+export type { Rejected } from "./src/events/rejected.ts";
 export type { Rejection } from "./src/events/rejection.ts";
 
 // Recommendations: what is answered.

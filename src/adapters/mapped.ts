@@ -9,7 +9,7 @@
 
 import { isAttribute } from "../events/check.ts";
 import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
-import { shown } from "../events/refusal.ts";
+import { shown } from "../events/rejected.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
 
 /** What an adapter makes of one foreign record. */

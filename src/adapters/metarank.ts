@@ -20,7 +20,7 @@
 
 import { checkItem } from "../events/check.ts";
 import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
-import { shown } from "../events/refusal.ts";
+import { shown } from "../events/rejected.ts";
 import {
   extra,
   fieldError,

@@ -9,9 +9,17 @@
 import type { AttributeValue, Event, ItemRecord } from "./event.ts";
 import { DuplicateFinder } from "./keys/duplicate_finder.ts";
 import { nearName } from "./keys/near_name.ts";
-import { countKeys, plainFault } from "./plain.ts";
+import { countKeys, plainViolation } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
-import { type Fault, type Refusal, type RefusalCode, refuseFault, shown, stepTo, within } from "./refusal.ts";
+import {
+  type Rejected,
+  type RejectionCode,
+  rejectViolation,
+  shown,
+  stepTo,
+  type Violation,
+  within,
+} from "./rejected.ts";
 import {
   ATTRIBUTE_LIST,
   ATTRIBUTE_NAME,
@@ -25,11 +33,11 @@ import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
 
 /** An event, or why the input is not one. */
-export type DecodedEvent = { readonly ok: true; readonly event: Event } | Refusal;
+export type DecodedEvent = { readonly ok: true; readonly event: Event } | Rejected;
 /** An item, or why the input is not one. */
-export type DecodedItem = { readonly ok: true; readonly item: ItemRecord } | Refusal;
+export type DecodedItem = { readonly ok: true; readonly item: ItemRecord } | Rejected;
 /** A recommendation, or why the input is not one. */
-export type DecodedRecommendation = { readonly ok: true; readonly recommendation: Recommendation } | Refusal;
+export type DecodedRecommendation = { readonly ok: true; readonly recommendation: Recommendation } | Rejected;
 
 type Bag = Readonly<Record<string, unknown>>;
 
@@ -60,7 +68,7 @@ const duplicates = new DuplicateFinder();
  * ```
  */
 export function checkEvent(value: unknown): DecodedEvent {
-  return countKeys(value) < 0 ? refusePlain(value, "event") : checkEventFields(value);
+  return countKeys(value) < 0 ? rejectUnplain(value, "event") : checkEventFields(value);
 }
 
 /**
@@ -77,7 +85,7 @@ export function checkEvent(value: unknown): DecodedEvent {
  * ```
  */
 export function checkItem(value: unknown): DecodedItem {
-  return countKeys(value) < 0 ? refusePlain(value, "item") : checkItemFields(value);
+  return countKeys(value) < 0 ? rejectUnplain(value, "item") : checkItemFields(value);
 }
 
 /**
@@ -92,83 +100,85 @@ export function checkItem(value: unknown): DecodedItem {
  * ```
  */
 export function checkRecommendation(value: unknown): DecodedRecommendation {
-  return countKeys(value) < 0 ? refusePlain(value, "recommendation") : checkRecommendationFields(value);
+  return countKeys(value) < 0 ? rejectUnplain(value, "recommendation") : checkRecommendationFields(value);
 }
 
 /** Whether a value may stand among attributes under this name. */
 export function isAttribute(name: string, value: unknown): value is AttributeValue {
-  return value !== undefined && countKeys({ [name]: value }) > 0 && attributeFault(name, value) === undefined;
+  return value !== undefined && countKeys({ [name]: value }) > 0 &&
+    attributeViolation(name, value) === undefined;
 }
 
 /** The rest of {@linkcode checkEvent} once {@linkcode countKeys} has found the value to be plain. */
 export function checkEventFields(value: unknown): DecodedEvent {
-  if (!isObject(value)) return refuseFault(notAnObject(value), "event");
+  if (!isObject(value)) return rejectViolation(notAnObject(value), "event");
   const type = value["type"];
   const fields = EVENTS.get(type);
-  if (fields === undefined) return refuseFault(typeFault(value), "event");
-  const fault = fieldsFault(fields, value);
-  if (fault !== undefined) return refuseFault(fault, `${type} event`);
+  if (fields === undefined) return rejectViolation(typeViolation(value), "event");
+  const violation = fieldsViolation(fields, value);
+  if (violation !== undefined) return rejectViolation(violation, `${type} event`);
   return { ok: true, event: value as unknown as Event };
 }
 
 /** The rest of {@linkcode checkItem} once {@linkcode countKeys} has found the value to be plain. */
 export function checkItemFields(value: unknown): DecodedItem {
-  const fault = isObject(value) ? fieldsFault(ITEM, value) : notAnObject(value);
-  if (fault !== undefined) return refuseFault(fault, "item");
+  const violation = isObject(value) ? fieldsViolation(ITEM, value) : notAnObject(value);
+  if (violation !== undefined) return rejectViolation(violation, "item");
   return { ok: true, item: value as ItemRecord };
 }
 
 /** The rest of {@linkcode checkRecommendation} once {@linkcode countKeys} has found the value to be plain. */
 export function checkRecommendationFields(value: unknown): DecodedRecommendation {
-  const fault = isObject(value) ? fieldsFault(RECOMMENDATION, value) : notAnObject(value);
-  if (fault !== undefined) return refuseFault(fault, "recommendation");
+  const violation = isObject(value) ? fieldsViolation(RECOMMENDATION, value) : notAnObject(value);
+  if (violation !== undefined) return rejectViolation(violation, "recommendation");
   return { ok: true, recommendation: value as Recommendation };
 }
 
 /** Puts into words what made {@linkcode countKeys} return -1. */
-export function refusePlain(value: unknown, what: string): Refusal {
-  const fault = plainFault(value) ?? { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
-  return refuseFault(fault, what);
+export function rejectUnplain(value: unknown, what: string): Rejected {
+  const violation = plainViolation(value) ??
+    { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
+  return rejectViolation(violation, what);
 }
 
 function isObject(value: unknown): value is Bag {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function notAnObject(value: unknown): Fault {
+function notAnObject(value: unknown): Violation {
   return { code: "not-an-object", wanted: "an object", got: shown(value), path: "" };
 }
 
-function typeFault(event: Bag): Fault {
+function typeViolation(event: Bag): Violation {
   const { type } = event;
   const wanted = `one of ${[...EVENTS.keys()].join(", ")}`;
-  if (type === undefined) return missingFault("type", wanted, event, []);
+  if (type === undefined) return missingViolation("type", wanted, event, []);
   const code = typeof type === "string" ? "unknown-type" : "wrong-type";
   return { code, wanted, got: shown(type), path: ".type" };
 }
 
 /** Says that a record has no field of a name, and which of those that we have no name for is near it. */
-function missingFault(name: string, wanted: string, record: Bag, fields: NamedFields): Fault {
+function missingViolation(name: string, wanted: string, record: Bag, fields: NamedFields): Violation {
   const known = new Set(fields.map(([own]) => own));
   const unknown = Object.keys(record).filter((key) => !known.has(key)).slice(0, MAX_COMPARED);
   return { code: "missing-field", wanted, got: "undefined", path: `.${name}`, near: nearName(name, unknown) };
 }
 
-function fieldsFault(fields: NamedFields, record: Bag): Fault | undefined {
+function fieldsViolation(fields: NamedFields, record: Bag): Violation | undefined {
   for (let i = 0; i < fields.length; i++) {
     const [name, field] = fields[i]!;
     const value = record[name];
     if (value === undefined) {
       if (field.optional === true) continue;
-      return missingFault(name, describe(field), record, fields);
+      return missingViolation(name, describe(field), record, fields);
     }
-    const fault = kindFault(field, value) ?? lengthFault(field, value, record);
-    if (fault !== undefined) return within(`.${name}`, fault);
+    const violation = kindViolation(field, value) ?? lengthViolation(field, value, record);
+    if (violation !== undefined) return within(`.${name}`, violation);
   }
   return undefined;
 }
 
-function lengthFault(field: Field, value: unknown, record: Bag): Fault | undefined {
+function lengthViolation(field: Field, value: unknown, record: Bag): Violation | undefined {
   if (field.kind !== "list" || field.sameLengthAs === undefined) return undefined;
   const wanted = (record[field.sameLengthAs] as readonly unknown[]).length;
   if ((value as readonly unknown[]).length === wanted) return undefined;
@@ -176,19 +186,19 @@ function lengthFault(field: Field, value: unknown, record: Bag): Fault | undefin
   return { code: "length-mismatch", wanted: as, got: shown(value), path: "" };
 }
 
-function kindFault(kind: Kind, value: unknown): Fault | undefined {
+function kindViolation(kind: Kind, value: unknown): Violation | undefined {
   switch (kind.kind) {
     case "list":
       if (!Array.isArray(value)) break;
-      return listFault(kind, value);
+      return listViolation(kind, value);
     case "object":
       if (!isObject(value)) break;
-      return fieldsFault(kind.fields, value);
+      return fieldsViolation(kind.fields, value);
     case "attributes":
       if (!isObject(value)) break;
-      return attributesFault(kind, value);
+      return attributesViolation(kind, value);
     case "scalar":
-      if (typeof value === "string") return kindFault(ATTRIBUTE_TEXT, value);
+      if (typeof value === "string") return kindViolation(ATTRIBUTE_TEXT, value);
       if (typeof value === "number" || typeof value === "boolean") return undefined;
       break;
     default: {
@@ -199,12 +209,12 @@ function kindFault(kind: Kind, value: unknown): Fault | undefined {
   return { code: "wrong-type", wanted: describe(kind), got: shown(value), path: "" };
 }
 
-function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fault | undefined {
-  if (list.length < kind.minItems) return sizeFault("empty-list", kind, list);
-  if (list.length > kind.maxItems) return sizeFault("too-many-items", kind, list);
+function listViolation(kind: Kind & { kind: "list" }, list: readonly unknown[]): Violation | undefined {
+  if (list.length < kind.minItems) return sizeViolation("empty-list", kind, list);
+  if (list.length > kind.maxItems) return sizeViolation("too-many-items", kind, list);
   for (let i = 0; i < list.length; i++) {
-    const fault = kindFault(kind.of, list[i]);
-    if (fault !== undefined) return within(`[${i}]`, fault);
+    const violation = kindViolation(kind.of, list[i]);
+    if (violation !== undefined) return within(`[${i}]`, violation);
   }
   const at = kind.unique === true ? duplicates.find(list) : -1;
   if (at < 0) return undefined;
@@ -216,28 +226,28 @@ function listFault(kind: Kind & { kind: "list" }, list: readonly unknown[]): Fau
   };
 }
 
-function sizeFault(code: RefusalCode, kind: Kind, list: readonly unknown[]): Fault {
+function sizeViolation(code: RejectionCode, kind: Kind, list: readonly unknown[]): Violation {
   return { code, wanted: describe(kind), got: shown(list), path: "" };
 }
 
-function attributesFault(kind: Kind, attributes: Bag): Fault | undefined {
+function attributesViolation(kind: Kind, attributes: Bag): Violation | undefined {
   const names = Object.keys(attributes);
   if (names.length > MAX_ATTRIBUTES) {
     return { code: "too-many-items", wanted: describe(kind), got: `${names.length} of them`, path: "" };
   }
   for (const name of names) {
-    const fault = attributeFault(name, attributes[name]);
-    if (fault !== undefined) return within(stepTo(name), fault);
+    const violation = attributeViolation(name, attributes[name]);
+    if (violation !== undefined) return within(stepTo(name), violation);
   }
   return undefined;
 }
 
-function attributeFault(name: string, value: unknown): Fault | undefined {
-  const fault = kindFault(ATTRIBUTE_NAME, name);
-  if (fault !== undefined) return { ...fault, wanted: `an attribute with ${fault.wanted}` };
-  if (typeof value === "string") return kindFault(ATTRIBUTE_TEXT, value);
+function attributeViolation(name: string, value: unknown): Violation | undefined {
+  const violation = kindViolation(ATTRIBUTE_NAME, name);
+  if (violation !== undefined) return { ...violation, wanted: `an attribute with ${violation.wanted}` };
+  if (typeof value === "string") return kindViolation(ATTRIBUTE_TEXT, value);
   if (typeof value === "number" || typeof value === "boolean" || value === undefined) return undefined;
-  if (Array.isArray(value)) return kindFault(ATTRIBUTE_LIST, value);
+  if (Array.isArray(value)) return kindViolation(ATTRIBUTE_LIST, value);
   const wanted = "a string, a number, true, false or a list of strings";
   return { code: "wrong-type", wanted, got: shown(value), path: "" };
 }
@@ -245,7 +255,7 @@ function attributeFault(name: string, value: unknown): Fault | undefined {
 type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" | "scalar" }>;
 
 /** The code of what is wrong with a scalar; "" when nothing is. */
-function scalarCode(kind: ScalarKind, value: unknown): RefusalCode | "" {
+function scalarCode(kind: ScalarKind, value: unknown): RejectionCode | "" {
   switch (kind.kind) {
     case "string":
       return typeof value === "string" ? stringCode(kind, value) : "wrong-type";
@@ -269,7 +279,7 @@ function scalarCode(kind: ScalarKind, value: unknown): RefusalCode | "" {
   }
 }
 
-function stringCode(kind: Kind & { kind: "string" }, value: string): RefusalCode | "" {
+function stringCode(kind: Kind & { kind: "string" }, value: string): RejectionCode | "" {
   const { length } = value;
   if (length < kind.minBytes) return "empty-string";
   if (length > kind.maxBytes) return "string-too-long"; // a UTF-16 unit takes a byte at least

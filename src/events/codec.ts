@@ -1,7 +1,7 @@
 /**
  * Events, items and answers to and from their bytes on the log: UTF-8 JSON, one object a record.
  *
- * Decoding never throws: what cannot be taken comes back as a {@linkcode Refusal}. Encoding does: nothing is
+ * Decoding never throws: what cannot be taken comes back as a {@linkcode Rejected}. Encoding does: nothing is
  * put on the log that would be refused when read.
  *
  * @module
@@ -19,9 +19,9 @@ import {
   type DecodedRecommendation,
 } from "./check.ts";
 import type { Event, ItemRecord } from "./event.ts";
-import { parseJson, refuseLarge } from "./json.ts";
+import { parseJson, rejectLarge } from "./json.ts";
 import type { Recommendation } from "./recommendation.ts";
-import type { Refusal } from "./refusal.ts";
+import type { Rejected } from "./rejected.ts";
 import { MAX_RECORD_BYTES } from "./limits.ts";
 
 const ENCODER = new TextEncoder();
@@ -141,11 +141,11 @@ export function encodeRecommendation(recommendation: Recommendation): Uint8Array
 
 function encode(
   value: unknown,
-  checked: { readonly ok: true } | Refusal,
+  checked: { readonly ok: true } | Rejected,
   what: string,
 ): Uint8Array<ArrayBuffer> {
   if (!checked.ok) throw new TypeError(checked.reason);
   const bytes = ENCODER.encode(JSON.stringify(value));
-  if (bytes.length > MAX_RECORD_BYTES) throw new TypeError(refuseLarge(bytes.length, what).reason);
+  if (bytes.length > MAX_RECORD_BYTES) throw new TypeError(rejectLarge(bytes.length, what).reason);
   return bytes;
 }

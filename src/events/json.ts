@@ -10,14 +10,14 @@
  */
 
 import { Buffer } from "node:buffer";
-import { refusePlain } from "./check.ts";
-import { explainJson } from "./json_fault.ts";
+import { rejectUnplain } from "./check.ts";
+import { explainJson } from "./explain_json.ts";
 import { countKeys } from "./plain.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { reject, type Rejected } from "./rejected.ts";
 import { MAX_DEPTH, MAX_RECORD_BYTES } from "./limits.ts";
 
 /** A JSON value, or why the bytes are none. */
-export type ParsedJson = { readonly ok: true; readonly value: unknown } | Refusal;
+export type ParsedJson = { readonly ok: true; readonly value: unknown } | Rejected;
 
 /** Options of {@linkcode parseJson}. */
 export interface ParseOptions {
@@ -52,16 +52,16 @@ const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET 
  */
 export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions = {}): ParsedJson {
   const { maxBytes = MAX_RECORD_BYTES } = options;
-  if (bytes.length > maxBytes) return refuseLarge(bytes.length, what);
+  if (bytes.length > maxBytes) return rejectLarge(bytes.length, what);
   const scan = scanJson(bytes);
   if (scan === null) {
-    return refuse("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);
+    return reject("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);
   }
   let text: string;
   try {
     text = options.text ?? (scan.isAscii ? latin1(bytes) : DECODER.decode(bytes));
   } catch {
-    return refuseUtf8(bytes, what);
+    return rejectUtf8(bytes, what);
   }
   let value: unknown;
   try {
@@ -70,7 +70,7 @@ export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions
     return explainJson(text, what);
   }
   const keys = countKeys(value);
-  if (keys < 0) return refusePlain(value, what);
+  if (keys < 0) return rejectUnplain(value, what);
   return keys === scan.colons ? { ok: true, value } : explainJson(text, what);
 }
 
@@ -88,8 +88,8 @@ export function asciiOf(bytes: Uint8Array): string | undefined {
 }
 
 /** Says that a record of `size` bytes is too large. */
-export function refuseLarge(size: number, what: string): Refusal {
-  return refuse(
+export function rejectLarge(size: number, what: string): Rejected {
+  return reject(
     "too-large",
     `Cannot take the ${what} as a record of at most ${MAX_RECORD_BYTES} bytes: current value has ${size} bytes`,
   );
@@ -124,7 +124,7 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
 }
 
-function refuseUtf8(bytes: Uint8Array, what: string): Refusal {
+function rejectUtf8(bytes: Uint8Array, what: string): Rejected {
   let good = 0;
   let bad = bytes.length;
   while (bad - good > 1) {
@@ -134,7 +134,7 @@ function refuseUtf8(bytes: Uint8Array, what: string): Refusal {
   }
   const at = bad - 1;
   const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0");
-  return refuse("invalid-utf8", `Cannot decode the ${what} as UTF-8: byte ${at} is 0x${byte}`);
+  return reject("invalid-utf8", `Cannot decode the ${what} as UTF-8: byte ${at} is 0x${byte}`);
 }
 
 function isUtf8Start(bytes: Uint8Array): boolean {

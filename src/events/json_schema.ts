@@ -9,7 +9,7 @@
  */
 
 import type { Event } from "./event.ts";
-import { REFUSAL_CODES } from "./refusal.ts";
+import { REJECTION_CODES } from "./rejected.ts";
 import { MAX_REJECTED_BYTES } from "./rejection.ts";
 import {
   ATTRIBUTE_LIST,
@@ -160,7 +160,7 @@ function rejectedSchema(): JsonSchema {
       offset: { description: "Offset where it stood.", ...count },
       file: { description: "File where it stood.", type: "string" },
       line: { description: "Number of its line; the first is 1.", type: "integer", minimum: 1 },
-      code: { description: "What is wrong, for machines.", enum: REFUSAL_CODES },
+      code: { description: "What is wrong, for machines.", enum: REJECTION_CODES },
       reason: { description: "What is wrong, for people.", type: "string" },
       bytes: {
         description: `Its bytes; at most the first ${MAX_REJECTED_BYTES}.`,

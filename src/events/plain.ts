@@ -5,11 +5,11 @@
  * @module
  */
 
-import { type Fault, shown, stepTo, within } from "./refusal.ts";
+import { shown, stepTo, type Violation, within } from "./rejected.ts";
 import { FORBIDDEN_KEYS, MAX_DEPTH } from "./limits.ts";
 
 /**
- * Number of keys of all objects in a value, or -1 when {@linkcode plainFault} has something to say about it.
+ * Number of keys of all objects in a value, or -1 when {@linkcode plainViolation} has something to say about it.
  *
  * Costs one visit per value; allocates only what `Object.keys` does.
  */
@@ -41,7 +41,7 @@ export function countKeys(value: unknown, depth = 1): number {
 }
 
 /** What keeps a value from being plain data, or `undefined` when nothing does. */
-export function plainFault(value: unknown, depth = 1): Fault | undefined {
+export function plainViolation(value: unknown, depth = 1): Violation | undefined {
   if (typeof value === "number") {
     if (Number.isFinite(value)) return undefined;
     return { code: "not-finite", wanted: "a finite number", got: String(value), path: "" };
@@ -58,8 +58,8 @@ export function plainFault(value: unknown, depth = 1): Fault | undefined {
     if (!list && FORBIDDEN_KEYS.includes(key)) {
       return { code: "forbidden-key", wanted: "plain data", got: `an object with the key ${key}`, path: "" };
     }
-    const fault = plainFault(inner, depth + 1);
-    if (fault !== undefined) return within(list ? `[${key}]` : stepTo(key), fault);
+    const violation = plainViolation(inner, depth + 1);
+    if (violation !== undefined) return within(list ? `[${key}]` : stepTo(key), violation);
   }
   return undefined;
 }

@@ -6,7 +6,7 @@
  */
 
 import { MAX_ID_BYTES } from "./limits.ts";
-import type { Refusal, RefusalCode } from "./refusal.ts";
+import type { Rejected, RejectionCode } from "./rejected.ts";
 
 /** At most this many bytes of what was refused are kept. */
 export const MAX_REJECTED_BYTES = 64 * 1024;
@@ -31,7 +31,7 @@ export interface FilePlace {
 
 /** A record of the `rejected` topic: what was rejected, where it stood, and why. */
 export type Rejection = (LogPlace | FilePlace) & {
-  readonly code: RefusalCode;
+  readonly code: RejectionCode;
   readonly reason: string;
   /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
   readonly bytes: string;
@@ -40,7 +40,7 @@ export type Rejection = (LogPlace | FilePlace) & {
 };
 
 /**
- * Makes the record of a refusal. `size` is that of the whole when `bytes` is only its beginning.
+ * Makes the record of a rejected. `size` is that of the whole when `bytes` is only its beginning.
  *
  * @example
  * ```ts
@@ -62,12 +62,12 @@ export type Rejection = (LogPlace | FilePlace) & {
  */
 export function rejectionOf(
   place: LogPlace | FilePlace,
-  refusal: Refusal,
+  rejected: Rejected,
   bytes: Uint8Array,
   size: number = bytes.length,
 ): Rejection {
   const kept = bytes.subarray(0, MAX_REJECTED_BYTES);
-  const rejection = { ...place, code: refusal.code, reason: refusal.reason, bytes: kept.toBase64() };
+  const rejection = { ...place, code: rejected.code, reason: rejected.reason, bytes: kept.toBase64() };
   return kept.length < size ? { ...rejection, cut: true } : rejection;
 }
 

@@ -60,7 +60,7 @@ export interface Mark {
 }
 
 /** Something that was not taken. */
-export interface Refused {
+export interface RejectedView {
   /** Counts what is told to viewers, from 1. */
   readonly id: number;
   /** When, milliseconds since the epoch. */
@@ -86,7 +86,7 @@ export interface News {
   /** What happened to the parameters. */
   readonly marks: readonly Mark[];
   /** What was not taken. */
-  readonly refused: readonly Refused[];
+  readonly rejections: readonly RejectedView[];
 }
 
 const NO_QUALITY: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
@@ -95,9 +95,9 @@ const NO_QUALITY: Quality = { rows: 0, ctr: null, auc: null, entropy: null, cali
 const UNWATCHED_S = 10;
 const LATENCY_S = 60;
 const MAX_MARKS = 200;
-const MAX_REFUSED = 50;
+const MAX_REJECTIONS = 50;
 const MAX_CODES = 100;
-/** Bytes shown of what was refused; base64 has 4 characters for 3 of them. */
+/** Bytes shown of what was rejections; base64 has 4 characters for 3 of them. */
 const TEXT_BYTES = 159;
 /** An answer is read for its time at most so often. */
 const ANSWER_EVERY_MS = 50;
@@ -129,9 +129,9 @@ export class Recorder implements MetricsListener {
   /** What happened to the parameters, oldest first. */
   readonly marks: Mark[] = [];
   /** What was not taken, newest last. */
-  readonly refused: Refused[] = [];
+  readonly rejections: RejectedView[] = [];
   /** How much was not taken, by code, since the start of this process. */
-  readonly refusals: Map<string, number> = new Map();
+  readonly rejectionCounts: Map<string, number> = new Map();
   /** How good the newest predictions of each model were, as of the last look. */
   readonly qualities: Map<string, Quality> = new Map();
   readonly #options: RecorderOptions;
@@ -187,21 +187,21 @@ export class Recorder implements MetricsListener {
       : `${rejection.file}:${rejection.line}`;
     const start = Uint8Array.fromBase64(bytes.slice(0, TEXT_BYTES / 3 * 4));
     // As of a stream: a character that is cut at the end is left out.
-    this.#refuse({ code, reason, place, text: new TextDecoder().decode(start, { stream: true }) });
+    this.#reject({ code, reason, place, text: new TextDecoder().decode(start, { stream: true }) });
   }
 
-  /** See {@linkcode MetricsListener.refusedOverHttp}. */
-  refusedOverHttp(kind: "event" | "item", code: string, reason: string): void {
-    this.#refuse({ code, reason, place: `HTTP, ${kind}`, text: "" });
+  /** See {@linkcode MetricsListener.rejectedOverHttp}. */
+  rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void {
+    this.#reject({ code, reason, place: `HTTP, ${kind}`, text: "" });
   }
 
-  #refuse(refused: Omit<Refused, "time" | "id">): void {
-    const { code } = refused;
-    if (this.refusals.has(code) || this.refusals.size < MAX_CODES) {
-      this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+  #reject(rejection: Omit<RejectedView, "time" | "id">): void {
+    const { code } = rejection;
+    if (this.rejectionCounts.has(code) || this.rejectionCounts.size < MAX_CODES) {
+      this.rejectionCounts.set(code, (this.rejectionCounts.get(code) ?? 0) + 1);
     }
-    this.refused.push({ id: ++this.#id, time: this.#options.now(), ...refused });
-    if (this.refused.length > MAX_REFUSED) this.refused.shift();
+    this.rejections.push({ id: ++this.#id, time: this.#options.now(), ...rejection });
+    if (this.rejections.length > MAX_REJECTIONS) this.rejections.shift();
   }
 
   /** Takes the point of a second. @param watched Whether somebody looks: then nothing is older than the point. */
@@ -250,7 +250,13 @@ export class Recorder implements MetricsListener {
     const told = this.#told;
     this.#told = this.#id;
     const isNew = ({ id }: { readonly id: number }) => id > told;
-    return { time, point, minute, marks: this.marks.filter(isNew), refused: this.refused.filter(isNew) };
+    return {
+      time,
+      point,
+      minute,
+      marks: this.marks.filter(isNew),
+      rejections: this.rejections.filter(isNew),
+    };
   }
 
   /** What asks the log or sorts. */

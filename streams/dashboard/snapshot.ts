@@ -9,7 +9,7 @@ import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import type { Quality } from "../learning/learner_figures.ts";
 import { within } from "../http/deadline.ts";
 import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";
-import { type Column, COLUMNS, type Mark, type News, type Recorder, type Refused } from "./recorder.ts";
+import { type Column, COLUMNS, type Mark, type News, type Recorder, type RejectedView } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
 
 /** An item that is popular now. */
@@ -75,7 +75,7 @@ export interface Snapshot {
   readonly latency: Readonly<Record<"answer" | "score" | "commit", Percentiles>>;
   /** Bytes by part; states and embeddings are within the others. */
   readonly memory: Readonly<Record<string, number>>;
-  readonly refusals: Readonly<Record<string, number>>;
+  readonly rejectionCounts: Readonly<Record<string, number>>;
   readonly topItems: readonly TopItem[];
   /** Those that have given something, or might have; the one that was listed most first. */
   readonly sources: readonly SourceView[];
@@ -98,7 +98,7 @@ export interface Hello {
   readonly seconds: SeriesView;
   readonly minutes: SeriesView;
   readonly marks: readonly Mark[];
-  readonly refused: readonly Refused[];
+  readonly rejections: readonly RejectedView[];
   readonly now: Snapshot;
 }
 
@@ -184,7 +184,7 @@ export class Snapshots {
         commit: percentiles(recorder.commits),
       },
       memory: { resident: rss, heap: heapUsed, external, states, embeddings: learner?.tableBytes ?? 0 },
-      refusals: Object.fromEntries(recorder.refusals),
+      rejectionCounts: Object.fromEntries(recorder.rejectionCounts),
       topItems: this.#topItems(),
       sources: this.#sources(),
       experiments: [...running],
@@ -267,9 +267,9 @@ function percentiles(window: Recorder["answers"]): Percentiles {
 
 /** What a viewer begins with. */
 export function hello(recorder: Recorder, version: string, now: Snapshot): Hello {
-  const { series, marks, refused } = recorder;
+  const { series, marks, rejections } = recorder;
   return {
-    ...{ version, columns: COLUMNS, marks, refused, now },
+    ...{ version, columns: COLUMNS, marks, rejections, now },
     seconds: series.seconds.view(),
     minutes: series.minutes.view(),
   };

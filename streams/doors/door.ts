@@ -14,7 +14,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append } from "../http/context.ts";
-import { eventRecord, MAX_AHEAD_MS, type RefusedEntry, toRecord } from "../http/intake.ts";
+import { eventRecord, MAX_AHEAD_MS, type RejectedEntry, toRecord } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -56,7 +56,7 @@ export function mapAll<Value>(
 ): readonly OwnRecord[] {
   const now = context.now();
   const own: OwnRecord[] = [];
-  const errors: RefusedEntry[] = [];
+  const errors: RejectedEntry[] = [];
   for (const [index, value] of values.entries()) {
     const adapted = adapt(() => map(value));
     if (!adapted.ok) {

@@ -114,13 +114,13 @@ async function rank(context: ApiContext, { request }: Call): Promise<Response> {
 async function recommend(context: ApiContext, { request }: Call): Promise<Response> {
   const begun = context.clock();
   const body = objectIn(await context.bodies.read(request));
-  const asked = refusing((): Asked => {
+  const asked = rejecting((): Asked => {
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
     const like = items.length === 0 ? {} : { like: items as readonly string[] };
     return { count: numberIn(body, "count") ?? DEFAULT_COUNT, ...like };
   });
-  const user = refusing(() => stringIn(body, "user"));
+  const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined
     ? await ask(context, user, asked)
     : askForNobody(context, "like" in asked ? asked : { ...asked, list: "popular" }).recommendation;
@@ -159,7 +159,7 @@ function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
   const splitter = new JsonSplitter();
   const lines = [...splitter.push(bytes), ...splitter.end()];
   return lines.map((line) => {
-    const parsed = line.refusal ?? parseJson(line.bytes, "line");
+    const parsed = line.rejected ?? parseJson(line.bytes, "line");
     if (parsed.ok) return parsed.value;
     // What is wrong with the whole, when it is not even lines.
     throw new Problem("bad-body", lines.length === 1 ? whole.reason : parsed.reason, {
@@ -179,7 +179,7 @@ function hasId(value: unknown): boolean {
 }
 
 /** What a `SyntaxError` of an adapter says, as a problem. */
-function refusing<T>(take: () => T): T {
+function rejecting<T>(take: () => T): T {
   try {
     return take();
   } catch (error) {

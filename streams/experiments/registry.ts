@@ -12,7 +12,7 @@
  * @module
  */
 
-import { shown } from "../../src/events/refusal.ts";
+import { shown } from "../../src/events/rejected.ts";
 import {
   changeTraffic,
   type ExperimentDraft,

@@ -1,13 +1,13 @@
 /**
- * Events and items out of a body: one, a list, or one a line; each taken or refused by itself.
+ * Events and items out of a body: one, a list, or one a line; each taken or rejected by itself.
  *
  * @module
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import type { Event } from "../../src/events/event.ts";
-import { asciiOf, parseJson, refuseLarge } from "../../src/events/json.ts";
-import { type Refusal, type RefusalCode, refuse, refuseFault } from "../../src/events/refusal.ts";
+import { asciiOf, parseJson, rejectLarge } from "../../src/events/json.ts";
+import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
@@ -18,11 +18,11 @@ import { checkList } from "./json_list.ts";
 import { Problem } from "./contract/problem.ts";
 
 /** An entry of a request body that was rejected. */
-export interface RefusedEntry {
+export interface RejectedEntry {
   /** Its index in the list, or among the lines that are not blank; 0 is the first. */
   readonly index: number;
   /** What is wrong, for machines. */
-  readonly code: RefusalCode;
+  readonly code: RejectionCode;
   /** What is wrong, for people. */
   readonly reason: string;
 }
@@ -32,7 +32,7 @@ export interface Intake {
   /** What to append. */
   readonly records: readonly NewRecord[];
   /** What is not. */
-  readonly refused: readonly RefusedEntry[];
+  readonly rejected: readonly RejectedEntry[];
 }
 
 /** What an {@linkcode Intake} depends on. */
@@ -69,7 +69,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     if (!checked.ok) return checked;
     const { event } = checked;
     if (event.time > now + MAX_AHEAD_MS) {
-      return refuse(
+      return reject(
         "in-the-future",
         `event time is ${event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
       );
@@ -94,21 +94,21 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
 }
 
 /** Makes a record of an entry. @param own its bytes as they came, when they can be the record's; else `null` */
-type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Refusal;
+type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
   const { now, maxEntries } = options;
   const records: NewRecord[] = [];
-  const refused: RefusedEntry[] = [];
-  const add = (index: number, taken: NewRecord | Refusal) => {
+  const rejected: RejectedEntry[] = [];
+  const add = (index: number, taken: NewRecord | Rejected) => {
     if (!("ok" in taken)) records.push(taken);
-    else refused.push({ index, code: taken.code, reason: taken.reason });
+    else rejected.push({ index, code: taken.code, reason: taken.reason });
   };
   const enter = (value: unknown, own: Uint8Array | null) => {
     if (!isUntimed(value)) return entry(value, own);
     const near = meantByTime(value);
     if (near === undefined) return entry({ ...value, time: now }, null);
-    return refuseFault(
+    return rejectViolation(
       { code: "missing-field", wanted: TIME, got: "undefined", path: ".time", near },
       "entry",
     );
@@ -118,13 +118,13 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     const lines = [...splitter.push(bytes), ...splitter.end()];
     checkCount(lines.length, maxEntries, "more");
     const ascii = asciiOf(bytes);
-    for (const [index, { bytes: line, refusal }] of lines.entries()) {
-      // A line that is not refused is a view of the body.
+    for (const [index, { bytes: line, rejected }] of lines.entries()) {
+      // A line that is not rejected is a view of the body.
       const start = line.byteOffset - bytes.byteOffset;
-      const parsed = refusal ?? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) });
+      const parsed = rejected ?? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) });
       add(index, parsed.ok ? enter(parsed.value, line) : parsed);
     }
-    return { records, refused };
+    return { records, rejected };
   }
   checkList(bytes, maxEntries);
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
@@ -132,11 +132,11 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   const { value } = parsed;
   if (!Array.isArray(value)) {
     add(0, enter(value, bytes.length <= MAX_RECORD_BYTES ? bytes : null));
-    return { records, refused };
+    return { records, rejected };
   }
   checkCount(value.length, maxEntries);
   for (const [index, one] of value.entries()) add(index, enter(one, null));
-  return { records, refused };
+  return { records, rejected };
 }
 
 function checkCount(entries: number, maxEntries: number, has: number | "more" = entries): void {
@@ -161,14 +161,14 @@ function meantByTime(value: object): string | undefined {
 }
 
 /** A record of an event that comes now, unless it is too large for one. */
-export function eventRecord(topic: string, event: Event, now: number): NewRecord | Refusal {
+export function eventRecord(topic: string, event: Event, now: number): NewRecord | Rejected {
   const record = toRecord(topic, event.user, event, now);
   return "ok" in record ? record : { ...record, headers: ARRIVED_HEADERS };
 }
 
 /** A record of an event or an item, unless it is too large for one. @param time of the record */
-export function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Refusal {
+export function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Rejected {
   const bytes = encoder.encode(JSON.stringify(value));
-  if (bytes.length > MAX_RECORD_BYTES) return refuseLarge(bytes.length, "entry");
+  if (bytes.length > MAX_RECORD_BYTES) return rejectLarge(bytes.length, "entry");
   return { topic, key, value: bytes, time };
 }

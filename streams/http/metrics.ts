@@ -19,7 +19,7 @@ import { unreadable } from "../log/unreadable.ts";
 import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../log/metered_log.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
-import type { RefusedEntry } from "./intake.ts";
+import type { RejectedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -39,7 +39,7 @@ export interface MetricsListener {
   /** A request over HTTP was answered after so many milliseconds. */
   answered(ms: number): void;
   /** An entry of a body was rejected. */
-  refusedOverHttp(kind: "event" | "item", code: string, reason: string): void;
+  rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void;
 }
 
 /**
@@ -70,7 +70,7 @@ export class Metrics implements LogObserver {
   readonly #rejections: Counter<"code">;
   readonly #http: Histogram<"method" | "route" | "status">;
   readonly #answer: Histogram;
-  readonly #refused: Counter<"code">;
+  readonly #httpRejections: Counter<"code">;
   readonly #taken: Counter<"kind">;
   readonly #degraded: Counter<"reason">;
   readonly #gauges: ServiceGauges;
@@ -140,7 +140,7 @@ export class Metrics implements LogObserver {
       labelNames: ["kind"],
       registers,
     });
-    this.#refused = new Counter({
+    this.#httpRejections = new Counter({
       name: "meander_http_refusals_total",
       help: "Events and items refused over HTTP, by reason",
       labelNames: ["code"],
@@ -247,11 +247,11 @@ export class Metrics implements LogObserver {
   }
 
   /** Records how many entries of a body were accepted and rejected. */
-  taken(kind: "event" | "item", count: number, refused: readonly RefusedEntry[]): void {
+  taken(kind: "event" | "item", count: number, rejected: readonly RejectedEntry[]): void {
     this.#taken.inc({ kind }, count);
-    for (const { code, reason } of refused) {
-      this.#refused.inc({ code });
-      this.#listener?.refusedOverHttp(kind, code, reason);
+    for (const { code, reason } of rejected) {
+      this.#httpRejections.inc({ code });
+      this.#listener?.rejectedOverHttp(kind, code, reason);
     }
   }
 

@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { noSuch } from "../../src/events/keys/near_name.ts";
-import { shown } from "../../src/events/refusal.ts";
+import { shown } from "../../src/events/rejected.ts";
 import type { Access } from "../http/contract/access.ts";
 import type { Bodies } from "../http/bodies.ts";
 import { bodyKind } from "../http/body.ts";
@@ -66,7 +66,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
     app.all(
       path,
       (context) =>
-        refuse(
+        answerNone(
           options,
           context,
           path,
@@ -75,7 +75,12 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
     );
   }
   app.notFound((context) =>
-    refuse(options, context, "unknown", new Problem("not-found", `There is nothing at ${context.req.path}`))
+    answerNone(
+      options,
+      context,
+      "unknown",
+      new Problem("not-found", `There is nothing at ${context.req.path}`),
+    )
   );
   return app;
 }
@@ -150,7 +155,7 @@ function checkQuery(url: string, endpoint: Endpoint): void {
 }
 
 /** Answers what no endpoint has. */
-function refuse(
+function answerNone(
   { callers, metrics }: AppOptions,
   context: AppContext,
   route: string,

@@ -152,7 +152,7 @@ export class Connections {
         await this.#full(error);
         continue;
       }
-      if (this.#open.size >= this.#max && !this.#endOldest()) await refuse(connection);
+      if (this.#open.size >= this.#max && !this.#endOldest()) await turnAway(connection);
       else this.#take(connection);
     }
   }
@@ -273,7 +273,7 @@ export class Connections {
   }
 }
 
-async function refuse(connection: Deno.TcpConn): Promise<void> {
+async function turnAway(connection: Deno.TcpConn): Promise<void> {
   try {
     await connection.write(BUSY); // fits into the buffer of the socket
   } catch {

@@ -6,7 +6,7 @@
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { noSuch } from "../../src/events/keys/near_name.ts";
-import { stepTo } from "../../src/events/refusal.ts";
+import { stepTo } from "../../src/events/rejected.ts";
 
 /**
  * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: a sentence each, which names

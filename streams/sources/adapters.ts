@@ -11,7 +11,7 @@ import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 
 /** How a JSON value of a format is taken; `time` is that of what has none. Throws a SyntaxError when it cannot be. */
 export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
@@ -36,11 +36,11 @@ export type OwnRecord =
   | { readonly kind: "item"; readonly item: ItemRecord };
 
 /** What a record gives, or why it is refused. */
-export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Refusal;
+export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected;
 
 /**
  * Runs an adapter. All that it gives passes our validator or none is taken; what it throws as a `SyntaxError` is a
- * refusal.
+ * rejected.
  */
 export function adapt(map: () => Mapped): Adapted {
   let mapped: Mapped;
@@ -48,7 +48,7 @@ export function adapt(map: () => Mapped): Adapted {
     mapped = map();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return refuse("malformed-row", error.message);
+    return reject("malformed-row", error.message);
   }
   const records: OwnRecord[] = [];
   for (const item of mapped.items ?? []) {

@@ -8,14 +8,14 @@
  */
 
 import { CsvParseStream } from "@std/csv";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { Row } from "../../src/adapters/fields.ts";
 import { type Line, readLines } from "./lines.ts";
 
 /** A row, or a line that is none. */
 export type CsvLine =
   | { readonly ok: true; readonly line: Line; readonly row: Row }
-  | { readonly ok: false; readonly line: Line; readonly refusal: Refusal };
+  | { readonly ok: false; readonly line: Line; readonly rejected: Rejected };
 
 /** Options of {@linkcode readCsv}. */
 export interface CsvOptions {
@@ -77,8 +77,8 @@ function plainRows(
   },
 ): readonly CsvLine[] | null {
   let size = 0;
-  for (const { bytes, refusal } of lines) {
-    if (refusal !== undefined || bytes[0] === BOM) return null;
+  for (const { bytes, rejected } of lines) {
+    if (rejected !== undefined || bytes[0] === BOM) return null;
     size += bytes.length + 1;
   }
   const whole = new Uint8Array(size);
@@ -111,7 +111,7 @@ function splitRow({ line, text }: Text, columns: readonly string[], separator: s
   const fields = text.split(separator);
   if (fields.length === columns.length) return { ok: true, line, row: rowOf(fields, columns) };
   const reason = `Cannot split line ${line.number} into ${columns.length} fields: it has ${fields.length}`;
-  return { ok: false, line, refusal: refuse("malformed-row", reason) };
+  return { ok: false, line, rejected: reject("malformed-row", reason) };
 }
 
 function decodeAll(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
@@ -125,13 +125,13 @@ function decodeAll(bytes: Uint8Array, decoder: TextDecoder): string | undefined 
 type Text = { readonly ok: true; readonly line: Line; readonly text: string };
 
 function decode(line: Line, decoder: TextDecoder): Text | (CsvLine & { readonly ok: false }) {
-  if (line.refusal !== undefined) return { ok: false, line, refusal: line.refusal };
+  if (line.rejected !== undefined) return { ok: false, line, rejected: line.rejected };
   try {
     // A mark of byte order is no part of a row, however often it is there: the parser takes one from its first row.
     return { ok: true, line, text: decoder.decode(line.bytes).replace(/^\ufeff+/, "") };
   } catch {
-    const refusal = refuse("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
-    return { ok: false, line, refusal };
+    const rejected = reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+    return { ok: false, line, rejected };
   }
 }
 
@@ -169,7 +169,7 @@ async function* parseRows(
     return yield {
       ok: false,
       line,
-      refusal: refuse("malformed-row", `Cannot parse the row as CSV: ${reason}`),
+      rejected: reject("malformed-row", `Cannot parse the row as CSV: ${reason}`),
     };
   }
   const half = texts.length >>> 1;

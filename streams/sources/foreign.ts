@@ -15,7 +15,7 @@ import { readCsv } from "./csv.ts";
 import { fileIn, isFolder, within } from "./files.ts";
 import { JsonSplitter } from "./json_values.ts";
 import { readLines } from "./lines.ts";
-import { mapRow, placed, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
+import { mapRow, placed, rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
 import { sortByTime } from "./sort_by_time.ts";
 
 /** A file's ending; what is not CSV is JSON. */
@@ -64,7 +64,7 @@ async function* readJson(
 ): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal, new JsonSplitter())) {
     for (const line of lines) {
-      yield* placed(file, line, line.refusal ?? adaptJson(line.bytes, adapter, MIN_TIME_MS));
+      yield* placed(file, line, line.rejected ?? adaptJson(line.bytes, adapter, MIN_TIME_MS));
     }
   }
 }
@@ -77,7 +77,7 @@ async function* readRows(
 ): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { header: true, columns, ...options })) {
     if (read.ok) yield* mapRow(file, read.line, () => map(read.row));
-    else yield rejected(file, read.line, read.refusal);
+    else yield rejectedRecord(file, read.line, read.rejected);
   }
 }
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { refuseLarge } from "../../src/events/json.ts";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { rejectLarge } from "../../src/events/json.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { HeldBytes, type Line, LineSplitter, type Splitter } from "./lines.ts";
 
@@ -34,9 +34,9 @@ export class JsonSplitter implements Splitter {
   }
 
   /** See {@linkcode Splitter}. */
-  end(refusal?: Refusal): readonly Line[] {
+  end(rejected?: Rejected): readonly Line[] {
     const before = this.#inner === undefined ? this.#begin(new LineSplitter()) : [];
-    return [...before, ...this.#inner?.end(refusal) ?? []];
+    return [...before, ...this.#inner?.end(rejected) ?? []];
   }
 
   #begin(inner: Splitter): readonly Line[] {
@@ -99,26 +99,26 @@ class ListSplitter implements Splitter {
     return entries;
   }
 
-  end(refusal?: Refusal): readonly Line[] {
+  end(rejected?: Rejected): readonly Line[] {
     const entries: Line[] = [];
-    const broken = refusal ??
+    const broken = rejected ??
       (this.#depth > 0
-        ? refuse("truncated-json", "Cannot parse the file as a list of JSON: it ends before the list does")
+        ? reject("truncated-json", "Cannot parse the file as a list of JSON: it ends before the list does")
         : undefined);
     if (this.#began === 0 && broken !== undefined) this.#began = this.#line;
     this.#finish(entries, broken);
     return entries;
   }
 
-  #finish(entries: Line[], refusal?: Refusal): void {
+  #finish(entries: Line[], rejected?: Rejected): void {
     const number = this.#began;
     const { bytes, size } = this.#held.take();
     this.#began = 0;
     this.#inString = this.#escaped = false;
     if (number === 0) return; // an empty list, or a comma too many
-    if (refusal !== undefined) entries.push({ number, bytes, size, refusal });
+    if (rejected !== undefined) entries.push({ number, bytes, size, rejected });
     else if (size > MAX_RECORD_BYTES) {
-      entries.push({ number, bytes, size, refusal: refuseLarge(size, "entry") });
+      entries.push({ number, bytes, size, rejected: rejectLarge(size, "entry") });
     } else entries.push({ number, bytes, size });
   }
 }

@@ -6,8 +6,8 @@
 
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { refuseLarge } from "../../src/events/json.ts";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { rejectLarge } from "../../src/events/json.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 
@@ -20,7 +20,7 @@ export interface Line {
   /** Size of the whole line in bytes. */
   readonly size: number;
   /** Why it cannot be used: it is too large, or the file broke off here. */
-  readonly refusal?: Refusal;
+  readonly rejected?: Rejected;
 }
 
 const LF = 0x0a, CR = 0x0d, SPACE = 0x20, TAB = 0x09;
@@ -56,10 +56,10 @@ export class LineSplitter {
     return lines;
   }
 
-  /** The last line, if it has no end; a `refusal` tells that the file broke off in it or before it. */
-  end(refusal?: Refusal): Line[] {
+  /** The last line, if it has no end; a `rejected` tells that the file broke off in it or before it. */
+  end(rejected?: Rejected): Line[] {
     const lines: Line[] = [];
-    this.#finish(lines, refusal);
+    this.#finish(lines, rejected);
     return lines;
   }
 
@@ -77,14 +77,14 @@ export class LineSplitter {
     return start;
   }
 
-  #finish(lines: Line[], refusal?: Refusal): void {
+  #finish(lines: Line[], rejected?: Rejected): void {
     if (this.#cut > this.#maxLines) return;
     const before = lines.length;
-    this.#add(lines, refusal);
+    this.#add(lines, rejected);
     this.#cut += lines.length - before;
   }
 
-  #add(lines: Line[], refusal?: Refusal): void {
+  #add(lines: Line[], rejected?: Rejected): void {
     const number = this.#number++;
     let { bytes, size } = this.#held.take();
     if (bytes.length === size && bytes[size - 1] === CR) bytes = bytes.subarray(0, --size);
@@ -92,9 +92,10 @@ export class LineSplitter {
       bytes = bytes.subarray(3);
       size -= 3;
     }
-    if (refusal !== undefined) lines.push({ number, bytes, size, refusal });
-    else if (size > MAX_RECORD_BYTES) lines.push({ number, bytes, size, refusal: refuseLarge(size, "line") });
-    else if (!isBlank(bytes)) lines.push({ number, bytes, size });
+    if (rejected !== undefined) lines.push({ number, bytes, size, rejected });
+    else if (size > MAX_RECORD_BYTES) {
+      lines.push({ number, bytes, size, rejected: rejectLarge(size, "line") });
+    } else if (!isBlank(bytes)) lines.push({ number, bytes, size });
   }
 }
 
@@ -156,8 +157,8 @@ function isBlank(bytes: Uint8Array): boolean {
 export interface Splitter {
   /** The records that are complete with this chunk; they may be views of it. */
   push(chunk: Uint8Array): readonly Line[];
-  /** What is left at the end; a `refusal` tells that the file broke off. */
-  end(refusal?: Refusal): readonly Line[];
+  /** What is left at the end; a `rejected` tells that the file broke off. */
+  end(rejected?: Rejected): readonly Line[];
 }
 
 /**
@@ -182,9 +183,9 @@ export async function* readLines(
       if (lines.length > 0) yield lines;
     }
   } catch (error) {
-    const refusal = gzipped ? gzipRefusal(error) : undefined;
-    if (refusal === undefined) throw error;
-    yield splitter.end(refusal);
+    const rejected = gzipped ? rejectedGzip(error) : undefined;
+    if (rejected === undefined) throw error;
+    yield splitter.end(rejected);
     return;
   }
   yield splitter.end();
@@ -197,16 +198,16 @@ function gunzip(file: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   return pipeline(Readable.from(file), createGunzip({ chunkSize: 64 * 1024 }), () => {});
 }
 
-function gzipRefusal(error: unknown): Refusal | undefined {
+function rejectedGzip(error: unknown): Rejected | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "Z_BUF_ERROR") {
-    return refuse(
+    return reject(
       "truncated-gzip",
       "Cannot read the file as gzip: it ends in the middle of the compressed data",
     );
   }
   if (code === "Z_DATA_ERROR") {
-    return refuse("corrupt-gzip", `Cannot read the file as gzip: ${(error as Error).message}`);
+    return reject("corrupt-gzip", `Cannot read the file as gzip: ${(error as Error).message}`);
   }
   return undefined;
 }

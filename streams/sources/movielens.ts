@@ -17,7 +17,7 @@ import {
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, within } from "./files.ts";
-import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
+import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
 
 // None of the files knows quotes: they stand in titles, for inches and seconds.
 const RATINGS = { separator: "\t", quotes: false, columns: RATING_COLUMNS } as const;
@@ -69,7 +69,7 @@ async function* readRatings(
 ): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { ...RATINGS, ...options })) {
     if (!read.ok) {
-      yield rejected(file, read.line, read.refusal);
+      yield rejectedRecord(file, read.line, read.rejected);
       continue;
     }
     let rating: Rating | undefined;
@@ -84,7 +84,7 @@ async function* readRatings(
 
 async function* readMovies(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { ...MOVIES, ...options })) {
-    if (!read.ok) yield rejected(file, read.line, read.refusal);
+    if (!read.ok) yield rejectedRecord(file, read.line, read.rejected);
     else yield* mapRow(file, read.line, () => ({ items: [parseMovie(read.row, time)] }));
   }
 }
@@ -97,7 +97,7 @@ async function* readUsers(
 ): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { ...USERS, ...options })) {
     if (!read.ok) {
-      yield rejected(file, read.line, read.refusal);
+      yield rejectedRecord(file, read.line, read.rejected);
       continue;
     }
     const time = firstTimes.get(read.row["user"] ?? "") ?? begin;

@@ -7,7 +7,7 @@
 import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";
-import { rejected, type SourceOptions, type SourceRecord } from "./source.ts";
+import { rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
  * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each perhaps with `.gz`; or one file of
@@ -33,9 +33,9 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
 async function* readEvents(file: string, { signal }: SourceOptions): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal)) {
     for (const line of lines) {
-      const decoded = line.refusal ?? decodeEvent(line.bytes);
+      const decoded = line.rejected ?? decodeEvent(line.bytes);
       if (decoded.ok) yield { kind: "event", event: decoded.event, file, line: line.number };
-      else yield rejected(file, line, decoded);
+      else yield rejectedRecord(file, line, decoded);
     }
   }
 }
@@ -44,9 +44,9 @@ async function* readEvents(file: string, { signal }: SourceOptions): AsyncGenera
 async function* readItems(file: string, { signal }: SourceOptions): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal)) {
     for (const line of lines) {
-      const decoded = line.refusal ?? decodeItem(line.bytes);
+      const decoded = line.rejected ?? decodeItem(line.bytes);
       if (decoded.ok) yield { kind: "item", item: decoded.item, file, line: line.number };
-      else yield rejected(file, line, decoded);
+      else yield rejectedRecord(file, line, decoded);
     }
   }
 }

@@ -13,7 +13,7 @@ import {
 } from "../../src/adapters/open_bandit.ts";
 import { readCsv } from "./csv.ts";
 import { csvFiles, isFolder, within } from "./files.ts";
-import { mapRow, rejected, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
+import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
 const ITEM_FILE = "item_context.csv";
 
@@ -58,7 +58,7 @@ async function* readLog(file: string, options: SourceOptions): AsyncGenerator<So
     const read of readCsv(file, { header: true, unnamed: "index", columns: BANDIT_COLUMNS, ...options })
   ) {
     if (!read.ok) {
-      yield rejected(file, read.line, read.refusal);
+      yield rejectedRecord(file, read.line, read.rejected);
       continue;
     }
     const records = mapRow(file, read.line, () => {
@@ -74,7 +74,7 @@ async function* readLog(file: string, options: SourceOptions): AsyncGenerator<So
 
 async function* readItems(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { header: true, columns: ITEM_COLUMNS, ...options })) {
-    if (!read.ok) yield rejected(file, read.line, read.refusal);
+    if (!read.ok) yield rejectedRecord(file, read.line, read.rejected);
     else yield* mapRow(file, read.line, () => ({ items: [parseItem(read.row, time)] }));
   }
 }

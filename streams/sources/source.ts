@@ -6,7 +6,7 @@
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
-import type { Refusal } from "../../src/events/refusal.ts";
+import type { Rejected } from "../../src/events/rejected.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { adapt, type Adapted } from "./adapters.ts";
@@ -25,9 +25,9 @@ export interface SourceOptions {
 }
 
 /** The record of a line that is refused. */
-export function rejected(file: string, line: Line, refusal: Refusal): SourceRecord {
+export function rejectedRecord(file: string, line: Line, rejected: Rejected): SourceRecord {
   const place = { file, line: line.number };
-  return { kind: "rejected", rejection: rejectionOf(place, refusal, line.bytes, line.size), ...place };
+  return { kind: "rejected", rejection: rejectionOf(place, rejected, line.bytes, line.size), ...place };
 }
 
 /** The records of a row of a foreign format; see {@linkcode adapt}. */
@@ -37,7 +37,7 @@ export function mapRow(file: string, line: Line, map: () => Mapped): readonly So
 
 /** What a line of a file gives, with its place. */
 export function placed(file: string, line: Line, adapted: Adapted): readonly SourceRecord[] {
-  if (!adapted.ok) return [rejected(file, line, adapted)];
+  if (!adapted.ok) return [rejectedRecord(file, line, adapted)];
   return adapted.records.map((record) => ({ ...record, file, line: line.number }));
 }
 

@@ -15,7 +15,7 @@ import {
 import type { Row } from "../../src/adapters/fields.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, isFolder } from "./files.ts";
-import { mapRow, rejected, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
+import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
 /** Files of samples that a folder may have, training before test. */
 const SAMPLE_FILES = [
@@ -57,7 +57,7 @@ export async function* readSparrowSamples(
 ): AsyncGenerator<SparrowSample> {
   for await (const read of readCsv(path, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
     const place = `${path}:${read.line.number}`;
-    if (!read.ok) throw new SyntaxError(`${place}: ${read.refusal.reason}`);
+    if (!read.ok) throw new SyntaxError(`${place}: ${read.rejected.reason}`);
     yield sampleAt(place, read.row);
   }
 }
@@ -75,7 +75,7 @@ async function* readSamples(files: readonly string[], options: SourceOptions): A
     const stem = file.replace(/^.*[/\\]/, "").replace(/\.csv(?:\.gz)?$/, "");
     for await (const read of readCsv(file, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
       const { line } = read;
-      if (!read.ok) yield rejected(file, line, read.refusal);
+      if (!read.ok) yield rejectedRecord(file, line, read.rejected);
       else {yield* mapRow(
           file,
           line,
@@ -87,7 +87,7 @@ async function* readSamples(files: readonly string[], options: SourceOptions): A
 
 async function* readMovies(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { header: true, columns: MOVIE_COLUMNS, ...options })) {
-    if (!read.ok) yield rejected(file, read.line, read.refusal);
+    if (!read.ok) yield rejectedRecord(file, read.line, read.rejected);
     else yield* mapRow(file, read.line, () => ({ items: [parseMovie(read.row, time)] }));
   }
 }

@@ -7,7 +7,7 @@
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
 import { readCsv } from "./csv.ts";
 import { csvFiles, isFolder, within } from "./files.ts";
-import { mapRow, rejected, type SourceOptions, type SourceRecord } from "./source.ts";
+import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
  * Interactions in the order of the rows, file by file in the order of their names; an item stands before the first
@@ -31,7 +31,7 @@ async function* readBehaviors(
 ): AsyncGenerator<SourceRecord> {
   for await (const read of readCsv(file, { columns: BEHAVIOR_COLUMNS, ...options })) {
     if (!read.ok) {
-      yield rejected(file, read.line, read.refusal);
+      yield rejectedRecord(file, read.line, read.rejected);
       continue;
     }
     const records = mapRow(file, read.line, () => {

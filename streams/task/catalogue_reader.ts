@@ -7,7 +7,7 @@
 import { checkItem } from "../../src/events/check.ts";
 import { decodeItem } from "../../src/events/codec.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
-import { refuse, shown } from "../../src/events/refusal.ts";
+import { reject, shown } from "../../src/events/rejected.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
@@ -85,7 +85,7 @@ export class CatalogueReader {
     if (placeIn(record) === null) {
       const got = shown(record.headers[BEFORE_EVENT]);
       const reason = `Cannot take header ${BEFORE_EVENT} of the item as an offset: current value is ${got}`;
-      return outbox.reject(record, refuse("wrong-type", reason));
+      return outbox.reject(record, reject("wrong-type", reason));
     }
     if (record.value === null) {
       // A record that only removes needs no time of its own.

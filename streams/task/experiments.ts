@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 import { pinnedModels } from "../../src/assignment/pins.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
@@ -58,9 +58,9 @@ export class TaskExperiments implements Disposable {
   }
 
   /** Applies a change. @returns a refusal when it is none, else `null` */
-  apply(change: LogRecord): Refusal | null {
+  apply(change: LogRecord): Rejected | null {
     const record = readExperiment(change);
-    if (record instanceof Error) return refuse("wrong-type", record.message);
+    if (record instanceof Error) return reject("wrong-type", record.message);
     this.#state.applyExperiments([record]);
     return null;
   }

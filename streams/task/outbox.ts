@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Refusal } from "../../src/events/refusal.ts";
+import type { Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { encodeSample, forgetSampleWords } from "../../src/samples/sample_codec.ts";
@@ -119,7 +119,7 @@ export class Outbox {
   }
 
   /** Adds the rejection of a record, and counts it. */
-  reject(record: LogRecord, { code, reason }: Pick<Refusal, "code" | "reason">): void {
+  reject(record: LogRecord, { code, reason }: Pick<Rejected, "code" | "reason">): void {
     const { topic, partition, offset, key, value, time } = record;
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));

@@ -13,7 +13,7 @@
  */
 
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
-import { shown } from "../../src/events/refusal.ts";
+import { shown } from "../../src/events/rejected.ts";
 import { DamagedChange, RETRIEVAL_KEY } from "../../src/retrieval/signals/changelog.ts";
 import { decodeItem, itemKey, itemOfKey } from "../../src/items/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";

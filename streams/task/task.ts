@@ -11,7 +11,7 @@
 import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval.ts";
 import { settle } from "../../src/options/option.ts";
 import { getLogger } from "@logtape/logtape";
-import { type Refusal, refuse } from "../../src/events/refusal.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -348,7 +348,7 @@ export class Task implements AsyncDisposable {
     this.#roundEvents++;
   }
 
-  #applyToState({ record, decoded }: EventRead): Pick<Refusal, "code" | "reason"> | null {
+  #applyToState({ record, decoded }: EventRead): Pick<Rejected, "code" | "reason"> | null {
     if (!decoded.ok) return decoded;
     const { event } = decoded;
     if (event.type === "forget") this.lastErasure = record.offset;
@@ -359,12 +359,12 @@ export class Task implements AsyncDisposable {
         `Cannot take the event as of its record's time: current value is ${record.time}, which is none in ` +
         "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
         "(message.timestamp.type=LogAppendTime)";
-      return refuse("time-out-of-range", reason);
+      return reject("time-out-of-range", reason);
     }
     const ahead = event.time - Math.max(arrival.time, this.state.maxTime);
     if (ahead > MAX_AHEAD_MS) {
       const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
-      return refuse("in-the-future", reason);
+      return reject("in-the-future", reason);
     }
     const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival);
     this.#outbox.seal(record.offset);

@@ -37,7 +37,7 @@ Deno.test("GET /v1/live tells the past, then each second what is new", async () 
   }
   const [[event, hello], ...ticks] = seen as [Message, ...Message[]];
   assert.equal(event, "hello");
-  assert.deepEqual(hello.refused.map(({ code }: { code: string }) => code), ["missing-field"]);
+  assert.deepEqual(hello.rejections.map(({ code }: { code: string }) => code), ["missing-field"]);
   assert.equal(hello.now.model, "base");
   assert.equal(hello.now.latency.answer.count, 1);
   assert.ok(hello.columns.every((name: string) => name in hello.seconds.columns));
@@ -46,9 +46,9 @@ Deno.test("GET /v1/live tells the past, then each second what is new", async () 
   assert.equal(last.time, NOW);
   assert.equal(last.now.totals.events, 4);
   assert.equal(last.now.users, 3);
-  assert.deepEqual(last.now.refusals, { "missing-field": 1, "not-an-object": 1 });
+  assert.deepEqual(last.now.rejectionCounts, { "missing-field": 1, "not-an-object": 1 });
   assert.deepEqual(
-    ticks.flatMap(([, { refused }]) => refused.map(({ code }: { code: string }) => code)).slice(-1),
+    ticks.flatMap(([, { rejections }]) => rejections.map(({ code }: { code: string }) => code)).slice(-1),
     ["not-an-object"],
   );
   assert.deepEqual(last.now.topItems.map(({ item }: { item: string }) => item).sort(), ["i1", "i2", "i3"]);
@@ -79,11 +79,11 @@ Deno.test("a rejected record is shown with its place and how it begins, cut at n
   await using api = await startApi({}, 1);
   const value = new TextEncoder().encode(`{"type":"klick","why":"${"é".repeat(500)}"}`);
   await api.log.append([{ topic: "meander.events", key: "ann", value, time: NOW }]);
-  for await (const [, { refused, now }] of messages(api.url)) {
-    if (now.refusals["unknown-type"] === undefined) continue;
-    if (refused.length === 0) continue;
-    assert.equal(refused[0].place, "meander.events/0@0");
-    assert.match(refused[0].text, /^\{"type":"klick","why":"é+$/);
+  for await (const [, { rejections, now }] of messages(api.url)) {
+    if (now.rejectionCounts["unknown-type"] === undefined) continue;
+    if (rejections.length === 0) continue;
+    assert.equal(rejections[0].place, "meander.events/0@0");
+    assert.match(rejections[0].text, /^\{"type":"klick","why":"é+$/);
     break;
   }
 });

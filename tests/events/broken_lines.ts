@@ -3,12 +3,12 @@
  * breaks the same lines in the same ways.
  */
 
-import type { RefusalCode } from "../../src/events/refusal.ts";
+import type { RejectionCode } from "../../src/events/rejected.ts";
 
 /** One way to break a line. */
 export interface Break {
   readonly name: string;
-  readonly code: RefusalCode;
+  readonly code: RejectionCode;
   /** Makes a broken line; `random` gives numbers in [0, 1). */
   readonly make: (random: () => number) => Uint8Array;
 }
@@ -77,7 +77,7 @@ const wanted = (random: () => number, over: object) =>
 /** A good line with a member put in front, as text. */
 const prefixed = (member: string) => (random: () => number) => good(random).replace("{", `{${member},`);
 
-function text(name: string, code: RefusalCode, make: (random: () => number) => string): Break {
+function text(name: string, code: RejectionCode, make: (random: () => number) => string): Break {
   return { name, code, make: (random) => encode(make(random)) };
 }
 

@@ -10,7 +10,7 @@ import {
   encodeRecommendation,
 } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { REFUSAL_CODES } from "../../src/events/refusal.ts";
+import { REJECTION_CODES } from "../../src/events/rejected.ts";
 import { anyEvent, anyItem, anyRecommendation } from "./arbitraries.ts";
 import { BREAKS, goodEvent, seeded, testLines } from "./broken_lines.ts";
 
@@ -69,7 +69,7 @@ Deno.test("decodeEvent() never throws, and takes only what JSON.parse takes", ()
     fc.property(bytes, (bytes) => {
       const decoded = decodeEvent(bytes);
       if (decoded.ok) assert.deepEqual(decoded.event, JSON.parse(new TextDecoder().decode(bytes)));
-      else assert.ok(REFUSAL_CODES.includes(decoded.code) && decoded.reason.length < 500);
+      else assert.ok(REJECTION_CODES.includes(decoded.code) && decoded.reason.length < 500);
     }),
     { numRuns: 2000 },
   );

@@ -5,7 +5,7 @@ import { checkEvent, checkItem, checkRecommendation } from "../../src/events/che
 import { decodeEvent } from "../../src/events/codec.ts";
 import { jsonSchemas } from "../../src/events/json_schema.ts";
 import { rejectionOf } from "../../src/events/rejection.ts";
-import type { RefusalCode } from "../../src/events/refusal.ts";
+import type { RejectionCode } from "../../src/events/rejected.ts";
 import { anyEvent, anyItem, anyRecommendation } from "./arbitraries.ts";
 import { BREAKS, goodEvent, seeded } from "./broken_lines.ts";
 import { matches } from "./schema_checker.ts";
@@ -28,7 +28,7 @@ Deno.test("jsonSchemas() takes every record that the validator takes", () => {
 });
 
 /** Codes of what JSON Schema has no words for, or sees only in part. */
-const BEYOND: readonly RefusalCode[] = [
+const BEYOND: readonly RejectionCode[] = [
   "duplicate-key",
   "too-large",
   "too-deep",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { refuse } from "../../src/events/refusal.ts";
+import { reject } from "../../src/events/rejected.ts";
 import { encodeRejection, MAX_REJECTED_BYTES, rejectionOf } from "../../src/events/rejection.ts";
 
-const refusal = refuse("invalid-json", "no");
+const refusal = reject("invalid-json", "no");
 const place = { topic: "events", partition: 3, offset: 12 };
 
 Deno.test("rejectionOf() keeps the bytes, whatever they are", () => {

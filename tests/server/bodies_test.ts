@@ -142,7 +142,7 @@ Deno.test("a list of too many or too large entries is refused before it is parse
   const options = { topics: topicNames(), now: 1_700_000_000_000, maxEntries: 3 };
   const take = (text: string) => {
     try {
-      return takeEvents(encoder.encode(text), "json", options).refused.length;
+      return takeEvents(encoder.encode(text), "json", options).rejected.length;
     } catch (error) {
       return (error as Problem).code;
     }

@@ -18,8 +18,8 @@ Deno.test("takeEvents() appends each line as it came, whatever characters others
   );
   const lines = fc.array(spaced, { minLength: 1, maxLength: 20 });
   fc.assert(fc.property(lines, fc.constantFrom("\n", "\r\n", "\n\n"), (lines, end) => {
-    const { records, refused } = takeEvents(encode(lines.join(end)), "lines", options);
-    assert.deepEqual(refused, []);
+    const { records, rejected } = takeEvents(encode(lines.join(end)), "lines", options);
+    assert.deepEqual(rejected, []);
     assert.deepEqual(records.map(({ value }) => decoder.decode(value ?? undefined)), lines);
     assert.deepEqual(records.map(({ key }) => key), lines.map((line) => JSON.parse(line).user));
   }));
@@ -33,13 +33,13 @@ Deno.test("takeEvents() takes and refuses of many lines what decodeEvent() does 
     for (let at = 0; at < lines.length; at += size) {
       const some = lines.slice(at, at + size);
       const body = new Uint8Array(some.flatMap((line) => [...line, 0x0a]));
-      const { records, refused } = takeEvents(body, "lines", options);
+      const { records, rejected } = takeEvents(body, "lines", options);
       const wanted = some.map((line) => decodeEvent(line));
       assert.deepEqual(
-        refused.map(({ index, code }) => [index, code]),
+        rejected.map(({ index, code }) => [index, code]),
         wanted.flatMap((one, index) => one.ok || isUntimed(some[index]) ? [] : [[index, one.code]]),
       );
-      assert.equal(records.length + refused.length, some.length);
+      assert.equal(records.length + rejected.length, some.length);
       const events = wanted.flatMap((one) => one.ok ? [one.event] : []);
       const taken = records.map(({ value }) => decodeEvent(value ?? new Uint8Array(0)))
         .flatMap((one) => one.ok && one.event.time !== NOW ? [one.event] : []);
@@ -76,7 +76,7 @@ Deno.test("takeEvents() and takeItems() refuse what has a field in place of a ti
   ) {
     const [event, item] = [{ type: "forget", user: "u1", [name]: 1 }, { item: "i1", ...others, [name]: 1 }];
     for (
-      const { records, refused } of [
+      const { records, rejected } of [
         takeEvents(encode(JSON.stringify(event)), "json", options),
         takeEvents(encode(JSON.stringify([event])), "json", options),
         takeItems(encode(JSON.stringify(item)), "lines", options),
@@ -84,7 +84,7 @@ Deno.test("takeEvents() and takeItems() refuse what has a field in place of a ti
     ) {
       assert.equal(records.length, fine ? 1 : 0, name);
       assert.deepEqual(
-        refused,
+        rejected,
         fine ? [] : [{
           index: 0,
           code: "missing-field",
@@ -106,7 +106,7 @@ Deno.test("takeItems() appends each line as it came", () => {
   assert.deepEqual(records.map(({ key }) => key), ["a", "é"]);
 });
 
-/** Whether it is refused for want of a time alone, which a server gives it. */
+/** Whether it is rejected for want of a time alone, which a server gives it. */
 function isUntimed(line: Uint8Array | undefined): boolean {
   const decoded = decodeEvent(line ?? new Uint8Array(0));
   if (decoded.ok || decoded.code !== "missing-field" || !decoded.reason.includes("time")) return false;

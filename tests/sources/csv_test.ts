@@ -64,7 +64,7 @@ async function oneByOne(lines: readonly string[]): Promise<unknown[]> {
 Deno.test("readCsv() without quotes takes each line by its separators alone", async () => {
   const text = 'a;"b;c\n"a";1;2\nx;y\n\ufeff;q"q;\r\n';
   const read = await readBytes(new TextEncoder().encode(text), { quotes: false });
-  assert.deepEqual(read.map((each) => each.ok ? each.row : [each.line.number, each.refusal.code]), [
+  assert.deepEqual(read.map((each) => each.ok ? each.row : [each.line.number, each.rejected.code]), [
     { a: "a", b: '"b', c: "c" },
     { a: '"a"', b: "1", c: "2" },
     [3, "malformed-row"],

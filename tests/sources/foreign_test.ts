@@ -121,8 +121,8 @@ function split(text: string, sizes: readonly number[]): string[] {
     at += size;
   }
   found.push(...splitter.push(bytes.subarray(at)), ...splitter.end());
-  return found.map(({ number, bytes, refusal }) =>
-    `${number}: ${refusal?.code ?? new TextDecoder().decode(bytes).trim()}`
+  return found.map(({ number, bytes, rejected }) =>
+    `${number}: ${rejected?.code ?? new TextDecoder().decode(bytes).trim()}`
   );
 }
 

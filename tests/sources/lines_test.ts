@@ -5,7 +5,7 @@ import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
 import { type Line, LineSplitter, readLines } from "../../streams/sources/lines.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const show = ({ number, bytes, refusal }: Line) => [number, refusal?.code ?? new TextDecoder().decode(bytes)];
+const show = ({ number, bytes, rejected }: Line) => [number, rejected?.code ?? new TextDecoder().decode(bytes)];
 
 function split(chunks: readonly Uint8Array[]): Line[] {
   const splitter = new LineSplitter();
@@ -72,9 +72,9 @@ Deno.test("LineSplitter() takes a line of exactly 1 MiB, with any line end", () 
   const line = new Uint8Array(1 << 20).fill(0x78);
   for (const end of ["", "\n", "\r\n"]) {
     const [only, ...more] = split([line, encode(end)]);
-    assert.deepEqual([only?.bytes.length, only?.refusal, more], [1 << 20, undefined, []]);
+    assert.deepEqual([only?.bytes.length, only?.rejected, more], [1 << 20, undefined, []]);
   }
-  assert.equal(split([line, encode("x\n")])[0]?.refusal?.code, "too-large");
+  assert.equal(split([line, encode("x\n")])[0]?.rejected?.code, "too-large");
 });
 
 Deno.test("readLines() reads gzip, also of several members", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
-import type { RefusalCode } from "../../src/events/refusal.ts";
+import type { RejectionCode } from "../../src/events/rejected.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { RejectionSummary } from "../../streams/replay/rejections.ts";
 
@@ -10,7 +10,7 @@ async function createLog(): Promise<MemoryLog> {
   return log;
 }
 
-async function reject(log: MemoryLog, code: RefusalCode, line: number, text: string): Promise<void> {
+async function reject(log: MemoryLog, code: RejectionCode, line: number, text: string): Promise<void> {
   const refusal = { ok: false, code, reason: `Cannot take it: ${code}` } as const;
   const bytes = new TextEncoder().encode(text);
   const value = encodeRejection(rejectionOf({ file: "events.jsonl", line }, refusal, bytes));

@@ -168,7 +168,7 @@ export function showOverview(main, store) {
     latency: html("div"),
     memory: html("div"),
     marks: html("div"),
-    refused: html("div"),
+    rejections: html("div"),
     items: html("div"),
     sources: html("div"),
     partitions: html("div"),
@@ -186,7 +186,7 @@ export function showOverview(main, store) {
       card(
         "Refused",
         "Newest first: records on the topic of rejections, and parts of HTTP bodies. Counts are since the start of this process.",
-        boxes.refused,
+        boxes.rejections,
       ),
       card(
         "Popular items",
@@ -238,7 +238,7 @@ export function showOverview(main, store) {
     boxes.sources.replaceChildren(sourceTable(now));
     boxes.partitions.replaceChildren(partitionTable(now));
     if (store.changed.has("marks")) boxes.marks.replaceChildren(markTable(store));
-    if (store.changed.has("refused")) boxes.refused.replaceChildren(refusedTable(store));
+    if (store.changed.has("rejections")) boxes.rejections.replaceChildren(rejectionTable(store));
     store.changed.clear();
   };
 }
@@ -388,8 +388,8 @@ function markTable({ marks }) {
 }
 
 /** @param {Store} store */
-function refusedTable({ refused, now }) {
-  const codes = Object.entries(now?.refusals ?? {}).sort(([, a], [, b]) => b - a);
+function rejectionTable({ rejections, now }) {
+  const codes = Object.entries(now?.rejectionCounts ?? {}).sort(([, a], [, b]) => b - a);
   if (codes.length === 0) return empty("Nothing was refused.");
   return html(
     "div",
@@ -404,7 +404,7 @@ function refusedTable({ refused, now }) {
     table(
       "Refused",
       [{ title: "time" }, { title: "code" }, { title: "reason" }, { title: "where" }],
-      refused.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
+      rejections.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
         clock(time),
         code,
         html("span", { class: "reason" }, reason, text === "" ? null : html("code", {}, text)),

@@ -13,7 +13,7 @@
 const SECONDS = 900;
 const MINUTES = 1440;
 const MARKS = 200;
-const REFUSED = 50;
+const REJECTIONS = 50;
 
 /** Keeps as much as the server does. */
 export class Store {
@@ -28,9 +28,9 @@ export class Store {
     this.minutes = { times: [], columns: {} };
     /** @type {import("../recorder.ts").Mark[]} */
     this.marks = [];
-    /** @type {import("../recorder.ts").Refused[]} */
-    this.refused = [];
-    /** What has changed since it was shown. @type {Set<"marks" | "refused">} */
+    /** @type {import("../recorder.ts").RejectedView[]} */
+    this.rejections = [];
+    /** What has changed since it was shown. @type {Set<"marks" | "rejections">} */
     this.changed = new Set();
   }
 
@@ -42,23 +42,23 @@ export class Store {
   }
 
   /** @param {Hello} hello */
-  begin({ version, seconds, minutes, marks, refused, now }) {
+  begin({ version, seconds, minutes, marks, rejections, now }) {
     this.version = version;
     this.seconds = /** @type {Points} */ (seconds);
     this.minutes = /** @type {Points} */ (minutes);
     this.marks = [...marks];
-    this.refused = [...refused];
+    this.rejections = [...rejections];
     this.now = now;
-    this.changed = new Set(["marks", "refused"]);
+    this.changed = new Set(["marks", "rejections"]);
   }
 
   /** @param {Tick} tick */
-  add({ time, point, minute, marks, refused, now }) {
+  add({ time, point, minute, marks, rejections, now }) {
     this.now = now;
     push(this.seconds, SECONDS, time, point);
     if (minute !== null) push(this.minutes, MINUTES, minute.time, minute.point);
     if (append(this.marks, marks, MARKS)) this.changed.add("marks");
-    if (append(this.refused, refused, REFUSED)) this.changed.add("refused");
+    if (append(this.rejections, rejections, REJECTIONS)) this.changed.add("rejections");
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { shown } from "../../../src/events/refusal.ts";
+import { shown } from "../../../src/events/rejected.ts";
 import { Problem } from "./problem.ts";
 
 const REMEDIES = {

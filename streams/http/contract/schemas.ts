@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
 import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../../src/events/recommendation.ts";
-import { REFUSAL_CODES } from "../../../src/events/refusal.ts";
+import { REJECTION_CODES } from "../../../src/events/rejected.ts";
 import { USER_SEGMENTS } from "../../../src/experiments/totals.ts";
 import { METRICS } from "../../../src/assignment/metrics.ts";
 import { DOOR_SCHEMAS } from "./door_schemas.ts";
@@ -22,7 +22,7 @@ const time = z.int().min(0).describe("Milliseconds since the epoch.");
 
 const refused = z.object({
   index: count.describe("Place in the list, or among the lines that are not blank; 0 is the first."),
-  code: z.enum(REFUSAL_CODES),
+  code: z.enum(REJECTION_CODES),
   reason: z.string(),
 });
 

@@ -267,18 +267,18 @@ async function intake(context: ApiContext, request: Request, kind: "event" | "it
   const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;
   const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });
-  context.metrics.taken(kind, taken.records.length, taken.refused);
-  if (taken.records.length === 0) throw refusal(taken);
+  context.metrics.taken(kind, taken.records.length, taken.rejected);
+  if (taken.records.length === 0) throw noneTaken(taken);
   await append(context, taken.records);
-  return Response.json({ accepted: taken.records.length, refused: taken.refused });
+  return Response.json({ accepted: taken.records.length, refused: taken.rejected });
 }
 
-function refusal({ refused }: Intake): Problem {
-  const [first] = refused;
-  const detail = refused.length === 1
+function noneTaken({ rejected }: Intake): Problem {
+  const [first] = rejected;
+  const detail = rejected.length === 1
     ? first?.reason ?? ""
-    : `None of ${refused.length} entries could be taken`;
-  return new Problem("refused", detail, { more: { errors: refused.slice(0, MAX_LISTED) } });
+    : `None of ${rejected.length} entries could be taken`;
+  return new Problem("refused", detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
 }
 
 async function removeItem(context: ApiContext, item: string): Promise<Response> {

@@ -8,7 +8,7 @@
 import { checkEventFields } from "../../../src/events/check.ts";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
-import { shown } from "../../../src/events/refusal.ts";
+import { shown } from "../../../src/events/rejected.ts";
 import { MAX_EXCLUDED } from "../../../src/events/limits.ts";
 import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";

@@ -71,11 +71,11 @@ export interface ServerNews {
   /** Times to an answer, milliseconds. */
   readonly answered: readonly number[];
   /** Parts of bodies that were sent back. */
-  readonly refused: readonly RefusalAt[];
+  readonly rejected: readonly RejectedPart[];
 }
 
 /** A part of a body that was sent back. */
-export interface RefusalAt {
+export interface RejectedPart {
   readonly kind: "event" | "item";
   readonly code: string;
   readonly reason: string;

@@ -5,7 +5,7 @@
  */
 
 import type { MetricsListener } from "../../http/metrics.ts";
-import type { RefusalAt, ServerNews } from "./messages.ts";
+import type { RejectedPart, ServerNews } from "./messages.ts";
 
 const TELL_MS = 100;
 
@@ -13,7 +13,7 @@ const TELL_MS = 100;
 export class NewsBox implements MetricsListener {
   readonly #tell: (news: ServerNews) => Promise<void>;
   #answered: number[] = [];
-  #refused: RefusalAt[] = [];
+  #rejected: RejectedPart[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Nothing has happened yet. */
@@ -27,9 +27,9 @@ export class NewsBox implements MetricsListener {
     this.#wait();
   }
 
-  /** See {@linkcode MetricsListener.refusedOverHttp}. */
-  refusedOverHttp(kind: "event" | "item", code: string, reason: string): void {
-    this.#refused.push({ kind, code, reason });
+  /** See {@linkcode MetricsListener.rejectedOverHttp}. */
+  rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void {
+    this.#rejected.push({ kind, code, reason });
     this.#wait();
   }
 
@@ -51,8 +51,8 @@ export class NewsBox implements MetricsListener {
 
   async #flush(): Promise<void> {
     this.#timer = undefined;
-    const news = { answered: this.#answered, refused: this.#refused };
-    [this.#answered, this.#refused] = [[], []];
+    const news = { answered: this.#answered, rejected: this.#rejected };
+    [this.#answered, this.#rejected] = [[], []];
     await this.#tell(news).catch(() => {}); // whoever would hear of it has gone
   }
 }

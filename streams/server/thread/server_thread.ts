@@ -192,7 +192,7 @@ export class ServerThread {
       case "told": {
         const [news] = args as unknown as [ServerNews];
         for (const ms of news.answered) recorder.answered(ms);
-        for (const { kind, code, reason } of news.refused) recorder.refusedOverHttp(kind, code, reason);
+        for (const { kind, code, reason } of news.rejected) recorder.rejectedOverHttp(kind, code, reason);
         return { result: undefined };
       }
       default:

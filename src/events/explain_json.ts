@@ -4,25 +4,25 @@
  * @module
  */
 
-import { type Refusal, type RefusalCode, refuse, shown } from "./refusal.ts";
+import { reject, type Rejected, type RejectionCode, shown } from "./rejected.ts";
 
-/** The first fault of a text that is not JSON, or in which an object has the same key twice. */
-export function explainJson(text: string, what: string): Refusal {
+/** The first violation of a text that is not JSON, or in which an object has the same key twice. */
+export function explainJson(text: string, what: string): Rejected {
   try {
     new Reader(text).readAll();
-  } catch (fault) {
-    if (fault instanceof JsonFault) {
-      return refuse(fault.code, `Cannot parse the ${what} as JSON: ${fault.message}`);
+  } catch (violation) {
+    if (violation instanceof JsonViolation) {
+      return reject(violation.code, `Cannot parse the ${what} as JSON: ${violation.message}`);
     }
-    throw fault;
+    throw violation;
   }
-  return refuse("invalid-json", `Cannot parse the ${what} as JSON: current value is ${shown(text)}`);
+  return reject("invalid-json", `Cannot parse the ${what} as JSON: current value is ${shown(text)}`);
 }
 
-class JsonFault extends Error {
-  readonly code: RefusalCode;
+class JsonViolation extends Error {
+  readonly code: RejectionCode;
 
-  constructor(code: RefusalCode, message: string) {
+  constructor(code: RejectionCode, message: string) {
     super(message);
     this.code = code;
   }
@@ -62,7 +62,7 @@ class Reader {
       const start = this.#at;
       const key = this.#string();
       if (keys.has(key)) {
-        throw new JsonFault("duplicate-key", `key ${shown(key)} at character ${start} is there twice`);
+        throw new JsonViolation("duplicate-key", `key ${shown(key)} at character ${start} is there twice`);
       }
       keys.add(key);
       this.#skip(/[ \t\n\r]*/y);
@@ -93,7 +93,7 @@ class Reader {
     const start = this.#at;
     if (this.#skip(/-?(?:NaN|Infinity)\b/y)) {
       const word = this.#text.slice(start, this.#at);
-      throw new JsonFault("not-finite", `${word} at character ${start} is not a number of JSON`);
+      throw new JsonViolation("not-finite", `${word} at character ${start} is not a number of JSON`);
     }
     const known = this.#skip(/true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y);
     if (!known) this.#fail("a value");
@@ -118,9 +118,15 @@ class Reader {
     // A word or an escape that the end cuts off is a truncation too.
     const cut = this.#at + left.length === this.#text.length && isCutOff(left);
     if (cut) {
-      throw new JsonFault("truncated-json", `it ends at character ${this.#text.length}, before ${wanted}`);
+      throw new JsonViolation(
+        "truncated-json",
+        `it ends at character ${this.#text.length}, before ${wanted}`,
+      );
     }
-    throw new JsonFault("invalid-json", `expected ${wanted} at character ${this.#at} but got ${shown(left)}`);
+    throw new JsonViolation(
+      "invalid-json",
+      `expected ${wanted} at character ${this.#at} but got ${shown(left)}`,
+    );
   }
 }
 

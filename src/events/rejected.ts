@@ -5,7 +5,7 @@
  */
 
 /** Codes of all reasons to reject bytes, a file or an object. */
-export const REFUSAL_CODES = [
+export const REJECTION_CODES = [
   // the bytes
   "too-large",
   "invalid-utf8",
@@ -44,21 +44,21 @@ export const REFUSAL_CODES = [
   "unknown-item",
 ] as const;
 
-/** One of {@linkcode REFUSAL_CODES}. */
-export type RefusalCode = (typeof REFUSAL_CODES)[number];
+/** One of {@linkcode REJECTION_CODES}. */
+export type RejectionCode = (typeof REJECTION_CODES)[number];
 
 /** A rejected record, and why. */
-export interface Refusal {
+export interface Rejected {
   /** Discriminates it from accepted records. */
   readonly ok: false;
   /** The reason, for programs. */
-  readonly code: RefusalCode;
+  readonly code: RejectionCode;
   /** The reason as a sentence with the field and its value; a few hundred characters at most. */
   readonly reason: string;
 }
 
-/** Makes a {@linkcode Refusal}. */
-export function refuse(code: RefusalCode, reason: string): Refusal {
+/** Makes a {@linkcode Rejected}. */
+export function reject(code: RejectionCode, reason: string): Rejected {
   return { ok: false, code, reason };
 }
 
@@ -69,7 +69,7 @@ const MAX_SHOWN = 60;
  *
  * @example
  * ```ts
- * import { shown } from "./refusal.ts";
+ * import { shown } from "./rejected.ts";
  * import assert from "node:assert/strict";
  *
  * assert.equal(shown("a\u0085b"), '"a\\u0085b"');
@@ -89,9 +89,9 @@ export function shown(value: unknown): string {
 }
 
 /** What is wrong within a value, where, and what was wanted instead. */
-export interface Fault {
+export interface Violation {
   /** What is wrong. */
-  readonly code: RefusalCode;
+  readonly code: RejectionCode;
   /** What should have been there, in words. */
   readonly wanted: string;
   /** What was there, fit for a message. */
@@ -102,9 +102,9 @@ export interface Fault {
   readonly near?: string | undefined;
 }
 
-/** A fault seen from one level further out. */
-export function within(step: string, fault: Fault): Fault {
-  return { ...fault, path: step + fault.path };
+/** A violation seen from one level further out. */
+export function within(step: string, violation: Violation): Violation {
+  return { ...violation, path: step + violation.path };
 }
 
 /** The step from an object to one of its fields, fit for a message. */
@@ -112,10 +112,10 @@ export function stepTo(key: string): string {
   return `.${/^\w{1,64}$/.test(key) ? key : shown(key)}`;
 }
 
-/** Puts a fault of a `what` (an event, an item) into words. */
-export function refuseFault({ code, wanted, got, path, near }: Fault, what: string): Refusal {
+/** Puts a violation of a `what` (an event, an item) into words. */
+export function rejectViolation({ code, wanted, got, path, near }: Violation, what: string): Rejected {
   const subject = path === "" ? `the ${what}` : `${path.replace(/^\./, "")} of the ${what}`;
   const missing = near === undefined ? "it is missing" : `it is missing; did you mean it by ${shown(near)}?`;
   const state = code === "missing-field" ? missing : `current value is ${got}`;
-  return refuse(code, `Cannot take ${subject} as ${wanted}: ${state}`);
+  return reject(code, `Cannot take ${subject} as ${wanted}: ${state}`);
 }
