@@ -125,7 +125,7 @@ export {
   type RecommendationExposure,
   type RecommendedItem,
   type ScoredItem,
-  type ShadowAnswer,
+  type ShadowSlate,
 } from "./src/events/recommendation.ts";
 
 // Foreign formats, to and from.

@@ -28,7 +28,7 @@
 
 // The server.
 export { startHttp } from "./streams/server/http.ts";
-export type { HttpOptions } from "./streams/server/desk.ts";
+export type { HttpOptions } from "./streams/server/backend.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
 export type { HttpLimits } from "./streams/http/contract/limits.ts";
 export type { GorseSettings, HttpSettings } from "./streams/http/contract/settings.ts";

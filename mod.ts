@@ -161,4 +161,4 @@ export {
   type EvaluationOptions,
   type LoggedList,
 } from "./src/experiments/off_policy.ts";
-export { type AnswerLog, readAnswerLog } from "./streams/evaluation/answer_log.ts";
+export { readRecommendationLog, type RecommendationLog } from "./streams/evaluation/recommendation_log.ts";

@@ -21,7 +21,7 @@ import {
   type Slate,
   SLATES,
 } from "../src/experiments/off_policy.ts";
-import { readAnswerLog } from "../streams/evaluation/answer_log.ts";
+import { readRecommendationLog } from "../streams/evaluation/recommendation_log.ts";
 import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
 import { openSource } from "../streams/sources/open.ts";
@@ -174,7 +174,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   }
   if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
   await using log = await openLog(flags);
-  const { lists, skipped, withoutCandidates, drafted } = await readAnswerLog(
+  const { lists, skipped, withoutCandidates, drafted } = await readRecommendationLog(
     log,
     topicNames(flags.prefix),
     policy,

@@ -30,7 +30,7 @@ import { DELIVERY } from "../../streams/topics/delivery.ts";
 import { MeteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
-import type { HttpOptions } from "../../streams/server/desk.ts";
+import type { HttpOptions } from "../../streams/server/backend.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";

@@ -48,7 +48,7 @@ export interface ScoredItem {
 }
 
 /** The list of a shadow variant. */
-export interface ShadowAnswer {
+export interface ShadowSlate {
   /** Name of the variant. */
   readonly variant: string;
   /** Name of the model that scored; `model@version` when an experiment pins the version. */
@@ -108,7 +108,7 @@ export interface Recommendation {
   /** All experiments it is part of, when there are several. */
   readonly exposures?: readonly RecommendationExposure[];
   /** The lists of shadow variants. */
-  readonly shadows?: readonly ShadowAnswer[];
+  readonly shadows?: readonly ShadowSlate[];
   /** Scored candidates that were not chosen, if the deployment logs them. */
   readonly others?: readonly ScoredItem[];
   /** Why the list is empty; absent when it is not. */

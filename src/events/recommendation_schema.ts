@@ -13,7 +13,7 @@ import {
   type RecommendationExposure,
   type RecommendedItem,
   type ScoredItem,
-  type ShadowAnswer,
+  type ShadowSlate,
 } from "./recommendation.ts";
 
 const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
@@ -42,7 +42,7 @@ const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
   score: { kind: "number", about: "Score of the model; larger is better." },
 };
 
-const SHADOW_FIELDS: Fields<ShadowAnswer> = {
+const SHADOW_FIELDS: Fields<ShadowSlate> = {
   variant: { ...name, about: "Name of the variant." },
   model: {
     ...name,

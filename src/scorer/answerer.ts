@@ -18,7 +18,7 @@ import type {
   OrderedBy,
   Recommendation,
   RecommendedItem,
-  ShadowAnswer,
+  ShadowSlate,
 } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { Pending } from "../users/pending/pending.ts";
@@ -313,7 +313,7 @@ export class Answerer {
   }
 
   /** What a shadow would have answered; nothing when its model is not here. */
-  #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowAnswer[] {
+  #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowSlate[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
     const slate = this.#slate(scores, own, SHADOW_DRAW);

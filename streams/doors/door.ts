@@ -110,7 +110,7 @@ export async function ask(
   const now = context.now();
   const event = requestOf(user, asked, now, id);
   const begun = context.clock();
-  const answer = await context.answers.ask(event, now);
+  const answer = await context.recommender.ask(event, now);
   context.metrics.answered(context.clock() - begun);
   return JSON.parse(new TextDecoder().decode(answer));
 }

@@ -15,7 +15,7 @@ import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
-import { shownRecords } from "../http/shown.ts";
+import { impressionRecords } from "../http/impression.ts";
 import {
   ask,
   type Asked,
@@ -190,7 +190,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
   const items = answer.items.slice(offset);
   // The task believes that all of it was shown.
-  if (offset > 0) await take(context, shownRecords(context, answer, items.map(({ item }) => item)));
+  if (offset > 0) await take(context, impressionRecords(context, answer, items.map(({ item }) => item)));
   // What was answered counts as shown already; other feedback has to be taken.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({

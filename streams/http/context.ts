@@ -9,7 +9,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
-import type { Answers } from "./answers.ts";
+import type { Recommender } from "./recommender.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
@@ -31,7 +31,7 @@ export interface ApiContext {
   /** The service in this process, if there is one. */
   readonly service: Service | undefined;
   /** Asks for recommendations. */
-  readonly answers: Pick<Answers, "ask">;
+  readonly recommender: Pick<Recommender, "ask">;
   /** What is answered when the budget of a request is over. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** How far tasks may fall behind what is sent, where that is for us to say. */

@@ -5,7 +5,7 @@
  */
 
 import { serveApi } from "./api.ts";
-import { type HttpOptions, openDesk } from "./desk.ts";
+import { type HttpOptions, openBackend } from "./backend.ts";
 import type { HttpServer } from "./serve.ts";
 
 /**
@@ -36,9 +36,9 @@ import type { HttpServer } from "./serve.ts";
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
-  const desk = await openDesk(options);
-  const { endpoints, context: { bodies, health, clock } } = desk;
-  return await desk.serve(() =>
+  const backend = await openBackend(options);
+  const { endpoints, context: { bodies, health, clock } } = backend;
+  return await backend.serve(() =>
     serveApi(endpoints, { hostname, port, settings, keys, metrics, bodies, health, clock })
   );
 }

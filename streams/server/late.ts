@@ -10,7 +10,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { type ApiContext, append } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
-import { shownRecords } from "../http/shown.ts";
+import { impressionRecords } from "../http/impression.ts";
 
 /** Scores and propensities of a list that nobody computed. */
 const UNSCORED = { score: 0, propensity: 1 };
@@ -45,7 +45,7 @@ export async function withoutModel(
     ...(found.empty === undefined ? {} : { empty: found.empty }),
     items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
   };
-  const shown = shownRecords(context, answer, items.map(({ item }) => item));
+  const shown = impressionRecords(context, answer, items.map(({ item }) => item));
   if (shown.length > 0) {
     append(context, shown).catch((error) =>
       logger.warn("cannot say what was shown for request {request}: {reason}", {

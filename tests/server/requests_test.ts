@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/read_all.ts";
-import type { Answers } from "../../streams/http/answers.ts";
+import type { Recommender } from "../../streams/http/recommender.ts";
 import { Bodies } from "../../streams/http/bodies.ts";
 import { LogHealth } from "../../streams/http/log_health.ts";
 import type { ApiContext } from "../../streams/http/context.ts";
@@ -166,7 +166,7 @@ Deno.test("a cursor of another request, or none of ours, is refused", async () =
 function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiContext {
   const known = {
     ...{ log, topics, partitions: 2, service, metrics, now: () => NOW },
-    answers: { ask: () => Promise.withResolvers<never>().promise } as unknown as Answers,
+    recommender: { ask: () => Promise.withResolvers<never>().promise } as unknown as Recommender,
     ...{
       clock: () => 0,
       answerTimeoutMs: 1000,

@@ -5,7 +5,9 @@ import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
 import { type Line, LineSplitter, readLines } from "../../streams/sources/lines.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const show = ({ number, bytes, rejected }: Line) => [number, rejected?.code ?? new TextDecoder().decode(bytes)];
+const show = (
+  { number, bytes, rejected }: Line,
+) => [number, rejected?.code ?? new TextDecoder().decode(bytes)];
 
 function split(chunks: readonly Uint8Array[]): Line[] {
   const splitter = new LineSplitter();

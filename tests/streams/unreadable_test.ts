@@ -16,7 +16,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { PinnedModels } from "../../streams/topics/pinned_models.ts";
-import { Answers } from "../../streams/http/answers.ts";
+import { Recommender } from "../../streams/http/recommender.ts";
 import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
@@ -254,9 +254,9 @@ for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
   });
 }
 
-Deno.test("Answers gives the answers behind one that is none", async () => {
+Deno.test("Recommender gives the answers behind one that is none", async () => {
   await using log = await copyOf();
-  await using answers = new Answers(log, topics, PARTITIONS, { timeoutMs: 60_000 });
+  await using answers = new Recommender(log, topics, PARTITIONS, { timeoutMs: 60_000 });
   const request = { type: "request", user: "ann", request: "r", time: START, count: 1 } as const;
   const asking = answers.ask(request, START);
   const before = unreadable.counts.get(topics.recommendations) ?? 0;

@@ -43,7 +43,7 @@ export async function recommend(
   const now = context.now();
   const { event, budgetMs, pages } = eventOf(asked, kind, now);
   const begun = context.clock();
-  const asking = context.answers.ask(event, now);
+  const asking = context.recommender.ask(event, now);
   const answer = budgetMs === null
     ? await asking
     : await within(asking, budgetMs, () => new Late()).catch(async (error) => {

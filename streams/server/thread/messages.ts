@@ -28,7 +28,7 @@ export interface ServerStart {
   /** Calls to the thread. */
   readonly orders: MessagePort;
   /** Calls from the thread. */
-  readonly questions: MessagePort;
+  readonly calls: MessagePort;
   /** What is worth a word of its own. */
   readonly level: LogLevel;
 }

@@ -25,12 +25,12 @@ import { type Outcome, PortAnswerer, PortCaller } from "../../log/threads/port_c
 import { RemoteLog } from "../../log/threads/remote_log.ts";
 import type { SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
 import type { Topics } from "../../topics/topics.ts";
-import { type Desk, openDesk } from "../desk.ts";
+import { type Backend, openBackend } from "../backend.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
-import type { HttpOptions } from "../desk.ts";
+import type { HttpOptions } from "../backend.ts";
 import type { Measures } from "../../http/metrics.ts";
 import type { HttpServer } from "../serve.ts";
-import type { WaitingRoom } from "../waiting_room.ts";
+import type { Queues } from "../queues.ts";
 import { answered, answerForwarded, ask } from "./forward.ts";
 import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
 
@@ -54,11 +54,11 @@ export class ServerThread {
   readonly ended: Promise<void>;
   readonly #thread: Worker;
   readonly #orders: PortCaller;
-  readonly #questions: PortAnswerer;
+  readonly #calls: PortAnswerer;
   readonly #end = Promise.withResolvers<void>();
   #death: Error | undefined;
   #log: ThreadLog | undefined;
-  #desk: Desk | undefined;
+  #backend: Backend | undefined;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   #ways = 0;
 
@@ -66,13 +66,13 @@ export class ServerThread {
     this.ended = this.#end.promise;
     this.ended.catch(() => {}); // also when nobody watches, closing must go on
     const orders = new MessageChannel();
-    const questions = new MessageChannel();
+    const calls = new MessageChannel();
     this.#orders = new PortCaller(
       orders.port1,
       () => this.#death ?? new LogError("closed", "Cannot use the server's thread: it has ended"),
     );
-    this.#questions = new PortAnswerer(
-      questions.port1,
+    this.#calls = new PortAnswerer(
+      calls.port1,
       (method, args) => this.#answer(method, args as never[]),
     );
     this.#thread = new Worker(new URL("./thread.ts", import.meta.url), {
@@ -87,8 +87,8 @@ export class ServerThread {
       this.#log?.lose();
       this.#let();
     };
-    const start: ServerStart = { orders: orders.port2, questions: questions.port2, level };
-    this.#thread.postMessage(start, [orders.port2, questions.port2]);
+    const start: ServerStart = { orders: orders.port2, calls: calls.port2, level };
+    this.#thread.postMessage(start, [orders.port2, calls.port2]);
   }
 
   /** Starts a thread, and opens the log in it. @throws LogError what `SqliteLog.open()` throws */
@@ -118,11 +118,11 @@ export class ServerThread {
    */
   async listen(options: HttpOptions): Promise<HttpServer> {
     const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
-    const desk = this.#desk = await openDesk(options, this.#room());
-    this.#endpoints = new Map(desk.endpoints.map((endpoint) => [endpoint.id, endpoint]));
-    const { partitions } = desk.context;
+    const backend = this.#backend = await openBackend(options, this.#queues());
+    this.#endpoints = new Map(backend.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    const { partitions } = backend.context;
     const order: ListenOrder = { hostname, port, partitions, settings, keys };
-    return await desk.serve(async () => {
+    return await backend.serve(async () => {
       const url = await this.#orders.call("listen", [order]) as string;
       metrics.join(async () => await this.#orders.call("measures", []) as Measures);
       let stopped: Promise<void> | undefined;
@@ -137,10 +137,10 @@ export class ServerThread {
   }
 
   /** Where all wait whoever they ask: that of the thread, which ends with its server. */
-  #room(): WaitingRoom {
+  #queues(): Queues {
     const orders = this.#orders;
     return {
-      answers: { ask: (event, now) => ask<Uint8Array>(orders, "ask", [event, now]) },
+      recommender: { ask: (event, now) => ask<Uint8Array>(orders, "ask", [event, now]) },
       backlog: { room: () => ask<void>(orders, "room", []) },
       async [Symbol.asyncDispose]() {},
     };
@@ -173,13 +173,13 @@ export class ServerThread {
   /** Ends the thread as it is. */
   #let(): void {
     this.#orders.close();
-    this.#questions.close();
+    this.#calls.close();
     this.#thread.terminate();
   }
 
   async #answer(method: string, args: readonly never[]): Promise<Outcome> {
-    if (this.#desk === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
-    const { context, recorder } = this.#desk;
+    if (this.#backend === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
+    const { context, recorder } = this.#backend;
     switch (method) {
       case "handle":
         return await answered(() =>

@@ -21,7 +21,7 @@ import type { LogHealth } from "../../http/log_health.ts";
 import { Metrics } from "../../http/metrics.ts";
 import { Problem } from "../../http/contract/problem.ts";
 import type { HttpServer } from "../serve.ts";
-import { openRoom, type WaitingRoom } from "../waiting_room.ts";
+import { openQueues, type Queues } from "../queues.ts";
 import { answered, ask, forwarded } from "./forward.ts";
 import type { ListenOrder, ServerStart } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
@@ -33,9 +33,9 @@ interface ThreadScope {
 
 const scope = self as unknown as ThreadScope;
 
-scope.onmessage = async ({ data: { orders, questions, level } }) => {
+scope.onmessage = async ({ data: { orders, calls, level } }) => {
   await configureLogging(level);
-  const process = new PortCaller(questions, () => new Problem("unavailable", "The server stops"));
+  const process = new PortCaller(calls, () => new Problem("unavailable", "The server stops"));
   const thread = new Thread(process);
   new PortAnswerer(
     orders,
@@ -68,7 +68,7 @@ class Thread {
   readonly #served = new Map<number, AsyncDisposable>();
   #opened: OpenedLog | undefined;
   #server: HttpServer | undefined;
-  #room: WaitingRoom | undefined;
+  #queues: Queues | undefined;
 
   constructor(process: PortCaller) {
     this.#process = process;
@@ -97,9 +97,9 @@ class Thread {
       case "listen":
         return this.#listen(...args as unknown as [ListenOrder]);
       case "ask":
-        return await this.#room?.answers.ask(...args as unknown as [RequestEvent, number]);
+        return await this.#queues?.recommender.ask(...args as unknown as [RequestEvent, number]);
       case "room":
-        return await this.#room?.backlog?.room();
+        return await this.#queues?.backlog?.room();
       case "measures":
         return await this.#open().metrics.measures();
       case "stop":
@@ -128,10 +128,10 @@ class Thread {
     const limits = limitsIn(settings, clock);
     let stopping = false;
     const isStopping = () => stopping;
-    const room = this.#room = openRoom(log, { topics, partitions, clock, isStopping }, settings);
-    const { answers, backlog } = room;
+    const queues = this.#queues = openQueues(log, { topics, partitions, clock, isStopping }, settings);
+    const { recommender, backlog } = queues;
     const context: ApiContext = {
-      ...{ log, topics, partitions, service: undefined, answers, backlog, metrics, now: Date.now, clock },
+      ...{ log, topics, partitions, service: undefined, recommender, backlog, metrics, now: Date.now, clock },
       ...{ ...limits, isStopping },
       withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
@@ -149,7 +149,7 @@ class Thread {
       stop: async (patienceMs) => {
         stopping = true;
         await server.stop(patienceMs);
-        await room[Symbol.asyncDispose]();
+        await queues[Symbol.asyncDispose]();
         await news.close();
       },
     };

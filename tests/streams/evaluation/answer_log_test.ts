@@ -4,7 +4,7 @@ import type { Event } from "../../../src/events/event.ts";
 import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { createRandom } from "../../../src/draws/random_source.ts";
-import { readAnswerLog } from "../../../streams/evaluation/answer_log.ts";
+import { readRecommendationLog } from "../../../streams/evaluation/recommendation_log.ts";
 import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { Task } from "../../../streams/task/task.ts";
@@ -58,9 +58,9 @@ async function deployment(logCandidates: boolean, interleaved = 0): Promise<Memo
   return log;
 }
 
-Deno.test("readAnswerLog() joins answers and outcomes, and knows the probabilities of any policy", async () => {
+Deno.test("readRecommendationLog() joins answers and outcomes, and knows the probabilities of any policy", async () => {
   const log = await deployment(true);
-  const own = await readAnswerLog(log, topics, POLICY);
+  const own = await readRecommendationLog(log, topics, POLICY);
   assert.deepEqual([own.lists.length, own.skipped, own.withoutCandidates], [300, 0, 0]);
   for (const { target, logged } of own.lists.flatMap(({ places }) => places)) {
     assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
@@ -70,19 +70,23 @@ Deno.test("readAnswerLog() joins answers and outcomes, and knows the probabiliti
   assert.ok(Math.abs(same.estimates[0]!.value - same.logged) < 1e-6);
   // People like what scores high, so a policy that explores less earns more, and one that explores more less.
   const value = async (temperature: number) => {
-    const { lists } = await readAnswerLog(log, topics, { name: "boltzmann", temperature });
+    const { lists } = await readRecommendationLog(log, topics, { name: "boltzmann", temperature });
     return evaluatePolicy(lists, { resamples: 0, force: true }).estimates[2]!.value;
   };
   assert.ok(await value(0.35) > same.logged && await value(1) < same.logged);
 });
 
-Deno.test("readAnswerLog() counts answers without their candidates", async () => {
-  const { lists, withoutCandidates } = await readAnswerLog(await deployment(false), topics, POLICY);
+Deno.test("readRecommendationLog() counts answers without their candidates", async () => {
+  const { lists, withoutCandidates } = await readRecommendationLog(await deployment(false), topics, POLICY);
   assert.deepEqual([lists.length, withoutCandidates], [0, 300]);
 });
 
-Deno.test("readAnswerLog() leaves drafted lists out, whose scores may be of two models", async () => {
-  const { lists, drafted, skipped } = await readAnswerLog(await deployment(true, 0.5), topics, POLICY);
+Deno.test("readRecommendationLog() leaves drafted lists out, whose scores may be of two models", async () => {
+  const { lists, drafted, skipped } = await readRecommendationLog(
+    await deployment(true, 0.5),
+    topics,
+    POLICY,
+  );
   assert.ok(drafted > 90 && lists.length > 90);
   assert.deepEqual([lists.length + drafted, skipped], [300, 0]);
   for (const { target, logged } of lists.flatMap(({ places }) => places)) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Answers } from "../../streams/http/answers.ts";
+import { Recommender } from "../../streams/http/recommender.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
@@ -14,7 +14,7 @@ const id = fc.string({
   maxLength: 6,
 });
 
-Deno.test("Answers.ask() gives each the bytes of its own answer, whatever their ids are and wherever they stand in it", async () => {
+Deno.test("Recommender.ask() gives each the bytes of its own answer, whatever their ids are and wherever they stand in it", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(fc.tuple(id, id, fc.boolean()), {
@@ -27,7 +27,7 @@ Deno.test("Answers.ask() gives each the bytes of its own answer, whatever their 
           { name: topics.events, partitions: 1, cleanup: "delete" },
           { name: topics.recommendations, partitions: 1, cleanup: "delete" },
         ]);
-        await using answers = new Answers(log, topics, 1);
+        await using answers = new Recommender(log, topics, 1);
         const asking = asked.map(([user, request]) =>
           answers.ask({ type: "request", user, request, time: TIME, count: 1 }, TIME)
         );

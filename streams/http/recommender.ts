@@ -18,8 +18,8 @@ import { HTTP_LIMITS } from "./contract/limits.ts";
 import { within } from "./deadline.ts";
 import { Problem } from "./contract/problem.ts";
 
-/** Options of {@linkcode Answers}. */
-export interface AnswersOptions {
+/** Options of {@linkcode Recommender}. */
+export interface RecommenderOptions {
   /** How long an answer is waited for, milliseconds. @default {2000} */
   readonly timeoutMs?: number | undefined;
   /** Requests that may wait at a time. @default {1000} */
@@ -48,7 +48,7 @@ const HEAD = encoder.encode('{"request":"');
 const QUOTE = 0x22;
 
 /** Appends requests, and hands each the bytes of its answer. */
-export class Answers implements AsyncDisposable {
+export class Recommender implements AsyncDisposable {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #partitions: number;
@@ -59,7 +59,7 @@ export class Answers implements AsyncDisposable {
   #waiting = 0;
 
   /** Asks on `partitions` partitions of a log. */
-  constructor(log: Log, topics: Topics, partitions: number, options: AnswersOptions = {}) {
+  constructor(log: Log, topics: Topics, partitions: number, options: RecommenderOptions = {}) {
     this.#log = log;
     this.#topics = topics;
     this.#partitions = partitions;

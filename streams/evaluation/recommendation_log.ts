@@ -20,8 +20,8 @@ import type { Topics } from "../topics/topics.ts";
 /** No logit is further from 0: a probability that was rounded to 1 has none. */
 const LARGEST_LOGIT = 36;
 
-/** What {@linkcode readAnswerLog} reads from a log. */
-export interface AnswerLog {
+/** What {@linkcode readRecommendationLog} reads from a log. */
+export interface RecommendationLog {
   /** One list per sample whose recommendation is on the log. */
   readonly lists: LoggedList[];
   /** Samples without a recommendation on the log, or shown in another order. */
@@ -41,16 +41,20 @@ export interface AnswerLog {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { evaluatePolicy, MemoryLog, readAnswerLog, topicNames } from "@meander/meander";
+ * import { evaluatePolicy, MemoryLog, readRecommendationLog, topicNames } from "@meander/meander";
  *
  * await using log = new MemoryLog(); // the log of a deployment with `logCandidates`
- * const { lists } = await readAnswerLog(log, topicNames(), { name: "epsilon", epsilon: 0.2 });
+ * const { lists } = await readRecommendationLog(log, topicNames(), { name: "epsilon", epsilon: 0.2 });
  * assert.equal(lists.length, 0);
  * if (lists.length > 0) console.log(evaluatePolicy(lists).estimates);
  * ```
  */
-export async function readAnswerLog(log: Log, topics: Topics, policy: PolicyOptions): Promise<AnswerLog> {
-  const result: AnswerLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };
+export async function readRecommendationLog(
+  log: Log,
+  topics: Topics,
+  policy: PolicyOptions,
+): Promise<RecommendationLog> {
+  const result: RecommendationLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const answers = new Map<string, Recommendation>();

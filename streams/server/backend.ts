@@ -19,7 +19,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { withoutModel } from "./late.ts";
 import type { HttpServer, ListenOptions } from "./serve.ts";
-import { openRoom, type WaitingRoom } from "./waiting_room.ts";
+import { openQueues, type Queues } from "./queues.ts";
 
 /** Options of `startHttp()`. */
 export interface HttpOptions extends ListenOptions {
@@ -42,34 +42,34 @@ export interface HttpOptions extends ListenOptions {
 }
 
 /** Endpoints at work. */
-export interface Desk {
+export interface Backend {
   readonly endpoints: readonly Endpoint[];
   readonly context: ApiContext;
   /** Is told of what is measured elsewhere. */
   readonly recorder: Recorder;
-  /** Starts a server with the desk behind it, which is let go after the last request was answered. */
+  /** Starts a server on this back end, which is disposed after the last response. */
   serve(start: () => Promise<HttpServer> | HttpServer): Promise<HttpServer>;
 }
 
 /**
- * Opens the desk of a deployment.
+ * Opens the back end of a deployment.
  *
- * @param elsewhere where callers wait, if that is not at the desk
+ * @param elsewhere where requests wait, if that is in another thread
  */
-export async function openDesk(
+export async function openBackend(
   options: Omit<HttpOptions, "hostname" | "port" | "keys">,
-  elsewhere?: WaitingRoom,
-): Promise<Desk> {
+  elsewhere?: Queues,
+): Promise<Backend> {
   const { log, prefix, service, metrics, settings = {}, now = Date.now, checks } = options;
   const topics = topicNames(prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
   let stopping = false;
   const isStopping = () => stopping;
-  const room = elsewhere ?? openRoom(log, { topics, partitions, clock, isStopping }, settings);
-  const { answers, backlog } = room;
+  const queues = elsewhere ?? openQueues(log, { topics, partitions, clock, isStopping }, settings);
+  const { recommender, backlog } = queues;
   const known = {
-    ...{ log, topics, partitions, service, answers, backlog, metrics, now, clock, isStopping, checks },
+    ...{ log, topics, partitions, service, recommender, backlog, metrics, now, clock, isStopping, checks },
     ...limitsIn(settings, clock),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
@@ -85,7 +85,7 @@ export async function openDesk(
     async serve(start) {
       const close = async () => {
         live[Symbol.dispose]();
-        await room[Symbol.asyncDispose]();
+        await queues[Symbol.asyncDispose]();
       };
       const server = await Promise.try(start).catch(async (error) => {
         await close();

@@ -6,7 +6,7 @@
 
 import { isShared } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
-import { Answers } from "../http/answers.ts";
+import { Recommender } from "../http/recommender.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { settle } from "../../src/options/option.ts";
 import { Backlog } from "../http/backlog.ts";
@@ -14,19 +14,19 @@ import type { ApiContext } from "../http/context.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 
 /** Who waits, and for what. Disposing ends the wait for answers. */
-export interface WaitingRoom extends Pick<ApiContext, "answers" | "backlog">, AsyncDisposable {}
+export interface Queues extends Pick<ApiContext, "recommender" | "backlog">, AsyncDisposable {}
 
 /** Opens one. How far tasks fall behind on a log that processes share is for its brokers to bound. */
-export function openRoom(
+export function openQueues(
   log: Log,
   { topics, partitions, ...waiting }: Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping">,
   settings: HttpSettings,
-): WaitingRoom {
+): Queues {
   const { maxWaiting, maxBehind, answerTimeoutMs: timeoutMs } = settle(HTTP_LIMITS, settings);
-  const answers = new Answers(log, topics, partitions, { timeoutMs, maxWaiting });
+  const recommender = new Recommender(log, topics, partitions, { timeoutMs, maxWaiting });
   return {
-    answers,
+    recommender,
     backlog: isShared(log) ? undefined : new Backlog(log, topics, partitions, { maxBehind, ...waiting }),
-    [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => recommender[Symbol.asyncDispose](),
   };
 }

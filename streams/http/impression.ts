@@ -13,7 +13,7 @@ import type { ApiContext } from "./context.ts";
 const encoder = new TextEncoder();
 
 /** The record that these items of an answer were shown, at these places; none when there is nothing to say. */
-export function shownRecords(
+export function impressionRecords(
   { topics, now }: Pick<ApiContext, "topics" | "now">,
   { request, user, time }: Pick<Recommendation, "request" | "user" | "time">,
   items: readonly string[],
