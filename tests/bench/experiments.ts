@@ -19,7 +19,7 @@ import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import { normalCdf, normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
-import { creditsOf, PAIRS, READERS, wins } from "../experiments/drafts.ts";
+import { creditsOf, PAIRS, READERS, wins } from "../assignment/drafts.ts";
 import { banditContexts, drawLog } from "./bandit.ts";
 import { drawPages, type Page } from "./pages.ts";
 

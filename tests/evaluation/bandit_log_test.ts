@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
-import { readBanditLog } from "../../../streams/evaluation/bandit_log.ts";
+import { evaluatePolicy } from "../../src/experiments/off_policy.ts";
+import { readBanditLog } from "../../streams/evaluation/bandit_log.ts";
 import {
   parseBetaPrior,
   readTargetPolicy,
   type TablePolicy,
-} from "../../../streams/evaluation/target_policy.ts";
-import { openSource } from "../../../streams/sources/open.ts";
+} from "../../streams/evaluation/target_policy.ts";
+import { openSource } from "../../streams/sources/open.ts";
 
 const DATA = "../shared/data/open-bandit";
 const present = await Deno.stat(`${DATA}/prior_bts.yaml`).then(() => true, () => false);

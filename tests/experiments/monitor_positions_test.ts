@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../../src/samples/sample_codec.ts";
-import { ExperimentMonitor, lostFigures } from "../../../streams/experiments/monitor.ts";
-import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { list } from "../../experiments/lists.ts";
-import { AdministeredLog } from "../../log/administered_log.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { ExperimentMonitor, lostFigures } from "../../streams/experiments/monitor.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { list } from "./lists.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
 
 const topics = topicNames();
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../../src/samples/sample_codec.ts";
-import { Experiments } from "../../../src/assignment/assignment.ts";
-import { isExperiment } from "../../../src/assignment/experiment.ts";
-import { createRandom } from "../../../src/draws/random_source.ts";
-import { ExperimentMonitor } from "../../../streams/experiments/monitor.ts";
-import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
-import { ExperimentViews, stopHarmful } from "../../../streams/experiments/views.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { list } from "../../experiments/lists.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { Experiments } from "../../src/assignment/assignment.ts";
+import { isExperiment } from "../../src/assignment/experiment.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { ExperimentViews, stopHarmful } from "../../streams/experiments/views.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { list } from "./lists.ts";
 
 const topics = topicNames();
 const HOUR = 3_600_000;

@@ -4,8 +4,8 @@ import type { ReplayResult } from "../../streams/replay/replay.ts";
 import { replayJson, reportData } from "../../streams/replay/replay_report.ts";
 import { reportCharts } from "../../streams/report/charts.ts";
 import { renderSummary } from "../../streams/report/table.ts";
-import { replayOn, smallReplay } from "../replay/harness.ts";
-import { syntheticRecords } from "./synthetic.ts";
+import { replayOn, smallReplay } from "./harness.ts";
+import { syntheticRecords } from "../streams/synthetic.ts";
 
 const FACTS = {
   command: "deno task replay",

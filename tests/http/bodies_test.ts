@@ -8,7 +8,7 @@ import { checkSequence } from "../../streams/http/json_list.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
 import { LineSplitter } from "../../streams/sources/lines.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { startApi } from "./deployment.ts";
+import { startApi } from "../server/deployment.ts";
 
 const MB = 1 << 20;
 const encoder = new TextEncoder();

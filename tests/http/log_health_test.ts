@@ -7,7 +7,7 @@ import { startHttp } from "../../streams/server/http.ts";
 import { LogHealth } from "../../streams/http/log_health.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { ask } from "./deployment.ts";
+import { ask } from "../server/deployment.ts";
 
 const topics = topicNames();
 

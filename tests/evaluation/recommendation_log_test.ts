@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { encodeEvent } from "../../../src/events/codec.ts";
-import type { Event } from "../../../src/events/event.ts";
-import { evaluatePolicy } from "../../../src/experiments/off_policy.ts";
-import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
-import { createRandom } from "../../../src/draws/random_source.ts";
-import { readRecommendationLog } from "../../../streams/evaluation/recommendation_log.ts";
-import { ExperimentRegistry } from "../../../streams/experiments/registry.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { Task } from "../../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { FakeServing } from "../../state/fake_serving.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { evaluatePolicy } from "../../src/experiments/off_policy.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { readRecommendationLog } from "../../streams/evaluation/recommendation_log.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { FakeServing } from "../state/fake_serving.ts";
 
 const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;

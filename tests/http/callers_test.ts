@@ -5,7 +5,7 @@ import { Access, digestOf } from "../../streams/http/contract/access.ts";
 import { Callers } from "../../streams/http/callers.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
 import { keysOf } from "../../streams/http/contract/settings.ts";
-import { type Api, startApi } from "./deployment.ts";
+import { type Api, startApi } from "../server/deployment.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -7,10 +7,10 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { ReplayResult } from "../../streams/replay/replay.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { outcomeOf, replayOn, smallReplay } from "../replay/harness.ts";
+import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { countEvents, sourceOf, syntheticRecords } from "./synthetic.ts";
+import { countEvents, sourceOf, syntheticRecords } from "../streams/synthetic.ts";
 
 const START = Date.UTC(2024, 0, 1);
 
