@@ -99,7 +99,7 @@ const GENRES_KEPT = 3;
 async function readGenres(path: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const genres = new Map<string, readonly string[]>();
   for await (const read of readCsv(path, { header: true, columns: MOVIE_COLUMNS })) {
-    if (!read.ok) throw new SyntaxError(`${path}:${read.line.number}: ${read.refusal.reason}`);
+    if (!read.ok) throw new SyntaxError(`${path}:${read.line.number}: ${read.rejected.reason}`);
     const { item, categories = [] } = parseMovie(read.row, 0);
     genres.set(item, categories.slice(0, GENRES_KEPT));
   }

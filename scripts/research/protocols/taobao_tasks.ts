@@ -54,7 +54,7 @@ const SAMPLING_SEED = 1;
 export async function readBehaviors(path: string): Promise<readonly Behavior[]> {
   const behaviors: Behavior[] = [];
   for await (const read of readCsv(path, { columns: BEHAVIOR_COLUMNS })) {
-    if (!read.ok) throw new SyntaxError(`${path}:${read.line.number}: ${read.refusal.reason}`);
+    if (!read.ok) throw new SyntaxError(`${path}:${read.line.number}: ${read.rejected.reason}`);
     const { item, event } = parseBehavior(read.row);
     const { user, action, time } = event;
     behaviors.push({ user, item: item.item, category: item.category ?? "", action, time });
