@@ -1,10 +1,10 @@
 /**
- * `deno task meander evaluate`: what another policy would have earned, from the log of this one; or a protocol of
- * recommendation on public data.
+ * `deno task meander evaluate`: what another policy would have earned, from the log of this one; or what lists out of this engine
+ * are worth on a stream of behaviours, beside plain methods.
  *
  *     deno task meander evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
  *     deno task meander evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
- *     deno task meander evaluate --protocol next-item --format ml-100k --data ../shared/data/ml-100k
+ *     deno task meander evaluate --protocol next-item --data events.jsonl --positives purchase
  *
  * @module
  */
@@ -24,10 +24,10 @@ import {
 import { readRecommendationLog } from "../streams/evaluation/recommendation_log.ts";
 import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
-import { openSource } from "../streams/sources/open.ts";
+import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import type { Ranking } from "../src/scorer/answerer.ts";
-import { PROFILES } from "../streams/replay/profiles.ts";
+import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import {
   commandArguments,
@@ -38,21 +38,30 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { NEXT_ITEM_DATA } from "./evaluate/next_item.ts";
 import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
+import { streamOf } from "./evaluate/stream.ts";
+import { parsePositives, type Positive } from "./evaluate/targets.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;
   readonly protocol?: "next-item";
-  readonly format: (typeof NEXT_ITEM_DATA)[number];
+  readonly format: Format;
   readonly ranking?: Ranking;
   readonly model: ModelName;
   readonly learnEvery?: number;
   readonly limit?: number;
+  readonly positives?: readonly Positive[];
+  readonly knownUsers?: boolean;
+  /** `true` by `--without-own`, `false` by `--with-own`. */
   readonly withoutOwn?: boolean;
+  readonly withOwn?: boolean;
+  readonly length: number;
+  readonly from?: number;
+  readonly queries: number;
+  readonly leaderboard: boolean;
   readonly data?: string;
   readonly slate: Slate;
   readonly clip?: number;
@@ -63,46 +72,56 @@ interface Flags extends LogFlags {
   readonly json?: string;
 }
 
-const program = addLogFlags(
-  createCommand(commandName("evaluate"))
-    .description("Estimates what another policy would have earned, from a log with propensities.")
-    .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md"),
-)
-  .addOption(
-    new Option("--protocol <name>", "run this protocol on --data instead; see docs/reference/protocols.md")
-      .choices([
-        "next-item",
-      ]).conflicts("policy"),
+const program = createCommand(commandName("evaluate"))
+  .description(
+    "What lists out of this engine are worth on a stream of behaviours, beside plain methods (--protocol next-item); " +
+      "or what another policy would have earned, from a log with propensities (--policy).",
   )
+  .addOption(
+    new Option("--protocol <name>", "run this protocol on --data; see docs/reference/protocols.md")
+      .choices(["next-item"]).conflicts("policy"),
+  )
+  .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md")
   .option(
     "--data <path>",
-    "evaluate on Open Bandit files instead of a deployment's log; the data of a protocol",
+    "the stream to judge on; with --policy, Open Bandit files in place of a deployment's log",
   )
-  .addOption(
-    new Option("--format <name>", "next-item: format of the data").choices([...NEXT_ITEM_DATA]).default(
-      "ml-100k",
-    ),
+  .option(
+    "--seed <n>",
+    "decides which behaviours are judged, the weights of a model, the bootstrap",
+    integer,
+    0,
   )
+  .option("--json <file>", "write the figures as JSON");
+
+program.optionsGroup("With --protocol next-item:")
+  .addOption(new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"))
+  .option(
+    "--positives <actions>",
+    "what is judged, such as purchase,rating>=4 (default: what the blend learns from)",
+    parsePositives,
+  )
+  .option("--known-users", "do not judge a user's first behaviour (default for taobao)")
+  .option("--without-own", "leave what the user had out of the lists (default: unless people come back)")
+  .addOption(new Option("--with-own", "let what the user had come again").conflicts("withoutOwn"))
+  .option("--length <n>", "length of a list, 1 to 100", listLength, 20)
+  .option("--limit <n>", "stop after so many behaviours", count)
+  .option("--from <n>", "behaviour at which the later part begins (default: the half)", integer)
+  .option("--queries <n>", "judge so many behaviours at most, a draw of all", count, 200_000)
+  .option("--no-leaderboard", "judge the configured ranking alone, three times as fast")
   .addOption(
     new Option(
       "--ranking <name>",
-      "next-item: what orders the candidates (default: that of the configuration, else blend)",
+      "what orders the candidates (default: that of the configuration, else blend)",
     ).choices(["blend", "model", "both"]),
   )
   .addOption(
-    new Option("--model <name>", "next-item: model that is learnt when the ranking needs one").choices([
-      ...MODEL_NAMES,
-    ]).default("base"),
+    new Option("--model <name>", "model that is learnt when the ranking needs one").choices([...MODEL_NAMES])
+      .default("base"),
   )
-  .addOption(
-    optionFlag(
-      "learnEvery",
-      RETRIEVAL_OPTIONS.learnEvery,
-      `next-item: ${RETRIEVAL_OPTIONS.learnEvery.about}`,
-    ),
-  )
-  .option("--limit <n>", "next-item: behaviours after which to stop", count)
-  .option("--without-own", "next-item: what the user had may not come again", false)
+  .addOption(optionFlag("learnEvery", RETRIEVAL_OPTIONS.learnEvery, RETRIEVAL_OPTIONS.learnEvery.about));
+
+program.optionsGroup("With --policy:")
   .addOption(
     new Option("--slate <name>", "what the reward of a place depends on").choices([...SLATES]).default(
       "cascade",
@@ -111,9 +130,9 @@ const program = addLogFlags(
   .option("--clip <weight>", "cut weights to at most this (default: no cut)", positive)
   .option("--threshold <weight>", "weight above which Switch trusts the model alone", positive, 10)
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
-  .option("--seed <n>", "seed of the bootstrap", integer, 0)
-  .option("--force", "give estimates even when the log cannot support them")
-  .option("--json <file>", "write the figures as JSON");
+  .option("--force", "give estimates even when the log cannot support them");
+
+addLogFlags(program.optionsGroup("The log and the configuration of a deployment:"));
 
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);
@@ -136,20 +155,22 @@ async function main(flags: Flags): Promise<number> {
 }
 
 async function protocol(flags: Flags): Promise<number> {
-  const { data, format, model, learnEvery, limit, withoutOwn, seed, json } = flags;
+  const { data, format, learnEvery } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
-  const config = await readConfig(flags.config);
+  const config = await readConfig(flags.config, `${data}/${DEFAULT_CONFIG}`);
+  const stream = streamOf(format, data);
   const ranking = flags.ranking ?? config.ranking ?? "blend";
   const retrieval = {
-    ...(config.retrieval ?? PROFILES[format].retrieval),
+    ...(config.retrieval ?? stream.profile.retrieval),
     ...(learnEvery === undefined ? {} : { learnEvery }),
   };
+  const own = flags.withOwn === true ? false : flags.withoutOwn;
   return await reportNextItem({
-    ...{ data, format, seed, withoutOwn: withoutOwn === true },
-    ...{ config, task: { ranking, retrieval } },
-    ...(ranking === "blend" ? {} : { model }),
-    limit,
-  }, json);
+    ...{ stream, config, task: { ranking, retrieval }, count: flags.length, limit: flags.limit },
+    ...{ queries: flags.queries, positives: flags.positives, knownUsers: flags.knownUsers },
+    ...{ withoutOwn: own, leaderboard: flags.leaderboard, seed: flags.seed },
+    ...(ranking === "blend" ? {} : { model: flags.model }),
+  }, { json: flags.json, from: flags.from });
 }
 
 async function fromFiles(path: string, policy: TargetPolicy): Promise<readonly LoggedList[]> {
@@ -222,6 +243,12 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("Not a number above 0.");
+  return value;
+}
+
+function listLength(text: string): number {
+  const value = count(text);
+  if (value > 100) throw new InvalidArgumentError("Not a whole number from 1 to 100.");
   return value;
 }
 

@@ -1,219 +1,313 @@
 /**
- * The progressive next-item protocol: before each positive behaviour the task is asked for 20 items out of all that
- * anybody has touched so far, then it learns the behaviour. docs/reference/protocols.md has the exact rules.
+ * The progressive next-item protocol: before a behaviour the task is asked for a list out of all that anybody has
+ * touched so far, then it learns the behaviour; its sources and the baselines are asked and taught the same.
+ * docs/reference/protocols.md has the exact rules.
  *
  * @module
  */
 
-import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
-import { settle } from "../../src/options/option.ts";
-import { learnerSettings } from "../../src/learner/learner_options.ts";
 import process from "node:process";
-import type { InteractionEvent } from "../../src/events/event.ts";
-import { Learner } from "../../src/learner/learner.ts";
-import { modelSizes } from "../../src/features/rows/assembler.ts";
-import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
-import { mulberry32 } from "../../src/draws/random.ts";
-import { ServingModel } from "../../src/serving/serving_model.ts";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
+import type { InteractionEvent, ItemRecord } from "../../src/events/event.ts";
+import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
-import { PROFILES } from "../../streams/replay/profiles.ts";
-import { openSource } from "../../streams/sources/open.ts";
-import type { SourceRecord } from "../../streams/sources/source.ts";
+import type { Source } from "../../src/retrieval/sources/source.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { type Config, taskOptions } from "../../streams/config/config.ts";
+import { sortByTime } from "../../streams/sources/sort_by_time.ts";
+import type { Baseline } from "./baselines/baseline.ts";
+import { createBaselines } from "./baselines/registry.ts";
+import { listOfSource } from "./contestants.ts";
+import { Judgements } from "./judgements.ts";
+import { Learning } from "./learning.ts";
+import { Numbers, People } from "./people.ts";
+import { byUserAndLine, stepsOf } from "./steps.ts";
+import type { Stream } from "./stream.ts";
+import { checkSurvey, type Survey, surveyOf } from "./survey.ts";
+import { type IsTarget, type Positive, targetsOf } from "./targets.ts";
 
-/** Length of a list. */
-const K = 20;
 /** Behaviours of a commit. */
 const COMMIT_EVENTS = 256;
 /** Most items that a request may exclude. */
 const MAX_EXCLUDED = 10_000;
-
-/** The data sets that have such a protocol. */
-export const NEXT_ITEM_DATA = ["ml-100k", "taobao"] as const;
+/** From this share of returns on it is a stream in which people come back to items. */
+const RETURNS = 0.05;
 
 /** What is evaluated. */
 export interface NextItemOptions {
-  readonly data: string;
-  readonly format: (typeof NEXT_ITEM_DATA)[number];
-  /** Overrides of the defaults of the format, as in a replay. @default {none} */
+  readonly stream: Stream;
+  /** Overrides of the stream's profile, as in a replay. @default {none} */
   readonly config?: Config | undefined;
   /** Overrides of both. */
-  readonly task: Partial<TaskOptions>;
+  readonly task?: Partial<TaskOptions> | undefined;
   /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
   readonly model?: ModelName | undefined;
-  /** Interactions after which to stop. */
+  /** Length of a list, at most 255. @default {20} */
+  readonly count?: number | undefined;
+  /** Behaviours after which to stop. */
   readonly limit?: number | undefined;
-  /** Taobao's second table: the user's own items may not come again. */
+  /** Most behaviours that are judged; which ones is drawn. @default {200000} */
+  readonly queries?: number | undefined;
+  /** What is judged; without, what the blend learns from. */
+  readonly positives?: readonly Positive[] | undefined;
+  /** Whether a user's first behaviour is not judged. @default {as the stream has it} */
+  readonly knownUsers?: boolean | undefined;
+  /** Whether what the user had is left out of lists. @default {unless the configuration or the stream lets it come again} */
   readonly withoutOwn?: boolean | undefined;
+  /** Whether sources and baselines are asked, too. @default {true} */
+  readonly leaderboard?: boolean | undefined;
+  /** Of the draw of queries, and of a model. @default {0} */
   readonly seed?: number | undefined;
-  /** Called now and then, with the queries so far. */
-  readonly onProgress?: (done: number, of: number, queries: readonly Query[]) => void;
-}
-
-/** One question and its answer. */
-export interface Query {
-  /** Number of the interaction, from 0. */
-  readonly at: number;
-  /** 1..20, or 0 = not in the list. */
-  readonly rank: number;
-  /** Nobody had touched the item before. */
-  readonly impossible: boolean;
-  /** The user had touched it before. */
-  readonly own: boolean;
-  /** The source that proposed it, if it was in the list. */
-  readonly source: string;
+  /** Called now and then. */
+  readonly onProgress?: (done: number, of: number, judgements: Judgements) => void;
 }
 
 /** What came out. */
 export interface NextItemResult {
-  readonly queries: readonly Query[];
+  readonly survey: Survey;
+  readonly judgements: Judgements;
+  /** Whether what the user had was left out of lists. */
+  readonly withoutOwn: boolean;
+  /** Behaviours that were applied. */
   readonly interactions: number;
   /**
-   * Processor time of the process in requests, and in behaviours with what is learnt from them, seconds: all of it,
-   * split as the wall clock was. To ask for processor time around each would take longer than many a request.
+   * Processor time of the engine, seconds: that of the process, split as the wall clock was. To ask for processor time
+   * around each would take longer than many a request.
    */
   readonly cpuSeconds: { readonly requests: number; readonly behaviours: number };
   /** The state at the end. */
   readonly task: TaskState;
 }
 
-/** Runs the protocol. */
+/** Runs the protocol. @throws Error when there is nothing that could be judged */
 export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
-  const { format, config = {}, model = "base", limit = Infinity, seed = 0 } = options;
-  const isMovies = format === "ml-100k";
-  const { steps, items } = await read(options);
-  const whole: TaskOptions = {
+  const { stream, config = {}, model, limit = Infinity, seed = 0, leaderboard = true } = options;
+  const profile = { ...taskOptions(stream.profile, config, model ?? "base"), ...options.task };
+  const actions = profile.actions ?? DEFAULT_ACTIONS;
+  const isTarget = targetsOf(actions, options.positives ?? stream.positives);
+  const knownUsers = options.knownUsers ?? stream.knownUsers ?? false;
+  const survey = await surveyOf(stream.open(), { actions, isTarget, knownUsers, limit });
+  checkSurvey(survey, stream.name, actions);
+  const revisits = profile.retrieval?.revisits ?? survey.returns / survey.targets >= RETURNS;
+  const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,
-    ...taskOptions(PROFILES[format], config, model),
-    ...options.task,
+    ...profile,
+    // What is asked here was never shown.
+    impressions: "logged",
+    retrieval: { ...profile.retrieval, revisits },
+    ranking: profile.ranking ?? "blend",
   };
-  const learning = new Learning(model, whole, config, seed);
-  const task = new TaskState(whole, learning.serving);
-  const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
-  const queries: Query[] = [];
-  const touched = new Set<string>();
-  const own = new Map<string, string[]>();
-  const count = Math.min(limit, steps.filter(({ interaction }) => interaction !== null).length);
-  const wall = { requests: 0, behaviours: 0 };
+  const learning = new Learning(model ?? "base", task, config, seed);
+  const run = new Run(new TaskState(task, learning.serving), {
+    ...{ isTarget, knownUsers, leaderboard, seed },
+    count: options.count ?? 20,
+    withoutOwn: options.withoutOwn ?? !revisits,
+    share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
+  });
+  const source = stream.open();
+  const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };
-  let offset = 0;
-  let at = 0;
-  for (const { records, interaction } of steps) {
-    if (at >= limit) break;
-    if (interaction !== null) {
-      const mine = own.get(interaction.user) ?? [];
-      const asks = isMovies
-        ? (interaction.value ?? 0) >= 4
-        : interaction.action === "view" && mine.length > 0;
-      if (asks) {
-        const exclude = isMovies || options.withoutOwn ? [...new Set(mine)].slice(-MAX_EXCLUDED) : [];
-        const { user, time } = interaction;
-        const started = performance.now();
-        task.apply({ type: "request", user, time, request: `q${at}`, count: K, exclude }, offset++, out);
-        wall.requests += performance.now() - started;
-        const list = out.recommendations.pop()!.items;
-        const place = list.findIndex(({ item }) => item === interaction.item);
-        queries.push({
-          at,
-          rank: place + 1,
-          impossible: !touched.has(interaction.item),
-          own: mine.includes(interaction.item),
-          source: list[place]?.source ?? "",
-        });
-      }
-      mine.push(interaction.item);
-      own.set(interaction.user, mine);
-      // An item is in the catalogue from its first touch on: nobody can be shown it before.
-      const record = items.get(interaction.item);
-      if (record !== undefined && !touched.has(interaction.item)) {
-        task.applyItem({ ...record, time: interaction.time });
-      }
-      touched.add(interaction.item);
-      at++;
+  for await (const step of stream.tiesByUser === true ? byUserAndLine(steps) : steps) {
+    for (const item of step.items) run.know(item);
+    const { interaction } = step;
+    const isKnown = interaction !== null && Object.hasOwn(actions, interaction.action);
+    if (isKnown && run.behaviours >= limit) break;
+    if (isKnown) run.judge(interaction);
+    run.apply(step.events, model === undefined ? null : learning);
+    if (isKnown) run.learn(interaction);
+    if (run.behaviours % 2000 === 0) {
+      options.onProgress?.(run.behaviours, survey.interactions, run.judgements);
     }
-    const started = performance.now();
-    for (const record of records) {
-      if (record.kind === "event") task.apply(record.event, offset++, out);
-    }
-    if (options.model !== undefined) learning.learn(out);
-    out.samples.length = 0;
-    out.recommendations.length = 0;
-    task.dirtyUsers.clear();
-    task.dirtyItems.clear();
-    if (at % COMMIT_EVENTS === 0) {
-      task.numbers.changes([]);
-      task.retrieval.state.changes();
-    }
-    wall.behaviours += performance.now() - started;
-    if (at % 2000 === 0) options.onProgress?.(at, count, queries);
   }
   const { user, system } = process.cpuUsage(begun.cpu);
   const busy = (user + system) / 1e6 / (performance.now() - begun.wall);
-  const cpuSeconds = { requests: busy * wall.requests, behaviours: busy * wall.behaviours };
-  return { queries, interactions: at, cpuSeconds, task };
+  return {
+    survey,
+    judgements: run.judgements,
+    withoutOwn: run.withoutOwn,
+    interactions: run.behaviours,
+    cpuSeconds: { requests: busy * run.wall.requests, behaviours: busy * run.wall.behaviours },
+    task: run.task,
+  };
 }
 
-/** Records that belong to one interaction, in the order of the protocol. */
-interface Step {
-  readonly records: readonly SourceRecord[];
-  readonly interaction: InteractionEvent | null;
+interface RunOptions {
+  readonly isTarget: IsTarget;
+  readonly knownUsers: boolean;
+  readonly leaderboard: boolean;
+  readonly withoutOwn: boolean;
+  readonly count: number;
+  readonly seed: number;
+  /** Share of the targets that is judged. */
+  readonly share: number;
 }
 
-async function read({ data, format }: NextItemOptions) {
-  const items = new Map<string, Extract<SourceRecord, { kind: "item" }>["item"]>();
-  const steps: (Step & { readonly line: number; readonly time: number })[] = [];
-  let records: SourceRecord[] = [];
-  for await (const record of openSource(format, data)) {
-    if (record.kind === "item") items.set(record.item.item, record.item);
-    if (record.kind !== "event") continue;
-    records.push(record);
-    const { event, line } = record;
-    if (event.type !== "interaction") continue;
-    steps.push({ records, interaction: event, line, time: event.time });
-    records = [];
-  }
-  // The source breaks ties of time by user and item, the protocol by user and place in the file.
-  if (format === "ml-100k") {
-    steps.sort((a, b) =>
-      a.time - b.time || Number(a.interaction?.user) - Number(b.interaction?.user) || a.line - b.line
-    );
-  }
-  return { steps, items };
-}
+/** The protocol, behaviour by behaviour. */
+class Run {
+  readonly task: TaskState;
+  readonly judgements: Judgements;
+  readonly withoutOwn: boolean;
+  /** Behaviours so far. */
+  behaviours = 0;
+  /** Milliseconds in the engine. */
+  readonly wall = { requests: 0, behaviours: 0 };
+  readonly #options: RunOptions;
+  readonly #baselines: readonly Baseline[];
+  /** Those that can answer alone. */
+  readonly #sources: readonly Source[];
+  readonly #users = new Numbers();
+  readonly #items = new Numbers();
+  readonly #people = new People();
+  /** By item: its behaviours. */
+  readonly #counts: number[] = [];
+  /** Records of items that nobody has touched yet. */
+  readonly #untouched = new Map<string, ItemRecord>();
+  /** By item: the last query at which it might not be on a list. */
+  readonly #refused: number[] = [];
+  /** By index in the catalogue: the item's number + 1; 0 = nobody has touched it. */
+  readonly #numbers: number[] = [];
+  readonly #out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  #offset = 0;
+  #targets = 0;
 
-/** A learner and what serves its versions. */
-class Learning {
-  readonly serving: ServingModel;
-  readonly #learner: Learner;
-  readonly #batchRows: number;
-  #batch: TaskOutputs["samples"][number][] = [];
-  #rows = 0;
-  #version = 0;
-
-  constructor(name: ModelName, task: TaskOptions, config: Config, seed: number) {
-    const { schema } = task;
-    const options = learnerOptions(task, config, seed);
-    const k = learnerSettings(options).embeddingWidth;
-    const sizes = modelSizes(schema, k);
-    const make = () => createModel(name, sizes, modelConfig(name, config), mulberry32(seed));
-    this.serving = new ServingModel(make(), schema, k);
-    this.#learner = new Learner(make(), options);
-    this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;
+  constructor(task: TaskState, options: RunOptions) {
+    this.task = task;
+    this.#options = options;
+    this.withoutOwn = options.withoutOwn;
+    this.#baselines = options.leaderboard ? createBaselines() : [];
+    const { revisits, state } = task.retrieval;
+    this.#sources = options.leaderboard
+      ? state.sources.filter((source) => revisits || !source.judgesReturns)
+      : [];
+    this.judgements = new Judgements([
+      "blend",
+      ...this.#sources.map(({ name }) => `source: ${name}`),
+      ...this.#baselines.map(({ name }) => name),
+    ]);
   }
 
-  /** Takes the samples; a full batch is learnt and published. */
-  learn({ samples }: TaskOutputs): void {
-    for (const sample of samples) {
-      this.#batch.push(sample);
-      this.#rows += sample.rows.length;
-      if (this.#rows < this.#batchRows) continue;
-      this.#learner.learn(this.#batch);
-      this.serving.apply(this.#learner.version("delta", ++this.#version));
-      this.#batch = [];
-      this.#rows = 0;
+  /** Takes a record of the catalogue: an item is known once anybody has touched it, nobody can be shown it before. */
+  know(record: ItemRecord): void {
+    if (this.#items.get(record.item) === undefined) this.#untouched.set(record.item, record);
+    else this.task.applyItem(record);
+  }
+
+  /** Asks everybody before a behaviour, if it is one that is judged. */
+  judge(event: InteractionEvent): void {
+    const { isTarget, knownUsers, share, seed } = this.#options;
+    const user = this.#users.of(event.user);
+    const past = this.#people.of(user);
+    if (!isTarget(event) || (knownUsers && past.count === 0)) return;
+    if (share < 1 && drawn(this.#targets++, seed) >= share) return;
+    const item = this.#items.get(event.item) ?? -1;
+    const query = this.judgements.add({
+      ...{ at: this.behaviours, user, userAge: past.count, itemAge: this.#counts[item] ?? 0 },
+      isReturn: past.items.has(item),
+    });
+    const own = this.withoutOwn ? [...past.items] : [];
+    for (const each of own) this.#refused[each] = query;
+    this.#askTask(event, query, own);
+    if (this.#options.leaderboard) this.#askOthers(event, query);
+  }
+
+  /** Applies what happened up to a behaviour, with it. */
+  apply(events: readonly Parameters<TaskState["apply"]>[0][], learning: Learning | null): void {
+    const { task } = this;
+    const started = performance.now();
+    for (const event of events) {
+      if (event.type === "interaction") {
+        const record = this.#untouched.get(event.item);
+        if (record !== undefined) task.applyItem({ ...record, time: event.time });
+        this.#untouched.delete(event.item);
+      }
+      task.apply(event, this.#offset++, this.#out);
+    }
+    learning?.learn(this.#out);
+    this.#clear();
+    this.wall.behaviours += performance.now() - started;
+  }
+
+  /** Teaches the baselines a behaviour. */
+  learn(event: InteractionEvent): void {
+    const [user, item] = [this.#users.of(event.user), this.#items.of(event.item)];
+    const { newest } = this.#people.of(user);
+    const isTarget = this.#options.isTarget(event);
+    for (const baseline of this.#baselines) {
+      baseline.learn({ user, item, time: event.time, isTarget, before: newest });
+    }
+    this.#people.add(user, item);
+    this.#counts[item] = (this.#counts[item] ?? 0) + 1;
+    this.behaviours++;
+  }
+
+  #askTask({ user, time, item }: InteractionEvent, query: number, own: readonly number[]): void {
+    const { task } = this;
+    const exclude = own.slice(-MAX_EXCLUDED).map((each) => this.#items.id(each));
+    const request = { type: "request", request: `q${query}`, count: this.#options.count } as const;
+    const started = performance.now();
+    task.apply({ ...request, user, time, exclude }, this.#offset++, this.#out);
+    this.wall.requests += performance.now() - started;
+    const { items } = this.#out.recommendations.pop()!;
+    this.#note(query, 0, items.map((each) => each.item), item);
+  }
+
+  #askOthers({ user, time, item }: InteractionEvent, query: number): void {
+    const { count } = this.#options;
+    const sources = this.#sources;
+    const may = (index: number) => this.#may(this.#numberAt(index) - 1, query);
+    for (const [s, source] of sources.entries()) {
+      this.#note(query, 1 + s, listOfSource(this.task, source, count, may), item);
+    }
+    const number = this.#users.of(user);
+    const { newest } = this.#people.of(number);
+    const target = this.#items.get(item) ?? -1;
+    for (const [b, baseline] of this.#baselines.entries()) {
+      const list = baseline.recommend({
+        ...{ user: number, time, before: newest, count },
+        may: (other) => this.#may(other, query),
+      });
+      this.judgements.list(query, 1 + sources.length + b, list, target, this.#bits);
     }
   }
+
+  #may(item: number, query: number): boolean {
+    return item >= 0 && this.#refused[item] !== query;
+  }
+
+  #numberAt(index: number): number {
+    const known = this.#numbers[index];
+    if (known !== undefined && known > 0) return known;
+    return this.#numbers[index] = 1 + (this.#items.get(this.task.catalogue.at(index).id) ?? -1);
+  }
+
+  /** Notes a list of the engine; what nobody has touched has no number. */
+  #note(query: number, method: number, list: readonly string[], item: string): void {
+    const numbers = list.map((id) => this.#items.get(id) ?? -1);
+    this.judgements.list(query, method, numbers, this.#items.get(item) ?? NaN, this.#bits);
+  }
+
+  readonly #bits = (item: number): number =>
+    Math.log2((this.behaviours + this.#items.size) / (1 + (this.#counts[item] ?? 0)));
+
+  #clear(): void {
+    const { task } = this;
+    this.#out.samples.length = 0;
+    this.#out.recommendations.length = 0;
+    this.#out.forgotten.length = 0;
+    task.dirtyUsers.clear();
+    task.dirtyItems.clear();
+    if (this.behaviours % COMMIT_EVENTS !== 0) return;
+    task.numbers.changes([]);
+    task.retrieval.state.changes();
+  }
+}
+
+/** A number in [0, 1) that depends on the place and the seed alone. */
+function drawn(place: number, seed: number): number {
+  let x = Math.imul(place ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(seed + 1, 0xc2b2ae35);
+  x = Math.imul(x ^ x >>> 16, 0x7feb352d);
+  x = Math.imul(x ^ x >>> 15, 0x846ca68b);
+  return ((x ^ x >>> 16) >>> 0) / 2 ** 32;
 }

@@ -1,109 +1,183 @@
 /**
- * `deno task meander evaluate --protocol next-item`: runs the protocol and prints its table.
+ * `deno task meander evaluate --protocol next-item`: runs the protocol and prints its tables.
  *
  * @module
  */
 
-import { print } from "../flags/command_line.ts";
-import { nextItem, type NextItemOptions, type NextItemResult, type Query } from "./next_item.ts";
+import type { Estimate } from "../../src/metrics/clustered_mean.ts";
+import { formatCount, formatPercent } from "../../streams/report/format.ts";
+import { makeRoomFor, print } from "../flags/command_line.ts";
+import { nextItem, type NextItemOptions, type NextItemResult } from "./next_item.ts";
+import { type Figures, figuresOf, type Part, partsOf, type Standing, standingsOf } from "./summary.ts";
 
-/** Interactions of MovieLens 100K on which hyper-parameters may be picked; the rest is held out. */
-const TUNING = 45_000;
-/** The first interaction of the last fifth of its positives, and how many of these a live Gorse answered. */
-const LAST_FIFTH = 80_487;
-const GORSE_QUERIES = 4301;
-
-/** A line of the table. */
-export interface Figure {
-  /** Which queries. */
-  readonly queries: string;
-  /** How many. */
-  readonly count: number;
-  /** Share of the queries whose item is in the list. */
-  readonly hitRate: number;
-  /** Mean of 1/rank, 0 where it is not in the list. */
-  readonly reciprocalRank: number;
+/** All that is printed, as JSON has it. */
+export interface NextItemReport {
+  readonly stream: string;
+  readonly behaviours: number;
+  readonly users: number;
+  readonly items: number;
+  /** Behaviours that are of the kind that is judged, and those that were. */
+  readonly targets: number;
+  readonly judged: number;
+  /** Shares of the judged ones: nobody had touched the item; the user had it before. */
+  readonly impossible: number;
+  readonly returns: number;
+  readonly withoutOwn: boolean;
+  /** First behaviour of the later part. */
+  readonly from: number;
+  readonly all: readonly Standing[];
+  readonly later: readonly Standing[];
+  readonly parts: Readonly<Record<string, readonly Part[]>>;
+  /** Per second of processor time. */
+  readonly speed: { readonly requests: number; readonly behaviours: number };
+  /** Shared weights of the blend at the end. */
+  readonly blend: Readonly<Record<string, number>>;
 }
 
-/** Runs the protocol. @returns The exit code. */
-export async function reportNextItem(options: NextItemOptions, json: string | undefined): Promise<number> {
-  const result = await nextItem({
-    ...options,
-    onProgress: (done, of, queries) => {
-      const { hitRate, reciprocalRank } = figureOf("so far", queries);
-      const text = `HR@20 ${hitRate.toFixed(4)} MRR@20 ${reciprocalRank.toFixed(4)}`;
-      print(Deno.stderr, `\r${done} of ${of} behaviours, ${text} `);
-    },
-  });
+/** Runs the protocol and prints what came out. @param from First behaviour of the later part; without, the half. @returns The exit code. */
+export async function reportNextItem(
+  options: NextItemOptions,
+  { json, from }: { readonly json: string | undefined; readonly from?: number | undefined },
+): Promise<number> {
+  if (json !== undefined) await makeRoomFor(json);
+  const count = options.count ?? 20;
+  const result = await nextItem({ ...options, onProgress: progressOf(count) });
   print(Deno.stderr, "\n");
-  const figures = figuresOf(options.format, result);
-  const speed = {
-    requests: result.queries.length / result.cpuSeconds.requests,
-    behaviours: result.interactions / result.cpuSeconds.behaviours,
-  };
-  print(Deno.stdout, render(figures));
-  const perSecond = (value: number) => Math.round(value).toLocaleString("en");
-  print(
-    Deno.stdout,
-    `${perSecond(speed.requests)} requests and ${
-      perSecond(speed.behaviours)
-    } behaviours a second of processor time\n`,
-  );
-  const blend = weights(result);
-  print(
-    Deno.stdout,
-    `blend: ${Object.entries(blend).map(([name, w]) => `${name} ${w.toFixed(2)}`).join(", ")}\n`,
-  );
+  const report = reportOf(options, result, from);
+  print(Deno.stdout, render(report, result, count));
   if (json !== undefined) {
-    await Deno.writeTextFile(json, `${JSON.stringify({ options, figures, speed, blend }, null, 2)}\n`);
+    const { stream, onProgress: _, ...plain } = options;
+    const text = JSON.stringify({ options: { ...plain, data: stream.name }, ...report }, null, 2);
+    await Deno.writeTextFile(json, `${text}\n`);
   }
   return 0;
 }
 
-/** The lines of a table. */
-export function figuresOf(format: NextItemOptions["format"], { queries }: NextItemResult): Figure[] {
-  const gorse = queries.filter(({ at }) => at >= LAST_FIFTH).slice(0, GORSE_QUERIES);
-  const parts: [string, readonly Query[]][] = format === "ml-100k"
-    ? [
-      ["all", queries],
-      ["tuning, events below 45,000", queries.filter(({ at }) => at < TUNING)],
-      ["held out", queries.filter(({ at }) => at >= TUNING)],
-      ["last fifth, first 4,301", gorse],
-    ]
-    : [
-      ["all", queries],
-      ["second half", queries.slice(queries.length >> 1)],
-      ["own before", queries.filter(({ own }) => own)],
-      ["reachable and new", queries.filter(({ own, impossible }) => !own && !impossible)],
-    ];
-  parts.push(["impossible", queries.filter(({ impossible }) => impossible)]);
-  return parts.filter(([, part]) => part.length > 0).map(([name, part]) => figureOf(name, part));
-}
-
-function figureOf(queries: string, of: readonly Query[]): Figure {
-  return {
-    queries,
-    count: of.length,
-    hitRate: of.filter(({ rank }) => rank > 0).length / of.length,
-    reciprocalRank: of.reduce((sum, { rank }) => sum + (rank > 0 ? 1 / rank : 0), 0) / of.length,
+/** Tells on standard error how far it is, at most once a second. */
+export function progressOf(count: number): NonNullable<NextItemOptions["onProgress"]> {
+  let last = 0;
+  return (done, of, judgements) => {
+    if (performance.now() - last < 1000) return;
+    last = performance.now();
+    const { hitRate, reciprocalRank } = figuresOf(judgements, 0, judgements.where(() => true));
+    const figures = judgements.length === 0
+      ? ""
+      : `, HR@${count} ${fixed(hitRate.mean)}, MRR@${count} ${fixed(reciprocalRank.mean)}`;
+    print(Deno.stderr, `\r${formatCount(done)} of ${formatCount(of)} behaviours${figures} `);
   };
 }
 
-function weights({ task }: NextItemResult): Record<string, number> {
+/** The figures of a run. */
+export function reportOf(options: NextItemOptions, result: NextItemResult, from?: number): NextItemReport {
+  const { judgements, survey, interactions, cpuSeconds, task, withoutOwn } = result;
+  const all = judgements.where(() => true);
+  const start = from ?? Math.floor(interactions / 2);
+  const share = (condition: Parameters<typeof judgements.where>[0]) =>
+    judgements.where(condition).length / all.length;
   const { names, weights } = task.retrieval.state.blend;
-  return Object.fromEntries(names.map((name, f) => [name, weights[f]!]));
+  return {
+    stream: options.stream.name,
+    ...{ behaviours: interactions, users: survey.users, items: survey.items, targets: survey.targets },
+    judged: all.length,
+    impossible: share(({ itemAge }) => itemAge === 0),
+    returns: share(({ isReturn }) => isReturn),
+    ...{ withoutOwn, from: start },
+    all: standingsOf(judgements, all, survey.items),
+    later: standingsOf(judgements, judgements.where(({ at }) => at >= start), survey.items),
+    parts: partsOf(judgements, interactions),
+    speed: {
+      requests: all.length / cpuSeconds.requests,
+      behaviours: interactions / cpuSeconds.behaviours,
+    },
+    blend: Object.fromEntries(names.map((name, f) => [name, weights[f]!])),
+  };
 }
 
-function render(figures: readonly Figure[]): string {
-  const lines = figures.map(({ queries, count, hitRate, reciprocalRank }) =>
-    `${queries.padEnd(30)}${String(count).padStart(8)}${hitRate.toFixed(4).padStart(9)}${
-      reciprocalRank.toFixed(4).padStart(9)
-    }`
-  );
+function render(report: NextItemReport, { survey }: NextItemResult, count: number): string {
+  const { behaviours, users, items, targets, judged, returns, impossible, withoutOwn, from } = report;
+  const notes = [
+    `${report.stream}: ${formatCount(behaviours)} behaviours of ${formatCount(users)} users with ` +
+    `${formatCount(items)} items`,
+    `${formatCount(judged)}${judged < targets ? ` of ${formatCount(targets)}` : ""} behaviours judged; ` +
+    `${formatPercent(impossible)} are the first with their item, which nobody could know`,
+    withoutOwn
+      ? `lists leave out what the user had${
+        returns > 0 ? `: ${formatPercent(returns)} of the behaviours judged were with such items` : ""
+      }`
+      : `lists may have what the user had: ${
+        formatPercent(returns)
+      } of the behaviours judged were with such items`,
+  ];
+  if (survey.rejected > 0) {
+    notes.push(`${formatCount(survey.rejected)} records could not be read and were left out`);
+  }
+  if (survey.unordered > 0) notes.push(`the events were put in the order of time first`);
+  if (survey.unknown.size > 0) {
+    const named = [...survey.unknown].map(([action, n]) => `${action} (${formatCount(n)})`).slice(0, 8);
+    notes.push(`left out, because the configuration does not know their action: ${named.join(", ")}`);
+  }
+  const perSecond = (value: number) => formatCount(Math.round(value));
   return [
-    `${"queries".padEnd(30)}${"number".padStart(8)}${"HR@20".padStart(9)}${"MRR@20".padStart(9)}`,
-    ...lines,
+    ...notes,
     "",
-  ]
-    .join("\n");
+    ...board(`all ${formatCount(judged)}`, report.all, count),
+    "",
+    ...(from < behaviours
+      ? [...board(`from behaviour ${formatCount(from)} on`, report.later, count), ""]
+      : []),
+    ...Object.entries(report.parts).flatMap(([title, parts]) => [...partTable(title, parts, count), ""]),
+    `${perSecond(report.speed.requests)} requests and ${
+      perSecond(report.speed.behaviours)
+    } behaviours a second of ` +
+    `processor time`,
+    `blend: ${Object.entries(report.blend).map(([name, w]) => `${name} ${w.toFixed(2)}`).join(", ")}`,
+    "",
+  ].join("\n");
+}
+
+const WIDE = 24;
+
+/** The leaderboard. */
+export function board(title: string, standings: readonly Standing[], count: number): string[] {
+  const head = title.padEnd(WIDE) +
+    [`HR@${count}`, `MRR@${count}`, `NDCG@${count}`].map((name) => name.padStart(17)).join("") +
+    "coverage".padStart(10) + "novelty".padStart(9) +
+    `  against ${standings.find(({ behind }) => behind === null)?.method}, MRR`;
+  return [
+    head,
+    ...standings.map(({ method, behind, coverage, novelty, ...figures }) =>
+      method.padEnd(WIDE) + cells(figures) + formatPercent(coverage).padStart(10) +
+      novelty.toFixed(2).padStart(9) +
+      `  ${verdict(behind?.reciprocalRank ?? null)}`
+    ),
+  ];
+}
+
+/** What a difference says, given its interval. */
+export function verdict(behind: Estimate | null): string {
+  if (behind === null) return "";
+  const { mean, margin } = behind;
+  if (!(Math.abs(mean) > margin)) return "no difference";
+  return `${mean > 0 ? "behind" : "ahead"} by ${fixed(Math.abs(mean))} ±${fixed(margin)}`;
+}
+
+function partTable(title: string, parts: readonly Part[], count: number): string[] {
+  return [
+    title.padEnd(WIDE + 9) +
+    [`HR@${count}`, `MRR@${count}`, `NDCG@${count}`].map((name) => name.padStart(17)).join(""),
+    ...parts.map(({ name, queries, figures }) =>
+      name.padEnd(WIDE) + formatCount(queries).padStart(9) + cells(figures)
+    ),
+  ];
+}
+
+function cells({ hitRate, reciprocalRank, gain }: Figures): string {
+  return [hitRate, reciprocalRank, gain].map(({ mean, margin }) =>
+    `${fixed(mean)} ±${fixed(margin)}`.padStart(17)
+  )
+    .join("");
+}
+
+function fixed(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(4) : "?";
 }

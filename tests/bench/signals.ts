@@ -19,7 +19,6 @@ import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { NEXT_ITEM_DATA } from "../../scripts/evaluate/next_item.ts";
 import { count, print, runCommand } from "../../scripts/flags/command_line.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
@@ -29,16 +28,18 @@ import { FakeServing } from "../state/fake_serving.ts";
 
 interface Flags {
   readonly data: string;
-  readonly format: (typeof NEXT_ITEM_DATA)[number];
+  readonly format: (typeof DATA_SETS)[number];
   readonly limit?: number;
   readonly commit: number;
 }
 
+/** The data sets that it is about. */
+const DATA_SETS = ["ml-100k", "taobao"] as const;
 const K = 20;
 
 const program = new Command("signals.ts")
   .option("--data <path>", "the data", "../shared/data/ml-100k")
-  .addOption(new Option("--format <name>", "its format").choices([...NEXT_ITEM_DATA]).default("ml-100k"))
+  .addOption(new Option("--format <name>", "its format").choices([...DATA_SETS]).default("ml-100k"))
   .option("--limit <n>", "stop after this many behaviours", count)
   .option("--commit <n>", "behaviours between commits, of all tasks", count, 100);
 

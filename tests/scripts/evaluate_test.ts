@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { nextItem } from "../../scripts/evaluate/next_item.ts";
+import { streamOf } from "../../scripts/evaluate/stream.ts";
 import { GENRES } from "../../src/adapters/movielens.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { parseConfig } from "../../streams/config/config.ts";
@@ -7,6 +8,7 @@ import { temporaryFolder } from "./command.ts";
 
 const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;
 
+const RATINGS = ["--format", "ml-100k", "--data"];
 const START = 880_000_000;
 
 /** A folder of 400 ratings in the format of MovieLens 100K, `seconds` from one to the next. */
@@ -40,11 +42,12 @@ async function evaluate(...args: string[]) {
 Deno.test("nextItem() takes the configuration as a replay does", async () => {
   await using folder = await ratingsFolder();
   const ranks = async (config: string) => {
-    const { queries } = await nextItem({
-      ...{ data: folder.path, format: "ml-100k", task: { ranking: "blend" } },
+    const { judgements } = await nextItem({
+      ...{ stream: streamOf("ml-100k", folder.path), leaderboard: false },
       config: parseConfig(config, "meander.json"),
+      task: { ranking: "blend" },
     });
-    return queries.map(({ rank }) => rank);
+    return Array.from({ length: judgements.length }, (_, query) => judgements.rank(0, query));
   };
   const plain = await ranks("{}");
   assert.deepEqual(await ranks("{}"), plain);
@@ -53,7 +56,7 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
 
 Deno.test("nextItem() goes with the time of its file through quiet hours", async () => {
   await using folder = await ratingsFolder(3600);
-  const { task } = await nextItem({ data: folder.path, format: "ml-100k", task: { ranking: "blend" } });
+  const { task } = await nextItem({ stream: streamOf("ml-100k", folder.path), leaderboard: false });
   assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
 });
 
@@ -61,17 +64,17 @@ Deno.test("evaluate --protocol next-item reads --config, and refuses what is wro
   await using folder = await ratingsFolder();
   const config = `${folder.path}/meander.json`, json = `${folder.path}/figures.json`;
   await Deno.writeTextFile(config, '{ "ranking": "model", "learner": { "embeddingWidth": 4 } }');
-  const { code, stderr } = await evaluate("--data", folder.path, "--config", config, "--json", json);
+  const { code, stderr } = await evaluate(...RATINGS, folder.path, "--config", config, "--json", json);
   assert.equal(code, 0, stderr);
   const { options } = JSON.parse(await Deno.readTextFile(json));
   assert.equal(options.task.ranking, "model");
   assert.equal(options.config.learner.embeddingWidth, 4);
 
-  const missing = await evaluate("--data", folder.path, "--config", `${folder.path}/none.json`);
+  const missing = await evaluate(...RATINGS, folder.path, "--config", `${folder.path}/none.json`);
   assert.notEqual(missing.code, 0);
   assert.match(missing.stderr, /none\.json: no such file/);
   await Deno.writeTextFile(config, '{ "rankin": "model" }');
-  const wrong = await evaluate("--data", folder.path, "--config", config);
+  const wrong = await evaluate(...RATINGS, folder.path, "--config", config);
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.stderr, /rankin/);
 });

@@ -1,0 +1,81 @@
+/**
+ * Tables of pairs: what is found beside an item, and what follows it.
+ *
+ * @module
+ */
+
+import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
+
+/** Behaviours before one that make a pair with it, and that are asked for a list. */
+const WINDOW = 10;
+/** What a behaviour a step back says of the next one. */
+const STEP = 0.85;
+/** Most neighbours of an item; beyond, the best half of them stays. */
+const NEIGHBOURS = 1000;
+
+/** Counts by pair. */
+class Pairs {
+  readonly #rows: (Map<number, number> | undefined)[] = [];
+
+  row(item: number): ReadonlyMap<number, number> | undefined {
+    return this.#rows[item];
+  }
+
+  add(item: number, other: number, amount: number): void {
+    let row = this.#rows[item];
+    if (row === undefined) this.#rows[item] = row = new Map();
+    row.set(other, (row.get(other) ?? 0) + amount);
+    if (row.size <= NEIGHBOURS) return;
+    const kept = [...row].sort(([a, x], [b, y]) => y - x || a - b).slice(0, NEIGHBOURS / 2);
+    this.#rows[item] = new Map(kept);
+  }
+}
+
+/** Σ_x 0.85^x · c(x, j) / √(n_x · n_j) over the newest 10 behaviours: in the same window of 10, in either order. */
+export class CoVisits implements Baseline {
+  readonly name = "co-visits";
+  readonly #pairs = new Pairs();
+  /** By item: its behaviours. */
+  readonly #counts: number[] = [];
+
+  /** See {@linkcode Baseline}. */
+  recommend(query: BaselineQuery): readonly number[] {
+    const scores = new Map<number, number>();
+    for (const [x, item] of query.before.slice(0, WINDOW).entries()) {
+      const weight = STEP ** x / Math.sqrt(this.#counts[item] ?? 1);
+      for (const [other, count] of this.#pairs.row(item) ?? []) {
+        scores.set(other, (scores.get(other) ?? 0) + weight * count / Math.sqrt(this.#counts[other]!));
+      }
+    }
+    return best(scores, query);
+  }
+
+  /** See {@linkcode Baseline}. */
+  learn({ item, before }: Behaviour): void {
+    this.#counts[item] = (this.#counts[item] ?? 0) + 1;
+    for (const other of before.slice(0, WINDOW)) {
+      if (other === item) continue;
+      this.#pairs.add(item, other, 1);
+      this.#pairs.add(other, item, 1);
+    }
+  }
+}
+
+/** What followed the newest item, x steps later, counted 1/x ("sequential rules" of Ludewig and Jannach, 2018). */
+export class Followers implements Baseline {
+  readonly name = "what follows";
+  readonly #pairs = new Pairs();
+
+  /** See {@linkcode Baseline}. */
+  recommend(query: BaselineQuery): readonly number[] {
+    const [newest] = query.before;
+    return newest === undefined ? [] : best(this.#pairs.row(newest) ?? [], query);
+  }
+
+  /** See {@linkcode Baseline}. */
+  learn({ item, before }: Behaviour): void {
+    for (const [x, other] of before.slice(0, WINDOW).entries()) {
+      if (other !== item) this.#pairs.add(other, item, 1 / (x + 1));
+    }
+  }
+}

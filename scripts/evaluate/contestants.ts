@@ -1,0 +1,27 @@
+/**
+ * What stands on the leaderboard beside the configured engine: its own sources, each asked alone, and the baselines.
+ *
+ * @module
+ */
+
+import type { TaskState } from "../../src/engine/task_state.ts";
+import type { Source } from "../../src/retrieval/sources/source.ts";
+
+/**
+ * What a source would answer alone, best first; only right after a request, whose question it still knows.
+ *
+ * @param may Whether an item of the catalogue, by its index, may be on the list
+ */
+export function listOfSource(
+  { catalogue }: TaskState,
+  source: Source,
+  count: number,
+  may: (index: number) => boolean,
+): readonly string[] {
+  const items = source.propose(count, may);
+  const scores = new Float64Array(items.length);
+  if (!(source.score(items, scores) > 0)) return [];
+  const order = items.map((_, n) => n).filter((n) => scores[n]! > 0);
+  order.sort((a, b) => scores[b]! - scores[a]! || catalogue.compare(items[a]!, items[b]!));
+  return order.slice(0, count).map((n) => catalogue.at(items[n]!).id);
+}

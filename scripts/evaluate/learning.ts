@@ -1,0 +1,53 @@
+/**
+ * A learner beside the task that a protocol asks: full batches are learnt, and served at once.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { learnerSettings } from "../../src/learner/learner_options.ts";
+import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
+import { settle } from "../../src/options/option.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { type Config, learnerOptions, modelConfig } from "../../streams/config/config.ts";
+import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
+
+/** A learner and what serves its versions. */
+export class Learning {
+  /** What the task scores with. */
+  readonly serving: ServingModel;
+  readonly #learner: Learner;
+  readonly #batchRows: number;
+  #batch: TaskOutputs["samples"][number][] = [];
+  #rows = 0;
+  #version = 0;
+
+  /** Nothing learnt. */
+  constructor(name: ModelName, task: TaskOptions, config: Config, seed: number) {
+    const { schema } = task;
+    const options = learnerOptions(task, config, seed);
+    const k = learnerSettings(options).embeddingWidth;
+    const sizes = modelSizes(schema, k);
+    const make = () => createModel(name, sizes, modelConfig(name, config), mulberry32(seed));
+    this.serving = new ServingModel(make(), schema, k);
+    this.#learner = new Learner(make(), options);
+    this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;
+  }
+
+  /** Takes the samples; a full batch is learnt and published. */
+  learn({ samples }: TaskOutputs): void {
+    for (const sample of samples) {
+      this.#batch.push(sample);
+      this.#rows += sample.rows.length;
+      if (this.#rows < this.#batchRows) continue;
+      this.#learner.learn(this.#batch);
+      this.serving.apply(this.#learner.version("delta", ++this.#version));
+      this.#batch = [];
+      this.#rows = 0;
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What users did so far, as the protocol and the baselines need it.
+ *
+ * @module
+ */
+
+/** Newest behaviours that baselines are told. */
+const NEWEST = 50;
+
+/** Ids in the order of their first sight. */
+export class Numbers {
+  readonly #numbers = new Map<string, number>();
+  readonly #ids: string[] = [];
+
+  /** How many there are. */
+  get size(): number {
+    return this.#ids.length;
+  }
+
+  /** The number of an id, if it was seen. */
+  get(id: string): number | undefined {
+    return this.#numbers.get(id);
+  }
+
+  /** The number of an id, which is seen now. */
+  of(id: string): number {
+    let number = this.#numbers.get(id);
+    if (number === undefined) this.#numbers.set(id, number = this.#ids.push(id) - 1);
+    return number;
+  }
+
+  /** The id of a number. */
+  id(number: number): string {
+    return this.#ids[number]!;
+  }
+}
+
+/** What a user did. */
+export interface Past {
+  /** Behaviours. */
+  count: number;
+  /** Every item, the one that came last is last. */
+  readonly items: Set<number>;
+  /** Items of the newest behaviours, newest first. */
+  readonly newest: number[];
+}
+
+/** Everybody, by number. O(users × items of each). */
+export class People {
+  readonly #pasts: Past[] = [];
+
+  /** The past of a user; empty at the first sight. */
+  of(user: number): Past {
+    return this.#pasts[user] ??= { count: 0, items: new Set(), newest: [] };
+  }
+
+  /** Appends a behaviour. */
+  add(user: number, item: number): void {
+    const past = this.of(user);
+    past.count++;
+    past.items.delete(item);
+    past.items.add(item);
+    past.newest.unshift(item);
+    if (past.newest.length > NEWEST) past.newest.pop();
+  }
+}

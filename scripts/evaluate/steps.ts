@@ -1,0 +1,52 @@
+/**
+ * A source as the steps of a protocol: each interaction with what else happened since the one before it, in the order of
+ * time. What a catalogue says of items is kept until somebody touches them.
+ *
+ * @module
+ */
+
+import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+
+/** An interaction, or the end. */
+export interface Step {
+  /** Events since the last interaction, the interaction at the end. Requests are left out: it is the protocol that asks. */
+  readonly events: readonly Event[];
+  /** `null` behind the last one. */
+  readonly interaction: InteractionEvent | null;
+  /** What the catalogue has said since the last step. */
+  readonly items: readonly ItemRecord[];
+  /** The line of the interaction. */
+  readonly line: number;
+}
+
+/** Puts steps of the same time in the order of user and line. */
+export async function* byUserAndLine(steps: AsyncIterable<Step>): AsyncGenerator<Step> {
+  let held: Step[] = [];
+  const sorted = () => {
+    const user = ({ interaction }: Step) => interaction === null ? Infinity : Number(interaction.user);
+    const before = held.sort((a, b) => user(a) - user(b) || a.line - b.line);
+    held = [];
+    return before;
+  };
+  for await (const step of steps) {
+    if (held.length > 0 && step.interaction?.time !== held[0]!.interaction?.time) yield* sorted();
+    held.push(step);
+  }
+  yield* sorted();
+}
+
+/** The steps of a source. */
+export async function* stepsOf(source: AsyncIterable<SourceRecord>): AsyncGenerator<Step> {
+  let events: Event[] = [];
+  let items: ItemRecord[] = [];
+  for await (const record of source) {
+    if (record.kind === "item") items.push(record.item);
+    if (record.kind !== "event" || record.event.type === "request") continue;
+    events.push(record.event);
+    if (record.event.type !== "interaction") continue;
+    yield { events, interaction: record.event, items, line: record.line };
+    [events, items] = [[], []];
+  }
+  if (events.length > 0) yield { events, interaction: null, items, line: Infinity };
+}

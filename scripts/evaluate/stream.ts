@@ -1,0 +1,40 @@
+/**
+ * A stream that can be judged: its records, in the order of time, and what is to be known of it.
+ *
+ * @module
+ */
+
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { type Format, openSource } from "../../streams/sources/open.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+import type { Positive } from "./targets.ts";
+
+/** A stream; it is read twice. */
+export interface Stream {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** Reads it from the beginning. */
+  open(): AsyncIterable<SourceRecord>;
+  /** Options of a task over it. */
+  readonly profile: TaskOptions;
+  /** What is judged, where it is not what the blend learns from. */
+  readonly positives?: readonly Positive[];
+  /** Whether a user's first behaviour is not judged. @default {false} */
+  readonly knownUsers?: boolean;
+  /** Whether equal times are to be in the order of user and line. @default {false} */
+  readonly tiesByUser?: boolean;
+}
+
+/** The stream of a file or folder. */
+export function streamOf(format: Format, path: string): Stream {
+  const stream = { name: path, open: () => openSource(format, path), profile: PROFILES[format] };
+  switch (format) {
+    case "ml-100k":
+      return { ...stream, tiesByUser: true };
+    case "taobao":
+      return { ...stream, positives: [{ action: "view", atLeast: -Infinity }], knownUsers: true };
+    default:
+      return stream;
+  }
+}

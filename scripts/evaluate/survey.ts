@@ -1,0 +1,100 @@
+/**
+ * A first look at a stream: how many behaviours there are to judge, and what would make the judgement worthless.
+ *
+ * @module
+ */
+
+import type { ActionPolicies } from "../../src/features/actions.ts";
+import type { SourceRecord } from "../../streams/sources/source.ts";
+import type { IsTarget } from "./targets.ts";
+
+/** What was seen. */
+export interface Survey {
+  /** Interactions with an action that is a behaviour. */
+  readonly interactions: number;
+  /** Those of them that are judged. */
+  readonly targets: number;
+  /** Of these, those with an item that the user had before. */
+  readonly returns: number;
+  /** Users and items of the interactions. */
+  readonly users: number;
+  readonly items: number;
+  /** Records that could not be read. */
+  readonly rejected: number;
+  /** Events that are earlier than the one before them. */
+  readonly unordered: number;
+  /** Interactions whose action means nothing, by action. */
+  readonly unknown: ReadonlyMap<string, number>;
+}
+
+/** What is counted, and up to where. */
+export interface SurveyOptions {
+  readonly actions: ActionPolicies;
+  readonly isTarget: IsTarget;
+  /** Whether a user's first behaviour is not judged. */
+  readonly knownUsers: boolean;
+  /** Interactions after which to stop. @default {Infinity} */
+  readonly limit?: number | undefined;
+}
+
+/** Reads a source to its end. */
+export async function surveyOf(
+  source: AsyncIterable<SourceRecord>,
+  { actions, isTarget, knownUsers, limit = Infinity }: SurveyOptions,
+): Promise<Survey> {
+  const unknown = new Map<string, number>();
+  const had = new Map<string, Set<number>>();
+  const items = new Map<string, number>();
+  let [interactions, targets, returns, rejected, unordered, last] = [0, 0, 0, 0, 0, -Infinity];
+  for await (const record of source) {
+    if (record.kind === "rejected") rejected++;
+    if (record.kind !== "event") continue;
+    const { event } = record;
+    if (event.time < last) unordered++;
+    last = event.time;
+    if (event.type !== "interaction") continue;
+    if (!Object.hasOwn(actions, event.action)) {
+      unknown.set(event.action, (unknown.get(event.action) ?? 0) + 1);
+      continue;
+    }
+    if (interactions >= limit) break;
+    interactions++;
+    let item = items.get(event.item);
+    if (item === undefined) items.set(event.item, item = items.size);
+    const own = had.get(event.user);
+    if (isTarget(event) && !(knownUsers && own === undefined)) {
+      targets++;
+      if (own?.has(item) === true) returns++;
+    }
+    if (own === undefined) had.set(event.user, new Set([item]));
+    else own.add(item);
+  }
+  const [users, size] = [had.size, items.size];
+  return { interactions, targets, returns, users, items: size, rejected, unordered, unknown };
+}
+
+/** @throws Error when there is nothing to be judged, with what to do */
+export function checkSurvey(survey: Survey, data: string, actions: ActionPolicies): void {
+  const { interactions, targets, rejected, unknown } = survey;
+  const known = Object.keys(actions).join(", ");
+  if (interactions === 0) {
+    if (unknown.size > 0) {
+      throw new Error(
+        `Cannot judge ${data}: its actions are ${
+          [...unknown.keys()].slice(0, 8).join(", ")
+        }, and the configuration ` +
+          `knows ${known}; name them under "actions" in --config`,
+      );
+    }
+    const why = rejected > 0
+      ? `all ${rejected} lines were rejected: is --format right?`
+      : "it has no interaction";
+    throw new Error(`Cannot judge ${data}: ${why}`);
+  }
+  if (targets === 0) {
+    throw new Error(
+      `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; say by --positives which are, such ` +
+        `as purchase,rating>=4`,
+    );
+  }
+}

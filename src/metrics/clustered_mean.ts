@@ -1,0 +1,65 @@
+/**
+ * The mean over all queries with an interval that knows that those of one user belong together.
+ *
+ * With S_u the sum and n_u the number of the queries of user u, U users and N = Σ n_u, the mean is m = Σ S_u / N, a
+ * ratio of two sums over independent users. Its variance is that of the jackknife that leaves one user out at a time,
+ *
+ * ```text
+ *   v = (U − 1) / U · Σ_u ((S_u − m·n_u) / (1 − n_u/N))² / N²
+ * ```
+ *
+ * (Cochran, "Sampling Techniques", 1977, §6.17). The interval is m ± t·√v with N²/Σ n_u² − 1 degrees of freedom: where
+ * few users have most of the queries, it is they who count.
+ * What users have in common, such as a week in which everybody looks at the same film, is not in it.
+ *
+ * @module
+ */
+
+import { studentQuantile } from "./student.ts";
+
+/** A mean with its interval. */
+export interface Estimate {
+  /** The mean; NaN without values. */
+  readonly mean: number;
+  /** Half of the interval's width; Infinity when there are fewer than two users. */
+  readonly margin: number;
+}
+
+/**
+ * The mean of values and its interval.
+ *
+ * @param values One a query
+ * @param clusters By query: the number of its user, from 0, below `count`
+ * @param count Number of users
+ * @param confidence Of the interval, in (0, 1). @default {0.95}
+ */
+export function clusteredMean(
+  values: ArrayLike<number>,
+  clusters: ArrayLike<number>,
+  count: number,
+  confidence = 0.95,
+): Estimate {
+  const sums = new Float64Array(count);
+  const sizes = new Float64Array(count);
+  for (let q = 0; q < values.length; q++) {
+    const cluster = clusters[q]!;
+    sums[cluster] = sums[cluster]! + values[q]!;
+    sizes[cluster] = sizes[cluster]! + 1;
+  }
+  let total = 0;
+  for (let u = 0; u < count; u++) total += sums[u]!;
+  const mean = total / values.length;
+  let squares = 0;
+  let spread = 0;
+  let present = 0;
+  for (let u = 0; u < count; u++) {
+    if (sizes[u] === 0) continue;
+    present++;
+    squares += sizes[u]! ** 2;
+    spread += ((sums[u]! - mean * sizes[u]!) / (1 - sizes[u]! / values.length)) ** 2;
+  }
+  const effective = values.length ** 2 / squares;
+  if (!(effective >= 2)) return { mean, margin: values.length === 0 ? NaN : Infinity };
+  const variance = (present - 1) / present * spread / values.length ** 2;
+  return { mean, margin: studentQuantile((1 + confidence) / 2, effective - 1) * Math.sqrt(variance) };
+}

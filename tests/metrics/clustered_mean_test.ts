@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { clusteredMean } from "../../src/metrics/clustered_mean.ts";
+import { studentQuantile } from "../../src/metrics/student.ts";
+
+Deno.test("studentQuantile() agrees with tables", () => {
+  const table = [
+    [0.975, 1, 12.7062047],
+    [0.975, 2, 4.30265273],
+    [0.975, 3, 3.18244631],
+    [0.975, 5, 2.57058184],
+    [0.975, 30, 2.04227246],
+    [0.9995, 4, 8.61030158],
+    [0.9, 7, 1.41492393],
+    [0.975, 1e7, 1.95996434],
+  ] as const;
+  for (const [p, freedom, wanted] of table) {
+    assert.ok(Math.abs(studentQuantile(p, freedom) / wanted - 1) < 2e-4, `${p} ${freedom}`);
+    assert.equal(studentQuantile(1 - p, freedom), -studentQuantile(1 - (1 - p), freedom));
+  }
+  assert.throws(() => studentQuantile(0.9, 0.5), RangeError);
+  assert.throws(() => studentQuantile(1, 3), RangeError);
+});
+
+Deno.test("clusteredMean() is the mean, and with one value a user its usual interval", () => {
+  const values = [1, 0, 0, 1, 1, 0, 0, 0];
+  const { mean, margin } = clusteredMean(values, values.map((_, u) => u), 8);
+  assert.equal(mean, 3 / 8);
+  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 7);
+  assert.ok(Math.abs(margin - studentQuantile(0.975, 7) * deviation / Math.sqrt(8)) < 1e-12);
+});
+
+Deno.test("clusteredMean() says that it cannot tell when one user has nearly all values", () => {
+  assert.equal(clusteredMean([1, 0, 1], [0, 0, 0], 1).margin, Infinity);
+  assert.equal(
+    clusteredMean([1, 0, 1, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 2).margin,
+    Infinity,
+  );
+  assert.ok(Number.isNaN(clusteredMean([], [], 0).mean));
+});
+
+Deno.test("clusteredMean() covers the truth as often as it says, with heavy users and users who differ", () => {
+  const random = mulberry32(5);
+  const worlds = { runs: 2000, users: 80, rate: 0.2 };
+  // Hits of a user have a rate of their own, and few users have most of the queries (Pareto).
+  let covered = 0, naive = 0;
+  for (let run = 0; run < worlds.runs; run++) {
+    const values: number[] = [], clusters: number[] = [];
+    for (let user = 0; user < worlds.users; user++) {
+      const queries = Math.min(400, Math.ceil(3 * (1 - random()) ** (-1 / 1.5)));
+      const rate = random() < 0.25 ? 0.62 : 0.06; // 0.2 on average
+      for (let q = 0; q < queries; q++) {
+        values.push(random() < rate ? 1 : 0);
+        clusters.push(user);
+      }
+    }
+    const { mean, margin } = clusteredMean(values, clusters, worlds.users);
+    if (Math.abs(mean - worlds.rate) <= margin) covered++;
+    if (Math.abs(mean - worlds.rate) <= 1.96 * Math.sqrt(mean * (1 - mean) / values.length)) naive++;
+  }
+  // 92.4 % here; one standard error of a simulation is half a point.
+  assert.ok(covered / worlds.runs > 0.91 && covered / worlds.runs < 0.97, `${covered / worlds.runs}`);
+  assert.ok(naive / worlds.runs < 0.75, `${naive / worlds.runs}`);
+});

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
+import type { Stream } from "../../../scripts/evaluate/stream.ts";
+import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
+import { parsePositives } from "../../../scripts/evaluate/targets.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
+import type { Event, ItemRecord } from "../../../src/events/event.ts";
+import { PROFILES } from "../../../streams/replay/profiles.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const MINUTE_MS = 60_000;
+
+type Line = readonly [user: string, item: string, action?: string, value?: number];
+
+/** A stream of behaviours, a minute from one to the next. */
+function streamOf(lines: readonly Line[], items: readonly ItemRecord[] = []): Stream {
+  return {
+    name: "test",
+    profile: PROFILES.meander,
+    open: async function* () {
+      for (const [line, item] of items.entries()) yield { kind: "item", item, file: "", line };
+      for (const [line, [user, item, action = "click", value]] of lines.entries()) {
+        const time = START + line * MINUTE_MS;
+        const event: Event = { type: "interaction", user, item, action, time };
+        yield { kind: "event", event: value === undefined ? event : { ...event, value }, file: "", line };
+      }
+    },
+  };
+}
+
+async function ranksOf(lines: readonly Line[], method: string, options: Partial<NextItemOptions> = {}) {
+  const { judgements, ...rest } = await nextItem({ stream: streamOf(lines), count: 3, ...options });
+  const m = judgements.methods.indexOf(method);
+  assert.notEqual(m, -1, `${method} is none of ${judgements.methods}`);
+  return {
+    ...rest,
+    judgements,
+    ranks: Array.from({ length: judgements.length }, (_, q) => judgements.rank(m, q)),
+  };
+}
+
+Deno.test("nextItem() asks before it learns, and only for what somebody had before", async () => {
+  const lines: Line[] = [["u1", "a"], ["u2", "a"], ["u2", "b"], ["u3", "a"], ["u3", "b"], ["u4", "c"]];
+  // a is unknown; then the only item; b unknown; a has 2 of 3; after a came b; c unknown.
+  for (const method of ["popular, 1 day", "blend"]) {
+    const { ranks } = await ranksOf(lines, method);
+    assert.deepEqual(ranks, [0, 1, 0, 1, 1, 0], method);
+  }
+  const { ranks } = await ranksOf(lines, "what follows");
+  assert.deepEqual(ranks, [0, 0, 0, 0, 1, 0]);
+});
+
+Deno.test("nextItem() lets what the user had come again where people do that, or when it is told", async () => {
+  const again: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, n % 4 < 2 ? "a" : "b"]);
+  const own = await ranksOf(again, "blend");
+  assert.equal(own.withoutOwn, false);
+  assert.ok(own.ranks.filter((rank) => rank > 0).length > 30, String(own.ranks));
+  const without = await ranksOf(again, "blend", { withoutOwn: true });
+  assert.ok(without.ranks.slice(8).every((rank) => rank === 0), String(without.ranks));
+  const once: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, `i${n >> 1}`]);
+  assert.equal((await ranksOf(once, "blend")).withoutOwn, true);
+});
+
+Deno.test("nextItem() judges the positives that are named, and not first behaviours when told", async () => {
+  const lines: Line[] = [
+    ["u1", "a", "view"],
+    ["u1", "b", "rating", 5],
+    ["u2", "a", "rating", 3],
+    ["u2", "b", "purchase"],
+    ["u3", "b", "purchase"],
+  ];
+  const judged = async (options: Partial<NextItemOptions>) => {
+    const { judgements } = await ranksOf(lines, "blend", options);
+    return Array.from({ length: judgements.length }, (_, q) => judgements.judged(q).at);
+  };
+  assert.deepEqual(await judged({}), [0, 1, 3, 4]);
+  assert.deepEqual(await judged({ positives: parsePositives("purchase") }), [3, 4]);
+  assert.deepEqual(await judged({ positives: parsePositives("rating>=3, purchase") }), [1, 2, 3, 4]);
+  assert.deepEqual(await judged({ positives: parsePositives("purchase"), knownUsers: true }), [3]);
+});
+
+Deno.test("parsePositives() refuses what is no action", () => {
+  for (const text of ["", "rating>4", "rating>=x", "a,,b"]) {
+    assert.throws(() => parsePositives(text), /Wanted are actions/);
+  }
+});
+
+Deno.test("nextItem() puts events into the order of time, and says of how many the order was another", async () => {
+  const lines: Line[] = Array.from({ length: 30 }, (_, n) => [`u${n % 3}`, `i${n % 5}`]);
+  const straight = await ranksOf(lines, "co-visits");
+  const { open } = streamOf(lines);
+  const stream: Stream = {
+    ...streamOf(lines),
+    open: async function* () {
+      yield* (await Array.fromAsync(open())).toReversed();
+    },
+  };
+  const turned = await ranksOf([], "co-visits", { stream });
+  assert.equal(turned.survey.unordered, 29);
+  assert.deepEqual(turned.ranks, straight.ranks);
+});
+
+Deno.test("nextItem() says what is wrong with a stream that cannot be judged", async () => {
+  const of = (lines: readonly Line[], options: Partial<NextItemOptions> = {}) =>
+    ranksOf(lines, "blend", options);
+  await assert.rejects(of([]), /Cannot judge test: it has no interaction/);
+  await assert.rejects(
+    of([["u1", "a", "watch"]]),
+    /its actions are watch, and the configuration knows click, view/,
+  );
+  await assert.rejects(
+    of([["u1", "a", "rating", 2]]),
+    /none of its 1 behaviours is a positive; say by --positives/,
+  );
+});
+
+Deno.test("nextItem() judges a draw of the behaviours that its seed decides", async () => {
+  const lines: Line[] = Array.from({ length: 400 }, (_, n) => [`u${n % 7}`, `i${n % 11}`]);
+  const drawn = async (seed: number) => {
+    const { judgements } = await ranksOf(lines, "blend", { queries: 100, seed });
+    return Array.from({ length: judgements.length }, (_, q) => judgements.judged(q).at);
+  };
+  const first = await drawn(0);
+  assert.ok(first.length > 60 && first.length < 140, String(first.length));
+  assert.deepEqual(await drawn(0), first);
+  assert.notDeepEqual(await drawn(1), first);
+});
+
+Deno.test("summary: a planted rule is worth its share, sources stand below the blend, and parts add up", async () => {
+  const random = createRandom(2);
+  // Whoever takes 2k takes 2k + 1 next, four times of five.
+  const lines: Line[] = [];
+  for (let n = 0; n < 600; n++) {
+    const first = 2 * Math.floor(20 * random());
+    const second = random() < 0.8 ? first + 1 : 1 + 2 * Math.floor(20 * random());
+    lines.push([`u${n}`, `i${first}`], [`u${n}`, `i${second}`]);
+  }
+  const { judgements, interactions } = await ranksOf(lines, "blend", { knownUsers: true });
+  const all = judgements.where(() => true);
+  const standings = standingsOf(judgements, all, 40);
+  const of = (name: string) => standings.find(({ method }) => method === name)!;
+  assert.ok(of("what follows").hitRate.mean > 0.75 && of("what follows").hitRate.margin < 0.05);
+  assert.ok(of("blend").behind === null);
+  assert.ok(
+    of("popular, 30 days").behind!.reciprocalRank.mean > of("popular, 30 days").behind!.reciprocalRank.margin,
+  );
+  assert.ok(of("blend").coverage > 0.5 && of("blend").novelty > 3);
+  const parts = partsOf(judgements, interactions);
+  for (const part of Object.values(parts)) {
+    assert.equal(part.reduce((sum, { queries }) => sum + queries, 0), judgements.length);
+  }
+  const { hitRate, reciprocalRank, gain } = figuresOf(judgements, 0, all);
+  assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
+});
