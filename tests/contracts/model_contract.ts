@@ -66,7 +66,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
   ["dien", { hidden: 4, widths: [5], evolvedDot: true }],
   ["mimn", { slots: 2, hidden: 3, widths: [5], induction: false, keepPooled: true }],
   ["mimn", { slots: 2, hidden: 3, widths: [5], keepPooled: true, traces: [1, 0.75] }],
-  ["mimn", { slots: 3, hidden: 3, scoreMode: "controller", widths: [5], inputGain: 0.5 }],
+  ["mimn", { slots: 3, hidden: 3, widths: [5], inputGain: 0.5 }],
 ];
 
 /** Sizes of the models under test. */

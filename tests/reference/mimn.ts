@@ -126,7 +126,7 @@ export function mimnScore(
   batch: Batch,
   state: MimnTensors,
 ): { readonly logits: tf.Tensor; readonly values: Forward["values"] } {
-  const { scoreMode, keepPooled, dotHead, induction } = settle(MIMN_OPTIONS, config);
+  const { keepPooled, dotHead, induction } = settle(MIMN_OPTIONS, config);
   const { K, q, xu, xc } = rowsOf(batch);
   const n = tf.maximum(state.count, 1);
   const a = repeat(tf.div(state.added, n), K);
@@ -140,9 +140,7 @@ export function mimnScore(
     );
   });
   const memory = repeat(state.memory, K), channels = repeat(state.channels, K);
-  const { readerWeight, rq } = (scoreMode === "direct" ? readByKey : readByController)(weights, config, {
-    ...{ q, state, K, memory },
-  });
+  const { readerWeight, rq } = readByKey(weights, config, q, memory);
   const touched = tf.cast(tf.any(tf.notEqual(stopGradient(channels), 0), 2), "float32");
   const projected = tf.matMul(q, weight(weights, "reader.W"), false, true);
   const channelWeight = normalise(
@@ -169,28 +167,12 @@ function pooled(config: MimnConfig, { sums, added }: MimnTensors): tf.Tensor[] {
   return tracesOf(config).map((_, i) => tf.slice(sums, [0, i * d], [B, d]));
 }
 
-interface ReadInput {
-  /** Candidates [B·K, d], and M of each [B·K, m, d]. */
-  readonly q: tf.Tensor;
-  readonly memory: tf.Tensor;
-  readonly state: MimnTensors;
-  readonly K: number;
-}
-
-function readByKey(weights: Weights, config: MimnConfig, { q, memory }: ReadInput) {
+/** What candidates [B·K, d] read of M of each [B·K, m, d], by keys of their own. */
+function readByKey(weights: Weights, config: MimnConfig, q: tf.Tensor, memory: tf.Tensor) {
   const key = tf.tanh(tf.add(tf.matMul(q, weight(weights, "reader.Wq")), weight(weights, "reader.bq")));
   const beta = tf.add(1, tf.softplus(weight(weights, "reader.beta")));
   const readerWeight = address(weights, config, key, beta, memory);
   return { readerWeight, rq: look(readerWeight, memory) };
-}
-
-function readByController(weights: Weights, config: MimnConfig, { q, memory, state, K }: ReadInput) {
-  const x = tf.concat([tf.mul(q, settle(MIMN_OPTIONS, config).inputGain), repeat(state.read, K)], 1);
-  const controller = cell(weights, "controller", x, repeat(state.controller, K));
-  const { readKey, readBeta } = headsOf(weights, controller, repeat(state.usage, K));
-  const readerWeight = address(weights, config, readKey, readBeta, memory);
-  const out = tf.matMul(tf.concat([controller, look(readerWeight, memory)], 1), weight(weights, "reader.Wo"));
-  return { readerWeight, rq: tf.clipByValue(tf.add(out, weight(weights, "reader.bo")), -20, 20) };
 }
 
 /** Keys, sharpness, erase and add of controller states c [N, Hc]. */

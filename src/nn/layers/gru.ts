@@ -98,8 +98,6 @@ export class Gru {
   readonly #u: number;
   readonly #b: number;
   readonly #xw: Scratch;
-  readonly #folded: Scratch;
-  readonly #finals: Scratch;
   readonly #states: Scratch;
   readonly #gates: Scratch;
   readonly #products: Scratch;
@@ -113,8 +111,6 @@ export class Gru {
     this.#kernels = parameters.kernels;
     const scratch = () => new Scratch(parameters.kernels);
     this.#xw = scratch();
-    this.#folded = scratch();
-    this.#finals = scratch();
     this.#states = scratch();
     this.#gates = scratch();
     this.#products = scratch();
@@ -170,30 +166,6 @@ export class Gru {
     });
     if (keep) return states;
     return states.subarray((T & 1) * slice, ((T & 1) + 1) * slice);
-  }
-
-  /**
-   * Folds each lane alone and leaves out its steps with attention 0, from a start of zeros: for the forms whose
-   * state such a step keeps. Returns the final states [K, H], bit for bit those of {@linkcode Gru.run}; valid until
-   * the next call.
-   */
-  runWritten({ T, K, xw, attention = NONE }: GruRun): Float32Array {
-    const H = this.hidden, width = 3 * H;
-    const finals = this.#finals.take(K * H);
-    const rows = this.#folded.take(T * (width + 1));
-    for (let k = 0; k < K; k++) {
-      const weights = rows.subarray(T * width);
-      let steps = 0;
-      for (let t = 0; t < T; t++) {
-        const weight = attention[k * T + t]!;
-        if (weight === 0) continue;
-        rows.set(xw.subarray(t * width, (t + 1) * width), steps * width);
-        weights[steps++] = weight;
-      }
-      const lane = { T: steps, K: 1, xw: rows, attention: weights, keep: false };
-      finals.set(this.run(lane), k * H);
-    }
-    return finals;
   }
 
   /**

@@ -35,8 +35,6 @@ const SERVED: ModelSizes = { d: 32, user: 18, context: 0 };
 const TRAINED: ModelSizes = { d: 36, user: 18, context: 0 };
 /** The widths that PyTorch trains in rivals/pytorch.py. */
 const TRAINED_CONFIG = { hidden: 36, widths: [200, 80], auxiliaryWidths: [100, 50] } as const;
-/** What makes the softmax of these weights sharp: seven of eight steps are then below what can be told. */
-const SHARPNESS = 30;
 const FAST = resolveKernels("auto");
 const OURS: readonly KernelName[] = FAST === "relaxed-simd" ? [FAST, "simd", "plain"] : [FAST, "plain"];
 
@@ -146,21 +144,6 @@ function scoring(): Work[] {
   );
 }
 
-/** The same with DIEN whose attention is on few behaviours, and with the steps left out that a bound allows to. */
-function skipping(): Work[] {
-  const score = (by: string, skipError: number): Work => ({
-    ...{ work: "score dien, 100 candidates, sharp softmax", by },
-    prepare() {
-      const model = made("dien", SERVED, { norm: "softmax", skipError }, FAST);
-      const attention = model.parameters.block("attention.W");
-      attention.set(attention.map((x) => SHARPNESS * x));
-      const input = impression(SERVED, T, 100);
-      return () => model.score(input);
-    },
-  });
-  return [score("all steps", 0), ...[0.001, 0.1].map((error) => score(`skipError ${error}`, error))];
-}
-
 /** A behaviour folded into a user's state; 500 users in turn, as in a poll. */
 function steps(): Work[] {
   return (["dien", "mimn"] as const).flatMap((name) =>
@@ -214,7 +197,7 @@ function pairHead(): Work[] {
 export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
   product,
   training,
-  scoring: () => [...scoring(), ...skipping()],
+  scoring,
   steps,
   histories,
   pairHead,

@@ -27,7 +27,7 @@ import {
 import { Auxiliary } from "./auxiliary.ts";
 import { Bilinear, bilinearShapes } from "../../layers/bilinear.ts";
 import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
-import { type AttentionalForm, Gru, type GruRun, gruShapes } from "../../layers/gru.ts";
+import { Gru, type GruRun, gruShapes } from "../../layers/gru.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { mlpShapes } from "../../layers/mlp.ts";
 import { PLAIN } from "../../kernels/plain.ts";
@@ -51,14 +51,8 @@ import { DIEN_OPTIONS, type DienConfig } from "./options.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
-import { StepSkipper } from "./step_skipper.ts";
-
-/** Forms that keep the state where attention is 0. */
-const SKIPPING: readonly AttentionalForm[] = ["augru", "agru"];
 
 const NONE = new Float32Array(0);
-/** Below this share of the steps, candidates one by one without the others are faster than all steps of all together. */
-const WORTH_ALONE = 0.5;
 
 const CAPABILITIES: Capabilities = {
   state: true,
@@ -91,7 +85,6 @@ export class Dien implements Model {
   readonly #attention: AttentionScore;
   readonly #attends: boolean;
   readonly #evolution: Gru;
-  readonly #skipper?: StepSkipper;
   readonly #auxiliary: Auxiliary;
   readonly #head: Head;
   readonly #scaled: Scratch;
@@ -99,20 +92,11 @@ export class Dien implements Model {
   readonly #dh: Scratch;
   readonly #weights: Scratch;
 
-  /**
-   * Makes a model with start values drawn from `random`, uniform in [0, 1).
-   * @throws RangeError when steps are to be skipped in a form that cannot
-   */
+  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(DIEN_OPTIONS, config);
     const { hidden, widths, pooling, norm, form, attention, attentionWidths } = settled;
-    const { inputGain, dotHead, auxiliary, auxiliaryWidths, evolvedDot, skipError } = settled;
-    if (skipError > 0 && (!SKIPPING.includes(form) || norm === "linear")) {
-      throw new RangeError(
-        `Cannot skip steps of ${form} with norm ${norm}: skipError needs form ${SKIPPING.join(" or ")}, ` +
-          `and weights in [0, 1]`,
-      );
-    }
+    const { inputGain, dotHead, auxiliary, auxiliaryWidths, evolvedDot } = settled;
     const { d } = sizes;
     this.sizes = sizes;
     this.#scaled = new Scratch(kernels);
@@ -157,15 +141,9 @@ export class Dien implements Model {
       ? new Bilinear(this.parameters, "attention")
       : new ProjectedUnit(this.parameters, "attention");
     this.#evolution = new Gru(this.parameters, "gru2", form);
-    const dot = evolvedDot && hidden === d;
-    if (skipError > 0) {
-      this.#skipper = new StepSkipper(this.parameters, {
-        ...{ gru: "gru2", mlp: "mlp", row: before, dot, error: skipError },
-      });
-    }
     this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
     const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
-    if (dot) dots.push([this.#final, q]);
+    if (evolvedDot && hidden === d) dots.push([this.#final, q]);
     this.#head = new Head(this.parameters, columns, dots);
   }
 
@@ -182,7 +160,7 @@ export class Dien implements Model {
 
   /** See {@linkcode Model.score}. */
   score(input: ModelInput): Float32Array {
-    this.#forward(input, false, this.#skipper);
+    this.#forward(input, false);
     return this.#head.logits(input.K).slice();
   }
 
@@ -253,7 +231,7 @@ export class Dien implements Model {
   }
 
   /** Fills the parts, and returns what the backward pass needs. */
-  #forward(input: ModelInput, keep: boolean, skipper?: StepSkipper): Forward {
+  #forward(input: ModelInput, keep: boolean): Forward {
     const { T, K } = input;
     const H = this.stateSize;
     this.#inputs.bind(input);
@@ -266,10 +244,7 @@ export class Dien implements Model {
     if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
     else attention.fill(1);
     const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
-    const left = skipper?.skip(attention, T, q) ?? K * T;
-    const states = left < WORTH_ALONE * K * T
-      ? this.#evolution.runWritten(evolved)
-      : this.#evolution.run(evolved);
+    const states = this.#evolution.run(evolved);
     this.#final.bind(states.subarray(states.length - K * H));
     return { x, h, scores, extracted, evolved };
   }

@@ -8,7 +8,7 @@ import type { AttentionNorm } from "../../layers/attention.ts";
 import type { AuxiliaryScore } from "./auxiliary.ts";
 import type { AttentionalForm } from "../../layers/gru.ts";
 import type { Pooling } from "../../layers/pool.ts";
-import { choice, count, flag, number, type OptionsOf, positive, widths } from "../../../options/option.ts";
+import { choice, count, flag, type OptionsOf, positive, widths } from "../../../options/option.ts";
 
 /** Options of DIEN. */
 export interface DienConfig {
@@ -42,11 +42,6 @@ export interface DienConfig {
    * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
    */
   readonly evolvedDot?: boolean | undefined;
-  /**
-   * ε: how far a score may be from the whole, in logits, where steps of the second GRU that hardly write are left
-   * out; 0: none are. Only where form is `augru` or `agru`. See step_skipper.ts. @default {0}
-   */
-  readonly skipError?: number | undefined;
 }
 
 /** The options of {@linkcode DienConfig}. */
@@ -67,9 +62,4 @@ export const DIEN_OPTIONS = {
   inputGain: positive(5, "factor of the behaviours at the extractor's input"),
   dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
   evolvedDot: flag(false, "whether ⟨last state, candidate⟩ is added to the logit"),
-  skipError: number(
-    0,
-    { minimum: 0 },
-    "how far a score may be from the whole where steps that hardly write are left out, in logits; 0 = none are",
-  ),
 } satisfies OptionsOf<DienConfig>;

@@ -15,7 +15,8 @@
  *
  * m slots as wide as a behaviour. A training window may go on from a stored state, a constant without
  * gradient (mode S); without one it starts from the trained M0 and r0 (mode R). Left out: the authors' shift
- * and sharpening of the write weight (P rebalances it, as in the paper), their bug that forgets the channels
+ * and sharpening of the write weight (P rebalances it, as in the paper), their way of reading (a candidate goes
+ * through the controller as one more behaviour), their bug that forgets the channels
  * which the last behaviour did not choose, and DIEN's auxiliary loss, which they try.
  *
  * @module
@@ -26,10 +27,9 @@ import { unevenness } from "./memory.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { mlpShapes } from "../../layers/mlp.ts";
 import { ChannelReader } from "./channels.ts";
-import { ControllerReader, controllerReaderShapes } from "./controller_reader.ts";
 import { inductionShapes, InductionUnit } from "./induction.ts";
 import { MemoryNetwork, memoryShapes } from "./memory_network.ts";
-import { KeyReader, keyReaderShapes, type MemoryReader } from "./reader.ts";
+import { KeyReader, keyReaderShapes } from "./reader.ts";
 import { PLAIN } from "../../kernels/plain.ts";
 import { Scratch } from "../../kernels/scratch.ts";
 import { Head } from "../core/head.ts";
@@ -84,7 +84,7 @@ export class Mimn implements Model {
   readonly #traces: readonly number[];
   readonly #memory: MemoryNetwork;
   readonly #induction: InductionUnit;
-  readonly #reader: MemoryReader;
+  readonly #reader: KeyReader;
   readonly #channels: ChannelReader;
   readonly #head: Head;
   readonly #state: MimnState;
@@ -97,7 +97,7 @@ export class Mimn implements Model {
   /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(MIMN_OPTIONS, config);
-    const { slots, hidden, topK, slotKeyWeight, decay, regularisation, scoreMode } = settled;
+    const { slots, hidden, topK, slotKeyWeight, decay, regularisation } = settled;
     const { widths, inputGain, keepPooled, dotHead, sharpness, induction } = settled;
     const { d } = sizes;
     const traces = this.#traces = keepPooled || dotHead ? settled.traces : [];
@@ -122,11 +122,10 @@ export class Mimn implements Model {
       ...(keepPooled ? p.flatMap((p): Column[] => [p, [q, p]]) : []),
       xc,
     ];
-    const direct = scoreMode === "direct";
     this.parameters = new Parameters({
       ...memoryShapes(slots, d, hidden),
       ...inductionShapes(d),
-      ...(direct ? keyReaderShapes(d) : controllerReaderShapes(d, hidden)),
+      ...keyReaderShapes(d),
       "reader.W": [d, d],
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
     }, kernels);
@@ -139,9 +138,7 @@ export class Mimn implements Model {
     for (let j = 0; j < d; j++) w[j * d + j] = 1;
     this.#memory = new MemoryNetwork(this.parameters, { slotKeyWeight, decay });
     this.#induction = new InductionUnit(this.parameters, topK);
-    this.#reader = direct
-      ? new KeyReader(this.parameters, slotKeyWeight)
-      : new ControllerReader(this.parameters, slotKeyWeight, inputGain);
+    this.#reader = new KeyReader(this.parameters, slotKeyWeight);
     this.#channels = new ChannelReader(this.parameters, d);
     this.#head = new Head(this.parameters, columns, dotHead ? p.map((p) => [p, q] as const) : []);
     this.#flat = kernels.floats(this.stateSize);

@@ -5,7 +5,6 @@
  */
 
 import {
-  choice,
   count,
   flag,
   integer,
@@ -39,11 +38,9 @@ export interface MimnConfig {
   readonly decay?: number | undefined;
   /** Factor λ of the utilisation regularisation. @default {0.1} */
   readonly regularisation?: number | undefined;
-  /** How a candidate reads: by a key of its own, or through the controller as in the authors' code. @default {"direct"} */
-  readonly scoreMode?: "direct" | "controller" | undefined;
   /** Hidden widths of the output MLP. @default {[64, 32]} */
   readonly widths?: readonly number[] | undefined;
-  /** Factor of the behaviours (and of a candidate that acts as one) at the memory's input. @default {1} */
+  /** Factor of the behaviours at the memory's input. @default {1} */
   readonly inputGain?: number | undefined;
   /**
    * What each pooled history p keeps of itself a behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98
@@ -73,11 +70,6 @@ export const MIMN_OPTIONS = {
     "what each pooled history keeps of itself per behaviour",
   ),
   regularisation: number(0.1, { minimum: 0 }, "factor of the utilisation regularisation"),
-  scoreMode: choice(
-    ["direct", "controller"],
-    "direct",
-    "a candidate reads by a key of its own, or through the controller",
-  ),
   widths: widths([64, 32], "hidden widths of the output MLP"),
   inputGain: positive(1, "factor of the behaviours at the memory's input"),
   keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),

@@ -28,23 +28,13 @@ export interface ReaderGradients {
   readonly parameters: Float32Array;
 }
 
-/** A trained look of candidates into a state, which it leaves as it is. */
-export interface MemoryReader {
-  /** How much each q of the last `forward` read of each slot [K, m]. */
-  readonly weights: Float32Array;
-  /** Adds what q [K, d] read to rq [K, d]. */
-  forward(rq: Float32Array, K: number, q: Float32Array, state: MemoryState): void;
-  /** Adds the gradients of the `forward` before it, from drq [K, d]. */
-  backward(drq: Float32Array, q: Float32Array, state: MemoryState, into: ReaderGradients): void;
-}
-
 /** Blocks `reader.Wq` [d, d], `reader.bq` [d] and `reader.beta` [1]. */
 export function keyReaderShapes(width: number): Record<string, Shape> {
   return { "reader.Wq": [width, width], "reader.bq": [width], "reader.beta": [1] };
 }
 
-/** The reader of score mode `direct`, over the blocks of {@linkcode keyReaderShapes}. */
-export class KeyReader implements MemoryReader {
+/** Reads by a key of each candidate, over the blocks of {@linkcode keyReaderShapes}. */
+export class KeyReader {
   readonly #kernels: Kernels;
   readonly #parameters: Parameters;
   readonly #width: number;
@@ -76,12 +66,12 @@ export class KeyReader implements MemoryReader {
     this.#addressing = new Addressing(parameters, slotKeyWeight);
   }
 
-  /** See {@linkcode MemoryReader.weights}. */
+  /** How much each q of the last `forward` read of each slot [K, m]. */
   get weights(): Float32Array {
     return this.#addressing.weights;
   }
 
-  /** See {@linkcode MemoryReader.forward}. */
+  /** Adds what q [K, d] read to rq [K, d]. */
   forward(rq: Float32Array, K: number, q: Float32Array, { memory }: MemoryState): void {
     const d = this.#width, m = this.#slots;
     const values = this.#parameters.values;
@@ -100,7 +90,7 @@ export class KeyReader implements MemoryReader {
     this.#kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
   }
 
-  /** See {@linkcode MemoryReader.backward}. */
+  /** Adds the gradients of the `forward` before it, from drq [K, d]. */
   backward(drq: Float32Array, q: Float32Array, { memory }: MemoryState, into: ReaderGradients): void {
     const d = this.#width, m = this.#slots, K = drq.length / d;
     const values = this.#parameters.values, gradients = into.parameters;
