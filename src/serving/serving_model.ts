@@ -55,6 +55,8 @@ export class ServingModel implements Serving {
   #link: Link = IDENTITY;
   #version = 0;
   #share = 1;
+  /** Versions that moved rows to other keys. */
+  #moves = 0;
 
   /**
    * Makes a model at version 0, with no version applied.
@@ -69,11 +71,16 @@ export class ServingModel implements Serving {
     this.#tables = new Map(
       fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
     );
+    const moves = () => this.#moves;
     this.#fields = new Map(
       [...this.#tables].map(([name, table]) => [name, {
         width: table.width,
         rowOf: CROSSES.has(name) ? (key) => table.lookupOnce(key) : (key) => table.lookup(key),
         isStill: true,
+        again: () => {},
+        get removals() {
+          return moves();
+        },
         addRow: (row, scale, out, offset) => table.addRow(row, scale, out, offset),
       }]),
     );
@@ -142,7 +149,8 @@ export class ServingModel implements Serving {
     this.#version = version.version;
     this.#share = version.share ?? 1;
     this.#positionWeights.fill(NaN);
-    this.#assembler.forget(this.#fields, deltas.some(({ moves }) => moves));
+    if (deltas.some(({ moves }) => moves)) this.#moves++;
+    this.#assembler.forget(this.#fields);
     return true;
   }
 

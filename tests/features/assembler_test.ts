@@ -329,7 +329,7 @@ Deno.test("Assembler.gather() of still tables gives what it gives of others bit 
         assert.deepEqual(structuredClone(got), want);
       }
       for (const table of tables.values()) for (const row of table.rows) row.set(setting.floats(row.length));
-      assembler.forget(still, false);
+      assembler.forget(still);
     }
   }));
 });

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
-import { PairRows } from "../../src/features/rows/pair_rows.ts";
+import type { FieldTable } from "../../src/features/field_table.ts";
+import { findTables } from "../../src/features/feature_tables.ts";
+import { fieldSpecs } from "../../src/features/fields.ts";
+import { LookUps } from "../../src/features/rows/look_ups.ts";
 import { pairPrefixes } from "../../src/features/pairs.ts";
+import type { FeatureSchema } from "../../src/features/schema.ts";
 import { RowLog } from "../../src/features/rows/row_log.ts";
 
 /** A table of weights that gives rows to keys as they come, but not to `refused` ones, and notes what it is asked. */
-class NotingTable implements TrainableTable {
+class NotingTable implements FieldTable {
   readonly width = 1;
   readonly removals = 0;
   /** Keys in the order in which they were sighted. */
   readonly sights: string[] = [];
-  readonly gradients = new Map<string, number>();
   /** Keys that were joined and looked up. */
   lookUps = 0;
   readonly #keys = ["", "?"];
@@ -36,24 +38,64 @@ class NotingTable implements TrainableTable {
   addRow(row: number, scale: number, out: Float32Array, offset: number): void {
     out[offset]! += scale * row;
   }
-
-  accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void {
-    const key = this.#keys[row]!;
-    this.gradients.set(key, (this.gradients.get(key) ?? 0) + scale * gradient[offset]!);
-  }
 }
 
-Deno.test("PairRows looks up each pair of a prefix with a category or a crossed field that is there", () => {
+const SCHEMA: FeatureSchema = {
+  ...{ userFields: [], contextFields: [] },
+  itemFields: ["colour", "brand", "size"],
+  crosses: ["size", "brand"],
+  pairs: true,
+};
+const NOTHING: FieldTable = { width: 1, rowOf: () => 0, addRow: () => {} };
+
+/** Look-ups of pairs in a table, with nothing in the others. */
+function lookUpsIn(table: FieldTable, read: RowLog, crossed: readonly number[]): LookUps {
+  const names = fieldSpecs(SCHEMA, 1).map(({ name }) => name);
+  const tables = new Map(names.map((name) => [name, name === "first:pair" ? table : NOTHING]));
+  const shape = { k: 1, contextWidth: 0, numerics: 0, crossed, ids: true };
+  return new LookUps(shape, findTables(SCHEMA, tables), false, read);
+}
+
+const crosses = (prefixes: readonly string[]) => ({ user: new Float32Array(2), transitions: null, prefixes });
+
+interface Candidate {
+  readonly categories: readonly string[];
+  readonly fields: readonly (string | null)[];
+}
+
+/** The sum of `z` and the pairs of a candidate, with that many prefixes. */
+function addPairs(
+  lookUps: LookUps,
+  z: number,
+  place: number,
+  candidate: Candidate,
+  prefixes: number,
+): number {
+  const { traits } = lookUps.of(place, { item: "i", ...candidate });
+  for (const trait of traits) lookUps.isNew(trait);
+  for (let p = 0; p < prefixes; p++) for (const trait of traits) z += lookUps.pair(trait, p);
+  return z;
+}
+
+/** Rows of pairs among those that were noted: the other tables give row 0 to all. */
+function pairRows(read: RowLog, length: number): number[] {
+  const rows = [];
+  read.rewind();
+  for (let n = 0; n < length; n++) rows.push(read.next({ ...NOTHING, rowOf: () => 1 }, ""));
+  return rows.filter((row) => row > 0);
+}
+
+Deno.test("LookUps looks up each pair of a prefix with a category or a crossed field that is there", () => {
   const table = new NotingTable();
-  const pairs = new PairRows([2, 1], new RowLog());
-  pairs.start(pairPrefixes("ann", [null, "40"]));
-  const z = pairs.addTo(100, { categories: ["x", "y"], fields: ["red", null, "s"] }, table);
+  const lookUps = lookUpsIn(table, new RowLog(), [2, 1]);
+  lookUps.start(crosses(pairPrefixes("ann", [null, "40"])));
+  const z = addPairs(lookUps, 100, 0, { categories: ["x", "y"], fields: ["red", null, "s"] }, 2);
   const keys = ["uann\0cx", "uann\0cy", "uann\0a2=s", "f1=40\0cx", "f1=40\0cy", "f1=40\0a2=s"];
   assert.deepEqual(table.sights, keys);
   assert.equal(z, 100 + 2 + 3 + 4 + 5 + 6 + 7);
 });
 
-Deno.test("PairRows is for a table as if each key were looked up each time, and looks it up once a list", () => {
+Deno.test("LookUps is for a table as if each pair were looked up each time, and looks it up once a list", () => {
   const candidate = fc.record({
     categories: fc.array(fc.constantFrom("x", "y", "z"), { maxLength: 3 }),
     fields: fc.tuple(
@@ -74,25 +116,26 @@ Deno.test("PairRows is for a table as if each key were looked up each time, and 
     const noting = new NotingTable(refused), plain = new NotingTable(refused);
     const forgetful: FieldTable = { width: 1, rowOf: (key) => plain.rowOf(key), addRow: plain.addRow };
     const read = new RowLog(), readPlain = new RowLog();
-    const pairs = new PairRows([1, 2], read), pairsPlain = new PairRows([1, 2], readPlain);
+    const pairs = lookUpsIn(noting, read, [1, 2]), pairsPlain = lookUpsIn(forgetful, readPlain, [1, 2]);
     for (const { prefixes, candidates } of script) {
-      read.clear();
-      readPlain.clear();
-      pairs.start(prefixes);
-      pairsPlain.start(prefixes);
+      for (const log of [read, readPlain]) log.clear();
+      for (const lookUps of [pairs, pairsPlain]) lookUps.start(crosses(prefixes));
       const before = noting.lookUps;
-      for (const one of candidates) {
-        assert.equal(pairs.addTo(1, one, noting), pairsPlain.addTo(1, one, forgetful));
+      for (const [place, one] of candidates.entries()) {
+        assert.equal(
+          addPairs(pairs, 1, place, one, prefixes.length),
+          addPairs(pairsPlain, 1, place, one, prefixes.length),
+        );
       }
       assert.deepEqual(noting.sights, plain.sights);
       if (!refuses) assert.equal(noting.lookUps - before, new Set(noting.sights).size);
-      read.rewind();
-      readPlain.rewind();
-      for (const [n, one] of candidates.entries()) {
-        pairs.give(n + 1, one, noting);
-        pairsPlain.give(n + 1, one, plain);
-      }
-      assert.deepEqual(noting.gradients, plain.gradients);
+      const noted = candidates.reduce(
+        (sum, { categories, fields }) =>
+          sum + 2 + 2 * categories.length +
+          prefixes.length * (categories.length + fields.slice(1).filter((value) => value !== null).length),
+        0,
+      );
+      assert.deepEqual(pairRows(read, noted), pairRows(readPlain, noted));
       plain.sights.length = noting.sights.length = 0;
     }
   }));

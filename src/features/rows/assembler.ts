@@ -2,7 +2,7 @@
  * From ids to vectors: gathers the embedding rows of one impression into a {@linkcode ModelInput} and the wide
  * part of the logit, and scatters gradients back. The scorer and the learner share it, so that both compute
  * the same function of the same features. Behaviours are in `behaviour_list.ts`, candidates in `candidate_list.ts` and, of
- * still tables, in `known_candidates.ts`; the user and the fields are here.
+ * still tables, in `look_ups.ts`; the user and the fields are here.
  *
  * With k the width of an id's embedding and d = 2k:
  *
@@ -29,12 +29,12 @@ import {
 } from "../field_table.ts";
 import { SMALL_WIDTH } from "../fields.ts";
 import type { Instance } from "../instance.ts";
-import { KnownCandidates } from "./known_candidates.ts";
+import { LookUps } from "./look_ups.ts";
 import { pairPrefixes } from "../pairs.ts";
 import { RowLog } from "./row_log.ts";
 import { FEATURE_OPTIONS, type FeatureSchema, numericNames } from "../schema.ts";
 import type { Standardisation } from "../standardisation.ts";
-import { JoinedKeys, Transitions } from "../transitions.ts";
+import { Transitions } from "../transitions.ts";
 
 /** A gathered impression: views on workspaces that the next `gather` overwrites. */
 export interface Assembled {
@@ -49,11 +49,10 @@ export function createHead(schema: FeatureSchema): Parameters {
   return new Parameters({ bias: [1], linear: [numericNames(schema).length] });
 }
 
-/** The tables of a map. */
-interface Found<Table extends FieldTable> {
+/** The tables of a map, by what they are of. */
+interface NamedTables<Table extends FieldTable> {
   readonly tables: FeatureTables<Table>;
-  /** What is remembered of candidates, where the tables are still. */
-  readonly known: KnownCandidates | null;
+  readonly lookUps: LookUps;
 }
 
 /** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
@@ -70,6 +69,7 @@ export class Assembler {
   readonly contextWidth: number;
   readonly #stateSize: number;
   readonly #shape: CandidateShape;
+  readonly #read = new RowLog();
   readonly #behaviours: BehaviourList;
   readonly #candidates: CandidateList;
   readonly #xu: Float32Array;
@@ -77,8 +77,7 @@ export class Assembler {
   /** E_user, the first part of x_u. */
   readonly #user: Float32Array;
   /** By what was given to `gather` or `scatter`. */
-  readonly #found = new WeakMap<ReadonlyMap<string, FieldTable>, Found<FieldTable>>();
-  readonly #joined = new JoinedKeys();
+  readonly #named = new WeakMap<ReadonlyMap<string, FieldTable>, NamedTables<FieldTable>>();
   /** What the candidates that were gathered last are crossed with. */
   #crosses: Crosses;
 
@@ -103,9 +102,8 @@ export class Assembler {
       crossed: itemFields.flatMap((name, f) => crosses.includes(name) ? [f] : []),
       ids: schema.userIds ?? FEATURE_OPTIONS.userIds.value,
     };
-    const read = new RowLog();
-    this.#behaviours = new BehaviourList(k, read);
-    this.#candidates = new CandidateList(this.#shape, read);
+    this.#behaviours = new BehaviourList(k, this.#read);
+    this.#candidates = new CandidateList(this.#shape, this.#read);
     this.#xu = new Float32Array(this.userWidth);
     this.#dUser = new Float32Array(this.userWidth);
     this.#user = this.#xu.subarray(0, this.d);
@@ -131,8 +129,7 @@ export class Assembler {
     const from = state?.from ?? 0;
     const T = instance.history.items.length - from;
     const K = instance.rows.length;
-    candidates.clear(K);
-    const { tables: named, known } = this.#find(tables);
+    const { tables: named, lookUps } = this.#find(tables);
     const e = this.#behaviours.gather(instance.history, from, named);
 
     this.#xu.fill(0);
@@ -152,18 +149,11 @@ export class Assembler {
 
     const crosses = this.#crosses = {
       user: this.#user,
-      transitions: this.#transitions(instance, known?.joined),
+      transitions: this.#transitions(instance, lookUps),
       prefixes: this.#pairPrefixes(instance),
     };
-    const list = {
-      ...crosses,
-      logit,
-      context,
-      linear: head.block("linear"),
-      standardisation,
-    };
-    if (known === null) candidates.gather(instance.rows, list, named);
-    else known.gather(instance.rows, list, candidates);
+    const linear = head.block("linear");
+    candidates.gather(instance.rows, { ...crosses, logit, context, linear, standardisation }, lookUps);
     return {
       input: {
         T,
@@ -178,14 +168,14 @@ export class Assembler {
     };
   }
 
-  /** Says that still tables have changed. @param moved whether a key that had a row may have another one, or none */
-  forget(tables: ReadonlyMap<string, FieldTable>, moved: boolean): void {
-    this.#found.get(tables)?.known?.forget(moved);
+  /** Forgets what still tables said: they have changed. */
+  forget(tables: ReadonlyMap<string, FieldTable>): void {
+    this.#named.get(tables)?.lookUps.forget();
   }
 
   /** Forgets values of users' fields that are remembered of still tables, and what was gathered last. */
   forgetUsers(tables: ReadonlyMap<string, FieldTable>): void {
-    this.#found.get(tables)?.known?.forgetUsers();
+    this.#named.get(tables)?.lookUps.forgetUsers();
     this.#crosses = noCrosses(this.#user);
     this.#behaviours.forget();
   }
@@ -249,13 +239,13 @@ export class Assembler {
     this.#behaviours.scatter(history, from, this.#find(tables).tables, gradient);
   }
 
-  #find<Table extends FieldTable>(tables: ReadonlyMap<string, Table>): Found<Table> {
-    const known = this.#found.get(tables);
-    if (known !== undefined) return known as Found<Table>;
+  #find<Table extends FieldTable>(tables: ReadonlyMap<string, Table>): NamedTables<Table> {
+    const before = this.#named.get(tables);
+    if (before !== undefined) return before as NamedTables<Table>;
     const named = findTables(this.schema, tables);
     const isStill = [...tables.values()].every((table) => table.isStill === true);
-    const found = { tables: named, known: isStill ? new KnownCandidates(this.#shape, named) : null };
-    this.#found.set(tables, found);
+    const found = { tables: named, lookUps: new LookUps(this.#shape, named, isStill, this.#read) };
+    this.#named.set(tables, found);
     return found;
   }
 
@@ -267,7 +257,7 @@ export class Assembler {
     return this.schema.pairs === true ? pairPrefixes(this.#shape.ids ? user : null, userFields) : [];
   }
 
-  #transitions(instance: Instance, joined = this.#joined): Transitions | null {
+  #transitions(instance: Instance, { joined }: LookUps): Transitions | null {
     const { transitions } = this.schema;
     if (transitions === null || instance.history.items.length === 0) return null;
     return new Transitions(instance.history, instance.time, transitions ?? {}, joined);

@@ -1,6 +1,5 @@
 /**
- * The candidates of an impression: gathers their vectors and the wide part of their logits, and gives gradients back,
- * each key looked up in its turn. Of tables that are still, `known_candidates.ts` gathers the same with fewer look-ups.
+ * The candidates of a list: gathers their vectors and the wide part of their logits, and gives gradients back.
  *
  * Symbols are those of `assembler.ts`; K candidates.
  *
@@ -9,22 +8,13 @@
 
 import type { InputGradients } from "../../nn/models/core/model.ts";
 import type { FeatureTables } from "../feature_tables.ts";
-import {
-  addField,
-  giveAt,
-  giveField,
-  giveWeight,
-  type TrainableTable,
-  valueAt,
-  weightOf,
-} from "../field_table.ts";
+import { giveAt, giveField, giveWeight, type TrainableTable, weightOf } from "../field_table.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "../fields.ts";
 import type { InstanceRow } from "../instance.ts";
-import { PairRows } from "./pair_rows.ts";
+import type { LookUps } from "./look_ups.ts";
 import { RowLog } from "./row_log.ts";
-import { type Standardisation, standardise } from "../standardisation.ts";
-import type { Transitions } from "../transitions.ts";
-import { cleared } from "./workspace.ts";
+import { CLIP, type Standardisation } from "../standardisation.ts";
+import type { CrossKind, JoinedKey, Transitions } from "../transitions.ts";
 
 /** Sizes of what is gathered of a candidate, and what it is crossed with. */
 export interface CandidateShape {
@@ -46,7 +36,7 @@ export interface Crosses {
   readonly user: Float32Array;
   /** Cross features of the newest behaviours; `null` = none. */
   readonly transitions: Transitions | null;
-  /** What its pairs begin with. */
+  /** Beginnings of the keys of pairs. */
   readonly prefixes: readonly string[];
 }
 
@@ -71,105 +61,78 @@ export interface ListGradients {
   readonly linear: Float32Array;
 }
 
-/** Where candidates are gathered: one behind the other. */
-export interface CandidateArrays {
-  /** Item vectors [K, d]. */
-  readonly q: Float32Array;
-  /** x_c [K, C]. */
-  readonly xc: Float32Array;
-  /** The wide part of their logits [K]. */
-  readonly wide: Float32Array;
-}
-
 /** Gathers and scatters candidates, in arrays that the next list overwrites. */
-export class CandidateList implements CandidateArrays {
-  #q = new Float32Array(0);
-  #xc = new Float32Array(0);
-  #wide = new Float32Array(0);
+export class CandidateList {
+  /** Item vectors [K, d]; longer if there were longer lists, as the next two. */
+  q: Float32Array = new Float32Array(0);
+  /** x_c [K, C]. */
+  xc: Float32Array = new Float32Array(0);
+  /** The wide part of the logits [K]. */
+  wide: Float32Array = new Float32Array(0);
   readonly #shape: CandidateShape;
   readonly #read: RowLog;
   /** Rows of cross features by category, in the order of the categories' first candidates. */
   readonly #crossRead = new RowLog();
-  readonly #pairs: PairRows;
-  /** Logit of the cross features by category, of the list in hand. */
-  readonly #crossedLogits = new Map<string, number>();
-  // In arrays: a number that a closure adds to would be an object each time.
-  readonly #sum = new Float64Array(1);
-  readonly #crossedSum = new Float64Array(1);
+  /** What was gathered from last. */
+  #lookUps: LookUps | undefined;
 
   /** An empty list. @param read notes the rows that are read, and gives them back for scattering */
   constructor(shape: CandidateShape, read: RowLog) {
     this.#shape = shape;
     this.#read = read;
-    this.#pairs = new PairRows(shape.crossed, read);
   }
 
-  /** Longer than [K, d] if there were longer lists, as the next two. */
-  get q(): Float32Array {
-    return this.#q;
-  }
-
-  /** See {@linkcode CandidateArrays}. */
-  get xc(): Float32Array {
-    return this.#xc;
-  }
-
-  /** See {@linkcode CandidateArrays}. */
-  get wide(): Float32Array {
-    return this.#wide;
-  }
-
-  /** Makes room for K candidates, all zeros. */
-  clear(K: number): void {
-    const { k, contextWidth } = this.#shape;
-    this.#q = cleared(this.#q, K * 2 * k);
-    this.#xc = cleared(this.#xc, K * contextWidth);
-    this.#wide = cleared(this.#wide, K);
-  }
-
-  /** Gathers candidates into arrays that were cleared for them. */
-  gather(rows: readonly InstanceRow[], list: ListPart, tables: FeatureTables): void {
-    const read = this.#read;
-    const { k, contextWidth, numerics } = this.#shape;
+  /** Gathers candidates. */
+  gather(rows: readonly InstanceRow[], list: ListPart, lookUps: LookUps): void {
     const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
-    const { item, category, first } = tables;
-    const d = 2 * k;
-    const q = this.#q, xc = this.#xc;
-    const pairs = prefixes.length > 0 ? tables.own("pair") : undefined;
-    const z = this.#sum;
-    this.#crossedLogits.clear();
+    const { isStill } = lookUps;
+    const { k, contextWidth: C, numerics: N } = this.#shape;
+    const { position: positions } = lookUps.tables.first;
+    const { mean, inverseDeviation } = standardisation;
+    const K = rows.length, d = 2 * k, X = context.length;
+    this.#makeRoom(K);
+    const { q, xc, wide } = this;
+    this.#lookUps = lookUps;
     this.#crossRead.clear();
-    this.#pairs.start(prefixes);
-    for (let c = 0; c < rows.length; c++) {
+    lookUps.start(list);
+    const cross = (key: JoinedKey, kind: CrossKind) => lookUps.weightOf(key, kind, this.#crossRead);
+    const own = (key: JoinedKey, kind: CrossKind) => lookUps.weightOf(key, kind);
+    for (let c = 0; c < K; c++) {
       const row = rows[c]!;
-      const at = c * contextWidth;
-      const { categories } = row;
-      item.addRow(read.read(item, row.item), 1, q, c * d);
-      read.addMean(category, categories, 1, q, c * d + k);
-      z[0] = logit + row.offset + valueAt(first.item, read.read(first.item, row.item));
-      for (const name of categories) {
-        z[0] += valueAt(first.category, read.read(first.category, name)) / categories.length;
+      const { item, numerics, offset, position } = row;
+      const { q: vector, weight, categoryWeights, fieldVectors, fieldWeights, traits } = lookUps.of(c, row);
+      const categories = categoryWeights.length;
+      for (let i = 0, to = c * d; i < d; i++) q[to + i] = vector[i]!;
+      let z = logit + offset + weight;
+      for (let i = 0; i < categories; i++) z += categoryWeights[i]!;
+      for (let i = 0; i < traits.length; i++) {
+        const trait = traits[i]!;
+        const isNew = lookUps.isNew(trait);
+        if (i >= categories) continue;
+        if (isNew && transitions !== null) trait.crossed = transitions.sum(trait.name, cross);
+        z += trait.crossed / categories;
       }
-      for (const name of categories) z[0] += this.#crossed(name, transitions, tables) / categories.length;
-      for (const { key, value } of transitions?.own(row.item) ?? []) {
-        z[0] += value * weightOf(tables.own("age"), key);
+      // Times 1: a sum that comes of a call as it is would be an object each time.
+      if (transitions?.has(item)) z = transitions.addOwn(z, item, own) * 1;
+      for (let p = 0; p < prefixes.length; p++) {
+        for (let i = 0; i < traits.length; i++) {
+          const weight = traits[i]!.pairs[p]!;
+          z += isStill && weight === weight ? weight : lookUps.pair(traits[i]!, p);
+        }
       }
-      if (pairs !== undefined) {
-        z[0] = this.#pairs.addTo(z[0]!, row, pairs);
+      if (position >= 0) z += weightOf(positions, positionKey(position));
+      let at = c * C;
+      for (let n = 0; n < N; n++) {
+        const standard = (numerics[n]! - mean[n]!) * inverseDeviation[n]!;
+        const x = Math.max(-CLIP, Math.min(CLIP, standard));
+        xc[at++] = x;
+        z += linear[n]! * x;
       }
-      if (row.position >= 0) z[0] += weightOf(first.position, positionKey(row.position));
-      for (let n = 0; n < numerics; n++) {
-        const x = standardise(row.numerics[n]!, n, standardisation);
-        xc[at + n] = x;
-        z[0] += linear[n]! * x;
-      }
-      xc.set(context, at + numerics);
-      const fieldsAt = at + numerics + context.length;
-      for (let f = 0; f < tables.itemFields.length; f++) {
-        z[0] += addField(tables.itemFields[f]!, row.fields[f], xc, fieldsAt + SMALL_WIDTH * f);
-      }
-      for (let j = 0; j < d; j++) z[0] += user[j]! * q[c * d + j]!;
-      this.#wide[c] = z[0];
+      for (let i = 0; i < X; i++) xc[at++] = context[i]!;
+      for (let i = 0; i < fieldVectors.length; i++) xc[at++] = fieldVectors[i]!;
+      for (let f = 0; f < fieldWeights.length; f++) z += fieldWeights[f]!;
+      for (let i = 0, from = c * d; i < d; i++) z += user[i]! * q[from + i]!;
+      wide[c] = z;
     }
   }
 
@@ -188,7 +151,8 @@ export class CandidateList implements CandidateArrays {
     const { k, contextWidth, numerics } = this.#shape;
     const { item, category, first } = tables;
     const d = 2 * k;
-    const q = this.#q, xc = this.#xc;
+    const { q, xc } = this;
+    const lookUps = this.#lookUps!;
     const total = new Float32Array(1);
     const byCategory = new Map<string, number>();
     for (let c = 0; c < rows.length; c++) {
@@ -215,7 +179,11 @@ export class CandidateList implements CandidateArrays {
         giveWeight(tables.own("age"), key, g * value);
       }
       if (prefixes.length > 0) {
-        this.#pairs.give(g, row, tables.own("pair"));
+        const { traits } = lookUps.at(c);
+        const weights = tables.own("pair");
+        for (const prefix of prefixes) {
+          for (const { suffix } of traits) giveAt(weights, read.nextJoined(weights, prefix, suffix), g);
+        }
       }
       if (row.position >= 0) giveWeight(first.position, positionKey(row.position), g);
       for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
@@ -239,23 +207,16 @@ export class CandidateList implements CandidateArrays {
     return total[0]!;
   }
 
-  /** The cross features' part of the logit is the same for all candidates of a category: computed once. */
-  #crossed(category: string, transitions: Transitions | null, tables: FeatureTables): number {
-    if (transitions === null) return 0;
-    const known = this.#crossedLogits.get(category);
-    if (known !== undefined) return known;
-    const z = this.#crossedSum;
-    z[0] = 0;
-    transitions.forEach([category], (key, value, kind) => {
-      const weights = tables.own(kind);
-      z[0]! += value * valueAt(weights, this.#crossRead.readJoined(weights, key));
-    });
-    this.#crossedLogits.set(category, z[0]);
-    return z[0];
+  #makeRoom(K: number): void {
+    const { k, contextWidth } = this.#shape;
+    if (this.wide.length >= K) return;
+    this.q = new Float32Array(2 * K * 2 * k);
+    this.xc = new Float32Array(2 * K * contextWidth);
+    this.wide = new Float32Array(2 * K);
   }
 }
 
 /** The key of a position's first-order weight. */
-export function positionKey(position: number): string {
+function positionKey(position: number): string {
   return String(Math.min(position, MAX_POSITION));
 }

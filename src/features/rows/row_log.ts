@@ -6,7 +6,6 @@
 
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
 import type { FieldTable, TrainableTable } from "../field_table.ts";
-import type { JoinedKey } from "../transitions.ts";
 
 /** Rows in the order in which they were read, so that giving gradients back looks no key up again. */
 export class RowLog {
@@ -24,17 +23,6 @@ export class RowLog {
     const row = of.rowOf(key);
     this.note(row);
     return row;
-  }
-
-  /** The same of a key that remembers where its row was; it must be one of this table, and of no other. */
-  readJoined(of: FieldTable, key: JoinedKey): number {
-    if (of.again !== undefined && key.row > UNKNOWN_ROW && key.foundAt === of.removals) of.again(key.row);
-    else {
-      key.row = of.rowOf(key.text);
-      key.foundAt = of.removals ?? 0;
-    }
-    this.note(key.row);
-    return key.row;
   }
 
   /** Notes a row that was looked up. */

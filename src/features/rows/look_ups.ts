@@ -1,0 +1,286 @@
+/**
+ * What tables say of candidates: their vectors and weights, each key looked up once per list.
+ *
+ * Where tables are still, what they say of an item is remembered from one list to the next, for a catalogue's items
+ * come again many times before the tables change. Tables that learn are asked again for each list, in a fixed order,
+ * and the rows are noted for giving gradients back.
+ *
+ * @module
+ */
+
+import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
+import type { FeatureTables } from "../feature_tables.ts";
+import { type FieldTable, valueAt, weightOf } from "../field_table.ts";
+import { SMALL_WIDTH } from "../fields.ts";
+import { categorySuffix, fieldSuffix } from "../pairs.ts";
+import { type CrossKind, type JoinedKey, JoinedKeys } from "../transitions.ts";
+import type { CandidateShape, Crosses } from "./candidate_list.ts";
+import type { RowLog } from "./row_log.ts";
+
+/** Candidates that are remembered from one list to the next. */
+const MAX_REMEMBERED = 8192;
+
+const NO_WEIGHTS = new Float64Array(0);
+
+/** A category, or a value of a crossed field, with what all candidates of a list that have it share. */
+export class Trait {
+  /** The category, or the value. */
+  readonly name: string;
+  /** End of the keys of its pairs. */
+  readonly suffix: string;
+  /** The list that the rest belongs to. */
+  list = 0;
+  /** Logit of a category's cross features. */
+  crossed = 0;
+  /** Weights of its pairs by prefix, and room for more; NaN = not looked up. */
+  pairs: Float64Array = NO_WEIGHTS;
+  /** Rows of those weights. */
+  rows = new Uint32Array(0);
+
+  /** A trait of no list yet. */
+  constructor(name: string, suffix: string) {
+    this.name = name;
+    this.suffix = suffix;
+  }
+
+  /** Begins a list with so many prefixes. */
+  start(list: number, prefixes: number): void {
+    this.list = list;
+    this.crossed = 0;
+    if (this.pairs.length < prefixes) {
+      this.pairs = new Float64Array(prefixes);
+      this.rows = new Uint32Array(prefixes);
+    }
+    this.pairs.fill(NaN);
+  }
+}
+
+/** What tables say of a candidate. */
+export interface CandidateParts {
+  /** [E_item ; mean E_category] [d]. */
+  readonly q: Float32Array;
+  /** Vectors of the item fields, one behind the other. */
+  readonly fieldVectors: Float32Array;
+  /** First-order weight of the item. */
+  readonly weight: number;
+  /** Those of the categories, over their number. */
+  readonly categoryWeights: Float64Array;
+  /** Those of the item fields, 0 where one is missing. */
+  readonly fieldWeights: Float64Array;
+  /** Its categories, then the values of the crossed fields that it has. */
+  readonly traits: readonly Trait[];
+}
+
+/** The same, to be filled; the lists are those that it was filled from. */
+interface FilledParts extends CandidateParts {
+  categories: readonly string[];
+  fields: readonly (string | null)[];
+  /** The change of the tables that it is as of. */
+  asOf: number;
+  weight: number;
+  categoryWeights: Float64Array;
+  readonly traits: Trait[];
+}
+
+/** Looks candidates and crosses up in the tables of one schema. */
+export class LookUps {
+  /** Keys of cross features, remembered with their rows. */
+  readonly joined: JoinedKeys = new JoinedKeys();
+  /** The tables. */
+  readonly tables: FeatureTables;
+  readonly #shape: CandidateShape;
+  /** Whether all tables are still, see `FieldTable.isStill`. */
+  readonly isStill: boolean;
+  readonly #read: RowLog;
+  /** Keys of pairs with the user's fields, of still tables. */
+  readonly #pairKeys = new JoinedKeys();
+  /** Starts of such pairs by prefix, of the list in hand; `null` = not worth remembering. */
+  #pairStarts: readonly (JoinedKey | null)[] = [];
+  /** By item, of still tables; by place in the list, of others. */
+  readonly #byItem = new Map<string, FilledParts>();
+  readonly #byPlace: FilledParts[] = [];
+  readonly #categories = new Map<string, Trait>();
+  readonly #values = new Map<string, Trait>();
+  #asOf = 1;
+  #list = 0;
+  #prefixes: readonly string[] = [];
+
+  /**
+   * Nothing looked up yet.
+   *
+   * @param read notes the rows of candidates and pairs
+   */
+  constructor(shape: CandidateShape, tables: FeatureTables, isStill: boolean, read: RowLog) {
+    this.#shape = shape;
+    this.tables = tables;
+    this.isStill = isStill;
+    this.#read = read;
+  }
+
+  /** Forgets what still tables said: they have changed. */
+  forget(): void {
+    this.#asOf++;
+  }
+
+  /** Forgets values of users' fields. */
+  forgetUsers(): void {
+    this.#pairKeys.clear();
+    this.#prefixes = [];
+    this.#pairStarts = [];
+  }
+
+  /** Begins a list. */
+  start({ prefixes }: Crosses): void {
+    this.#list++;
+    if (this.#byItem.size + this.#categories.size + this.#values.size > MAX_REMEMBERED) {
+      for (const remembered of [this.#byItem, this.#categories, this.#values]) remembered.clear();
+    }
+    this.#prefixes = prefixes;
+    // The pairs of a user come again with that user alone: only those of fields are worth remembering.
+    this.#pairStarts = this.isStill
+      ? prefixes.map((prefix, p) => p === 0 && this.#shape.ids ? null : this.#pairKeys.start(prefix))
+      : [];
+  }
+
+  /** What the tables say of a candidate, valid until the next list. @param place in the list */
+  of(
+    place: number,
+    { item, categories, fields }: {
+      readonly item: string;
+      readonly categories: readonly string[];
+      readonly fields: readonly (string | null)[];
+    },
+  ): CandidateParts {
+    if (!this.isStill) {
+      const parts = this.#byPlace[place] ??= this.#make();
+      this.#fill(parts, item, categories, fields);
+      return parts;
+    }
+    let parts = this.#byItem.get(item);
+    if (parts === undefined) this.#byItem.set(item, parts = this.#make());
+    if (parts.asOf !== this.#asOf || parts.categories !== categories || parts.fields !== fields) {
+      this.#fill(parts, item, categories, fields);
+    }
+    return parts;
+  }
+
+  /** What {@linkcode LookUps.of} gave for a place of the newest list, where tables are not still. */
+  at(place: number): CandidateParts {
+    return this.#byPlace[place]!;
+  }
+
+  /** Whether a trait comes for the first time in the list; notes that it has come. */
+  isNew(trait: Trait): boolean {
+    if (trait.list === this.#list) return false;
+    trait.start(this.#list, this.#prefixes.length);
+    return true;
+  }
+
+  /** The weight of a cross feature. @param log notes its row */
+  weightOf(key: JoinedKey, kind: CrossKind, log?: RowLog): number {
+    // Short enough to be inlined, so that the weight is no object.
+    return this.isStill && key.weighedAt === this.#asOf
+      ? key.weight
+      : this.#weigh(key, this.tables.own(kind), log);
+  }
+
+  /**
+   * The weight of the pair of a trait with the `p`th prefix. Notes its row. Tables that are not still want to be asked
+   * for each candidate; of others `trait.pairs` knows it from then on.
+   */
+  pair(trait: Trait, p: number): number {
+    const weights = this.tables.own("pair");
+    const start = this.#pairStarts[p] ?? null;
+    if (start !== null) {
+      const key = this.#pairKeys.join(start, trait.suffix);
+      return trait.pairs[p] = key.weighedAt === this.#asOf ? key.weight : this.#weigh(key, weights);
+    }
+    const isFirst = Number.isNaN(trait.pairs[p]);
+    let row = trait.rows[p]!;
+    if (!isFirst && row > UNKNOWN_ROW && weights.again !== undefined) weights.again(row);
+    else row = trait.rows[p] = weights.rowOf(this.#prefixes[p]! + trait.suffix);
+    this.#read.note(row);
+    return trait.pairs[p] = valueAt(weights, row);
+  }
+
+  #weigh(key: JoinedKey, weights: FieldTable, log?: RowLog): number {
+    const row = rowOf(key, weights);
+    log?.note(row);
+    key.weighedAt = this.#asOf;
+    return key.weight = valueAt(weights, row);
+  }
+
+  #make(): FilledParts {
+    const { k } = this.#shape;
+    const fields = this.tables.itemFields.length;
+    return {
+      categories: [],
+      fields: [],
+      asOf: 0,
+      q: new Float32Array(2 * k),
+      fieldVectors: new Float32Array(SMALL_WIDTH * fields),
+      weight: 0,
+      categoryWeights: NO_WEIGHTS,
+      fieldWeights: new Float64Array(fields),
+      traits: [],
+    };
+  }
+
+  #fill(
+    parts: FilledParts,
+    name: string,
+    categories: readonly string[],
+    fields: readonly (string | null)[],
+  ): void {
+    const read = this.#read;
+    const { item, category, itemFields, first } = this.tables;
+    const { q, fieldVectors, fieldWeights, traits } = parts;
+    const n = categories.length;
+    parts.categories = categories;
+    parts.fields = fields;
+    parts.asOf = this.#asOf;
+    if (parts.categoryWeights.length !== n) parts.categoryWeights = new Float64Array(n);
+    const { categoryWeights } = parts;
+    q.fill(0);
+    fieldVectors.fill(0);
+    item.addRow(read.read(item, name), 1, q, 0);
+    read.addMean(category, categories, 1, q, this.#shape.k);
+    parts.weight = valueAt(first.item, read.read(first.item, name));
+    traits.length = 0;
+    for (let i = 0; i < n; i++) {
+      const key = categories[i]!;
+      categoryWeights[i] = valueAt(first.category, read.read(first.category, key)) / n;
+      traits.push(this.#categories.get(key) ?? traitIn(this.#categories, key, categorySuffix(key)));
+    }
+    for (let f = 0; f < itemFields.length; f++) {
+      const { vectors, first } = itemFields[f]!;
+      const value = fields[f] ?? null;
+      fieldWeights[f] = 0;
+      if (value === null) continue;
+      vectors.addRow(vectors.rowOf(value), 1, fieldVectors, SMALL_WIDTH * f);
+      fieldWeights[f] = weightOf(first, value);
+    }
+    for (const index of this.#shape.crossed) {
+      const value = fields[index] ?? null;
+      if (value === null) continue;
+      const suffix = fieldSuffix(index, value);
+      traits.push(this.#values.get(suffix) ?? traitIn(this.#values, suffix, suffix));
+    }
+  }
+}
+
+function traitIn(traits: Map<string, Trait>, name: string, suffix: string): Trait {
+  const trait = new Trait(name, suffix);
+  traits.set(name, trait);
+  return trait;
+}
+
+/** The row of a key that remembers it; the key must be one of this table, and of no other. */
+function rowOf(key: JoinedKey, of: FieldTable): number {
+  if (of.again !== undefined && key.row > UNKNOWN_ROW && key.foundAt === of.removals) of.again(key.row);
+  else {
+    key.row = of.rowOf(key.text);
+    key.foundAt = of.removals ?? 0;
+  }
+  return key.row;
+}
