@@ -100,8 +100,7 @@ export function configurationPage(): string {
   };
   const parts = SECTIONS.map((section) => {
     const [title, intro] = section;
-    const own = rows.filter(({ key }) => sectionOf(key) === section);
-    const lines = own.map(({ key, type, fallback, about }) => [`\`${key}\``, type, fallback, about]);
+    const lines = alikeTogether(rows.filter(({ key }) => sectionOf(key) === section));
     return [
       `## ${title}`,
       ...(intro === "" ? [] : [intro]),
@@ -110,6 +109,19 @@ export function configurationPage(): string {
       .join("\n\n");
   });
   return `${INTRO}\n${parts.join("\n\n")}\n`;
+}
+
+/** The cells of rows; fields of one part that say the same share a row. */
+function alikeTogether(rows: readonly ConfigRow[]): readonly (readonly string[])[] {
+  const lines: { readonly keys: string[]; readonly cells: readonly string[]; readonly alike: string }[] = [];
+  for (const { key, type, fallback, about } of rows) {
+    const [, part = "", name = ""] = /^(.*?)([^.]*)$/.exec(key) ?? [];
+    const cells = [type, fallback, about], alike = [part, ...cells].join("\n");
+    const last = lines.at(-1);
+    if (last?.alike === alike) last.keys.push(`\`.${name}\``);
+    else lines.push({ keys: [`\`${key}\``], cells, alike });
+  }
+  return lines.map(({ keys, cells }) => [keys.join(", "), ...cells]);
 }
 
 /** JSON Schema, as far as zod writes it here. */

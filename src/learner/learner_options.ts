@@ -72,7 +72,7 @@ export interface LearnerOptions {
 const DEVIATIONS = Object.fromEntries(
   WEIGHT_KINDS.map((kind) => [
     kind,
-    positive<number | undefined>(absent("none"), `of weights of the kind ${kind}`),
+    positive<number | undefined>(absent("none"), "of weights of that kind"),
   ]),
 ) as Record<WeightKind, ReturnType<typeof positive<number | undefined>>>;
 

@@ -14,7 +14,7 @@ const TO_BE_RENAMED: readonly string[] = [
   ...["found", "known", "instance"].map((word) => `${word} src/features`),
   ...["ranked", "query"].map((word) => `${word} src/retrieval`),
   ...["answer", "fault", "refusal"].map((word) => `${word} src/events`),
-  ...["treatment", "baseline"].map((word) => `${word} src/experiments`),
+  "treatment src/experiments",
   "instance src/serving",
   "sight src/embeddings",
   "known streams/log",
@@ -40,9 +40,10 @@ const [things = "", code = ""] = (await readPage(PAGE)).split("## Names in code"
 const avoided = rowsOf(things).flatMap(([, , not = ""]) =>
   not.replaceAll(/\([^)]*\)|"[^"]*"/g, "").split(",").map((word) => word.trim()).filter((word) => word !== "")
 );
-const rules = rowsOf(code).map(([word = "", forbiddenIn = "", allowed = ""]): Rule => {
+const rules = rowsOf(code).flatMap(([words = "", forbiddenIn = "", allowed = ""]): Rule[] => {
   assert.ok(forbiddenIn === "any name" || forbiddenIn === "types" || forbiddenIn === "", forbiddenIn);
-  return { word, forbiddenIn, folders: [...allowed.matchAll(/`([^`]+)`/g)].map(([, folder = ""]) => folder) };
+  const folders = [...allowed.matchAll(/`([^`]+)`/g)].map(([, folder = ""]) => folder);
+  return words.split(", ").map((word) => ({ word, forbiddenIn, folders }));
 });
 
 /** The cells of the rows of a table but the first two. */
