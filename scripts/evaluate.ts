@@ -168,7 +168,8 @@ async function protocol(flags: Flags): Promise<number> {
   return await reportNextItem({
     ...{ stream, config, task: { ranking, retrieval }, count: flags.length, limit: flags.limit },
     ...{ queries: flags.queries, positives: flags.positives, knownUsers: flags.knownUsers },
-    ...{ withoutOwn: own, leaderboard: flags.leaderboard, seed: flags.seed },
+    ...{ withoutOwn: own, seed: flags.seed },
+    ...(flags.leaderboard ? {} : { sources: false, baselines: [] }),
     ...(ranking === "blend" ? {} : { model: flags.model }),
   }, { json: flags.json, from: flags.from });
 }

@@ -38,6 +38,9 @@ import {
   runCommand,
 } from "./flags/command_line.ts";
 import { addKafkaFlags, type KafkaFlags } from "./flags/log_flags.ts";
+import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
+import { streamOf } from "./evaluate/stream.ts";
+import { NothingToJudge } from "./evaluate/survey.ts";
 import { openKafka, sqliteOptions } from "./flags/service_flags.ts";
 
 interface Flags extends KafkaFlags {
@@ -172,8 +175,14 @@ async function main(flags: Flags): Promise<number> {
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   print(Deno.stdout, renderSummary(data, { colour }));
+  const lists = await listsOf(result, flags, config);
+  if (lists !== null) print(Deno.stdout, `\n${renderShort(lists).join("\n")}\n`);
   if (flags.json !== undefined) {
-    await Deno.writeTextFile(flags.json, `${JSON.stringify(replayJson(data), null, 2)}\n`);
+    const nextItem = lists === null ? {} : { nextItem: lists };
+    await Deno.writeTextFile(
+      flags.json,
+      `${JSON.stringify({ ...replayJson(data), ...nextItem }, null, 2)}\n`,
+    );
   }
   if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderReport(data));
   return 0;
@@ -229,6 +238,25 @@ function speed(
 ): number | null {
   if (from === undefined || to === undefined || from === to) return null;
   return (to.events - from.events) / (to.time - from.time) * 1000;
+}
+
+/** What lists would be worth, where none was shown; `null` where some were, or the data can be read only once. */
+async function listsOf(
+  { task, learning }: ReplayResult,
+  { data, format, limit, seed }: Flags,
+  config: Config,
+): Promise<ShortSummary | null> {
+  const { isFile, isDirectory } = await Deno.stat(data);
+  if (learning.validation.rows.length > 0 || task.counters.impressions > 0 || !(isFile || isDirectory)) {
+    return null;
+  }
+  const stream = streamOf(format, data);
+  try {
+    return await shortSummary(stream, { config, seed, ...(limit === undefined ? {} : { limit }) });
+  } catch (error) {
+    if (error instanceof NothingToJudge) return null;
+    throw error;
+  }
 }
 
 /** How many events there will be; unknown of a pipe, which can be read only once, and of what is large. */

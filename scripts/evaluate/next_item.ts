@@ -56,8 +56,10 @@ export interface NextItemOptions {
   readonly knownUsers?: boolean | undefined;
   /** Whether what the user had is left out of lists. @default {unless the configuration or the stream lets it come again} */
   readonly withoutOwn?: boolean | undefined;
-  /** Whether sources and baselines are asked, too. @default {true} */
-  readonly leaderboard?: boolean | undefined;
+  /** Whether each source is asked alone, too. @default {true} */
+  readonly sources?: boolean | undefined;
+  /** What else is asked and taught. @default {those of the registry} */
+  readonly baselines?: readonly Baseline[] | undefined;
   /** Of the draw of queries, and of a model. @default {0} */
   readonly seed?: number | undefined;
   /** Called now and then. */
@@ -81,9 +83,9 @@ export interface NextItemResult {
   readonly task: TaskState;
 }
 
-/** Runs the protocol. @throws Error when there is nothing that could be judged */
+/** Runs the protocol. @throws NothingToJudge */
 export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
-  const { stream, config = {}, model, limit = Infinity, seed = 0, leaderboard = true } = options;
+  const { stream, config = {}, model, limit = Infinity, seed = 0 } = options;
   const profile = { ...taskOptions(stream.profile, config, model ?? "base"), ...options.task };
   const actions = profile.actions ?? DEFAULT_ACTIONS;
   const isTarget = targetsOf(actions, options.positives ?? stream.positives);
@@ -101,7 +103,9 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   };
   const learning = new Learning(model ?? "base", task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
-    ...{ isTarget, knownUsers, leaderboard, seed },
+    ...{ isTarget, knownUsers, seed },
+    sources: options.sources ?? true,
+    baselines: options.baselines ?? createBaselines(),
     count: options.count ?? 20,
     withoutOwn: options.withoutOwn ?? !revisits,
     share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
@@ -136,7 +140,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
 interface RunOptions {
   readonly isTarget: IsTarget;
   readonly knownUsers: boolean;
-  readonly leaderboard: boolean;
+  readonly sources: boolean;
+  readonly baselines: readonly Baseline[];
   readonly withoutOwn: boolean;
   readonly count: number;
   readonly seed: number;
@@ -154,7 +159,6 @@ class Run {
   /** Milliseconds in the engine. */
   readonly wall = { requests: 0, behaviours: 0 };
   readonly #options: RunOptions;
-  readonly #baselines: readonly Baseline[];
   /** Those that can answer alone. */
   readonly #sources: readonly Source[];
   readonly #users = new Numbers();
@@ -176,15 +180,14 @@ class Run {
     this.task = task;
     this.#options = options;
     this.withoutOwn = options.withoutOwn;
-    this.#baselines = options.leaderboard ? createBaselines() : [];
     const { revisits, state } = task.retrieval;
-    this.#sources = options.leaderboard
+    this.#sources = options.sources
       ? state.sources.filter((source) => revisits || !source.judgesReturns)
       : [];
     this.judgements = new Judgements([
       "blend",
       ...this.#sources.map(({ name }) => `source: ${name}`),
-      ...this.#baselines.map(({ name }) => name),
+      ...options.baselines.map(({ name }) => name),
     ]);
   }
 
@@ -209,7 +212,7 @@ class Run {
     const own = this.withoutOwn ? [...past.items] : [];
     for (const each of own) this.#refused[each] = query;
     this.#askTask(event, query, own);
-    if (this.#options.leaderboard) this.#askOthers(event, query);
+    this.#askOthers(event, query);
   }
 
   /** Applies what happened up to a behaviour, with it. */
@@ -234,7 +237,7 @@ class Run {
     const [user, item] = [this.#users.of(event.user), this.#items.of(event.item)];
     const { newest } = this.#people.of(user);
     const isTarget = this.#options.isTarget(event);
-    for (const baseline of this.#baselines) {
+    for (const baseline of this.#options.baselines) {
       baseline.learn({ user, item, time: event.time, isTarget, before: newest });
     }
     this.#people.add(user, item);
@@ -263,7 +266,7 @@ class Run {
     const number = this.#users.of(user);
     const { newest } = this.#people.of(number);
     const target = this.#items.get(item) ?? -1;
-    for (const [b, baseline] of this.#baselines.entries()) {
+    for (const [b, baseline] of this.#options.baselines.entries()) {
       const list = baseline.recommend({
         ...{ user: number, time, before: newest, count },
         may: (other) => this.#may(other, query),

@@ -178,6 +178,7 @@ function cells({ hitRate, reciprocalRank, gain }: Figures): string {
     .join("");
 }
 
-function fixed(value: number): string {
+/** Four digits, or a question mark where nothing can be said. */
+export function fixed(value: number): string {
   return Number.isFinite(value) ? value.toFixed(4) : "?";
 }

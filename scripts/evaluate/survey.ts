@@ -73,13 +73,18 @@ export async function surveyOf(
   return { interactions, targets, returns, users, items: size, rejected, unordered, unknown };
 }
 
-/** @throws Error when there is nothing to be judged, with what to do */
+/** A stream without anything that could be judged. */
+export class NothingToJudge extends Error {
+  override readonly name = "NothingToJudge";
+}
+
+/** @throws NothingToJudge with what to do about it */
 export function checkSurvey(survey: Survey, data: string, actions: ActionPolicies): void {
   const { interactions, targets, rejected, unknown } = survey;
   const known = Object.keys(actions).join(", ");
   if (interactions === 0) {
     if (unknown.size > 0) {
-      throw new Error(
+      throw new NothingToJudge(
         `Cannot judge ${data}: its actions are ${
           [...unknown.keys()].slice(0, 8).join(", ")
         }, and the configuration ` +
@@ -89,10 +94,10 @@ export function checkSurvey(survey: Survey, data: string, actions: ActionPolicie
     const why = rejected > 0
       ? `all ${rejected} lines were rejected: is --format right?`
       : "it has no interaction";
-    throw new Error(`Cannot judge ${data}: ${why}`);
+    throw new NothingToJudge(`Cannot judge ${data}: ${why}`);
   }
   if (targets === 0) {
-    throw new Error(
+    throw new NothingToJudge(
       `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; say by --positives which are, such ` +
         `as purchase,rating>=4`,
     );

@@ -3,7 +3,9 @@
  * thread.
  *
  *     deno task bench [--json <file>] [--rivals] [--only <section>] [--seconds <n>]
+ *     deno task bench --streams [names] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>]
  *
+ * `--streams` judges lists in place of speed, see docs/reference/protocols.md.
  * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too: pip and npm install them, once, into
  * `.data/rivals` (some GB).
  *
@@ -12,6 +14,7 @@
 
 import process from "node:process";
 import { Command, Option } from "commander";
+import { count } from "../../scripts/flags/command_line.ts";
 import { leastMicros } from "./speed/least.ts";
 import { online } from "./speed/online.ts";
 import { pipeline } from "./speed/pipeline.ts";
@@ -30,6 +33,11 @@ interface Flags {
   readonly rivals?: true;
   readonly only?: string;
   readonly seconds: string;
+  readonly streams?: string | true;
+  readonly folder: string;
+  readonly seeds: number;
+  readonly queries: number;
+  readonly behaviours: number;
 }
 
 /** All works, by the section that a run may be limited to. */
@@ -42,11 +50,26 @@ const program = new Command("deno task bench")
   .option("--json <file>", "write the figures, machine and date as JSON")
   .option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
   .addOption(new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)))
-  .option("--seconds <n>", "wall clock for each figure", "2");
+  .option("--seconds <n>", "wall clock for each figure", "2")
+  .option("--streams [names]", "judge lists on public streams instead: all that are there, or a,b")
+  .option("--folder <path>", "with --streams: where the data sets are", "../shared/data")
+  .option("--seeds <n>", "with --streams: runs of each, each judges another draw", count, 3)
+  .option("--queries <n>", "with --streams: behaviours that a run judges at most", count, 10_000)
+  .option("--behaviours <n>", "with --streams: behaviours of a stream at most", count, 300_000);
 
-async function main({ json, rivals, only, seconds }: Flags): Promise<void> {
+async function main(flags: Flags): Promise<void> {
+  const { json, rivals, only, seconds, streams } = flags;
   const machine = `${cpuName()}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
   print(`${machine}, ${new Date().toISOString().slice(0, 10)}, load ${Deno.loadavg()[0]?.toFixed(1)}`);
+  if (streams !== undefined) {
+    const { runStreams } = await import("../../scripts/evaluate/streams/benchmark.ts"); // loads the engine
+    const names = streams === true ? undefined : streams.split(",");
+    return await runStreams({
+      ...flags,
+      only: names,
+      json: json === undefined ? undefined : { file: json, machine },
+    });
+  }
   const figures: Figure[] = [];
   const theirs = rivals ? await measureRivals(print) : [];
   for (const [name, works] of Object.entries(SECTIONS)) {

@@ -43,7 +43,7 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
   await using folder = await ratingsFolder();
   const ranks = async (config: string) => {
     const { judgements } = await nextItem({
-      ...{ stream: streamOf("ml-100k", folder.path), leaderboard: false },
+      ...{ stream: streamOf("ml-100k", folder.path), sources: false, baselines: [] },
       config: parseConfig(config, "meander.json"),
       task: { ranking: "blend" },
     });
@@ -56,7 +56,11 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
 
 Deno.test("nextItem() goes with the time of its file through quiet hours", async () => {
   await using folder = await ratingsFolder(3600);
-  const { task } = await nextItem({ stream: streamOf("ml-100k", folder.path), leaderboard: false });
+  const { task } = await nextItem({
+    stream: streamOf("ml-100k", folder.path),
+    sources: false,
+    baselines: [],
+  });
   assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
 });
 

@@ -222,3 +222,22 @@ Deno.test("replay gives the same digests in another process, at another date, in
     assert.deepEqual(figures[1]?.result, figures[0]?.result, model);
   }
 });
+
+Deno.test("replay says what lists would be worth where none was shown, and of how many behaviours", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/events.jsonl`, json = `${folder.path}/figures.json`;
+  // Everybody takes the same five items, one after the other.
+  const line = (n: number) =>
+    JSON.stringify({
+      ...{ type: "interaction", user: `u${Math.floor(n / 5)}`, item: `i${n % 5}`, action: "click" },
+      time: 1_767_225_600_000 + 1000 * n,
+    });
+  await Deno.writeTextFile(file, Array.from({ length: 300 }, (_, n) => `${line(n)}\n`).join(""));
+  const { code, stdout, stderr } = await runReplay("--data", file, "--model", "base", "--json", json);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /The next item: 300 of the first 300 behaviours judged before they were learnt/);
+  assert.match(stdout, /blend +HR@20 0\.9\d+ ±/);
+  const { nextItem } = JSON.parse(await Deno.readTextFile(json));
+  assert.equal(nextItem.judged, 300);
+  assert.deepEqual(nextItem.standings.length, 3);
+});

@@ -1,5 +1,5 @@
 /**
- * Tables of pairs: what is found beside an item, and what follows it.
+ * Tables of pairs: what is found beside an item, and what follows it; either may be the item itself.
  *
  * @module
  */
@@ -54,9 +54,8 @@ export class CoVisits implements Baseline {
   learn({ item, before }: Behaviour): void {
     this.#counts[item] = (this.#counts[item] ?? 0) + 1;
     for (const other of before.slice(0, WINDOW)) {
-      if (other === item) continue;
       this.#pairs.add(item, other, 1);
-      this.#pairs.add(other, item, 1);
+      if (other !== item) this.#pairs.add(other, item, 1);
     }
   }
 }
@@ -75,7 +74,7 @@ export class Followers implements Baseline {
   /** See {@linkcode Baseline}. */
   learn({ item, before }: Behaviour): void {
     for (const [x, other] of before.slice(0, WINDOW).entries()) {
-      if (other !== item) this.#pairs.add(other, item, 1 / (x + 1));
+      this.#pairs.add(other, item, 1 / (x + 1));
     }
   }
 }

@@ -1,0 +1,63 @@
+/**
+ * What lists would have been worth, in three lines, for whoever replays behaviours without lists.
+ *
+ * @module
+ */
+
+import type { Config } from "../../streams/config/config.ts";
+import { formatCount } from "../../streams/report/format.ts";
+import { CoVisits } from "./baselines/co_visits.ts";
+import { Popularity } from "./baselines/popularity.ts";
+import { nextItem } from "./next_item.ts";
+import { fixed, verdict } from "./next_item_report.ts";
+import type { Stream } from "./stream.ts";
+import { type Standing, standingsOf } from "./summary.ts";
+
+const DAY_MS = 86_400_000;
+/** Behaviours that are judged at most, and that are looked at: some ten seconds. */
+const QUERIES = 2000;
+const BEHAVIOURS = 100_000;
+const COUNT = 20;
+
+/** The figures of a look at a stream. */
+export interface ShortSummary {
+  /** Behaviours that were learnt, and those that were judged before. */
+  readonly behaviours: number;
+  readonly judged: number;
+  /** Of the ranking and of two plain methods. */
+  readonly standings: readonly Standing[];
+}
+
+/** Judges some of the behaviours of a stream, retrieval alone. @throws NothingToJudge */
+export async function shortSummary(
+  stream: Stream,
+  { config, limit = Infinity, seed }: {
+    readonly config: Config;
+    readonly limit?: number;
+    readonly seed: number;
+  },
+): Promise<ShortSummary> {
+  const { judgements, survey, interactions } = await nextItem({
+    ...{ stream, config, seed, count: COUNT, task: { ranking: "blend" } },
+    ...{ queries: QUERIES, limit: Math.min(limit, BEHAVIOURS), sources: false },
+    baselines: [new Popularity("popular, 1 day", DAY_MS), new CoVisits()],
+  });
+  const standings = standingsOf(judgements, judgements.where(() => true), survey.items);
+  return { behaviours: interactions, judged: judgements.length, standings };
+}
+
+/** The same in lines. */
+export function renderShort({ behaviours, judged, standings }: ShortSummary): readonly string[] {
+  return [
+    `The next item: ${formatCount(judged)} of the first ${
+      formatCount(behaviours)
+    } behaviours judged before they ` +
+    `were learnt`,
+    ...standings.map(({ method, hitRate, reciprocalRank, behind }) =>
+      `  ${method.padEnd(16)}HR@${COUNT} ${fixed(hitRate.mean)} ±${fixed(hitRate.margin)}   ` +
+      `MRR@${COUNT} ${fixed(reciprocalRank.mean)} ±${fixed(reciprocalRank.margin)}   ` +
+      verdict(behind?.reciprocalRank ?? null)
+    ).map((line) => line.trimEnd()),
+    "  deno task meander evaluate --protocol next-item says more",
+  ];
+}

@@ -1,0 +1,73 @@
+/**
+ * The streaming benchmark: all methods on all streams that are there, by the rules of docs/reference/protocols.md.
+ *
+ * @module
+ */
+
+import { makeRoomFor, print } from "../../flags/command_line.ts";
+import { nextItem } from "../next_item.ts";
+import { board, type NextItemReport, progressOf, reportOf } from "../next_item_report.ts";
+import { PUBLIC_STREAMS } from "./public_streams.ts";
+
+/** What of it is run. */
+export interface StreamsOptions {
+  /** The folder with the data sets. */
+  readonly folder: string;
+  /** Names of streams; without, all that are there. */
+  readonly only?: readonly string[] | undefined;
+  /** Runs of each, with seeds from 0. */
+  readonly seeds: number;
+  /** Most behaviours that a run judges. */
+  readonly queries: number;
+  /** Most behaviours of a stream. */
+  readonly behaviours: number;
+  /** A file for all figures, and the machine as it is named there. */
+  readonly json?: { readonly file: string; readonly machine: string } | undefined;
+}
+
+/** Length of a list. */
+const COUNT = 20;
+
+/** Runs the benchmark and prints a table a run. @throws RangeError when there is no such stream */
+export async function runStreams(
+  { folder, only, seeds, queries, behaviours: limit, json }: StreamsOptions,
+): Promise<void> {
+  const names = PUBLIC_STREAMS.map(({ name }) => name);
+  const unknown = only?.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
+  }
+  if (json !== undefined) await makeRoomFor(json.file);
+  const reports: (NextItemReport & { readonly seed: number })[] = [];
+  for (const { name, kind, withoutOwn, open } of PUBLIC_STREAMS) {
+    if (only !== undefined && !only.includes(name)) continue;
+    const stream = await open(folder).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      print(Deno.stdout, `${name}: left out, ${folder} does not have it\n\n`);
+      return null;
+    });
+    if (stream === null) continue;
+    for (let seed = 0; seed < seeds; seed++) {
+      const retrieval = { ...stream.profile.retrieval, revisits: !withoutOwn };
+      const options = { stream, seed, queries, limit, count: COUNT, withoutOwn, task: { retrieval } };
+      const result = await nextItem({ ...options, onProgress: progressOf(COUNT) });
+      print(Deno.stderr, "\n");
+      const report = { seed, ...reportOf(options, result) };
+      reports.push(report);
+      const { behaviours, users, items, judged } = report;
+      const facts = `${behaviours} behaviours, ${users} users, ${items} items, ${judged} judged`;
+      const lines = [
+        `${name}, seed ${seed}: ${kind}; ${facts}`,
+        ...board(`later half`, report.later, COUNT),
+        "",
+      ];
+      print(Deno.stdout, `${lines.join("\n")}\n`);
+      if (json !== undefined) {
+        const { machine, file } = json;
+        const date = new Date().toISOString();
+        await Deno.writeTextFile(file, `${JSON.stringify({ machine, date, reports }, null, 1)}\n`);
+      }
+      if (judged === report.targets) break; // all were judged: another seed would say the same
+    }
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Public data sets as streams of behaviours, and one that ships. Their files lie in a folder of the reader's, each in its
+ * own folder; none is part of this repository.
+ *
+ * @module
+ */
+
+import type { Event, ItemRecord } from "../../../src/events/event.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
+import { PROFILES } from "../../../streams/replay/profiles.ts";
+import type { SourceRecord } from "../../../streams/sources/source.ts";
+import { type Stream, streamOf } from "../stream.ts";
+
+/** A stream of the benchmark. */
+export interface PublicStream {
+  readonly name: string;
+  /** What kind of stream it is, in words. */
+  readonly kind: string;
+  /** Whether people come back to items; decided by the data set, not by what was measured. */
+  readonly withoutOwn: boolean;
+  /** Opens it in the folder of all data sets. @throws Deno.errors.NotFound when it is not there */
+  open(folder: string): Promise<Stream>;
+}
+
+/** Seconds from one behaviour to the next where a data set has an order and no times. */
+const PACE_MS = 10_000;
+const START_MS = Date.UTC(2000, 0, 1);
+
+/** All of them. */
+export const PUBLIC_STREAMS: readonly PublicStream[] = [
+  {
+    name: "shop",
+    kind: "the simulated shop that ships with this repository",
+    withoutOwn: true,
+    open: () =>
+      Promise.resolve(streamOf("meander", new URL("../../../fixtures/shop", import.meta.url).pathname)),
+  },
+  {
+    name: "ml-100k",
+    kind: "films, rated in sittings",
+    withoutOwn: true,
+    open: (folder) => existing(streamOf("ml-100k", `${folder}/ml-100k`)),
+  },
+  {
+    name: "ml-1m-order",
+    kind: "films, one user after the other",
+    withoutOwn: true,
+    open: (folder) => fromLines(`${folder}/ml-1m-order/sequences.txt`, "ml-1m-order", sequences),
+  },
+  {
+    name: "movietweetings",
+    kind: "films, tweeted as they come out",
+    withoutOwn: true,
+    open: (folder) =>
+      fromLines(`${folder}/movietweetings-100k/ratings.dat`, "movietweetings", tweets(folder), RATED),
+  },
+  {
+    name: "yoochoose",
+    kind: "clicks of anonymous sessions in a shop",
+    withoutOwn: false,
+    open: async (folder) => ({
+      ...await fromLines(`${folder}/yoochoose-100k/train_full.txt`, "yoochoose", clicks(folder)),
+      knownUsers: true,
+    }),
+  },
+  {
+    name: "taobao",
+    kind: "two hours of a marketplace",
+    withoutOwn: false,
+    open: (folder) => existing(streamOf("taobao", `${folder}/taobao-userbehavior/stream-2017-11-26.csv`)),
+  },
+  {
+    name: "mind",
+    kind: "clicks on news of a day",
+    withoutOwn: true,
+    open: async (folder) => ({
+      ...await fromLines(`${folder}/mind-5k/behaviors.tsv`, "mind", news(folder)),
+      positives: [{ action: "click", atLeast: -Infinity }],
+    }),
+  },
+];
+
+/** Ratings of 0 to 10; as our half-star data sets, 7 of them and more is liked. */
+const RATED: TaskOptions = {
+  ...PROFILES.meander,
+  actions: { rating: { positive: 7, explicit: true, strength: 1, surprise: true } },
+};
+
+async function existing(stream: Stream): Promise<Stream> {
+  await Deno.stat(stream.name);
+  return stream;
+}
+
+/** What a data set holds, in any order. */
+interface Read {
+  readonly items?: readonly ItemRecord[];
+  readonly events: readonly Event[];
+}
+
+/** A stream out of files small enough to be held. */
+async function fromLines(
+  file: string,
+  name: string,
+  read: (lines: readonly string[]) => Read | Promise<Read>,
+  profile: TaskOptions = PROFILES.meander,
+): Promise<Stream> {
+  await Deno.stat(file);
+  const open = async function* (): AsyncGenerator<SourceRecord> {
+    const { items = [], events } = await read(await linesOf(file));
+    const sorted = events.toSorted((a, b) => a.time - b.time);
+    for (const [line, item] of items.entries()) yield { kind: "item", item, file, line };
+    for (const [line, event] of sorted.entries()) yield { kind: "event", event, file, line };
+  };
+  return { name, open, profile };
+}
+
+async function linesOf(file: string): Promise<readonly string[]> {
+  return (await Deno.readTextFile(file)).trim().split("\n");
+}
+
+/** Whole lives in the order of sign-up, which is from the last user to the first. */
+function sequences(lines: readonly string[]): Read {
+  const events = lines.toReversed().flatMap((line) => {
+    const [user = "", train = "", ...held] = line.split("\t");
+    return [...train.split(" "), ...held].map((item) => ({ user, item }));
+  });
+  return {
+    events: events.map(({ user, item }, n): Event => ({
+      ...{ type: "interaction", user, item, action: "click", time: START_MS + PACE_MS * n },
+    })),
+  };
+}
+
+function tweets(folder: string) {
+  return async (lines: readonly string[]): Promise<Read> => ({
+    items: (await linesOf(`${folder}/movietweetings-100k/movies.dat`)).map((line): ItemRecord => {
+      const [item = "", , genres = ""] = line.split("::");
+      return { item, time: 0, categories: genres.split("|").filter((name) => name !== "") };
+    }),
+    events: lines.map((line): Event => {
+      const [user = "", item = "", value, seconds] = line.split("::");
+      const time = Number(seconds) * 1000;
+      return { type: "interaction", user, item, action: "rating", value: Number(value), time };
+    }),
+  });
+}
+
+function clicks(folder: string) {
+  return async (lines: readonly string[]): Promise<Read> => {
+    const parts = [lines, await linesOf(`${folder}/yoochoose-100k/test.txt`)];
+    return {
+      events: parts.flatMap((part, n) =>
+        part.slice(1).map((line): Event => {
+          const [session = "", item = "", seconds] = line.split("\t");
+          const time = Math.floor(Number(seconds) * 1000);
+          return { type: "interaction", user: `${n}-${session}`, item, action: "click", time };
+        })
+      ),
+    };
+  };
+}
+
+/** Clicks, and before a user's first list the newest 20 news of what the user had read. */
+function news(folder: string) {
+  return async (lines: readonly string[]): Promise<Read> => {
+    const visits = lines.map((line) => {
+      const [, user = "", when = "", history = "", shown = ""] = line.split("\t");
+      const clicked = shown.split(" ").filter((item) => item.endsWith("-1")).map((item) => item.slice(0, -2));
+      return { user, time: new Date(`${when} UTC`).getTime(), history, clicked };
+    }).toSorted((a, b) => a.time - b.time);
+    const known = new Set<string>();
+    return {
+      items: (await linesOf(`${folder}/mind-5k/news.tsv`)).map((line): ItemRecord => {
+        const [item = "", category = "", kind = ""] = line.split("\t");
+        return { item, time: 0, categories: [category, kind] };
+      }),
+      events: visits.flatMap(({ user, time, history, clicked }): Event[] => {
+        const read = known.has(user) ? [] : history.split(" ").filter((item) => item !== "").slice(-20);
+        known.add(user);
+        const event = (item: string, action: string, time: number): Event => ({
+          ...{ type: "interaction", user, item, action, time },
+        });
+        return [
+          ...read.map((item, n) => event(item, "view", time - 3_600_000 + n)),
+          ...clicked.map((item, n) => event(item, "click", time + 1000 + n)),
+        ];
+      }),
+    };
+  };
+}

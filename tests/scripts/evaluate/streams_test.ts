@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
+import { runStreams } from "../../../scripts/evaluate/streams/benchmark.ts";
+import { PUBLIC_STREAMS } from "../../../scripts/evaluate/streams/public_streams.ts";
+
+/** Small files in the formats of the data sets, made up. */
+async function folderOfData() {
+  const path = await Deno.makeTempDir({ prefix: "meander-streams-" });
+  const write = async (folder: string, name: string, lines: readonly string[]) => {
+    await Deno.mkdir(`${path}/${folder}`, { recursive: true });
+    await Deno.writeTextFile(`${path}/${folder}/${name}`, `${lines.join("\n")}\n`);
+  };
+  await write("movietweetings-100k", "movies.dat", ["0001::One (1999)::Drama|War", "0002::Two (2001)::"]);
+  await write("movietweetings-100k", "ratings.dat", ["1::0002::9::1365029200", "1::0001::6::1365029107"]);
+  await write("yoochoose-100k", "train_full.txt", ["SessionId\tItemId\tTime", "1\t7\t10.5", "1\t8\t12.25"]);
+  await write("yoochoose-100k", "test.txt", ["SessionId\tItemId\tTime", "1\t9\t11"]);
+  await write("ml-1m-order", "sequences.txt", ["1\t5 6\t7\t8", "2\t9 5\t6\t7"]);
+  await write("mind-5k", "news.tsv", ["N1\tnews\tworld\ttitle", "N2\tsports\tgolf\ttitle"]);
+  await write("mind-5k", "behaviors.tsv", [
+    "2\tU1\t11/12/2019 2:14:46 PM\tN1\tN2-1 N1-0",
+    "1\tU1\t11/12/2019 1:14:46 PM\tN1\tN1-1",
+  ]);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+Deno.test("PUBLIC_STREAMS are read in the order of time, with what their files say", async () => {
+  await using folder = await folderOfData();
+  const behaviours = async (name: string) => {
+    const stream = await PUBLIC_STREAMS.find((each) => each.name === name)!.open(folder.path);
+    const records = await Array.fromAsync(stream.open());
+    return records.flatMap((record) =>
+      record.kind === "event" && record.event.type === "interaction"
+        ? [`${record.event.user} ${record.event.item} ${record.event.action}`]
+        : []
+    );
+  };
+  assert.deepEqual(await behaviours("movietweetings"), ["1 0001 rating", "1 0002 rating"]);
+  assert.deepEqual(await behaviours("yoochoose"), ["0-1 7 click", "1-1 9 click", "0-1 8 click"]);
+  assert.deepEqual(
+    await behaviours("ml-1m-order"),
+    ["2 9", "2 5", "2 6", "2 7", "1 5", "1 6", "1 7", "1 8"].map((each) => `${each} click`),
+  );
+  assert.deepEqual(await behaviours("mind"), ["U1 N1 view", "U1 N1 click", "U1 N2 click"]);
+});
+
+Deno.test("runStreams() leaves out what is not there, and refuses a stream that it does not know", async () => {
+  await using folder = await folderOfData();
+  const json = `${folder.path}/out/figures.json`;
+  const options = {
+    folder: folder.path,
+    seeds: 3,
+    queries: 50,
+    behaviours: 600,
+    json: { file: json, machine: "m" },
+  };
+  await assert.rejects(
+    runStreams({ ...options, only: ["netflix"] }),
+    /Cannot run netflix as a stream: wanted is one of/,
+  );
+  await runStreams({ ...options, only: ["shop", "ml-100k", "mind"] });
+  const { reports } = JSON.parse(await Deno.readTextFile(json));
+  const runs = reports.map(({ stream, seed }: { stream: string; seed: number }) =>
+    `${stream.split("/").at(-1)} ${seed}`
+  );
+  assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
+  const [blend] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
+  assert.equal(blend.method, "blend");
+});
+
+Deno.test("byUserAndLine() sorts equal times by user and line, and nothing else", async () => {
+  const step = (time: number, user: string, line: number): Step => ({
+    ...{ events: [], items: [], line },
+    interaction: { type: "interaction", user, item: "i", action: "click", time },
+  });
+  const steps = [
+    step(1, "10", 1),
+    step(1, "9", 3),
+    step(1, "9", 2),
+    step(2, "11", 5),
+    step(2, "2", 6),
+    step(1, "1", 7),
+  ];
+  const sorted = await Array.fromAsync(byUserAndLine(ReadableStream.from(steps)));
+  assert.deepEqual(sorted.map(({ line }) => line), [2, 3, 1, 6, 5, 7]);
+});
