@@ -48,9 +48,9 @@ Deno.test("runStreams() leaves out what is not there, and refuses a stream that 
   const json = `${folder.path}/out/figures.json`;
   const options = {
     folder: folder.path,
-    seeds: 3,
-    queries: 50,
-    behaviours: 600,
+    seeds: 2,
+    queries: 10,
+    behaviours: 200,
     json: { file: json, machine: "m" },
   };
   await assert.rejects(
