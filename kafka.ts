@@ -26,5 +26,5 @@ export {
   type CompressionChoice,
   COMPRESSIONS,
 } from "./streams/log/kafka/protocol/codecs.ts";
-export type { KafkaConnection, KafkaLogin, KafkaTls } from "./streams/log/kafka/connection.ts";
-export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/settings/kafka_settings.ts";
+export type { KafkaConnection, KafkaLogin, KafkaTls } from "./streams/log/kafka/options.ts";
+export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/log/kafka/settings.ts";

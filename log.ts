@@ -62,7 +62,7 @@ export { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./strea
 export {
   type CommitReport,
   type LogObserver,
-  MeteredLog,
+  meteredLog,
   type TopicSize,
 } from "./streams/log/metered_log.ts";
 

@@ -19,8 +19,8 @@ import {
   type KnownCount,
   type Problem,
 } from "../streams/service/inspection.ts";
-import type { KafkaLog } from "../streams/log/kafka/kafka_log.ts";
-import { type Log, LogError } from "../streams/log/log.ts";
+import { canVerify } from "../streams/log/capabilities.ts";
+import { type Log, LogError, type LogRemark } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
@@ -29,7 +29,7 @@ import type { Config } from "../streams/config/config.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
-import { addLogFlags, type LogFlags, placeOf } from "./flags/log_flags.ts";
+import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -46,8 +46,9 @@ const RETRY_MS = 10_000;
 
 async function main(flags: Flags): Promise<number> {
   const { config, problems: configured } = await configurationOf(flags.config);
-  if (config === null && flags.log === "kafka") {
-    const remedy = "mend the configuration first: it may say how to reach the brokers";
+  const { kind, settings } = chosenLog(flags, config ?? {});
+  if (config === null && kind.section !== null) {
+    const remedy = "mend the configuration first: it may say how to reach the log";
     const problems = [...configured, { what: "the log was not looked at", remedy }];
     print(
       Deno.stdout,
@@ -58,9 +59,10 @@ async function main(flags: Flags): Promise<number> {
   const { allowedLatenessMs } = settle(TASK_OPTIONS, config ?? {});
   const processes = await Promise.all(flags.url.map(processAt));
   const unwell = processes.flatMap(({ problem }) => problem ?? []);
-  if (flags.log === "sqlite") {
+  const file = kind.fileOf(settings);
+  if (file !== null) {
     try {
-      await Deno.stat(flags.logPath); // opening would create it
+      await Deno.stat(file); // opening would create it
     } catch (error) {
       if (flags.url.length > 0 && error instanceof Deno.errors.NotFound) {
         return tellOfProcesses(flags, processes, [...configured, ...unwell], "there is no such file here");
@@ -71,7 +73,7 @@ async function main(flags: Flags): Promise<number> {
   }
   let log: Log;
   try {
-    log = await openLog(flags, RETRY_MS, undefined, config ?? {});
+    log = await openLog(flags, { retryMs: RETRY_MS, config: config ?? {} });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
     if (flags.url.length === 0) {
@@ -93,13 +95,10 @@ async function main(flags: Flags): Promise<number> {
     maxLag: flags.maxLag,
     known: flags.known,
   });
-  const problems = [
-    ...configured,
-    ...found.problems,
-    ...(flags.rights ? await rightsOf(log, flags.prefix) : []),
-  ];
-  problems.push(...unwell);
-  const inspection = { ...found, problems, notes: await notesOf(log, flags.prefix) };
+  const remarks = await reviewOf(log, flags);
+  const wrong = remarks.filter(({ isProblem }) => isProblem);
+  const problems = [...configured, ...found.problems, ...wrong, ...unwell];
+  const inspection = { ...found, problems, notes: remarks.filter(({ isProblem }) => !isProblem) };
   if (flags.json) {
     print(
       Deno.stdout,
@@ -121,9 +120,9 @@ async function main(flags: Flags): Promise<number> {
   return problems.length === 0 ? 0 : 1;
 }
 
-/** Reads all of a SQLite log. */
+/** Reads all of a log that looks after its own records. */
 function verify(log: Log, flags: Flags): { readonly records: number; readonly problems: readonly Problem[] } {
-  if (log.verify === undefined) {
+  if (!canVerify(log)) {
     throw new Error(
       `Cannot verify ${
         placeOf(flags)
@@ -137,11 +136,12 @@ function verify(log: Log, flags: Flags): { readonly records: number; readonly pr
 
 /** What can be said while a process has the log: what it says itself. */
 function tellOfProcesses(
-  { json, logPath, maxLag = Infinity }: Flags,
+  flags: Flags,
   processes: readonly Process[],
   found: readonly Problem[],
   reason: string,
 ): number {
+  const { json, maxLag = Infinity } = flags;
   const late = processes.flatMap(({ lags = [] }) => lags).filter(({ lag }) => lag > maxLag);
   const problems = [...found, ...late.map(({ partition, lag }) => behind(partition, lag))];
   const lines = processes.flatMap(({ line }) => line ?? []);
@@ -150,7 +150,7 @@ function tellOfProcesses(
     Deno.stdout,
     json
       ? `${JSON.stringify({ processes, problems }, null, 2)}\n`
-      : [...lines, `${logPath} was not looked at: ${reason}`, "", verdict, ""].join("\n"),
+      : [...lines, `${placeOf(flags)} was not looked at: ${reason}`, "", verdict, ""].join("\n"),
   );
   return problems.length === 0 ? 0 : 1;
 }
@@ -224,40 +224,16 @@ async function unreadiness(url: string): Promise<Problem | null> {
   };
 }
 
-function isKafka(log: Log): log is KafkaLog {
-  return "missingRights" in log; // without loading a client of Kafka that a SQLite log has no use for
-}
-
-/** The rights that are missing, with the command that gives each. */
-async function rightsOf(log: Log, prefix: string): Promise<readonly Problem[]> {
-  if (!isKafka(log)) return [];
+/** How the log is set up: what is wrong, and what is good to know. */
+async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
   const names = topicNames(prefix);
   const existing = await log.topics();
-  const missing = await log.missingRights({
+  if (!existing.has(names.events)) return [];
+  return await log.review?.({
+    ...{ prefix, events: names.events, triesRights: rights === true },
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
-    groups: [`${names.events}-tasks`],
-    transactionalId: `${names.events}-tasks-check`,
-  });
-  const options = { Topic: "--topic", Group: "--group", TransactionalId: "--transactional-id" };
-  return missing.map(({ operation, resource, name }) => ({
-    what: `the right to ${operation} ${resource} ${name} is missing`,
-    remedy: `kafka-acls.sh --add --allow-principal User:<us> --operation ${operation} ` +
-      `${options[resource]} ${prefix} --resource-pattern-type prefixed`,
-  }));
-}
-
-/** What is as it may be, and is good to know. */
-async function notesOf(log: Log, prefix: string): Promise<readonly Problem[]> {
-  if (!isKafka(log)) return [];
-  const { events } = topicNames(prefix);
-  if (!(await log.topics()).has(events) || await log.timestampType(events) !== "CreateTime") return [];
-  return [{
-    what:
-      `records of ${events} have their producers' times: behind a quiet spell the clock of a partition waits for up ` +
-      "to 8 events of producers other than our servers, and lists are settled as much later (docs/explanation/state.md, The clock)",
-    remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${events} ` +
-      "--add-config message.timestamp.type=LogAppendTime, unless programs of yours need those times",
-  }];
+    group: `${names.events}-tasks`,
+  }) ?? [];
 }
 
 type Look = Inspection & { readonly notes: readonly Problem[] };

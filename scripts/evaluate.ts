@@ -42,7 +42,7 @@ import { weightBars } from "./evaluate/weight_bars.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { streamOf } from "./evaluate/stream.ts";
 import { parsePositives, type Positive } from "./evaluate/targets.ts";
-import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -194,7 +194,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
         `over the logged scores`,
     );
   }
-  if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
+  await mustExist(flags);
   await using log = await openLog(flags);
   const { lists, skipped, withoutCandidates, drafted } = await readRecommendationLog(
     log,

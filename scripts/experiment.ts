@@ -39,7 +39,7 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { addLogFlags, type LogFlags, mustExist, placeOf } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 /** Somebody waits for the answer: brokers that are away are not waited for long. */
@@ -225,11 +225,11 @@ async function main(): Promise<number> {
     print(Deno.stdout, await action({ changes: client, views: () => client.views() }));
     return 0;
   }
-  if (flags.log === "sqlite") await Deno.stat(flags.logPath); // opening would create it
-  await using log = await openLog(flags, RETRY_MS).catch((cause) => {
+  await mustExist(flags);
+  await using log = await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
     if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
     throw new Error(
-      `Cannot use ${flags.logPath}: another process has it open; if it is the service, name it with --url`,
+      `Cannot use ${placeOf(flags)}: another process has it open; if it is the service, name it with --url`,
     );
   });
   const topics = topicNames(flags.prefix);

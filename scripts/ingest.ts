@@ -26,6 +26,7 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
+import { kindOf } from "../streams/log/kinds/kinds.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { openLog, partitionsOf } from "./flags/service_flags.ts";
 
@@ -80,7 +81,7 @@ async function main(flags: Flags): Promise<number> {
     );
   }
   const waiting = setInterval(() => {
-    print(Deno.stderr, `waits for ${flags.log === "kafka" ? "the brokers" : "the log"}\n`);
+    print(Deno.stderr, `waits for ${kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log"}\n`);
   }, WAITING_MS);
   await using log = await openLog(flags).finally(() => clearInterval(waiting));
   await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));

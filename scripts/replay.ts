@@ -4,8 +4,8 @@
  * @module
  */
 
-import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import type { Config } from "../streams/config/config.ts";
+import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { Option } from "commander";
@@ -15,9 +15,7 @@ import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/reg
 import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
-import type { Log } from "../streams/log/log.ts";
-import { MemoryLog } from "../streams/log/memory_log.ts";
-import { SqliteLog } from "../streams/log/sqlite/sqlite_log.ts";
+import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
 import { LISTED, PROFILES } from "../streams/replay/profiles.ts";
 import { replay, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
@@ -37,26 +35,22 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { addKafkaFlags, type KafkaFlags } from "./flags/log_flags.ts";
+import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
 import { streamOf } from "./evaluate/stream.ts";
 import { NothingToJudge } from "./evaluate/survey.ts";
-import { openKafka, sqliteOptions } from "./flags/service_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
 
-interface Flags extends KafkaFlags {
+interface Flags extends LogFlags {
   readonly data: string;
   readonly format: Format;
   readonly model: ModelName;
   readonly kernels: KernelChoice;
-  readonly log: "memory" | "sqlite" | "kafka";
-  readonly prefix: string;
-  readonly logPath: string;
   readonly limit?: number;
   readonly memory?: number;
   readonly seed: number;
   readonly evalFrom: number;
   readonly tail?: number;
-  readonly config?: string;
   readonly json?: string;
   readonly report?: string;
 }
@@ -81,14 +75,6 @@ const program = createCommand(commandName("replay"))
     new Option("--kernels <name>", "what computes the model: auto is the fastest that runs here")
       .choices(["auto", ...KERNEL_NAMES]).default("auto"),
   )
-  .addOption(
-    new Option("--log <kind>", "log to run on").choices(["memory", "sqlite", "kafka"]).default("memory"),
-  )
-  .option(
-    "--log-path <file>",
-    "file of the SQLite log; the same command again resumes it",
-    ".data/replay.sqlite",
-  )
   .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", DEFAULT_PREFIX)
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
@@ -98,17 +84,16 @@ const program = createCommand(commandName("replay"))
   .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
   .option("--json <file>", "write the figures as JSON")
   .option("--report <file>", "write an HTML report");
-addKafkaFlags(program);
+addLogKinds(program, LOG_KINDS, { places: { logPath: ".data/replay.sqlite" } });
 
 async function main(flags: Flags): Promise<number> {
-  if (flags.log !== "sqlite" && program.getOptionValueSource("logPath") === "cli") {
-    throw new Error(`Cannot keep the log in ${flags.logPath}: --log is ${flags.log}, wanted is sqlite`);
-  }
+  checkPlaces(program, flags);
   const config = await readConfig(flags.config, `${flags.data}/${DEFAULT_CONFIG}`);
   const profile = PROFILES[flags.format];
   const options = taskOptions(profile, config, flags.model);
+  const { isDurable, isShared } = kindOf(flags.log).capabilities;
   // A log that stays may be served from afterwards.
-  const isIdle = flags.log === "memory" && LISTED.has(flags.format);
+  const isIdle = !isDurable && LISTED.has(flags.format);
   const task = {
     ...options,
     ...(isIdle ? { retrieval: { learn: false, ...options.retrieval } } : {}),
@@ -139,7 +124,8 @@ async function main(flags: Flags): Promise<number> {
   });
   for (const file of [flags.json, flags.report]) if (file !== undefined) await makeRoomFor(file);
   const started = Date.now();
-  await using log = await openLog(flags, config);
+  if (isShared) print(Deno.stderr, `Connecting to ${placeOf(flags, config)}\n`);
+  await using log = await openLog(flags, { config });
   const meter = new Meter(await totalEvents(flags, files));
   using progress = meter.progress;
   const result = await replay(log, openSource(flags.format, flags.data), {
@@ -150,7 +136,7 @@ async function main(flags: Flags): Promise<number> {
     learner,
     learning: learningOptions(config),
     limit: flags.limit,
-    retain: flags.log !== "memory",
+    retain: isDurable,
     prefix: flags.prefix,
     stateBytes: flags.memory && flags.memory / 2,
     manifest,
@@ -329,19 +315,6 @@ async function fileSizes(path: string): Promise<Record<string, number>> {
     if (isFile) sizes.push([name, (await Deno.stat(`${path}/${name}`)).size]);
   }
   return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-async function openLog(flags: Flags, config: Config): Promise<Log> {
-  switch (flags.log) {
-    case "memory":
-      return new MemoryLog();
-    case "sqlite":
-      return await SqliteLog.open(flags.logPath, sqliteOptions({}, config));
-    case "kafka": {
-      print(Deno.stderr, "Connecting to Kafka\n");
-      return await openKafka(flags, config);
-    }
-  }
 }
 
 program.parse(commandArguments(), { from: "user" });

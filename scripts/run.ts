@@ -30,7 +30,7 @@ import {
 } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
-import { addLogFlags, DEFAULT_PARTITIONS } from "./flags/log_flags.ts";
+import { addLogFlags, DURABLE_KINDS } from "./flags/log_flags.ts";
 import { optionFlag } from "./flags/option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
@@ -77,7 +77,9 @@ const program = addLogFlags(
   )
   .option(
     "--partitions <n>",
-    `partitions of new topics (default: ${DEFAULT_PARTITIONS.sqlite} on sqlite, ${DEFAULT_PARTITIONS.kafka} on kafka)`,
+    `partitions of new topics (default: ${
+      DURABLE_KINDS.map(({ kind, partitions }) => `${partitions} on ${kind}`).join(", ")
+    })`,
     count,
   )
   .addOption(

@@ -7,7 +7,7 @@
 import { readConfig } from "../streams/config/read.ts";
 import { WORLD } from "../fixtures/simulator/world.ts";
 import { dirname } from "node:path";
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
 import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
@@ -16,7 +16,7 @@ import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import { PARTS } from "../fixtures/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
-import { MemoryLog } from "../streams/log/memory_log.ts";
+import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
 import {
   renderSimulation,
   type SimulationArm,
@@ -34,7 +34,8 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
+import { addLogKinds, type LogFlags } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
@@ -56,7 +57,6 @@ const POINTS = 40;
 /** Share of the requests that the last stretch has. */
 const TAIL = 0.2;
 
-const logs = addLogFlags(new Command()).options.filter(({ long }) => long !== "--log" && long !== "--config");
 const program = createCommand(commandName("simulate"))
   .description(
     "Lets simulated people answer the lists that the engine serves, with two variants in an experiment.",
@@ -77,13 +77,10 @@ const program = createCommand(commandName("simulate"))
   )
   .option("--config <file>", "configuration of the engine", "fixtures/shop/meander.json")
   .option("--experiment <file>", "the experiment as JSON (default: the model against popularity)")
-  .addOption(
-    new Option("--log <kind>", "log to run on, which must be new").choices(["memory", "sqlite", "kafka"])
-      .default("memory"),
-  )
   .option("--report <file>", "write an HTML report")
   .option("--json <file>", "write the figures as JSON");
-for (const option of logs) program.addOption(option);
+addLogKinds(program, LOG_KINDS, { about: "log to run on, which must be new" })
+  .option("--prefix <text>", "prefix of the topics' names", DEFAULT_PREFIX);
 
 async function main(flags: Flags): Promise<number> {
   const { model, seed, requests } = flags;
@@ -108,7 +105,8 @@ async function main(flags: Flags): Promise<number> {
     if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
   }
   const started = Date.now();
-  await using log = flags.log === "memory" ? new MemoryLog() : await openLog({ ...flags, log: flags.log });
+  await using log = await openLog(flags, { config });
+  const { isDurable } = kindOf(flags.log).capabilities;
   const stop = new AbortController();
   Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is reported
   const looks: SimulationLook[] = [];
@@ -120,8 +118,8 @@ async function main(flags: Flags): Promise<number> {
     modelConfig: modelConfig(model, config),
     task,
     learner: learnerOptions(task, config, seed),
-    learning: { ...learningOptions(config), trimSamples: flags.log === "memory" },
-    retain: flags.log !== "memory",
+    learning: { ...learningOptions(config), trimSamples: !isDurable },
+    retain: isDurable,
     signal: stop.signal,
     onRequest: (now) => {
       if (now.pages.length % stretch !== 0) return;

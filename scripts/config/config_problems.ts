@@ -9,7 +9,7 @@ import { Guard } from "../../src/learner/guard/guard.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
-import { SECRET_MESSAGE } from "../../streams/settings/kafka_settings.ts";
+import { SECRET_MESSAGE } from "../../streams/log/kafka/settings.ts";
 import type { Problem } from "../../streams/service/inspection.ts";
 import { plainText } from "../flags/plain_text.ts";
 import { type ConfigRow, configRows } from "../generate/configuration_page.ts";

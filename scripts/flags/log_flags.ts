@@ -1,70 +1,139 @@
 /**
- * The flags that commands on a log share: where it is, and how it is reached.
+ * The flags that commands on a log share: where it is, and how it is reached. They are those that kinds of logs declare.
  *
  * @module
  */
 
+import { type Command, Option as Flag } from "commander";
+import type { Declared, Option } from "../../src/options/option.ts";
+import type { Config } from "../../streams/config/config.ts";
+import type { LogKind, LogSettings } from "../../streams/log/kind.ts";
+import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
+import { withOverrides } from "../../streams/settings/config_environment.ts";
 import { DEFAULT_PREFIX } from "../../streams/topics/topics.ts";
-import { type Command, Option } from "commander";
-import { type Durability, SQLITE_OPTIONS } from "../../streams/log/sqlite/durability.ts";
-import { DEFAULT_BROKERS, SASL_OPTIONS, TLS, TLS_OPTIONS } from "../../streams/settings/kafka_settings.ts";
 import { optionFlag } from "./option_flags.ts";
 
-/** How to reach Kafka; each flag wins over the section `kafka` of the configuration. */
-export interface KafkaFlags {
-  readonly brokers?: string;
-  readonly tls?: true;
-  readonly tlsCaFile?: string;
-  readonly tlsCertFile?: string;
-  readonly tlsKeyFile?: string;
-  readonly saslMechanism?: "plain" | "scram-sha-256" | "scram-sha-512";
-  readonly saslUsername?: string;
-  readonly saslPasswordFile?: string;
-}
-
-/** Where the log of a deployment is. */
-export interface LogFlags extends KafkaFlags {
-  readonly log: "sqlite" | "kafka";
-  readonly logPath: string;
-  readonly durability?: Durability;
-  readonly syncMs?: number;
+/** Which log a command works on; the flags of its kind stand beside these. */
+export interface LogFlags {
+  readonly log: string;
   readonly prefix: string;
   readonly config?: string;
 }
 
-/** Adds the options of {@linkcode LogFlags}. */
-export function addLogFlags(command: Command): Command {
-  return addKafkaFlags(
-    command
-      .addOption(new Option("--log <kind>", "log to run on").choices(["sqlite", "kafka"]).default("sqlite"))
-      .option("--log-path <file>", "file of the SQLite log; one process at a time", ".data/meander.sqlite")
-      .addOption(optionFlag("durability", SQLITE_OPTIONS.durability))
-      .addOption(optionFlag("syncMs", SQLITE_OPTIONS.syncMs)),
-  )
+/** Kinds whose logs outlive a command. */
+export const DURABLE_KINDS: readonly LogKind[] = LOG_KINDS.filter(({ capabilities }) =>
+  capabilities.isDurable
+);
+
+/** How a command that has its own log names it. */
+export interface LogFlagOptions {
+  /** What `--log` means. @default {"log to run on"} */
+  readonly about?: string;
+  /** Places that are the command's own, by name. @default {those of the kinds} */
+  readonly places?: Readonly<Record<string, string>>;
+}
+
+/** Adds `--log` for some kinds of logs, the first of which is the default, and their flags. */
+export function addLogKinds(
+  command: Command,
+  kinds: readonly LogKind[],
+  { about = "log to run on", places = {} }: LogFlagOptions = {},
+): Command {
+  const names = kinds.map(({ kind }) => kind);
+  command.addOption(new Flag("--log <kind>", about).choices(names).default(names[0]));
+  for (const kind of kinds) {
+    for (const [path, help] of flagsOf(kind)) {
+      const option = optionAt({ ...kind.places, ...kind.options }, path);
+      const own = places[path];
+      const flag = optionFlag(
+        path,
+        own === undefined ? option : { ...option, value: undefined },
+        help ?? undefined,
+      );
+      command.addOption(own === undefined ? flag : flag.default(own));
+    }
+  }
+  return command;
+}
+
+/** Adds the flags of {@linkcode LogFlags}. */
+export function addLogFlags(command: Command, kinds: readonly LogKind[] = DURABLE_KINDS): Command {
+  return addLogKinds(command, kinds)
     .option("--prefix <text>", "prefix of the topics' names", DEFAULT_PREFIX)
     .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
 }
 
-/** Adds the options of {@linkcode KafkaFlags}. */
-export function addKafkaFlags(command: Command): Command {
-  return command
-    .option(
-      "--brokers <list>",
-      `Kafka brokers as host:port, with commas between (default: ${DEFAULT_BROKERS.join(",")})`,
-    )
-    .addOption(optionFlag("tls", TLS, "encrypt connections to Kafka"))
-    .addOption(optionFlag("tls.caFile", TLS_OPTIONS.caFile))
-    .addOption(optionFlag("tls.certFile", TLS_OPTIONS.certFile))
-    .addOption(optionFlag("tls.keyFile", TLS_OPTIONS.keyFile))
-    .addOption(optionFlag("sasl.mechanism", SASL_OPTIONS.mechanism, "how to log in to Kafka"))
-    .addOption(optionFlag("sasl.username", SASL_OPTIONS.username))
-    .addOption(optionFlag("sasl.passwordFile", SASL_OPTIONS.passwordFile));
+/** The settings of a kind: those of a configuration, over which flags win. */
+export function logSettings(kind: LogKind, flags: object, config: Config): LogSettings {
+  const all = config as unknown as Readonly<Record<string, unknown>>;
+  const configured = kind.section === null
+    ? Object.fromEntries(Object.keys(kind.options).map((name) => [name, all[name]]))
+    : all[kind.section] ?? {};
+  const given = flagsOf(kind).flatMap(([path]) => {
+    const value = (flags as Readonly<Record<string, unknown>>)[attributeOf(path)];
+    return value === undefined ? [] : [{ path: path.split("."), variable: "", value }];
+  });
+  // A switch that is on with options stays so: the flag says only that it is on.
+  const overrides = given.filter(({ path, value }) =>
+    !(value === true && typeof (configured as LogSettings)[path[0] ?? ""] === "object")
+  );
+  return withOverrides(configured, overrides) as LogSettings;
+}
+
+/** The kind that flags name, with its settings. */
+export function chosenLog(
+  flags: LogFlags,
+  config: Config,
+  kinds: readonly LogKind[] = LOG_KINDS,
+): { readonly kind: LogKind; readonly settings: LogSettings } {
+  const kind = kindOf(flags.log, kinds);
+  return { kind, settings: logSettings(kind, flags, config) };
 }
 
 /** The place of a log, for people. */
-export function placeOf({ log, logPath, brokers }: LogFlags): string {
-  return log === "sqlite" ? logPath : brokers ?? "Kafka";
+export function placeOf(flags: LogFlags, config: Config = {}): string {
+  const { kind, settings } = chosenLog(flags, config);
+  return kind.placeOf(settings);
 }
 
-/** Partitions of new topics. One process gains nothing from several: statistics of items are kept for each. */
-export const DEFAULT_PARTITIONS = { sqlite: 1, kafka: 4 } as const;
+/** Checks that a log in a file exists, which opening would create. @throws NotFound */
+export async function mustExist(flags: LogFlags): Promise<void> {
+  const { kind, settings } = chosenLog(flags, {});
+  const file = kind.fileOf(settings);
+  if (file !== null) await Deno.stat(file);
+}
+
+/** Refuses a place that is given for a log of another kind than the one that is chosen. */
+export function checkPlaces(
+  command: Command,
+  { log }: LogFlags,
+  kinds: readonly LogKind[] = LOG_KINDS,
+): void {
+  for (const { kind, places } of kinds) {
+    for (const name of Object.keys(places)) {
+      if (kind === log || command.getOptionValueSource(name) !== "cli") continue;
+      const place: unknown = command.getOptionValue(name);
+      throw new Error(`Cannot keep the log in ${place}: --log is ${log}, wanted is ${kind}`);
+    }
+  }
+}
+
+/** Paths of the options that are flags, with their own help. */
+function flagsOf({ places, flags }: LogKind): readonly (readonly [path: string, help: string | null])[] {
+  return [...Object.keys(places).map((path) => [path, null] as const), ...Object.entries(flags)];
+}
+
+/** The option at a path such as `tls.caFile`. */
+function optionAt(declared: Declared, path: string): Option<unknown> {
+  const [name = "", ...rest] = path.split(".");
+  const option = declared[name];
+  if (option === undefined) throw new TypeError(`Cannot make a flag of ${path}: there is no such option`);
+  return rest.length === 0
+    ? option
+    : optionAt("of" in option.kind ? option.kind.of as Declared : {}, rest.join("."));
+}
+
+/** The name under which commander has the value of a flag: `tls.caFile` is `tlsCaFile`. */
+function attributeOf(path: string): string {
+  return path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -19,16 +19,17 @@ export function optionFlag(path: string, option: Option<unknown>, about: string 
   const { kind, value, words } = option;
   const fallback = words ?? (value === undefined ? "" : String(value));
   const help = plainText(about) +
-    (fallback === "" || kind.kind === "flag" ? "" : ` (default: ${plainText(fallback)})`);
+    (fallback === "" || placeOf(path, kind) === "" ? "" : ` (default: ${plainText(fallback)})`);
   const flag = new Flag(`--${kebab(path)}${placeOf(path, kind)}`, help);
   if (kind.kind === "choice") return flag.choices([...kind.of]);
   if (kind.kind === "number") return flag.argParser((text: string) => numberOf(text, kind));
+  if (kind.kind === "list") return flag.argParser((text: string) => text.split(","));
   return flag;
 }
 
 /** What stands for its value in the help. */
 function placeOf(path: string, kind: OptionKind): string {
-  if (kind.kind === "flag") return "";
+  if (kind.kind === "flag" || kind.kind === "switch") return "";
   if (kind.kind === "list") return " <list>";
   if (kind.kind === "number") return path.endsWith("Ms") ? " <ms>" : " <n>";
   return path.endsWith("File") ? " <file>" : kind.kind === "choice" ? " <what>" : " <text>";

@@ -7,56 +7,49 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../../streams/settings/config_file.ts";
+import { chosenLog } from "../flags/log_flags.ts";
 import { addressOf, type Flags, hostAndPort, SNAPSHOTS } from "./flags.ts";
 
-/** By this file libraries tell which C library the machine has, so which of their builds to load. */
-const LDD = "/usr/bin/ldd";
 const CODE = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * The permissions of a service.
  *
- * On SQLite it listens at one address, and writes the folder of its log. On Kafka brokers tell the names of others, so
- * the network stays as the process has it, and codecs are libraries; what is written are snapshots and the notes of
- * members. It reads what it writes, the configuration with the files that this names, and code, for its threads. Nothing
- * is executed.
+ * Where its log is a file it listens at one address, and writes the folder of that file. Where it is on brokers these
+ * name others, so the network stays as the process has it, and codecs are libraries; what is written are snapshots and
+ * the notes of members. It reads what it writes, the configuration with the files that this names, and code, for its
+ * threads. Nothing is executed.
  */
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
-  const { config = DEFAULT_CONFIG } = flags;
-  const { net, ffi, write, reads } = await (flags.log === "sqlite" ? onSqlite(flags) : onKafka(flags));
-  const written = await withTargets(write);
-  const read = [...await withTargets([CODE, config, ...reads]), ...written];
-  return { env: "inherit", ffi, net, read, run: false, sys: "inherit", write: written };
-}
-
-interface Places {
-  readonly net: string[] | "inherit" | false;
-  readonly ffi: "inherit" | false;
-  readonly write: readonly string[];
-  readonly reads: readonly string[];
-}
-
-async function onSqlite(flags: Flags): Promise<Places> {
+  const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members } = flags;
+  const { kind, settings } = await logOf(flags);
+  const { indexesKeys, isShared } = kind.capabilities;
+  const { net, ffi, reads } = kind.needsOf(settings);
+  const file = kind.fileOf(settings);
+  const write = [
+    ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first is made
+    ...(indexesKeys || snapshots === false ? [] : [snapshots]),
+    ...(isShared ? [members] : []),
+  ];
   const address = addressOf(flags);
+  const written = await withTargets(write);
   return {
-    net: address === undefined ? false : [hostAndPort(address)],
-    ffi: false,
-    write: [dirname(flags.logPath), dirname(await targetOf(flags.logPath))], // the first is made
-    reads: [],
+    env: "inherit",
+    ffi: ffi && "inherit",
+    net: net ? "inherit" : address === undefined ? false : [hostAndPort(address)],
+    read: [...await withTargets([CODE, config, ...reads]), ...written],
+    run: false,
+    sys: "inherit",
+    write: written,
   };
 }
 
-async function onKafka(flags: Flags): Promise<Places> {
-  const { snapshots = SNAPSHOTS, members } = flags;
+async function logOf(flags: Flags): Promise<ReturnType<typeof chosenLog>> {
+  const unconfigured = chosenLog(flags, {});
+  if (unconfigured.kind.section === null) return unconfigured;
   // Only here: what reads settings is large.
   const { readConfig } = await import("../../streams/config/read.ts");
-  const { kafkaFiles } = await import("../flags/service_flags.ts");
-  return {
-    net: "inherit",
-    ffi: "inherit",
-    write: snapshots === false ? [members] : [snapshots, members],
-    reads: [LDD, ...kafkaFiles(flags, await readConfig(flags.config))],
-  };
+  return chosenLog(flags, await readConfig(flags.config));
 }
 
 /** Paths, and where links lead that are in them: files are opened by either name. */

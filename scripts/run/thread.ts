@@ -6,6 +6,7 @@
 
 import { readConfig } from "../../streams/config/read.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
+import type { LogKind } from "../../streams/log/kind.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
@@ -27,7 +28,7 @@ import {
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/erasure/retention.ts";
 import { DELIVERY } from "../../streams/topics/delivery.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import type { HttpOptions } from "../../streams/server/backend.ts";
@@ -37,16 +38,14 @@ import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
-import { placeOf } from "../flags/log_flags.ts";
-import { openLog, partitionsOf, sqliteOptions } from "../flags/service_flags.ts";
+import { chosenLog, placeOf } from "../flags/log_flags.ts";
+import { logAddressOf, openLog, partitionsOf } from "../flags/service_flags.ts";
 import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
 /** Time between words about a log that cannot be opened yet. */
 const WAITING_MS = 5000;
-/** A transaction of Kafka costs milliseconds and records, a commit of SQLite a fraction of one: no answer waits. */
-const ANSWER_INTERVAL_MS = { sqlite: 0, kafka: 100 };
 /** A task in the process of a server must let it answer in between. */
 const SLICE_MS = 4;
 /** Those of this thread. A kind that is left out would be none. */
@@ -59,9 +58,9 @@ const INHERITED: Deno.PermissionOptionsObject = {
   sys: "inherit",
   write: "inherit",
 };
-/** Those of the learner on Kafka: it writes no files. */
+/** Those of a learner that opens a shared log by itself: it writes no files. */
 const LEARNER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
-/** Those of the server on SQLite: it needs no variables. */
+/** Those of the server with the log: it needs no variables. */
 const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
 
 const logger = getLogger(["meander", "run"]);
@@ -103,12 +102,13 @@ async function serve(flags: Flags): Promise<number> {
   await configureLogging(levelOf(flags));
   const { roles = ROLES } = flags;
   const http = addressOf(flags);
-  if (flags.serverThread && (http === undefined || flags.log !== "sqlite")) {
+  const config = await readConfig(flags.config);
+  const { kind } = chosenLog(flags, config);
+  if (flags.serverThread && (http === undefined || kind.capabilities.isShared)) {
     throw new Error(
       "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
     );
   }
-  const config = await readConfig(flags.config);
   const task = {
     ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, flags.model),
     seed: flags.seed,
@@ -116,24 +116,23 @@ async function serve(flags: Flags): Promise<number> {
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tableBytes = flags.memory && Math.floor(flags.memory / 4);
-  logger.info("opens the log {place}", { place: placeOf(flags) });
+  logger.info("opens the log {place}", { place: placeOf(flags, config) });
   const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
   const topics = topicNames(flags.prefix);
   const thread = flags.serverThread
     ? await ServerThread.open({
-      path: flags.logPath,
-      durability: sqliteOptions(flags, config),
+      address: await logAddressOf(flags, { config }),
       topics,
       permissions: SERVER_PERMISSIONS,
       level: levelOf(flags),
     }).finally(() => clearInterval(waiting))
     : undefined;
   const opened = thread?.log ??
-    await Promise.race([openLog(flags, undefined, flags.members, config), stop.promise])
+    await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stop.promise])
       .finally(() => clearInterval(waiting));
   if (opened === undefined) return 0;
   const metrics = new Metrics(topics);
-  await using log = new MeteredLog(opened, metrics);
+  await using log = meteredLog(opened, metrics);
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
@@ -147,24 +146,24 @@ async function serve(flags: Flags): Promise<number> {
     })),
     learner: { tableBytes, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
-    learnerThread: learnerThreadOf(flags, metrics),
+    learnerThread: learnerThreadOf(flags, kind, metrics),
     partitions: await partitionsOf(log, flags),
     prefix: flags.prefix,
     rekeyFrom: flags.rekeyFrom,
     commitIntervalMs,
-    answerIntervalMs: Math.min(commitIntervalMs, ANSWER_INTERVAL_MS[flags.log]),
+    answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
     sliceMs: http && SLICE_MS,
     delivery,
     serveVersion: flags.serveVersion,
     stateBytes: flags.memory && flags.memory / 2,
-    snapshots: snapshotsOf(flags),
+    snapshots: snapshotsOf(flags, kind),
   });
   unfinished = () => service.unfinished;
   await using _retention = retentionOf(service, config);
   const server = http &&
     await listen(http, {
       ...{ log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} },
-      checks: () => diskShortage(diskOf(flags)),
+      checks: () => diskShortage(diskOf(flags, config)),
     }, thread);
   const meter = new Meter();
   let asking = false;
@@ -257,28 +256,35 @@ function levelOf({ verbose, quiet }: Flags): LogLevel {
 
 /** The learner's thread, where there are others to be disturbed by it. */
 function learnerThreadOf(
-  { roles = [...ROLES], learnerThread, log }: Flags,
+  { roles = [...ROLES], learnerThread }: Flags,
+  { capabilities }: LogKind,
   metrics: Metrics,
 ): false | LearnerThreadOptions {
   if (!learnerThread || !roles.includes("learner") || roles.length === 1) return false;
   return {
-    permissions: log === "sqlite" ? "none" : LEARNER_PERMISSIONS,
+    permissions: capabilities.isShared ? LEARNER_PERMISSIONS : "none",
     committed: (commit) => metrics.committedInThread(commit),
   };
 }
 
 /** Where the process writes: its log, or its snapshots. */
-function diskOf({ log, logPath, snapshots }: Flags): string {
-  return log === "sqlite" ? dirname(logPath) : typeof snapshots === "string" ? snapshots : SNAPSHOTS;
+function diskOf(flags: Flags, config: Config): string {
+  const { kind, settings } = chosenLog(flags, config);
+  const file = kind.fileOf(settings);
+  if (file !== null) return dirname(file);
+  return typeof flags.snapshots === "string" ? flags.snapshots : SNAPSHOTS;
 }
 
-/** Where the local snapshots are. A SQLite log is one itself. */
-function snapshotsOf({ log, snapshots, snapshotInterval }: Flags): ServiceOptions["snapshots"] {
-  if (log === "sqlite" && typeof snapshots === "string") {
+/** Where the local snapshots are. A log that indexes its keys is one itself. */
+function snapshotsOf(
+  { snapshots, snapshotInterval }: Flags,
+  { capabilities: { indexesKeys } }: LogKind,
+): ServiceOptions["snapshots"] {
+  if (indexesKeys && typeof snapshots === "string") {
     throw new Error(
       "Cannot keep snapshots beside a SQLite log: it is restored from its own file; leave --snapshots out",
     );
   }
-  if (log === "sqlite" || snapshots === false) return undefined;
+  if (indexesKeys || snapshots === false) return undefined;
   return { folder: snapshots ?? SNAPSHOTS, intervalMs: snapshotInterval * 1000 };
 }

@@ -24,11 +24,22 @@ export type OptionKind =
   | { readonly kind: "number"; readonly isInteger: boolean; readonly bounds: Bounds }
   | { readonly kind: "flag" }
   | { readonly kind: "choice"; readonly of: readonly string[] }
-  /** A text of `minLength` to `maxLength` UTF-16 code units. */
-  | { readonly kind: "text"; readonly minLength: number; readonly maxLength: number }
+  /** A text of `minLength` to `maxLength` UTF-16 code units; `pattern` is a regular expression that it matches. */
+  | {
+    readonly kind: "text";
+    readonly minLength: number;
+    readonly maxLength: number;
+    readonly pattern?: { readonly source: string; readonly message: string } | undefined;
+  }
   | { readonly kind: "list"; readonly of: OptionKind; readonly minItems: number; readonly maxItems: number }
   /** Options of a part, each of which may be absent. */
-  | { readonly kind: "group"; readonly of: Declared };
+  | { readonly kind: "group"; readonly of: Declared }
+  /** On or off, or on with options of its own. */
+  | { readonly kind: "switch"; readonly of: Declared }
+  /** Texts by name. */
+  | { readonly kind: "texts" }
+  /** A name that may not be set; `message` says why. */
+  | { readonly kind: "forbidden"; readonly message: string };
 
 /** An option. */
 export interface Option<T> {
@@ -36,6 +47,8 @@ export interface Option<T> {
   readonly kind: OptionKind;
   /** Whether it may also be `null`. */
   readonly isNullable?: true;
+  /** Whether it must be there where its part is. */
+  readonly isWanted?: true;
   /** What it means, in Markdown; empty = it is only a group. */
   readonly about: string;
   /** What it is when it is absent. */
@@ -161,6 +174,27 @@ export function text<T extends string | undefined>(value: T | Absent<T>, about: 
   return option({ kind: "text", minLength: 1, maxLength: Infinity }, value, about) as Option<T>;
 }
 
+/** Texts that match a pattern, at least one. @param message what a text that does not match is told */
+export function matching(
+  source: string,
+  message: string,
+  value: readonly string[],
+  about: string,
+): Option<readonly string[]> {
+  const of = { kind: "text", minLength: 1, maxLength: Infinity, pattern: { source, message } } as const;
+  return listOf(of, { minimum: 1 }, value, about);
+}
+
+/** Texts by name. */
+export function texts(about: string): Option<Readonly<Record<string, string>>> {
+  return { kind: { kind: "texts" }, about, value: {} };
+}
+
+/** A name that may not be set, such as that of a secret. @param message what whoever sets it is told */
+export function forbidden(message: string): Option<undefined> {
+  return { kind: { kind: "forbidden", message }, about: "", value: undefined };
+}
+
 /** Names: up to 32 texts of 1 to 64 characters. */
 export function names(value: readonly string[], about: string): Option<readonly string[]> {
   return listOf({ kind: "text", minLength: 1, maxLength: 64 }, { maximum: 32 }, value, about);
@@ -206,9 +240,18 @@ export function part<D extends Declared>(of: D, about: string, words?: string): 
   return orNull(group(of, about, words));
 }
 
+/** On or off, or on with options. */
+export function switchOf<D extends Declared>(
+  of: D,
+  value: boolean,
+  about: string,
+): Option<boolean | Given<D>> {
+  return { kind: { kind: "switch", of }, about, value };
+}
+
 /** The same option without a default: it is wanted where its part is. */
 export function wanted<T>({ kind, about }: Option<T>): Option<T | undefined> {
-  return { kind, about, value: undefined };
+  return { kind, about, value: undefined, isWanted: true };
 }
 
 /** The same option, which may also be `null`. */

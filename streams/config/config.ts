@@ -4,7 +4,6 @@
  * @module
  */
 
-import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
@@ -16,12 +15,12 @@ import { withoutComments } from "../settings/json_comments.ts";
 import { environmentOverrides, withOverrides } from "../settings/config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "../settings/config_fault.ts";
 import { repeatsIn } from "../settings/json_places.ts";
-import { configSchema } from "./config_schema.ts";
-import type { KafkaSettings } from "../settings/kafka_settings.ts";
+import { configJsonSchemaOf, configSchema } from "./config_schema.ts";
+import type { KafkaSettings } from "../log/kafka/settings.ts";
+import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
-import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
 
 /**
@@ -38,7 +37,7 @@ export interface Config
   /** Options of the learner. */
   readonly learner?: Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">;
   /** How to reach the brokers of a Kafka log. */
-  readonly kafka?: KafkaSettings;
+  readonly kafka?: KafkaSettings | undefined;
   /** Where the schema of the file is, for editors. */
   readonly $schema?: string;
   /** How the HTTP server behaves. */
@@ -51,7 +50,7 @@ export interface Config
 
 /** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
 export function configJsonSchema(): JsonSchema {
-  return { title: "meander.json", ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) };
+  return configJsonSchemaOf(configSchema);
 }
 
 /**

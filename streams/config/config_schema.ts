@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { COMPARISONS } from "../../src/events/event.ts";
 import { FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
@@ -13,10 +14,10 @@ import { MODEL_NAMES, MODELS } from "../../src/nn/models/registry.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { optionSchema, optionsSchema, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
-import { kafkaSchema } from "../settings/kafka_settings.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 import { httpSchema } from "../http/contract/settings.ts";
-import { SQLITE_OPTIONS } from "../log/sqlite/durability.ts";
+import type { LogKind } from "../log/kind.ts";
+import { LOG_KINDS } from "../log/kinds/kinds.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { DELIVERY } from "../topics/delivery.ts";
 
@@ -41,68 +42,87 @@ const models = z.strictObject(
   Object.fromEntries(MODEL_NAMES.map((name) => [name, optionsSchema(MODELS[name].options)])),
 ).partial();
 
+/** Options of logs: each kind's in its section, or at the top. */
+function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType>> {
+  return Object.assign(
+    {},
+    ...kinds.map(({ section, options }) =>
+      section === null ? shapeOf(options) : { [section]: optionsSchema(options) }
+    ),
+  );
+}
+
+/** The schema of a file for some kinds of logs. */
+export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
+  return z.strictObject({
+    $schema: field(z.string(), "where the schema of the file is, for editors", absent("none")),
+    features: optionsSchema(FEATURE_OPTIONS),
+    actions: field(
+      z.record(z.string(), action),
+      "what actions mean, by name",
+      absent("see [events.md](events.md)"),
+    ),
+    ...shapeOf(TASK_OPTIONS),
+    policy: field(
+      policySchema,
+      "how a list is chosen from the scores; see [scorer](../explanation/scorer.md)",
+      DEFAULT_POLICY,
+    ),
+    boosts: field(
+      z.array(z.strictObject({
+        by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
+        categories: field(
+          z.array(z.string()).optional(),
+          "about items with one of these categories",
+          absent("any"),
+        ),
+        notCategories: field(
+          z.array(z.string()).optional(),
+          "about items with none of these categories",
+          absent("any"),
+        ),
+        where: field(
+          z.array(z.strictObject({
+            attribute: field(z.string(), "name of the attribute"),
+            is: field(z.enum(COMPARISONS), "how it compares"),
+            value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
+          })).optional(),
+          "about items that meet all of these conditions",
+          absent("any"),
+        ),
+      })),
+      "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
+      [],
+    ),
+    frequency: field(
+      z.strictObject({
+        most: field(count.max(1000), "so many times"),
+        withinMs: field(positive, "within so long before a request"),
+        remembered: field(
+          natural.optional(),
+          "newest items shown, remembered per user; 0 = those of open lists only",
+          0,
+        ),
+      }),
+      "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
+      absent("no limit"),
+    ),
+    ...logShapes(kinds),
+    delivery: optionSchema(DELIVERY),
+    ...learning,
+    learner: optionsSchema(LEARNER_OPTIONS),
+    http: httpSchema,
+    retention: optionsSchema(RETENTION_OPTIONS),
+    proof,
+    guard,
+    models,
+  }).partial();
+}
+
+/** The JSON Schema of a schema of the file. */
+export function configJsonSchemaOf(schema: z.ZodObject): JsonSchema {
+  return { title: "meander.json", ...z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) };
+}
+
 /** The schema of the file. */
-export const configSchema = z.strictObject({
-  $schema: field(z.string(), "where the schema of the file is, for editors", absent("none")),
-  features: optionsSchema(FEATURE_OPTIONS),
-  actions: field(
-    z.record(z.string(), action),
-    "what actions mean, by name",
-    absent("see [events.md](events.md)"),
-  ),
-  ...shapeOf(TASK_OPTIONS),
-  policy: field(
-    policySchema,
-    "how a list is chosen from the scores; see [scorer](../explanation/scorer.md)",
-    DEFAULT_POLICY,
-  ),
-  boosts: field(
-    z.array(z.strictObject({
-      by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
-      categories: field(
-        z.array(z.string()).optional(),
-        "about items with one of these categories",
-        absent("any"),
-      ),
-      notCategories: field(
-        z.array(z.string()).optional(),
-        "about items with none of these categories",
-        absent("any"),
-      ),
-      where: field(
-        z.array(z.strictObject({
-          attribute: field(z.string(), "name of the attribute"),
-          is: field(z.enum(COMPARISONS), "how it compares"),
-          value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
-        })).optional(),
-        "about items that meet all of these conditions",
-        absent("any"),
-      ),
-    })),
-    "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
-    [],
-  ),
-  frequency: field(
-    z.strictObject({
-      most: field(count.max(1000), "so many times"),
-      withinMs: field(positive, "within so long before a request"),
-      remembered: field(
-        natural.optional(),
-        "newest items shown, remembered per user; 0 = those of open lists only",
-        0,
-      ),
-    }),
-    "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
-    absent("no limit"),
-  ),
-  ...shapeOf(SQLITE_OPTIONS),
-  delivery: optionSchema(DELIVERY),
-  ...learning,
-  learner: optionsSchema(LEARNER_OPTIONS),
-  kafka: kafkaSchema,
-  http: httpSchema,
-  retention: optionsSchema(RETENTION_OPTIONS),
-  proof,
-  guard,
-  models,
-}).partial();
+export const configSchema: z.ZodObject = configSchemaOf(LOG_KINDS);

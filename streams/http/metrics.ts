@@ -43,17 +43,17 @@ export interface MetricsListener {
 }
 
 /**
- * Prometheus metrics of one process. Pass it to a `MeteredLog` as the observer.
+ * Prometheus metrics of one process. Pass it to a `meteredLog` as the observer.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { MemoryLog, topicNames } from "@meander/meander";
  * import { Metrics } from "@meander/meander/http";
- * import { MeteredLog } from "@meander/meander/log";
+ * import { meteredLog } from "@meander/meander/log";
  *
  * const metrics = new Metrics(topicNames());
- * await using _log = new MeteredLog(new MemoryLog(), metrics);
+ * await using _log = meteredLog(new MemoryLog(), metrics);
  * metrics.answered(12);
  * assert.match(await metrics.render(), /^# HELP meander_/m);
  * ```

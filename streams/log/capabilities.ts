@@ -1,5 +1,6 @@
 /**
- * What some logs can do and others cannot. Whoever depends on it asks here, and never for the kind of a log.
+ * What some logs can do and others cannot. Callers that depend on a capability ask for it here, never for the kind of
+ * a log.
  *
  * @module
  */
@@ -9,21 +10,24 @@ import type { Log } from "./log.ts";
 /** A log that finds the newest record of a key without reading its topic. */
 export type IndexedLog = Log & Required<Pick<Log, "latest">>;
 
-/** A log that takes single records out of what it holds. */
+/** A log that erases single records. */
 export type ErasableLog = Log & Required<Pick<Log, "erase" | "scrub">>;
 
 /** A log that several processes use at a time, each with connections of its own. */
 export type SharedLog = Log & Required<Pick<Log, "address">>;
 
-/** A log that drops records by itself, as it is set up to. */
+/** A log that drops old records by itself. */
 export type RetainingLog = Log & Required<Pick<Log, "keepMs">>;
+
+/** A log that checks every record on request. */
+export type VerifiableLog = Log & Required<Pick<Log, "verify">>;
 
 /** Whether a log indexes its keys: no user needs to be in memory then, nor in a snapshot beside it. */
 export function indexesKeys(log: Log): log is IndexedLog {
   return log.latest !== undefined;
 }
 
-/** Whether records can be taken out of a log one by one. */
+/** Whether single records can be erased. */
 export function canErase(log: Log): log is ErasableLog {
   return log.erase !== undefined && log.scrub !== undefined;
 }
@@ -36,4 +40,36 @@ export function isShared(log: Log): log is SharedLog {
 /** Whether a log has a retention of its own. */
 export function hasRetention(log: Log): log is RetainingLog {
   return log.keepMs !== undefined;
+}
+
+/** Whether a log can check every record. */
+export function canVerify(log: Log): log is VerifiableLog {
+  return log.verify !== undefined;
+}
+
+/** What the logs of a kind can do, known before one is opened. */
+export interface LogCapabilities {
+  /** See {@linkcode indexesKeys}. */
+  readonly indexesKeys: boolean;
+  /** See {@linkcode canErase}. */
+  readonly canErase: boolean;
+  /** See {@linkcode isShared}. */
+  readonly isShared: boolean;
+  /** See {@linkcode hasRetention}. */
+  readonly hasRetention: boolean;
+  /** See {@linkcode canVerify}. */
+  readonly canVerify: boolean;
+  /** Whether records outlive the process. */
+  readonly isDurable: boolean;
+}
+
+/** What a log can do; whether it is durable, no log tells. */
+export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
+  return {
+    indexesKeys: indexesKeys(log),
+    canErase: canErase(log),
+    isShared: isShared(log),
+    hasRetention: hasRetention(log),
+    canVerify: canVerify(log),
+  };
 }

@@ -289,6 +289,36 @@ export interface Log extends AsyncDisposable {
    * @param tell called for each partition, before it is read
    */
   verify?(tell?: (topic: string, partition: number) => void): Verified;
+  /**
+   * Reviews how the log is set up for a deployment. Only logs that administrators set up have it.
+   *
+   * @internal
+   */
+  review?(use: LogUse): Promise<readonly LogRemark[]>;
+}
+
+/** @internal What a deployment does on a log. */
+export interface LogUse {
+  /** Prefix of its topics. */
+  readonly prefix: string;
+  /** Topics that it writes to, which exist. */
+  readonly topics: readonly string[];
+  /** The topic to which others write events, which exists. */
+  readonly events: string;
+  /** A group whose offsets it stores. */
+  readonly group: string;
+  /** Whether to try every right, in a transaction that is aborted. */
+  readonly triesRights: boolean;
+}
+
+/** @internal Something about how a log is set up. */
+export interface LogRemark {
+  /** What is wrong, or worth knowing. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  /** Whether it is wrong. */
+  readonly isProblem: boolean;
 }
 
 /** What {@linkcode Log.verify} found. */

@@ -9,7 +9,11 @@ import type { Bounds, Declared, Given, Option, OptionKind } from "../../src/opti
 
 /** The schema of options. */
 export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.ZodType<Given<D>> {
-  return z.strictObject(shapeOf(declared)).partial() as never;
+  const shape = Object.entries(shapeOf(declared)).map(([name, schema]) => [
+    name,
+    declared[name]?.isWanted ? schema : schema.optional(),
+  ]);
+  return z.strictObject(Object.fromEntries(shape)) as never;
 }
 
 /** Schemas by name, to be part of a larger object. */
@@ -39,16 +43,25 @@ function kindSchema(kind: OptionKind): z.ZodType {
       return z.boolean();
     case "choice":
       return z.enum(kind.of);
-    case "text":
-      return kind.maxLength === Infinity
-        ? z.string().min(kind.minLength)
-        : z.string().min(kind.minLength).max(kind.maxLength);
+    case "text": {
+      const text = z.string().min(kind.minLength);
+      if (kind.pattern !== undefined) {
+        return text.regex(new RegExp(kind.pattern.source), kind.pattern.message);
+      }
+      return kind.maxLength === Infinity ? text : text.max(kind.maxLength);
+    }
     case "list": {
       const list = z.array(kindSchema(kind.of)).min(kind.minItems);
       return kind.maxItems === Infinity ? list : list.max(kind.maxItems);
     }
     case "group":
       return optionsSchema(kind.of);
+    case "switch":
+      return z.union([z.boolean(), optionsSchema(kind.of)]);
+    case "texts":
+      return z.record(z.string(), z.string());
+    case "forbidden":
+      return z.never({ error: kind.message });
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DevBroker, SERVER_JVM, startBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
+import { type DevBroker, SERVER_JVM, startBroker } from "../../scripts/kafka/dev_broker.ts";
 
 /** Ends this process with a service that ends with an error, and the service with this process. */
 export function endWith(service: Deno.ChildProcess): Deno.ChildProcess {

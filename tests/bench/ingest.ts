@@ -13,7 +13,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { takeEvents } from "../../streams/http/intake.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Task } from "../../streams/task/task.ts";
@@ -30,7 +30,7 @@ const encoder = new TextEncoder();
 
 const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
 {
-  await using log = new MeteredLog(await SqliteLog.open(`${folder}/log.sqlite`), new Metrics(topics));
+  await using log = meteredLog(await SqliteLog.open(`${folder}/log.sqlite`), new Metrics(topics));
   await log.createTopics(topicSpecs(topics, 1));
   const serving = serve(model as ModelName, ITEMS, START);
   const limits = { now: () => performance.now(), commitIntervalMs: 1e9, commitEvents: 1e9 };

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { prepareBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
+import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
 import { runChaos } from "./chaos.ts";
 import { describe, makeSchedule } from "./schedule.ts";
 import { SHORT } from "./sizes.ts";

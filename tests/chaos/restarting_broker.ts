@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { type DevBroker, startBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
+import { type DevBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
 
 const START_TRIES = 5;
 

@@ -8,7 +8,7 @@ import type { ModelName } from "../../src/nn/models/registry.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
@@ -89,7 +89,7 @@ export class SimulatedProcess {
     const opening: Promise<Log> = path === undefined ? KafkaLog.open(OPEN) : SqliteLog.open(path, sqlite);
     const opened = await Promise.race([opening, stop]);
     if (opened === undefined) return;
-    await using log = new MeteredLog(opened, metrics);
+    await using log = meteredLog(opened, metrics);
     this.log = opened;
     await using service = await Service.start(log, {
       ...options,

@@ -50,7 +50,6 @@ const LAYERS = [
   "streams/log/threads",
   "streams/log/sqlite/wal",
   "streams/log/sqlite",
-  "streams/log/kafka/broker",
   "streams/log/kafka/protocol",
   "streams/log/kafka",
   "streams/log/kinds",

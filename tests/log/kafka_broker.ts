@@ -10,7 +10,7 @@ import {
   freePort,
   prepareBroker,
   startBroker,
-} from "../../streams/log/kafka/broker/dev_broker.ts";
+} from "../../scripts/kafka/dev_broker.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 

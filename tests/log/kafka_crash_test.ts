@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
+import { startBroker } from "../../scripts/kafka/dev_broker.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 

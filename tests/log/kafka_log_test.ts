@@ -1,9 +1,18 @@
+import assert from "node:assert/strict";
+import { capabilitiesOf } from "../../streams/log/capabilities.ts";
+import { KAFKA_KIND } from "../../streams/log/kafka/kind.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 
 const broker = await testBroker();
 
 if (broker !== undefined) {
+  Deno.test("KafkaLog can do what its kind says", async () => {
+    await using log = await openLog(broker);
+    const { isDurable: _, ...declared } = KAFKA_KIND.capabilities;
+    assert.deepEqual(capabilitiesOf(log), declared);
+  });
+
   logContract("KafkaLog", () => openLog(broker), {
     excused: {
       "steps": "a crash is kill -9 of a process, not a step",

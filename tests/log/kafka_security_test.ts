@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { newPlace, record, texts } from "../contracts/log_suite.ts";
-import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/settings/kafka_settings.ts";
+import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/log/kafka/settings.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";

@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { mavenJars } from "../../streams/log/kafka/broker/maven_jars.ts";
+import { mavenJars } from "../../scripts/kafka/maven_jars.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const CACHE = fileURLToPath(new URL("../../.data/protocol", import.meta.url));

@@ -137,7 +137,11 @@ Deno.test("permissionsOf() takes certificates, secrets and the target of a link 
     members: "m",
     logPath: `${folder}/link.sqlite`,
   } as const;
-  const kafka = await permissionsOf({ ...flags, log: "kafka", tlsKeyFile: "/tls/key.pem", snapshots: false });
+  const kafka = await permissionsOf({
+    ...flags,
+    ...{ log: "kafka", tlsKeyFile: "/tls/key.pem" },
+    snapshots: false,
+  });
   assert.deepEqual(kafka.write, ["m"]);
   const [, ...read] = kafka.read as string[];
   const isNamed = (path: string) => [flags.config, "m"].includes(path) || /^\/(tls|secrets)/.test(path);

@@ -1,30 +1,54 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { addLogFlags, type LogFlags } from "../../scripts/flags/log_flags.ts";
-import { sqliteOptions } from "../../scripts/flags/service_flags.ts";
+import { addLogFlags, type LogFlags, logSettings } from "../../scripts/flags/log_flags.ts";
+import { logAddressOf } from "../../scripts/flags/service_flags.ts";
+import { KAFKA_KIND } from "../../streams/log/kafka/kind.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 
 /** What a command has that is called with arguments, over a file of the configuration and variables. */
-function optionsOf(args: readonly string[], file: string, env: Readonly<Record<string, string>>) {
-  const command = addLogFlags(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
-  command.parse([...args], { from: "user" });
-  return sqliteOptions(command.opts<LogFlags>(), parseConfig(file, "meander.json", (name) => env[name]));
+async function optionsOf(args: readonly string[], file: string, env: Readonly<Record<string, string>>) {
+  const config = parseConfig(file, "meander.json", (name) => env[name]);
+  return (await logAddressOf(flagsOf(args), { config })).options;
 }
 
-Deno.test("sqliteOptions() has flags win over the environment, and that over the file", () => {
+function flagsOf(args: readonly string[]): LogFlags {
+  const command = addLogFlags(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
+  return command.parse([...args], { from: "user" }).opts<LogFlags>();
+}
+
+const path = ".data/meander.sqlite";
+
+Deno.test("logAddressOf() has flags win over the environment, and that over the file", async () => {
   const file = '{ "durability": "process", "syncMs": 300 }';
   const env = { MEANDER_DURABILITY: "power", MEANDER_SYNC_MS: "200" };
-  assert.deepEqual(optionsOf([], "{}", {}), { durability: "process", syncMs: 1000 });
-  assert.deepEqual(optionsOf([], file, {}), { durability: "process", syncMs: 300 });
-  assert.deepEqual(optionsOf([], file, env), { durability: "power", syncMs: 200 });
-  assert.deepEqual(optionsOf(["--durability", "process", "--sync-ms", "50"], file, env), {
-    durability: "process",
-    syncMs: 50,
-  });
+  assert.deepEqual(await optionsOf([], "{}", {}), { path, durability: "process", syncMs: 1000 });
+  assert.deepEqual(await optionsOf([], file, {}), { path, durability: "process", syncMs: 300 });
+  assert.deepEqual(await optionsOf([], file, env), { path, durability: "power", syncMs: 200 });
+  const flags = ["--durability", "process", "--sync-ms", "50", "--log-path", "a.db"];
+  assert.deepEqual(await optionsOf(flags, file, env), { path: "a.db", durability: "process", syncMs: 50 });
 });
 
-Deno.test("sqliteOptions() refuses what there is not", () => {
-  assert.throws(() => optionsOf(["--durability", "disk"], "{}", {}), /process, power/);
-  assert.throws(() => optionsOf([], '{ "durability": "full" }', {}), /durability/);
-  assert.throws(() => optionsOf([], '{ "syncMs": 0 }', {}), /syncMs/);
+Deno.test("logAddressOf() refuses what there is not", async () => {
+  await assert.rejects(optionsOf(["--durability", "disk"], "{}", {}), /process, power/);
+  await assert.rejects(optionsOf([], '{ "durability": "full" }', {}), /durability/);
+  await assert.rejects(optionsOf([], '{ "syncMs": 0 }', {}), /syncMs/);
+});
+
+Deno.test("logSettings() puts flags of parts into the section, and leaves what they do not name", () => {
+  const settings = (args: readonly string[], kafka: object) =>
+    logSettings(KAFKA_KIND, flagsOf(args), parseConfig(JSON.stringify({ kafka }), "meander.json"));
+  const { tls, sasl, ...rest } = settings(["--tls-ca-file", "ca.pem", "--brokers", "a:1,b:2"], {
+    retryMs: 5,
+  });
+  assert.deepEqual([tls, sasl, rest], [{ caFile: "ca.pem" }, undefined, {
+    retryMs: 5,
+    brokers: ["a:1", "b:2"],
+  }]);
+  const own = { tls: { caFile: "own.pem" }, sasl: { mechanism: "plain", username: "a" } };
+  assert.deepEqual(settings(["--tls"], own), own, "the flag says only that it is on");
+  assert.deepEqual(settings(["--tls"], {}), { tls: true });
+  assert.deepEqual(settings(["--sasl-username", "b"], own), {
+    ...own,
+    sasl: { mechanism: "plain", username: "b" },
+  });
 });

@@ -6,7 +6,7 @@
 
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
@@ -54,7 +54,7 @@ export async function startApi(
   model: Pick<ServiceOptions, "model" | "modelConfig"> = OPTIONS,
 ): Promise<Api> {
   const metrics = new Metrics(topicNames());
-  const log = new MeteredLog(new MemoryLog(), metrics);
+  const log = meteredLog(new MemoryLog(), metrics);
   const { model: name, modelConfig } = model;
   const learning = { ...OPTIONS.learning, checkpointIntervalMs: 50 };
   const service = await Service.start(log, {

@@ -10,7 +10,7 @@ import {
   type Writer,
 } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
@@ -78,7 +78,7 @@ const passing = (message: string) => new LogError("unreachable", message);
 /** A deployment on a log that may fail. */
 async function start(settings = {}, options: Partial<ServiceOptions<"base">> = {}, log = new FaultyLog()) {
   const metrics = new Metrics(topics);
-  const metered = new MeteredLog(log, metrics);
+  const metered = meteredLog(log, metrics);
   const service = await Service.start(metered, { ...OPTIONS, partitions: 2, ...options });
   if (options.roles === undefined) await metered.append(recordsOf([]));
   const checks = { reasons: [] as string[] };

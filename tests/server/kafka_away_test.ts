@@ -1,8 +1,8 @@
 /** What is said over HTTP while a real broker is stopped, or dead: `/ready` is never 200, and every time-out is kept. */
 
 import assert from "node:assert/strict";
-import { freePort, prepareBroker, startBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { freePort, prepareBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -42,7 +42,7 @@ Deno.test({
     const broker = await startBroker({ data, port });
     opened.defer(async () => await broker[Symbol.asyncDispose]());
     const metrics = new Metrics(topicNames());
-    const log = opened.use(new MeteredLog(await openLog(broker, { retryMs: 3000 }), metrics));
+    const log = opened.use(meteredLog(await openLog(broker, { retryMs: 3000 }), metrics));
     const service = opened.use(await Service.start(log, { ...OPTIONS, partitions: 2, learnerThread: {} }));
     await log.append(recordsOf([]));
     const settings = { answerTimeoutMs: ANSWER_TIMEOUT_MS };

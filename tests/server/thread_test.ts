@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LogError } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { MeteredLog } from "../../streams/log/metered_log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
@@ -16,7 +16,11 @@ globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive:
 
 const topics = topicNames();
 const openThread = (name: string = crypto.randomUUID()) =>
-  ServerThread.open({ path: `${folder}/${name}.db`, topics, level: "fatal" });
+  ServerThread.open({
+    address: { kind: "sqlite", options: { path: `${folder}/${name}.db` } },
+    topics,
+    level: "fatal",
+  });
 
 logContract("ServerThread.log", async ({ place }) => (await openThread(place)).log, {
   excused: { steps: "its steps are another thread's" },
@@ -27,7 +31,7 @@ logContract("ServerThread.log", async ({ place }) => (await openThread(place)).l
 async function startThread(settings: HttpSettings = {}, roles: readonly Role[] = ROLES) {
   const thread = await openThread();
   const metrics = new Metrics(topics);
-  const log = new MeteredLog(thread.log, metrics);
+  const log = meteredLog(thread.log, metrics);
   const service = await Service.start(log, {
     ...OPTIONS,
     roles,
@@ -234,7 +238,7 @@ Deno.test("ServerThread that dies ends tasks and learner with it", async () => {
   using started = threadsStarted();
   const thread = await openThread();
   const [server] = started.threads;
-  const log = new MeteredLog(thread.log, new Metrics(topics));
+  const log = meteredLog(thread.log, new Metrics(topics));
   const service = await Service.start(log, { ...OPTIONS, learnerThread: { permissions: "none" } });
   await until(
     async () => (await service.unready()).length === 0 && service.learner !== undefined,

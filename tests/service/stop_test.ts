@@ -1,7 +1,7 @@
 /** Each process ends in time, whatever its broker does meanwhile: half a minute, most of it until all is as it was. */
 
 import assert from "node:assert/strict";
-import { prepareBroker } from "../../streams/log/kafka/broker/dev_broker.ts";
+import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
 import { stopAround } from "./stops.ts";
 
 const SEED = 1;

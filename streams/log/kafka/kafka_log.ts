@@ -9,13 +9,13 @@ import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
 import { inOurWords, isUnknownTopic, KafkaClient } from "./client.ts";
-import { groupMembers } from "./groups.ts";
+import { decodeShare } from "./assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
 import { partitionBounds, type PlacedRecord, stableOffset } from "./protocol/requests.ts";
-import { type MissingRight, missingRights, type WantedRights } from "./rights.ts";
+import { review } from "./review.ts";
 import { KafkaTopics } from "./topics.ts";
 import { Appender, BATCH_BYTES, KafkaWriter } from "./writers.ts";
 import {
@@ -26,6 +26,8 @@ import {
   type Log,
   type LogAddress,
   LogError,
+  type LogRemark,
+  type LogUse,
   type Membership,
   type NewRecord,
   type ReadOptions,
@@ -251,27 +253,25 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.members}. */
   async members(group: string): Promise<readonly GroupMember[]> {
-    return await groupMembers(this.#client, group);
+    const { groups: [found] } = await this.#client.retry(async () =>
+      await (await this.#client.coordinator("group", group)).describeGroups({ groupIds: [group] })
+    );
+    return (found?.members ?? []).map(({ memberId, clientHost, memberAssignment }) => ({
+      id: memberId,
+      host: clientHost.replace(/^\//, ""),
+      // Nobody has been told anything while a group rebalances.
+      partitions: memberAssignment.length === 0 ? [] : decodeShare(memberAssignment).partitions,
+    }));
   }
 
-  /** @internal Which rights we do not have; tried by a transaction that is aborted. */
-  async missingRights(wanted: WantedRights): Promise<readonly MissingRight[]> {
-    return await missingRights(this.#client, wanted);
+  /** @internal See {@linkcode Log.review}. */
+  async review(use: LogUse): Promise<readonly LogRemark[]> {
+    return await review(this.#client, use, await this.#topics.timestampType(use.events));
   }
 
   /** See {@linkcode Log.keepMs}. */
   async keepMs(topic: string): Promise<number | null> {
     return await this.#topics.keepMs(topic);
-  }
-
-  /**
-   * Whose time the records of a topic have: `CreateTime`, their producers', or `LogAppendTime`, the broker's; `null` = it
-   * may not be asked.
-   *
-   * @internal
-   */
-  async timestampType(topic: string): Promise<string | null> {
-    return await this.#topics.timestampType(topic);
   }
 
   /** See {@linkcode Log.trim}. */

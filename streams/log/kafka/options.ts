@@ -1,12 +1,65 @@
 /**
- * What of a log on Kafka a deployment decides. Loads nothing of kafkajs.
+ * How a log on Kafka is set up. Loads nothing of kafkajs.
  *
  * @module
  */
 
 import { choice, count, integer, type OptionsOf } from "../../../src/options/option.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
-import type { KafkaConnection } from "./connection.ts";
+import type { KafkaConfig } from "kafkajs";
+
+/** TLS with the brokers. What is absent is as in Node's `tls.connect`. */
+export interface KafkaTls {
+  /** Certificates of the authorities to trust, PEM. @default {those that Node ships} */
+  readonly ca?: string | readonly string[] | undefined;
+  /** Own certificate, PEM. @default {none} */
+  readonly cert?: string | undefined;
+  /** Its private key, PEM. @default {none} */
+  readonly key?: string | undefined;
+  /** Passphrase of the key. @default {none} */
+  readonly passphrase?: string | undefined;
+  /** Name that the brokers' certificate must have. @default {the host connected to} */
+  readonly servername?: string | undefined;
+  /** Whether a certificate that no trusted authority signed is refused. @default {true} */
+  readonly rejectUnauthorized?: boolean | undefined;
+}
+
+/** A login by SASL. */
+export type KafkaLogin =
+  | {
+    /** Name and password; `plain` only over TLS. */
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    /** Name of the user. */
+    readonly username: string;
+    /** Password of the user. */
+    readonly password: string;
+  }
+  | {
+    /** Tokens of OAuth 2. */
+    readonly mechanism: "oauthbearer";
+    /** Gives a token that is valid now. */
+    readonly oauthBearerProvider: () => Promise<{ readonly value: string }>;
+  };
+
+/** How a {@linkcode KafkaLog} connects. */
+export interface KafkaConnection {
+  /** Name of the client in the brokers' logs, metrics and quotas. @default {"kafkajs"} */
+  readonly clientId?: string | undefined;
+  /** TLS; `true` = with all defaults. @default {false} */
+  readonly ssl?: boolean | KafkaTls | undefined;
+  /** The login. @default {none} */
+  readonly sasl?: KafkaLogin | undefined;
+  /** Longest time to a connection, milliseconds. @default {1000} */
+  readonly connectionTimeout?: number | undefined;
+  /** Longest time to a login, milliseconds. @default {10_000} */
+  readonly authenticationTimeout?: number | undefined;
+  /** How long before a session ends the client logs in again, milliseconds. @default {10_000} */
+  readonly reauthenticationThreshold?: number | undefined;
+  /** Longest time to an answer, milliseconds. @default {30_000} */
+  readonly requestTimeout?: number | undefined;
+  /** @internal Opens sockets. @default {net.connect or tls.connect} */
+  readonly socketFactory?: KafkaConfig["socketFactory"];
+}
 
 /** Options of `KafkaLog.open`. */
 export interface KafkaLogOptions {

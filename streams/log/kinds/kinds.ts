@@ -1,24 +1,27 @@
 /**
- * The kinds of logs that a thread opens by itself. One that is only ever served to it, because it has one owner, needs no
- * line here.
+ * The kinds of logs: a new one adds its line to {@linkcode LOG_KINDS}.
  *
  * @module
  */
 
-import type { KafkaLogOptions } from "../kafka/options.ts";
+import { KAFKA_KIND } from "../kafka/kind.ts";
+import type { LogKind } from "../kind.ts";
 import type { Log, LogAddress } from "../log.ts";
+import { SQLITE_KIND } from "../sqlite/kind.ts";
+import { MEMORY_KIND } from "./memory.ts";
 
-const KINDS: Readonly<Record<string, (options: unknown) => Promise<Log>>> = {
-  // Imported when it is needed: nothing else loads kafkajs.
-  kafka: async (options) => {
-    const { KafkaLog } = await import("../kafka/kafka_log.ts");
-    return await KafkaLog.open(options as KafkaLogOptions);
-  },
-};
+/** All kinds. */
+export const LOG_KINDS: readonly LogKind[] = [MEMORY_KIND, SQLITE_KIND, KAFKA_KIND];
+
+/** The kind of this name. @throws TypeError when there is none */
+export function kindOf(name: string, kinds: readonly LogKind[] = LOG_KINDS): LogKind {
+  const found = kinds.find(({ kind }) => kind === name);
+  if (found !== undefined) return found;
+  const names = kinds.map(({ kind }) => kind).join(", ");
+  throw new TypeError(`Cannot open a log of the kind ${JSON.stringify(name)}: there are ${names}`);
+}
 
 /** Opens the log at an address. @throws TypeError when no kind of log has such addresses */
 export async function openAt({ kind, options }: LogAddress): Promise<Log> {
-  const open = KINDS[kind];
-  if (open === undefined) throw new TypeError(`Cannot open a log of the kind ${JSON.stringify(kind)}`);
-  return await open(options);
+  return await kindOf(kind).open(options);
 }

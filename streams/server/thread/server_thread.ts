@@ -16,6 +16,7 @@ import { LocalGroups } from "../../log/group.ts";
 import {
   type GroupHandlers,
   type Log,
+  type LogAddress,
   type LogChannel,
   type LogConnection,
   LogError,
@@ -23,7 +24,6 @@ import {
 } from "../../log/log.ts";
 import { type Outcome, PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
-import type { SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type Backend, openBackend } from "../backend.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
@@ -36,10 +36,8 @@ import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messa
 
 /** Options of {@linkcode ServerThread.open}. */
 export interface ServerThreadOptions {
-  /** File of the SQLite log. */
-  readonly path: string;
-  /** How the log is kept. @default {as `SqliteLog.open()` does} */
-  readonly durability?: Pick<SqliteLogOptions, "durability" | "syncMs">;
+  /** The log that the thread opens, of a kind that is not shared. */
+  readonly address: LogAddress;
   /** Topics of the deployment. */
   readonly topics: Topics;
   /** What the thread may do. @default {what the process may} */
@@ -48,7 +46,7 @@ export interface ServerThreadOptions {
   readonly level?: LogLevel;
 }
 
-/** A thread that has a SQLite log, and serves HTTP when it is told to. Closing the log ends it. */
+/** A thread that has the log, and serves HTTP when it is told to. Closing the log ends it. */
 export class ServerThread {
   /** Resolves when it has ended; rejects when it died. Watch it: without it nothing goes on. */
   readonly ended: Promise<void>;
@@ -91,11 +89,11 @@ export class ServerThread {
     this.#thread.postMessage(start, [orders.port2, calls.port2]);
   }
 
-  /** Starts a thread, and opens the log in it. @throws LogError what `SqliteLog.open()` throws */
+  /** Starts a thread, and opens the log in it. @throws LogError what opening the log throws */
   static async open(options: ServerThreadOptions): Promise<ServerThread> {
     const thread = new ServerThread(options);
     try {
-      await thread.#orders.call("open", [options.path, options.topics, options.durability ?? {}]);
+      await thread.#orders.call("open", [options.address, options.topics]);
       const { channel } = thread.#connect(false);
       thread.#log = new ThreadLog(channel, () => thread.#connect(true), () => thread.#close());
       return thread;

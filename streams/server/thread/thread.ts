@@ -7,12 +7,12 @@
 
 import type { RequestEvent } from "../../../src/events/event.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
-import { type Log, LogError } from "../../log/log.ts";
+import { type Log, type LogAddress, LogError } from "../../log/log.ts";
 import { PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
 import { serveLog } from "../../log/threads/serve_log.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../log/sqlite/sqlite_log.ts";
+import { openAt } from "../../log/kinds/kinds.ts";
 import { configureLogging } from "../../settings/logging.ts";
-import { MeteredLog } from "../../log/metered_log.ts";
+import { meteredLog } from "../../log/metered_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { apiOf, limitsIn, serveApi } from "../api.ts";
 import type { ApiContext } from "../../http/context.ts";
@@ -53,7 +53,7 @@ interface OpenedLog {
 
 function openedLog(log: Log, topics: Topics): OpenedLog {
   const metrics = new Metrics(topics);
-  return { log, topics, metrics, metered: new MeteredLog(log, metrics) };
+  return { log, topics, metrics, metered: meteredLog(log, metrics) };
 }
 
 /** What the process does not know, as nothing is written there. */
@@ -78,8 +78,8 @@ class Thread {
   async obey(method: string, args: readonly never[]): Promise<unknown> {
     switch (method) {
       case "open": {
-        const [path, topics, durability] = args as unknown as [string, Topics, SqliteLogOptions];
-        this.#opened = openedLog(await SqliteLog.open(path, durability), topics);
+        const [address, topics] = args as unknown as [LogAddress, Topics];
+        this.#opened = openedLog(await openAt(address), topics);
         return;
       }
       case "connect": {

@@ -13,7 +13,7 @@ import type { UngroupedLog } from "../../log/log.ts";
 import { packError } from "../../log/threads/port_calls.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
-import { MeteredLog, sizesOf } from "../../log/metered_log.ts";
+import { meteredLog, sizesOf } from "../../log/metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
 import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
@@ -85,7 +85,7 @@ async function work(learning: Learning): Promise<void> {
 
 async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   if ("port" in place) return new RemoteLog(place);
-  return new MeteredLog(await openAt(place.address), {
+  return meteredLog(await openAt(place.address), {
     committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
     appended: () => {}, // a learner only commits
     rebalanced: () => {}, // and is in no group here

@@ -54,7 +54,11 @@ function life(
 
 const topics = topicNames();
 // What the log has is for it to drop: it is not in this heap.
-await using log = (await ServerThread.open({ path: `${folder}/log.sqlite`, topics, level: "fatal" })).log;
+await using log = (await ServerThread.open({
+  address: { kind: "sqlite", options: { path: `${folder}/log.sqlite` } },
+  topics,
+  level: "fatal",
+})).log;
 await log.createTopics(topicSpecs(topics, 1));
 const append = (events: readonly Event[]) =>
   log.append(events.map((event) => ({

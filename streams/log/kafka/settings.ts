@@ -5,20 +5,23 @@
  * @module
  */
 
-import { z } from "zod";
 import {
   absent,
   choice,
   count,
   flag,
+  forbidden,
+  group,
+  matching,
   type OptionsOf,
   settle,
+  switchOf,
   text,
+  texts,
   wanted,
-} from "../../src/options/option.ts";
-import { absent as absence, field } from "./config_field.ts";
-import { shapeOf } from "./option_schema.ts";
-import { KAFKA_OPTIONS, type KafkaLogOptions } from "../log/kafka/options.ts";
+} from "../../../src/options/option.ts";
+import type { SettingsReader } from "../kind.ts";
+import { KAFKA_OPTIONS, type KafkaLogin, type KafkaLogOptions, type KafkaTls } from "./options.ts";
 
 /** TLS; `true` = with the certificates that the system trusts. */
 export interface TlsSettings {
@@ -66,29 +69,21 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
   readonly requestTimeoutMs?: number | undefined;
 }
 
-/** How long what may take; each is kafkajs' option of the same name. */
-export const KAFKA_TIMES = {
-  connectionTimeoutMs: count(1000, "how long a connection may take"),
-  authenticationTimeoutMs: count(10_000, "how long a login may take"),
-  reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
-  requestTimeoutMs: count(30_000, "how long a request may take"),
-} satisfies OptionsOf<
-  Pick<
-    KafkaSettings,
-    "connectionTimeoutMs" | "authenticationTimeoutMs" | "reauthenticationThresholdMs" | "requestTimeoutMs"
-  >
->;
-
-/** What is said of a secret in a configuration; its value must not be. */
+/** The message for a secret in a configuration. */
 export const SECRET_MESSAGE =
   "a secret does not belong in this file: name a file that has it, or set the environment variable";
 
-const secret = z.never({ error: SECRET_MESSAGE }).optional();
+/** Where secrets come from when no file is named. */
+export const SECRETS = {
+  username: "MEANDER_SASL_USERNAME",
+  password: "MEANDER_SASL_PASSWORD",
+  passphrase: "MEANDER_TLS_PASSPHRASE",
+} as const;
 
 const otherwise = (words: string) => absent<string | undefined>(words, undefined);
+const secret = forbidden(SECRET_MESSAGE);
 
-/** The options of {@linkcode TlsSettings}. */
-export const TLS_OPTIONS = {
+const TLS_OPTIONS = {
   caFile: text(otherwise("those of the system"), "certificates to trust, a PEM file"),
   certFile: text(otherwise("none"), "our own certificate, a PEM file"),
   keyFile: text(otherwise("none"), "its key, a PEM file"),
@@ -97,60 +92,48 @@ export const TLS_OPTIONS = {
   rejectUnauthorized: flag(true, "whether a certificate that is not trusted is an error"),
 } satisfies OptionsOf<TlsSettings>;
 
-/** The options of {@linkcode SaslSettings}. */
-export const SASL_OPTIONS = {
+const SASL_OPTIONS = {
   mechanism: wanted(choice(["plain", "scram-sha-256", "scram-sha-512"], "plain", "how to log in")),
   username: text(otherwise("`MEANDER_SASL_USERNAME`"), "as whom"),
   passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password"),
 } satisfies OptionsOf<SaslSettings>;
 
-/** Whether connections are encrypted. */
-export const TLS = flag(false, "encryption; `true` trusts what the system does");
+/** Timeouts; each is kafkajs' option of the same name. */
+const TIMES = {
+  connectionTimeoutMs: count(1000, "how long a connection may take"),
+  authenticationTimeoutMs: count(10_000, "how long a login may take"),
+  reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
+  requestTimeoutMs: count(30_000, "how long a request may take"),
+};
 
-const tlsFields = z.strictObject({ ...shapeOf(TLS_OPTIONS), passphrase: secret }).partial();
-const { username, passwordFile, mechanism } = shapeOf(SASL_OPTIONS);
-const saslFields: z.ZodType<SaslSettings> = z.strictObject({
-  mechanism: mechanism as z.ZodType<SaslSettings["mechanism"]>,
-  username: username.optional(),
-  passwordFile: passwordFile.optional(),
-  password: secret,
-});
-
-/** Brokers on this machine. */
-export const DEFAULT_BROKERS: readonly string[] = ["127.0.0.1:9092"];
-
-/** The schema of {@linkcode KafkaSettings}. */
-export const kafkaSchema: z.ZodType<KafkaSettings> = z.strictObject({
-  brokers: field(
-    z.array(z.string().regex(/^.+:\d+$/, "wanted host:port")).min(1),
+/** The options of {@linkcode KafkaSettings}. */
+export const KAFKA_SETTINGS = {
+  brokers: matching(
+    String.raw`^.+:\d+$`,
+    "wanted host:port",
+    ["127.0.0.1:9092"],
     "brokers to ask first, as `host:port`",
-    DEFAULT_BROKERS,
   ),
-  clientId: field(z.string().min(1), "what we are called in their logs", absence("kafkajs'")),
-  tls: field(z.union([z.boolean(), tlsFields]), TLS.about, TLS.value),
-  sasl: field(saslFields, "login", absence("none")),
-  ...shapeOf(KAFKA_TIMES),
-  ...shapeOf(KAFKA_OPTIONS),
-  topicConfig: field(z.record(z.string(), z.string()), "configuration of new topics, by name", {}),
-}).partial();
+  clientId: text(absent("kafkajs'"), "what we are called in their logs"),
+  tls: switchOf(
+    { ...TLS_OPTIONS, passphrase: secret },
+    false,
+    "encryption; `true` trusts what the system does",
+  ),
+  sasl: group({ ...SASL_OPTIONS, password: secret }, "login", "none"),
+  ...TIMES,
+  ...KAFKA_OPTIONS,
+  topicConfig: texts("configuration of new topics, by name"),
+};
 
-/** Where secrets come from, when no file is named. */
-export const SECRETS = {
-  username: "MEANDER_SASL_USERNAME",
-  password: "MEANDER_SASL_PASSWORD",
-  passphrase: "MEANDER_TLS_PASSPHRASE",
-} as const;
-
-/** Reads what settings name. */
-export interface SettingsReader {
-  /** The text of a file. */
-  readonly readFile: (path: string) => Promise<string>;
-  /** An environment variable. */
-  readonly env: (name: string) => string | undefined;
+/** Files that {@linkcode kafkaOptions} reads: certificates and secrets. */
+export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
+  const files = typeof tls === "object" ? [tls.caFile, tls.certFile, tls.keyFile, tls.passphraseFile] : [];
+  return [...files, sasl?.passwordFile].filter((file) => file !== undefined);
 }
 
 /**
- * The options of {@linkcode KafkaLogOptions} that settings ask for; files are read now.
+ * The options of {@linkcode KafkaLogOptions} that settings ask for; reads the files that they name.
  *
  * @throws Error naming what cannot be read or is missing; never with a secret in its message
  */
@@ -158,18 +141,8 @@ export async function kafkaOptions(
   settings: KafkaSettings,
   { readFile, env }: SettingsReader,
 ): Promise<KafkaLogOptions> {
-  const {
-    brokers = DEFAULT_BROKERS,
-    clientId,
-    tls = TLS.value,
-    sasl,
-    connectionTimeoutMs: _connection,
-    authenticationTimeoutMs: _authentication,
-    reauthenticationThresholdMs: _reauthentication,
-    requestTimeoutMs: _request,
-    ...rest
-  } = settings;
-  const times = settle(KAFKA_TIMES, settings);
+  const { brokers = KAFKA_SETTINGS.brokers.value, clientId, tls = KAFKA_SETTINGS.tls.value, sasl } = settings;
+  const times = settle(TIMES, settings);
   const read = async (what: string, path: string | undefined) => {
     if (path === undefined) return undefined;
     try {
@@ -180,8 +153,7 @@ export async function kafkaOptions(
   };
   const secretOf = async (what: keyof typeof SECRETS, path?: string) =>
     (await read(`the ${what}`, path))?.replace(/\r?\n$/, "") ?? env(SECRETS[what]);
-
-  const ssl = typeof tls === "boolean" ? tls : defined({
+  const sslOf = async (tls: TlsSettings): Promise<KafkaTls> => ({
     ca: await read("the CA certificates", tls.caFile),
     cert: await read("the certificate", tls.certFile),
     key: await read("the key", tls.keyFile),
@@ -189,28 +161,37 @@ export async function kafkaOptions(
     servername: tls.serverName,
     rejectUnauthorized: tls.rejectUnauthorized,
   });
-  const kafka = defined({
-    clientId,
-    ...(ssl === false ? {} : { ssl }),
-    connectionTimeout: times.connectionTimeoutMs,
-    authenticationTimeout: times.authenticationTimeoutMs,
-    reauthenticationThreshold: times.reauthenticationThresholdMs,
-    requestTimeout: times.requestTimeoutMs,
-  });
-  if (sasl === undefined) return defined({ brokers, kafka, ...rest }) as KafkaLogOptions;
-  const username = sasl.username ?? env(SECRETS.username);
-  const password = await secretOf("password", sasl.passwordFile);
-  for (const [name, value] of Object.entries({ username, password })) {
-    if (value !== undefined) continue;
-    const variable = SECRETS[name as keyof typeof SECRETS];
-    throw new Error(
-      `Cannot log in by ${sasl.mechanism}: there is no ${name}, neither set nor in ${variable}`,
-    );
-  }
-  const login = { mechanism: sasl.mechanism, username, password };
-  return defined({ brokers, kafka: { ...kafka, sasl: login }, ...rest }) as KafkaLogOptions;
+  const loginOf = async ({ mechanism, passwordFile, ...given }: SaslSettings): Promise<KafkaLogin> => {
+    const required = (what: "username" | "password", value: string | undefined) => {
+      if (value !== undefined) return value;
+      throw new Error(
+        `Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${SECRETS[what]}`,
+      );
+    };
+    const username = required("username", given.username ?? env(SECRETS.username));
+    return { mechanism, username, password: required("password", await secretOf("password", passwordFile)) };
+  };
+  return {
+    ...given(settings, Object.keys(KAFKA_OPTIONS) as (keyof typeof KAFKA_OPTIONS)[]),
+    topicConfig: settings.topicConfig,
+    brokers,
+    kafka: {
+      clientId,
+      ssl: typeof tls === "boolean" ? tls : defined(await sslOf(tls)),
+      sasl: sasl && await loginOf(sasl),
+      connectionTimeout: times.connectionTimeoutMs,
+      authenticationTimeout: times.authenticationTimeoutMs,
+      reauthenticationThreshold: times.reauthenticationThresholdMs,
+      requestTimeout: times.requestTimeoutMs,
+    },
+  };
 }
 
-function defined(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** Without absent fields: `tls.connect` takes a name that is `undefined` for the broker's own. */
+function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+function given<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
 }

@@ -40,8 +40,8 @@ export interface DevBroker extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const POM = fileURLToPath(new URL("../../../../scripts/kafka/pom.xml", import.meta.url));
-const JARS = fileURLToPath(new URL("../../../../.data/kafka", import.meta.url));
+const POM = fileURLToPath(new URL("./pom.xml", import.meta.url));
+const JARS = fileURLToPath(new URL("../../.data/kafka", import.meta.url));
 /** Any 16 bytes will do, as long as a folder always meets the same. */
 const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
 const START_TIMEOUT_MS = 60_000;
@@ -185,7 +185,6 @@ function serverProperties(
   return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
 }
 
-/** Runs a command to its end. @throws Error with what it printed, when it cannot be run or fails */
 /** A port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();

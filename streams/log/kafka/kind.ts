@@ -1,0 +1,54 @@
+/**
+ * The log on Kafka as a kind. Loads kafkajs only to open one.
+ *
+ * @module
+ */
+
+import type { LogKind } from "../kind.ts";
+import type { KafkaLogOptions } from "./options.ts";
+import { KAFKA_SETTINGS, kafkaFiles, kafkaOptions, type KafkaSettings } from "./settings.ts";
+
+/** By this file libraries tell which C library the machine has, and so which of their builds to load. */
+const LDD = "/usr/bin/ldd";
+
+const kind: LogKind<KafkaSettings> = {
+  kind: "kafka",
+  section: "kafka",
+  options: KAFKA_SETTINGS,
+  places: {},
+  flags: {
+    "brokers": "Kafka brokers as host:port, with commas between",
+    "tls": "encrypt connections to Kafka",
+    "tls.caFile": null,
+    "tls.certFile": null,
+    "tls.keyFile": null,
+    "sasl.mechanism": "how to log in to Kafka",
+    "sasl.username": null,
+    "sasl.passwordFile": null,
+  },
+  capabilities: {
+    indexesKeys: false,
+    canErase: false,
+    isShared: true,
+    hasRetention: true,
+    canVerify: false,
+    isDurable: true,
+  },
+  partitions: 4,
+  // A transaction costs milliseconds and records.
+  answerIntervalMs: 100,
+  fileOf: () => null,
+  placeOf: ({ brokers }) => brokers?.join(",") ?? "Kafka",
+  needsOf: (settings) => ({ net: true, ffi: true, reads: [LDD, ...kafkaFiles(settings)] }),
+  async resolve(settings, { retryMs, membersFolder, ...reader }) {
+    const options = await kafkaOptions(settings, reader);
+    return { ...options, membersFolder, retryMs: options.retryMs ?? retryMs } satisfies KafkaLogOptions;
+  },
+  async open(options) {
+    const { KafkaLog } = await import("./kafka_log.ts");
+    return await KafkaLog.open(options as KafkaLogOptions);
+  },
+};
+
+/** See `kafka_log.ts`. */
+export const KAFKA_KIND = kind as LogKind;

@@ -1,0 +1,73 @@
+/**
+ * A kind of log: how it is opened, what it can do, and its options. Configuration, its page and schema, flags of
+ * commands, permissions and `check` derive from what is declared here, so that a new log is a folder, a line in
+ * `kinds/kinds.ts` and a run of the contract suite.
+ *
+ * @module
+ */
+
+import type { Declared } from "../../src/options/option.ts";
+import type { LogCapabilities } from "./capabilities.ts";
+import type { Log } from "./log.ts";
+
+/** Settings of a log by name, as configuration and flags give them together. */
+export type LogSettings = Readonly<Record<string, unknown>>;
+
+/** Reads what settings name. */
+export interface SettingsReader {
+  /** The text of a file. */
+  readonly readFile: (path: string) => Promise<string>;
+  /** An environment variable. */
+  readonly env: (name: string) => string | undefined;
+}
+
+/** What a command knows besides the settings. */
+export interface OpenContext extends SettingsReader {
+  /** How long to wait for a log that is away when the settings do not say, milliseconds. @default {the log's own} */
+  readonly retryMs?: number | undefined;
+  /** Folder in which processes of this machine register. @default {none} */
+  readonly membersFolder?: string | undefined;
+}
+
+/** What a process that opens the log must be allowed beside its file. */
+export interface LogNeeds {
+  /** Whether it connects to other machines. */
+  readonly net: boolean;
+  /** Whether it loads native libraries. */
+  readonly ffi: boolean;
+  /** Files that it reads. */
+  readonly reads: readonly string[];
+}
+
+/** A kind of log. `Settings` are those that its options declare. */
+export interface LogKind<Settings = LogSettings> {
+  /** Its name, as `--log` takes it and {@linkcode Log.address} carries it. */
+  readonly kind: string;
+  /** The section of the configuration that holds its options; `null` = they stand at the top. */
+  readonly section: string | null;
+  /** Its options in the configuration. */
+  readonly options: Declared;
+  /** Options that only flags set: where the log is. */
+  readonly places: Declared;
+  /** Options that are flags too, by path such as `tls.caFile`; the value replaces their help where it is not `null`. */
+  readonly flags: Readonly<Record<string, string | null>>;
+  /** What its logs can do. */
+  readonly capabilities: LogCapabilities;
+  /** Partitions of a new deployment. */
+  readonly partitions: number;
+  /** Time between commits while an answer waits, milliseconds: the price of a commit decides. */
+  readonly answerIntervalMs: number;
+  /** The file that holds it, which opening creates; `null` = it is elsewhere. */
+  fileOf(settings: Settings): string | null;
+  /** Where it is, for people. */
+  placeOf(settings: Settings): string;
+  /** What opening it takes, beside its file. */
+  needsOf(settings: Settings): LogNeeds;
+  /** The options that {@linkcode LogKind.open} takes, which can be cloned; reads the files and variables that settings name. */
+  resolve(settings: Settings, context: OpenContext): Promise<unknown>;
+  /** Opens a log. @param options as {@linkcode LogKind.resolve} returns them */
+  open(options: unknown): Promise<Log>;
+}
+
+/** Needs of a log that is in this process or in a file. */
+export const NO_NEEDS: LogNeeds = { net: false, ffi: false, reads: [] };

@@ -1,0 +1,55 @@
+/**
+ * The log in a SQLite file as a kind.
+ *
+ * @module
+ */
+
+import { settle, text } from "../../../src/options/option.ts";
+import { type LogKind, NO_NEEDS } from "../kind.ts";
+import { type DurabilityOptions, SQLITE_OPTIONS } from "./durability.ts";
+
+const PLACES = {
+  logPath: text<string>(".data/meander.sqlite", "file of the SQLite log; one process at a time"),
+};
+
+interface SqliteSettings extends DurabilityOptions {
+  readonly logPath?: string | undefined;
+}
+
+interface Opening extends DurabilityOptions {
+  readonly path: string;
+}
+
+const pathOf = (settings: SqliteSettings) => settle(PLACES, settings).logPath;
+
+const kind: LogKind<SqliteSettings> = {
+  kind: "sqlite",
+  section: null,
+  options: SQLITE_OPTIONS,
+  places: PLACES,
+  flags: { durability: null, syncMs: null },
+  capabilities: {
+    indexesKeys: true,
+    canErase: true,
+    isShared: false,
+    hasRetention: false,
+    canVerify: true,
+    isDurable: true,
+  },
+  // One process gains nothing from several: statistics of items are kept for each.
+  partitions: 1,
+  answerIntervalMs: 0,
+  fileOf: pathOf,
+  placeOf: pathOf,
+  needsOf: () => NO_NEEDS,
+  resolve: (settings) =>
+    Promise.resolve({ path: pathOf(settings), ...settle(SQLITE_OPTIONS, settings) } satisfies Opening),
+  async open(options) {
+    const { path, ...durability } = options as Opening;
+    const { SqliteLog } = await import("./sqlite_log.ts");
+    return await SqliteLog.open(path, durability);
+  },
+};
+
+/** See `sqlite_log.ts`. */
+export const SQLITE_KIND = kind as LogKind;
